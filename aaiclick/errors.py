@@ -1,0 +1,186 @@
+"""Every error of the library, grouped by what the caller does next.
+
+    AaiclickError
+      SpecError                    correct the declaration
+        SpecChangedError             raise the version, or undo the edit
+        MigrationError               correct the migration files
+      UsageError                   call it differently (wrong client, URL, twin, policy)
+      ConnectionFailed             the database cannot be reached or opened: nothing was done
+      StatementError               the server refused a statement (code and name are the server's)
+        OutcomeUnknownError          the connection was lost in the middle: run again, it probes what happened
+      SchemaError                  the live schema is not what the code expects
+        SchemaVersionError           run: aaiclick migrate
+        SchemaAheadError             upgrade the application
+        UnrecognisedSchemaError      run: aaiclick adopt
+        UnsupportedObjectError       an object that cannot be represented: never touched
+      PlanError                    the plan cannot be carried out as it stands
+        BlockedError                 the data stands in the way: correct it (count and example are given)
+        HazardNotAllowedError        allow it by name
+        StalePlanError               plan again
+      ApplyError                   something failed while a plan was carried out: run again, it resumes
+        VerificationError            the copy differs: the live table was left as it was
+        LockHeldError                another process migrates: wait
+        LeaseLostError               another process took over
+        DriftRemainsError            applied, but a difference is left
+"""
+
+from __future__ import annotations
+
+
+class AaiclickError(Exception):
+    """The root of every error this library raises on purpose."""
+
+
+class SpecError(AaiclickError, ValueError):
+    """A declaration is wrong; ``path`` names table and field, nothing was sent to a database."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(f"{path}: {problem}" if path else problem)
+
+
+class SpecChangedError(SpecError):
+    """The declaration of an already applied version was edited without a new version number."""
+
+    def __init__(self, schema: str, version: int, differences: tuple[str, ...]) -> None:
+        self.schema = schema
+        self.version = version
+        self.differences = differences
+        listed = "; ".join(differences) or "the declaration differs from the one that was applied"
+        problem = f"declared differently from the v{version} that was applied: {listed}. Raise version to {version + 1}, or undo the edit"
+        super().__init__(schema, problem)
+
+
+class MigrationError(SpecError):
+    """The migrations of a schema contradict each other or its lock file."""
+
+
+class UsageError(AaiclickError):
+    """The library was called in a way that cannot work; the message names the call that does."""
+
+
+class ConnectionFailed(AaiclickError):  # noqa: N818 - reads as a sentence
+    """The database cannot be reached or opened; nothing was done."""
+
+
+class StatementError(AaiclickError):
+    """The server refused a statement. ``code`` and ``name`` are ClickHouse's (0 and '' where it gave none)."""
+
+    def __init__(self, message: str, code: int = 0, name: str = "", sql: str = "") -> None:
+        self.code = code
+        self.name = name
+        self.sql = sql
+        self.message = message
+        super().__init__(message)
+
+
+class OutcomeUnknownError(StatementError):
+    """The connection was lost while a statement ran: it may have happened. Run again: what happened is probed."""
+
+
+class SchemaError(AaiclickError):
+    """The live schema is not what the code expects."""
+
+
+class SchemaVersionError(SchemaError):
+    """The database is behind (or differs from) the code and the policy does not allow to bring it up to date.
+
+    ``differences`` holds one sentence per difference, ``next_command`` what to run.
+    """
+
+    def __init__(self, schema: str, live: str, expected: str, differences: tuple[str, ...], next_command: str = "aaiclick migrate") -> None:
+        self.schema = schema
+        self.live = live
+        self.expected = expected
+        self.differences = differences
+        self.next_command = next_command
+        listed = "; ".join(differences)
+        super().__init__(f"{schema} is at {live}, code expects {expected}: {listed}. Run: {next_command}")
+
+
+class SchemaAheadError(SchemaError):
+    """The database was migrated by newer code, and its record does not say that this code can still run on it."""
+
+    def __init__(self, schema: str, live: int, expected: int, oldest_code: int | None) -> None:
+        self.schema = schema
+        self.live = live
+        self.expected = expected
+        self.oldest_code = oldest_code
+        oldest = f"runs with code from v{oldest_code} on" if oldest_code is not None else "does not name older code that can still run"
+        super().__init__(f"{schema} is at v{live}, code expects v{expected}: v{live} {oldest}. Upgrade the application")
+
+
+class UnrecognisedSchemaError(SchemaError):
+    """Tables without a version record that match no released version."""
+
+    def __init__(self, schema: str, differences: tuple[str, ...], nearest: int | None) -> None:
+        self.schema = schema
+        self.differences = differences
+        self.nearest = nearest
+        listed = "; ".join(differences)
+        near = f"nearest to v{nearest}" if nearest is not None else "near to none"
+        number = nearest if nearest is not None else "N"
+        super().__init__(f"{schema} has no version record and matches no released version ({near}): {listed}. Run: aaiclick adopt --version {number}")
+
+
+class UnsupportedObjectError(SchemaError):
+    """An object whose definition cannot be represented: it is reported and never touched."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"{name}: {reason}")
+
+
+class PlanError(AaiclickError):
+    """The plan cannot be carried out as it stands."""
+
+
+class BlockedError(PlanError):
+    """The data stands in the way of a step; ``blocks`` holds a sentence with count and example for each."""
+
+    def __init__(self, schema: str, blocks: tuple[str, ...]) -> None:
+        self.schema = schema
+        self.blocks = blocks
+        super().__init__(f"{schema} cannot be migrated as its data is now: {'; '.join(blocks)}")
+
+
+class HazardNotAllowedError(PlanError):
+    """A step destroys or changes data and nobody allowed it by name."""
+
+    def __init__(self, schema: str, refused: tuple[str, ...], allow: tuple[str, ...]) -> None:
+        self.schema = schema
+        self.refused = refused
+        self.allow = allow
+        flags = " ".join(f"--allow '{key}'" for key in allow)
+        super().__init__(f"{schema}: {'; '.join(refused)}. To allow it: aaiclick migrate {flags}")
+
+
+class StalePlanError(PlanError):
+    """The database changed after the plan was made: plan again."""
+
+
+class ApplyError(AaiclickError):
+    """Something failed while a plan was carried out. Run again: it goes on from there."""
+
+
+class VerificationError(ApplyError):
+    """A copy differs from its source: nothing was swapped, the live table is as it was."""
+
+
+class LockHeldError(ApplyError):
+    """Another process migrates this database and did not end in the time allowed."""
+
+
+class LeaseLostError(ApplyError):
+    """Another process took the migration over; this one stopped between two statements."""
+
+
+class DriftRemainsError(ApplyError):
+    """The plan was carried out, but a difference is left."""
+
+    def __init__(self, schema: str, differences: tuple[str, ...]) -> None:
+        self.schema = schema
+        self.differences = differences
+        super().__init__(f"{schema} was migrated, but differences are left: {'; '.join(differences)}")

@@ -1,0 +1,23 @@
+"""The vocabulary: what an application declares."""
+
+from aaiclick.specs.columns import Column as Column
+from aaiclick.specs.columns import Constraint as Constraint
+from aaiclick.specs.columns import Index as Index
+from aaiclick.specs.columns import Projection as Projection
+from aaiclick.specs.engines import AggregatingMergeTree as AggregatingMergeTree
+from aaiclick.specs.engines import CoalescingMergeTree as CoalescingMergeTree
+from aaiclick.specs.engines import CollapsingMergeTree as CollapsingMergeTree
+from aaiclick.specs.engines import Engine as Engine
+from aaiclick.specs.engines import GraphiteMergeTree as GraphiteMergeTree
+from aaiclick.specs.engines import MergeTree as MergeTree
+from aaiclick.specs.engines import ReplacingMergeTree as ReplacingMergeTree
+from aaiclick.specs.engines import SummingMergeTree as SummingMergeTree
+from aaiclick.specs.engines import VersionedCollapsingMergeTree as VersionedCollapsingMergeTree
+from aaiclick.specs.migrations import Migration as Migration
+from aaiclick.specs.migrations import Rebuild as Rebuild
+from aaiclick.specs.schema import Schema as Schema
+from aaiclick.specs.tables import Table as Table
+from aaiclick.specs.views import Dictionary as Dictionary
+from aaiclick.specs.views import MaterializedView as MaterializedView
+from aaiclick.specs.views import TableFamily as TableFamily
+from aaiclick.specs.views import View as View

@@ -1,0 +1,139 @@
+"""Declarations as the CREATE statements that an operator would write."""
+
+from __future__ import annotations
+
+from aaiclick.errors import SpecError
+from aaiclick.specs.columns import Column, Constraint, Index, Projection, SettingValue
+from aaiclick.specs.engines import Key, MergeTree
+from aaiclick.specs.quoting import is_bare, qualified, quote_name, quote_string
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import Dictionary, MaterializedView, View
+
+
+def setting_literal(value: SettingValue) -> str:
+    """A setting's value as SQL."""
+    if value is None:
+        raise SpecError("settings", "None says that a setting is not there: it has no value to write")
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return quote_string(value) if isinstance(value, str) else repr(value)
+
+
+def settings_list(settings: dict[str, SettingValue]) -> str:
+    """``a = 1, b = 'x'``, sorted by name."""
+    return ", ".join(f"{name} = {setting_literal(settings[name])}" for name in sorted(settings) if settings[name] is not None)
+
+
+def column_sql(column: Column) -> str:
+    """One column of a CREATE or an ADD COLUMN."""
+    parts = [quote_name(column.name), column.type]
+    if column.kind == "EPHEMERAL":
+        parts.append("EPHEMERAL" if column.ephemeral is True else f"EPHEMERAL {column.ephemeral}")
+    elif column.kind:
+        parts.append(f"{column.kind} {column.default or column.materialized or column.alias}")
+    if column.comment:
+        parts.append(f"COMMENT {quote_string(column.comment)}")
+    if column.codec:
+        parts.append(f"CODEC({column.codec})")
+    if column.statistics:
+        parts.append(f"STATISTICS({column.statistics})")
+    if column.ttl:
+        parts.append(f"TTL {column.ttl}")
+    if settings_list(column.settings):
+        parts.append(f"SETTINGS ({settings_list(column.settings)})")
+    return " ".join(parts)
+
+
+def index_sql(index: Index) -> str:
+    """``INDEX ...`` of a CREATE."""
+    granularity = f" GRANULARITY {index.granularity}" if index.granularity is not None else ""
+    return f"INDEX {quote_name(index.name)} {index.expr} TYPE {index.type}{granularity}"
+
+
+def projection_sql(projection: Projection) -> str:
+    """``PROJECTION ...`` of a CREATE."""
+    return f"PROJECTION {quote_name(projection.name)} ({projection.query})"
+
+
+def constraint_sql(constraint: Constraint) -> str:
+    """``CONSTRAINT ...`` of a CREATE."""
+    verb, expression = ("CHECK", constraint.check) if constraint.check is not None else ("ASSUME", constraint.assume)
+    return f"CONSTRAINT {quote_name(constraint.name)} {verb} {expression}"
+
+
+def key_sql(key: Key, columns: frozenset[str]) -> str:
+    """A key clause's expression: declared columns are quoted where they need it, everything else is SQL as written."""
+    if isinstance(key, str):
+        return _element(key, columns)
+    parts = [_element(part, columns) for part in key]
+    if not parts:
+        return "tuple()"
+    return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
+
+
+def _element(part: str, columns: frozenset[str]) -> str:
+    return quote_name(part) if part in columns and not is_bare(part) else part
+
+
+def engine_sql(table: Table | MaterializedView) -> str:
+    """From ``ENGINE =`` to the end of SETTINGS."""
+    engine = table.engine
+    if engine is None:
+        return ""
+    clauses = [f"ENGINE = {engine.engine_clause}"]
+    if isinstance(engine, MergeTree):
+        columns = frozenset(column.name for column in table.columns) if isinstance(table, Table) else frozenset[str]()
+        if engine.partition_by:
+            clauses.append(f"PARTITION BY {key_sql(engine.partition_by, columns)}")
+        if engine.primary_key:
+            clauses.append(f"PRIMARY KEY {key_sql(engine.primary_key, columns)}")
+        if engine.order_by or not engine.primary_key:
+            clauses.append(f"ORDER BY {key_sql(engine.order_by, columns)}")
+        if engine.sample_by:
+            clauses.append(f"SAMPLE BY {key_sql(engine.sample_by, columns)}")
+        if engine.ttl:
+            clauses.append(f"TTL {engine.ttl}")
+    if settings_list(engine.settings):
+        clauses.append(f"SETTINGS {settings_list(engine.settings)}")
+    return " ".join(clauses)
+
+
+def create_table_sql(table: Table, database: str, name: str | None = None) -> str:
+    """CREATE TABLE, without IF NOT EXISTS: an object in the way is an error, never a silent success."""
+    elements = [
+        *(column_sql(column) for column in table.columns),
+        *(index_sql(index) for index in table.indexes),
+        *(constraint_sql(constraint) for constraint in table.constraints),
+        *(projection_sql(projection) for projection in table.projections),
+    ]
+    comment = f" COMMENT {quote_string(table.comment)}" if table.comment else ""
+    return f"CREATE TABLE {qualified(database, name or table.name)} ({', '.join(elements)}) {engine_sql(table)}{comment}"
+
+
+def create_view_sql(view: View, database: str, name: str | None = None) -> str:
+    """CREATE VIEW."""
+    comment = f" COMMENT {quote_string(view.comment)}" if view.comment else ""
+    return f"CREATE VIEW {qualified(database, name or view.name)} AS {view.query}{comment}"
+
+
+def create_materialized_view_sql(view: MaterializedView, database: str, name: str | None = None) -> str:
+    """CREATE MATERIALIZED VIEW; the target is looked up in the same database unless it names one."""
+    refresh = f" REFRESH {view.refresh}" if view.refresh else ""
+    target = f" TO {qualified(database, view.to)}" if view.to is not None else f" {engine_sql(view)}"
+    comment = f" COMMENT {quote_string(view.comment)}" if view.comment else ""
+    return f"CREATE MATERIALIZED VIEW {qualified(database, name or view.name)}{refresh}{target} AS {view.query}{comment}"
+
+
+def create_dictionary_sql(dictionary: Dictionary, database: str, name: str | None = None) -> str:
+    """CREATE DICTIONARY."""
+    columns = ", ".join(column_sql(column) for column in dictionary.columns)
+    clauses = [
+        f"PRIMARY KEY {', '.join(quote_name(key) for key in dictionary.primary_key)}",
+        f"SOURCE({dictionary.source})",
+        *([f"LIFETIME({dictionary.lifetime})"] if dictionary.lifetime else []),
+        f"LAYOUT({dictionary.layout})",
+        *([f"RANGE({dictionary.range})"] if dictionary.range else []),
+        *([f"SETTINGS({settings_list(dictionary.settings)})"] if settings_list(dictionary.settings) else []),
+        *([f"COMMENT {quote_string(dictionary.comment)}"] if dictionary.comment else []),
+    ]
+    return f"CREATE DICTIONARY {qualified(database, name or dictionary.name)} ({columns}) {' '.join(clauses)}"

@@ -1,0 +1,267 @@
+"""Table engines. The MergeTree family has classes of its own; any other engine is ``Engine("Name", "arguments")``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, TypedDict
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from typing_extensions import Unpack
+
+from aaiclick.errors import SpecError
+from aaiclick.specs.base import Spec
+from aaiclick.specs.columns import SettingValue
+from aaiclick.specs.quoting import is_bare, quote_name
+
+Key = str | list[str]
+
+
+class EngineFields(TypedDict, total=False):
+    """Keywords of ``Engine``."""
+
+    settings: dict[str, SettingValue]
+
+
+class Engine(Spec):
+    """Any engine by name, with its arguments as they stand between the parentheses."""
+
+    noun: ClassVar[str] = "engine"
+    name: str
+    arguments: str = ""
+    settings: dict[str, SettingValue] = Field(default_factory=dict[str, SettingValue])
+
+    def __init__(self, name: str, arguments: str = "", **fields: Unpack[EngineFields]) -> None:
+        self._construct(name, {"name": name, **({"arguments": arguments} if arguments else {}), **fields})
+        if not name.isidentifier():
+            raise SpecError(f"engine {name}", "an engine's name is one word; its arguments come second")
+
+    @property
+    def engine_clause(self) -> str:
+        """What stands behind ``ENGINE =``."""
+        return f"{self.name}({self.arguments})" if self.arguments else self.name
+
+
+class KeyFields(TypedDict, total=False):
+    """Keywords that every MergeTree engine takes."""
+
+    order_by: Key
+    partition_by: Key | None
+    primary_key: Key | None
+    sample_by: str | None
+    ttl: str | None
+    settings: dict[str, SettingValue]
+    replicated: str | None
+
+
+class MergeTree(Spec):
+    """``MergeTree``. Keys are a list of columns or expressions, or one expression; ``ttl`` is the table's TTL without the word TTL.
+
+    ``order_by=[]`` is ``tuple()``: no sort key. A key that is left unset is not managed, ``None`` says that there is none.
+    ``replicated`` holds the arguments of the Replicated variant (``'/path', '{replica}'``; empty for the server's defaults).
+    """
+
+    noun: ClassVar[str] = "engine"
+    engine_name: ClassVar[str] = "MergeTree"
+    order_by: Key = Field(default_factory=list[str])
+    partition_by: Key | None = None
+    primary_key: Key | None = None
+    sample_by: str | None = None
+    ttl: str | None = None
+    settings: dict[str, SettingValue] = Field(default_factory=dict[str, SettingValue])
+    replicated: str | None = None
+
+    def __init__(self, **fields: Unpack[KeyFields]) -> None:
+        self._build(fields)
+
+    def _build(self, fields: Mapping[str, object]) -> None:
+        self._construct(self.engine_name, fields)
+        for key in ("order_by", "partition_by", "primary_key"):
+            value = getattr(self, key)
+            if isinstance(value, str) and not value.strip():
+                raise SpecError(f"engine {self.engine_name}", f"{key} is an empty expression")
+            if isinstance(value, list) and any(not str(part).strip() for part in value):
+                raise SpecError(f"engine {self.engine_name}", f"{key} holds an empty expression")
+
+    @model_serializer(mode="wrap")
+    def _with_engine(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """The dump names the engine: two engines with the same keys are not the same declaration."""
+        return {"engine": self.engine_name, **handler(self)}
+
+    @property
+    def own_arguments(self) -> str:
+        """The engine's arguments apart from those of the Replicated variant."""
+        return ""
+
+    @property
+    def engine_clause(self) -> str:
+        """What stands behind ``ENGINE =``."""
+        name = self.engine_name if self.replicated is None else "Replicated" + self.engine_name
+        arguments = ", ".join(part for part in (self.replicated, self.own_arguments) if part)
+        return f"{name}({arguments})" if arguments else name
+
+    def columns_used(self) -> tuple[tuple[str, str], ...]:
+        """(argument, column) for every column that the engine's arguments name."""
+        return ()
+
+
+class ReplacingFields(KeyFields, total=False):
+    """Keywords of ``ReplacingMergeTree``."""
+
+    version: str | None
+    is_deleted: str | None
+
+
+class ReplacingMergeTree(MergeTree):
+    """Keeps the last row (or the one with the highest ``version``) for each sort key."""
+
+    engine_name: ClassVar[str] = "ReplacingMergeTree"
+    version: str | None = None
+    is_deleted: str | None = None
+
+    def __init__(self, **fields: Unpack[ReplacingFields]) -> None:
+        self._build(fields)
+        if self.is_deleted is not None and self.version is None:
+            raise SpecError("engine ReplacingMergeTree", "is_deleted needs version")
+
+    @property
+    def own_arguments(self) -> str:
+        return ", ".join(_column(name) for name in (self.version, self.is_deleted) if name)
+
+    def columns_used(self) -> tuple[tuple[str, str], ...]:
+        pairs = (("version", self.version), ("is_deleted", self.is_deleted))
+        return tuple((argument, name) for argument, name in pairs if name)
+
+
+class SummingFields(KeyFields, total=False):
+    """Keywords of ``SummingMergeTree`` and ``CoalescingMergeTree``."""
+
+    columns: list[str]
+
+
+class SummingMergeTree(MergeTree):
+    """Sums the ``columns`` (all numeric ones where none are named) of rows with the same sort key."""
+
+    engine_name: ClassVar[str] = "SummingMergeTree"
+    columns: list[str] = Field(default_factory=list[str])
+
+    def __init__(self, **fields: Unpack[SummingFields]) -> None:
+        self._build(fields)
+
+    @property
+    def own_arguments(self) -> str:
+        listed = ", ".join(_column(name) for name in self.columns)
+        return listed if len(self.columns) < 2 else f"({listed})"
+
+    def columns_used(self) -> tuple[tuple[str, str], ...]:
+        return tuple(("columns", name) for name in self.columns)
+
+
+class CoalescingMergeTree(SummingMergeTree):
+    """Keeps the last non-NULL value of each column for each sort key."""
+
+    engine_name: ClassVar[str] = "CoalescingMergeTree"
+
+    def __init__(self, **fields: Unpack[SummingFields]) -> None:
+        self._build(fields)
+
+
+class AggregatingMergeTree(MergeTree):
+    """Merges aggregate states of rows with the same sort key."""
+
+    engine_name: ClassVar[str] = "AggregatingMergeTree"
+
+    def __init__(self, **fields: Unpack[KeyFields]) -> None:
+        self._build(fields)
+
+
+class CollapsingFields(KeyFields, total=False):
+    """Keywords of ``CollapsingMergeTree``."""
+
+    sign: str
+
+
+class CollapsingMergeTree(MergeTree):
+    """Pairs of rows with ``sign`` 1 and -1 cancel each other out."""
+
+    engine_name: ClassVar[str] = "CollapsingMergeTree"
+    sign: str
+
+    def __init__(self, **fields: Unpack[CollapsingFields]) -> None:
+        self._build(fields)
+
+    @property
+    def own_arguments(self) -> str:
+        return _column(self.sign)
+
+    def columns_used(self) -> tuple[tuple[str, str], ...]:
+        return (("sign", self.sign),)
+
+
+class VersionedFields(CollapsingFields, total=False):
+    """Keywords of ``VersionedCollapsingMergeTree``."""
+
+    version: str
+
+
+class VersionedCollapsingMergeTree(CollapsingMergeTree):
+    """``CollapsingMergeTree`` for rows that arrive out of order."""
+
+    engine_name: ClassVar[str] = "VersionedCollapsingMergeTree"
+    version: str
+
+    def __init__(self, **fields: Unpack[VersionedFields]) -> None:
+        self._build(fields)
+
+    @property
+    def own_arguments(self) -> str:
+        return f"{_column(self.sign)}, {_column(self.version)}"
+
+    def columns_used(self) -> tuple[tuple[str, str], ...]:
+        return (("sign", self.sign), ("version", self.version))
+
+
+class GraphiteFields(KeyFields, total=False):
+    """Keywords of ``GraphiteMergeTree``."""
+
+    config: str
+
+
+class GraphiteMergeTree(MergeTree):
+    """Rolls Graphite metrics up; ``config`` names a section of the server's configuration."""
+
+    engine_name: ClassVar[str] = "GraphiteMergeTree"
+    config: str
+
+    def __init__(self, **fields: Unpack[GraphiteFields]) -> None:
+        self._build(fields)
+
+    @property
+    def own_arguments(self) -> str:
+        return "'" + self.config.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+AnyEngine = (
+    VersionedCollapsingMergeTree
+    | CollapsingMergeTree
+    | ReplacingMergeTree
+    | CoalescingMergeTree
+    | SummingMergeTree
+    | GraphiteMergeTree
+    | AggregatingMergeTree
+    | MergeTree
+    | Engine
+)
+FAMILY: tuple[type[MergeTree], ...] = (
+    MergeTree,
+    ReplacingMergeTree,
+    SummingMergeTree,
+    AggregatingMergeTree,
+    CollapsingMergeTree,
+    VersionedCollapsingMergeTree,
+    CoalescingMergeTree,
+    GraphiteMergeTree,
+)
+
+
+def _column(name: str) -> str:
+    return name if is_bare(name) else quote_name(name)

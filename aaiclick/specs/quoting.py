@@ -1,0 +1,37 @@
+"""Identifiers and string literals as ClickHouse reads them back unchanged."""
+
+from __future__ import annotations
+
+import re
+
+_BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+def quote_name(name: str) -> str:
+    """An identifier in backticks; backslashes and backticks inside are escaped."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def quote_string(value: str) -> str:
+    """A string literal in single quotes, for the places where DDL takes no bound parameter (comments)."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    for plain, code in (("\0", "\\0"), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r"), ("\b", "\\b"), ("\f", "\\f")):
+        escaped = escaped.replace(plain, code)
+    return f"'{escaped}'"
+
+
+def qualified(database: str, name: str) -> str:
+    """``database``.``name``, both quoted."""
+    return f"{quote_name(database)}.{quote_name(name)}"
+
+
+def is_bare(name: str) -> bool:
+    """True where the name can stand in SQL without quotes."""
+    return _BARE.match(name) is not None
+
+
+def unquote_name(token: str) -> str:
+    """The name an identifier token stands for: the reverse of ``quote_name``, also for double quotes and bare words."""
+    if len(token) >= 2 and token[0] in "`\"" and token[-1] == token[0]:
+        return re.sub(r"\\(.)", r"\1", token[1:-1], flags=re.DOTALL)
+    return token

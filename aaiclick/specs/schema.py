@@ -1,0 +1,89 @@
+"""A schema: the objects that one application owns in a database, and their version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from typing import ClassVar, TypedDict
+
+from pydantic import Field
+from typing_extensions import Unpack
+
+from aaiclick.errors import SpecError
+from aaiclick.specs.base import Spec
+from aaiclick.specs.migrations import Migration
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
+
+SchemaObject = Table | MaterializedView | View | Dictionary | TableFamily
+FINGERPRINT_FORMAT = 1
+
+
+class SchemaFields(TypedDict, total=False):
+    """Keywords of ``Schema``."""
+
+    version: int | None
+    objects: list[SchemaObject]
+    migrations: str | list[Migration] | None
+    unsupported: dict[str, str]
+
+
+class Schema(Spec):
+    """Everything an application declares. ``version=None`` is for development: no version gate.
+
+    ``migrations`` is a package name or a list; ``unsupported`` (filled by ``reflect_schema``) maps the names of live objects
+    that cannot be declared to the reason.
+    """
+
+    noun: ClassVar[str] = "schema"
+    name: str
+    version: int | None = Field(default=None, ge=1)
+    objects: list[SchemaObject] = Field(default_factory=list[SchemaObject])
+    migrations: str | list[Migration] | None = None
+    unsupported: dict[str, str] = Field(default_factory=dict[str, str])
+
+    def __init__(self, name: str, **fields: Unpack[SchemaFields]) -> None:
+        self._construct(name, {"name": name, **fields})
+        if not name.strip():
+            raise SpecError("schema", "the name is empty")
+        seen: set[str] = set()
+        for item in self.objects:
+            if item.name in seen:
+                raise SpecError(f"{name}: {item.noun} {item.name}", "declared twice")
+            seen.add(item.name)
+        former = [item.renamed_from for item in self.objects if isinstance(item, Table) and item.renamed_from]
+        for old in former:
+            if former.count(old) > 1 or old in seen:
+                raise SpecError(f"{name}: renamed_from {old}", "is the former name of one table only, and no longer declared itself")
+        if isinstance(self.migrations, list):
+            self._check_migrations(self.migrations)
+
+    def _check_migrations(self, migrations: list[Migration]) -> None:
+        versions = [migration.version for migration in migrations]
+        for version in versions:
+            if versions.count(version) > 1:
+                raise SpecError(f"{self.name}: migration {version}", "declared twice")
+            if self.version is not None and version > self.version:
+                raise SpecError(f"{self.name}: migration {version}", f"is newer than the schema's version {self.version}")
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The declared tables, in order of declaration."""
+        return tuple(item for item in self.objects if isinstance(item, Table))
+
+    def get(self, name: str) -> SchemaObject | None:
+        """The object of that name."""
+        return next((item for item in self.objects if item.name == name), None)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Names what is declared (explicitly set fields only), whatever the version; stable across library releases of one format."""
+        declared = [{"kind": item.noun, **item.model_dump(mode="json", exclude_unset=True)} for item in self.objects]
+        encoded = json.dumps(sorted(declared, key=lambda item: (str(item["kind"]), str(item.get("name")))), sort_keys=True, separators=(",", ":"))
+        return f"{FINGERPRINT_FORMAT}:{hashlib.sha256(encoded.encode()).hexdigest()[:32]}"
+
+    @property
+    def version_label(self) -> str:
+        """``v5``, or ``development`` without a version."""
+        return f"v{self.version}" if self.version is not None else "development"

@@ -1,0 +1,112 @@
+"""Tables, and the checks that need no database."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, TypedDict
+
+from pydantic import Field
+from typing_extensions import Unpack
+
+from aaiclick.errors import SpecError
+from aaiclick.specs.base import Spec
+from aaiclick.specs.columns import Column, Constraint, Index, Projection
+from aaiclick.specs.engines import AnyEngine, MergeTree
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_CALL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\(([^()]*)\)\Z")
+_LITERALS = frozenset({"true", "false", "null", "inf", "nan"})
+
+
+class TableFields(TypedDict, total=False):
+    """Keywords of ``Table``."""
+
+    engine: AnyEngine
+    indexes: list[Index]
+    projections: list[Projection]
+    constraints: list[Constraint]
+    comment: str | None
+    renamed_from: str | None
+
+
+class Table(Spec):
+    """One table. Lists that are left unset (``indexes``, ``projections``, ``constraints``) are not managed; an empty list says: none.
+
+    ``renamed_from`` is the table's former name: it is renamed where it is found.
+    """
+
+    noun: ClassVar[str] = "table"
+    name: str
+    columns: list[Column]
+    engine: AnyEngine = Field(default_factory=MergeTree)
+    indexes: list[Index] = Field(default_factory=list[Index])
+    projections: list[Projection] = Field(default_factory=list[Projection])
+    constraints: list[Constraint] = Field(default_factory=list[Constraint])
+    comment: str | None = None
+    renamed_from: str | None = None
+
+    def __init__(self, name: str, columns: list[Column], **fields: Unpack[TableFields]) -> None:
+        self._construct(name, {"name": name, "columns": columns, **fields})
+        if not name.strip():
+            raise SpecError("table", "the name is empty")
+        if not self.columns:
+            raise SpecError(name, "a table needs at least one column")
+        if self.renamed_from == name:
+            raise SpecError(name, "renamed_from is the table's own name")
+        for noun, names in (
+            ("column", [column.name for column in self.columns]),
+            ("index", [index.name for index in self.indexes]),
+            ("projection", [projection.name for projection in self.projections]),
+            ("constraint", [constraint.name for constraint in self.constraints]),
+        ):
+            _unique(name, noun, names)
+        _unique(name, "renamed_from", [column.renamed_from for column in self.columns if column.renamed_from])
+        self._check_keys()
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    def _check_keys(self) -> None:
+        if not isinstance(self.engine, MergeTree):
+            return
+        names = {column.name for column in self.columns}
+        for argument, column in self.engine.columns_used():
+            if column not in names:
+                raise SpecError(f"{self.name}: {argument}", f"unknown column {column}")
+        for key, value in (
+            ("order_by", self.engine.order_by),
+            ("partition_by", self.engine.partition_by),
+            ("primary_key", self.engine.primary_key),
+            ("sample_by", self.engine.sample_by),
+        ):
+            parts = [value] if isinstance(value, str) else list(value or [])
+            for part in parts:
+                for word in _plain_columns(part):
+                    if word not in names and not _nested(word, names):
+                        raise SpecError(f"{self.name}: {key}", f"unknown column {word}")
+
+
+def _plain_columns(expression: str) -> list[str]:
+    """Columns that an expression certainly names: a bare word, or the bare words that are a function's only arguments."""
+    stripped = expression.strip()
+    if _WORD.match(stripped):
+        return [stripped]
+    call = _CALL.match(stripped)
+    if call is None:
+        return []
+    words = [argument.strip() for argument in call.group(1).split(",")]
+    return [word for word in words if _WORD.match(word) and word.lower() not in _LITERALS]
+
+
+def _nested(word: str, names: set[str]) -> bool:
+    """``n`` is there when ``n.a`` is declared (Nested), or when it is a subcolumn of a declared one."""
+    return any(name.startswith(f"{word}.") for name in names)
+
+
+def _unique(table: str, noun: str, names: list[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise SpecError(f"{table}: {noun} {name}", "declared twice")
+        seen.add(name)
