@@ -1,0 +1,133 @@
+"""A column's type: what converts, what would be lost, what has to be counted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import ColumnForm
+from aaiclick.plan.changes.base import AlterCommand, DataCheck, Phase
+from aaiclick.plan.changes.column_default import default_clause
+from aaiclick.plan.hazards import Hazard
+from aaiclick.specs.quoting import quote_name, quote_string
+
+_ENUM = re.compile(r"(?:Nullable\()?Enum(?:8|16)\((.*)\)\)?\Z", re.DOTALL)
+_LABEL = re.compile(r"'((?:[^'\\]|\\.)*)' = (-?\d+)")
+
+
+def enum_labels(type_text: str) -> dict[str, int] | None:
+    """Labels and numbers of an Enum type (or a Nullable of one) in the engine's own text; None for any other type."""
+    match = _ENUM.match(type_text)
+    return {label: int(value) for label, value in _LABEL.findall(match.group(1))} if match else None
+
+
+def is_nullable(type_text: str) -> bool:
+    """True where the type itself can hold NULL."""
+    return type_text.startswith(("Nullable(", "LowCardinality(Nullable("))
+
+
+def is_text(type_text: str) -> bool:
+    """String, LowCardinality(String) and their Nullables: anything converts to them and back by its text."""
+    return type_text in ("String", "Nullable(String)", "LowCardinality(String)", "LowCardinality(Nullable(String))")
+
+
+def plain(type_text: str) -> str:
+    """The type without Nullable and LowCardinality around it."""
+    while True:
+        for wrapper in ("Nullable(", "LowCardinality("):
+            if type_text.startswith(wrapper):
+                type_text = type_text[len(wrapper) : -1]
+                break
+        else:
+            return type_text
+
+
+def quote_literal(escaped: str) -> str:
+    """A label as it stands in the engine's text (already escaped), in quotes."""
+    return f"'{escaped}'"
+
+
+def conversion(source: str, old: str, new: str) -> str:
+    """``source`` (an expression of type ``old``) as ``new``. Enum to Enum goes by label: by number it would relabel rows."""
+    if old == new:
+        return source
+    if enum_labels(old) is not None and enum_labels(new) is not None:
+        source = f"toString({source})"
+    return f"CAST({source}, {quote_string(new)})"
+
+
+@dataclass(frozen=True, slots=True)
+class RetypeColumn:
+    """Another type, perhaps with another default in the same command (the old default may not convert)."""
+
+    table: str
+    old: ColumnForm
+    new: ColumnForm
+    with_default: bool = False
+
+    @property
+    def words(self) -> str:
+        default = f", {default_clause(self.new).strip()}" if self.with_default else ""
+        return f"column {self.new.name}: type {self.old.type} -> {self.new.type}{default}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        name = quote_name(self.new.name)
+        clause = default_clause(self.new) if self.with_default else ""
+        back = f"MODIFY COLUMN {name} {self.old.type}{default_clause(self.old) if self.with_default else ''}"
+        if is_nullable(self.old.type) and not is_nullable(self.new.type) and not self.new.kind:
+            # The engine wants a DEFAULT to put in place of NULLs; there are none (they were counted), so it is taken away again.
+            spare = f" DEFAULT defaultValueOfTypeName({quote_string(self.new.type)})"
+            return (
+                AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{spare}", alone=True, recovery=back),
+                AlterCommand(Phase.ADD_OBJECTS, f"MODIFY COLUMN {name} REMOVE DEFAULT"),
+            )
+        return (AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{clause}", alone=True, recovery=back),)
+
+    @property
+    def relabelled(self) -> tuple[str, ...]:
+        """Labels whose number another label takes over: by metadata alone, stored rows would silently change their meaning."""
+        old, new = enum_labels(self.old.type), enum_labels(self.new.type)
+        if old is None or new is None:
+            return ()
+        taken = {value: label for label, value in new.items()}
+        return tuple(f"{label} -> {taken[value]}" for label, value in sorted(old.items()) if value in taken and taken[value] != label and label not in new)
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        breaks = Hazard("old-code-breaks", f"code that relies on {self.old.type} for {self.new.name} may fail")
+        if self.relabelled:
+            message = f"stored values of {self.table}.{self.new.name} get another meaning: {', '.join(self.relabelled)}"
+            return (Hazard("changes-values", message, f"relabel-enum {self.table}.{self.new.name}"), breaks)
+        return (breaks,)
+
+    @property
+    def checks(self) -> tuple[DataCheck, ...]:
+        if not self.old.stored or self.relabelled:
+            return ()
+        return tuple(self._checks())
+
+    def _checks(self) -> list[DataCheck]:
+        name, kind = quote_name(self.new.name), self.new.type
+        found: list[DataCheck] = []
+        if is_nullable(self.old.type) and not is_nullable(kind):
+            found.append(DataCheck(f"isNull({name})", name, f"hold NULL in {self.new.name}"))
+        condition = self._failing(name)
+        if condition:
+            known = f"isNotNull({name}) AND " if is_nullable(self.old.type) else ""
+            found.append(DataCheck(known + condition, name, f"hold a value of {self.new.name} that {kind} cannot hold"))
+        return found
+
+    def _failing(self, name: str) -> str:
+        """A condition that is true for values the new type cannot hold; '' where it holds everything."""
+        if is_text(self.new.type):
+            return ""
+        labels = enum_labels(self.new.type)
+        if labels is not None and (is_text(self.old.type) or enum_labels(self.old.type) is not None):
+            return f"toString({name}) NOT IN ({', '.join(quote_literal(label) for label in labels)})"
+        if is_text(self.old.type):
+            return f"isNull(accurateCastOrNull(toString({name}), {quote_string(plain(self.new.type))}))"
+        # There and back again: a value that comes back different has lost something (range, fraction, time of day).
+        value = f"assumeNotNull({name})" if is_nullable(self.old.type) else name
+        old, new = quote_string(plain(self.old.type)), quote_string(plain(self.new.type))
+        return f"cityHash64(tuple(CAST(CAST({value}, {new}), {old}))) != cityHash64(tuple(CAST({value}, {old})))"

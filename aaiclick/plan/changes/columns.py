@@ -1,0 +1,103 @@
+"""Columns added, dropped, renamed and moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import ColumnForm
+from aaiclick.catalog.render import column_form_sql
+from aaiclick.plan.changes.base import AlterCommand, DataCheck, Phase, Quiet
+from aaiclick.plan.hazards import Hazard
+from aaiclick.specs.quoting import quote_name
+
+
+def place(after: str) -> str:
+    """`` AFTER x``, or `` FIRST`` for ''."""
+    return f" AFTER {quote_name(after)}" if after else " FIRST"
+
+
+@dataclass(frozen=True, slots=True)
+class AddColumn(Quiet):
+    """A declared column that is not there; it goes behind ``after`` ('' for the first place)."""
+
+    table: str
+    column: ColumnForm
+    after: str
+
+    @property
+    def words(self) -> str:
+        return f"column {self.column.name} is missing"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return (AlterCommand(Phase.ADD_COLUMNS, f"ADD COLUMN {column_form_sql(self.column)}{place(self.after)}"),)
+
+
+@dataclass(frozen=True, slots=True)
+class DropColumn:
+    """A column that the code no longer declares. Only carried out where it is asked for."""
+
+    table: str
+    column: ColumnForm
+
+    @property
+    def words(self) -> str:
+        return f"column {self.column.name} is no longer declared"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return (AlterCommand(Phase.DROP_COLUMNS, f"DROP COLUMN {quote_name(self.column.name)}"),)
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        name = self.column.name
+        if not self.column.stored:
+            return (Hazard("old-code-breaks", f"code that reads {name} fails", f"drop-column {self.table}.{name}"),)
+        return (
+            Hazard("changes-values", f"the values of {self.table}.{name} are gone", f"drop-column {self.table}.{name}"),
+            Hazard("old-code-breaks", f"code that reads or writes {name} fails"),
+            Hazard("cannot-be-undone", f"a dropped column cannot be brought back: {name}"),
+        )
+
+    @property
+    def checks(self) -> tuple[DataCheck, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class RenameColumn(Quiet):
+    """A column that is declared under a new name (a hint of the declaration or of a migration)."""
+
+    table: str
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        return f"column {self.old} is renamed to {self.new}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return (AlterCommand(Phase.RENAME, f"RENAME COLUMN {quote_name(self.old)} TO {quote_name(self.new)}"),)
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        return (Hazard("old-code-breaks", f"code that reads or writes {self.old} fails"),)
+
+
+@dataclass(frozen=True, slots=True)
+class MoveColumn(Quiet):
+    """A column in another place; the whole type has to be said again (``MODIFY COLUMN c FIRST`` alone does not parse)."""
+
+    table: str
+    name: str
+    type: str
+    after: str
+
+    @property
+    def words(self) -> str:
+        return f"column {self.name} stands elsewhere (wanted: {'after ' + self.after if self.after else 'first'})"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return (AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {quote_name(self.name)} {self.type}{place(self.after)}"),)

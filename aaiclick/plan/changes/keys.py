@@ -1,0 +1,106 @@
+"""Sort key, primary key, partition key, sampling key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aaiclick.plan.changes.base import AlterCommand, DataCheck, Phase, Quiet, shown
+from aaiclick.plan.hazards import Hazard
+
+KEEPS_EVERY_ROW = frozenset({"MergeTree", "ReplicatedMergeTree", "SharedMergeTree", "GraphiteMergeTree"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSortKey:
+    """Another ORDER BY. ``engine`` is the wanted one: where it combines rows of one key, another key combines other rows."""
+
+    table: str
+    old: str
+    new: str
+    engine: str
+    shorter: bool
+
+    @property
+    def words(self) -> str:
+        return f"sort key {shown(self.old)} -> {shown(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        # A shortened key has to go before the columns it lets go of; a longer one behind the columns it takes in.
+        return (AlterCommand(Phase.SHORTEN_KEY if self.shorter else Phase.SORT_KEY, f"MODIFY ORDER BY {self.new or 'tuple()'}"),)
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        if self.engine in KEEPS_EVERY_ROW:
+            return ()
+        message = f"{self.engine} combines rows of the same sort key: with the new key other rows of {self.table} are combined"
+        return (Hazard("loses-rows", message, f"change-sort-key {self.table}"),)
+
+    @property
+    def checks(self) -> tuple[DataCheck, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFixedKey(Quiet):
+    """Another PARTITION BY or PRIMARY KEY: ALTER has no syntax for either."""
+
+    table: str
+    which: Literal["partition key", "primary key"]
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.which} {shown(self.old)} -> {shown(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSamplingKey(Quiet):
+    """Another SAMPLE BY."""
+
+    table: str
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        return f"sampling key {shown(self.old)} -> {shown(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return (AlterCommand(Phase.SORT_KEY, f"MODIFY SAMPLE BY {self.new}" if self.new else "REMOVE SAMPLE BY"),)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEngine:
+    """Another engine, or other arguments of it: ALTER has no syntax."""
+
+    table: str
+    old: str
+    new: str
+    new_name: str
+
+    @property
+    def words(self) -> str:
+        return f"engine {self.old} -> {self.new}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return ()
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        if self.new_name in KEEPS_EVERY_ROW:
+            return ()
+        message = f"{self.new} combines rows of the same sort key of {self.table} when parts are merged"
+        return (Hazard("loses-rows", message, f"change-engine {self.table}"),)
+
+    @property
+    def checks(self) -> tuple[DataCheck, ...]:
+        return ()

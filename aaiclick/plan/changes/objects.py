@@ -1,0 +1,105 @@
+"""Skip indexes, projections and constraints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import ConstraintForm, IndexForm, ProjectionForm
+from aaiclick.plan.changes.base import AlterCommand, DataCheck, Phase, Quiet
+from aaiclick.plan.hazards import Hazard
+from aaiclick.specs.quoting import quote_name
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeIndex(Quiet):
+    """An index added, dropped or defined differently (dropped and added again: there is no MODIFY INDEX)."""
+
+    table: str
+    old: IndexForm | None
+    new: IndexForm | None
+
+    @property
+    def words(self) -> str:
+        if self.old is None or self.new is None:
+            form = self.new or self.old
+            return f"index {form.name if form else ''} {'is missing' if self.old is None else 'is no longer declared'}"
+        return f"index {self.new.name}: {index_body(self.old)} -> {index_body(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        commands: list[AlterCommand] = []
+        if self.old is not None:
+            commands.append(AlterCommand(Phase.DROP_OBJECTS, f"DROP INDEX {quote_name(self.old.name)}"))
+        if self.new is not None:
+            commands.append(AlterCommand(Phase.ADD_OBJECTS, f"ADD INDEX {quote_name(self.new.name)} {index_body(self.new)}"))
+        return tuple(commands)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeProjection(Quiet):
+    """A projection added, dropped or defined differently."""
+
+    table: str
+    old: ProjectionForm | None
+    new: ProjectionForm | None
+
+    @property
+    def words(self) -> str:
+        if self.old is None or self.new is None:
+            form = self.new or self.old
+            return f"projection {form.name if form else ''} {'is missing' if self.old is None else 'is no longer declared'}"
+        return f"projection {self.new.name}: {self.old.body} -> {self.new.body}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        commands: list[AlterCommand] = []
+        if self.old is not None:
+            commands.append(AlterCommand(Phase.DROP_OBJECTS, f"DROP PROJECTION {quote_name(self.old.name)}"))
+        if self.new is not None:
+            commands.append(AlterCommand(Phase.ADD_OBJECTS, f"ADD PROJECTION {quote_name(self.new.name)} {self.new.body}"))
+        return tuple(commands)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeConstraint:
+    """A constraint added, dropped or defined differently. The engine checks new rows only, so old ones are counted first."""
+
+    table: str
+    old: ConstraintForm | None
+    new: ConstraintForm | None
+
+    @property
+    def words(self) -> str:
+        if self.old is None or self.new is None:
+            form = self.new or self.old
+            return f"constraint {form.name if form else ''} {'is missing' if self.old is None else 'is no longer declared'}"
+        if (self.old.kind, self.old.expression) == (self.new.kind, self.new.expression):
+            return f"constraint {self.new.name} stands elsewhere"
+        return f"constraint {self.new.name}: {self.old.kind} {self.old.expression} -> {self.new.kind} {self.new.expression}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        commands: list[AlterCommand] = []
+        if self.old is not None:
+            commands.append(AlterCommand(Phase.DROP_OBJECTS, f"DROP CONSTRAINT {quote_name(self.old.name)}"))
+        if self.new is not None:
+            body = f"{quote_name(self.new.name)} {self.new.kind} {self.new.expression}"
+            commands.append(AlterCommand(Phase.ADD_OBJECTS, f"ADD CONSTRAINT {body}"))
+        return tuple(commands)
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        return ()
+
+    @property
+    def checks(self) -> tuple[DataCheck, ...]:
+        if self.new is None or (self.old is not None and (self.old.kind, self.old.expression) == (self.new.kind, self.new.expression)):
+            return ()
+        expression = self.new.expression
+        return (DataCheck(f"NOT ({expression})", "*", f"violate the constraint {self.new.name} ({expression})"),)
+
+
+def index_body(index: IndexForm) -> str:
+    """An index without its name."""
+    granularity = f" GRANULARITY {index.granularity}" if index.granularity else ""
+    return f"{index.expression} TYPE {index.type}{granularity}"

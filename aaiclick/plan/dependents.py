@@ -1,0 +1,84 @@
+"""Views that read a table: an empty clone does not know them, so each one's SELECT is tried over the table's new form.
+
+The engine accepts the drop or rename of a column that a view reads (and then fails at every read, or, for a materialized view, at
+every insert): that is found here, before anything is changed.
+"""
+
+from __future__ import annotations
+
+from aaiclick.catalog.tokens import TokenError, Tokens, identifier
+from aaiclick.errors import StatementError
+from aaiclick.plan.checks import first_line
+from aaiclick.plan.rehearsal import Stage
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.routine import Command, Query, Routine, text
+from aaiclick.specs.quoting import qualified
+
+
+def broken_dependents(case: TableCase) -> Routine[str]:
+    """'' or the views that read the table now and could not afterwards. Those that the plan itself replaces are not counted."""
+    readers = yield from _readers(case)
+    if not readers:
+        return ""
+    old = yield from case.make_stage(case.form, "read")
+    new = yield from case.make_stage(case.target.form, "reread")
+    broken: list[str] = []
+    for name, noun, query in readers:
+        before = yield from _refusal(case, old, query)
+        after = yield from _refusal(case, new, query)
+        if after and not before:
+            broken.append(f"the {noun} {name} reads {case.live.name} and would fail ({after})")
+    return "; ".join(broken)
+
+
+def _readers(case: TableCase) -> Routine[tuple[tuple[str, str, str], ...]]:
+    """Views of the same database, and materialized views of any database that the engine lists as dependents, whose text names the table."""
+    listed = [dependent.partition(".")[::2] for dependent in case.live.dependents]
+    others = " OR ".join(f"(database = {{d{place}:String}} AND name = {{n{place}:String}})" for place in range(len(listed)))
+    parameters: dict[str, str | int] = {"database": case.database}
+    for place, (database, name) in enumerate(listed):
+        parameters[f"d{place}"], parameters[f"n{place}"] = database, name
+    rows = yield Query(
+        "SELECT name, engine, as_select FROM system.tables"
+        f" WHERE (database = {{database:String}} AND engine IN ('View', 'MaterializedView')){' OR ' + others if others else ''} ORDER BY database, name",
+        parameters,
+    )
+    nouns = {"View": "view", "MaterializedView": "materialized view"}
+    found = [(text(name), nouns.get(text(engine), "object"), text(query)) for name, engine, query in rows]
+    return tuple(reader for reader in found if reader[0] not in case.replaced and _spans(reader[2], case))
+
+
+def _spans(query: str, case: TableCase) -> list[tuple[int, int]]:
+    """Where the query names the table (the engine always writes the database in front of it)."""
+    try:
+        tokens = Tokens(query)
+    except TokenError:
+        return []
+    found: list[tuple[int, int]] = []
+    position = 0
+    while position < len(tokens):
+        parts, behind = identifier(tokens, position)
+        if parts[:2] == (case.database, case.live.name):
+            end = tokens.items[position + 2].end
+            found.append((tokens.items[position].start, end))
+        position = max(behind, position + 1)
+    return found
+
+
+def _refusal(case: TableCase, stage: Stage, query: str) -> Routine[str]:
+    """Why the engine would not analyse the query over the stage; '' where it does."""
+    pieces: list[str] = []
+    position = 0
+    for start, end in _spans(query, case):
+        pieces += [query[position:start], qualified(stage.database, stage.table)]
+        position = end
+    moved = "".join([*pieces, query[position:]])
+    probe = qualified(stage.database, f"{stage.table}_view")
+    try:
+        yield Command(f"CREATE VIEW {probe} AS {moved}", settings=stage.settings)
+        yield Command(f"DROP VIEW {probe}")
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return first_line(str(error))
+    return ""

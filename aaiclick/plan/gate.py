@@ -1,0 +1,64 @@
+"""The gate: which steps of a plan a policy lets through. It is in the library, not in the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.plan.model import Plan, Step
+from aaiclick.plan.policy import Policy
+
+METADATA = frozenset({"create", "alter", "replace"})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A step that may not run, why, and the keys that would allow it (empty: another policy is needed)."""
+
+    step: Step
+    reason: str
+    allow: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``run`` in order; ``refused`` are required; ``pending`` are optional ones that nobody asked for."""
+
+    run: tuple[Step, ...]
+    refused: tuple[Refusal, ...]
+    pending: tuple[Refusal, ...]
+
+
+def judge(plan: Plan, policy: Policy) -> Verdict:
+    """Sort the steps of a plan."""
+    run: list[Step] = []
+    refused: list[Refusal] = []
+    pending: list[Refusal] = []
+    for step in plan.steps:
+        refusal = refuse(step, policy)
+        if refusal is None:
+            run.append(step)
+        else:
+            (pending if step.optional else refused).append(refusal)
+    return Verdict(tuple(run), tuple(refused), tuple(pending))
+
+
+def refuse(step: Step, policy: Policy) -> Refusal | None:
+    """Why a step may not run under a policy; None where it may."""
+    keys = tuple(dict.fromkeys(hazard.allow for hazard in step.hazards if hazard.allow))
+    missing = tuple(key for key in keys if key not in policy.allowed)
+    if policy.level == "check":
+        return Refusal(step, "the policy changes nothing", ())
+    if step.optional:
+        named = bool(keys) and not missing
+        swept = policy.level == "everything" and step.strategy != "drop"  # whose table it is, nobody can know: by name only
+        return None if named or swept else Refusal(step, "no longer declared: left alone until it is asked for", missing)
+    dangers = [hazard for hazard in step.hazards if hazard.allow in missing and hazard.allow]
+    if dangers and policy.level != "everything":
+        return Refusal(step, dangers[0].message, missing)
+    if step.strategy in METADATA or policy.level == "everything":
+        return None
+    if policy.level == "safe":
+        return Refusal(step, f"it is a {step.strategy}, and the policy allows metadata changes only", ())
+    if policy.max_bytes is not None and step.bytes > policy.max_bytes:
+        return Refusal(step, f"it touches {step.bytes:,} bytes, and the policy allows {policy.max_bytes:,}", ())
+    return None

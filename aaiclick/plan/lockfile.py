@@ -1,0 +1,159 @@
+"""``schema.lock.json``: the canonical form of every released version, beside the migrations.
+
+It recognises databases that predate the version record and generates the tests "upgrade from every released version". It is
+written by machine: what is read has to be exactly what would be written.
+
+``variables`` lists, per object, clauses that differ between installs of one version: the texts that count as the same, where
+``{days}`` (any word in braces) stands for an unsigned number. A clause is a field of the table (``ttl``) or of a column
+(``created_at.type``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, TypeAlias, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from aaiclick.catalog.forms import DictionaryForm, TableForm, ViewForm
+from aaiclick.errors import MigrationError
+
+LOCK_FILE = "schema.lock.json"
+LOCK_FORMAT = 1
+LockedForm: TypeAlias = TableForm | ViewForm | DictionaryForm
+Variables: TypeAlias = Mapping[str, Mapping[str, tuple[str, ...]]]
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
+
+
+@dataclass(frozen=True, slots=True)
+class LockedVersion:
+    """A released version: the canonical form of each object by name, and what differs between installs."""
+
+    version: int
+    forms: Mapping[str, LockedForm]
+    variables: Variables = field(default_factory=dict[str, dict[str, tuple[str, ...]]])
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """All released versions of a schema, oldest first."""
+
+    schema: str
+    versions: tuple[LockedVersion, ...]
+
+    def get(self, version: int) -> LockedVersion | None:
+        """The version of that number."""
+        return next((locked for locked in self.versions if locked.version == version), None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all objects of all versions, sorted."""
+        return tuple(sorted({name for locked in self.versions for name in locked.forms}))
+
+
+def read_lock(source: str | Path) -> Lock | None:
+    """The lock of a migrations package (by its dotted name) or of a folder or file (a ``Path``); None where there is no such file.
+
+    ``MigrationError`` where the package cannot be imported or the file is not a lock that this release reads.
+    """
+    if isinstance(source, Path):
+        path = source / LOCK_FILE if source.is_dir() else source
+        return load_lock(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else None
+    try:
+        resource = files(source) / LOCK_FILE
+    except ImportError as error:
+        raise MigrationError(source, f"the migrations package cannot be imported: {error}") from error
+    return load_lock(resource.read_text(encoding="utf-8"), f"{source}/{LOCK_FILE}") if resource.is_file() else None
+
+
+def load_lock(text: str, where: str = LOCK_FILE) -> Lock:
+    """The lock that ``dump_lock`` wrote; ``MigrationError`` naming ``where`` otherwise."""
+    try:
+        content: Json = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise MigrationError(where, f"is not JSON: {error}") from error
+    number = content.get("format") if isinstance(content, dict) else None
+    if number != LOCK_FORMAT:
+        raise MigrationError(where, f"has format {number!r}, this release reads format {LOCK_FORMAT}")
+    try:
+        lock = _lock(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise MigrationError(where, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+    if _plain_lock(lock) != content:
+        raise MigrationError(where, "holds fields that this release does not know; it has to be as the library writes it")
+    return lock
+
+
+def dump_lock(lock: Lock) -> str:
+    """JSON text; the same lock gives the same bytes."""
+    return json.dumps(_plain_lock(lock), indent=1, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _ObjectFile:
+    kind: Literal["table", "view", "dictionary"]
+    form: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _VersionFile:
+    objects: dict[str, _ObjectFile]
+    variables: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict[str, dict[str, tuple[str, ...]]])
+
+
+@dataclass(frozen=True, slots=True)
+class _LockFile:
+    format: int
+    schema: str
+    versions: dict[int, _VersionFile]
+
+
+@cache
+def _adapters() -> tuple[TypeAdapter[_LockFile], dict[str, TypeAdapter[LockedForm]]]:
+    """Made at the first use: building them takes longer than the whole import."""
+    forms: dict[str, TypeAdapter[LockedForm]] = {
+        "table": TypeAdapter[LockedForm](TableForm),
+        "view": TypeAdapter[LockedForm](ViewForm),
+        "dictionary": TypeAdapter[LockedForm](DictionaryForm),
+    }
+    return TypeAdapter(_LockFile), forms
+
+
+def _lock(content: object) -> Lock:
+    file_adapter, form_adapters = _adapters()
+    read = file_adapter.validate_python(content)
+    versions = [
+        LockedVersion(number, {name: form_adapters[entry.kind].validate_python(entry.form) for name, entry in found.objects.items()}, found.variables)
+        for number, found in read.versions.items()
+    ]
+    return Lock(read.schema, tuple(sorted(versions, key=lambda locked: locked.version)))
+
+
+def _plain_lock(lock: Lock) -> dict[str, Json]:
+    versions: dict[str, Json] = {}
+    for locked in sorted(lock.versions, key=lambda each: each.version):
+        entry: dict[str, Json] = {}
+        if locked.variables:
+            entry["variables"] = {
+                name: {clause: list(texts) for clause, texts in sorted(clauses.items())} for name, clauses in sorted(locked.variables.items())
+            }
+        entry["objects"] = {name: {"kind": form.kind, "form": _plain(form)} for name, form in sorted(locked.forms.items())}
+        versions[str(locked.version)] = entry
+    return {"format": LOCK_FORMAT, "schema": lock.schema, "versions": versions}
+
+
+def _plain(value: object) -> Json:
+    """A form as JSON data; fields at their default are left out."""
+    if is_dataclass(value):
+        found = ((entry, getattr(value, entry.name)) for entry in fields(value))
+        return {entry.name: _plain(part) for entry, part in found if part != entry.default}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in cast("tuple[object, ...]", value)]
+    assert value is None or isinstance(value, str | int | bool)
+    return value

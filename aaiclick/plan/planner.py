@@ -1,0 +1,119 @@
+"""The plan of a whole schema: what is missing is created, what differs is changed, what is surplus is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aaiclick.catalog.canonical import canonical_tables
+from aaiclick.catalog.fingerprint import text_digest
+from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
+from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.plan import steps
+from aaiclick.plan.families import family_tables
+from aaiclick.plan.model import Step
+from aaiclick.plan.tables import make_case, plan_table, renamed
+from aaiclick.plan.target import make_target
+from aaiclick.plan.views import create_order, plan_views
+from aaiclick.routine import Routine
+from aaiclick.specs.ddl import create_table_sql
+from aaiclick.specs.migrations import Rebuild
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What only a migration knows, for each table: renamed columns (old -> new) and rebuild expressions; and the names of objects that
+    earlier versions declared."""
+
+    renames: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    rebuilds: Mapping[str, Rebuild] = field(default_factory=dict[str, Rebuild])
+    former: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Steps in the order in which they are carried out; ``forms`` are the canonical forms of the declared objects that were worked out."""
+
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+    forms: Mapping[str, Form]
+
+
+def basis_of(catalog: Catalog) -> str:
+    """Names the live state that a plan is made for."""
+    return text_digest({name: live.text for name, live in catalog.objects.items()})
+
+
+def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Planned]:
+    """Everything between the catalogue and the declaration. Scratch is only opened where a declared object is there already."""
+    sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog)) is not None}
+    missing = [table for table in schema.tables if table.name not in sources]
+    created = tuple(steps.create_step(table.name, "table", create_table_sql(table, catalog.database)) for table in missing)
+    others = [item for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary)]
+    families = [item for item in schema.objects if isinstance(item, TableFamily)]
+    dropped = _dropped(schema, catalog, hints)
+    present = [item for item in others if catalog.get(item.name) is not None]
+    if not sources and not present and not families:
+        fresh = create_order(others, catalog)
+        return Planned((*created, *fresh, *dropped), (), {})
+
+    def body(scratch: Scratch) -> Routine[Planned]:
+        tables = dict(sources)
+        declared = list(schema.tables)
+        notes: list[str] = []
+        for family in families:
+            for table in family_tables(family, catalog, frozenset(tables)):
+                declared.append(table)
+                tables[table.name] = catalog.objects[table.name]
+        found, forms = yield from _plan_tables(declared, tables, catalog, scratch, hints, notes)
+        replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes)
+        ordered = sorted(found, key=lambda step: step.optional)
+        required = [step for step in ordered if not step.optional]
+        optional = [step for step in ordered if step.optional]
+        return Planned((*created, *required, *replaced, *optional, *dropped), tuple(notes), forms)
+
+    return (yield from with_scratch(body))
+
+
+def live_source(table: Table, catalog: Catalog) -> LiveObject | None:
+    """The live table a declaration is about: its own name, else its former one."""
+    live = catalog.get(table.name)
+    if live is None and table.renamed_from is not None:
+        live = catalog.get(table.renamed_from)
+    return live
+
+
+def _plan_tables(
+    declared: list[Table], sources: Mapping[str, LiveObject], catalog: Catalog, scratch: Scratch, hints: Hints, notes: list[str]
+) -> Routine[tuple[list[Step], dict[str, Form]]]:
+    present = [table for table in declared if table.name in sources]
+    forms = yield from canonical_tables(scratch, present)
+    found: list[Step] = []
+    for table in present:
+        live = sources[table.name]
+        if isinstance(live.form, UnsupportedForm):
+            notes.append(f"{live.name} is not supported and was left alone: {live.form.reason}")
+            continue
+        if not isinstance(live.form, TableForm):
+            notes.append(f"{live.name} is declared as a table, but a {live.form.kind} is there (left alone)")
+            continue
+        data_name = live.name
+        if live.name != table.name:
+            found.append(steps.rename_step(catalog.database, live.name, table.name))
+            live = renamed(live, table.name)
+        assert isinstance(live.form, TableForm)
+        target = make_target(table, forms[table.name], live.form, dict(hints.renames.get(table.name, {})))
+        notes.extend(f"{table.name}: {note}" for note in target.notes)
+        case = yield from make_case(catalog, scratch, live, live.form, target, hints.rebuilds.get(table.name))
+        found.extend((yield from plan_table(case, data_name)))
+    return found, dict(forms)
+
+
+def _dropped(schema: Schema, catalog: Catalog, hints: Hints) -> tuple[Step, ...]:
+    """Tables that an earlier version of this schema declared and this one does not: dropped only when asked for by name."""
+    declared = {item.name for item in schema.objects} | {table.renamed_from for table in schema.tables}
+    gone = sorted(name for name in hints.former if name not in declared and catalog.get(name) is not None)
+    return tuple(steps.drop_step(catalog.database, name, catalog.objects[name].rows, catalog.objects[name].bytes) for name in gone)

@@ -1,0 +1,89 @@
+"""What a run may do: hazards first, cost second."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Literal, TypeAlias
+
+from aaiclick.errors import UsageError
+
+Level: TypeAlias = Literal["check", "safe", "lossless", "everything"]
+ENVIRONMENT = "AAICLICK_SCHEMA_POLICY"
+EMBEDDED_MAX_BYTES = 1 << 30
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?i?b?)\s*\Z", re.IGNORECASE)
+_ALLOW = re.compile(r"[a-z]+(-[a-z]+)+ \S.*\Z", re.DOTALL)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+
+
+def parse_bytes(size: str | int) -> int:
+    """``1GiB``, ``500 MB``, ``1024`` in bytes (GiB is 2**30, GB is 10**9); ``UsageError`` where it is no size."""
+    if isinstance(size, int):
+        return size
+    match = _SIZE.match(size)
+    if match is None:
+        raise UsageError(f"{size!r} is no size: write 1GiB, 500MB or a number of bytes")
+    unit = match.group(2).lower()
+    base = 1000 if unit.endswith("b") and "i" not in unit and len(unit) == 2 else 1024
+    return int(float(match.group(1)) * base ** _POWERS[unit.rstrip("ib") if unit else ""])
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What may be carried out without asking.
+
+    ``check`` changes nothing; ``safe`` is metadata only, and no row or value can change, now or at a later merge; ``lossless`` also
+    mutations and rebuilds that keep every row and value, up to ``max_bytes`` for each step; ``everything`` also destroys. ``allow``
+    adds single hazards by the name that the plan gives them. ``keep_old``: how long the old table of a rebuild is kept.
+    """
+
+    level: Level
+    max_bytes: int | None = None
+    allowed: frozenset[str] = frozenset()
+    keep_old: timedelta = timedelta(0)
+
+    @staticmethod
+    def check() -> Policy:
+        """Change nothing: a difference is an error."""
+        return Policy("check")
+
+    @staticmethod
+    def safe() -> Policy:
+        """Metadata only."""
+        return Policy("safe")
+
+    @staticmethod
+    def lossless(max_bytes: str | int | None = None, keep_old: timedelta = timedelta(0)) -> Policy:
+        """Whatever keeps every row and value; ``max_bytes`` (``"1GiB"``) bounds what one step may rewrite."""
+        return Policy("lossless", None if max_bytes is None else parse_bytes(max_bytes), keep_old=keep_old)
+
+    @staticmethod
+    def everything(keep_old: timedelta = timedelta(0)) -> Policy:
+        """Also drop what is no longer declared."""
+        return Policy("everything", keep_old=keep_old)
+
+    def allow(self, *keys: str) -> Policy:
+        """The same policy, with hazards allowed by name: ``allow("drop-column operation_log.args")``."""
+        for key in keys:
+            if not _ALLOW.match(key):
+                raise UsageError(f"{key!r} names no hazard: write it as the plan does, for instance 'drop-column operation_log.args'")
+        return replace(self, allowed=self.allowed | frozenset(keys))
+
+    @staticmethod
+    def parse(text: str) -> Policy:
+        """``check``, ``safe``, ``lossless``, ``lossless(10GiB)`` or ``everything``, as the environment variable holds it."""
+        word, _, rest = text.strip().lower().partition("(")
+        if word == "lossless":
+            return Policy.lossless(rest.removesuffix(")").removeprefix("max_bytes=").strip("\"'") or None)
+        if word in ("check", "safe", "everything") and not rest:
+            return Policy(word)  # type: ignore[arg-type]
+        raise UsageError(f"{ENVIRONMENT}={text!r} is no policy: write check, safe, lossless, lossless(10GiB) or everything")
+
+    @staticmethod
+    def default(embedded: bool, environment: Mapping[str, str]) -> Policy:
+        """``lossless`` up to 1 GiB on an embedded engine, ``safe`` on a server; the environment replaces either."""
+        if environment.get(ENVIRONMENT):
+            return Policy.parse(environment[ENVIRONMENT])
+        return Policy.lossless(EMBEDDED_MAX_BYTES) if embedded else Policy.safe()

@@ -1,0 +1,48 @@
+"""A plan as text: SQL that can be read, comments for what is no SQL."""
+
+from __future__ import annotations
+
+from aaiclick.plan.model import Plan, Step
+
+
+def size_text(size: int) -> str:
+    """Bytes for people: ``1.5 MiB``."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{size} B"
+
+
+def version_text(version: int | None) -> str:
+    """``v3``, ``an empty database`` or ``an unrecorded state``."""
+    if version is None:
+        return "an unrecorded state"
+    return f"v{version}" if version else "an empty database"
+
+
+def step_text(step: Step) -> str:
+    """One step: a heading, its hazards, its SQL."""
+    cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
+    lines = [f"-- {step.object}: {step.change}", f"--   strategy: {step.strategy}{cost}{' (only if asked for)' if step.optional else ''}"]
+    if step.blocked:
+        lines.append(f"--   BLOCKED: {step.blocked}")
+    for hazard in step.hazards:
+        allow = f" [--allow '{hazard.allow}']" if hazard.allow else ""
+        lines.append(f"--   {hazard.kind}: {hazard.message}{allow}")
+    for statement in step.sql:
+        lines.append(statement if statement.startswith("--") else f"{statement};")
+    return "\n".join(lines)
+
+
+def plan_text(plan: Plan) -> str:
+    """The whole plan."""
+    to = f"v{plan.to_version}" if plan.to_version is not None else "the declared state"
+    head = f"-- {plan.schema} in database {plan.database}: {version_text(plan.from_version)} -> {to}"
+    if not plan.steps:
+        head += "\n-- nothing to do"
+    if plan.advisory:
+        head += "\n-- advisory: rehearsed on another engine, the server may decide differently"
+    notes = "\n".join(f"-- note: {note}" for note in plan.notes)
+    return "\n\n".join(part for part in (head, *(step_text(step) for step in plan.steps), notes) if part)

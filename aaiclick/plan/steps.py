@@ -1,0 +1,142 @@
+"""From a strategy's work to a step of the plan: words, SQL for people, hazards, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaiclick.catalog.render import form_sql
+from aaiclick.plan.changes.base import Change
+from aaiclick.plan.hazards import Hazard
+from aaiclick.plan.model import Step, Strategy
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.work import Alter, AlterWork, AttachWork, CreateWork, DropWork, RebuildWork, ReplaceWork
+from aaiclick.specs.quoting import qualified, quote_name
+
+SHADOW = "_aaiclick_<run>_"
+
+
+def words(changes: Sequence[Change]) -> str:
+    """All changes in one line."""
+    return "; ".join(change.words for change in changes)
+
+
+def change_hazards(changes: Sequence[Change]) -> tuple[Hazard, ...]:
+    """What the changes do, whatever the strategy; each said once."""
+    return tuple(dict.fromkeys(hazard for change in changes for hazard in change.hazards))
+
+
+def create_step(name: str, noun: str, sql: str, settings: tuple[tuple[str, str], ...] = ()) -> Step:
+    """A missing object."""
+    return Step(f"{name}:create", name, f"{noun} is missing", "create", [sql], CreateWork(sql, settings))
+
+
+def rename_step(database: str, old: str, new: str) -> Step:
+    """A table that is declared under a new name."""
+    sql = f"RENAME TABLE {qualified(database, old)} TO {qualified(database, new)}"
+    hazard = Hazard("old-code-breaks", f"code and views that read {old} fail")
+    return Step(f"{new}:rename", new, f"table {old} is renamed to {new}", "alter", [sql], ReplaceWork((sql,)), (hazard,))
+
+
+def drop_step(database: str, name: str, rows: int, size: int) -> Step:
+    """A table of an earlier version that the code no longer declares."""
+    sql = f"DROP TABLE {qualified(database, name)}"
+    hazards = (
+        Hazard("loses-rows", f"all {rows:,} rows of {name} are gone", f"drop-table {name}"),
+        Hazard("cannot-be-undone", f"a dropped table cannot be brought back: {name}"),
+    )
+    return Step(f"{name}:drop", name, "table is no longer declared", "drop", [sql], DropWork(sql), hazards, rows, size, optional=True)
+
+
+def alter_step(case: TableCase, work: AlterWork, changes: Sequence[Change], blocked: str, touched: int, label: str = "") -> Step:
+    """In place. ``touched``: bytes that its mutations rewrite. A ``label`` makes it an optional step."""
+    mutates = any(alter.mutates for alter in work.alters)
+    strategy: Strategy = "mutate" if mutates else "alter"
+    extra = (Hazard("rewrites-data", f"the server rewrites parts of {case.live.name} in the background"),) if mutates else ()
+    return Step(
+        id=f"{case.live.name}:{label or strategy}",
+        object=case.live.name,
+        change=words(changes),
+        strategy=strategy,
+        sql=[alter.sql for alter in work.alters],
+        work=work,
+        hazards=(*change_hazards(changes), *extra),
+        rows=case.live.rows if mutates else 0,
+        bytes=touched if mutates else 0,
+        optional=bool(label),
+        blocked=blocked,
+    )
+
+
+def pin_step(case: TableCase, alter: Alter, names: Sequence[str]) -> Step:
+    """Defaults that are computed at every read are written down before rows are copied."""
+    name = case.live.name
+    change = f"defaults of {', '.join(names)} are written into parts that do not hold them"
+    hazard = Hazard("rewrites-data", f"the server writes {', '.join(names)} of {name} in the background")
+    return Step(f"{name}:pin", name, change, "mutate", [alter.sql], AlterWork(name, (alter,)), (hazard,), case.live.rows, 0)
+
+
+def attach_step(case: TableCase, work: AttachWork, changes: Sequence[Change], blocked: str) -> Step:
+    """By hard link."""
+    shadow = _shadow(case.live.name)
+    live, new = case.name, qualified(case.database, shadow)
+    sql = [
+        *(alter.sql for alter in work.alters),
+        form_sql(work.form, case.database, shadow),
+        "-- writers wait from here (table_readonly) where the server has that; elsewhere the tables are exchanged first",
+        f"ALTER TABLE {new} ATTACH PARTITION ALL FROM {live}",
+        f"EXCHANGE TABLES {live} AND {new}",
+        "-- wait for inserts that were running, move their parts across, compare",
+        f"DROP TABLE {new}",
+    ]
+    hazards = (*change_hazards(changes), Hazard("holds-up-writers", f"inserts into {case.live.name} wait or are refused for a moment"))
+    return Step(
+        f"{case.live.name}:attach", case.live.name, words(changes), "attach", sql, work, hazards, case.live.rows, 0, blocked=blocked
+    )
+
+
+def rebuild_step(case: TableCase, work: RebuildWork, changes: Sequence[Change], blocked: str) -> Step:
+    """By copy."""
+    shadow = _shadow(case.live.name)
+    live, new = case.name, qualified(case.database, shadow)
+    names = ", ".join(quote_name(column.target) for column in work.columns)
+    expressions = ", ".join(column.expression for column in work.columns)
+    where = f" WHERE {work.where}" if work.where else ""
+    unverified = [column.target for column in work.columns if not column.verify]
+    sql = [
+        form_sql(work.form, case.database, shadow),
+        *(["-- writers are locked out (table_readonly) for the last part of the copy"] if work.fenced else []),
+        "-- for each partition, in chunks, through a staging table, with count and checksum:",
+        f"INSERT INTO {new} ({names}) SELECT {expressions} FROM {live}{where}",
+        *([f"-- not part of the checksum: {', '.join(unverified)}"] if unverified else []),
+        f"EXCHANGE TABLES {live} AND {new}",
+        "-- wait for inserts that were running, move their rows across",
+        f"DROP TABLE {new}",
+    ]
+    extra = [Hazard("rewrites-data", f"all {case.live.rows:,} rows of {case.live.name} are copied")]
+    if work.fenced:
+        extra.append(Hazard("holds-up-writers", f"inserts into {case.live.name} are refused while the last part is copied"))
+    hazards = (*change_hazards(changes), *extra)
+    return Step(
+        f"{case.live.name}:rebuild", case.live.name, words(changes), "rebuild", sql, work, hazards, case.live.rows, case.live.bytes, blocked=blocked
+    )
+
+
+def impossible_step(case: TableCase, changes: Sequence[Change], refusal: str) -> Step:
+    """Nothing works: said, with the engine's sentence, and never tried."""
+    return Step(
+        id=f"{case.live.name}:rebuild",
+        object=case.live.name,
+        change=words(changes),
+        strategy="rebuild",
+        sql=[f"-- no way was found: {refusal}"],
+        work=AlterWork(case.live.name, ()),
+        hazards=change_hazards(changes),
+        rows=case.live.rows,
+        bytes=case.live.bytes,
+        blocked=f"{case.live.name} cannot be changed that way ({refusal})",
+    )
+
+
+def _shadow(name: str) -> str:
+    return f"{SHADOW}{name}"
+

@@ -1,0 +1,63 @@
+"""What every strategy gets to know about the table it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from aaiclick.catalog.forms import LiveObject, ServerFacts, TableForm
+from aaiclick.catalog.normal import normal
+from aaiclick.plan.changes.base import Change
+from aaiclick.plan.rehearsal import Stage
+from aaiclick.plan.target import Target, is_prefix
+from aaiclick.routine import Routine
+from aaiclick.specs.quoting import qualified
+
+
+@dataclass(frozen=True, slots=True)
+class TableCase:
+    """One table that differs: where it is, where it should go, what differs, and how to try things out.
+
+    ``make_stage`` makes an empty table of a form in scratch. ``overrides`` are expressions of a migration for copied columns,
+    ``where`` its filter. ``replaced`` names views that the plan itself replaces.
+    """
+
+    database: str
+    live: LiveObject
+    form: TableForm
+    target: Target
+    changes: tuple[Change, ...]
+    server: ServerFacts
+    make_stage: Callable[[TableForm, str], Routine[Stage]]
+    overrides: dict[str, str] = field(default_factory=dict[str, str])
+    where: str = ""
+    replaced: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """The live table, quoted."""
+        return qualified(self.database, self.live.name)
+
+    @property
+    def parenthesise(self) -> bool:
+        """Whether this server knows parentheses around the commands of an ALTER (24.8 and later)."""
+        return self.server.version >= (24, 8)
+
+
+def reached(form: object, target: Target) -> bool:
+    """True where a form is the target, up to what does not matter: the order of indexes, and a primary key nobody declared."""
+    return isinstance(form, TableForm) and comparable(form, target) == comparable(target.form, target)
+
+
+def comparable(form: TableForm, target: Target) -> TableForm:
+    """The form with everything that does not matter taken out."""
+    form = normal(form)
+    free = target.free_primary_key and is_prefix(form.primary_key, form.order_by)
+    return replace(
+        form,
+        name="",
+        primary_key="" if free else form.primary_key,
+        indexes=tuple(sorted(form.indexes, key=lambda index: index.name)),
+        projections=tuple(sorted(form.projections, key=lambda projection: projection.name)),
+        constraints=tuple(sorted(form.constraints, key=lambda constraint: constraint.name)),
+    )

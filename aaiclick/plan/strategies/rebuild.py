@@ -1,0 +1,91 @@
+"""``rebuild``: a new table is filled by a copy of the rows and takes the old one's place. Whatever ALTER cannot do ends here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.plan.changes.column_type import conversion
+from aaiclick.plan.changes.ttl import keeps_all
+from aaiclick.plan.rehearsal import attempt
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.work import CopyColumn, RebuildWork
+from aaiclick.routine import Routine
+from aaiclick.specs.quoting import quote_name
+
+_UNVERIFIED = ("AggregateFunction(", "Dynamic", "JSON", "Object(", "QBit(")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """``work`` is None where even a copy is refused; ``refusal`` is then the engine's sentence."""
+
+    work: RebuildWork | None
+    refusal: str = ""
+
+
+def propose_rebuild(case: TableCase) -> Routine[Proposal]:
+    """Build the target in scratch and copy an empty clone into it: the types are checked without a row."""
+    if not case.form.merge_tree:
+        return Proposal(None, f"a table of engine {case.form.engine} cannot be rebuilt without losing rows written meanwhile")
+    if not case.target.form.merge_tree:
+        return Proposal(None, f"engine {case.target.form.engine} cannot take over the parts of a copy")
+    columns = copy_columns(case)
+    stage = yield from case.make_stage(case.form, "rebuild")
+    wanted = yield from case.make_stage(case.target.form, "rebuilt")
+    names = ", ".join(quote_name(column.target) for column in columns)
+    expressions = ", ".join(column.expression for column in columns)
+    where = f" WHERE {case.where}" if case.where else ""
+    wanted.settings.setdefault("insert_allow_materialized_columns", 1)
+    outcome = yield from attempt(wanted, f"INSERT INTO {wanted.name} ({names}) SELECT {expressions} FROM {stage.name}{where}")
+    if not outcome.accepted:
+        return Proposal(None, outcome.message)
+    target = case.target.form
+    ordered = order_matters(target)
+    work = RebuildWork(
+        table=case.live.name,
+        form=target,
+        columns=columns,
+        where=case.where,
+        ordered=ordered,
+        fenced=ordered or bool(case.live.dependents),
+        keeps_ttl=bool(case.form.ttl) and not keeps_all(case.form.ttl, target.ttl),
+    )
+    return Proposal(work)
+
+
+def copy_columns(case: TableCase) -> tuple[CopyColumn, ...]:
+    """Every stored column of the target that the old table knows something about; the others get their default in the copy."""
+    old_names = {new: old for old, new in case.target.renames}
+    found: list[CopyColumn] = []
+    for column in case.target.form.columns:
+        expression = _expression(case, column, old_names)
+        if expression:
+            found.append(CopyColumn(column.name, expression, not any(part in column.type for part in _UNVERIFIED)))
+    return tuple(found)
+
+
+def _expression(case: TableCase, column: ColumnForm, old_names: dict[str, str]) -> str:
+    if column.name in case.overrides and column.stored:
+        return f"CAST({case.overrides[column.name]}, {_type_literal(column.type)})"
+    source = case.form.column(old_names.get(column.name, column.name))
+    if source is None or source.kind == "EPHEMERAL" or not column.stored:
+        return ""
+    if column.kind == "MATERIALIZED" and source.kind == "ALIAS":
+        return ""
+    return conversion(quote_name(source.name), source.type, column.type)
+
+
+def _type_literal(type_text: str) -> str:
+    escaped = type_text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def order_matters(form: TableForm) -> bool:
+    """True where the result of a merge depends on the order in which rows were written."""
+    engine = form.engine.removeprefix("Replicated").removeprefix("Shared")
+    if engine == "ReplacingMergeTree":
+        return not form.arguments
+    return engine in ("CollapsingMergeTree", "CoalescingMergeTree") or (
+        engine == "AggregatingMergeTree" and any("Function(any" in column.type for column in form.columns)
+    )

@@ -1,0 +1,151 @@
+"""Planning one table: compare, then the cheapest strategy that the engine accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aaiclick.catalog.canonical import clone
+from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
+from aaiclick.catalog.normal import normal
+from aaiclick.catalog.scratch import Scratch
+from aaiclick.plan import steps
+from aaiclick.plan.changes.base import Change
+from aaiclick.plan.changes.column_default import ChangeDefault
+from aaiclick.plan.changes.columns import DropColumn
+from aaiclick.plan.checks import blocked_by
+from aaiclick.plan.dependents import broken_dependents
+from aaiclick.plan.diff import diff_table
+from aaiclick.plan.model import Step
+from aaiclick.plan.rehearsal import Stage, attempt
+from aaiclick.plan.strategies.alter import propose_alter
+from aaiclick.plan.strategies.attach import propose_attach
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.rebuild import propose_rebuild
+from aaiclick.plan.target import Target
+from aaiclick.plan.work import Alter, AlterWork
+from aaiclick.routine import Query, Routine, number, text
+from aaiclick.specs.migrations import Rebuild
+from aaiclick.specs.quoting import qualified, quote_name
+
+
+def make_case(catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableForm, target: Target, rebuild: Rebuild | None) -> Routine[TableCase]:
+    """Gather what the strategies need about one table."""
+    changes = diff_table(form, target)
+    if any(isinstance(change, ChangeDefault) for change in changes):
+        absent = yield from absent_parts(catalog.database, live)
+        changes = diff_table(form, target, absent)
+
+    def make_stage(wanted: TableForm, label: str) -> Routine[Stage]:
+        name = yield from clone(scratch, wanted, f"{live.name}_{label}")
+        return Stage(scratch.database, name, dict(scratch.settings))
+
+    return TableCase(
+        database=catalog.database,
+        live=live,
+        form=normal(form),
+        target=target,
+        changes=changes,
+        server=catalog.server,
+        make_stage=make_stage,
+        overrides=dict(rebuild.columns) if rebuild else {},
+        where=(rebuild.where or "") if rebuild else "",
+    )
+
+
+def plan_table(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
+    """The steps of one table: what is required first, then the optional clean-ups. ``data_name`` is where the rows are now (another
+    name where the table is renamed by an earlier step)."""
+    found: list[Step] = []
+    if case.changes or case.overrides:
+        found.extend((yield from _required(case, data_name)))
+    found.extend((yield from _surplus(case)))
+    return tuple(found)
+
+
+def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
+    blocked = yield from broken_dependents(case)
+    if case.live.rows and not blocked:
+        blocked = yield from blocked_by(qualified(case.database, data_name), case.changes)
+    refusal = ""
+    if not case.overrides:
+        proposal = yield from propose_alter(case)
+        if proposal.work is not None:
+            touched = yield from _touched_bytes(case, data_name)
+            return (steps.alter_step(case, proposal.work, case.changes, blocked, touched),)
+        refusal = proposal.refusal
+        attach = yield from propose_attach(case)
+        if attach is not None:
+            return (steps.attach_step(case, attach, case.changes, blocked),)
+    rebuild = yield from propose_rebuild(case)
+    if rebuild.work is not None:
+        pinned = yield from _pin(case, data_name)
+        return (*pinned, steps.rebuild_step(case, rebuild.work, case.changes, blocked))
+    return (steps.impossible_step(case, case.changes, "; ".join(part for part in (refusal, rebuild.refusal) if part)),)
+
+
+def _pin(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
+    """Before a copy: a column that some parts do not hold is computed anew at every read (``now()``, ``generateUUIDv4()``), so copy and
+    checksum would never agree. Its values are written into those parts first."""
+    computed = [column.name for column in case.form.columns if column.kind == "DEFAULT" and "(" in column.expression]
+    if not computed or not case.live.rows:
+        return ()
+    absent = yield from absent_parts(case.database, replace(case.live, name=data_name))
+    names = [name for name in computed if absent.get(name)]
+    if not names:
+        return ()
+    commands = ", ".join(f"MATERIALIZE COLUMN {quote_name(name)}" for name in names)
+    return (steps.pin_step(case, Alter(f"ALTER TABLE {case.name} {commands}", mutates=True), names),)
+
+
+def _surplus(case: TableCase) -> Routine[tuple[Step, ...]]:
+    """One optional step for each column that the code no longer declares."""
+    if not case.target.surplus:
+        return ()
+    stage = yield from case.make_stage(case.target.form, "surplus")
+    found: list[Step] = []
+    for name in case.target.surplus:
+        column = case.target.form.column(name)
+        assert column is not None
+        change: Sequence[Change] = (DropColumn(case.live.name, column),)
+        command = change[0].commands[0].text
+        outcome = yield from attempt(stage, f"ALTER TABLE {stage.name} {command}")
+        work = AlterWork(case.live.name, (Alter(f"ALTER TABLE {case.name} {command}", outcome.mutates),))
+        blocked = "" if outcome.accepted else f"the engine refuses to drop {name}: {outcome.message}"
+        found.append(steps.alter_step(case, work, change, blocked, case.live.bytes, label=f"drop-column:{name}"))
+    return tuple(found)
+
+
+def absent_parts(database: str, live: LiveObject) -> Routine[dict[str, int]]:
+    """For each column that some active part does not hold: in how many."""
+    rows = yield Query(
+        "SELECT column, toUInt64(uniqExact(name)) FROM system.parts_columns"
+        " WHERE active AND database = {database:String} AND table = {table:String} GROUP BY column",
+        {"database": database, "table": live.name},
+    )
+    held = {text(row[0]): number(row[1]) for row in rows}
+    assert isinstance(live.form, TableForm)
+    return {column.name: live.parts - held.get(column.name, 0) for column in live.form.columns if live.parts > held.get(column.name, 0)}
+
+
+def _touched_bytes(case: TableCase, data_name: str) -> Routine[int]:
+    """Compressed bytes of the columns that change type: what a mutation reads and writes, roughly."""
+    rows = yield Query(
+        "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND table = {table:String}",
+        {"database": case.database, "table": data_name},
+    )
+    size = {text(row[0]): number(row[1]) for row in rows}
+    old_names = {new: old for old, new in case.target.renames}
+    touched = {old_names.get(column.name, column.name) for column in case.target.form.columns if _retyped(case, column.name, old_names)}
+    return sum(size.get(name, 0) for name in touched)
+
+
+def _retyped(case: TableCase, name: str, old_names: dict[str, str]) -> bool:
+    old, new = case.form.column(old_names.get(name, name)), case.target.form.column(name)
+    return old is not None and new is not None and old.type != new.type
+
+
+def renamed(live: LiveObject, name: str) -> LiveObject:
+    """The same object as it will be after its rename."""
+    assert isinstance(live.form, TableForm)
+    return replace(live, name=name, form=replace(live.form, name=name))

@@ -1,0 +1,128 @@
+"""What a live table should become: the declaration where it says something, the live table where it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.catalog.normal import key_elements, normal
+from aaiclick.specs.columns import Column
+from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """``form``: the wanted table, surplus columns last. ``renames``: old -> new column names that apply to the live table.
+    ``surplus``: columns that the code no longer declares. ``notes``: live clauses that nobody declared, left alone.
+    ``free_primary_key``: any prefix of the sort key is fine."""
+
+    form: TableForm
+    renames: tuple[tuple[str, str], ...]
+    surplus: tuple[str, ...]
+    notes: tuple[str, ...]
+    free_primary_key: bool
+
+
+def make_target(table: Table, declared: TableForm, live: TableForm, renames: dict[str, str] | None = None) -> Target:
+    """Lay the declaration over the live table. ``declared`` is the canonical form of ``table``; ``renames`` (old -> new) come from
+    migrations and add to ``renamed_from``."""
+    live, declared = normal(live), normal(declared)
+    applied = _renames(table, declared, live, renames or {})
+    before = {new: old for old, new in applied}
+    notes: list[str] = []
+    columns = [_column(column, _spec_of(table, column.name), live.column(before.get(column.name, column.name)), notes) for column in declared.columns]
+    taken = {column.name for column in declared.columns} | {old for old, _ in applied}
+    surplus = tuple(column for column in live.columns if column.name not in taken)
+    engine = table.engine
+    free_key = not (isinstance(engine, MergeTree) and engine.declares("primary_key"))
+    form = replace(
+        declared,
+        name=live.name,
+        columns=(*columns, *surplus),
+        indexes=declared.indexes if table.declares("indexes") else live.indexes,
+        projections=declared.projections if table.declares("projections") else live.projections,
+        constraints=declared.constraints if table.declares("constraints") else live.constraints,
+        comment=declared.comment if table.declares("comment") else live.comment,
+    )
+    if isinstance(engine, MergeTree) and live.merge_tree:
+        form = _keys(form, engine, declared, live)
+    form = replace(form, settings=_settings(table, declared, live, notes))
+    for what, wanted, found in (("TTL", form.ttl, declared.ttl), ("partition key", form.partition_by, declared.partition_by)):
+        if wanted and wanted != found:
+            notes.append(f"{what} {wanted} is not declared (left alone)")
+    notes.extend(f"column {column.name} is no longer declared (left alone)" for column in surplus)
+    return Target(form, applied, tuple(column.name for column in surplus), tuple(notes), free_key)
+
+
+def _renames(table: Table, declared: TableForm, live: TableForm, extra: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """Renames whose old name is live and whose new name is not yet."""
+    hints = {column.renamed_from: column.name for column in table.columns if column.renamed_from}
+    hints.update(extra)
+    return tuple(
+        (old, new)
+        for old, new in sorted(hints.items())
+        if live.column(old) is not None and live.column(new) is None and declared.column(new) is not None and declared.column(old) is None
+    )
+
+
+def _spec_of(table: Table, name: str) -> Column | None:
+    """The declaration a physical column comes from: its own, or that of the Nested it is a part of."""
+    return table.column(name) or table.column(name.split(".", 1)[0])
+
+
+def _column(declared: ColumnForm, spec: Column | None, live: ColumnForm | None, notes: list[str]) -> ColumnForm:
+    if live is None or spec is None:
+        return declared
+    form = declared
+    if not spec.declares_kind:
+        form = replace(form, kind=live.kind, expression=live.expression)
+    for aspect in ("codec", "comment", "ttl", "statistics"):
+        if not spec.declares(aspect):
+            form = replace(form, **{aspect: getattr(live, aspect)})
+    if not spec.declares("settings"):
+        form = replace(form, settings=live.settings)
+    else:
+        merged = {**dict(live.settings), **dict(declared.settings)}
+        form = replace(form, settings=tuple(sorted(merged.items())))
+    if form.kind != declared.kind or form.ttl != declared.ttl:
+        notes.append(f"column {declared.name}: {form.kind or 'TTL'} {form.expression or form.ttl} is not declared (left alone)")
+    return form
+
+
+def _keys(form: TableForm, engine: MergeTree, declared: TableForm, live: TableForm) -> TableForm:
+    if not (engine.declares("order_by") or engine.declares("primary_key")):
+        form = replace(form, order_by=live.order_by)
+    if not engine.declares("partition_by"):
+        form = replace(form, partition_by=live.partition_by)
+    if not engine.declares("sample_by"):
+        form = replace(form, sample_by=live.sample_by)
+    if not engine.declares("ttl"):
+        form = replace(form, ttl=live.ttl)
+    if not engine.declares("primary_key"):
+        form = replace(form, primary_key=live.primary_key if is_prefix(live.primary_key, form.order_by) else "")
+    if engine.replicated is None and live.engine.removeprefix("Replicated").removeprefix("Shared") == declared.engine and live.engine != declared.engine:
+        form = replace(form, engine=live.engine, arguments=live.arguments)  # the same family: where it is kept is not declared
+    return form
+
+
+def is_prefix(primary_key: str, order_by: str) -> bool:
+    """True where the primary key is a prefix of the sort key (an absent one is)."""
+    if not primary_key:
+        return True
+    short, long = key_elements(primary_key), key_elements(order_by)
+    return long[: len(short)] == short
+
+
+def _settings(table: Table, declared: TableForm, live: TableForm, notes: list[str]) -> tuple[tuple[str, str], ...]:
+    """Live settings stay unless the declaration says otherwise; a setting declared as None is taken away."""
+    wanted = dict(declared.settings)
+    removed = {name for name, value in table.engine.settings.items() if value is None}
+    named = set(table.engine.settings)
+    merged = {name: value for name, value in live.settings if name not in removed}
+    for name, value in wanted.items():
+        if name in named or name not in merged:
+            merged[name] = value
+    left = sorted(name for name, value in live.settings if name not in named and dict(declared.settings).get(name) != value)
+    notes.extend(f"setting {name} = {dict(live.settings)[name]} is not declared (left alone)" for name in left)
+    return tuple(sorted(merged.items()))

@@ -1,0 +1,117 @@
+"""What a step does when it is carried out, as data: one class for each strategy. A plan with its work survives JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from aaiclick.catalog.forms import Settings, TableForm
+
+
+@dataclass(frozen=True, slots=True)
+class CreateWork:
+    """One CREATE of an object that is missing."""
+
+    sql: str
+    settings: Settings = ()
+    kind: Literal["create"] = "create"
+
+
+@dataclass(frozen=True, slots=True)
+class Alter:
+    """One ALTER. ``risky``: it can fail on the data inside its mutation, so it is sent alone and ``recovery`` (the ALTER that puts the
+    column back) belongs to it."""
+
+    sql: str
+    mutates: bool = False
+    risky: bool = False
+    recovery: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlterWork:
+    """ALTERs of one table, in an order that the rehearsal has shown to be accepted."""
+
+    table: str
+    alters: tuple[Alter, ...]
+    settings: Settings = ()
+    kind: Literal["alter"] = "alter"
+
+
+@dataclass(frozen=True, slots=True)
+class AttachWork:
+    """``alters`` on the live table first; then a new table of ``form`` takes over its parts by hard link, and the two are exchanged."""
+
+    table: str
+    form: TableForm
+    alters: tuple[Alter, ...] = ()
+    settings: Settings = ()
+    kind: Literal["attach"] = "attach"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyColumn:
+    """``target`` is filled with ``expression`` over the old columns; ``verify`` is False where the conversion is not injective (the
+    column is then left out of the checksum, and named)."""
+
+    target: str
+    expression: str
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildWork:
+    """A new table of ``form`` is filled by a copy of the rows and exchanged with ``table``.
+
+    ``columns`` lists every stored column of ``form`` that the copy fills. ``where`` filters old rows ('' for all). ``ordered``: the
+    result depends on the order of rows (Replacing without version, Collapsing ...). ``fenced``: a materialized view reads the table
+    or the engine is ordered. ``keeps_ttl`` is False where the new table has no TTL or a longer one: TTL merges are then stopped
+    before the first read.
+    """
+
+    table: str
+    form: TableForm
+    columns: tuple[CopyColumn, ...]
+    where: str = ""
+    ordered: bool = False
+    fenced: bool = False
+    keeps_ttl: bool = False
+    settings: Settings = ()
+    kind: Literal["rebuild"] = "rebuild"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceWork:
+    """Statements that replace an object without rows of its own (view, dictionary), or change a view's query in place."""
+
+    statements: tuple[str, ...]
+    settings: Settings = ()
+    kind: Literal["replace"] = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class DropWork:
+    """One DROP, only ever planned for what was asked for by name."""
+
+    sql: str
+    kind: Literal["drop"] = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class SqlWork:
+    """Statements of a migration."""
+
+    statements: tuple[str, ...]
+    migration: int
+    kind: Literal["sql"] = "sql"
+
+
+@dataclass(frozen=True, slots=True)
+class CallableWork:
+    """The data move of a migration."""
+
+    migration: int
+    kind: Literal["callable"] = "callable"
+
+
+Work: TypeAlias = CreateWork | AlterWork | AttachWork | RebuildWork | ReplaceWork | DropWork | SqlWork | CallableWork

@@ -1,0 +1,95 @@
+"""What single changes say about themselves. Pure."""
+
+from __future__ import annotations
+
+import pytest
+
+from aaiclick.catalog.forms import ColumnForm, ConstraintForm
+from aaiclick.plan.alters import batches
+from aaiclick.plan.changes.base import Change
+from aaiclick.plan.changes.column_default import ChangeDefault
+from aaiclick.plan.changes.column_type import RetypeColumn, conversion, enum_labels, plain
+from aaiclick.plan.changes.columns import AddColumn, DropColumn, RenameColumn
+from aaiclick.plan.changes.keys import ChangeEngine, ChangeSortKey
+from aaiclick.plan.changes.objects import ChangeConstraint
+from aaiclick.plan.changes.ttl import ChangeTtl, keeps_all
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "keeps"),
+    [
+        ("a + toIntervalDay(30)", "", True),
+        ("a + toIntervalDay(30)", "a + toIntervalDay(90)", True),
+        ("a + toIntervalDay(30)", "a + toIntervalDay(30)", True),
+        ("a + toIntervalDay(30)", "a + toIntervalDay(29)", False),
+        ("a + toIntervalDay(30)", "b + toIntervalDay(90)", False),
+        ("a + toIntervalDay(30)", "a + toIntervalMonth(30)", False),
+        ("", "a + toIntervalDay(30)", False),
+        ("a + toIntervalDay(30), b + toIntervalDay(5)", "a + toIntervalDay(90), b + toIntervalDay(4)", False),
+    ],
+)
+def test_a_ttl_keeps_all_rows_only_where_it_is_gone_or_longer(old: str, new: str, keeps: bool) -> None:
+    assert keeps_all(old, new) is keeps
+    assert (ChangeTtl("t", old, new).hazards == ()) is keeps
+
+
+def test_commands_that_can_fail_on_the_data_are_sent_alone_and_never_beside_a_drop_or_rename() -> None:
+    retype = RetypeColumn("t", ColumnForm("bad", "String"), ColumnForm("bad", "UInt64"))
+    changes: list[Change] = [RenameColumn("t", "v", "w"), retype, DropColumn("t", ColumnForm("f", "UInt8")), AddColumn("t", ColumnForm("n", "UInt8"), "")]
+    made = batches(changes)
+    risky = [batch for batch in made if batch.risky]
+    assert len(risky) == 1
+    assert [command.text for command in risky[0].commands] == ["MODIFY COLUMN `bad` UInt64"]
+    assert risky[0].recovery == "MODIFY COLUMN `bad` String"
+    assert [command.text for batch in made for command in batch.commands][:3] == ["DROP COLUMN `f`", "RENAME COLUMN `v` TO `w`", "ADD COLUMN `n` UInt8 FIRST"]
+
+
+def test_several_commands_stand_in_parentheses_from_24_8_on() -> None:
+    made = batches([RenameColumn("t", "v", "w"), DropColumn("t", ColumnForm("f", "UInt8"))])
+    assert made[0].sql("t", True) == "ALTER TABLE t (DROP COLUMN `f`), (RENAME COLUMN `v` TO `w`)"
+    assert made[0].sql("t", False) == "ALTER TABLE t DROP COLUMN `f`, RENAME COLUMN `v` TO `w`"
+
+
+def test_an_enum_label_that_takes_over_a_number_is_a_hazard_and_one_that_goes_is_counted() -> None:
+    old = ColumnForm("e", "Enum8('a' = 1, 'b' = 2)")
+    relabelled = RetypeColumn("t", old, ColumnForm("e", "Enum8('a' = 1, 'z' = 2)"))
+    assert [hazard.allow for hazard in relabelled.hazards if hazard.destructive] == ["relabel-enum t.e"]
+    assert relabelled.checks == ()
+    shrunk = RetypeColumn("t", old, ColumnForm("e", "Enum8('a' = 1)"))
+    assert not [hazard for hazard in shrunk.hazards if hazard.destructive]
+    assert [check.condition for check in shrunk.checks] == ["toString(`e`) NOT IN ('a')"]
+
+
+def test_enum_to_enum_is_converted_by_label() -> None:
+    assert conversion("`e`", "Enum8('a' = 1)", "Enum8('a' = 2)") == "CAST(toString(`e`), 'Enum8(\\'a\\' = 2)')"
+    assert conversion("`e`", "UInt8", "UInt8") == "`e`"
+    assert enum_labels("Nullable(Enum8('it\\'s' = -1))") == {"it\\'s": -1}
+    assert plain("LowCardinality(Nullable(String))") == "String"
+
+
+def test_a_nullable_column_that_becomes_plain_is_counted_and_gets_a_default_for_a_moment() -> None:
+    change = RetypeColumn("t", ColumnForm("n", "Nullable(String)"), ColumnForm("n", "String"))
+    assert [check.condition for check in change.checks] == ["isNull(`n`)"]
+    assert [command.text for command in change.commands] == ["MODIFY COLUMN `n` String DEFAULT defaultValueOfTypeName('String')", "MODIFY COLUMN `n` REMOVE DEFAULT"]
+
+
+def test_a_default_is_written_down_before_it_changes_where_parts_do_not_hold_the_column() -> None:
+    change = ChangeDefault("t", ColumnForm("n", "UInt8", "DEFAULT", "5"), ColumnForm("n", "UInt8", "DEFAULT", "7"), absent_parts=3)
+    assert [command.text for command in change.commands] == ["MATERIALIZE COLUMN `n`", "MODIFY COLUMN `n` UInt8 DEFAULT 7"]
+    assert change.hazards == ()
+    gone = ChangeDefault("t", ColumnForm("n", "UInt8"), ColumnForm("n", "UInt8", "ALIAS", "1"))
+    assert [hazard.allow for hazard in gone.hazards] == ["change-default t.n"]
+
+
+def test_keys_and_engines_that_combine_rows_are_hazards() -> None:
+    assert ChangeSortKey("t", "a", "b", "MergeTree", False).hazards == ()
+    assert [hazard.allow for hazard in ChangeSortKey("t", "a", "b", "SummingMergeTree", False).hazards] == ["change-sort-key t"]
+    assert [hazard.allow for hazard in ChangeEngine("t", "MergeTree", "ReplacingMergeTree", "ReplacingMergeTree").hazards] == ["change-engine t"]
+    assert ChangeEngine("t", "ReplacingMergeTree", "MergeTree", "MergeTree").hazards == ()
+
+
+def test_a_new_constraint_is_counted_and_a_moved_one_is_not() -> None:
+    check = ConstraintForm("c", "CHECK", "a > 0")
+    assert [one.condition for one in ChangeConstraint("t", None, check).checks] == ["NOT (a > 0)"]
+    assert ChangeConstraint("t", check, check).checks == ()
+    assert ChangeConstraint("t", check, None).checks == ()

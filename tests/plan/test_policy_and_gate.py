@@ -1,0 +1,89 @@
+"""What each policy lets through. Pure."""
+
+from __future__ import annotations
+
+import pytest
+
+from aaiclick import Plan, Policy
+from aaiclick.errors import UsageError
+from aaiclick.plan.gate import judge, refuse
+from aaiclick.plan.hazards import Hazard
+from aaiclick.plan.model import Step, Strategy
+from aaiclick.plan.policy import EMBEDDED_MAX_BYTES, parse_bytes
+from aaiclick.plan.work import AlterWork
+
+TTL = Hazard("loses-rows", "rows are deleted", "change-ttl t")
+DROP = Hazard("changes-values", "the values are gone", "drop-column t.c")
+BREAKS = Hazard("old-code-breaks", "old code fails")
+
+
+def step(strategy: Strategy = "alter", *hazards: Hazard, size: int = 0, optional: bool = False) -> Step:
+    return Step("t:x", "t", "differs", strategy, ["ALTER"], AlterWork("t", ()), hazards, 10, size, optional=optional)
+
+
+@pytest.mark.parametrize(
+    ("policy", "given", "runs"),
+    [
+        (Policy.check(), step(), False),
+        (Policy.safe(), step(), True),
+        (Policy.safe(), step("create"), True),
+        (Policy.safe(), step("alter", BREAKS), True),
+        (Policy.safe(), step("alter", TTL), False),
+        (Policy.safe().allow("change-ttl t"), step("alter", TTL), True),
+        (Policy.safe().allow("change-ttl other"), step("alter", TTL), False),
+        (Policy.safe(), step("mutate"), False),
+        (Policy.safe(), step("attach"), False),
+        (Policy.safe(), step("rebuild"), False),
+        (Policy.lossless(), step("mutate"), True),
+        (Policy.lossless(), step("rebuild", size=1 << 50), True),
+        (Policy.lossless(max_bytes="1GiB"), step("rebuild", size=1 << 30), True),
+        (Policy.lossless(max_bytes="1GiB"), step("rebuild", size=(1 << 30) + 1), False),
+        (Policy.lossless(), step("rebuild", TTL), False),
+        (Policy.lossless(), step("rebuild", TTL, DROP).__class__("i", "t", "c", "rebuild", [], AlterWork("t", ()), (TTL, DROP)), False),
+        (Policy.lossless().allow("change-ttl t"), step("rebuild", TTL, DROP), False),
+        (Policy.lossless().allow("change-ttl t", "drop-column t.c"), step("rebuild", TTL, DROP), True),
+        (Policy.lossless(), step("alter", DROP, optional=True), False),
+        (Policy.lossless().allow("drop-column t.c"), step("alter", DROP, optional=True), True),
+        (Policy.everything(), step("alter", DROP, optional=True), True),
+        (Policy.everything(), step("drop", DROP, optional=True), False),
+        (Policy.everything().allow("drop-column t.c"), step("drop", DROP, optional=True), True),
+        (Policy.everything(), step("rebuild", TTL), True),
+    ],
+)
+def test_what_a_policy_lets_through(policy: Policy, given: Step, runs: bool) -> None:
+    assert (refuse(given, policy) is None) is runs
+
+
+def test_refusals_of_optional_steps_are_pending_and_of_required_ones_refused() -> None:
+    plan = Plan("s", "db", 1, 2, (step("alter"), step("rebuild"), step("alter", DROP, optional=True)), "b", "f")
+    verdict = judge(plan, Policy.safe())
+    assert [one.strategy for one in verdict.run] == ["alter"]
+    assert [(one.step.strategy, one.allow) for one in verdict.refused] == [("rebuild", ())]
+    assert [one.allow for one in verdict.pending] == [("drop-column t.c",)]
+
+
+def test_defaults_differ_by_engine_and_the_environment_replaces_them() -> None:
+    assert Policy.default(True, {}) == Policy.lossless(EMBEDDED_MAX_BYTES)
+    assert Policy.default(False, {}) == Policy.safe()
+    assert Policy.default(True, {"AAICLICK_SCHEMA_POLICY": "check"}) == Policy.check()
+    assert Policy.default(False, {"AAICLICK_SCHEMA_POLICY": "lossless(2GiB)"}) == Policy.lossless(2 << 30)
+    assert Policy.default(False, {"AAICLICK_SCHEMA_POLICY": "lossless"}).max_bytes is None
+    with pytest.raises(UsageError, match="no policy"):
+        Policy.default(False, {"AAICLICK_SCHEMA_POLICY": "yolo"})
+
+
+@pytest.mark.parametrize(("text", "size"), [("1GiB", 1 << 30), ("1GB", 10**9), ("500 MB", 5 * 10**8), ("1.5k", 1536), ("12", 12), (7, 7)])
+def test_sizes(text: str | int, size: int) -> None:
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GiB", "1 furlong", "-1"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="no size"):
+        parse_bytes(text)
+
+
+def test_a_hazard_is_allowed_by_the_name_the_plan_gives_it() -> None:
+    with pytest.raises(UsageError, match="names no hazard"):
+        Policy.safe().allow("everything")
+    assert Policy.safe().allow("drop-column a.b c").allowed == frozenset({"drop-column a.b c"})
