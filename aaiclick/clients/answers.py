@@ -1,0 +1,41 @@
+"""The one format results travel in, for every client whose answers we read ourselves.
+
+``JSONCompactEachRowWithNamesAndTypes``: names and types in the first two lines, then one JSON array per row. Unlike
+Arrow or Native it needs no package, keeps every type readable, and is the same over HTTP and embedded; unlike the
+drivers' own result types it is not cut off by a client's ``query_limit``. It needs no setting, so that it works for
+read-only users: where a server quotes 64-bit integers (its default differs by version), the type line tells.
+NaN and infinities are answered as NULL.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import cast
+
+FORMAT = "JSONCompactEachRowWithNamesAndTypes"
+
+
+def decode_rows(body: bytes) -> tuple[tuple[object, ...], ...]:
+    """Rows of an answer; bytes that are no UTF-8 become surrogates. Raises ``ValueError`` for a truncated answer."""
+    if not body:
+        return ()
+    # Control characters are escaped inside JSON strings, so a newline always ends a row.
+    lines = body.decode("utf-8", "surrogateescape").split("\n")
+    if lines[-1]:
+        raise ValueError("the answer ends in the middle of a row")
+    if len(lines) < 3:
+        raise ValueError("the answer has no line of types")
+    types = cast("list[str]", json.loads(lines[1]))
+    rows = cast("list[list[object]]", json.loads(f"[{','.join(lines[2:-1])}]"))
+    integers = [position for position, name in enumerate(types) if _is_integer(name)]
+    for row in rows:
+        for position in integers:
+            value = row[position]
+            if isinstance(value, str):
+                row[position] = int(value)
+    return tuple(tuple(row) for row in rows)
+
+
+def _is_integer(type_name: str) -> bool:
+    inner = type_name.removeprefix("LowCardinality(").removeprefix("Nullable(")
+    return inner.startswith(("Int", "UInt")) and not inner.startswith("Interval")

@@ -1,0 +1,133 @@
+"""What is used of clickhouse-connect clients, sync and async, and what both adapters share. Imports no driver."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Awaitable, Mapping
+from typing import Protocol, cast
+from urllib.parse import urlsplit
+
+from aaiclick.clients.failures import http_failure, unknown_setting
+from aaiclick.clients.statement import used_parameters
+from aaiclick.errors import AaiclickError, StatementError
+from aaiclick.routine import Command, Query
+
+Settings = dict[str, "str | int"]
+
+
+class ConnectClient(Protocol):
+    """A clickhouse-connect ``Client``."""
+
+    def raw_query(self, query: str, parameters: Settings | None = ..., settings: Settings | None = ..., fmt: str | None = ...) -> bytes: ...
+
+    def command(self, cmd: str, parameters: Settings | None = ..., *, settings: Settings | None = ..., use_database: bool = ...) -> object: ...
+
+    def close(self) -> None: ...
+
+
+class ConnectAsyncClient(Protocol):
+    """A clickhouse-connect ``AsyncClient``."""
+
+    def raw_query(self, query: str, parameters: Settings | None = ..., settings: Settings | None = ..., fmt: str | None = ...) -> Awaitable[bytes]: ...
+
+    def command(self, cmd: str, parameters: Settings | None = ..., *, settings: Settings | None = ..., use_database: bool = ...) -> Awaitable[object]: ...
+
+
+class SettingsFilter:
+    """Leaves out settings an older server does not know: by what the client learnt about the server, and by its refusals.
+
+    A refused setting means that nothing was carried out, so that the statement can be sent again without it.
+    """
+
+    def __init__(self, client: object) -> None:
+        known = cast("object", getattr(client, "server_settings", None))
+        self._known: Mapping[str, object] = cast("dict[str, object]", known) if isinstance(known, dict) else {}
+        self._transport = _transport_names(client)
+        self._refused: set[str] = set()
+
+    def request(self, settings: Mapping[str, str | int], *, reading: bool) -> Settings:
+        return {name: value for name, value in settings.items() if self._sendable(name, reading)}
+
+    def learns_from(self, error: AaiclickError, sent: Mapping[str, str | int]) -> bool:
+        """True where the statement is to be sent again, without a setting that is now known to be unknown."""
+        name = unknown_setting(error) if isinstance(error, StatementError) else None
+        # Never the database: a statement must not run in another one than it was meant for.
+        if name is None or name not in sent or name in self._refused or name in self._transport:
+            return False
+        self._refused.add(name)
+        return True
+
+    def _sendable(self, name: str, reading: bool) -> bool:
+        if name in self._refused:
+            return False
+        if not self._known or name in self._transport:
+            return True
+        definition = self._known.get(name)
+        if definition is None:
+            return False
+        # A read-only user may still ask; a statement that relies on a setting it may not have is refused by the server.
+        return not (reading and bool(getattr(definition, "readonly", False)))
+
+
+def _transport_names(client: object) -> frozenset[str]:
+    names = cast("object", getattr(client, "valid_transport_settings", None))
+    listed = frozenset(cast("set[str]", names)) if isinstance(names, set | frozenset) else frozenset[str]()
+    return listed | {"database", "query_id", "session_id", "wait_end_of_query"}
+
+
+def command_settings(effect: Command) -> Settings:
+    """``database`` is the current database of this request; the answer waits for the end, so that its status is the outcome."""
+    settings: Settings = {**effect.settings, "wait_end_of_query": 1}
+    if effect.database is not None:
+        settings["database"] = effect.database
+    return settings
+
+
+def bound(effect: Query | Command) -> Settings | None:
+    """Parameters in the form clickhouse-connect binds on the server (it escapes them itself)."""
+    return used_parameters(effect.sql, effect.parameters) or None
+
+
+def place_of(client: object) -> str:
+    """``http://host:port`` of an HTTP client, without credentials."""
+    url = getattr(client, "url", None)
+    if not isinstance(url, str):
+        return "the server"
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+
+
+def identity_of(client: object) -> str:
+    """``http://user@host:port``: names server and user, never the password."""
+    place = place_of(client)
+    user = _user_of(client)
+    return place.replace("://", f"://{user}@", 1) if user else place
+
+
+def _user_of(client: object) -> str:
+    headers = cast("object", getattr(client, "headers", None) or getattr(getattr(client, "_backend", None), "headers", None))
+    if not isinstance(headers, dict):
+        return ""
+    given = cast("dict[str, object]", headers)
+    named = given.get("X-ClickHouse-User")
+    if isinstance(named, str):
+        return named
+    scheme, _, credentials = str(given.get("Authorization", "")).partition(" ")
+    if scheme != "Basic":
+        return ""
+    try:
+        return base64.b64decode(credentials).decode("utf-8", "replace").partition(":")[0]
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def in_session(client: object) -> bool:
+    """True where the client sends a ``session_id``: the server then takes one statement at a time."""
+    getter = cast("object", getattr(client, "get_client_setting", None))
+    return callable(getter) and bool(getter("session_id"))
+
+
+def failure(error: Exception, sql: str, client: object) -> AaiclickError:
+    """An error of an HTTP client in the library's classes."""
+    return http_failure(error, sql, place_of(client))

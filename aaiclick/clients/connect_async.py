@@ -1,0 +1,70 @@
+"""A server over HTTP, through clickhouse-connect's ``AsyncClient``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from aaiclick.clients.answers import FORMAT, decode_rows
+from aaiclick.clients.connect import ConnectAsyncClient, Settings, SettingsFilter, bound, command_settings, failure, identity_of, in_session
+from aaiclick.errors import OutcomeUnknownError
+from aaiclick.routine import Command, Query
+
+T = TypeVar("T")
+
+
+class HttpAsyncConnection:
+    """The async twin of ``HttpConnection``; it belongs to the event loop its client was made in."""
+
+    def __init__(self, client: ConnectAsyncClient) -> None:
+        self._client = client
+        self._filter = SettingsFilter(client)
+        self._identity = identity_of(client)
+
+    @property
+    def embedded(self) -> bool:
+        return False
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
+    async def query(self, effect: Query, /) -> tuple[tuple[object, ...], ...]:
+        parameters = bound(effect)
+        body = await self._send(
+            effect.sql,
+            effect.settings,
+            lambda settings: self._client.raw_query(effect.sql, parameters, settings, FORMAT),
+            reading=True,
+        )
+        try:
+            return decode_rows(body)
+        except ValueError as error:
+            raise OutcomeUnknownError(f"the answer of {self._identity} was cut off. Run again", 0, "", effect.sql) from error
+
+    async def command(self, effect: Command, /) -> None:
+        parameters = bound(effect)
+        own_database = effect.database is None
+        await self._send(
+            effect.sql,
+            command_settings(effect),
+            lambda settings: self._client.command(effect.sql, parameters, settings=settings, use_database=own_database),
+            reading=False,
+        )
+
+    def sibling(self) -> HttpAsyncConnection | None:
+        """A second connection for work beside a long statement; None for a client that works in a session."""
+        return None if in_session(self._client) else HttpAsyncConnection(self._client)
+
+    async def close(self) -> None:
+        """The client was handed in: it stays open."""
+
+    async def _send(self, sql: str, settings: Mapping[str, str | int], call: Callable[[Settings], Awaitable[T]], *, reading: bool) -> T:
+        while True:
+            sent = self._filter.request(settings, reading=reading)
+            try:
+                return await call(sent)
+            except Exception as error:
+                told = failure(error, sql, self._client)
+                if not self._filter.learns_from(told, sent):
+                    raise told from error

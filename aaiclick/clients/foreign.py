@@ -1,0 +1,227 @@
+"""Clients of an application's own making: any object with awaitable ``command`` and ``query(...).result_rows``.
+
+What such a client does with settings, parameters and result types differs (some append settings to the text of a
+statement, where CREATE TABLE takes them for settings of the table; some do not escape parameters). So it is first asked
+where its engine is. An engine in this process gets a session of ours beside the client's, opened in the client's current
+database; the client itself then runs nothing more, and what was SET by hand on its session does not apply to our
+statements. For an engine elsewhere the client carries the statements, after it has been tried whether settings and
+``database`` reach the server apart from the text.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import weakref
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from aaiclick.clients.answers import FORMAT, decode_rows
+from aaiclick.clients.embedded import EmbeddedConnection, Home, SessionReader
+from aaiclick.clients.engine import execute, open_session, running_engine
+from aaiclick.clients.failures import http_failure, unknown_setting
+from aaiclick.clients.fork import refuse_inherited_engine
+from aaiclick.clients.statement import quote_name, used_parameters
+from aaiclick.clients.threaded import ThreadedConnection
+from aaiclick.errors import StatementError, UsageError
+from aaiclick.routine import AsyncConnection, Command, Query
+
+Settings = dict[str, "str | int"]
+T = TypeVar("T")
+_WHO = "SELECT hostName() AS host, currentUser() AS user, toString(serverUUID()) AS uuid, currentDatabase() AS database"
+_PATH = "SELECT value FROM system.server_settings WHERE name = 'path'"
+_OWN_TEXT = "SELECT query AS text, toString(getSetting('max_block_size')) AS size FROM system.processes WHERE query_id = queryID()"
+_TRIED_SIZE = 65411
+
+
+class Result(Protocol):
+    """The answer to a question."""
+
+    @property
+    def result_rows(self) -> list[tuple[object, ...]]: ...
+
+
+class ForeignClient(Protocol):
+    """Settings and parameters go by keyword: their order differs between clients."""
+
+    def command(self, query: str, /, *, settings: Settings | None, parameters: Settings | None) -> Awaitable[object]: ...
+
+    def query(self, query: str, /, *, settings: Settings | None, parameters: Settings | None) -> Awaitable[Result]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a client's statements go. ``target``: how chdb names the engine, None for one outside this process."""
+
+    identity: str
+    target: str | None
+
+
+_known: weakref.WeakKeyDictionary[object, Whereabouts] = weakref.WeakKeyDictionary()
+
+
+async def open_foreign(client: ForeignClient) -> AsyncConnection:
+    """A connection for a client of this kind. Raises ``UsageError`` where its methods are not awaitable."""
+    if "chdb" in sys.modules:
+        refuse_inherited_engine()
+    found = _remembered(client)
+    if found is None:
+        found = await _locate(client)
+        _remember(client, found)
+    if found.target is None:
+        return ForeignConnection(client, found.identity)
+    database = str((await _ask(client, "SELECT currentDatabase() AS database"))[0][0])
+    session = open_session(found.target, running=True)
+    try:
+        execute(session, f"USE {quote_name(database)}", {}, FORMAT)
+    except BaseException:
+        session.close()
+        raise
+    return ThreadedConnection(EmbeddedConnection(SessionReader(session), found.target, owned=session, home=Home(database), identity=found.identity))
+
+
+class ForeignConnection:
+    """Statements through the client itself, to a server. Strings that hold tabs, newlines or backslashes should travel as
+    ``unhex({x:String})``: not every client escapes parameters."""
+
+    def __init__(self, client: ForeignClient, identity: str) -> None:
+        self._client = client
+        self._identity = identity
+        self._settings_tried = False
+        self._databases_tried: set[str] = set()
+        self._unknown: set[str] = set()
+
+    @property
+    def embedded(self) -> bool:
+        return False
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
+    async def query(self, effect: Query, /) -> list[tuple[object, ...]]:
+        while True:
+            settings = self._known_only(effect.settings)
+            try:
+                return await _ask(self._client, effect.sql, settings, used_parameters(effect.sql, effect.parameters))
+            except StatementError as error:
+                self._learn(error, settings)
+
+    async def command(self, effect: Command, /) -> None:
+        await self._try_out(effect)
+        parameters = used_parameters(effect.sql, effect.parameters) or None
+        while True:
+            settings = self._known_only(effect.settings)
+            sent = {**settings, "database": effect.database} if effect.database is not None else settings
+            try:
+                await _awaited(self._client.command(effect.sql, settings=sent or None, parameters=parameters))
+            except Exception as error:
+                told = http_failure(error, effect.sql, self._identity)
+                if not isinstance(told, StatementError):
+                    raise told from error
+                told.__cause__ = error
+                self._learn(told, settings)
+            else:
+                return
+
+    def sibling(self) -> None:
+        """Nothing is known of whether such a client takes parallel statements."""
+
+    async def close(self) -> None:
+        """The client was handed in: it stays open."""
+
+    async def _try_out(self, effect: Command) -> None:
+        """Refuse before anything is sent where settings would become part of the statement or the database be ignored."""
+        named = type(self._client).__name__
+        if (effect.settings or effect.database is not None) and not self._settings_tried:
+            rows = await _ask(self._client, _OWN_TEXT, {"max_block_size": _TRIED_SIZE})
+            if any(str(_TRIED_SIZE) in str(text) for text, _ in rows):
+                raise UsageError(f"{named} appends settings to the text of statements, which changes what CREATE TABLE means. {_INSTEAD}")
+            if any(str(size) != str(_TRIED_SIZE) for _, size in rows):
+                raise UsageError(f"{named} does not send settings. {_INSTEAD}")
+            self._settings_tried = True
+        if effect.database is not None and effect.database not in self._databases_tried:
+            try:
+                rows = await _ask(self._client, "SELECT currentDatabase() AS database", {"database": effect.database})
+            except StatementError as error:
+                if unknown_setting(error) is None:
+                    raise
+                rows = []
+            if not rows or rows[0][0] != effect.database:
+                raise UsageError(f"{named} cannot run a statement in another database ({effect.database}). {_INSTEAD}")
+            self._databases_tried.add(effect.database)
+
+    def _known_only(self, settings: Mapping[str, str | int]) -> Settings:
+        return {name: value for name, value in settings.items() if name not in self._unknown}
+
+    def _learn(self, error: StatementError, sent: Settings) -> None:
+        """Leave a setting out that the server does not know; the statement was refused as a whole. Else raises the error."""
+        name = unknown_setting(error)
+        if name is None or name not in sent:
+            raise error
+        self._unknown.add(name)
+
+
+_INSTEAD = "Give a clickhouse-connect client or a URL instead"
+
+
+async def _locate(client: ForeignClient) -> Whereabouts:
+    host, user, uuid, _ = (str(value) for value in (await _ask(client, _WHO))[0])
+    target = await _in_this_process(client, host) if "chdb" in sys.modules else None
+    if target is None:
+        return Whereabouts(f"server {uuid} on {host} as {user}", None)
+    session = open_session(target, running=True)
+    try:
+        path = str(decode_rows(execute(session, _PATH, {}, FORMAT))[0][0])
+    finally:
+        session.close()
+    return Whereabouts(f"chdb://{path.rstrip('/')}", target)
+
+
+async def _in_this_process(client: ForeignClient, host: str) -> str | None:
+    """How chdb names this process's engine, if the client talks to it: same host and same data directory, which its lock
+    gives to one process only (an engine in memory has a directory with a random name)."""
+    target = running_engine()
+    if target is None:
+        return None
+    try:
+        theirs = await _ask(client, _PATH)
+    except StatementError:
+        return None
+    session = open_session(target, running=True)
+    try:
+        ours = decode_rows(execute(session, f"SELECT hostName(), ({_PATH})", {}, FORMAT))
+    finally:
+        session.close()
+    return target if theirs and (host, str(theirs[0][0])) == tuple(map(str, ours[0])) else None
+
+
+async def _ask(client: ForeignClient, sql: str, settings: Settings | None = None, parameters: Settings | None = None) -> list[tuple[object, ...]]:
+    try:
+        result = await _awaited(client.query(sql, settings=settings or None, parameters=parameters or None))
+    except UsageError:
+        raise
+    except Exception as error:
+        raise http_failure(error, sql, f"the server of {type(client).__name__}") from error
+    return result.result_rows
+
+
+async def _awaited(answer: Awaitable[T]) -> T:
+    if not inspect.isawaitable(answer):
+        raise UsageError(f"command and query of the given client must be awaitable. {_INSTEAD}")
+    return await answer
+
+
+def _remembered(client: object) -> Whereabouts | None:
+    try:
+        return _known.get(client)
+    except TypeError:
+        return None
+
+
+def _remember(client: object, found: Whereabouts) -> None:
+    try:
+        _known[client] = found
+    except TypeError:
+        return  # neither hashable nor weakly referenceable: it is asked again each time

@@ -1,0 +1,27 @@
+"""Who holds a lock file: asked of the kernel, without touching the lock.
+
+chdb reports a directory in use by another process with an empty error (the reason goes to stderr), after half a second
+and with chdb imported. Trying the lock ourselves could make another process fail that opens the directory at that moment.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def lock_holder(path: Path) -> int | None:
+    """The process, other than this one, that holds a lock on a file; None if nobody does or the system cannot tell (not Linux)."""
+    try:
+        state = path.stat()
+        lines = Path("/proc/locks").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    wanted = f"{os.major(state.st_dev):02x}:{os.minor(state.st_dev):02x}:{state.st_ino}"
+    for line in lines:
+        # 1: FLOCK  ADVISORY  WRITE 4537 fe:00:2146332 0 EOF   (lines with -> are waiters, not holders)
+        fields = line.split()
+        if len(fields) >= 8 and fields[1] in ("FLOCK", "POSIX", "OFDLCK") and fields[5] == wanted and fields[4].isdigit():
+            holder = int(fields[4])
+            return None if holder in (os.getpid(), 0) else holder
+    return None

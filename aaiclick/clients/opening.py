@@ -1,0 +1,84 @@
+"""Opening sync connections: from a URL, a chdb Session, or clickhouse-connect's client on the embedded engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TypeAlias, cast
+
+from aaiclick.clients.answers import FORMAT
+from aaiclick.clients.connect import ConnectClient, bound
+from aaiclick.clients.embedded import EmbeddedConnection, Home, SessionReader
+from aaiclick.clients.engine import EngineSession, execute, open_session
+from aaiclick.clients.failures import UNKNOWN_DATABASE, http_failure
+from aaiclick.clients.fork import refuse_inherited_engine
+from aaiclick.clients.http import HttpConnection, open_server
+from aaiclick.clients.statement import quote_name, set_clause
+from aaiclick.clients.url import MEMORY, EmbeddedUrl, ServerUrl, parse_url
+from aaiclick.errors import ConnectionFailed, StatementError, UsageError
+from aaiclick.routine import Query
+
+Opened: TypeAlias = EmbeddedConnection | HttpConnection
+
+
+def open_url(text: str) -> Opened:
+    """Open what a URL names; ``close`` on the connection closes it again."""
+    url = parse_url(text)
+    return open_server(url) if isinstance(url, ServerUrl) else _open_embedded(url)
+
+
+def _open_embedded(url: EmbeddedUrl) -> EmbeddedConnection:
+    session = open_session(url.path)
+    try:
+        if url.database is not None:
+            execute(session, f"USE {quote_name(url.database)}", {}, FORMAT)
+        if url.settings:
+            execute(session, f"SET {set_clause(dict(url.settings))}", {}, FORMAT)
+    except StatementError as error:
+        session.close()
+        if error.code == UNKNOWN_DATABASE:
+            raise ConnectionFailed(f"there is no database {url.database!r} in {url.path}. Create it, or name another one in the URL") from error
+        raise UsageError(f"a setting in the URL was refused: {error.message}") from error
+    except BaseException:
+        session.close()
+        raise
+    identity = None if url.in_memory else f"chdb://{url.path}"
+    return EmbeddedConnection(SessionReader(session), url.path, owned=session, home=Home(url.database or "default", dict(url.settings)), identity=identity)
+
+
+def open_session_client(session: EngineSession) -> EmbeddedConnection:
+    """A ``chdb.session.Session`` that was handed in."""
+    refuse_inherited_engine()
+    if getattr(session, "_conn", session) is None:
+        raise UsageError("the chdb Session that was given is closed: give an open one, or the directory as a URL (chdb:///path)")
+    target = cast("object", getattr(session, "_conn_str", None) or getattr(session, "_path", None))
+    return EmbeddedConnection(SessionReader(session), target if isinstance(target, str) else MEMORY)
+
+
+def open_embedded_client(client: ConnectClient) -> EmbeddedConnection:
+    """A clickhouse-connect client made with ``interface="chdb"``."""
+    refuse_inherited_engine()
+    target = cast("object", getattr(getattr(client, "_backend", None), "connection_string", None) or getattr(client, "path", None))
+    path = target if isinstance(target, str) else MEMORY
+    if not path.startswith((MEMORY, "file:")):
+        path = os.path.realpath(path)
+    return EmbeddedConnection(ConnectReader(client), path)
+
+
+class ConnectReader:
+    """Questions through clickhouse-connect, which serialises them with the application's own."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: ConnectClient) -> None:
+        self._client = client
+
+    def read(self, sql: str, parameters: Mapping[str, str | int]) -> bytes:
+        try:
+            return self._client.raw_query(sql, bound(Query(sql, parameters)), None, FORMAT)
+        except Exception as error:
+            if "streaming a query result" in str(error):
+                raise UsageError("a result is being streamed from the client that was given: read it to its end first, or give another client") from error
+            if "client has been closed" in str(error):
+                raise UsageError("the client that was given is closed: give an open one, or the directory as a URL (chdb:///path)") from error
+            raise http_failure(error, sql, "the embedded engine") from error
