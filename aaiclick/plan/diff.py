@@ -104,7 +104,10 @@ def _longest_run(numbers: list[int]) -> set[int]:
             if run[-1] < number and len(run) > len(longest):
                 longest = run
         best.append([*longest, number])
-    return set(max(best, key=lambda run: len(run), default=[]))
+    longest_of_all: list[int] = []
+    for run in best:
+        longest_of_all = run if len(run) > len(longest_of_all) else longest_of_all
+    return set(longest_of_all)
 
 
 def _key_changes(live: TableForm, target: Target) -> list[Change]:
@@ -119,11 +122,19 @@ def _key_changes(live: TableForm, target: Target) -> list[Change]:
         before, after = key_elements(live.order_by), key_elements(wanted.order_by)
         shorter = len(after) < len(before) and before[: len(after)] == after
         changes.append(ChangeSortKey(name, live.order_by, wanted.order_by, wanted.engine, shorter))
-    if live.primary_key != wanted.primary_key and not (target.free_primary_key and is_prefix(live.primary_key, wanted.order_by)):
+    if _primary_differs(live, wanted) and not (target.free_primary_key and is_prefix(live.primary_key, wanted.order_by)):
         changes.append(ChangeFixedKey(name, "primary key", live.primary_key or live.order_by, wanted.primary_key or wanted.order_by))
     if live.sample_by != wanted.sample_by:
         changes.append(ChangeSamplingKey(name, live.sample_by, wanted.sample_by))
     return changes
+
+
+def _primary_differs(live: TableForm, wanted: TableForm) -> bool:
+    """Keys as they are in effect. Where neither side says one it follows the sort key, whose change is said already; and a sort key
+    that grows in place leaves the old one behind as the primary key."""
+    if not live.primary_key and not wanted.primary_key:
+        return False
+    return (live.primary_key or live.order_by) != (wanted.primary_key or wanted.order_by)
 
 
 def _engine(form: TableForm) -> str:

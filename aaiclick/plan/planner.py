@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aaiclick.catalog.canonical import canonical_tables
+from aaiclick.catalog.canonical import canonical_forms, canonical_tables
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.plan import steps
+from aaiclick.plan.diff import diff_table
 from aaiclick.plan.families import family_tables
 from aaiclick.plan.model import Step
 from aaiclick.plan.tables import make_case, plan_table, renamed
@@ -75,7 +76,7 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
         optional = [step for step in ordered if step.optional]
         return Planned((*created, *required, *replaced, *optional, *dropped), tuple(notes), forms)
 
-    return (yield from with_scratch(body))
+    return (yield from with_scratch(body, fallback=catalog.database))
 
 
 def live_source(table: Table, catalog: Catalog) -> LiveObject | None:
@@ -90,26 +91,38 @@ def _plan_tables(
     declared: list[Table], sources: Mapping[str, LiveObject], catalog: Catalog, scratch: Scratch, hints: Hints, notes: list[str]
 ) -> Routine[tuple[list[Step], dict[str, Form]]]:
     present = [table for table in declared if table.name in sources]
-    forms = yield from canonical_tables(scratch, present)
+    forms = yield from canonical_tables(scratch, present, catalog)
     found: list[Step] = []
+    differing: list[tuple[Table, LiveObject, str]] = []
     for table in present:
         live = sources[table.name]
         if isinstance(live.form, UnsupportedForm):
             notes.append(f"{live.name} is not supported and was left alone: {live.form.reason}")
-            continue
-        if not isinstance(live.form, TableForm):
+        elif not isinstance(live.form, TableForm):
             notes.append(f"{live.name} is declared as a table, but a {live.form.kind} is there (left alone)")
-            continue
-        data_name = live.name
-        if live.name != table.name:
-            found.append(steps.rename_step(catalog.database, live.name, table.name))
-            live = renamed(live, table.name)
-        assert isinstance(live.form, TableForm)
-        target = make_target(table, forms[table.name], live.form, dict(hints.renames.get(table.name, {})))
+        else:
+            data_name = live.name
+            if live.name != table.name:
+                found.append(steps.rename_step(catalog.database, live.name, table.name))
+                live = renamed(live, table.name)
+            if _differs(table, forms[table.name], live, hints):
+                differing.append((table, live, data_name))
+    # A text that another release of the engine wrote may only look different: what differs is written anew by this one before it counts.
+    rewritten = yield from canonical_forms(scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)])
+    for table, live, data_name in differing:
+        form = rewritten[live.name]
+        assert isinstance(form, TableForm)
+        target = make_target(table, forms[table.name], form, dict(hints.renames.get(table.name, {})))
         notes.extend(f"{table.name}: {note}" for note in target.notes)
-        case = yield from make_case(catalog, scratch, live, live.form, target, hints.rebuilds.get(table.name))
+        case = yield from make_case(catalog, scratch, live, form, target, hints.rebuilds.get(table.name))
         found.extend((yield from plan_table(case, data_name)))
     return found, dict(forms)
+
+
+def _differs(table: Table, declared: TableForm, live: LiveObject, hints: Hints) -> bool:
+    assert isinstance(live.form, TableForm)
+    target = make_target(table, declared, live.form, dict(hints.renames.get(table.name, {})))
+    return bool(diff_table(live.form, target) or target.surplus or target.notes or table.name in hints.rebuilds)
 
 
 def _dropped(schema: Schema, catalog: Catalog, hints: Hints) -> tuple[Step, ...]:

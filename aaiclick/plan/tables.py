@@ -37,7 +37,7 @@ def make_case(catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableF
         changes = diff_table(form, target, absent)
 
     def make_stage(wanted: TableForm, label: str) -> Routine[Stage]:
-        name = yield from clone(scratch, wanted, f"{live.name}_{label}")
+        name = yield from clone(scratch, wanted, f"{live.name}~{label}")
         return Stage(scratch.database, name, dict(scratch.settings))
 
     return TableCase(

@@ -13,7 +13,7 @@ from aaiclick.specs.tables import Table
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """``form``: the wanted table, surplus columns last. ``renames``: old -> new column names that apply to the live table.
+    """``form``: the wanted table, surplus columns behind the column they stand behind. ``renames``: old -> new column names that apply to the live table.
     ``surplus``: columns that the code no longer declares. ``notes``: live clauses that nobody declared, left alone.
     ``free_primary_key``: any prefix of the sort key is fine."""
 
@@ -39,7 +39,7 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
     form = replace(
         declared,
         name=live.name,
-        columns=(*columns, *surplus),
+        columns=_with_surplus(columns, live, dict(applied)),
         indexes=declared.indexes if table.declares("indexes") else live.indexes,
         projections=declared.projections if table.declares("projections") else live.projections,
         constraints=declared.constraints if table.declares("constraints") else live.constraints,
@@ -53,6 +53,20 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
             notes.append(f"{what} {wanted} is not declared (left alone)")
     notes.extend(f"column {column.name} is no longer declared (left alone)" for column in surplus)
     return Target(form, applied, tuple(column.name for column in surplus), tuple(notes), free_key)
+
+
+def _with_surplus(declared: list[ColumnForm], live: TableForm, new_names: dict[str, str]) -> tuple[ColumnForm, ...]:
+    """Surplus columns stay where they are, behind the column they stand behind: putting them last would be a change for nothing."""
+    order = list(declared)
+    place = 0
+    for column in live.columns:
+        name = new_names.get(column.name, column.name)
+        found = next((index for index, wanted in enumerate(order) if wanted.name == name), None)
+        if found is None:
+            order.insert(place, column)
+            found = place
+        place = found + 1
+    return tuple(order)
 
 
 def _renames(table: Table, declared: TableForm, live: TableForm, extra: dict[str, str]) -> tuple[tuple[str, str], ...]:

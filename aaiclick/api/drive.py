@@ -1,0 +1,65 @@
+"""Opening a client, driving a routine on it, closing what was opened; events go to the caller and to the log."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+from aaiclick.clients import open_async_connection, open_connection
+from aaiclick.events import Event, Note, PlanReady, Progress, StepDone, StepStarted, Waiting
+from aaiclick.plan.policy import Policy
+from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine, run, run_async
+
+T = TypeVar("T")
+log = logging.getLogger("aaiclick")
+Make = Callable[[Connection | AsyncConnection], Routine[T]]
+
+
+def drive(client: object, make: Make[T], caller: str, on_event: OnEvent | None = None) -> T:
+    """Run what ``make`` makes for the connection; a client that was handed in stays open."""
+    connection = open_connection(client, caller=caller)
+    try:
+        return run(make(connection), connection, _tell(on_event))
+    finally:
+        connection.close()
+
+
+async def drive_async(client: object, make: Make[T], caller: str, on_event: OnEvent | None = None) -> T:
+    """The async twin of ``drive``."""
+    connection = await open_async_connection(client, caller=caller)
+    try:
+        return await run_async(make(connection), connection, _tell(on_event))
+    finally:
+        await connection.close()
+
+
+def policy_for(policy: Policy | None, embedded: bool) -> Policy:
+    """An explicit policy, else the environment's, else the default for the kind of engine."""
+    return policy if policy is not None else Policy.default(embedded, os.environ)
+
+
+def _tell(on_event: OnEvent | None) -> OnEvent:
+    def tell(event: Event) -> None:
+        _log(event)
+        if on_event is not None:
+            on_event(event)
+
+    return tell
+
+
+def _log(event: Event) -> None:
+    match event:
+        case PlanReady(schema, steps, rows):
+            log.info("%s: %d steps, %d rows to copy or rewrite", schema, steps, rows)
+        case StepStarted(index, total, name, change, strategy, rows):
+            log.info("step %d of %d: %s: %s (%s, %d rows)", index, total, name, change, strategy, rows)
+        case Progress(name, phase, done, total, seconds):
+            log.debug("%s: %s: %d of %d rows after %.1f s", name, phase, done, total, seconds)
+        case StepDone(index, total, name, strategy, rows, seconds):
+            log.info("step %d of %d done: %s (%s, %d rows, %.1f s)", index, total, name, strategy, rows, seconds)
+        case Waiting(what, seconds):
+            log.info("waiting: %s (%.1f s)", what, seconds)
+        case Note(sentence, level):
+            log.log(logging.WARNING if level == "warning" else logging.INFO, "%s", sentence)

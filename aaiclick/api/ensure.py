@@ -1,0 +1,66 @@
+"""``ensure_schema``: the call that an application makes at start-up."""
+
+from __future__ import annotations
+
+from aaiclick.api import once as memory
+from aaiclick.api.drive import Make, drive, drive_async, policy_for
+from aaiclick.api.flow import Run, ensure
+from aaiclick.api.report import Report
+from aaiclick.apply.owner import this_process
+from aaiclick.plan.policy import Policy
+from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine
+from aaiclick.specs.schema import Schema
+from aaiclick.version import VERSION
+
+
+def ensure_schema(
+    client: object,
+    schema: Schema,
+    policy: Policy | None = None,
+    database: str | None = None,
+    once: bool = False,
+    on_event: OnEvent | None = None,
+) -> Report:
+    """Bring the live database to the declared version, or stop with one clear sentence.
+
+    ``client`` is a URL, a clickhouse-connect client or a chdb session; ``database`` defaults to the client's current one. ``policy``
+    says what may be done without asking (default: ``lossless`` up to 1 GiB on an embedded engine, ``safe`` on a server).
+    ``once=True`` makes the second call in this process free. ``on_event`` is told about progress.
+
+    Raises ``SchemaVersionError`` where the policy does not allow what has to be done, ``SchemaAheadError``, ``SpecChangedError``,
+    ``UnrecognisedSchemaError``, ``BlockedError`` where the data stands in the way, ``ApplyError`` where carrying it out failed (run
+    again), ``ConnectionFailed``.
+    """
+    known = memory.recall(client, schema, database) if once else None
+    if known is not None:
+        return known
+    report = drive(client, _make(schema, policy, database), "ensure_schema", on_event)
+    if once:
+        memory.remember(client, schema, database, report)
+    return report
+
+
+async def ensure_schema_async(
+    client: object,
+    schema: Schema,
+    policy: Policy | None = None,
+    database: str | None = None,
+    once: bool = False,
+    on_event: OnEvent | None = None,
+) -> Report:
+    """The async twin of ``ensure_schema``; takes async clients as well as sync ones (those run in a thread)."""
+    known = memory.recall(client, schema, database) if once else None
+    if known is not None:
+        return known
+    report = await drive_async(client, _make(schema, policy, database), "ensure_schema_async", on_event)
+    if once:
+        memory.remember(client, schema, database, report)
+    return report
+
+
+def _make(schema: Schema, policy: Policy | None, database: str | None) -> Make[Report]:
+    def make(connection: Connection | AsyncConnection) -> Routine[Report]:
+        chosen = policy_for(policy, connection.embedded)
+        return ensure(Run(schema, database, chosen, this_process(), connection.embedded, VERSION))
+
+    return make

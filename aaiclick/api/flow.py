@@ -1,0 +1,199 @@
+"""``ensure``: warm look, survey, plan, gate, and under the lease: apply, look again, record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from aaiclick.api.report import Report
+from aaiclick.api.survey import Survey, Surveyed, digest_of, dump_forms, make_plan, residual, spec_differences, survey, warm
+from aaiclick.apply.executor import apply_steps
+from aaiclick.apply.lease import acquire, guarded, release
+from aaiclick.apply.options import ApplyOptions, StepOutcome
+from aaiclick.apply.owner import Owner
+from aaiclick.apply.record_cache import CacheEntry, update_cache
+from aaiclick.apply.records import Record, append, ensure_tables
+from aaiclick.catalog.forms import Form
+from aaiclick.catalog.read import read_catalog
+from aaiclick.errors import (
+    BlockedError,
+    DriftRemainsError,
+    LeaseLostError,
+    SchemaAheadError,
+    SchemaVersionError,
+    SpecChangedError,
+    UnrecognisedSchemaError,
+)
+from aaiclick.events import PlanReady
+from aaiclick.plan.gate import Verdict, judge
+from aaiclick.plan.model import Plan
+from aaiclick.plan.planner import basis_of
+from aaiclick.plan.policy import Policy
+from aaiclick.routine import Clock, Emit, Routine
+from aaiclick.specs.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one call of ``ensure_schema`` was given."""
+
+    schema: Schema
+    database: str | None
+    policy: Policy
+    owner: Owner
+    embedded: bool
+    library: str
+
+
+def ensure(run: Run) -> Routine[Report]:
+    """Bring the database to the declared version, or raise the one sentence that says why not."""
+    started = yield from _now()
+    seen = yield from warm(run.schema, run.database)
+    if seen.in_sync:
+        ended = yield from _now()
+        version = run.schema.version
+        return Report(run.schema.name, seen.database, version, version, (), (), (), (), True, ended - started)
+    found = yield from survey(run.schema, run.database)
+    if found.ahead:
+        return _ahead(found, (yield from _now()) - started)
+    planned = yield from make_plan(found)
+    verdict = gate(planned, run.policy)
+    if not verdict.run and _recorded(planned, seen.digest) and _cached(seen.entry, planned):
+        return _report(planned.plan, verdict, (yield from _now()) - started)
+    if run.policy.level == "check":
+        return _report(planned.plan, verdict, (yield from _now()) - started)
+    return (yield from _under_lease(run, planned, started))
+
+
+def _recorded(planned: Surveyed, digest: str) -> bool:
+    record = planned.survey.record
+    return record is not None and record.version == planned.survey.schema.version and record.objects == digest
+
+
+def _cached(entry: CacheEntry | None, planned: Surveyed) -> bool:
+    return entry is not None and entry.spec == planned.survey.schema.fingerprint
+
+
+def _ahead(found: Survey, seconds: float) -> Report:
+    assert found.record is not None
+    assert found.schema.version is not None
+    oldest, live = found.record.oldest_code, found.record.version or 0
+    if oldest is None or oldest > found.schema.version:
+        raise SchemaAheadError(found.schema.name, live, found.schema.version, oldest)
+    note = f"the database is at v{live}, newer than this code (v{found.schema.version}), which can still run on it"
+    return Report(found.schema.name, found.catalog.database, live, live, (), (), (), (note,), True, seconds)
+
+
+def gate(planned: Surveyed, policy: Policy) -> Verdict:
+    """What may run; raises where something that is required may not."""
+    found, plan = planned.survey, planned.plan
+    schema = found.schema
+    if found.same_version and found.record is not None and found.record.spec != schema.fingerprint:
+        words = spec_differences(found, planned.forms)
+        if words:
+            raise SpecChangedError(schema.name, schema.version or 0, words)
+    if found.live.recognition is not None and found.live.number is None:
+        recognition = found.live.recognition
+        unmatched = tuple(f"{name}: {', '.join(words)}" for name, words in sorted(recognition.unmatched.items()))
+        raise UnrecognisedSchemaError(schema.name, unmatched, recognition.nearest)
+    verdict = judge(plan, policy)
+    if verdict.refused:
+        keys = tuple(dict.fromkeys(key for refusal in verdict.refused for key in refusal.allow))
+        command = " ".join(["aaiclick migrate", *(f"--allow '{key}'" for key in keys)])
+        words = tuple(f"{step.object}: {step.change}" for step in plan.required)
+        raise SchemaVersionError(schema.name, found.live.label, schema.version_label, words, command)
+    blocked = tuple(step.blocked for step in verdict.run if step.blocked)
+    if blocked:
+        raise BlockedError(schema.name, tuple(f"{step.object}: {step.blocked}" for step in verdict.run if step.blocked))
+    return verdict
+
+
+def _under_lease(run: Run, planned: Surveyed, started: float) -> Routine[Report]:
+    database = planned.plan.database
+
+    def still_needed() -> Routine[bool]:
+        seen = yield from warm(run.schema, database)
+        return not seen.in_sync
+
+    lease = yield from acquire(database, run.owner, still_needed=still_needed, embedded=run.embedded)
+    if lease is None:
+        plan = planned.plan
+        ended = yield from _now()
+        return Report(plan.schema, database, run.schema.version, run.schema.version, (), (), (), plan.notes, True, ended - started)
+    try:
+        report = yield from guarded(_apply(run, planned, lease.nonce, started), lease)
+    except LeaseLostError:
+        raise
+    except Exception:
+        yield from release(lease)
+        raise
+    yield from release(lease)
+    return report
+
+
+def _apply(run: Run, planned: Surveyed, nonce: str, started: float) -> Routine[Report]:
+    """Under the lease: what was planned before is only carried out if nobody changed anything in between."""
+    database = planned.plan.database
+    found = yield from survey(run.schema, database)
+    if found.ahead:
+        return _ahead(found, (yield from _now()) - started)
+    if basis_of(found.catalog) != planned.plan.basis or found.record != planned.survey.record:
+        planned = yield from make_plan(found)
+    verdict = gate(planned, run.policy)
+    outcomes: tuple[StepOutcome, ...] = ()
+    if verdict.run:
+        yield Emit(PlanReady(run.schema.name, len(verdict.run), sum(step.rows for step in verdict.run)))
+        options = ApplyOptions(keep_old_seconds=int(run.policy.keep_old.total_seconds()))
+        outcomes = yield from apply_steps(verdict.run, database, nonce, options)
+    catalog = yield from read_catalog(database, tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects})))
+    left, forms = residual(run.schema, catalog, planned.forms)
+    if left:
+        raise DriftRemainsError(run.schema.name, left)
+    digest = digest_of(run.schema, catalog)
+    yield from ensure_tables(database)
+    seconds = (yield from _now()) - started
+    if verdict.run or not _recorded(planned, digest):
+        yield from append(database, _record(run, planned, verdict, forms, digest, seconds))
+    entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest)
+    yield from update_cache(database, run.schema.name, entry)
+    said = tuple(note for outcome in outcomes for note in outcome.notes)
+    report = _report(planned.plan, verdict, (yield from _now()) - started)
+    return replace(report, notes=(*report.notes, *said))
+
+
+def _record(run: Run, planned: Surveyed, verdict: Verdict, forms: Mapping[str, Form], digest: str, seconds: float) -> Record:
+    found = planned.survey
+    adopted = not verdict.run and found.record is None
+    return Record(
+        schema=run.schema.name,
+        version=run.schema.version,
+        state="adopted" if adopted else "applied",
+        spec=run.schema.fingerprint,
+        objects=digest,
+        forms=dump_forms(forms),
+        plan=planned.plan.to_json() if verdict.run else "",
+        who=str(run.owner),
+        seconds=seconds,
+        library=run.library,
+        from_version=found.live.number,
+    )
+
+
+def _report(plan: Plan, verdict: Verdict, seconds: float) -> Report:
+    return Report(
+        schema=plan.schema,
+        database=plan.database,
+        from_version=plan.from_version,
+        to_version=plan.to_version,
+        steps=verdict.run,
+        pending=tuple(refusal.step for refusal in verdict.pending),
+        reasons=tuple(refusal.reason for refusal in verdict.pending),
+        notes=plan.notes,
+        in_sync=True,
+        duration=seconds,
+    )
+
+
+def _now() -> Routine[float]:
+    rows = yield Clock()
+    return float(rows[0][0] or 0)

@@ -1,0 +1,35 @@
+"""``plan_schema``: what would be done, without doing it."""
+
+from __future__ import annotations
+
+from aaiclick.api.drive import drive, drive_async
+from aaiclick.api.survey import make_plan, survey
+from aaiclick.plan.model import Plan
+from aaiclick.routine import AsyncConnection, Connection, Routine
+from aaiclick.specs.schema import Schema
+
+
+def plan_schema(client: object, schema: Schema, database: str | None = None, scratch: bool = True) -> Plan:
+    """The plan from the live database to the declared schema. Writes no bookkeeping and leaves nothing behind; statements are rehearsed
+    on empty clones in scratch, which are gone afterwards. With ``scratch=False`` nothing at all is created on the server: the rehearsal
+    runs in an embedded engine in another process, and the plan says that it is advisory."""
+    if not scratch:
+        from aaiclick.api.advisory import plan_elsewhere
+
+        return plan_elsewhere(client, schema, database)
+    return drive(client, lambda connection: _plan(connection, schema, database), "plan_schema")
+
+
+async def plan_schema_async(client: object, schema: Schema, database: str | None = None, scratch: bool = True) -> Plan:
+    """The async twin of ``plan_schema``."""
+    if not scratch:
+        from aaiclick.api.advisory import plan_elsewhere_async
+
+        return await plan_elsewhere_async(client, schema, database)
+    return await drive_async(client, lambda connection: _plan(connection, schema, database), "plan_schema_async")
+
+
+def _plan(connection: Connection | AsyncConnection, schema: Schema, database: str | None) -> Routine[Plan]:
+    found = yield from survey(schema, database)
+    planned = yield from make_plan(found)
+    return planned.plan

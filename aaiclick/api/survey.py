@@ -1,0 +1,184 @@
+"""Looking before anything is done: the live objects, the record, the version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from aaiclick.apply.names import RECORDS
+from aaiclick.apply.record_cache import CacheEntry, parse_cache
+from aaiclick.apply.records import Record, read_latest
+from aaiclick.catalog.fingerprint import text_digest
+from aaiclick.catalog.forms import Catalog, Form, TableForm
+from aaiclick.catalog.read import read_catalog
+from aaiclick.plan.diff import diff_table
+from aaiclick.plan.lockfile import Lock
+from aaiclick.plan.model import Plan
+from aaiclick.plan.planner import Planned, basis_of, live_source, plan_objects
+from aaiclick.plan.target import Target, make_target
+from aaiclick.plan.versions import LiveVersion, hints_of, live_version, schema_lock
+from aaiclick.routine import Clock, Query, Routine, text
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.views import TableFamily
+
+_FORMS: TypeAdapter[dict[str, Form]] = TypeAdapter(dict[str, Form])
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is there. ``record`` is the last transition of the schema, None where there is none."""
+
+    schema: Schema
+    catalog: Catalog
+    record: Record | None
+    lock: Lock | None
+    live: LiveVersion
+
+    @property
+    def ahead(self) -> bool:
+        """True where a newer version is recorded than the code declares."""
+        return self.record is not None and self.schema.version is not None and (self.record.version or 0) > self.schema.version
+
+    @property
+    def same_version(self) -> bool:
+        """True where the record is of the version that the code declares."""
+        return self.record is not None and self.schema.version is not None and self.record.version == self.schema.version
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """A survey with its plan; ``forms`` are the canonical forms of what is declared, as far as they had to be worked out."""
+
+    survey: Survey
+    plan: Plan
+    forms: Mapping[str, Form]
+
+
+def survey(schema: Schema, database: str | None) -> Routine[Survey]:
+    """Read the catalogue and the record."""
+    lock = schema_lock(schema)
+    names = None if any(isinstance(item, TableFamily) for item in schema.objects) else _names(schema, lock)
+    catalog = yield from read_catalog(database, names)
+    record = yield from read_latest(catalog.database, schema.name)
+    live = live_version(schema, catalog, record.version if record else None, record is not None, lock)
+    return Survey(schema, catalog, record, lock, live)
+
+
+def _names(schema: Schema, lock: Lock | None) -> tuple[str, ...]:
+    names = {item.name for item in schema.objects}
+    names |= {table.renamed_from for table in schema.tables if table.renamed_from}
+    names |= set(lock.names) if lock is not None else set()
+    return tuple(sorted(names))
+
+
+def make_plan(found: Survey) -> Routine[Surveyed]:
+    """Plan from what was found."""
+    schema, catalog = found.schema, found.catalog
+    hints = hints_of(schema, found.lock, found.live, found.record.forms if found.record else "")
+    planned: Planned = yield from plan_objects(schema, catalog, hints)
+    plan = Plan(
+        schema=schema.name,
+        database=catalog.database,
+        from_version=found.live.number,
+        to_version=schema.version,
+        steps=planned.steps,
+        basis=basis_of(catalog),
+        fingerprint=schema.fingerprint,
+        notes=planned.notes,
+    )
+    return Surveyed(found, plan, planned.forms)
+
+
+def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tuple[tuple[str, ...], dict[str, Form]]:
+    """What still differs after a plan was carried out, in words, and the canonical form of every declared object. Needs no scratch:
+    an object that was just created is its own canonical form."""
+    differences: list[str] = []
+    known: dict[str, Form] = {}
+    for item in schema.objects:
+        live = catalog.get(item.name)
+        if isinstance(item, TableFamily):
+            continue
+        if live is None:
+            differences.append(f"{item.name}: {item.noun} is missing")
+            continue
+        known[item.name] = forms.get(item.name, live.form)
+    for table in schema.tables:
+        live, declared = live_source(table, catalog), known.get(table.name)
+        if live is not None and isinstance(live.form, TableForm) and isinstance(declared, TableForm):
+            changes = diff_table(live.form, make_target(table, declared, live.form))
+            differences.extend(f"{table.name}: {change.words}" for change in changes)
+    return tuple(differences), known
+
+
+def spec_differences(found: Survey, forms: Mapping[str, Form]) -> tuple[str, ...]:
+    """How the declaration differs from the one that was recorded for the same version, on canonical forms; empty where only the encoding
+    of the fingerprint (or what is managed) differs."""
+    assert found.record is not None
+    recorded = load_forms(found.record.forms)
+    declared = {item.name for item in found.schema.objects if not isinstance(item, TableFamily)}
+    words = [f"{name}: is no longer declared" for name in sorted(set(recorded) - declared)]
+    words += [f"{name}: is new in the declaration" for name in sorted(declared - set(recorded))] if recorded else []
+    for name in sorted(declared & set(recorded)):
+        old, new = recorded[name], forms.get(name)
+        if isinstance(old, TableForm) and isinstance(new, TableForm):
+            target = Target(new, (), (), (), free_primary_key=False)
+            words += [f"{name}: {change.words}" for change in diff_table(old, target)]
+            kept = {column.name for column in new.columns}
+            words += [f"{name}: column {column.name} is no longer declared" for column in old.columns if column.name not in kept]
+        elif new is not None and old != new:
+            words.append(f"{name}: the definition differs")
+    return tuple(words)
+
+
+def dump_forms(forms: Mapping[str, Form]) -> str:
+    """Canonical forms as JSON, for the record."""
+    return _FORMS.dump_json(dict(sorted(forms.items())), exclude_defaults=True).decode()
+
+
+def load_forms(recorded: str) -> dict[str, Form]:
+    """What ``dump_forms`` wrote; empty where a later release wrote something else."""
+    try:
+        return _FORMS.validate_json(recorded) if recorded else {}
+    except ValidationError:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """What the one query of a warm start saw."""
+
+    database: str
+    digest: str
+    entry: CacheEntry | None
+    in_sync: bool
+
+
+def warm(schema: Schema, database: str | None) -> Routine[Warm]:
+    """One query: the definitions of what is declared, and the record's cache in the comment of ``schema_version``. It always looks at the
+    tables themselves (someone may have dropped one); no lock, no write, no scratch."""
+    where = "database = {database:String}" if database is not None else "database = currentDatabase()"
+    listed = ", ".join(f"{{n{place}:String}}" for place in range(len(schema.objects) + 1))
+    parameters: dict[str, str | int] = {f"n{place}": name for place, name in enumerate([RECORDS, *(item.name for item in schema.objects)])}
+    if database is not None:
+        parameters["database"] = database
+    sql = f"SELECT name, create_table_query, if(name = {{n0:String}}, comment, ''), database FROM system.tables WHERE {where} AND name IN ({listed})"
+    rows = yield Query(sql, parameters)
+    texts = {text(row[0]): text(row[1]) for row in rows if row[0] != RECORDS}
+    comment = next((text(row[2]) for row in rows if row[0] == RECORDS), "")
+    entry = parse_cache(comment).get(schema.name)
+    digest = text_digest(texts)
+    in_sync = entry is not None and (entry.version, entry.spec, entry.objects) == (schema.version, schema.fingerprint, digest)
+    if in_sync and entry is not None and entry.due is not None:
+        now = cast("float", (yield Clock())[0][0])
+        in_sync = now < entry.due
+    return Warm(text(rows[0][3]) if rows else database or "", digest, entry, in_sync)
+
+
+def digest_of(schema: Schema, catalog: Catalog) -> str:
+    """The digest that ``warm`` will see for the objects of this schema."""
+    return text_digest({item.name: catalog.objects[item.name].text for item in schema.objects if item.name in catalog.objects})
+
+

@@ -1,0 +1,60 @@
+"""``validate_schema``: how the live database stands to the code. It never raises for a difference: it reports it."""
+
+from __future__ import annotations
+
+from aaiclick.api.drive import drive, drive_async
+from aaiclick.api.report import Status
+from aaiclick.api.survey import Surveyed, make_plan, spec_differences, survey
+from aaiclick.routine import AsyncConnection, Connection, Routine
+from aaiclick.specs.schema import Schema
+
+
+def validate_schema(client: object, schema: Schema, database: str | None = None) -> Status:
+    """Compare, version and object by object. Writes no bookkeeping and leaves nothing behind."""
+    return drive(client, lambda connection: _validate(connection, schema, database), "validate_schema")
+
+
+async def validate_schema_async(client: object, schema: Schema, database: str | None = None) -> Status:
+    """The async twin of ``validate_schema``."""
+    return await drive_async(client, lambda connection: _validate(connection, schema, database), "validate_schema_async")
+
+
+def _validate(connection: Connection | AsyncConnection, schema: Schema, database: str | None) -> Routine[Status]:
+    found = yield from survey(schema, database)
+    planned = yield from make_plan(found)
+    state, differences = _judge(planned)
+    pending = tuple(f"{step.object}: {step.change} (left alone)" for step in planned.plan.steps if step.optional)
+    notes = tuple(dict.fromkeys((*planned.plan.notes, *pending)))
+    return Status(
+        schema=schema.name,
+        database=found.catalog.database,
+        server=found.catalog.server.version_text,
+        live_version=found.live.number,
+        code_version=schema.version,
+        state=state,
+        in_sync=state == "in sync",
+        differences=differences,
+        notes=notes,
+        kept_tables=(),
+    )
+
+
+def _judge(planned: Surveyed) -> tuple[str, tuple[str, ...]]:
+    found = planned.survey
+    words = tuple(f"{step.object}: {step.change}" + (f" ({step.blocked})" if step.blocked else "") for step in planned.plan.required)
+    if found.ahead and found.record is not None and found.schema.version is not None:
+        oldest = found.record.oldest_code
+        fine = oldest is not None and oldest <= found.schema.version
+        return ("in sync", ()) if fine else ("ahead", (f"the database is at v{found.record.version}, newer than this code",))
+    if found.live.recognition is not None and found.live.number is None:
+        unmatched = found.live.recognition.unmatched
+        return "unrecognised", tuple(f"{name}: {', '.join(text)}" for name, text in sorted(unmatched.items()))
+    if found.same_version and found.record is not None and found.record.spec != found.schema.fingerprint:
+        changed = spec_differences(found, planned.forms)
+        if changed:
+            return "changed", changed
+    if not words:
+        return "in sync", ()
+    if found.live.origin == "empty":
+        return "empty", words
+    return ("drift" if found.same_version else "behind"), words

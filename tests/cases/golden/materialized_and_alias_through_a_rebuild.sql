@@ -1,0 +1,22 @@
+-- before
+CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullable(String), twice Int64 MATERIALIZED amount * 2, shout String ALIAS upper(name)) ENGINE = MergeTree PARTITION BY toYYYYMM(day) ORDER BY (id);
+
+-- rows
+INSERT INTO {db}.t (id, name, day, amount, note) SELECT number, concat('n', toString(number % 7)), toDate('2026-01-15') + number, number - 20, if(number % 3 = 0, NULL, toString(number)) FROM numbers(100);
+INSERT INTO {db}.t (id, name, day, amount, note) SELECT number + 1000, 'x', toDate('2026-02-01'), 1, NULL FROM numbers(10);
+
+-- after
+CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullable(String), twice Int64 MATERIALIZED amount * 2, shout String ALIAS upper(name)) ENGINE = MergeTree ORDER BY (name, id);
+
+-- expect
+-- plan
+
+-- t: partition key toYYYYMM(day) -> none; sort key id -> (name, id)
+--   strategy: rebuild, 110 rows, 6.4 KiB
+--   rewrites-data: all 110 rows of t are copied
+CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `name` String, `day` Date, `amount` Int32, `note` Nullable(String), `twice` Int64 MATERIALIZED amount * 2, `shout` String ALIAS upper(name)) ENGINE = MergeTree ORDER BY (name, id) SETTINGS index_granularity = 8192;
+-- for each partition, in chunks, through a staging table, with count and checksum:
+INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `name`, `day`, `amount`, `note`, `twice`) SELECT `id`, `name`, `day`, `amount`, `note`, `twice` FROM `db`.`t`;
+EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
+-- wait for inserts that were running, move their rows across
+DROP TABLE `db`.`_aaiclick_<run>_t`;

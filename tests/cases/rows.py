@@ -1,0 +1,41 @@
+"""Rows for tables of any shape."""
+
+from __future__ import annotations
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.specs.quoting import quote_name, quote_string
+
+_PLAIN = ("String", "UInt", "Int", "Float", "LowCardinality(String", "Nullable(String", "Nullable(UInt", "Nullable(Int", "Nullable(Float", "LowCardinality(Nullable(String")
+
+
+def random_rows(form: TableForm, name: str, count: int = 12) -> str:
+    """An INSERT of random values of every type; the sign column of a collapsing engine gets 1."""
+    columns = insertable(form)
+    shape = ", ".join(f"{quote_name(f'c{place}')} {column.type}" for place, column in enumerate(columns))
+    values = ", ".join("1" if column.name == _sign(form) else quote_name(f"c{place}") for place, column in enumerate(columns))
+    names = ", ".join(quote_name(column.name) for column in columns)
+    return f"INSERT INTO {name} ({names}) SELECT {values} FROM generateRandom({quote_string(shape)}, 1, 6, 3) LIMIT {count}"
+
+
+def tame_rows(form: TableForm, name: str, count: int = 12) -> str:
+    """An INSERT of small numbers (as text where the column is text), and of the type's default where it takes no number."""
+    columns = insertable(form)
+    names = ", ".join(quote_name(column.name) for column in columns)
+    values = ", ".join("1" if column.name == _sign(form) else _tame(column) for column in columns)
+    return f"INSERT INTO {name} ({names}) SELECT {values} FROM numbers({count})"
+
+
+def _tame(column: ColumnForm) -> str:
+    literal = quote_string(column.type)
+    if column.type.startswith(_PLAIN):
+        return f"CAST(toString(number), {literal})"
+    return f"defaultValueOfTypeName({literal})"
+
+
+def insertable(form: TableForm) -> list[ColumnForm]:
+    """The columns that an INSERT can name; aggregate states are left to their defaults."""
+    return [column for column in form.columns if column.kind in ("", "DEFAULT") and "AggregateFunction(" not in column.type]
+
+
+def _sign(form: TableForm) -> str:
+    return form.arguments.split(",")[0].strip() if "Collapsing" in form.engine else ""

@@ -1,0 +1,43 @@
+"""Every pair of the corpus (real changes, from public schema histories) goes from its first form to its second with rows in it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from aaiclick import plan_schema
+from aaiclick.testing.engine import EmbeddedEngine
+
+from tests.cases.rows import random_rows, tame_rows
+from tests.cases.runner import Ground, clean, declaration, five_checks, form_of, prepare
+
+PAIRS = json.loads(gzip.open(Path(__file__).parents[1] / "data" / "corpus" / "pairs.json.gz").read())
+RENAMED = {pair["id"]: pair for pair in PAIRS if "column renamed" in pair["classes"]}
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair["id"])
+def test_pair(pair: dict[str, str], aaiclick_engine: EmbeddedEngine) -> None:
+    client = aaiclick_engine.client()
+    ground = prepare(aaiclick_engine, client, pair["from"], pair["to"])
+    try:
+        _fill(ground, random=True)
+        plan = plan_schema(client, declaration(ground), database=ground.live)
+        if any(step.blocked for step in plan.steps):
+            # Random text does not convert to numbers: that was counted, with an example. Tame values do convert.
+            assert all("rows" in step.blocked for step in plan.steps if step.blocked), str(plan)
+            aaiclick_engine.command(f"TRUNCATE TABLE `{ground.live}`.t")
+            _fill(ground, random=False)
+        checked = five_checks(ground, declaration(ground))
+        assert checked.rows == 12
+    finally:
+        client.close()
+        clean(ground)
+
+
+def _fill(ground: Ground, random: bool) -> None:
+    form = form_of(ground, ground.live, "t")
+    make = random_rows if random else tame_rows
+    ground.engine.command(make(form, f"`{ground.live}`.t"))

@@ -1,0 +1,53 @@
+"""One file per kind of change in ``golden/``: before, rows, after; and what is expected of the plan, written by ``--update-golden``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from aaiclick import plan_schema
+from aaiclick.plan.model import Plan
+from aaiclick.testing.engine import EmbeddedEngine
+
+from tests.cases.runner import clean, declaration, five_checks, prepare
+
+CASES = sorted((Path(__file__).parent / "golden").glob("*.sql"))
+
+
+def read_case(path: Path) -> dict[str, str]:
+    """The sections of a case: ``-- section`` lines begin them."""
+    parts = re.split(r"^-- (before|rows|after|renames|allow|expect)(?::\s*(.*))?$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    found: dict[str, str] = {}
+    for name, inline, body in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        found[name] = (inline or body or "").strip("\n")
+    return found
+
+
+def expectation(plan: Plan, database: str) -> str:
+    """Strategies, hazards and SQL of a plan, without the database's name."""
+    text = re.sub(r"^-- .* in database .*$", "-- plan", str(plan), count=1, flags=re.MULTILINE)
+    return text.replace(f"`{database}`", "`db`").replace(database, "db").strip()
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_golden_case(path: Path, aaiclick_engine: EmbeddedEngine, request: pytest.FixtureRequest) -> None:
+    case = read_case(path)
+    client = aaiclick_engine.client()
+    ground = prepare(aaiclick_engine, client, case["before"], case["after"], case.get("rows", ""))
+    try:
+        renames = dict(pair.split(" -> ") for pair in case.get("renames", "").split(", ") if pair)
+        allow = tuple(key for key in case.get("allow", "").split(", ") if key)
+        schema = declaration(ground, renames)
+        plan = plan_schema(client, schema, database=ground.live)
+        said = expectation(plan, ground.live)
+        if request.config.getoption("--update-golden"):
+            text = path.read_text(encoding="utf-8").split("-- expect\n")[0]
+            path.write_text(f"{text.rstrip()}\n\n-- expect\n{said}\n", encoding="utf-8")
+        else:
+            assert said == case["expect"]
+        five_checks(ground, schema, renames, allow)
+    finally:
+        client.close()
+        clean(ground)
