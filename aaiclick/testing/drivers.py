@@ -1,0 +1,111 @@
+"""The generations of chdb behind one face: connections that know nothing of each other.
+
+chdb 4 has such connections. chdb 3 has one connection for each process, and before that every statement starts an engine of its own
+that runs the SET statements of its predecessors once more. With both, a connection's USE and SET statements are repeated when its turn
+comes and statements run one after another; temporary tables are not kept apart (chdb 3) or not kept at all (before), and before chdb 3
+the database ``default`` may be gone with the statement. Runs stand-alone beside ``server.py``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import import_module
+from typing import Protocol, cast
+
+_STATE = re.compile(rb"\s*(USE|SET)\b", re.IGNORECASE)
+_SET_NAMES = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*=")
+
+
+class Result(Protocol):
+    """What a statement gave. Newer engines also count: ``rows_written()``, ``storage_rows_read()`` ..."""
+
+    def bytes(self) -> bytes: ...
+
+
+class RawConnection(Protocol):
+    """A connection with its own current database and settings; errors are whatever the engine raises."""
+
+    def query(self, query: bytes, format: str, params: Mapping[str, str]) -> Result: ...
+
+    def close(self) -> None: ...
+
+
+def connector(path: str) -> Callable[[], RawConnection]:
+    """What opens connections to the engine on ``path`` with the chdb that is installed here."""
+    chdb = import_module("chdb")
+    connect = cast("Callable[[str], RawConnection] | None", getattr(chdb, "connect", None))
+    if connect is None:
+        return _Turns(_engine_for_each(path, cast("Callable[..., Result]", chdb.query)), repeat_always=True).connection
+    first = connect(path)
+    if "params" not in inspect.signature(first.query).parameters:
+        return _Turns(cast("Callable[[str, str], Result]", first.query), repeat_always=False).connection
+    opened = [first]
+    return lambda: opened.pop() if opened else connect(path)
+
+
+def _engine_for_each(path: str, query: Callable[..., Result]) -> Callable[[str, str], Result]:
+    if path == ":memory:":
+        raise RuntimeError("Code: 36. DB::Exception: This chdb needs a directory: in memory it forgets everything with each statement. (BAD_ARGUMENTS)")
+    handed_on = os.path.join(path, "set_statements")
+
+    def run(sql: str, fmt: str) -> Result:
+        with suppress(FileNotFoundError):
+            os.unlink(handed_on)
+        return query(sql, fmt, path=path)
+
+    run("CREATE DATABASE IF NOT EXISTS default ENGINE = Atomic", "TabSeparated")
+    return run
+
+
+class _Turns:
+    """Lets connections take turns on an engine that has room for one."""
+
+    def __init__(self, query: Callable[[str, str], Result], repeat_always: bool) -> None:
+        self._query = query
+        self._repeat_always = repeat_always
+        self._lock = threading.Lock()
+        self._last: _Turn | None = None
+
+    def connection(self) -> RawConnection:
+        return _Turn(self)
+
+    def run(self, turn: _Turn, sql: str, fmt: str) -> Result:
+        with self._lock:
+            if self._repeat_always:
+                return self._query(";\n".join([*turn.state, sql]), fmt)
+            if self._last is not turn:
+                self._switch(turn)
+            return self._query(sql, fmt)
+
+    def _switch(self, turn: _Turn) -> None:
+        names = sorted({name for text in self._last.state for name in _SET_NAMES.findall(text)} if self._last is not None else set())
+        self._last = None
+        for text in ["USE default", *(f"SET {name} = DEFAULT" for name in names if not name.startswith("param_")), *turn.state]:
+            self._query(text, "TabSeparated")
+        self._last = turn
+
+
+class _Turn:
+    def __init__(self, engine: _Turns) -> None:
+        self._engine = engine
+        self.state = ["USE default"]
+
+    def query(self, query: bytes | str, format: str, params: Mapping[str, str]) -> Result:
+        # These engines take text only: other bytes are refused (UnicodeDecodeError), never changed.
+        sql = query.decode() if isinstance(query, bytes) else query
+        for name, value in params.items():
+            self.query(f"SET param_{name} = '" + value.replace("\\", "\\\\").replace("'", "\\'") + "'", "TabSeparated", {})
+        result = self._engine.run(self, sql, format)
+        if _STATE.match(sql.encode()):
+            text = sql.strip().rstrip(";")
+            self.state = [kept for kept in self.state if kept != text and not (text[:3].upper() == "USE" and kept[:3].upper() == "USE")]
+            self.state.append(text)
+        return result
+
+    def close(self) -> None:
+        """Nothing to let go of."""
