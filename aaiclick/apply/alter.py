@@ -1,0 +1,86 @@
+"""ALTER: one statement each, its mutations watched to the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aaiclick.apply.mutations import Mutation, kill, mutations, reason, settle, stuck_sentence
+from aaiclick.apply.options import ApplyOptions, Done
+from aaiclick.apply.statements import DDL, MUTATION, merged, send
+from aaiclick.catalog.forms import Settings
+from aaiclick.errors import ApplyError
+from aaiclick.events import Note
+from aaiclick.plan.work import Alter, AlterWork
+from aaiclick.routine import Command, Emit, Routine
+
+_NEVER_KILLED = re.compile(r"\b(RENAME|DROP|CLEAR)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Altered:
+    """The table that ALTERs are sent to, with the settings they need."""
+
+    database: str
+    table: str
+    settings: Settings
+    options: ApplyOptions
+
+
+def apply_alter(work: AlterWork, database: str, options: ApplyOptions) -> Routine[Done]:
+    """Carry out an ``AlterWork``. Raises ApplyError where a mutation cannot go on, saying whether it was undone."""
+    yield from apply_alters(Altered(database, work.table, work.settings, options), work.alters)
+    return Done()
+
+
+def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
+    """Each ALTER after the mutations of the one before it. Unfinished mutations of an earlier run are waited for first."""
+    if not alters:
+        return
+    stuck = yield from _settled(on, "waiting")
+    if stuck is not None:
+        yield from _give_up(on, stuck, _alter_of(stuck, alters))
+    for alter in alters:
+        base = MUTATION if alter.mutates else DDL
+        yield from on.options.journal.note("alter", {"table": on.table, "sql": alter.sql})
+        yield from send(Command(alter.sql, settings=merged(base, dict(on.settings)), database=on.database))
+        # Also where none was expected: the answer is one cheap query, and the next ALTER must not meet an unfinished mutation.
+        stuck = yield from _settled(on)
+        if stuck is not None:
+            yield from _give_up(on, stuck, alter)
+
+
+def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]:
+    table = on.table
+    if alter is None or not alter.risky or not alter.recovery or _NEVER_KILLED.search(_without_literals(stuck.command)):
+        raise ApplyError(stuck_sentence(table, stuck))
+    others = [each for each in (yield from mutations(on.database, table)) if not each.done and each.id != stuck.id]
+    if others:
+        # The column would be put back under the feet of a mutation that was issued against the new type.
+        raise ApplyError(f"{stuck_sentence(table, stuck)}. {len(others)} later mutations wait behind it")
+    yield Emit(Note(f"{table}: {alter.sql} fails on the data ({reason(stuck)}); it is undone", "warning"))
+    yield from kill(on.database, table, stuck)
+    yield from send(Command(alter.recovery, settings=merged(MUTATION, dict(on.settings)), database=on.database))
+    again = yield from _settled(on)
+    if again is not None:
+        raise ApplyError(f"{table}: {alter.sql} failed on the data ({reason(stuck)}), and putting it back did too: {stuck_sentence(table, again)}")
+    raise ApplyError(f"{table}: {alter.sql} failed on the data: {reason(stuck)}. It was undone ({alter.recovery}): every value is as it was")
+
+
+def _settled(on: Altered, phase: str = "mutation") -> Routine[Mutation | None]:
+    return (yield from settle(on.database, on.table, stuck_seconds=on.options.stuck_seconds, limit=on.options.mutation_seconds, phase=phase))
+
+
+def _alter_of(stuck: Mutation, alters: Sequence[Alter]) -> Alter | None:
+    """The ALTER of this step that an earlier run sent and that is stuck: the engine shows a mutation's commands as it formats them."""
+    shown = _plain(stuck.command)
+    return next((alter for alter in alters if alter.risky and shown and shown in _plain(alter.sql)), None)
+
+
+def _plain(sql: str) -> str:
+    return re.sub(r"[\s`()\"]+", "", sql).lower()
+
+
+def _without_literals(sql: str) -> str:
+    return re.sub(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`", "x", sql)

@@ -1,0 +1,79 @@
+"""Cutting a table's parts into chunks (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aaiclick.apply.identity import Part
+
+SMALL_ROWS = 1_000_000
+"""Partitions below one insert block share a chunk: one block gives one part per target partition either way."""
+MOST_PARTS = 1000
+"""Parts in one chunk; their names stand in the statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Parts that are copied together."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows in the parts, those that a lightweight delete has hidden included."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """Source partitions, sorted."""
+        return tuple(sorted({part.partition for part in self.parts}))
+
+    @property
+    def exact(self) -> bool:
+        """True where ``rows`` is what a SELECT has to find."""
+        return not any(part.masked for part in self.parts)
+
+
+def cut(parts: Iterable[Part], *, rows: int, size: int, ordered: bool) -> tuple[Chunk, ...]:
+    """Chunks of at most ``rows`` rows and ``size`` bytes (a single part may exceed both).
+
+    Partition by partition, which is fastest and keeps parts few; ``ordered``: by block number across partitions, because the
+    order of rows decides which of them survives.
+    """
+    copied = [part for part in parts if not part.patch]
+    if ordered:
+        return _pack(sorted(copied, key=lambda part: (part.first, part.last)), rows, size)
+    groups: dict[str, list[Part]] = {}
+    for part in sorted(copied, key=lambda part: (part.partition, part.first)):
+        groups.setdefault(part.partition, []).append(part)
+    small = [group for group in groups.values() if sum(part.rows for part in group) < SMALL_ROWS]
+    large = [group for group in groups.values() if sum(part.rows for part in group) >= SMALL_ROWS]
+    packed: list[Chunk] = []
+    for group in large:
+        packed += _pack(group, rows, size)
+    packed += _pack([part for group in small for part in group], min(rows, SMALL_ROWS), size)
+    return tuple(packed)
+
+
+def _pack(parts: Sequence[Part], rows: int, size: int) -> tuple[Chunk, ...]:
+    chunks: list[Chunk] = []
+    current: list[Part] = []
+    held_rows = held_bytes = 0
+    for part in parts:
+        full = held_rows + part.rows > rows or held_bytes + part.bytes > size
+        if current and (full or len(current) == MOST_PARTS):
+            chunks.append(Chunk(tuple(current)))
+            current, held_rows, held_bytes = [], 0, 0
+        current.append(part)
+        held_rows += part.rows
+        held_bytes += part.bytes
+    if current:
+        chunks.append(Chunk(tuple(current)))
+    return tuple(chunks)
+
+
+def highest(parts: Iterable[Part], floor: int = -1) -> int:
+    """The highest block number: what is committed later has a higher one, because numbers are given out under the lock of the parts
+    (MergeTree without replication: one sequence for the whole table)."""
+    return max((part.last for part in parts), default=floor)

@@ -1,0 +1,160 @@
+"""Copying the rows of parts into another table, chunk by chunk, in memory that does not grow with the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from aaiclick.apply.chunks import Chunk, cut
+from aaiclick.apply.identity import Part, Physical, parts
+from aaiclick.apply.mutations import mutations, now
+from aaiclick.apply.names import staging_table
+from aaiclick.apply.options import Site
+from aaiclick.apply.projection import Projected
+from aaiclick.apply.staging import create_from, move_all, staging_form
+from aaiclick.apply.statements import COPY, MEMORY_LIMIT, SMALL_BLOCKS, Sent, drop_table, merged
+from aaiclick.apply.verify import differing, mismatch, sums
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
+from aaiclick.events import Progress
+from aaiclick.plan.work import RebuildWork
+from aaiclick.routine import Command, Emit, Routine
+from aaiclick.specs.quoting import qualified, quote_name, quote_string
+
+
+class SourceChanged(ApplyError):  # noqa: N818 - reads as a sentence
+    """Rows of the old table were deleted or changed while they were copied: the copy has to begin again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A copy under way. ``source`` is the old storage under the name it has now; ``known`` are the mutations and patch parts it had at the
+    beginning; ``numbers`` counts staging tables."""
+
+    site: Site
+    work: RebuildWork
+    source: Physical
+    columns: tuple[Projected, ...]
+    known: frozenset[str]
+    numbers: Iterator[int]
+    started: float
+
+    def staging(self) -> str:
+        """The name of the next staging table."""
+        return staging_table(self.site.nonce, next(self.numbers), self.work.table)
+
+
+def changes(table: Physical) -> Routine[frozenset[str]]:
+    """What has changed rows of a table so far: its mutations and patch parts."""
+    listed = yield from mutations(table.database, table.name)
+    present = yield from parts(table)
+    return frozenset([each.id for each in listed] + [part.name for part in present if part.patch])
+
+
+def require_unchanged(job: Job, copied: Sequence[Part]) -> Routine[tuple[Part, ...]]:
+    """The parts of the source now. Raises SourceChanged where rows of it were deleted or changed since the beginning, or where a part that
+    is being ``copied`` (or was) is not there any more."""
+    for mutation in (yield from mutations(job.site.database, job.source.name)):
+        if mutation.id not in job.known or not mutation.done:
+            raise SourceChanged(f"{job.work.table}: rows were changed while they were copied ({mutation.command})")
+    present = yield from parts(job.source)
+    if any(part.patch and part.name not in job.known for part in present):
+        raise SourceChanged(f"{job.work.table}: rows were updated while they were copied")
+    active = {part.name for part in present}
+    gone = [part.name for part in copied if part.name not in active]
+    if gone:
+        raise SourceChanged(f"{job.work.table}: {len(gone)} parts vanished while they were copied ({', '.join(gone[:3])})")
+    return present
+
+
+def copy_parts(job: Job, listed: Sequence[Part], target: str, before: Sequence[Part]) -> Routine[int]:
+    """Copy parts of the source into ``target``; the rows it wrote. ``before``: what was copied already."""
+    written, done = 0, sum(part.rows for part in before)
+    total = done + sum(part.rows for part in listed)
+    chunks = cut(listed, rows=job.site.options.chunk_rows, size=job.site.options.chunk_bytes, ordered=job.work.ordered)
+    for chunk in chunks:
+        yield from require_unchanged(job, [*before, *chunk.parts])
+        staging, rows = yield from fill(job, chunk)
+        yield from job.site.options.journal.note("chunk-filled", {"staging": staging, "source": job.source.uuid, "rows": rows})
+        yield from move_all(job.site.database, staging, target)
+        yield from job.site.options.journal.note("chunk-moved", {"staging": staging, "source": job.source.uuid, "rows": rows})
+        yield from drop_table(job.site.database, staging)
+        written += rows
+        done += chunk.rows
+        yield Emit(Progress(job.work.table, "copy", done, total, (yield from now()) - job.started))
+    return written
+
+
+def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
+    """Fill a new staging table with a chunk and compare it; its name and rows. Raises VerificationError, SourceChanged."""
+    slow = False
+    while True:
+        staging = job.staging()
+        yield from create_from(staging_form(job.work.form), job.site.database, staging, job.work.settings)
+        try:
+            yield from _insert(job, chunk, staging, _settings(job, slow))
+            break
+        except OutcomeUnknownError:
+            raise
+        except StatementError as error:
+            if error.code != MEMORY_LIMIT or slow:
+                raise
+        # Some blocks may be in already: a new staging table, never the same one again.
+        yield from drop_table(job.site.database, staging)
+        slow = True
+    return staging, (yield from _compare(job, chunk, staging, slow))
+
+
+def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[None]:
+    targets = ", ".join(quote_name(column.target) for column in job.columns)
+    reads = ", ".join(column.read for column in job.columns)
+    source = qualified(job.site.database, job.source.name)
+    # The order of rows matters: one INSERT for each part, so that block numbers follow it.
+    for selected in [(part,) for part in chunk.parts] if job.work.ordered else [chunk.parts]:
+        sql = f"INSERT INTO {qualified(job.site.database, staging)} ({targets}) SELECT {reads} FROM {source} WHERE {condition(job, selected)}"
+        size: Sent = {"max_query_size": 2 * len(sql) + 262144}
+        yield Command(sql, settings=merged(settings, size), long=True)
+
+
+def _compare(job: Job, chunk: Chunk, staging: str, slow: bool) -> Routine[int]:
+    """Rows in staging, once both sides were found equal."""
+    source, target = qualified(job.site.database, job.source.name), qualified(job.site.database, staging)
+    checked = [column for column in job.columns if column.checked] if job.site.options.verify else []
+    threads: Sent = {"max_threads": 1} if slow else {}
+    where = condition(job, chunk.parts)
+    size: Sent = {"max_query_size": 2 * (len(where) + sum(len(column.read) for column in job.columns)) + 262144}
+    settings = merged(dict(job.work.settings), threads, size)
+    expected = yield from sums(source, where, [column.read for column in checked], settings)
+    found = yield from sums(target, "", [quote_name(column.target) for column in checked], settings)
+    names: tuple[str, ...] = ()
+    if expected != found and expected.rows == found.rows:
+        names = yield from differing(source, where, target, job.columns, settings)
+    # Asked last: parts that are still there now were there all the time.
+    yield from require_unchanged(job, chunk.parts)
+    if expected != found:
+        raise mismatch(job.work.table, chunk.partitions, expected, found, names)
+    if chunk.exact and not job.work.where and expected.rows != chunk.rows:
+        raise VerificationError(
+            f"{job.work.table}: partition {', '.join(chunk.partitions[:5])} holds {chunk.rows} rows, but {expected.rows} can be read:"
+            " a row policy or a setting of this user hides the others. Nothing was swapped: the table is as it was"
+        )
+    return found.rows
+
+
+def condition(job: Job, selected: Sequence[Part]) -> str:
+    """Selects the rows of these parts, by names that no merge or mutation gives to other rows."""
+    partitions = ", ".join(quote_string(each) for each in sorted({part.partition for part in selected}))
+    names = ", ".join(quote_string(part.name) for part in selected)
+    where = f" AND ({job.work.where})" if job.work.where else ""
+    return f"_partition_id IN ({partitions}) AND _part IN ({names}){where}"
+
+
+def _settings(job: Job, slow: bool) -> Sent:
+    settings = merged(COPY, dict(job.work.settings))
+    materialized = {column.name for column in job.work.form.columns if column.kind == "MATERIALIZED"}
+    if any(column.target in materialized for column in job.columns):
+        settings["insert_allow_materialized_columns"] = 1
+    if job.site.options.copy_threads:
+        settings.update({"max_threads": job.site.options.copy_threads, "max_insert_threads": job.site.options.copy_threads})
+    if job.work.ordered:
+        settings.update({"max_threads": 1, "max_insert_threads": 1})
+    return merged(settings, SMALL_BLOCKS) if slow else settings

@@ -1,0 +1,14 @@
+"""DROP of what was asked for by name."""
+
+from __future__ import annotations
+
+from aaiclick.apply.options import Done
+from aaiclick.apply.statements import DDL, send
+from aaiclick.plan.work import DropWork
+from aaiclick.routine import Command, Routine
+
+
+def apply_drop(work: DropWork, database: str) -> Routine[Done]:
+    """Send it. A table above the server's ``max_table_size_to_drop`` is refused with the server's own words: that limit is the operator's."""
+    yield from send(Command(work.sql, settings=DDL, database=database))
+    return Done()

@@ -1,0 +1,108 @@
+"""Carrying out the steps of a plan, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from typing_extensions import assert_never
+
+from aaiclick.apply.alter import apply_alter
+from aaiclick.apply.attach import apply_attach
+from aaiclick.apply.create import apply_create
+from aaiclick.apply.drop import apply_drop
+from aaiclick.apply.hold import start_merges
+from aaiclick.apply.mutations import now
+from aaiclick.apply.options import ApplyOptions, Done, Site, StepOutcome
+from aaiclick.apply.rebuild import apply_rebuild
+from aaiclick.apply.replace import apply_replace
+from aaiclick.apply.sql import apply_sql
+from aaiclick.apply.statements import system_merges
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.events import StepDone, StepStarted
+from aaiclick.plan.model import Step
+from aaiclick.plan.work import (
+    AlterWork,
+    AttachWork,
+    CallableWork,
+    CreateWork,
+    DropWork,
+    RebuildWork,
+    ReplaceWork,
+    SqlWork,
+    Work,
+)
+from aaiclick.routine import Emit, Routine
+
+__all__ = ["ApplyOptions", "StepOutcome", "apply_steps", "apply_work"]
+
+
+def apply_steps(plan_steps: Sequence[Step], database: str, nonce: str, options: ApplyOptions | None = None) -> Routine[tuple[StepOutcome, ...]]:
+    """Carry out all of them in order; what was done, step by step.
+
+    Rows that a TTL is about to take are saved first of all: TTL merges of every table that a rebuild frees from its TTL are stopped
+    before the first step. An error stops the run: ApplyError (VerificationError ...) with the step and what is done already; a lost
+    connection raises OutcomeUnknownError or ConnectionFailed as it came.
+    """
+    chosen = options if options is not None else ApplyOptions()
+    saved = sorted({step.work.table for step in plan_steps if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl})
+    for table in saved:
+        yield from system_merges(database, table, "STOP TTL MERGES")
+    outcomes: list[StepOutcome] = []
+    for index, step in enumerate(plan_steps, 1):
+        begun = yield from now()
+        yield Emit(StepStarted(index, len(plan_steps), step.object, step.change, step.strategy, step.rows))
+        yield from chosen.journal.note("step-started", {"step": step.id, "object": step.object, "strategy": step.strategy})
+        try:
+            done = yield from apply_work(step.work, Site(database, nonce, chosen))
+        except OutcomeUnknownError:
+            raise
+        except (StatementError, ApplyError) as error:
+            for table in saved:
+                yield from _start_ttl(database, table)
+            raise _named(error, step, outcomes) from error
+        seconds = (yield from now()) - begun
+        yield from chosen.journal.note("step-done", {"step": step.id, "rows": done.rows, "kept": done.kept})
+        yield Emit(StepDone(index, len(plan_steps), step.object, step.strategy, done.rows, seconds))
+        outcomes.append(StepOutcome(step.id, step.object, step.strategy, done.rows, seconds, done.kept, done.notes))
+    return tuple(outcomes)
+
+
+def apply_work(work: Work, site: Site) -> Routine[Done]:
+    """Carry out one piece of work. Errors as they come."""
+    database, options = site.database, site.options
+    match work:
+        case CreateWork():
+            return (yield from apply_create(work, database))
+        case AlterWork():
+            return (yield from apply_alter(work, database, options))
+        case AttachWork():
+            return (yield from apply_attach(work, site))
+        case RebuildWork():
+            return (yield from apply_rebuild(work, site))
+        case ReplaceWork():
+            return (yield from apply_replace(work, database))
+        case DropWork():
+            return (yield from apply_drop(work, database))
+        case SqlWork():
+            return (yield from apply_sql(work, database))
+        case CallableWork():
+            if options.runner is None:
+                raise ApplyError(f"migration {work.migration} moves data with a function, and this call has nothing to run it with")
+            yield from options.runner(work)
+            return Done()
+        case _:
+            assert_never(work)
+
+
+def _start_ttl(database: str, table: str) -> Routine[None]:
+    # The first error is what counts; merges of a table that is gone or out of reach need no start.
+    with suppress(StatementError):
+        yield from start_merges(database, table)
+
+
+def _named(error: StatementError | ApplyError, step: Step, outcomes: Sequence[StepOutcome]) -> ApplyError:
+    """The error with the step it belongs to; its kind stays."""
+    done = f" Done before: {', '.join(outcome.step for outcome in outcomes)}." if outcomes else ""
+    kind = type(error) if isinstance(error, ApplyError) else ApplyError
+    return kind(f"step {step.id} ({step.object}: {step.change}): {error}.{done}".replace("..", "."))

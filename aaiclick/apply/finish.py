@@ -1,0 +1,137 @@
+"""After the exchange: late rows come across, the old table is kept or dropped.
+
+Until that is done the rows of inserts that ran during the exchange are in the old storage *only*. The mark says up to which block number
+the new table has everything, so any run can go on from here, and the old storage is never dropped before its parts were looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from aaiclick.apply.chunks import highest
+from aaiclick.apply.drain import drain
+from aaiclick.apply.hold import start_merges
+from aaiclick.apply.identity import Part, Physical, parts, physicals
+from aaiclick.apply.kept import KEPT_PREFIX, keep
+from aaiclick.apply.mark import Mark, drop_mark, update_mark
+from aaiclick.apply.mutations import mutations, require_settled
+from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.sqltext import hexed
+from aaiclick.apply.staging import move_all, stagings
+from aaiclick.apply.statements import ask, drop_table, system_merges
+from aaiclick.errors import ApplyError
+from aaiclick.events import Note
+from aaiclick.routine import Emit, Routine, text
+
+
+class Filler(Protocol):
+    """How late parts get into a staging table of the new form: by a copy, or by hard links."""
+
+    def __call__(self, old: Physical, late: Sequence[Part], /) -> Routine[tuple[str, int]]:
+        """Fill and compare a new staging table; its name and rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """``rows`` came across late; ``kept`` is the name of the old table where it stays; ``notes`` for the operator."""
+
+    rows: int
+    kept: str
+    notes: tuple[str, ...]
+
+
+def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Routine[Finished]:
+    """Bring a swapped rebuild to its end. Can be begun again after a crash at any point."""
+    old = yield from _old_storage(database, mark)
+    if old is None:
+        # Dropped by the run that made the mark: it drops only what it has looked through.
+        yield from start_merges(database, mark.table)
+        yield from _end(database, mark)
+        return Finished(0, "", ())
+    rows, reason = 0, ""
+    if not old.name.startswith(KEPT_PREFIX):
+        yield from drain(mark.table, options.drain_seconds, "The new table is in place; their rows are brought across by the next run")
+        reason = yield from _changed(mark, old, options)
+        rows, mark, mixed = yield from _late(database, mark, old, fill, options)
+        reason = mixed or reason
+    notes: tuple[str, ...] = ()
+    if reason:
+        notes = (f"{mark.table}: {reason}. The old table is kept until somebody has looked at it",)
+        yield Emit(Note(notes[0], "warning"))
+    yield from start_merges(database, mark.table)
+    kept = ""
+    if mark.keep_old_seconds or reason or old.name.startswith(KEPT_PREFIX):
+        kept = yield from keep(mark, old, reason)
+    else:
+        yield from drop_table(database, old.name)
+    yield from options.journal.note("old-table", {"table": mark.table, "uuid": mark.source, "kept": kept})
+    yield from _end(database, mark)
+    return Finished(rows, kept, notes)
+
+
+def _late(database: str, mark: Mark, old: Physical, fill: Filler, options: ApplyOptions) -> Routine[tuple[int, Mark, str]]:
+    """Move what came after ``mark.high`` into the live table; rows, the mark, and why not everything could be moved."""
+    rows = 0
+    while True:
+        if mark.filled:
+            # Compared before the mark said so. What is not in it any more was moved: never filled again.
+            if mark.filled in (yield from physicals(database, (mark.filled,))):
+                yield from move_all(database, mark.filled, mark.table)
+            mark = yield from update_mark(
+                database, replace(mark, high=mark.filled_high, rows=mark.rows + mark.filled_rows, filled="", filled_high=-1, filled_rows=0)
+            )
+        for leftover in (yield from stagings(database, mark.table)):
+            yield from drop_table(database, leftover)
+        present = yield from parts(old)
+        late = [part for part in present if part.last > mark.high and not part.patch]
+        if not late:
+            return rows, mark, ""
+        mixed = [part.name for part in late if part.first <= mark.high]
+        if mixed:
+            return rows, mark, f"parts {', '.join(mixed[:3])} of the old table mix rows that were copied with rows that were not, and cannot be told apart"
+        staging, count = yield from fill(old, late)
+        yield from options.journal.note("late-filled", {"staging": staging, "source": old.uuid, "rows": count})
+        mark = yield from update_mark(database, replace(mark, filled=staging, filled_high=highest(late), filled_rows=sum(part.rows for part in late)))
+        rows += count
+
+
+def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:
+    """A delete or update that met the old table in the moment of the exchange is missing in the new one: what to say about it.
+
+    It is let through to the old rows first, so that late rows come across as it left them.
+    """
+    listed = yield from mutations(old.database, old.name)
+    if any(not mutation.done for mutation in listed):
+        yield from system_merges(old.database, old.name, "START MERGES")  # mutations only: the table's settings still hold merges
+        yield from require_settled(old.database, old.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
+    for mutation in listed:
+        if mutation.id not in mark.known:
+            return f"rows of the old table were changed in the moment of the exchange ({mutation.command}), which the new table does not show"
+    present = yield from parts(old)
+    if sum(part.rows for part in present if part.last <= mark.high and not part.patch) != mark.rows:
+        return "parts of the old table were dropped in the moment of the exchange, which the new table still shows"
+    if any(part.patch and part.name not in mark.known for part in present):
+        return "rows of the old table were updated in the moment of the exchange, which the new table does not show"
+    return ""
+
+
+def _old_storage(database: str, mark: Mark) -> Routine[Physical | None]:
+    """The old storage under the name it has now: the shadow's, or its kept name."""
+    rows = yield from ask(
+        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND (name = unhex({shadow:String}) OR startsWith(name, {kept:String}))",
+        {"db": hexed(database), "shadow": hexed(mark.shadow_name), "kept": KEPT_PREFIX},
+    )
+    found = yield from physicals(database, [text(row[0]) for row in rows])
+    old = next((table for table in found.values() if table.uuid == mark.source), None)
+    if old is None and mark.shadow_name in found:
+        raise ApplyError(f"{mark.shadow_name} is not the old storage {mark.source} of {mark.table}: left as it is")
+    return old
+
+
+def _end(database: str, mark: Mark) -> Routine[None]:
+    for name in (yield from stagings(database, mark.table)):
+        yield from drop_table(database, name)
+    yield from drop_mark(database, mark)

@@ -1,0 +1,82 @@
+"""Driving work under the lease.
+
+Losing the lease stops the run between two statements: the inner routine is closed, not told. Cleaning up would be
+done without the lease, beside a successor that resumes from the journal.
+
+Between the proof that the lease is held and the moment a statement reaches the server a process can still be paused.
+That is why scratch names carry the nonce: a successor never uses them, and once it has renamed or dropped them, a
+belated MOVE, EXCHANGE or RENAME fails on a missing table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar, cast
+
+from aaiclick.apply.holding import RENEWALS, Lease, check, clock, ended_by_successor, renew
+from aaiclick.apply.lock_state import tagged
+from aaiclick.errors import LeaseLostError, StatementError
+from aaiclick.routine import Command, Effect, Query, Routine, Sleep
+
+T = TypeVar("T")
+
+PROOFS = 30
+"""A proof (renewal or check) is good for this fraction of the lease time: 1 s of the default 30 s."""
+
+
+def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
+    """Carry a routine out under a lease that was just acquired or renewed.
+
+    Every statement is tagged with the nonce; a renewal comes before a statement when a third of the lease time has
+    passed, a check before a ``Command`` when the last proof is older than a thirtieth; long sleeps are cut.
+    A statement that may outlast the lease needs ``renew_loop_step`` beside it, or ``renew(lease, seconds)`` before it.
+    Raises LeaseLostError, and whatever the routine raises.
+    """
+    held, proven = lease, lease.clock
+    try:
+        effect = next(routine)
+        while True:
+            try:
+                held, proven = yield from _keep(held, proven, effect)
+            except LeaseLostError:
+                raise
+            except Exception as error:  # the connection is in trouble: for the routine, its statement failed
+                effect = routine.throw(error)
+                continue
+            rest = 0.0
+            if isinstance(effect, Query | Command):
+                effect = replace(effect, sql=tagged(held.nonce, effect.sql))
+            elif isinstance(effect, Sleep) and effect.seconds > held.seconds / RENEWALS:
+                rest = effect.seconds - held.seconds / RENEWALS
+                effect = Sleep(held.seconds / RENEWALS)
+            try:
+                rows = yield effect
+            except Exception as error:
+                if (yield from ended_by_successor(held, error)):
+                    raise LeaseLostError(f"this run's statement was ended by the one that took over the migration of database {held.database}") from error
+                effect = routine.throw(error)
+                continue
+            effect = Sleep(rest) if rest else routine.send(rows)
+    except StopIteration as stop:
+        return cast("T", stop.value)
+    finally:
+        routine.close()
+
+
+def _keep(held: Lease, proven: float, effect: Effect) -> Routine[tuple[Lease, float]]:
+    """Renew or check where it is due before this effect; the lease as it is then, and when it was last proved."""
+    if not isinstance(effect, Query | Command | Sleep):
+        return held, proven
+    now = yield from clock()
+    # A clock that was set back proves nothing: negative ages count as due.
+    if not 0 <= now - held.clock < held.seconds / RENEWALS:
+        try:
+            return (yield from renew(held)), now
+        except StatementError as error:
+            # Within the lease time nothing is lost yet; the next statement tries again.
+            if not 0 <= now - held.clock < held.seconds:
+                raise LeaseLostError(f"the migration lease on database {held.database} could not be renewed in time: {error}") from error
+    if isinstance(effect, Command) and not 0 <= now - proven < held.seconds / PROOFS:
+        yield from check(held)
+        proven = now
+    return held, proven

@@ -1,0 +1,113 @@
+"""Old tables that stay for the way back: what their comments say, and their removal when the time is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from aaiclick.apply.fence import fence_supported, lift_fence
+from aaiclick.apply.hold import FENCE
+from aaiclick.apply.identity import Physical, physical
+from aaiclick.apply.mark import Mark
+from aaiclick.apply.mutations import now
+from aaiclick.apply.names import kept_table
+from aaiclick.apply.sqltext import hexed
+from aaiclick.apply.statements import ask, ddl, drop_table
+from aaiclick.catalog.forms import Settings
+from aaiclick.routine import Nonce, Routine, number, text
+from aaiclick.specs.quoting import qualified, quote_string
+
+KEPT_PREFIX = "_aaiclick_old_"
+DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The comment of a kept table. ``table`` was its name, ``uuid`` its storage, ``replaced_by`` the storage that took its place; ``since``
+    and ``expires`` are Unix seconds (0: it stays until somebody decides, ``reason`` says why); ``saved`` its settings before it was held."""
+
+    table: str
+    uuid: str
+    replaced_by: str
+    since: int
+    expires: int
+    saved: Settings = ()
+    reason: str = ""
+    format: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """A kept table as the database has it."""
+
+    name: str
+    kept: Kept
+    rows: int
+    bytes: int
+
+
+_KEPT: TypeAdapter[Kept] = TypeAdapter(Kept)
+
+
+def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
+    """Give the old storage its kept name, comment and fence; the name. Can be repeated after a crash at any point."""
+    if old.name.startswith(KEPT_PREFIX):
+        name = old.name
+    else:
+        name = yield from _free_name(old.database, mark)
+        since = int((yield from now()))
+        kept = Kept(mark.table, mark.source, mark.shadow, since, 0 if reason else since + mark.keep_old_seconds, mark.saved, reason)
+        # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second, fence last.
+        if f"{FENCE} = " in old.definition:
+            yield from lift_fence(old)
+        yield from ddl(f"ALTER TABLE {qualified(old.database, old.name)} MODIFY COMMENT {quote_string(_KEPT.dump_json(kept).decode())}")
+        yield from ddl(f"RENAME TABLE {qualified(old.database, old.name)} TO {qualified(old.database, name)}")
+    if (yield from fence_supported()):
+        yield from ddl(f"ALTER TABLE {qualified(old.database, name)} MODIFY SETTING {FENCE} = 1")
+    return name
+
+
+def kept_tables(database: str) -> Routine[tuple[KeptRow, ...]]:
+    """Every kept table of the database whose comment can be read, by name."""
+    rows = yield from ask(
+        "SELECT name, comment, coalesce(total_rows, 0), coalesce(total_bytes, 0) FROM system.tables"
+        " WHERE database = unhex({db:String}) AND startsWith(name, {prefix:String}) ORDER BY name",
+        {"db": hexed(database), "prefix": KEPT_PREFIX},
+    )
+    found: list[KeptRow] = []
+    for name, comment, count, size in rows:
+        kept = read_kept(text(comment))
+        if kept is not None:
+            found.append(KeptRow(text(name), kept, number(count), number(size)))
+    return tuple(found)
+
+
+def read_kept(comment: str) -> Kept | None:
+    """What a kept table's comment says; None where it says something else."""
+    try:
+        return _KEPT.validate_json(comment)
+    except ValidationError:
+        return None
+
+
+def drop_expired(database: str) -> Routine[tuple[str, ...]]:
+    """Drop the kept tables whose time is over; their names."""
+    at = yield from now()
+    dropped: list[str] = []
+    for row in (yield from kept_tables(database)):
+        if row.kept.expires and row.kept.expires <= at:
+            yield from drop_table(database, row.name)
+            dropped.append(row.name)
+    return tuple(dropped)
+
+
+def _free_name(database: str, mark: Mark) -> Routine[str]:
+    """One run may rebuild a table twice: the second kept table gets a number of its own."""
+    nonce = mark.nonce
+    while True:
+        name = kept_table(nonce, mark.table)
+        if (yield from physical(database, name)) is None:
+            return name
+        rows = yield Nonce()
+        nonce = text(rows[0][0])

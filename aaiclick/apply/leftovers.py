@@ -1,0 +1,116 @@
+"""What a dead run left behind: undone before its exchange, brought to its end after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from aaiclick.apply.attach import attach_filler
+from aaiclick.apply.finish import Filler, finish
+from aaiclick.apply.hold import hold
+from aaiclick.apply.identity import Part, Physical, physical
+from aaiclick.apply.mark import Mark, find_marks
+from aaiclick.apply.names import parse_name
+from aaiclick.apply.options import ApplyOptions, Site
+from aaiclick.apply.rebuild import late_filler, make_job
+from aaiclick.apply.sqltext import hexed
+from aaiclick.apply.statements import ask, drop_table
+from aaiclick.apply.swap import swapped, undo
+from aaiclick.errors import ApplyError
+from aaiclick.events import Note
+from aaiclick.plan.work import AttachWork, RebuildWork
+from aaiclick.routine import Emit, Nonce, Routine, number, text
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """``object`` was 'undone' (the table is as it was before the run), 'finished' (the new table is in place, with ``rows`` late rows
+    brought across, the old one kept as ``kept``), 'dropped' (an empty scratch table) or 'left', with the reason."""
+
+    object: str
+    action: Literal["undone", "finished", "dropped", "left"]
+    reason: str = ""
+    rows: int = 0
+    kept: str = ""
+
+
+def clean_leftovers(database: str, options: ApplyOptions | None = None) -> Routine[tuple[Leftover, ...]]:
+    """Put right what dead runs left in a database; nothing is there in the normal case (two cheap queries).
+
+    Only call it while holding the lease, after the statements of dead runs have ended. What may hold the only copy of rows and cannot be
+    explained is left, with a Note. Raises StatementError and, where a wait was too long, ApplyError; it can be called again then.
+    """
+    chosen = options if options is not None else ApplyOptions()
+    result: list[Leftover] = []
+    for found in (yield from find_marks(database)):
+        if isinstance(found, str):
+            result.append(Leftover(found, "left", "its comment cannot be read: a newer version of aaiclick made it"))
+            continue
+        result.append((yield from _settle(database, found, chosen)))
+    claimed = {leftover.object for leftover in result if leftover.action == "left"}
+    if not claimed:
+        result += yield from _unmarked(database)
+    for leftover in result:
+        if leftover.action == "left":
+            yield Emit(Note(f"{database}.{leftover.object}: {leftover.reason}. It is left as it is", "warning"))
+    return tuple(result)
+
+
+def _settle(database: str, mark: Mark, options: ApplyOptions) -> Routine[Leftover]:
+    try:
+        done = yield from swapped(database, mark)
+    except ApplyError as error:
+        return Leftover(mark.table, "left", str(error))
+    if not done:
+        yield from undo(database, mark)
+        return Leftover(mark.table, "undone")
+    if mark.phase != "swap":
+        return Leftover(mark.table, "left", "the new table is in place before its copy was complete: somebody exchanged the tables by hand")
+    old = yield from physical(database, mark.shadow_name)
+    fill: Filler
+    if old is None or old.uuid != mark.source:
+        fill = _never
+    else:
+        # Where the server was restarted only the table's settings hold merges: a merge that they let through is waited for.
+        if f"{'table_readonly'} = " not in old.definition:
+            yield from hold(old)
+        fill = yield from _filler(database, mark, old, options)
+    end = yield from finish(database, mark, fill, options)
+    return Leftover(mark.table, "finished", "; ".join(end.notes), end.rows, end.kept)
+
+
+def _filler(database: str, mark: Mark, old: Physical, options: ApplyOptions) -> Routine[Filler]:
+    """With a nonce of its own: staging tables of the dead run are never used again, except a filled one, to be moved."""
+    rows = yield Nonce()
+    site = Site(database, text(rows[0][0]), options)
+    match mark.work:
+        case AttachWork():
+            return attach_filler(mark.work, site)
+        case RebuildWork():
+            job, _ = yield from make_job(mark.work, old, site)
+            return late_filler(job)
+
+
+def _never(old: Physical, late: Sequence[Part]) -> Routine[tuple[str, int]]:
+    yield from ()
+    raise ApplyError(f"{old.name} was looked through already, but has {len(late)} new parts")
+
+
+def _unmarked(database: str) -> Routine[list[Leftover]]:
+    """Scratch tables that no mark explains: dropped where they are empty."""
+    rows = yield from ask(
+        "SELECT name, coalesce(total_rows, 0) FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '_aaiclick_') ORDER BY name",
+        {"db": hexed(database)},
+    )
+    found: list[Leftover] = []
+    for name, count in rows:
+        ours = parse_name(text(name))
+        if ours is None or ours.kind not in ("stage", "new"):
+            continue
+        if number(count):
+            found.append(Leftover(text(name), "left", f"{number(count)} rows of an unknown run are in it, perhaps the only copy"))
+            continue
+        yield from drop_table(database, text(name))
+        found.append(Leftover(text(name), "dropped"))
+    return found

@@ -1,0 +1,111 @@
+"""The mark of a rebuild: an empty table whose comment says what belongs to whom.
+
+It is made before anything else is touched and dropped last, so whoever finds scratch objects of a dead run knows which storage holds
+the user's rows, up to which block number they are in the new table, and how to go on. It carries the work itself: the next run can
+finish the swap without a plan. A comment is replaced as a whole, so the states never mix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from aaiclick.apply.hold import originals
+from aaiclick.apply.identity import Physical
+from aaiclick.apply.names import PREFIX, label, shadow_table
+from aaiclick.apply.options import Site
+from aaiclick.apply.sqltext import hexed, size_setting
+from aaiclick.apply.statements import CREATE, DDL, ask, drop_table, merged, send
+from aaiclick.catalog.forms import Settings
+from aaiclick.plan.work import AttachWork, RebuildWork
+from aaiclick.routine import Command, Routine, text
+from aaiclick.specs.quoting import qualified, quote_string
+
+MARK_PREFIX = f"{PREFIX}mark_"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """``source`` is the UUID of the storage with the user's rows, ``shadow`` that of the new one ('' before it is made).
+
+    ``phase``: 'copy' until the exchange may have happened, then 'swap'. ``high``: everything up to this block number of the source is in
+    the new table, which is ``rows`` rows of its parts. ``filled``: a staging table with the rows of ``filled_rows`` rows of parts up to
+    ``filled_high``, verified; it is moved, never filled again. ``saved``: the settings of the source before it was held. ``known``: the
+    mutations and patch parts it had when it was copied.
+    """
+
+    name: str
+    nonce: str
+    table: str
+    source: str
+    work: RebuildWork | AttachWork
+    saved: Settings
+    shadow_name: str
+    keep_old_seconds: int = 0
+    phase: Literal["copy", "swap"] = "copy"
+    shadow: str = ""
+    high: int = -1
+    rows: int = 0
+    filled: str = ""
+    filled_high: int = -1
+    filled_rows: int = 0
+    known: tuple[str, ...] = ()
+    format: int = FORMAT
+
+
+_MARK: TypeAdapter[Mark] = TypeAdapter(Mark)
+
+
+def mark_name(nonce: str, table: str) -> str:
+    """The name of the mark for a table of the user."""
+    return f"{MARK_PREFIX}{nonce}_{label(table)}"
+
+
+def new_mark(work: RebuildWork | AttachWork, source: Physical, site: Site) -> Mark:
+    """The mark of work that is about to begin; nothing is sent."""
+    name = mark_name(site.nonce, work.table)
+    shadow = shadow_table(site.nonce, work.table)
+    return Mark(name, site.nonce, work.table, source.uuid, work, originals(source), shadow, site.options.keep_old_seconds)
+
+
+def write_mark(database: str, mark: Mark) -> Routine[Mark]:
+    """Make the mark. Raises StatementError 57 where it is there already."""
+    sql = f"CREATE TABLE {qualified(database, mark.name)} (`nothing` UInt8) ENGINE = Null COMMENT {_body(mark)}"
+    yield from send(Command(sql, settings=merged(CREATE, size_setting(sql))))
+    return mark
+
+
+def update_mark(database: str, mark: Mark) -> Routine[Mark]:
+    """Replace what the mark says; on disk when this returns."""
+    sql = f"ALTER TABLE {qualified(database, mark.name)} MODIFY COMMENT {_body(mark)}"
+    yield from send(Command(sql, settings=merged(DDL, size_setting(sql))))
+    return mark
+
+
+def drop_mark(database: str, mark: Mark) -> Routine[None]:
+    """The last thing a rebuild does."""
+    yield from drop_table(database, mark.name)
+
+
+def find_marks(database: str) -> Routine[tuple[Mark | str, ...]]:
+    """Every mark of the database by name; the name alone where it cannot be read (a newer version of this library wrote it)."""
+    rows = yield from ask(
+        "SELECT name, comment FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, {prefix:String}) ORDER BY name",
+        {"db": hexed(database), "prefix": MARK_PREFIX},
+    )
+    return tuple(_read(text(name), text(comment)) for name, comment in rows)
+
+
+def _read(name: str, comment: str) -> Mark | str:
+    try:
+        mark = _MARK.validate_json(comment)
+    except ValidationError:
+        return name
+    return replace(mark, name=name) if mark.format == FORMAT else name
+
+
+def _body(mark: Mark) -> str:
+    return quote_string(_MARK.dump_json(mark).decode())

@@ -1,0 +1,112 @@
+"""Watching mutations: waiting for them with progress, and telling a stuck one by the engine's own reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aaiclick.apply.sqltext import hexed
+from aaiclick.apply.statements import ask, ddl
+from aaiclick.errors import ApplyError
+from aaiclick.events import Progress, Waiting
+from aaiclick.routine import Clock, Emit, Routine, Sleep, flag, number, text
+
+_POLL = 0.02
+_LONGEST_POLL = 1.0
+_PASSING = frozenset({159, 202, 236, 241, 243, 252, 394, 439})
+"""Failures that a retry of the engine may get over: timeouts, limits of memory, disk, threads, cancelled merges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A mutation as system.mutations shows it."""
+
+    id: str
+    command: str
+    done: bool
+    parts_to_do: int
+    failure: str
+
+    @property
+    def fails_on_data(self) -> bool:
+        """True where the engine gave a reason that no retry will change."""
+        match = re.match(r"Code: (\d+)", self.failure)
+        return bool(self.failure) and (match is None or int(match.group(1)) not in _PASSING)
+
+
+def mutations(database: str, table: str) -> Routine[tuple[Mutation, ...]]:
+    """All mutations the table remembers, oldest first."""
+    rows = yield from ask(
+        "SELECT mutation_id, command, is_done, parts_to_do, latest_fail_reason FROM system.mutations"
+        " WHERE database = unhex({db:String}) AND table = unhex({name:String}) ORDER BY create_time, mutation_id",
+        {"db": hexed(database), "name": hexed(table)},
+    )
+    return tuple(Mutation(text(key), text(command), flag(done), number(todo), text(failure)) for key, command, done, todo, failure in rows)
+
+
+def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.0, phase: str = "mutation") -> Routine[Mutation | None]:
+    """Wait until no mutation of the table is unfinished, with Progress in parts.
+
+    Answers with the first mutation that is stuck: it has failed on the data, or for ``stuck_seconds`` on anything else. Raises
+    ApplyError when ``limit`` seconds (0: none) have passed.
+    """
+    wait, waited, failing, total = _POLL, 0.0, 0.0, 0
+    started = yield from now()
+    while True:
+        pending = [each for each in (yield from mutations(database, table)) if not each.done]
+        if not pending:
+            return None
+        # Mutations of one table are carried out in order, so the first that fails holds up the rest.
+        failed = next((each for each in pending if each.failure), None)
+        failing = failing + wait if failed is not None else 0.0
+        if failed is not None and (failed.fails_on_data or failing >= stuck_seconds):
+            return failed
+        todo = sum(each.parts_to_do for each in pending)
+        total = max(total, todo)
+        yield Emit(Progress(table, phase, total - todo, total, (yield from now()) - started))
+        if limit and waited >= limit:
+            raise ApplyError(f"{table}: mutation {pending[0].id} ({pending[0].command}) is still running after {waited:.0f} s. Run again: it is waited for")
+        if phase == "waiting":
+            yield Emit(Waiting(f"mutation {pending[0].id} of {table}", waited))
+        yield Sleep(wait)
+        waited += wait
+        wait = min(2 * wait, _LONGEST_POLL)
+
+
+def require_settled(database: str, table: str, *, stuck_seconds: float, limit: float, what: Callable[[Mutation], str] | None = None) -> Routine[None]:
+    """Wait until no mutation is unfinished; ApplyError with the engine's reason where one is stuck (it is left as it is)."""
+    stuck = yield from settle(database, table, stuck_seconds=stuck_seconds, limit=limit, phase="waiting")
+    if stuck is not None:
+        raise ApplyError(what(stuck) if what is not None else stuck_sentence(table, stuck))
+
+
+def stuck_sentence(table: str, stuck: Mutation) -> str:
+    """What an operator has to know about a mutation that cannot go on."""
+    return (
+        f"{table}: mutation {stuck.id} ({stuck.command}) cannot go on: {reason(stuck)}."
+        " Correct the data, or put the column's old type back and then kill exactly this mutation; never kill one that renames or drops"
+    )
+
+
+def reason(mutation: Mutation) -> str:
+    """The engine's reason on one line, without its version and stack."""
+    return re.sub(r"\s+", " ", mutation.failure.partition("Stack trace")[0]).strip()[:600] or "no reason given"
+
+
+def kill(database: str, table: str, mutation: Mutation) -> Routine[None]:
+    """Kill exactly this mutation and wait until it is gone. What it renamed or dropped in the metadata is never put back by the engine,
+    so this is only for a mutation that does neither."""
+    yield from ddl(
+        f"KILL MUTATION WHERE database = unhex('{hexed(database)}') AND table = unhex('{hexed(table)}') AND mutation_id = unhex('{hexed(mutation.id)}')"
+    )
+    wait = _POLL
+    while mutation.id in [each.id for each in (yield from mutations(database, table)) if not each.done]:
+        yield Sleep(wait)
+        wait = min(2 * wait, _LONGEST_POLL)
+
+
+def now() -> Routine[float]:
+    """Unix seconds."""
+    rows = yield Clock()
+    return float(rows[0][0] or 0)

@@ -1,0 +1,29 @@
+"""Who runs a migration: shown to those who wait, kept in the records."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process. ``str()`` gives ``user@host pid 123``."""
+
+    user: str
+    host: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host} pid {self.pid}"
+
+
+def this_process() -> Owner:
+    """The running process; a user without an entry in the system's list is given as ``uid-1000``."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = f"uid-{os.getuid()}" if hasattr(os, "getuid") else "unknown"
+    return Owner(user, socket.gethostname(), os.getpid())

@@ -1,0 +1,132 @@
+"""Statements with explicit settings, and again by code where the server asks for patience.
+
+Defaults differ between versions and profiles (``mutations_sync`` and ``async_insert`` were turned on by newer servers), so nothing
+that matters is left to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from aaiclick.errors import OutcomeUnknownError, StatementError
+from aaiclick.routine import Command, Query, Routine, Rows, Sleep
+from aaiclick.specs.quoting import qualified
+
+Sent: TypeAlias = dict[str, str | int]
+
+UNKNOWN_TABLE = 60
+TABLE_TOO_BIG_TO_DROP = 359
+MEMORY_LIMIT = 241
+ACCESS_DENIED = 497
+
+PATIENCE: Mapping[int, str] = {
+    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
+    252: "TOO_MANY_PARTS",
+    473: "DEADLOCK_AVOIDED",
+    517: "CANNOT_ASSIGN_ALTER",
+}
+"""Refusals that happen before anything was done and pass by themselves. (252 is met by an INSERT after its first blocks, too: statements
+that insert rows are sent with ``ONCE``.)"""
+
+ONCE: frozenset[int] = frozenset({202, 473, 517})
+
+ATTEMPTS = 10
+_FIRST_WAIT = 0.1
+_LONGEST_WAIT = 5.0
+
+DDL: Mapping[str, str | int] = {
+    "alter_sync": 1,
+    "mutations_sync": 0,
+    "materialize_ttl_after_modify": 0,
+    "lock_acquire_timeout": 120,
+    "max_execution_time": 0,
+}
+"""For statements that change metadata. A mutation never blocks the statement that starts it: it is watched instead."""
+
+MUTATION: Mapping[str, str | int] = {**DDL, "alter_sync": 0}
+
+CREATE: Mapping[str, str | int] = {**DDL, "flatten_nested": 0, "data_type_default_nullable": 0}
+"""Engine text is sent back to the engine: nothing in it may be read differently because of a profile."""
+
+READ: Mapping[str, str | int] = {"max_execution_time": 0, "final": 0}
+
+COPY: Mapping[str, str | int] = {
+    **READ,
+    "async_insert": 0,
+    "insert_deduplicate": 0,
+    "optimize_on_insert": 0,
+    "insert_null_as_default": 0,
+    "max_partitions_per_insert_block": 0,
+    "lock_acquire_timeout": 120,
+}
+"""For INSERT SELECT: equal blocks are not dropped, rows are not merged on the way in, a NULL is not turned into a default."""
+
+SMALL_BLOCKS: Mapping[str, str | int] = {
+    "max_insert_threads": 1,
+    "max_threads": 1,
+    "min_insert_block_size_rows": 100_000,
+    "min_insert_block_size_bytes": 32 << 20,
+}
+"""The slow copy that needs about 100 MB, after one that met the memory limit."""
+
+
+def merged(*settings: Mapping[str, str | int]) -> Sent:
+    """Later ones win."""
+    result: Sent = {}
+    for each in settings:
+        result.update(each)
+    return result
+
+
+def send(command: Command, codes: frozenset[int] = frozenset(PATIENCE)) -> Routine[None]:
+    """Send a statement; again with growing pauses while the server answers with one of these codes.
+
+    Raises the last StatementError. A statement whose outcome is unknown is never repeated.
+    """
+    wait = _FIRST_WAIT
+    for attempt in range(ATTEMPTS):
+        try:
+            yield command
+        except OutcomeUnknownError:
+            raise
+        except StatementError as error:
+            if attempt + 1 == ATTEMPTS or error.code not in codes:
+                raise
+        else:
+            return
+        yield Sleep(wait)
+        wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def ddl(sql: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
+    """Send a statement that changes metadata."""
+    yield from send(Command(sql, settings=merged(DDL, settings or {})))
+
+
+def ask(sql: str, parameters: Mapping[str, str | int] | None = None) -> Routine[Rows]:
+    """Ask the catalogue for rows, on the caller's own session."""
+    return (yield Query(sql, parameters or {}))
+
+
+def drop_table(database: str, name: str) -> Routine[None]:
+    """Drop a table of ours where it is there, whatever its size."""
+    sql = f"DROP TABLE IF EXISTS {qualified(database, name)}"
+    try:
+        yield from ddl(sql)
+    except StatementError as error:
+        if error.code != TABLE_TOO_BIG_TO_DROP:
+            raise
+        # The limit protects against typing mistakes; its own setting is unknown to older servers, so it is only sent when met.
+        yield from ddl(sql, {"max_table_size_to_drop": 0})
+
+
+def system_merges(database: str, name: str, action: str) -> Routine[bool]:
+    """``SYSTEM <action> db.name`` (STOP MERGES, START TTL MERGES ...); False where the user may not or the table is gone."""
+    try:
+        yield from send(Command(f"SYSTEM {action} {qualified(database, name)}"))
+    except StatementError as error:
+        if error.code not in (ACCESS_DENIED, UNKNOWN_TABLE):
+            raise
+        return False
+    return True

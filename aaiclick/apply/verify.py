@@ -1,0 +1,79 @@
+"""Comparing a chunk with what it was read from, before it is moved anywhere.
+
+The hash of a row is that of one tuple: bare arguments of cityHash64 give NULL as soon as one of them is NULL, and ``sum`` would skip the
+row. Sums of 64-bit hashes do not depend on the order of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aaiclick.apply.projection import Projected
+from aaiclick.apply.statements import READ, merged
+from aaiclick.errors import StatementError, VerificationError
+from aaiclick.routine import Query, Routine, number
+from aaiclick.specs.quoting import quote_name
+
+_ILLEGAL_TYPE = 43
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Rows and the wrapped sum of their hashes."""
+
+    rows: int
+    hash: int
+
+
+def hash_sql(expressions: Sequence[str]) -> str:
+    """The sum of the hashes of all rows; 0 for no expressions."""
+    return f"sum(cityHash64(tuple({', '.join(expressions)})))" if expressions else "toUInt64(0)"
+
+
+def sums(source: str, where: str, expressions: Sequence[str], settings: Mapping[str, str | int]) -> Routine[Sums]:
+    """Count and checksum of the rows of ``source`` (a quoted name) that ``where`` selects ('' for all)."""
+    condition = f" WHERE {where}" if where else ""
+    rows = yield Query(f"SELECT count(), {hash_sql(expressions)} FROM {source}{condition}", {}, merged(READ, settings))
+    return Sums(number(rows[0][0]), number(rows[0][1]))
+
+
+def hashable(source: str, columns: Sequence[Projected]) -> Routine[tuple[str, ...]]:
+    """The targets that the server can hash: older ones refuse some types."""
+    checked = [column for column in columns if column.checked]
+    try:
+        yield Query(f"SELECT {hash_sql([column.read for column in checked])} FROM {source} WHERE 0", {}, READ)
+        return tuple(column.target for column in checked)
+    except StatementError as error:
+        if error.code != _ILLEGAL_TYPE:
+            raise
+    able: list[str] = []
+    for column in checked:
+        try:
+            yield Query(f"SELECT {hash_sql([column.read])} FROM {source} WHERE 0", {}, READ)
+            able.append(column.target)
+        except StatementError as error:
+            if error.code != _ILLEGAL_TYPE:
+                raise
+    return tuple(able)
+
+
+def differing(source: str, where: str, target: str, columns: Sequence[Projected], settings: Mapping[str, str | int]) -> Routine[tuple[str, ...]]:
+    """The columns whose checksums differ, one by one: asked only when the sum of all did."""
+    checked = [column for column in columns if column.checked]
+    condition = f" WHERE {where}" if where else ""
+    left = yield Query(f"SELECT {', '.join(hash_sql([column.read]) for column in checked)} FROM {source}{condition}", {}, merged(READ, settings))
+    right = yield Query(f"SELECT {', '.join(hash_sql([quote_name(column.target)]) for column in checked)} FROM {target}", {}, merged(READ, settings))
+    pairs = zip(checked, left[0], right[0], strict=True)
+    return tuple(column.target for column, one, two in pairs if number(one) != number(two))
+
+
+def mismatch(table: str, partitions: Sequence[str], expected: Sums, found: Sums, columns: Sequence[str]) -> VerificationError:
+    """The error that says which partition differs in what."""
+    where = f"partition {', '.join(partitions[:5])}{' and others' if len(partitions) > 5 else ''}"
+    if expected.rows != found.rows:
+        what = f"{expected.rows} rows were read, {found.rows} are in the copy"
+    else:
+        named = f"column {', '.join(columns)}" if columns else "the combination of columns"
+        what = f"{found.rows} rows on both sides, but {named} differs"
+    return VerificationError(f"{table}: the copy of {where} differs: {what}. Nothing was swapped: the table is as it was")
