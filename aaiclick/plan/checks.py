@@ -3,37 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from aaiclick.errors import StatementError
 from aaiclick.plan.changes.base import Change, DataCheck
+from aaiclick.plan.hazards import Hazard
 from aaiclick.routine import Query, Routine, number, text
 
 
-def blocked_by(table: str, changes: Sequence[Change]) -> Routine[str]:
-    """'' or a sentence with count and example for each check that found rows. ``table`` is the quoted live name.
+# ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED, TYPE_MISMATCH, CANNOT_CONVERT_TYPE, NO_COMMON_TYPE: about types, whatever the rows are.
+_NO_CONVERSION = frozenset({43, 48, 53, 70, 386})
 
-    Writers can still race this count: what fails then is recovered by the strategy.
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """``blocked``: '' or a sentence with count and example for each check that found rows. ``hazards``: what could not be shown."""
+
+    blocked: str
+    hazards: tuple[Hazard, ...] = ()
+
+
+def count_first(table: str, changes: Sequence[Change]) -> Routine[Findings]:
+    """Carry out the checks of all changes. ``table`` is the quoted live name.
+
+    Writers can still race these counts: what fails then is recovered by the strategy.
     """
-    found: list[str] = []
+    problems: list[str] = []
+    hazards: list[Hazard] = []
     for check in [check for change in changes for check in change.checks]:
-        problem = yield from _count(table, check)
+        problem, hazard = yield from _count(table, check)
         if problem:
-            found.append(problem)
-    return "; ".join(found)
+            problems.append(problem)
+        if hazard is not None:
+            hazards.append(hazard)
+    return Findings("; ".join(problems), tuple(hazards))
 
 
-def _count(table: str, check: DataCheck) -> Routine[str]:
-    try:
-        rows = yield Query(f"SELECT count() FROM {table} WHERE {check.condition}")
-        count = number(rows[0][0])
-        if count == 0:
-            return ""
-        example = yield from _example(table, check)
-    except StatementError as error:
-        if error.code == 0:
-            raise
-        return f"rows {check.problem} (the engine: {first_line(str(error))})"
-    return f"{count:,} rows {check.problem}, for instance {example}"
+def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None]]:
+    hazard: Hazard | None = None
+    condition = check.condition
+    for _ in range(2):
+        try:
+            rows = yield Query(f"SELECT count() FROM {table} WHERE {condition}")
+            count = number(rows[0][0])
+            if count == 0:
+                return "", hazard
+            example = yield from _example(table, replace(check, condition=condition))
+        except StatementError as error:
+            if error.code in _NO_CONVERSION and check.forward and condition != check.forward:
+                condition, hazard = check.forward, check.unproven
+                continue
+            if error.code == 0:
+                raise
+            return f"rows {check.problem} (the engine: {first_line(str(error))})", None
+        return f"{count:,} rows {check.problem}, for instance {example}", hazard
+    raise AssertionError
 
 
 def _example(table: str, check: DataCheck) -> Routine[str]:

@@ -14,7 +14,7 @@ Level: TypeAlias = Literal["check", "safe", "lossless", "everything"]
 ENVIRONMENT = "AAICLICK_SCHEMA_POLICY"
 EMBEDDED_MAX_BYTES = 1 << 30
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?i?b?)\s*\Z", re.IGNORECASE)
-_ALLOW = re.compile(r"[a-z]+(-[a-z]+)+ \S.*\Z", re.DOTALL)
+_ALLOW = re.compile(r"[a-z]+(-[a-z]+)* \S.*\Z", re.DOTALL)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 

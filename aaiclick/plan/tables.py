@@ -13,7 +13,7 @@ from aaiclick.plan import steps
 from aaiclick.plan.changes.base import Change
 from aaiclick.plan.changes.column_default import ChangeDefault
 from aaiclick.plan.changes.columns import DropColumn
-from aaiclick.plan.checks import blocked_by
+from aaiclick.plan.checks import Findings, count_first
 from aaiclick.plan.dependents import broken_dependents
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.model import Step
@@ -64,9 +64,15 @@ def plan_table(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
 
 
 def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
-    blocked = yield from broken_dependents(case)
-    if case.live.rows and not blocked:
-        blocked = yield from blocked_by(qualified(case.database, data_name), case.changes)
+    found = Findings((yield from broken_dependents(case)))
+    if case.live.rows and not found.blocked:
+        found = yield from count_first(qualified(case.database, data_name), case.changes)
+    made = yield from _cheapest(case, data_name, found.blocked)
+    return (*made[:-1], replace(made[-1], hazards=(*made[-1].hazards, *found.hazards)))
+
+
+def _cheapest(case: TableCase, data_name: str, blocked: str) -> Routine[tuple[Step, ...]]:
+    """The first strategy that the engine accepts."""
     refusal = ""
     if not case.overrides:
         proposal = yield from propose_alter(case)

@@ -30,8 +30,9 @@ def test_pair(pair: dict[str, str], aaiclick_engine: EmbeddedEngine) -> None:
             assert all("rows" in step.blocked for step in plan.steps if step.blocked), str(plan)
             aaiclick_engine.command(f"TRUNCATE TABLE `{ground.live}`.t")
             _fill(ground, random=False)
+        held = client.query(f"SELECT count() FROM `{ground.live}`.t").result_rows[0][0]
         checked = five_checks(ground, declaration(ground))
-        assert checked.rows == 12
+        assert checked.rows == held > 0
     finally:
         client.close()
         clean(ground)

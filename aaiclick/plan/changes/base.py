@@ -49,11 +49,17 @@ class AlterCommand:
 @dataclass(frozen=True, slots=True)
 class DataCheck:
     """Counts the rows that stand in the way: ``condition`` over the live table's columns is true for them, ``example`` is the expression
-    shown for one of them. ``problem`` ends the sentence '<count> rows ...'."""
+    shown for one of them. ``problem`` ends the sentence '<count> rows ...'.
+
+    Where the engine has no conversion back (so that nothing can be compared) ``forward`` is evaluated instead, which only shows that every
+    row converts; ``unproven`` is then a hazard of the step.
+    """
 
     condition: str
     example: str
     problem: str
+    forward: str = ""
+    unproven: Hazard | None = None
 
 
 class Change(Protocol):

@@ -115,8 +115,14 @@ class RetypeColumn:
         condition = self._failing(name)
         if condition:
             known = f"isNotNull({name}) AND " if is_nullable(self.old.type) else ""
-            found.append(DataCheck(known + condition, name, f"hold a value of {self.new.name} that {kind} cannot hold"))
+            problem = f"hold a value of {self.new.name} that {kind} cannot hold"
+            found.append(DataCheck(known + condition, name, problem, f"{known}ignore(CAST({name}, {quote_string(kind)}))", self._unproven))
         return found
+
+    @property
+    def _unproven(self) -> Hazard:
+        message = f"{self.new.type} does not convert back to {self.old.type}: whether {self.table}.{self.new.name} keeps its values cannot be shown"
+        return Hazard("changes-values", message, f"retype {self.table}.{self.new.name}")
 
     def _failing(self, name: str) -> str:
         """A condition that is true for values the new type cannot hold; '' where it holds everything."""
