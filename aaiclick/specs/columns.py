@@ -50,7 +50,7 @@ class Column(Spec):
     statistics: str | None = None
     renamed_from: str | None = None
 
-    def __init__(self, name: str, type: str, **fields: Unpack[ColumnFields]) -> None:  # noqa: A002 - the field's own name
+    def __init__(self, name: str, type: str, **fields: Unpack[ColumnFields]) -> None:
         self._construct(name, {"name": name, "type": type, **fields})
         if not name.strip():
             raise SpecError("column", "the name is empty")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from aaiclick.errors import SpecError
 from aaiclick.specs.columns import Column, Constraint, Index, Projection, SettingValue
 from aaiclick.specs.engines import Key, MergeTree
 from aaiclick.specs.quoting import is_bare, qualified, quote_name, quote_string
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, View
+
+_PART = r"[A-Za-z_][A-Za-z0-9_]*|`(?:[^`\\]|\\.)+`"
+_TARGET = re.compile(rf"(?P<first>{_PART})(?:\.(?P<table>{_PART}))?\Z", re.DOTALL)
 
 
 def setting_literal(value: SettingValue) -> str:
@@ -116,10 +121,19 @@ def create_view_sql(view: View, database: str, name: str | None = None) -> str:
     return f"CREATE VIEW {qualified(database, name or view.name)} AS {view.query}{comment}"
 
 
+def target_sql(to: str, database: str) -> str:
+    """A view's target: ``table`` in ``database``, or ``other.table``. A name with a dot of its own stands in backticks; any other text
+    that is no identifier is a table's name as it stands."""
+    found = _TARGET.match(to)
+    if found is None or found["table"] is None:
+        return f"{quote_name(database)}.{to}" if to.startswith("`") and found is not None else qualified(database, to)
+    return ".".join(part if part.startswith("`") else quote_name(part) for part in (found["first"], found["table"]))
+
+
 def create_materialized_view_sql(view: MaterializedView, database: str, name: str | None = None) -> str:
     """CREATE MATERIALIZED VIEW; the target is looked up in the same database unless it names one."""
     refresh = f" REFRESH {view.refresh}" if view.refresh else ""
-    target = f" TO {qualified(database, view.to)}" if view.to is not None else f" {engine_sql(view)}"
+    target = f" TO {target_sql(view.to, database)}" if view.to is not None else f" {engine_sql(view)}"
     comment = f" COMMENT {quote_string(view.comment)}" if view.comment else ""
     return f"CREATE MATERIALIZED VIEW {qualified(database, name or view.name)}{refresh}{target} AS {view.query}{comment}"
 

@@ -1,0 +1,146 @@
+"""Declared tables in canonical form: created empty in scratch, read back, split."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from aaiclick.catalog.canonical_views import canonical_views
+from aaiclick.catalog.clauses import split_create
+from aaiclick.catalog.forms import Catalog, ColumnForm, Form, TableForm, UnsupportedForm
+from aaiclick.catalog.instantiate import conceal, formatted, instantiable, make, read_forms, sentence
+from aaiclick.catalog.render import SCRATCH_UNFIT, form_sql, local_family
+from aaiclick.catalog.scratch import Scratch
+from aaiclick.errors import SpecError, StatementError, UnsupportedObjectError
+from aaiclick.routine import Routine
+from aaiclick.specs.ddl import create_table_sql, setting_literal
+from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.tables import Table
+
+__all__ = ["canonical_forms", "canonical_tables", "canonical_views", "clone"]
+Problem = tuple[str, str]
+
+
+def canonical_tables(scratch: Scratch, tables: Sequence[Table], catalog: Catalog | None = None) -> Routine[dict[str, TableForm]]:
+    """The form of each declared table, by name: all CREATEs, then one SELECT.
+
+    - Replicated engines are made as their local family; the form names the declared engine again.
+    - Engines that reach outside (Kafka, S3, Distributed, Buffer ...) are never made: the engine formats their definition, and a plain
+      table with the same columns gives their types. With a ``catalog``, secrets that the live table hides are hidden here too.
+
+    Raises ``SpecError`` with the engine's sentence for the first table that it refuses; the others are mentioned.
+    """
+    problems: list[Problem] = []
+    foreign: dict[str, TableForm] = {}
+    for table in tables:
+        if _instantiable(table):
+            error = yield from make(scratch, create_table_sql(_local(table), scratch.database, scratch.name(table.name)))
+        else:
+            plain = Table(table.name, table.columns, engine=MergeTree(order_by=[]))
+            error = yield from make(scratch, create_table_sql(plain, scratch.database, scratch.name(table.name)))
+            if error is None:
+                error = yield from _format_foreign(scratch, table, foreign, problems)
+        if error is not None:
+            problems.append((table.name, sentence(scratch, error)))
+    _raise_first(problems)
+    forms = yield from read_forms(scratch, [table.name for table in tables])
+    known = {table.name: _declared(table, forms.get(table.name), foreign.get(table.name), problems) for table in tables}
+    _raise_first(problems)
+    return {name: _hidden(form, catalog) for name, form in known.items() if form is not None}
+
+
+def clone(scratch: Scratch, form: TableForm, name: str) -> Routine[str]:
+    """Make an empty table of that form in scratch; its name there.
+
+    Raises ``UnsupportedObjectError`` for an engine that reaches outside, and ``StatementError`` where the engine refuses the form.
+    """
+    local = local_family(form)
+    if not instantiable(local.engine):
+        raise UnsupportedObjectError(form.name, f"an empty copy of a {form.engine} table would not keep to itself")
+    error = yield from make(scratch, form_sql(local, scratch.database, scratch.name(name)), replay=True)
+    if error is not None:
+        raise error
+    return scratch.name(name)
+
+
+def canonical_forms(scratch: Scratch, forms: Sequence[TableForm], suffix: str = "~live") -> Routine[dict[str, Form]]:
+    """What the engine makes today of texts that it wrote in the past: each live table created empty in scratch (``suffix`` behind its
+    name) and read back. Where two forms differ only before this, nothing differs. A table that cannot be made stays as it is."""
+    made: dict[str, TableForm] = {}
+    for form in forms:
+        try:
+            yield from clone(scratch, form, form.name + suffix)
+        except (StatementError, UnsupportedObjectError):
+            continue
+        made[form.name + suffix] = form
+    again = yield from read_forms(scratch, list(made))
+    found: dict[str, Form] = {form.name: form for form in forms}
+    for name, form in made.items():
+        read = again.get(name)
+        if isinstance(read, TableForm):
+            found[form.name] = dataclasses.replace(read, name=form.name, engine=form.engine, arguments=_kept_arguments(form, read))
+    return found
+
+
+def _kept_arguments(form: TableForm, read: TableForm) -> str:
+    return read.arguments if read.engine == form.engine else form.arguments
+
+
+def _instantiable(table: Table) -> bool:
+    return isinstance(table.engine, MergeTree) or instantiable(table.engine.name)
+
+
+def _local(table: Table) -> Table:
+    """The declaration as scratch can hold it."""
+    engine = table.engine
+    settings = {name: value for name, value in engine.settings.items() if name not in SCRATCH_UNFIT}
+    changed: dict[str, object] = {"settings": settings}
+    if isinstance(engine, MergeTree):
+        changed["replicated"] = None
+    return table.model_copy(update={"engine": engine.model_copy(update=changed)})
+
+
+def _format_foreign(scratch: Scratch, table: Table, foreign: dict[str, TableForm], problems: list[Problem]) -> Routine[StatementError | None]:
+    try:
+        written = yield from formatted(create_table_sql(table, scratch.database))
+    except StatementError as error:
+        return error
+    form = split_create(written, scratch.database)
+    if isinstance(form, TableForm):
+        foreign[table.name] = form
+    elif isinstance(form, UnsupportedForm):
+        problems.append((table.name, f"cannot be managed: {form.reason}"))
+    return None
+
+
+def _declared(table: Table, made: Form | None, foreign: TableForm | None, problems: list[Problem]) -> TableForm | None:
+    """The form as declared: what was changed for scratch is put back."""
+    if not isinstance(made, TableForm):
+        reason = made.reason if isinstance(made, UnsupportedForm) else "the engine does not show its definition"
+        problems.append((table.name, f"cannot be managed: {reason}"))
+        return None
+    if foreign is not None:
+        columns = tuple(_typed(column, made) for column in foreign.columns)
+        return dataclasses.replace(foreign, name=table.name, columns=columns)
+    engine, arguments = made.engine, made.arguments
+    if isinstance(table.engine, MergeTree) and table.engine.replicated is not None:
+        engine, arguments = f"Replicated{engine}", ", ".join(part for part in (table.engine.replicated, arguments) if part)
+    unfit = tuple((name, setting_literal(table.engine.settings[name])) for name in sorted(SCRATCH_UNFIT & set(table.engine.settings)))
+    return dataclasses.replace(made, engine=engine, arguments=arguments, settings=(*made.settings, *unfit))
+
+
+def _typed(column: ColumnForm, made: TableForm) -> ColumnForm:
+    return made.column(column.name) or column
+
+
+def _hidden(form: TableForm, catalog: Catalog | None) -> TableForm:
+    live = catalog.get(form.name) if catalog is not None else None
+    concealed = conceal(form, live.form if live is not None else None)
+    return concealed if isinstance(concealed, TableForm) else form
+
+
+def _raise_first(problems: Sequence[Problem]) -> None:
+    if problems:
+        name, problem = problems[0]
+        others = "".join(f". Also {other}: {said}" for other, said in problems[1:])
+        raise SpecError(f"table {name}", problem + others)

@@ -1,0 +1,110 @@
+"""Making objects in scratch and reading back what the engine makes of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+
+from aaiclick.catalog.clauses import split_create
+from aaiclick.catalog.forms import DictionaryForm, Form, Settings, TableForm
+from aaiclick.catalog.render import HIDDEN
+from aaiclick.catalog.scratch import Scratch
+from aaiclick.errors import StatementError
+from aaiclick.routine import Command, Query, Routine, text
+
+# Engines that keep to themselves: an empty table of them reads nothing, writes nothing and connects to nothing.
+SELF_CONTAINED = frozenset({"Log", "TinyLog", "StripeLog", "Memory", "Null", "Set", "Join", "GenerateRandom"})
+# Not about the definition: no right, no memory, no time, no connection.
+_NOT_THE_DEFINITION = frozenset({0, 159, 164, 202, 209, 210, 241, 243, 279, 394, 452, 497})
+_SYNTAX = re.compile(r"Syntax error.*?: failed at position (\d+) \((.*?)\)", re.DOTALL)
+_PREAMBLE = re.compile(r"\A(?:Code: \d+\.\s*)?(?:DB::Exception:\s*)+")
+
+
+def instantiable(engine: str) -> bool:
+    """True where an empty table of that engine can be made in scratch without any effect elsewhere."""
+    return engine in SELF_CONTAINED or (engine.endswith("MergeTree") and not engine.startswith(("Replicated", "Shared")))
+
+
+def make(scratch: Scratch, sql: str, replay: bool = False, inside: bool = False) -> Routine[StatementError | None]:
+    """Create one object; the engine's refusal of the definition is the answer, any other failure is raised.
+
+    ``replay``: the text is the engine's own, where a Nested column already stands as its parts. ``inside``: names without a database
+    mean scratch's own objects.
+    """
+    settings: dict[str, str | int] = {**scratch.settings, **({"flatten_nested": 0} if replay else {})}
+    try:
+        yield Command(sql, settings=settings, database=scratch.database if inside else None)
+    except StatementError as error:
+        if error.code in _NOT_THE_DEFINITION:
+            raise
+        return error
+    return None
+
+
+def read_forms(scratch: Scratch, names: Sequence[str]) -> Routine[dict[str, Form]]:
+    """The forms of these objects in scratch, by the name each was made for, in one query. What is not there is left out."""
+    made = {scratch.name(name): name for name in names}
+    if not made:
+        return {}
+    listed = ",".join(name.encode("utf-8", "surrogateescape").hex() for name in sorted(made))
+    sql = (
+        "SELECT name, create_table_query FROM system.tables "
+        "WHERE database = {database:String} AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
+    )
+    rows = yield Query(sql, {"database": scratch.database, "names": listed})
+    forms: dict[str, Form] = {}
+    for row in rows:
+        name = made[text(row[0])]
+        forms[name] = dataclasses.replace(split_create(text(row[1]), scratch.database), name=name)
+    return forms
+
+
+def names_in(scratch: Scratch) -> Routine[frozenset[str]]:
+    """What scratch holds, by the names in scratch."""
+    rows = yield Query("SELECT name FROM system.tables WHERE database = {database:String}", {"database": scratch.database})
+    return frozenset(text(row[0]) for row in rows)
+
+
+def formatted(sql: str) -> Routine[str]:
+    """The engine's spelling of a statement, without running it. Types and expressions stay as typed; secrets are shown.
+
+    Raises ``StatementError`` for a syntax error, with the place but without the text around it: that may hold a secret.
+    """
+    try:
+        rows = yield Query("SELECT formatQuerySingleLine(unhex({sql:String}))", {"sql": sql.encode("utf-8", "surrogateescape").hex()})
+    except StatementError as error:
+        found = _SYNTAX.search(error.message)
+        if found is None:
+            raise
+        token = "" if "'" in found[2] else f" ({found[2]})"
+        raise StatementError(f"Syntax error at position {found[1]} of its CREATE statement{token}", error.code, error.name) from None
+    return text(rows[0][0])
+
+
+def sentence(scratch: Scratch, error: StatementError) -> str:
+    """The engine's sentence about a definition, without its preamble and scratch's own name."""
+    plain = _PREAMBLE.sub("", error.message).strip()
+    return plain.replace(f"`{scratch.database}`.", "").replace(f"{scratch.database}.", "").replace(scratch.prefix or scratch.database, "")
+
+
+def conceal(form: Form, live: Form | None) -> Form:
+    """``form`` with ``[HIDDEN]`` wherever the live object shows that and the rest of the text is the same: the two then compare equal,
+    and the secret of the declaration appears in no difference."""
+    if isinstance(form, DictionaryForm) and isinstance(live, DictionaryForm):
+        return dataclasses.replace(form, clauses=_concealed(form.clauses, dict(live.clauses)))
+    if isinstance(form, TableForm) and isinstance(live, TableForm):
+        arguments = _hide(form.arguments, live.arguments)
+        return dataclasses.replace(form, arguments=arguments, settings=_concealed(form.settings, dict(live.settings)))
+    return form
+
+
+def _concealed(pairs: Settings, live: Mapping[str, str]) -> Settings:
+    return tuple((name, _hide(value, live.get(name, ""))) for name, value in pairs)
+
+
+def _hide(declared: str, live: str) -> str:
+    if HIDDEN not in live:
+        return declared
+    pattern = ".*".join(re.escape(part) for part in live.split(HIDDEN))
+    return live if re.fullmatch(pattern, declared, re.DOTALL) else declared

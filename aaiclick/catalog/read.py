@@ -1,0 +1,150 @@
+"""The live database, in one round trip."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from typing import cast
+
+from aaiclick.catalog.clauses import split_create
+from aaiclick.catalog.cross_check import ColumnFacts, KeyFacts, cross_check
+from aaiclick.catalog.forms import Catalog, Form, LiveObject, ServerFacts, UnsupportedForm
+from aaiclick.errors import UsageError
+from aaiclick.routine import Query, Routine, Row, number, text
+
+NIL_UUID = "00000000-0000-0000-0000-000000000000"
+# A longer list of names no longer fits well into one parameter: then everything is read.
+MOST_NAMES = 500
+
+# Each branch yields: kind, name, engine, text, keys, columns, uuid, data paths, dependents, rows, bytes, parts.
+_SERVER = """
+SELECT 'server', version(), currentUser(), currentDatabase(), timezone(), '', '', '', '', toInt64(0), toInt64(0), toInt64(0)"""
+_DATABASE = """
+SELECT 'database', name, engine, '', '', '', '', '', '', toInt64(0), toInt64(0), toInt64(0)
+FROM system.databases WHERE name = {where}"""
+_TABLES = """
+SELECT 'object', t.name, t.engine, t.create_table_query, toJSONString([t.sorting_key, t.primary_key, t.partition_key, t.sampling_key]), c.listed,
+    toString(t.uuid), toJSONString(t.data_paths),
+    toJSONString(arrayConcat(
+        arrayMap((d, n) -> [d, n], t.dependencies_database, t.dependencies_table),
+        arrayMap((d, n) -> [d, n], t.loading_dependent_database, t.loading_dependent_table))),
+    toInt64(ifNull(t.total_rows, 0)), toInt64(ifNull(t.total_bytes, 0)), toInt64(ifNull(t.active_parts, 0))
+FROM system.tables AS t
+LEFT JOIN (
+    SELECT table, toJSONString(groupArray([name, type, toString(default_kind)])) AS listed
+    FROM (SELECT table, name, type, default_kind FROM system.columns WHERE database = {where} AND {column_filter} ORDER BY table, position)
+    GROUP BY table
+) AS c ON c.table = t.name
+WHERE t.database = {where} AND {table_filter}"""
+_GIVEN_DATABASE = "unhex({database:String})"
+_GIVEN_NAMES = "has(arrayMap(x -> unhex(x), splitByChar(',', {{names:String}})), {column})"
+_REPLICAS = "SELECT table, toInt64(total_replicas) FROM system.replicas WHERE database = unhex({database:String})"
+_STORE = re.compile(r"/store/[0-9a-f]{3}/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
+
+
+def read_catalog(database: str | None = None, names: Sequence[str] | None = None) -> Routine[Catalog]:
+    """The server, and every object of ``database`` (None: the connection's own), or only those called ``names``.
+
+    One query; a second one only where a table is replicated. Raises ``UsageError`` where the database does not exist.
+    """
+    parameters: dict[str, str | int] = {}
+    where, table_filter, column_filter = "currentDatabase()", "1", "1"
+    if database is not None:
+        where, parameters["database"] = _GIVEN_DATABASE, _hex(database)
+    if names is not None and len(names) <= MOST_NAMES:
+        parameters["names"] = ",".join(_hex(name) for name in sorted(set(names)))
+        table_filter, column_filter = (_GIVEN_NAMES.format(column=column) for column in ("t.name", "table"))
+    places = {"where": where, "table_filter": table_filter, "column_filter": column_filter}
+    sql = " UNION ALL ".join([_SERVER, _filled(_DATABASE, places), _filled(_TABLES, places)])
+    rows = yield Query(sql, parameters)
+    server = next(_server(row) for row in rows if row[0] == "server")
+    found = next((row for row in rows if row[0] == "database"), None)
+    if found is None:
+        missing = database if database is not None else server.current_database
+        raise UsageError(f"database {missing} does not exist. Create it first, or name another one")
+    wanted = None if names is None else frozenset(names)
+    live = [_object(text(found[1]), row) for row in rows if row[0] == "object" and (wanted is None or text(row[1]) in wanted)]
+    if any(entry.engine.startswith("Replicated") for entry in live):
+        live = yield from _with_replicas(text(found[1]), live)
+    return Catalog(text(found[1]), text(found[2]), server, {entry.name: entry for entry in sorted(live, key=lambda entry: entry.name)})
+
+
+def server_facts() -> Routine[ServerFacts]:
+    """The server alone."""
+    rows = yield Query(_SERVER.strip())
+    return _server(rows[0])
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """``26.9.2.1`` as numbers; a suffix such as ``-lts`` counts for nothing."""
+    return tuple(int(part) for part in re.findall(r"[0-9]+", version)[:4])
+
+
+def _filled(sql: str, places: dict[str, str]) -> str:
+    """Our own fragments put in; ``{database:String}`` stays for the server to bind."""
+    for name, fragment in places.items():
+        sql = sql.replace("{" + name + "}", fragment)
+    return sql
+
+
+def _hex(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").hex()
+
+
+def _server(row: Row) -> ServerFacts:
+    version = text(row[1])
+    return ServerFacts(version_numbers(version), version, current_database=text(row[3]), user=text(row[2]), timezone=text(row[4]))
+
+
+def _object(database: str, row: Row) -> LiveObject:
+    name, engine, definition = text(row[1]), text(row[2]), text(row[3])
+    return LiveObject(
+        database=database,
+        name=name,
+        form=_form(database, name, row),
+        text=definition,
+        engine=engine,
+        uuid=_uuid(text(row[6]), _strings(text(row[7]))),
+        rows=number(row[9]),
+        bytes=number(row[10]),
+        parts=number(row[11]),
+        dependents=tuple(sorted({".".join(pair) for pair in _lists(text(row[8]))})),
+        # A Shared table is there to be used by other replicas; nothing in the catalogue counts them.
+        replicas=2 if engine.startswith("Shared") else 0,
+    )
+
+
+def _form(database: str, name: str, row: Row) -> Form:
+    definition = text(row[3])
+    form = split_create(definition, database)
+    if isinstance(form, UnsupportedForm):
+        return dataclasses.replace(form, name=name)
+    if form.name != name:
+        return UnsupportedForm(name, f"its definition names another object, {form.name}", definition)
+    columns = [ColumnFacts(*entry) for entry in _lists(text(row[5]))] if row[5] else None
+    reason = cross_check(form, KeyFacts(*_strings(text(row[4]))), columns)
+    return UnsupportedForm(name, reason, definition) if reason else form
+
+
+def _uuid(shown: str, data_paths: list[str]) -> str:
+    """In chdb the database ``default`` shows a nil UUID; the real one is in the data path."""
+    if shown and shown != NIL_UUID:
+        return shown
+    found = next((match for match in (_STORE.search(path) for path in data_paths) if match), None)
+    return found.group(1) if found else ""
+
+
+def _with_replicas(database: str, live: list[LiveObject]) -> Routine[list[LiveObject]]:
+    rows = yield Query(_REPLICAS, {"database": _hex(database)})
+    counts = {text(row[0]): number(row[1]) for row in rows}
+    return [dataclasses.replace(entry, replicas=counts.get(entry.name, entry.replicas)) for entry in live]
+
+
+def _strings(encoded: str) -> list[str]:
+    return cast("list[str]", json.loads(encoded)) if encoded else []
+
+
+def _lists(encoded: str) -> list[list[str]]:
+    return cast("list[list[str]]", json.loads(encoded)) if encoded else []

@@ -1,0 +1,163 @@
+"""Live objects as declarations, with every aspect written down: creating what is reflected gives the same canonical form."""
+
+from __future__ import annotations
+
+from aaiclick.catalog.column_clauses import read_settings
+from aaiclick.catalog.cursor import Cursor
+from aaiclick.catalog.forms import Catalog, ColumnForm, DictionaryForm, Form, ProjectionForm, Settings, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.normal import inner_form, normal
+from aaiclick.catalog.reflect_engine import reflect_engine, setting_values
+from aaiclick.catalog.render import has_hidden
+from aaiclick.catalog.tokens import Tokens, unquote
+from aaiclick.errors import SpecError, UnsupportedObjectError
+from aaiclick.specs.columns import Column, ColumnFields, Constraint, Index, Projection
+from aaiclick.specs.schema import Schema, SchemaObject
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import Dictionary, DictionaryFields, MaterializedView, View
+
+OWN_PREFIX = "_aaiclick_"
+RECORD_TABLE = "schema_version"
+# What the server adds by itself to a view that says nothing about security.
+_USUAL_SECURITY = ("", "SQL SECURITY INVOKER")
+
+
+def reflect_catalog(catalog: Catalog, name: str) -> Schema:
+    """Every object of the database as ``Schema(version=1)``. What cannot be declared is in ``unsupported`` with the reason; this
+    library's own tables and the inner tables of materialized views are left out."""
+    objects: list[SchemaObject] = []
+    unsupported: dict[str, str] = {}
+    for live in sorted(catalog.objects.values(), key=lambda entry: (_rank(entry.form), entry.name)):
+        if live.name.startswith((OWN_PREFIX, ".inner")) or live.name == RECORD_TABLE:
+            continue
+        try:
+            objects.append(reflect_object(live.form))
+        except UnsupportedObjectError as error:
+            unsupported[live.name] = error.reason
+    return Schema(name, version=1, objects=objects, unsupported=unsupported)
+
+
+def reflect_object(form: Form) -> SchemaObject:
+    """A table, view, materialized view or dictionary. Raises ``UnsupportedObjectError`` where it cannot be declared."""
+    if not isinstance(form, UnsupportedForm) and has_hidden(form):
+        raise UnsupportedObjectError(form.name, "its definition holds a secret that the server does not show")
+    try:
+        match form:
+            case TableForm():
+                return reflect_table(form)
+            case ViewForm():
+                return _view(form)
+            case DictionaryForm():
+                return _dictionary(form)
+            case UnsupportedForm():
+                raise UnsupportedObjectError(form.name, form.reason)
+    except SpecError as error:
+        raise UnsupportedObjectError(form.name, str(error)) from error
+
+
+def reflect_table(form: TableForm) -> Table:
+    """The declaration of a table. Raises ``UnsupportedObjectError`` where it cannot be declared."""
+    plain = normal(form)
+    whole = next((column.name for column in form.columns if column.type.startswith("Nested(")), None)
+    if whole is not None:
+        # A plain CREATE would make arrays of it.
+        raise UnsupportedObjectError(form.name, f"column {whole} is a Nested that was not flattened")
+    try:
+        return Table(
+            plain.name,
+            [_column(column) for column in plain.columns],
+            engine=reflect_engine(plain),
+            indexes=[Index(index.name, expr=index.expression, type=index.type, granularity=int(index.granularity)) for index in plain.indexes],
+            projections=[_projection(form.name, projection) for projection in plain.projections],
+            constraints=[
+                Constraint(entry.name, check=entry.expression) if entry.kind == "CHECK" else Constraint(entry.name, assume=entry.expression)
+                for entry in plain.constraints
+            ],
+            comment=plain.comment or None,
+        )
+    except SpecError as error:
+        raise UnsupportedObjectError(form.name, str(error)) from error
+
+
+def _rank(form: Form) -> int:
+    """What is read comes before what reads it."""
+    return {"table": 0, "dictionary": 1, "view": 2}.get(form.kind, 3) + (form.kind == "view" and getattr(form, "materialized", False) is True)
+
+
+def _column(column: ColumnForm) -> Column:
+    fields: ColumnFields = {
+        "default": None,
+        "codec": column.codec or None,
+        "comment": column.comment or None,
+        "ttl": column.ttl or None,
+        "settings": setting_values(column.name, column.settings),
+        "statistics": column.statistics or None,
+    }
+    match column.kind:
+        case "":
+            pass
+        case "DEFAULT":
+            fields["default"] = column.expression
+        case "MATERIALIZED":
+            fields["materialized"] = column.expression
+        case "ALIAS":
+            fields["alias"] = column.expression
+        case "EPHEMERAL":
+            fields["ephemeral"] = column.expression or True
+    return Column(column.name, column.type, **fields)
+
+
+def _projection(table: str, projection: ProjectionForm) -> Projection:
+    """Only ``(SELECT ...)``: settings of a projection and ``PROJECTION p INDEX ...`` have no place in the declaration."""
+    tokens = Tokens(projection.body)
+    if tokens.match.get(0) != len(tokens) - 1:
+        raise UnsupportedObjectError(table, f"projection {projection.name} has settings or is an index")
+    return Projection(projection.name, tokens.slice(1, len(tokens) - 1))
+
+
+def _view(form: ViewForm) -> View | MaterializedView:
+    if not form.materialized:
+        if form.security not in _USUAL_SECURITY:
+            raise UnsupportedObjectError(form.name, f"{form.security} cannot be declared")
+        return View(form.name, query=form.query, comment=form.comment or None)
+    if form.security and not form.security.endswith("SQL SECURITY DEFINER"):
+        raise UnsupportedObjectError(form.name, f"{form.security} cannot be declared")
+    if any(column != ColumnForm(column.name, column.type) for column in form.columns):
+        raise UnsupportedObjectError(form.name, "defaults, codecs and comments of a view's columns cannot be declared")
+    refresh, comment = form.refresh or None, form.comment or None
+    if form.to:
+        return MaterializedView(form.name, query=form.query, to=form.to, refresh=refresh, comment=comment)
+    engine = reflect_engine(normal(inner_form(form)))
+    return MaterializedView(form.name, query=form.query, engine=engine, refresh=refresh, comment=comment)
+
+
+def _dictionary(form: DictionaryForm) -> Dictionary:
+    clauses = dict(form.clauses)
+    tokens = Tokens(clauses.get("PRIMARY KEY", ""))
+    fields: DictionaryFields = {
+        "columns": [_attribute(column) for column in form.columns],
+        "primary_key": [_plain_name(form.name, tokens.slice(*piece)) for piece in tokens.split(0, len(tokens))],
+        "source": clauses.get("SOURCE", ""),
+        "layout": clauses.get("LAYOUT", "FLAT()"),
+        "lifetime": clauses.get("LIFETIME"),
+        "range": clauses.get("RANGE"),
+        "settings": setting_values(form.name, _pairs(clauses.get("SETTINGS", ""))),
+        "comment": form.comment or None,
+    }
+    return Dictionary(form.name, **fields)
+
+
+def _attribute(column: ColumnForm) -> Column:
+    """What only dictionaries have (EXPRESSION, HIERARCHICAL ...) stands behind the type: the clauses of an attribute have no order."""
+    extra = "".join(f" {word} {text}".rstrip() for word, text in column.settings)
+    return Column(column.name, column.type + extra, default=column.expression if column.kind else None)
+
+
+def _plain_name(dictionary: str, element: str) -> str:
+    tokens = Tokens(element)
+    if len(tokens) != 1 or not tokens.is_kind(0, "word", "name"):
+        raise UnsupportedObjectError(dictionary, f"its primary key holds {element}, which is no attribute's name")
+    return unquote(element)
+
+
+def _pairs(listed: str) -> Settings:
+    return read_settings(Cursor(Tokens(listed))) if listed else ()

@@ -1,0 +1,185 @@
+"""Forms back to SQL, in the engine's own order and spelling."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from aaiclick.catalog.forms import ColumnForm, DictionaryForm, Form, IndexForm, Settings, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.tokens import TokenError, Tokens, identifier
+from aaiclick.errors import UnsupportedObjectError
+from aaiclick.specs.quoting import is_bare, quote_string
+
+HIDDEN = "[HIDDEN]"
+# Switched on while a table is fenced or read-only, or naming storage that two tables cannot share.
+SCRATCH_UNFIT = frozenset({"table_readonly", "table_disk"})
+
+
+def form_sql(form: Form, database: str, name: str, if_not_exists: bool = False) -> str:
+    """The CREATE statement of a form under any name.
+
+    A view's query leaves out its own database: run the statement with ``database`` as the current one.
+    Raises ``UnsupportedObjectError`` for an unsupported form and where the engine hid a secret: running that text would
+    store the word ``[HIDDEN]``.
+    """
+    if has_hidden(form):
+        raise UnsupportedObjectError(form.name, "its definition holds a secret that the server does not show; it is never created from that text")
+    return statement(form, database, name, if_not_exists)
+
+
+def statement(form: Form, database: str, name: str, if_not_exists: bool = False) -> str:
+    """As ``form_sql``, also with hidden secrets: for comparing, not for running."""
+    where = f"{'IF NOT EXISTS ' if if_not_exists else ''}{engine_name(database)}.{engine_name(name)}"
+    match form:
+        case TableForm():
+            return f"CREATE TABLE {where} ({', '.join(_elements(form))}) {engine_tail(form)}{_comment(form.comment)}"
+        case ViewForm():
+            return _view(form, database, where)
+        case DictionaryForm():
+            columns = ", ".join(attribute_form_sql(column) for column in form.columns)
+            clauses = " ".join(f"{word} {text}" if word == "PRIMARY KEY" else f"{word}({text})" for word, text in form.clauses)
+            return f"CREATE DICTIONARY {where} ({columns}) {clauses}{_comment(form.comment)}"
+        case UnsupportedForm():
+            raise UnsupportedObjectError(form.name, form.reason)
+
+
+def column_form_sql(column: ColumnForm) -> str:
+    """One column of a CREATE, an ADD COLUMN or a MODIFY COLUMN."""
+    parts = [_quoted(column.name), column.type]
+    if column.kind:
+        parts.append(f"{column.kind} {column.expression}".rstrip())
+    if column.comment:
+        parts.append(f"COMMENT {quote_string(column.comment)}")
+    if column.codec:
+        parts.append(f"CODEC({column.codec})")
+    if column.statistics:
+        parts.append(f"STATISTICS({column.statistics})")
+    if column.ttl:
+        parts.append(f"TTL {column.ttl}")
+    if column.settings:
+        parts.append(f"SETTINGS ({settings_sql(column.settings)})")
+    return " ".join(parts)
+
+
+def attribute_form_sql(column: ColumnForm) -> str:
+    """One attribute of a dictionary."""
+    parts = [_quoted(column.name), column.type]
+    if column.kind:
+        parts.append(f"{column.kind} {column.expression}")
+    parts += [f"{word} {text}".rstrip() for word, text in column.settings]
+    return " ".join(parts)
+
+
+def index_form_sql(index: IndexForm) -> str:
+    """An index as it stands behind INDEX or ADD INDEX."""
+    granularity = f" GRANULARITY {index.granularity}" if index.granularity else ""
+    return f"{engine_name(index.name)} {index.expression} TYPE {index.type}{granularity}"
+
+
+def settings_sql(settings: Settings) -> str:
+    """``a = 1, b = 'x'`` in the order given."""
+    return ", ".join(f"{name} = {value}" for name, value in settings)
+
+
+def engine_tail(form: TableForm) -> str:
+    """From ``ENGINE =`` to the end of SETTINGS."""
+    arguments = f"({form.arguments})" if form.arguments else ""
+    clauses = (
+        ("PARTITION BY", form.partition_by),
+        ("PRIMARY KEY", form.primary_key),
+        ("ORDER BY", form.order_by),
+        ("SAMPLE BY", form.sample_by),
+        ("TTL", form.ttl),
+        ("SETTINGS", settings_sql(form.settings)),
+    )
+    return " ".join([f"ENGINE = {engine_name(form.engine)}{arguments}", *(f"{word} {text}" for word, text in clauses if text)])
+
+
+def engine_name(name: str) -> str:
+    """An identifier as the engine prints it: quoted where it has to be."""
+    return name if is_bare(name) and name.upper() != "NULL" else _quoted(name)
+
+
+def target_text(database: str | None, name: str) -> str:
+    """A view's target as ``ViewForm.to`` holds it: the plain name, or ``db.name`` in another database (quoted where needed)."""
+    if database is not None:
+        return f"{engine_name(database)}.{engine_name(name)}"
+    return name if target_parts(name) == (None, name) else _quoted(name)
+
+
+def target_parts(to: str) -> tuple[str | None, str]:
+    """The reverse: (database or None, name). A text that is no identifier is a name as it stands."""
+    try:
+        tokens = Tokens(to)
+    except TokenError:
+        return None, to
+    parts, behind = identifier(tokens, 0)
+    if behind != len(tokens) or len(parts) not in (1, 2):
+        return None, to
+    return (None, parts[0]) if len(parts) == 1 else (parts[0], parts[1])
+
+
+def has_hidden(form: Form) -> bool:
+    """True where the engine printed ``[HIDDEN]`` in place of a secret (comments do not count)."""
+    if isinstance(form, UnsupportedForm):
+        return HIDDEN in form.text
+    return HIDDEN in statement(_without_comments(form), "", "")
+
+
+def local_family(form: TableForm) -> TableForm:
+    """What can stand in for the table in scratch: the local engine of a Replicated or Shared one, without settings that are only
+    bookkeeping (``table_readonly``) or that name storage of its own (``table_disk``)."""
+    engine, arguments = form.engine, form.arguments
+    for prefix in ("Replicated", "Shared"):
+        if form.merge_tree and engine.startswith(prefix):
+            engine, arguments = engine[len(prefix) :], _local_arguments(arguments)
+    settings = tuple(pair for pair in form.settings if pair[0] not in SCRATCH_UNFIT)
+    return dataclasses.replace(form, engine=engine, arguments=arguments, settings=settings)
+
+
+def _local_arguments(arguments: str) -> str:
+    """Path and replica are two string literals; what follows belongs to the engine."""
+    tokens = Tokens(arguments)
+    pieces = tokens.split(0, len(tokens))
+    literal = [end - start == 1 and tokens.is_kind(start, "string") for start, end in pieces[:2]]
+    kept = pieces[2:] if literal == [True, True] else pieces
+    return ", ".join(tokens.slice(*piece) for piece in kept)
+
+
+def _without_comments(form: TableForm | ViewForm | DictionaryForm) -> TableForm | ViewForm | DictionaryForm:
+    columns = tuple(dataclasses.replace(column, comment="") for column in form.columns)
+    return dataclasses.replace(form, columns=columns, comment="")
+
+
+def _quoted(name: str) -> str:
+    """As the engine quotes: control characters as escapes, too."""
+    return "`" + quote_string(name)[1:-1].replace("\\'", "'").replace("`", "\\`") + "`"
+
+
+def _elements(form: TableForm) -> Sequence[str]:
+    return [
+        *(column_form_sql(column) for column in form.columns),
+        *(f"INDEX {index_form_sql(index)}" for index in form.indexes),
+        *(f"CONSTRAINT {engine_name(constraint.name)} {constraint.kind} {constraint.expression}" for constraint in form.constraints),
+        *(f"PROJECTION {engine_name(projection.name)} {projection.body}" for projection in form.projections),
+    ]
+
+
+def _view(form: ViewForm, database: str, where: str) -> str:
+    target, name = target_parts(form.to)
+    head = "MATERIALIZED VIEW" if form.materialized else "VIEW"
+    parts = [
+        f"CREATE {head} {where}",
+        *([f"REFRESH {form.refresh}"] if form.refresh else []),
+        *([f"TO {engine_name(target or database)}.{engine_name(name)}"] if form.to else []),
+        *([f"({', '.join(column_form_sql(column) for column in form.columns)})"] if form.columns else []),
+        *([form.inner] if form.inner else []),
+        *([form.security] if form.security else []),
+        *([f"COMMENT {quote_string(form.comment)}"] if form.comment else []),
+        f"AS {form.query}",
+    ]
+    return " ".join(parts)
+
+
+def _comment(comment: str) -> str:
+    return f" COMMENT {quote_string(comment)}" if comment else ""

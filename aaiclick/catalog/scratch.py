@@ -1,0 +1,204 @@
+"""A place for empty objects that nobody else sees, and its removal.
+
+Usually a database of its own, ``_aaiclick_scratch_<nonce>``. Where the user may not create databases, tables with that name in front
+inside the given database. The nonce begins with the time, so that what a killed run left behind can be told from what is in use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+from aaiclick.errors import StatementError
+from aaiclick.routine import Clock, Command, Nonce, Query, Routine, text
+from aaiclick.specs.quoting import qualified, quote_name
+
+T = TypeVar("T")
+PREFIX = "_aaiclick_scratch_"
+STALE_SECONDS = 3600
+_ACCESS_DENIED, _READONLY, _UNKNOWN_DATABASE_ENGINE = 497, 164, 336
+# 255 bytes, with the database's name, a UUID and a suffix beside the table's.
+_LONGEST_FILE_NAME = 170
+_ESCAPED_IN_FILES = re.compile(r"[^A-Za-z0-9_]")
+
+# What lets the engine accept every definition that it once accepted. Older servers know only some of them.
+PERMISSIVE: tuple[str, ...] = (
+    "allow_create_index_without_type",
+    "allow_experimental_alias_table_engine",
+    "allow_experimental_annoy_index",
+    "allow_experimental_bfloat16_type",
+    "allow_experimental_bigint_types",
+    "allow_experimental_codecs",
+    "allow_experimental_dynamic_type",
+    "allow_experimental_full_text_index",
+    "allow_experimental_funnel_functions",
+    "allow_experimental_geo_types",
+    "allow_experimental_hash_functions",
+    "allow_experimental_inverted_index",
+    "allow_experimental_json_type",
+    "allow_experimental_map_type",
+    "allow_experimental_nlp_functions",
+    "allow_experimental_nullable_tuple_type",
+    "allow_experimental_object_type",
+    "allow_experimental_qbit_type",
+    "allow_experimental_statistic",
+    "allow_experimental_statistics",
+    "allow_experimental_time_series_aggregate_functions",
+    "allow_experimental_time_series_table",
+    "allow_experimental_time_time64_type",
+    "allow_experimental_ts_to_grid_aggregate_function",
+    "allow_experimental_unique_key",
+    "allow_experimental_usearch_index",
+    "allow_experimental_variant_type",
+    "allow_experimental_vector_similarity_index",
+    "allow_minmax_index_for_json",
+    "allow_nonconst_timezone_arguments",
+    "allow_suspicious_codecs",
+    "allow_suspicious_fixed_string_types",
+    "allow_suspicious_indices",
+    "allow_suspicious_low_cardinality_types",
+    "allow_suspicious_primary_key",
+    "allow_suspicious_ttl_expressions",
+    "allow_suspicious_types_in_group_by",
+    "allow_suspicious_types_in_order_by",
+    "allow_suspicious_variant_types",
+    "enable_alp_codec",
+    "enable_deflate_qpl_codec",
+    "enable_quantized_codec",
+    "enable_sz3_codec",
+    "enable_zstd_qat_codec",
+    "enable_zxc_codec",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """``database`` holds the scratch objects; ``settings`` go with every statement that creates one.
+
+    ``prefix`` is put before each name where the database is not scratch's own.
+    """
+
+    database: str
+    nonce: str
+    prefix: str = ""
+    settings: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
+
+    def name(self, wanted: str) -> str:
+        """The scratch object's name for an object called ``wanted``: the same, as far as a file may be called so."""
+        name = self.prefix + wanted
+        if _file_name_length(name) <= _LONGEST_FILE_NAME:
+            return name
+        return f"{self.prefix}long_{hashlib.blake2s(wanted.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+
+    def sql_name(self, wanted: str) -> str:
+        """The same, quoted, with its database."""
+        return qualified(self.database, self.name(wanted))
+
+
+def open_scratch(fallback: str | None = None) -> Routine[Scratch]:
+    """Make a scratch place. ``fallback`` is the database that may hold scratch tables where no database can be created.
+
+    Raises ``StatementError`` where neither is allowed.
+    """
+    seconds = int(cast("float", (yield Clock())[0][0]))
+    nonce = f"{seconds:08x}{text((yield Nonce())[0][0])}"
+    own = f"{PREFIX}{nonce}"
+    database, prefix = own, ""
+    try:
+        yield Command(f"CREATE DATABASE {quote_name(own)} ENGINE = Atomic")
+    except StatementError as error:
+        if error.code == _UNKNOWN_DATABASE_ENGINE:
+            yield Command(f"CREATE DATABASE {quote_name(own)}")
+        elif error.code in (_ACCESS_DENIED, _READONLY) and fallback is not None:
+            database, prefix = fallback, f"{own}_"
+        else:
+            raise
+    scratch = Scratch(database, nonce, prefix)
+    try:
+        return Scratch(database, nonce, prefix, (yield from _permissive(own)))
+    except Exception:
+        yield from close_scratch(scratch, quiet=True)
+        raise
+
+
+def close_scratch(scratch: Scratch, quiet: bool = False) -> Routine[None]:
+    """Remove everything in it. ``quiet``: a refusal is swallowed, because another error is under way."""
+    try:
+        if scratch.prefix:
+            yield from _drop_tables(scratch.database, scratch.prefix)
+        else:
+            yield Command(f"DROP DATABASE IF EXISTS {quote_name(scratch.database)}")
+    except StatementError:
+        if not quiet:
+            raise
+
+
+def with_scratch(body: Callable[[Scratch], Routine[T]], fallback: str | None = None) -> Routine[T]:
+    """Run ``body`` with a scratch place that is gone afterwards, also when it fails. What a killed run leaves is for ``sweep_stale_scratch``."""
+    scratch = yield from open_scratch(fallback)
+    try:
+        result = yield from body(scratch)
+    except Exception:
+        yield from close_scratch(scratch, quiet=True)
+        raise
+    yield from close_scratch(scratch)
+    return result
+
+
+def sweep_stale_scratch(database: str | None = None) -> Routine[tuple[str, ...]]:
+    """Remove scratch databases (and scratch tables in ``database``) that are older than an hour; their names."""
+    seconds = cast("float", (yield Clock())[0][0])
+    rows = yield Query("SELECT name FROM system.databases WHERE startsWith(name, {prefix:String}) ORDER BY name", {"prefix": PREFIX})
+    stale = [name for name in (text(row[0]) for row in rows) if _is_stale(name, seconds)]
+    for name in stale:
+        yield Command(f"DROP DATABASE IF EXISTS {quote_name(name)}")
+    if database is not None:
+        tables = yield from _tables(database, PREFIX)
+        old = [(name, engine) for name, engine in tables if _is_stale(name, seconds)]
+        yield from _drop(database, old)
+        stale += [name for name, _ in old]
+    return tuple(stale)
+
+
+def _file_name_length(name: str) -> int:
+    """ClickHouse writes every byte that is no ASCII word character as three."""
+    return len(name) + sum(3 * len(found.encode("utf-8", "surrogatepass")) - 1 for found in _ESCAPED_IN_FILES.findall(name))
+
+
+def _is_stale(name: str, seconds: float) -> bool:
+    try:
+        made = int(name[len(PREFIX) : len(PREFIX) + 8], 16)
+    except ValueError:
+        return False
+    return seconds - made > STALE_SECONDS
+
+
+def _permissive(own: str) -> Routine[dict[str, str | int]]:
+    """The permissive settings that this server knows, has switched off, and lets the user change."""
+    listed = ", ".join(f"'{name}'" for name in PERMISSIVE)
+    # The name of the scratch place is bound so that the question goes to the engine that holds it.
+    sql = f"SELECT name FROM system.settings WHERE name IN ({listed}) AND value = '0' AND readonly = 0 AND {{scratch:String}} != '' ORDER BY name"
+    rows = yield Query(sql, {"scratch": own})
+    return {text(row[0]): 1 for row in rows}
+
+
+def _drop_tables(database: str, prefix: str) -> Routine[None]:
+    yield from _drop(database, (yield from _tables(database, prefix)))
+
+
+def _tables(database: str, prefix: str) -> Routine[list[tuple[str, str]]]:
+    rows = yield Query(
+        "SELECT name, engine FROM system.tables WHERE database = {database:String} AND startsWith(name, {prefix:String}) ORDER BY name",
+        {"database": database, "prefix": prefix},
+    )
+    return [(text(row[0]), text(row[1])) for row in rows]
+
+
+def _drop(database: str, tables: list[tuple[str, str]]) -> Routine[None]:
+    """Views first: they hold nothing."""
+    for name, engine in sorted(tables, key=lambda entry: (not entry[1].endswith("View"), entry[0])):
+        noun = {"View": "VIEW", "MaterializedView": "VIEW", "Dictionary": "DICTIONARY"}.get(engine, "TABLE")
+        yield Command(f"DROP {noun} IF EXISTS {qualified(database, name)}")

@@ -1,0 +1,158 @@
+"""A tokenizer for ClickHouse's own output: just enough to find the pieces of a statement, never to understand an expression."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple, TypeAlias, cast
+
+Kind: TypeAlias = Literal["string", "name", "number", "word", "open", "close", "op"]
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>\s+|--[^\n]*|/\*.*?\*/)
+    | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
+    | (?P<name>`(?:[^`\\]|\\.|``)*`|"(?:[^"\\]|\\.|"")*")
+    | (?P<string>'(?:[^'\\]|\\.|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
+    | (?P<number>0[xX][0-9a-fA-F]+|[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)
+    | (?P<open>[(\[{])
+    | (?P<close>[)\]}])
+    | (?P<op>->|\|\||::|<=>|!=|<>|<=|>=|==|[-+*/%=<>.,;:?!@^~&|$])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "0": "\0", "a": "\a", "v": "\v", "e": "\x1b"}
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|N|(.))|''|``|\"\"", re.DOTALL)
+
+
+class TokenError(ValueError):
+    """The text cannot be cut into tokens: an unknown character, an open quote or an unbalanced bracket."""
+
+
+class Token(NamedTuple):
+    """One token; ``start`` and ``end`` are offsets into the text."""
+
+    kind: Kind
+    text: str
+    start: int
+    end: int
+
+
+class Tokens:
+    """The tokens of a text, and for every opening bracket the position of the one that closes it."""
+
+    __slots__ = ("items", "match", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.items: list[Token] = []
+        self.match: dict[int, int] = {}
+        position, stack = 0, list[int]()
+        while position < len(text):
+            found = _TOKEN.match(text, position)
+            if found is None:
+                raise TokenError(f"unexpected {text[position : position + 20]!r} at offset {position}")
+            kind = "string" if found.lastgroup == "tag" else found.lastgroup
+            if kind != "space":
+                self._add(Token(cast("Kind", kind), found.group(), position, found.end()), stack)
+            position = found.end()
+        if stack:
+            raise TokenError(f"{self.items[stack[-1]].text} is never closed")
+
+    def _add(self, token: Token, stack: list[int]) -> None:
+        if token.kind == "open":
+            stack.append(len(self.items))
+        elif token.kind == "close":
+            if not stack or _CLOSING[self.items[stack[-1]].text] != token.text:
+                raise TokenError(f"{token.text} at offset {token.start} closes nothing")
+            self.match[stack.pop()] = len(self.items)
+        self.items.append(token)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def slice(self, start: int, end: int) -> str:
+        """The text from token ``start`` up to (without) token ``end``."""
+        return self.text[self.items[start].start : self.items[end - 1].end] if end > start else ""
+
+    def is_word(self, position: int, *words: str) -> bool:
+        """True where the bare words (upper case) stand from ``position`` on."""
+        if position + len(words) > len(self.items):
+            return False
+        return all(self.items[position + i].kind == "word" and self.items[position + i].text.upper() == word for i, word in enumerate(words))
+
+    def is_op(self, position: int, text: str) -> bool:
+        """True where that operator or bracket stands at ``position``."""
+        return position < len(self.items) and self.items[position].text == text and self.items[position].kind in ("op", "open", "close")
+
+    def is_kind(self, position: int, *kinds: Kind) -> bool:
+        """True where a token of one of the kinds stands at ``position``."""
+        return position < len(self.items) and self.items[position].kind in kinds
+
+    def after(self, position: int) -> int:
+        """The position behind this token, or behind its whole bracket."""
+        return self.match.get(position, position) + 1
+
+    def split(self, start: int, end: int, separator: str = ",") -> list[tuple[int, int]]:
+        """The ranges between separators outside of brackets; none for an empty range."""
+        ranges: list[tuple[int, int]] = []
+        first = position = start
+        while position < end:
+            if self.is_op(position, separator):
+                ranges.append((first, position))
+                first = position + 1
+            position = self.after(position)
+        return [*ranges, (first, end)] if end > start else []
+
+
+def split_top(text: str, separator: str = ",") -> list[str]:
+    """The pieces between separators that stand outside of brackets and quotes, without the space around them."""
+    tokens = Tokens(text)
+    return [tokens.slice(*piece) for piece in tokens.split(0, len(tokens), separator)]
+
+
+def unquote(token: str) -> str:
+    """What a string literal, a quoted identifier, a heredoc or a bare word stands for."""
+    if token.startswith("$"):
+        tag = token[: token.index("$", 1) + 1]
+        return token[len(tag) : -len(tag)]
+    if len(token) < 2 or token[0] not in "'`\"" or token[-1] != token[0]:
+        return token
+    return _ESCAPE.sub(_plain, token[1:-1])
+
+
+def _plain(found: re.Match[str]) -> str:
+    if found.group(1) is not None:
+        return chr(int(found.group(1), 16))
+    if found.group(2) is not None:
+        known = _ESCAPED.get(found.group(2))
+        return known if known is not None else (found.group(2) if found.group(2) in "\\'`\"/=" else found.group())
+    return "" if found.group() == "\\N" else found.group()[0]
+
+
+def signature(text: str) -> tuple[tuple[str, str], ...]:
+    """The tokens with quoting undone: two texts that differ in spaces and in needless quotes only have the same one."""
+    pairs: list[tuple[str, str]] = []
+    for token in Tokens(text).items:
+        if token.kind in ("word", "name"):
+            pairs.append(("name", unquote(token.text)))
+        else:
+            pairs.append((token.kind, unquote(token.text) if token.kind == "string" else token.text))
+    return tuple(pairs)
+
+
+def identifier(tokens: Tokens, position: int) -> tuple[tuple[str, ...], int]:
+    """The parts of a (compound) identifier such as ``db.table`` and the position behind it; no parts where none stands there."""
+    parts: list[str] = []
+    while tokens.is_kind(position, "word", "name"):
+        parts.append(unquote(tokens.items[position].text))
+        position += 1
+        if not (tokens.is_op(position, ".") and tokens.is_kind(position + 1, "word", "name")):
+            break
+        position += 1
+    return tuple(parts), position
+
+
+def grouped(tokens: Tokens) -> bool:
+    """True where the whole text is one pair of parentheses."""
+    return len(tokens) > 1 and tokens.is_op(0, "(") and tokens.match.get(0) == len(tokens) - 1

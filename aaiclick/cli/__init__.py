@@ -1,0 +1,1 @@
+"""The command line. typer and rich are imported when it runs, never by ``import aaiclick``."""

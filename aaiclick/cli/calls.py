@@ -1,0 +1,67 @@
+"""The library's functions as the commands call them: imported when a command runs, so that ``--help`` and completion stay quick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aaiclick.api.report import Report, Status
+    from aaiclick.events import Event
+    from aaiclick.plan.model import Plan
+    from aaiclick.plan.policy import Policy
+    from aaiclick.specs.schema import Schema
+
+
+class PolicyName(str, Enum):
+    """The values of ``--policy``."""
+
+    check = "check"
+    safe = "safe"
+    lossless = "lossless"
+    everything = "everything"
+
+
+def policy(name: PolicyName, allow: Sequence[str]) -> Policy:
+    """The policy of this run: explicit, so that ``AAICLICK_SCHEMA_POLICY`` has no say on the command line. Raises ``UsageError``."""
+    from aaiclick import Policy
+
+    match name:
+        case PolicyName.check:
+            chosen = Policy.check()
+        case PolicyName.safe:
+            chosen = Policy.safe()
+        case PolicyName.lossless:
+            chosen = Policy.lossless(max_bytes=None)
+        case PolicyName.everything:
+            chosen = Policy.everything()
+    return chosen.allow(*allow)
+
+
+def ensure(url: str, schema: Schema, database: str | None, chosen: Policy, on_event: Callable[[Event], object]) -> Report:
+    """Bring the database up to date."""
+    from aaiclick import ensure_schema
+
+    return ensure_schema(url, schema, policy=chosen, database=database, on_event=on_event)
+
+
+def plan(url: str, schema: Schema, database: str | None) -> Plan:
+    """What ``ensure`` would do."""
+    from aaiclick import plan_schema
+
+    return plan_schema(url, schema, database=database)
+
+
+def validate(url: str, schema: Schema, database: str | None) -> Status:
+    """How the database compares to the declaration."""
+    from aaiclick import validate_schema
+
+    return validate_schema(url, schema, database=database)
+
+
+def reflect(url: str, database: str | None, name: str | None) -> Schema:
+    """The live database as a declaration."""
+    from aaiclick import reflect_schema
+
+    return reflect_schema(url, database=database, name=name)

@@ -1,0 +1,39 @@
+"""Several changes of one object in one text, taken apart for people: ``type ...; sort key ...``. Pure."""
+
+from __future__ import annotations
+
+from aaiclick.cli.numbers import count_text
+
+_OPENING, _CLOSING, _QUOTES = "([{", ")]}", "'`\""
+
+
+def clauses(text: str) -> tuple[str, ...]:
+    """The parts between semicolons, except for semicolons inside quotes and brackets."""
+    parts: list[str] = []
+    start, depth, quote, escaped = 0, 0, "", False
+    for at, char in enumerate(text):
+        if quote:
+            if char == quote and not escaped:
+                quote = ""
+            escaped = char == "\\" and not escaped
+        elif char in _QUOTES:
+            quote = char
+        elif char in _OPENING or char in _CLOSING:
+            depth += 1 if char in _OPENING else -1
+        elif depth == 0 and text.startswith("; ", at):
+            parts.append(text[start:at])
+            start = at + 2
+    # Where the text is no SQL after all (an apostrophe), nothing is taken apart.
+    return (text,) if quote or depth else (*parts, text[start:])
+
+
+def one_each(difference: str) -> tuple[str, ...]:
+    """``t: a; b`` as ``t: a`` and ``t: b``."""
+    name, separator, changes = difference.partition(": ")
+    return tuple(f"{name}: {change}" for change in clauses(changes)) if separator else (difference,)
+
+
+def headline(change: str) -> str:
+    """The change, or how many there are."""
+    parts = clauses(change)
+    return change if len(parts) == 1 else count_text(len(parts), "change", "changes")

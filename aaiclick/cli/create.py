@@ -1,0 +1,107 @@
+"""A declared schema as CREATE statements, in an order in which they can be run. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aaiclick.specs.ddl import (
+    column_sql,
+    constraint_sql,
+    create_dictionary_sql,
+    create_materialized_view_sql,
+    create_table_sql,
+    create_view_sql,
+    index_sql,
+    projection_sql,
+)
+from aaiclick.specs.engines import Engine
+from aaiclick.specs.quoting import qualified, quote_name
+from aaiclick.specs.schema import Schema, SchemaObject
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
+
+_LOOKUP = re.compile(r"\b(?:dictGet|dictHas|dictIs|joinGet)", re.IGNORECASE)
+_BREAK = "\n    "
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """``sql`` without a semicolon; '' for what is never created (a table family)."""
+
+    object: str
+    kind: str
+    sql: str
+
+
+def create_statements(schema: Schema, database: str | None = None) -> tuple[Statement, ...]:
+    """One statement for each object, each behind those that it reads or writes; names are qualified where a database is given."""
+    return tuple(Statement(item.name, item.noun, _create(item, database)) for item in in_order(schema))
+
+
+def in_order(schema: Schema) -> tuple[SchemaObject, ...]:
+    """Declaration order, but nothing before what it refers to. What refers to each other in a circle stays in declaration order."""
+    names = {item.name: re.compile(rf"(?<![A-Za-z0-9_]){re.escape(item.name)}(?![A-Za-z0-9_])") for item in schema.objects}
+    needs = {item.name: {name for name, word in names.items() if name != item.name and word.search(_refers(item))} for item in schema.objects}
+    ordered: list[SchemaObject] = []
+    left = list(schema.objects)
+    while left:
+        waiting = {item.name for item in left}
+        chosen = next((item for item in left if not needs[item.name] & waiting), left[0])
+        left.remove(chosen)
+        ordered.append(chosen)
+    return tuple(ordered)
+
+
+def _refers(item: SchemaObject) -> str:
+    """The parts of a declaration that can name another object."""
+    match item:
+        case View():
+            return item.query
+        case MaterializedView():
+            return f"{item.query} {item.to or ''} {item.refresh or ''}"
+        case Dictionary():
+            return item.source
+        case TableFamily():
+            return ""
+        case Table():
+            expressions = [text for column in item.columns for text in (column.default, column.materialized, column.alias) if text]
+            lookups = [text for text in expressions if _LOOKUP.search(text)]
+            return " ".join([item.engine.arguments if isinstance(item.engine, Engine) else "", *lookups])
+
+
+def _create(item: SchemaObject, database: str | None) -> str:
+    # The statements are those of ``aaiclick.specs.ddl``; only their layout and, without a database, their names are changed.
+    place = database or "database"
+    match item:
+        case Table():
+            sql = _lines(create_table_sql(item, place), _elements(item))
+            name = f"TABLE {qualified(place, item.name)}"
+        case View():
+            sql = create_view_sql(item, place).replace(f" AS {item.query}", f"\nAS {item.query}", 1)
+            name = f"VIEW {qualified(place, item.name)}"
+        case MaterializedView():
+            sql = create_materialized_view_sql(item, place).replace(f" AS {item.query}", f"\nAS {item.query}", 1)
+            name = f"VIEW {qualified(place, item.name)}"
+            if item.to is not None and database is None:
+                sql = sql.replace(f" TO {qualified(place, item.to)}", f" TO {quote_name(item.to)}", 1)
+        case Dictionary():
+            sql = _lines(create_dictionary_sql(item, place), [column_sql(column) for column in item.columns])
+            name = f"DICTIONARY {qualified(place, item.name)}"
+        case TableFamily():
+            return ""
+    return sql if database is not None else sql.replace(name, name.replace(qualified(place, item.name), quote_name(item.name)), 1)
+
+
+def _elements(table: Table) -> list[str]:
+    return [
+        *(column_sql(column) for column in table.columns),
+        *(index_sql(index) for index in table.indexes),
+        *(constraint_sql(constraint) for constraint in table.constraints),
+        *(projection_sql(projection) for projection in table.projections),
+    ]
+
+
+def _lines(sql: str, elements: list[str]) -> str:
+    """An element on each line."""
+    return sql.replace(f"({', '.join(elements)}) ", f"({_BREAK}{(',' + _BREAK).join(elements)}\n)\n", 1)

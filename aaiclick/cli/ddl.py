@@ -1,0 +1,33 @@
+"""``aaiclick ddl``."""
+
+from __future__ import annotations
+
+from aaiclick.cli.create import create_statements
+from aaiclick.cli.declared import DEFAULT
+from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
+from aaiclick.cli.options import Debug, Json, Names, Reference
+
+
+def ddl(*, json: Json = False, database: Names = None, schema: Reference = DEFAULT, debug: Debug = False) -> None:
+    """Print the declared schema as SQL.
+
+    CREATE statements in an order in which they can be run. Needs no database.
+
+    Exit code 0, or 2 where the schema cannot be imported.
+    """
+    frame = Frame("ddl", json, debug, None, database, schema)
+    frame.run(lambda: _ddl(frame))
+
+
+def _ddl(frame: Frame) -> ExitCode:
+    declared = frame.declared()
+    statements = create_statements(declared, frame.database)
+    if frame.as_json:
+        listed = [{"object": item.object, "kind": item.kind, "sql": item.sql} for item in statements if item.sql]
+        frame.output.result({"schema": declared.name, "version": declared.version, "statements": listed})
+        return ExitCode.DONE
+    head = f"-- {declared.name} {declared.version_label}"
+    texts = [f"{item.sql};" if item.sql else f"-- {item.kind} {item.object}: made at run time, never created here" for item in statements]
+    frame.output.sql("\n\n".join([head, *texts]))
+    return ExitCode.DONE

@@ -1,0 +1,100 @@
+"""``aaiclick migrate --dry-run``."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from aaiclick.cli import calls
+from aaiclick.cli.calls import PolicyName
+from aaiclick.cli.clauses import clauses
+from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
+from aaiclick.cli.numbers import count_text, rows_text, seconds_text
+from aaiclick.cli.output import Output
+from aaiclick.plan.gate import Refusal, Verdict, judge
+from aaiclick.plan.model import Plan, Step
+from aaiclick.plan.render import size_text
+
+HEADINGS = ("object", "change", "strategy", "rows", "size", "hazards", "")
+
+
+def dry_run(frame: Frame, allow: tuple[str, ...], policy: PolicyName) -> ExitCode:
+    """Print the plan: at a terminal with a table, in a pipe as SQL with the same table in comments."""
+    declared, target = frame.declared(), frame.target()
+    chosen = calls.policy(policy, allow)
+    # What a database that is not there yet needs is planned in memory: a dry run leaves nothing behind.
+    plan = calls.plan("chdb://memory" if target.missing else target.url, declared, frame.database)
+    if target.missing:
+        plan = dataclasses.replace(plan, notes=(f"no database at {target.place} yet: it will be made", *plan.notes))
+    code = ExitCode.DONE if plan.in_sync and not target.missing else ExitCode.PENDING
+    if frame.as_json:
+        frame.output.document(plan.to_json())
+        return code
+    output = frame.output
+    say = _Comments(output)
+    if plan.steps or plan.notes:
+        output.sql(str(plan))
+        say("")
+    verdict = judge(plan, chosen)
+    if plan.steps:
+        output.table(HEADINGS, [_row(step, verdict) for step in plan.steps], frozenset({"rows", "size"}), prefix="-- ")
+        say("")
+    if code == ExitCode.PENDING:
+        _closing(say, frame, plan, verdict)
+    else:
+        say(f"✓ {plan.schema} is at {'v' + str(plan.to_version) if plan.to_version is not None else 'the declared schema'}: nothing to do", "green")
+        if verdict.pending and (keys := _keys(verdict.pending)):
+            say(f"to do what is left alone too, run: {frame.migrate(keys)}")
+    return code
+
+
+class _Comments:
+    """Lines of text; in a pipe they are SQL comments, so that the whole output stays SQL."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._prefix = "" if output.out.is_terminal else "-- "
+
+    def __call__(self, text: str, style: str = "") -> None:
+        self._output.say((self._prefix + text.replace("\n", "\n" + self._prefix)).rstrip(), style)
+
+
+def _row(step: Step, verdict: Verdict) -> tuple[str, ...]:
+    hazards = ", ".join(dict.fromkeys(hazard.kind for hazard in step.hazards))
+    return step.object, "\n".join(clauses(step.change)), step.strategy, f"{step.rows:,}", size_text(step.bytes), hazards, _fate(step, verdict)
+
+
+def _fate(step: Step, verdict: Verdict) -> str:
+    """What would become of a step."""
+    if step.blocked:
+        return "blocked"
+    if any(refusal.step is step for refusal in verdict.pending):
+        return "left alone"
+    return "refused" if any(refusal.step is step for refusal in verdict.refused) else "runs"
+
+
+def _keys(refusals: tuple[Refusal, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key for refusal in refusals for key in refusal.allow))
+
+
+def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: Verdict) -> None:
+    """How much it is, and what to run."""
+    rows, size = sum(step.rows for step in verdict.run), sum(step.bytes for step in verdict.run)
+    estimates = [step.seconds for step in verdict.run if step.seconds is not None]
+    cost = [count_text(len(verdict.run), "step", "steps"), *([rows_text(rows), size_text(size)] if rows else [])]
+    if estimates:
+        cost.append(f"about {seconds_text(sum(estimates))}")
+    if not verdict.refused:
+        say(" · ".join(cost))
+    for step in plan.required:
+        if step.blocked:
+            say(f"blocked: {step.object}: {step.change}: {step.blocked}", "red")
+    for refusal in verdict.refused:
+        say(f"refused: {refusal.step.object}: {refusal.step.change}: {refusal.reason}", "yellow")
+    if any(step.blocked for step in plan.required):
+        say(f"correct the data that is in the way, then run: {frame.migrate(_keys(verdict.refused))}", "bold")
+    elif verdict.refused:
+        # Where no key would do, the policy itself is too narrow, and the line to run is without it.
+        say(f"to allow it, run: {frame.migrate(_keys(verdict.refused))}", "bold")
+    else:
+        say(f"run: {frame.without_flags()}", "bold")

@@ -1,0 +1,137 @@
+"""Errors as the command line shows them: a type, one sentence, what to run next, an exit code. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from itertools import pairwise
+
+from aaiclick.clients.url import mask
+from aaiclick.errors import (
+    AaiclickError,
+    ApplyError,
+    HazardNotAllowedError,
+    LockHeldError,
+    OutcomeUnknownError,
+    PlanError,
+    SchemaError,
+    SchemaVersionError,
+    StatementError,
+)
+
+ACCESS_DENIED = 497
+READONLY = 164
+UNKNOWN_DATABASE = 81
+_LONGEST = 2000
+_DETAILS = ("differences", "blocks", "refused", "allow", "path", "live", "expected", "version", "nearest", "oldest_code", "code", "name")
+
+
+class ExitCode(IntEnum):
+    """What scripts rely on."""
+
+    DONE = 0
+    PENDING = 1
+    ERROR = 2
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """``next`` is a command line, or '' where there is none to give; ``details`` are the error's own fields."""
+
+    type: str
+    message: str
+    code: ExitCode
+    next: str = ""
+    details: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """How to call the running command again: ``again`` as it was called, ``migrate`` with further ``--allow`` keys."""
+
+    again: str
+    migrate: Callable[[tuple[str, ...]], str]
+
+
+def describe(error: Exception, advice: Advice, secret: str = "") -> Failure:
+    """What an error means for whoever ran the command.
+
+    Exit code 1 for the two families that say that the database answers but is not at the declared version and may not be
+    brought there as asked (``SchemaError``, ``PlanError``), 2 for everything else.
+    """
+    sentence, following = _sentence(error, advice)
+    code = ExitCode.PENDING if isinstance(error, SchemaError | PlanError) else ExitCode.ERROR
+    details = {key: getattr(error, key) for key in _DETAILS if hasattr(error, key)} if isinstance(error, AaiclickError) else {}
+    # The library's own sentences hold no password, and a password may be one of their words; what a driver or a server says may hold it.
+    foreign = not isinstance(error, AaiclickError) or isinstance(error, StatementError)
+    return Failure(type(error).__name__, hide(sentence, secret if foreign else ""), code, following, details)
+
+
+def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
+    match error:
+        case SchemaVersionError():
+            following = advice.migrate(_allowed(error.next_command))
+            return _with_command(str(error), error.next_command, following), following
+        case HazardNotAllowedError():
+            following = advice.migrate(error.allow)
+            return f"{error.schema}: {'; '.join(error.refused)}. To allow it: {following}", following
+        case OutcomeUnknownError():
+            return _one_line(str(error)), advice.again
+        case StatementError(code=code):
+            hint = _hint(code)
+            return f"{_one_line(str(error)).rstrip('.')}. {hint}" if hint else _one_line(str(error)), ""
+        case LockHeldError():
+            return _one_line(str(error)), advice.again
+        case ApplyError():
+            return f"{_one_line(str(error))} (run again: it goes on from there)", advice.again
+        case AaiclickError():
+            return _one_line(str(error)), ""
+        case _:
+            said = _one_line(str(error))
+            return f"unexpected {type(error).__name__}{': ' + said if said else ''}. Run with --debug for the traceback", ""
+
+
+def _with_command(message: str, plain: str, full: str) -> str:
+    """The message names the bare command; this run's options belong to it."""
+    return message.removesuffix(f"Run: {plain}") + f"Run: {full}" if message.endswith(f"Run: {plain}") else message
+
+
+def _allowed(command: str) -> tuple[str, ...]:
+    """The keys behind ``--allow`` in a command line."""
+    words = shlex.split(command)
+    return tuple(key for option, key in pairwise(words) if option == "--allow")
+
+
+def _hint(code: int) -> str:
+    if code == ACCESS_DENIED:
+        return "Grant it, or use a user who may"
+    if code == READONLY:
+        return "Use a user who may write, or a server that is not read-only"
+    if code == UNKNOWN_DATABASE:
+        return "Create it, or give another --database"
+    return ""
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
+
+
+def hide(text: str, secret: str) -> str:
+    """A second net under the clients' promise that no message holds a password: URLs are masked, and the password itself."""
+    masked = "".join(mask(word) if "://" in word else word for word in _words(text))
+    return masked.replace(secret, "***") if len(secret) > 3 else masked
+
+
+def _words(text: str) -> list[str]:
+    """Words and the white space between them, so that joining them gives the text back."""
+    words: list[str] = []
+    for char in text:
+        if words and words[-1][-1].isspace() == char.isspace():
+            words[-1] += char
+        else:
+            words.append(char)
+    return words

@@ -1,0 +1,73 @@
+"""Ctrl-C while the embedded engine is busy.
+
+Python raises ``KeyboardInterrupt`` only when the running statement returns, which may take minutes with the engine inside this
+process. The first Ctrl-C therefore says so at once, and the second ends the process: every statement may be interrupted by a
+kill, the next run resumes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+
+from typing_extensions import Self
+
+INTERRUPTED = 130
+GRACE = 0.5
+
+
+class Interrupts:
+    """A context manager for the main thread. ``waiting`` is called where a Ctrl-C had no effect within half a second, ``leaving``
+    before a second one ends the process."""
+
+    def __init__(self, waiting: Callable[[], object], leaving: Callable[[], object]) -> None:
+        self._waiting = waiting
+        self._leaving = leaving
+        self._ended = threading.Event()
+        self._former = -1
+        self._pair: tuple[socket.socket, socket.socket] | None = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            receiver, sender = socket.socketpair()
+            sender.setblocking(False)
+            # The C-level handler writes here at once, while the Python-level one waits for the main thread.
+            self._former = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+            self._pair = (receiver, sender)
+            threading.Thread(target=self._watch, args=(receiver,), name="aaiclick-interrupts", daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._ended.set()
+        if self._pair is not None:
+            signal.set_wakeup_fd(self._former)
+            _, sender = self._pair
+            sender.close()  # the watcher reads the end of the stream, and closes its own side
+            self._pair = None
+
+    def _watch(self, receiver: socket.socket) -> None:
+        warned = False
+        with receiver:
+            while received := receiver.recv(64):
+                if signal.SIGINT not in received:
+                    continue
+                if warned:
+                    self._leaving()
+                    os._exit(INTERRUPTED)
+                warned = True
+                if not self._ended.wait(GRACE):
+                    self._forget(receiver)
+                    self._waiting()
+
+    @staticmethod
+    def _forget(receiver: socket.socket) -> None:
+        """Several presses in one burst are one: nobody has read the sentence about the second one yet."""
+        receiver.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            receiver.recv(4096)
+        receiver.setblocking(True)

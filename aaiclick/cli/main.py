@@ -1,0 +1,93 @@
+"""The command line: ``aaiclick``, ``python -m aaiclick``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from aaiclick.cli.ddl import ddl
+from aaiclick.cli.engine_noise import separate_stderr
+from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.migrate import migrate
+from aaiclick.cli.output import Output
+from aaiclick.cli.reflect import reflect
+from aaiclick.cli.status import status
+from aaiclick.version import VERSION
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        Output(as_json=False).say(f"aaiclick {VERSION}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")]
+
+
+def _root(version: Version = False) -> None:
+    """Bring ClickHouse tables, embedded or on a server, to the schema that the code declares.
+
+    Results go to stdout, progress and errors to stderr.
+
+    Exit codes of every command: 0 in sync or applied, 1 differences or work pending, 2 error, 130 interrupted.
+    """
+
+
+def build(rich_help: bool) -> typer.Typer:
+    """The application; its help is drawn with boxes where ``rich_help``."""
+    app = typer.Typer(name="aaiclick", pretty_exceptions_enable=False, rich_markup_mode="rich" if rich_help else None)
+    app.callback()(_root)
+    for command in (status, migrate, reflect, ddl):
+        app.command()(command)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code. ``arguments=None``: this process is the command line (``sys.argv``)."""
+    if arguments is None:
+        separate_stderr()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _carry_out(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of stdout went away; without this, Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.ERROR
+    return code
+
+
+def _carry_out(given: list[str]) -> int:
+    app = build(rich_help=sys.stdout.isatty())
+    if not given:
+        # Help is what people want then, but a script that lost its arguments must not read it as "in sync".
+        app(args=["--help"], prog_name="aaiclick", standalone_mode=False)
+        return ExitCode.ERROR
+    try:
+        # standalone_mode=False: wrong usage is raised, so that --json can answer in JSON.
+        code: object = app(args=given, prog_name="aaiclick", standalone_mode=False)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except Exception as error:
+        # The class of usage errors is public in no version of typer; what it offers is.
+        describe = getattr(error, "format_message", None)
+        if describe is None:
+            raise
+        return _wrong_usage(str(describe()), getattr(getattr(error, "ctx", None), "command_path", "aaiclick"), "--json" in given)
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _wrong_usage(message: str, command: str, as_json: bool) -> int:
+    output = Output(as_json)
+    following = f"{command} --help"
+    if as_json:
+        output.document(json.dumps({"error": {"type": "UsageError", "message": message, "next": following, "details": {}}}, indent=2, ensure_ascii=False))
+    else:
+        output.tell(f"error: {message}", "red")
+        output.tell(f"run: {following}")
+    return ExitCode.ERROR

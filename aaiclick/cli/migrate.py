@@ -1,0 +1,140 @@
+"""``aaiclick migrate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aaiclick.api.report import Report
+from aaiclick.cli import calls
+from aaiclick.cli.calls import PolicyName
+from aaiclick.cli.declared import DEFAULT
+from aaiclick.cli.dry_run import dry_run
+from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
+from aaiclick.cli.numbers import count_text, seconds_text
+from aaiclick.cli.options import Database, Debug, Json, Reference, Url
+from aaiclick.cli.output import Json as JsonValue
+from aaiclick.cli.output import Output
+from aaiclick.cli.progress import watcher
+from aaiclick.plan.model import Step
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan as SQL, with what each step costs and risks. Changes nothing.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="KEY",
+        help="Allow one thing that loses rows or changes values, by the name that the plan gives it, such as 'drop-column operation_log.args'. "
+        "May be given several times.",
+    ),
+]
+Chosen = Annotated[
+    PolicyName,
+    typer.Option(
+        "--policy",
+        help="What may be done without --allow. check: nothing. safe: metadata only. lossless: also rewrites that keep every row and value, of any size. "
+        "everything: also what destroys. $AAICLICK_SCHEMA_POLICY is not looked at here.",
+    ),
+]
+
+
+def migrate(
+    *,
+    dry_run_only: DryRun = False,
+    json: Json = False,
+    url: Url = None,
+    database: Database = None,
+    schema: Reference = DEFAULT,
+    allow: Allow = None,
+    policy: Chosen = PolicyName.lossless,
+    debug: Debug = False,
+) -> None:
+    """Bring the database to the declared version.
+
+    Every row is kept unless --allow or --policy says otherwise. A run that was stopped is resumed.
+
+    Exit code 0: applied, or nothing to do.
+    1: pending (--dry-run), or refused: not allowed, blocked by the data, not recognised, newer than the code. The message says what to run.
+    2: error.
+    130: interrupted.
+    """
+    keys = tuple(allow or ())
+    options = [("--policy", policy.value if policy != PolicyName.lossless else None), *(("--allow", key) for key in keys)]
+    frame = Frame("migrate", json, debug, url, database, schema, extra=tuple(options), flags=("--dry-run",) if dry_run_only else ())
+    frame.run((lambda: dry_run(frame, keys, policy)) if dry_run_only else (lambda: _migrate(frame, keys, policy)))
+
+
+def _migrate(frame: Frame, allow: tuple[str, ...], policy: PolicyName) -> ExitCode:
+    declared, target = frame.declared(), frame.target()
+    watch = watcher(frame.output)
+    frame.on_close = watch.close
+    report = calls.ensure(target.url, declared, frame.database, calls.policy(policy, allow), watch)
+    watch.close()
+    if frame.as_json:
+        frame.output.result(report_json(report))
+    else:
+        _print(frame, report)
+    return ExitCode.DONE if report.in_sync else ExitCode.PENDING
+
+
+def step_json(step: Step) -> dict[str, JsonValue]:
+    """A step without its internals."""
+    hazards: list[JsonValue] = [{"kind": hazard.kind, "message": hazard.message, "allow": hazard.allow} for hazard in step.hazards]
+    return {
+        "id": step.id,
+        "object": step.object,
+        "change": step.change,
+        "strategy": step.strategy,
+        "sql": list(step.sql),
+        "hazards": hazards,
+        "rows": step.rows,
+        "bytes": step.bytes,
+        "seconds": step.seconds,
+        "optional": step.optional,
+        "blocked": step.blocked,
+    }
+
+
+def report_json(report: Report) -> dict[str, JsonValue]:
+    """What ``migrate --json`` prints."""
+    return {
+        "schema": report.schema,
+        "database": report.database,
+        "from_version": report.from_version,
+        "to_version": report.to_version,
+        "in_sync": report.in_sync,
+        "steps": [step_json(step) for step in report.steps],
+        "pending": [{**step_json(step), "reason": reason} for step, reason in zip(report.pending, report.reasons, strict=True)],
+        "notes": list(report.notes),
+        "duration": report.duration,
+    }
+
+
+def _print(frame: Frame, report: Report) -> None:
+    output = frame.output
+    at = f"v{report.to_version}" if report.to_version is not None else "the declared schema"
+    if not report.in_sync:
+        output.say(f"✗ {report.schema} is not at {at} yet", "yellow")
+    elif not report.steps:
+        output.say(f"✓ {report.schema} is at {at}: nothing to do", "green")
+    else:
+        before = {None: "", 0: " (was empty)"}.get(report.from_version, f" (was v{report.from_version})" if report.from_version != report.to_version else "")
+        output.say(f"✓ {report.schema} is at {at}{before} · {count_text(len(report.steps), 'step', 'steps')} · {seconds_text(report.duration)}", "green")
+    left = [f"{step.object}: {step.change}" for step in report.pending]
+    for note in report.notes:
+        if not any(note.startswith(line) for line in left):
+            output.say(f"note: {note}")
+    for line in left:
+        output.say(f"left alone: {line}")
+    _offer(output, frame, report)
+
+
+def _offer(output: Output, frame: Frame, report: Report) -> None:
+    """What nobody asked for is done with a command of its own."""
+    keys = tuple(dict.fromkeys(hazard.allow for step in report.pending for hazard in step.hazards if hazard.allow))
+    if keys:
+        output.say(f"to do {'it' if len(report.pending) == 1 else 'them'} too, run: {frame.migrate(keys)}")
+    elif not report.in_sync:
+        output.say(f"run: {frame.migrate()}")

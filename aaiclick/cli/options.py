@@ -1,0 +1,45 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aaiclick.cli.declared import DEFAULT
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there, errors included.")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="The database: chdb:///path, chdb://memory, clickhouse://user:password@host:8123/db, clickhouses:// or https:// for TLS. "
+        "Default: $AAICLICK_CH_URL, else the embedded engine under $AAICLICK_LOCAL_ROOT/chdb_data or ~/.aaiclick/chdb_data.",
+    ),
+]
+Database = Annotated[
+    str | None, typer.Option("--database", metavar="DB", help="The database to work in. Default: the one in the URL, else the connection's own.")
+]
+Names = Annotated[str | None, typer.Option("--database", metavar="DB", help="Qualify every name with this database. Default: names stand alone.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, the library's log and the engine's own messages on stderr.")]
+
+
+def complete_schema(incomplete: str) -> list[str]:
+    """Modules of the working directory, up to the colon; the attribute is for the user to know."""
+    if ":" in incomplete:
+        return []
+    names = [path.stem for path in Path().glob("*.py")] + [path.parent.name for path in Path().glob("*/__init__.py")]
+    return [name for name in [DEFAULT, *sorted(f"{name}:" for name in names if name.isidentifier())] if name.startswith(incomplete)]
+
+
+Reference = Annotated[
+    str,
+    typer.Option(
+        "--schema",
+        metavar="MODULE:ATTRIBUTE",
+        autocompletion=complete_schema,
+        help="The declared schema, imported with the current directory on sys.path.",
+    ),
+]

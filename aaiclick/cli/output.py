@@ -1,0 +1,127 @@
+"""What the commands print: results to stdout, progress and errors to stderr, colours and tables at a terminal only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, TextIO, TypeAlias
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+_PIPE_WIDTH = 100_000
+_PLAIN = str.maketrans({"✓": "+", "✗": "x", "·": "-", "…": "...", "→": "->"})
+
+
+class PatientConsole(Console):
+    """A console whose reader may go away (``| head``): it falls silent, where rich would end the process in the middle of a run."""
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more."""
+        self.quiet = True
+
+
+class Output:
+    """The two streams of one command; ``as_json`` leaves stdout to ``result``."""
+
+    def __init__(self, as_json: bool, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+        self.as_json = as_json
+        self.out = console(stdout or sys.stdout)
+        self.err = console(stderr or sys.stderr)
+
+    def result(self, value: Json) -> None:
+        """The one JSON document of a run with ``--json``."""
+        self.document(json.dumps(value, indent=2, ensure_ascii=False))
+
+    def document(self, text: str) -> None:
+        """Text that another program reads: exactly as it is."""
+        with quiet_pipe():
+            self.out.file.write(text if text.endswith("\n") else text + "\n")
+            self.out.file.flush()
+
+    def say(self, text: str, style: str = "") -> None:
+        """One line (or several) of the result."""
+        with quiet_pipe():
+            write(self.out, text, style)
+
+    def tell(self, text: str, style: str = "") -> None:
+        """One line of progress, or an error."""
+        with contextlib.suppress(OSError), quiet_pipe():
+            write(self.err, text, style)
+
+    def sql(self, text: str) -> None:
+        """SQL that can be copied: never wrapped; its comments are dim at a terminal, and nothing is changed in a pipe."""
+        if not self.out.is_terminal:
+            self.document(text)
+            return
+        for line in text.splitlines():
+            self.say(line, "dim" if line.lstrip().startswith("--") else "")
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], numeric: frozenset[str] = frozenset(), prefix: str = "") -> None:
+        """At a terminal a table that fits its width; in a pipe aligned columns, each line behind ``prefix``."""
+        with quiet_pipe():
+            if self.out.is_terminal:
+                self.out.print(_table(headings, rows, numeric, pipe=False, encoding=self.out.encoding))
+                return
+            with self.out.capture() as captured:
+                self.out.print(_table(headings, rows, numeric, pipe=True, encoding=self.out.encoding))
+            for line in captured.get().splitlines():
+                write(self.out, (prefix + line).rstrip())
+
+
+def console(stream: TextIO) -> Console:
+    """A console that colours at a terminal and nowhere else (``NO_COLOR`` is honoured by rich)."""
+    terminal = stream.isatty()
+    width = None if terminal else _PIPE_WIDTH
+    return PatientConsole(
+        file=stream, force_terminal=terminal, force_interactive=terminal, force_jupyter=False, width=width, highlight=False, markup=False, emoji=False
+    )
+
+
+def write(target: Console, text: str, style: str = "") -> None:
+    """Print without wrapping, markup or control characters; symbols become ASCII where the stream cannot hold them."""
+    target.print(Text(fitting(printable(text), target.encoding), style=style), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Names and messages come from a database: control characters are shown, not obeyed."""
+    return "".join(char if char.isprintable() or char in "\n\t\u00a0" else ascii(char)[1:-1] for char in text)
+
+
+def fitting(text: str, encoding: str) -> str:
+    """The text in characters that the stream's encoding has."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
+@contextlib.contextmanager
+def quiet_pipe() -> Generator[None, None, None]:
+    """A reader that went away (``| head``) ends the printing, never the work."""
+    try:
+        yield
+    except (BrokenPipeError, ValueError) as error:
+        # ValueError: I/O operation on closed file
+        if isinstance(error, ValueError) and "closed file" not in str(error):
+            raise
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], numeric: frozenset[str], pipe: bool, encoding: str) -> Table:
+    from rich import box
+
+    made = Table(box=None if pipe else box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for heading in headings:
+        justify: JustifyMethod = "right" if heading in numeric else "left"
+        made.add_column(heading, justify=justify, overflow="fold", no_wrap=pipe or heading in numeric)
+    for row in rows:
+        made.add_row(*(Text(fitting(printable(cell), encoding)) for cell in row))
+    return made

@@ -1,0 +1,80 @@
+"""``aaiclick status``."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from aaiclick.api.report import KeptTable, Status
+from aaiclick.cli import calls
+from aaiclick.cli.clauses import one_each
+from aaiclick.cli.declared import DEFAULT
+from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
+from aaiclick.cli.options import Database, Debug, Json, Reference, Url
+from aaiclick.cli.output import Output
+from aaiclick.plan.render import size_text
+
+
+def status(*, json: Json = False, url: Url = None, database: Database = None, schema: Reference = DEFAULT, debug: Debug = False) -> None:
+    """Compare the database to the declared schema.
+
+    Tells its version, what differs, what is worth a note, and which old tables are kept for a rollback. Changes nothing.
+
+    Exit code 0: in sync.
+    1: differences, or no database yet.
+    2: error.
+    """
+    frame = Frame("status", json, debug, url, database, schema)
+    frame.run(lambda: _status(frame))
+
+
+def _status(frame: Frame) -> ExitCode:
+    declared, target = frame.declared(), frame.target()
+    if target.missing:
+        # Opening the engine would make the directory: what nobody has is known without.
+        found = Status(declared.name, frame.database or "default", "", 0, declared.version, "empty", False, (f"no database at {target.place} yet",), (), ())
+    else:
+        found = calls.validate(target.url, declared, frame.database)
+    done = found.in_sync and not found.unfinished
+    following = None if done else _next(found, frame)
+    if frame.as_json:
+        frame.output.result({**dataclasses.asdict(found), "place": target.place, "next": following})
+    else:
+        _print(frame.output, found, target.place, declared.version_label)
+        if following:
+            frame.output.say(f"run: {following}")
+    return ExitCode.DONE if done else ExitCode.PENDING
+
+
+def _next(found: Status, frame: Frame) -> str | None:
+    """What brings it into sync; None where no command does."""
+    return None if found.state in ("ahead", "changed", "unrecognised") else frame.migrate()
+
+
+def _print(output: Output, found: Status, place: str, expected: str) -> None:
+    live = {None: "has no version record", 0: "is empty"}.get(found.live_version, f"is at v{found.live_version}")
+    engine = f" · ClickHouse {found.server}" if found.server else ""
+    if found.in_sync:
+        output.say(f"✓ {found.schema} {live}: in sync", "green")
+    else:
+        state = "" if found.live_version == 0 else f": {found.state}"
+        output.say(f"✗ {found.schema} {live}, code expects {expected}{state}", "yellow")
+    output.say(f"  {found.database} at {place}{engine}", "dim")
+    if found.unfinished:
+        output.say(f"unfinished: {found.unfinished}", "yellow")
+    _list(output, "differences", tuple(line for difference in found.differences for line in one_each(difference)))
+    _list(output, "notes", found.notes)
+    if found.kept_tables:
+        output.say(f"kept for a rollback: {len(found.kept_tables)}")
+        output.table(("table", "kept as", "rows", "size", "until (UTC)"), [_kept(kept) for kept in found.kept_tables], frozenset({"rows", "size"}), prefix="  ")
+
+
+def _list(output: Output, heading: str, lines: tuple[str, ...]) -> None:
+    if lines:
+        output.say(f"{heading}:")
+        for line in lines:
+            output.say(f"  {line}")
+
+
+def _kept(kept: KeptTable) -> tuple[str, ...]:
+    return kept.table, kept.name, f"{kept.rows:,}", size_text(kept.bytes), kept.expires

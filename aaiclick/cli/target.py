@@ -1,0 +1,92 @@
+"""Which database a command works on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from aaiclick.clients.url import EmbeddedUrl, ServerUrl, mask, parse_url
+from aaiclick.errors import UsageError
+
+URL_VARIABLE = "AAICLICK_CH_URL"
+ROOT_VARIABLE = "AAICLICK_LOCAL_ROOT"
+Directory: TypeAlias = Literal["database", "missing", "empty"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """``url`` is opened (it may hold a password: ``place`` is what people are shown), ``given`` is what stood behind ``--url``."""
+
+    url: str = field(repr=False)
+    parsed: EmbeddedUrl | ServerUrl
+    given: str | None = field(repr=False, default=None)
+
+    @property
+    def place(self) -> str:
+        """The directory, or the server's address."""
+        if isinstance(self.parsed, ServerUrl):
+            return self.parsed.place
+        return "memory" if self.parsed.in_memory else self.parsed.path
+
+    @property
+    def embedded(self) -> bool:
+        """True for the engine inside this process."""
+        return isinstance(self.parsed, EmbeddedUrl)
+
+    @property
+    def password(self) -> str:
+        """The password in the URL, to be masked wherever it might turn up."""
+        return self.parsed.password if isinstance(self.parsed, ServerUrl) else ""
+
+    @property
+    def missing(self) -> bool:
+        """True where an embedded directory holds no database yet. Opening the engine on it would make one."""
+        return isinstance(self.parsed, EmbeddedUrl) and not self.parsed.in_memory and directory_state(self.parsed.path) != "database"
+
+
+def resolve(url: str | None, environment: Mapping[str, str], home: Path) -> Target:
+    """``--url``, else ``AAICLICK_CH_URL``, else the embedded engine where the application keeps it. Raises ``UsageError``."""
+    chosen = url or environment.get(URL_VARIABLE) or _local_url(environment, home)
+    target = Target(chosen, parse_url(chosen), url)
+    if isinstance(target.parsed, EmbeddedUrl) and not target.parsed.in_memory:
+        directory_state(target.parsed.path)
+    return target
+
+
+def _local_url(environment: Mapping[str, str], home: Path) -> str:
+    # As the embedding application builds it: a variable that is set but empty means the working directory.
+    root = Path(environment.get(ROOT_VARIABLE, home / ".aaiclick"))
+    path = str(root.absolute() / "chdb_data")
+    if "?" in path:
+        raise UsageError(f"{path}: a URL cannot name a directory with a question mark. Set {ROOT_VARIABLE} to another one")
+    return f"chdb://{path}"
+
+
+def directory_state(path: str) -> Directory:
+    """What an embedded engine would find in the directory. Raises ``UsageError`` where it must not be opened there."""
+    try:
+        names = {entry.name for entry in Path(path).iterdir()}
+    except FileNotFoundError:
+        return "missing"
+    except NotADirectoryError:
+        raise UsageError(f"{path} is a file. The embedded engine needs a directory of its own") from None
+    except PermissionError:
+        raise UsageError(f"{path} cannot be read by this user. Run as the user who owns it, or give another --url") from None
+    if "metadata" in names:
+        return "database"
+    # What a session leaves that made no table: its scratch directory and its lock file.
+    if names <= {"tmp", "status"}:
+        return "empty"
+    raise UsageError(f"{path} holds other files and no ClickHouse data. Give the data directory itself, or an empty one")
+
+
+def command_line(command: str, *options: tuple[str, str | None], flags: tuple[str, ...] = ()) -> str:
+    """The command to run, quoted for a shell; options without a value are left out, passwords in URLs are masked."""
+    words = ["aaiclick", command, *flags]
+    for option, value in options:
+        if value is not None:
+            words += [option, mask(value) if option == "--url" else value]
+    return shlex.join(words)

@@ -1,0 +1,146 @@
+"""Scratch places: made, used, gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Scratch, open_scratch, sweep_stale_scratch, with_scratch
+from aaiclick.errors import StatementError
+from aaiclick.routine import Clock, Command, Connection, Nonce, Query, Routine, Row, run
+from tests.catalog.helpers import Recording
+
+DENIED = StatementError("Code: 497. DB::Exception: Not enough privileges. (ACCESS_DENIED)", 497, "ACCESS_DENIED")
+
+
+def databases(connection: Connection) -> set[str]:
+    return {str(row[0]) for row in connection.query(Query("SELECT name FROM system.databases WHERE startsWith(name, {p:String})", {"p": PREFIX}))}
+
+
+def tables(connection: Connection, database: str) -> set[str]:
+    return {str(row[0]) for row in connection.query(Query("SELECT name FROM system.tables WHERE database = {d:String}", {"d": database}))}
+
+
+def use(scratch: Scratch) -> Routine[Scratch]:
+    yield Command(f"CREATE TABLE {scratch.sql_name('a`b')} (x LowCardinality(UInt8)) ENGINE = MergeTree ORDER BY x", settings=scratch.settings)
+    yield Command(f"CREATE VIEW {scratch.sql_name('v')} AS SELECT 1 AS x", settings=scratch.settings)
+    yield Command(f"CREATE DICTIONARY {scratch.sql_name('d')} (a UInt64) PRIMARY KEY a SOURCE(NULL()) LIFETIME(0) LAYOUT(FLAT())")
+    return scratch
+
+
+def test_a_database_of_its_own_that_is_gone_afterwards(connection: Connection) -> None:
+    before = databases(connection)
+    scratch = run(with_scratch(use), connection)
+    assert scratch.database.startswith(PREFIX)
+    assert scratch.settings["allow_suspicious_low_cardinality_types"] == 1
+    assert databases(connection) == before
+
+
+def test_it_is_gone_also_after_a_failure_and_the_failure_stays(connection: Connection) -> None:
+    before = databases(connection)
+
+    def body(scratch: Scratch) -> Routine[None]:
+        yield from use(scratch)
+        yield Command(f"DROP TABLE {scratch.sql_name('missing')}")
+
+    with pytest.raises(StatementError) as caught:
+        run(with_scratch(body), connection)
+    assert caught.value.code == 60
+    assert databases(connection) == before
+
+
+def test_a_refused_clean_up_does_not_hide_the_failure(connection: Connection) -> None:
+    names: list[str] = []
+
+    def body(scratch: Scratch) -> Routine[None]:
+        names.append(scratch.database)
+        yield Command("CREATE TABLE x (")
+
+    with pytest.raises(StatementError) as caught:
+        run(with_scratch(body), Recording(connection, {"DROP DATABASE": DENIED}))
+    assert caught.value.code == 62
+    connection.command(Command(f"DROP DATABASE {names[0]}"))
+
+
+def test_without_the_right_to_create_databases(connection: Connection, aaiclick_database: str) -> None:
+    connection.command(Command("CREATE TABLE mine (a UInt8) ENGINE = Memory", database=aaiclick_database))
+    recording = Recording(connection, {"CREATE DATABASE": DENIED})
+    seen: list[set[str]] = []
+
+    def body(scratch: Scratch) -> Routine[Scratch]:
+        yield from use(scratch)
+        seen.append(tables(connection, aaiclick_database))
+        return scratch
+
+    scratch = run(with_scratch(body, fallback=aaiclick_database), recording)
+    assert scratch.database == aaiclick_database
+    assert seen == [{"mine", scratch.name("a`b"), scratch.name("v"), scratch.name("d")}]
+    assert all(name == "mine" or name.startswith(PREFIX) for name in seen[0])
+    assert tables(connection, aaiclick_database) == {"mine"}
+
+
+def test_without_any_right(connection: Connection) -> None:
+    with pytest.raises(StatementError) as caught:
+        run(open_scratch(), Recording(connection, {"CREATE DATABASE": DENIED}))
+    assert caught.value.code == 497
+
+
+def test_long_names_stay_within_a_file_name(connection: Connection) -> None:
+    long = "é" * 80
+
+    def body(scratch: Scratch) -> Routine[str]:
+        yield Command(f"CREATE TABLE {scratch.sql_name(long)} (x UInt8) ENGINE = MergeTree ORDER BY x")
+        return scratch.name(long)
+
+    assert run(with_scratch(body), connection).startswith("long_")
+    assert Scratch("d", "n").name("plain") == "plain"
+    assert Scratch("d", "n").name(long) != Scratch("d", "n").name(long + "x")
+
+
+def drive_at(routine: Routine[tuple[str, ...]], connection: Connection, now: float) -> tuple[str, ...]:
+    """As ``run``, at another time of day."""
+    answer: tuple[Row, ...] | None = None
+    try:
+        while True:
+            effect = routine.send(answer) if answer is not None else next(routine)
+            answer = ()
+            match effect:
+                case Clock():
+                    answer = ((now,),)
+                case Query():
+                    answer = tuple(tuple(str(value) for value in row) for row in connection.query(effect))
+                case Command():
+                    connection.command(effect)
+                case _:
+                    raise AssertionError(effect)
+    except StopIteration as stop:
+        found: tuple[str, ...] = stop.value
+        return found
+
+
+def test_what_a_killed_run_left_is_swept_when_it_is_old(connection: Connection, aaiclick_database: str) -> None:
+    made = 0x60000000
+    old, young, foreign = f"{PREFIX}{made:08x}aaaaaaaaaaaa", f"{PREFIX}{made + 3000:08x}bbbbbbbbbbbb", f"{PREFIX}of_mine"
+    for name in (old, young, foreign):
+        connection.command(Command(f"CREATE DATABASE {name}"))
+        connection.command(Command(f"CREATE TABLE {aaiclick_database}.{name}_t (a UInt8) ENGINE = Memory"))
+        connection.command(Command(f"CREATE VIEW {aaiclick_database}.{name}_v AS SELECT a FROM {name}_t", database=aaiclick_database))
+    try:
+        swept = drive_at(sweep_stale_scratch(aaiclick_database), connection, made + STALE_SECONDS + 1.5)
+        assert sorted(swept) == [old, f"{old}_t", f"{old}_v"]
+        assert {old, young, foreign} & databases(connection) == {young, foreign}
+        assert tables(connection, aaiclick_database) == {f"{young}_t", f"{young}_v", f"{foreign}_t", f"{foreign}_v"}
+        assert drive_at(sweep_stale_scratch(), connection, made + STALE_SECONDS - 1) == ()
+    finally:
+        for name in (young, foreign):
+            connection.command(Command(f"DROP DATABASE {name}"))
+
+
+def test_the_name_tells_the_time() -> None:
+    """The first eight digits of the nonce are the second it was made in."""
+    routine = open_scratch()
+    assert isinstance(next(routine), Clock)
+    assert isinstance(routine.send(((1_700_000_000.9,),)), Nonce)
+    effect = routine.send((("abcdef123456",),))
+    assert isinstance(effect, Command)
+    assert effect.sql == f"CREATE DATABASE `{PREFIX}{1_700_000_000:08x}abcdef123456` ENGINE = Atomic"
+    routine.close()

@@ -1,0 +1,218 @@
+"""The command line on real embedded databases, each call in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick.plan.model import Plan
+from aaiclick.testing import EngineServer
+from tests.cli.processes import HOLDER, ROOT, Install
+from tests.cli.scripted import COLOURS, ESCAPES, SORT_KEY
+from tests.oplog.states import PLAIN
+
+pytestmark = pytest.mark.slow
+COUNT = """SELECT count(), sum(cityHash64(tuple(id, result_table, operation, kwargs, sql_template, task_id, job_id, toUnixTimestamp64Milli(created_at))))
+FROM operation_log"""
+DEFINITIONS = """SELECT database, name, create_table_query FROM system.tables
+WHERE database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') ORDER BY ALL"""
+ORDERS = """CREATE TABLE shop.orders (id UInt64, at DateTime('UTC') CODEC(Delta, ZSTD(1)), note String DEFAULT 'a\\'b')
+ENGINE = MergeTree PARTITION BY toYYYYMM(at) ORDER BY (id, at)"""
+LOADED = "import sys, json, aaiclick; print(json.dumps(sorted({part for name in sys.modules for part in name.split('.')[:2]})))"
+HELP = "from aaiclick.cli.main import main; main(['migrate', '--help']); "
+SHOP = """
+from aaiclick import Column, MergeTree, Schema, Table
+SHOP = Schema("shop", version=1, objects=[Table("orders", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))])
+"""
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Install:
+    home = tmp_path / "home"
+    home.mkdir()
+    return Install(home)
+
+
+@pytest.fixture
+def old(fresh: Install) -> Install:
+    """An install of version 1, with 1,000 rows."""
+    fresh.query(*PLAIN[0].statements)
+    return fresh
+
+
+def test_an_old_install_from_status_to_status(old: Install) -> None:
+    (before,) = old.query(COUNT)
+    assert before.startswith("1000\t")
+    definitions = old.query(DEFINITIONS)
+
+    behind = old.aaiclick("status")
+    assert (behind.code, behind.stderr) == (1, "")
+    assert behind.stdout.startswith("✗ oplog is at v1, code expects v5: behind\n")
+    assert f"  operation_log: {SORT_KEY}" in behind.stdout
+    assert behind.stdout.endswith("run: aaiclick migrate\n")
+
+    planned = old.aaiclick("migrate", "--dry-run")
+    assert (planned.code, planned.stderr) == (1, "")
+    assert planned.stdout.splitlines()[-1] == "-- run: aaiclick migrate"
+    assert Plan.from_json(old.aaiclick("migrate", "--dry-run", "--json").stdout).from_version == 1
+
+    refused = old.aaiclick("migrate", "--policy", "check")
+    assert (refused.code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("oplog is at v1, code expects v5: ")
+    assert refused.stderr.endswith(". Run: aaiclick migrate\n")
+    assert len(refused.stderr.splitlines()) == 1
+    assert old.query(DEFINITIONS) == definitions
+
+    applied = old.aaiclick("migrate")
+    assert applied.code == 0
+    assert applied.stdout.startswith("✓ oplog is at v5 (was v1) · ")
+    assert [line for line in applied.stderr.splitlines() if line.startswith("✓ operation_log: ") and " · rebuild · 1,000 rows · " in line]
+    assert f"    {SORT_KEY}" in applied.stderr.splitlines()
+    assert "\x1b" not in applied.stdout + applied.stderr
+    assert old.query(COUNT) == [before]
+
+    for command in (["status"], ["migrate"], ["migrate", "--dry-run"]):
+        done = old.aaiclick(*command)
+        assert (done.code, done.stderr) == (0, ""), command
+    assert old.aaiclick("migrate").stdout.startswith("✓ oplog is at v5: nothing to do\n")
+    assert old.aaiclick("status", "--json").document["live_version"] == 5
+
+
+def test_what_is_left_alone_goes_where_it_is_allowed(old: Install) -> None:
+    left = old.aaiclick("migrate", "--json").document
+    keys = [hazard["allow"] for step in left["pending"] for hazard in step["hazards"] if hazard["allow"]]
+    assert "drop-column operation_log.args" in keys
+    done = old.aaiclick("migrate", "--allow", "drop-column operation_log.args")
+    assert done.code == 0
+    (columns,) = old.query("SELECT groupArray(name) FROM system.columns WHERE database = currentDatabase() AND table = 'operation_log'")
+    assert "'args'" not in columns
+    assert "'kwargs'" in columns
+
+
+def test_at_a_terminal(old: Install) -> None:
+    code, shown = old.at_terminal("migrate", "--dry-run")
+    assert code == 1
+    assert "\x1b[1mrun: aaiclick migrate\x1b[0m" in shown
+    code, shown = old.at_terminal("migrate")
+    assert code == 0
+    assert COLOURS.search(shown)
+    plain = ESCAPES.sub("", shown)
+    assert "✓ operation_log: " in plain
+    assert f"    {SORT_KEY}" in plain.splitlines()
+    assert "✓ oplog is at v5 (was v1)" in plain
+    assert "Traceback" not in plain
+    # A bar hides the cursor; it has to come back.
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")
+    code, shown = old.at_terminal("status", NO_COLOR="1")
+    assert code == 0
+    assert not COLOURS.search(shown)
+
+
+def test_a_fresh_install(fresh: Install) -> None:
+    status = fresh.aaiclick("status")
+    assert status.code == 1
+    assert f"no database at {fresh.path} yet" in status.stdout
+    planned = fresh.aaiclick("migrate", "--dry-run")
+    assert planned.code == 1
+    assert "CREATE TABLE" in planned.stdout
+    assert f"no database at {fresh.path} yet: it will be made" in planned.stdout
+    assert list(fresh.home.iterdir()) == []
+    applied = fresh.aaiclick("migrate")
+    assert applied.code == 0
+    assert applied.stdout.startswith("✓ oplog is at v5 (was empty) · 2 steps")
+    assert fresh.aaiclick("status").code == 0
+
+
+def test_a_locked_directory(old: Install) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(old.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        for command in (["status"], ["migrate"], ["migrate", "--dry-run"], ["reflect"]):
+            done = old.aaiclick(*command)
+            assert (done.code, done.stdout) == (2, ""), command
+            (sentence,) = done.stderr.splitlines()
+            assert sentence.startswith(f"error: the embedded database {old.path} is in use by another process")
+        error = old.aaiclick("status", "--json")
+        assert error.document["error"]["type"] == "ConnectionFailed"
+        assert error.stderr == ""
+        holder.communicate("\n")
+    assert old.aaiclick("status").code == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("clickhouse://127.0.0.1:1/app", "nothing listens at http://127.0.0.1:1"),
+        ("clickhouse://no-such-host.invalid/app", "host name"),
+        ("redis://h", "is no database URL"),
+    ],
+)
+def test_a_server_that_is_not_there(fresh: Install, url: str, words: str) -> None:
+    done = fresh.aaiclick("migrate", AAICLICK_CH_URL=url)
+    assert (done.code, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert words in done.stderr
+
+
+def test_on_a_server(fresh: Install, aaiclick_server: EngineServer, aaiclick_server_client: Client) -> None:
+    """The server's own default policy is ``safe``, and the environment says ``check``: the command line has its own."""
+    url = f"clickhouse://127.0.0.1:{aaiclick_server.port}/{aaiclick_server_client.database}"
+    for statement in PLAIN[0].statements:
+        aaiclick_server_client.command(statement)
+    variables = {"AAICLICK_CH_URL": url, "AAICLICK_SCHEMA_POLICY": "check"}
+    assert fresh.aaiclick("status", **variables).code == 1
+    applied = fresh.aaiclick("migrate", **variables)
+    assert applied.code == 0
+    assert applied.stdout.startswith("✓ oplog is at v5 (was v1) · ")
+    assert "run: aaiclick migrate --allow 'drop-column operation_log.args'" in applied.stdout
+    status = fresh.aaiclick("status", "--url", url, "--json")
+    assert (status.code, status.document["place"]) == (0, f"http://127.0.0.1:{aaiclick_server.port}")
+    assert aaiclick_server_client.command("SELECT count() FROM operation_log") == 1000
+    assert list(fresh.home.iterdir()) == []
+
+
+def test_a_projects_own_schema(fresh: Install) -> None:
+    (fresh.home / "shop.py").write_text(SHOP)
+    assert fresh.aaiclick("migrate", "--schema", "shop:SHOP").code == 0
+    assert fresh.aaiclick("status", "--schema", "shop:SHOP").code == 0
+    wrong = fresh.aaiclick("status", "--schema", "shop:Schema")
+    assert wrong.code == 2
+    assert wrong.stderr == "error: attribute Schema of shop is a ModelMetaclass, not a Schema (it has SHOP)\n"
+
+
+def test_what_is_reflected_is_what_is_there(fresh: Install) -> None:
+    fresh.query("CREATE DATABASE shop", ORDERS, "CREATE VIEW shop.latest AS SELECT id FROM shop.orders WHERE id > 10")
+    done = fresh.aaiclick("reflect", "--database", "shop")
+    assert (done.code, done.stderr) == (0, "")
+    (fresh.home / "reflected.py").write_text(done.stdout)
+    found = fresh.aaiclick("status", "--json", "--database", "shop", "--schema", "reflected:SHOP").document
+    assert (found["differences"], found["notes"]) == ([], [])
+    assert [item["name"] for item in fresh.aaiclick("reflect", "--database", "shop", "--json").document["objects"]] == ["orders", "latest"]
+
+
+def test_the_printed_ddl_makes_the_declared_schema(fresh: Install) -> None:
+    statements = [item["sql"] for item in fresh.aaiclick("ddl", "--json").document["statements"]]
+    fresh.query(*statements)
+    status = fresh.aaiclick("status", "--json").document
+    assert status["differences"] == []
+
+
+def test_a_reader_that_goes_away_does_not_stop_a_migration(old: Install) -> None:
+    script = f"{sys.executable} -m aaiclick migrate 2>&1 | head -c 1 > /dev/null"
+    subprocess.run(["sh", "-c", script], cwd=old.home, env={"HOME": str(old.home), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, check=False)
+    assert old.aaiclick("status").code == 0
+
+
+def test_importing_the_library_loads_nothing_of_the_command_line() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert {"typer", "rich", "cli"} & set(json.loads(done.stdout)) == set()
+
+
+def test_help_opens_no_engine() -> None:
+    done = subprocess.run([sys.executable, "-c", HELP + LOADED], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert {"chdb", "clickhouse_connect"} & set(json.loads(done.stdout.splitlines()[-1])) == set()

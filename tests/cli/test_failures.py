@@ -1,0 +1,215 @@
+"""Errors: one sentence, what to run, an exit code; never a traceback, never a password."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from aaiclick.cli.failures import hide
+from aaiclick.errors import (
+    AaiclickError,
+    ApplyError,
+    BlockedError,
+    ConnectionFailed,
+    DriftRemainsError,
+    HazardNotAllowedError,
+    LeaseLostError,
+    LockHeldError,
+    OutcomeUnknownError,
+    SchemaAheadError,
+    SchemaVersionError,
+    SpecChangedError,
+    SpecError,
+    StalePlanError,
+    StatementError,
+    UnrecognisedSchemaError,
+    UnsupportedObjectError,
+    UsageError,
+    VerificationError,
+)
+from tests.cli.conftest import Ran, Script
+from tests.cli.scripted import ALLOW
+
+Run = Callable[..., Ran]
+Case = tuple[Exception, int, str, str | None]
+DIFFERENCE = "task_logs: table is missing"
+CASES: list[Case] = [
+    (
+        SchemaVersionError("oplog", "v1", "v5", (DIFFERENCE,)),
+        1,
+        f"oplog is at v1, code expects v5: {DIFFERENCE}. Run: aaiclick migrate --database app",
+        "aaiclick migrate --database app",
+    ),
+    (
+        HazardNotAllowedError("oplog", ("operation_log.args: its values are lost",), (ALLOW,)),
+        1,
+        f"oplog: operation_log.args: its values are lost. To allow it: aaiclick migrate --database app --allow '{ALLOW}'",
+        f"aaiclick migrate --database app --allow '{ALLOW}'",
+    ),
+    (BlockedError("oplog", ("3 NULLs in id",)), 1, "oplog cannot be migrated as its data is now: 3 NULLs in id", None),
+    (StalePlanError("the database changed after the plan was made"), 1, "the database changed after the plan was made", None),
+    (
+        SchemaAheadError("oplog", 6, 5, None),
+        1,
+        "oplog is at v6, code expects v5: v6 does not name older code that can still run. Upgrade the application",
+        None,
+    ),
+    (
+        UnrecognisedSchemaError("oplog", (DIFFERENCE,), 4),
+        1,
+        f"oplog has no version record and matches no released version (nearest to v4): {DIFFERENCE}. Run: aaiclick adopt --version 4",
+        None,
+    ),
+    (UnsupportedObjectError("t", "a clause that is not known"), 1, "t: a clause that is not known", None),
+    (SpecError("t.c", "unknown type"), 2, "error: t.c: unknown type", None),
+    (
+        SpecChangedError("oplog", 5, (DIFFERENCE,)),
+        2,
+        f"error: oplog: declared differently from the v5 that was applied: {DIFFERENCE}. Raise version to 6, or undo the edit",
+        None,
+    ),
+    (UsageError("give another client"), 2, "error: give another client", None),
+    (
+        ConnectionFailed("nothing listens at http://h:8123 (connection refused). Start the server"),
+        2,
+        "error: nothing listens at http://h:8123 (connection refused). Start the server",
+        None,
+    ),
+    (
+        StatementError("Code: 497. DB::Exception: u: Not enough privileges. (ACCESS_DENIED)", 497, "ACCESS_DENIED"),
+        2,
+        "error: Code: 497. DB::Exception: u: Not enough privileges. (ACCESS_DENIED). Grant it, or use a user who may",
+        None,
+    ),
+    (
+        StatementError("Code: 81. DB::Exception: Database app does not exist. (UNKNOWN_DATABASE)", 81),
+        2,
+        "error: Code: 81. DB::Exception: Database app does not exist. (UNKNOWN_DATABASE). Create it, or give another --database",
+        None,
+    ),
+    (
+        StatementError("Code: 164. DB::Exception: u: read-only. (READONLY)", 164),
+        2,
+        "error: Code: 164. DB::Exception: u: read-only. (READONLY). Use a user who may write, or a server that is not read-only",
+        None,
+    ),
+    (StatementError("Code: 60.\n  no such\n table", 60), 2, "error: Code: 60. no such table", None),
+    (
+        OutcomeUnknownError("the connection was lost while a statement ran"),
+        2,
+        "error: the connection was lost while a statement ran",
+        "aaiclick migrate --database app",
+    ),
+    (LockHeldError("host:1 migrates"), 2, "error: host:1 migrates", "aaiclick migrate --database app"),
+    (LeaseLostError("taken over"), 2, "error: taken over (run again: it goes on from there)", "aaiclick migrate --database app"),
+    (VerificationError("the copy differs"), 2, "error: the copy differs (run again: it goes on from there)", "aaiclick migrate --database app"),
+    (ApplyError("stopped"), 2, "error: stopped (run again: it goes on from there)", "aaiclick migrate --database app"),
+    (
+        DriftRemainsError("oplog", (DIFFERENCE,)),
+        2,
+        f"error: oplog was migrated, but differences are left: {DIFFERENCE} (run again: it goes on from there)",
+        "aaiclick migrate --database app",
+    ),
+    (KeyError("what\nnow"), 2, "error: unexpected KeyError: 'what\\nnow'. Run with --debug for the traceback", None),
+    (RuntimeError(), 2, "error: unexpected RuntimeError. Run with --debug for the traceback", None),
+]
+IDS = [type(case[0]).__name__ for case in CASES]
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_a_failure_is_one_sentence_and_what_to_run(run: Run, script: Script, case: Case) -> None:
+    error, code, sentence, following = case
+    script.report = error
+    ran = run("migrate", "--database", "app")
+    expected = [sentence] if following is None or following in sentence else [sentence, f"run: {following}"]
+    assert (ran.code, ran.stdout, ran.stderr.splitlines()) == (code, "", expected)
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_a_failure_as_json(run: Run, script: Script, case: Case) -> None:
+    error, code, sentence, following = case
+    script.report = error
+    ran = run("migrate", "--json", "--database", "app")
+    assert (ran.code, ran.stderr) == (code, "")
+    told = ran.document["error"]
+    assert told["type"] == type(error).__name__
+    assert told["message"] == sentence.removeprefix("error: ")
+    assert told["next"] == following
+
+
+def test_the_fields_of_an_error_are_details(run: Run, script: Script) -> None:
+    script.report = HazardNotAllowedError("oplog", ("refused",), (ALLOW,))
+    assert run("migrate", "--json").document["error"]["details"] == {"refused": ["refused"], "allow": [ALLOW]}
+    script.report = SchemaVersionError("oplog", "v1", "v5", (DIFFERENCE,))
+    assert run("migrate", "--json").document["error"]["details"] == {"live": "v1", "expected": "v5", "differences": [DIFFERENCE]}
+
+
+def test_a_narrower_policy_is_not_repeated_in_the_advice(run: Run, script: Script) -> None:
+    script.report = SchemaVersionError("oplog", "v1", "v5", (DIFFERENCE,))
+    ran = run("migrate", "--policy", "check", "--allow", ALLOW)
+    assert ran.stderr.endswith(f"Run: aaiclick migrate --allow '{ALLOW}'\n")
+
+
+def test_the_keys_that_the_library_names_are_in_the_advice(run: Run, script: Script) -> None:
+    script.report = SchemaVersionError("oplog", "v1", "v5", (DIFFERENCE,), f"aaiclick migrate --allow '{ALLOW}' --allow 'drop-index t.i'")
+    ran = run("migrate", "--database", "app", "--allow", "drop-index t.i", "--json")
+    assert ran.document["error"]["next"] == f"aaiclick migrate --database app --allow 'drop-index t.i' --allow '{ALLOW}'"
+    assert ran.document["error"]["message"].endswith(f"{DIFFERENCE}. Run: {ran.document['error']['next']}")
+
+
+def test_every_error_class_has_a_case() -> None:
+    def below(kind: type[Exception]) -> set[type[Exception]]:
+        return {kind, *(deeper for child in kind.__subclasses__() for deeper in below(child))}
+
+    groups = {"AaiclickError", "SchemaError", "PlanError", "MigrationError"}
+    assert {kind.__name__ for kind in below(AaiclickError) if kind.__module__ == "aaiclick.errors"} - groups <= set(IDS)
+
+
+def test_debug_shows_the_traceback(run: Run, script: Script) -> None:
+    script.report = KeyError("inner")
+    ran = run("migrate", "--debug")
+    assert ran.code == 2
+    assert "Traceback (most recent call last)" in ran.stderr
+    assert ran.stderr.splitlines()[-1].startswith("error: unexpected KeyError: 'inner'")
+
+
+def test_ctrl_c_says_that_the_next_run_resumes(run: Run, script: Script) -> None:
+    script.report = KeyboardInterrupt()
+    ran = run("migrate", "--database", "app")
+    assert (ran.code, ran.stdout) == (130, "")
+    assert ran.stderr == "interrupted. Nothing is lost: the next run resumes\nrun: aaiclick migrate --database app\n"
+    assert run("migrate", "--json").document["error"]["type"] == "Interrupted"
+    script.status = KeyboardInterrupt()
+    assert run("status").stderr == "interrupted\nrun: aaiclick status\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--debug"]])
+@pytest.mark.parametrize("error", [RuntimeError, StatementError, OutcomeUnknownError])
+def test_passwords_are_never_printed(run: Run, script: Script, arguments: list[str], error: type[Exception]) -> None:
+    url = "clickhouse://user:s3cr3t@h:8123/app"
+    script.report = error(f"cannot open {url} with s3cr3t")
+    ran = run("migrate", "--url", url, *arguments)
+    assert ran.code == 2
+    assert "s3cr3t" not in ran.stdout + ran.stderr
+    assert "clickhouse://user:***@h:8123/app" in ran.stdout + ran.stderr
+
+
+def test_a_password_that_is_a_word_does_not_blank_out_the_librarys_sentences(run: Run, script: Script) -> None:
+    script.status = ConnectionFailed("wrong user or password at clickhouse://u:wrong@h/app")
+    assert run("status", "--url", "clickhouse://u:wrong@h/app").stderr == "error: wrong user or password at clickhouse://u:***@h/app\n"
+
+
+def test_hiding_keeps_the_rest_of_a_text() -> None:
+    assert hide("a  b\n\tc", "") == "a  b\n\tc"
+    assert hide("at http://h and x", "h") == "at http://h and x"  # a password of one letter would blank out everything
+    assert hide("https://u:p@h:1/d?password=q&x=1 p", "") == "https://u:***@h:1/d?password=***&x=1 p"
+
+
+@pytest.mark.parametrize("url", ["nonsense", "postgresql://h/db", "chdb://", "clickhouse://h:port/db", "/var/lib/data"])
+@pytest.mark.parametrize("command", ["status", "migrate", "reflect"])
+def test_a_wrong_url_is_one_sentence(run: Run, url: str, command: str) -> None:
+    ran = run(command, "--url", url)
+    assert (ran.code, ran.stdout) == (2, "")
+    assert len(ran.stderr.splitlines()) == 1
+    assert ran.stderr.startswith("error: ")

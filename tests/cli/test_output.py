@@ -1,0 +1,109 @@
+"""Streams: pipes get plain text, terminals colour, and nothing from a database is obeyed by a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+
+import pytest
+
+from aaiclick.cli.output import Output, printable
+from tests.cli.scripted import COLOURS, ESCAPES, Terminal
+
+
+def piped(encoding: str = "utf-8") -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
+
+
+def text_of(stream: io.TextIOWrapper) -> str:
+    raw = stream.buffer
+    assert isinstance(raw, io.BytesIO)
+    return raw.getvalue().decode(stream.encoding)
+
+
+def test_a_pipe_gets_whole_lines_without_escape_codes() -> None:
+    out, err = piped(), piped()
+    output = Output(as_json=False, stdout=out, stderr=err)
+    long = "x" * 500 + " [bold]no markup[/bold] :smile:"
+    output.say(long, "green")
+    output.tell("✗ progress", "red")
+    assert text_of(out) == long + "\n"
+    assert text_of(err) == "✗ progress\n"
+
+
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE", "CLICOLOR_FORCE"])
+def test_a_pipe_stays_plain_whatever_the_environment_wants(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "1")
+    out = piped()
+    Output(as_json=False, stdout=out, stderr=out).say("text", "red")
+    assert text_of(out) == "text\n"
+
+
+def test_a_terminal_gets_colour_unless_no_color_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Terminal()
+    Output(as_json=False, stdout=out, stderr=out).say("text", "red")
+    assert COLOURS.search(out.getvalue())
+    monkeypatch.setenv("NO_COLOR", "1")
+    bare = Terminal()
+    Output(as_json=False, stdout=bare, stderr=bare).say("text", "red")
+    assert bare.getvalue() == "text\n"
+
+
+def test_control_characters_are_shown_not_obeyed() -> None:
+    assert printable("a\x1b[31mb\x07c\x9bd\u202ee\tf\ng é✓") == "a\\x1b[31mb\\x07c\\x9bd\\u202ee\tf\ng é✓"
+    out = Terminal()
+    Output(as_json=False, stdout=out, stderr=out).say("evil \x1b]0;title\x07 name")
+    assert "\x1b]" not in out.getvalue()
+    assert "\\x1b]0;title\\x07" in out.getvalue()
+
+
+def test_a_stream_without_unicode_gets_ascii() -> None:
+    out = piped("ascii")
+    Output(as_json=False, stdout=out, stderr=out).say("✓ a · b é")
+    assert text_of(out) == "+ a - b \\xe9\n"
+
+
+def test_tables_fit_a_terminal_and_are_whole_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [("operation_log", "sort key created_at -> (result_table, created_at)", "1,000")]
+    out, terminal = piped(), Terminal()
+    Output(as_json=False, stdout=out, stderr=out).table(("object", "change", "rows"), rows, frozenset({"rows"}), prefix="-- ")
+    Output(as_json=False, stdout=terminal, stderr=terminal).table(("object", "change", "rows"), rows, frozenset({"rows"}))
+    assert text_of(out).splitlines() == [
+        "-- object         change                                              rows",
+        "-- operation_log  sort key created_at -> (result_table, created_at)  1,000",
+    ]
+    assert max(len(line) for line in ESCAPES.sub("", terminal.getvalue()).splitlines()) <= 40
+    assert "operation_log" in terminal.getvalue()
+
+
+def test_sql_is_left_alone_in_a_pipe_and_not_wrapped_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    sql = "-- a comment\nSELECT 'a\tb'" + ", 1" * 50
+    out, terminal = piped(), Terminal()
+    Output(as_json=False, stdout=out, stderr=out).sql(sql)
+    Output(as_json=False, stdout=terminal, stderr=terminal).sql(sql)
+    assert text_of(out) == sql + "\n"
+    assert ESCAPES.sub("", terminal.getvalue()).splitlines()[1].endswith(", 1" * 50)
+
+
+def test_json_is_written_as_it_is() -> None:
+    out = piped()
+    Output(as_json=True, stdout=out, stderr=out).result({"a": ["é", None, 1.5, {"b": True}]})
+    assert json.loads(text_of(out)) == {"a": ["é", None, 1.5, {"b": True}]}
+
+
+def test_a_reader_that_went_away_stops_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with pytest.raises(BrokenPipeError):
+        os.write(writing, b"x")
+    with io.TextIOWrapper(os.fdopen(writing, "wb", buffering=0), write_through=True) as stream:
+        output = Output(as_json=False, stdout=stream, stderr=stream)
+        output.document("result")
+        output.say("result")
+        output.tell("progress")
+        output.sql("SELECT 1")
+        output.table(("a",), [("b",)])
+    output.tell("the stream is closed by now")
