@@ -4,6 +4,11 @@
       SpecError                    correct the declaration
         SpecChangedError             raise the version, or undo the edit
         MigrationError               correct the migration files
+          HistoryError                 the history was edited: put back what was released
+            DuplicateVersionError        two migrations have one number
+            MissingVersionError          a released or applied version is gone from the code
+            EditedMigrationError         a released or applied migration was changed
+            EditedLockError              a released version in schema.lock.json was changed
       UsageError                   call it differently (wrong client, URL, twin, policy)
       ConnectionFailed             the database cannot be reached or opened: nothing was done
       StatementError               the server refused a statement (code and name are the server's)
@@ -54,6 +59,26 @@ class SpecChangedError(SpecError):
 
 class MigrationError(SpecError):
     """The migrations of a schema contradict each other or its lock file."""
+
+
+class HistoryError(MigrationError):
+    """What was released or applied was edited afterwards. ``path`` names the file or version, the message what to do."""
+
+
+class DuplicateVersionError(HistoryError):
+    """Two migrations have the same number."""
+
+
+class MissingVersionError(HistoryError):
+    """A version that was released or applied is gone from the code."""
+
+
+class EditedMigrationError(HistoryError):
+    """A migration differs from the one that was released, or from the one that a database says was applied."""
+
+
+class EditedLockError(HistoryError):
+    """A released version in ``schema.lock.json`` differs from what was written there, or from what a database says was applied."""
 
 
 class UsageError(AaiclickError):

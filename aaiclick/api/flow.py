@@ -9,6 +9,7 @@ from aaiclick.api.report import Report
 from aaiclick.api.survey import Survey, Surveyed, digest_of, dump_forms, make_plan, residual, spec_differences, survey, warm
 from aaiclick.apply.executor import apply_steps
 from aaiclick.apply.lease import acquire, guarded, release
+from aaiclick.apply.leftovers import clean_leftovers
 from aaiclick.apply.options import ApplyOptions, StepOutcome
 from aaiclick.apply.owner import Owner
 from aaiclick.apply.record_cache import CacheEntry, update_cache
@@ -105,7 +106,7 @@ def gate(planned: Surveyed, policy: Policy) -> Verdict:
     if verdict.refused:
         keys = tuple(dict.fromkeys(key for refusal in verdict.refused for key in refusal.allow))
         command = " ".join(["aaiclick migrate", *(f"--allow '{key}'" for key in keys)])
-        words = tuple(f"{step.object}: {step.change}" for step in plan.required)
+        words = plan.differences([item.name for item in schema.objects])
         raise SchemaVersionError(schema.name, found.live.label, schema.version_label, words, command)
     blocked = tuple(step.blocked for step in verdict.run if step.blocked)
     if blocked:
@@ -139,6 +140,9 @@ def _under_lease(run: Run, planned: Surveyed, started: float) -> Routine[Report]
 def _apply(run: Run, planned: Surveyed, nonce: str, started: float) -> Routine[Report]:
     """Under the lease: what was planned before is only carried out if nobody changed anything in between."""
     database = planned.plan.database
+    options = ApplyOptions(keep_old_seconds=int(run.policy.keep_old.total_seconds()))
+    # First of all what a killed run left: until then the tables look neither like before nor like after.
+    yield from clean_leftovers(database, options)
     found = yield from survey(run.schema, database)
     if found.ahead:
         return _ahead(found, (yield from _now()) - started)
@@ -148,7 +152,6 @@ def _apply(run: Run, planned: Surveyed, nonce: str, started: float) -> Routine[R
     outcomes: tuple[StepOutcome, ...] = ()
     if verdict.run:
         yield Emit(PlanReady(run.schema.name, len(verdict.run), sum(step.rows for step in verdict.run)))
-        options = ApplyOptions(keep_old_seconds=int(run.policy.keep_old.total_seconds()))
         outcomes = yield from apply_steps(verdict.run, database, nonce, options)
     catalog = yield from read_catalog(database, tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects})))
     left, forms = residual(run.schema, catalog, planned.forms)
@@ -193,10 +196,16 @@ def _report(plan: Plan, verdict: Verdict, seconds: float) -> Report:
         steps=verdict.run,
         pending=tuple(refusal.step for refusal in verdict.pending),
         reasons=tuple(refusal.reason for refusal in verdict.pending),
-        notes=plan.notes,
+        notes=tuple(note for note in plan.notes if not _is_pending(note, verdict)),
         in_sync=True,
         duration=seconds,
     )
+
+
+def _is_pending(note: str, verdict: Verdict) -> bool:
+    """A surplus column is a pending step (or was just dropped), and need not be said twice."""
+    said = [refusal.step for refusal in verdict.pending] + list(verdict.run)
+    return any(note == f"{step.object}: {step.change} (left alone)" for step in said)
 
 
 def _now() -> Routine[float]:

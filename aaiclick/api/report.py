@@ -30,7 +30,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class KeptTable:
-    """An old table that was kept after a rebuild, for a rollback; ``expires`` is an ISO time in UTC."""
+    """An old table that was kept after a rebuild, for a rollback; ``expires`` is an ISO time in UTC ('': it stays until somebody decides)."""
 
     name: str
     table: str
@@ -43,7 +43,7 @@ class KeptTable:
 class Status:
     """What ``validate_schema`` found. ``live_version`` is None where nothing is recorded or recognised, 0 for an empty database.
 
-    ``differences`` have to be migrated; ``notes`` are harmless (surplus columns and the like). ``state`` is a short word:
+    ``unfinished`` says what a killed run left to be gone on with ('': nothing). ``differences`` have to be migrated; ``notes`` are harmless (surplus columns and the like). ``state`` is a short word:
     'in sync', 'behind', 'ahead', 'drift', 'changed', 'empty', 'unrecognised'.
     """
 

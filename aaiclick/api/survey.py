@@ -12,8 +12,9 @@ from aaiclick.apply.names import RECORDS
 from aaiclick.apply.record_cache import CacheEntry, parse_cache
 from aaiclick.apply.records import Record, read_latest
 from aaiclick.catalog.fingerprint import text_digest
-from aaiclick.catalog.forms import Catalog, Form, TableForm
-from aaiclick.catalog.read import read_catalog
+from aaiclick.catalog.forms import Catalog, Form, ServerFacts, TableForm
+from aaiclick.catalog.read import read_catalog, server_facts
+from aaiclick.errors import StatementError, UsageError
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.lockfile import Lock
 from aaiclick.plan.model import Plan
@@ -61,10 +62,30 @@ def survey(schema: Schema, database: str | None) -> Routine[Survey]:
     """Read the catalogue and the record."""
     lock = schema_lock(schema)
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else _names(schema, lock)
-    catalog = yield from read_catalog(database, names)
+    catalog = yield from _catalog(database, names)
     record = yield from read_latest(catalog.database, schema.name)
     live = live_version(schema, catalog, record.version if record else None, record is not None, lock)
     return Survey(schema, catalog, record, lock, live)
+
+
+OLDEST_SERVER = (23, 10)
+
+
+def _catalog(database: str | None, names: tuple[str, ...] | None) -> Routine[Catalog]:
+    """The catalogue; a server that is too old for the question is told apart from one that has another reason to refuse it."""
+    try:
+        catalog = yield from read_catalog(database, names)
+    except StatementError:
+        _require_server((yield from server_facts()))
+        raise
+    _require_server(catalog.server)
+    return catalog
+
+
+def _require_server(server: ServerFacts) -> None:
+    if server.version < OLDEST_SERVER:
+        oldest = ".".join(str(part) for part in OLDEST_SERVER)
+        raise UsageError(f"this server is ClickHouse {server.version_text}; the oldest that is supported is {oldest}: upgrade the server")
 
 
 def _names(schema: Schema, lock: Lock | None) -> tuple[str, ...]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 from aaiclick.api.drive import drive, drive_async
-from aaiclick.api.report import Status
+from aaiclick.api.report import KeptTable, Status
 from aaiclick.api.survey import Surveyed, make_plan, spec_differences, survey
+from aaiclick.apply.kept import KeptRow, kept_tables
+from aaiclick.apply.mark import find_marks
 from aaiclick.routine import AsyncConnection, Connection, Routine
 from aaiclick.specs.schema import Schema
 
@@ -25,6 +29,10 @@ def _validate(connection: Connection | AsyncConnection, schema: Schema, database
     state, differences = _judge(planned)
     pending = tuple(f"{step.object}: {step.change} (left alone)" for step in planned.plan.steps if step.optional)
     notes = tuple(dict.fromkeys((*planned.plan.notes, *pending)))
+    database = found.catalog.database
+    marks = yield from find_marks(database)
+    waiting = [mark if isinstance(mark, str) else f"a {mark.work.kind} of {mark.table} was not finished" for mark in marks]
+    kept = yield from kept_tables(database)
     return Status(
         schema=schema.name,
         database=found.catalog.database,
@@ -35,13 +43,20 @@ def _validate(connection: Connection | AsyncConnection, schema: Schema, database
         in_sync=state == "in sync",
         differences=differences,
         notes=notes,
-        kept_tables=(),
+        kept_tables=tuple(_kept(row) for row in kept),
+        unfinished="; ".join(waiting),
     )
+
+
+def _kept(row: KeptRow) -> KeptTable:
+    expires = datetime.fromtimestamp(row.kept.expires, timezone.utc).isoformat() if row.kept.expires else ""
+    return KeptTable(row.name, row.kept.table, row.rows, row.bytes, expires)
 
 
 def _judge(planned: Surveyed) -> tuple[str, tuple[str, ...]]:
     found = planned.survey
-    words = tuple(f"{step.object}: {step.change}" + (f" ({step.blocked})" if step.blocked else "") for step in planned.plan.required)
+    words = planned.plan.differences([item.name for item in found.schema.objects])
+    words += tuple(f"{step.object}: blocked: {step.blocked}" for step in planned.plan.required if step.blocked)
     if found.ahead and found.record is not None and found.schema.version is not None:
         oldest = found.record.oldest_code
         fine = oldest is not None and oldest <= found.schema.version

@@ -9,6 +9,7 @@ from aaiclick.apply.identity import Part
 
 SMALL_ROWS = 1_000_000
 """Partitions below one insert block share a chunk: one block gives one part per target partition either way."""
+SMALL_BYTES = 64 << 20
 MOST_PARTS = 1000
 """Parts in one chunk; their names stand in the statement."""
 
@@ -54,6 +55,11 @@ def cut(parts: Iterable[Part], *, rows: int, size: int, ordered: bool) -> tuple[
         packed += _pack(group, rows, size)
     packed += _pack([part for group in small for part in group], min(rows, SMALL_ROWS), size)
     return tuple(packed)
+
+
+def sequences(chunk: Chunk) -> tuple[tuple[Part, ...], ...]:
+    """The parts of a chunk in runs that fit into one insert block each (a large part is a run of its own), in their order."""
+    return tuple(run.parts for run in _pack(chunk.parts, SMALL_ROWS, SMALL_BYTES))
 
 
 def _pack(parts: Sequence[Part], rows: int, size: int) -> tuple[Chunk, ...]:

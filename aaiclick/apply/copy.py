@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from aaiclick.apply.chunks import Chunk, cut
+from aaiclick.apply.chunks import Chunk, cut, sequences
 from aaiclick.apply.identity import Part, Physical, parts
 from aaiclick.apply.mutations import mutations, now
 from aaiclick.apply.names import staging_table
@@ -108,9 +108,11 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
     targets = ", ".join(quote_name(column.target) for column in job.columns)
     reads = ", ".join(column.read for column in job.columns)
     source = qualified(job.site.database, job.source.name)
-    # The order of rows matters: one INSERT for each part, so that block numbers follow it.
-    for selected in [(part,) for part in chunk.parts] if job.work.ordered else [chunk.parts]:
+    # Where the order of rows matters the INSERTs follow it one by one, so that block numbers do.
+    for selected in sequences(chunk) if job.work.ordered else [chunk.parts]:
         sql = f"INSERT INTO {qualified(job.site.database, staging)} ({targets}) SELECT {reads} FROM {source} WHERE {condition(job, selected)}"
+        if job.work.ordered:
+            sql += _in_order(selected)
         size: Sent = {"max_query_size": 2 * len(sql) + 262144}
         yield Command(sql, settings=merged(settings, size), long=True)
 
@@ -138,6 +140,15 @@ def _compare(job: Job, chunk: Chunk, staging: str, slow: bool) -> Routine[int]:
             " a row policy or a setting of this user hides the others. Nothing was swapped: the table is as it was"
         )
     return found.rows
+
+
+def _in_order(selected: Sequence[Part]) -> str:
+    """One thread reads a single part in its order anyway; several are put in the order of their blocks, which only small ones are."""
+    if len(selected) == 1:
+        return ""
+    names = ", ".join(quote_string(part.name) for part in selected)
+    places = ", ".join(str(place) for place in range(len(selected)))
+    return f" ORDER BY transform(toString(_part), [{names}], [{places}], {len(selected)}), _part_offset"
 
 
 def condition(job: Job, selected: Sequence[Part]) -> str:

@@ -10,7 +10,7 @@ from aaiclick.plan.changes.base import Change
 from aaiclick.plan.changes.column_attributes import ChangeCodec, ChangeColumnComment, ChangeColumnSettings, ChangeStatistics
 from aaiclick.plan.changes.column_default import ChangeDefault
 from aaiclick.plan.changes.column_type import RetypeColumn
-from aaiclick.plan.changes.columns import AddColumn, MoveColumn, RenameColumn
+from aaiclick.plan.changes.columns import AddColumn, DropColumn, MoveColumn, RenameColumn
 from aaiclick.plan.changes.keys import ChangeEngine, ChangeFixedKey, ChangeSamplingKey, ChangeSortKey
 from aaiclick.plan.changes.objects import ChangeConstraint, ChangeIndex, ChangeProjection
 from aaiclick.plan.changes.settings import ChangeComment, ChangeSetting
@@ -28,6 +28,7 @@ def diff_table(live: TableForm, target: Target, absent_parts: dict[str, int] | N
     renamed = {column.name: replace(column, name=new_names.get(column.name, column.name)) for column in live.columns}
     present = {column.name: column for column in renamed.values()}
     old_names = {new: old for old, new in target.renames}
+    changes.extend(DropColumn(name, column) for column in target.in_the_way)
     changes.extend(_added(name, wanted, present))
     for column in wanted.columns:
         old = present.get(column.name)

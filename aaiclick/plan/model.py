@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -18,7 +19,7 @@ PLAN_FORMAT = 1
 class Step:
     """One step of a plan.
 
-    ``change`` says in words what differs; ``sql`` is what will be sent (names with a ``<run>`` in them get the run's own
+    ``change`` says in words what differs (``changes``: one by one); ``sql`` is what will be sent (names with a ``<run>`` in them get the run's own
     number), lines that begin with ``--`` tell what is no SQL. ``rows`` and ``bytes`` are what it has to read, ``seconds`` an estimate
     or None. ``optional`` steps clean up what the code no longer declares: they are only carried out where asked for. ``blocked`` is ''
     or says, with count and example, why the data stands in the way.
@@ -36,6 +37,12 @@ class Step:
     seconds: float | None = None
     optional: bool = False
     blocked: str = ""
+    changes: tuple[str, ...] = ()
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """Each difference that the step removes, with the object's name in front."""
+        return tuple(f"{self.object}: {change}" for change in self.changes or (self.change,))
 
     @property
     def destructive(self) -> bool:
@@ -72,6 +79,12 @@ class Plan:
     def hazards(self) -> tuple[Hazard, ...]:
         """All hazards, in the order of the steps."""
         return tuple(hazard for step in self.steps for hazard in step.hazards)
+
+    def differences(self, order: Sequence[str]) -> tuple[str, ...]:
+        """What has to change, one sentence each; objects in the given order (that of their declaration), others behind."""
+        place = {name: index for index, name in enumerate(order)}
+        steps = sorted(self.required, key=lambda step: place.get(step.object, len(place)))
+        return tuple(words for step in steps for words in step.differences)
 
     @property
     def in_sync(self) -> bool:

@@ -20,6 +20,11 @@ def words(changes: Sequence[Change]) -> str:
     return "; ".join(change.words for change in changes)
 
 
+def each(changes: Sequence[Change]) -> tuple[str, ...]:
+    """All changes, one by one."""
+    return tuple(change.words for change in changes)
+
+
 def change_hazards(changes: Sequence[Change]) -> tuple[Hazard, ...]:
     """What the changes do, whatever the strategy; each said once."""
     return tuple(dict.fromkeys(hazard for change in changes for hazard in change.hazards))
@@ -64,6 +69,7 @@ def alter_step(case: TableCase, work: AlterWork, changes: Sequence[Change], bloc
         bytes=touched if mutates else 0,
         optional=bool(label),
         blocked=blocked,
+        changes=each(changes),
     )
 
 
@@ -90,7 +96,7 @@ def attach_step(case: TableCase, work: AttachWork, changes: Sequence[Change], bl
     ]
     hazards = (*change_hazards(changes), Hazard("holds-up-writers", f"inserts into {case.live.name} wait or are refused for a moment"))
     return Step(
-        f"{case.live.name}:attach", case.live.name, words(changes), "attach", sql, work, hazards, case.live.rows, 0, blocked=blocked
+        f"{case.live.name}:attach", case.live.name, words(changes), "attach", sql, work, hazards, case.live.rows, 0, blocked=blocked, changes=each(changes)
     )
 
 
@@ -117,7 +123,7 @@ def rebuild_step(case: TableCase, work: RebuildWork, changes: Sequence[Change], 
         extra.append(Hazard("holds-up-writers", f"inserts into {case.live.name} are refused while the last part is copied"))
     hazards = (*change_hazards(changes), *extra)
     return Step(
-        f"{case.live.name}:rebuild", case.live.name, words(changes), "rebuild", sql, work, hazards, case.live.rows, case.live.bytes, blocked=blocked
+        f"{case.live.name}:rebuild", case.live.name, words(changes), "rebuild", sql, work, hazards, case.live.rows, case.live.bytes, blocked=blocked, changes=each(changes)
     )
 
 
@@ -134,6 +140,7 @@ def impossible_step(case: TableCase, changes: Sequence[Change], refusal: str) ->
         rows=case.live.rows,
         bytes=case.live.bytes,
         blocked=f"{case.live.name} cannot be changed that way ({refusal})",
+        changes=each(changes),
     )
 
 

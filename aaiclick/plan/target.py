@@ -15,13 +15,15 @@ from aaiclick.specs.tables import Table
 class Target:
     """``form``: the wanted table, surplus columns behind the column they stand behind. ``renames``: old -> new column names that apply to the live table.
     ``surplus``: columns that the code no longer declares. ``notes``: live clauses that nobody declared, left alone.
-    ``free_primary_key``: any prefix of the sort key is fine."""
+    ``free_primary_key``: any prefix of the sort key is fine. ``in_the_way``: surplus columns that cannot stand beside a declared one
+    (the parts ``c.x`` of a Nested where ``c`` is declared): the declaration can only be reached without them."""
 
     form: TableForm
     renames: tuple[tuple[str, str], ...]
     surplus: tuple[str, ...]
     notes: tuple[str, ...]
     free_primary_key: bool
+    in_the_way: tuple[ColumnForm, ...] = ()
 
 
 def make_target(table: Table, declared: TableForm, live: TableForm, renames: dict[str, str] | None = None) -> Target:
@@ -33,13 +35,15 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
     notes: list[str] = []
     columns = [_column(column, _spec_of(table, column.name), live.column(before.get(column.name, column.name)), notes) for column in declared.columns]
     taken = {column.name for column in declared.columns} | {old for old, _ in applied}
-    surplus = tuple(column for column in live.columns if column.name not in taken)
+    left = tuple(column for column in live.columns if column.name not in taken)
+    blocking = tuple(column for column in left if any(_collide(column.name, wanted.name) for wanted in declared.columns))
+    surplus = tuple(column for column in left if column not in blocking)
     engine = table.engine
     free_key = not (isinstance(engine, MergeTree) and engine.declares("primary_key"))
     form = replace(
         declared,
         name=live.name,
-        columns=_with_surplus(columns, live, dict(applied)),
+        columns=_with_surplus(columns, replace(live, columns=tuple(column for column in live.columns if column not in blocking)), dict(applied)),
         indexes=declared.indexes if table.declares("indexes") else live.indexes,
         projections=declared.projections if table.declares("projections") else live.projections,
         constraints=declared.constraints if table.declares("constraints") else live.constraints,
@@ -52,7 +56,12 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
         if wanted and wanted != found:
             notes.append(f"{what} {wanted} is not declared (left alone)")
     notes.extend(f"column {column.name} is no longer declared (left alone)" for column in surplus)
-    return Target(form, applied, tuple(column.name for column in surplus), tuple(notes), free_key)
+    return Target(form, applied, tuple(column.name for column in surplus), tuple(notes), free_key, blocking)
+
+
+def _collide(one: str, other: str) -> bool:
+    """``c`` and ``c.x`` share the file that holds the sizes of arrays: the engine refuses to have both (error 36)."""
+    return one.startswith(f"{other}.") or other.startswith(f"{one}.")
 
 
 def _with_surplus(declared: list[ColumnForm], live: TableForm, new_names: dict[str, str]) -> tuple[ColumnForm, ...]:

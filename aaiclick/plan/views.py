@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from aaiclick.catalog.canonical import canonical_views
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, UnsupportedForm, ViewForm
+from aaiclick.catalog.normal import normal_form
 from aaiclick.catalog.scratch import Scratch
+from aaiclick.catalog.tokens import TokenError, Tokens, unquote
+from aaiclick.errors import SpecError
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.steps import create_step
@@ -32,10 +35,29 @@ def create_sql(item: Viewlike, database: str) -> str:
 
 
 def create_order(items: Sequence[Viewlike], catalog: Catalog) -> tuple[Step, ...]:
-    """CREATE steps for the missing ones: dictionaries first, then views, then materialized views (each in order of declaration)."""
-    missing = [item for item in items if catalog.get(item.name) is None]
+    """CREATE steps for the missing ones: what a definition reads comes before it, otherwise dictionaries, views, materialized views in
+    order of declaration. ``SpecError`` names a cycle."""
     rank = {Dictionary.noun: 0, View.noun: 1, MaterializedView.noun: 2}
-    return tuple(create_step(item.name, item.noun, create_sql(item, catalog.database)) for item in sorted(missing, key=lambda item: rank[item.noun]))
+    waiting = sorted((item for item in items if catalog.get(item.name) is None), key=lambda item: rank[item.noun])
+    ordered: list[Viewlike] = []
+    while waiting:
+        names = {item.name for item in waiting}
+        ready = next((item for item in waiting if not (_reads(item) & names) - {item.name}), None)
+        if ready is None:
+            raise SpecError(f"{waiting[0].noun} {waiting[0].name}", f"these definitions read each other in a circle: {', '.join(sorted(names))}")
+        waiting.remove(ready)
+        ordered.append(ready)
+    return tuple(create_step(item.name, item.noun, create_sql(item, catalog.database)) for item in ordered)
+
+
+def _reads(item: Viewlike) -> set[str]:
+    """Every name in a definition: more than it reads, but an object is not declared under a name that is only a column's elsewhere."""
+    text = item.source if isinstance(item, Dictionary) else item.query
+    try:
+        tokens = Tokens(text)
+    except TokenError:
+        return set()
+    return {unquote(token.text) for token in tokens.items if token.kind in ("word", "name", "string")}
 
 
 def plan_views(
@@ -61,19 +83,20 @@ def plan_views(
 def _replace(item: Viewlike, live: LiveObject, form: Form, database: str) -> Step | None:
     name = qualified(database, item.name)
     if isinstance(item, Dictionary):
-        if not isinstance(live.form, DictionaryForm) or not isinstance(form, DictionaryForm) or live.form == form:
+        if not isinstance(live.form, DictionaryForm) or not isinstance(form, DictionaryForm) or normal_form(live.form) == normal_form(form):
             return None
         sql = create_sql(item, database).replace("CREATE DICTIONARY", "CREATE OR REPLACE DICTIONARY", 1)
         return Step(f"{item.name}:replace", item.name, "definition differs", "replace", [sql], ReplaceWork((sql,)))
-    assert isinstance(live.form, ViewForm)
-    assert isinstance(form, ViewForm)
-    words = _differences(item, live.form, form)
+    before, after = normal_form(live.form), normal_form(form)
+    assert isinstance(before, ViewForm)
+    assert isinstance(after, ViewForm)
+    words = _differences(item, before, after)
     if not words:
         return None
     if isinstance(item, View):
         sql = create_sql(item, database).replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1)
         return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", [sql], ReplaceWork((sql,)))
-    if words == ["query differs"] and not form.refresh:
+    if words == ["query differs"] and not after.refresh:
         sql = f"ALTER TABLE {name} MODIFY QUERY {item.query}"
         return Step(f"{item.name}:replace", item.name, "query differs", "replace", [sql], ReplaceWork((sql,)))
     statements = (f"DROP VIEW {name}", create_sql(item, database))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, TypedDict
+from typing import ClassVar, Literal, TypedDict
 
 from pydantic import ConfigDict, Field
 from typing_extensions import Unpack
@@ -26,6 +26,7 @@ class MigrationFields(TypedDict, total=False):
     title: str
     rebuild: dict[str, Rebuild]
     renames: dict[str, str]
+    strategy: dict[str, Literal["alter", "rebuild"]]
     sql: list[str]
     move: Callable[..., object] | None
     oldest_code: int | None
@@ -35,8 +36,9 @@ class Migration(Spec):
     """What has to happen between version - 1 and ``version`` beyond the difference of the two declarations. Every part is optional.
 
     ``rebuild``: per table, how the new columns follow from the old ones. ``renames``: ``{"table.column": "new column"}`` or
-    ``{"table": "new table"}``. ``sql``: statements. ``move``: a callable that moves data. ``oldest_code``: the oldest code version
-    that still runs on the result.
+    ``{"table": "new table"}``. ``strategy``: per table, ``alter`` (in place, or the plan is blocked) or ``rebuild`` (by a copy, even
+    where ALTER would do). ``sql``: statements. ``move``: a function, sync or async, that moves data; it is called with a
+    ``MoveContext`` (``AsyncMoveContext``). ``oldest_code``: the oldest code version that still runs on the result.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -45,6 +47,7 @@ class Migration(Spec):
     title: str = ""
     rebuild: dict[str, Rebuild] = Field(default_factory=dict[str, Rebuild])
     renames: dict[str, str] = Field(default_factory=dict[str, str])
+    strategy: dict[str, Literal["alter", "rebuild"]] = Field(default_factory=dict[str, Literal["alter", "rebuild"]])
     sql: list[str] = Field(default_factory=list[str])
     move: Callable[..., object] | None = Field(default=None, exclude=True)
     oldest_code: int | None = Field(default=None, ge=1)
@@ -53,3 +56,19 @@ class Migration(Spec):
         self._construct(version, {"version": version, **fields})
         if self.oldest_code is not None and self.oldest_code > version:
             raise SpecError(f"migration {version}", f"oldest_code {self.oldest_code} is newer than the migration itself")
+        both = sorted(table for table, way in self.strategy.items() if way == "alter" and table in self.rebuild)
+        if both:
+            raise SpecError(f"migration {version}: {both[0]}", "has a rebuild, and the strategy alter")
+        wrong = sorted(new for new in self.renames.values() if "." in new or not new)
+        if wrong:
+            raise SpecError(f"migration {version}: renames", f"{wrong[0]!r} is no new name: write the name alone, without its table")
+
+    @property
+    def rebuilds(self) -> dict[str, Rebuild]:
+        """Every table that is to be rebuilt, those without an expression included."""
+        return {**{table: Rebuild() for table, way in self.strategy.items() if way == "rebuild"}, **self.rebuild}
+
+    @property
+    def explicit(self) -> bool:
+        """True where it does something of its own: statements or a function."""
+        return bool(self.sql) or self.move is not None

@@ -18,15 +18,18 @@ def random_rows(form: TableForm, name: str, count: int = 12) -> str:
     return f"INSERT INTO {name} ({names}) SELECT {values} FROM (SELECT *, rowNumberInAllBlocks() AS number FROM generateRandom({quote_string(shape)}, 1, 6, 3) LIMIT {count})"
 
 
-def tame_rows(form: TableForm, name: str, count: int = 12) -> str:
+def tame_rows(form: TableForm, name: str, count: int = 12, wanted: TableForm | None = None) -> str:
     """An INSERT of small numbers (as text where the column is text), and of the type's default where it takes no number."""
     columns = insertable(form)
     names = ", ".join(quote_name(column.name) for column in columns)
-    values = ", ".join(_fixed(form, column) or _tame(column) for column in columns)
+    values = ", ".join(_fixed(form, column) or _tame(column, wanted) for column in columns)
     return f"INSERT INTO {name} ({names}) SELECT {values} FROM numbers({count})"
 
 
-def _tame(column: ColumnForm) -> str:
+def _tame(column: ColumnForm, wanted: TableForm | None = None) -> str:
+    new = wanted.column(column.name) if wanted is not None else None
+    if new is not None and "String" in column.type and "Array(" not in column.type and "Array(" in new.type:
+        return "'[]'"  # the only text that every array type reads
     literal = quote_string(column.type)
     if column.type.startswith(_PLAIN) and "SimpleAggregate" not in column.type:
         return f"CAST(toString(number), {literal})"

@@ -40,5 +40,5 @@ def test_pair(pair: dict[str, str], aaiclick_engine: EmbeddedEngine) -> None:
 
 def _fill(ground: Ground, random: bool) -> None:
     form = form_of(ground, ground.live, "t")
-    make = random_rows if random else tame_rows
-    ground.engine.command(make(form, f"`{ground.live}`.t"))
+    name = f"`{ground.live}`.t"
+    ground.engine.command(random_rows(form, name) if random else tame_rows(form, name, wanted=form_of(ground, ground.direct, "t")))

@@ -13,7 +13,7 @@ CREATE TABLE {db}.t (id UInt64, title LowCardinality(String) DEFAULT 'none', hos
 -- expect
 -- plan
 
--- t: column name is renamed to title; column host is missing; column title: type String -> LowCardinality(String), DEFAULT 'none'; column day: codec none -> DoubleDelta, LZ4; column note: comment '' -> 'n'; column note stands elsewhere (wanted: after day); index ix is no longer declared; TTL none -> day + toIntervalYear(100); setting min_bytes_for_wide_part none -> 0
+-- t: column name is renamed to title; column host is missing; column title: type String -> LowCardinality(String), DEFAULT 'none'; column day: codec none -> DoubleDelta, LZ4; column note: comment '' -> 'n'; index ix is no longer declared; TTL none -> day + toIntervalYear(100); setting min_bytes_for_wide_part none -> 0
 --   strategy: mutate, 110 rows, 0 B
 --   old-code-breaks: code that reads or writes name fails
 --   old-code-breaks: code that relies on String for title may fail
@@ -21,7 +21,7 @@ CREATE TABLE {db}.t (id UInt64, title LowCardinality(String) DEFAULT 'none', hos
 --   rewrites-data: the server rewrites parts of t in the background
 ALTER TABLE `db`.`t` (DROP INDEX `ix`), (RENAME COLUMN `name` TO `title`), (ADD COLUMN `host` String AFTER `title`);
 ALTER TABLE `db`.`t` MODIFY COLUMN `title` LowCardinality(String) DEFAULT 'none';
-ALTER TABLE `db`.`t` (MODIFY COLUMN `day` Date CODEC(DoubleDelta, LZ4)), (COMMENT COLUMN `note` 'n'), (MODIFY COLUMN `note` Nullable(String) AFTER `day`), (MODIFY TTL day + toIntervalYear(100)), (MODIFY SETTING min_bytes_for_wide_part = 0);
+ALTER TABLE `db`.`t` (MODIFY COLUMN `day` Date CODEC(DoubleDelta, LZ4)), (COMMENT COLUMN `note` 'n'), (MODIFY TTL day + toIntervalYear(100)), (MODIFY SETTING min_bytes_for_wide_part = 0);
 
 -- t: column amount is no longer declared
 --   strategy: mutate, 110 rows, 6.2 KiB (only if asked for)

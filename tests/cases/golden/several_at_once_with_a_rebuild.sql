@@ -13,14 +13,14 @@ CREATE TABLE {db}.t (id UInt64, title LowCardinality(String) DEFAULT 'none', hos
 -- expect
 -- plan
 
--- t: column name is renamed to title; column host is missing; column title: type String -> LowCardinality(String), DEFAULT 'none'; column day: codec none -> DoubleDelta, LZ4; column note: comment '' -> 'n'; column note stands elsewhere (wanted: after day); partition key toYYYYMM(day) -> day; sort key id -> (title, id); index ix2 is missing; index ix is no longer declared; setting index_granularity 8192 -> 1024
+-- t: column name is renamed to title; column host is missing; column title: type String -> LowCardinality(String), DEFAULT 'none'; column day: codec none -> DoubleDelta, LZ4; column note: comment '' -> 'n'; partition key toYYYYMM(day) -> day; sort key id -> (title, id); index ix2 is missing; index ix is no longer declared; setting index_granularity 8192 -> 1024
 --   strategy: rebuild, 110 rows, 6.2 KiB
 --   old-code-breaks: code that reads or writes name fails
 --   old-code-breaks: code that relies on String for title may fail
 --   rewrites-data: all 110 rows of t are copied
-CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `title` LowCardinality(String) DEFAULT 'none', `host` String, `day` Date CODEC(DoubleDelta, LZ4), `note` Nullable(String) COMMENT 'n', `amount` Int32, INDEX ix2 host TYPE bloom_filter GRANULARITY 1) ENGINE = MergeTree PARTITION BY day ORDER BY (title, id) SETTINGS index_granularity = 1024;
+CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `title` LowCardinality(String) DEFAULT 'none', `host` String, `day` Date CODEC(DoubleDelta, LZ4), `amount` Int32, `note` Nullable(String) COMMENT 'n', INDEX ix2 host TYPE bloom_filter GRANULARITY 1) ENGINE = MergeTree PARTITION BY day ORDER BY (title, id) SETTINGS index_granularity = 1024;
 -- for each partition, in chunks, through a staging table, with count and checksum:
-INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `title`, `day`, `note`, `amount`) SELECT `id`, CAST(`name`, 'LowCardinality(String)'), `day`, `note`, `amount` FROM `db`.`t`;
+INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `title`, `day`, `amount`, `note`) SELECT `id`, CAST(`name`, 'LowCardinality(String)'), `day`, `amount`, `note` FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
 -- wait for inserts that were running, move their rows across
 DROP TABLE `db`.`_aaiclick_<run>_t`;

@@ -11,12 +11,6 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 -- expect
 -- plan
 
--- t: column host is missing; sort key id -> (id, host); primary key id -> id
---   strategy: rebuild, 110 rows, 5.4 KiB
---   rewrites-data: all 110 rows of t are copied
-CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `name` String, `day` Date, `amount` Int32, `note` Nullable(String), `host` String) ENGINE = MergeTree PARTITION BY toYYYYMM(day) PRIMARY KEY id ORDER BY (id, host) SETTINGS index_granularity = 8192;
--- for each partition, in chunks, through a staging table, with count and checksum:
-INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `name`, `day`, `amount`, `note`) SELECT `id`, `name`, `day`, `amount`, `note` FROM `db`.`t`;
-EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their rows across
-DROP TABLE `db`.`_aaiclick_<run>_t`;
+-- t: column host is missing; sort key id -> (id, host)
+--   strategy: alter
+ALTER TABLE `db`.`t` (ADD COLUMN `host` String AFTER `note`), (MODIFY ORDER BY (id, host));

@@ -11,7 +11,7 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 -- expect
 -- plan
 
--- t: sort key id -> (id, name); primary key id -> id
+-- t: sort key id -> (id, name)
 --   strategy: rebuild, 110 rows, 5.4 KiB
 --   rewrites-data: all 110 rows of t are copied
 CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `name` String, `day` Date, `amount` Int32, `note` Nullable(String)) ENGINE = MergeTree PARTITION BY toYYYYMM(day) PRIMARY KEY id ORDER BY (id, name) SETTINGS index_granularity = 8192;

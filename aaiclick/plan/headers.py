@@ -1,0 +1,188 @@
+"""The header of a migration script: what it declares, in comment lines at the top of the file.
+
+    -- strategy: rebuild operation_log
+    --   kwargs = mapConcat(kwargs,
+    --            mapFromArrays(names, args))
+    --   where operation != ''
+    -- rename: operation_log.op -> operation
+    -- oldest_code: 4
+
+The header ends at the first line that is no comment. Every line of it is ``-- key: value``, or belongs to the ``rebuild`` above it and is
+indented by at least two more spaces; a line that is indented further continues the one before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from aaiclick.errors import MigrationError
+
+Way: TypeAlias = Literal["alter", "rebuild"]
+STRATEGIES = "derived, sql, alter TABLE or rebuild TABLE"
+_KEY = re.compile(r"--\s?([A-Za-z_]+)\s*:\s*(.*)\Z")
+_INDENTED = re.compile(r"--(\s{2,})(\S.*)\Z")
+_ITEM = re.compile(r"(?:(where)\s+(.+)|(`(?:[^`\\]|\\.)+`|[\w.]+)\s*=\s*(.+))\Z", re.DOTALL)
+_RENAME = re.compile(r"([^\s>]+)\s*->\s*(\S+)\Z")
+
+
+@dataclass(slots=True)
+class RebuildLines:
+    """What stands under ``strategy: rebuild TABLE``."""
+
+    columns: dict[str, str] = field(default_factory=dict[str, str])
+    where: str | None = None
+
+
+@dataclass(slots=True)
+class Header:
+    """A header as it was read; ``lines`` is how many lines of the file it takes."""
+
+    title: str = ""
+    oldest_code: int | None = None
+    renames: dict[str, str] = field(default_factory=dict[str, str])
+    ways: dict[str, Way] = field(default_factory=dict[str, Way])
+    rebuilds: dict[str, RebuildLines] = field(default_factory=dict[str, RebuildLines])
+    sql: bool = False
+    derived: bool = False
+    lines: int = 0
+
+
+def read_header(text: str, where: str) -> Header:
+    """The header of a script; ``MigrationError`` that names file and line where it is wrong or missing."""
+    return _Reader(where).read(text.splitlines())
+
+
+class _Reader:
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.header = Header()
+        self.line = 0
+        self.said: set[str] = set()
+        self.rebuild: tuple[str, RebuildLines] | None = None
+        self.item: list[str] = []
+        self.item_line = 0
+        self.indent = 0
+        self.keys: dict[str, Callable[[str], None]] = {
+            "title": self._title,
+            "strategy": self._strategy,
+            "rename": self._rename,
+            "oldest_code": self._oldest_code,
+        }
+
+    def read(self, lines: list[str]) -> Header:
+        begun = False
+        for line in lines:
+            if not line.strip() and not begun:
+                self.line += 1
+                continue
+            if not line.startswith("--"):
+                break
+            begun = True
+            self.line += 1
+            self._read_line(line.rstrip())
+        self._end_item()
+        if not (self.header.sql or self.header.derived or self.header.ways):
+            self.line = max(self.line, 1)
+            raise self._error(f"the header names no strategy: begin the file with a line '-- strategy: ...' ({STRATEGIES})")
+        if self.header.derived and (self.header.sql or self.header.ways):
+            raise self._error("strategy: derived stands alone: the others say what is not derived")
+        self.header.lines = self.line
+        return self.header
+
+    def _read_line(self, line: str) -> None:
+        indented = _INDENTED.match(line)
+        if indented is not None and self.rebuild is not None:
+            self._indented(len(indented.group(1)), indented.group(2))
+            return
+        self._end_item()
+        self.rebuild = None
+        found = _KEY.match(line)
+        if found is None:
+            raise self._error(f"{line[:60]!r} is no header line. A header line is '-- key: value'; an empty line ends the header")
+        key, value = found.group(1), found.group(2).strip()
+        if key not in self.keys:
+            raise self._error(f"unknown key {key}: a header has {', '.join(self.keys)}")
+        if not value:
+            raise self._error(f"{key} has no value")
+        self.keys[key](value)
+
+    def _title(self, value: str) -> None:
+        self._once("title")
+        self.header.title = value
+
+    def _oldest_code(self, value: str) -> None:
+        self._once("oldest_code")
+        if not value.isdigit() or int(value) < 1:
+            raise self._error(f"oldest_code is a version number from 1 on, not {value!r}")
+        self.header.oldest_code = int(value)
+
+    def _rename(self, value: str) -> None:
+        found = _RENAME.match(value)
+        if found is None or "." in found.group(2):
+            raise self._error(f"{value!r} is no rename: write 'table.column -> new_column' or 'table -> new_table'")
+        if found.group(1) in self.header.renames:
+            raise self._error(f"{found.group(1)} is renamed twice")
+        self.header.renames[found.group(1)] = found.group(2)
+
+    def _strategy(self, value: str) -> None:
+        word, _, table = value.partition(" ")
+        table = table.strip()
+        if word in ("derived", "sql") and not table:
+            setattr(self.header, word, True)
+            return
+        if word == "callable":
+            raise self._error("a callable needs a Python file: NNNN_what.py with Migration(version=..., move=...)")
+        if word not in ("alter", "rebuild") or not table or " " in table:
+            raise self._error(f"{value!r} is no strategy: write {STRATEGIES}")
+        if table in self.header.ways:
+            raise self._error(f"table {table} has two strategies")
+        if word == "alter":
+            self.header.ways[table] = "alter"
+        else:
+            self.header.ways[table] = "rebuild"
+            self.rebuild = (table, RebuildLines())
+            self.header.rebuilds[table] = self.rebuild[1]
+            self.indent = 0
+
+    def _indented(self, indent: int, text: str) -> None:
+        if not self.indent:
+            self.indent = indent
+        if indent > self.indent and self.item:
+            self.item.append(text)
+            return
+        if indent < self.indent:
+            raise self._error("is indented less than the line above it")
+        self._end_item()
+        self.item, self.item_line = [text], self.line
+
+    def _end_item(self) -> None:
+        if not self.item or self.rebuild is None:
+            return
+        text, self.item = "\n".join(self.item), []
+        now, self.line = self.line, self.item_line
+        found = _ITEM.match(text)
+        table, lines = self.rebuild
+        if found is None:
+            raise self._error(f"{text.splitlines()[0][:60]!r} is neither 'column = expression' nor 'where condition'")
+        if found.group(1):
+            if lines.where is not None:
+                raise self._error(f"rebuild {table} has two filters")
+            lines.where = found.group(2).strip()
+        else:
+            column = found.group(3)
+            column = column[1:-1].replace("\\`", "`").replace("\\\\", "\\") if column.startswith("`") else column
+            if column in lines.columns:
+                raise self._error(f"column {column} has two expressions")
+            lines.columns[column] = found.group(4).strip()
+        self.line = now
+
+    def _once(self, key: str) -> None:
+        if key in self.said:
+            raise self._error(f"{key} stands here twice")
+        self.said.add(key)
+
+    def _error(self, problem: str) -> MigrationError:
+        return MigrationError(f"{self.where}, line {self.line}", problem)
