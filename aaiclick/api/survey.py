@@ -13,6 +13,7 @@ from aaiclick.apply.record_cache import CacheEntry, parse_cache
 from aaiclick.apply.records import Record, read_latest
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, ServerFacts, TableForm
+from aaiclick.catalog.normal import normal
 from aaiclick.catalog.read import read_catalog, server_facts
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.plan.diff import diff_table
@@ -145,7 +146,7 @@ def spec_differences(found: Survey, forms: Mapping[str, Form]) -> tuple[str, ...
     for name in sorted(declared & set(recorded)):
         old, new = recorded[name], forms.get(name)
         if isinstance(old, TableForm) and isinstance(new, TableForm):
-            target = Target(new, (), (), (), free_primary_key=False)
+            target = Target(normal(new), (), (), (), free_primary_key=False)
             words += [f"{name}: {change.words}" for change in diff_table(old, target)]
             kept = {column.name for column in new.columns}
             words += [f"{name}: column {column.name} is no longer declared" for column in old.columns if column.name not in kept]
