@@ -26,4 +26,4 @@ test: ## the tests
 
 type: ## mypy and pyright, both strict
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pyright
+	$(PYTHON) -m pyright --pythonpath "$$($(PYTHON) -c 'import sys; print(sys.executable)')"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aaiclick.catalog.forms import Form, TableForm
 from aaiclick.catalog.normal import bare, key_elements
@@ -67,6 +68,7 @@ def _version(form: TableForm) -> tuple[str, ...]:
     return (tokens.slice(start, end),)
 
 
+@lru_cache(maxsize=8192)
 def _elements(key: str) -> tuple[str, ...]:
     """A key part by part; the system tables show neither the outer parentheses nor the direction."""
     tokens = Tokens(key)

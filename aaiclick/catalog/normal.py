@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from functools import lru_cache
 
 from aaiclick.catalog.cursor import Cursor
 from aaiclick.catalog.engine_clauses import read_engine, table_form
@@ -68,7 +69,10 @@ def inner_form(view: ViewForm) -> TableForm:
 
 def normal_column(column: ColumnForm) -> ColumnForm:
     """A column without needless parentheses, its settings in order."""
-    return dataclasses.replace(column, expression=bare(column.expression), ttl=bare(column.ttl), settings=normal_settings(column.settings))
+    expression, ttl, settings = bare(column.expression), bare(column.ttl), normal_settings(column.settings)
+    if (expression, ttl, settings) == (column.expression, column.ttl, column.settings):
+        return column
+    return dataclasses.replace(column, expression=expression, ttl=ttl, settings=settings)
 
 
 def normal_index(index: IndexForm, dotted: frozenset[str] = frozenset()) -> IndexForm:
@@ -76,6 +80,7 @@ def normal_index(index: IndexForm, dotted: frozenset[str] = frozenset()) -> Inde
     return dataclasses.replace(index, expression=normal_key(_whole_names(index.expression, dotted)), granularity=index.granularity or "1")
 
 
+@lru_cache(maxsize=8192)
 def key_elements(text: str) -> tuple[str, ...]:
     """The expressions of a key, one by one: none for ``tuple()``."""
     tokens = Tokens(text)

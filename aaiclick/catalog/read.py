@@ -18,25 +18,24 @@ NIL_UUID = "00000000-0000-0000-0000-000000000000"
 # A longer list of names no longer fits well into one parameter: then everything is read.
 MOST_NAMES = 500
 
-# Each branch yields: kind, name, engine, text, keys, columns, uuid, data paths, dependents, rows, bytes, parts.
+# Each branch yields: kind, name, engine, text, keys, columns, uuid, data paths, dependents, rows, bytes, parts. The columns are a branch of
+# their own: a join takes the server longer to analyse than everything else here together takes to read.
 _SERVER = """
 SELECT 'server', version(), currentUser(), currentDatabase(), timezone(), '', '', '', '', toInt64(0), toInt64(0), toInt64(0)"""
 _DATABASE = """
 SELECT 'database', name, engine, '', '', '', '', '', '', toInt64(0), toInt64(0), toInt64(0)
 FROM system.databases WHERE name = {where}"""
+_COLUMNS = """
+SELECT 'column', table, name, type, toString(default_kind), '', '', '', '', toInt64(position), toInt64(0), toInt64(0)
+FROM system.columns WHERE database = {where} AND {column_filter}"""
 _TABLES = """
-SELECT 'object', t.name, t.engine, t.create_table_query, toJSONString([t.sorting_key, t.primary_key, t.partition_key, t.sampling_key]), c.listed,
+SELECT 'object', t.name, t.engine, t.create_table_query, toJSONString([t.sorting_key, t.primary_key, t.partition_key, t.sampling_key]), '',
     toString(t.uuid), toJSONString(t.data_paths),
     toJSONString(arrayConcat(
         arrayMap((d, n) -> [d, n], t.dependencies_database, t.dependencies_table),
         arrayMap((d, n) -> [d, n], t.loading_dependent_database, t.loading_dependent_table))),
     toInt64(ifNull(t.total_rows, 0)), toInt64(ifNull(t.total_bytes, 0)), toInt64(ifNull(t.active_parts, 0))
 FROM system.tables AS t
-LEFT JOIN (
-    SELECT table, toJSONString(groupArray([name, type, toString(default_kind)])) AS listed
-    FROM (SELECT table, name, type, default_kind FROM system.columns WHERE database = {where} AND {column_filter} ORDER BY table, position)
-    GROUP BY table
-) AS c ON c.table = t.name
 WHERE t.database = {where} AND {table_filter}"""
 _GIVEN_DATABASE = "unhex({database:String})"
 _GIVEN_NAMES = "has(arrayMap(x -> unhex(x), splitByChar(',', {{names:String}})), {column})"

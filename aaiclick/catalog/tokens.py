@@ -47,26 +47,24 @@ class Tokens:
         self.text = text
         self.items: list[Token] = []
         self.match: dict[int, int] = {}
-        position, stack = 0, list[int]()
-        while position < len(text):
-            found = _TOKEN.match(text, position)
+        items, position, length, stack, match = self.items, 0, len(text), list[int](), _TOKEN.match
+        while position < length:
+            found = match(text, position)
             if found is None:
                 raise TokenError(f"unexpected {text[position : position + 20]!r} at offset {position}")
-            kind = "string" if found.lastgroup == "tag" else found.lastgroup
+            kind, end = found.lastgroup, found.end()
             if kind != "space":
-                self._add(Token(cast("Kind", kind), found.group(), position, found.end()), stack)
-            position = found.end()
+                token = Token(cast("Kind", "string" if kind == "tag" else kind), found.group(), position, end)
+                if kind == "open":
+                    stack.append(len(items))
+                elif kind == "close":
+                    if not stack or _CLOSING[items[stack[-1]].text] != token.text:
+                        raise TokenError(f"{token.text} at offset {position} closes nothing")
+                    self.match[stack.pop()] = len(items)
+                items.append(token)
+            position = end
         if stack:
-            raise TokenError(f"{self.items[stack[-1]].text} is never closed")
-
-    def _add(self, token: Token, stack: list[int]) -> None:
-        if token.kind == "open":
-            stack.append(len(self.items))
-        elif token.kind == "close":
-            if not stack or _CLOSING[self.items[stack[-1]].text] != token.text:
-                raise TokenError(f"{token.text} at offset {token.start} closes nothing")
-            self.match[stack.pop()] = len(self.items)
-        self.items.append(token)
+            raise TokenError(f"{items[stack[-1]].text} is never closed")
 
     def __len__(self) -> int:
         return len(self.items)
@@ -77,9 +75,15 @@ class Tokens:
 
     def is_word(self, position: int, *words: str) -> bool:
         """True where the bare words (upper case) stand from ``position`` on."""
-        if position + len(words) > len(self.items):
+        items = self.items
+        if position + len(words) > len(items):
             return False
-        return all(self.items[position + i].kind == "word" and self.items[position + i].text.upper() == word for i, word in enumerate(words))
+        for word in words:
+            token = items[position]
+            if token.kind != "word" or token.text.upper() != word:
+                return False
+            position += 1
+        return True
 
     def is_op(self, position: int, text: str) -> bool:
         """True where that operator or bracket stands at ``position``."""

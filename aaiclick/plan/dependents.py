@@ -6,6 +6,7 @@ every insert): that is found here, before anything is changed.
 
 from __future__ import annotations
 
+from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.tokens import TokenError, Tokens, identifier
 from aaiclick.errors import StatementError
 from aaiclick.plan.checks import first_line
@@ -15,13 +16,13 @@ from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.specs.quoting import qualified
 
 
-def broken_dependents(case: TableCase) -> Routine[str]:
-    """'' or the views that read the table now and could not afterwards. Those that the plan itself replaces are not counted."""
+def broken_dependents(case: TableCase, form: TableForm, label: str = "reread") -> Routine[str]:
+    """'' or the views that read the table now and could not with ``form``. Those that the plan itself replaces are not counted."""
     readers = yield from _readers(case)
     if not readers:
         return ""
-    old = yield from case.make_stage(case.form, "read")
-    new = yield from case.make_stage(case.target.form, "reread")
+    old = yield from case.make_stage(case.form, f"{label}-before")
+    new = yield from case.make_stage(form, label)
     broken: list[str] = []
     for name, noun, query in readers:
         before = yield from _refusal(case, old, query)

@@ -6,10 +6,14 @@ written by machine: what is read has to be exactly what would be written.
 ``variables`` lists, per object, clauses that differ between installs of one version: the texts that count as the same, where
 ``{days}`` (any word in braces) stands for an unsigned number. A clause is a field of the table (``ttl``) or of a column
 (``created_at.type``).
+
+``migration`` is the checksum of the version's migration ('' where it has none; left out where nobody said). ``seal`` is the checksum of
+the entry itself, so that one that was edited by hand is found.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -32,11 +36,14 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
 
 @dataclass(frozen=True, slots=True)
 class LockedVersion:
-    """A released version: the canonical form of each object by name, and what differs between installs."""
+    """A released version: the canonical form of each object by name, and what differs between installs. ``migration`` is the checksum of
+    its migration ('' for none, None where it is not known), ``seal`` what ``seal_of`` was when it was released ('' where it has none)."""
 
     version: int
     forms: Mapping[str, LockedForm]
     variables: Variables = field(default_factory=dict[str, dict[str, tuple[str, ...]]])
+    migration: str | None = None
+    seal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,8 @@ class _ObjectFile:
 class _VersionFile:
     objects: dict[str, _ObjectFile]
     variables: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict[str, dict[str, tuple[str, ...]]])
+    migration: str | None = None
+    seal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,13 @@ def _lock(content: object) -> Lock:
     file_adapter, form_adapters = _adapters()
     read = file_adapter.validate_python(content)
     versions = [
-        LockedVersion(number, {name: form_adapters[entry.kind].validate_python(entry.form) for name, entry in found.objects.items()}, found.variables)
+        LockedVersion(
+            number,
+            {name: form_adapters[entry.kind].validate_python(entry.form) for name, entry in found.objects.items()},
+            found.variables,
+            found.migration,
+            found.seal,
+        )
         for number, found in read.versions.items()
     ]
     return Lock(read.schema, tuple(sorted(versions, key=lambda locked: locked.version)))
@@ -138,14 +153,26 @@ def _lock(content: object) -> Lock:
 def _plain_lock(lock: Lock) -> dict[str, Json]:
     versions: dict[str, Json] = {}
     for locked in sorted(lock.versions, key=lambda each: each.version):
-        entry: dict[str, Json] = {}
-        if locked.variables:
-            entry["variables"] = {
-                name: {clause: list(texts) for clause, texts in sorted(clauses.items())} for name, clauses in sorted(locked.variables.items())
-            }
-        entry["objects"] = {name: {"kind": form.kind, "form": _plain(form)} for name, form in sorted(locked.forms.items())}
-        versions[str(locked.version)] = entry
+        versions[str(locked.version)] = {**_plain_version(locked), **({"seal": locked.seal} if locked.seal else {})}
     return {"format": LOCK_FORMAT, "schema": lock.schema, "versions": versions}
+
+
+def seal_of(locked: LockedVersion) -> str:
+    """Names what a released version says."""
+    encoded = json.dumps(_plain_version(locked), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(encoded.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _plain_version(locked: LockedVersion) -> dict[str, Json]:
+    entry: dict[str, Json] = {}
+    if locked.migration is not None:
+        entry["migration"] = locked.migration
+    if locked.variables:
+        entry["variables"] = {
+            name: {clause: list(texts) for clause, texts in sorted(clauses.items())} for name, clauses in sorted(locked.variables.items())
+        }
+    entry["objects"] = {name: {"kind": form.kind, "form": _plain(form)} for name, form in sorted(locked.forms.items())}
+    return entry
 
 
 def _plain(value: object) -> Json:

@@ -22,7 +22,7 @@ class Step:
     ``change`` says in words what differs (``changes``: one by one); ``sql`` is what will be sent (names with a ``<run>`` in them get the run's own
     number), lines that begin with ``--`` tell what is no SQL. ``rows`` and ``bytes`` are what it has to read, ``seconds`` an estimate
     or None. ``optional`` steps clean up what the code no longer declares: they are only carried out where asked for. ``blocked`` is ''
-    or says, with count and example, why the data stands in the way.
+    or says, with count and example, why the data stands in the way. ``migrations``: the versions whose migration is in this step.
     """
 
     id: str
@@ -38,6 +38,7 @@ class Step:
     optional: bool = False
     blocked: str = ""
     changes: tuple[str, ...] = ()
+    migrations: tuple[int, ...] = ()
 
     @property
     def differences(self) -> tuple[str, ...]:

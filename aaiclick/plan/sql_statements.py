@@ -25,7 +25,7 @@ class ScriptError(ValueError):
         super().__init__(f"line {line}: {problem}")
 
 
-_OPENED: Mapping[str, str] = {"'": "a string", "`": "a quoted name", '"': "a quoted name", "/*": "a comment", "$": "a heredoc"}
+_OPENED: Mapping[str, str] = {"'": "a string", "`": "a quoted name", '"': "a quoted name", "$": "a heredoc"}
 
 
 def split_statements(script: str) -> tuple[Statement, ...]:
@@ -34,6 +34,9 @@ def split_statements(script: str) -> tuple[Statement, ...]:
         tokens = Tokens(script)
     except TokenError as error:
         raise _located(script, error) from None
+    for sign, behind in zip(tokens.items, tokens.items[1:], strict=False):
+        if (sign.text, behind.text) == ("/", "*") and sign.end == behind.start:  # a comment that ends is no token
+            raise ScriptError(script.count("\n", 0, sign.start) + 1, "a comment begins here and never ends")
     found: list[Statement] = []
     for first, end in _pieces(tokens):
         text = tokens.slice(first, end)

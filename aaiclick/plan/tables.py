@@ -13,7 +13,7 @@ from aaiclick.plan import steps
 from aaiclick.plan.changes.base import Change
 from aaiclick.plan.changes.column_default import ChangeDefault
 from aaiclick.plan.changes.columns import DropColumn
-from aaiclick.plan.checks import Findings, count_first
+from aaiclick.plan.checks import Findings, count_first, first_line
 from aaiclick.plan.dependents import broken_dependents
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.model import Step
@@ -50,6 +50,7 @@ def make_case(catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableF
         make_stage=make_stage,
         overrides=dict(rebuild.columns) if rebuild else {},
         where=(rebuild.where or "") if rebuild else "",
+        forced=rebuild is not None,
     )
 
 
@@ -57,14 +58,14 @@ def plan_table(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     """The steps of one table: what is required first, then the optional clean-ups. ``data_name`` is where the rows are now (another
     name where the table is renamed by an earlier step)."""
     found: list[Step] = []
-    if case.changes or case.overrides:
+    if case.changes or case.forced:
         found.extend((yield from _required(case, data_name)))
     found.extend((yield from _surplus(case)))
     return tuple(found)
 
 
 def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
-    found = Findings((yield from broken_dependents(case)))
+    found = Findings((yield from broken_dependents(case, case.target.form)))
     if case.live.rows and not found.blocked:
         found = yield from count_first(qualified(case.database, data_name), case.changes)
     made = yield from _cheapest(case, data_name, found.blocked)
@@ -74,7 +75,7 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
 def _cheapest(case: TableCase, data_name: str, blocked: str) -> Routine[tuple[Step, ...]]:
     """The first strategy that the engine accepts."""
     refusal = ""
-    if not case.overrides:
+    if not case.forced:
         proposal = yield from propose_alter(case)
         if proposal.work is not None:
             touched = yield from _touched_bytes(case, data_name)
@@ -117,7 +118,10 @@ def _surplus(case: TableCase) -> Routine[tuple[Step, ...]]:
         command = change[0].commands[0].text
         outcome = yield from attempt(stage, f"ALTER TABLE {stage.name} {command}")
         work = AlterWork(case.live.name, (Alter(f"ALTER TABLE {case.name} {command}", outcome.mutates),))
-        blocked = "" if outcome.accepted else f"the engine refuses to drop {name}: {outcome.message}"
+        without = replace(case.target.form, columns=tuple(other for other in case.target.form.columns if other.name != name))
+        blocked = f"the engine refuses to drop {name}: {first_line(outcome.message)}"
+        if outcome.accepted:
+            blocked = yield from broken_dependents(case, without, f"without {name}")
         found.append(steps.alter_step(case, work, change, blocked, case.live.bytes, label=f"drop-column:{name}"))
     return tuple(found)
 

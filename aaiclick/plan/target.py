@@ -98,16 +98,14 @@ def _column(declared: ColumnForm, spec: Column | None, live: ColumnForm | None, 
     if live is None or spec is None:
         return declared
     form = declared
-    if not spec.declares_kind:
+    if not spec.declares_kind and (form.kind, form.expression) != (live.kind, live.expression):
         form = replace(form, kind=live.kind, expression=live.expression)
     for aspect in ("codec", "comment", "ttl", "statistics"):
-        if not spec.declares(aspect):
+        if not spec.declares(aspect) and getattr(form, aspect) != getattr(live, aspect):
             form = replace(form, **{aspect: getattr(live, aspect)})
-    if not spec.declares("settings"):
-        form = replace(form, settings=live.settings)
-    else:
-        merged = {**dict(live.settings), **dict(declared.settings)}
-        form = replace(form, settings=tuple(sorted(merged.items())))
+    settings = tuple(sorted({**dict(live.settings), **dict(declared.settings)}.items())) if spec.declares("settings") else live.settings
+    if form.settings != settings:
+        form = replace(form, settings=settings)
     if form.kind != declared.kind or form.ttl != declared.ttl:
         notes.append(f"column {declared.name}: {form.kind or 'TTL'} {form.expression or form.ttl} is not declared (left alone)")
     return form

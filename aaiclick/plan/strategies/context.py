@@ -19,7 +19,7 @@ class TableCase:
     """One table that differs: where it is, where it should go, what differs, and how to try things out.
 
     ``make_stage`` makes an empty table of a form in scratch. ``overrides`` are expressions of a migration for copied columns,
-    ``where`` its filter. ``replaced`` names views that the plan itself replaces.
+    ``where`` its filter; ``forced`` asks for a copy even where ALTER would do. ``replaced`` names views that the plan itself replaces.
     """
 
     database: str
@@ -31,6 +31,7 @@ class TableCase:
     make_stage: Callable[[TableForm, str], Routine[Stage]]
     overrides: dict[str, str] = field(default_factory=dict[str, str])
     where: str = ""
+    forced: bool = False
     replaced: frozenset[str] = frozenset()
 
     @property

@@ -1,0 +1,158 @@
+"""The tree is the architecture: imports go one way, I/O and chance stay at the edge, files stay small."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "aaiclick"
+FILES = sorted(PACKAGE.rglob("*.py"))
+# Each stage imports from the ones before it, never from one behind it.
+STAGES = [
+    {"specs", "errors", "routine", "events", "version"},
+    {"catalog"},
+    {"plan"},
+    {"apply"},
+    {"clients"},
+    {"api"},
+    {"oplog", "testing"},
+    {"cli", "__main__"},
+]
+RANK = {part: rank for rank, stage in enumerate(STAGES) for part in stage}
+DRIVERS = {"chdb", "clickhouse_connect", "numpy", "pandas", "pyarrow", "aiohttp"}
+MAY_LOAD_DRIVERS = {"clients", "testing", "cli"}
+CHANCE = {"asyncio", "random", "secrets", "time", "uuid", "threading"}
+WALL_CLOCK = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "datetime.datetime.now", "datetime.date.today"}
+MAY_USE_CHANCE = {"routine", "clients", "api", "testing", "cli"}
+MAX_LINES = 400
+
+
+def part_of(path: Path) -> str:
+    """The folder (or module) right below the package: ``plan`` for ``aaiclick/plan/diff.py``; '' for the package itself."""
+    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every imported module with its line, also those inside functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in line {node.lineno}"
+            assert node.module
+            yield node.module, node.lineno
+            if node.module == "aaiclick":
+                yield from ((f"aaiclick.{alias.name}", node.lineno) for alias in node.names)
+
+
+def loaded_at_import(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """The modules that importing the file loads: not those inside functions, nor under ``if TYPE_CHECKING``."""
+    todo: list[ast.AST] = list(tree.body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from imports(node)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            todo.extend(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            todo.extend(ast.iter_child_nodes(node))
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def where(path: Path, line: int) -> str:
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+def test_every_part_has_its_place() -> None:
+    assert {part_of(path) for path in FILES} - {""} == set(RANK)
+
+
+def test_imports_go_one_way() -> None:
+    wrong: list[str] = []
+    for path in FILES:
+        own = part_of(path)
+        for module, line in imports(parse(path)):
+            other = module.split(".")[1] if module.startswith("aaiclick.") else ""
+            # Within the first and the last stage the parts may use each other.
+            sideways = RANK.get(other) == RANK.get(own) and RANK.get(own) not in (0, len(STAGES) - 1) and other != own
+            if own and other in RANK and (RANK[other] > RANK[own] or sideways):
+                wrong.append(f"{where(path, line)}: {own} imports {other}")
+    assert wrong == []
+
+
+def test_nothing_inside_leans_on_the_public_names() -> None:
+    """``aaiclick/__init__.py`` is for users: a stage that imports from it would go in a circle."""
+    wrong: list[str] = []
+    for path in FILES:
+        if part_of(path) and RANK[part_of(path)] < RANK["oplog"]:
+            names = [(module, line) for module, line in imports(parse(path)) if module.startswith("aaiclick.") and module.split(".")[1] not in RANK]
+            wrong += [f"{where(path, line)}: {module}" for module, line in names]
+    assert wrong == []
+
+
+def test_drivers_are_loaded_lazily_and_at_the_edge_only() -> None:
+    wrong: list[str] = []
+    for path in FILES:
+        tree = parse(path)
+        eager = {(module, line) for module, line in loaded_at_import(tree) if module.split(".")[0] in DRIVERS}
+        wrong += [f"{where(path, line)}: {module} is loaded at import" for module, line in sorted(eager)]
+        if part_of(path) not in MAY_LOAD_DRIVERS:
+            wrong += [f"{where(path, line)}: {module}" for module, line in imports(tree) if module.split(".")[0] in DRIVERS]
+    assert wrong == []
+
+
+def test_no_clock_no_chance_no_event_loop_in_the_core() -> None:
+    wrong: list[str] = []
+    for path in FILES:
+        if part_of(path) in MAY_USE_CHANCE:
+            continue
+        tree = parse(path)
+        wrong += [f"{where(path, line)}: {module}" for module, line in imports(tree) if module.split(".")[0] in CHANCE]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in WALL_CLOCK:
+                wrong.append(f"{where(path, node.lineno)}: {ast.unparse(node)}")
+    assert wrong == []
+
+
+def yields_in_finally(tree: ast.AST) -> Iterator[int]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try):
+            todo: list[ast.AST] = list(node.finalbody)
+            while todo:
+                child = todo.pop()
+                if isinstance(child, ast.Yield | ast.YieldFrom):
+                    yield child.lineno
+                if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                    todo.extend(ast.iter_child_nodes(child))
+
+
+def test_no_yield_inside_finally() -> None:
+    """A generator that was killed could not finish it."""
+    assert [where(path, line) for path in FILES for line in yields_in_finally(parse(path))] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("def f():\n try:\n  pass\n finally:\n  yield 1\n", [5]),
+        ("def f():\n try:\n  yield 1\n finally:\n  print()\n", []),
+        ("def f():\n try:\n  pass\n finally:\n  with x:\n   y = yield from g()\n", [6]),
+        ("def f():\n try:\n  pass\n finally:\n  def g():\n   yield 1\n", []),
+    ],
+)
+def test_yields_in_finally_are_found(code: str, found: list[int]) -> None:
+    assert list(yields_in_finally(ast.parse(code))) == found
+
+
+def test_files_stay_small() -> None:
+    paths = [*FILES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "examples").rglob("*.py"))]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
