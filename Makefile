@@ -3,7 +3,7 @@ PYTHON ?= python
 .PHONY: bench check fmt help lint proof test type
 
 bench: ## measure the ratios of docs/benchmarks.md
-	$(PYTHON) -m pytest benchmarks -m bench -n 0 --timeout 0
+	$(PYTHON) -m pytest benchmarks -m bench -n 0 --timeout 0 --write
 
 check: lint type test ## everything that has to pass before a commit
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from aaiclick.version import VERSION as __version__
+from aaiclick import version as _version
 
 if TYPE_CHECKING:
     from aaiclick.api.ensure import ensure_schema, ensure_schema_async
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from aaiclick.specs.schema import Schema
     from aaiclick.specs.tables import Table
     from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
+
+__version__ = _version.VERSION
 
 __all__ = [
     "Column",

@@ -13,11 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Protocol, TypeAlias, TypeVar, cast
 
+from aaiclick.errors import LeaseLostError
 from aaiclick.events import Event
 
 Scalar: TypeAlias = str | int | float | bool | None
@@ -26,12 +30,26 @@ Rows: TypeAlias = tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What a driver carries out on a second connection while a statement runs: ``step`` for the first time after ``first`` seconds, then
+    each time after as many seconds as it has answered with. LeaseLostError ends it; any other error is left to the next step."""
+
+    first: float
+    step: Callable[[], Routine[float]]
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """A statement that answers with rows. Every selected column is a String, an integer, a Float64 or a Nullable of these."""
+    """A statement that answers with rows. Every selected column is a String, an integer, a Float64 or a Nullable of these.
+
+    ``long`` and ``beside`` as for ``Command``.
+    """
 
     sql: str
     parameters: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
     settings: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
+    long: bool = False
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +57,7 @@ class Command:
     """A statement without rows (DDL, INSERT SELECT, SYSTEM ...).
 
     ``database`` is the current database for this one statement (None: the connection's own).
-    ``long`` marks statements that may run for minutes: a driver may do other work beside them.
+    ``long`` marks statements that may run for minutes; ``beside`` is what has to be done while they do.
     """
 
     sql: str
@@ -47,6 +65,14 @@ class Command:
     settings: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
     database: str | None = None
     long: bool = False
+    beside: Beside | None = None
+
+
+class Interruption(BaseException):
+    """Ctrl-C or a cancelled task, as a routine sees it: a few seconds are left to let go of what others wait for, then it is closed.
+
+    No ``except Exception`` catches it; a routine that does nothing about it ends as a killed one does.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +99,34 @@ class Emit:
     event: Event
 
 
-Effect: TypeAlias = Query | Command | Sleep | Clock | Nonce | Emit
+class Errand(Protocol):
+    """A function of the user that runs beside the routine and asks it for whatever it needs, so that all I/O stays with the driver."""
+
+    def step(self, reply: Reply, seconds: float, /) -> Rows:
+        """Answer its last request, let it go on, and give its next one: a row of plain values. Blocks for at most ``seconds``."""
+        ...
+
+    async def step_async(self, reply: Reply, seconds: float, /) -> Rows:
+        """The same for an event loop."""
+        ...
+
+    def abandon(self) -> None:
+        """Nobody will answer any more: its next request raises. Does nothing once it has ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Let a function of the user go on: answers with its next request. ``reply`` answers the one before: rows, an error that is raised
+    inside the function, or None. An error of the function is thrown into the routine like that of a statement."""
+
+    errand: Errand
+    reply: Reply = None
+    seconds: float = 5.0
+
+
+Reply: TypeAlias = "Rows | Exception | None"
+Effect: TypeAlias = Query | Command | Sleep | Clock | Nonce | Emit | Call
 T = TypeVar("T")
 Routine: TypeAlias = Generator[Effect, Rows, T]
 OnEvent: TypeAlias = Callable[[Event], object]
@@ -144,8 +197,12 @@ def _answer(effect: Sleep | Clock | Nonce | Emit, on_event: OnEvent | None) -> R
             return ()
 
 
+WIND_DOWN = 5.0
+"""Seconds that an interrupted routine has."""
+
+
 def run(routine: Routine[T], connection: Connection, on_event: OnEvent | None = None) -> T:
-    """Carry a routine out on a sync connection. Errors of a statement are thrown into the routine; interrupts are not."""
+    """Carry a routine out on a sync connection. Errors of a statement are thrown into the routine; Ctrl-C is, as ``Interruption``."""
     failure: Exception | None = None
     try:
         effect = next(routine)
@@ -153,25 +210,81 @@ def run(routine: Routine[T], connection: Connection, on_event: OnEvent | None = 
             rows: Rows = ()
             failure = None
             try:
-                if isinstance(effect, Query):
-                    rows = scalar_rows(connection.query(effect))
-                elif isinstance(effect, Command):
-                    connection.command(effect)
-                else:
-                    if isinstance(effect, Sleep):
-                        time.sleep(effect.seconds)
-                    rows = _answer(effect, on_event)
+                rows = _carry_out(effect, connection, on_event)
             except Exception as error:
                 failure = error
+            except KeyboardInterrupt:
+                _wind_down(routine, connection, on_event)
+                raise
             effect = routine.send(rows) if failure is None else routine.throw(failure)
     except StopIteration as stop:
         return cast("T", stop.value)
     finally:
         routine.close()
+
+
+def _carry_out(effect: Effect, connection: Connection, on_event: OnEvent | None) -> Rows:
+    if isinstance(effect, Query | Command):
+        with _Watch(connection, effect.beside):
+            if isinstance(effect, Query):
+                return scalar_rows(connection.query(effect))
+            connection.command(effect)
+        return ()
+    if isinstance(effect, Call):
+        return effect.errand.step(effect.reply, effect.seconds)
+    if isinstance(effect, Sleep):
+        time.sleep(effect.seconds)
+    return _answer(effect, on_event)
+
+
+def _wind_down(routine: Routine[T], connection: Connection, on_event: OnEvent | None) -> None:
+    """Whatever goes wrong here is left to the next run."""
+    until = time.monotonic() + WIND_DOWN
+    with suppress(Exception, Interruption):
+        effect = routine.throw(Interruption())
+        while time.monotonic() < until:
+            effect = routine.send(_carry_out(effect, connection, on_event))
+
+
+class _Watch:
+    """Carries ``beside`` out in a thread, on a second connection, until the statement has ended."""
+
+    def __init__(self, connection: Connection, beside: Beside | None) -> None:
+        self._open = cast("Callable[[], Connection | None] | None", getattr(connection, "sibling", None))
+        self._beside = beside
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> None:
+        if self._beside is not None and self._open is not None:
+            self._thread = threading.Thread(target=self._watch, args=(self._beside, self._open), name="aaiclick-lease", daemon=True)
+            self._thread.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(WIND_DOWN)
+
+    def _watch(self, beside: Beside, opening: Callable[[], Connection | None]) -> None:
+        wait, second = beside.first, None
+        try:
+            while not self._ended.wait(wait):
+                try:
+                    second = second or opening()
+                    if second is None:
+                        return
+                    wait = run(beside.step(), second)
+                except LeaseLostError:
+                    return
+                except Exception:
+                    continue
+        finally:
+            if second is not None:
+                second.close()
 
 
 async def run_async(routine: Routine[T], connection: AsyncConnection, on_event: OnEvent | None = None) -> T:
-    """The async twin of ``run``; a cancellation is not thrown into the routine, it counts as a kill."""
+    """The async twin of ``run``; a cancellation is an ``Interruption``."""
     failure: Exception | None = None
     try:
         effect = next(routine)
@@ -179,21 +292,79 @@ async def run_async(routine: Routine[T], connection: AsyncConnection, on_event: 
             rows: Rows = ()
             failure = None
             try:
-                if isinstance(effect, Query):
-                    rows = scalar_rows(await connection.query(effect))
-                elif isinstance(effect, Command):
-                    await connection.command(effect)
-                else:
-                    if isinstance(effect, Sleep):
-                        await asyncio.sleep(effect.seconds)
-                    rows = _answer(effect, on_event)
+                rows = await _carry_out_async(effect, connection, on_event)
             except Exception as error:
                 failure = error
+            except (KeyboardInterrupt, asyncio.CancelledError):
+                with suppress(Exception):
+                    await asyncio.wait_for(_wind_down_async(routine, connection, on_event), WIND_DOWN)
+                raise
             effect = routine.send(rows) if failure is None else routine.throw(failure)
     except StopIteration as stop:
         return cast("T", stop.value)
     finally:
         routine.close()
+
+
+async def _carry_out_async(effect: Effect, connection: AsyncConnection, on_event: OnEvent | None) -> Rows:
+    if isinstance(effect, Query):
+        return scalar_rows(await _watched(connection.query(effect), connection, effect.beside))
+    if isinstance(effect, Command):
+        await _watched(connection.command(effect), connection, effect.beside)
+        return ()
+    if isinstance(effect, Call):
+        return await effect.errand.step_async(effect.reply, effect.seconds)
+    if isinstance(effect, Sleep):
+        await asyncio.sleep(effect.seconds)
+    return _answer(effect, on_event)
+
+
+async def _wind_down_async(routine: Routine[T], connection: AsyncConnection, on_event: OnEvent | None) -> None:
+    # A cancelled statement may still run on its connection: what is left to say goes over a second one.
+    opening = cast("Callable[[], AsyncConnection | None] | None", getattr(connection, "sibling", None))
+    second = opening() if opening is not None else None
+    try:
+        effect = routine.throw(Interruption())
+        while True:
+            effect = routine.send(await _carry_out_async(effect, second or connection, on_event))
+    except (StopIteration, Interruption):
+        return
+    finally:
+        if second is not None:
+            await second.close()
+
+
+async def _watched(statement: Awaitable[T], connection: AsyncConnection, beside: Beside | None) -> T:
+    """Await a statement; ``beside`` is carried out in a task on a second connection meanwhile."""
+    opening = cast("Callable[[], AsyncConnection | None] | None", getattr(connection, "sibling", None))
+    if beside is None or opening is None:
+        return await statement
+    task = asyncio.create_task(_watch_async(beside, opening))
+    try:
+        return await statement
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _watch_async(beside: Beside, opening: Callable[[], AsyncConnection | None]) -> None:
+    wait, second = beside.first, None
+    try:
+        while True:
+            await asyncio.sleep(wait)
+            try:
+                second = second or opening()
+                if second is None:
+                    return
+                wait = await run_async(beside.step(), second)
+            except LeaseLostError:
+                return
+            except Exception:
+                continue
+    finally:
+        if second is not None:
+            await second.close()
 
 
 def text(value: Scalar) -> str:

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from aaiclick.api.carry_out import Site, carry_out
+from aaiclick.api.moves import account_of
 from aaiclick.api.report import Report
 from aaiclick.api.survey import Survey, Surveyed, digest_of, dump_forms, make_plan, residual, spec_differences, survey, warm
-from aaiclick.apply.executor import apply_steps
+from aaiclick.apply.interrupted import let_go
+from aaiclick.apply.kept import drop_expired, next_expiry
 from aaiclick.apply.lease import acquire, guarded, release
+from aaiclick.apply.ledger import close
 from aaiclick.apply.leftovers import clean_leftovers
-from aaiclick.apply.options import ApplyOptions, StepOutcome
+from aaiclick.apply.mark import find_marks
+from aaiclick.apply.options import ApplyOptions
 from aaiclick.apply.owner import Owner
 from aaiclick.apply.record_cache import CacheEntry, update_cache
 from aaiclick.apply.records import Record, append, ensure_tables
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.read import read_catalog
+from aaiclick.catalog.scratch import sweep_stale_scratch
 from aaiclick.errors import (
     BlockedError,
     DriftRemainsError,
@@ -25,12 +31,11 @@ from aaiclick.errors import (
     SpecChangedError,
     UnrecognisedSchemaError,
 )
-from aaiclick.events import PlanReady
 from aaiclick.plan.gate import Verdict, judge
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
-from aaiclick.routine import Clock, Emit, Routine
+from aaiclick.routine import Clock, Interruption, Routine
 from aaiclick.specs.schema import Schema
 
 
@@ -54,16 +59,21 @@ def ensure(run: Run) -> Routine[Report]:
         ended = yield from _now()
         version = run.schema.version
         return Report(run.schema.name, seen.database, version, version, (), (), (), (), True, ended - started)
-    found = yield from survey(run.schema, run.database)
+    found = yield from survey(run.schema, run.database, run.policy.allowed)
+    database = found.catalog.database
+    if run.policy.level != "check" and (yield from find_marks(database)):
+        # Somebody is at work, or was killed. Whatever may be done here now, writers that a dead run locked out are let in again first, and
+        # no plan is made of tables that are neither what they were nor what they will be.
+        return (yield from _under_lease(run, database, None, started))
     if found.ahead:
         return _ahead(found, (yield from _now()) - started)
     planned = yield from make_plan(found)
     verdict = gate(planned, run.policy)
-    if not verdict.run and _recorded(planned, seen.digest) and _cached(seen.entry, planned):
+    if not verdict.run and _recorded(planned, seen.digest) and _cached(seen.entry, planned, started):
         return _report(planned.plan, verdict, (yield from _now()) - started)
     if run.policy.level == "check":
         return _report(planned.plan, verdict, (yield from _now()) - started)
-    return (yield from _under_lease(run, planned, started))
+    return (yield from _under_lease(run, database, planned, started))
 
 
 def _asks_for_more(policy: Policy) -> bool:
@@ -76,8 +86,9 @@ def _recorded(planned: Surveyed, digest: str) -> bool:
     return record is not None and record.version == planned.survey.schema.version and record.objects == digest
 
 
-def _cached(entry: CacheEntry | None, planned: Surveyed) -> bool:
-    return entry is not None and entry.spec == planned.survey.schema.fingerprint
+def _cached(entry: CacheEntry | None, planned: Surveyed, at: float) -> bool:
+    """False also where a kept table has expired: it is dropped under the lease."""
+    return entry is not None and entry.spec == planned.survey.schema.fingerprint and (entry.due is None or at < entry.due)
 
 
 def _ahead(found: Survey, seconds: float) -> Report:
@@ -102,6 +113,9 @@ def gate(planned: Surveyed, policy: Policy) -> Verdict:
         recognition = found.live.recognition
         unmatched = tuple(f"{name}: {', '.join(words)}" for name, words in sorted(recognition.unmatched.items()))
         raise UnrecognisedSchemaError(schema.name, unmatched, recognition.nearest)
+    if found.live.origin == "unrecorded" and found.released.scripts and plan.required:
+        words = plan.differences([item.name for item in schema.objects])
+        raise UnrecognisedSchemaError(schema.name, ("there are migrations, and nothing says which of them were applied", *words), None)
     verdict = judge(plan, policy)
     if verdict.refused:
         keys = tuple(dict.fromkeys(key for refusal in verdict.refused for key in refusal.allow))
@@ -114,21 +128,22 @@ def gate(planned: Surveyed, policy: Policy) -> Verdict:
     return verdict
 
 
-def _under_lease(run: Run, planned: Surveyed, started: float) -> Routine[Report]:
-    database = planned.plan.database
-
+def _under_lease(run: Run, database: str, planned: Surveyed | None, started: float) -> Routine[Report]:
     def still_needed() -> Routine[bool]:
         seen = yield from warm(run.schema, database)
         return not seen.in_sync or _asks_for_more(run.policy)
 
     lease = yield from acquire(database, run.owner, still_needed=still_needed, embedded=run.embedded)
     if lease is None:
-        plan = planned.plan
+        notes = planned.plan.notes if planned is not None else ()
         ended = yield from _now()
-        return Report(plan.schema, database, run.schema.version, run.schema.version, (), (), (), plan.notes, True, ended - started)
+        return Report(run.schema.name, database, run.schema.version, run.schema.version, (), (), (), notes, True, ended - started)
     try:
-        report = yield from guarded(_apply(run, planned, lease.nonce, started), lease)
+        report = yield from guarded(_apply(run, database, planned, lease.nonce, started), lease)
     except LeaseLostError:
+        raise
+    except Interruption:
+        yield from let_go(lease)
         raise
     except Exception:
         yield from release(lease)
@@ -137,24 +152,24 @@ def _under_lease(run: Run, planned: Surveyed, started: float) -> Routine[Report]
     return report
 
 
-def _apply(run: Run, planned: Surveyed, nonce: str, started: float) -> Routine[Report]:
+def _apply(run: Run, database: str, planned: Surveyed | None, nonce: str, started: float) -> Routine[Report]:
     """Under the lease: what was planned before is only carried out if nobody changed anything in between."""
-    database = planned.plan.database
     options = ApplyOptions(keep_old_seconds=int(run.policy.keep_old.total_seconds()))
     # First of all what a killed run left: until then the tables look neither like before nor like after.
     yield from clean_leftovers(database, options)
-    found = yield from survey(run.schema, database)
+    yield from sweep_stale_scratch(database, embedded=run.embedded)
+    yield from drop_expired(database)
+    found = yield from survey(run.schema, database, run.policy.allowed)
     if found.ahead:
         return _ahead(found, (yield from _now()) - started)
-    if basis_of(found.catalog) != planned.plan.basis or found.record != planned.survey.record:
+    if planned is None or basis_of(found.catalog) != planned.plan.basis or _differs(found, planned.survey):
         planned = yield from make_plan(found)
-    verdict = gate(planned, run.policy)
-    outcomes: tuple[StepOutcome, ...] = ()
-    if verdict.run:
-        yield Emit(PlanReady(run.schema.name, len(verdict.run), sum(step.rows for step in verdict.run)))
-        outcomes = yield from apply_steps(verdict.run, database, nonce, options)
+    site = Site(database, nonce, options, str(run.owner), run.library, run.policy.allowed)
+    carried = yield from carry_out(planned, lambda each: gate(each, run.policy), site)
+    planned = replace(carried.first, plan=replace(carried.first.plan, notes=carried.last.plan.notes))
+    verdict, outcomes = carried.verdict, carried.outcomes
     catalog = yield from read_catalog(database, tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects})))
-    left, forms = residual(run.schema, catalog, planned.forms)
+    left, forms = residual(run.schema, catalog, carried.last.forms)
     if left:
         raise DriftRemainsError(run.schema.name, left)
     digest = digest_of(run.schema, catalog)
@@ -162,11 +177,17 @@ def _apply(run: Run, planned: Surveyed, nonce: str, started: float) -> Routine[R
     seconds = (yield from _now()) - started
     if verdict.run or not _recorded(planned, digest):
         yield from append(database, _record(run, planned, verdict, forms, digest, seconds))
-    entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest)
+        yield from close(account_of(carried.last.survey))
+    oldest = found.released.oldest_code(run.schema.version)
+    entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due=(yield from next_expiry(database)))
     yield from update_cache(database, run.schema.name, entry)
     said = tuple(note for outcome in outcomes for note in outcome.notes)
     report = _report(planned.plan, verdict, (yield from _now()) - started)
     return replace(report, notes=(*report.notes, *said))
+
+
+def _differs(found: Survey, before: Survey) -> bool:
+    return found.record != before.record or found.ledger != before.ledger
 
 
 def _record(run: Run, planned: Surveyed, verdict: Verdict, forms: Mapping[str, Form], digest: str, seconds: float) -> Record:
@@ -184,6 +205,8 @@ def _record(run: Run, planned: Surveyed, verdict: Verdict, forms: Mapping[str, F
         seconds=seconds,
         library=run.library,
         from_version=found.live.number,
+        migrations=found.released.checksums(run.schema.version),
+        oldest_code=found.released.oldest_code(run.schema.version),
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from aaiclick.apply.ledger import Account, read_ledger
 from aaiclick.apply.names import RECORDS
 from aaiclick.apply.record_cache import CacheEntry, parse_cache
 from aaiclick.apply.records import Record, read_latest
@@ -17,11 +18,13 @@ from aaiclick.catalog.normal import normal
 from aaiclick.catalog.read import read_catalog, server_facts
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.plan.diff import diff_table
+from aaiclick.plan.history_checks import Released, check_applied, released
 from aaiclick.plan.lockfile import Lock
 from aaiclick.plan.model import Plan
-from aaiclick.plan.planner import Planned, basis_of, live_source, plan_objects
+from aaiclick.plan.phases import plan_phases
+from aaiclick.plan.planner import Planned, basis_of, live_source
 from aaiclick.plan.target import Target, make_target
-from aaiclick.plan.versions import LiveVersion, hints_of, live_version, schema_lock
+from aaiclick.plan.versions import Ledger, LiveVersion, former_names, hints_of, live_version, pending_scripts
 from aaiclick.routine import Clock, Query, Routine, text
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
@@ -36,8 +39,9 @@ class Survey:
     schema: Schema
     catalog: Catalog
     record: Record | None
-    lock: Lock | None
+    released: Released
     live: LiveVersion
+    ledger: Ledger = field(default_factory=Ledger)
 
     @property
     def ahead(self) -> bool:
@@ -59,14 +63,32 @@ class Surveyed:
     forms: Mapping[str, Form]
 
 
-def survey(schema: Schema, database: str | None) -> Routine[Survey]:
-    """Read the catalogue and the record."""
-    lock = schema_lock(schema)
-    names = None if any(isinstance(item, TableFamily) for item in schema.objects) else _names(schema, lock)
+def survey(schema: Schema, database: str | None, skipped: frozenset[str] = frozenset()) -> Routine[Survey]:
+    """Read the catalogue and the record. ``skipped``: what a policy allows by name, as far as it says ``skip <migration>:<statement>``."""
+    known = released(schema)
+    former = former_names(known.scripts)
+    names = None if any(isinstance(item, TableFamily) for item in schema.objects) else _names(schema, known.lock, former)
     catalog = yield from _catalog(database, names)
     record = yield from read_latest(catalog.database, schema.name)
-    live = live_version(schema, catalog, record.version if record else None, record is not None, lock)
-    return Survey(schema, catalog, record, lock, live)
+    if record is not None and record.version is not None and schema.version is not None:
+        check_applied(schema.name, record.migrations, min(record.version, schema.version), known)
+    live = live_version(schema, catalog, record.version if record else None, record is not None, known.lock, former, record.migrations if record else "")
+    ledger = Ledger()
+    if pending_scripts(schema, known, live):
+        ledger = yield from read_ledger(Account(catalog.database, schema.name, record.seq if record is not None else 0), catalog)
+        ledger = replace(ledger, done=ledger.done | _skipped(known, ledger, skipped))
+    return Survey(schema, catalog, record, known, live, ledger)
+
+
+def _skipped(known: Released, ledger: Ledger, allowed: frozenset[str]) -> frozenset[str]:
+    """Statements of which nobody knows whether they happened, and of which the operator says that they did."""
+    found: set[str] = set()
+    for key in ledger.doubtful:
+        version, _, number = key.partition(":sql:")
+        script = known.script(int(version))
+        if script is not None and f"skip {script.label}:{number}" in allowed:
+            found.add(key)
+    return frozenset(found)
 
 
 OLDEST_SERVER = (23, 10)
@@ -89,8 +111,8 @@ def _require_server(server: ServerFacts) -> None:
         raise UsageError(f"this server is ClickHouse {server.version_text}; the oldest that is supported is {oldest}: upgrade the server")
 
 
-def _names(schema: Schema, lock: Lock | None) -> tuple[str, ...]:
-    names = {item.name for item in schema.objects}
+def _names(schema: Schema, lock: Lock | None, former: frozenset[str]) -> tuple[str, ...]:
+    names = {item.name for item in schema.objects} | former
     names |= {table.renamed_from for table in schema.tables if table.renamed_from}
     names |= set(lock.names) if lock is not None else set()
     return tuple(sorted(names))
@@ -99,8 +121,8 @@ def _names(schema: Schema, lock: Lock | None) -> tuple[str, ...]:
 def make_plan(found: Survey) -> Routine[Surveyed]:
     """Plan from what was found."""
     schema, catalog = found.schema, found.catalog
-    hints = hints_of(schema, found.lock, found.live, found.record.forms if found.record else "")
-    planned: Planned = yield from plan_objects(schema, catalog, hints)
+    hints = hints_of(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
+    planned: Planned = yield from plan_phases(schema, catalog, hints, found.released)
     plan = Plan(
         schema=schema.name,
         database=catalog.database,

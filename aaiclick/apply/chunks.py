@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -39,22 +40,30 @@ class Chunk:
 def cut(parts: Iterable[Part], *, rows: int, size: int, ordered: bool) -> tuple[Chunk, ...]:
     """Chunks of at most ``rows`` rows and ``size`` bytes (a single part may exceed both).
 
-    Partition by partition, which is fastest and keeps parts few; ``ordered``: by block number across partitions, because the
-    order of rows decides which of them survives.
+    In the order of partitions (``inserts`` says how a chunk is read); ``ordered``: by block number across partitions, because the order
+    of rows decides which of them survives.
     """
     copied = [part for part in parts if not part.patch]
     if ordered:
         return _pack(sorted(copied, key=lambda part: (part.first, part.last)), rows, size)
+    return tuple(chunk for half in _halves(copied) for chunk in _pack([part for group in half for part in group], rows, size))
+
+
+def inserts(chunk: Chunk) -> tuple[tuple[Part, ...], ...]:
+    """The parts of a chunk as they are read, one INSERT each: partition by partition, which is fastest and keeps new parts few."""
+    large, small = _halves(chunk.parts)
+    packed = _pack([part for group in small for part in group], SMALL_ROWS, sys.maxsize)
+    return (*(tuple(group) for group in large), *(run.parts for run in packed))
+
+
+def _halves(parts: Iterable[Part]) -> tuple[list[list[Part]], list[list[Part]]]:
+    """The parts of partitions that fill an insert block, and those of the others, partition by partition."""
     groups: dict[str, list[Part]] = {}
-    for part in sorted(copied, key=lambda part: (part.partition, part.first)):
+    for part in sorted(parts, key=lambda part: (part.partition, part.first)):
         groups.setdefault(part.partition, []).append(part)
-    small = [group for group in groups.values() if sum(part.rows for part in group) < SMALL_ROWS]
-    large = [group for group in groups.values() if sum(part.rows for part in group) >= SMALL_ROWS]
-    packed: list[Chunk] = []
-    for group in large:
-        packed += _pack(group, rows, size)
-    packed += _pack([part for group in small for part in group], min(rows, SMALL_ROWS), size)
-    return tuple(packed)
+    filled = [sum(part.rows for part in group) >= SMALL_ROWS for group in groups.values()]
+    listed = list(zip(filled, groups.values(), strict=True))
+    return [group for large, group in listed if large], [group for large, group in listed if not large]
 
 
 def sequences(chunk: Chunk) -> tuple[tuple[Part, ...], ...]:

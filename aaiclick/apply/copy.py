@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from aaiclick.apply.chunks import Chunk, cut, sequences
+from aaiclick.apply.chunks import Chunk, cut, inserts, sequences
 from aaiclick.apply.identity import Part, Physical, parts
 from aaiclick.apply.mutations import mutations, now
 from aaiclick.apply.names import staging_table
@@ -72,8 +72,7 @@ def copy_parts(job: Job, listed: Sequence[Part], target: str, before: Sequence[P
     total = done + sum(part.rows for part in listed)
     chunks = cut(listed, rows=job.site.options.chunk_rows, size=job.site.options.chunk_bytes, ordered=job.work.ordered)
     for chunk in chunks:
-        yield from require_unchanged(job, [*before, *chunk.parts])
-        staging, rows = yield from fill(job, chunk)
+        staging, rows = yield from fill(job, chunk, (*before, *listed))
         yield from job.site.options.journal.note("chunk-filled", {"staging": staging, "source": job.source.uuid, "rows": rows})
         yield from move_all(job.site.database, staging, target)
         yield from job.site.options.journal.note("chunk-moved", {"staging": staging, "source": job.source.uuid, "rows": rows})
@@ -84,8 +83,11 @@ def copy_parts(job: Job, listed: Sequence[Part], target: str, before: Sequence[P
     return written
 
 
-def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
-    """Fill a new staging table with a chunk and compare it; its name and rows. Raises VerificationError, SourceChanged."""
+def fill(job: Job, chunk: Chunk, still: Sequence[Part] = ()) -> Routine[tuple[str, int]]:
+    """Fill a new staging table with a chunk and compare it; its name and rows. Raises VerificationError, SourceChanged.
+
+    ``still``: other parts that have to be there yet (those of the chunks before and after it), so that a copy in vain ends early.
+    """
     slow = False
     while True:
         staging = job.staging()
@@ -101,7 +103,7 @@ def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
         # Some blocks may be in already: a new staging table, never the same one again.
         yield from drop_table(job.site.database, staging)
         slow = True
-    return staging, (yield from _compare(job, chunk, staging, slow))
+    return staging, (yield from _compare(job, chunk, still, staging, slow))
 
 
 def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[None]:
@@ -109,7 +111,7 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
     reads = ", ".join(column.read for column in job.columns)
     source = qualified(job.site.database, job.source.name)
     # Where the order of rows matters the INSERTs follow it one by one, so that block numbers do.
-    for selected in sequences(chunk) if job.work.ordered else [chunk.parts]:
+    for selected in sequences(chunk) if job.work.ordered else inserts(chunk):
         sql = f"INSERT INTO {qualified(job.site.database, staging)} ({targets}) SELECT {reads} FROM {source} WHERE {condition(job, selected)}"
         if job.work.ordered:
             sql += _in_order(selected)
@@ -117,7 +119,7 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
         yield Command(sql, settings=merged(settings, size), long=True)
 
 
-def _compare(job: Job, chunk: Chunk, staging: str, slow: bool) -> Routine[int]:
+def _compare(job: Job, chunk: Chunk, still: Sequence[Part], staging: str, slow: bool) -> Routine[int]:
     """Rows in staging, once both sides were found equal."""
     source, target = qualified(job.site.database, job.source.name), qualified(job.site.database, staging)
     checked = [column for column in job.columns if column.checked] if job.site.options.verify else []
@@ -131,7 +133,7 @@ def _compare(job: Job, chunk: Chunk, staging: str, slow: bool) -> Routine[int]:
     if expected != found and expected.rows == found.rows:
         names = yield from differing(source, where, target, job.columns, settings)
     # Asked last: parts that are still there now were there all the time.
-    yield from require_unchanged(job, chunk.parts)
+    yield from require_unchanged(job, [*chunk.parts, *still])
     if expected != found:
         raise mismatch(job.work.table, chunk.partitions, expected, found, names)
     if chunk.exact and not job.work.where and expected.rows != chunk.rows:

@@ -84,6 +84,9 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
             return (yield from apply_replace(work, database))
         case DropWork():
             return (yield from apply_drop(work, database))
+        case SqlWork() if options.runner is not None:
+            yield from options.runner(work)
+            return Done()
         case SqlWork():
             return (yield from apply_sql(work, database))
         case CallableWork():
@@ -105,4 +108,4 @@ def _named(error: StatementError | ApplyError, step: Step, outcomes: Sequence[St
     """The error with the step it belongs to; its kind stays."""
     done = f" Done before: {', '.join(outcome.step for outcome in outcomes)}." if outcomes else ""
     kind = type(error) if isinstance(error, ApplyError) else ApplyError
-    return kind(f"step {step.id} ({step.object}: {step.change}): {error}.{done}".replace("..", "."))
+    return kind(f"step {step.id} ({step.object}: {step.change}): {str(error).rstrip('.')}.{done}")

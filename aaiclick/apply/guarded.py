@@ -11,12 +11,13 @@ belated MOVE, EXCHANGE or RENAME fails on a missing table.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar, cast
 
-from aaiclick.apply.holding import RENEWALS, Lease, check, clock, ended_by_successor, renew
+from aaiclick.apply.holding import RENEWALS, Lease, check, clock, ended_by_successor, renew, renew_loop_step
 from aaiclick.apply.lock_state import tagged
 from aaiclick.errors import LeaseLostError, StatementError
-from aaiclick.routine import Command, Effect, Query, Routine, Sleep
+from aaiclick.routine import Beside, Command, Effect, Query, Routine, Sleep
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
 
     Every statement is tagged with the nonce; a renewal comes before a statement when a third of the lease time has
     passed, a check before a ``Command`` when the last proof is older than a thirtieth; long sleeps are cut.
-    A statement that may outlast the lease needs ``renew_loop_step`` beside it, or ``renew(lease, seconds)`` before it.
+    Long statements are sent with ``renew_loop_step`` beside them.
     Raises LeaseLostError, and whatever the routine raises.
     """
     held, proven = lease, lease.clock
@@ -45,7 +46,7 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
                 continue
             rest = 0.0
             if isinstance(effect, Query | Command):
-                effect = replace(effect, sql=tagged(held.nonce, effect.sql))
+                effect = _tagged(effect, held)
             elif isinstance(effect, Sleep) and effect.seconds > held.seconds / RENEWALS:
                 rest = effect.seconds - held.seconds / RENEWALS
                 effect = Sleep(held.seconds / RENEWALS)
@@ -61,6 +62,14 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
         return cast("T", stop.value)
     finally:
         routine.close()
+
+
+def _tagged(effect: Query | Command, held: Lease) -> Query | Command:
+    """The statement as it is sent: with the nonce, and where it is long with renewals beside it."""
+    sql = tagged(held.nonce, effect.sql)
+    if not effect.long:
+        return replace(effect, sql=sql)
+    return replace(effect, sql=sql, beside=Beside(held.seconds / RENEWALS, partial(renew_loop_step, held)))
 
 
 def _keep(held: Lease, proven: float, effect: Effect) -> Routine[tuple[Lease, float]]:

@@ -70,12 +70,9 @@ def renew(lease: Lease, seconds: float | None = None) -> Routine[Lease]:
 def renew_loop_step(lease: Lease) -> Routine[float]:
     """One renewal beside a running statement; the seconds until the next one is due.
 
-    Heartbeats are rows keyed by the nonce, so any connection may write them. A driver that carries out a
-    ``Command(long=True)`` opens a sibling connection (same server; for an embedded engine a second session in the same
-    process) and, until the statement returns, runs this routine on it, waits the seconds it was given, and so on: in
-    a thread for a sync driver, in a task for an async one. The first step is due one third of the lease time after
-    the statement began. LeaseLostError ends the loop: the successor kills the statement by its tag, and the guarded
-    routine finds out before the next one. Any other error of a step is left to the next step.
+    Heartbeats are rows keyed by the nonce, so any connection may write them. ``guarded`` sends this routine along with every long
+    statement, and the driver carries it out on a second connection until that has ended. LeaseLostError ends the loop: the successor
+    kills the statement by its tag, and the guarded routine finds out before the next one.
     """
     yield from renew(lease)
     return lease.seconds / RENEWALS

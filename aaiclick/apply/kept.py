@@ -102,6 +102,12 @@ def drop_expired(database: str) -> Routine[tuple[str, ...]]:
     return tuple(dropped)
 
 
+def next_expiry(database: str) -> Routine[int | None]:
+    """When the first kept table expires (Unix seconds); None where none does."""
+    listed = yield from kept_tables(database)
+    return min((row.kept.expires for row in listed if row.kept.expires), default=None)
+
+
 def _free_name(database: str, mark: Mark) -> Routine[str]:
     """One run may rebuild a table twice: the second kept table gets a number of its own."""
     nonce = mark.nonce

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aaiclick.plan.work import CallableWork
+from aaiclick.plan.work import CallableWork, SqlWork
 from aaiclick.routine import Routine
 
 
@@ -27,7 +27,7 @@ class NoJournal:
         yield from ()
 
 
-Runner = Callable[[CallableWork], Routine[None]]
+Runner = Callable[[CallableWork | SqlWork], Routine[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ApplyOptions:
     ``drain_seconds`` limits the wait for inserts after the exchange, ``fence_seconds`` the same wait while writers are refused,
     ``mutation_seconds`` the wait for mutations of others (0: no limit), ``stuck_seconds`` how long a mutation may fail before it counts
     as stuck. ``restarts``: how often a copy is begun again because rows were deleted or changed under it. ``disk_factor``: free space
-    needed for a rebuild, as a multiple of the table's bytes. ``runner`` carries out the data move of a migration.
+    needed for a rebuild, as a multiple of the table's bytes. ``runner`` carries out the statements and the data move of a migration.
     """
 
     keep_old_seconds: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.apply.identity import Physical
@@ -25,13 +25,15 @@ class Projected:
     checked: bool
 
 
-def projected(work: RebuildWork, volatile: frozenset[str]) -> tuple[tuple[Projected, ...], tuple[str, ...]]:
+def projected(work: RebuildWork, volatile: frozenset[str], types: Mapping[str, str]) -> tuple[tuple[Projected, ...], tuple[str, ...]]:
     """The columns of a copy, and a note for each reason why the checksum leaves some out.
 
-    ``volatile``: old columns that read differently each time. Raises ApplyError where ``work`` names a column that ``form`` has not.
+    ``volatile``: old columns that read differently each time. ``types`` of the old columns: what keeps its type is not cast (a cast to
+    the same type costs a twentieth of the copy). Raises ApplyError where ``work`` names a column that ``form`` has not.
     """
     columns: list[Projected] = []
     skipped: dict[str, list[str]] = {}
+    kept = {quote_name(name): kind for name, kind in types.items()}
     for column in work.columns:
         wanted = work.form.column(column.target)
         if wanted is None or not wanted.stored:
@@ -39,7 +41,8 @@ def projected(work: RebuildWork, volatile: frozenset[str]) -> tuple[tuple[Projec
         reason = _unchecked(column, wanted.type, volatile)
         if reason:
             skipped.setdefault(reason, []).append(column.target)
-        columns.append(Projected(column.target, f"CAST({column.expression}, {quote_string(wanted.type)})", not reason))
+        read = column.expression if kept.get(column.expression) == wanted.type else f"CAST({column.expression}, {quote_string(wanted.type)})"
+        columns.append(Projected(column.target, read, not reason))
     notes = tuple(f"{work.table}: not covered by the checksum: {', '.join(names)} ({reason})" for reason, names in sorted(skipped.items()))
     return tuple(columns), notes
 
@@ -62,6 +65,15 @@ def _unchecked(column: CopyColumn, type_name: str, volatile: frozenset[str]) -> 
 def mentions(expression: str, name: str) -> bool:
     """True where the text may name the column (also where it only looks so)."""
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None or quote_name(name) in expression
+
+
+def column_types(table: Physical) -> Routine[dict[str, str]]:
+    """The types of a table's columns."""
+    rows = yield from ask(
+        "SELECT name, type FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String})",
+        {"db": hexed(table.database), "name": hexed(table.name)},
+    )
+    return {text(name): text(kind) for name, kind in rows}
 
 
 def volatile_columns(table: Physical) -> Routine[frozenset[str]]:

@@ -22,7 +22,7 @@ from aaiclick.apply.identity import Part, Physical, need, parts
 from aaiclick.apply.mark import Mark, new_mark, update_mark, write_mark
 from aaiclick.apply.mutations import now, require_settled
 from aaiclick.apply.options import ApplyOptions, Done, Site
-from aaiclick.apply.projection import Projected, projected, volatile_columns
+from aaiclick.apply.projection import Projected, column_types, projected, volatile_columns
 from aaiclick.apply.requirements import require_rebuildable
 from aaiclick.apply.staging import create_from
 from aaiclick.apply.statements import READ, system_merges
@@ -109,7 +109,7 @@ def _prepare(work: RebuildWork, source: Physical, mark: Mark, site: Site) -> Rou
 
 def make_job(work: RebuildWork, source: Physical, site: Site) -> Routine[tuple[Job, tuple[str, ...]]]:
     """What the copy needs to know about a source whose merges are held; and notes on what the checksum leaves out."""
-    columns, notes = projected(work, (yield from volatile_columns(source)))
+    columns, notes = projected(work, (yield from volatile_columns(source)), (yield from column_types(source)))
     able = yield from hashable(qualified(site.database, source.name), columns)
     unable = [column.target for column in columns if column.checked and column.target not in able]
     if unable:

@@ -34,7 +34,7 @@ def hash_sql(expressions: Sequence[str]) -> str:
 def sums(source: str, where: str, expressions: Sequence[str], settings: Mapping[str, str | int]) -> Routine[Sums]:
     """Count and checksum of the rows of ``source`` (a quoted name) that ``where`` selects ('' for all)."""
     condition = f" WHERE {where}" if where else ""
-    rows = yield Query(f"SELECT count(), {hash_sql(expressions)} FROM {source}{condition}", {}, merged(READ, settings))
+    rows = yield Query(f"SELECT count(), {hash_sql(expressions)} FROM {source}{condition}", {}, merged(READ, settings), long=True)
     return Sums(number(rows[0][0]), number(rows[0][1]))
 
 
@@ -62,8 +62,8 @@ def differing(source: str, where: str, target: str, columns: Sequence[Projected]
     """The columns whose checksums differ, one by one: asked only when the sum of all did."""
     checked = [column for column in columns if column.checked]
     condition = f" WHERE {where}" if where else ""
-    left = yield Query(f"SELECT {', '.join(hash_sql([column.read]) for column in checked)} FROM {source}{condition}", {}, merged(READ, settings))
-    right = yield Query(f"SELECT {', '.join(hash_sql([quote_name(column.target)]) for column in checked)} FROM {target}", {}, merged(READ, settings))
+    left = yield Query(f"SELECT {', '.join(hash_sql([column.read]) for column in checked)} FROM {source}{condition}", {}, merged(READ, settings), long=True)
+    right = yield Query(f"SELECT {', '.join(hash_sql([quote_name(column.target)]) for column in checked)} FROM {target}", {}, merged(READ, settings), long=True)
     pairs = zip(checked, left[0], right[0], strict=True)
     return tuple(column.target for column, one, two in pairs if number(one) != number(two))
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from aaiclick.catalog.canonical_views import canonical_views
 from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import Catalog, ColumnForm, Form, TableForm, UnsupportedForm
-from aaiclick.catalog.instantiate import conceal, formatted, instantiable, make, read_forms, sentence
-from aaiclick.catalog.render import SCRATCH_UNFIT, form_sql, local_family
+from aaiclick.catalog.instantiate import conceal, formatted, instantiable, make, masked, read_forms, sentence
+from aaiclick.catalog.render import form_sql, local_family, scratch_unfit
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.errors import SpecError, StatementError, UnsupportedObjectError
 from aaiclick.routine import Routine
@@ -19,10 +19,11 @@ from aaiclick.specs.tables import Table
 
 __all__ = ["canonical_forms", "canonical_tables", "canonical_views", "clone"]
 Problem = tuple[str, str]
+_ANY = "any"
 
 
 def canonical_tables(scratch: Scratch, tables: Sequence[Table], catalog: Catalog | None = None) -> Routine[dict[str, TableForm]]:
-    """The form of each declared table, by name: all CREATEs, then one SELECT.
+    """The form of each declared table, by name: all CREATEs, then one SELECT. Tables that differ in their names only are made once.
 
     - Replicated engines are made as their local family; the form names the declared engine again.
     - Engines that reach outside (Kafka, S3, Distributed, Buffer ...) are never made: the engine formats their definition, and a plain
@@ -32,9 +33,17 @@ def canonical_tables(scratch: Scratch, tables: Sequence[Table], catalog: Catalog
     """
     problems: list[Problem] = []
     foreign: dict[str, TableForm] = {}
+    # By the whole of its CREATE but the name: the table that was made for it.
+    made: dict[str, str] = {}
+    alike: dict[str, str] = {}
     for table in tables:
         if _instantiable(table):
-            error = yield from make(scratch, create_table_sql(_local(table), scratch.database, scratch.name(table.name)))
+            local = _local(table)
+            first = made.setdefault(create_table_sql(local, scratch.database, _ANY), table.name)
+            if first != table.name:
+                alike[table.name] = first
+                continue
+            error = yield from make(scratch, create_table_sql(local, scratch.database, scratch.name(table.name)))
         else:
             plain = Table(table.name, table.columns, engine=MergeTree(order_by=[]))
             error = yield from make(scratch, create_table_sql(plain, scratch.database, scratch.name(table.name)))
@@ -43,7 +52,10 @@ def canonical_tables(scratch: Scratch, tables: Sequence[Table], catalog: Catalog
         if error is not None:
             problems.append((table.name, sentence(scratch, error)))
     _raise_first(problems)
-    forms = yield from read_forms(scratch, [table.name for table in tables])
+    forms = yield from read_forms(scratch, [table.name for table in tables if table.name not in alike])
+    for name, first in alike.items():
+        if first in forms:
+            forms[name] = dataclasses.replace(forms[first], name=name)
     known = {table.name: _declared(table, forms.get(table.name), foreign.get(table.name), problems) for table in tables}
     _raise_first(problems)
     return {name: _hidden(form, catalog) for name, form in known.items() if form is not None}
@@ -55,7 +67,7 @@ def clone(scratch: Scratch, form: TableForm, name: str) -> Routine[str]:
     Raises ``UnsupportedObjectError`` for an engine that reaches outside, and ``StatementError`` where the engine refuses the form.
     """
     local = local_family(form)
-    if not instantiable(local.engine):
+    if not instantiable(local.engine, local.arguments):
         raise UnsupportedObjectError(form.name, f"an empty copy of a {form.engine} table would not keep to itself")
     error = yield from make(scratch, form_sql(local, scratch.database, scratch.name(name)), replay=True)
     if error is not None:
@@ -87,13 +99,13 @@ def _kept_arguments(form: TableForm, read: TableForm) -> str:
 
 
 def _instantiable(table: Table) -> bool:
-    return isinstance(table.engine, MergeTree) or instantiable(table.engine.name)
+    return isinstance(table.engine, MergeTree) or instantiable(table.engine.name, table.engine.arguments)
 
 
 def _local(table: Table) -> Table:
     """The declaration as scratch can hold it."""
     engine = table.engine
-    settings = {name: value for name, value in engine.settings.items() if name not in SCRATCH_UNFIT}
+    settings = {name: value for name, value in engine.settings.items() if not scratch_unfit(name, str(value))}
     changed: dict[str, object] = {"settings": settings}
     if isinstance(engine, MergeTree):
         changed["replicated"] = None
@@ -107,7 +119,10 @@ def _format_foreign(scratch: Scratch, table: Table, foreign: dict[str, TableForm
         return error
     form = split_create(written, scratch.database)
     if isinstance(form, TableForm):
-        foreign[table.name] = form
+        shown = yield from masked(create_table_sql(table, scratch.database))
+        hidden = split_create(shown, scratch.database) if shown else form
+        concealed = conceal(form, hidden)
+        foreign[table.name] = concealed if isinstance(concealed, TableForm) else form
     elif isinstance(form, UnsupportedForm):
         problems.append((table.name, f"cannot be managed: {form.reason}"))
     return None
@@ -125,7 +140,8 @@ def _declared(table: Table, made: Form | None, foreign: TableForm | None, proble
     engine, arguments = made.engine, made.arguments
     if isinstance(table.engine, MergeTree) and table.engine.replicated is not None:
         engine, arguments = f"Replicated{engine}", ", ".join(part for part in (table.engine.replicated, arguments) if part)
-    unfit = tuple((name, setting_literal(table.engine.settings[name])) for name in sorted(SCRATCH_UNFIT & set(table.engine.settings)))
+    literals = ((name, setting_literal(value)) for name, value in sorted(table.engine.settings.items()) if value is not None)
+    unfit = tuple((name, literal) for name, literal in literals if scratch_unfit(name, literal))
     return dataclasses.replace(made, engine=engine, arguments=arguments, settings=(*made.settings, *unfit))
 
 

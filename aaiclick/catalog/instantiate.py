@@ -10,19 +10,24 @@ from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import DictionaryForm, Form, Settings, TableForm
 from aaiclick.catalog.render import HIDDEN
 from aaiclick.catalog.scratch import Scratch
+from aaiclick.catalog.tokens import Tokens, split_top
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, text
 
 # Engines that keep to themselves: an empty table of them reads nothing, writes nothing and connects to nothing.
-SELF_CONTAINED = frozenset({"Log", "TinyLog", "StripeLog", "Memory", "Null", "Set", "Join", "GenerateRandom"})
+SELF_CONTAINED = frozenset({"Log", "TinyLog", "StripeLog", "Memory", "Null", "Set", "Join", "GenerateRandom", "Merge"})
+# So do these, as long as their arguments name no path.
+WITHOUT_PATH = {"EmbeddedRocksDB": 1, "File": 1}
 # Not about the definition: no right, no memory, no time, no connection.
 _NOT_THE_DEFINITION = frozenset({0, 159, 164, 202, 209, 210, 241, 243, 279, 394, 452, 497})
 _SYNTAX = re.compile(r"Syntax error.*?: failed at position (\d+) \((.*?)\)", re.DOTALL)
 _PREAMBLE = re.compile(r"\A(?:Code: \d+\.\s*)?(?:DB::Exception:\s*)+")
 
 
-def instantiable(engine: str) -> bool:
+def instantiable(engine: str, arguments: str | None = None) -> bool:
     """True where an empty table of that engine can be made in scratch without any effect elsewhere."""
+    if engine in WITHOUT_PATH:
+        return arguments is not None and len(split_top(arguments)) <= WITHOUT_PATH[engine]
     return engine in SELF_CONTAINED or (engine.endswith("MergeTree") and not engine.startswith(("Replicated", "Shared")))
 
 
@@ -32,7 +37,7 @@ def make(scratch: Scratch, sql: str, replay: bool = False, inside: bool = False)
     ``replay``: the text is the engine's own, where a Nested column already stands as its parts. ``inside``: names without a database
     mean scratch's own objects.
     """
-    settings: dict[str, str | int] = {**scratch.settings, **({"flatten_nested": 0} if replay else {})}
+    settings: dict[str, str | int] = {**scratch.settings, "flatten_nested": 0 if replay else 1}
     try:
         yield Command(sql, settings=settings, database=scratch.database if inside else None)
     except StatementError as error:
@@ -82,6 +87,19 @@ def formatted(sql: str) -> Routine[str]:
     return text(rows[0][0])
 
 
+def masked(sql: str) -> Routine[str]:
+    """A CREATE TABLE as the engine shows it to others: ``[HIDDEN]`` for each secret; '' where it cannot say (an engine it does not
+    know, a server that shows secrets)."""
+    try:
+        rows = yield Query(f"EXPLAIN SYNTAX {sql}")
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return ""
+    shown = "\n".join(text(row[0]) for row in rows)
+    return shown if HIDDEN in shown else ""
+
+
 def sentence(scratch: Scratch, error: StatementError) -> str:
     """The engine's sentence about a definition, without its preamble and scratch's own name."""
     plain = _PREAMBLE.sub("", error.message).strip()
@@ -107,4 +125,23 @@ def _hide(declared: str, live: str) -> str:
     if HIDDEN not in live:
         return declared
     pattern = ".*".join(re.escape(part) for part in live.split(HIDDEN))
-    return live if re.fullmatch(pattern, declared, re.DOTALL) else declared
+    if re.fullmatch(pattern, declared, re.DOTALL):
+        return live
+    # Something else differs as well: argument by argument, so that the secret does not show up in the difference.
+    pieces, shown = split_top(declared), split_top(live)
+    if len(pieces) != len(shown) or len(pieces) < 2:
+        return _placed(declared, live)
+    return ", ".join(_hide(piece, other) for piece, other in zip(pieces, shown, strict=True))
+
+
+def _placed(declared: str, live: str) -> str:
+    """The literal at each place where the live text shows ``[HIDDEN]`` is hidden, whatever else differs."""
+    mine, theirs = Tokens(declared), Tokens(live)
+    if len(mine) != len(theirs):
+        return declared
+    pieces, copied = list[str](), 0
+    for token, other in zip(mine.items, theirs.items, strict=True):
+        if token.kind == "string" and HIDDEN in other.text:
+            pieces += [declared[copied : token.start], f"'{HIDDEN}'"]
+            copied = token.end
+    return "".join([*pieces, declared[copied:]])

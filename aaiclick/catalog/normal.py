@@ -135,7 +135,13 @@ def normal_value(value: str) -> str:
     if _FLOAT.match(plain):
         number = float(plain)
         return str(int(number)) if number.is_integer() else repr(number)
-    return value
+    return _disk(value) if value.startswith("disk(") else value
+
+
+def _disk(text: str) -> str:
+    """A disk described in place, spaced as the engine does."""
+    spaced = {"=": " = ", ",": ", "}
+    return "".join(spaced.get(token.text, token.text) if token.kind == "op" else token.text for token in Tokens(text).items)
 
 
 def _whole_names(text: str, dotted: frozenset[str]) -> str:

@@ -56,7 +56,7 @@ def read_catalog(database: str | None = None, names: Sequence[str] | None = None
         parameters["names"] = ",".join(_hex(name) for name in sorted(set(names)))
         table_filter, column_filter = (_GIVEN_NAMES.format(column=column) for column in ("t.name", "table"))
     places = {"where": where, "table_filter": table_filter, "column_filter": column_filter}
-    sql = " UNION ALL ".join([_SERVER, _filled(_DATABASE, places), _filled(_TABLES, places)])
+    sql = " UNION ALL ".join([_SERVER, *(_filled(branch, places) for branch in (_DATABASE, _TABLES, _COLUMNS))])
     rows = yield Query(sql, parameters)
     server = next(_server(row) for row in rows if row[0] == "server")
     found = next((row for row in rows if row[0] == "database"), None)
@@ -64,7 +64,9 @@ def read_catalog(database: str | None = None, names: Sequence[str] | None = None
         missing = database if database is not None else server.current_database
         raise UsageError(f"database {missing} does not exist. Create it first, or name another one")
     wanted = None if names is None else frozenset(names)
-    live = [_object(text(found[1]), row) for row in rows if row[0] == "object" and (wanted is None or text(row[1]) in wanted)]
+    columns = _columns_by_table(rows)
+    objects = [row for row in rows if row[0] == "object" and (wanted is None or text(row[1]) in wanted)]
+    live = [_object(text(found[1]), row, columns.get(text(row[1]))) for row in objects]
     if any(entry.engine.startswith("Replicated") for entry in live):
         live = yield from _with_replicas(text(found[1]), live)
     return Catalog(text(found[1]), text(found[2]), server, {entry.name: entry for entry in sorted(live, key=lambda entry: entry.name)})
@@ -97,12 +99,20 @@ def _server(row: Row) -> ServerFacts:
     return ServerFacts(version_numbers(version), version, current_database=text(row[3]), user=text(row[2]), timezone=text(row[4]))
 
 
-def _object(database: str, row: Row) -> LiveObject:
+def _columns_by_table(rows: Sequence[Row]) -> dict[str, list[ColumnFacts]]:
+    placed: dict[str, list[tuple[int, ColumnFacts]]] = {}
+    for row in rows:
+        if row[0] == "column":
+            placed.setdefault(text(row[1]), []).append((number(row[9]), ColumnFacts(text(row[2]), text(row[3]), text(row[4]))))
+    return {table: [facts for _, facts in sorted(listed, key=lambda entry: entry[0])] for table, listed in placed.items()}
+
+
+def _object(database: str, row: Row, columns: list[ColumnFacts] | None) -> LiveObject:
     name, engine, definition = text(row[1]), text(row[2]), text(row[3])
     return LiveObject(
         database=database,
         name=name,
-        form=_form(database, name, row),
+        form=_form(database, name, row, columns),
         text=definition,
         engine=engine,
         uuid=_uuid(text(row[6]), _strings(text(row[7]))),
@@ -115,14 +125,13 @@ def _object(database: str, row: Row) -> LiveObject:
     )
 
 
-def _form(database: str, name: str, row: Row) -> Form:
+def _form(database: str, name: str, row: Row, columns: list[ColumnFacts] | None) -> Form:
     definition = text(row[3])
     form = split_create(definition, database)
     if isinstance(form, UnsupportedForm):
         return dataclasses.replace(form, name=name)
     if form.name != name:
         return UnsupportedForm(name, f"its definition names another object, {form.name}", definition)
-    columns = [ColumnFacts(*entry) for entry in _lists(text(row[5]))] if row[5] else None
     reason = cross_check(form, KeyFacts(*_strings(text(row[4]))), columns)
     return UnsupportedForm(name, reason, definition) if reason else form
 

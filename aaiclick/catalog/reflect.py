@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from aaiclick.catalog.column_clauses import read_settings
 from aaiclick.catalog.cursor import Cursor
 from aaiclick.catalog.forms import Catalog, ColumnForm, DictionaryForm, Form, ProjectionForm, Settings, TableForm, UnsupportedForm, ViewForm
@@ -57,10 +59,9 @@ def reflect_object(form: Form) -> SchemaObject:
 def reflect_table(form: TableForm) -> Table:
     """The declaration of a table. Raises ``UnsupportedObjectError`` where it cannot be declared."""
     plain = normal(form)
-    whole = next((column.name for column in form.columns if column.type.startswith("Nested(")), None)
-    if whole is not None:
+    if any(column.type.startswith("Nested(") for column in form.columns):
         # A plain CREATE would make arrays of it.
-        raise UnsupportedObjectError(form.name, f"column {whole} is a Nested that was not flattened")
+        plain = dataclasses.replace(plain, settings=(*plain.settings, ("flatten_nested", "0")))
     try:
         return Table(
             plain.name,
@@ -107,11 +108,22 @@ def _column(column: ColumnForm) -> Column:
 
 
 def _projection(table: str, projection: ProjectionForm) -> Projection:
-    """Only ``(SELECT ...)``: settings of a projection and ``PROJECTION p INDEX ...`` have no place in the declaration."""
+    """``(SELECT ...)``, the same ``WITH SETTINGS (...)``, or ``INDEX ... TYPE ...``."""
     tokens = Tokens(projection.body)
-    if tokens.match.get(0) != len(tokens) - 1:
-        raise UnsupportedObjectError(table, f"projection {projection.name} has settings or is an index")
-    return Projection(projection.name, tokens.slice(1, len(tokens) - 1))
+    cursor = Cursor(tokens)
+    if cursor.accept("INDEX"):
+        expression = cursor.expression(f"projection {projection.name}")
+        if cursor.accept("TYPE") and not cursor.done:
+            return Projection(projection.name, index=expression, type=cursor.rest())
+    elif cursor.at_op("("):
+        query = cursor.group().rest()
+        if cursor.done:
+            return Projection(projection.name, query)
+        if cursor.accept("WITH", "SETTINGS") and cursor.at_op("("):
+            settings = setting_values(table, read_settings(cursor.group()))
+            if cursor.done:
+                return Projection(projection.name, query, settings=settings)
+    raise UnsupportedObjectError(table, f"projection {projection.name} has a clause that cannot be declared")
 
 
 def _view(form: ViewForm) -> View | MaterializedView:

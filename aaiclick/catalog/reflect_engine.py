@@ -15,6 +15,7 @@ from aaiclick.specs.engines import (
     CoalescingMergeTree,
     CollapsingMergeTree,
     Engine,
+    EngineFields,
     GraphiteMergeTree,
     KeyFields,
     MergeTree,
@@ -31,9 +32,16 @@ def reflect_engine(form: TableForm) -> AnyEngine:
     """The engine of a form in normal form. Raises ``UnsupportedObjectError`` where its arguments or settings cannot be declared."""
     settings = setting_values(form.name, form.settings)
     if not form.merge_tree:
-        if any((form.partition_by, form.primary_key, form.order_by, form.sample_by, form.ttl)):
-            raise UnsupportedObjectError(form.name, f"the keys of a {form.engine} table cannot be declared")
-        return Engine(form.engine, form.arguments, settings=settings)
+        if form.sample_by or form.ttl:
+            raise UnsupportedObjectError(form.name, f"the sampling key and the TTL of a {form.engine} table cannot be declared")
+        fields: EngineFields = {"settings": settings}
+        if form.partition_by:
+            fields["partition_by"] = _key(form.partition_by)
+        if form.primary_key:
+            fields["primary_key"] = _key(form.primary_key)
+        if form.order_by:
+            fields["order_by"] = _key(form.order_by)
+        return Engine(form.engine, form.arguments, **fields)
     replicated, family, arguments = _replication(form)
     keys: KeyFields = {
         "order_by": _key(form.order_by),
@@ -83,6 +91,8 @@ def setting_values(owner: str, settings: Settings) -> dict[str, SettingValue]:
             values[name] = literal.lower() == "true"
         elif literal.startswith("'") and len(Tokens(literal)) == 1:
             values[name] = unquote(literal)
+        elif literal.startswith("disk(") and literal.endswith(")"):
+            values[name] = literal
         else:
             raise UnsupportedObjectError(owner, f"the setting {name} = {literal} cannot be declared")
     return values

@@ -15,6 +15,11 @@ HIDDEN = "[HIDDEN]"
 SCRATCH_UNFIT = frozenset({"table_readonly", "table_disk"})
 
 
+def scratch_unfit(name: str, value: str) -> bool:
+    """True for a setting that a copy in scratch cannot have: those above, and a disk described in place (it is storage elsewhere)."""
+    return name in SCRATCH_UNFIT or (name == "disk" and value.startswith("disk("))
+
+
 def form_sql(form: Form, database: str, name: str, if_not_exists: bool = False) -> str:
     """The CREATE statement of a form under any name.
 
@@ -133,7 +138,7 @@ def local_family(form: TableForm) -> TableForm:
     for prefix in ("Replicated", "Shared"):
         if form.merge_tree and engine.startswith(prefix):
             engine, arguments = engine[len(prefix) :], _local_arguments(arguments)
-    settings = tuple(pair for pair in form.settings if pair[0] not in SCRATCH_UNFIT)
+    settings = tuple(pair for pair in form.settings if not scratch_unfit(*pair))
     return dataclasses.replace(form, engine=engine, arguments=arguments, settings=settings)
 
 

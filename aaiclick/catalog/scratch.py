@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 from aaiclick.errors import StatementError
-from aaiclick.routine import Clock, Command, Nonce, Query, Routine, text
+from aaiclick.routine import Clock, Command, Interruption, Nonce, Query, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_name
 
 T = TypeVar("T")
@@ -141,23 +141,29 @@ def with_scratch(body: Callable[[Scratch], Routine[T]], fallback: str | None = N
     scratch = yield from open_scratch(fallback)
     try:
         result = yield from body(scratch)
-    except Exception:
+    except (Exception, Interruption):
         yield from close_scratch(scratch, quiet=True)
         raise
     yield from close_scratch(scratch)
     return result
 
 
-def sweep_stale_scratch(database: str | None = None) -> Routine[tuple[str, ...]]:
-    """Remove scratch databases (and scratch tables in ``database``) that are older than an hour; their names."""
+def sweep_stale_scratch(database: str | None = None, *, embedded: bool = False) -> Routine[tuple[str, ...]]:
+    """Remove scratch databases (and scratch tables in ``database``) that nobody uses any more; their names.
+
+    They are older than an hour, or (``embedded``: one process at a time has the engine) than the engine's start.
+    """
     seconds = cast("float", (yield Clock())[0][0])
-    rows = yield Query("SELECT name FROM system.databases WHERE startsWith(name, {prefix:String}) ORDER BY name", {"prefix": PREFIX})
-    stale = [name for name in (text(row[0]) for row in rows) if _is_stale(name, seconds)]
+    rows = yield Query("SELECT name, uptime() FROM system.databases WHERE startsWith(name, {prefix:String}) ORDER BY name", {"prefix": PREFIX})
+    uptime = number(rows[0][1]) if rows else STALE_SECONDS
+    # uptime() counts whole seconds, and so does the name.
+    age = min(STALE_SECONDS, uptime + 2) if embedded else STALE_SECONDS
+    stale = [name for name in (text(row[0]) for row in rows) if _is_stale(name, seconds, age)]
     for name in stale:
         yield Command(f"DROP DATABASE IF EXISTS {quote_name(name)}")
     if database is not None:
         tables = yield from _tables(database, PREFIX)
-        old = [(name, engine) for name, engine in tables if _is_stale(name, seconds)]
+        old = [(name, engine) for name, engine in tables if _is_stale(name, seconds, STALE_SECONDS)]
         yield from _drop(database, old)
         stale += [name for name, _ in old]
     return tuple(stale)
@@ -168,12 +174,12 @@ def _file_name_length(name: str) -> int:
     return len(name) + sum(3 * len(found.encode("utf-8", "surrogatepass")) - 1 for found in _ESCAPED_IN_FILES.findall(name))
 
 
-def _is_stale(name: str, seconds: float) -> bool:
+def _is_stale(name: str, seconds: float, age: int) -> bool:
     try:
         made = int(name[len(PREFIX) : len(PREFIX) + 8], 16)
     except ValueError:
         return False
-    return seconds - made > STALE_SECONDS
+    return seconds - made > age
 
 
 def _permissive(own: str) -> Routine[dict[str, str | int]]:

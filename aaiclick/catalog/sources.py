@@ -70,7 +70,7 @@ def source_sql(scratch: Scratch, live: LiveObject) -> str:
     match live.form:
         case TableForm():
             local = local_family(live.form)
-            if instantiable(local.engine):
+            if instantiable(local.engine, local.arguments):
                 return form_sql(local, scratch.database, scratch.name(live.name))
             columns = ", ".join(column_form_sql(column) for column in live.form.columns)
             return f"CREATE TABLE {scratch.sql_name(live.name)} ({columns}) ENGINE = MergeTree ORDER BY tuple()"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 from aaiclick.clients.opening import Opened, open_url
@@ -20,9 +20,11 @@ SERVER = ("-m", "aaiclick.testing.server", "--port", "0", "--path", ":memory:")
 
 
 @contextmanager
-def engine_elsewhere() -> Iterator[Opened]:
+def engine_elsewhere() -> Generator[Opened, None, None]:
     """Start the engine, connect to it, stop it again."""
-    with subprocess.Popen([sys.executable, *SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(  # noqa: S603 - this interpreter, with arguments of our own
+        [sys.executable, *SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             connection = open_url(_url(process.stdout.readline()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -23,6 +24,11 @@ _RUNNING = re.compile(r"already initialized with path '(.*?)', cannot connect wi
 _UNMADE = re.compile(r"filesystem error: in \w+: (.*?) \[")
 # A path that cannot exist: asking for it names the engine that runs in this process and can create nothing.
 _NOWHERE = f"{os.devnull}/nowhere"
+
+
+# A statement that fails at run time leaves the header of its answer behind, and chdb puts it in front of the next answer: whoever asks
+# next would read it as rows. An answer in the format Null takes it away.
+FLUSH = "SELECT 1"
 
 
 class Answer(Protocol):
@@ -46,6 +52,8 @@ def execute(session: EngineSession, sql: str, parameters: Mapping[str, str | int
         answer = session.query(sql, fmt, params=bound) if bound else session.query(sql, fmt)
         return answer.bytes()
     except RuntimeError as error:
+        with suppress(RuntimeError):
+            session.query(FLUSH, "Null")
         raise statement_error(str(error), sql) from error
     except AttributeError as error:
         if getattr(session, "_conn", session) is None:

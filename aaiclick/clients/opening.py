@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TypeAlias, cast
 
 from aaiclick.clients.answers import FORMAT
 from aaiclick.clients.connect import ConnectClient, bound
 from aaiclick.clients.embedded import EmbeddedConnection, Home, SessionReader
-from aaiclick.clients.engine import EngineSession, execute, open_session
+from aaiclick.clients.engine import FLUSH, EngineSession, execute, open_session
 from aaiclick.clients.failures import UNKNOWN_DATABASE, http_failure
 from aaiclick.clients.fork import refuse_inherited_engine
 from aaiclick.clients.http import HttpConnection, open_server
@@ -81,4 +82,6 @@ class ConnectReader:
                 raise UsageError("a result is being streamed from the client that was given: read it to its end first, or give another client") from error
             if "client has been closed" in str(error):
                 raise UsageError("the client that was given is closed: give an open one, or the directory as a URL (chdb:///path)") from error
+            with suppress(Exception):  # see FLUSH: the application's own next answer would begin with ours
+                self._client.raw_query(FLUSH, None, None, "Null")
             raise http_failure(error, sql, "the embedded engine") from error

@@ -10,7 +10,6 @@ from aaiclick.plan.changes.base import Change, DataCheck
 from aaiclick.plan.hazards import Hazard
 from aaiclick.routine import Query, Routine, number, text
 
-
 # ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED, TYPE_MISMATCH, CANNOT_CONVERT_TYPE, NO_COMMON_TYPE: about types, whatever the rows are.
 _NO_CONVERSION = frozenset({43, 48, 53, 70, 386})
 

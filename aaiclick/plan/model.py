@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
 from aaiclick.plan.hazards import Hazard
-from aaiclick.plan.work import Work
+from aaiclick.plan.work import CreateWork, ReplaceWork, Work
 
 Strategy: TypeAlias = Literal["create", "alter", "mutate", "attach", "rebuild", "replace", "drop", "sql", "callable"]
 PLAN_FORMAT = 1
@@ -93,8 +93,8 @@ class Plan:
         return not self.required
 
     def to_json(self) -> str:
-        """JSON text that ``from_json`` reads back to an equal plan."""
-        return _PLAN.dump_json(self, indent=2).decode()
+        """JSON text that ``from_json`` reads back to an equal plan; statements that hold a secret are left out."""
+        return _PLAN.dump_json(replace(self, steps=tuple(_without_secrets(step) for step in self.steps)), indent=2).decode()
 
     @staticmethod
     def from_json(text: str) -> Plan:
@@ -105,6 +105,16 @@ class Plan:
         from aaiclick.plan.render import plan_text
 
         return plan_text(self)
+
+
+def _without_secrets(step: Step) -> Step:
+    match step.work:
+        case CreateWork(secret=True):
+            return replace(step, work=replace(step.work, sql=""))
+        case ReplaceWork(secret=True):
+            return replace(step, work=replace(step.work, statements=()))
+        case _:
+            return step
 
 
 _PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)

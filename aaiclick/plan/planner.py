@@ -10,14 +10,17 @@ from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.plan import steps
+from aaiclick.plan.compose import compose
+from aaiclick.plan.creates import create_tables
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.families import family_tables
+from aaiclick.plan.hints import Hints
 from aaiclick.plan.model import Step
+from aaiclick.plan.scripted import scripted_steps
 from aaiclick.plan.tables import make_case, plan_table, renamed
 from aaiclick.plan.target import make_target
 from aaiclick.plan.views import create_order, plan_views
 from aaiclick.routine import Routine
-from aaiclick.specs.ddl import create_table_sql
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -25,22 +28,14 @@ from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
 
 
 @dataclass(frozen=True, slots=True)
-class Hints:
-    """What only a migration knows, for each table: renamed columns (old -> new) and rebuild expressions; and the names of objects that
-    earlier versions declared."""
-
-    renames: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
-    rebuilds: Mapping[str, Rebuild] = field(default_factory=dict[str, Rebuild])
-    former: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class Planned:
-    """Steps in the order in which they are carried out; ``forms`` are the canonical forms of the declared objects that were worked out."""
+    """Steps in the order in which they are carried out; ``forms`` are the canonical forms of the declared objects that were worked out,
+    ``targets`` what the tables that differ will be."""
 
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
     forms: Mapping[str, Form]
+    targets: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
 
 
 def basis_of(catalog: Catalog) -> str:
@@ -50,9 +45,9 @@ def basis_of(catalog: Catalog) -> str:
 
 def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Planned]:
     """Everything between the catalogue and the declaration. Scratch is only opened where a declared object is there already."""
-    sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog)) is not None}
+    sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog, hints)) is not None}
     missing = [table for table in schema.tables if table.name not in sources]
-    created = tuple(steps.create_step(table.name, "table", create_table_sql(table, catalog.database)) for table in missing)
+    created = yield from create_tables(missing, catalog)
     others = [item for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary)]
     families = [item for item in schema.objects if isinstance(item, TableFamily)]
     dropped = _dropped(schema, catalog, hints)
@@ -69,26 +64,26 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
             for table in family_tables(family, catalog, frozenset(tables)):
                 declared.append(table)
                 tables[table.name] = catalog.objects[table.name]
-        found, forms = yield from _plan_tables(declared, tables, catalog, scratch, hints, notes)
+        targets: dict[str, TableForm] = {}
+        found, forms = yield from _plan_tables(declared, tables, catalog, scratch, hints, notes, targets)
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes)
         ordered = sorted(found, key=lambda step: step.optional)
         required = [step for step in ordered if not step.optional]
         optional = [step for step in ordered if step.optional]
-        return Planned((*created, *required, *replaced, *optional, *dropped), tuple(notes), forms)
+        return Planned((*created, *required, *replaced, *optional, *dropped), tuple(notes), forms, targets)
 
     return (yield from with_scratch(body, fallback=catalog.database))
 
 
-def live_source(table: Table, catalog: Catalog) -> LiveObject | None:
-    """The live table a declaration is about: its own name, else its former one."""
-    live = catalog.get(table.name)
-    if live is None and table.renamed_from is not None:
-        live = catalog.get(table.renamed_from)
-    return live
+def live_source(table: Table, catalog: Catalog, hints: Hints | None = None) -> LiveObject | None:
+    """The live table a declaration is about: its own name, else a former one (the newest that is there)."""
+    former = hints.names.get(table.name, ()) if hints is not None else ()
+    names = [table.name, *former, *([table.renamed_from] if table.renamed_from is not None else [])]
+    return next((live for name in names if (live := catalog.get(name)) is not None), None)
 
 
 def _plan_tables(
-    declared: list[Table], sources: Mapping[str, LiveObject], catalog: Catalog, scratch: Scratch, hints: Hints, notes: list[str]
+    declared: list[Table], sources: Mapping[str, LiveObject], catalog: Catalog, scratch: Scratch, hints: Hints, notes: list[str], targets: dict[str, TableForm]
 ) -> Routine[tuple[list[Step], dict[str, Form]]]:
     present = [table for table in declared if table.name in sources]
     forms = yield from canonical_tables(scratch, present, catalog)
@@ -112,21 +107,27 @@ def _plan_tables(
     for table, live, data_name in differing:
         form = rewritten[live.name]
         assert isinstance(form, TableForm)
-        target = make_target(table, forms[table.name], form, dict(hints.renames.get(table.name, {})))
+        composed = compose(form, hints.stages_of(table.name), forms[table.name])
+        target = make_target(table, forms[table.name], form, dict(composed.renames))
+        targets[table.name] = target.form
         notes.extend(f"{table.name}: {note}" for note in target.notes)
-        case = yield from make_case(catalog, scratch, live, form, target, hints.rebuilds.get(table.name))
-        found.extend((yield from plan_table(case, data_name)))
+        rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None) if composed.rebuilds else None
+        case = yield from make_case(catalog, scratch, live, form, target, rebuild, table)
+        planned = yield from plan_table(case, data_name)
+        found.extend(scripted_steps(planned, composed, hints.promises, frozenset(column.name for column in form.columns)))
     return found, dict(forms)
 
 
 def _differs(table: Table, declared: TableForm, live: LiveObject, hints: Hints) -> bool:
     assert isinstance(live.form, TableForm)
-    target = make_target(table, declared, live.form, dict(hints.renames.get(table.name, {})))
-    return bool(diff_table(live.form, target) or target.surplus or target.notes or table.name in hints.rebuilds)
+    composed = compose(live.form, hints.stages_of(table.name), declared)
+    target = make_target(table, declared, live.form, dict(composed.renames))
+    return bool(diff_table(live.form, target) or target.surplus or target.notes or composed.rebuilds)
 
 
 def _dropped(schema: Schema, catalog: Catalog, hints: Hints) -> tuple[Step, ...]:
     """Tables that an earlier version of this schema declared and this one does not: dropped only when asked for by name."""
     declared = {item.name for item in schema.objects} | {table.renamed_from for table in schema.tables}
+    declared |= {name for names in hints.names.values() for name in names}
     gone = sorted(name for name in hints.former if name not in declared and catalog.get(name) is not None)
     return tuple(steps.drop_step(catalog.database, name, catalog.objects[name].rows, catalog.objects[name].bytes) for name in gone)

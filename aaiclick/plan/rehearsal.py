@@ -11,7 +11,7 @@ from aaiclick.routine import Command, Query, Routine, number, text
 from aaiclick.specs.quoting import qualified
 
 # Waits for its own mutations, so that the count below sees them; TTL is never materialised by a change of it.
-REHEARSE = {"mutations_sync": 1, "alter_sync": 1, "materialize_ttl_after_modify": 0}
+REHEARSE = {"mutations_sync": 1, "alter_sync": 1, "materialize_ttl_after_modify": 0, "flatten_nested": 0}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ def version_text(version: int | None) -> str:
 def step_text(step: Step) -> str:
     """One step: a heading, its hazards, its SQL."""
     cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
-    lines = [f"-- {step.object}: {step.change}", f"--   strategy: {step.strategy}{cost}{' (only if asked for)' if step.optional else ''}"]
+    heading = [f"-- {step.object}: {step.change}"] if len(step.changes) < 2 else [f"-- {step.object}:", *(f"--   - {change}" for change in step.changes)]
+    lines = [*heading, f"--   strategy: {step.strategy}{cost}{' (only if asked for)' if step.optional else ''}"]
     if step.blocked:
         lines.append(f"--   BLOCKED: {step.blocked}")
     for hazard in step.hazards:

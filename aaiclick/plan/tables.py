@@ -14,9 +14,11 @@ from aaiclick.plan.changes.base import Change
 from aaiclick.plan.changes.column_default import ChangeDefault
 from aaiclick.plan.changes.columns import DropColumn
 from aaiclick.plan.checks import Findings, count_first, first_line
+from aaiclick.plan.counting import countable, counted_rows
 from aaiclick.plan.dependents import broken_dependents
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.model import Step
+from aaiclick.plan.other_engines import can_be_staged, plan_other_engine
 from aaiclick.plan.rehearsal import Stage, attempt
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
@@ -27,9 +29,10 @@ from aaiclick.plan.work import Alter, AlterWork
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.quoting import qualified, quote_name
+from aaiclick.specs.tables import Table
 
 
-def make_case(catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableForm, target: Target, rebuild: Rebuild | None) -> Routine[TableCase]:
+def make_case(catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableForm, target: Target, rebuild: Rebuild | None, declared: Table | None = None) -> Routine[TableCase]:
     """Gather what the strategies need about one table."""
     changes = diff_table(form, target)
     if any(isinstance(change, ChangeDefault) for change in changes):
@@ -51,6 +54,7 @@ def make_case(catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableF
         overrides=dict(rebuild.columns) if rebuild else {},
         where=(rebuild.where or "") if rebuild else "",
         forced=rebuild is not None,
+        declared=declared,
     )
 
 
@@ -65,9 +69,11 @@ def plan_table(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
 
 
 def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
+    if not can_be_staged(case):
+        return ((yield from plan_other_engine(case, "")),)
     found = Findings((yield from broken_dependents(case, case.target.form)))
     if case.live.rows and not found.blocked:
-        found = yield from count_first(qualified(case.database, data_name), case.changes)
+        found = yield from count_first(counted_rows(case, data_name), countable(case))
     made = yield from _cheapest(case, data_name, found.blocked)
     return (*made[:-1], replace(made[-1], hazards=(*made[-1].hazards, *found.hazards)))
 
@@ -75,6 +81,8 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
 def _cheapest(case: TableCase, data_name: str, blocked: str) -> Routine[tuple[Step, ...]]:
     """The first strategy that the engine accepts."""
     refusal = ""
+    if not (case.form.merge_tree and case.target.form.merge_tree):
+        return ((yield from plan_other_engine(case, blocked)),)
     if not case.forced:
         proposal = yield from propose_alter(case)
         if proposal.work is not None:
@@ -107,7 +115,7 @@ def _pin(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
 
 def _surplus(case: TableCase) -> Routine[tuple[Step, ...]]:
     """One optional step for each column that the code no longer declares."""
-    if not case.target.surplus:
+    if not case.target.surplus or not can_be_staged(case):
         return ()
     stage = yield from case.make_stage(case.target.form, "surplus")
     found: list[Step] = []

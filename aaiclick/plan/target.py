@@ -39,7 +39,7 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
     blocking = tuple(column for column in left if any(_collide(column.name, wanted.name) for wanted in declared.columns))
     surplus = tuple(column for column in left if column not in blocking)
     engine = table.engine
-    free_key = not (isinstance(engine, MergeTree) and engine.declares("primary_key"))
+    free_key = isinstance(engine, MergeTree) and not engine.declares("primary_key")
     form = replace(
         declared,
         name=live.name,
@@ -51,6 +51,9 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
     )
     if isinstance(engine, MergeTree) and live.merge_tree:
         form = _keys(form, engine, declared, live)
+    elif live.engine == declared.engine:
+        unsaid = [key for key in ("partition_by", "primary_key", "order_by") if not engine.declares(key)]
+        form = replace(form, **{key: getattr(live, key) for key in unsaid})
     form = replace(form, settings=_settings(table, declared, live, notes))
     for what, wanted, found in (("TTL", form.ttl, declared.ttl), ("partition key", form.partition_by, declared.partition_by)):
         if wanted and wanted != found:

@@ -10,11 +10,12 @@ from aaiclick.catalog.forms import Settings, TableForm
 
 @dataclass(frozen=True, slots=True)
 class CreateWork:
-    """One CREATE of an object that is missing."""
+    """One CREATE of an object that is missing. ``secret``: its text is never written down (a plan's JSON leaves it out)."""
 
     sql: str
     settings: Settings = ()
     kind: Literal["create"] = "create"
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,13 @@ class RebuildWork:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceWork:
-    """Statements that replace an object without rows of its own (view, dictionary), or change a view's query in place."""
+    """Statements that replace an object without rows of its own (view, dictionary), or change a view's query in place. ``secret`` as in
+    ``CreateWork``."""
 
     statements: tuple[str, ...]
     settings: Settings = ()
     kind: Literal["replace"] = "replace"
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def spec_error(model: type[Spec], name: object, error: ValidationError) -> SpecE
     if isinstance(cause, SpecError):
         return cause
     if first["type"] == "extra_forbidden":
-        known = [field for field in model.model_fields]
+        known = list(model.model_fields)
         near = difflib.get_close_matches(where[-1], known, n=1)
         hint = f", did you mean {near[0]}?" if near else f"; known fields: {', '.join(known)}"
         return SpecError(f"{model.noun} {name}" if name else model.noun, f"unknown field {where[-1]}{hint}")

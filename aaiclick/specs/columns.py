@@ -101,18 +101,36 @@ class Index(Spec):
         _named(self.noun, name)
 
 
+class ProjectionFields(TypedDict, total=False):
+    """Keywords of ``Projection``."""
+
+    settings: dict[str, SettingValue]
+    index: str | None
+    type: str | None
+
+
 class Projection(Spec):
-    """A projection; ``query`` is its SELECT without FROM."""
+    """A projection; ``query`` is its SELECT without FROM, ``settings`` those behind WITH SETTINGS.
+
+    A projection that is only an index has no query, but ``index`` (an expression) and its ``type`` (``basic``).
+    """
 
     noun: ClassVar[str] = "projection"
     name: str
-    query: str
+    query: str = ""
+    settings: dict[str, SettingValue] = Field(default_factory=dict[str, SettingValue])
+    index: str | None = None
+    type: str | None = None
 
-    def __init__(self, name: str, query: str) -> None:
-        self._construct(name, {"name": name, "query": query})
+    def __init__(self, name: str, query: str = "", **fields: Unpack[ProjectionFields]) -> None:
+        self._construct(name, {"name": name, **({"query": query} if query else {}), **fields})
         _named(self.noun, name)
-        if not query.strip():
+        if (self.index is None) != (self.type is None):
+            raise SpecError(f"projection {name}", "index and type belong together")
+        if self.index is None and not query.strip():
             raise SpecError(f"projection {name}", "the query is empty")
+        if self.index is not None and query.strip():
+            raise SpecError(f"projection {name}", "query and index exclude each other")
 
 
 class ConstraintFields(TypedDict, total=False):

@@ -12,6 +12,8 @@ from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, View
 
 _PART = r"[A-Za-z_][A-Za-z0-9_]*|`(?:[^`\\]|\\.)+`"
+# A disk described in place: ``disk(type = local, path = '...')`` is no string.
+_DISK = re.compile(r"disk\s*\(.*\)\Z", re.DOTALL)
 _TARGET = re.compile(rf"(?P<first>{_PART})(?:\.(?P<table>{_PART}))?\Z", re.DOTALL)
 
 
@@ -21,7 +23,9 @@ def setting_literal(value: SettingValue) -> str:
         raise SpecError("settings", "None says that a setting is not there: it has no value to write")
     if isinstance(value, bool):
         return "1" if value else "0"
-    return quote_string(value) if isinstance(value, str) else repr(value)
+    if not isinstance(value, str):
+        return repr(value)
+    return value if _DISK.match(value) else quote_string(value)
 
 
 def settings_list(settings: dict[str, SettingValue]) -> str:
@@ -57,7 +61,10 @@ def index_sql(index: Index) -> str:
 
 def projection_sql(projection: Projection) -> str:
     """``PROJECTION ...`` of a CREATE."""
-    return f"PROJECTION {quote_name(projection.name)} ({projection.query})"
+    if projection.index is not None:
+        return f"PROJECTION {quote_name(projection.name)} INDEX {projection.index} TYPE {projection.type}"
+    listed = settings_list(projection.settings)
+    return f"PROJECTION {quote_name(projection.name)} ({projection.query}){f' WITH SETTINGS ({listed})' if listed else ''}"
 
 
 def constraint_sql(constraint: Constraint) -> str:
@@ -86,21 +93,29 @@ def engine_sql(table: Table | MaterializedView) -> str:
     if engine is None:
         return ""
     clauses = [f"ENGINE = {engine.engine_clause}"]
+    columns = frozenset(column.name for column in table.columns) if isinstance(table, Table) else frozenset[str]()
+    if engine.partition_by:
+        clauses.append(f"PARTITION BY {key_sql(engine.partition_by, columns)}")
+    if engine.primary_key:
+        clauses.append(f"PRIMARY KEY {key_sql(engine.primary_key, columns)}")
     if isinstance(engine, MergeTree):
-        columns = frozenset(column.name for column in table.columns) if isinstance(table, Table) else frozenset[str]()
-        if engine.partition_by:
-            clauses.append(f"PARTITION BY {key_sql(engine.partition_by, columns)}")
-        if engine.primary_key:
-            clauses.append(f"PRIMARY KEY {key_sql(engine.primary_key, columns)}")
         if engine.order_by or not engine.primary_key:
             clauses.append(f"ORDER BY {key_sql(engine.order_by, columns)}")
         if engine.sample_by:
             clauses.append(f"SAMPLE BY {key_sql(engine.sample_by, columns)}")
         if engine.ttl:
             clauses.append(f"TTL {engine.ttl}")
+    elif engine.order_by:
+        clauses.append(f"ORDER BY {key_sql(engine.order_by, columns)}")
     if settings_list(engine.settings):
         clauses.append(f"SETTINGS {settings_list(engine.settings)}")
     return " ".join(clauses)
+
+
+def create_settings(table: Table) -> dict[str, str | int]:
+    """Settings that go with a table's CREATE: a Nested becomes its parts, whatever the profile says, unless the table's own
+    ``flatten_nested = 0`` (which ClickHouse takes from the SETTINGS of a CREATE) keeps it whole."""
+    return {"flatten_nested": 0 if table.engine.settings.get("flatten_nested") in (0, False, "0") else 1}
 
 
 def create_table_sql(table: Table, database: str, name: str | None = None) -> str:

@@ -20,15 +20,22 @@ class EngineFields(TypedDict, total=False):
     """Keywords of ``Engine``."""
 
     settings: dict[str, SettingValue]
+    order_by: Key | None
+    partition_by: Key | None
+    primary_key: Key | None
 
 
 class Engine(Spec):
-    """Any engine by name, with its arguments as they stand between the parentheses."""
+    """Any engine by name, with its arguments as they stand between the parentheses. Some take keys: EmbeddedRocksDB and KeeperMap a
+    ``primary_key``, S3 and File a ``partition_by``."""
 
     noun: ClassVar[str] = "engine"
     name: str
     arguments: str = ""
     settings: dict[str, SettingValue] = Field(default_factory=dict[str, SettingValue])
+    order_by: Key | None = None
+    partition_by: Key | None = None
+    primary_key: Key | None = None
 
     def __init__(self, name: str, arguments: str = "", **fields: Unpack[EngineFields]) -> None:
         self._construct(name, {"name": name, **({"arguments": arguments} if arguments else {}), **fields})
@@ -76,10 +83,10 @@ class MergeTree(Spec):
     def _build(self, fields: Mapping[str, object]) -> None:
         self._construct(self.engine_name, fields)
         for key in ("order_by", "partition_by", "primary_key"):
-            value = getattr(self, key)
+            value: Key | None = getattr(self, key)
             if isinstance(value, str) and not value.strip():
                 raise SpecError(f"engine {self.engine_name}", f"{key} is an empty expression")
-            if isinstance(value, list) and any(not str(part).strip() for part in value):
+            if isinstance(value, list) and any(not part.strip() for part in value):
                 raise SpecError(f"engine {self.engine_name}", f"{key} holds an empty expression")
 
     @model_serializer(mode="wrap")

@@ -12,7 +12,8 @@ from aaiclick.errors import BlockedError, SchemaAheadError, SchemaVersionError, 
 
 def events(version: int | None, *extra: Column, order_by: list[str] | None = None, comment: str | None = None) -> Schema:
     columns = [Column("id", "UInt64"), Column("name", "String"), *extra]
-    table = Table("events", columns, engine=MergeTree(order_by=order_by or ["id"]), **({} if comment is None else {"comment": comment}))
+    engine = MergeTree(order_by=order_by or ["id"])
+    table = Table("events", columns, engine=engine) if comment is None else Table("events", columns, engine=engine, comment=comment)
     return Schema("app", version=version, objects=[table])
 
 
@@ -47,9 +48,7 @@ def test_behind_and_not_allowed_is_one_sentence_in_the_fixed_grammar(aaiclick_cl
     ensure_schema(aaiclick_client, V1)
     with pytest.raises(SchemaVersionError) as caught:
         ensure_schema(aaiclick_client, V3, policy=Policy.safe())
-    assert str(caught.value) == (
-        "app is at v1, code expects v3: events: column tag is missing; events: sort key id -> (name, id). Run: aaiclick migrate"
-    )
+    assert str(caught.value) == ("app is at v1, code expects v3: events: column tag is missing; events: sort key id -> (name, id). Run: aaiclick migrate")
     with pytest.raises(SchemaVersionError):
         ensure_schema(aaiclick_client, V2, policy=Policy.check())
     assert records(aaiclick_client) == [(1, 0, "applied", "app")]

@@ -25,7 +25,12 @@ def count(client: Client, table: str) -> int:
 def test_objects_are_created_after_what_they_read_whatever_the_order_of_declaration(aaiclick_client: Client) -> None:
     over = View("a_view_over_a_view", query="SELECT count() AS c FROM short")
     lookup = Dictionary(
-        "lookup", columns=[Column("id", "UInt64"), Column("name", "String")], primary_key=["id"], source="CLICKHOUSE(TABLE 'events')", layout="HASHED()", lifetime="60"
+        "lookup",
+        columns=[Column("id", "UInt64"), Column("name", "String")],
+        primary_key=["id"],
+        source="CLICKHOUSE(TABLE 'events')",
+        layout="HASHED()",
+        lifetime="60",
     )
     report = ensure_schema(aaiclick_client, schema(1, over, FEED, SHORT, lookup, EVENTS, COUNTS))
     created = [step.object for step in report.steps]
@@ -81,7 +86,10 @@ def test_a_table_that_a_materialized_view_reads_is_rebuilt_and_the_view_goes_on(
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ([Column("id", "UInt64"), Column("name", "String"), Column("bytes", "UInt32", renamed_from="size")], "the materialized view feed reads events and would fail"),
+        (
+            [Column("id", "UInt64"), Column("name", "String"), Column("bytes", "UInt32", renamed_from="size")],
+            "the materialized view feed reads events and would fail",
+        ),
         ([Column("id", "UInt64"), Column("title", "String", renamed_from="name"), Column("size", "UInt32")], "the view short reads events and would fail"),
     ],
 )

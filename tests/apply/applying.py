@@ -18,7 +18,7 @@ from aaiclick.clients.opening import open_url
 from aaiclick.errors import StatementError
 from aaiclick.events import Event
 from aaiclick.plan.model import Step, Strategy
-from aaiclick.plan.work import AttachWork, CallableWork, RebuildWork, Work
+from aaiclick.plan.work import AttachWork, RebuildWork, Work
 from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, Query, Routine, Row, Rows, Sleep, run, scalar_rows
 
 T = TypeVar("T")
@@ -148,8 +148,8 @@ class Lab:
 
 def step(work: Work, number: int = 1) -> Step:
     strategies: dict[str, Strategy] = {"alter": "mutate"}
-    name = "" if isinstance(work, CallableWork) else getattr(work, "table", "thing")
-    return Step(f"{work.kind}-{name or number}", name, "changes", strategies.get(work.kind, cast("Strategy", work.kind)), [], work)
+    name = str(getattr(work, "table", number))
+    return Step(f"{work.kind}-{name}", name, "changes", strategies.get(work.kind, cast("Strategy", work.kind)), [], work)
 
 
 def forms(lab: Lab, *names: str) -> dict[str, Any]:

@@ -191,7 +191,7 @@ def test_a_mark_that_fits_nothing_is_left(lab: Lab, what: str) -> None:
 
 def test_restart_between_exchange_and_late_rows(lab: Lab) -> None:
     """After a restart nothing but the table's own settings keeps late rows from being merged with rows that are copied already."""
-    lab.sql(OLD.replace("PARTITION BY p ", ""))
+    lab.sql(OLD.replace("PARTITION BY p ", ""), "SYSTEM STOP MERGES t")
     lab.sql(*(f"INSERT INTO t SELECT number + {part} * 10, number % 2, 'x' FROM numbers(10)" for part in range(25)))
     expected = lab.bag("t", ROW) + LATE
     straggler = Straggler(lab.other())

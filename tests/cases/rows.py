@@ -5,7 +5,18 @@ from __future__ import annotations
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.specs.quoting import quote_name, quote_string
 
-_PLAIN = ("String", "UInt", "Int", "Float", "LowCardinality(String", "Nullable(String", "Nullable(UInt", "Nullable(Int", "Nullable(Float", "LowCardinality(Nullable(String")
+_PLAIN = (
+    "String",
+    "UInt",
+    "Int",
+    "Float",
+    "LowCardinality(String",
+    "Nullable(String",
+    "Nullable(UInt",
+    "Nullable(Int",
+    "Nullable(Float",
+    "LowCardinality(Nullable(String",
+)
 
 
 def random_rows(form: TableForm, name: str, count: int = 12) -> str:
@@ -15,7 +26,8 @@ def random_rows(form: TableForm, name: str, count: int = 12) -> str:
     nested = {column.name for column in columns if _of_nested(form, column)}
     values = ", ".join(_fixed(form, column) or (_tame(column) if column.name in nested else quote_name(f"c{place}")) for place, column in enumerate(columns))
     names = ", ".join(quote_name(column.name) for column in columns)
-    return f"INSERT INTO {name} ({names}) SELECT {values} FROM (SELECT *, rowNumberInAllBlocks() AS number FROM generateRandom({quote_string(shape)}, 1, 6, 3) LIMIT {count})"
+    source = f"SELECT *, rowNumberInAllBlocks() AS number FROM generateRandom({quote_string(shape)}, 1, 6, 3) LIMIT {count}"
+    return f"INSERT INTO {name} ({names}) SELECT {values} FROM ({source})"
 
 
 def tame_rows(form: TableForm, name: str, count: int = 12, wanted: TableForm | None = None) -> str:

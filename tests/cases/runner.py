@@ -150,14 +150,19 @@ def five_checks(ground: Ground, schema: Schema, renames: dict[str, str] | None =
 
 def _text(form: TableForm) -> TableForm:
     """The order of indexes, projections and constraints carries no meaning."""
-    by_name = {field: tuple(sorted(getattr(form, field), key=lambda item: item.name)) for field in ("indexes", "projections", "constraints")}
-    return replace(form, primary_key=form.primary_key, **by_name)
+    return replace(
+        form,
+        indexes=tuple(sorted(form.indexes, key=lambda item: item.name)),
+        projections=tuple(sorted(form.projections, key=lambda item: item.name)),
+        constraints=tuple(sorted(form.constraints, key=lambda item: item.name)),
+    )
 
 
 def _ours(ground: Ground) -> list[str]:
     """Objects of ours that are left behind: none but the bookkeeping."""
-    rows = _rows(ground, 
+    rows = _rows(
+        ground,
         f"SELECT name FROM system.tables WHERE database = '{ground.live}' AND (name LIKE '\\\\_aaiclick\\\\_new%' OR name LIKE '\\\\_aaiclick\\\\_stage%'"
-        " OR name LIKE '\\\\_aaiclick\\\\_old%')"
+        " OR name LIKE '\\\\_aaiclick\\\\_old%')",
     )
     return [str(row[0]) for row in rows]

@@ -10,12 +10,10 @@ import pytest
 
 from aaiclick import plan_schema
 from aaiclick.testing.engine import EmbeddedEngine
-
 from tests.cases.rows import random_rows, tame_rows
 from tests.cases.runner import Ground, clean, declaration, five_checks, form_of, prepare
 
-PAIRS = json.loads(gzip.open(Path(__file__).parents[1] / "data" / "corpus" / "pairs.json.gz").read())
-RENAMED = {pair["id"]: pair for pair in PAIRS if "column renamed" in pair["classes"]}
+PAIRS = json.loads(gzip.decompress((Path(__file__).parents[1] / "data" / "corpus" / "pairs.json.gz").read_bytes()))
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair["id"])

@@ -10,7 +10,6 @@ import pytest
 from aaiclick import plan_schema
 from aaiclick.plan.model import Plan
 from aaiclick.testing.engine import EmbeddedEngine
-
 from tests.cases.runner import clean, declaration, five_checks, prepare
 
 CASES = sorted((Path(__file__).parent / "golden").glob("*.sql"))

@@ -103,9 +103,22 @@ def test_what_the_engine_makes_of_a_declaration(connection: Connection) -> None:
 
 def test_all_creates_then_one_select(connection: Connection) -> None:
     recording = Recording(connection)
-    declared = [Table(f"t{place}", [Column("a", "UInt8")], engine=MergeTree(order_by=[])) for place in range(5)]
+    declared = [Table(f"t{place}", [Column(f"a{place}", "UInt8")], engine=MergeTree(order_by=[])) for place in range(5)]
     assert len(tables(recording, *declared)) == 5
     assert [type(effect).__name__ for effect in recording.seen] == ["Command", "Query", *["Command"] * 5, "Query", "Command"]
+
+
+def test_tables_that_differ_in_their_names_only_are_made_once(connection: Connection) -> None:
+    recording = Recording(connection)
+    alike = [Table(f"t{place}", [Column("a", "INT")], engine=MergeTree(order_by="a")) for place in range(3)]
+    forms = tables(recording, *alike, Table("other", [Column("a", "INT", comment="x")], engine=MergeTree(order_by="a")))
+    assert [type(effect).__name__ for effect in recording.seen] == ["Command", "Query", *["Command"] * 2, "Query", "Command"]
+    assert [(name, form.name, form.columns[0].type, form.columns[0].comment) for name, form in forms.items()] == [
+        ("t0", "t0", "Int32", ""),
+        ("t1", "t1", "Int32", ""),
+        ("t2", "t2", "Int32", ""),
+        ("other", "other", "Int32", "x"),
+    ]
 
 
 def test_a_refused_declaration_names_the_table_and_the_others(connection: Connection) -> None:

@@ -28,7 +28,12 @@ TYPES = (
     "Decimal(18, 4)",
 )
 KEYS = ("UInt8", "UInt32", "UInt64", "Int64", "String", "LowCardinality(String)", "Date", "UUID")
-WIDER = {"UInt8": ("UInt32", "UInt64", "String"), "UInt32": ("UInt64", "String"), "String": ("LowCardinality(String)", "Nullable(String)"), "Nullable(UInt32)": ("Nullable(String)",)}
+WIDER = {
+    "UInt8": ("UInt32", "UInt64", "String"),
+    "UInt32": ("UInt64", "String"),
+    "String": ("LowCardinality(String)", "Nullable(String)"),
+    "Nullable(UInt32)": ("Nullable(String)",),
+}
 NAMES = ("a", "b", "c d", "e`f", "g.h", "it's", "ü", "select")
 
 
@@ -64,7 +69,9 @@ def tables(draw: st.DrawFn) -> Table:
             ttl=draw(st.sampled_from((None, "day + toIntervalYear(200)"))),
             settings=draw(st.sampled_from(({}, {"index_granularity": 1024}, {"min_bytes_for_wide_part": 0}))),
         ),
-        indexes=draw(st.sampled_from(([], [Index("ix", expr="k1", type="minmax", granularity=1)], [Index("ix", expr="k2", type="bloom_filter(0.01)", granularity=2)]))),
+        indexes=draw(
+            st.sampled_from(([], [Index("ix", expr="k1", type="minmax", granularity=1)], [Index("ix", expr="k2", type="bloom_filter(0.01)", granularity=2)]))
+        ),
         projections=draw(st.sampled_from(([], [Projection("pj", "SELECT day, count() GROUP BY day")]))),
         constraints=draw(st.sampled_from(([], [Constraint("ck", check="day >= '1970-01-01'")]))),
         comment=draw(st.sampled_from((None, "a 'table'"))),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import aaiclick.oplog.migrations
 from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import UnsupportedForm
 from aaiclick.oplog.versions import RELEASED, VARIABLES
-from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock
+from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, seal_of
+from aaiclick.plan.migration_files import read_migrations
 from aaiclick.specs import Schema, Table
 from aaiclick.specs.ddl import create_table_sql
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
@@ -41,7 +43,9 @@ def make_lock(engine: EmbeddedEngine) -> Lock:
 def _version(engine: EmbeddedEngine, database: str, schema: Schema) -> LockedVersion:
     assert schema.version is not None
     forms = {table.name: engine_form(engine.command, database, table) for table in schema.tables}
-    return LockedVersion(schema.version, forms, VARIABLES.get(schema.version, {}))
+    scripts = {script.version: script.checksum for script in read_migrations("aaiclick.oplog.migrations")}
+    locked = LockedVersion(schema.version, forms, VARIABLES.get(schema.version, {}), scripts.get(schema.version, ""))
+    return replace(locked, seal=seal_of(locked))
 
 
 if __name__ == "__main__":

@@ -70,7 +70,10 @@ def test_enum_to_enum_is_converted_by_label() -> None:
 def test_a_nullable_column_that_becomes_plain_is_counted_and_gets_a_default_for_a_moment() -> None:
     change = RetypeColumn("t", ColumnForm("n", "Nullable(String)"), ColumnForm("n", "String"))
     assert [check.condition for check in change.checks] == ["isNull(`n`)"]
-    assert [command.text for command in change.commands] == ["MODIFY COLUMN `n` String DEFAULT defaultValueOfTypeName('String')", "MODIFY COLUMN `n` REMOVE DEFAULT"]
+    assert [command.text for command in change.commands] == [
+        "MODIFY COLUMN `n` String DEFAULT defaultValueOfTypeName('String')",
+        "MODIFY COLUMN `n` REMOVE DEFAULT",
+    ]
 
 
 def test_a_default_is_written_down_before_it_changes_where_parts_do_not_hold_the_column() -> None:

@@ -39,7 +39,6 @@ def step(strategy: Strategy = "alter", *hazards: Hazard, size: int = 0, optional
         (Policy.lossless(max_bytes="1GiB"), step("rebuild", size=1 << 30), True),
         (Policy.lossless(max_bytes="1GiB"), step("rebuild", size=(1 << 30) + 1), False),
         (Policy.lossless(), step("rebuild", TTL), False),
-        (Policy.lossless(), step("rebuild", TTL, DROP).__class__("i", "t", "c", "rebuild", [], AlterWork("t", ()), (TTL, DROP)), False),
         (Policy.lossless().allow("change-ttl t"), step("rebuild", TTL, DROP), False),
         (Policy.lossless().allow("change-ttl t", "drop-column t.c"), step("rebuild", TTL, DROP), True),
         (Policy.lossless(), step("alter", DROP, optional=True), False),

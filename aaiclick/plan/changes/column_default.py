@@ -15,6 +15,11 @@ def default_clause(column: ColumnForm) -> str:
     return f" {column.kind} {column.expression}".rstrip() if column.kind else ""
 
 
+def zero_default(type_text: str) -> str:
+    """`` DEFAULT`` the type's own default: what rows without the column read anyway."""
+    return f" DEFAULT defaultValueOfTypeName({quote_string(type_text)})"
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeDefault:
     """Another default kind or expression. ``absent_parts``: active parts that do not hold the column, whose rows read the default."""
@@ -43,7 +48,7 @@ class ChangeDefault:
         COLUMN of a DEFAULT only fills parts that do not hold the column."""
         if not self.pins or self.old.kind == "MATERIALIZED":
             return ()
-        zero = f" DEFAULT defaultValueOfTypeName({quote_string(self.old.type)})"
+        zero = zero_default(self.old.type)
         first = () if self.old.kind else (AlterCommand(Phase.REMOVE_DEFAULT, f"MODIFY COLUMN {name} {self.old.type}{zero}", alone=True),)
         return (*first, AlterCommand(Phase.REMOVE_DEFAULT, f"MATERIALIZE COLUMN {name}", alone=True))
 
@@ -52,7 +57,9 @@ class ChangeDefault:
             return (AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{default_clause(self.new)}"),)
         if self.old.kind == "EPHEMERAL":  # REMOVE EPHEMERAL does not parse: by way of a DEFAULT
             return (
-                AlterCommand(Phase.REMOVE_DEFAULT, f"MODIFY COLUMN {name} {self.old.type} DEFAULT defaultValueOfTypeName({quote_string(self.old.type)})", alone=True),
+                AlterCommand(
+                    Phase.REMOVE_DEFAULT, f"MODIFY COLUMN {name} {self.old.type} DEFAULT defaultValueOfTypeName({quote_string(self.old.type)})", alone=True
+                ),
                 AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} REMOVE DEFAULT"),
             )
         return (AlterCommand(Phase.REMOVE_DEFAULT, f"MODIFY COLUMN {name} REMOVE {self.old.kind}"),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from aaiclick.catalog.instantiate import instantiable
 from aaiclick.plan.changes.base import AlterCommand, DataCheck, Phase, Quiet, shown
 from aaiclick.plan.hazards import Hazard
 
@@ -88,7 +89,11 @@ class ChangeEngine:
 
     @property
     def words(self) -> str:
-        return f"engine {self.old} -> {self.new}"
+        old, new = self.old.partition("(")[0], self.new.partition("(")[0]
+        if new.endswith("MergeTree") or instantiable(new):
+            return f"engine {self.old} -> {self.new}"
+        # Its arguments may hold a secret.
+        return f"engine {old} -> {new}" if old != new else f"arguments of the engine {new} differ"
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
@@ -96,7 +101,7 @@ class ChangeEngine:
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
-        if self.new_name in KEEPS_EVERY_ROW:
+        if self.new_name in KEEPS_EVERY_ROW or not self.new_name.endswith("MergeTree"):
             return ()
         message = f"{self.new} combines rows of the same sort key of {self.table} when parts are merged"
         return (Hazard("loses-rows", message, f"change-engine {self.table}"),)

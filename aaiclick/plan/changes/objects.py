@@ -9,6 +9,8 @@ from aaiclick.plan.changes.base import AlterCommand, DataCheck, Phase, Quiet
 from aaiclick.plan.hazards import Hazard
 from aaiclick.specs.quoting import quote_name
 
+_SETTINGS = " WITH SETTINGS "
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeIndex(Quiet):
@@ -53,6 +55,8 @@ class ChangeProjection(Quiet):
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
         commands: list[AlterCommand] = []
+        if self.old is not None and self.new is not None and _query(self.old) == _query(self.new) and _SETTINGS in self.new.body:
+            return (AlterCommand(Phase.MODIFY, f"MODIFY PROJECTION {quote_name(self.new.name)} {self.new.body}"),)
         if self.old is not None:
             commands.append(AlterCommand(Phase.DROP_OBJECTS, f"DROP PROJECTION {quote_name(self.old.name)}"))
         if self.new is not None:
@@ -97,6 +101,11 @@ class ChangeConstraint:
             return ()
         expression = self.new.expression
         return (DataCheck(f"NOT ({expression})", "*", f"violate the constraint {self.new.name} ({expression})"),)
+
+
+def _query(projection: ProjectionForm) -> str:
+    """The projection without its settings: those alone can be modified."""
+    return projection.body.rpartition(_SETTINGS)[0] or projection.body
 
 
 def index_body(index: IndexForm) -> str:

@@ -33,7 +33,8 @@ def propose_alter(case: TableCase) -> Routine[Proposal]:
     form = yield from stage_form(stage)
     if not reached(form, case.target):
         return Proposal(None, "the engine accepts the ALTER, but the table does not become what is declared")
-    return Proposal(AlterWork(case.live.name, alters))
+    whole = any(column.type.startswith("Nested(") for column in case.target.form.columns)
+    return Proposal(AlterWork(case.live.name, alters, (("flatten_nested", "0"),) if whole else ()))
 
 
 def apply_batches(case: TableCase, stage: Stage, todo: Sequence[Batch]) -> Routine[tuple[tuple[Alter, ...], str]]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import LiveObject, ServerFacts, TableForm
 from aaiclick.catalog.normal import normal
+from aaiclick.catalog.render import scratch_unfit
 from aaiclick.plan.changes.base import Change
 from aaiclick.plan.rehearsal import Stage
 from aaiclick.plan.target import Target, is_prefix
 from aaiclick.routine import Routine
 from aaiclick.specs.quoting import qualified
+from aaiclick.specs.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,8 @@ class TableCase:
     """One table that differs: where it is, where it should go, what differs, and how to try things out.
 
     ``make_stage`` makes an empty table of a form in scratch. ``overrides`` are expressions of a migration for copied columns,
-    ``where`` its filter; ``forced`` asks for a copy even where ALTER would do. ``replaced`` names views that the plan itself replaces.
+    ``where`` its filter; ``forced`` asks for a copy even where ALTER would do. ``replaced`` names views that the plan itself replaces;
+    ``declared`` is the declaration itself, for what has to be created anew from it.
     """
 
     database: str
@@ -33,6 +36,7 @@ class TableCase:
     where: str = ""
     forced: bool = False
     replaced: frozenset[str] = frozenset()
+    declared: Table | None = None
 
     @property
     def name(self) -> str:
@@ -58,6 +62,7 @@ def comparable(form: TableForm, target: Target) -> TableForm:
         form,
         name="",
         primary_key="" if free else form.primary_key,
+        settings=tuple(pair for pair in form.settings if not scratch_unfit(*pair)),
         indexes=tuple(sorted(form.indexes, key=lambda index: index.name)),
         projections=tuple(sorted(form.projections, key=lambda projection: projection.name)),
         constraints=tuple(sorted(form.constraints, key=lambda constraint: constraint.name)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.plan.changes.column_type import conversion
@@ -10,7 +11,7 @@ from aaiclick.plan.changes.ttl import keeps_all
 from aaiclick.plan.rehearsal import attempt
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.plan.work import CopyColumn, RebuildWork
-from aaiclick.routine import Routine
+from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.quoting import quote_name
 
 _UNVERIFIED = ("AggregateFunction(", "Dynamic", "JSON", "Object(", "QBit(")
@@ -30,7 +31,7 @@ def propose_rebuild(case: TableCase) -> Routine[Proposal]:
         return Proposal(None, f"a table of engine {case.form.engine} cannot be rebuilt without losing rows written meanwhile")
     if not case.target.form.merge_tree:
         return Proposal(None, f"engine {case.target.form.engine} cannot take over the parts of a copy")
-    columns = copy_columns(case)
+    columns = yield from _comparable(case, copy_columns(case))
     stage = yield from case.make_stage(case.form, "rebuild")
     wanted = yield from case.make_stage(case.target.form, "rebuilt")
     names = ", ".join(quote_name(column.target) for column in columns)
@@ -52,6 +53,24 @@ def propose_rebuild(case: TableCase) -> Routine[Proposal]:
         keeps_ttl=bool(case.form.ttl) and not keeps_all(case.form.ttl, target.ttl),
     )
     return Proposal(work)
+
+
+def _comparable(case: TableCase, columns: tuple[CopyColumn, ...]) -> Routine[tuple[CopyColumn, ...]]:
+    """An expression of a migration that gives something else each time (``now()``, ``rand()``) cannot be compared with what was stored."""
+    called = {word.lower() for expression in case.overrides.values() for word in re.findall(r"(\w+)\s*\(", expression)}
+    if not called:
+        return columns
+    # The column was called is_deterministic before.
+    flags = yield Query("SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE '%deterministic' ORDER BY name")
+    if not flags:
+        return columns
+    rows = yield Query(f"SELECT DISTINCT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 1)")
+    volatile = called & {text(row[0]) for row in rows}
+
+    def steady(name: str) -> bool:
+        return not volatile & {word.lower() for word in re.findall(r"(\w+)\s*\(", case.overrides.get(name, ""))}
+
+    return tuple(replace(column, verify=column.verify and steady(column.target)) for column in columns)
 
 
 def copy_columns(case: TableCase) -> tuple[CopyColumn, ...]:

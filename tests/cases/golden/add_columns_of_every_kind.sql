@@ -11,6 +11,10 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 -- expect
 -- plan
 
--- t: column a is missing; column b is missing; column c is missing; column d is missing
+-- t:
+--   - column a is missing
+--   - column b is missing
+--   - column c is missing
+--   - column d is missing
 --   strategy: alter
 ALTER TABLE `db`.`t` (ADD COLUMN `a` UInt8 MATERIALIZED id % 5 AFTER `note`), (ADD COLUMN `b` String ALIAS upper(name) AFTER `a`), (ADD COLUMN `c` UInt16 EPHEMERAL 3 AFTER `b`), (ADD COLUMN `d` UInt32 DEFAULT amount * 2 AFTER `c`);

@@ -11,6 +11,9 @@ CREATE TABLE {db}.t (id UInt64 CODEC(Delta, ZSTD(1)), name String COMMENT 'it''s
 -- expect
 -- plan
 
--- t: column id: codec none -> Delta(8), ZSTD(1); column name: comment '' -> 'it\'s `named`'; comment '' -> 'the \'t\' table'
+-- t:
+--   - column id: codec none -> Delta(8), ZSTD(1)
+--   - column name: comment '' -> 'it\'s `named`'
+--   - comment '' -> 'the \'t\' table'
 --   strategy: alter
 ALTER TABLE `db`.`t` (MODIFY COLUMN `id` UInt64 CODEC(Delta(8), ZSTD(1))), (COMMENT COLUMN `name` 'it\'s `named`'), (MODIFY COMMENT 'the \'t\' table');

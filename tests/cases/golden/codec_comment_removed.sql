@@ -11,6 +11,9 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 -- expect
 -- plan
 
--- t: column id: codec Delta(8), ZSTD(1) -> none; column name: comment 'named' -> ''; comment 'table' -> ''
+-- t:
+--   - column id: codec Delta(8), ZSTD(1) -> none
+--   - column name: comment 'named' -> ''
+--   - comment 'table' -> ''
 --   strategy: alter
 ALTER TABLE `db`.`t` (MODIFY COLUMN `id` REMOVE CODEC), (COMMENT COLUMN `name` ''), (MODIFY COMMENT '');

@@ -11,6 +11,8 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 -- expect
 -- plan
 
--- t: constraint named: CHECK name != '' -> CHECK length(name) < 100; constraint young is missing
+-- t:
+--   - constraint named: CHECK name != '' -> CHECK length(name) < 100
+--   - constraint young is missing
 --   strategy: alter
 ALTER TABLE `db`.`t` (DROP CONSTRAINT `named`), (ADD CONSTRAINT `named` CHECK length(name) < 100), (ADD CONSTRAINT `young` ASSUME day > '2000-01-01');

@@ -11,6 +11,8 @@ CREATE TABLE {db}.t (id UInt64, name String DEFAULT 'b', day Date, amount Int32 
 -- expect
 -- plan
 
--- t: column name: DEFAULT 'a' -> DEFAULT 'b'; column amount: none -> DEFAULT 5
+-- t:
+--   - column name: DEFAULT 'a' -> DEFAULT 'b'
+--   - column amount: none -> DEFAULT 5
 --   strategy: alter
 ALTER TABLE `db`.`t` (MODIFY COLUMN `name` String DEFAULT 'b'), (MODIFY COLUMN `amount` Int32 DEFAULT 5);

@@ -11,7 +11,9 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 -- expect
 -- plan
 
--- t: partition key toYYYYMM(day) -> none; sort key id -> (name, id)
+-- t:
+--   - partition key toYYYYMM(day) -> none
+--   - sort key id -> (name, id)
 --   strategy: rebuild, 110 rows, 6.4 KiB
 --   rewrites-data: all 110 rows of t are copied
 CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `name` String, `day` Date, `amount` Int32, `note` Nullable(String), `twice` Int64 MATERIALIZED amount * 2, `shout` String ALIAS upper(name)) ENGINE = MergeTree ORDER BY (name, id) SETTINGS index_granularity = 8192;

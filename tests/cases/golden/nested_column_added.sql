@@ -11,6 +11,8 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 -- expect
 -- plan
 
--- t: column n.a is missing; column n.b is missing
+-- t:
+--   - column n.a is missing
+--   - column n.b is missing
 --   strategy: alter
 ALTER TABLE `db`.`t` (ADD COLUMN `n.a` Array(UInt8) AFTER `note`), (ADD COLUMN `n.b` Array(String) AFTER `n.a`);

@@ -10,7 +10,10 @@ CREATE TABLE {db}.t (`a b` UInt64, `c``d` LowCardinality(String), `sel.ect` Int8
 -- expect
 -- plan
 
--- t: column it's is missing; column c`d: type String -> LowCardinality(String); sort key `a b` -> (`c\`d`, `a b`)
+-- t:
+--   - column it's is missing
+--   - column c`d: type String -> LowCardinality(String)
+--   - sort key `a b` -> (`c\`d`, `a b`)
 --   strategy: rebuild, 20 rows, 848 B
 --   old-code-breaks: code that relies on String for c`d may fail
 --   rewrites-data: all 20 rows of t are copied

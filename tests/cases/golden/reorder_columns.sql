@@ -11,6 +11,8 @@ CREATE TABLE {db}.t (name String, note Nullable(String), id UInt64, day Date, am
 -- expect
 -- plan
 
--- t: column name stands elsewhere (wanted: first); column note stands elsewhere (wanted: after name)
+-- t:
+--   - column name stands elsewhere (wanted: first)
+--   - column note stands elsewhere (wanted: after name)
 --   strategy: alter
 ALTER TABLE `db`.`t` (MODIFY COLUMN `name` String FIRST), (MODIFY COLUMN `note` Nullable(String) AFTER `name`);

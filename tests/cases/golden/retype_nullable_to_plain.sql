@@ -10,7 +10,9 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Nullable(Int32), n
 -- expect
 -- plan
 
--- t: column amount: type Int32 -> Nullable(Int32); column note: type Nullable(String) -> String
+-- t:
+--   - column amount: type Int32 -> Nullable(Int32)
+--   - column note: type Nullable(String) -> String
 --   strategy: mutate, 100 rows, 0 B
 --   old-code-breaks: code that relies on Int32 for amount may fail
 --   old-code-breaks: code that relies on Nullable(String) for note may fail

@@ -11,7 +11,9 @@ CREATE TABLE {db}.t (id UInt64, name LowCardinality(String), day Date, amount In
 -- expect
 -- plan
 
--- t: column name: type String -> LowCardinality(String); column amount: type Int32 -> Int64
+-- t:
+--   - column name: type String -> LowCardinality(String)
+--   - column amount: type Int32 -> Int64
 --   strategy: mutate, 110 rows, 0 B
 --   old-code-breaks: code that relies on String for name may fail
 --   old-code-breaks: code that relies on Int32 for amount may fail

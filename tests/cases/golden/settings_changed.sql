@@ -11,6 +11,9 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 -- expect
 -- plan
 
--- t: setting merge_with_ttl_timeout 3600 -> 7200; setting min_bytes_for_wide_part none -> 0; setting ttl_only_drop_parts 1 -> none
+-- t:
+--   - setting merge_with_ttl_timeout 3600 -> 7200
+--   - setting min_bytes_for_wide_part none -> 0
+--   - setting ttl_only_drop_parts 1 -> none
 --   strategy: alter
 ALTER TABLE `db`.`t` (MODIFY SETTING merge_with_ttl_timeout = 7200), (MODIFY SETTING min_bytes_for_wide_part = 0), (RESET SETTING ttl_only_drop_parts);

@@ -13,7 +13,15 @@ CREATE TABLE {db}.t (id UInt64, title LowCardinality(String) DEFAULT 'none', hos
 -- expect
 -- plan
 
--- t: column name is renamed to title; column host is missing; column title: type String -> LowCardinality(String), DEFAULT 'none'; column day: codec none -> DoubleDelta, LZ4; column note: comment '' -> 'n'; index ix is no longer declared; TTL none -> day + toIntervalYear(100); setting min_bytes_for_wide_part none -> 0
+-- t:
+--   - column name is renamed to title
+--   - column host is missing
+--   - column title: type String -> LowCardinality(String), DEFAULT 'none'
+--   - column day: codec none -> DoubleDelta, LZ4
+--   - column note: comment '' -> 'n'
+--   - index ix is no longer declared
+--   - TTL none -> day + toIntervalYear(100)
+--   - setting min_bytes_for_wide_part none -> 0
 --   strategy: mutate, 110 rows, 0 B
 --   old-code-breaks: code that reads or writes name fails
 --   old-code-breaks: code that relies on String for title may fail

@@ -13,7 +13,17 @@ CREATE TABLE {db}.t (id UInt64, title LowCardinality(String) DEFAULT 'none', hos
 -- expect
 -- plan
 
--- t: column name is renamed to title; column host is missing; column title: type String -> LowCardinality(String), DEFAULT 'none'; column day: codec none -> DoubleDelta, LZ4; column note: comment '' -> 'n'; partition key toYYYYMM(day) -> day; sort key id -> (title, id); index ix2 is missing; index ix is no longer declared; setting index_granularity 8192 -> 1024
+-- t:
+--   - column name is renamed to title
+--   - column host is missing
+--   - column title: type String -> LowCardinality(String), DEFAULT 'none'
+--   - column day: codec none -> DoubleDelta, LZ4
+--   - column note: comment '' -> 'n'
+--   - partition key toYYYYMM(day) -> day
+--   - sort key id -> (title, id)
+--   - index ix2 is missing
+--   - index ix is no longer declared
+--   - setting index_granularity 8192 -> 1024
 --   strategy: rebuild, 110 rows, 6.2 KiB
 --   old-code-breaks: code that reads or writes name fails
 --   old-code-breaks: code that relies on String for title may fail

@@ -11,6 +11,8 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 -- expect
 -- plan
 
--- t: column host is missing; sort key id -> (id, host)
+-- t:
+--   - column host is missing
+--   - sort key id -> (id, host)
 --   strategy: alter
 ALTER TABLE `db`.`t` (ADD COLUMN `host` String AFTER `note`), (MODIFY ORDER BY (id, host));

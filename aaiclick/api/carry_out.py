@@ -1,0 +1,114 @@
+"""Carrying a plan out under the lease: in one go, or up to each explicit part of a migration, behind which the rest is planned anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from aaiclick.api.moves import account_of, runner_for
+from aaiclick.api.survey import Survey, Surveyed, digest_of, dump_forms, make_plan, survey
+from aaiclick.apply.executor import apply_steps
+from aaiclick.apply.ledger import StepLedger
+from aaiclick.apply.options import ApplyOptions, StepOutcome
+from aaiclick.apply.records import Record, append, ensure_tables
+from aaiclick.errors import ApplyError
+from aaiclick.events import PlanReady
+from aaiclick.plan.gate import Verdict
+from aaiclick.plan.model import Step
+from aaiclick.plan.versions import pending_scripts
+from aaiclick.routine import Emit, Routine
+
+Gate = Callable[[Surveyed], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """``first`` is the plan that was begun with, ``last`` the one that led to the end. ``verdict`` lists all steps that were done."""
+
+    first: Surveyed
+    last: Surveyed
+    verdict: Verdict
+    outcomes: tuple[StepOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where and how: the run's nonce, options, who it is, the library's version, and what its policy allows by name."""
+
+    database: str
+    nonce: str
+    options: ApplyOptions
+    who: str
+    library: str
+    allowed: frozenset[str]
+
+
+def carry_out(planned: Surveyed, gate: Gate, site: Site) -> Routine[Carried]:
+    """Every step that the gate lets through. Raises what the gate and the steps raise; what is done is entered, and not done again."""
+    first = planned
+    verdict = gate(planned)
+    if verdict.run and planned.survey.live.origin == "recognised" and pending_scripts(first.survey.schema, first.survey.released, first.survey.live):
+        planned = yield from _adopt(planned, site)
+        verdict = gate(planned)
+    done: list[Step] = []
+    outcomes: list[StepOutcome] = []
+    while True:
+        batch = _until_move(verdict.run)
+        if batch:
+            yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
+            ledger = StepLedger(account_of(planned.survey), batch, site.options.journal)
+            options = replace(site.options, journal=ledger, runner=runner_for(planned.survey))
+            outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
+            done += batch
+        if not any(_is_move(step) for step in batch):
+            return Carried(first, planned, Verdict(tuple(done), (), verdict.pending), tuple(outcomes))
+        moved = {step.id for step in batch if _is_move(step)}
+        planned = yield from make_plan((yield from survey(first.survey.schema, site.database, site.allowed)))
+        again = [step.id for step in planned.plan.steps if step.id in moved]
+        if again:
+            raise ApplyError(f"{', '.join(again)} was carried out, but is planned again: its entry in the journal is gone")
+        verdict = gate(planned)
+
+
+def _until_move(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps up to the first explicit part, which is the last of them."""
+    place = next((place for place, step in enumerate(steps) if _is_move(step)), len(steps))
+    return steps[: place + 1]
+
+
+def _is_move(step: Step) -> bool:
+    return step.work.kind in ("sql", "callable")
+
+
+def _adopt(planned: Surveyed, site: Site) -> Routine[Surveyed]:
+    """Write down which version a database without a record is at, before its tables stop telling: what is done from then on is entered
+    against it."""
+    found = planned.survey
+    yield from ensure_tables(site.database)
+    yield from append(site.database, adoption(found, site))
+    again = yield from survey(found.schema, site.database, site.allowed)
+    return (yield from make_plan(again))
+
+
+def adoption(found: Survey, site: Site) -> Record:
+    """The record of a version that was recognised."""
+    number = found.live.number
+    locked = found.released.lock.get(number) if found.released.lock is not None and number else None
+    levels = {f"level {name}": str(level) for name, level in sorted(found.live.levels.items())}
+    content: dict[str, str] = json.loads(found.released.checksums(number) or "{}")
+    return Record(
+        schema=found.schema.name,
+        version=number,
+        state="adopted",
+        spec="",
+        objects=digest_of(found.schema, found.catalog),
+        forms=dump_forms(locked.forms) if locked is not None else "",
+        plan="",
+        who=site.who,
+        seconds=0.0,
+        library=site.library,
+        migrations=json.dumps(content | levels, separators=(",", ":")) if content or levels else "",
+    )
+
+

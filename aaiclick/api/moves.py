@@ -1,0 +1,45 @@
+"""What the executor is given to carry out the explicit parts of migrations."""
+
+from __future__ import annotations
+
+from aaiclick.api.survey import Survey
+from aaiclick.apply.data_move import run_move
+from aaiclick.apply.ledger import Account
+from aaiclick.apply.options import Runner
+from aaiclick.apply.sql_steps import run_statements
+from aaiclick.catalog.read import read_catalog
+from aaiclick.catalog.reflect import reflect_catalog
+from aaiclick.clients.errands import Facts, MoveErrand
+from aaiclick.errors import ApplyError
+from aaiclick.plan.migration_files import statements_of
+from aaiclick.plan.work import CallableWork, SqlWork
+from aaiclick.routine import Routine
+
+
+def account_of(found: Survey) -> Account:
+    """Where what is done on the way from this survey's record is entered."""
+    return Account(found.catalog.database, found.schema.name, found.record.seq if found.record is not None else 0)
+
+
+def runner_for(found: Survey) -> Runner:
+    """Carries out the statements and functions of the survey's migrations."""
+    account = account_of(found)
+
+    def runner(work: CallableWork | SqlWork) -> Routine[None]:
+        script = found.released.script(work.migration)
+        if script is None:
+            raise ApplyError(f"migration {work.migration} is in the plan, but not in the code: plan again")
+        if isinstance(work, SqlWork):
+            yield from run_statements(work, account, script.label, len(statements_of(script.migration)))
+            return
+        move = script.migration.move
+        if move is None:
+            raise ApplyError(f"{script.label} has no function: plan again")
+        names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in found.schema.objects}))
+        catalog = yield from read_catalog(account.database, names)
+        before = reflect_catalog(catalog, found.schema.name)
+        facts = Facts(account.database, script.version, before, found.schema, found.ledger.bookmarks.get(script.version, "null"))
+        name = getattr(move, "__name__", "its function")
+        yield from run_move(MoveErrand(move, facts), account, script.version, script.label, name)
+
+    return runner

@@ -1,0 +1,38 @@
+"""What no difference between two declarations can tell, gathered from the migrations on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from aaiclick.plan.compose import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Explicit:
+    """What a migration does by itself: statements that are still to be sent, then its function, where it has one that did not run yet. ``doubtful``: the
+    number of the statement that was begun and of which nobody knows whether it ended (0: none)."""
+
+    version: int
+    label: str
+    statements: tuple[str, ...] = ()
+    move: Callable[..., object] | None = None
+    name: str = ""
+    doubtful: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """``stages``: for each declared table what every version on the way does to it, oldest first. ``names``: the names that a declared
+    table had before, newest first. ``explicit``: statements and functions in the order of their versions. ``former``: names of objects
+    that earlier versions declared. ``promises``: for the label of each migration on the way the oldest code that runs on its result."""
+
+    stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict[str, tuple[Stage, ...]])
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    explicit: tuple[Explicit, ...] = ()
+    former: frozenset[str] = frozenset()
+    promises: Mapping[int, int | None] = field(default_factory=dict[int, "int | None"])
+
+    def stages_of(self, table: str) -> tuple[Stage, ...]:
+        """The stages of a declared table."""
+        return self.stages.get(table, ())

@@ -1,0 +1,215 @@
+"""The order of a plan with explicit parts: what they need is added, they run in the order of their versions, then everything else follows.
+
+    expand -> statements and functions, version by version -> changes in place and rebuilds -> what is asked to be dropped
+
+A statement or function of version 3 was written for the tables of version 3. So the tables that it names are brought there first, as far as it
+can tell the difference: columns that are missing are added, renames are made, and where a version before it fills columns by an expression or
+changes a type, that is done before it. Where the declared form has the same columns, the table goes there at once and is not touched again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from aaiclick.catalog.canonical import canonical_tables
+from aaiclick.catalog.forms import Catalog, TableForm
+from aaiclick.catalog.reflect import reflect_table
+from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.catalog.tokens import TokenError, Tokens, unquote
+from aaiclick.errors import UnsupportedObjectError
+from aaiclick.plan.compose import Stage
+from aaiclick.plan.hints import Explicit, Hints
+from aaiclick.plan.history_checks import Released
+from aaiclick.plan.model import Step
+from aaiclick.plan.moves import moved_catalog, plan_moves, predicted
+from aaiclick.plan.planner import Planned, live_source, plan_objects
+from aaiclick.routine import Routine
+from aaiclick.specs.columns import Column
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.tables import Table
+
+
+def plan_phases(schema: Schema, catalog: Catalog, hints: Hints, found: Released) -> Routine[Planned]:
+    """Plan from the catalogue to the declaration, with the explicit parts of the migrations on the way."""
+    if not hints.explicit:
+        return (yield from plan_objects(schema, catalog, hints))
+    first = hints.explicit[0]
+    steps, notes, catalog, hints, blocked = yield from _expand(schema, catalog, hints, found, first)
+    moved = yield from plan_moves(first, catalog, hints, blocked)
+    rest = replace(hints, explicit=hints.explicit[1:])
+    planned = yield from plan_phases(schema, moved_catalog(catalog, moved.tables), rest, found)
+    listed = tuple(dict.fromkeys((*notes, *moved.notes, *planned.notes)))
+    return Planned((*steps, *moved.steps, *planned.steps), listed, planned.forms, planned.targets)
+
+
+def _expand(schema: Schema, catalog: Catalog, hints: Hints, found: Released, first: Explicit) -> Routine[tuple[list[Step], list[str], Catalog, Hints, str]]:
+    """Bring every table that the explicit part names to where it may rely on it."""
+    steps: list[Step] = []
+    notes: list[str] = []
+    blocked = ""
+    for table in _tables_at(schema, hints, found, first.version):
+        stages = hints.stages_of(table.declared.name) if table.declared is not None else ()
+        if not _mentions(first, {table.spec.name, *(stage.before for stage in stages), *(stage.table for stage in stages)}):
+            continue
+        wanted = _wanted(table, catalog, hints, first)
+        if isinstance(wanted, str):
+            blocked = wanted
+            continue
+        if wanted is None:
+            continue
+        spec, taken, left = wanted
+        sub = Schema(schema.name, objects=[spec])
+        names = {spec.name: hints.names.get(table.declared.name, ()) if table.declared is not None else ()}
+        planned = yield from plan_objects(sub, catalog, Hints({spec.name: taken}, names, (), frozenset(), hints.promises))
+        required = [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned.steps if not step.optional]
+        notes += [note for note in planned.notes if "left alone" not in note]
+        steps += required
+        if required:
+            catalog = yield from _after(catalog, spec, planned, hints)
+            if table.declared is not None:
+                hints = replace(hints, stages={**hints.stages, table.declared.name: left})
+    return steps, notes, catalog, hints, blocked
+
+
+class _At:
+    """A table as a version has it; ``declared`` is the declaration that it becomes, None where it is given up later. ``known``: the spec is
+    the version's own, from the lock file."""
+
+    __slots__ = ("declared", "known", "spec")
+
+    def __init__(self, spec: Table, declared: Table | None, known: bool) -> None:
+        self.spec = spec
+        self.declared = declared
+        self.known = known
+
+
+def _tables_at(schema: Schema, hints: Hints, found: Released, version: int) -> list[_At]:
+    locked = found.lock.get(version) if found.lock is not None and version != schema.version else None
+    if locked is None:
+        return [_At(table, table, known=version == schema.version) for table in schema.tables]
+    by_name = {_name_at(hints.stages_of(table.name), table.name, version): table for table in schema.tables}
+    listed: list[_At] = []
+    for name, form in sorted(locked.forms.items()):
+        if isinstance(form, TableForm):
+            try:
+                listed.append(_At(reflect_table(form), by_name.get(name), known=True))
+            except UnsupportedObjectError:
+                continue
+    return listed
+
+
+def _name_at(stages: tuple[Stage, ...], declared: str, version: int) -> str:
+    later = [stage for stage in stages if stage.version > version]
+    return later[0].before if later else declared
+
+
+def _wanted(table: _At, catalog: Catalog, hints: Hints, first: Explicit) -> tuple[Table, tuple[Stage, ...], tuple[Stage, ...]] | str | None:
+    """The declaration to plan for before the explicit part, the stages on the way to it, and those that are left for later. None where
+    nothing is needed; a sentence where there is no safe way."""
+    declared = table.declared
+    stages = hints.stages_of(declared.name) if declared is not None else ()
+    until = tuple(stage for stage in stages if stage.version <= first.version)
+    live = live_source(table.spec, catalog, Hints(names={table.spec.name: tuple(stage.before for stage in reversed(until))}))
+    if live is None:
+        if declared is not None and catalog.get(declared.name) is not None:
+            return None
+        return (_covering(table), (), ())
+    if not isinstance(live.form, TableForm):
+        return None
+    before = tuple(stage for stage in until if stage.rebuild is not None and stage.version < first.version)
+    later = tuple(stage for stage in stages if stage.rebuild is not None and stage.version >= first.version)
+    renamed = {old: new for stage in until for old, new in stage.renames.items()}
+    retyped = (table.known and _retyped(live.form, table.spec, renamed)) or any(_read_elsewhere(live.form, old) for old in renamed)
+    if not before and not retyped:
+        spec = _additive(live.form, table.spec, renamed)
+        if spec is None:
+            return None
+        return spec, tuple(replace(stage, rebuild=None, table=spec.name) for stage in until), stages
+    left = tuple(replace(stage, rebuild=None) if stage.version < first.version else stage for stage in stages)
+    if declared is not None and not later and table.spec.name == declared.name and _covers(declared, table.spec):
+        return declared, stages, tuple(replace(stage, rebuild=None) for stage in stages)
+    if not table.known:
+        labels = ", ".join(stage.label for stage in before)
+        return (
+            f"{first.label} works on {table.spec.name} as {labels} leaves it, and a later version rebuilds it again: nobody wrote down what the versions"
+            " between released. Keep a schema.lock.json (aaiclick revision writes it), or bring the database to the version before it first"
+        )
+    taken = tuple(stage if stage.version < first.version else replace(stage, rebuild=None) for stage in until)
+    return table.spec, taken, left
+
+
+def _covering(table: _At) -> Table:
+    """How a missing table is made: as it will be in the end, where the version's own columns are all there."""
+    if table.declared is not None and table.declared.name == table.spec.name and _covers(table.declared, table.spec):
+        return table.declared
+    return table.spec
+
+
+def _covers(declared: Table, spec: Table) -> bool:
+    return all((column := declared.column(own.name)) is not None and column.type.replace(" ", "") == own.type.replace(" ", "") for own in spec.columns)
+
+
+def _retyped(live: TableForm, spec: Table, renames: Mapping[str, str]) -> bool:
+    before = {renames.get(column.name, column.name): column.type for column in live.columns}
+    return any(column.name in before and before[column.name].replace(" ", "") != column.type.replace(" ", "") for column in spec.columns)
+
+
+def _read_elsewhere(live: TableForm, name: str) -> bool:
+    """Whether a key, an index or another column's expression names the column: renaming it then changes more than its name."""
+    texts = [live.order_by, live.primary_key, live.partition_by, live.sample_by, live.ttl, live.arguments]
+    texts += [index.expression for index in live.indexes] + [projection.body for projection in live.projections]
+    texts += [constraint.expression for constraint in live.constraints] + [column.expression for column in live.columns] + [column.ttl for column in live.columns]
+    return any(unquote(token.text) == name for text in texts if text for token in Tokens(text).items if token.kind in ("word", "name"))
+
+
+def _additive(live: TableForm, spec: Table, renames: Mapping[str, str]) -> Table | None:
+    """The live table with the columns of ``spec`` that it lacks, and with those renamed that are to be; None where it has them all."""
+    try:
+        base = reflect_table(live)
+    except UnsupportedObjectError:
+        return None
+    old_names = {new: old for old, new in renames.items()}
+    present = {column.name for column in base.columns}
+    columns: list[Column] = []
+    for column in base.columns:
+        new = renames.get(column.name, column.name)
+        columns.append(column if new in present or spec.column(new) is None else column.model_copy(update={"name": new}))
+    place = 0
+    changed = any(column.name not in present for column in columns) or live.name != spec.name
+    for column in spec.columns:
+        at = next((index for index, known in enumerate(columns) if known.name == column.name), None)
+        if at is None:
+            columns.insert(place, column.model_copy(update={"renamed_from": None}) if old_names.get(column.name) is None else column)
+            at, changed = place, True
+        place = at + 1
+    return base.model_copy(update={"columns": columns, "name": spec.name}) if changed else None
+
+
+def _after(catalog: Catalog, spec: Table, planned: Planned, hints: Hints) -> Routine[Catalog]:
+    """The catalogue with the table as it will be."""
+    live = live_source(spec, catalog, hints)
+    form = planned.targets.get(spec.name)
+    if form is None:
+
+        def body(scratch: Scratch) -> Routine[dict[str, TableForm]]:
+            return (yield from canonical_tables(scratch, [spec]))
+
+        form = (yield from with_scratch(body, fallback=catalog.database))[spec.name]
+    objects = {name: entry for name, entry in catalog.objects.items() if live is None or name != live.name}
+    objects[spec.name] = predicted(catalog, live, replace(form, name=spec.name))
+    return replace(catalog, objects=objects)
+
+
+def _mentions(explicit: Explicit, names: set[str]) -> bool:
+    """Whether the part may read or write a table of one of the names; a function may do anything."""
+    if explicit.move is not None:
+        return True
+    for sql in explicit.statements:
+        try:
+            tokens = Tokens(sql)
+        except TokenError:
+            return True
+        if any(token.kind in ("word", "name") and unquote(token.text) in names for token in tokens.items):
+            return True
+    return False

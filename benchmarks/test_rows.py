@@ -1,0 +1,119 @@
+"""Tables with rows: copies, hard links, and several versions at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import chdb.session
+import pytest
+
+from aaiclick import Policy, ensure_schema
+from aaiclick.oplog.versions import RELEASED
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+from benchmarks.measure import Line, Results, interleaved
+
+pytestmark = pytest.mark.bench
+ROOT = Path(__file__).parent.parent
+LARGE = 50_000_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    peak: int
+    spent: dict[str, tuple[float, float]]
+
+    def against_best(self, name: str) -> tuple[float, float]:
+        """Ratio of wall and of CPU time to the raw copy that took the least of it."""
+        raw = [each for label, each in self.spent.items() if label.startswith("raw")]
+        wall, cpu = self.spent[name]
+        return wall / min(each[0] for each in raw), cpu / min(each[1] for each in raw)
+
+
+def _child(rows: int, rounds: int) -> Measured:
+    done = subprocess.run([sys.executable, "-m", "benchmarks.rows_child", str(rows), str(rounds)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    print(json.dumps(answer, indent=1))
+    return Measured(answer["peak"], {name: (wall, cpu) for name, (wall, cpu) in answer["spent"].items()})
+
+
+def _report(results: Results, found: Measured, rows: int) -> None:
+    label = f"{rows / 1e6:.0f} M rows"
+    for name, what, limit in (("copy", "without verification", 1.1), ("copy with verification", "with verification", 1.5)):
+        wall, cpu = found.against_best(name)
+        note = (
+            "the best of four ways is taken, for wall and for CPU time each. What is added are about 100 small statements, whatever the number"
+            " of rows, and, for the verification, reading both sides once more."
+        )
+        results.add(
+            Line(
+                f"rebuild, {label}, {what}",
+                "the best raw INSERT SELECT",
+                f"≤ {limit} x",
+                limit,
+                wall,
+                f"{wall:.2f} x (CPU {cpu:.2f} x)",
+                note if rows < LARGE else "",
+            )
+        )
+    ratio = found.spent["attach"][0] / found.spent["copy"][0]
+    target, limit = ("≤ 0.02 x", 0.02) if rows >= LARGE else ("none", 1e9)
+    results.add(Line(f"attach (engine swap), {label}", "the copy", target, limit, ratio, f"{ratio:.3f} x ({found.spent['attach'][0] * 1000:.0f} ms)"))
+
+
+def test_rows(results: Results, pytestconfig: pytest.Config) -> None:
+    rows = int(pytestconfig.getoption("--rows"))
+    found = _child(rows, 5)
+    _report(results, found, rows)
+    if not pytestconfig.getoption("--large"):
+        return
+    large = _child(LARGE, 1)
+    _report(results, large, LARGE)
+    ratio = large.peak / found.peak
+    results.add(Line("peak memory of a rebuild, 50 M rows", f"{rows / 1e6:.0f} M rows", "≤ 1.2 x", 1.2, ratio, f"{ratio:.2f} x ({large.peak >> 20} MiB)"))
+
+
+def test_several_versions(results: Results, aaiclick_engine: EmbeddedEngine) -> None:
+    session = chdb.session.Session(aaiclick_engine.path)
+    rewrites: dict[str, int] = {}
+    policy = Policy.everything()
+    name = ""
+
+    def old() -> None:
+        nonlocal name
+        if name:
+            session.query(f"DROP DATABASE {name} SYNC")
+        name = fresh_name()
+        session.query(f"CREATE DATABASE {name} ENGINE = Atomic")
+        ensure_schema(session, RELEASED[0], database=name)
+        session.query(
+            f"INSERT INTO {name}.operation_log (id, result_table, operation, args, kwargs, created_at)"
+            " SELECT number, toString(cityHash64(number) % 1000), 'op', ['a'], map('k', toString(number)), now64(3) - number / 1000 FROM numbers(1000000)"
+        )
+
+    def climb(label: str, versions: tuple[int, ...]) -> None:
+        steps = [step for version in versions for step in ensure_schema(session, RELEASED[version - 1], policy=policy, database=name).steps]
+        rewrites[label] = sum(step.object == "operation_log" and step.strategy in ("rebuild", "mutate") for step in steps)
+        assert session.query(f"SELECT count() FROM {name}.operation_log", "TabSeparated").bytes() == b"1000000\n"
+
+    spent = interleaved({"at once": lambda: climb("at once", (5,)), "one by one": lambda: climb("one by one", (2, 3, 4, 5))}, 3, before=old)
+    session.query(f"DROP DATABASE {name} SYNC")
+    session.close()
+    ratio = spent["at once"].wall / spent["one by one"].wall
+    text = f"{rewrites['at once']} against {rewrites['one by one']}, {ratio:.2f} x of the time"
+    results.add(
+        Line(
+            "v1 → v5 of the oplog in one go, 1 M rows",
+            "one by one",
+            "one rewrite",
+            1,
+            rewrites["at once"],
+            text,
+            "rewrites are rebuilds and mutations of operation_log.",
+        )
+    )
+    assert rewrites["at once"] == 1

@@ -1,0 +1,77 @@
+"""A start with nothing to do: what every application pays every time."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+
+import chdb.session
+import clickhouse_connect
+import pytest
+
+from aaiclick import ensure_schema, forget
+from aaiclick.oplog import OPLOG
+from aaiclick.testing import EngineServer
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+from benchmarks.measure import Line, Results, interleaved
+
+pytestmark = pytest.mark.bench
+ROUNDS = 300
+
+
+def test_embedded(results: Results, aaiclick_engine: EmbeddedEngine) -> None:
+    name = fresh_name()
+    session = chdb.session.Session(aaiclick_engine.path)
+    session.query(f"CREATE DATABASE {name} ENGINE = Atomic")
+    session.query(f"USE {name}")
+    ensure_schema(session, OPLOG)
+    client = clickhouse_connect.get_client(interface="chdb", path=aaiclick_engine.path, database=name)
+    results.engine = str(client.command("SELECT version()"))
+    spent = interleaved(
+        {
+            "session": lambda: session.query("SELECT 1", "TabSeparated").bytes(),
+            "session warm": lambda: ensure_schema(session, OPLOG),
+            "connect": lambda: client.query("SELECT 1").result_rows,
+            "connect warm": lambda: ensure_schema(client, OPLOG),
+        },
+        ROUNDS,
+    )
+    for kind, label in (("session", "chdb Session"), ("connect", 'clickhouse-connect, interface="chdb"')):
+        ratio = spent[f"{kind} warm"].wall / spent[kind].wall
+        results.add(Line(f"warm start, {label}", "`SELECT 1` on the same client", "≤ 4 x", 4, ratio))
+    forget()
+    assert not ensure_schema(client, OPLOG, once=True).steps
+    once = interleaved({"once": lambda: ensure_schema(client, OPLOG, once=True)}, 2000)["once"].wall
+    results.add(Line("second call with `once=True`", "a function call", "no query, < 50 µs", 50, once * 1e6, f"no query, {once * 1e6:.0f} µs"))
+    client.close()
+    session.close()
+
+
+def test_http(results: Results) -> None:
+    with EngineServer() as server:
+        with server.client() as admin:
+            admin.command("CREATE DATABASE app ENGINE = Atomic")
+        with server.client(database="app") as client:
+            ensure_schema(client, OPLOG, policy=None)
+            spent = interleaved({"one": lambda: client.query("SELECT 1").result_rows, "warm": lambda: ensure_schema(client, OPLOG)}, ROUNDS)
+    note = "against the engine behind the test server; its part of a request is larger than that of a ClickHouse server, which favours neither side."
+    results.add(Line("warm start, HTTP", "`SELECT 1` on the same client", "≤ 2.5 x", 2.5, spent["warm"].wall / spent["one"].wall, note=note))
+
+
+def _imported(statement: str) -> float:
+    program = f"import time; a = time.perf_counter(); {statement}; print(time.perf_counter() - a)"
+    return float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+
+
+def test_import(results: Results) -> None:
+    pairs = {"import aaiclick": "import pydantic", "from aaiclick import Schema, Table, Column, MergeTree": "from pydantic import BaseModel, TypeAdapter"}
+    times: dict[str, list[float]] = {statement: [] for pair in pairs.items() for statement in pair}
+    for _ in range(15):
+        for statement, spent in times.items():
+            spent.append(_imported(statement))
+    for ours, theirs in pairs.items():
+        ratio = statistics.median(times[ours]) / statistics.median(times[theirs])
+        first = ours == "import aaiclick"
+        note = "everything is loaded on first use. The modules of the declarations are pydantic models, whose validators are built when they are imported."
+        results.add(Line(f"`{ours}`", f"`{theirs}`", "≤ 1.3 x" if first else "none", 1.3 if first else 1e9, ratio, note="" if first else note))

@@ -1,0 +1,103 @@
+"""One case round its three states, with rows, by the five checks; what was seen is the outcome that the coverage page shows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from clickhouse_connect.driver.client import Client
+
+from aaiclick import Policy, ensure_schema, plan_schema, reflect_schema
+from aaiclick.errors import BlockedError
+from aaiclick.specs.quoting import quote_name
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+
+from tests.cases.rows import random_rows, tame_rows
+from tests.cases.runner import REPLAY, Ground, clean, declaration, five_checks, form_of, prepare
+from tests.coverage.cases import Case
+
+_PREAMBLE = re.compile(r"Code: \d+\.\s*|DB::Exception:\s*")
+PERMISSIVE = (
+    "allow_experimental_variant_type = 1, allow_experimental_dynamic_type = 1, allow_experimental_json_type = 1, enable_time_time64_type = 1,"
+    " allow_experimental_qbit_type = 1, allow_suspicious_types_in_order_by = 1, allow_statistics = 1, allow_experimental_bfloat16_type = 1"
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``created``: a declaration of the present state makes the same table. ``steps``: strategies for each way round, or why it is refused."""
+
+    created: bool
+    steps: tuple[str, str, str]
+
+
+def walk(engine: EmbeddedEngine, client: Client, case: Case) -> Outcome:
+    """Absent -> present -> changed -> absent."""
+    absent, present, changed = case.states
+    ground = prepare(engine, client, absent, present)
+    try:
+        created = _created(ground)
+        seen: list[str] = []
+        for before, after in ((absent, present), (present, changed), (changed, absent)):
+            _aim(ground, "direct", after)
+            outcome = _step(ground)
+            seen.append(outcome)
+            if outcome.startswith("refused"):
+                _aim(ground, "live", after)
+            assert form_of(ground, ground.live, "t") == form_of(ground, ground.direct, "t"), before
+        return Outcome(created, (seen[0], seen[1], seen[2]))
+    finally:
+        clean(ground)
+
+
+def _aim(ground: Ground, which: str, ddl: str) -> None:
+    """Make the direct (or the live) database hold just that table."""
+    database = ground.direct if which == "direct" else ground.live
+    ground.engine.command(f"DROP TABLE IF EXISTS {quote_name(database)}.t SYNC")
+    ground.engine.command(f"{REPLAY}; SET flatten_nested = 1; {ddl.replace('{db}', database)}")
+
+
+def _created(ground: Ground) -> bool:
+    """What is reflected, declared and created in an empty database is the same table."""
+    schema = reflect_schema(ground.client, ground.direct, name="case")
+    assert not schema.unsupported, schema.unsupported
+    third = fresh_name()
+    ground.engine.command(f"CREATE DATABASE {quote_name(third)}")
+    try:
+        ensure_schema(ground.client, schema, policy=Policy.safe(), database=third)
+        return form_of(ground, third, "t") == form_of(ground, ground.direct, "t") and not plan_schema(ground.client, schema, database=third).steps
+    finally:
+        ground.engine.command(f"DROP DATABASE {quote_name(third)} SYNC")
+
+
+def _step(ground: Ground) -> str:
+    name = f"{quote_name(ground.live)}.t"
+    form = form_of(ground, ground.live, "t")
+    try:
+        ground.engine.command(random_rows(form, name))
+    except RuntimeError:
+        ground.engine.command(tame_rows(form, name))  # generateRandom does not know every type
+    schema = declaration(ground)
+    plan = plan_schema(ground.client, schema, database=ground.live)
+    if any(" rows hold " in step.blocked or " rows violate " in step.blocked for step in plan.steps):
+        ground.engine.command(f"TRUNCATE TABLE {name}")
+        ground.engine.command(tame_rows(form, name, wanted=form_of(ground, ground.direct, "t")))
+        plan = plan_schema(ground.client, schema, database=ground.live)
+    blocked = [step.blocked for step in plan.steps if step.blocked]
+    if not blocked:
+        return " + ".join(five_checks(ground, schema).strategies)
+    rows = ground.client.query(f"SELECT count() FROM {name}").result_rows
+    try:
+        ensure_schema(ground.client, schema, policy=Policy.everything(), database=ground.live)
+    except BlockedError:
+        pass
+    else:
+        raise AssertionError(f"{blocked} was carried out")
+    assert form_of(ground, ground.live, "t") == form
+    assert ground.client.query(f"SELECT count() FROM {name}").result_rows == rows
+    return f"refused: {_reason(blocked[0], ground)}"
+
+
+def _reason(blocked: str, ground: Ground) -> str:
+    plain = _PREAMBLE.sub("", blocked).splitlines()[0].replace(ground.live, "db")
+    return re.sub(r"_aaiclick_scratch_\w+", "scratch", plain)[:300]

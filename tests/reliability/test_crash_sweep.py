@@ -1,0 +1,48 @@
+"""Every golden case, killed before and after every effect: the next start brings it to its end, with every row once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aaiclick.testing.engine import EmbeddedEngine
+from tests.reliability.counts import note
+from tests.reliability.scene import CASES, Scene, once, sweep
+
+EVERYWHERE = ("sort_key_reshaped", "engine_swapped")
+"""Swept at every point also in the normal suite: a rebuild and an attach."""
+STOPS = {path: 1 + number * 5 % 14 for number, path in enumerate(CASES)}
+"""The normal suite kills every other case once, each at another place."""
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest, aaiclick_engine: EmbeddedEngine) -> Iterator[Scene]:
+    path: Path = request.param
+    client = aaiclick_engine.client()
+    made = Scene(aaiclick_engine, client, path)
+    yield made
+    made.close()
+    client.close()
+
+
+@pytest.mark.parametrize("scene", [path for path in CASES if path.stem not in EVERYWHERE], ids=lambda path: path.stem, indirect=True)
+def test_killed_here_and_there(scene: Scene) -> None:
+    assert once(scene, STOPS[scene.path])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scene", [path for path in CASES if path.stem in EVERYWHERE], ids=lambda path: path.stem, indirect=True)
+def test_killed_everywhere(scene: Scene) -> None:
+    killed, points = sweep(scene)
+    assert killed == points > 20
+    note("crash sweep, in process", cases=1, points=points, kills=killed, rows=scene.counted)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("scene", [path for path in CASES if path.stem not in EVERYWHERE], ids=lambda path: path.stem, indirect=True)
+def test_every_case_killed_everywhere(scene: Scene) -> None:
+    killed, points = sweep(scene)
+    assert killed == points > 5
+    note("crash sweep, in process", cases=1, points=points, kills=killed, rows=scene.counted)
