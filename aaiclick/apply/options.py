@@ -34,7 +34,8 @@ Runner = Callable[[CallableWork | SqlWork], Routine[None]]
 class ApplyOptions:
     """``keep_old_seconds``: how long the old table of a rebuild stays for the way back (0: dropped at once).
 
-    ``writers_stopped``: the caller vouches that nobody writes, so work that needs a fence runs without one on servers that have none.
+    ``writers_stopped``: tables for which the caller vouches that nobody writes, so that work that needs a fence runs without one on
+    servers that have none (``--allow 'writers-stopped <table>'``).
     ``verify`` compares checksums of every chunk (counts are always compared). ``chunk_rows`` and ``chunk_bytes`` (on disk) bound what
     one staging table holds, except that a part is never split. ``copy_threads``: 0 leaves the number of threads to the server.
     ``drain_seconds`` limits the wait for inserts after the exchange, ``fence_seconds`` the same wait while writers are refused,
@@ -44,7 +45,7 @@ class ApplyOptions:
     """
 
     keep_old_seconds: int = 0
-    writers_stopped: bool = False
+    writers_stopped: frozenset[str] = frozenset()
     verify: bool = True
     chunk_rows: int = 5_000_000
     chunk_bytes: int = 1 << 30

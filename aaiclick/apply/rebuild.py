@@ -85,12 +85,12 @@ def _preflight(work: RebuildWork, source: Physical, options: ApplyOptions) -> Ro
         return False
     if (yield from fence_supported()):
         return True
-    if options.writers_stopped:
+    if work.table in options.writers_stopped:
         return False
     why = "the order of its rows decides which survive" if work.ordered else "a materialized view reads it"
     raise ApplyError(
-        f"{work.table} has to be rebuilt while nobody writes ({why}), and this server cannot keep writers out (it has no {'table_readonly'})."
-        " Stop the writers and run: aaiclick migrate --writers-stopped"
+        f"{work.table} has to be rebuilt while nobody writes ({why}), and this server cannot keep writers out (it has no table_readonly)."
+        f" Stop the writers and run: aaiclick migrate --allow 'writers-stopped {work.table}'"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
@@ -160,8 +161,6 @@ def _object_changes(live: TableForm, wanted: TableForm) -> list[Change]:
     return changes
 
 
-def _names(old: object, new: object) -> list[str]:
+def _names(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
     """Names of both, those of the target in its order first (ADD appends, so the order of the commands is the order of the text)."""
-    assert isinstance(old, dict)
-    assert isinstance(new, dict)
-    return [*(str(key) for key in new), *(str(key) for key in old if key not in new)]
+    return [*new, *(key for key in old if key not in new)]
