@@ -69,9 +69,10 @@ def test_paths_that_the_pages_name_exist(page: Path) -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-def test_the_example_of_the_readme_works() -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
+def test_the_examples_work(page: str) -> None:
     """In a process of its own, because it opens an engine of its own."""
-    code = f"import doctest, sys; failed, tried = doctest.testfile({str(ROOT / 'README.md')!r}, module_relative=False); sys.exit(bool(failed) or tried < 5)"
+    code = f"import doctest, sys; failed, tried = doctest.testfile({str(ROOT / page)!r}, module_relative=False); sys.exit(bool(failed) or tried < 5)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
 
