@@ -1,11 +1,17 @@
 PYTHON ?= python
+ENGINES ?= .engines
 .DEFAULT_GOAL := help
-.PHONY: bench check fmt help lint proof test type
+.PHONY: bench check engines fmt help lint proof test type
 
 bench: ## measure the ratios of docs/benchmarks.md
 	$(PYTHON) -m pytest benchmarks -m bench -n 0 --timeout 0 --write
 
 check: lint type test ## everything that has to pass before a commit
+
+engines: ## the main job on older ClickHouse releases (older chdb wheels behind the test server)
+	$(PYTHON) -m venv "$(ENGINES)/3.7.2" && "$(ENGINES)/3.7.2/bin/pip" install -q "chdb==3.7.2"
+	AAICLICK_ENGINES="$(ENGINES)/3.7.2/bin/python" \
+		$(PYTHON) -m pytest tests/acceptance/test_engines.py -m engines -n 0 --timeout 1800
 
 fmt: ## format, and fix what can be fixed
 	$(PYTHON) -m ruff format .

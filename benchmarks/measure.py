@@ -53,17 +53,18 @@ class Results:
 
 
 def interleaved(cases: dict[str, Case], rounds: int, before: Case | None = None) -> dict[str, Spent]:
-    """Run all cases ``rounds`` times in turn, after one round that does not count; ``before`` is not timed."""
+    """Run all cases ``rounds`` times in turn, after one round that does not count (a single round has none); ``before`` is not timed."""
+    unmeasured = 1 if rounds > 1 else 0
     walls: dict[str, list[float]] = {name: [] for name in cases}
     cpus: dict[str, list[float]] = {name: [] for name in cases}
-    for turn in range(rounds + 1):
+    for turn in range(rounds + unmeasured):
         for name, case in cases.items():
             if before is not None:
                 before()
             wall, cpu = time.perf_counter(), time.process_time()
             case()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            if turn:
+            if turn >= unmeasured:
                 walls[name].append(wall)
                 cpus[name].append(cpu)
     return {name: Spent(statistics.median(walls[name]), statistics.median(cpus[name])) for name in cases}

@@ -1,18 +1,20 @@
-"""One process, one table with rows: its copy into a new sort key, raw and ours, and its move into a new engine. Prints JSON."""
+"""A table with rows: its copy into a new sort key, raw and ours, and its move into a new engine.
+
+Three modes, a process each, on one directory: ``fill``, ``peak`` (memory: nothing else has run in that process) and ``time``. Prints JSON.
+"""
 
 from __future__ import annotations
 
 import json
 import secrets
 import sys
-import tempfile
 import threading
 from types import TracebackType
 
 import chdb.session
 from typing_extensions import Self
 
-from aaiclick import ensure_schema, plan_schema
+from aaiclick import Schema, ensure_schema, plan_schema
 from aaiclick.apply.executor import apply_steps
 from aaiclick.apply.options import ApplyOptions
 from aaiclick.clients import open_connection
@@ -21,6 +23,8 @@ from aaiclick.routine import run
 from aaiclick.specs.ddl import create_table_sql
 from benchmarks.measure import interleaved
 from benchmarks.schemas import FILL, copied
+
+BLOCK = 5_000_000
 
 
 class Peak:
@@ -54,22 +58,25 @@ class Peak:
 class Ground:
     """The database ``d`` with the full table ``origin``; each case works on a ``t`` that shares its parts."""
 
-    def __init__(self, path: str, rows: int) -> None:
+    def __init__(self, path: str, rows: int, *, fill: bool = False) -> None:
         self.session = chdb.session.Session(path)
         self.connection = open_connection(self.session)
+        self.rows = rows
+        self.wanted = copied(2, sorted_by_table=True)
+        if fill:
+            self._fill()
+        self.sql("USE d")
+        self.begin()
+
+    def _fill(self) -> None:
         self.sql("CREATE DATABASE d ENGINE = Atomic")
         self.sql("USE d")
         ensure_schema(self.session, copied(1))
-        for first in range(0, rows, 5_000_000):
-            self.sql(FILL.format(rows=rows, first=first, count=min(5_000_000, rows - first)))
-        if rows <= 5_000_000:
+        for first in range(0, self.rows, BLOCK):
+            self.sql(FILL.format(rows=self.rows, first=first, count=min(BLOCK, self.rows - first)))
+        if self.rows <= BLOCK:
             self.sql("OPTIMIZE TABLE t FINAL")
         self.sql("RENAME TABLE t TO origin")
-        self.rows = rows
-        self.wanted = copied(2, sorted_by_table=True)
-        self.begin()
-        self.copy = self._step(self.wanted, "rebuild")
-        self.attach = self._step(copied(2, replacing=True), "attach")
 
     def sql(self, text: str) -> str:
         return str(self.session.query(text, "TabSeparated").bytes().decode())
@@ -92,35 +99,51 @@ class Ground:
         run(apply_steps([step], "d", secrets.token_hex(6), ApplyOptions(verify=verify)), self.connection)
         assert int(self.sql("SELECT count() FROM t")) == self.rows
 
-    def _step(self, schema: object, strategy: str) -> Step:
-        (step,) = plan_schema(self.session, schema).required  # type: ignore[arg-type]
+    def copy(self) -> Step:
+        return self._step(self.wanted, "rebuild")
+
+    def attach(self) -> Step:
+        return self._step(copied(2, replacing=True), "attach")
+
+    def _step(self, schema: Schema, strategy: str) -> Step:
+        (step,) = plan_schema(self.session, schema).required
         assert step.strategy == strategy
         return step
 
 
-def main(rows: int, rounds: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="aaiclick-bench-") as path:
-        ground = Ground(f"{path}/data", rows)
-        ground.begin()
-        with Peak() as peak:
-            ground.ours(ground.copy)
-        spent = interleaved(
-            {
-                "raw, defaults": lambda: ground.raw("optimize_on_insert = 1"),
-                "raw, not merged on the way in": lambda: ground.raw("optimize_on_insert = 0"),
-                "raw, one thread": lambda: ground.raw("optimize_on_insert = 0, max_insert_threads = 1, max_threads = 1"),
-                "raw, partition by partition": lambda: ground.raw("optimize_on_insert = 0", by_partition=True),
-                "copy": lambda: ground.ours(ground.copy, verify=False),
-                "copy with verification": lambda: ground.ours(ground.copy),
-                "attach": lambda: ground.ours(ground.attach),
-            },
-            rounds,
-            before=ground.begin,
-        )
-        answer = {name: [each.wall, each.cpu] for name, each in spent.items()}
-        print(json.dumps({"peak": peak.grown, "spent": answer}))
-        ground.session.close()
+def peak(ground: Ground) -> int:
+    """Bytes of memory that a copy with verification needs."""
+    step = ground.copy()
+    with Peak() as grown:
+        ground.ours(step)
+    return grown.grown
+
+
+def times(ground: Ground, rounds: int) -> dict[str, tuple[float, float]]:
+    """Wall and CPU seconds of each way."""
+    copy, attach = ground.copy(), ground.attach()
+    spent = interleaved(
+        {
+            "raw, defaults": lambda: ground.raw("optimize_on_insert = 1"),
+            "raw, not merged on the way in": lambda: ground.raw("optimize_on_insert = 0"),
+            "raw, one thread": lambda: ground.raw("optimize_on_insert = 0, max_insert_threads = 1, max_threads = 1"),
+            "raw, partition by partition": lambda: ground.raw("optimize_on_insert = 0", by_partition=True),
+            "copy": lambda: ground.ours(copy, verify=False),
+            "copy with verification": lambda: ground.ours(copy),
+            "attach": lambda: ground.ours(attach),
+        },
+        rounds,
+        before=ground.begin,
+    )
+    return {name: (each.wall, each.cpu) for name, each in spent.items()}
+
+
+def main(mode: str, path: str, rows: int, rounds: int) -> None:
+    ground = Ground(path, rows, fill=mode == "fill")
+    answer = peak(ground) if mode == "peak" else times(ground, rounds) if mode == "time" else None
+    print(json.dumps(answer))
+    ground.session.close()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
