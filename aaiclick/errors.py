@@ -174,12 +174,13 @@ class BlockedError(PlanError):
 class HazardNotAllowedError(PlanError):
     """A step destroys or changes data and nobody allowed it by name."""
 
-    def __init__(self, schema: str, refused: tuple[str, ...], allow: tuple[str, ...]) -> None:
+    def __init__(self, schema: str, refused: tuple[str, ...], allow: tuple[str, ...], command: str = "aaiclick migrate") -> None:
         self.schema = schema
         self.refused = refused
         self.allow = allow
+        self.command = command
         flags = " ".join(f"--allow '{key}'" for key in allow)
-        super().__init__(f"{schema}: {'; '.join(refused)}. To allow it: aaiclick migrate {flags}")
+        super().__init__(f"{schema}: {'; '.join(refused)}. To allow it: {command} {flags}")
 
 
 class StalePlanError(PlanError):

@@ -110,5 +110,3 @@ def adoption(found: Survey, site: Site) -> Record:
         library=site.library,
         migrations=json.dumps(content | levels, separators=(",", ":")) if content or levels else "",
     )
-
-

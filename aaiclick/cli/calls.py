@@ -60,6 +60,15 @@ def validate(url: str, schema: Schema, database: str | None) -> Status:
     return validate_schema(url, schema, database=database)
 
 
+def rollback(
+    url: str, schema: Schema, to: int | None, database: str | None, allow: Sequence[str], dry_run: bool, on_event: Callable[[Event], object]
+) -> Report:
+    """Go back to the version before."""
+    from aaiclick import rollback_schema
+
+    return rollback_schema(url, schema, to, database=database, allow=allow, dry_run=dry_run, on_event=on_event)
+
+
 def reflect(url: str, database: str | None, name: str | None) -> Schema:
     """The live database as a declaration."""
     from aaiclick import reflect_schema

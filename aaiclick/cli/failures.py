@@ -76,7 +76,7 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
             following = advice.migrate(_allowed(error.next_command))
             return _with_command(str(error), error.next_command, following), following
         case HazardNotAllowedError():
-            following = advice.migrate(error.allow)
+            following = advice.migrate(error.allow).replace("aaiclick migrate", error.command, 1)
             return f"{error.schema}: {'; '.join(error.refused)}. To allow it: {following}", following
         case OutcomeUnknownError():
             return _one_line(str(error)), advice.again

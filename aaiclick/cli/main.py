@@ -10,12 +10,16 @@ from typing import Annotated
 
 import typer
 
+from aaiclick.cli.adopt import adopt
 from aaiclick.cli.ddl import ddl
 from aaiclick.cli.engine_noise import separate_stderr
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.history import history
 from aaiclick.cli.migrate import migrate
 from aaiclick.cli.output import Output
 from aaiclick.cli.reflect import reflect
+from aaiclick.cli.revision import check, revision
+from aaiclick.cli.rollback import rollback
 from aaiclick.cli.status import status
 from aaiclick.version import VERSION
 
@@ -42,7 +46,7 @@ def build(rich_help: bool) -> typer.Typer:
     """The application; its help is drawn with boxes where ``rich_help``."""
     app = typer.Typer(name="aaiclick", pretty_exceptions_enable=False, rich_markup_mode="rich" if rich_help else None)
     app.callback()(_root)
-    for command in (status, migrate, reflect, ddl):
+    for command in (status, migrate, rollback, history, adopt, revision, check, reflect, ddl):
         app.command()(command)
     return app
 

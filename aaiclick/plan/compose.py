@@ -56,7 +56,7 @@ class _Cell:
     sure: bool = True
 
 
-class _Unknown(Exception):
+class _Unknown(Exception):  # noqa: N818 - never leaves this module
     """A name of which it is not known what an earlier version made of it."""
 
 
@@ -77,7 +77,7 @@ def compose(live: TableForm, stages: Sequence[Stage], declared: TableForm) -> Co
         if stage.form is not None and not last:
             cells = _released(cells, stage.form)
         elif not last:
-            cells = {name: _unsure(name, cell, declared) for name, cell in cells.items()}
+            cells = {name: _unsure(cell, declared.column(_last_name(name, stages[place + 1 :]))) for name, cell in cells.items()}
     columns: dict[str, str] = {}
     renames: dict[str, str] = {}
     for name, cell in cells.items():
@@ -167,9 +167,14 @@ def _added(column: ColumnForm, cells: Mapping[str, _Cell]) -> _Cell:
     return _Cell(_cast(text, column.type), column.type, added=True)
 
 
-def _unsure(name: str, cell: _Cell, declared: TableForm) -> _Cell:
+def _last_name(name: str, stages: Sequence[Stage]) -> str:
+    for stage in stages:
+        name = stage.renames.get(name, name)
+    return name
+
+
+def _unsure(cell: _Cell, last: ColumnForm | None) -> _Cell:
     """Behind a version of which nobody knows the form: a column is what it was only where its type is the same at both ends."""
-    last = declared.column(name)
     if not cell.type and last is not None:
         return replace(cell, text=_cast(cell.text, last.type), type=last.type)
     same = last is not None and last.type == cell.type

@@ -34,6 +34,14 @@ def broken_dependents(case: TableCase, form: TableForm, label: str = "reread") -
 
 def _readers(case: TableCase) -> Routine[tuple[tuple[str, str, str], ...]]:
     """Views of the same database, and materialized views of any database that the engine lists as dependents, whose text names the table."""
+    known = case.memo.readers.get(case.live.dependents)
+    if known is None:
+        known = yield from _views(case)
+        case.memo.readers[case.live.dependents] = known
+    return tuple(reader for reader in known if reader[0] not in case.replaced and _spans(reader[2], case))
+
+
+def _views(case: TableCase) -> Routine[list[tuple[str, str, str]]]:
     listed = [dependent.partition(".")[::2] for dependent in case.live.dependents]
     others = " OR ".join(f"(database = {{d{place}:String}} AND name = {{n{place}:String}})" for place in range(len(listed)))
     parameters: dict[str, str | int] = {"database": case.database}
@@ -45,8 +53,7 @@ def _readers(case: TableCase) -> Routine[tuple[tuple[str, str, str], ...]]:
         parameters,
     )
     nouns = {"View": "view", "MaterializedView": "materialized view"}
-    found = [(text(name), nouns.get(text(engine), "object"), text(query)) for name, engine, query in rows]
-    return tuple(reader for reader in found if reader[0] not in case.replaced and _spans(reader[2], case))
+    return [(text(name), nouns.get(text(engine), "object"), text(query)) for name, engine, query in rows]
 
 
 def _spans(query: str, case: TableCase) -> list[tuple[int, int]]:

@@ -35,7 +35,7 @@ def diff_table(live: TableForm, target: Target, absent_parts: dict[str, int] | N
         old = present.get(column.name)
         if old is not None:
             absent = (absent_parts or {}).get(old_names.get(column.name, column.name), 0)
-            changes.extend(_column_changes(name, old, column, absent))
+            changes.extend(_column_changes(name, old, column, absent, wanted.engine))
     changes.extend(_moved(name, wanted, [column.name for column in renamed.values()]))
     changes.extend(_key_changes(live, target))
     changes.extend(_object_changes(live, wanted))
@@ -60,14 +60,14 @@ def _added(table: str, wanted: TableForm, present: dict[str, ColumnForm]) -> lis
     return changes
 
 
-def _column_changes(table: str, old: ColumnForm, new: ColumnForm, absent: int) -> list[Change]:
+def _column_changes(table: str, old: ColumnForm, new: ColumnForm, absent: int, engine: str) -> list[Change]:
     changes: list[Change] = []
     default_differs = (old.kind, old.expression) != (new.kind, new.expression)
     together = old.type != new.type and default_differs and bool(new.kind)
     if default_differs and not together:
         changes.append(ChangeDefault(table, old, new if not new.kind else replace(new, type=old.type), absent))
     if old.type != new.type:
-        changes.append(RetypeColumn(table, old, new, together))
+        changes.append(RetypeColumn(table, old, new, together, absent, engine))
     if old.codec != new.codec:
         changes.append(ChangeCodec(table, new.name, new.type, old.codec, new.codec))
     if old.comment != new.comment:

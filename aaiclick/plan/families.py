@@ -2,28 +2,89 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Iterable
 
 from aaiclick.catalog.forms import Catalog, TableForm
-from aaiclick.catalog.reflect import reflect_table
+from aaiclick.catalog.reflect import OWN_PREFIX, RECORD_TABLE, reflect_table
+from aaiclick.catalog.render import has_hidden
+from aaiclick.errors import UnsupportedObjectError
+from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.columns import Column
-from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.engines import AnyEngine, Engine, MergeTree
 from aaiclick.specs.tables import Table, TableFields
 from aaiclick.specs.views import TableFamily
 
+_NIL = "00000000-0000-0000-0000-000000000000"
 
-def family_tables(family: TableFamily, catalog: Catalog, taken: frozenset[str]) -> tuple[Table, ...]:
-    """A declaration for every live table that the pattern matches and nobody declared by name."""
-    names = sorted(name for name in catalog.objects if name not in taken and fnmatchcase(name, family.pattern))
+
+def pattern_regex(pattern: str) -> str:
+    """A family's pattern as a regular expression that Python and the server read alike: ``*`` is any text, ``?`` any character."""
+    parts = {"*": ".*", "?": "."}
+    escaped = "".join(
+        parts.get(character) or (character if character.isalnum() or character == "_" or ord(character) > 127 else f"\\{character}") for character in pattern
+    )
+    return f"(?s)^{escaped}$"
+
+
+def belongs(family: TableFamily, name: str) -> bool:
+    """True where a table of that name is of the family. This library's own tables and the inner tables of views never are."""
+    return not name.startswith((OWN_PREFIX, ".inner")) and name != RECORD_TABLE and re.match(pattern_regex(family.pattern), name) is not None
+
+
+def family_tables(family: TableFamily, catalog: Catalog, taken: frozenset[str], notes: list[str]) -> tuple[Table, ...]:
+    """A declaration for every live table of the family that nobody declared by name. ``notes`` gets those that cannot be managed."""
     found: list[Table] = []
-    for name in names:
-        form = catalog.objects[name].form
-        if isinstance(form, TableForm):
-            found.append(_declaration(family, form))
+    for name in sorted(name for name in catalog.objects if name not in taken and belongs(family, name)):
+        live = catalog.objects[name]
+        if live.form.kind == "unsupported":
+            notes.append(f"{name} (of {family.pattern}) is not supported and was left alone: {live.form.reason}")
+        if not isinstance(live.form, TableForm):
+            continue
+        if isinstance(family.engine, MergeTree) and not live.form.merge_tree:
+            notes.append(f"{name} (of {family.pattern}) is a table of engine {live.form.engine} and was left alone")
+            continue
+        if has_hidden(live.form):
+            notes.append(f"{name} (of {family.pattern}) was left alone: its definition holds a secret that the server does not show")
+            continue
+        try:
+            found.append(_declaration(family, live.form))
+        except UnsupportedObjectError as error:
+            notes.append(f"{name} (of {family.pattern}) is not supported and was left alone: {error.reason}")
     return tuple(found)
 
 
+def family_stamp(families: Iterable[TableFamily], database: str | None) -> Routine[str]:
+    """Names the state of every table of the families, in one cheap query; '' where there is no family.
+
+    Definitions are not read: a table's UUID and the time of its last change tell. That time has a resolution of one second, so a state
+    that was made in this very second gets a stamp that equals no other (as git treats its index); and where a database shows no UUIDs
+    (chdb's ``default``) the definitions are read after all.
+    """
+    patterns = [pattern_regex(family.pattern) for family in families]
+    if not patterns:
+        return ""
+    parameters: dict[str, str | int] = {f"p{place}": pattern.encode().hex() for place, pattern in enumerate(patterns)}
+    if database is not None:
+        parameters["database"] = database
+    of_family = " OR ".join(f"match(name, unhex({{p{place}:String}}))" for place in range(len(patterns)))
+    where = f"database = {'{database:String}' if database is not None else 'currentDatabase()'} AND ({of_family})"
+    where += f" AND NOT startsWith(name, '{OWN_PREFIX}') AND NOT startsWith(name, '.inner') AND name != '{RECORD_TABLE}'"
+    rows = yield Query(
+        "SELECT toString(groupBitXor(cityHash64(name, toString(uuid), toString(metadata_modification_time)))), toUInt64(count()),"
+        f" toUInt64(countIf(toString(uuid) = '{_NIL}')), toUInt8(max(metadata_modification_time) >= now() - 1), toString(now64(6))"
+        f" FROM system.tables WHERE {where}",
+        parameters,
+    )
+    stamp, count, hidden, fresh, now = rows[0]
+    if number(hidden):
+        rows = yield Query(f"SELECT toString(groupBitXor(cityHash64(name, create_table_query))) FROM system.tables WHERE {where}", parameters)
+        return f"{text(rows[0][0])}.{number(count)}"
+    return f"{text(stamp)}.{number(count)}{f'.{text(now)}' if number(count) and number(fresh) else ''}"
+
+
 def _declaration(family: TableFamily, form: TableForm) -> Table:
+    """What the family says about a column, and nothing else about it; every column it does not mention as it is."""
     own = reflect_table(form)
     wanted = {column.name: column for column in family.columns}
     columns = [wanted.pop(column.name, column) for column in own.columns]
@@ -33,11 +94,15 @@ def _declaration(family: TableFamily, form: TableForm) -> Table:
     return Table(form.name, [*columns, *(Column(**column.model_dump(exclude_unset=True)) for column in wanted.values())], **fields)
 
 
-def _engine(family: TableFamily, own: Table) -> MergeTree:
+def _engine(family: TableFamily, own: Table) -> AnyEngine:
     """The live engine, with the keys, TTL and settings that the family declares laid over it."""
     live = own.engine
-    if family.engine is None or not isinstance(family.engine, MergeTree) or not isinstance(live, MergeTree):
-        return live if isinstance(live, MergeTree) else MergeTree()
+    if family.engine is None:
+        return live
+    if isinstance(family.engine, Engine) or isinstance(live, Engine):
+        return family.engine
     said = {name: getattr(family.engine, name) for name in family.engine.model_fields_set}
-    kept = {name: getattr(live, name) for name in live.model_fields_set if name not in said and name in type(family.engine).model_fields}
-    return type(family.engine)(**{**kept, **said})
+    # A plain MergeTree(...) says something about keys, TTL and settings only: which member of the family it is, is not mentioned.
+    kinds = type(live) if type(family.engine) is MergeTree else type(family.engine)
+    kept = {name: getattr(live, name) for name in live.model_fields_set if name not in said and name in kinds.model_fields}
+    return kinds(**{**kept, **said})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 from aaiclick.errors import EditedLockError, EditedMigrationError, MigrationError, MissingVersionError
@@ -69,12 +70,15 @@ def check_released(name: str, version: int | None, scripts: Sequence[Script], lo
     if lock is None:
         return
     numbers = [locked.version for locked in lock.versions]
-    for older, newer in zip(numbers, numbers[1:], strict=False):
+    for older, newer in pairwise(numbers):
         if newer != older + 1:
-            raise MissingVersionError(LOCK_FILE, f"goes from version {older} to {newer}: version {older + 1} is missing. Put its entry back from version control")
+            raise MissingVersionError(
+                LOCK_FILE, f"goes from version {older} to {newer}: version {older + 1} is missing. Put its entry back from version control"
+            )
     if version is not None and numbers and numbers[-1] > version:
         raise MissingVersionError(
-            LOCK_FILE, f"holds version {numbers[-1]}, but {name} declares {version}: a released version cannot be taken back. Set the version to {numbers[-1]} or more"
+            LOCK_FILE,
+            f"holds version {numbers[-1]}, but {name} declares {version}: a released version cannot be taken back. Set the version to {numbers[-1]} or more",
         )
     for locked in lock.versions:
         _check_entry(locked, next((script for script in scripts if script.version == locked.version), None))
@@ -90,9 +94,14 @@ def check_applied(schema: str, recorded: str, applied: int | None, found: Releas
         if form == "form":
             locked = found.lock.get(version) if found.lock is not None else None
             if locked is None:
-                raise MissingVersionError(f"{schema} v{version}", f"was applied to this database, but {LOCK_FILE} does not hold it. Put its entry back from version control")
+                raise MissingVersionError(
+                    f"{schema} v{version}", f"was applied to this database, but {LOCK_FILE} does not hold it. Put its entry back from version control"
+                )
             if seal_of(_bare(locked)) != checksum:
-                raise EditedLockError(f"{schema} v{version}", f"{LOCK_FILE} describes it differently from what was applied to this database. Put its entry back from version control")
+                raise EditedLockError(
+                    f"{schema} v{version}",
+                    f"{LOCK_FILE} describes it differently from what was applied to this database. Put its entry back from version control",
+                )
             continue
         script = found.script(version)
         if script is None:
@@ -102,7 +111,8 @@ def check_applied(schema: str, recorded: str, applied: int | None, found: Releas
         if script.checksum != checksum:
             raise EditedMigrationError(
                 script.where,
-                f"differs from the migration that was applied to this database. {_UNDO}; where it means the same: aaiclick adopt --version {applied or version} --force",
+                f"differs from the migration that was applied to this database. {_UNDO}; where it means the same:"
+                f" aaiclick adopt --version {applied or version} --force",
             )
 
 

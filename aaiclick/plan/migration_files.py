@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
@@ -61,14 +62,15 @@ def read_migrations(source: str | Path | Sequence[Migration] | None) -> tuple[Sc
         try:
             entries: Iterable[_Entry] = list(files(source).iterdir())
         except (ImportError, FileNotFoundError, NotADirectoryError) as error:
-            raise MigrationError(source, f"the migrations package cannot be imported: {error}") from error
+            hint = '. aaiclick revision -m "..." makes it' if isinstance(error, ModuleNotFoundError) and error.name == source else ""
+            raise MigrationError(source, f"the migrations package cannot be imported: {error}{hint}") from error
         found = _read_folder(entries, source)
     elif isinstance(source, Path):
         found = _read_folder(source.iterdir() if source.is_dir() else [], source)
     else:
         found = [_listed(migration) for migration in source]
     ordered = sorted(found, key=lambda script: (script.version, script.label))
-    for script, following in zip(ordered, ordered[1:], strict=False):
+    for script, following in pairwise(ordered):
         if script.version == following.version:
             raise DuplicateVersionError(
                 following.where, f"has the number of {script.label}: two migrations cannot be version {script.version}. Give one of them the next number"
@@ -177,9 +179,9 @@ def _module(source: str | Path, name: str) -> ModuleType:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        return module
     except Exception as error:
         raise MigrationError(where, f"cannot be imported: {type(error).__name__}: {error}") from error
+    return module
 
 
 def _from_module(module: ModuleType, number: int, where: str) -> Migration:

@@ -3,13 +3,14 @@ live is tried there, and the rest of the plan starts from what it left."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.canonical import clone
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
 from aaiclick.catalog.instantiate import names_in, read_forms, sentence
 from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.catalog.tokens import TokenError, Tokens, identifier
 from aaiclick.errors import StatementError, UnsupportedObjectError, UsageError
 from aaiclick.plan.checks import first_line
 from aaiclick.plan.explain import Reading, read_statement
@@ -74,7 +75,7 @@ def _sql_step(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Step, Mappi
         reading = yield from read_statement(sql, known, databases)
         readings.append(reading)
         if reading.tame:
-            known |= _made(sql)
+            known |= made_by([sql])
     hazards = _hazards(explicit, readings)
     refused = [f"statement {place} of {explicit.label}: {first_line(reading.refusal)}" for place, reading in enumerate(readings, 1) if reading.refusal]
     after: Mapping[str, TableForm | None] = {}
@@ -100,15 +101,25 @@ def _sql_step(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Step, Mappi
     return step, after, tuple(notes)
 
 
-def _made(sql: str) -> set[str]:
-    """The names a tame statement may bring: words of it, which is more than enough for asking whether the next one stays within them."""
-    words = sql.replace("`", " ").replace("(", " ").split()
-    upper = [word.upper() for word in words]
-    if upper[:1] == ["RENAME"] and "TO" in upper:
-        return {words[upper.index("TO") + 1].rstrip(",;")}
-    if upper[:2] == ["CREATE", "TABLE"]:
-        return {word for word in words[2:6] if word.upper() not in ("IF", "NOT", "EXISTS")}
-    return set()
+def made_by(statements: Sequence[str]) -> frozenset[str]:
+    """The names of tables and columns that the statements make themselves (CREATE TABLE, ADD COLUMN, RENAME ... TO)."""
+    found: set[str] = set()
+    for sql in statements:
+        try:
+            tokens = Tokens(sql)
+        except TokenError:
+            continue
+        for place in range(len(tokens)):
+            if tokens.is_word(place, "ADD", "COLUMN") or tokens.is_word(place, "CREATE", "TABLE"):
+                at = place + 2
+                at += 3 if tokens.is_word(at, "IF", "NOT", "EXISTS") else 0
+            elif tokens.is_word(place, "TO") and (tokens.is_word(0, "RENAME") or tokens.is_word(place - 3, "RENAME", "COLUMN")):
+                at = place + 1
+            else:
+                continue
+            parts, _ = identifier(tokens, at)
+            found |= set(parts[-1:])
+    return frozenset(found)
 
 
 def _hazards(explicit: Explicit, readings: list[Reading]) -> tuple[Hazard, ...]:

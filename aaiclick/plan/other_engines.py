@@ -6,6 +6,7 @@ those are created anew under the same name in one statement.
 
 from __future__ import annotations
 
+from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.instantiate import instantiable
 from aaiclick.catalog.render import form_sql, has_hidden, local_family
 from aaiclick.plan import steps
@@ -23,10 +24,11 @@ from aaiclick.specs.ddl import create_settings, create_table_sql
 # They read, or write through, and hold nothing of their own.
 _HOLDS_NOTHING = frozenset(
     {
-        "ArrowFlight", "AzureBlobStorage", "COSN", "DeltaLake", "Dictionary", "Executable", "ExecutablePool", "GCS", "GenerateRandom", "HDFS", "Hive", "Hudi",
-        "Iceberg", "JDBC", "Loop", "Merge", "MongoDB", "MySQL", "Null", "ODBC", "OSS", "PostgreSQL", "Redis", "Remote", "RemoteSecure", "S3", "SQLite", "URL", "YTsaurus",
+        *("ArrowFlight", "AzureBlobStorage", "COSN", "DeltaLake", "Dictionary", "Executable", "ExecutablePool", "GCS", "GenerateRandom"),
+        *("HDFS", "Hive", "Hudi", "Iceberg", "JDBC", "Loop", "Merge", "MongoDB", "MySQL", "Null", "ODBC", "OSS", "PostgreSQL", "Redis"),
+        *("Remote", "RemoteSecure", "S3", "SQLite", "URL", "YTsaurus"),
     }
-)  # fmt: skip
+)
 # What the moment between the old table and the new one may cost.
 _CONSUMES = "the consumers of {name} stop and start again: messages that are being read may be read twice"
 _HOLDS_A_LITTLE = {
@@ -59,6 +61,11 @@ def can_be_staged(case: TableCase) -> bool:
     return all(instantiable(form.engine, form.arguments) for form in forms)
 
 
+def stand_in(form: TableForm) -> TableForm:
+    """A plain table with the same columns, over which a view's query can be analysed."""
+    return TableForm(form.name, "MergeTree", form.columns, order_by="tuple()")
+
+
 def _alter(case: TableCase) -> Routine[tuple[AlterWork | None, str]]:
     """Rehearsed where a copy can be made. Elsewhere only comments, which every engine takes."""
     if can_be_staged(case):
@@ -76,7 +83,7 @@ def _sentence(case: TableCase, refusal: str) -> str:
     said = f"{refusal}; " if refusal else ""
     if engine in _HOLDS_NOTHING or engine in _HOLDS_A_LITTLE:
         return f"{said}it cannot be created anew from a definition that hides a secret and columns that are not declared"
-    return f"{said}a {engine} table is not created anew, because {why}: do it by hand, or declare another name"
+    return f"{said}a table of engine {engine} is not created anew, because {why}: do it by hand, or declare another name"
 
 
 def _replace(case: TableCase, blocked: str) -> Step | None:

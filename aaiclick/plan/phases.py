@@ -9,8 +9,9 @@ changes a type, that is done before it. Where the declared form has the same col
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from aaiclick.catalog.canonical import canonical_tables
 from aaiclick.catalog.forms import Catalog, TableForm
@@ -22,7 +23,7 @@ from aaiclick.plan.compose import Stage
 from aaiclick.plan.hints import Explicit, Hints
 from aaiclick.plan.history_checks import Released
 from aaiclick.plan.model import Step
-from aaiclick.plan.moves import moved_catalog, plan_moves, predicted
+from aaiclick.plan.moves import made_by, moved_catalog, plan_moves, predicted
 from aaiclick.plan.planner import Planned, live_source, plan_objects
 from aaiclick.routine import Routine
 from aaiclick.specs.columns import Column
@@ -72,31 +73,40 @@ def _expand(schema: Schema, catalog: Catalog, hints: Hints, found: Released, fir
     return steps, notes, catalog, hints, blocked
 
 
+@dataclass(frozen=True, slots=True)
 class _At:
-    """A table as a version has it; ``declared`` is the declaration that it becomes, None where it is given up later. ``known``: the spec is
-    the version's own, from the lock file."""
+    """A table at an explicit part. ``spec`` is what its version makes of it, ``prior`` what the version before released (None where nobody
+    wrote that down), ``declared`` the declaration that it becomes (None where it is given up later)."""
 
-    __slots__ = ("declared", "known", "spec")
-
-    def __init__(self, spec: Table, declared: Table | None, known: bool) -> None:
-        self.spec = spec
-        self.declared = declared
-        self.known = known
+    spec: Table
+    prior: Table | None
+    declared: Table | None
 
 
 def _tables_at(schema: Schema, hints: Hints, found: Released, version: int) -> list[_At]:
-    locked = found.lock.get(version) if found.lock is not None and version != schema.version else None
-    if locked is None:
-        return [_At(table, table, known=version == schema.version) for table in schema.tables]
+    prior = _locked(found, version - 1)
+    own = _locked(found, version) if version != schema.version else {}
+    if not own:
+        return [_At(table, prior.get(_name_at(hints.stages_of(table.name), table.name, version - 1)), table) for table in schema.tables]
     by_name = {_name_at(hints.stages_of(table.name), table.name, version): table for table in schema.tables}
     listed: list[_At] = []
-    for name, form in sorted(locked.forms.items()):
-        if isinstance(form, TableForm):
-            try:
-                listed.append(_At(reflect_table(form), by_name.get(name), known=True))
-            except UnsupportedObjectError:
-                continue
+    for name, spec in own.items():
+        declared = by_name.get(name)
+        stages = hints.stages_of(declared.name) if declared is not None else ()
+        before = next((stage.before for stage in stages if stage.version == version), name)
+        listed.append(_At(spec, prior.get(before), declared))
     return listed
+
+
+def _locked(found: Released, version: int) -> dict[str, Table]:
+    """The tables of a released version as declarations."""
+    locked = found.lock.get(version) if found.lock is not None else None
+    tables: dict[str, Table] = {}
+    for name, form in sorted(locked.forms.items()) if locked is not None else ():
+        if isinstance(form, TableForm):
+            with suppress(UnsupportedObjectError):
+                tables[name] = reflect_table(form)
+    return tables
 
 
 def _name_at(stages: tuple[Stage, ...], declared: str, version: int) -> str:
@@ -111,8 +121,9 @@ def _wanted(table: _At, catalog: Catalog, hints: Hints, first: Explicit) -> tupl
     stages = hints.stages_of(declared.name) if declared is not None else ()
     until = tuple(stage for stage in stages if stage.version <= first.version)
     live = live_source(table.spec, catalog, Hints(names={table.spec.name: tuple(stage.before for stage in reversed(until))}))
+    made = made_by(first.statements)
     if live is None:
-        if declared is not None and catalog.get(declared.name) is not None:
+        if table.spec.name in made or (declared is not None and (catalog.get(declared.name) is not None or declared.name in made)):
             return None
         return (_covering(table), (), ())
     if not isinstance(live.form, TableForm):
@@ -120,23 +131,25 @@ def _wanted(table: _At, catalog: Catalog, hints: Hints, first: Explicit) -> tupl
     before = tuple(stage for stage in until if stage.rebuild is not None and stage.version < first.version)
     later = tuple(stage for stage in stages if stage.rebuild is not None and stage.version >= first.version)
     renamed = {old: new for stage in until for old, new in stage.renames.items()}
-    retyped = (table.known and _retyped(live.form, table.spec, renamed)) or any(_read_elsewhere(live.form, old) for old in renamed)
-    if not before and not retyped:
-        spec = _additive(live.form, table.spec, renamed)
+    earlier = {old: new for stage in until if stage.version < first.version for old, new in stage.renames.items()}
+    retyped = table.prior is not None and _retyped(live.form, table.prior, earlier)
+    if not before and not retyped and not any(_read_elsewhere(live.form, old) for old in renamed):
+        spec = _additive(live.form, table.spec, renamed, made)
         if spec is None:
             return None
         return spec, tuple(replace(stage, rebuild=None, table=spec.name) for stage in until), stages
     left = tuple(replace(stage, rebuild=None) if stage.version < first.version else stage for stage in stages)
-    if declared is not None and not later and table.spec.name == declared.name and _covers(declared, table.spec):
+    covered = declared is not None and _covers(declared, table.spec) and (table.prior is None or _agrees(declared, table.prior))
+    if declared is not None and covered and not later and table.spec.name == declared.name and not made:
         return declared, stages, tuple(replace(stage, rebuild=None) for stage in stages)
-    if not table.known:
-        labels = ", ".join(stage.label for stage in before)
+    if table.prior is None:
+        labels = ", ".join(stage.label for stage in before) or "a rename"
         return (
-            f"{first.label} works on {table.spec.name} as {labels} leaves it, and a later version rebuilds it again: nobody wrote down what the versions"
+            f"{first.label} works on {table.spec.name} as {labels} leaves it, and a later version changes it again: nobody wrote down what the versions"
             " between released. Keep a schema.lock.json (aaiclick revision writes it), or bring the database to the version before it first"
         )
     taken = tuple(stage if stage.version < first.version else replace(stage, rebuild=None) for stage in until)
-    return table.spec, taken, left
+    return _merged(table.prior, table.spec, renamed, made), taken, left
 
 
 def _covering(table: _At) -> Table:
@@ -150,6 +163,11 @@ def _covers(declared: Table, spec: Table) -> bool:
     return all((column := declared.column(own.name)) is not None and column.type.replace(" ", "") == own.type.replace(" ", "") for own in spec.columns)
 
 
+def _agrees(declared: Table, prior: Table) -> bool:
+    """Columns that are in both have the same type."""
+    return all((own := declared.column(column.name)) is None or own.type.replace(" ", "") == column.type.replace(" ", "") for column in prior.columns)
+
+
 def _retyped(live: TableForm, spec: Table, renames: Mapping[str, str]) -> bool:
     before = {renames.get(column.name, column.name): column.type for column in live.columns}
     return any(column.name in before and before[column.name].replace(" ", "") != column.type.replace(" ", "") for column in spec.columns)
@@ -159,31 +177,40 @@ def _read_elsewhere(live: TableForm, name: str) -> bool:
     """Whether a key, an index or another column's expression names the column: renaming it then changes more than its name."""
     texts = [live.order_by, live.primary_key, live.partition_by, live.sample_by, live.ttl, live.arguments]
     texts += [index.expression for index in live.indexes] + [projection.body for projection in live.projections]
-    texts += [constraint.expression for constraint in live.constraints] + [column.expression for column in live.columns] + [column.ttl for column in live.columns]
+    texts += (
+        [constraint.expression for constraint in live.constraints] + [column.expression for column in live.columns] + [column.ttl for column in live.columns]
+    )
     return any(unquote(token.text) == name for text in texts if text for token in Tokens(text).items if token.kind in ("word", "name"))
 
 
-def _additive(live: TableForm, spec: Table, renames: Mapping[str, str]) -> Table | None:
+def _additive(live: TableForm, spec: Table, renames: Mapping[str, str], made: Collection[str]) -> Table | None:
     """The live table with the columns of ``spec`` that it lacks, and with those renamed that are to be; None where it has them all."""
     try:
         base = reflect_table(live)
     except UnsupportedObjectError:
         return None
-    old_names = {new: old for old, new in renames.items()}
+    merged = _merged(base, spec, renames, made)
+    same = [column.name for column in merged.columns] == [column.name for column in base.columns] and spec.name == base.name
+    return None if same else merged
+
+
+def _merged(base: Table, spec: Table, renames: Mapping[str, str], made: Collection[str]) -> Table:
+    """``base`` under the names of ``spec``, with the columns that it lacks and that no statement ``made`` is about to add."""
     present = {column.name for column in base.columns}
     columns: list[Column] = []
     for column in base.columns:
         new = renames.get(column.name, column.name)
         columns.append(column if new in present or spec.column(new) is None else column.model_copy(update={"name": new}))
     place = 0
-    changed = any(column.name not in present for column in columns) or live.name != spec.name
     for column in spec.columns:
         at = next((index for index, known in enumerate(columns) if known.name == column.name), None)
+        if at is None and column.name in made:
+            continue
         if at is None:
-            columns.insert(place, column.model_copy(update={"renamed_from": None}) if old_names.get(column.name) is None else column)
-            at, changed = place, True
+            columns.insert(place, column.model_copy(update={"renamed_from": None}))
+            at = place
         place = at + 1
-    return base.model_copy(update={"columns": columns, "name": spec.name}) if changed else None
+    return base.model_copy(update={"columns": columns, "name": spec.name})
 
 
 def _after(catalog: Catalog, spec: Table, planned: Planned, hints: Hints) -> Routine[Catalog]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.canonical import canonical_forms, canonical_tables
 from aaiclick.catalog.fingerprint import text_digest
@@ -16,6 +16,7 @@ from aaiclick.plan.diff import diff_table
 from aaiclick.plan.families import family_tables
 from aaiclick.plan.hints import Hints
 from aaiclick.plan.model import Step
+from aaiclick.plan.memo import Memo
 from aaiclick.plan.scripted import scripted_steps
 from aaiclick.plan.tables import make_case, plan_table, renamed
 from aaiclick.plan.target import make_target
@@ -61,7 +62,7 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
         declared = list(schema.tables)
         notes: list[str] = []
         for family in families:
-            for table in family_tables(family, catalog, frozenset(tables)):
+            for table in family_tables(family, catalog, frozenset(tables), notes):
                 declared.append(table)
                 tables[table.name] = catalog.objects[table.name]
         targets: dict[str, TableForm] = {}
@@ -86,7 +87,9 @@ def _plan_tables(
     declared: list[Table], sources: Mapping[str, LiveObject], catalog: Catalog, scratch: Scratch, hints: Hints, notes: list[str], targets: dict[str, TableForm]
 ) -> Routine[tuple[list[Step], dict[str, Form]]]:
     present = [table for table in declared if table.name in sources]
-    forms = yield from canonical_tables(scratch, present, catalog)
+    # What is not understood is reported, not compared: perhaps this server writes that clause into the copy as well.
+    understood = [table for table in present if not isinstance(sources[table.name].form, UnsupportedForm)]
+    forms = yield from canonical_tables(scratch, understood, catalog)
     found: list[Step] = []
     differing: list[tuple[Table, LiveObject, str]] = []
     for table in present:
@@ -104,6 +107,7 @@ def _plan_tables(
                 differing.append((table, live, data_name))
     # A text that another release of the engine wrote may only look different: what differs is written anew by this one before it counts.
     rewritten = yield from canonical_forms(scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)])
+    memo = Memo()
     for table, live, data_name in differing:
         form = rewritten[live.name]
         assert isinstance(form, TableForm)
@@ -113,7 +117,7 @@ def _plan_tables(
         notes.extend(f"{table.name}: {note}" for note in target.notes)
         rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None) if composed.rebuilds else None
         case = yield from make_case(catalog, scratch, live, form, target, rebuild, table)
-        planned = yield from plan_table(case, data_name)
+        planned = yield from plan_table(replace(case, memo=memo), data_name)
         found.extend(scripted_steps(planned, composed, hints.promises, frozenset(column.name for column in form.columns)))
     return found, dict(forms)
 

@@ -13,6 +13,8 @@ from aaiclick.errors import UsageError
 Level: TypeAlias = Literal["check", "safe", "lossless", "everything"]
 ENVIRONMENT = "AAICLICK_SCHEMA_POLICY"
 EMBEDDED_MAX_BYTES = 1 << 30
+KEEP_OLD = timedelta(days=1)
+"""How long the old table of a rebuild stays, for the way back."""
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?i?b?)\s*\Z", re.IGNORECASE)
 _ALLOW = re.compile(r"[a-z]+(-[a-z]+)* \S.*\Z", re.DOTALL)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
@@ -42,7 +44,7 @@ class Policy:
     level: Level
     max_bytes: int | None = None
     allowed: frozenset[str] = frozenset()
-    keep_old: timedelta = timedelta(0)
+    keep_old: timedelta = KEEP_OLD
 
     @staticmethod
     def check() -> Policy:
@@ -55,12 +57,12 @@ class Policy:
         return Policy("safe")
 
     @staticmethod
-    def lossless(max_bytes: str | int | None = None, keep_old: timedelta = timedelta(0)) -> Policy:
+    def lossless(max_bytes: str | int | None = None, keep_old: timedelta = KEEP_OLD) -> Policy:
         """Whatever keeps every row and value; ``max_bytes`` (``"1GiB"``) bounds what one step may rewrite."""
         return Policy("lossless", None if max_bytes is None else parse_bytes(max_bytes), keep_old=keep_old)
 
     @staticmethod
-    def everything(keep_old: timedelta = timedelta(0)) -> Policy:
+    def everything(keep_old: timedelta = KEEP_OLD) -> Policy:
         """Also drop what is no longer declared."""
         return Policy("everything", keep_old=keep_old)
 

@@ -32,7 +32,8 @@ def _scripted(step: Step, composed: Composed, promises: Mapping[int, int | None]
     blocked = [step.blocked, composed.problem]
     if step.strategy in ("rebuild", "attach"):
         blocked += [
-            f"{stage.label} says that {step.object} is changed in place, and that takes a {step.strategy}: take its 'strategy: alter' out" for stage in composed.in_place
+            f"{stage.label} says that {step.object} is changed in place, and that takes a {step.strategy}: take its 'strategy: alter' out"
+            for stage in composed.in_place
         ]
     done = "; ".join(part for part in blocked if part)
     if not isinstance(step.work, RebuildWork) or not composed.rebuilds:

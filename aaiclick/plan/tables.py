@@ -8,17 +8,20 @@ from dataclasses import replace
 from aaiclick.catalog.canonical import clone
 from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
 from aaiclick.catalog.normal import normal
+from aaiclick.catalog.render import has_hidden
 from aaiclick.catalog.scratch import Scratch
+from aaiclick.errors import StatementError
 from aaiclick.plan import steps
 from aaiclick.plan.changes.base import Change
 from aaiclick.plan.changes.column_default import ChangeDefault
+from aaiclick.plan.changes.column_type import RetypeColumn
 from aaiclick.plan.changes.columns import DropColumn
 from aaiclick.plan.checks import Findings, count_first, first_line
 from aaiclick.plan.counting import countable, counted_rows
 from aaiclick.plan.dependents import broken_dependents
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.model import Step
-from aaiclick.plan.other_engines import can_be_staged, plan_other_engine
+from aaiclick.plan.other_engines import can_be_staged, plan_other_engine, stand_in
 from aaiclick.plan.rehearsal import Stage, attempt
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
@@ -28,16 +31,18 @@ from aaiclick.plan.target import Target
 from aaiclick.plan.work import Alter, AlterWork
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.migrations import Rebuild
-from aaiclick.specs.quoting import qualified, quote_name
+from aaiclick.specs.quoting import quote_name, quote_string
 from aaiclick.specs.tables import Table
 
 
-def make_case(catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableForm, target: Target, rebuild: Rebuild | None, declared: Table | None = None) -> Routine[TableCase]:
+def make_case(
+    catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableForm, target: Target, rebuild: Rebuild | None, declared: Table | None = None
+) -> Routine[TableCase]:
     """Gather what the strategies need about one table."""
     changes = diff_table(form, target)
-    if any(isinstance(change, ChangeDefault) for change in changes):
+    if any(isinstance(change, ChangeDefault | RetypeColumn) for change in changes):
         absent = yield from absent_parts(catalog.database, live)
-        changes = diff_table(form, target, absent)
+        changes = yield from _unpinned(diff_table(form, target, absent))
 
     def make_stage(wanted: TableForm, label: str) -> Routine[Stage]:
         name = yield from clone(scratch, wanted, f"{live.name}~{label}")
@@ -58,6 +63,25 @@ def make_case(catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableF
     )
 
 
+def _unpinned(changes: Sequence[Change]) -> Routine[tuple[Change, ...]]:
+    """Where the new type's default is the old one's, converted, rows of parts that lack the column read the same afterwards."""
+    found: list[Change] = []
+    for change in changes:
+        absent = change.absent_parts if isinstance(change, RetypeColumn) else 0
+        if isinstance(change, RetypeColumn) and absent and not change.old.kind:
+            old, new = quote_string(change.old.type), quote_string(change.new.type)
+            same = f"cityHash64(tuple(CAST(defaultValueOfTypeName({old}), {new}))) = cityHash64(tuple(defaultValueOfTypeName({new})))"
+            try:
+                rows = yield Query(f"SELECT toUInt8({same})")
+            except StatementError as error:
+                if error.code == 0:
+                    raise
+            else:
+                absent = 0 if number(rows[0][0]) else absent
+        found.append(replace(change, absent_parts=absent) if isinstance(change, RetypeColumn) else change)
+    return tuple(found)
+
+
 def plan_table(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     """The steps of one table: what is required first, then the optional clean-ups. ``data_name`` is where the rows are now (another
     name where the table is renamed by an earlier step)."""
@@ -70,7 +94,8 @@ def plan_table(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
 
 def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     if not can_be_staged(case):
-        return ((yield from plan_other_engine(case, "")),)
+        broken = yield from broken_dependents(replace(case, form=stand_in(case.form)), stand_in(case.target.form))
+        return ((yield from plan_other_engine(case, broken)),)
     found = Findings((yield from broken_dependents(case, case.target.form)))
     if case.live.rows and not found.blocked:
         found = yield from count_first(counted_rows(case, data_name), countable(case))
@@ -89,6 +114,10 @@ def _cheapest(case: TableCase, data_name: str, blocked: str) -> Routine[tuple[St
             touched = yield from _touched_bytes(case, data_name)
             return (steps.alter_step(case, proposal.work, case.changes, blocked, touched),)
         refusal = proposal.refusal
+    if has_hidden(case.target.form):
+        why = "a new table cannot be made: its definition holds a secret that the server does not show"
+        return (steps.impossible_step(case, case.changes, "; ".join(part for part in (refusal, why) if part)),)
+    if not case.forced:
         attach = yield from propose_attach(case)
         if attach is not None:
             return (steps.attach_step(case, attach, case.changes, blocked),)
@@ -148,13 +177,15 @@ def absent_parts(database: str, live: LiveObject) -> Routine[dict[str, int]]:
 
 def _touched_bytes(case: TableCase, data_name: str) -> Routine[int]:
     """Compressed bytes of the columns that change type: what a mutation reads and writes, roughly."""
+    old_names = {new: old for old, new in case.target.renames}
+    touched = {old_names.get(column.name, column.name) for column in case.target.form.columns if _retyped(case, column.name, old_names)}
+    if not touched:
+        return 0
     rows = yield Query(
         "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND table = {table:String}",
         {"database": case.database, "table": data_name},
     )
     size = {text(row[0]): number(row[1]) for row in rows}
-    old_names = {new: old for old, new in case.target.renames}
-    touched = {old_names.get(column.name, column.name) for column in case.target.form.columns if _retyped(case, column.name, old_names)}
     return sum(size.get(name, 0) for name in touched)
 
 

@@ -106,7 +106,11 @@ def _column(declared: ColumnForm, spec: Column | None, live: ColumnForm | None, 
     for aspect in ("codec", "comment", "ttl", "statistics"):
         if not spec.declares(aspect) and getattr(form, aspect) != getattr(live, aspect):
             form = replace(form, **{aspect: getattr(live, aspect)})
-    settings = tuple(sorted({**dict(live.settings), **dict(declared.settings)}.items())) if spec.declares("settings") else live.settings
+    settings = live.settings
+    if spec.declares("settings"):
+        removed = {name for name, value in spec.settings.items() if value is None}
+        kept = {name: value for name, value in live.settings if name not in removed}
+        settings = tuple(sorted({**kept, **dict(declared.settings)}.items()))
     if form.settings != settings:
         form = replace(form, settings=settings)
     if form.kind != declared.kind or form.ttl != declared.ttl:

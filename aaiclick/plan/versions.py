@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from aaiclick.catalog.forms import Catalog, Form, TableForm
 from aaiclick.plan.compose import Stage
@@ -161,6 +161,6 @@ def _recorded_names(forms: str) -> Mapping[str, object]:
         raw: object = json.loads(forms) if forms else {}
     except ValueError:
         return {}
-    return raw if isinstance(raw, dict) else {}
+    return cast("dict[str, object]", raw) if isinstance(raw, dict) else {}
 
 

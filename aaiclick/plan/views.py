@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from aaiclick.catalog.canonical import canonical_views
-from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, UnsupportedForm, ViewForm
+from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.normal import normal_form
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.tokens import TokenError, Tokens, unquote
 from aaiclick.errors import SpecError
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
-from aaiclick.plan.steps import create_step
-from aaiclick.plan.work import ReplaceWork
+from aaiclick.plan.work import CreateWork, ReplaceWork
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_dictionary_sql, create_materialized_view_sql, create_view_sql
-from aaiclick.specs.quoting import qualified
+from aaiclick.specs.quoting import qualified, quote_string
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import Dictionary, MaterializedView, View
 
+_SECRET = re.compile(r"(?i)(\b(?:password|secret\w*|\w*token|access_key\w*|credentials?|api_key|value)\b\s*\(?\s*)'(?:[^'\\]|\\.|'')*'")
+_IN_URL = re.compile(r"(://[^:/@'\s]*:)[^@'\s]*@")
 Viewlike = View | MaterializedView | Dictionary
 
 
@@ -47,7 +49,18 @@ def create_order(items: Sequence[Viewlike], catalog: Catalog) -> tuple[Step, ...
             raise SpecError(f"{waiting[0].noun} {waiting[0].name}", f"these definitions read each other in a circle: {', '.join(sorted(names))}")
         waiting.remove(ready)
         ordered.append(ready)
-    return tuple(create_step(item.name, item.noun, create_sql(item, catalog.database)) for item in ordered)
+    return tuple(_create(item, catalog.database) for item in ordered)
+
+
+def _create(item: Viewlike, database: str) -> Step:
+    sql = create_sql(item, database)
+    shown = without_secrets(sql) if isinstance(item, Dictionary) else sql
+    return Step(f"{item.name}:create", item.name, f"{item.noun} is missing", "create", [shown], CreateWork(sql, secret=shown != sql))
+
+
+def without_secrets(sql: str) -> str:
+    """A dictionary's CREATE with ``[HIDDEN]`` for what may be a secret: the engine explains tables only, so more is hidden than it would."""
+    return _IN_URL.sub(r"\1[HIDDEN]@", _SECRET.sub(r"\1'[HIDDEN]'", sql))
 
 
 def _reads(item: Viewlike) -> set[str]:
@@ -65,28 +78,33 @@ def plan_views(
 ) -> Routine[tuple[Step, ...]]:
     """Compare the definitions of those that are there; create the missing ones."""
     present = [item for item in items if catalog.get(item.name) is not None]
-    wanted = (yield from canonical_views(scratch, present, catalog, schema.tables)) if present else {}
+    understood = [item for item in present if not isinstance(catalog.objects[item.name].form, UnsupportedForm)]
+    wanted = (yield from canonical_views(scratch, understood, catalog, schema.tables)) if understood else {}
     found: list[Step] = []
     for item in present:
-        live, form = catalog.objects[item.name], wanted[item.name]
+        live = catalog.objects[item.name]
         if isinstance(live.form, UnsupportedForm):
             notes.append(f"{live.name} is not supported and was left alone: {live.form.reason}")
-        elif live.form.kind != form.kind:
+            continue
+        form = wanted[item.name]
+        if live.form.kind != form.kind:
             notes.append(f"{live.name} is declared as a {item.noun}, but a {live.form.kind} is there (left alone)")
         else:
-            step = _replace(item, live, form, catalog.database)
+            step = _replace(item, live, form, catalog, forms)
             if step is not None:
                 found.append(step)
     return (*found, *create_order(items, catalog))
 
 
-def _replace(item: Viewlike, live: LiveObject, form: Form, database: str) -> Step | None:
+def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, forms: Mapping[str, Form]) -> Step | None:
+    database = catalog.database
     name = qualified(database, item.name)
     if isinstance(item, Dictionary):
         if not isinstance(live.form, DictionaryForm) or not isinstance(form, DictionaryForm) or normal_form(live.form) == normal_form(form):
             return None
         sql = create_sql(item, database).replace("CREATE DICTIONARY", "CREATE OR REPLACE DICTIONARY", 1)
-        return Step(f"{item.name}:replace", item.name, "definition differs", "replace", [sql], ReplaceWork((sql,)))
+        shown = without_secrets(sql)
+        return Step(f"{item.name}:replace", item.name, "definition differs", "replace", [shown], ReplaceWork((sql,), secret=shown != sql))
     before, after = normal_form(live.form), normal_form(form)
     assert isinstance(before, ViewForm)
     assert isinstance(after, ViewForm)
@@ -96,13 +114,48 @@ def _replace(item: Viewlike, live: LiveObject, form: Form, database: str) -> Ste
     if isinstance(item, View):
         sql = create_sql(item, database).replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1)
         return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", [sql], ReplaceWork((sql,)))
-    if words == ["query differs"] and not after.refresh:
-        sql = f"ALTER TABLE {name} MODIFY QUERY {item.query}"
-        return Step(f"{item.name}:replace", item.name, "query differs", "replace", [sql], ReplaceWork((sql,)))
+    alters = _in_place(item, before, after, name)
+    if alters:
+        blocked = _unwritten(item, after, forms, catalog)
+        return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", list(alters), ReplaceWork(alters), blocked=blocked)
     statements = (f"DROP VIEW {name}", create_sql(item, database))
     lost = "inserts between the two statements are not seen by the view" + ("" if item.to else ", and the rows of its inner table are gone")
     hazard = Hazard("loses-rows", lost, f"replace-view {item.name}")
     return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", list(statements), ReplaceWork(statements), (hazard,))
+
+
+def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: str) -> tuple[str, ...]:
+    """ALTERs that change a materialized view where it stands, so that no insert passes it by; () where there is no way."""
+    appends = [" APPEND" in f" {form.refresh.upper()} " for form in (live, wanted)]
+    if (
+        live.to != wanted.to
+        or (item.engine is not None and live.inner != wanted.inner)
+        or bool(live.refresh) != bool(wanted.refresh)
+        or appends[0] != appends[1]
+    ):
+        return ()
+    if not live.to and not {column.name for column in wanted.columns} <= {column.name for column in live.columns}:
+        return ()  # its own table lacks a column, and takes no ALTER that adds one
+    alters: list[str] = []
+    if live.query != wanted.query:
+        alters.append(f"ALTER TABLE {name} MODIFY QUERY {item.query}")
+    if live.refresh != wanted.refresh:
+        alters.append(f"ALTER TABLE {name} MODIFY REFRESH {item.refresh}")
+    if item.declares("comment") and live.comment != wanted.comment:
+        alters.append(f"ALTER TABLE {name} MODIFY COMMENT {quote_string(item.comment or '')}")
+    return tuple(alters)
+
+
+def _unwritten(item: MaterializedView, wanted: ViewForm, forms: Mapping[str, Form], catalog: Catalog) -> str:
+    """The engine takes a query with columns that the target lacks, and drops their values without a word."""
+    if item.to is None:
+        return ""
+    live = catalog.get(wanted.to)
+    target = forms.get(wanted.to) or (live.form if live is not None else None)
+    if not isinstance(target, TableForm):
+        return ""
+    missing = [column.name for column in wanted.columns if target.column(column.name) is None]
+    return f"its target {wanted.to} has no column {', '.join(missing)}: what the query says of it would be dropped" if missing else ""
 
 
 def _differences(item: View | MaterializedView, live: ViewForm, wanted: ViewForm) -> list[str]:

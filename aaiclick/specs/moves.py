@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 from aaiclick.specs.schema import Schema
 
 Values: TypeAlias = Mapping[str, str | int]
-Bookmark: TypeAlias = "str | int | float | bool | None | list[Bookmark] | dict[str, Bookmark]"
+Bookmark: TypeAlias = "str | int | float | bool | list[Bookmark] | dict[str, Bookmark] | None"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from aaiclick.testing.process import EngineServer
+from aaiclick.testing.versions import OldInstall, locked_versions, schema_at
 
-__all__ = ["EngineServer"]
+__all__ = ["EngineServer", "OldInstall", "locked_versions", "schema_at"]

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from aaiclick.testing.engine import EmbeddedEngine
     from aaiclick.testing.process import EngineServer
     from aaiclick.testing.recorded import SchemaRecorder
+    from aaiclick.testing.versions import OldInstall
+
+
+class UpgradeFactory(Protocol):
+    """The type of the ``aaiclick_upgrade`` fixture."""
+
+    def __call__(self, schema: Schema, version: int, *, recorded: bool = True) -> OldInstall: ...
 
 
 class SchemaFactory(Protocol):
@@ -95,6 +102,28 @@ def aaiclick_schema(request: pytest.FixtureRequest, aaiclick_schema_recorder: Sc
     yield create
     for target, database in made:
         drop(target, database)
+
+
+@pytest.fixture
+def aaiclick_upgrade(aaiclick_engine: EmbeddedEngine) -> Iterator[UpgradeFactory]:
+    """``aaiclick_upgrade(SCHEMA, version)`` makes a fresh database at a released version, as the schema's lock file describes it: an
+    ``OldInstall`` with ``.client`` and ``.upgrade()``. ``recorded=False``: without the version record, as if made before this library."""
+    from aaiclick.testing.engine import fresh_name, quoted
+    from aaiclick.testing.versions import OldInstall
+
+    made: list[tuple[str, Client]] = []
+
+    def create(schema: Schema, version: int, *, recorded: bool = True) -> OldInstall:
+        name = fresh_name("upgrade")
+        aaiclick_engine.command(f"CREATE DATABASE {quoted(name)}")
+        client = aaiclick_engine.client(database=name)
+        made.append((name, client))
+        return OldInstall(client, schema, version, recorded)
+
+    yield create
+    for name, client in made:
+        client.close()
+        aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quoted(name)} SYNC")
 
 
 @pytest.fixture(scope="session")

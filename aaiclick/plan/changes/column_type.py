@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.plan.changes.base import AlterCommand, DataCheck, Phase
-from aaiclick.plan.changes.column_default import default_clause
+from aaiclick.plan.changes.column_default import default_clause, zero_default
 from aaiclick.plan.hazards import Hazard
 from aaiclick.specs.quoting import quote_name, quote_string
 
 _ENUM = re.compile(r"(?:Nullable\()?Enum(?:8|16)\((.*)\)\)?\Z", re.DOTALL)
+_FIXED = re.compile(r"FixedString\((\d+)\)\Z")
 _LABEL = re.compile(r"'((?:[^'\\]|\\.)*)' = (-?\d+)")
 
 
@@ -29,6 +30,16 @@ def is_nullable(type_text: str) -> bool:
 def is_text(type_text: str) -> bool:
     """String, LowCardinality(String) and their Nullables: anything converts to them and back by its text."""
     return type_text in ("String", "Nullable(String)", "LowCardinality(String)", "LowCardinality(Nullable(String))")
+
+
+def _combined_by(type_text: str) -> str:
+    """The function by which an aggregating engine combines the column; '' for none."""
+    return type_text.partition("(")[2].partition(",")[0] if type_text.startswith("SimpleAggregateFunction(") else ""
+
+
+def _cut_off(name: str, old: int, new: int) -> str:
+    """True for a FixedString that has more than zero bytes behind the new end; '' where nothing is cut off."""
+    return f"substring(CAST({name}, 'String'), {new + 1}) != repeat(unhex('00'), {old - new})" if new < old else ""
 
 
 def _converts(name: str, type_text: str) -> str:
@@ -64,12 +75,18 @@ def conversion(source: str, old: str, new: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RetypeColumn:
-    """Another type, perhaps with another default in the same command (the old default may not convert)."""
+    """Another type, perhaps with another default in the same command (the old default may not convert).
+
+    ``absent_parts``: active parts that do not hold the column. Their rows read what the type gives by default, and would read that of
+    the new type (a missing UUID is 0000..., a missing String ''). ``engine`` is the table's: some combine rows by a column's type.
+    """
 
     table: str
     old: ColumnForm
     new: ColumnForm
     with_default: bool = False
+    absent_parts: int = 0
+    engine: str = ""
 
     @property
     def words(self) -> str:
@@ -88,7 +105,19 @@ class RetypeColumn:
                 AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{spare}", alone=True, recovery=back),
                 AlterCommand(Phase.ADD_OBJECTS, f"MODIFY COLUMN {name} REMOVE DEFAULT"),
             )
-        return (AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{clause}", alone=True, recovery=back),)
+        pinning = self._pinning(name) if self.absent_parts and self.old.stored and self.new.stored else ()
+        return (
+            *pinning,
+            AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{clause}", alone=True, recovery=back),
+        )
+
+    def _pinning(self, name: str) -> tuple[AlterCommand, ...]:
+        """Rows of parts that do not hold the column are written as they read now, before the type says otherwise."""
+        written = AlterCommand(Phase.MODIFY, f"MATERIALIZE COLUMN {name}", alone=True)
+        if self.old.kind:
+            return (written,) if self.old.kind == "DEFAULT" else ()
+        zero = AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.old.type}{zero_default(self.old.type)}", alone=True)
+        return (zero, written, AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} REMOVE DEFAULT", alone=True))
 
     @property
     def relabelled(self) -> tuple[str, ...]:
@@ -105,6 +134,10 @@ class RetypeColumn:
         if self.relabelled:
             message = f"stored values of {self.table}.{self.new.name} get another meaning: {', '.join(self.relabelled)}"
             return (Hazard("changes-values", message, f"relabel-enum {self.table}.{self.new.name}"), breaks)
+        if self.engine.endswith(("AggregatingMergeTree", "SummingMergeTree")) and _combined_by(self.old.type) != _combined_by(self.new.type):
+            old, new = _combined_by(self.old.type) or "nothing", _combined_by(self.new.type) or "nothing"
+            message = f"merges combine {self.table}.{self.new.name} by {new}, no longer by {old}"
+            return (Hazard("changes-values", message, f"retype {self.table}.{self.new.name}"), breaks)
         return (breaks,)
 
     @property
@@ -137,6 +170,9 @@ class RetypeColumn:
         labels = enum_labels(self.new.type)
         if labels is not None and (is_text(self.old.type) or enum_labels(self.old.type) is not None):
             return f"toString({name}) NOT IN ({', '.join(quote_literal(label) for label in labels)})"
+        widths = _FIXED.match(self.old.type), _FIXED.match(self.new.type)
+        if widths[0] and widths[1]:
+            return _cut_off(name, int(widths[0][1]), int(widths[1][1]))
         if is_text(self.old.type):
             return f"isNull(accurateCastOrNull(toString({name}), {quote_string(plain(self.new.type))}))"
         # There and back again: a value that comes back different has lost something (range, fraction, time of day).

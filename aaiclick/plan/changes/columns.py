@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.catalog.render import column_form_sql
 from aaiclick.plan.changes.base import AlterCommand, DataCheck, Phase, Quiet
 from aaiclick.plan.hazards import Hazard
-from aaiclick.specs.quoting import quote_name
+from aaiclick.specs.quoting import quote_name, quote_string
 
 
 def place(after: str) -> str:
@@ -30,7 +30,10 @@ class AddColumn(Quiet):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        return (AlterCommand(Phase.ADD_COLUMNS, f"ADD COLUMN {column_form_sql(self.column)}{place(self.after)}"),)
+        column = self.column
+        if column.kind == "EPHEMERAL" and not column.expression:  # EPHEMERAL AFTER x does not parse
+            column = replace(column, expression=f"defaultValueOfTypeName({quote_string(column.type)})")
+        return (AlterCommand(Phase.ADD_COLUMNS, f"ADD COLUMN {column_form_sql(column)}{place(self.after)}"),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aaiclick.catalog.render import HIDDEN
 from aaiclick.plan.changes.base import AlterCommand, Phase, Quiet
 from aaiclick.specs.quoting import quote_string
 
@@ -23,6 +24,8 @@ class ChangeSetting(Quiet):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
+        if HIDDEN in self.new:
+            return ()  # what is hidden is never written from that text
         text = f"MODIFY SETTING {self.name} = {self.new}" if self.new else f"RESET SETTING {self.name}"
         return (AlterCommand(Phase.SETTINGS, text),)
 

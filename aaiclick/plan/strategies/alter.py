@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aaiclick.plan.alters import Batch, batches, by_phase, singly
 from aaiclick.plan.changes.base import Change
+from aaiclick.plan.memo import Sent, alike
 from aaiclick.plan.rehearsal import Outcome, Stage, attempt, stage_form
 from aaiclick.plan.strategies.context import TableCase, reached
 from aaiclick.plan.work import Alter, AlterWork
@@ -26,20 +27,26 @@ def propose_alter(case: TableCase) -> Routine[Proposal]:
     without = [change for change in case.changes if not change.commands]
     if without:
         return Proposal(None, f"ALTER has no syntax for: {without[0].words}")
+    todo = batches(case.changes)
+    settings = (("flatten_nested", "0"),) if any(column.type.startswith("Nested(") for column in case.target.form.columns) else ()
+    key = alike(case.form, case.target)
+    known = case.memo.alters.get(key)
+    if known is not None and [each.batch for each in known] == list(todo):
+        return Proposal(AlterWork(case.live.name, _alters(case, known), settings))
     stage = yield from case.make_stage(case.form, "alter")
-    alters, refusal = yield from apply_batches(case, stage, batches(case.changes))
+    sent, refusal = yield from apply_batches(case, stage, todo)
     if refusal:
         return Proposal(None, refusal)
     form = yield from stage_form(stage)
     if not reached(form, case.target):
         return Proposal(None, "the engine accepts the ALTER, but the table does not become what is declared")
-    whole = any(column.type.startswith("Nested(") for column in case.target.form.columns)
-    return Proposal(AlterWork(case.live.name, alters, (("flatten_nested", "0"),) if whole else ()))
+    case.memo.alters[key] = sent
+    return Proposal(AlterWork(case.live.name, _alters(case, sent), settings))
 
 
-def apply_batches(case: TableCase, stage: Stage, todo: Sequence[Batch]) -> Routine[tuple[tuple[Alter, ...], str]]:
-    """Send batches to the stage, taken apart where they are refused. Answers with the ALTERs for the live table, or the refusal."""
-    alters: list[Alter] = []
+def apply_batches(case: TableCase, stage: Stage, todo: Sequence[Batch]) -> Routine[tuple[tuple[Sent, ...], str]]:
+    """Send batches to the stage, taken apart where they are refused. Answers with what was accepted, or the refusal."""
+    alters: list[Sent] = []
     for batch in todo:
         done, outcome = yield from _send(case, stage, batch)
         if done is None:
@@ -48,21 +55,21 @@ def apply_batches(case: TableCase, stage: Stage, todo: Sequence[Batch]) -> Routi
     return tuple(alters), ""
 
 
-def _send(case: TableCase, stage: Stage, batch: Batch) -> Routine[tuple[list[Alter] | None, Outcome]]:
+def _send(case: TableCase, stage: Stage, batch: Batch) -> Routine[tuple[list[Sent] | None, Outcome]]:
     outcome = yield from attempt(stage, batch.sql(stage.name, case.parenthesise))
     if outcome.accepted:
-        return [_alter(case, batch, outcome.mutates)], outcome
+        return [Sent(batch, outcome.mutates)], outcome
     for divide in (by_phase, singly):
         parts = divide(batch)
         if len(parts) == 1:
             continue
-        done: list[Alter] = []
+        done: list[Sent] = []
         for part in parts:
             # A refused ALTER applies nothing at all, so trying smaller ones after it starts from the same table ...
             outcome = yield from attempt(stage, part.sql(stage.name, case.parenthesise))
             if not outcome.accepted:
                 break
-            done.append(_alter(case, part, outcome.mutates))
+            done.append(Sent(part, outcome.mutates))
         else:
             return done, outcome
         if done:
@@ -73,15 +80,19 @@ def _send(case: TableCase, stage: Stage, batch: Batch) -> Routine[tuple[list[Alt
     return None, outcome
 
 
-def _each(case: TableCase, stage: Stage, batch: Batch) -> Routine[tuple[list[Alter] | None, Outcome]]:
-    done: list[Alter] = []
+def _each(case: TableCase, stage: Stage, batch: Batch) -> Routine[tuple[list[Sent] | None, Outcome]]:
+    done: list[Sent] = []
     outcome = Outcome(True)
     for part in singly(batch):
         outcome = yield from attempt(stage, part.sql(stage.name, case.parenthesise))
         if not outcome.accepted:
             return None, outcome
-        done.append(_alter(case, part, outcome.mutates))
+        done.append(Sent(part, outcome.mutates))
     return done, outcome
+
+
+def _alters(case: TableCase, sent: Sequence[Sent]) -> tuple[Alter, ...]:
+    return tuple(_alter(case, each.batch, each.mutates) for each in sent)
 
 
 def _alter(case: TableCase, batch: Batch, mutates: bool) -> Alter:
@@ -102,5 +113,5 @@ def accepted_changes(case: TableCase, stage: Stage, changes: Sequence[Change]) -
         if refusal:
             refused.append(change)
         else:
-            alters.extend(done)
+            alters.extend(_alters(case, done))
     return tuple(alters), tuple(refused)

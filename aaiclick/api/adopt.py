@@ -1,0 +1,97 @@
+"""Telling the library which version a database is at, where its tables do not tell by themselves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import cast
+
+from aaiclick.api.carry_out import Site, adoption
+from aaiclick.api.drive import drive, drive_async
+from aaiclick.api.survey import Survey, survey
+from aaiclick.apply.lease import acquire, guarded, release
+from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.owner import this_process
+from aaiclick.apply.record_cache import update_cache
+from aaiclick.apply.records import Record, append, ensure_tables
+from aaiclick.errors import SchemaError, UsageError
+from aaiclick.plan.recognise import differences
+from aaiclick.plan.versions import LiveVersion
+from aaiclick.routine import AsyncConnection, Connection, Routine
+from aaiclick.specs.schema import Schema
+from aaiclick.version import VERSION
+
+
+class DoesNotFitError(SchemaError):
+    """The tables are not what the version has; ``differences`` says how. Nothing was recorded."""
+
+    def __init__(self, schema: str, version: int, found: tuple[str, ...]) -> None:
+        self.schema = schema
+        self.version = version
+        self.differences = found
+        super().__init__(f"{schema} does not fit v{version}: {'; '.join(found)}. To record it all the same: aaiclick adopt --version {version} --force")
+
+
+def adopt_schema(client: object, schema: Schema, version: int, force: bool = False, database: str | None = None) -> Record:
+    """Record that the database is at ``version``, without changing any table. The record says so where it was forced.
+
+    Raises ``DoesNotFitError`` where the tables differ from that version, ``UsageError`` where nobody knows it.
+    """
+    return drive(client, lambda connection: _adopt(connection, schema, version, force, database), "adopt_schema")
+
+
+async def adopt_schema_async(client: object, schema: Schema, version: int, force: bool = False, database: str | None = None) -> Record:
+    """The async twin of ``adopt_schema``."""
+    return await drive_async(client, lambda connection: _adopt(connection, schema, version, force, database), "adopt_schema_async")
+
+
+def _adopt(connection: Connection | AsyncConnection, schema: Schema, version: int, force: bool, database: str | None) -> Routine[Record]:
+    if schema.version is None or not 1 <= version <= schema.version:
+        raise UsageError(f"{schema.name} has the versions 1 to {schema.version or 0} in this code, not {version}")
+    found = yield from survey(schema, database, trusting=True)
+    wrong = _differences(found, version)
+    if wrong and not force:
+        raise DoesNotFitError(schema.name, version, wrong)
+    where = found.catalog.database
+    lease = yield from acquire(where, this_process(), embedded=connection.embedded)
+    assert lease is not None
+    site = Site(where, lease.nonce, ApplyOptions(), str(this_process()), VERSION, frozenset())
+    before = found.record.version if found.record is not None else None
+    record = adoption(replace(found, live=LiveVersion(version, "recorded")), site)
+    told = json.dumps({"adopted": version, "forced": bool(wrong), "differences": wrong}, ensure_ascii=False)
+    record = replace(record, from_version=before, plan=told)
+    try:
+        yield from guarded(_record(where, schema.name, record), lease)
+    except Exception:
+        yield from release(lease)
+        raise
+    yield from release(lease)
+    return record
+
+
+def _record(database: str, schema: str, record: Record) -> Routine[None]:
+    yield from ensure_tables(database)
+    yield from append(database, record)
+    yield from update_cache(database, schema, None)
+
+
+def _differences(found: Survey, version: int) -> tuple[str, ...]:
+    lock = found.released.lock
+    locked = lock.get(version) if lock is not None else None
+    if locked is None:
+        return (f"no schema.lock.json says what v{version} is",)
+    wrong: list[str] = []
+    for name, form in sorted(locked.forms.items()):
+        live = found.catalog.get(name)
+        said = differences(live.form if live is not None else None, form, locked.variables.get(name))
+        wrong += [f"{name}: {word}" for word in said]
+    return tuple(wrong)
+
+
+def is_forced(record: Record) -> bool:
+    """Whether an adoption was recorded against what the tables said."""
+    try:
+        told: object = json.loads(record.plan) if record.state == "adopted" and record.plan else {}
+    except ValueError:
+        return False
+    return isinstance(told, dict) and cast("dict[str, object]", told).get("forced") is True

@@ -1,0 +1,189 @@
+"""Releasing a version: the lock file and the migration file are written from the declaration. And checking that all three agree."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from aaiclick.api.declared_forms import declared_forms
+from aaiclick.errors import HistoryError, MigrationError, UsageError
+from aaiclick.plan.history_checks import check_released
+from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, read_lock, seal_of
+from aaiclick.plan.migration_files import Script, read_migrations
+from aaiclick.plan.release import Release, compare, script_text, slug, unknown_decisions
+from aaiclick.specs.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What ``revise`` wrote: ``files`` in the migrations folder; none where everything was up to date."""
+
+    version: int
+    files: tuple[str, ...]
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What ``check_schema`` found: sentences about what does not agree, each with what to do."""
+
+    schema: str
+    version: int | None
+    released: int | None
+    problems: tuple[str, ...]
+
+
+class UndecidedError(MigrationError):
+    """Something is gone that may have been renamed: ``undecided`` says which flags decide it. Nothing was written."""
+
+    def __init__(self, schema: str, undecided: tuple[str, ...]) -> None:
+        self.undecided = undecided
+        super().__init__(schema, "; ".join(undecided))
+
+
+def migrations_folder(schema: Schema, make: bool = False) -> Path:
+    """The folder of the migrations package. ``make``: where it is missing but its parent package is there, it is made."""
+    name = schema.migrations
+    if not isinstance(name, str):
+        raise UsageError(f"{schema.name} declares no migrations package: write migrations='app.migrations' in its Schema")
+    try:
+        paths = list(importlib.import_module(name).__path__)
+    except ModuleNotFoundError as error:
+        parent, _, last = name.rpartition(".")
+        if not make or error.name != name:
+            raise MigrationError(name, f"the migrations package cannot be imported: {error}") from error
+        home = Path(next(iter(importlib.import_module(parent).__path__))) if parent else Path.cwd()
+        folder = home / last
+        folder.mkdir()
+        (folder / "__init__.py").write_text(f'"""Migrations of {schema.name}."""\n', encoding="utf-8")
+        importlib.invalidate_caches()
+        return folder
+    except AttributeError:
+        raise MigrationError(name, "is a module: a package (a folder with __init__.py) is needed") from None
+    return Path(paths[0])
+
+
+def revise(
+    schema: Schema,
+    message: str,
+    renames: Mapping[str, str] | None = None,
+    drops: Sequence[str] = (),
+    oldest_code: int | None = None,
+    python: bool = False,
+    amend: bool = False,
+) -> Revision:
+    """Release the declared version: write its entry in the lock file, and its migration file unless there is one already.
+
+    ``amend`` writes the newest entry anew, for a version that nobody has installed yet. Raises ``UndecidedError``, ``HistoryError``,
+    ``UsageError`` where the version was not raised; nothing is written then.
+    """
+    version = schema.version
+    if version is None:
+        raise UsageError(f"{schema.name} has no version: write version=1 in its Schema")
+    folder = migrations_folder(schema, make=True)
+    lock = read_lock(folder) or Lock(schema.name, ())
+    scripts = read_migrations(folder)
+    before = lock.versions[:-1] if amend and lock.versions and lock.versions[-1].version == version else lock.versions
+    check_released(schema.name, version, scripts, Lock(lock.schema, before))
+    declared = declared_forms(schema)
+    last = before[-1] if before else None
+    if last is not None and version <= last.version:
+        release = compare(last.forms, declared, schema, {}, ())
+        if not release.words:
+            return Revision(version, (), ())
+        listed = "; ".join(release.words)
+        raise UsageError(
+            f"{schema.name} differs from its released version {last.version}: {listed}. Write version={last.version + 1} and run this again;"
+            f" if version {last.version} is not installed anywhere yet: aaiclick revision --amend"
+        )
+    if last is not None and version > last.version + 1:
+        raise UsageError(f"{schema.name} goes from version {last.version} to {version}: write version={last.version + 1}")
+    own = next((script for script in scripts if script.version == version), None)
+    given = {**(own.migration.renames if own is not None else {}), **(renames or {})}
+    release = (
+        _decided(schema, last, declared, given, drops) if not amend or renames or drops or last is None else compare(last.forms, declared, schema, given, [])
+    )
+    kept = lock.get(version)
+    empty = LockedVersion(version, declared, kept.variables if kept is not None else {})
+    return _write(folder, Lock(schema.name, before), empty, release, own, message, oldest_code, python)
+
+
+def _decided(schema: Schema, last: LockedVersion | None, declared: Mapping[str, LockedForm], renames: Mapping[str, str], drops: Sequence[str]) -> Release:
+    if last is None:
+        return Release((), (), ())
+    wrong = unknown_decisions(last.forms, declared, renames, drops)
+    if wrong:
+        raise UsageError("; ".join(wrong))
+    release = compare(last.forms, declared, schema, renames, drops)
+    if release.undecided:
+        raise UndecidedError(schema.name, release.undecided)
+    return release
+
+
+def _write(
+    folder: Path,
+    lock: Lock,
+    entry: LockedVersion,
+    release: Release,
+    own: Script | None,
+    message: str,
+    oldest_code: int | None,
+    python: bool,
+) -> Revision:
+    written: list[str] = []
+    if own is None and lock.versions:
+        if not message.strip():
+            raise UsageError('say what the version is for: aaiclick revision -m "..."')
+        name = f"{entry.version:04d}_{slug(message)}.{'py' if python else 'sql'}"
+        (folder / name).write_text(script_text(message, entry.version, release, oldest_code, python), encoding="utf-8")
+        written.append(str(folder / name))
+        own = next(script for script in read_migrations(folder) if script.version == entry.version)
+    entry = replace(entry, migration=own.checksum if own is not None else "", seal="")
+    entry = replace(entry, seal=seal_of(entry))
+    text = dump_lock(Lock(lock.schema, (*lock.versions, entry)))
+    path = folder / LOCK_FILE
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+        written.append(str(path))
+    return Revision(entry.version, tuple(written), release.words)
+
+
+def check_schema(schema: Schema) -> Checked:
+    """Whether the code, the lock file and the migrations agree. Needs no database. Raises ``MigrationError`` where a file cannot be read."""
+    if schema.version is None:
+        raise UsageError(f"{schema.name} has no version: there is nothing to check")
+    missing = f'version {schema.version} was not released: aaiclick revision -m "..."'
+    try:
+        folder = migrations_folder(schema)
+    except MigrationError as error:
+        if isinstance(error.__cause__, ModuleNotFoundError) and error.__cause__.name == schema.migrations:
+            return Checked(schema.name, schema.version, None, (missing,))
+        raise
+    lock = read_lock(folder)
+    problems: list[str] = []
+    try:
+        check_released(schema.name, schema.version, read_migrations(folder), lock)
+    except HistoryError as error:
+        problems.append(f"{error}.{_amend(error, lock)}")
+    last = lock.versions[-1] if lock is not None and lock.versions else None
+    if last is None:
+        return Checked(schema.name, schema.version, None, (*problems, missing))
+    release = compare(last.forms, declared_forms(schema), schema, {}, ())
+    if schema.version > last.version:
+        problems.append(f'version {schema.version} has no revision: aaiclick revision -m "..."')
+    elif release.words:
+        listed = "; ".join(release.words)
+        problems.append(
+            f"the declaration changed without a revision: {listed}. Write version={last.version + 1} and run aaiclick revision,"
+            f" or, if version {last.version} is not installed anywhere yet: aaiclick revision --amend"
+        )
+    return Checked(schema.name, schema.version, last.version, tuple(problems))
+
+
+def _amend(error: HistoryError, lock: Lock | None) -> str:
+    """The newest version may still be open; what is older was built upon."""
+    newest = lock.versions[-1].version if lock is not None and lock.versions else 0
+    named = f"version {newest} " in str(error) or f"version {newest}:" in str(error) or f"{newest:04d}_" in str(error)
+    return f" If version {newest} is not installed anywhere yet: aaiclick revision --amend" if newest and named else ""

@@ -1,0 +1,119 @@
+"""``aaiclick revision`` and ``aaiclick check``: about files, not databases."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from aaiclick.cli.declared import DEFAULT
+from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
+from aaiclick.cli.options import Debug, Json, Reference
+from aaiclick.errors import UsageError
+
+Message = Annotated[
+    str, typer.Option("-m", "--message", metavar="TEXT", help="What the version is for: the title of its migration and a part of its file's name.")
+]
+Rename = Annotated[
+    list[str] | None,
+    typer.Option("--rename", metavar="OLD=NEW", help="What is gone was renamed: 'table.column=new_column' or 'table=new_table'. May be given several times."),
+]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--drop", metavar="NAME", help="What is gone is no longer declared: 'table.column' or 'table'. Its data stays until somebody allows to drop it."
+    ),
+]
+OldestCode = Annotated[int | None, typer.Option("--oldest-code", metavar="N", help="The oldest version of the code that still runs on the result.")]
+Python = Annotated[bool, typer.Option("--python", help="Write a Python file with a function that moves data, instead of an SQL file.")]
+Amend = Annotated[bool, typer.Option("--amend", help="Write the newest version's entry anew: only while nobody has installed that version.")]
+
+
+def revision(
+    *,
+    message: Message = "",
+    rename: Rename = None,
+    drop: Drop = None,
+    oldest_code: OldestCode = None,
+    python: Python = False,
+    amend: Amend = False,
+    json: Json = False,
+    schema: Reference = DEFAULT,
+    debug: Debug = False,
+) -> None:
+    """Release the declared version: lock file and migration.
+
+    Compares the code with the last released version, writes the migration file with what follows from the difference, and adds the version
+    to schema.lock.json. What is gone may have been renamed: that is asked for by flags, never guessed. Needs no database.
+
+    Exit code 0: written, or nothing to do.
+    1: a decision is needed.
+    2: error.
+    """
+    frame = Frame("revision", json, debug, schema=schema)
+    frame.run(lambda: _revision(frame, message, _pairs(rename or []), tuple(drop or ()), oldest_code, python, amend))
+
+
+def _pairs(given: list[str]) -> list[tuple[str, str]]:
+    return [(text.partition("=")[0], text.partition("=")[2]) for text in given]
+
+
+def _revision(
+    frame: Frame, message: str, renames: list[tuple[str, str]], drops: tuple[str, ...], oldest_code: int | None, python: bool, amend: bool
+) -> ExitCode:
+    from aaiclick.api.revision import UndecidedError, revise
+
+    wrong = [old for old, new in renames if not old or not new or "." in new]
+    if wrong:
+        raise UsageError("--rename takes table.column=new_column or table=new_table")
+    declared = frame.declared()
+    try:
+        made = revise(declared, message, dict(renames), drops, oldest_code, python, amend)
+    except UndecidedError as error:
+        if frame.as_json:
+            frame.output.result({"schema": declared.name, "version": declared.version, "undecided": list(error.undecided)})
+        else:
+            frame.output.say(f"✗ {declared.name} v{declared.version}: a decision is needed, nothing was written", "yellow")
+            for line in error.undecided:
+                frame.output.say(f"  {line}")
+        return ExitCode.PENDING
+    if frame.as_json:
+        frame.output.result({"schema": declared.name, **dataclasses.asdict(made)})
+        return ExitCode.DONE
+    if not made.files:
+        frame.output.say(f"✓ {declared.name} v{made.version} is released as it is declared", "green")
+    for path in made.files:
+        frame.output.say(f"wrote {path}")
+    for change in made.changes if made.files else ():
+        frame.output.say(f"  {change}")
+    return ExitCode.DONE
+
+
+def check(*, json: Json = False, schema: Reference = DEFAULT, debug: Debug = False) -> None:
+    """Check that code, lock file and migrations agree.
+
+    For continuous integration: needs no database.
+
+    Exit code 0: they agree.
+    1: they do not, for instance because the declaration changed without a revision.
+    2: error.
+    """
+    frame = Frame("check", json, debug, schema=schema)
+    frame.run(lambda: _check(frame))
+
+
+def _check(frame: Frame) -> ExitCode:
+    from aaiclick.api.revision import check_schema
+
+    found = check_schema(frame.declared())
+    if frame.as_json:
+        frame.output.result({**dataclasses.asdict(found), "problems": list(found.problems)})
+    elif found.problems:
+        frame.output.say(f"✗ {found.schema} v{found.version}", "yellow")
+        for problem in found.problems:
+            frame.output.say(f"  {problem}")
+    else:
+        frame.output.say(f"✓ {found.schema} v{found.version}: code, lock file and migrations agree", "green")
+    return ExitCode.PENDING if found.problems else ExitCode.DONE

@@ -1,0 +1,85 @@
+"""``aaiclick rollback``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aaiclick.api.report import Report
+from aaiclick.cli import calls
+from aaiclick.cli.declared import DEFAULT
+from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
+from aaiclick.cli.migrate import report_json
+from aaiclick.cli.numbers import seconds_text
+from aaiclick.cli.options import Database, Debug, Json, Reference, Url
+from aaiclick.cli.progress import watcher
+
+To = Annotated[int | None, typer.Option("--to", metavar="N", help="The version to go back to. Only the one that the database came from is possible.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be put back, what not, and what has to be allowed. Changes nothing.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="KEY",
+        help="Allow what a refusal names: 'deletes TABLE' (rows that were deleted or changed since are there again as they were), 'values TABLE' "
+        "(values that the old columns cannot hold), 'partial SCHEMA' (some objects stay as they are). May be given several times.",
+    ),
+]
+
+
+def rollback(
+    *,
+    to: To = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    url: Url = None,
+    database: Database = None,
+    schema: Reference = DEFAULT,
+    allow: Allow = None,
+    debug: Debug = False,
+) -> None:
+    """Go back to the version before.
+
+    Old tables that were kept when they were replaced are put back, with the rows that came since. Deploy the older code first:
+    the newer one would migrate forward again at its next start.
+
+    Exit code 0: done.
+    1: pending (--dry-run), refused, or there is no way back. Nothing was changed then.
+    2: error.
+    130: interrupted.
+    """
+    keys = tuple(allow or ())
+    options = [("--to", str(to) if to is not None else None), *(("--allow", key) for key in keys)]
+    frame = Frame("rollback", json, debug, url, database, schema, extra=tuple(options), flags=("--dry-run",) if dry_run else ())
+    frame.run(lambda: _rollback(frame, to, keys, dry_run))
+
+
+def _rollback(frame: Frame, to: int | None, allow: tuple[str, ...], dry_run: bool) -> ExitCode:
+    declared, target = frame.declared(), frame.target()
+    watch = watcher(frame.output)
+    frame.on_close = watch.close
+    report = calls.rollback(target.url, declared, to, frame.database, allow, dry_run, watch)
+    watch.close()
+    if frame.as_json:
+        frame.output.result(report_json(report))
+    else:
+        _print(frame, report)
+    return ExitCode.PENDING if dry_run else ExitCode.DONE
+
+
+def _print(frame: Frame, report: Report) -> None:
+    output = frame.output
+    if report.in_sync:
+        output.say(f"✓ {report.schema} is back at v{report.to_version} (was v{report.from_version}) · {seconds_text(report.duration)}", "green")
+    else:
+        output.say(f"{report.schema} would go back from v{report.from_version} to v{report.to_version}")
+    for step in report.steps:
+        output.say(f"  {step.object}: {step.change}")
+    for step, reason in zip(report.pending, report.reasons, strict=True):
+        output.say(f"  {step.object}: {step.change}; {reason}")
+    for note in report.notes:
+        output.say(f"note: {note}")
+    if not report.in_sync:
+        output.say(f"run: {frame.without_flags()}")

@@ -1,0 +1,31 @@
+"""Tables and schemas of the tests, and what a table holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aaiclick import Column, MergeTree, Migration, Schema, Table
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+
+def table(*columns: Column, name: str = "t", order: str = "id") -> Table:
+    return Table(name, [Column("id", "UInt64"), *columns], engine=MergeTree(order_by=[order]))
+
+
+def schema(version: int, *tables: Table, migrations: str | list[Migration] | None = None) -> Schema:
+    return Schema("s", version=version, objects=list(tables), migrations=migrations)
+
+
+def rows(client: Client, name: str = "t", columns: str = "*") -> list[tuple[object, ...]]:
+    return [tuple(row) for row in client.query(f"SELECT {columns} FROM {name} ORDER BY ALL").result_rows]
+
+
+def names(client: Client) -> list[str]:
+    found = client.query("SELECT name FROM system.tables WHERE database = currentDatabase() AND NOT startsWith(name, '_aaiclick_') ORDER BY name")
+    return [str(row[0]) for row in found.result_rows if row[0] != "schema_version"]
+
+
+def records(client: Client) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in client.query("SELECT version, from_version, state, oldest_code FROM schema_version ORDER BY seq").result_rows]

@@ -1,0 +1,2 @@
+-- strategy: alter t
+-- oldest_code: 1

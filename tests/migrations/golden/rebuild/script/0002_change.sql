@@ -1,0 +1,4 @@
+-- strategy: rebuild t
+--   kwargs = mapFromArrays(arrayMap(place -> concat('a', toString(place - 1)), arrayEnumerate(args)),
+--            args)
+--   where n != 1

@@ -1,0 +1,3 @@
+-- strategy: derived
+-- rename: t.n -> number
+-- rename: old_log -> log

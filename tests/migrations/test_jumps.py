@@ -1,0 +1,133 @@
+"""From version 1 to 5 in one plan: one rewrite for each table, explicit parts in version order, each thing once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aaiclick import Column, Migration, Policy, Rebuild, Schema, ensure_schema, plan_schema
+from aaiclick.errors import BlockedError
+from tests.migrations.building import names, records, rows, schema, table
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+V1 = table(Column("args", "Array(String)"), Column("n", "String"))
+FOLD = Migration(2, rebuild={"t": Rebuild(columns={"kw": "mapFromArrays(arrayMap(kw -> concat('k', kw), args), args)"})})
+
+
+def fill(client: Client, *tables: object) -> None:
+    ensure_schema(client, schema(1, V1))
+    client.command("INSERT INTO t SELECT number, [toString(number), 'x'], toString(number) FROM numbers(5)")
+
+
+def strategies(report: object) -> list[str]:
+    return [step.strategy for step in report.steps]  # type: ignore[attr-defined]
+
+
+def test_expressions_of_several_versions_go_into_one_copy(aaiclick_client: Client) -> None:
+    """``kw`` of version 3 is what version 2 made of ``args``; a lambda's own ``kw`` is its own."""
+    client = aaiclick_client
+    fill(client)
+    third = Migration(
+        3, rebuild={"t": Rebuild(columns={"size": "length(kw) + length(n)", "kw": "mapUpdate(kw, map('z', n))"}, where="kw['kx'] = 'x' AND id != 3")}
+    )
+    last = table(Column("kw", "Map(String, String)"), Column("n", "String"), Column("size", "UInt8"), order="n")
+    report = ensure_schema(client, schema(3, last, migrations=[FOLD, third]), policy=Policy.lossless().allow("drop-rows t"))
+    assert strategies(report) == ["rebuild"]
+    expected = [(i, {f"k{i}": str(i), "kx": "x", "z": str(i)}, str(i), 3) for i in (0, 1, 2, 4)]
+    assert rows(client, "t", "id, kw, n, size") == expected
+
+
+def test_an_older_name_is_followed_through_renames_of_columns_and_tables(aaiclick_client: Client) -> None:
+    client = aaiclick_client
+    fill(client)
+    migrations = [
+        Migration(2, renames={"t.n": "m"}),
+        Migration(3, renames={"t": "u"}, rebuild={"u": Rebuild(columns={"twice": "concat(m, m)"})}),
+        Migration(4, renames={"u.m": "number", "u": "w"}),
+    ]
+    last = table(Column("args", "Array(String)"), Column("number", "String"), Column("twice", "String"), name="w")
+    report = ensure_schema(client, schema(4, last, migrations=migrations))
+    assert strategies(report) == ["alter", "rebuild"]
+    assert names(client) == ["w"]
+    assert rows(client, "w", "id, number, twice") == [(i, str(i), str(i) * 2) for i in range(5)]
+
+
+def test_statements_run_in_version_order_on_the_tables_of_their_version(aaiclick_client: Client) -> None:
+    client = aaiclick_client
+    fill(client)
+    migrations = [
+        FOLD,
+        Migration(3, sql=["INSERT INTO log SELECT id, concat('v3 ', kw['kx']) FROM t WHERE id < 2"]),
+        Migration(4, sql=["INSERT INTO log SELECT id + 10, concat('v4 ', toString(count() OVER ())) FROM log"]),
+        Migration(5, rebuild={"log": Rebuild(columns={"what": "upper(what)"})}),
+    ]
+    log = table(Column("what", "String"), name="log")
+    last = table(Column("kw", "Map(String, String)"), Column("n", "String"))
+    report = ensure_schema(client, schema(5, last, log, migrations=migrations))
+    assert strategies(report) == ["rebuild", "create", "sql", "sql", "rebuild"]
+    assert rows(client, "log") == [(0, "V3 X"), (1, "V3 X"), (10, "V4 2"), (11, "V4 2")]
+    assert ensure_schema(client, schema(5, last, log, migrations=migrations)).steps == ()
+    assert records(client)[-1] == (5, 1, "applied", None)
+
+
+def test_what_statements_did_is_not_done_twice(aaiclick_client: Client) -> None:
+    client = aaiclick_client
+    fill(client)
+    sql = ["ALTER TABLE t ADD COLUMN extra UInt8 DEFAULT 7", "ALTER TABLE t MODIFY COLUMN args Array(LowCardinality(String))"]
+    last = table(Column("args", "Array(LowCardinality(String))"), Column("n", "String"), Column("extra", "UInt8", default="7"))
+    declared = schema(2, last, migrations=[Migration(2, sql=["ALTER TABLE t ADD COLUMN IF NOT EXISTS extra UInt8 DEFAULT 7", sql[1]])])
+    planned = plan_schema(client, declared)
+    report = ensure_schema(client, declared)
+    assert [step.id for step in report.steps] == [step.id for step in planned.steps]
+    assert sum("LowCardinality" in statement for step in report.steps for statement in step.sql) == 1
+
+
+def test_without_a_lock_file_what_cannot_be_known_is_refused_with_a_sentence(aaiclick_client: Client) -> None:
+    client = aaiclick_client
+    fill(client)
+    migrations = [Migration(3, rebuild={"t": Rebuild(columns={"half": "intDiv(toUInt32(n), 2)"})})]
+    last = table(Column("n", "UInt32"), Column("half", "UInt32"))
+    with pytest.raises(BlockedError, match=r"migration 3 reads t\.n, whose type an earlier version may have changed.*schema\.lock\.json"):
+        ensure_schema(client, schema(3, last, migrations=migrations))
+    assert rows(client, "t", "id, n") == [(i, str(i)) for i in range(5)]
+
+
+def test_a_table_that_must_not_be_copied_blocks(aaiclick_client: Client) -> None:
+    client = aaiclick_client
+    fill(client)
+    last = table(Column("args", "Array(String)"), Column("n", "String"), order="n")
+    with pytest.raises(BlockedError, match="migration 2 says that t is changed in place, and that takes a rebuild"):
+        ensure_schema(client, schema(2, last, migrations=[Migration(2, strategy={"t": "alter"})]))
+
+
+def test_a_fresh_database_needs_no_migration(aaiclick_client: Client) -> None:
+    def never(context: object) -> None:
+        raise AssertionError
+
+    migrations = [Migration(2, sql=["INSERT INTO nowhere SELECT 1"]), Migration(3, move=never)]
+    report = ensure_schema(aaiclick_client, schema(3, V1, migrations=migrations))
+    assert strategies(report) == ["create"]
+    assert records(aaiclick_client) == [(3, 0, "applied", None)]
+
+
+def test_migrations_are_not_guessed_at_where_nothing_says_what_was_applied(aaiclick_client: Client) -> None:
+    from aaiclick.errors import UnrecognisedSchemaError
+
+    aaiclick_client.command("CREATE TABLE t (id UInt64, n String) ENGINE = MergeTree ORDER BY id")
+    with pytest.raises(UnrecognisedSchemaError, match=r"nothing says which of them were applied.*aaiclick adopt"):
+        ensure_schema(aaiclick_client, schema(2, V1, migrations=[FOLD]))
+
+
+def test_a_package_without_a_lock_file_works_like_a_list(aaiclick_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "jump_migrations"
+    package.mkdir()
+    (package / "0002_fold.sql").write_text("-- strategy: rebuild t\n--   kw = map('a', args[1])\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    fill(aaiclick_client)
+    last = table(Column("kw", "Map(String, String)"), Column("n", "String"))
+    ensure_schema(aaiclick_client, Schema("s", version=2, objects=[last], migrations="jump_migrations"))
+    assert rows(aaiclick_client, "t", "id, kw") == [(i, {"a": str(i)}) for i in range(5)]

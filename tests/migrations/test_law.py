@@ -1,0 +1,176 @@
+"""A jump over several versions ends where the same versions end one by one: same tables, same rows. Chains are drawn at random."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table, ensure_schema
+from aaiclick.catalog.clauses import split_create
+from aaiclick.catalog.forms import UnsupportedForm
+from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock
+from aaiclick.specs.ddl import create_table_sql
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+
+WIDER = {"UInt16": "UInt32", "UInt32": "UInt64", "UInt64": "String", "String": "String"}
+SQL = [
+    "ALTER TABLE t UPDATE {c} = {c} || '!' WHERE id % 2 = 0",
+    "INSERT INTO t (id, {c}) SELECT id + 100, concat('from ', {c}) FROM t WHERE id < 3",
+    "INSERT INTO sink SELECT id, toString({c}) FROM t WHERE id % 3 = 0",
+    "DELETE FROM t WHERE id % 5 = 4",
+]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Tables and migration of each version, oldest first."""
+
+    tables: tuple[Table, ...]
+    migrations: tuple[Migration, ...]
+
+    def schema(self, version: int, migrations: str | list[Migration] | None = None) -> Schema:
+        sink = Table("sink", [Column("id", "UInt64"), Column("what", "String")], engine=MergeTree(order_by=["id"]))
+        return Schema("law", version=version, objects=[self.tables[version - 1], sink], migrations=migrations)
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> Chain:  # noqa: C901 - one branch for each kind of change
+    """Two to four versions of ``t``. Each may widen a type, rename, add or give up a column, move the sort key, fill columns by expressions
+    over others, filter rows, and send statements."""
+    columns: dict[str, str] = {"a": "UInt16", "s": "String", "b": "String"}
+    order = "id"
+    tables = [_table(columns, order)]
+    migrations: list[Migration] = []
+    for version in range(2, draw(st.integers(3, 5)) + 1):
+        renames: dict[str, str] = {}
+        rebuild: dict[str, str] = {}
+        where, sql = None, list[str]()
+        readable = dict(columns)
+        for what in draw(st.lists(st.sampled_from(("widen", "rename", "add", "give up", "key", "fill", "where", "sql")), min_size=1, max_size=3, unique=True)):
+            names = sorted(columns)
+            texts = [name for name in names if columns[name] == "String" and name in readable]
+            if what == "widen":
+                name = draw(st.sampled_from(names))
+                columns[name] = WIDER[columns[name]] if name not in rebuild else columns[name]
+            elif what == "rename" and not sql and not rebuild:
+                old = draw(st.sampled_from(names))
+                if old != order and not renames:
+                    renames[f"t.{old}"] = f"r{version}"
+                    columns = {(f"r{version}" if name == old else name): kind for name, kind in columns.items()}
+                    readable = dict(columns) if sql else readable
+            elif what == "add":
+                columns[f"c{version}"] = "String"
+            elif what == "give up" and len(names) > 2:
+                name = draw(st.sampled_from([name for name in names if name != order]))
+                if name not in rebuild and name not in set(renames.values()) and not sql:
+                    del columns[name]
+            elif what == "key":
+                order = draw(st.sampled_from(["id", *[name for name in names if name in readable and name in columns]]))
+            elif what == "fill" and not renames:
+                name = draw(st.sampled_from([*texts, f"f{version}"]))
+                sources = [draw(st.sampled_from(sorted(readable))) for _ in range(2)]
+                rebuild[name] = f"concat(toString({sources[0]}), '{version}', arrayMap({sources[0]} -> toString({sources[0]}), [{sources[1]}])[1])"
+                columns[name] = "String"
+            elif what == "where" and not renames:
+                where = f"id % {draw(st.integers(5, 9))} != 1"
+            elif what == "sql" and not renames and not rebuild and where is None and texts:
+                column = draw(st.sampled_from([name for name in texts if name in columns] or [""]))
+                if column and column != order:
+                    sql = [one.format(c=column) for one in draw(st.lists(st.sampled_from(SQL), min_size=1, max_size=2))]
+        if sql and order != tables[-1].engine.model_dump().get("order_by", [""])[0] and order in str(sql):
+            sql = []
+        order = order if order == "id" or order in columns else "id"
+        fields = {"t": Rebuild(columns=rebuild, where=where)} if rebuild or where else {}
+        tables.append(_table(columns, order))
+        migrations.append(Migration(version, rebuild=fields, renames=renames, sql=sql))
+    return Chain(tuple(tables), tuple(migrations))
+
+
+def _table(columns: dict[str, str], order: str) -> Table:
+    return Table("t", [Column("id", "UInt64"), *(Column(name, kind) for name, kind in columns.items())], engine=MergeTree(order_by=[order]))
+
+
+def forms(engine: EmbeddedEngine, schema: Schema) -> dict[str, LockedForm]:
+    name = fresh_name("lock")
+    engine.command(f"CREATE DATABASE {quoted(name)}")
+    found: dict[str, LockedForm] = {}
+    for table in schema.tables:
+        engine.command(create_table_sql(table, name))
+        text = engine.command(f"SELECT create_table_query FROM system.tables WHERE database = '{name}' AND name = '{table.name}' FORMAT TSVRaw")
+        form = split_create(text.strip(), name)
+        assert not isinstance(form, UnsupportedForm)
+        found[table.name] = form
+    engine.command(f"DROP DATABASE {quoted(name)} SYNC")
+    return found
+
+
+def package(engine: EmbeddedEngine, chain: Chain, folder: Path) -> str:
+    """The chain's migrations as modules, with a lock file; importable from ``folder``."""
+    name = fresh_name("law_migrations")
+    home = folder / name
+    home.mkdir()
+    for migration in chain.migrations:
+        fields = migration.model_dump(exclude_defaults=True)
+        rebuild = {table: f"Rebuild(**{value!r})" for table, value in fields.pop("rebuild", {}).items()}
+        listed = ", ".join(f"{table!r}: {text}" for table, text in rebuild.items())
+        text = f"from aaiclick import Migration, Rebuild\nmigration = Migration(**{fields!r}, rebuild={{{listed}}})\n"
+        (home / f"{migration.version:04d}_change.py").write_text(text, encoding="utf-8")
+    versions = tuple(LockedVersion(version, forms(engine, chain.schema(version))) for version in range(1, len(chain.tables) + 1))
+    (home / LOCK_FILE).write_text(dump_lock(Lock("law", versions)), encoding="utf-8")
+    return name
+
+
+def state(engine: EmbeddedEngine, database: str, declared: Schema) -> tuple[dict[str, str], dict[str, str]]:
+    """Definitions and rows over the declared columns by name: what is surplus is as its last version left it."""
+    texts: dict[str, str] = {}
+    held: dict[str, str] = {}
+    for table in ("t", "sink"):
+        declared_names = ", ".join(f"'{column.name}'" for own in declared.tables if own.name == table for column in own.columns)
+        where = f"database = '{database}' AND table = '{table}' AND name IN ({declared_names})"
+        sql = f"SELECT name, type, default_expression FROM system.columns WHERE {where} ORDER BY name FORMAT TSV"
+        texts[table] = engine.command(sql)
+        texts[table] += engine.command(f"SELECT sorting_key, engine FROM system.tables WHERE database = '{database}' AND name = '{table}' FORMAT TSV")
+        names = [line.split("\t")[0] for line in engine.command(sql).splitlines()]
+        listed = ", ".join(f"toString({quoted(name)})" for name in names)
+        held[table] = engine.command(f"SELECT tuple({listed}) AS row FROM {quoted(database)}.{table} ORDER BY toString(row) FORMAT TSV")
+    return texts, held
+
+
+@settings(max_examples=int(os.environ.get("AAICLICK_LAW_EXAMPLES", "6")))
+@given(chain=chains())
+def test_a_jump_is_its_chain(aaiclick_engine: EmbeddedEngine, tmp_path_factory: object, chain: Chain) -> None:
+    import sys
+
+    folder = tmp_path_factory.mktemp("law")  # type: ignore[attr-defined]
+    engine, last = aaiclick_engine, len(chain.tables)
+    sys.path.insert(0, str(folder))
+    databases = [fresh_name("chain"), fresh_name("jump")]
+    policy = Policy.lossless().allow("drop-rows t", *(f"run-sql {version:04d}_change.py" for version in range(2, last + 1)))
+    policy = policy.allow(*(f"run-sql migration {version}" for version in range(2, last + 1)))
+    try:
+        source = package(engine, chain, folder)
+        found = []
+        for database in databases:
+            engine.command(f"CREATE DATABASE {quoted(database)}")
+            client = engine.client(database=database)
+            ensure_schema(client, chain.schema(1))
+            client.command("INSERT INTO t (id, a, s, b) SELECT number, number * 7, concat('s', toString(number)), toString(number % 4) FROM numbers(20)")
+            if database == databases[0]:
+                for version in range(2, last + 1):
+                    ensure_schema(client, chain.schema(version, list(chain.migrations[: version - 1])), policy=policy)
+            else:
+                report = ensure_schema(client, chain.schema(last, source), policy=policy)
+                if not any(migration.sql for migration in chain.migrations):
+                    assert sum(step.strategy == "rebuild" for step in report.steps) <= 1
+                assert ensure_schema(client, chain.schema(last, source), policy=policy).steps == ()
+            found.append(state(engine, database, chain.schema(last)))
+            client.close()
+        assert found[0] == found[1]
+    finally:
+        sys.path.remove(str(folder))
+        for database in databases:
+            engine.command(f"DROP DATABASE IF EXISTS {quoted(database)} SYNC")
