@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from aaiclick.api.carry_out import Site, carry_out
 from aaiclick.api.moves import account_of
 from aaiclick.api.report import Report
-from aaiclick.api.survey import Survey, Surveyed, digest_of, dump_forms, make_plan, residual, spec_differences, survey, warm
+from aaiclick.api.survey import Survey, Surveyed, dump_forms, live_digest, make_plan, residual, spec_differences, survey, warm
 from aaiclick.apply.interrupted import let_go
 from aaiclick.apply.kept import drop_expired, next_expiry
 from aaiclick.apply.lease import acquire, guarded, release
@@ -17,6 +17,7 @@ from aaiclick.apply.leftovers import clean_leftovers
 from aaiclick.apply.mark import find_marks
 from aaiclick.apply.options import ApplyOptions
 from aaiclick.apply.owner import Owner
+from aaiclick.apply.reattach import reattach
 from aaiclick.apply.record_cache import CacheEntry, update_cache
 from aaiclick.apply.records import Record, append, ensure_tables
 from aaiclick.catalog.forms import Form
@@ -152,9 +153,18 @@ def _under_lease(run: Run, database: str, planned: Surveyed | None, started: flo
     return report
 
 
+def _allowed_tables(policy: Policy, key: str) -> frozenset[str]:
+    """The tables for which ``<key> <table>`` is allowed."""
+    return frozenset(each.removeprefix(f"{key} ") for each in policy.allowed if each.startswith(f"{key} "))
+
+
 def _apply(run: Run, database: str, planned: Surveyed | None, nonce: str, started: float) -> Routine[Report]:
     """Under the lease: what was planned before is only carried out if nobody changed anything in between."""
-    options = ApplyOptions(keep_old_seconds=int(run.policy.keep_old.total_seconds()))
+    options = ApplyOptions(
+        keep_old_seconds=int(run.policy.keep_old.total_seconds()),
+        writers_stopped=_allowed_tables(run.policy, "writers-stopped"),
+        closed=_allowed_tables(run.policy, "keep-writers-out"),
+    )
     # First of all what a killed run left: until then the tables look neither like before nor like after.
     yield from clean_leftovers(database, options)
     yield from sweep_stale_scratch(database, embedded=run.embedded)
@@ -172,7 +182,9 @@ def _apply(run: Run, database: str, planned: Surveyed | None, nonce: str, starte
     left, forms = residual(run.schema, catalog, carried.last.forms)
     if left:
         raise DriftRemainsError(run.schema.name, left)
-    digest = digest_of(run.schema, catalog)
+    digest = yield from live_digest(run.schema, catalog)
+    # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has ended.
+    yield from reattach(database, {table.name for table in run.schema.tables}, options)
     yield from ensure_tables(database)
     seconds = (yield from _now()) - started
     if verdict.run or not _recorded(planned, digest):

@@ -1,31 +1,197 @@
-"""``rollback_schema``: the way back to a table that a rebuild kept."""
+"""``rollback_schema``: the way back to the version before, with the rows that came since."""
 
 from __future__ import annotations
 
-from aaiclick.api.drive import drive, drive_async
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from aaiclick.api.back import Way, find_way
+from aaiclick.api.drive import Make, drive, drive_async, policy_for
 from aaiclick.api.report import Report
-from aaiclick.api.survey import survey
-from aaiclick.errors import SchemaError, SpecError
-from aaiclick.routine import AsyncConnection, Connection, Routine
+from aaiclick.api.survey import digest_of, survey
+from aaiclick.apply.interrupted import let_go
+from aaiclick.apply.kept import next_expiry
+from aaiclick.apply.lease import acquire, guarded, release
+from aaiclick.apply.leftovers import clean_leftovers
+from aaiclick.apply.mark import find_marks
+from aaiclick.apply.options import ApplyOptions, Site
+from aaiclick.apply.owner import Owner, this_process
+from aaiclick.apply.record_cache import CacheEntry, update_cache
+from aaiclick.apply.records import Record, append
+from aaiclick.apply.rollback import restore_table
+from aaiclick.apply.statements import drop_table
+from aaiclick.catalog.read import read_catalog
+from aaiclick.errors import HazardNotAllowedError, LeaseLostError, SchemaError
+from aaiclick.events import StepDone, StepStarted
+from aaiclick.routine import AsyncConnection, Clock, Connection, Emit, Interruption, OnEvent, Routine
 from aaiclick.specs.schema import Schema
+from aaiclick.version import VERSION
 
 
-def rollback_schema(client: object, schema: Schema, to: int, database: str | None = None) -> Report:
-    """Go back to version ``to``. Needs the old tables that the rebuilds since then have kept (``Policy.lossless(keep_old=...)``);
-    ``SchemaError`` where they are not there: nothing is changed then."""
-    return drive(client, lambda connection: _rollback(connection, schema, to, database), "rollback_schema")
+SHORTEST = 3600
+"""Seconds that the newer table is kept at least: a run that goes on after a kill knows by it what is done already."""
 
 
-async def rollback_schema_async(client: object, schema: Schema, to: int, database: str | None = None) -> Report:
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What one call of ``rollback_schema`` was given."""
+
+    schema: Schema
+    database: str | None
+    to: int | None
+    allow: frozenset[str]
+    dry_run: bool
+    owner: Owner
+    embedded: bool
+    keep_seconds: int
+
+
+def rollback_schema(
+    client: object,
+    schema: Schema,
+    to: int | None = None,
+    database: str | None = None,
+    allow: Collection[str] = (),
+    dry_run: bool = False,
+    on_event: OnEvent | None = None,
+) -> Report:
+    """Go back to the version before, or say why that is not possible; nothing is changed then.
+
+    Tables that a rebuild replaced come back as they were, from the old ones that were kept (``Policy(keep_old=...)``, one day by
+    default), and the rows that came since are carried over. ``report.notes`` says what is not put back. ``to`` has to be the version
+    that the database came from. ``allow`` takes the names that a refusal gives: ``"deletes <table>"`` (rows deleted or changed since are
+    there again as they were), ``"values <table>"`` (values that the old columns cannot hold), ``"partial <schema>"`` (some objects
+    stay as they are). ``dry_run`` only looks.
+
+    Deploy the code of the older version first: the newer one would migrate forward again at its next start.
+
+    Raises ``SchemaError`` where there is no way back, ``HazardNotAllowedError`` where something has to be allowed, ``ApplyError`` where
+    carrying it out failed (run again).
+    """
+    return drive(client, _make(schema, to, database, allow, dry_run), "rollback_schema", on_event)
+
+
+async def rollback_schema_async(
+    client: object,
+    schema: Schema,
+    to: int | None = None,
+    database: str | None = None,
+    allow: Collection[str] = (),
+    dry_run: bool = False,
+    on_event: OnEvent | None = None,
+) -> Report:
     """The async twin of ``rollback_schema``."""
-    return await drive_async(client, lambda connection: _rollback(connection, schema, to, database), "rollback_schema_async")
+    return await drive_async(client, _make(schema, to, database, allow, dry_run), "rollback_schema_async", on_event)
 
 
-def _rollback(connection: Connection | AsyncConnection, schema: Schema, to: int, database: str | None) -> Routine[Report]:
-    found = yield from survey(schema, database)
-    if found.record is None:
-        raise SchemaError(f"{schema.name} has no version record in {found.catalog.database}: there is nothing to go back from")
-    live = found.record.version or 0
-    if not 1 <= to < live:
-        raise SpecError("to", f"{schema.name} is at v{live}: a version from 1 to {live - 1} is needed, not {to}")
-    raise SchemaError(f"{schema.name} is at v{live}, and no table of v{to} was kept: the way back is to restore a backup")
+def _make(schema: Schema, to: int | None, database: str | None, allow: Collection[str], dry_run: bool) -> Make[Report]:
+    def make(connection: Connection | AsyncConnection) -> Routine[Report]:
+        keep = int(policy_for(None, connection.embedded).keep_old.total_seconds())
+        return rollback(Back(schema, database, to, frozenset(allow), dry_run, this_process(), connection.embedded, keep))
+
+    return make
+
+
+def rollback(back: Back) -> Routine[Report]:
+    """Look, refuse or carry out."""
+    started = yield from _now()
+    found = yield from survey(back.schema, back.database)
+    database = found.catalog.database
+    # After a kill the tables are neither here nor there: they are put right first, under the lease.
+    if back.dry_run or not (yield from find_marks(database)):
+        way = yield from find_way(found, back.to)
+        if back.dry_run:
+            return _report(way, (yield from _now()) - started, done=False)
+        _require_allowed(back, way)
+    lease = yield from acquire(database, back.owner, embedded=back.embedded)
+    assert lease is not None
+    try:
+        report = yield from guarded(_carry_out(back, database, lease.nonce, started), lease)
+    except LeaseLostError:
+        raise
+    except Interruption:
+        yield from let_go(lease)
+        raise
+    except Exception:
+        yield from release(lease)
+        raise
+    yield from release(lease)
+    return report
+
+
+def _require_allowed(back: Back, way: Way) -> None:
+    blocked = [restore.blocked for restore in way.restores if restore.blocked]
+    if blocked:
+        raise SchemaError(f"{back.schema.name} cannot go back to v{way.to}: {'; '.join(blocked)}. Nothing was changed: restore a backup")
+    refused = [(key, words) for key, words in way.refusals if key not in back.allow]
+    if refused:
+        command = "aaiclick rollback"
+        raise HazardNotAllowedError(back.schema.name, tuple(words for _, words in refused), tuple(key for key, _ in refused), command)
+
+
+def _carry_out(back: Back, database: str, nonce: str, started: float) -> Routine[Report]:
+    options = ApplyOptions(keep_old_seconds=max(back.keep_seconds, SHORTEST))
+    yield from clean_leftovers(database, options)
+    way = yield from find_way((yield from survey(back.schema, database)), back.to)
+    _require_allowed(back, way)
+    said: list[str] = []
+    for name in way.done:
+        yield from drop_table(database, name)
+    for number, (step, restore) in enumerate(zip(way.steps, way.restores, strict=True), 1):
+        begun = yield from _now()
+        yield Emit(StepStarted(number, len(way.steps), step.object, step.change, step.strategy, step.rows))
+        done = yield from restore_table(restore, Site(database, nonce, options))
+        yield Emit(StepDone(number, len(way.steps), step.object, step.strategy, done.rows, (yield from _now()) - begun))
+        said += done.notes
+    names = tuple(sorted({item.name for item in back.schema.objects} | set(way.found.catalog.objects)))
+    digest = digest_of(back.schema, (yield from read_catalog(database, names)))
+    seconds = (yield from _now()) - started
+    yield from append(database, _record(back, way, digest, seconds))
+    due = yield from next_expiry(database)
+    yield from update_cache(database, back.schema.name, CacheEntry(way.to, way.earlier.spec if way.earlier else "", digest, due=due))
+    return _report(way, (yield from _now()) - started, done=True, said=tuple(said))
+
+
+def _record(back: Back, way: Way, digest: str, seconds: float) -> Record:
+    earlier = way.earlier
+    return Record(
+        schema=back.schema.name,
+        version=way.to,
+        state="rolled back",
+        spec=earlier.spec if earlier else "",
+        objects=digest,
+        forms=earlier.forms if earlier else "",
+        plan="",
+        who=str(back.owner),
+        seconds=seconds,
+        library=VERSION,
+        migrations=earlier.migrations if earlier else "",
+        oldest_code=earlier.oldest_code if earlier else None,
+        from_version=way.live,
+    )
+
+
+def _report(way: Way, seconds: float, *, done: bool, said: tuple[str, ...] = ()) -> Report:
+    return Report(
+        schema=way.found.schema.name,
+        database=way.database,
+        from_version=way.live,
+        to_version=way.to,
+        steps=way.steps if done else (),
+        pending=() if done else way.steps,
+        reasons=() if done else tuple(_reason(way, step.object) for step in way.steps),
+        notes=(*way.notes, *said),
+        in_sync=done,
+        duration=seconds,
+    )
+
+
+def _reason(way: Way, table: str) -> str:
+    words = [f"{words} (--allow '{key}')" for key, words in way.refusals if key.endswith(f" {table}")]
+    words += [restore.blocked for restore in way.restores if restore.kept.table == table and restore.blocked]
+    return "; ".join(words) or "not asked for: this is a dry run"
+
+
+def _now() -> Routine[float]:
+    rows = yield Clock()
+    return float(rows[0][0] or 0)

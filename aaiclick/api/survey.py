@@ -15,9 +15,10 @@ from aaiclick.apply.records import Record, read_latest
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, ServerFacts, TableForm
 from aaiclick.catalog.normal import normal
-from aaiclick.catalog.read import read_catalog, server_facts
+from aaiclick.catalog.read import MOST_NAMES, read_catalog, server_facts
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.plan.diff import diff_table
+from aaiclick.plan.families import family_stamp
 from aaiclick.plan.history_checks import Released, check_applied, released
 from aaiclick.plan.lockfile import Lock
 from aaiclick.plan.model import Plan
@@ -63,14 +64,15 @@ class Surveyed:
     forms: Mapping[str, Form]
 
 
-def survey(schema: Schema, database: str | None, skipped: frozenset[str] = frozenset()) -> Routine[Survey]:
-    """Read the catalogue and the record. ``skipped``: what a policy allows by name, as far as it says ``skip <migration>:<statement>``."""
+def survey(schema: Schema, database: str | None, skipped: frozenset[str] = frozenset(), trusting: bool = False) -> Routine[Survey]:
+    """Read the catalogue and the record. ``skipped``: what a policy allows by name, as far as it says ``skip <migration>:<statement>``.
+    ``trusting``: what the record says was applied is not held against the code."""
     known = released(schema)
     former = former_names(known.scripts)
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else _names(schema, known.lock, former)
     catalog = yield from _catalog(database, names)
     record = yield from read_latest(catalog.database, schema.name)
-    if record is not None and record.version is not None and schema.version is not None:
+    if record is not None and record.version is not None and schema.version is not None and not trusting:
         check_applied(schema.name, record.migrations, min(record.version, schema.version), known)
     live = live_version(schema, catalog, record.version if record else None, record is not None, known.lock, former, record.migrations if record else "")
     ledger = Ledger()
@@ -151,7 +153,7 @@ def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tup
         known[item.name] = forms.get(item.name, live.form)
     for table in schema.tables:
         live, declared = live_source(table, catalog), known.get(table.name)
-        if live is not None and isinstance(live.form, TableForm) and isinstance(declared, TableForm):
+        if live is not None and isinstance(live.form, TableForm) and isinstance(declared, TableForm) and declared is not live.form:
             changes = diff_table(live.form, make_target(table, declared, live.form))
             differences.extend(f"{table.name}: {change.words}" for change in changes)
     return tuple(differences), known
@@ -204,21 +206,35 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     """One query: the definitions of what is declared, and the record's cache in the comment of ``schema_version``. It always looks at the
     tables themselves (someone may have dropped one); no lock, no write, no scratch."""
     where = "database = {database:String}" if database is not None else "database = currentDatabase()"
-    listed = ", ".join(f"{{n{place}:String}}" for place in range(len(schema.objects) + 1))
-    parameters: dict[str, str | int] = {f"n{place}": name for place, name in enumerate([RECORDS, *(item.name for item in schema.objects)])}
-    if database is not None:
-        parameters["database"] = database
-    sql = f"SELECT name, create_table_query, if(name = {{n0:String}}, comment, ''), database FROM system.tables WHERE {where} AND name IN ({listed})"
-    rows = yield Query(sql, parameters)
-    texts = {text(row[0]): text(row[1]) for row in rows if row[0] != RECORDS}
+    wanted = [RECORDS, *(item.name for item in schema.objects)]
+    parameters: dict[str, str | int] = {} if database is None else {"database": database}
+    if len(wanted) <= MOST_NAMES:
+        where += f" AND name IN ({', '.join(f'{{n{place}:String}}' for place in range(len(wanted)))})"
+        parameters.update({f"n{place}": name for place, name in enumerate(wanted)})
+    rows = yield Query(f"SELECT name, create_table_query, comment, database FROM system.tables WHERE {where}", parameters)
+    declared = frozenset(wanted[1:])
+    texts = {text(row[0]): text(row[1]) for row in rows if row[0] in declared}
     comment = next((text(row[2]) for row in rows if row[0] == RECORDS), "")
     entry = parse_cache(comment).get(schema.name)
-    digest = text_digest(texts)
+    digest = _stamped(text_digest(texts), (yield from family_stamp(_families(schema), database)))
     in_sync = entry is not None and (entry.version, entry.spec, entry.objects) == (schema.version, schema.fingerprint, digest)
     if in_sync and entry is not None and entry.due is not None:
         now = cast("float", (yield Clock())[0][0])
         in_sync = now < entry.due
     return Warm(text(rows[0][3]) if rows else database or "", digest, entry, in_sync)
+
+
+def live_digest(schema: Schema, catalog: Catalog) -> Routine[str]:
+    """``digest_of``, with the state of the tables of its families."""
+    return _stamped(digest_of(schema, catalog), (yield from family_stamp(_families(schema), catalog.database)))
+
+
+def _stamped(digest: str, stamp: str) -> str:
+    return f"{digest}+{stamp}" if stamp else digest
+
+
+def _families(schema: Schema) -> list[TableFamily]:
+    return [item for item in schema.objects if isinstance(item, TableFamily)]
 
 
 def digest_of(schema: Schema, catalog: Catalog) -> str:

@@ -27,6 +27,7 @@ from aaiclick.apply.requirements import require_rebuildable
 from aaiclick.apply.staging import create_from, staging_form
 from aaiclick.apply.statements import ddl, drop_table, system_merges
 from aaiclick.apply.swap import exchange, require_exchange
+from aaiclick.apply.way_back import at_exchange, remember_blocks
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.events import Note
 from aaiclick.plan.work import AttachWork, CopyColumn, RebuildWork
@@ -50,7 +51,8 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         yield from hold(source)
         yield from create_from(work.form, database, mark.shadow_name, work.settings)
         shadow = yield from need(database, mark.shadow_name)
-        mark = yield from update_mark(database, replace(mark, shadow=shadow.uuid))
+        mark = yield from remember_blocks(database, replace(mark, shadow=shadow.uuid), work.form.settings, source)
+        mark = yield from update_mark(database, mark)
         if fenced:
             yield from system_merges(database, mark.shadow_name, "STOP MERGES")
             yield from raise_fence(source, options.fence_seconds)
@@ -61,7 +63,8 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
             yield from _rehearse(work, source, staging_table(site.nonce, 0, work.table))
         known = yield from changes(source)
         yield from require_settled(database, work.table, stuck_seconds=options.stuck_seconds, limit=options.fence_seconds)
-        mark = yield from update_mark(database, replace(mark, phase="swap", known=tuple(sorted(known))))
+        mark = yield from at_exchange(database, replace(mark, phase="swap", known=tuple(sorted(known))))
+        mark = yield from update_mark(database, mark)
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from aaiclick.apply.chunks import highest
 from aaiclick.apply.drain import drain
-from aaiclick.apply.hold import start_merges
+from aaiclick.apply.fence import lift_fence
+from aaiclick.apply.hold import FENCE, start_merges
 from aaiclick.apply.identity import Part, Physical, parts, physicals
 from aaiclick.apply.kept import KEPT_PREFIX, keep
 from aaiclick.apply.mark import Mark, drop_mark, update_mark
@@ -105,6 +106,8 @@ def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:
     """
     listed = yield from mutations(old.database, old.name)
     if any(not mutation.done for mutation in listed):
+        if f"{FENCE} = " in old.definition:
+            yield from lift_fence(old)  # nobody knows this table any more, and behind a fence no mutation is carried out
         yield from system_merges(old.database, old.name, "START MERGES")  # mutations only: the table's settings still hold merges
         yield from require_settled(old.database, old.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
     for mutation in listed:

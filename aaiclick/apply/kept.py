@@ -14,6 +14,7 @@ from aaiclick.apply.mutations import now
 from aaiclick.apply.names import kept_table
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import ask, ddl, drop_table
+from aaiclick.apply.way_back import forget_blocks
 from aaiclick.catalog.forms import Settings
 from aaiclick.routine import Nonce, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_string
@@ -25,7 +26,10 @@ DAY = 86400
 @dataclass(frozen=True, slots=True)
 class Kept:
     """The comment of a kept table. ``table`` was its name, ``uuid`` its storage, ``replaced_by`` the storage that took its place; ``since``
-    and ``expires`` are Unix seconds (0: it stays until somebody decides, ``reason`` says why); ``saved`` its settings before it was held."""
+    and ``expires`` are Unix seconds (0: it stays until somebody decides, ``reason`` says why); ``saved`` its settings and
+    ``comment`` its comment before it was held. Rows up to its block ``copied`` are those of the new table up to block ``base`` (None: nobody
+    can tell); ``numbered``: the new table has a setting of ours for that.
+    ``back``: it was replaced by a still older one, on the way back."""
 
     table: str
     uuid: str
@@ -34,6 +38,11 @@ class Kept:
     expires: int
     saved: Settings = ()
     reason: str = ""
+    copied: int = -1
+    base: int | None = None
+    numbered: bool = False
+    comment: str = ""
+    back: bool = False
     format: int = 1
 
 
@@ -57,7 +66,21 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
     else:
         name = yield from _free_name(old.database, mark)
         since = int((yield from now()))
-        kept = Kept(mark.table, mark.source, mark.shadow, since, 0 if reason else since + mark.keep_old_seconds, mark.saved, reason)
+        kept = Kept(
+            mark.table,
+            mark.source,
+            mark.shadow,
+            since,
+            0 if reason else since + mark.keep_old_seconds,
+            mark.saved,
+            reason,
+            mark.copied,
+            mark.base if not reason else None,
+            mark.numbered,
+            # A run that was killed between comment and name is begun again: then this is no comment of the user's any more.
+            old.comment if (again := read_kept(old.comment)) is None else again.comment,
+            mark.back,
+        )
         # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second, fence last.
         if f"{FENCE} = " in old.definition:
             yield from lift_fence(old)
@@ -98,6 +121,7 @@ def drop_expired(database: str) -> Routine[tuple[str, ...]]:
     for row in (yield from kept_tables(database)):
         if row.kept.expires and row.kept.expires <= at:
             yield from drop_table(database, row.name)
+            yield from forget_blocks(database, row.kept.table, row.kept.replaced_by)
             dropped.append(row.name)
     return tuple(dropped)
 

@@ -34,7 +34,9 @@ class Mark:
     ``phase``: 'copy' until the exchange may have happened, then 'swap'. ``high``: everything up to this block number of the source is in
     the new table, which is ``rows`` rows of its parts. ``filled``: a staging table with the rows of ``filled_rows`` rows of parts up to
     ``filled_high``, verified; it is moved, never filled again. ``saved``: the settings of the source before it was held. ``known``: the
-    mutations and patch parts it had when it was copied.
+    mutations and patch parts it had when it was copied. ``counts``: the new table keeps block numbers, ``numbered``: because of a setting of
+    ours; at the exchange the copy had reached block ``copied`` of the old table and block ``base`` of the new one (None: not known).
+    ``back``: the new table is an old one that is put back.
     """
 
     name: str
@@ -53,6 +55,11 @@ class Mark:
     filled_high: int = -1
     filled_rows: int = 0
     known: tuple[str, ...] = ()
+    counts: bool = False
+    numbered: bool = False
+    copied: int = -1
+    base: int | None = None
+    back: bool = False
     format: int = FORMAT
 
 

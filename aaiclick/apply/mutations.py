@@ -110,3 +110,8 @@ def now() -> Routine[float]:
     """Unix seconds."""
     rows = yield Clock()
     return float(rows[0][0] or 0)
+
+
+def reads_rows(command: str) -> bool:
+    """True for a mutation that deletes or changes rows, as the engine shows its command; False for one of columns, indexes and the like."""
+    return re.match(r"\(?\s*(DELETE|UPDATE|APPLY|REWRITE)\b", command, re.IGNORECASE) is not None

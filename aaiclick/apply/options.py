@@ -36,7 +36,8 @@ class ApplyOptions:
 
     ``writers_stopped``: tables for which the caller vouches that nobody writes, so that work that needs a fence runs without one on
     servers that have none (``--allow 'writers-stopped <table>'``).
-    ``verify`` compares checksums of every chunk (counts are always compared). ``chunk_rows`` and ``chunk_bytes`` (on disk) bound what
+    ``closed``: tables of which writers may be refused for a whole copy, where deletes or updates have spoilt one
+    (``--allow 'keep-writers-out <table>'``). ``verify`` compares checksums of every chunk (counts are always compared). ``chunk_rows`` and ``chunk_bytes`` (on disk) bound what
     one staging table holds, except that a part is never split. ``copy_threads``: 0 leaves the number of threads to the server.
     ``drain_seconds`` limits the wait for inserts after the exchange, ``fence_seconds`` the same wait while writers are refused,
     ``mutation_seconds`` the wait for mutations of others (0: no limit), ``stuck_seconds`` how long a mutation may fail before it counts
@@ -46,6 +47,7 @@ class ApplyOptions:
 
     keep_old_seconds: int = 0
     writers_stopped: frozenset[str] = frozenset()
+    closed: frozenset[str] = frozenset()
     verify: bool = True
     chunk_rows: int = 5_000_000
     chunk_bytes: int = 1 << 30

@@ -15,12 +15,12 @@ from dataclasses import replace
 from aaiclick.apply.chunks import Chunk, highest
 from aaiclick.apply.copy import Job, SourceChanged, changes, copy_parts, fill, require_unchanged
 from aaiclick.apply.disk import require_room
-from aaiclick.apply.fence import fence_supported, raise_fence
+from aaiclick.apply.fence import fence_supported, lift_fence, raise_fence
 from aaiclick.apply.finish import Filler, finish
 from aaiclick.apply.hold import hold
 from aaiclick.apply.identity import Part, Physical, need, parts
 from aaiclick.apply.mark import Mark, new_mark, update_mark, write_mark
-from aaiclick.apply.mutations import now, require_settled
+from aaiclick.apply.mutations import mutations, now, require_settled
 from aaiclick.apply.options import ApplyOptions, Done, Site
 from aaiclick.apply.projection import Projected, column_types, projected, volatile_columns
 from aaiclick.apply.requirements import require_rebuildable
@@ -28,6 +28,7 @@ from aaiclick.apply.staging import create_from
 from aaiclick.apply.statements import READ, system_merges
 from aaiclick.apply.swap import exchange, require_exchange, undo
 from aaiclick.apply.verify import hashable
+from aaiclick.apply.way_back import at_exchange, remember_blocks
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.events import Note
 from aaiclick.plan.work import RebuildWork
@@ -36,6 +37,7 @@ from aaiclick.specs.quoting import qualified
 
 _ROUNDS = 4
 """Copies of what came meanwhile, before the exchange: each shorter than the one before."""
+_CLOSINGS = 20
 
 
 def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
@@ -45,25 +47,31 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     """
     for attempt in itertools.count(1):
         try:
-            return (yield from _rebuild(work, site))
+            return (yield from _rebuild(work, site, closed=attempt > 1 and work.table in site.options.closed))
         except SourceChanged as error:
             if attempt > site.options.restarts:
-                raise ApplyError(f"{error}, {attempt} times in a row. The table is as it was: stop deletes and updates while it is rebuilt") from error
+                raise ApplyError(
+                    f"{error}, {attempt} times in a row. The table is as it was: stop deletes and updates while it is rebuilt,"
+                    f" or have writers refused for as long: aaiclick migrate --allow 'keep-writers-out {work.table}'"
+                ) from error
             yield Emit(Note(f"{error}: the copy begins again", "warning"))
     raise AssertionError
 
 
-def _rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
+def _rebuild(work: RebuildWork, site: Site, *, closed: bool) -> Routine[Done]:
     database, options = site.database, site.options
     source = yield from need(database, work.table)
-    fenced = yield from _preflight(work, source, options)
+    fenced = yield from preflight(work, source, options)
     total = yield from parts(source)
     yield from require_room(source, sum(part.bytes for part in total), options.disk_factor)
     mark = yield from write_mark(database, new_mark(work, source, site))
     try:
         yield from hold(source)
-        mark, job, notes = yield from _prepare(work, source, mark, site)
-        mark, rows = yield from _copy(job, mark, fenced)
+        if closed and (yield from fence_supported()):
+            yield from _close(source, options)
+            fenced = False  # it is up already
+        mark, job, notes = yield from prepare(work, source, mark, site)
+        mark, rows = yield from copy_up(job, mark, fenced)
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)
@@ -76,7 +84,21 @@ def _rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     return Done(rows + end.rows, end.kept, (*notes, *end.notes))
 
 
-def _preflight(work: RebuildWork, source: Physical, options: ApplyOptions) -> Routine[bool]:
+def _close(source: Physical, options: ApplyOptions) -> Routine[None]:
+    """Refuse writers, deletes and updates before the first row is copied. A table behind a fence carries out no mutation either, so those
+    that were under way have to end first: settings hold merges meanwhile, mutations go on."""
+    for _ in range(_CLOSINGS):
+        yield from system_merges(source.database, source.name, "START MERGES")
+        yield from require_settled(source.database, source.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
+        yield from raise_fence(source, options.fence_seconds)
+        if all(each.done for each in (yield from mutations(source.database, source.name))):
+            yield from system_merges(source.database, source.name, "STOP MERGES")
+            return
+        yield from lift_fence(source)
+    raise ApplyError(f"{source.name}: deletes or updates came in {_CLOSINGS} times while writers were being locked out. Run again")
+
+
+def preflight(work: RebuildWork, source: Physical, options: ApplyOptions) -> Routine[bool]:
     """Refuse what cannot be done safely, before anything is touched; whether a fence is used."""
     yield from require_rebuildable(source, work.form)
     yield from require_exchange(source.database)
@@ -94,11 +116,13 @@ def _preflight(work: RebuildWork, source: Physical, options: ApplyOptions) -> Ro
     )
 
 
-def _prepare(work: RebuildWork, source: Physical, mark: Mark, site: Site) -> Routine[tuple[Mark, Job, tuple[str, ...]]]:
+def prepare(work: RebuildWork, source: Physical, mark: Mark, site: Site) -> Routine[tuple[Mark, Job, tuple[str, ...]]]:
+    """Make the shadow of a held table; the mark with its UUID, the copy that is to be made, and notes on it."""
     database = site.database
     yield from create_from(work.form, database, mark.shadow_name, work.settings)
     shadow = yield from need(database, mark.shadow_name)
-    mark = yield from update_mark(database, replace(mark, shadow=shadow.uuid))
+    mark = yield from remember_blocks(database, replace(mark, shadow=shadow.uuid), work.form.settings)
+    mark = yield from update_mark(database, mark)
     # Rows that the new TTL lets expire are its business once it is live; until then what was counted has to stay.
     yield from system_merges(database, mark.shadow_name, "STOP TTL MERGES")
     if work.ordered:
@@ -120,8 +144,8 @@ def make_job(work: RebuildWork, source: Physical, site: Site) -> Routine[tuple[J
     return Job(site, work, source, checked, known, itertools.count(), started), notes
 
 
-def _copy(job: Job, mark: Mark, fenced: bool) -> Routine[tuple[Mark, int]]:
-    """Fill the shadow up to a block number and say so in the mark; the rows written."""
+def copy_up(job: Job, mark: Mark, fenced: bool, already: int = 0) -> Routine[tuple[Mark, int]]:
+    """Fill the shadow, which holds ``already`` rows, up to a block number and say so in the mark; the rows written."""
     written = 0
     copied: list[Part] = []
     for _ in range(_ROUNDS):
@@ -137,9 +161,10 @@ def _copy(job: Job, mark: Mark, fenced: bool) -> Routine[tuple[Mark, int]]:
         copied += new
     yield from require_unchanged(job, copied)
     if job.work.form.engine == "MergeTree":
-        yield from _require_rows(job, mark, written)
+        yield from _require_rows(job, mark, already + written)
     covered = sum(part.rows for part in copied)
     mark = replace(mark, phase="swap", high=highest(copied), rows=covered, known=tuple(sorted(job.known)))
+    mark = yield from at_exchange(job.site.database, mark)
     return (yield from update_mark(job.site.database, mark)), written
 
 

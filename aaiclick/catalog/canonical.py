@@ -77,20 +77,27 @@ def clone(scratch: Scratch, form: TableForm, name: str) -> Routine[str]:
 
 def canonical_forms(scratch: Scratch, forms: Sequence[TableForm], suffix: str = "~live") -> Routine[dict[str, Form]]:
     """What the engine makes today of texts that it wrote in the past: each live table created empty in scratch (``suffix`` behind its
-    name) and read back. Where two forms differ only before this, nothing differs. A table that cannot be made stays as it is."""
-    made: dict[str, TableForm] = {}
+    name) and read back, once for tables that differ in their names only. Where two forms differ only before this, nothing differs. A table
+    that cannot be made stays as it is."""
+    made: dict[TableForm, str] = {}
     for form in forms:
+        plain = dataclasses.replace(form, name="")
+        if plain in made:
+            continue
         try:
             yield from clone(scratch, form, form.name + suffix)
         except (StatementError, UnsupportedObjectError):
             continue
-        made[form.name + suffix] = form
-    again = yield from read_forms(scratch, list(made))
+        made[plain] = form.name + suffix
+    again = yield from read_forms(scratch, list(made.values()))
     found: dict[str, Form] = {form.name: form for form in forms}
-    for name, form in made.items():
-        read = again.get(name)
+    for form in forms:
+        read = again.get(made.get(dataclasses.replace(form, name=""), ""))
         if isinstance(read, TableForm):
-            found[form.name] = dataclasses.replace(read, name=form.name, engine=form.engine, arguments=_kept_arguments(form, read))
+            kept = tuple(pair for pair in form.settings if scratch_unfit(*pair))
+            found[form.name] = dataclasses.replace(
+                read, name=form.name, engine=form.engine, arguments=_kept_arguments(form, read), settings=(*read.settings, *kept)
+            )
     return found
 
 

@@ -122,7 +122,7 @@ def _concealed(pairs: Settings, live: Mapping[str, str]) -> Settings:
 
 
 def _hide(declared: str, live: str) -> str:
-    if HIDDEN not in live:
+    if HIDDEN not in live or HIDDEN in declared:
         return declared
     pattern = ".*".join(re.escape(part) for part in live.split(HIDDEN))
     if re.fullmatch(pattern, declared, re.DOTALL):

@@ -4,6 +4,7 @@
 - a primary key equal to the sort key says nothing;
 - ``n.x`` and `` `n.x` `` are one column in a key or an index, where a column is called so;
 - one pair of parentheses around a whole index expression, constraint, default or TTL says nothing;
+- an EPHEMERAL without a value has its type's default, which the engine writes down with the first ALTER;
 - settings have no order; ``true`` is 1, and a number may stand in quotes or with a point;
 - ``table_readonly`` is a fence that comes and goes, not a part of the definition.
 
@@ -20,8 +21,8 @@ from aaiclick.catalog.cursor import Cursor
 from aaiclick.catalog.engine_clauses import read_engine, table_form
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, DictionaryForm, Form, IndexForm, Settings, TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.render import engine_tail
-from aaiclick.catalog.tokens import Tokens, grouped, identifier, unquote
-from aaiclick.specs.quoting import quote_name
+from aaiclick.catalog.tokens import Tokens, grouped, identifier, split_top, unquote
+from aaiclick.specs.quoting import quote_name, quote_string
 
 FENCE_SETTINGS = frozenset({"table_readonly"})
 _INTEGER = re.compile(r"-?[0-9]+\Z")
@@ -36,6 +37,7 @@ def normal(form: TableForm) -> TableForm:
     primary_key = normal_key(_whole_names(form.primary_key, dotted))
     return dataclasses.replace(
         form,
+        arguments=_arguments(form),
         columns=tuple(normal_column(column) for column in form.columns),
         indexes=tuple(normal_index(index, dotted) for index in form.indexes),
         constraints=tuple(ConstraintForm(entry.name, entry.kind, bare(entry.expression)) for entry in form.constraints),
@@ -70,6 +72,8 @@ def inner_form(view: ViewForm) -> TableForm:
 def normal_column(column: ColumnForm) -> ColumnForm:
     """A column without needless parentheses, its settings in order."""
     expression, ttl, settings = bare(column.expression), bare(column.ttl), normal_settings(column.settings)
+    if column.kind == "EPHEMERAL" and expression == f"defaultValueOfTypeName({quote_string(column.type)})":
+        expression = ""
     if (expression, ttl, settings) == (column.expression, column.ttl, column.settings):
         return column
     return dataclasses.replace(column, expression=expression, ttl=ttl, settings=settings)
@@ -136,6 +140,13 @@ def normal_value(value: str) -> str:
         number = float(plain)
         return str(int(number)) if number.is_integer() else repr(number)
     return _disk(value) if value.startswith("disk(") else value
+
+
+def _arguments(form: TableForm) -> str:
+    """``SummingMergeTree((k))`` is ``SummingMergeTree(k)``."""
+    if not form.engine.endswith(("SummingMergeTree", "CoalescingMergeTree")) or "(" not in form.arguments:
+        return form.arguments
+    return ", ".join(normal_key(piece) if piece.startswith("(") else piece for piece in split_top(form.arguments))
 
 
 def _disk(text: str) -> str:

@@ -116,12 +116,12 @@ def _projection(table: str, projection: ProjectionForm) -> Projection:
         if cursor.accept("TYPE") and not cursor.done:
             return Projection(projection.name, index=expression, type=cursor.rest())
     elif cursor.at_op("("):
-        query = cursor.group().rest()
-        if cursor.done:
+        query, tail = cursor.group().rest(), Cursor(tokens, cursor.position)
+        if tail.done:
             return Projection(projection.name, query)
-        if cursor.accept("WITH", "SETTINGS") and cursor.at_op("("):
-            settings = setting_values(table, read_settings(cursor.group()))
-            if cursor.done:
+        if tail.accept("WITH", "SETTINGS") and tail.at_op("("):
+            settings = setting_values(table, read_settings(tail.group()))
+            if tail.position == len(tokens):
                 return Projection(projection.name, query, settings=settings)
     raise UnsupportedObjectError(table, f"projection {projection.name} has a clause that cannot be declared")
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, TypedDict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar, TypedDict
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 from typing_extensions import Unpack
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
 from aaiclick.specs.columns import Column, Constraint, Index, Projection
 from aaiclick.specs.engines import AnyEngine, MergeTree
+
+if TYPE_CHECKING:
+    from aaiclick.specs.from_arrow import ArrowField
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _CALL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\(([^()]*)\)\Z")
@@ -62,6 +66,45 @@ class Table(Spec):
             _unique(name, noun, names)
         _unique(name, "renamed_from", [column.renamed_from for column in self.columns if column.renamed_from])
         self._check_keys()
+
+    @classmethod
+    def from_model(cls, model: type[BaseModel], name: str | None = None, types: Mapping[str, str] | None = None, **fields: Unpack[TableFields]) -> Table:
+        """A table with a column for each field of a pydantic model. ``name`` defaults to the model's (``HttpRequest``: ``http_request``),
+        ``types`` says another ClickHouse type for single fields; everything else is what ``Table`` takes.
+
+        Raises ``SpecError`` where a field has no type in ClickHouse.
+        """
+        from aaiclick.specs.from_model import model_columns, table_name
+
+        return cls(name or table_name(model), model_columns(model, types), **fields)
+
+    @classmethod
+    def from_arrow(
+        cls, schema: Iterable[ArrowField], name: str, types: Mapping[str, str] | None = None, nullable: bool = True, **fields: Unpack[TableFields]
+    ) -> Table:
+        """A table with a column for each field of a ``pyarrow.Schema``. ``types`` as in ``from_model``; ``nullable=False``: no field holds
+        NULL, whatever the schema allows.
+
+        Raises ``SpecError`` where a field has no type in ClickHouse.
+        """
+        from aaiclick.specs.from_arrow import arrow_columns
+
+        return cls(name, arrow_columns(schema, types, nullable), **fields)
+
+    def to_model(self, name: str | None = None) -> type[BaseModel]:
+        """A pydantic model of a row as an INSERT takes it: without MATERIALIZED and ALIAS columns; what has a DEFAULT may be left out."""
+        from aaiclick.specs.from_model import columns_model
+
+        return columns_model(name or "".join(part.capitalize() for part in re.split(r"\W|_", self.name)), self.columns)
+
+    def to_arrow(self) -> object:
+        """A ``pyarrow.Schema`` of a row as an INSERT takes it; ``Table.from_arrow`` gives the same column types again.
+
+        Raises ``SpecError`` where pyarrow is not installed, or a type has no counterpart in Arrow.
+        """
+        from aaiclick.specs.from_arrow import arrow_schema
+
+        return arrow_schema(self.columns)
 
     def column(self, name: str) -> Column | None:
         """The column of that name."""

@@ -43,14 +43,23 @@ def _tame(column: ColumnForm, wanted: TableForm | None = None) -> str:
     if new is not None and "String" in column.type and "Array(" not in column.type and "Array(" in new.type:
         return "'[]'"  # the only text that every array type reads
     literal = quote_string(column.type)
+    if new is not None and column.type.startswith("Nullable(") and not new.type.startswith("Nullable("):
+        return f"CAST(defaultValueOfTypeName({quote_string(column.type[len('Nullable(') : -1])}), {literal})"
     if column.type.startswith(_PLAIN) and "SimpleAggregate" not in column.type:
         return f"CAST(toString(number), {literal})"
     return f"defaultValueOfTypeName({literal})"
 
 
 def insertable(form: TableForm) -> list[ColumnForm]:
-    """The columns that an INSERT can name; aggregate states are left to their defaults."""
-    return [column for column in form.columns if column.kind in ("", "DEFAULT") and "AggregateFunction(" not in column.type]
+    """The columns that an INSERT can name; aggregate states are left to their defaults (but for times, which a TTL may look at)."""
+    return [
+        column for column in form.columns if column.kind in ("", "DEFAULT") and ("AggregateFunction(" not in column.type or _held(column).startswith("Date"))
+    ]
+
+
+def _held(column: ColumnForm) -> str:
+    """The type of the values: that inside a SimpleAggregateFunction."""
+    return column.type.partition(", ")[2] if column.type.startswith("SimpleAggregateFunction(") else column.type
 
 
 def _of_nested(form: TableForm, column: ColumnForm) -> bool:
@@ -61,7 +70,7 @@ def _of_nested(form: TableForm, column: ColumnForm) -> bool:
 
 def _fixed(form: TableForm, column: ColumnForm) -> str:
     """What the engine insists on: a sign of 1, an is_deleted of 0; and times of this year, so that no TTL takes the rows away."""
-    if column.type.removeprefix("Nullable(").startswith("Date"):
+    if _held(column).removeprefix("Nullable(").startswith("Date"):
         return f"CAST(now() - number, {quote_string(column.type)})"
     if column.name == _sign(form):
         return "1"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from clickhouse_connect.driver.client import Client
 
@@ -136,7 +137,7 @@ def five_checks(ground: Ground, schema: Schema, renames: dict[str, str] | None =
     assert not [step.blocked for step in plan.steps if step.blocked], str(plan)
     assert Plan.from_json(plan.to_json()) == plan
     keys = tuple(hazard.allow for hazard in plan.hazards if hazard.allow) if allow is None else allow
-    ensure_schema(ground.client, schema, policy=Policy.lossless().allow(*keys), database=ground.live)
+    ensure_schema(ground.client, schema, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys), database=ground.live)
     for name in tables:
         live = form_of(ground, ground.live, name)
         assert _text(live) == _text(wanted[name]), str(plan)

@@ -160,7 +160,7 @@ def test_a_fence_is_not_set_in_scratch(connection: Connection) -> None:
     ("engine", "arguments"),
     [
         (Engine("Kafka", settings={"kafka_broker_list": "h:1", "kafka_topic_list": "t", "kafka_group_name": "g", "kafka_format": "CSV"}), ""),
-        (Engine("URL", "'http://u:pw@localhost:1/x', 'CSV'"), "'http://u:pw@localhost:1/x', 'CSV'"),
+        (Engine("URL", "'http://u:pw@localhost:1/x', 'CSV'"), "'http://u:[HIDDEN]@localhost:1/x', 'CSV'"),
         (Engine("Buffer", "'d', 'y', 16, 10, 100, 10000, 1000000, 10000000, 100000000"), "'d', 'y', 16, 10, 100, 10000, 1000000, 10000000, 100000000"),
         (Engine("Distributed", "'c','d','t'"), "'c', 'd', 't'"),
         (Engine("S3Queue", "'http://localhost:1/b/*', 'CSV'"), "'http://localhost:1/b/*', 'CSV'"),
@@ -355,12 +355,15 @@ def test_views_where_no_database_can_be_created(connection: Connection, live: st
     assert state(connection, live) == before
 
 
-def test_conceal_hides_only_where_the_rest_is_equal() -> None:
+def test_conceal_hides_the_secret_whatever_else_differs() -> None:
     live = DictionaryForm("d", (), (("SOURCE", "X(HOST 'h' PASSWORD '[HIDDEN]')"),))
     same = DictionaryForm("d", (), (("SOURCE", "X(HOST 'h' PASSWORD 'pw')"),))
     other = DictionaryForm("d", (), (("SOURCE", "X(HOST 'i' PASSWORD 'pw')"),))
     assert conceal(same, live) == live
-    assert conceal(other, live) == other
+    assert conceal(other, live) == DictionaryForm("d", (), (("SOURCE", "X(HOST 'i' PASSWORD '[HIDDEN]')"),))
+    table = TableForm("t", "MySQL", (), "'h', 'db', 't', 'u', '[HIDDEN]'")
+    moved = conceal(replace(table, arguments="'i', 'db', 't', 'u', 'pw'"), table)
+    assert moved == replace(table, arguments="'i', 'db', 't', 'u', '[HIDDEN]'")
     assert conceal(same, None) == same
 
 

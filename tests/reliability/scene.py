@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
@@ -50,7 +51,7 @@ class Scene:
         self.ground = prepare(self.engine, self.client, self.case["before"], self.case["after"], self.case.get("rows", ""))
         self.schema = declaration(self.ground, self.renames)
         plan = plan_schema(self.client, self.schema, database=self.ground.live)
-        self.policy = Policy.lossless().allow(*(hazard.allow for hazard in plan.hazards if hazard.allow))
+        self.policy = Policy.lossless(keep_old=timedelta(0)).allow(*(hazard.allow for hazard in plan.hazards if hazard.allow))
         names = [table.name for table in self.schema.tables]
         self.wanted = {name: form_of(self.ground, self.ground.direct, name) for name in names}
         self.before = {name: form_of(self.ground, self.ground.live, name) for name in names}
@@ -100,7 +101,6 @@ class Scene:
             assert driver.run(ensuring(self.schema, self.ground.live, self.policy)).in_sync
             if turn or not self.strings(f"SELECT name FROM system.tables WHERE database = '{self.ground.live}' AND name = '{LOCK}'"):
                 return
-            assert not driver.commands
             self.engine.command(f"ALTER TABLE `{self.ground.live}`.{RECORDS} MODIFY COMMENT ''")
 
     def strings(self, sql: str) -> set[str]:

@@ -1,0 +1,89 @@
+"""ClickHouse's type texts, taken apart far enough to say what a value of them is in Python or Arrow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.errors import SpecError
+
+_WRAPPERS = ("Nullable", "LowCardinality")
+
+
+@dataclass(frozen=True, slots=True)
+class TypeText:
+    """``name`` of the type, and its arguments as text: ``Map(String, UInt8)`` is Map with ``String`` and ``UInt8``."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def inner(self) -> TypeText:
+        """The type of the only argument."""
+        return parse_type(self.arguments[0])
+
+
+def parse_type(text: str) -> TypeText:
+    """Cut a type text. Raises ``SpecError`` where its brackets do not match."""
+    stripped = text.strip()
+    name, bracket, rest = stripped.partition("(")
+    if not bracket:
+        return TypeText(name)
+    if not rest.endswith(")"):
+        raise SpecError(f"type {text}", "its brackets do not match")
+    return TypeText(name.strip(), split_arguments(rest[:-1]))
+
+
+def split_arguments(text: str) -> tuple[str, ...]:
+    """The pieces between commas that stand outside of brackets and quotes."""
+    pieces: list[str] = []
+    depth, start, quote, position = 0, 0, "", 0
+    while position < len(text):
+        character = text[position]
+        if quote:
+            position += character == "\\"
+            quote = "" if character == quote else quote
+        elif character in "'`\"":
+            quote = character
+        elif character in "()":
+            depth += 1 if character == "(" else -1
+            if depth < 0:
+                raise SpecError(f"type {text}", "its brackets do not match")
+        elif character == "," and not depth:
+            pieces.append(text[start:position].strip())
+            start = position + 1
+        position += 1
+    if depth or quote:
+        raise SpecError(f"type {text}", "its brackets do not match")
+    last = text[start:].strip()
+    return (*pieces, last) if last or pieces else ()
+
+
+def unwrapped(text: str) -> tuple[TypeText, bool]:
+    """The type without Nullable and LowCardinality, and whether it holds NULL."""
+    found, nullable = parse_type(text), False
+    while found.name in _WRAPPERS and len(found.arguments) == 1:
+        nullable = nullable or found.name == "Nullable"
+        found = found.inner
+    if found.name == "SimpleAggregateFunction" and len(found.arguments) > 1:
+        inner, holds_null = unwrapped(found.arguments[1])
+        return inner, nullable or holds_null
+    return found, nullable
+
+
+def named(argument: str) -> tuple[str, str]:
+    """(name, type) of an element of a Tuple or Nested; the name is '' where it has none."""
+    if argument.startswith("`"):
+        end = argument.index("`", 1)
+        return argument[1:end], argument[end + 1 :].strip()
+    name, space, rest = argument.partition(" ")
+    return (name, rest.strip()) if space and "(" not in name and rest else ("", argument)
+
+
+def nullable_type(type_text: str) -> str:
+    """The type with room for NULL; composite types, which hold none, as they are."""
+    found = parse_type(type_text)
+    if found.name in ("Nullable", "Array", "Map", "Tuple", "Nested", "JSON", "Variant", "Dynamic", "AggregateFunction"):
+        return type_text
+    if found.name == "LowCardinality":
+        return f"LowCardinality({nullable_type(found.arguments[0])})"
+    return f"Nullable({type_text})"

@@ -1,0 +1,102 @@
+"""A child on a directory of its own is killed with ``kill -9`` at random moments; the next process finds every row once and ends the work."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.reliability.children import ROOT, Child
+from tests.reliability.counts import note
+from tests.reliability.large import CASES, filling
+
+ENGINE = """
+import json, sys
+from chdb.session import Session
+session = Session(sys.argv[1])
+for sql in json.loads(sys.stdin.read()):
+    print(session.query(sql, "TabSeparated").bytes().decode(), end="")
+session.close()
+"""
+
+
+def engine(path: Path, *statements: str, database: str = "d") -> list[str]:
+    """Statements on the directory in a process of their own; the lines of the answers."""
+    done = subprocess.run([sys.executable, "-c", ENGINE, str(path)], input=json.dumps([f"USE {database}", *statements]), capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.splitlines()
+
+
+def made(path: Path, case: str) -> list[str]:
+    engine(path, "CREATE DATABASE d ENGINE = Atomic", *(["USE d", *filling(CASES[case].rows)]), database="default")
+    return engine(path, f"SELECT {CASES[case].fingerprint} FROM t")
+
+
+def again(path: Path, case: str) -> None:
+    """The run was quicker than its kill: back to the beginning."""
+    tables = engine(path, "SELECT name FROM system.tables WHERE database = 'd'")
+    engine(path, *(f"DROP TABLE `{name}` SYNC" for name in tables), *filling(CASES[case].rows))
+
+
+def start(case: str, path: Path) -> Child:
+    return Child(case, f"chdb://{path}", "d").ready().go()
+
+
+def finish(case: str, path: Path) -> float:
+    """An undisturbed run; the seconds it took."""
+    said = start(case, path).end()
+    assert "done" in said.lines, said.text
+    return said.seconds
+
+
+def check(case: str, path: Path, expected: list[str]) -> None:
+    """Rows are as they were, also where the run is not at its end."""
+    assert engine(path, f"SELECT {CASES[case].fingerprint} FROM t") == expected
+
+
+def check_clean(path: Path) -> None:
+    left = "name NOT LIKE '\\\\_aaiclick\\\\_lease' AND name NOT LIKE '\\\\_aaiclick\\\\_lock\\\\_was%' AND name NOT LIKE '\\\\_aaiclick\\\\_journal%'"
+    assert engine(path, f"SELECT name FROM system.tables WHERE database = 'd' AND startsWith(name, '_aaiclick_') AND name NOT LIKE '%old%' AND {left}") == []
+    assert engine(path, "SELECT name FROM system.databases WHERE startsWith(name, '_aaiclick_')") == []
+    assert engine(path, "SELECT count() FROM system.tables WHERE database = 'd' AND name = 't' AND position(engine_full, 'max_bytes_to_merge') > 0") == ["0"]
+    assert engine(path, "SELECT count() FROM system.mutations WHERE database = 'd' AND NOT is_done") == ["0"]
+
+
+def killed_again_and_again(case: str, path: Path, kills: int, seed: int) -> int:
+    """Kill so many runs of one case in a row, each where the one before left it; how many were killed before their end."""
+    moment = random.Random(f"{case}{seed}")
+    expected = made(path, case)
+    killed = 0
+    for _ in range(kills):
+        child = start(case, path)
+        time.sleep(moment.uniform(0.2, CASES[case].seconds))
+        child.process.send_signal(signal.SIGKILL)
+        said = child.end()
+        check(case, path, expected)
+        if "done" in said.lines:
+            again(path, case)
+        else:
+            killed += 1
+    finish(case, path)
+    check(case, path, expected)
+    check_clean(path)
+    note("kill -9 on disk", kills=killed, rows=CASES[case].rows, **{case: 1})
+    return killed
+
+
+@pytest.mark.slow
+def test_killed_in_a_rebuild(tmp_path: Path) -> None:
+    assert killed_again_and_again("rebuild", tmp_path / "data", 2, 1) > 0
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("case", ["rebuild", "attach", "mutate"])
+def test_killed_with_every_strategy(case: str, seed: int, tmp_path: Path) -> None:
+    assert killed_again_and_again(case, tmp_path / "data", 5, seed) > 0

@@ -1,0 +1,226 @@
+"""The way back: the kept table is put back with the rows that came since, or a sentence says why not and nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, rollback_schema, validate_schema
+from aaiclick.api.rollback import Back, rollback
+from aaiclick.apply.kept import KEPT_PREFIX
+from aaiclick.apply.owner import this_process
+from aaiclick.apply.records import history
+from aaiclick.apply.way_back import NUMBERS
+from aaiclick.clients.opening import open_url
+from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
+from aaiclick.routine import run
+from aaiclick.testing.engine import EmbeddedEngine
+from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
+
+KEPT = Policy.lossless()
+
+
+def schema(version: int, order_by: list[str], *columns: Column, **more: object) -> Schema:
+    named = [Column("k", "UInt32"), Column("v", "String"), *columns]
+    return Schema("case", version=version, objects=[Table("t", columns=named, engine=MergeTree(order_by=order_by, **more))])  # type: ignore[arg-type]
+
+
+V1 = schema(1, ["k"], settings={"index_granularity": 4096})
+V2 = Schema(
+    "case",
+    version=2,
+    objects=[Table("t", columns=[Column("k", "UInt64"), Column("v", "String"), Column("w", "UInt8", default="7")], engine=MergeTree(order_by=["v", "k"]))],
+)
+
+
+class Place:
+    def __init__(self, client: Client, database: str) -> None:
+        self.client = client
+        self.database = database
+
+    def sql(self, *statements: str) -> None:
+        for statement in statements:
+            self.client.command(statement, settings={"async_insert": 0})
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        return [tuple(row) for row in self.client.query(sql).result_rows]
+
+    def ours(self, prefix: str = "_aaiclick_") -> list[str]:
+        found = self.rows(f"SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, '{prefix}') ORDER BY name")
+        return [str(row[0]) for row in found]
+
+    def definition(self) -> str:
+        return str(self.rows("SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 't'")[0][0])
+
+
+@pytest.fixture
+def place(aaiclick_client: Client, aaiclick_database: str) -> Iterator[Place]:
+    made = Place(aaiclick_client, aaiclick_database)
+    ensure_schema(aaiclick_client, V1)
+    made.sql("ALTER TABLE t MODIFY COMMENT 'it''s mine'", "INSERT INTO t SELECT number, toString(number % 7) FROM numbers(100)")
+    yield made
+
+
+def migrated(place: Place, target: Schema = V2) -> str:
+    before = place.definition()
+    report = ensure_schema(place.client, target, policy=KEPT)
+    assert [step.strategy for step in report.steps] in (["rebuild"], ["attach"])
+    assert len(place.ours(KEPT_PREFIX)) == 1
+    return before
+
+
+def test_there_and_back_with_rows_that_came_since(place: Place) -> None:
+    before = migrated(place)
+    place.sql("INSERT INTO t (k, v) SELECT 1000 + number, 'new' FROM numbers(10)", "OPTIMIZE TABLE t FINAL", "INSERT INTO t (k, v) VALUES (2000, 'late')")
+    assert validate_schema(place.client, V2).kept_tables[0].rows == 100
+    report = rollback_schema(place.client, V2, to=1)
+    assert (report.from_version, report.to_version, report.in_sync) == (2, 1, True)
+    assert place.definition().replace(f", {NUMBERS} = 1", "") == before
+    assert place.rows("SELECT count(), uniqExact(k), countIf(k >= 1000), max(k) FROM t") == [(111, 111, 11, 2000)]
+    assert place.rows("SELECT v FROM t WHERE k = 2000") == [("late",)]
+    assert any("column w" in note for note in report.notes)
+    assert place.rows("SELECT version, from_version, state FROM schema_version ORDER BY seq DESC LIMIT 1") == [(1, 2, "rolled back")]
+    # The older code finds its own version; the newer table is kept in its turn.
+    assert ensure_schema(place.client, V1).steps == ()
+    assert [kept.table for kept in validate_schema(place.client, V1).kept_tables] == ["t"]
+    place.sql("OPTIMIZE TABLE t FINAL SETTINGS optimize_throw_if_noop = 1", "INSERT INTO t VALUES (3000, 'x')")
+
+
+def test_and_forth_again(place: Place) -> None:
+    migrated(place)
+    rollback_schema(place.client, V2)
+    ensure_schema(place.client, V2)
+    place.sql("INSERT INTO t (k, v) VALUES (5000, 'x')")
+    rollback_schema(place.client, V2)
+    assert place.rows("SELECT count(), uniqExact(k) FROM t") == [(101, 101)]
+
+
+def test_an_attached_table_goes_back(place: Place) -> None:
+    swapped = schema(2, ["k"], settings={"index_granularity": 8192})
+    before = migrated(place, swapped)
+    place.sql("INSERT INTO t VALUES (1000, 'x')", "OPTIMIZE TABLE t FINAL")
+    rollback_schema(place.client, swapped)
+    assert place.definition().replace(f", {NUMBERS} = 1", "") == before
+    assert place.rows("SELECT count(), uniqExact(k) FROM t") == [(101, 101)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM t WHERE k < 5", "5 rows were deleted"),
+        ("ALTER TABLE t UPDATE v = 'y' WHERE k = 1 SETTINGS mutations_sync = 2", "rows were changed .*UPDATE"),
+        ("ALTER TABLE t DROP PARTITION tuple()", "100 rows were deleted"),
+    ],
+)
+def test_what_was_deleted_or_changed_since_has_to_be_allowed(place: Place, statement: str, said: str) -> None:
+    # A column of the sort key takes no UPDATE.
+    migrated(place, schema(2, ["k"], settings={"index_granularity": 8192}) if "UPDATE" in statement else V2)
+    place.sql(statement)
+    uuid = place.rows("SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = 't'")
+    with pytest.raises(HazardNotAllowedError, match=said) as refused:
+        rollback_schema(place.client, V2)
+    assert refused.value.allow == ("deletes t",)
+    assert "aaiclick rollback --allow 'deletes t'" in str(refused.value)
+    assert place.rows("SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = 't'") == uuid
+    rollback_schema(place.client, V2, allow=["deletes t"])
+    assert place.rows("SELECT count(), uniqExact(k) FROM t") == [(100, 100)]
+
+
+def test_values_that_the_old_columns_cannot_hold(place: Place) -> None:
+    migrated(place)
+    place.sql("INSERT INTO t (k, v) VALUES (5000000000, 'big')")
+    with pytest.raises(HazardNotAllowedError, match="1 rows that came since hold values that the old columns cannot"):
+        rollback_schema(place.client, V2)
+
+
+def test_a_dry_run_only_looks(place: Place) -> None:
+    migrated(place)
+    place.sql("INSERT INTO t (k, v) VALUES (1000, 'x')", "DELETE FROM t WHERE k = 3")
+    before = place.ours(), place.definition()
+    report = rollback_schema(place.client, V2, dry_run=True)
+    assert not report.in_sync
+    assert "with 1 rows that came since" in report.pending[0].change
+    assert "deletes t" in report.reasons[0]
+    assert (place.ours(), place.definition()) == before
+
+
+def test_no_way_back(place: Place) -> None:
+    with pytest.raises(SchemaError, match="no version before"):
+        rollback_schema(place.client, V1)
+    ensure_schema(place.client, V2, policy=Policy.lossless(keep_old=timedelta(0)))
+    assert place.ours(KEPT_PREFIX) == []
+    with pytest.raises(SchemaError, match="no table of v1 is kept.*restore a backup"):
+        rollback_schema(place.client, V2)
+    with pytest.raises(SpecError, match="from v1 in one step"):
+        rollback_schema(place.client, V2, to=7)
+
+
+def test_what_is_not_put_back_has_to_be_allowed(place: Place) -> None:
+    two = Schema("case", version=2, objects=[*V2.objects, Table("other", columns=[Column("a", "String")], engine=MergeTree(order_by="tuple()"))])
+    one = Schema("case", version=1, objects=[*V1.objects, Table("other", columns=[Column("a", "UInt8")], engine=MergeTree(order_by="tuple()"))])
+    place.sql("DROP TABLE schema_version", "DROP TABLE t")
+    ensure_schema(place.client, one)
+    place.sql("INSERT INTO t VALUES (1, 'x')", "INSERT INTO other VALUES (1)")
+    ensure_schema(place.client, two, policy=KEPT)
+    with pytest.raises(HazardNotAllowedError, match="not put back: other: column a: type UInt8 -> String"):
+        rollback_schema(place.client, two)
+    rollback_schema(place.client, two, allow=["partial case"])
+    assert "ORDER BY k" in place.definition()
+
+
+def test_an_expired_table_goes_with_the_next_start(place: Place, aaiclick_engine: EmbeddedEngine) -> None:
+    ensure_schema(place.client, V2, policy=Policy.lossless(keep_old=timedelta(seconds=1)))
+    assert NUMBERS in place.definition()
+    driver = Driver(open_url(aaiclick_engine.url), later=LATER)
+    assert driver.run(ensuring(V2, place.database, KEPT)).steps == ()
+    assert place.ours(KEPT_PREFIX) == []
+    assert NUMBERS not in place.definition()
+    driver.seen.clear()
+    driver.run(ensuring(V2, place.database, Policy.lossless()))
+    assert len([effect for effect in driver.seen if hasattr(effect, "sql")]) == 1
+    driver.connection.close()
+
+
+def back(database: str) -> Back:
+    return Back(V2, database, None, frozenset(), False, this_process(), True, 3600)
+
+
+@pytest.mark.slow
+def test_killed_anywhere_on_the_way_back(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client) -> None:
+    """After each command of the way back: going on brings either the old table or the new one, every row once; then the way back works."""
+    place = Place(aaiclick_client, aaiclick_database)
+    connection = open_url(aaiclick_engine.url)
+    stop, step = 0, 3
+    while True:
+        place.sql(*(f"DROP TABLE IF EXISTS `{name}` SYNC" for name in [*place.ours(), "t", "schema_version"]))
+        ensure_schema(place.client, V1)
+        place.sql("INSERT INTO t SELECT number, 'x' FROM numbers(20)")
+        ensure_schema(place.client, V2, policy=KEPT)
+        place.sql("INSERT INTO t (k, v) SELECT 100 + number, 'y' FROM numbers(5)")
+        try:
+            dead = Back(V2, aaiclick_database, None, frozenset(), False, DEAD, True, 3600)
+            Driver(connection).run(rollback(dead), stop)
+            break
+        except KilledError:
+            stop += step
+        # Killed before the exchange or after it: the way back is gone to its end by the same command.
+        if _version(connection, aaiclick_database) == 2:
+            Driver(connection, later=LATER).run(rollback(back(aaiclick_database)))
+        assert _version(connection, aaiclick_database) == 1
+        assert _ordered_by(place) == "k"
+        Driver(connection, later=0).run(ensuring(V1, aaiclick_database, KEPT))
+        assert place.rows("SELECT count(), uniqExact(k) FROM t") == [(25, 25)], stop
+        assert not [name for name in place.ours() if "_new_" in name or "_stage_" in name or "_mark_" in name], stop
+    connection.close()
+    assert stop > 15
+
+
+def _version(connection: object, database: str) -> int | None:
+    return run(history(database, "case"), connection)[-1].version  # type: ignore[arg-type]
+
+
+def _ordered_by(place: Place) -> str:
+    return str(place.rows("SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = 't'")[0][0])
