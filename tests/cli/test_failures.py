@@ -13,9 +13,13 @@ from aaiclick.errors import (
     BlockedError,
     ConnectionFailed,
     DriftRemainsError,
+    DuplicateVersionError,
+    EditedLockError,
+    EditedMigrationError,
     HazardNotAllowedError,
     LeaseLostError,
     LockHeldError,
+    MissingVersionError,
     OutcomeUnknownError,
     SchemaAheadError,
     SchemaVersionError,
@@ -69,6 +73,10 @@ CASES: list[Case] = [
         f"error: oplog: declared differently from the v5 that was applied: {DIFFERENCE}. Raise version to 6, or undo the edit",
         None,
     ),
+    (DuplicateVersionError("0002_a.sql", "has the number of 0002_b.sql"), 2, "error: 0002_a.sql: has the number of 0002_b.sql", None),
+    (MissingVersionError("oplog", "version 3 is gone"), 2, "error: oplog: version 3 is gone", None),
+    (EditedMigrationError("0002_a.sql", "was edited"), 2, "error: 0002_a.sql: was edited", None),
+    (EditedLockError("schema.lock.json", "version 2 was edited"), 2, "error: schema.lock.json: version 2 was edited", None),
     (UsageError("give another client"), 2, "error: give another client", None),
     (
         ConnectionFailed("nothing listens at http://h:8123 (connection refused). Start the server"),
@@ -162,7 +170,7 @@ def test_every_error_class_has_a_case() -> None:
     def below(kind: type[Exception]) -> set[type[Exception]]:
         return {kind, *(deeper for child in kind.__subclasses__() for deeper in below(child))}
 
-    groups = {"AaiclickError", "SchemaError", "PlanError", "MigrationError"}
+    groups = {"AaiclickError", "SchemaError", "PlanError", "MigrationError", "HistoryError"}
     assert {kind.__name__ for kind in below(AaiclickError) if kind.__module__ == "aaiclick.errors"} - groups <= set(IDS)
 
 
