@@ -24,8 +24,11 @@ lint: ## ruff, without changing a file
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 
-proof: ## the long proofs: crash sweeps with kill -9, stampedes, large tables
-	$(PYTHON) -m pytest -m proof -n 2 --timeout 3600
+proof: ## the long proofs: crash sweeps, kill -9, stampedes, writers; prints the table of docs/reliability.md
+	rm -f .proof-counts
+	AAICLICK_PROOF_COUNTS="$(CURDIR)/.proof-counts" $(PYTHON) -m pytest -m proof -n 2 --timeout 3600
+	$(PYTHON) -m tests.reliability.counts .proof-counts
+	rm -f .proof-counts
 
 test: ## the tests
 	$(PYTHON) -m pytest -n 2

@@ -276,7 +276,7 @@ class _Watch:
                     wait = run(beside.step(), second)
                 except LeaseLostError:
                     return
-                except Exception:
+                except Exception:  # noqa: S112 - left to the next step, as Beside says
                     continue
         finally:
             if second is not None:
@@ -360,7 +360,7 @@ async def _watch_async(beside: Beside, opening: Callable[[], AsyncConnection | N
                 wait = await run_async(beside.step(), second)
             except LeaseLostError:
                 return
-            except Exception:
+            except Exception:  # noqa: S112 - see _Watch
                 continue
     finally:
         if second is not None:

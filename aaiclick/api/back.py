@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from aaiclick.apply.identity import Physical, physicals
 from aaiclick.apply.kept import KeptRow, kept_tables
 from aaiclick.apply.look_back import Restore, look_back
 from aaiclick.apply.records import Record, history
+from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.errors import SchemaError, SpecError
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.work import RebuildWork
@@ -64,7 +66,7 @@ def find_way(found: Survey, to: int | None) -> Routine[Way]:
     live_tables = yield from physicals(database, tuple(sorted({row.kept.table for row in kept})))
     restores = yield from _restores(found, [row for row in kept if _stands_behind(row, live_tables, earlier)], plan)
     done = _done(kept, live_tables)
-    left, notes = _left(plan, {restore.kept.table for restore in restores} | {row.kept.table for row in done})
+    left, notes = _left(plan, {restore.kept.table for restore in restores} | {row.kept.table for row in done}, found.catalog)
     if not restores and not done:
         said = f": {'; '.join(left)}" if left else ""
         raise SchemaError(f"{schema.name} is at v{live}, and no table of v{before} is kept{said}. The way back is to restore a backup")
@@ -108,12 +110,12 @@ def _plan(record: Record) -> Plan | None:
         return None
 
 
-def _left(plan: Plan | None, restored: set[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _left(plan: Plan | None, restored: set[str], catalog: Catalog) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What was done and is not undone: what stands in the way of the older code, and what it does not mind."""
     left: list[str] = []
     notes: list[str] = []
     for step in plan.steps if plan is not None else ():
-        if step.object in restored:
+        if step.object in restored or (step.optional and _still_there(step, catalog)):
             continue
         if step.strategy == "create":
             notes.append(f"{step.object} stays: the older version does not know it")
@@ -122,6 +124,15 @@ def _left(plan: Plan | None, restored: set[str]) -> tuple[tuple[str, ...], tuple
         else:
             left.append(f"{step.object}: {step.change}")
     return tuple(left), tuple(notes)
+
+
+def _still_there(step: Step, catalog: Catalog) -> bool:
+    """Whether something that the code no longer declares was left alone when the plan was carried out: such steps are only taken where asked for."""
+    live = catalog.objects.get(step.object)
+    if live is None:
+        return False
+    column = re.search(r"(?:^|: )column (.+) is no longer declared", step.change)
+    return column is None or not isinstance(live.form, TableForm) or live.form.column(column[1]) is not None
 
 
 def _refusals(restore: Restore) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aaiclick.api.back import Way, find_way
 from aaiclick.api.drive import Make, drive, drive_async, policy_for
 from aaiclick.api.report import Report
-from aaiclick.api.survey import digest_of, survey
+from aaiclick.api.survey import live_digest, survey
 from aaiclick.apply.interrupted import let_go
 from aaiclick.apply.kept import next_expiry
 from aaiclick.apply.lease import acquire, guarded, release
@@ -26,7 +26,6 @@ from aaiclick.events import StepDone, StepStarted
 from aaiclick.routine import AsyncConnection, Clock, Connection, Emit, Interruption, OnEvent, Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.version import VERSION
-
 
 SHORTEST = 3600
 """Seconds that the newer table is kept at least: a run that goes on after a kill knows by it what is done already."""
@@ -144,7 +143,7 @@ def _carry_out(back: Back, database: str, nonce: str, started: float) -> Routine
         yield Emit(StepDone(number, len(way.steps), step.object, step.strategy, done.rows, (yield from _now()) - begun))
         said += done.notes
     names = tuple(sorted({item.name for item in back.schema.objects} | set(way.found.catalog.objects)))
-    digest = digest_of(back.schema, (yield from read_catalog(database, names)))
+    digest = yield from live_digest(back.schema, (yield from read_catalog(database, names)))
     seconds = (yield from _now()) - started
     yield from append(database, _record(back, way, digest, seconds))
     due = yield from next_expiry(database)

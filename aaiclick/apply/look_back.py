@@ -128,7 +128,9 @@ def _unfit(database: str, work: RebuildWork, old: TableForm, new: TableForm) -> 
     changed: list[str] = []
     for column in work.columns:
         wanted = old.column(column.target)
-        source = next((each for each in new.columns if wanted is not None and column.expression == conversion(quote_name(each.name), each.type, wanted.type)), None)
+        source = next(
+            (each for each in new.columns if wanted is not None and column.expression == conversion(quote_name(each.name), each.type, wanted.type)), None
+        )
         if wanted is None or source is None or source.type == wanted.type:
             continue
         name = quote_name(source.name)

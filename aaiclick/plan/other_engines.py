@@ -24,11 +24,13 @@ from aaiclick.specs.ddl import create_settings, create_table_sql
 # They read, or write through, and hold nothing of their own.
 _HOLDS_NOTHING = frozenset(
     {
-        *("ArrowFlight", "AzureBlobStorage", "COSN", "DeltaLake", "Dictionary", "Executable", "ExecutablePool", "GCS", "GenerateRandom"),
-        *("HDFS", "Hive", "Hudi", "Iceberg", "JDBC", "Loop", "Merge", "MongoDB", "MySQL", "Null", "ODBC", "OSS", "PostgreSQL", "Redis"),
+        *("ArrowFlight", "AzureBlobStorage", "COSN", "Dictionary", "Executable", "ExecutablePool", "GCS", "GenerateRandom"),
+        *("HDFS", "Hive", "JDBC", "Loop", "Merge", "MongoDB", "MySQL", "Null", "ODBC", "OSS", "PostgreSQL", "Redis"),
         *("Remote", "RemoteSecure", "S3", "SQLite", "URL", "YTsaurus"),
     }
 )
+# Their definitions hold no secret.
+_TELLS_ALL = frozenset({"Buffer", "Dictionary", "Distributed", "GenerateRandom", "Log", "Memory", "Merge", "MergeTree", "Null"})
 # What the moment between the old table and the new one may cost.
 _CONSUMES = "the consumers of {name} stop and start again: messages that are being read may be read twice"
 _HOLDS_A_LITTLE = {
@@ -79,7 +81,8 @@ def _alter(case: TableCase) -> Routine[tuple[AlterWork | None, str]]:
 
 def _sentence(case: TableCase, refusal: str) -> str:
     engine = case.form.engine
-    why = _REFUSED.get(engine, "a copy would lose rows written meanwhile")
+    lake = "its rows are kept under its path" if engine.startswith(("DeltaLake", "Hudi", "Iceberg", "Paimon")) else "a copy would lose rows written meanwhile"
+    why = _REFUSED.get(engine, lake)
     said = f"{refusal}; " if refusal else ""
     if engine in _HOLDS_NOTHING or engine in _HOLDS_A_LITTLE:
         return f"{said}it cannot be created anew from a definition that hides a secret and columns that are not declared"
@@ -89,18 +92,18 @@ def _sentence(case: TableCase, refusal: str) -> str:
 def _replace(case: TableCase, blocked: str) -> Step | None:
     """One statement that creates the new table and exchanges it with the old one; None where that would lose something."""
     engine, name = case.form.engine, case.live.name
-    if engine not in _HOLDS_NOTHING and engine not in _HOLDS_A_LITTLE and not engine.startswith(("Iceberg", "DeltaLake", "Paimon")):
+    if engine not in _HOLDS_NOTHING and engine not in _HOLDS_A_LITTLE:
         return None
     form, declared = case.target.form, case.declared
     settings: dict[str, str | int] = {"flatten_nested": 0}
-    shown = form_sql(form, case.database, name) if not has_hidden(form) else ""
-    sql = shown
-    if not shown:
+    sql = form_sql(form, case.database, name) if not has_hidden(form) else ""
+    if not sql:
         # The secret is in the declaration only.
         if declared is None or case.target.surplus:
             return None
         sql, settings = create_table_sql(declared, case.database, name), create_settings(declared)
     sql = sql.replace("CREATE TABLE", "CREATE OR REPLACE TABLE", 1)
+    shown = engine in _TELLS_ALL and form.engine in _TELLS_ALL
     work = ReplaceWork((sql,), tuple((key, str(value)) for key, value in settings.items()), secret=not shown)
     lost = _HOLDS_A_LITTLE.get(engine)
     hazards = (Hazard("loses-rows", lost.format(name=name), f"replace-table {name}"),) if lost else ()
@@ -109,7 +112,7 @@ def _replace(case: TableCase, blocked: str) -> Step | None:
         object=name,
         change=steps.words(case.changes),
         strategy="replace",
-        sql=[sql] if shown else [f"-- CREATE OR REPLACE TABLE {case.name}, as declared (its definition holds a secret)"],
+        sql=[sql] if shown else [f"-- CREATE OR REPLACE TABLE {case.name}, as declared (its definition may hold a secret)"],
         work=work,
         hazards=(*steps.change_hazards(case.changes), *hazards),
         blocked=blocked,

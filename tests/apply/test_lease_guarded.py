@@ -60,7 +60,9 @@ def test_every_statement_is_tagged_and_answers_and_results_pass_through(driver: 
     assert all(sql.startswith(f"/* aaiclick:{lease.nonce} */ ") for sql in driver.statements)
     assert len(driver.statements) == 3  # fresh from acquire: neither a check nor a renewal was due
     (command,) = (effect for effect in driver.effects if isinstance(effect, Command))
-    assert command == Command(f"/* aaiclick:{lease.nonce} */ SELECT 2", settings={"max_threads": 1}, long=True)
+    assert command.beside is not None
+    assert command.beside.first == lease.seconds / 3
+    assert replace(command, beside=None) == Command(f"/* aaiclick:{lease.nonce} */ SELECT 2", settings={"max_threads": 1}, long=True)
     assert driver.events[-1] == Note("hello")
 
 

@@ -66,6 +66,7 @@ _TYPES: tuple[tuple[str, str, str], ...] = (
     ("Bool", "Bool", "UInt8"),
     ("String", "String", "LowCardinality(String)"),
     ("FixedString", "FixedString(8)", "FixedString(16)"),
+    ("FixedString, shorter", "FixedString(6)", "FixedString(3)"),
     ("Decimal", "Decimal(9, 2)", "Decimal(18, 4)"),
     ("Date", "Date", "Date32"),
     ("DateTime", "DateTime", "DateTime('UTC')"),
@@ -99,7 +100,7 @@ _TYPES: tuple[tuple[str, str, str], ...] = (
     ("QBit", "QBit(Float32, 8)", "QBit(Float32, 16)"),
     ("BIGINT UNSIGNED (an alias)", "BIGINT UNSIGNED", "TEXT"),
 )
-_QUICK_TYPES = {"Enum8", "JSON with arguments", "Tuple, named", "AggregateFunction"}
+_QUICK_TYPES = {"Enum8", "UUID", "JSON with arguments", "Tuple, named", "AggregateFunction"}
 
 _DEFAULTS: tuple[tuple[str, str, str], ...] = (
     ("DEFAULT", "DEFAULT id + 1", "DEFAULT id + 2"),

@@ -57,5 +57,5 @@ def test_settings_of_a_projection_are_changed_in_place(aaiclick_client: Client) 
 
     ensure_schema(aaiclick_client, schema(128))
     report = ensure_schema(aaiclick_client, schema(256), policy=Policy.safe())
-    assert [step.sql for step in report.steps][0][0].endswith("MODIFY PROJECTION `p` (SELECT a, b ORDER BY b) WITH SETTINGS (index_granularity = 256)")
+    assert next(step.sql for step in report.steps)[0].endswith("MODIFY PROJECTION `p` (SELECT a, b ORDER BY b) WITH SETTINGS (index_granularity = 256)")
     assert plan_schema(aaiclick_client, schema(256)).steps == ()

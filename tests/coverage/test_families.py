@@ -9,9 +9,11 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Policy, ReplacingMergeTree, Schema, Table, TableFamily, ensure_schema, plan_schema
+from aaiclick.clients.opening import open_url
 from aaiclick.events import Event, PlanReady, StepDone
-from aaiclick.plan.families import pattern_regex
-from aaiclick.testing.engine import EmbeddedEngine
+from aaiclick.plan.families import family_stamp, pattern_regex
+from aaiclick.routine import run
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 
 FAMILY = TableFamily(
     "p_*",
@@ -96,6 +98,26 @@ def test_patterns_mean_the_same_here_and_on_the_server(aaiclick_client: Client, 
             "SELECT match(unhex({n:String}), unhex({p:String}))", {"n": name.encode().hex(), "p": expression.encode().hex()}
         ).result_rows
         assert (re.match(expression, name) is not None) == bool(rows[0][0]) == (name in names)
+
+
+def test_a_change_is_seen_where_the_database_shows_no_uuids(aaiclick_engine: EmbeddedEngine) -> None:
+    """chdb's ``default``: neither UUID nor time of change tells anything there."""
+    connection, name = open_url(aaiclick_engine.url), f"p_{fresh_name()}"
+
+    def stamp() -> str:
+        return run(family_stamp([TableFamily(f"{name}*")], "default"), connection)
+
+    assert stamp() == "0.0"
+    aaiclick_engine.command(f"CREATE TABLE default.{name} (id UInt64) ENGINE = MergeTree ORDER BY id")
+    seen = [stamp()]
+    for change in ("MODIFY COMMENT 'x'", "ADD COLUMN b UInt8", "DROP COLUMN b"):
+        aaiclick_engine.command(f"ALTER TABLE default.{name} {change}")
+        seen.append(stamp())
+    assert stamp() == seen[3] == seen[1]
+    assert len(set(seen)) == 3
+    aaiclick_engine.command(f"DROP TABLE default.{name} SYNC")
+    assert run(family_stamp([], "default"), connection) == ""
+    connection.close()
 
 
 class Stop(Exception):  # noqa: N818 - not an error of ours

@@ -12,34 +12,41 @@ from functools import partial
 
 from aaiclick import Policy, ensure_schema
 from aaiclick.api import flow
+from aaiclick.apply.lease import acquire
 from aaiclick.errors import AaiclickError
 from aaiclick.events import Event, Note, PlanReady
 from tests.reliability.large import CASES
 
 
+def say(line: str) -> None:
+    """At once: whoever reads it may be about to kill this process."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def tell(event: Event) -> None:
     """Only what the tests look at."""
     if isinstance(event, PlanReady):
-        print(f"work {time.monotonic()}", flush=True)
+        say(f"work {time.monotonic()}")
     elif isinstance(event, Note):
-        print(f"note {event.text}", flush=True)
+        say(f"note {event.text}")
 
 
 def main() -> int:
     """Bring the database of a case to its target."""
     case, url, database, *lease = sys.argv[1:]
     if lease:
-        flow.acquire = partial(flow.acquire, lease_seconds=float(lease[0]))  # type: ignore[assignment]
-    print("ready", flush=True)
+        vars(flow)["acquire"] = partial(acquire, lease_seconds=float(lease[0]))
+    say("ready")
     sys.stdin.readline()
     begun = time.monotonic()
     try:
         report = ensure_schema(url, CASES[case].target, policy=Policy.lossless().allow(*CASES[case].allow), database=database, on_event=tell)
     except AaiclickError as error:
-        print(f"{type(error).__name__}: {error}", flush=True)
+        say(f"{type(error).__name__}: {error}")
         return 2
-    print(f"rest {time.monotonic()}", flush=True)
-    print(f"done {len(report.steps)} {time.monotonic() - begun:.3f}", flush=True)
+    say(f"rest {time.monotonic()}")
+    say(f"done {len(report.steps)} {time.monotonic() - begun:.3f}")
     return 0
 
 

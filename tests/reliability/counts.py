@@ -36,14 +36,16 @@ def table(found: Found) -> str:
     """A table in Markdown."""
     lines = ["| proof | counts |", "|---|---|"]
     for proof, counts in sorted(found.items()):
-        shown = ", ".join(f"{name.replace('_', ' ')}: {value:,.2f}" if isinstance(value, float) else f"{name.replace('_', ' ')}: {value:,}" for name, value in counts.items())
+        shown = ", ".join(
+            f"{name.replace('_', ' ')}: {value:,.2f}" if isinstance(value, float) else f"{name.replace('_', ' ')}: {value:,}" for name, value in counts.items()
+        )
         lines.append(f"| {proof} | {shown} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     """Print the table of a counts file."""
-    print(table(summed(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines())))
+    sys.stdout.write(table(summed(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines())) + "\n")
 
 
 if __name__ == "__main__":

@@ -29,8 +29,10 @@ class KilledError(BaseException):
 class Driver:
     """Carries routines out on a connection, and can be killed before its first command and after each.
 
-    Only commands change anything, so these are all states that a kill before or after any effect can leave. ``seen`` are the effects; ``later`` is added to the clock, ``before`` sees each effect first
-    and may raise what its statement would have raised."""
+    Only commands change anything, so these are all states that a kill before or after any effect can leave.
+    ``seen`` are the effects; ``later`` is added to the clock, ``before`` sees each effect first and may raise what its statement would have
+    raised.
+    """
 
     def __init__(self, connection: Opened, *, later: float = 0.0, before: Callable[[Effect], object] | None = None) -> None:
         self.connection = connection

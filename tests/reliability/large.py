@@ -13,8 +13,7 @@ PARTS = 6
 
 @dataclass(frozen=True)
 class Case:
-    """``target`` is what a table ``t`` (k, p, v) is brought to; ``column`` is v's name there. ``sum_of`` must not change, row by row; ``seconds`` is about what a
-    run takes."""
+    """``target`` is what a table ``t`` (k, p, v) is brought to; ``fingerprint`` must not change; ``seconds`` is about what a run takes."""
 
     target: Schema
     rows: int
@@ -30,7 +29,7 @@ def _schema(engine: MergeTree, k: str = "UInt64", v: str = "String") -> Schema:
 
 OLD = "CREATE TABLE t (k UInt64, p UInt8, v String) ENGINE = MergeTree PARTITION BY p ORDER BY k SETTINGS old_parts_lifetime = 10"
 FILL = "INSERT INTO t SELECT number + {first}, number % 3, toString(cityHash64(number)) FROM numbers({count})"
-MORE = {"old_parts_lifetime": 10}
+MORE: dict[str, str | int | float | bool | None] = {"old_parts_lifetime": 10}
 CASES = {
     "rebuild": Case(_schema(MergeTree(order_by=["v", "k"], partition_by="p", settings=MORE)), 1_200_000, seconds=2.0),
     "attach": Case(_schema(ReplacingMergeTree(order_by="k", partition_by="p", settings=MORE)), 600_000, allow=("change-engine t",), seconds=0.9),

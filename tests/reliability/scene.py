@@ -12,7 +12,9 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Policy, Schema, plan_schema
 from aaiclick.apply.hold import FENCE, HELD
+from aaiclick.apply.kept import KEPT_PREFIX
 from aaiclick.apply.names import LOCK, RECORDS
+from aaiclick.apply.way_back import NUMBERS
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.specs.quoting import qualified
@@ -44,6 +46,7 @@ class Scene:
     before: dict[str, TableForm] = field(init=False)
     connection: Opened = field(init=False)
     counted: int = 0
+    keep: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         self.case = read_case(self.path)
@@ -51,7 +54,7 @@ class Scene:
         self.ground = prepare(self.engine, self.client, self.case["before"], self.case["after"], self.case.get("rows", ""))
         self.schema = declaration(self.ground, self.renames)
         plan = plan_schema(self.client, self.schema, database=self.ground.live)
-        self.policy = Policy.lossless(keep_old=timedelta(0)).allow(*(hazard.allow for hazard in plan.hazards if hazard.allow))
+        self.policy = Policy.lossless(keep_old=self.keep).allow(*(hazard.allow for hazard in plan.hazards if hazard.allow))
         names = [table.name for table in self.schema.tables]
         self.wanted = {name: form_of(self.ground, self.ground.direct, name) for name in names}
         self.before = {name: form_of(self.ground, self.ground.live, name) for name in names}
@@ -111,12 +114,16 @@ class Scene:
         live = self.ground.live
         for name, wanted in self.wanted.items():
             form = form_of(self.ground, live, name)
+            if self.keep:
+                form = replace(form, settings=tuple(pair for pair in form.settings if pair[0] != NUMBERS))
             assert _same(form) == _same(wanted), about
             held = {key for key, _ in form.settings} & set(HOLDING) - {key for key, _ in wanted.settings}
             assert not held, f"{about}: {held}"
         assert self.rows(shared=True) == expected, about
         ours = self.strings(f"SELECT name FROM system.tables WHERE database = '{live}' AND startsWith(name, '_aaiclick_')")
-        left = {name for name in ours if not BOOKKEEPING.match(name)}
+        kept = {name for name in ours if name.startswith(KEPT_PREFIX)}
+        assert len(kept) == bool(self.keep), about
+        left = {name for name in ours if not BOOKKEEPING.match(name)} - kept
         assert not left, f"{about}: {left}"
         assert self.strings("SELECT name FROM system.databases WHERE startsWith(name, '_aaiclick_')") == set(), about
         assert not self.strings(f"SELECT table FROM system.mutations WHERE database = '{live}' AND NOT is_done"), about
@@ -127,8 +134,13 @@ class Scene:
 
 
 def _same(form: TableForm) -> TableForm:
-    by_name = {part: tuple(sorted(getattr(form, part), key=lambda item: item.name)) for part in ("indexes", "projections", "constraints")}
-    return replace(form, **by_name)
+    """The order of indexes, projections and constraints carries no meaning."""
+    return replace(
+        form,
+        indexes=tuple(sorted(form.indexes, key=lambda item: item.name)),
+        projections=tuple(sorted(form.projections, key=lambda item: item.name)),
+        constraints=tuple(sorted(form.constraints, key=lambda item: item.name)),
+    )
 
 
 def once(scene: Scene, stop: int) -> bool:

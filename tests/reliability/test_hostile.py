@@ -23,7 +23,7 @@ from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 
 NAMES = {
     "backtick": "a`b``c",
-    "quotes": "it's \"quoted\"",
+    "quotes": 'it\'s "quoted"',
     "dots and spaces": "a.b c. d",
     "injection": "t`; DROP TABLE x; --",
     "unicode": "таблица 表 \N{PILE OF POO}",
@@ -32,7 +32,7 @@ NAMES = {
     "comment": "/* a */ -- b",
     "long": "n" * 180,
 }
-COMMENT = "it's a `comment` -- \\ with \"everything\" /* in */ {x:String} %s\n\ttwo lines"
+COMMENT = 'it\'s a `comment` -- \\ with "everything" /* in */ {x:String} %s\n\ttwo lines'
 
 
 def versions(name: str) -> tuple[Schema, Schema]:
@@ -62,7 +62,7 @@ def there_and_back(url: str, name: str, database: str) -> None:
         assert not plan_schema(url, two, database=database).steps
         rollback_schema(url, two, database=database)
         counted = f"SELECT count(), uniqExact({quote_name(f'{name} k')}) FROM {table}"
-        assert [tuple(map(int, row)) for row in scalar_rows(connection.query(Query(counted)))] == [(51, 51)]
+        assert [tuple(str(value) for value in row) for row in scalar_rows(connection.query(Query(counted)))] == [("51", "51")]
         assert scalar_rows(connection.query(Query(comments, bound))) == ((COMMENT,),)
     finally:
         connection.command(Command(f"DROP DATABASE IF EXISTS {quote_name(database)} SYNC"))
@@ -75,8 +75,14 @@ def test_hostile_names_on_the_embedded_engine(name: str, aaiclick_engine: Embedd
     there_and_back(aaiclick_engine.url, name, fresh_name(f"d{name[:3]}"))
 
 
+@pytest.mark.proof
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_every_hostile_name_over_http(name: str, aaiclick_server: EngineServer) -> None:
+    there_and_back(aaiclick_server.url, name, fresh_name(f"d{name[:3]}"))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [NAMES["injection"], NAMES["unicode"], NAMES["backslash"]], ids=["injection", "unicode", "backslash"])
+@pytest.mark.parametrize("name", [NAMES["injection"]], ids=["injection"])
 def test_hostile_names_over_http(name: str, aaiclick_server: EngineServer) -> None:
     there_and_back(aaiclick_server.url, name, fresh_name(f"d{name[:3]}"))
 

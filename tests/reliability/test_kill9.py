@@ -28,7 +28,9 @@ session.close()
 
 def engine(path: Path, *statements: str, database: str = "d") -> list[str]:
     """Statements on the directory in a process of their own; the lines of the answers."""
-    done = subprocess.run([sys.executable, "-c", ENGINE, str(path)], input=json.dumps([f"USE {database}", *statements]), capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", ENGINE, str(path)], input=json.dumps([f"USE {database}", *statements]), capture_output=True, text=True, cwd=ROOT
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.splitlines()
 

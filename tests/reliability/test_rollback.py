@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -16,8 +15,11 @@ from aaiclick.apply.records import history
 from aaiclick.apply.way_back import NUMBERS
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
+from aaiclick.oplog import OPLOG, init_oplog_tables
 from aaiclick.routine import run
 from aaiclick.testing.engine import EmbeddedEngine
+from tests.oplog.states import PLAIN
+from tests.reliability.counts import note
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
 
 KEPT = Policy.lossless()
@@ -57,11 +59,11 @@ class Place:
 
 
 @pytest.fixture
-def place(aaiclick_client: Client, aaiclick_database: str) -> Iterator[Place]:
+def place(aaiclick_client: Client, aaiclick_database: str) -> Place:
     made = Place(aaiclick_client, aaiclick_database)
     ensure_schema(aaiclick_client, V1)
     made.sql("ALTER TABLE t MODIFY COMMENT 'it''s mine'", "INSERT INTO t SELECT number, toString(number % 7) FROM numbers(100)")
-    yield made
+    return made
 
 
 def migrated(place: Place, target: Schema = V2) -> str:
@@ -152,7 +154,7 @@ def test_no_way_back(place: Place) -> None:
         rollback_schema(place.client, V1)
     ensure_schema(place.client, V2, policy=Policy.lossless(keep_old=timedelta(0)))
     assert place.ours(KEPT_PREFIX) == []
-    with pytest.raises(SchemaError, match="no table of v1 is kept.*restore a backup"):
+    with pytest.raises(SchemaError, match=r"no table of v1 is kept.*restore a backup"):
         rollback_schema(place.client, V2)
     with pytest.raises(SpecError, match="from v1 in one step"):
         rollback_schema(place.client, V2, to=7)
@@ -189,11 +191,22 @@ def back(database: str) -> Back:
 
 
 @pytest.mark.slow
+def test_killed_here_and_there_on_the_way_back(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client) -> None:
+    assert killed_on_the_way_back(aaiclick_engine, aaiclick_database, aaiclick_client, 11) > 4
+
+
+@pytest.mark.proof
 def test_killed_anywhere_on_the_way_back(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client) -> None:
-    """After each command of the way back: going on brings either the old table or the new one, every row once; then the way back works."""
+    kills = killed_on_the_way_back(aaiclick_engine, aaiclick_database, aaiclick_client, 1)
+    note("kills on the way back", cases=1, points=kills, kills=kills, rows=kills * 25)
+    assert kills > 30
+
+
+def killed_on_the_way_back(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client, step: int) -> int:
+    """Kill after commands of the way back: the same command goes it to its end, every row once, and the older code finds its version."""
     place = Place(aaiclick_client, aaiclick_database)
     connection = open_url(aaiclick_engine.url)
-    stop, step = 0, 3
+    stop = 0
     while True:
         place.sql(*(f"DROP TABLE IF EXISTS `{name}` SYNC" for name in [*place.ours(), "t", "schema_version"]))
         ensure_schema(place.client, V1)
@@ -215,7 +228,7 @@ def test_killed_anywhere_on_the_way_back(aaiclick_engine: EmbeddedEngine, aaicli
         assert place.rows("SELECT count(), uniqExact(k) FROM t") == [(25, 25)], stop
         assert not [name for name in place.ours() if "_new_" in name or "_stage_" in name or "_mark_" in name], stop
     connection.close()
-    assert stop > 15
+    return stop // step
 
 
 def _version(connection: object, database: str) -> int | None:
@@ -224,3 +237,16 @@ def _version(connection: object, database: str) -> int | None:
 
 def _ordered_by(place: Place) -> str:
     return str(place.rows("SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = 't'")[0][0])
+
+
+def test_the_oplog_goes_back_to_what_an_old_release_left(aaiclick_client: Client) -> None:
+    for statement in PLAIN[0].statements:
+        aaiclick_client.command(statement)
+    before, rows = aaiclick_client.command("SHOW CREATE TABLE operation_log"), aaiclick_client.command("SELECT count() FROM operation_log")
+    assert init_oplog_tables(aaiclick_client, policy=KEPT).from_version == 1
+    aaiclick_client.command("INSERT INTO operation_log (result_table, operation, kwargs, created_at) VALUES ('p_x', 'insert', map(), now64(3))")
+    report = rollback_schema(aaiclick_client, OPLOG, to=1)
+    assert "task_logs stays: the older version does not know it" in report.notes
+    assert str(aaiclick_client.command("SHOW CREATE TABLE operation_log")).replace(f", {NUMBERS} = 1", "") == before
+    assert aaiclick_client.command("SELECT count() FROM operation_log") == int(str(rows)) + 1
+    assert init_oplog_tables(aaiclick_client, policy=KEPT).from_version == 1

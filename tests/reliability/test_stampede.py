@@ -7,7 +7,8 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -55,7 +56,7 @@ class Old:
 
     def check(self) -> None:
         assert self.read() == self.rows
-        assert self.ask("SELECT sorting_key FROM system.tables WHERE database = '{0}' AND name = 'operation_log'".format(self.database)) == "result_table, created_at\n"
+        assert self.ask(f"SELECT sorting_key FROM system.tables WHERE database = '{self.database}' AND name = 'operation_log'") == "result_table, created_at\n"
         assert self.ask("SELECT version, state, count() FROM {db}.schema_version WHERE version = 5 GROUP BY ALL") == "5\tapplied\t1\n"
         left = self.ask(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND match(name, '^_aaiclick_(new|stage|mark|lock$)')")
         assert left == ""
@@ -64,7 +65,7 @@ class Old:
 def overlapping(said: Sequence[Said], ends: dict[int, float]) -> list[tuple[float, float]]:
     """Spans of work that overlap; one that was killed worked until then."""
     spans = sorted((float(each.lines["work"]), float(each.lines.get("rest", ends.get(place, 0)))) for place, each in enumerate(said) if "work" in each.lines)
-    return [first for first, second in zip(spans, spans[1:], strict=False) if second[0] < first[1]]
+    return [first for first, second in pairwise(spans) if second[0] < first[1]]
 
 
 def stampede(old: Old, processes: int, kills: int, seed: int) -> int:
@@ -130,12 +131,12 @@ def test_a_holder_that_was_paused_is_taken_over_and_stops(aaiclick_server: Engin
 
 
 @pytest.fixture
-def embedded_old(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator[str]:
+def embedded_old(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> str:
     client = aaiclick_engine.client(database=aaiclick_database)
     for statement in PLAIN[0].statements:
         client.command(statement)
     client.close()
-    yield aaiclick_database
+    return aaiclick_database
 
 
 @pytest.mark.slow

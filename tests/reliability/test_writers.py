@@ -99,7 +99,13 @@ def deleting(server: EngineServer, database: str, turns: int, policy: Policy = P
     back = int(server.command(f"SELECT countIf(k < {deleted[0]}) FROM {database}.t"))
     assert server.command(f"SELECT countIf(k >= {deleted[0]}) FROM {database}.t") == f"{200_000 - deleted[0]}\n"
     assert not back or said
-    note(f"deletes during a rebuild{', writers kept out' if policy is not POLICY else ''}", runs=turns, refused=refused, deleted=deleted[0], came_back_and_said=back)
+    note(
+        f"deletes during a rebuild{', writers kept out' if policy is not POLICY else ''}",
+        runs=turns,
+        refused=refused,
+        deleted=deleted[0],
+        came_back_and_said=back,
+    )
     return refused
 
 

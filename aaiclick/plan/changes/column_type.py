@@ -39,7 +39,7 @@ def _combined_by(type_text: str) -> str:
 
 def _cut_off(name: str, old: int, new: int) -> str:
     """True for a FixedString that has more than zero bytes behind the new end; '' where nothing is cut off."""
-    return f"substring(CAST({name}, 'String'), {new + 1}) != repeat(unhex('00'), {old - new})" if new < old else ""
+    return f"replaceAll(substring(CAST({name}, 'String'), {new + 1}), unhex('00'), '') != ''" if new < old else ""
 
 
 def _converts(name: str, type_text: str) -> str:
@@ -70,6 +70,9 @@ def conversion(source: str, old: str, new: str) -> str:
         return source
     if enum_labels(old) is not None and enum_labels(new) is not None:
         source = f"toString({source})"
+    widths = _FIXED.match(old), _FIXED.match(new)
+    if widths[0] and widths[1] and int(widths[1][1]) < int(widths[0][1]):
+        source = f"substring(CAST({source}, 'String'), 1, {widths[1][1]})"  # the engine does not cut by itself, not even padding
     return f"CAST({source}, {quote_string(new)})"
 
 

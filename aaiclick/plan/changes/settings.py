@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from aaiclick.catalog.render import HIDDEN
 from aaiclick.plan.changes.base import AlterCommand, Phase, Quiet
 from aaiclick.specs.quoting import quote_string
+
+_SECRET = re.compile(r"password|passphrase|secret|token|credential|access_key|sas_|account_key|connection_string")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class ChangeSetting(Quiet):
 
     @property
     def words(self) -> str:
+        if _SECRET.search(self.name):
+            return f"setting {self.name} differs"
         return f"setting {self.name} {self.old or 'none'} -> {self.new or 'none'}"
 
     @property

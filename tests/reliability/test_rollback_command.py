@@ -1,0 +1,45 @@
+"""``aaiclick rollback`` as an operator calls it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from aaiclick import Policy
+from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.main import main
+from aaiclick.oplog import init_oplog_tables
+from aaiclick.testing import EngineServer
+from tests.oplog.states import PLAIN
+
+
+@pytest.fixture
+def url(aaiclick_server: EngineServer, aaiclick_server_database: str) -> str:
+    """A database that came from version 1 to version 5, and had a row deleted since."""
+    client = aaiclick_server.client(database=aaiclick_server_database)
+    for statement in PLAIN[0].statements:
+        client.command(statement)
+    init_oplog_tables(client, policy=Policy.lossless())
+    client.command("DELETE FROM operation_log WHERE id = (SELECT min(id) FROM operation_log)")
+    client.close()
+    return f"{aaiclick_server.url}/{aaiclick_server_database}"
+
+
+def test_there_is_a_way_back_and_it_is_asked_for_by_name(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rollback", "--dry-run", "--url", url]) == ExitCode.PENDING
+    said = capsys.readouterr().out
+    assert "oplog would go back from v5 to v1" in said
+    assert "--allow 'deletes operation_log'" in said
+    assert "note: task_logs stays: the older version does not know it" in said
+    assert main(["rollback", "--url", url]) == ExitCode.PENDING
+    refused = capsys.readouterr().err
+    assert f"aaiclick rollback --url {url} --allow 'deletes operation_log'" in refused
+    assert main(["rollback", "--to", "3", "--url", url]) == ExitCode.ERROR
+    assert "only v1 can be gone back to" in capsys.readouterr().err
+    assert main(["rollback", "--json", "--allow", "deletes operation_log", "--url", url]) == ExitCode.DONE
+    report = json.loads(capsys.readouterr().out)
+    assert (report["from_version"], report["to_version"], report["in_sync"]) == (5, 1, True)
+    assert [step["object"] for step in report["steps"]] == ["operation_log"]
+    assert main(["rollback", "--url", url]) == ExitCode.PENDING
+    assert "no version before to go back to" in capsys.readouterr().err
