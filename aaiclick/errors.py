@@ -1,32 +1,32 @@
 """Every error of the library, grouped by what the caller does next.
 
-    AaiclickError
-      SpecError                    correct the declaration
-        SpecChangedError             raise the version, or undo the edit
-        MigrationError               correct the migration files
-          HistoryError                 the history was edited: put back what was released
-            DuplicateVersionError        two migrations have one number
-            MissingVersionError          a released or applied version is gone from the code
-            EditedMigrationError         a released or applied migration was changed
-            EditedLockError              a released version in schema.lock.json was changed
-      UsageError                   call it differently (wrong client, URL, twin, policy)
-      ConnectionFailed             the database cannot be reached or opened: nothing was done
-      StatementError               the server refused a statement (code and name are the server's)
-        OutcomeUnknownError          the connection was lost in the middle: run again, it probes what happened
-      SchemaError                  the live schema is not what the code expects
-        SchemaVersionError           run: aaiclick migrate
-        SchemaAheadError             upgrade the application
-        UnrecognisedSchemaError      run: aaiclick adopt
-        UnsupportedObjectError       an object that cannot be represented: never touched
-      PlanError                    the plan cannot be carried out as it stands
-        BlockedError                 the data stands in the way: correct it (count and example are given)
-        HazardNotAllowedError        allow it by name
-        StalePlanError               plan again
-      ApplyError                   something failed while a plan was carried out: run again, it resumes
-        VerificationError            the copy differs: the live table was left as it was
-        LockHeldError                another process migrates: wait
-        LeaseLostError               another process took over
-        DriftRemainsError            applied, but a difference is left
+AaiclickError
+  SpecError                    correct the declaration
+    SpecChangedError             raise the version, or undo the edit
+    MigrationError               correct the migration files
+      HistoryError                 the history was edited: put back what was released
+        DuplicateVersionError        two migrations have one number
+        MissingVersionError          a released or applied version is gone from the code
+        EditedMigrationError         a released or applied migration was changed
+        EditedLockError              a released version in schema.lock.json was changed
+  UsageError                   call it differently (wrong client, URL, twin, policy)
+  ConnectionFailed             the database cannot be reached or opened: nothing was done
+  StatementError               the server refused a statement (code and name are the server's)
+    OutcomeUnknownError          the connection was lost in the middle: run again, it probes what happened
+  SchemaError                  the live schema is not what the code expects
+    SchemaVersionError           run: aaiclick migrate
+    SchemaAheadError             upgrade the application
+    UnrecognisedSchemaError      run: aaiclick adopt
+    UnsupportedObjectError       an object that cannot be represented: never touched
+  PlanError                    the plan cannot be carried out as it stands
+    BlockedError                 the data stands in the way: correct it (count and example are given)
+    HazardNotAllowedError        allow it by name
+    StalePlanError               plan again
+  ApplyError                   something failed while a plan was carried out: run again, it resumes
+    VerificationError            the copy differs: the live table was left as it was
+    LockHeldError                another process migrates: wait
+    LeaseLostError               another process took over
+    DriftRemainsError            applied, but a difference is left
 """
 
 from __future__ import annotations

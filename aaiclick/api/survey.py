@@ -240,5 +240,3 @@ def _families(schema: Schema) -> list[TableFamily]:
 def digest_of(schema: Schema, catalog: Catalog) -> str:
     """The digest that ``warm`` will see for the objects of this schema."""
     return text_digest({item.name: catalog.objects[item.name].text for item in schema.objects if item.name in catalog.objects})
-
-

@@ -168,9 +168,7 @@ def _plain_version(locked: LockedVersion) -> dict[str, Json]:
     if locked.migration is not None:
         entry["migration"] = locked.migration
     if locked.variables:
-        entry["variables"] = {
-            name: {clause: list(texts) for clause, texts in sorted(clauses.items())} for name, clauses in sorted(locked.variables.items())
-        }
+        entry["variables"] = {name: {clause: list(texts) for clause, texts in sorted(clauses.items())} for name, clauses in sorted(locked.variables.items())}
     entry["objects"] = {name: {"kind": form.kind, "form": _plain(form)} for name, form in sorted(locked.forms.items())}
     return entry
 

@@ -15,8 +15,8 @@ from aaiclick.plan.creates import create_tables
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.families import family_tables
 from aaiclick.plan.hints import Hints
-from aaiclick.plan.model import Step
 from aaiclick.plan.memo import Memo
+from aaiclick.plan.model import Step
 from aaiclick.plan.scripted import scripted_steps
 from aaiclick.plan.tables import make_case, plan_table, renamed
 from aaiclick.plan.target import make_target

@@ -91,7 +91,7 @@ def attach_step(case: TableCase, work: AttachWork, changes: Sequence[Change], bl
         "-- writers wait from here (table_readonly) where the server has that; elsewhere the tables are exchanged first",
         f"ALTER TABLE {new} ATTACH PARTITION ALL FROM {live}",
         f"EXCHANGE TABLES {live} AND {new}",
-        "-- wait for inserts that were running, move their parts across, compare",
+        "-- wait for inserts that were running, move their parts across, compare; keep the old table for the way back, then",
         f"DROP TABLE {new}",
     ]
     hazards = (*change_hazards(changes), Hazard("holds-up-writers", f"inserts into {case.live.name} wait or are refused for a moment"))
@@ -115,7 +115,7 @@ def rebuild_step(case: TableCase, work: RebuildWork, changes: Sequence[Change], 
         f"INSERT INTO {new} ({names}) SELECT {expressions} FROM {live}{where}",
         *([f"-- not part of the checksum: {', '.join(unverified)}"] if unverified else []),
         f"EXCHANGE TABLES {live} AND {new}",
-        "-- wait for inserts that were running, move their rows across",
+        "-- wait for inserts that were running, move their rows across; keep the old table for the way back, then",
         f"DROP TABLE {new}",
     ]
     extra = [Hazard("rewrites-data", f"all {case.live.rows:,} rows of {case.live.name} are copied")]
@@ -123,7 +123,17 @@ def rebuild_step(case: TableCase, work: RebuildWork, changes: Sequence[Change], 
         extra.append(Hazard("holds-up-writers", f"inserts into {case.live.name} are refused while the last part is copied"))
     hazards = (*change_hazards(changes), *extra)
     return Step(
-        f"{case.live.name}:rebuild", case.live.name, words(changes), "rebuild", sql, work, hazards, case.live.rows, case.live.bytes, blocked=blocked, changes=each(changes)
+        f"{case.live.name}:rebuild",
+        case.live.name,
+        words(changes),
+        "rebuild",
+        sql,
+        work,
+        hazards,
+        case.live.rows,
+        case.live.bytes,
+        blocked=blocked,
+        changes=each(changes),
     )
 
 
@@ -146,4 +156,3 @@ def impossible_step(case: TableCase, changes: Sequence[Change], refusal: str) ->
 
 def _shadow(name: str) -> str:
     return f"{SHADOW}{name}"
-

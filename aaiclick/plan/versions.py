@@ -162,5 +162,3 @@ def _recorded_names(forms: str) -> Mapping[str, object]:
     except ValueError:
         return {}
     return cast("dict[str, object]", raw) if isinstance(raw, dict) else {}
-
-

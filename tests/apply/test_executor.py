@@ -16,7 +16,7 @@ from tests.apply.applying import Lab, step
 def test_every_kind_of_step(lab: Lab) -> None:
     moved: list[int] = []
 
-    def runner(work: CallableWork) -> Routine[None]:
+    def runner(work: CallableWork | SqlWork) -> Routine[None]:
         moved.append(work.migration)
         yield Command("INSERT INTO t VALUES (3, '')", database=lab.database)
 

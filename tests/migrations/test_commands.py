@@ -74,7 +74,7 @@ def test_a_release_from_declaration_to_history(shell: Shell, aaiclick_client: Cl
     assert shell("migrate", database=True)[0] == 0
     code, found = shell("history", database=True)
     assert code == 0
-    seen = [(one["version"], one["from_version"], one["state"], one["forced"], one["oldest_code"]) for one in found["records"]]  # type: ignore[index, attr-defined]
+    seen = [(one["version"], one["from_version"], one["state"], one["forced"], one["oldest_code"]) for one in found["records"]]  # type: ignore[attr-defined]
     assert seen == [(1, None, "adopted", True, None), (2, 1, "applied", False, None)]
 
 

@@ -32,7 +32,7 @@ CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `title` LowCardinality(String)
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `title`, `day`, `amount`, `note`) SELECT `id`, CAST(`name`, 'LowCardinality(String)'), `day`, `amount`, `note` FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their rows across
+-- wait for inserts that were running, move their rows across; keep the old table for the way back, then
 DROP TABLE `db`.`_aaiclick_<run>_t`;
 
 -- t: column amount is no longer declared
