@@ -51,12 +51,13 @@ class OldInstall:
         self.version = version
         ensure_schema(client, schema_at(schema, version), policy=Policy.everything())
         if not recorded:
-            client.command("DROP TABLE schema_version SYNC")
+            client.command("DROP TABLE schema_version SYNC")  # pyright: ignore[reportUnknownMemberType] - the driver leaves it open
 
     def rows(self, table: str, columns: Collection[str]) -> list[str]:
         """Every row of a table as text, sorted, over these columns."""
         listed = ", ".join(f"toString({quoted(name)})" for name in columns)
-        found = self.client.query(f"SELECT toString(tuple({listed})) AS row FROM {quoted(table)} ORDER BY row").result_rows
+        sql = f"SELECT toString(tuple({listed})) AS row FROM {quoted(table)} ORDER BY row"
+        found = self.client.query(sql).result_rows  # pyright: ignore[reportUnknownMemberType] - the driver leaves it open
         return [str(row[0]) for row in found]
 
     def upgrade(self, policy: Policy | None = None, changed: Collection[str] = ()) -> Report:

@@ -33,7 +33,7 @@ MORE: dict[str, str | int | float | bool | None] = {"old_parts_lifetime": 10}
 CASES = {
     "rebuild": Case(_schema(MergeTree(order_by=["v", "k"], partition_by="p", settings=MORE)), 1_200_000, seconds=2.0),
     "attach": Case(_schema(ReplacingMergeTree(order_by="k", partition_by="p", settings=MORE)), 600_000, allow=("change-engine t",), seconds=0.9),
-    "mutate": Case(_schema(MergeTree(order_by="k", partition_by="p", settings=MORE), v="LowCardinality(String)"), 600_000, seconds=1.0),
+    "mutate": Case(_schema(MergeTree(order_by="k", partition_by="p", settings=MORE), v="LowCardinality(String)"), 1_500_000, seconds=1.0),
     "legacy": Case(OPLOG, 0),
 }
 

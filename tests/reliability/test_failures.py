@@ -248,7 +248,7 @@ def test_the_server_is_killed_in_a_rebuild() -> None:
 @pytest.mark.parametrize("case", ["rebuild", "attach", "mutate"])
 def test_the_server_dies_again_and_again(case: str, gently: bool) -> None:
     with EngineServer() as server:
-        assert server_dies(server, case, [0.3, 0.45, 0.6, 0.8, 1.0], gently=gently) > 0
+        assert server_dies(server, case, [LARGE[case].seconds * share for share in (0.1, 0.2, 0.3, 0.45, 0.6)], gently=gently) > 0
 
 
 def test_a_mutation_that_a_killed_run_left_is_waited_for(ground: Ground) -> None:
