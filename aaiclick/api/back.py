@@ -65,7 +65,8 @@ def find_way(found: Survey, to: int | None) -> Routine[Way]:
     kept = [row for row in (yield from kept_tables(database)) if row.kept.table in {item.name for item in schema.objects}]
     live_tables = yield from physicals(database, tuple(sorted({row.kept.table for row in kept})))
     restores = yield from _restores(found, [row for row in kept if _stands_behind(row, live_tables, earlier)], plan)
-    done = _done(kept, live_tables)
+    done = _done(kept, live_tables, came)
+    behind = {row.kept.uuid for row in done}
     left, notes = _left(plan, {restore.kept.table for restore in restores} | {row.kept.table for row in done}, found.catalog)
     if not restores and not done:
         said = f": {'; '.join(left)}" if left else ""
@@ -74,7 +75,16 @@ def find_way(found: Survey, to: int | None) -> Routine[Way]:
     for restore in restores:
         refusals += _refusals(restore)
     said_notes = [note for restore in restores for note in restore.notes]
-    return Way(found, live, before, earlier, restores, tuple(row.name for row in done), tuple(refusals), (*notes, *said_notes))
+    return Way(
+        found,
+        live,
+        before,
+        earlier,
+        restores,
+        tuple(row.name for row in kept if row.kept.replaced_by in behind and not row.kept.back),
+        tuple(refusals),
+        (*notes, *said_notes),
+    )
 
 
 def _stands_behind(row: KeptRow, live: Mapping[str, Physical], earlier: Record | None) -> bool:
@@ -84,10 +94,14 @@ def _stands_behind(row: KeptRow, live: Mapping[str, Physical], earlier: Record |
     return fits and (earlier is None or row.kept.since * 1000 + 999 >= earlier.at)
 
 
-def _done(kept: Sequence[KeptRow], live: Mapping[str, Physical]) -> tuple[KeptRow, ...]:
-    """Kept tables whose rows are live again, although no record says so: the run that put them back was killed before its end."""
-    gone = {row.kept.uuid for row in kept if row.kept.back and row.kept.table in live and live[row.kept.table].uuid == row.kept.replaced_by}
-    return tuple(row for row in kept if row.kept.replaced_by in gone and not row.kept.back)
+def _done(kept: Sequence[KeptRow], live: Mapping[str, Physical], came: Record) -> tuple[KeptRow, ...]:
+    """Newer tables in whose place the old ones are back, although no record says so: the run that did it was killed before its end."""
+
+    def fits(row: KeptRow) -> bool:
+        table = live.get(row.kept.table)
+        return row.kept.back and table is not None and table.uuid == row.kept.replaced_by and row.kept.since * 1000 + 999 >= came.at
+
+    return tuple(row for row in kept if fits(row))
 
 
 def _restores(found: Survey, listed: Sequence[KeptRow], plan: Plan | None) -> Routine[tuple[Restore, ...]]:

@@ -18,7 +18,9 @@ def test_every_kind_of_step(lab: Lab) -> None:
 
     def runner(work: CallableWork | SqlWork) -> Routine[None]:
         moved.append(work.migration)
-        yield Command("INSERT INTO t VALUES (3, '')", database=lab.database)
+        statements = work.statements if isinstance(work, SqlWork) else ("INSERT INTO t VALUES (3, '')",)
+        for statement in statements:
+            yield Command(statement, settings={"mutations_sync": 1}, database=lab.database)
 
     outcomes = lab.apply(
         CreateWork("CREATE TABLE t (k UInt32) ENGINE = MergeTree ORDER BY k"),
@@ -30,7 +32,7 @@ def test_every_kind_of_step(lab: Lab) -> None:
         DropWork("DROP TABLE gone"),
         options=ApplyOptions(runner=runner),
     )
-    assert moved == [5]
+    assert moved == [4, 5]
     assert lab.rows("SELECT k, v FROM {db}.t ORDER BY k") == ((1, "c"), (2, "b"), (3, ""))
     assert lab.value("SELECT count() FROM {db}.seen") == 3
     assert [outcome.strategy for outcome in outcomes] == ["create", "mutate", "sql", "callable", "replace", "create", "drop"]
