@@ -122,6 +122,12 @@ def sweep(lab: Lab, kind: Make, *, late: bool = False, keep: int = 0, stride: in
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [plain, fenced, ordered, attach])
+def test_killed_after_every_third_statement(lab: Lab, kind: Make) -> None:
+    assert sweep(lab, kind, stride=3) > 5
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("kind", [plain, fenced, ordered, attach])
 def test_killed_after_any_statement(lab: Lab, kind: Make) -> None:
     assert sweep(lab, kind) > 15
 
@@ -146,7 +152,7 @@ def test_attach_killed_where_no_fence_is_known(lab: Lab) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("keep", [0, 3600])
 def test_killed_with_late_rows(lab: Lab, keep: int) -> None:
-    assert sweep(lab, plain, late=True, keep=keep, stride=4) > 8
+    assert sweep(lab, plain, late=True, keep=keep, stride=6) > 5
 
 
 @pytest.mark.proof

@@ -140,7 +140,7 @@ def state(engine: EmbeddedEngine, database: str, declared: Schema) -> tuple[dict
     return texts, held
 
 
-@settings(max_examples=int(os.environ.get("AAICLICK_LAW_EXAMPLES", "6")))
+@settings(max_examples=int(os.environ.get("AAICLICK_LAW_EXAMPLES", "3")))
 @given(chain=chains())
 def test_a_jump_is_its_chain(aaiclick_engine: EmbeddedEngine, tmp_path_factory: object, chain: Chain) -> None:
     import sys
