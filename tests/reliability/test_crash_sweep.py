@@ -35,7 +35,11 @@ def test_killed_here_and_there(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     "scene",
-    [pytest.param(path, marks=pytest.mark.slow if path.stem == EVERYWHERE[0] else pytest.mark.proof, id=path.stem) for path in CASES if path.stem in EVERYWHERE],
+    [
+        pytest.param(path, marks=pytest.mark.slow if path.stem == EVERYWHERE[0] else pytest.mark.proof, id=path.stem)
+        for path in CASES
+        if path.stem in EVERYWHERE
+    ],
     indirect=True,
 )
 def test_killed_everywhere(scene: Scene) -> None:
