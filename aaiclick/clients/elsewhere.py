@@ -16,6 +16,8 @@ from aaiclick.clients.opening import Opened, open_url
 from aaiclick.errors import ConnectionFailed
 from aaiclick.routine import AsyncConnection, Command, Connection, Query
 
+PATIENCE = 3.0
+"""Seconds that the other process gets to end by itself."""
 SERVER = ("-m", "aaiclick.testing.server", "--port", "0", "--path", ":memory:")
 
 
@@ -33,7 +35,16 @@ def engine_elsewhere() -> Generator[Opened, None, None]:
             finally:
                 connection.close()
         finally:
-            process.terminate()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """It holds nothing but scratch: where it does not leave when it is asked to, it is killed."""
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _url(line: str) -> str:
