@@ -28,10 +28,3 @@ def qualified(database: str, name: str) -> str:
 def is_bare(name: str) -> bool:
     """True where the name can stand in SQL without quotes."""
     return _BARE.match(name) is not None
-
-
-def unquote_name(token: str) -> str:
-    """The name an identifier token stands for: the reverse of ``quote_name``, also for double quotes and bare words."""
-    if len(token) >= 2 and token[0] in '`"' and token[-1] == token[0]:
-        return re.sub(r"\\(.)", r"\1", token[1:-1], flags=re.DOTALL)
-    return token

@@ -1,0 +1,44 @@
+"""A server older than supported is refused in one sentence, whether or not it understands the question about its catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from aaiclick import Column, MergeTree, Schema, Table
+from aaiclick.api.survey import survey
+from aaiclick.catalog.forms import ServerFacts
+from aaiclick.errors import StatementError, UsageError
+from aaiclick.routine import Command, Query, Routine, run
+
+SCHEMA = Schema("app", version=1, objects=[Table("t", [Column("a", "UInt8")], engine=MergeTree(order_by=["a"]))])
+
+
+class Refusing:
+    """A connection whose server does not know the columns that are asked for."""
+
+    embedded = False
+    identity = "old"
+
+    def query(self, effect: Query, /) -> Sequence[Sequence[object]]:
+        raise StatementError("Code: 47. DB::Exception: Missing columns", 47)
+
+    def command(self, effect: Command, /) -> None:
+        raise AssertionError(effect)
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+@pytest.mark.parametrize(("version", "error"), [((22, 8, 5), UsageError), ((25, 8, 1), StatementError)])
+def test_a_refused_question_is_blamed_on_the_version_only_where_it_is_too_old(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], error: type[Exception]
+) -> None:
+    def facts() -> Routine[ServerFacts]:
+        yield from ()
+        return ServerFacts(version, ".".join(map(str, version)), "default", "default", "UTC")
+
+    monkeypatch.setattr("aaiclick.api.survey.server_facts", facts)
+    with pytest.raises(error, match="the oldest that is supported is 23.10: upgrade the server" if error is UsageError else "Missing columns"):
+        run(survey(SCHEMA, "db"), Refusing())
