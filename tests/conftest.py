@@ -1,4 +1,5 @@
-"""What the whole suite shares: the package's own pytest plugin, and hypothesis without deadlines (the machine may be slow)."""
+"""What the whole suite shares: the package's own pytest plugin, hypothesis without deadlines (the machine may be slow), and what makes a run
+short: files in memory, and the long tests first."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ from importlib.metadata import entry_points
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.in_memory import leave_ram_disk, use_ram_disk
 
 # An installed package brings its plugin along by its entry point; in a bare checkout it is named here.
 if not entry_points(group="pytest11", name="aaiclick"):
@@ -20,3 +23,26 @@ settings.load_profile("suite")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--update-golden`` writes what the golden cases expect."""
     parser.addoption("--update-golden", action="store_true", help="write the expectations of tests/cases/golden anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The workers of a run have it from the process that starts them. Proofs and benchmarks stay on the disk."""
+    chosen = str(config.getoption("markexpr"))
+    if not hasattr(config, "workerinput") and all(f"not {kind}" in chosen for kind in ("bench", "proof")):
+        made = use_ram_disk()
+        if made is not None:
+            config.add_cleanup(lambda: leave_ram_disk(made))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A long test that comes last leaves the other workers with nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
+    """A worker that has nothing left takes tests over from another one: what the long ones leave uneven at the beginning is even at the end."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
