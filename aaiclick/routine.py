@@ -89,7 +89,12 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Nonce:
-    """Ask for a fresh random name part: answers with ``((12 lower-case hex digits,),)``."""
+    """Ask for a fresh random name part: answers with ``((12 lower-case hex digits,),)``.
+
+    ``signed``: under a lease the holder's nonce stands behind them, so that whoever finds the name knows whose it was.
+    """
+
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _adopt(connection: Connection | AsyncConnection, schema: Schema, version: in
     assert lease is not None
     site = Site(where, lease.nonce, ApplyOptions(), str(this_process()), VERSION, frozenset())
     before = found.record.version if found.record is not None else None
-    record = adoption(replace(found, live=LiveVersion(version, "recorded")), site)
+    record = yield from adoption(replace(found, live=LiveVersion(version, "recorded")), site)
     told = json.dumps({"adopted": version, "forced": bool(wrong), "differences": wrong}, ensure_ascii=False)
     record = replace(record, from_version=before, plan=told)
     try:

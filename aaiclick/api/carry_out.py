@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from aaiclick.api.moves import account_of, runner_for
-from aaiclick.api.survey import Survey, Surveyed, digest_of, dump_forms, make_plan, survey
+from aaiclick.api.survey import Survey, Surveyed, dump_forms, live_digest, make_plan, survey
 from aaiclick.apply.executor import apply_steps
 from aaiclick.apply.ledger import StepLedger
 from aaiclick.apply.options import ApplyOptions, StepOutcome
@@ -86,13 +86,14 @@ def _adopt(planned: Surveyed, site: Site) -> Routine[Surveyed]:
     against it."""
     found = planned.survey
     yield from ensure_tables(site.database)
-    yield from append(site.database, adoption(found, site))
+    yield from append(site.database, (yield from adoption(found, site)))
     again = yield from survey(found.schema, site.database, site.allowed)
     return (yield from make_plan(again))
 
 
-def adoption(found: Survey, site: Site) -> Record:
+def adoption(found: Survey, site: Site) -> Routine[Record]:
     """The record of a version that was recognised."""
+    digest = yield from live_digest(found.schema, found.catalog)
     number = found.live.number
     locked = found.released.lock.get(number) if found.released.lock is not None and number else None
     levels = {f"level {name}": str(level) for name, level in sorted(found.live.levels.items())}
@@ -102,7 +103,7 @@ def adoption(found: Survey, site: Site) -> Record:
         version=number,
         state="adopted",
         spec="",
-        objects=digest_of(found.schema, found.catalog),
+        objects=digest,
         forms=dump_forms(locked.forms) if locked is not None else "",
         plan="",
         who=site.who,

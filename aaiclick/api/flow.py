@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from aaiclick.api.carry_out import Site, carry_out
 from aaiclick.api.moves import account_of
@@ -14,6 +15,7 @@ from aaiclick.apply.kept import drop_expired, next_expiry
 from aaiclick.apply.lease import acquire, guarded, release
 from aaiclick.apply.ledger import close
 from aaiclick.apply.leftovers import clean_leftovers
+from aaiclick.apply.lock_state import former_holders
 from aaiclick.apply.mark import find_marks
 from aaiclick.apply.options import ApplyOptions
 from aaiclick.apply.owner import Owner
@@ -158,6 +160,11 @@ def _allowed_tables(policy: Policy, key: str) -> frozenset[str]:
     return frozenset(each.removeprefix(f"{key} ") for each in policy.allowed if each.startswith(f"{key} "))
 
 
+def _ended(database: str, own: str, holders: Collection[str]) -> Routine[frozenset[str]]:
+    """Whoever has the lease has waited for the end of all former holders."""
+    return (yield from former_holders(database, [nonce for nonce in holders if nonce != own]))
+
+
 def _apply(run: Run, database: str, planned: Surveyed | None, nonce: str, started: float) -> Routine[Report]:
     """Under the lease: what was planned before is only carried out if nobody changed anything in between."""
     options = ApplyOptions(
@@ -167,7 +174,7 @@ def _apply(run: Run, database: str, planned: Surveyed | None, nonce: str, starte
     )
     # First of all what a killed run left: until then the tables look neither like before nor like after.
     yield from clean_leftovers(database, options)
-    yield from sweep_stale_scratch(database, embedded=run.embedded)
+    yield from sweep_stale_scratch(database, embedded=run.embedded, ended=partial(_ended, database, nonce))
     yield from drop_expired(database)
     found = yield from survey(run.schema, database, run.policy.allowed)
     if found.ahead:

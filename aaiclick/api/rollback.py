@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 
 from aaiclick.api.back import Way, find_way
 from aaiclick.api.drive import Make, drive, drive_async, policy_for
@@ -53,6 +54,7 @@ def rollback_schema(
     allow: Collection[str] = (),
     dry_run: bool = False,
     on_event: OnEvent | None = None,
+    keep_old: timedelta | None = None,
 ) -> Report:
     """Go back to the version before, or say why that is not possible; nothing is changed then.
 
@@ -60,14 +62,15 @@ def rollback_schema(
     default), and the rows that came since are carried over. ``report.notes`` says what is not put back. ``to`` has to be the version
     that the database came from. ``allow`` takes the names that a refusal gives: ``"deletes <table>"`` (rows deleted or changed since are
     there again as they were), ``"values <table>"`` (values that the old columns cannot hold), ``"partial <schema>"`` (some objects
-    stay as they are). ``dry_run`` only looks.
+    stay as they are). ``dry_run`` only looks. ``keep_old``: how long the newer tables are kept in their turn
+    (at least an hour; by default what ``AAICLICK_KEEP_OLD`` says, else a day).
 
     Deploy the code of the older version first: the newer one would migrate forward again at its next start.
 
     Raises ``SchemaError`` where there is no way back, ``HazardNotAllowedError`` where something has to be allowed, ``ApplyError`` where
     carrying it out failed (run again).
     """
-    return drive(client, _make(schema, to, database, allow, dry_run), "rollback_schema", on_event)
+    return drive(client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema", on_event)
 
 
 async def rollback_schema_async(
@@ -78,14 +81,16 @@ async def rollback_schema_async(
     allow: Collection[str] = (),
     dry_run: bool = False,
     on_event: OnEvent | None = None,
+    keep_old: timedelta | None = None,
 ) -> Report:
     """The async twin of ``rollback_schema``."""
-    return await drive_async(client, _make(schema, to, database, allow, dry_run), "rollback_schema_async", on_event)
+    return await drive_async(client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema_async", on_event)
 
 
-def _make(schema: Schema, to: int | None, database: str | None, allow: Collection[str], dry_run: bool) -> Make[Report]:
+def _make(schema: Schema, to: int | None, database: str | None, allow: Collection[str], dry_run: bool, keep_old: timedelta | None) -> Make[Report]:
     def make(connection: Connection | AsyncConnection) -> Routine[Report]:
-        keep = int(policy_for(None, connection.embedded).keep_old.total_seconds())
+        kept = keep_old if keep_old is not None else policy_for(None, connection.embedded).keep_old
+        keep = int(kept.total_seconds())
         return rollback(Back(schema, database, to, frozenset(allow), dry_run, this_process(), connection.embedded, keep))
 
     return make

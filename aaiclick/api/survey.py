@@ -8,10 +8,12 @@ from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from aaiclick.apply.kept import numbered_tables
 from aaiclick.apply.ledger import Account, read_ledger
 from aaiclick.apply.names import RECORDS
 from aaiclick.apply.record_cache import CacheEntry, parse_cache
 from aaiclick.apply.records import Record, read_latest
+from aaiclick.apply.way_back import NUMBERS
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, ServerFacts, TableForm
 from aaiclick.catalog.normal import normal
@@ -133,9 +135,18 @@ def make_plan(found: Survey) -> Routine[Surveyed]:
         steps=planned.steps,
         basis=basis_of(catalog),
         fingerprint=schema.fingerprint,
-        notes=planned.notes,
+        notes=(yield from _without_ours(catalog.database, planned.notes)),
     )
     return Surveyed(found, plan, planned.forms)
+
+
+def _without_ours(database: str, notes: tuple[str, ...]) -> Routine[tuple[str, ...]]:
+    """The notes without those on settings that stay on a table only as long as its older one is kept."""
+    said = f": setting {NUMBERS} = 1 is not declared (left alone)"
+    if not any(note.endswith(said) for note in notes):
+        return notes
+    ours = yield from numbered_tables(database)
+    return tuple(note for note in notes if not (note.endswith(said) and note.removesuffix(said) in ours))
 
 
 def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tuple[tuple[str, ...], dict[str, Form]]:

@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 from aaiclick.apply.holding import RENEWALS, Lease, check, clock, ended_by_successor, renew, renew_loop_step
 from aaiclick.apply.lock_state import tagged
 from aaiclick.errors import LeaseLostError, StatementError
-from aaiclick.routine import Beside, Command, Effect, Query, Routine, Sleep
+from aaiclick.routine import Beside, Command, Effect, Nonce, Query, Routine, Sleep, text
 
 T = TypeVar("T")
 
@@ -57,6 +57,8 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
                     raise LeaseLostError(f"this run's statement was ended by the one that took over the migration of database {held.database}") from error
                 effect = routine.throw(error)
                 continue
+            if isinstance(effect, Nonce) and effect.signed:
+                rows = ((text(rows[0][0]) + held.nonce,),)
             effect = Sleep(rest) if rest else routine.send(rows)
     except StopIteration as stop:
         return cast("T", stop.value)

@@ -20,7 +20,8 @@ RENEWALS = 3
 """Heartbeats in one lease time: two may fail before anything is lost."""
 
 
-QUERY_WAS_CANCELLED = 394
+_ENDED_BY_OTHERS = (60, 81, 394)
+"""What a statement fails with when a successor has killed it, or has removed the scratch objects that it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,8 @@ def release(lease: Lease) -> Routine[None]:
 
 
 def ended_by_successor(lease: Lease, error: Exception) -> Routine[bool]:
-    """Whether a statement failed because whoever took this lease over has killed it."""
-    if not isinstance(error, StatementError) or error.code != QUERY_WAS_CANCELLED:
+    """Whether a statement failed because whoever took this lease over has killed it, or has removed what it was working on."""
+    if not isinstance(error, StatementError) or error.code not in _ENDED_BY_OTHERS:
         return False
     try:
         yield from check(lease)

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from aaiclick.apply.fence import fence_supported, lift_fence
 from aaiclick.apply.hold import FENCE
-from aaiclick.apply.identity import Physical, physical
+from aaiclick.apply.identity import Physical, physical, physicals
 from aaiclick.apply.mark import Mark
 from aaiclick.apply.mutations import now
 from aaiclick.apply.names import kept_table
@@ -104,6 +104,14 @@ def kept_tables(database: str) -> Routine[tuple[KeptRow, ...]]:
         if kept is not None:
             found.append(KeptRow(text(name), kept, number(count), number(size)))
     return tuple(found)
+
+
+def numbered_tables(database: str) -> Routine[frozenset[str]]:
+    """The live tables that have ``enable_block_number_column`` because of us: as long as the tables that they replaced are kept."""
+    listed = [row.kept for row in (yield from kept_tables(database)) if row.kept.numbered]
+    live = yield from physicals(database, sorted({kept.table for kept in listed}))
+    replaced = {kept.replaced_by for kept in listed}
+    return frozenset(name for name, table in live.items() if table.uuid in replaced)
 
 
 def read_kept(comment: str) -> Kept | None:

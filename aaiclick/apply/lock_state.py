@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
 
@@ -129,6 +130,20 @@ def newest_beats(database: str, nonce: str) -> Routine[tuple[Beat, ...]]:
             raise
         return ()
     return tuple(Beat(number(beat), number(at), float(seconds or 0), bool(number(late))) for beat, at, seconds, late in rows)
+
+
+def former_holders(database: str, nonces: Collection[str]) -> Routine[frozenset[str]]:
+    """Which of these nonces held the lease of this database at some time (in the last week). Whoever holds it now knows that all others
+    are at their end."""
+    try:
+        rows = yield Query(
+            f"SELECT DISTINCT nonce FROM {qualified(database, BEATS)} WHERE nonce IN splitByChar(',', {{nonces:String}})", {"nonces": ",".join(sorted(nonces))}
+        )
+    except StatementError as error:
+        if error.code != UNKNOWN_TABLE:
+            raise
+        return frozenset()
+    return frozenset(text(row[0]) for row in rows)
 
 
 def create_beats(database: str) -> Routine[None]:

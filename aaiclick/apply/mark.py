@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from aaiclick.apply.hold import originals
 from aaiclick.apply.identity import Physical
-from aaiclick.apply.names import PREFIX, label, shadow_table
+from aaiclick.apply.names import PREFIX, mark_table, shadow_table
 from aaiclick.apply.options import Site
 from aaiclick.apply.sqltext import hexed, size_setting
 from aaiclick.apply.statements import CREATE, DDL, ask, drop_table, merged, send
@@ -66,14 +66,9 @@ class Mark:
 _MARK: TypeAdapter[Mark] = TypeAdapter(Mark)
 
 
-def mark_name(nonce: str, table: str) -> str:
-    """The name of the mark for a table of the user."""
-    return f"{MARK_PREFIX}{nonce}_{label(table)}"
-
-
 def new_mark(work: RebuildWork | AttachWork, source: Physical, site: Site) -> Mark:
     """The mark of work that is about to begin; nothing is sent."""
-    name = mark_name(site.nonce, work.table)
+    name = mark_table(site.nonce, work.table)
     shadow = shadow_table(site.nonce, work.table)
     return Mark(name, site.nonce, work.table, source.uuid, work, originals(source), shadow, site.options.keep_old_seconds)
 

@@ -30,12 +30,12 @@ _LABEL = 32
 _PLAIN = re.compile(r"[A-Za-z0-9_]+\Z")
 _HASHED = re.compile(r"(?:.*_)?[0-9a-f]{10}\Z", re.DOTALL)
 _NONCE = re.compile(r"[0-9a-z]{1,32}\Z")
-_NAME = re.compile(PREFIX + r"(?P<kind>scratch|new|stage|old|lock_was)_(?P<nonce>[0-9a-z]{1,32})(?:_(?P<rest>.+))?\Z", re.DOTALL)
+_NAME = re.compile(PREFIX + r"(?P<kind>scratch|new|stage|old|mark|lock_was)_(?P<nonce>[0-9a-z]{1,32})(?:_(?P<rest>.+))?\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class OurName:
-    """A name read back. ``kind``: scratch, new, stage, old or lock_was; ``label`` is the table's name, perhaps shortened."""
+    """A name read back. ``kind``: scratch, new, stage, old, mark or lock_was; ``label`` is the table's name, perhaps shortened."""
 
     kind: str
     nonce: str
@@ -70,13 +70,18 @@ def kept_table(nonce: str, table: str) -> str:
     return _checked(f"{PREFIX}old_{_nonce(nonce)}_{label(table)}")
 
 
+def mark_table(nonce: str, table: str) -> str:
+    """The empty table that says what belongs to whom while a table is rebuilt."""
+    return _checked(f"{PREFIX}mark_{_nonce(nonce)}_{label(table)}")
+
+
 def tombstone(nonce: str) -> str:
     """What the lock of this incarnation is renamed to when it ends."""
     return _checked(f"{TOMBSTONE_PREFIX}{_nonce(nonce)}")
 
 
 def parse_name(name: str) -> OurName | None:
-    """The parts of a scratch, shadow, staging, kept or tombstone name; None for every other name."""
+    """The parts of a scratch, shadow, staging, kept, mark or tombstone name; None for every other name."""
     match = _NAME.match(name)
     if match is None:
         return None

@@ -1,14 +1,15 @@
 """A place for empty objects that nobody else sees, and its removal.
 
 Usually a database of its own, ``_aaiclick_scratch_<nonce>``. Where the user may not create databases, tables with that name in front
-inside the given database. The nonce begins with the time, so that what a killed run left behind can be told from what is in use.
+inside the given database. The nonce begins with the time, so that what a killed run left behind can be told from what is in use; under
+a lease it ends with the holder's, so that the next holder need not wait until it is old.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -22,6 +23,7 @@ STALE_SECONDS = 3600
 _ACCESS_DENIED, _READONLY, _UNKNOWN_DATABASE_ENGINE = 497, 164, 336
 # 255 bytes, with the database's name, a UUID and a suffix beside the table's.
 _LONGEST_FILE_NAME = 170
+_NAME = re.compile(PREFIX + r"(?P<made>[0-9a-f]{8})[0-9a-f]{12}(?P<holder>[0-9a-z]{1,12})?(?:_|\Z)")
 _ESCAPED_IN_FILES = re.compile(r"[^A-Za-z0-9_]")
 
 # What lets the engine accept every definition that it once accepted. Older servers know only some of them.
@@ -104,7 +106,7 @@ def open_scratch(fallback: str | None = None) -> Routine[Scratch]:
     Raises ``StatementError`` where neither is allowed.
     """
     seconds = int(cast("float", (yield Clock())[0][0]))
-    nonce = f"{seconds:08x}{text((yield Nonce())[0][0])}"
+    nonce = f"{seconds:08x}{text((yield Nonce(signed=True))[0][0])}"
     own = f"{PREFIX}{nonce}"
     database, prefix = own, ""
     try:
@@ -148,25 +150,39 @@ def with_scratch(body: Callable[[Scratch], Routine[T]], fallback: str | None = N
     return result
 
 
-def sweep_stale_scratch(database: str | None = None, *, embedded: bool = False) -> Routine[tuple[str, ...]]:
+Ended = Callable[[Collection[str]], Routine[frozenset[str]]]
+"""Which of these holders of a lease are at their end."""
+
+
+def sweep_stale_scratch(database: str | None = None, *, embedded: bool = False, ended: Ended | None = None) -> Routine[tuple[str, ...]]:
     """Remove scratch databases (and scratch tables in ``database``) that nobody uses any more; their names.
 
-    They are older than an hour, or (``embedded``: one process at a time has the engine) than the engine's start.
+    They are older than an hour, or (``embedded``: one process at a time has the engine) than the engine's start, or belong to a holder of
+    a lease that ``ended`` knows to be gone.
     """
     seconds = cast("float", (yield Clock())[0][0])
     rows = yield Query("SELECT name, uptime() FROM system.databases WHERE startsWith(name, {prefix:String}) ORDER BY name", {"prefix": PREFIX})
+    names = [text(row[0]) for row in rows]
+    tables = (yield from _tables(database, PREFIX)) if database is not None else []
+    holders = {holder for name in (*names, *(name for name, _ in tables)) if (holder := _holder(name))}
+    gone = (yield from ended(holders)) if ended is not None and holders else frozenset[str]()
     uptime = number(rows[0][1]) if rows else STALE_SECONDS
     # uptime() counts whole seconds, and so does the name.
     age = min(STALE_SECONDS, uptime + 2) if embedded else STALE_SECONDS
-    stale = [name for name in (text(row[0]) for row in rows) if _is_stale(name, seconds, age)]
+    stale = [name for name in names if _holder(name) in gone or _is_stale(name, seconds, age)]
     for name in stale:
         yield Command(f"DROP DATABASE IF EXISTS {quote_name(name)}")
     if database is not None:
-        tables = yield from _tables(database, PREFIX)
-        old = [(name, engine) for name, engine in tables if _is_stale(name, seconds, STALE_SECONDS)]
+        old = [(name, engine) for name, engine in tables if _holder(name) in gone or _is_stale(name, seconds, STALE_SECONDS)]
         yield from _drop(database, old)
         stale += [name for name, _ in old]
     return tuple(stale)
+
+
+def _holder(name: str) -> str:
+    """Under whose lease it was made; '' where under none."""
+    match = _NAME.match(name)
+    return (match["holder"] or "") if match is not None else ""
 
 
 def _file_name_length(name: str) -> int:

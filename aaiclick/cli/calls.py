@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -23,7 +26,7 @@ class PolicyName(str, Enum):
     everything = "everything"
 
 
-def policy(name: PolicyName, allow: Sequence[str]) -> Policy:
+def policy(name: PolicyName, allow: Sequence[str], keep_old: str | None = None) -> Policy:
     """The policy of this run: explicit, so that ``AAICLICK_SCHEMA_POLICY`` has no say on the command line. Raises ``UsageError``."""
     from aaiclick import Policy
 
@@ -36,7 +39,14 @@ def policy(name: PolicyName, allow: Sequence[str]) -> Policy:
             chosen = Policy.lossless(max_bytes=None)
         case PolicyName.everything:
             chosen = Policy.everything()
-    return chosen.allow(*allow)
+    return replace(chosen.allow(*allow), keep_old=kept_for(keep_old))
+
+
+def kept_for(keep_old: str | None) -> timedelta:
+    """How long old tables are kept: what was asked for, else what ``AAICLICK_KEEP_OLD`` says, else a day. Raises ``UsageError``."""
+    from aaiclick.plan.policy import kept_for, parse_duration
+
+    return parse_duration(keep_old) if keep_old is not None else kept_for(os.environ)
 
 
 def ensure(url: str, schema: Schema, database: str | None, chosen: Policy, on_event: Callable[[Event], object]) -> Report:
@@ -61,12 +71,19 @@ def validate(url: str, schema: Schema, database: str | None) -> Status:
 
 
 def rollback(
-    url: str, schema: Schema, to: int | None, database: str | None, allow: Sequence[str], dry_run: bool, on_event: Callable[[Event], object]
+    url: str,
+    schema: Schema,
+    to: int | None,
+    database: str | None,
+    allow: Sequence[str],
+    dry_run: bool,
+    keep_old: str | None,
+    on_event: Callable[[Event], object],
 ) -> Report:
     """Go back to the version before."""
     from aaiclick import rollback_schema
 
-    return rollback_schema(url, schema, to, database=database, allow=allow, dry_run=dry_run, on_event=on_event)
+    return rollback_schema(url, schema, to, database=database, allow=allow, dry_run=dry_run, on_event=on_event, keep_old=kept_for(keep_old))
 
 
 def reflect(url: str, database: str | None, name: str | None) -> Schema:

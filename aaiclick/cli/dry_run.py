@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 from aaiclick.cli import calls
-from aaiclick.cli.calls import PolicyName
 from aaiclick.cli.clauses import clauses
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.frame import Frame
@@ -13,15 +12,15 @@ from aaiclick.cli.numbers import count_text, rows_text, seconds_text
 from aaiclick.cli.output import Output
 from aaiclick.plan.gate import Refusal, Verdict, judge
 from aaiclick.plan.model import Plan, Step
+from aaiclick.plan.policy import Policy
 from aaiclick.plan.render import size_text
 
 HEADINGS = ("object", "change", "strategy", "rows", "size", "hazards", "")
 
 
-def dry_run(frame: Frame, allow: tuple[str, ...], policy: PolicyName) -> ExitCode:
+def dry_run(frame: Frame, chosen: Policy) -> ExitCode:
     """Print the plan: at a terminal with a table, in a pipe as SQL with the same table in comments."""
     declared, target = frame.declared(), frame.target()
-    chosen = calls.policy(policy, allow)
     # What a database that is not there yet needs is planned in memory: a dry run leaves nothing behind.
     plan = calls.plan("chdb://memory" if target.missing else target.url, declared, frame.database)
     if target.missing:

@@ -22,6 +22,8 @@ from aaiclick.cli.output import Output
 from aaiclick.cli.target import Target, command_line, resolve
 from aaiclick.specs.schema import Schema
 
+_RESUMED = ("migrate", "rollback")
+
 
 @dataclass(slots=True)
 class Frame:
@@ -104,10 +106,10 @@ class Frame:
         return failure.code
 
     def _interrupted(self) -> str:
-        return "interrupted. Nothing is lost: the next run resumes" if self.command == "migrate" else "interrupted"
+        return "interrupted. Nothing is lost: the next run resumes" if self.command in _RESUMED else "interrupted"
 
     def _slow_interrupt(self) -> None:
-        resumes = "; the next run resumes" if self.command == "migrate" else ""
+        resumes = "; the next run resumes" if self.command in _RESUMED else ""
         self.output.tell(f"stopping when the running statement has ended (Ctrl-C again stops at once{resumes})", "yellow")
 
     def _leave(self) -> None:

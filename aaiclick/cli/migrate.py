@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,11 +15,14 @@ from aaiclick.cli.dry_run import dry_run
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.frame import Frame
 from aaiclick.cli.numbers import count_text, seconds_text
-from aaiclick.cli.options import Database, Debug, Json, Reference, Url
+from aaiclick.cli.options import Database, Debug, Json, KeepOld, Reference, Url
 from aaiclick.cli.output import Json as JsonValue
 from aaiclick.cli.output import Output
 from aaiclick.cli.progress import watcher
 from aaiclick.plan.model import Step
+
+if TYPE_CHECKING:
+    from aaiclick.plan.policy import Policy
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan as SQL, with what each step costs and risks. Changes nothing.")]
 Allow = Annotated[
@@ -49,6 +53,7 @@ def migrate(
     schema: Reference = DEFAULT,
     allow: Allow = None,
     policy: Chosen = PolicyName.lossless,
+    keep_old: KeepOld = None,
     debug: Debug = False,
 ) -> None:
     """Bring the database to the declared version.
@@ -61,16 +66,17 @@ def migrate(
     130: interrupted.
     """
     keys = tuple(allow or ())
-    options = [("--policy", policy.value if policy != PolicyName.lossless else None), *(("--allow", key) for key in keys)]
+    options = [("--policy", policy.value if policy != PolicyName.lossless else None), ("--keep-old", keep_old), *(("--allow", key) for key in keys)]
     frame = Frame("migrate", json, debug, url, database, schema, extra=tuple(options), flags=("--dry-run",) if dry_run_only else ())
-    frame.run((lambda: dry_run(frame, keys, policy)) if dry_run_only else (lambda: _migrate(frame, keys, policy)))
+    chosen = partial(calls.policy, policy, keys, keep_old)
+    frame.run((lambda: dry_run(frame, chosen())) if dry_run_only else (lambda: _migrate(frame, chosen())))
 
 
-def _migrate(frame: Frame, allow: tuple[str, ...], policy: PolicyName) -> ExitCode:
+def _migrate(frame: Frame, policy: Policy) -> ExitCode:
     declared, target = frame.declared(), frame.target()
     watch = watcher(frame.output)
     frame.on_close = watch.close
-    report = calls.ensure(target.url, declared, frame.database, calls.policy(policy, allow), watch)
+    report = calls.ensure(target.url, declared, frame.database, policy, watch)
     watch.close()
     if frame.as_json:
         frame.output.result(report_json(report))

@@ -25,6 +25,15 @@ Database = Annotated[
 Names = Annotated[str | None, typer.Option("--database", metavar="DB", help="Qualify every name with this database. Default: names stand alone.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, the library's log and the engine's own messages on stderr.")]
 
+KeepOld = Annotated[
+    str | None,
+    typer.Option(
+        "--keep-old",
+        metavar="TIME",
+        help="How long the table that is replaced stays for a rollback: 12h, 30min, 2d, or 0 for not at all. Default: $AAICLICK_KEEP_OLD, else 1d.",
+    ),
+]
+
 
 def complete_schema(incomplete: str) -> list[str]:
     """Modules of the working directory, up to the colon; the attribute is for the user to know."""

@@ -13,7 +13,7 @@ from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.frame import Frame
 from aaiclick.cli.migrate import report_json
 from aaiclick.cli.numbers import seconds_text
-from aaiclick.cli.options import Database, Debug, Json, Reference, Url
+from aaiclick.cli.options import Database, Debug, Json, KeepOld, Reference, Url
 from aaiclick.cli.progress import watcher
 
 To = Annotated[int | None, typer.Option("--to", metavar="N", help="The version to go back to. Only the one that the database came from is possible.")]
@@ -38,6 +38,7 @@ def rollback(
     database: Database = None,
     schema: Reference = DEFAULT,
     allow: Allow = None,
+    keep_old: KeepOld = None,
     debug: Debug = False,
 ) -> None:
     """Go back to the version before.
@@ -51,16 +52,16 @@ def rollback(
     130: interrupted.
     """
     keys = tuple(allow or ())
-    options = [("--to", str(to) if to is not None else None), *(("--allow", key) for key in keys)]
+    options = [("--to", str(to) if to is not None else None), ("--keep-old", keep_old), *(("--allow", key) for key in keys)]
     frame = Frame("rollback", json, debug, url, database, schema, extra=tuple(options), flags=("--dry-run",) if dry_run else ())
-    frame.run(lambda: _rollback(frame, to, keys, dry_run))
+    frame.run(lambda: _rollback(frame, to, keys, dry_run, keep_old))
 
 
-def _rollback(frame: Frame, to: int | None, allow: tuple[str, ...], dry_run: bool) -> ExitCode:
+def _rollback(frame: Frame, to: int | None, allow: tuple[str, ...], dry_run: bool, keep_old: str | None) -> ExitCode:
     declared, target = frame.declared(), frame.target()
     watch = watcher(frame.output)
     frame.on_close = watch.close
-    report = calls.rollback(target.url, declared, to, frame.database, allow, dry_run, watch)
+    report = calls.rollback(target.url, declared, to, frame.database, allow, dry_run, keep_old, watch)
     watch.close()
     if frame.as_json:
         frame.output.result(report_json(report))

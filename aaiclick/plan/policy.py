@@ -15,8 +15,11 @@ ENVIRONMENT = "AAICLICK_SCHEMA_POLICY"
 EMBEDDED_MAX_BYTES = 1 << 30
 KEEP_OLD = timedelta(days=1)
 """How long the old table of a rebuild stays, for the way back."""
+KEEP_ENVIRONMENT = "AAICLICK_KEEP_OLD"
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?i?b?)\s*\Z", re.IGNORECASE)
 _ALLOW = re.compile(r"[a-z]+(-[a-z]+)* \S.*\Z", re.DOTALL)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)?\Z")
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
@@ -32,6 +35,14 @@ def parse_bytes(size: str | int) -> int:
     return int(float(match.group(1)) * base ** _POWERS[unit.rstrip("ib") if unit else ""])
 
 
+def parse_duration(text: str) -> timedelta:
+    """``12h``, ``1d``, ``30min``, ``0``; ``UsageError`` where it is no length of time."""
+    match = _DURATION.match(text.strip().lower())
+    if match is None or (match[2] is None and float(match[1])):
+        raise UsageError(f"{text!r} is no length of time: write 12h, 30min, 2d, or 0 to keep nothing")
+    return timedelta(seconds=float(match[1]) * _SECONDS[match[2] or "s"])
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What may be carried out without asking.
@@ -45,6 +56,10 @@ class Policy:
     max_bytes: int | None = None
     allowed: frozenset[str] = frozenset()
     keep_old: timedelta = KEEP_OLD
+
+    def __post_init__(self) -> None:
+        if self.keep_old < timedelta(0):
+            raise UsageError(f"keep_old is {self.keep_old}: a table cannot be kept for less than no time")
 
     @staticmethod
     def check() -> Policy:
@@ -85,7 +100,17 @@ class Policy:
 
     @staticmethod
     def default(embedded: bool, environment: Mapping[str, str]) -> Policy:
-        """``lossless`` up to 1 GiB on an embedded engine, ``safe`` on a server; the environment replaces either."""
-        if environment.get(ENVIRONMENT):
-            return Policy.parse(environment[ENVIRONMENT])
-        return Policy.lossless(EMBEDDED_MAX_BYTES) if embedded else Policy.safe()
+        """``lossless`` up to 1 GiB on an embedded engine, ``safe`` on a server; the environment replaces either, and how long old tables are kept."""
+        usual = Policy.lossless(EMBEDDED_MAX_BYTES) if embedded else Policy.safe()
+        chosen = Policy.parse(environment[ENVIRONMENT]) if environment.get(ENVIRONMENT) else usual
+        return replace(chosen, keep_old=kept_for(environment))
+
+
+def kept_for(environment: Mapping[str, str]) -> timedelta:
+    """How long old tables are kept where nobody says it: a day, or what the environment says. Raises ``UsageError``."""
+    if not environment.get(KEEP_ENVIRONMENT):
+        return KEEP_OLD
+    try:
+        return parse_duration(environment[KEEP_ENVIRONMENT])
+    except UsageError as error:
+        raise UsageError(f"{KEEP_ENVIRONMENT}: {error}") from error

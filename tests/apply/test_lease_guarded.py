@@ -50,6 +50,9 @@ def test_every_statement_is_tagged_and_answers_and_results_pass_through(driver: 
         yield Command("SELECT 2", settings={"max_threads": 1}, long=True)
         ((seen,),) = yield Query("SELECT query FROM system.processes WHERE query LIKE '%not in any other%'")
         nonce = yield Nonce()
+        signed = yield Nonce(signed=True)
+        assert str(signed[0][0]).endswith(lease.nonce)
+        assert len(str(signed[0][0])) > len(lease.nonce)
         yield Emit(Note("hello"))
         ((now,),) = yield Clock()
         return one, seen, len(nonce), now

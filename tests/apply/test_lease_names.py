@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aaiclick.apply import names
-from aaiclick.apply.names import OurName, is_ours, kept_table, label, parse_name, scratch_database, shadow_table, staging_table, tombstone
+from aaiclick.apply.names import OurName, is_ours, kept_table, label, mark_table, parse_name, scratch_database, shadow_table, staging_table, tombstone
 from aaiclick.routine import Command
 from aaiclick.specs.quoting import qualified, quote_name
 from aaiclick.testing.engine import EmbeddedEngine
@@ -39,6 +39,7 @@ def test_plain_names_can_be_read() -> None:
         (shadow_table(NONCE, "a_b"), OurName("new", NONCE, "a_b")),
         (staging_table(NONCE, 0, "1_x"), OurName("stage", NONCE, "1_x", 0)),
         (kept_table(NONCE, "t"), OurName("old", NONCE, "t")),
+        (mark_table(NONCE, "t_1"), OurName("mark", NONCE, "t_1")),
         (tombstone(NONCE), OurName("lock_was", NONCE)),
         (scratch_database(NONCE), OurName("scratch", NONCE)),
         (names.LOCK, None),
@@ -68,6 +69,7 @@ def test_a_nonce_that_could_not_be_read_back_is_refused(nonce: str) -> None:
         lambda text: shadow_table(text, "t"),
         lambda text: staging_table(text, 1, "t"),
         lambda text: kept_table(text, "t"),
+        lambda text: mark_table(text, "t"),
     ):
         with pytest.raises(ValueError, match="is no nonce"):
             make(nonce)
@@ -80,7 +82,7 @@ def test_a_negative_chunk_is_refused() -> None:
 
 @given(st.text(min_size=1, max_size=200), st.integers(0, 10**12))
 def test_any_table_gives_a_short_plain_name(table: str, chunk: int) -> None:
-    for name in (shadow_table(NONCE, table), staging_table(NONCE, chunk, table), kept_table(NONCE, table)):
+    for name in (shadow_table(NONCE, table), staging_table(NONCE, chunk, table), kept_table(NONCE, table), mark_table(NONCE, table)):
         assert len(name.encode()) <= names.MAX_BYTES
         assert name.isascii()
         assert name.replace("_", "a").isalnum()
@@ -101,7 +103,7 @@ def test_a_table_called_like_the_label_of_another_has_another_label(table: str) 
     assert label(shortened) != shortened
 
 
-@pytest.mark.parametrize("make", [shadow_table, kept_table, lambda nonce, table: staging_table(nonce, 99999, table)])
+@pytest.mark.parametrize("make", [shadow_table, kept_table, mark_table, lambda nonce, table: staging_table(nonce, 99999, table)])
 def test_the_engine_takes_the_names_of_its_longest_tables(connection: SessionConnection, aaiclick_database: str, make: Callable[[str, str], str]) -> None:
     for table in ("n" * 180, "ü" * 30, "a`b'c\\d e\n" * 5):
         connection.command(Command(f"CREATE TABLE {qualified(aaiclick_database, table)} (x UInt8) ENGINE = MergeTree ORDER BY x"))

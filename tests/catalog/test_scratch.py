@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Collection
+
 import pytest
 
 from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Scratch, open_scratch, sweep_stale_scratch, with_scratch
@@ -132,6 +135,30 @@ def test_what_a_killed_run_left_is_swept_when_it_is_old(connection: Connection, 
         assert drive_at(sweep_stale_scratch(), connection, made + STALE_SECONDS - 1) == ()
     finally:
         for name in (young, foreign):
+            connection.command(Command(f"DROP DATABASE {name}"))
+
+
+def test_what_a_former_holder_of_the_lease_left_goes_at_once(connection: Connection, aaiclick_database: str) -> None:
+    made = int(time.time())
+    dead, living, unsigned = (f"{PREFIX}{made:08x}{'c' * 12}{holder}" for holder in ("d" * 12, "e" * 12, ""))
+    for name in (dead, living, unsigned):
+        connection.command(Command(f"CREATE DATABASE {name}"))
+        connection.command(Command(f"CREATE TABLE {aaiclick_database}.{name}_t (a UInt8) ENGINE = Memory"))
+    asked: list[set[str]] = []
+
+    def ended(holders: Collection[str]) -> Routine[frozenset[str]]:
+        asked.append(set(holders))
+        yield from ()
+        return frozenset({"d" * 12})
+
+    try:
+        swept = drive_at(sweep_stale_scratch(aaiclick_database, ended=ended), connection, made + 1.0)
+        assert sorted(swept) == [dead, f"{dead}_t"]
+        assert asked == [{"d" * 12, "e" * 12}]
+        assert {dead, living, unsigned} & databases(connection) == {living, unsigned}
+        assert tables(connection, aaiclick_database) == {f"{living}_t", f"{unsigned}_t"}
+    finally:
+        for name in (living, unsigned):
             connection.command(Command(f"DROP DATABASE {name}"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from aaiclick import Plan, Policy
@@ -9,7 +11,7 @@ from aaiclick.errors import UsageError
 from aaiclick.plan.gate import judge, refuse
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step, Strategy
-from aaiclick.plan.policy import EMBEDDED_MAX_BYTES, parse_bytes
+from aaiclick.plan.policy import EMBEDDED_MAX_BYTES, KEEP_ENVIRONMENT, KEEP_OLD, parse_bytes, parse_duration
 from aaiclick.plan.work import AlterWork
 
 TTL = Hazard("loses-rows", "rows are deleted", "change-ttl t")
@@ -86,3 +88,27 @@ def test_a_hazard_is_allowed_by_the_name_the_plan_gives_it() -> None:
     with pytest.raises(UsageError, match="names no hazard"):
         Policy.safe().allow("everything")
     assert Policy.safe().allow("drop-column a.b c").allowed == frozenset({"drop-column a.b c"})
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("0", 0), ("90s", 90), ("30min", 1800), ("30m", 1800), ("12h", 43200), (" 1.5 d ", 129600), ("2W", 1209600)],
+)
+def test_lengths_of_time(text: str, length: float) -> None:
+    assert parse_duration(text) == timedelta(seconds=length)
+
+
+@pytest.mark.parametrize("text", ["", "1", "-1d", "1y", "soon", "1d 2h"])
+def test_what_is_no_length_of_time(text: str) -> None:
+    with pytest.raises(UsageError, match="is no length of time"):
+        parse_duration(text)
+
+
+def test_how_long_old_tables_are_kept() -> None:
+    assert Policy.default(True, {}).keep_old == KEEP_OLD
+    assert Policy.default(False, {KEEP_ENVIRONMENT: "12h"}) == Policy("safe", keep_old=timedelta(hours=12))
+    assert Policy.default(True, {KEEP_ENVIRONMENT: "0", "AAICLICK_SCHEMA_POLICY": "lossless"}) == Policy.lossless(keep_old=timedelta(0))
+    with pytest.raises(UsageError, match=KEEP_ENVIRONMENT):
+        Policy.default(True, {KEEP_ENVIRONMENT: "long"})
+    with pytest.raises(UsageError, match="less than no time"):
+        Policy.lossless(keep_old=timedelta(days=-1))

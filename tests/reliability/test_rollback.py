@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, rollback_schema, validate_schema
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, rollback_schema, validate_schema
 from aaiclick.api.rollback import Back, rollback
 from aaiclick.apply.kept import KEPT_PREFIX
 from aaiclick.apply.owner import this_process
@@ -89,6 +89,19 @@ def test_there_and_back_with_rows_that_came_since(place: Place) -> None:
     assert ensure_schema(place.client, V1).steps == ()
     assert [kept.table for kept in validate_schema(place.client, V1).kept_tables] == ["t"]
     place.sql("OPTIMIZE TABLE t FINAL SETTINGS optimize_throw_if_noop = 1", "INSERT INTO t VALUES (3000, 'x')")
+
+
+def test_a_setting_that_is_ours_is_no_news(place: Place) -> None:
+    """The new table keeps block numbers while the old one is kept; nobody declared that, and nobody has to hear of it."""
+    migrated(place)
+    status = validate_schema(place.client, V2)
+    assert [kept.table for kept in status.kept_tables] == ["t"]
+    assert (status.in_sync, status.notes) == (True, ("t: setting index_granularity = 4096 is not declared (left alone)",))
+    assert plan_schema(place.client, V2).notes == status.notes
+    place.sql("ALTER TABLE t MODIFY COMMENT 'x', MODIFY SETTING min_bytes_for_wide_part = 7")
+    assert any("min_bytes_for_wide_part" in note for note in validate_schema(place.client, V2).notes)
+    place.sql(f"DROP TABLE `{place.ours(KEPT_PREFIX)[0]}` SYNC")
+    assert any(NUMBERS in note for note in validate_schema(place.client, V2).notes)
 
 
 def test_and_forth_again(place: Place) -> None:

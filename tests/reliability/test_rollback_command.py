@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -43,3 +44,41 @@ def test_there_is_a_way_back_and_it_is_asked_for_by_name(url: str, capsys: pytes
     assert [step["object"] for step in report["steps"]] == ["operation_log"]
     assert main(["rollback", "--url", url]) == ExitCode.PENDING
     assert "no version before to go back to" in capsys.readouterr().err
+
+
+def test_how_long_the_old_table_is_kept_can_be_said(
+    aaiclick_server: EngineServer, aaiclick_server_database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{aaiclick_server.url}/{aaiclick_server_database}"
+    client = aaiclick_server.client(database=aaiclick_server_database)
+    for statement in PLAIN[0].statements:
+        client.command(statement)
+    client.close()
+    monkeypatch.setenv("AAICLICK_KEEP_OLD", "0")
+    assert main(["migrate", "--keep-old", "soon", "--url", url]) == ExitCode.ERROR
+    assert "'soon' is no length of time" in capsys.readouterr().err
+    assert main(["migrate", "--keep-old", "2h", "--url", url]) == ExitCode.DONE
+    capsys.readouterr()
+    assert main(["status", "--json", "--url", url]) == ExitCode.DONE
+    (kept,) = json.loads(capsys.readouterr().out)["kept_tables"]
+    assert kept["table"] == "operation_log"
+    assert kept["rows"] > 0
+    assert kept["bytes"] > 0
+    left = datetime.fromisoformat(kept["expires"]) - datetime.now(timezone.utc)
+    assert timedelta(hours=1) < left <= timedelta(hours=2)
+    assert main(["status", "--url", url]) == ExitCode.DONE
+    shown = capsys.readouterr().out
+    assert "kept for a rollback: 1" in shown
+    assert kept["expires"][:16].replace("T", " ") in shown.replace("T", " ")
+    assert "enable_block_number_column" not in shown
+    assert main(["rollback", "--url", url]) == ExitCode.DONE
+    # The environment says 0; what was the newest table stays an hour all the same.
+    capsys.readouterr()
+    assert main(["status", "--json", "--url", url]) == ExitCode.PENDING
+    (kept,) = json.loads(capsys.readouterr().out)["kept_tables"]
+    assert timedelta(0) < datetime.fromisoformat(kept["expires"]) - datetime.now(timezone.utc) <= timedelta(hours=1)
+    assert main(["migrate", "--url", url]) == ExitCode.DONE
+    capsys.readouterr()
+    assert main(["status", "--json", "--url", url]) == ExitCode.DONE
+    # Only the one of the way back is there: the environment's 0 kept none of this rebuild.
+    assert [each["name"] for each in json.loads(capsys.readouterr().out)["kept_tables"]] == [kept["name"]]
