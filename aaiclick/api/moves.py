@@ -38,8 +38,9 @@ def runner_for(found: Survey) -> Runner:
         names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in found.schema.objects}))
         catalog = yield from read_catalog(account.database, names)
         before = reflect_catalog(catalog, found.schema.name)
-        facts = Facts(account.database, script.version, before, found.schema, found.ledger.bookmarks.get(script.version, "null"))
+        attempt = found.ledger.attempts.get(script.version, 0) + 1
+        facts = Facts(account.database, script.version, before, found.schema, found.ledger.bookmarks.get(script.version, "null"), attempt)
         name = getattr(move, "__name__", "its function")
-        yield from run_move(MoveErrand(move, facts), account, script.version, script.label, name)
+        yield from run_move(MoveErrand(move, facts), account, script.version, script.label, name, attempt)
 
     return runner

@@ -1,7 +1,8 @@
 """The function of a migration: it is let run, its requests are carried out as statements of this run, and that it ended is entered.
 
-The entry follows the function's end by one statement. A run that is killed between the two calls the function again, from its last bookmark;
-a function that sets one behind each thing it did does nothing twice.
+A function has ended when the journal says so. That entry is the first thing that a run does when the function has returned, before it tells
+anybody or looks at anything but its lease; whatever fails or is killed afterwards, the function is not called again on the way to this
+version. A run that is killed between the two calls it again, from its last bookmark, and ``attempt`` says so.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ from typing import cast
 
 from aaiclick.apply.ledger import Account, begin, finish, set_bookmark
 from aaiclick.apply.mutations import now
-from aaiclick.errors import AaiclickError, ApplyError
+from aaiclick.errors import AaiclickError, ApplyError, LeaseLostError
 from aaiclick.events import Progress
 from aaiclick.routine import Call, Command, Emit, Errand, Query, Reply, Routine, Row, Sleep, number, text
 
+PAUSES = (0.1, 1.0, 5.0)
+"""Seconds before the end of a function is tried to be entered again."""
 WAIT = 5.0
 """Seconds without a request after which the lease is looked after."""
 
 
-def run_move(errand: Errand, account: Account, version: int, label: str, name: str) -> Routine[None]:
-    """Let the function run to its end. Raises ApplyError with the migration's name where it fails: the next run goes on at its bookmark."""
-    yield from begin(account, f"{version}:move")
+def run_move(errand: Errand, account: Account, version: int, label: str, name: str, attempt: int = 1) -> Routine[None]:
+    """Let the function run to its end. Raises ApplyError with the migration's name where it fails: the next run goes on at its bookmark.
+    ``attempt`` is the number of this call, and is entered before it begins."""
+    yield from begin(account, f"{version}:move", {"attempt": attempt})
     started = yield from now()
     reply: Reply = None
     try:
@@ -38,7 +42,21 @@ def run_move(errand: Errand, account: Account, version: int, label: str, name: s
             reply = yield from _carry_out(request, account, version, label, started)
     finally:
         errand.abandon()
-    yield from finish(account, f"{version}:move")
+    yield from _enter_end(account, version, label, name)
+
+
+def _enter_end(account: Account, version: int, label: str, name: str) -> Routine[None]:
+    """Entering it twice does no harm and not entering it does, so whatever stands in the way is tried again."""
+    for pause in (*PAUSES, None):
+        try:
+            return (yield from finish(account, f"{version}:move"))
+        except LeaseLostError:
+            raise
+        except AaiclickError as error:
+            if pause is None:
+                told = f"{label}: {name} ended, but that could not be entered in the journal: {error}. The next run calls it again, with attempt > 1"
+                raise ApplyError(told) from error
+            yield Sleep(pause)
 
 
 def _carry_out(request: Row, account: Account, version: int, label: str, started: float) -> Routine[Reply]:

@@ -52,7 +52,8 @@ def read_ledger(account: Account, catalog: Catalog) -> Routine[Ledger]:
     bookmarks = {
         int(entry.action.step.partition(":")[0]): json.dumps(entry.details.get("value")) for entry in own if entry.action.step.endswith(f":{_BOOKMARK}")
     }
-    return Ledger(frozenset(done), frozenset(doubtful), bookmarks)
+    attempts = {int(entry.action.step.partition(":")[0]): _attempt(entry) for entry in own if entry.action.step.endswith(":move")}
+    return Ledger(frozenset(done), frozenset(doubtful), bookmarks, attempts)
 
 
 def begin(account: Account, key: str, details: Mapping[str, object] | None = None) -> Routine[None]:
@@ -104,6 +105,11 @@ class StepLedger:
                 for version in step.migrations:
                     yield from finish(self._account, f"{version}:rebuild:{step.object}")
         yield from self._inner.note(action, details)
+
+
+def _attempt(entry: Entry) -> int:
+    number = entry.details.get("attempt")
+    return number if isinstance(number, int) else 1
 
 
 def _is_done(entry: Entry, catalog: Catalog) -> bool:

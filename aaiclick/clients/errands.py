@@ -38,6 +38,7 @@ class Facts:
     before: Schema
     after: Schema
     bookmark: str = "null"
+    attempt: int = 1
 
 
 class MoveErrand:
@@ -210,6 +211,10 @@ class _Shared:
     @property
     def bookmark(self) -> Bookmark:
         return self._bookmark[-1] if self._bookmark else cast("Bookmark", json.loads(self.facts.bookmark))
+
+    @property
+    def attempt(self) -> int:
+        return self.facts.attempt
 
     def table(self, name: str) -> str:
         return qualified(self.facts.database, name)

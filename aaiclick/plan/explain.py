@@ -24,8 +24,12 @@ _IN_PLACE = frozenset((
 _LOSES = frozenset(
     ("DROP_COLUMN", "DELETE", "DROP_PARTITION", "REPLACE_PARTITION", "MOVE_PARTITION", "DROP_DETACHED_PARTITION", "MODIFY_TTL", "MATERIALIZE_TTL")
 )
-_FORMATTED = frozenset({"ALTER", "INSERT", "DROP", "TRUNCATE", "RENAME", "EXCHANGE", "CREATE", "OPTIMIZE", "DETACH"})
+_FORMATTED = frozenset({"ALTER", "INSERT", "WITH", "DROP", "TRUNCATE", "RENAME", "EXCHANGE", "CREATE", "OPTIMIZE", "DETACH"})
 _PLAIN = frozenset({"DELETE", "UPDATE"})
+# Table functions that make their rows out of their arguments.
+_MADE_UP = frozenset({"numbers", "numbers_mt", "zeros", "zeros_mt", "values", "generate_series", "generateSeries"})
+# They look something up under a name in a string, or outside of the database.
+_LOOKS_ELSEWHERE = re.compile(r"Function (?:dict[A-Z]|joinGet|hasColumnInTable|file\b|executable|catboostEvaluate|naiveBayesClassifier|evalMLMethod)")
 _OUTSIDE = frozenset({"CLUSTER", "FUNCTION", "INFILE", "OUTFILE", "SYSTEM", "TEMPORARY", "DATABASE", "DICTIONARY", "VIEW"})
 
 
@@ -45,7 +49,7 @@ def read_statement(sql: str, tables: Collection[str], databases: Collection[str]
     lines, refusal = yield from _explain(sql)
     if refusal:
         return Reading(False, refusal=refusal)
-    tame = _stays(sql, databases) and _tame(lines, tables)
+    tame = _stays(sql, databases) and _tame(lines, tables, frozenset(tables) | _with_names(sql))
     commands = [line.split()[1] for line in lines if line.strip().startswith("AlterCommand ")]
     return Reading(tame, _loses(lines, commands), _root(lines).startswith("Update") or "UPDATE" in commands or any(one.startswith("CLEAR") for one in commands))
 
@@ -60,7 +64,7 @@ def _explain(sql: str) -> Routine[tuple[list[str], str]]:
     except TokenError:
         return [], ""
     first = tokens.items[0].text.upper() if len(tokens) else ""
-    if first == "INSERT":
+    if first in ("INSERT", "WITH"):
         sql = _without_data(sql, tokens)
     if first in _PLAIN:
         tried = [sql]
@@ -117,15 +121,30 @@ def _stays(sql: str, databases: Collection[str]) -> bool:
             return False
         if token.kind in ("word", "name") and tokens.is_op(place + 1, ".") and unquote(token.text) in databases:
             return False
+        if tokens.is_word(place, "DISK") and tokens.is_op(place + 1, "="):
+            return False
     return True
 
 
-def _tame(lines: Sequence[str], tables: Collection[str]) -> bool:
+def _with_names(sql: str) -> frozenset[str]:
+    """The names that ``WITH name AS (SELECT ...)`` gives to queries. The tree does not tell them, and not where they count: a name that
+    means something else elsewhere in the statement is not found in scratch, which is then no refusal."""
+    tokens = Tokens(sql)
+    found: set[str] = set()
+    for place in range(1, len(tokens) - 3):
+        opens = tokens.is_word(place - 1, "WITH") or tokens.is_word(place - 1, "RECURSIVE") or tokens.is_op(place - 1, ",")
+        query = tokens.is_word(place + 1, "AS") and tokens.is_op(place + 2, "(") and (tokens.is_word(place + 3, "SELECT") or tokens.is_word(place + 3, "WITH"))
+        if opens and query and tokens.is_kind(place, "word", "name"):
+            found.add(unquote(tokens.items[place].text))
+    return frozenset(name for name in found if "." not in name)
+
+
+def _tame(lines: Sequence[str], tables: Collection[str], readable: Collection[str]) -> bool:
     found = _ROOT.match(lines[0]) if lines else None
     if found is None:
         return False
     kind, first, second = found["kind"], found["first"] or "", found["second"] or ""
-    if not _reads_tables_only(lines, tables):
+    if not _reads_tables_only(lines, readable):
         return False
     children = [line[1:] for line in lines if line.startswith(" ") and not line.startswith("  ")]
     named = [child.removeprefix("Identifier ") for child in children if child.startswith("Identifier ")]
@@ -146,19 +165,27 @@ def _tame(lines: Sequence[str], tables: Collection[str]) -> bool:
             # The name alone on the first line: a database before it would be a second word there, a database itself a trailing blank.
             engines = [lines[place + 1].split()[1] for place, line in enumerate(lines) if line.strip().startswith("Storage definition")]
             own = not second and lines[0].startswith(f"CreateQuery {first} (") and named == [first]
-            return own and any(child.startswith("Columns definition") for child in children) and len(engines) == 1 and instantiable(engines[0])
+            return own and any(child.startswith("Columns definition") for child in children) and len(engines) == 1 and own_storage(engines[0])
         case _:
             return False
 
 
+def own_storage(engine: str) -> bool:
+    """True where a table of that engine in scratch cannot reach a live one: ``Merge`` reads others, and newer servers let it write to one."""
+    return instantiable(engine) and engine != "Merge"
+
+
 def _reads_tables_only(lines: Sequence[str], tables: Collection[str]) -> bool:
-    """Whatever is read by a FROM is a table of the schema; a table function, or a table behind IN, is not followed."""
+    """Whatever is read by a FROM is a table of the schema or a query of the statement itself; no table function that reads anything. A table
+    behind IN is not followed: without a database it is one of scratch."""
     for place, line in enumerate(lines):
         word = line.strip()
         if word.startswith("TableIdentifier ") and word.split(" (")[0].removeprefix("TableIdentifier ") not in tables:
             return False
-        if word.startswith("TableExpression") and lines[place + 1].strip().startswith("Function "):
-            return False
-        if re.match(r"Function (?:dictGet|joinGet|file\b|executable)", word):
+        if word.startswith("TableExpression"):
+            behind = lines[place + 1].split()
+            if behind[0] == "Function" and behind[1] not in _MADE_UP:
+                return False
+        if _LOOKS_ELSEWHERE.match(word):
             return False
     return True

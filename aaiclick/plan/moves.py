@@ -10,7 +10,7 @@ from aaiclick.catalog.canonical import clone
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
 from aaiclick.catalog.instantiate import names_in, read_forms, sentence
 from aaiclick.catalog.scratch import Scratch, with_scratch
-from aaiclick.catalog.tokens import TokenError, Tokens, identifier
+from aaiclick.catalog.tokens import TokenError, Tokens, identifier, unquote
 from aaiclick.errors import StatementError, UnsupportedObjectError, UsageError
 from aaiclick.plan.checks import first_line
 from aaiclick.plan.explain import Reading, read_statement
@@ -22,6 +22,8 @@ from aaiclick.plan.scripted import promise_hazards
 from aaiclick.plan.work import CallableWork, SqlWork
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.specs.quoting import qualified
+
+UNKNOWN_TABLE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def plan_moves(explicit: Explicit, catalog: Catalog, hints: Hints, blocked: str)
 
 
 def _sql_step(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Step, Mapping[str, TableForm | None], tuple[str, ...]]]:
-    tables = frozenset(name for name, live in catalog.objects.items() if isinstance(live.form, TableForm))
+    tables = frozenset(name for name, live in catalog.objects.items() if isinstance(live.form, TableForm) and live.form.engine != "Merge")
     rows = yield Query("SELECT name FROM system.databases")
     databases = frozenset(text(row[0]) for row in rows)
     known = set(tables)
@@ -76,7 +78,6 @@ def _sql_step(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Step, Mappi
         readings.append(reading)
         if reading.tame:
             known |= made_by([sql])
-    hazards = _hazards(explicit, readings)
     refused = [f"statement {place} of {explicit.label}: {first_line(reading.refusal)}" for place, reading in enumerate(readings, 1) if reading.refusal]
     after: Mapping[str, TableForm | None] = {}
     blocked, notes = "; ".join(refused), list[str]()
@@ -94,7 +95,7 @@ def _sql_step(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Step, Mappi
         strategy="sql",
         sql=list(explicit.statements) if tried else ["-- not rehearsed: it is sent as it stands", *explicit.statements],
         work=SqlWork(explicit.statements, explicit.version),
-        hazards=hazards,
+        hazards=_hazards(explicit, readings, untried=not tried and not refused and all(reading.tame for reading in readings)),
         migrations=(explicit.version,),
         blocked=blocked,
     )
@@ -122,14 +123,14 @@ def made_by(statements: Sequence[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _hazards(explicit: Explicit, readings: list[Reading]) -> tuple[Hazard, ...]:
+def _hazards(explicit: Explicit, readings: list[Reading], *, untried: bool) -> tuple[Hazard, ...]:
     found: list[Hazard] = []
     for place, reading in enumerate(readings, 1):
         if reading.loses:
             found.append(Hazard("loses-rows", f"statement {place} of {explicit.label} is a {reading.loses}", f"run-sql {explicit.label}"))
         if reading.changes:
             found.append(Hazard("changes-values", f"statement {place} of {explicit.label} changes values"))
-        if not reading.tame:
+        if untried or not reading.tame:
             found.append(Hazard("cannot-be-undone", f"statement {place} of {explicit.label} was not rehearsed: what it does is its own affair"))
     if explicit.doubtful:
         told = f"statement {explicit.doubtful} of {explicit.label} was under way when a run was stopped: it may have happened already. Look, then allow one:"
@@ -155,15 +156,9 @@ def _rehearse(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Mapping[str
                 return {}, "", False
             cloned.append(name)
         untouched = yield from read_forms(scratch, cloned)
-        for place, sql in enumerate(explicit.statements, 1):
-            try:
-                yield Command(sql, settings={**scratch.settings, **REHEARSE}, database=scratch.database)
-            except UsageError:
-                return {}, "", False  # this client cannot run a statement in another database
-            except StatementError as error:
-                if error.code == 0:
-                    raise
-                return {}, f"statement {place} of {explicit.label} is refused: {sentence(scratch, error)}", True
+        refusal, tried = yield from _send(explicit, catalog, scratch)
+        if refusal or not tried:
+            return {}, refusal, tried
         present = yield from names_in(scratch)
         forms = yield from read_forms(scratch, sorted(present))
         after: dict[str, TableForm | None] = {name: None for name in cloned if name not in present}
@@ -174,6 +169,29 @@ def _rehearse(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Mapping[str
         return after, "", True
 
     return (yield from with_scratch(body))
+
+
+def _send(explicit: Explicit, catalog: Catalog, scratch: Scratch) -> Routine[tuple[str, bool]]:
+    """The engine's refusal, and whether the statements could be tried."""
+    for place, sql in enumerate(explicit.statements, 1):
+        try:
+            yield Command(sql, settings={**scratch.settings, **REHEARSE}, database=scratch.database)
+        except UsageError:
+            return "", False  # this client cannot run a statement in another database
+        except StatementError as error:
+            if error.code == 0:
+                raise
+            if error.code == UNKNOWN_TABLE and (yield from _names_live(sql, catalog)):
+                return "", False
+            return f"statement {place} of {explicit.label} is refused: {sentence(scratch, error)}", True
+    return "", True
+
+
+def _names_live(sql: str, catalog: Catalog) -> Routine[bool]:
+    """Whether a statement may be about a live table that is no part of the schema, and so has no clone."""
+    named = {unquote(token.text) for token in Tokens(sql).items if token.kind in ("word", "name")}
+    rows = yield Query("SELECT name FROM system.tables WHERE database = {database:String}", {"database": catalog.database})
+    return any(text(row[0]) in named and text(row[0]) not in catalog.objects for row in rows)
 
 
 def moved_catalog(catalog: Catalog, tables: Mapping[str, TableForm | None]) -> Catalog:

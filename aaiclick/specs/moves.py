@@ -44,7 +44,8 @@ class MoveContext(Protocol):
 
     ``before``: the live tables as they are when it is called. ``after``: the declared schema. ``bookmark``: what ``set_bookmark`` was
     last given, by a run that did not get to the end of the function, too; None at first. The function has to be able to go on from it:
-    what is done behind the last bookmark is done again when a run was killed.
+    what is done behind the last bookmark is done again when a run was killed. ``attempt``: 1 for the first call of this function; more
+    where calls began before whose end was never entered: what they did behind the last bookmark may be there already.
     """
 
     @property
@@ -64,6 +65,9 @@ class MoveContext(Protocol):
 
     @property
     def bookmark(self) -> Bookmark: ...
+
+    @property
+    def attempt(self) -> int: ...
 
     def table(self, name: str) -> str:
         """The table with its database, quoted."""
@@ -98,6 +102,9 @@ class AsyncMoveContext(Protocol):
 
     @property
     def bookmark(self) -> Bookmark: ...
+
+    @property
+    def attempt(self) -> int: ...
 
     def table(self, name: str) -> str: ...
 

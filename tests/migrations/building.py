@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from aaiclick import Column, MergeTree, Migration, Schema, Table
+from aaiclick.catalog.clauses import split_create
+from aaiclick.catalog.forms import UnsupportedForm
+from aaiclick.plan.lockfile import LockedForm
+from aaiclick.specs.ddl import create_table_sql
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -29,3 +35,18 @@ def names(client: Client) -> list[str]:
 
 def records(client: Client) -> list[tuple[object, ...]]:
     return [tuple(row) for row in client.query("SELECT version, from_version, state, oldest_code FROM schema_version ORDER BY seq").result_rows]
+
+
+def locked_forms(engine: EmbeddedEngine, tables: Iterable[Table]) -> dict[str, LockedForm]:
+    """What the lock file holds of tables: their canonical forms, made in a database that is dropped again."""
+    name = fresh_name("lock")
+    engine.command(f"CREATE DATABASE {quoted(name)}")
+    found: dict[str, LockedForm] = {}
+    for declared in tables:
+        engine.command(create_table_sql(declared, name))
+        text = engine.command(f"SELECT create_table_query FROM system.tables WHERE database = '{name}' AND name = '{declared.name}' FORMAT TSVRaw")
+        form = split_create(text.strip(), name)
+        assert not isinstance(form, UnsupportedForm)
+        found[declared.name] = form
+    engine.command(f"DROP DATABASE {quoted(name)} SYNC")
+    return found

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from aaiclick import Column, Migration, ensure_schema, ensure_schema_async, validate_schema
-from aaiclick.api import drive as driving
-from aaiclick.api import ensure as ensuring
+from aaiclick.apply import data_move, ledger
+from aaiclick.apply.ledger import Account
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Event, Progress
-from aaiclick.routine import Call, Command, Query, Routine
+from aaiclick.routine import Routine
 from aaiclick.specs.moves import AsyncMoveContext, MoveContext
 from tests.migrations.building import records, rows, schema, table
 
@@ -40,10 +40,12 @@ class Slices:
     def __init__(self, at: int | None = None) -> None:
         self.at = at
         self.calls: list[object] = []
+        self.attempts: list[int] = []
         self.__name__ = "slices"
 
     def __call__(self, context: MoveContext) -> None:
         self.calls.append(context.bookmark)
+        self.attempts.append(context.attempt)
         for first in range(cast("int", context.bookmark or 0), 6, 2):
             if first == self.at:
                 self.at = None
@@ -102,7 +104,7 @@ def test_a_failure_leaves_the_version_unrecorded_and_the_next_run_goes_on_at_the
     assert rows(aaiclick_client, "log") == ALL[:4]
     assert not validate_schema(aaiclick_client, after(move)).in_sync  # type: ignore[arg-type]
     ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]
-    assert move.calls == [None, 4]
+    assert (move.calls, move.attempts) == ([None, 4], [1, 2])
     assert rows(aaiclick_client, "log") == ALL
     assert records(aaiclick_client)[-1] == (2, 1, "applied", None)
     ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]
@@ -193,67 +195,41 @@ def test_a_forgotten_async_def_is_told(aaiclick_client: Client) -> None:
         ensure_schema(aaiclick_client, after(forgot))  # type: ignore[arg-type]
 
 
-class Killed(BaseException):
-    """The process is gone."""
+def test_the_end_is_entered_although_the_journal_is_out_of_order_for_a_moment(aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused: list[str] = []
+    real = ledger.finish
 
+    def finish(account: Account, key: str) -> Routine[None]:
+        if len(refused) < 2:
+            refused.append(key)
+            raise StatementError("Memory limit exceeded", 241)
+        yield from real(account, key)
 
-def test_a_run_that_is_killed_at_any_point_goes_on_and_does_nothing_twice(aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop before every statement and every call in turn, until a run gets through. Slices are idempotent up to their bookmark, so a slice may
-    only be repeated where the kill fell between its INSERT and its bookmark."""
-    real = driving.drive
-    client = aaiclick_client
-    before(client)
+    before(aaiclick_client)
     move = Slices()
-    declared = after(move)
-    done = False
-    stop = 0
-    kills = 0
-    while not done:
-        stop += 1
-        count = 0
-
-        def watched(routine: Routine[object], stop: int = stop) -> Routine[object]:
-            nonlocal count
-            effect = next(routine)
-            try:
-                while True:
-                    if isinstance(effect, Command | Query | Call):
-                        count += 1
-                        if count == stop and _relevant(effect):
-                            raise Killed
-                        if count == stop:
-                            stop += 1
-                    try:
-                        answer = yield effect
-                    except Exception as error:
-                        effect = routine.throw(error)
-                        continue
-                    effect = routine.send(answer)
-            except StopIteration as end:
-                return end.value
-            finally:
-                routine.close()
-
-        def drive(target: object, make: Callable[..., Routine[object]], caller: str, on_event: object = None) -> object:
-            return real(target, lambda connection: watched(make(connection)), caller, on_event)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(ensuring, "drive", drive)
-        try:
-            ensure_schema(client, declared)  # type: ignore[arg-type]
-            done = True
-        except Killed:
-            kills += 1
-            client.command("DROP TABLE IF EXISTS _aaiclick_lock SYNC")  # its holder is dead: nobody has to wait for the lease to run out
-        assert stop < 400
-    assert kills > 10
-    held = rows(client, "log")
-    assert set(held) == set(ALL)
-    assert len(move.calls) >= 2
-    assert move.calls[-1] is None or cast("int", move.calls[-1]) >= 0
-    assert records(client)[-1] == (2, 1, "applied", None)
-    assert ensure_schema(client, declared).steps == ()  # type: ignore[arg-type]
+    monkeypatch.setattr(data_move, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(data_move, "finish", finish)
+    ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]
+    assert (refused, move.calls, rows(aaiclick_client, "log")) == (["2:move", "2:move"], [None], ALL)
 
 
-def _relevant(effect: Command | Query | Call) -> bool:
-    """Statements that write, and every step of the function."""
-    return isinstance(effect, Call) or (isinstance(effect, Command) and "scratch" not in effect.sql)
+def test_an_end_that_cannot_be_entered_is_told_and_the_next_call_knows_that_it_is_a_repeated_one(
+    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[int] = []
+
+    def move(context: MoveContext) -> None:
+        attempts.append(context.attempt)
+
+    def finish(*_: object) -> Routine[None]:
+        yield from ()
+        raise StatementError("Memory limit exceeded", 241)
+
+    before(aaiclick_client)
+    with monkeypatch.context() as patched:
+        patched.setattr(data_move, "PAUSES", (0.0,))
+        patched.setattr(data_move, "finish", finish)
+        with pytest.raises(ApplyError, match=r"migration 2 \(log\): move ended, but that could not be entered.*calls it again, with attempt > 1"):
+            ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]
+    ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]
+    assert attempts == [1, 2]

@@ -10,11 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table, ensure_schema
-from aaiclick.catalog.clauses import split_create
-from aaiclick.catalog.forms import UnsupportedForm
-from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock
-from aaiclick.specs.ddl import create_table_sql
+from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from tests.migrations.building import locked_forms
 
 WIDER = {"UInt16": "UInt32", "UInt32": "UInt64", "UInt64": "String", "String": "String"}
 SQL = [
@@ -94,20 +92,6 @@ def _table(columns: dict[str, str], order: str) -> Table:
     return Table("t", [Column("id", "UInt64"), *(Column(name, kind) for name, kind in columns.items())], engine=MergeTree(order_by=[order]))
 
 
-def forms(engine: EmbeddedEngine, schema: Schema) -> dict[str, LockedForm]:
-    name = fresh_name("lock")
-    engine.command(f"CREATE DATABASE {quoted(name)}")
-    found: dict[str, LockedForm] = {}
-    for table in schema.tables:
-        engine.command(create_table_sql(table, name))
-        text = engine.command(f"SELECT create_table_query FROM system.tables WHERE database = '{name}' AND name = '{table.name}' FORMAT TSVRaw")
-        form = split_create(text.strip(), name)
-        assert not isinstance(form, UnsupportedForm)
-        found[table.name] = form
-    engine.command(f"DROP DATABASE {quoted(name)} SYNC")
-    return found
-
-
 def package(engine: EmbeddedEngine, chain: Chain, folder: Path) -> str:
     """The chain's migrations as modules, with a lock file; importable from ``folder``."""
     name = fresh_name("law_migrations")
@@ -119,7 +103,7 @@ def package(engine: EmbeddedEngine, chain: Chain, folder: Path) -> str:
         listed = ", ".join(f"{table!r}: {text}" for table, text in rebuild.items())
         text = f"from aaiclick import Migration, Rebuild\nmigration = Migration(**{fields!r}, rebuild={{{listed}}})\n"
         (home / f"{migration.version:04d}_change.py").write_text(text, encoding="utf-8")
-    versions = tuple(LockedVersion(version, forms(engine, chain.schema(version))) for version in range(1, len(chain.tables) + 1))
+    versions = tuple(LockedVersion(version, locked_forms(engine, chain.schema(version).tables)) for version in range(1, len(chain.tables) + 1))
     (home / LOCK_FILE).write_text(dump_lock(Lock("law", versions)), encoding="utf-8")
     return name
 
