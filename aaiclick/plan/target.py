@@ -101,7 +101,8 @@ def _column(declared: ColumnForm, spec: Column | None, live: ColumnForm | None, 
     if live is None or spec is None:
         return declared
     form = declared
-    if not spec.declares_kind and (form.kind, form.expression) != (live.kind, live.expression):
+    # A default that nobody declared stays; a column that is not stored is another thing than one that is.
+    if not spec.declares_kind and live.stored and (form.kind, form.expression) != (live.kind, live.expression):
         form = replace(form, kind=live.kind, expression=live.expression)
     for aspect in ("codec", "comment", "ttl", "statistics"):
         if not spec.declares(aspect) and getattr(form, aspect) != getattr(live, aspect):

@@ -53,6 +53,8 @@ class DataCheck:
 
     Where the engine has no conversion back (so that nothing can be compared) ``forward`` is evaluated instead, which only shows that every
     row converts; ``unproven`` is then a hazard of the step.
+
+    ``allowable``: what is found does not block the step but is this hazard of it, its message with the count in front and an example.
     """
 
     condition: str
@@ -60,6 +62,7 @@ class DataCheck:
     problem: str
     forward: str = ""
     unproven: Hazard | None = None
+    allowable: Hazard | None = None
 
 
 class Change(Protocol):

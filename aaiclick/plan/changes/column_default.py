@@ -20,6 +20,16 @@ def zero_default(type_text: str) -> str:
     return f" DEFAULT defaultValueOfTypeName({quote_string(type_text)})"
 
 
+def not_stored(table: str, old: ColumnForm, new: ColumnForm) -> Hazard | None:
+    """What readers lose where a column is stored no longer, or where it was an ALIAS and its rows begin with another value."""
+    key = f"change-default {table}.{new.name}"
+    if old.stored and not new.stored:
+        return Hazard("changes-values", f"the stored values of {table}.{new.name} are no longer read, and go with the next merge", key)
+    if old.kind == "ALIAS" and new.kind != "ALIAS" and old.expression != new.expression:
+        return Hazard("changes-values", f"rows of {table} no longer read {old.expression} as {new.name}", key)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeDefault:
     """Another default kind or expression. ``absent_parts``: active parts that do not hold the column, whose rows read the default."""
@@ -67,9 +77,9 @@ class ChangeDefault:
     @property
     def hazards(self) -> tuple[Hazard, ...]:
         name = self.new.name
-        if self.old.stored and not self.new.stored:
-            message = f"the stored values of {self.table}.{name} are no longer read, and go with the next merge"
-            return (Hazard("changes-values", message, f"change-default {self.table}.{name}"),)
+        lost = not_stored(self.table, self.old, self.new)
+        if lost is not None:
+            return (lost,)
         if self.pins and self.old.kind == "MATERIALIZED":
             message = f"rows in {self.absent_parts} parts were written before {name} existed: they would read the new default"
             return (Hazard("changes-values", message, f"change-default {self.table}.{name}"),)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.plan.changes.base import AlterCommand, DataCheck, Phase
-from aaiclick.plan.changes.column_default import default_clause, zero_default
+from aaiclick.plan.changes.column_default import default_clause, not_stored, zero_default
+from aaiclick.plan.changes.come_back import compared_as, text_differs
 from aaiclick.plan.hazards import Hazard
 from aaiclick.specs.quoting import quote_name, quote_string
 
@@ -141,11 +142,12 @@ class RetypeColumn:
             old, new = _combined_by(self.old.type) or "nothing", _combined_by(self.new.type) or "nothing"
             message = f"merges combine {self.table}.{self.new.name} by {new}, no longer by {old}"
             return (Hazard("changes-values", message, f"retype {self.table}.{self.new.name}"), breaks)
-        return (breaks,)
+        lost = not_stored(self.table, self.old, self.new)
+        return (lost, breaks) if lost is not None else (breaks,)
 
     @property
     def checks(self) -> tuple[DataCheck, ...]:
-        if not self.old.stored or self.relabelled:
+        if not self.old.stored or not self.new.stored or self.relabelled:
             return ()
         return tuple(self._checks())
 
@@ -159,7 +161,19 @@ class RetypeColumn:
             known = f"isNotNull({name}) AND " if is_nullable(self.old.type) else ""
             problem = f"hold a value of {self.new.name} that {kind} cannot hold"
             found.append(DataCheck(known + condition, name, problem, f"{known}{_converts(name, kind)}", self._unproven))
+        differs = self._differing(name)
+        if differs:
+            problem = f"hold a value of {self.new.name} that reads differently as {kind}"
+            allowable = Hazard("changes-values", problem, f"retype {self.table}.{self.new.name}")
+            found.append(DataCheck(differs, name, problem, allowable=allowable))
         return found
+
+    def _differing(self, name: str) -> str:
+        """A condition that is true for values the new type takes, but does not give back as they were; '' where there are none."""
+        width = _FIXED.match(plain(self.old.type))
+        if is_text(self.new.type):
+            return f"length(CAST({name}, {quote_string(self.new.type)})) != {width[1]}" if width else ""
+        return text_differs(name, plain(self.new.type)) if is_text(self.old.type) else ""
 
     @property
     def _unproven(self) -> Hazard:
@@ -180,5 +194,7 @@ class RetypeColumn:
             return f"isNull(accurateCastOrNull(toString({name}), {quote_string(plain(self.new.type))}))"
         # There and back again: a value that comes back different has lost something (range, fraction, time of day).
         value = f"assumeNotNull({name})" if is_nullable(self.old.type) else name
-        old, new = quote_string(plain(self.old.type)), quote_string(plain(self.new.type))
-        return f"cityHash64(tuple(CAST(CAST({value}, {new}), {old}))) != cityHash64(tuple(CAST({value}, {old})))"
+        # Whole numbers are compared as numbers: a sign that turns over comes back.
+        old, new = plain(self.old.type), plain(self.new.type)
+        seen = quote_string(compared_as(old, new))
+        return f"cityHash64(tuple(CAST(CAST({value}, {quote_string(new)}), {seen}))) != cityHash64(tuple(CAST({value}, {seen})))"

@@ -9,7 +9,7 @@ from aaiclick.catalog.instantiate import instantiable
 from aaiclick.plan.changes.base import AlterCommand, DataCheck, Phase, Quiet, shown
 from aaiclick.plan.hazards import Hazard
 
-KEEPS_EVERY_ROW = frozenset({"MergeTree", "ReplicatedMergeTree", "SharedMergeTree", "GraphiteMergeTree"})
+KEEPS_EVERY_ROW = frozenset({"MergeTree", "ReplicatedMergeTree", "SharedMergeTree"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,14 @@ class ChangeSortKey:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeFixedKey(Quiet):
-    """Another PARTITION BY or PRIMARY KEY: ALTER has no syntax for either."""
+class ChangeFixedKey:
+    """Another PARTITION BY or PRIMARY KEY: ALTER has no syntax for either. ``engine`` is the wanted one."""
 
     table: str
     which: Literal["partition key", "primary key"]
     old: str
     new: str
+    engine: str
 
     @property
     def words(self) -> str:
@@ -58,6 +59,18 @@ class ChangeFixedKey(Quiet):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
+        return ()
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        # Merges stay within a partition: where there were several, rows of one key meet that never met before.
+        if self.which == "primary key" or not self.old or self.engine in KEEPS_EVERY_ROW or not self.engine.endswith("MergeTree"):
+            return ()
+        message = f"{self.engine} combines rows of the same sort key within a partition: with the new partitions other rows of {self.table} are combined"
+        return (Hazard("loses-rows", message, f"change-partition-key {self.table}"),)
+
+    @property
+    def checks(self) -> tuple[DataCheck, ...]:
         return ()
 
 

@@ -1,0 +1,122 @@
+"""``lossless`` keeps every value: what a conversion takes and does not give back is blocked, or allowed by name only."""
+
+from __future__ import annotations
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick import Column, MergeTree, Policy, ReplacingMergeTree, Schema, Table, ensure_schema, plan_schema
+from aaiclick.errors import BlockedError, SchemaVersionError
+from aaiclick.plan.changes.come_back import compared_as
+
+
+def schema(version: int, column: Column, engine: MergeTree | None = None) -> Schema:
+    return Schema("kept", version=version, objects=[Table("t", [Column("id", "UInt64"), column], engine=engine or MergeTree(order_by=["id"]))])
+
+
+def shown(client: Client) -> object:
+    return client.query("SELECT id, toString(c) FROM t ORDER BY id").result_rows
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value"),
+    [
+        ("UInt64", "Int64", "18446744073709551615"),
+        ("Int32", "UInt64", "-1"),
+        ("Nullable(UInt8)", "Nullable(Int8)", "200"),
+        ("Array(UInt8)", "Array(Int8)", "[100, 200]"),
+        ("Map(String, UInt8)", "Map(String, Int8)", "{'a': 200}"),
+        ("Tuple(a UInt8, b String)", "Tuple(b String, a Int8)", "(200, 'x')"),
+        ("UInt256", "Int256", "115792089237316195423570985008687907853269984665640564039457584007913129639935"),
+        ("DateTime('UTC')", "Int32", "'2106-02-07 06:28:15'"),
+        ("SimpleAggregateFunction(sum, UInt64)", "SimpleAggregateFunction(sum, Int64)", "18446744073709551615"),
+        ("Array(Enum8('a' = 1))", "Array(Enum8('z' = 1))", "['a']"),
+        ("Tuple(x Enum8('a' = 1))", "Tuple(x Enum8('z' = 1))", "tuple('a')"),
+    ],
+)
+def test_a_value_that_would_become_another_blocks(aaiclick_client: Client, old: str, new: str, value: str) -> None:
+    ensure_schema(aaiclick_client, schema(1, Column("c", old)))
+    aaiclick_client.command(f"INSERT INTO t VALUES (1, {value})")
+    before = shown(aaiclick_client)
+    with pytest.raises(BlockedError, match=r"1 rows hold a value of c that .* cannot hold"):
+        ensure_schema(aaiclick_client, schema(2, Column("c", new)), policy=Policy.everything())
+    assert shown(aaiclick_client) == before
+
+
+@pytest.mark.parametrize(
+    ("new", "lost", "kept"),
+    [
+        ("UInt32", "007", "7"),
+        ("Decimal(18, 2)", "1.239", "1.20"),
+        ("Date", "1950-01-01", "2020-01-01"),
+        ("DateTime('UTC')", "2020-01-01 00:00:00.5", "2020-01-01T00:00:00"),
+        ("DateTime64(3, 'UTC')", "2020-01-01 00:00:00.1234", "2020-01-01 00:00:00.1"),
+        ("Float64", "1e400", "-0.50"),
+    ],
+)
+def test_a_text_that_does_not_come_back_is_allowed_by_name_only(aaiclick_client: Client, new: str, lost: str, kept: str) -> None:
+    ensure_schema(aaiclick_client, schema(1, Column("c", "Nullable(String)")))
+    aaiclick_client.command(f"INSERT INTO t VALUES (1, '{kept}'), (2, NULL), (3, '{lost}')")
+    wanted = schema(2, Column("c", f"Nullable({new})"))
+    message = f"1 rows hold a value of c that reads differently as Nullable({new}), for instance ('{lost}')"
+    assert message in [hazard.message for hazard in plan_schema(aaiclick_client, wanted).hazards]
+    with pytest.raises(SchemaVersionError, match=r"--allow 'retype t\.c'"):
+        ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
+    aaiclick_client.command("ALTER TABLE t DELETE WHERE id = 3 SETTINGS mutations_sync = 2")
+    assert [step.strategy for step in ensure_schema(aaiclick_client, wanted, policy=Policy.lossless()).steps] == ["mutate"]
+
+
+def test_zero_bytes_that_a_string_does_not_keep_are_a_hazard(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema(1, Column("c", "FixedString(4)")))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 'abcd'), (2, 'ab')")
+    with pytest.raises(SchemaVersionError, match=r"--allow 'retype t\.c'"):
+        ensure_schema(aaiclick_client, schema(2, Column("c", "String")), policy=Policy.lossless())
+    aaiclick_client.command("ALTER TABLE t DELETE WHERE id = 2 SETTINGS mutations_sync = 2")
+    ensure_schema(aaiclick_client, schema(2, Column("c", "String")), policy=Policy.lossless())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (Column("c", "Int64"), Column("c", "String", alias="'x'")),
+        (Column("c", "Int64", alias="toInt64(id) * 3"), Column("c", "Int64", default="7")),
+        (Column("c", "Int64", alias="toInt64(id) * 3"), Column("c", "Int64")),
+    ],
+)
+def test_what_is_stored_no_longer_or_from_now_on_is_allowed_by_name_only(aaiclick_client: Client, old: Column, new: Column) -> None:
+    ensure_schema(aaiclick_client, schema(1, old))
+    aaiclick_client.command("INSERT INTO t (id) VALUES (1)")
+    for policy in (Policy.safe(), Policy.lossless()):
+        with pytest.raises(SchemaVersionError, match=r"--allow 'change-default t\.c'"):
+            ensure_schema(aaiclick_client, schema(2, new), policy=policy)
+
+
+def test_partitions_whose_rows_would_be_combined_are_allowed_by_name_only(aaiclick_client: Client) -> None:
+    def table(version: int, partition_by: str | None) -> Schema:
+        return schema(version, Column("c", "UInt64"), ReplacingMergeTree(order_by=["id"], partition_by=partition_by))
+
+    ensure_schema(aaiclick_client, table(1, None))
+    assert [step.strategy for step in ensure_schema(aaiclick_client, table(2, "c % 2"), policy=Policy.lossless()).steps] == ["rebuild"]
+    aaiclick_client.command("INSERT INTO t VALUES (1, 1), (1, 2)")
+    with pytest.raises(SchemaVersionError, match="--allow 'change-partition-key t'"):
+        ensure_schema(aaiclick_client, table(3, None), policy=Policy.lossless())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("UInt8", "Int8", "Int256"),
+        ("Nullable(UInt8)", "Int8", "Nullable(Int256)"),
+        ("LowCardinality(String)", "String", "String"),
+        ("Array(LowCardinality(UInt8))", "Array(Int8)", "Array(Int256)"),
+        ("Map(String, Array(UInt8))", "Map(String, Array(Int8))", "Map(String, Array(Int256))"),
+        ("Tuple(`a b` UInt8, c Date)", "Tuple(c Date, `a b` Int8)", "Tuple(`a b` Int256, c Date)"),
+        ("Tuple(UInt8, Date)", "Tuple(Int8, Date)", "Tuple(Int256, Date)"),
+        ("Tuple(UInt8, Date)", "Tuple(Int8)", "Tuple(UInt8, Date)"),
+        ("UInt256", "Int8", "String"),
+        ("Enum8('a' = 1)", "Enum16('z' = 1)", "String"),
+        ("Date", "UInt16", "Date"),
+    ],
+)
+def test_whole_numbers_are_compared_as_numbers(old: str, new: str, expected: str) -> None:
+    assert compared_as(old, new) == expected
