@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from aaiclick.api.carry_out import Site, carry_out
+from aaiclick.api.first_look import untouched
 from aaiclick.api.moves import account_of
 from aaiclick.api.report import Report
 from aaiclick.api.survey import Survey, Surveyed, dump_forms, live_digest, make_plan, residual, spec_differences, survey, warm
@@ -18,9 +19,10 @@ from aaiclick.apply.leftovers import clean_leftovers
 from aaiclick.apply.lock_state import former_holders
 from aaiclick.apply.mark import find_marks
 from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.overview import overview
 from aaiclick.apply.owner import Owner
 from aaiclick.apply.reattach import reattach
-from aaiclick.apply.record_cache import CacheEntry, update_cache
+from aaiclick.apply.record_cache import CacheEntry, update_cache, write_cache
 from aaiclick.apply.records import Record, append, ensure_tables
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.read import read_catalog
@@ -62,6 +64,9 @@ def ensure(run: Run) -> Routine[Report]:
         ended = yield from _now()
         version = run.schema.version
         return Report(run.schema.name, seen.database, version, version, (), (), (), (), True, ended - started)
+    fresh = (yield from untouched(run.schema, run.database, seen)) if run.policy.level != "check" else None
+    if fresh is not None:
+        return (yield from _under_lease(run, fresh.database, None, started, fresh.names))
     found = yield from survey(run.schema, run.database, run.policy.allowed)
     database = found.catalog.database
     if run.policy.level != "check" and (yield from find_marks(database)):
@@ -131,7 +136,9 @@ def gate(planned: Surveyed, policy: Policy) -> Verdict:
     return verdict
 
 
-def _under_lease(run: Run, database: str, planned: Surveyed | None, started: float) -> Routine[Report]:
+def _under_lease(run: Run, database: str, planned: Surveyed | None, started: float, absent: tuple[str, ...] = ()) -> Routine[Report]:
+    """``absent``: names under which nothing was there before the lease."""
+
     def still_needed() -> Routine[bool]:
         seen = yield from warm(run.schema, database)
         return not seen.in_sync or _asks_for_more(run.policy)
@@ -142,7 +149,7 @@ def _under_lease(run: Run, database: str, planned: Surveyed | None, started: flo
         ended = yield from _now()
         return Report(run.schema.name, database, run.schema.version, run.schema.version, (), (), (), notes, True, ended - started)
     try:
-        report = yield from guarded(_apply(run, database, planned, lease.nonce, started), lease)
+        report = yield from guarded(_apply(run, database, planned, lease.nonce, started, absent), lease)
     except LeaseLostError:
         raise
     except Interruption:
@@ -165,18 +172,20 @@ def _ended(database: str, own: str, holders: Collection[str]) -> Routine[frozens
     return (yield from former_holders(database, [nonce for nonce in holders if nonce != own]))
 
 
-def _apply(run: Run, database: str, planned: Surveyed | None, nonce: str, started: float) -> Routine[Report]:
+def _apply(run: Run, database: str, planned: Surveyed | None, nonce: str, started: float, absent: tuple[str, ...]) -> Routine[Report]:
     """Under the lease: what was planned before is only carried out if nobody changed anything in between."""
     options = ApplyOptions(
         keep_old_seconds=int(run.policy.keep_old.total_seconds()),
         writers_stopped=_allowed_tables(run.policy, "writers-stopped"),
         closed=_allowed_tables(run.policy, "keep-writers-out"),
     )
-    # First of all what a killed run left: until then the tables look neither like before nor like after.
-    yield from clean_leftovers(database, options)
-    yield from sweep_stale_scratch(database, embedded=run.embedded, ended=partial(_ended, database, nonce))
-    yield from drop_expired(database)
-    found = yield from survey(run.schema, database, run.policy.allowed)
+    ours = yield from overview(database, absent)
+    if ours.remains:
+        # First of all what a killed run left: until then the tables look neither like before nor like after.
+        yield from clean_leftovers(database, options)
+        yield from sweep_stale_scratch(database, embedded=run.embedded, ended=partial(_ended, database, nonce))
+        yield from drop_expired(database)
+    found = yield from survey(run.schema, database, run.policy.allowed, recorded=ours.recorded, empty=bool(absent) and not ours.known)
     if found.ahead:
         return _ahead(found, (yield from _now()) - started)
     if planned is None or basis_of(found.catalog) != planned.plan.basis or _differs(found, planned.survey):
@@ -190,16 +199,24 @@ def _apply(run: Run, database: str, planned: Surveyed | None, nonce: str, starte
     if left:
         raise DriftRemainsError(run.schema.name, left)
     digest = yield from live_digest(run.schema, catalog)
-    # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has ended.
-    yield from reattach(database, {table.name for table in run.schema.tables}, options)
-    yield from ensure_tables(database)
+    if found.catalog.objects:
+        # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has ended.
+        yield from reattach(database, {table.name for table in run.schema.tables}, options)
+    if not ours.recorded:
+        yield from ensure_tables(database)
     seconds = (yield from _now()) - started
     if verdict.run or not _recorded(planned, digest):
         yield from append(database, _record(run, planned, verdict, forms, digest, seconds))
-        yield from close(account_of(carried.last.survey))
+        if found.released.scripts:
+            yield from close(account_of(carried.last.survey))
     oldest = found.released.oldest_code(run.schema.version)
-    entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due=(yield from next_expiry(database)))
-    yield from update_cache(database, run.schema.name, entry)
+    due = (yield from next_expiry(database)) if ours.remains or any(outcome.kept for outcome in outcomes) else None
+    entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due)
+    if ours.recorded:
+        yield from update_cache(database, run.schema.name, entry)
+    else:
+        # The table was made under this lease, and the comment is written only under one: no other schema has an entry yet.
+        yield from write_cache(database, {run.schema.name: entry})
     said = tuple(note for outcome in outcomes for note in outcome.notes)
     report = _report(planned.plan, verdict, (yield from _now()) - started)
     return replace(report, notes=(*report.notes, *said))

@@ -15,14 +15,13 @@ from aaiclick.apply.record_cache import CacheEntry, parse_cache
 from aaiclick.apply.records import Record, read_latest
 from aaiclick.apply.way_back import NUMBERS
 from aaiclick.catalog.fingerprint import text_digest
-from aaiclick.catalog.forms import Catalog, Form, ServerFacts, TableForm
+from aaiclick.catalog.forms import Catalog, Form, TableForm
 from aaiclick.catalog.normal import normal
 from aaiclick.catalog.read import MOST_NAMES, read_catalog, server_facts
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.families import family_stamp
 from aaiclick.plan.history_checks import Released, check_applied, released
-from aaiclick.plan.lockfile import Lock
 from aaiclick.plan.model import Plan
 from aaiclick.plan.phases import plan_phases
 from aaiclick.plan.planner import Planned, basis_of, live_source
@@ -66,14 +65,17 @@ class Surveyed:
     forms: Mapping[str, Form]
 
 
-def survey(schema: Schema, database: str | None, skipped: frozenset[str] = frozenset(), trusting: bool = False) -> Routine[Survey]:
+def survey(
+    schema: Schema, database: str | None, skipped: frozenset[str] = frozenset(), trusting: bool = False, recorded: bool = True, empty: bool = False
+) -> Routine[Survey]:
     """Read the catalogue and the record. ``skipped``: what a policy allows by name, as far as it says ``skip <migration>:<statement>``.
-    ``trusting``: what the record says was applied is not held against the code."""
+    ``trusting``: what the record says was applied is not held against the code. ``recorded``: False where there certainly is no record;
+    ``empty``: where there certainly is no object of the schema."""
     known = released(schema)
     former = former_names(known.scripts)
-    names = None if any(isinstance(item, TableFamily) for item in schema.objects) else _names(schema, known.lock, former)
-    catalog = yield from _catalog(database, names)
-    record = yield from read_latest(catalog.database, schema.name)
+    names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of(schema, known)
+    catalog = yield from _catalog(database, () if empty else names)
+    record = (yield from read_latest(catalog.database, schema.name)) if recorded else None
     if record is not None and record.version is not None and schema.version is not None and not trusting:
         check_applied(schema.name, record.migrations, min(record.version, schema.version), known)
     live = live_version(schema, catalog, record.version if record else None, record is not None, known.lock, former, record.migrations if record else "")
@@ -103,22 +105,25 @@ def _catalog(database: str | None, names: tuple[str, ...] | None) -> Routine[Cat
     try:
         catalog = yield from read_catalog(database, names)
     except StatementError:
-        _require_server((yield from server_facts()))
+        server = yield from server_facts()
+        require_server(server.version, server.version_text)
         raise
-    _require_server(catalog.server)
+    require_server(catalog.server.version, catalog.server.version_text)
     return catalog
 
 
-def _require_server(server: ServerFacts) -> None:
-    if server.version < OLDEST_SERVER:
+def require_server(version: tuple[int, ...], words: str) -> None:
+    """Raise ``UsageError`` where the server is older than the oldest that is supported."""
+    if version < OLDEST_SERVER:
         oldest = ".".join(str(part) for part in OLDEST_SERVER)
-        raise UsageError(f"this server is ClickHouse {server.version_text}; the oldest that is supported is {oldest}: upgrade the server")
+        raise UsageError(f"this server is ClickHouse {words}; the oldest that is supported is {oldest}: upgrade the server")
 
 
-def _names(schema: Schema, lock: Lock | None, former: frozenset[str]) -> tuple[str, ...]:
-    names = {item.name for item in schema.objects} | former
+def names_of(schema: Schema, known: Released) -> tuple[str, ...]:
+    """Every name that an object of the schema has or had."""
+    names = {item.name for item in schema.objects} | former_names(known.scripts)
     names |= {table.renamed_from for table in schema.tables if table.renamed_from}
-    names |= set(lock.names) if lock is not None else set()
+    names |= set(known.lock.names) if known.lock is not None else set()
     return tuple(sorted(names))
 
 
@@ -205,12 +210,13 @@ def load_forms(recorded: str) -> dict[str, Form]:
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """What the one query of a warm start saw."""
+    """What the one query of a warm start saw. ``present``: how many of the declared objects are there."""
 
     database: str
     digest: str
     entry: CacheEntry | None
     in_sync: bool
+    present: int
 
 
 def warm(schema: Schema, database: str | None) -> Routine[Warm]:
@@ -232,7 +238,7 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     if in_sync and entry is not None and entry.due is not None:
         now = cast("float", (yield Clock())[0][0])
         in_sync = now < entry.due
-    return Warm(text(rows[0][3]) if rows else database or "", digest, entry, in_sync)
+    return Warm(text(rows[0][3]) if rows else database or "", digest, entry, in_sync, len(texts))
 
 
 def live_digest(schema: Schema, catalog: Catalog) -> Routine[str]:

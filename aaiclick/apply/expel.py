@@ -8,12 +8,14 @@ check, and what it sent before is found here.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from aaiclick.apply.holding import RENEWALS, Lease, clock, renew
 from aaiclick.apply.lock_state import UNKNOWN_TABLE, tagged
 from aaiclick.apply.names import BEATS
 from aaiclick.errors import LockHeldError, StatementError
 from aaiclick.events import Note, Waiting
-from aaiclick.routine import Command, Emit, Query, Routine, Sleep, number, text
+from aaiclick.routine import Command, Emit, Query, Routine, Sleep, text
 from aaiclick.specs.quoting import qualified
 
 _FIRST_PAUSE = 0.01
@@ -50,12 +52,9 @@ def expel(lease: Lease, max_wait: float) -> Routine[Lease]:
 
 
 def _statements_of_others(lease: Lease) -> Routine[tuple[tuple[str, int], ...]]:
-    # Only nonces with heartbeats in this database count: a migration of another database is none of ours.
     try:
         rows = yield Query(
-            f"SELECT nonce, count() FROM (SELECT extract(query, '{_TAG}') AS nonce FROM system.processes)"
-            f" WHERE nonce != '' AND nonce != {{nonce:String}} AND nonce IN (SELECT nonce FROM {qualified(lease.database, BEATS)})"
-            " GROUP BY nonce ORDER BY nonce",
+            f"SELECT extract(query, '{_TAG}') AS nonce FROM system.processes WHERE nonce != '' AND nonce != {{nonce:String}}",
             {"nonce": lease.nonce},
         )
     except StatementError as error:
@@ -63,7 +62,12 @@ def _statements_of_others(lease: Lease) -> Routine[tuple[tuple[str, int], ...]]:
         if error.code != UNKNOWN_TABLE or "system.processes" not in error.message:
             raise
         return ()
-    return tuple((text(nonce), number(count)) for nonce, count in rows)
+    if not rows:
+        return ()
+    # Only nonces with heartbeats in this database count: a migration of another database is none of ours.
+    known = yield Query(f"SELECT DISTINCT nonce FROM {qualified(lease.database, BEATS)}")
+    ours = {text(row[0]) for row in known}
+    return tuple(sorted(Counter(text(row[0]) for row in rows if text(row[0]) in ours).items()))
 
 
 def _kill(lease: Lease, nonces: tuple[str, ...]) -> Routine[bool]:

@@ -46,12 +46,12 @@ def clock() -> Routine[float]:
     return float(rows[0][0] or 0)
 
 
-def renew(lease: Lease, seconds: float | None = None) -> Routine[Lease]:
+def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) -> Routine[Lease]:
     """Write a heartbeat and make sure that the lock is still this one's.
 
-    ``seconds`` grants more (or less) time than the lease says until the next heartbeat: for one long statement on a
+    ``seconds`` grants more time than the lease says (never less) until the next heartbeat: for one long statement on a
     client that has no second connection to renew beside it. A dead holder is then taken over that much later.
-    Raises LeaseLostError.
+    ``first``: there is no heartbeat of this incarnation yet, so none has to be read. Raises LeaseLostError.
     """
     granted = lease.seconds if seconds is None else seconds
     sent = yield from clock()
@@ -59,7 +59,7 @@ def renew(lease: Lease, seconds: float | None = None) -> Routine[Lease]:
     seen = yield from look(lease.database)
     if seen.holder is None or seen.holder.nonce != lease.nonce:
         raise _lost(lease, seen.holder.owner if seen.holder is not None else None)
-    beats = yield from newest_beats(lease.database, lease.nonce)
+    beats = () if first else (yield from newest_beats(lease.database, lease.nonce))
     before = beats[1] if len(beats) > 1 else Beat(0, lease.since, lease.seconds, False)
     # Visible only now: had the heartbeat before this one run out, a contender may have seen it and be on its way to
     # rename the lock. That is written down, and this incarnation's tombstone is kept for it.
@@ -90,22 +90,25 @@ def release(lease: Lease) -> Routine[None]:
     """Give the lease back. One that was lost meanwhile is only noted: there is nothing left to stop."""
     seen = yield from look(lease.database)
     ended: int | None = None
-    beats: tuple[Beat, ...] = ()
     if seen.holder is not None and seen.holder.nonce == lease.nonce:
-        beats = yield from newest_beats(lease.database, lease.nonce)
         ended = yield from bury(lease.database, lease.nonce, lease.nonce)
     if ended is None:
         yield Emit(Note(f"the migration lease on database {lease.database} had been taken over before it was given back", "warning"))
         return
     try:
         # Heartbeats that were all in time mean that no contender ever saw this incarnation expired: nobody is about
-        # to rename its lock, so its tombstone has nothing to guard.
-        if beats and not beats[0].late and beats[0].at <= ended <= beats[0].expires:
+        # to rename its lock, so its tombstone has nothing to guard. None can have been late within the first lease time.
+        if lease.since <= ended <= lease.since + round(lease.seconds * 1000) or (yield from _in_time(lease, ended)):
             yield from drop_tombstone(lease.database, lease.nonce)
         else:
             yield from collect(lease.database, lease.seconds, lease.nonce)
     except StatementError as error:
         yield Emit(Note(f"the lease on database {lease.database} was given back, its remains are left to the next run: {error}"))
+
+
+def _in_time(lease: Lease, ended: int) -> Routine[bool]:
+    beats = yield from newest_beats(lease.database, lease.nonce)
+    return bool(beats) and not beats[0].late and beats[0].at <= ended <= beats[0].expires
 
 
 def ended_by_successor(lease: Lease, error: Exception) -> Routine[bool]:

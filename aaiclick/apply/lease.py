@@ -135,7 +135,7 @@ def _create(me: _Contender, now: int) -> Routine[Lease | None]:
         return None
     lease = Lease(me.database, nonce, me.owner, me.seconds, now, 0.0)
     try:
-        return (yield from renew(lease))
+        return (yield from renew(lease, first=True))
     except LeaseLostError:
         return None
     except Exception as error:

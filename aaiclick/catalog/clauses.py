@@ -6,6 +6,8 @@ What is not known makes an ``UnsupportedForm`` with its reason: never a guess, a
 from __future__ import annotations
 
 import dataclasses
+import re
+from functools import lru_cache
 
 from aaiclick.catalog.column_clauses import read_elements
 from aaiclick.catalog.cursor import ClauseError, Cursor
@@ -16,6 +18,10 @@ from aaiclick.catalog.render import statement
 from aaiclick.catalog.tokens import TokenError, Tokens, signature
 from aaiclick.catalog.view_clauses import read_view
 
+# The head of a table as the engine writes it. What comes behind says nothing of the name, so tables that differ in their names are split once.
+_HEAD = re.compile(r"CREATE TABLE (?:[A-Za-z_][A-Za-z0-9_]*|`[^`\\]+`)\.(?:([A-Za-z_][A-Za-z0-9_]*)|`([^`\\]+)`) (?=\()")
+_REMEMBERED = 1024
+"""Tables whose definitions are remembered: a start reads them two or three times."""
 _NO_TEXT = "the server shows no definition of it (create_table_query is empty)"
 
 
@@ -24,6 +30,21 @@ def split_create(text: str, database: str) -> Form:
 
     Never raises: what cannot be represented becomes an ``UnsupportedForm``.
     """
+    head = _HEAD.match(text)
+    nameless = _split_body(text[head.end() :]) if head is not None else None
+    if head is not None and nameless is not None:
+        return dataclasses.replace(nameless, name=head[1] or head[2])
+    return _split(text, database)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _split_body(body: str) -> TableForm | None:
+    """The form of a table with this body and no name; None where there is none."""
+    form = _split(f"CREATE TABLE _._ {body}", "_")
+    return form if isinstance(form, TableForm) else None
+
+
+def _split(text: str, database: str) -> Form:
     if not text.strip():
         return UnsupportedForm("", _NO_TEXT, text)
     name = ""

@@ -56,7 +56,8 @@ def read_catalog(database: str | None = None, names: Sequence[str] | None = None
         parameters["names"] = ",".join(_hex(name) for name in sorted(set(names)))
         table_filter, column_filter = (_GIVEN_NAMES.format(column=column) for column in ("t.name", "table"))
     places = {"where": where, "table_filter": table_filter, "column_filter": column_filter}
-    sql = " UNION ALL ".join([_SERVER, *(_filled(branch, places) for branch in (_DATABASE, _TABLES, _COLUMNS))])
+    wanted_branches = (_DATABASE,) if names is not None and not names else (_DATABASE, _TABLES, _COLUMNS)
+    sql = " UNION ALL ".join([_SERVER, *(_filled(branch, places) for branch in wanted_branches)])
     rows = yield Query(sql, parameters)
     server = next(_server(row) for row in rows if row[0] == "server")
     found = next((row for row in rows if row[0] == "database"), None)

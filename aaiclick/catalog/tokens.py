@@ -47,22 +47,22 @@ class Tokens:
         self.text = text
         self.items: list[Token] = []
         self.match: dict[int, int] = {}
-        items, position, length, stack, match = self.items, 0, len(text), list[int](), _TOKEN.match
-        while position < length:
-            found = match(text, position)
-            if found is None:
-                raise TokenError(f"unexpected {text[position : position + 20]!r} at offset {position}")
-            kind, end = found.lastgroup, found.end()
+        items, stack, position = self.items, list[int](), 0
+        for found in _TOKEN.finditer(text):  # most of what reading a large database costs
+            kind, (start, end) = found.lastgroup, found.span()
+            if start != position:
+                break
             if kind != "space":
-                token = Token(cast("Kind", "string" if kind == "tag" else kind), found.group(), position, end)
                 if kind == "open":
                     stack.append(len(items))
                 elif kind == "close":
-                    if not stack or _CLOSING[items[stack[-1]].text] != token.text:
-                        raise TokenError(f"{token.text} at offset {position} closes nothing")
+                    if not stack or _CLOSING[items[stack[-1]].text] != found[0]:
+                        raise TokenError(f"{found[0]} at offset {position} closes nothing")
                     self.match[stack.pop()] = len(items)
-                items.append(token)
+                items.append(Token(cast("Kind", "string" if kind == "tag" else kind), found[0], start, end))
             position = end
+        if position < len(text):
+            raise TokenError(f"unexpected {text[position : position + 20]!r} at offset {position}")
         if stack:
             raise TokenError(f"{items[stack[-1]].text} is never closed")
 

@@ -23,6 +23,8 @@ from aaiclick.routine import Command, Query
 _CHANGED = "SELECT name, value FROM system.settings WHERE changed AND name != 'database'"
 _HOME = f"SELECT '' AS name, currentDatabase() AS value UNION ALL {_CHANGED}"
 _PATH = "SELECT value FROM system.server_settings WHERE name = 'path'"
+MOST_BENCHES = 4
+"""Sessions that one connection keeps ready: bookkeeping, its inserts, definitions, one more."""
 # Settings that a fresh session has, by the connection string it was opened with.
 _baselines: dict[str, frozenset[tuple[str, str]]] = {}
 
@@ -78,7 +80,7 @@ class EmbeddedConnection:
         self._home = home
         self._identity = identity
         self._opened_in = os.getpid()
-        self._bench: _Bench | None = None
+        self._benches: list[_Bench] = []
         self._unknown: set[str] = set()
 
     @property
@@ -112,26 +114,21 @@ class EmbeddedConnection:
         return EmbeddedConnection(SessionReader(session), self._target, owned=session, home=home, identity=self._identity)
 
     def close(self) -> None:
-        bench, owned = self._bench, self._owned
-        self._bench = self._owned = None
+        benches, owned = self._benches, self._owned
+        self._benches, self._owned = [], None
         if self._opened_in != os.getpid():
             return
-        if bench is not None:
+        for bench in benches:
             bench.session.close()
         if owned is not None:
             owned.close()
 
     def _apart(self, sql: str, parameters: Mapping[str, str | int], settings: Mapping[str, str | int], database: str | None) -> bytes:
-        """Run a statement on a session of ours. The next one with the same settings and database uses it again."""
+        """Run a statement on a session of ours. Another one with the same settings and database uses it again."""
         home = self._known_home()
         wanted = {**home.settings, **_for_engine(settings)}
         place = home.database if database is None else database
-        # Taken off the bench while in use: another thread then opens its own.
-        bench, self._bench = self._bench, None
-        if bench is None or bench.database != place or bench.settings != wanted:
-            if bench is not None:
-                bench.session.close()
-            bench = self._prepared(place, wanted)
+        bench = self._taken(place, wanted) or self._prepared(place, wanted)
         try:
             body = execute(bench.session, sql, parameters, FORMAT)
         except BaseException:
@@ -140,11 +137,22 @@ class EmbeddedConnection:
         self._put_back(bench)
         return body
 
+    def _taken(self, database: str, settings: Mapping[str, str | int]) -> _Bench | None:
+        """A bench that is ready for this, taken away while it is in use: another thread then opens its own."""
+        for bench in reversed(self._benches):
+            if bench.database == database and bench.settings == settings:
+                try:
+                    self._benches.remove(bench)
+                except ValueError:
+                    return None
+                return bench
+        return None
+
     def _put_back(self, bench: _Bench) -> None:
-        if self._bench is None:
-            self._bench = bench
-        else:
-            bench.session.close()
+        """At the end; the one that was not used for longest has to go where there are too many."""
+        self._benches.append(bench)
+        if len(self._benches) > MOST_BENCHES:
+            self._benches.pop(0).session.close()
 
     def _prepared(self, database: str, settings: Mapping[str, str | int]) -> _Bench:
         session = open_session(self._target, running=True)
