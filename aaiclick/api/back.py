@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
+from aaiclick.api.left_behind import Left, left_behind
+from aaiclick.api.path_back import Hop, hops, linked, made_by, transitions
 from aaiclick.api.survey import Survey
-from aaiclick.apply.identity import Physical, physicals
+from aaiclick.apply.identity import physicals
 from aaiclick.apply.kept import KeptRow, kept_tables
 from aaiclick.apply.look_back import Restore, look_back
 from aaiclick.apply.records import Record, history
-from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.errors import SchemaError, SpecError
-from aaiclick.plan.model import Plan, Step
-from aaiclick.plan.work import RebuildWork
+from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """From ``live`` to version ``to``. ``earlier`` is the record of the older version, where this database has one. ``done``: kept
-    tables that an unfinished way back has put in place already. ``refusals``: what has to be
-    allowed, by its key, with the reason."""
+    """From ``live`` to version ``to``. ``earlier`` is the record of the older version, where this database has one. ``done``: kept tables
+    that an unfinished way back has put in place already. ``refusals``: what has to be allowed, by its key, with the reason."""
 
     found: Survey
     live: int
@@ -46,107 +42,134 @@ class Way:
         return tuple(_step(restore, self.to) for restore in self.restores)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is kept. ``behind``: for each live table the kept ones that stand behind it, the newest first. ``begun``: tables that an unfinished
+    way back has put in place already, with those that they were made of. ``renamed``: kept tables whose successor has another name now."""
+
+    behind: Mapping[str, tuple[KeptRow, ...]]
+    begun: Mapping[str, tuple[KeptRow, ...]]
+    targets: frozenset[int]
+    renamed: tuple[str, ...]
+
+
 def find_way(found: Survey, to: int | None) -> Routine[Way]:
-    """Look for the way back. Raises SchemaError where there is none, SpecError where ``to`` is not the version before."""
+    """Look for the way back. Raises SchemaError where there is none, SpecError where ``to`` is no version that the database came through."""
     schema, database = found.schema, found.catalog.database
     if found.record is None or found.record.version is None:
         raise SchemaError(f"{schema.name} has no version record in {database}: there is nothing to go back from")
     live = found.record.version
-    records = yield from history(database, schema.name)
-    came = next((each for each in reversed(records) if each.version == live and each.from_version != live and each.state in ("applied", "adopted")), None)
-    before = came.from_version if came is not None else None
-    if not before:
+    path = hops((yield from history(database, schema.name)), live)
+    if not path:
         raise SchemaError(f"{schema.name} has been at v{live} since it was made in {database}: there is no version before to go back to")
-    if to is not None and to != before:
-        raise SpecError("to", f"{schema.name} came to v{live} from v{before} in one step: only v{before} can be gone back to, not v{to}")
-    assert came is not None
-    earlier = next((each for each in reversed(records) if each.version == before and each.seq < came.seq and each.state != "failed"), None)
-    plan = _plan(came)
-    kept = [row for row in (yield from kept_tables(database)) if row.kept.table in {item.name for item in schema.objects}]
-    live_tables = yield from physicals(database, tuple(sorted({row.kept.table for row in kept})))
-    restores = yield from _restores(found, [row for row in kept if _stands_behind(row, live_tables, earlier)], plan)
-    done = _done(kept, live_tables, came)
-    behind = {row.kept.uuid for row in done}
-    left, notes = _left(plan, {restore.kept.table for restore in restores} | {row.kept.table for row in done}, found.catalog)
-    if not restores and not done:
-        said = f": {'; '.join(left)}" if left else ""
-        raise SchemaError(f"{schema.name} is at v{live}, and no table of v{before} is kept{said}. The way back is to restore a backup")
-    refusals: list[tuple[str, str]] = [(f"partial {schema.name}", f"not put back: {'; '.join(left)}")] if left else []
+    kept = yield from _look(found, found.record)
+    target = _target(schema.name, live, path, to, kept.targets)
+    covered = path[: 1 + next(place for place, hop in enumerate(path) if hop.before == target)]
+    listed = transitions(covered)
+    restores: list[Restore] = []
+    for table, rows in sorted(kept.behind.items()):
+        used = _used(rows, covered[-1])
+        if used:
+            known = found.catalog.objects.get(table)
+            views = bool(known.dependents) if known is not None else False
+            restores.append((yield from look_back(database, linked(used[::-1], listed), read_by_views=views)))
+    left = _left(found, kept, covered)
+    if not restores and not kept.begun:
+        said = f": {'; '.join((*left.words, *kept.renamed))}" if left.words or kept.renamed else ""
+        raise SchemaError(f"{schema.name} is at v{live}, and no table of v{target} is kept{said}. {_furthest(found, kept, path)}")
+    words = (*left.words, *kept.renamed)
+    refusals: list[tuple[str, str]] = []
+    if words:
+        further = f". {_furthest(found, kept, path)}" if left.gone else ""
+        refusals.append((f"partial {schema.name}", f"not put back: {'; '.join(words)}{further}"))
     for restore in restores:
         refusals += _refusals(restore)
-    said_notes = [note for restore in restores for note in restore.notes]
-    return Way(
-        found,
-        live,
-        before,
-        earlier,
-        restores,
-        tuple(row.name for row in kept if row.kept.replaced_by in behind and not row.kept.back),
-        tuple(refusals),
-        (*notes, *said_notes),
-    )
+    notes = [*left.notes, *(note for restore in restores for note in restore.notes), *_lost(kept, covered, path)]
+    done = tuple(row.name for rows in kept.begun.values() for row in _used(rows, covered[-1]))
+    return Way(found, live, target, covered[-1].earlier, tuple(restores), done, tuple(refusals), tuple(notes))
 
 
-def _stands_behind(row: KeptRow, live: Mapping[str, Physical], earlier: Record | None) -> bool:
-    """Whether the live table replaced this one, in the step from the older version."""
-    table = live.get(row.kept.table)
-    fits = table is not None and table.uuid == row.kept.replaced_by and not row.kept.back
-    return fits and (earlier is None or row.kept.since * 1000 + 999 >= earlier.at)
+def _target(schema: str, live: int, path: Sequence[Hop], to: int | None, begun: frozenset[int]) -> int:
+    versions = [hop.before for hop in path]
+    if begun and to is not None and to not in begun:
+        unfinished = ", ".join(f"v{version}" for version in sorted(begun))
+        raise SchemaError(f"{schema} is on its way back to {unfinished}, which was not finished. Run: aaiclick rollback --to {min(begun)}")
+    target = to if to is not None else min(begun) if begun else versions[0]
+    if target not in versions:
+        if len(versions) == 1:
+            raise SpecError("to", f"{schema} came to v{live} from v{versions[0]} in one step: only v{versions[0]} can be gone back to, not v{target}")
+        listed = ", ".join(f"v{version}" for version in versions)
+        raise SpecError("to", f"{schema} came to v{live} by way of {listed}: only one of these can be gone back to, not v{target}")
+    return target
 
 
-def _done(kept: Sequence[KeptRow], live: Mapping[str, Physical], came: Record) -> tuple[KeptRow, ...]:
-    """Newer tables in whose place the old ones are back, although no record says so: the run that did it was killed before its end."""
+def _look(found: Survey, record: Record) -> Routine[_Kept]:
+    database = found.catalog.database
+    rows = yield from kept_tables(database)
+    declared = {item.name for item in found.schema.objects}
+    live = yield from physicals(database, tuple(sorted(declared | {row.kept.table for row in rows})))
+    older = {row.kept.replaced_by: row for row in rows if not row.kept.back}
 
-    def fits(row: KeptRow) -> bool:
-        table = live.get(row.kept.table)
-        return row.kept.back and table is not None and table.uuid == row.kept.replaced_by and row.kept.since * 1000 + 999 >= came.at
+    def behind(uuid: str, table: str) -> tuple[KeptRow, ...]:
+        listed: list[KeptRow] = []
+        while (row := older.get(uuid)) is not None and row.kept.table == table and row not in listed:
+            listed.append(row)
+            uuid = row.kept.uuid
+        return tuple(listed)
 
-    return tuple(row for row in kept if fits(row))
-
-
-def _restores(found: Survey, listed: Sequence[KeptRow], plan: Plan | None) -> Routine[tuple[Restore, ...]]:
-    works = {step.object: step.work for step in plan.steps} if plan is not None else {}
-    result: list[Restore] = []
-    for row in sorted(listed, key=lambda row: row.kept.table):
-        work = works.get(row.kept.table)
-        forward = work.columns if isinstance(work, RebuildWork) else ()
-        filtered = isinstance(work, RebuildWork) and bool(work.where)
-        known = found.catalog.objects.get(row.kept.table)
-        dependents = bool(known.dependents) if known is not None else False
-        result.append((yield from look_back(found.catalog.database, row, forward=forward, filtered=filtered, read_by_views=dependents)))
-    return tuple(result)
-
-
-def _plan(record: Record) -> Plan | None:
-    try:
-        return Plan.from_json(record.plan) if record.plan else None
-    except ValidationError:
-        return None
-
-
-def _left(plan: Plan | None, restored: set[str], catalog: Catalog) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What was done and is not undone: what stands in the way of the older code, and what it does not mind."""
-    left: list[str] = []
-    notes: list[str] = []
-    for step in plan.steps if plan is not None else ():
-        if step.object in restored or (step.optional and _still_there(step, catalog)):
-            continue
-        if step.strategy == "create":
-            notes.append(f"{step.object} stays: the older version does not know it")
-        elif step.strategy == "alter" and all(change.endswith(" is missing") for change in step.changes or (step.change,)):
-            notes.append(f"{step.object} stays as it is: what was added ({step.change}) does the older version no harm")
-        else:
-            left.append(f"{step.object}: {step.change}")
-    return tuple(left), tuple(notes)
+    chains = {name: chain for name, table in live.items() if name in declared and (chain := behind(table.uuid, name))}
+    # Put in place since the last record was written: the run that did it was killed before its end.
+    begun = [
+        row
+        for row in rows
+        if row.kept.back
+        and row.kept.table in declared
+        and (table := live.get(row.kept.table)) is not None
+        and table.uuid == row.kept.replaced_by
+        and row.kept.latest > record.at
+    ]
+    renamed = [
+        f"{name}: was called {row.kept.table} when it was replaced ({row.name} is kept; rename the table back first)"
+        for name, table in sorted(live.items())
+        if name in declared and (row := older.get(table.uuid)) is not None and row.kept.table != name
+    ]
+    targets = frozenset(row.kept.back_to for row in begun if row.kept.back_to is not None)
+    return _Kept(chains, {row.kept.table: behind(row.kept.uuid, row.kept.table) for row in begun}, targets, tuple(renamed))
 
 
-def _still_there(step: Step, catalog: Catalog) -> bool:
-    """Whether something that the code no longer declares was left alone when the plan was carried out: such steps are only taken where asked for."""
-    live = catalog.objects.get(step.object)
-    if live is None:
-        return False
-    column = re.search(r"(?:^|: )column (.+) is no longer declared", step.change)
-    return column is None or not isinstance(live.form, TableForm) or live.form.column(column[1]) is not None
+def _used(rows: Sequence[KeptRow], last: Hop) -> tuple[KeptRow, ...]:
+    """Those that were replaced since the older version was there, the newest first."""
+    return tuple(row for row in rows if row.kept.latest >= last.since)
+
+
+def _left(found: Survey, kept: _Kept, covered: Sequence[Hop]) -> Left:
+    listed = transitions(covered)
+    restored: dict[str, int] = {}
+    for table, rows in (*kept.behind.items(), *kept.begun.items()):
+        used = _used(rows, covered[-1])
+        made = made_by(used[-1], listed) if used else None
+        if used:
+            restored[table] = listed.index(made) if made is not None else 0
+    # Of those that were put in place by a run that was killed while it cleaned up nothing more is known than that it had come so far.
+    restored |= {table: 0 for table, rows in kept.begun.items() if not _used(rows, covered[-1])}
+    return left_behind(listed, restored, found.catalog)
+
+
+def _furthest(found: Survey, kept: _Kept, path: Sequence[Hop]) -> str:
+    """How far back every table that was replaced is kept."""
+    whole = [hop.before for place, hop in enumerate(path) if kept.behind and not _left(found, kept, path[: place + 1]).gone]
+    if not whole:
+        return "The way back is to restore a backup"
+    return f"v{whole[-1]} is the oldest version of which everything that was replaced is kept: aaiclick rollback --to {whole[-1]}"
+
+
+def _lost(kept: _Kept, covered: Sequence[Hop], path: Sequence[Hop]) -> tuple[str, ...]:
+    """Kept tables of still older versions, which do not stand behind the table any more that is put back."""
+    further = sorted(table for table, rows in kept.behind.items() if len(_used(rows, covered[-1])) < len(_used(rows, path[-1])))
+    if not further or len(path) == len(covered):
+        return ()
+    oldest = path[-1].before
+    return (f"after this there is no way further back for {', '.join(further)}: to go to v{oldest}, go there in one go (--to {oldest})",)
 
 
 def _refusals(restore: Restore) -> list[tuple[str, str]]:
@@ -162,10 +185,15 @@ def _refusals(restore: Restore) -> list[tuple[str, str]]:
 def _step(restore: Restore, to: int) -> Step:
     work = restore.work
     table = work.table
+    sql = [f"-- a new table of v{to}'s form takes over the {restore.rows} rows of {restore.name} by hard links"]
+    live = restore.since
+    for each in restore.between:
+        listed = ", ".join(f"{column.expression} AS {column.target}" for column in each.columns)
+        sql.append(f"-- and {each.rows} rows that came while a table was live that is kept as well: SELECT {listed} FROM {each.name} WHERE {each.where}")
+        live -= each.rows
     listed = ", ".join(f"{column.expression} AS {column.target}" for column in work.columns)
-    sql = [
-        f"-- a new table of v{to}'s form takes over the {restore.rows} rows of {restore.name} by hard links",
-        f"-- and the {restore.since} rows that came since: SELECT {listed} FROM {table} WHERE {work.where}",
+    sql += [
+        f"-- and the {live} rows that came since: SELECT {listed} FROM {table} WHERE {work.where}",
         f"-- writers are locked out (table_readonly) for the last part of the copy, then the new table is exchanged with {table}",
     ]
     words = f"the table of v{to} is put back, with {restore.since} rows that came since"

@@ -1,4 +1,4 @@
-"""``rollback_schema``: the way back to the version before, with the rows that came since."""
+"""``rollback_schema``: the way back to an earlier version, with the rows that came since."""
 
 from __future__ import annotations
 
@@ -56,11 +56,12 @@ def rollback_schema(
     on_event: OnEvent | None = None,
     keep_old: timedelta | None = None,
 ) -> Report:
-    """Go back to the version before, or say why that is not possible; nothing is changed then.
+    """Go back to the version before, or to an older one, or say why that is not possible; nothing is changed then.
 
     Tables that a rebuild replaced come back as they were, from the old ones that were kept (``Policy(keep_old=...)``, one day by
-    default), and the rows that came since are carried over. ``report.notes`` says what is not put back. ``to`` has to be the version
-    that the database came from. ``allow`` takes the names that a refusal gives: ``"deletes <table>"`` (rows deleted or changed since are
+    default), and the rows that came since are carried over. ``report.notes`` says what is not put back. ``to`` has to be a version
+    that the database came through (the one before by default): however far back, each table is made anew once, and everything that is in the
+    way is found before anything is done. ``allow`` takes the names that a refusal gives: ``"deletes <table>"`` (rows deleted or changed since are
     there again as they were), ``"values <table>"`` (values that the old columns cannot hold), ``"partial <schema>"`` (some objects
     stay as they are). ``dry_run`` only looks. ``keep_old``: how long the newer tables are kept in their turn
     (at least an hour; by default what ``AAICLICK_KEEP_OLD`` says, else a day).
@@ -144,7 +145,7 @@ def _carry_out(back: Back, database: str, nonce: str, started: float) -> Routine
     for number, (step, restore) in enumerate(zip(way.steps, way.restores, strict=True), 1):
         begun = yield from _now()
         yield Emit(StepStarted(number, len(way.steps), step.object, step.change, step.strategy, step.rows))
-        done = yield from restore_table(restore, Site(database, nonce, options))
+        done = yield from restore_table(restore, Site(database, nonce, options), way.to)
         yield Emit(StepDone(number, len(way.steps), step.object, step.strategy, done.rows, (yield from _now()) - begun))
         said += done.notes
     names = tuple(sorted({item.name for item in back.schema.objects} | set(way.found.catalog.objects)))

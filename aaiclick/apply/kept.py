@@ -29,7 +29,8 @@ class Kept:
     and ``expires`` are Unix seconds (0: it stays until somebody decides, ``reason`` says why); ``saved`` its settings and
     ``comment`` its comment before it was held. Rows up to its block ``copied`` are those of the new table up to block ``base`` (None: nobody
     can tell); ``numbered``: the new table has a setting of ours for that.
-    ``back``: it was replaced by a still older one, on the way back."""
+    ``back``: it was replaced by a still older one, on the way back to version ``back_to``. ``moment``: ``since`` by the server's clock, in
+    Unix milliseconds, as the records of transitions have it (0: an earlier release did not write it)."""
 
     table: str
     uuid: str
@@ -43,7 +44,19 @@ class Kept:
     numbered: bool = False
     comment: str = ""
     back: bool = False
+    back_to: int | None = None
+    moment: int = 0
     format: int = 1
+
+    @property
+    def earliest(self) -> int:
+        """Unix milliseconds: it was not replaced before."""
+        return self.moment or self.since * 1000
+
+    @property
+    def latest(self) -> int:
+        """Unix milliseconds: it was not replaced later."""
+        return self.moment or self.since * 1000 + 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,8 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
             # A run that was killed between comment and name is begun again: then this is no comment of the user's any more.
             old.comment if (again := read_kept(old.comment)) is None else again.comment,
             mark.back,
+            mark.back_to,
+            (yield from _server_time()),
         )
         # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second, fence last.
         if f"{FENCE} = " in old.definition:
@@ -138,6 +153,11 @@ def next_expiry(database: str) -> Routine[int | None]:
     """When the first kept table expires (Unix seconds); None where none does."""
     listed = yield from kept_tables(database)
     return min((row.kept.expires for row in listed if row.kept.expires), default=None)
+
+
+def _server_time() -> Routine[int]:
+    rows = yield from ask("SELECT toUnixTimestamp64Milli(now64(3))")
+    return number(rows[0][0])
 
 
 def _free_name(database: str, mark: Mark) -> Routine[str]:

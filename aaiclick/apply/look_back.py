@@ -1,4 +1,8 @@
-"""What the way back would do to one table, counted before anything is done."""
+"""What the way back would do to one table, counted before anything is done.
+
+Kept tables form a chain: each was replaced by the next one, the last of them by the live table. The oldest one comes back, with the rows that
+came while each of the later ones was live. They are told by their block numbers: see ``way_back``.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +12,38 @@ from dataclasses import dataclass, replace
 from aaiclick.apply.fence import fence_supported
 from aaiclick.apply.hold import FENCE, HELD
 from aaiclick.apply.identity import Part, need, parts
-from aaiclick.apply.kept import Kept, KeptRow
+from aaiclick.apply.kept import Kept
 from aaiclick.apply.mutations import reads_rows
+from aaiclick.apply.old_columns import Link, columns_back, unfit_condition
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import READ, ask, merged
 from aaiclick.catalog.clauses import split_create
-from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.catalog.forms import TableForm
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
-from aaiclick.plan.changes.column_type import conversion, is_text
 from aaiclick.plan.strategies.rebuild import order_matters
 from aaiclick.plan.work import CopyColumn, RebuildWork
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.specs.quoting import qualified, quote_name, quote_string
+from aaiclick.specs.quoting import qualified, quote_string
 
 BLOCK = "_block_number"
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """A kept table that was live after the one that comes back: ``rows`` of its rows (those with ``where``, in parts up to block ``copied``)
+    came while it was."""
+
+    name: str
+    kept: Kept
+    columns: tuple[CopyColumn, ...]
+    where: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Restore:
-    """``rows`` come back from the kept table ``name``, ``since`` came after it was replaced and are carried over.
+    """``rows`` come back from the kept table ``name``, ``since`` came after it was replaced and are carried over, ``between`` names those of
+    them that other kept tables hold. ``live``: the UUID of the table that is there now.
 
     ``deleted`` says what was deleted or changed since and would be again as it was ('': nothing). ``unfit`` counts rows with values that
     the old columns cannot hold, ``notes`` name what else does not survive. ``blocked`` says why there is no way back at all ('': there is).
@@ -37,31 +54,78 @@ class Restore:
     work: RebuildWork
     rows: int
     since: int
+    live: str
+    between: tuple[Between, ...] = ()
     deleted: str = ""
     unfit: int = 0
     notes: tuple[str, ...] = ()
     blocked: str = ""
 
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The kept tables that are not needed any more afterwards."""
+        return (self.name, *(each.name for each in self.between))
 
-def look_back(database: str, row: KeptRow, *, forward: Sequence[CopyColumn] = (), filtered: bool = False, read_by_views: bool = False) -> Routine[Restore]:
-    """Look at a kept table and the one in its place. ``forward``: how its columns were filled; ``filtered``: some rows were left out then."""
-    kept = row.kept
-    old, new = (yield from _form(database, row.name)), (yield from _form(database, kept.table))
-    old = replace(old, name=kept.table, comment=kept.comment, settings=_settings(old, kept))
-    columns, notes = _columns(old, new, forward)
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A table that replaced a kept one: ``name`` as it is called now, ``kept`` where it was replaced itself."""
+
+    name: str
+    form: TableForm
+    kept: Kept | None
+
+    def present(self, listed: Sequence[Part]) -> list[Part]:
+        """Its parts without those that the next table got after the exchange: there they count among what came since."""
+        return [part for part in listed if self.kept is None or part.last <= self.kept.copied]
+
+
+def look_back(database: str, chain: Sequence[Link], *, read_by_views: bool = False) -> Routine[Restore]:
+    """Look at a chain of kept tables, the oldest first, and at the live one."""
+    kept = chain[0].row.kept
+    stages: list[_Stage] = []
+    for link in chain:
+        stages.append(_Stage(link.row.name, (yield from _form(database, link.row.name)), link.row.kept))
+    stages.append(_Stage(kept.table, (yield from _form(database, kept.table)), None))
+    old = replace(stages[0].form, name=kept.table, comment=kept.comment, settings=_settings(stages[0].form, kept))
+    columns, notes = columns_back(old, chain, [stage.form for stage in stages[1:]])
     ordered = order_matters(old)
     fenced = ordered or read_by_views or (yield from fence_supported())
-    blocked = ""
-    if kept.base is None:
-        blocked = f"{kept.table}: nobody can tell which of its rows came after it was replaced" + (f" ({kept.reason})" if kept.reason else "")
-    base = -1 if kept.base is None else kept.base
-    work = RebuildWork(kept.table, old, columns, f"{BLOCK} > {base}", ordered, fenced, keeps_ttl=bool(old.ttl))
-    present = [part for part in (yield from parts((yield from need(database, row.name, kept.uuid)))) if part.last <= kept.copied]
-    rows = yield from kept_parts(database, row.name, present)
-    since = yield from _count(database, kept.table, work.where)
-    unfit = yield from _unfit(database, work, old, new)
-    found = Restore(row.name, kept, work, rows, since, "", unfit, notes, blocked)
-    return replace(found, deleted=(yield from _deleted(database, found, new, filtered)))
+    wheres = [f"{BLOCK} > {-1 if link.row.kept.base is None else link.row.kept.base}" for link in chain]
+    work = RebuildWork(kept.table, old, columns[-1], wheres[-1], ordered, fenced, keeps_ttl=bool(old.ttl))
+    rows = yield from _rows(database, stages[0])
+    counts: list[int] = []
+    unfit = 0
+    said: list[str] = []
+    for place, (link, stage) in enumerate(zip(chain, stages[1:], strict=True)):
+        parts_of = yield from _condition(database, stage)
+        counts.append((yield from _count(database, stage.name, f"{wheres[place]}{parts_of}")))
+        unfit += yield from _unfit(database, old, stage, columns[place], f"{wheres[place]}{parts_of}")
+        said.append((yield from _deleted(database, link, stages[place], stage, parts_of)))
+    between = tuple(
+        Between(stage.name, stage.kept, columns[place], wheres[place], counts[place]) for place, stage in enumerate(stages[1:-1]) if stage.kept is not None
+    )
+    return Restore(
+        chain[0].row.name,
+        kept,
+        work,
+        rows,
+        sum(counts),
+        chain[-1].row.kept.replaced_by,
+        between,
+        "; ".join(each for each in said if each),
+        unfit,
+        notes,
+        _blocked(chain),
+    )
+
+
+def _blocked(chain: Sequence[Link]) -> str:
+    for link in chain:
+        kept = link.row.kept
+        if kept.base is None:
+            return f"{kept.table}: nobody can tell which of its rows came after {link.row.name} was replaced" + (f" ({kept.reason})" if kept.reason else "")
+    return ""
 
 
 def kept_parts(database: str, name: str, present: Sequence[Part]) -> Routine[int]:
@@ -70,6 +134,20 @@ def kept_parts(database: str, name: str, present: Sequence[Part]) -> Routine[int
         return sum(part.rows for part in present)
     names = ", ".join(quote_string(part.name) for part in present)
     return (yield from _count(database, name, f"_part IN ({names})"))
+
+
+def _rows(database: str, stage: _Stage) -> Routine[int]:
+    assert stage.kept is not None
+    return (yield from kept_parts(database, stage.name, stage.present((yield from parts((yield from need(database, stage.name, stage.kept.uuid)))))))
+
+
+def _condition(database: str, stage: _Stage) -> Routine[str]:
+    """What leaves out the parts that the next table got late."""
+    if stage.kept is None:
+        return ""
+    listed = yield from parts((yield from need(database, stage.name, stage.kept.uuid)))
+    late = [part.name for part in listed if part.last > stage.kept.copied]
+    return f" AND _part NOT IN ({', '.join(quote_string(name) for name in late)})" if late else ""
 
 
 def _form(database: str, name: str) -> Routine[TableForm]:
@@ -92,76 +170,36 @@ def _settings(old: TableForm, kept: Kept) -> tuple[tuple[str, str], ...]:
     return (*back, *((name, value) for name, value in saved.items() if name not in present))
 
 
-def _columns(old: TableForm, new: TableForm, forward: Sequence[CopyColumn]) -> tuple[tuple[CopyColumn, ...], tuple[str, ...]]:
-    columns: list[CopyColumn] = []
-    notes: list[str] = []
-    used: set[str] = set()
-    for column in old.columns:
-        if not column.stored:
-            continue
-        source = _source(column, new, forward)
-        if source is None:
-            notes.append(f"column {column.name} gets its default in rows that came since: {new.name} does not have it any more")
-            continue
-        used.add(source.name)
-        columns.append(CopyColumn(column.name, conversion(quote_name(source.name), source.type, column.type)))
-    lost = [column.name for column in new.columns if column.stored and column.name not in used]
-    if lost:
-        notes.append(f"what rows that came since hold in column {', '.join(lost)} is not carried over: the old table does not have it")
-    return tuple(columns), tuple(f"{old.name}: {note}" for note in notes)
-
-
-def _source(column: ColumnForm, new: TableForm, forward: Sequence[CopyColumn]) -> ColumnForm | None:
-    """The new table's column that holds what the old one's did."""
-    same = new.column(column.name)
-    if same is not None:
-        return same if same.stored or same.kind == "ALIAS" else None
-    for each in forward:
-        target = new.column(each.target)
-        if target is not None and each.expression == conversion(quote_name(column.name), column.type, target.type):
-            return target
-    return None
-
-
-def _unfit(database: str, work: RebuildWork, old: TableForm, new: TableForm) -> Routine[int]:
+def _unfit(database: str, old: TableForm, stage: _Stage, columns: Sequence[CopyColumn], where: str) -> Routine[int]:
     """Rows that came since with a value that is another one after it was converted to the old type and back."""
-    changed: list[str] = []
-    for column in work.columns:
-        wanted = old.column(column.target)
-        source = next(
-            (each for each in new.columns if wanted is not None and column.expression == conversion(quote_name(each.name), each.type, wanted.type)), None
-        )
-        if wanted is None or source is None or source.type == wanted.type:
-            continue
-        name = quote_name(source.name)
-        if is_text(source.type) and "(" not in wanted.type:
-            changed.append(f"isNull(accurateCastOrNull({name}, {quote_string(wanted.type)})) AND isNotNull({name})")
-        else:
-            changed.append(f"toString({conversion(column.expression, wanted.type, source.type)}) IS DISTINCT FROM toString({name})")
+    changed = unfit_condition(old, stage.form, columns)
     if not changed:
         return 0
     try:
-        return (yield from _count(database, work.table, f"{work.where} AND ({' OR '.join(f'({each})' for each in changed)})"))
+        return (yield from _count(database, stage.name, f"{where} AND ({changed})"))
     except OutcomeUnknownError:
         raise
     except StatementError as error:
-        raise ApplyError(f"{work.table}: rows that came since do not convert to the old columns: {error}. Nothing was changed") from error
+        raise ApplyError(f"{old.name}: rows that came since do not convert to the old columns: {error}. Nothing was changed") from error
 
 
-def _deleted(database: str, found: Restore, new: TableForm, filtered: bool) -> Routine[str]:
-    """What was deleted or changed in the live table since; the engine forgets finished mutations after a while, so rows are counted too."""
+def _deleted(database: str, link: Link, before: _Stage, stage: _Stage, parts_of: str) -> Routine[str]:
+    """What was deleted or changed in a table since it replaced another one; the engine forgets finished mutations after a while, so rows are
+    counted too."""
+    kept = link.row.kept
     rows = yield from ask(
         "SELECT command FROM system.mutations WHERE database = unhex({db:String}) AND table = unhex({name:String})"
         " AND toUnixTimestamp(create_time) >= {since:Int64} ORDER BY create_time, mutation_id",
-        {"db": hexed(database), "name": hexed(found.kept.table), "since": found.kept.since},
+        {"db": hexed(database), "name": hexed(stage.name), "since": kept.earliest // 1000},
     )
     said = [text(row[0]) for row in rows if reads_rows(text(row[0]))]
-    live = yield from parts((yield from need(database, found.kept.table)))
+    live = yield from parts((yield from need(database, stage.name)))
     words = f"rows were changed ({'; '.join(said[:3])})" if said else "rows were updated" if any(part.patch for part in live) else ""
-    if new.engine == "MergeTree" and not filtered and found.kept.base is not None:
-        left = yield from _count(database, found.kept.table, f"{BLOCK} <= {found.kept.base}")
-        if left != found.rows:
-            words = f"{found.rows - left} rows were deleted" + (f" ({'; '.join(said[:3])})" if said else "")
+    if stage.form.engine == "MergeTree" and not link.filtered and kept.base is not None:
+        left = yield from _count(database, stage.name, f"{BLOCK} <= {kept.base}{parts_of}")
+        there = yield from _rows(database, before)
+        if left != there:
+            words = f"{there - left} rows were deleted" + (f" ({'; '.join(said[:3])})" if said else "")
     return words
 
 

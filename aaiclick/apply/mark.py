@@ -36,7 +36,7 @@ class Mark:
     ``filled_high``, verified; it is moved, never filled again. ``saved``: the settings of the source before it was held. ``known``: the
     mutations and patch parts it had when it was copied. ``counts``: the new table keeps block numbers, ``numbered``: because of a setting of
     ours; at the exchange the copy had reached block ``copied`` of the old table and block ``base`` of the new one (None: not known).
-    ``back``: the new table is an old one that is put back.
+    ``back``: the new table is an old one that is put back, on the way to version ``back_to``.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Mark:
     copied: int = -1
     base: int | None = None
     back: bool = False
+    back_to: int | None = None
     format: int = FORMAT
 
 

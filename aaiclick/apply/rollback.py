@@ -1,14 +1,16 @@
 """Putting a kept table back in place of the one that replaced it, with the rows that came since.
 
 A new table of the old form takes over the kept one's parts by hard link, then the rows above the block number of the exchange are copied
-into it like those of any rebuild, and the two are exchanged. So a crash at any point is what a crash in a rebuild is, and the kept table
-is only dropped when all is over.
+into it like those of any rebuild, and the two are exchanged. Where the way leads over several versions, the rows that came while other tables were
+live that are kept as well come from these. So a crash at any point is what a crash in a rebuild is, and the kept tables are only dropped when
+all is over.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from aaiclick.apply.copy import copy_parts
 from aaiclick.apply.fence import fence_supported, lift_fence
 from aaiclick.apply.finish import finish
 from aaiclick.apply.hold import FENCE, hold
@@ -17,7 +19,7 @@ from aaiclick.apply.kept import Kept
 from aaiclick.apply.look_back import Restore, kept_parts
 from aaiclick.apply.mark import new_mark, write_mark
 from aaiclick.apply.options import Done, Site
-from aaiclick.apply.rebuild import copy_up, late_filler, preflight, prepare, undo_quietly
+from aaiclick.apply.rebuild import copy_up, late_filler, make_job, preflight, prepare, undo_quietly
 from aaiclick.apply.statements import ddl, drop_table, system_merges
 from aaiclick.apply.swap import exchange
 from aaiclick.errors import ApplyError, VerificationError
@@ -25,29 +27,31 @@ from aaiclick.routine import Routine
 from aaiclick.specs.quoting import qualified, quote_string
 
 
-def restore_table(found: Restore, site: Site) -> Routine[Done]:
-    """Carry one table back. Before the exchange every error leaves both tables as they were.
+def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
+    """Carry one table back to version ``to``. Before the exchange every error leaves all tables as they were.
 
     Raises ApplyError, VerificationError, StatementError.
     """
     database, options, work = site.database, site.options, found.work
-    source = yield from need(database, work.table, found.kept.replaced_by)
+    source = yield from need(database, work.table, found.live)
     fenced = yield from preflight(work, source, options)
-    mark = yield from write_mark(database, replace(new_mark(work, source, site), back=True))
+    mark = yield from write_mark(database, replace(new_mark(work, source, site), back=True, back_to=to))
     try:
         yield from hold(source)
         mark, job, notes = yield from prepare(work, source, mark, site)
         # What is counted must not collapse before it was.
         yield from system_merges(database, mark.shadow_name, "STOP MERGES")
         rows = yield from _bring_back(found.name, found.kept, mark.shadow_name, site)
-        mark, since = yield from copy_up(job, mark, fenced, already=rows)
+        between = yield from _between(found, mark.shadow_name, site)
+        mark, since = yield from copy_up(job, mark, fenced, already=rows + between)
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)
         raise
     end = yield from finish(database, mark, late_filler(job), options)
-    yield from drop_table(database, found.name)
-    return Done(rows + since + end.rows, end.kept, (*notes, *end.notes))
+    for name in found.used:
+        yield from drop_table(database, name)
+    return Done(rows + between + since + end.rows, end.kept, (*notes, *end.notes))
 
 
 def _bring_back(name: str, kept: Kept, target: str, site: Site) -> Routine[int]:
@@ -65,6 +69,19 @@ def _bring_back(name: str, kept: Kept, target: str, site: Site) -> Routine[int]:
     if expected != found:
         raise VerificationError(f"{kept.table}: {expected[0]} parts with {expected[1]} rows were to come back, {found[0]} with {found[1]} did")
     return (yield from kept_parts(site.database, name, present))
+
+
+def _between(found: Restore, target: str, site: Site) -> Routine[int]:
+    """Copy the rows that came while other tables that are kept were live; how many."""
+    written = 0
+    for each in found.between:
+        source = yield from need(site.database, each.name, each.kept.uuid)
+        job, _ = yield from make_job(replace(found.work, columns=each.columns, where=each.where), source, site)
+        present = [part for part in (yield from parts(source)) if part.last <= each.kept.copied]
+        if any(part.patch for part in present):
+            raise ApplyError(f"{each.name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was changed")
+        written += yield from copy_parts(job, present, target, ())
+    return written
 
 
 def _without_late(old: Physical, kept: Kept) -> Routine[None]:

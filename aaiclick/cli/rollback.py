@@ -16,7 +16,14 @@ from aaiclick.cli.numbers import seconds_text
 from aaiclick.cli.options import Database, Debug, Json, KeepOld, Reference, Url
 from aaiclick.cli.progress import watcher
 
-To = Annotated[int | None, typer.Option("--to", metavar="N", help="The version to go back to. Only the one that the database came from is possible.")]
+To = Annotated[
+    int | None,
+    typer.Option(
+        "--to",
+        metavar="N",
+        help="The version to go back to: one that the database came through, as far as what was replaced since is kept. Default: the one before.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be put back, what not, and what has to be allowed. Changes nothing.")]
 Allow = Annotated[
     list[str] | None,
@@ -41,7 +48,7 @@ def rollback(
     keep_old: KeepOld = None,
     debug: Debug = False,
 ) -> None:
-    """Go back to the version before.
+    """Go back to the version before, or to an older one.
 
     Old tables that were kept when they were replaced are put back, with the rows that came since. Deploy the older code first:
     the newer one would migrate forward again at its next start.

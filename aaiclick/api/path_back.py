@@ -1,0 +1,110 @@
+"""The versions that a database came through, newest first, and what was done on the way (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from aaiclick.apply.kept import KeptRow
+from aaiclick.apply.old_columns import Link
+from aaiclick.apply.records import Record
+from aaiclick.plan.model import Plan, Step
+from aaiclick.plan.work import AlterWork, RebuildWork
+
+_RENAMED = re.compile(r"RENAME COLUMN (`(?:[^`\\]|\\.)+`) TO (`(?:[^`\\]|\\.)+`)")
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A record with the plan that was carried out (None where it holds none)."""
+
+    record: Record
+    plan: Plan | None
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the plan."""
+        return self.plan.steps if self.plan is not None else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """From ``version`` back to ``before``: what was done since (oldest first), and the record that ``before`` began with, where there is one."""
+
+    version: int
+    before: int
+    done: tuple[Transition, ...]
+    earlier: Record | None
+
+    @property
+    def since(self) -> int:
+        """Unix milliseconds: what was replaced later is of this hop or a newer one."""
+        return self.earlier.at if self.earlier is not None else -1
+
+
+def hops(records: Iterable[Record], live: int) -> tuple[Hop, ...]:
+    """The way that leads back from version ``live``, newest first; transitions that a way back has undone are not on it."""
+    listed = [record for record in records if record.state != "failed"]
+    found: list[Hop] = []
+    version = live
+    while True:
+        came = next((each for each in reversed(listed) if each.version == version and each.from_version != version and _forward(each)), None)
+        if came is None or not came.from_version:
+            return tuple(found)
+        later = [each for each in listed if each.seq > came.seq and each.version == each.from_version == version and _forward(each)]
+        listed = [each for each in listed if each.seq < came.seq]
+        version = came.from_version
+        earlier = next((each for each in reversed(listed) if each.version == version), None)
+        found.append(Hop(came.version or 0, version, tuple(Transition(each, _plan(each)) for each in (came, *later)), earlier))
+
+
+def _forward(record: Record) -> bool:
+    return record.state in ("applied", "adopted")
+
+
+def _plan(record: Record) -> Plan | None:
+    try:
+        return Plan.from_json(record.plan) if record.plan else None
+    except ValidationError:
+        return None
+
+
+def transitions(covered: Sequence[Hop]) -> tuple[Transition, ...]:
+    """What was done in these hops, oldest first."""
+    return tuple(each for hop in reversed(covered) for each in hop.done)
+
+
+def made_by(row: KeptRow, listed: Sequence[Transition]) -> Transition | None:
+    """The transition that replaced a kept table: it was recorded at its end."""
+    return next((each for each in listed if each.record.at >= row.kept.earliest), None)
+
+
+def linked(rows: Sequence[KeptRow], listed: Sequence[Transition]) -> tuple[Link, ...]:
+    """Kept tables of one table, the oldest first, with what the plans say of the columns."""
+    found: list[Link] = []
+    for place, row in enumerate(rows):
+        made = made_by(row, listed)
+        work = next((step.work for step in made.steps if step.object == row.kept.table), None) if made is not None else None
+        until = rows[place + 1].kept.earliest if place + 1 < len(rows) else None
+        later = [each for each in listed if made is not None and each.record.at > made.record.at and (until is None or each.record.at < until)]
+        rebuilt = work if isinstance(work, RebuildWork) else None
+        found.append(Link(row, rebuilt.columns if rebuilt else (), bool(rebuilt and rebuilt.where), _renames(row.kept.table, later)))
+    return tuple(found)
+
+
+def _renames(table: str, later: Sequence[Transition]) -> tuple[tuple[str, str], ...]:
+    """Columns that ALTERs renamed, from the first name to the last."""
+    now: dict[str, str] = {}
+    for step in (step for each in later for step in each.steps if step.object == table and isinstance(step.work, AlterWork)):
+        assert isinstance(step.work, AlterWork)
+        for old, new in _RENAMED.findall(" ".join(alter.sql for alter in step.work.alters)):
+            first = next((name for name, last in now.items() if last == old), old)
+            now[first] = new
+    return tuple((_unquoted(old), _unquoted(new)) for old, new in sorted(now.items()))
+
+
+def _unquoted(quoted: str) -> str:
+    return re.sub(r"\\(.)", r"\1", quoted[1:-1])

@@ -1,0 +1,236 @@
+"""The way back over several versions: one plan, one new table for each old one, everything that came meanwhile is in it."""
+
+from __future__ import annotations
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure_schema, rollback_schema, validate_schema
+from aaiclick.api.rollback import Back, rollback
+from aaiclick.apply.kept import KEPT_PREFIX
+from aaiclick.apply.owner import this_process
+from aaiclick.apply.records import history
+from aaiclick.clients.opening import open_url
+from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
+from aaiclick.routine import run
+from aaiclick.testing.engine import EmbeddedEngine
+from tests.reliability.counts import note
+from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
+from tests.reliability.test_rollback import KEPT, Place
+
+K32, K64, V = Column("k", "UInt32"), Column("k", "UInt64"), Column("v", "String")
+OTHER = Table("other", columns=[Column("a", "UInt8")], engine=MergeTree(order_by="a"))
+
+
+def table(*columns: Column, order_by: list[str]) -> Table:
+    return Table("t", columns=list(columns), engine=MergeTree(order_by=order_by))
+
+
+V1 = Schema("case", version=1, objects=[table(K32, V, order_by=["k"])])
+V2 = Schema("case", version=2, objects=[table(K64, V, order_by=["v", "k"])])
+V3 = Schema("case", version=3, objects=[table(K64, V, Column("w", "UInt8", default="7"), order_by=["v", "k"]), OTHER])
+V4 = Schema("case", version=4, objects=[table(K64, V, Column("w", "UInt8", default="7"), order_by=["k", "v"]), OTHER])
+ALL = (V1, V2, V3, V4)
+ROWS = [(100, 100, 4990, "one,three,two", 3)]
+FOUND = "SELECT count(), uniqExact(k), sum(k % 101), arrayStringConcat(arraySort(groupUniqArray(v)), ','), uniqExact(v) FROM t"
+
+
+def fill(place: Place, first: int, count: int, value: str) -> None:
+    place.sql(f"INSERT INTO t (k, v) SELECT {first} + number, '{value}' FROM numbers({count})")
+
+
+@pytest.fixture
+def place(aaiclick_client: Client, aaiclick_database: str) -> Place:
+    made = Place(aaiclick_client, aaiclick_database)
+    begin(made)
+    return made
+
+
+def begin(place: Place) -> str:
+    """Versions 1 to 4 one by one, with rows that came at each; the definition that version 1 had."""
+    ensure_schema(place.client, V1)
+    fill(place, 0, 50, "one")
+    before = place.definition()
+    ensure_schema(place.client, V2, policy=KEPT)
+    fill(place, 50, 20, "two")
+    fill(place, 70, 5, "two")
+    place.sql("OPTIMIZE TABLE t FINAL")
+    fill(place, 75, 5, "two")
+    ensure_schema(place.client, V3, policy=KEPT)
+    ensure_schema(place.client, V4, policy=KEPT)
+    fill(place, 80, 20, "three")
+    assert len(place.ours(KEPT_PREFIX)) == 2
+    return before
+
+
+def test_over_three_versions_in_one_go(place: Place) -> None:
+    expected = place.rows(FOUND)
+    planned = rollback_schema(place.client, V4, to=1, dry_run=True)
+    assert [step.object for step in planned.pending] == ["t"]
+    assert planned.pending[0].rows == 50
+    assert any("30 rows that came while a table was live that is kept as well" in line for line in planned.pending[0].sql)
+    assert "other stays: the older version does not know it" in planned.notes
+    assert validate_schema(place.client, V4).in_sync
+    report = rollback_schema(place.client, V4, to=1)
+    assert (report.from_version, report.to_version) == (4, 1)
+    assert place.rows(FOUND) == expected
+    assert place.rows("SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = 't'") == [("k",)]
+    assert place.rows("SELECT type FROM system.columns WHERE database = currentDatabase() AND table = 't' ORDER BY position") == [("UInt32",), ("String",)]
+    assert place.rows("SELECT version, from_version, state FROM schema_version ORDER BY seq DESC LIMIT 1") == [(1, 4, "rolled back")]
+    # What it was made of is gone, the newest is kept in its turn, and version 1 finds itself.
+    assert len(place.ours(KEPT_PREFIX)) == 1
+    assert ensure_schema(place.client, V1).steps == ()
+    with pytest.raises(SchemaError, match="no version before"):
+        rollback_schema(place.client, V1)
+
+
+def test_to_a_version_in_between(place: Place) -> None:
+    """Version 3 is version 2 with a column more: going to 2 leaves that column, and the first version cannot be reached from there."""
+    expected = place.rows(FOUND)
+    report = rollback_schema(place.client, V4, to=2)
+    assert any("after this there is no way further back for t" in note and "--to 1" in note for note in report.notes)
+    assert any(note.startswith("t stays as it is: what was added") for note in report.notes)
+    assert place.rows(FOUND) == expected
+    assert place.rows("SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = 't'") == [("v, k",)]
+    with pytest.raises(SchemaError, match=r"is at v2, and no table of v1 is kept: t: .*\(the table from before v2 is not kept any more\)"):
+        rollback_schema(place.client, V2)
+    assert place.rows("SELECT version FROM schema_version ORDER BY seq DESC LIMIT 1") == [(2,)]
+
+
+def test_by_default_to_the_version_before(place: Place) -> None:
+    assert rollback_schema(place.client, V4).to_version == 3
+
+
+def test_only_versions_that_were_there(place: Place) -> None:
+    with pytest.raises(SpecError, match="came to v4 by way of v3, v2, v1: only one of these can be gone back to, not v7"):
+        rollback_schema(place.client, V4, to=7)
+
+
+def test_a_table_in_between_that_is_gone(place: Place) -> None:
+    """The oldest one stands behind one that was removed: it is said which, and how far back there is a way."""
+    newest = place.rows("SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, '_aaiclick_old') AND sorting_key = 'v, k'")
+    oldest = next(name for name in place.ours(KEPT_PREFIX) if (name,) not in newest)
+    place.sql(f"DROP TABLE `{oldest}` SYNC")
+    with pytest.raises(HazardNotAllowedError) as refused:
+        rollback_schema(place.client, V4, to=1)
+    assert "the table from before v2 is not kept any more" in str(refused.value)
+    assert "v2 is the oldest version of which everything that was replaced is kept: aaiclick rollback --to 2" in str(refused.value)
+    assert rollback_schema(place.client, V4, to=2).to_version == 2
+
+
+def test_nothing_is_kept(place: Place) -> None:
+    place.sql(*(f"DROP TABLE `{name}` SYNC" for name in place.ours(KEPT_PREFIX)))
+    with pytest.raises(SchemaError, match=r"no table of v1 is kept.*restore a backup"):
+        rollback_schema(place.client, V4, to=1)
+
+
+def test_deletes_at_every_stage_are_counted(aaiclick_client: Client, aaiclick_database: str) -> None:
+    place = Place(aaiclick_client, aaiclick_database)
+    ensure_schema(place.client, V1)
+    fill(place, 0, 50, "one")
+    ensure_schema(place.client, V2, policy=KEPT)
+    place.sql("DELETE FROM t WHERE k < 3 SETTINGS lightweight_deletes_sync = 2")
+    fill(place, 50, 20, "two")
+    ensure_schema(place.client, V4, policy=KEPT)
+    place.sql("DELETE FROM t WHERE k IN (3, 60) SETTINGS lightweight_deletes_sync = 2")
+    with pytest.raises(HazardNotAllowedError, match=r"3 rows were deleted.*; 2 rows were deleted"):
+        rollback_schema(place.client, V4, to=1)
+    rollback_schema(place.client, V4, to=1, allow=["deletes t"])
+    assert place.rows("SELECT count(), uniqExact(k) FROM t") == [(70, 70)]
+
+
+def test_values_that_came_in_between(place: Place, aaiclick_client: Client) -> None:
+    """A value that only the oldest columns cannot hold, written while another table was live."""
+    place.sql(*(f"DROP TABLE `{name}` SYNC" for name in [*place.ours(), "t", "other", "schema_version"]))
+    ensure_schema(place.client, V1)
+    ensure_schema(place.client, V2, policy=KEPT)
+    fill(place, 5_000_000_000, 2, "two")
+    ensure_schema(place.client, V4, policy=KEPT)
+    with pytest.raises(HazardNotAllowedError, match="2 rows that came since hold values that the old columns cannot"):
+        rollback_schema(place.client, V4, to=1)
+    assert rollback_schema(place.client, V4, to=2).to_version == 2
+
+
+def test_columns_that_were_renamed_on_the_way(aaiclick_client: Client, aaiclick_database: str) -> None:
+    place = Place(aaiclick_client, aaiclick_database)
+    renamed = Column("label", "String")
+    moves = [Migration(version=3, title="a better name", renames={"t.w": "label"})]
+    start = Schema("case", version=1, objects=[table(K32, V, Column("w", "String"), order_by=["k"])])
+    second = Schema("case", version=2, objects=[table(K64, V, Column("w", "String"), order_by=["v", "k"])])
+    third = Schema("case", version=3, objects=[table(K64, V, renamed, order_by=["v", "k"])], migrations=moves)
+    fourth = Schema("case", version=4, objects=[table(K64, V, renamed, order_by=["k", "v"])], migrations=moves)
+    ensure_schema(place.client, start)
+    place.sql("INSERT INTO t VALUES (1, 'a', 'x')")
+    ensure_schema(place.client, second, policy=KEPT)
+    place.sql("INSERT INTO t VALUES (2, 'b', 'y')")
+    assert [step.strategy for step in ensure_schema(place.client, third, policy=KEPT).steps] == ["mutate"]
+    place.sql("INSERT INTO t (k, v, label) VALUES (3, 'c', 'z')")
+    ensure_schema(place.client, fourth, policy=KEPT)
+    place.sql("INSERT INTO t (k, v, label) VALUES (4, 'd', 'q')")
+    report = rollback_schema(place.client, fourth, to=1)
+    assert not [note for note in report.notes if "column" in note]
+    assert place.rows("SELECT k, v, w FROM t ORDER BY k") == [(1, "a", "x"), (2, "b", "y"), (3, "c", "z"), (4, "d", "q")]
+
+
+def test_a_table_that_was_renamed_since_is_named(place: Place) -> None:
+    moved = Table("s", columns=[K64, V, Column("w", "UInt8", default="7")], engine=MergeTree(order_by=["k", "v"]), renamed_from="t")
+    five = Schema("case", version=5, objects=[moved, OTHER])
+    ensure_schema(place.client, five, policy=KEPT)
+    with pytest.raises(
+        SchemaError, match=r"no table of v3 is kept.*s: was called t when it was replaced \(_aaiclick_old_\w+ is kept; rename the table back first\)"
+    ):
+        rollback_schema(place.client, five, to=3)
+
+
+def back(database: str, to: int | None, dead: bool = False) -> Back:
+    return Back(V4, database, to, frozenset(), False, DEAD if dead else this_process(), True, 3600)
+
+
+TWO = Table("u", columns=[K32, V], engine=MergeTree(order_by=["k"]))
+TWO_NEW = Table("u", columns=[K64, V], engine=MergeTree(order_by=["v"]))
+
+
+def killed_on_a_long_way(engine: EmbeddedEngine, database: str, client: Client, step: int, to: int | None = 1) -> int:
+    """Two tables, one replaced twice. Kill after commands: the command without a version goes on to the same version, every row once."""
+    place = Place(client, database)
+    connection = open_url(engine.url)
+    versions = [Schema("case", version=each.version, objects=[*each.objects, TWO if each.version == 1 else TWO_NEW]) for each in ALL]
+    last = versions[-1]
+    stop = 0
+    while True:
+        place.sql(*(f"DROP TABLE IF EXISTS `{name}` SYNC" for name in [*place.ours(), "t", "u", "other", "schema_version"]))
+        for number, each in enumerate(versions):
+            ensure_schema(place.client, each, policy=KEPT)
+            place.sql(f"INSERT INTO t (k, v) SELECT {number * 10} + number, 'x' FROM numbers(10)", f"INSERT INTO u (k, v) VALUES ({number}, 'x')")
+        try:
+            Driver(connection).run(rollback(Back(last, database, to, frozenset(), False, DEAD, True, 3600)), stop)
+            break
+        except KilledError:
+            stop += step
+        if run(history(database, "case"), connection)[-1].version == 4:
+            begun = bool(place.rows(f"SELECT count() FROM system.tables WHERE database = '{database}' AND position(comment, '\"back_to\":1') > 0")[0][0])
+            Driver(connection, later=LATER).run(rollback(Back(last, database, None if begun else to, frozenset(), False, this_process(), True, 3600)))
+        assert run(history(database, "case"), connection)[-1].version == 1, stop
+        Driver(connection, later=0).run(ensuring(versions[0], database, Policy.lossless()))
+        assert place.rows("SELECT count(), uniqExact(k), sum(k) FROM t") == [(40, 40, 780)], stop
+        assert place.rows("SELECT count(), uniqExact(k) FROM u") == [(4, 4)], stop
+        assert place.rows("SELECT name, sorting_key FROM system.tables WHERE database = currentDatabase() AND name IN ('t', 'u') ORDER BY name") == [
+            ("t", "k"),
+            ("u", "k"),
+        ], stop
+        assert not [name for name in place.ours() if "_new_" in name or "_stage_" in name or "_mark_" in name], stop
+        assert len(place.ours(KEPT_PREFIX)) == 2, stop
+    connection.close()
+    return stop // step
+
+
+@pytest.mark.slow
+def test_killed_here_and_there_on_a_long_way_back(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client) -> None:
+    assert killed_on_a_long_way(aaiclick_engine, aaiclick_database, aaiclick_client, 41) > 1
+
+
+@pytest.mark.proof
+def test_killed_anywhere_on_a_long_way_back(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client) -> None:
+    kills = killed_on_a_long_way(aaiclick_engine, aaiclick_database, aaiclick_client, 1)
+    note("kills on the way back", cases=1, points=kills, kills=kills, rows=kills * 44)
+    assert kills > 60
