@@ -14,7 +14,7 @@ from aaiclick.apply.interrupted import let_go
 from aaiclick.apply.kept import next_expiry
 from aaiclick.apply.lease import acquire, guarded, release
 from aaiclick.apply.leftovers import clean_leftovers
-from aaiclick.apply.mark import find_marks
+from aaiclick.apply.mark import Mark, find_marks
 from aaiclick.apply.options import ApplyOptions, Site
 from aaiclick.apply.owner import Owner, this_process
 from aaiclick.apply.record_cache import CacheEntry, update_cache
@@ -136,8 +136,10 @@ def _require_allowed(back: Back, way: Way) -> None:
 
 def _carry_out(back: Back, database: str, nonce: str, started: float) -> Routine[Report]:
     options = ApplyOptions(keep_old_seconds=max(back.keep_seconds, SHORTEST))
+    # Where a run was killed on the way back, this one goes on to the same version, also where nothing had come of it yet.
+    begun = [mark.back_to for mark in (yield from find_marks(database)) if isinstance(mark, Mark) and mark.back_to is not None]
     yield from clean_leftovers(database, options)
-    way = yield from find_way((yield from survey(back.schema, database)), back.to)
+    way = yield from find_way((yield from survey(back.schema, database)), back.to if back.to is not None else min(begun, default=None))
     _require_allowed(back, way)
     said: list[str] = []
     for name in way.done:
