@@ -137,9 +137,9 @@ def _require_allowed(back: Back, way: Way) -> None:
 def _carry_out(back: Back, database: str, nonce: str, started: float) -> Routine[Report]:
     options = ApplyOptions(keep_old_seconds=max(back.keep_seconds, SHORTEST))
     # Where a run was killed on the way back, this one goes on to the same version, also where nothing had come of it yet.
-    begun = [mark.back_to for mark in (yield from find_marks(database)) if isinstance(mark, Mark) and mark.back_to is not None]
+    aims = [mark.back_to for mark in (yield from find_marks(database)) if isinstance(mark, Mark) and mark.back_to is not None]
     yield from clean_leftovers(database, options)
-    way = yield from find_way((yield from survey(back.schema, database)), back.to if back.to is not None else min(begun, default=None))
+    way = yield from find_way((yield from survey(back.schema, database)), back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
     said: list[str] = []
     for name in way.done:
