@@ -11,6 +11,8 @@ from aaiclick.api.first_look import untouched
 from aaiclick.api.moves import account_of
 from aaiclick.api.report import Report
 from aaiclick.api.survey import Survey, Surveyed, dump_forms, live_digest, make_plan, residual, spec_differences, survey, warm
+from aaiclick.apply.feed import finish_feeds
+from aaiclick.apply.feed_mark import find_feeds
 from aaiclick.apply.interrupted import let_go
 from aaiclick.apply.kept import drop_expired, next_expiry
 from aaiclick.apply.lease import acquire, guarded, release
@@ -69,7 +71,7 @@ def ensure(run: Run) -> Routine[Report]:
         return (yield from _under_lease(run, fresh.database, None, started, fresh.names))
     found = yield from survey(run.schema, run.database, run.policy.allowed)
     database = found.catalog.database
-    if run.policy.level != "check" and (yield from find_marks(database)):
+    if run.policy.level != "check" and ((yield from find_marks(database)) or (yield from find_feeds(database))):
         # Somebody is at work, or was killed. Whatever may be done here now, writers that a dead run locked out are let in again first, and
         # no plan is made of tables that are neither what they were nor what they will be.
         return (yield from _under_lease(run, database, None, started))
@@ -183,6 +185,7 @@ def _apply(run: Run, database: str, planned: Surveyed | None, nonce: str, starte
     if ours.remains:
         # First of all what a killed run left: until then the tables look neither like before nor like after.
         yield from clean_leftovers(database, options)
+        yield from finish_feeds(database, options)
         yield from sweep_stale_scratch(database, embedded=run.embedded, ended=partial(_ended, database, nonce))
         yield from drop_expired(database)
     found = yield from survey(run.schema, database, run.policy.allowed, recorded=ours.recorded, empty=bool(absent) and not ours.known)

@@ -10,6 +10,8 @@ from aaiclick.api.back import Way, find_way
 from aaiclick.api.drive import Make, drive, drive_async, policy_for
 from aaiclick.api.report import Report
 from aaiclick.api.survey import live_digest, survey
+from aaiclick.apply.feed import finish_feeds
+from aaiclick.apply.feed_mark import find_feeds
 from aaiclick.apply.interrupted import let_go
 from aaiclick.apply.kept import next_expiry
 from aaiclick.apply.lease import acquire, guarded, release
@@ -103,7 +105,7 @@ def rollback(back: Back) -> Routine[Report]:
     found = yield from survey(back.schema, back.database)
     database = found.catalog.database
     # After a kill the tables are neither here nor there: they are put right first, under the lease.
-    if back.dry_run or not (yield from find_marks(database)):
+    if back.dry_run or not ((yield from find_marks(database)) or (yield from find_feeds(database))):
         way = yield from find_way(found, back.to)
         if back.dry_run:
             return _report(way, (yield from _now()) - started, done=False)
@@ -139,6 +141,7 @@ def _carry_out(back: Back, database: str, nonce: str, started: float) -> Routine
     # Where a run was killed on the way back, this one goes on to the same version, also where nothing had come of it yet.
     aims = [mark.back_to for mark in (yield from find_marks(database)) if isinstance(mark, Mark) and mark.back_to is not None]
     yield from clean_leftovers(database, options)
+    yield from finish_feeds(database, options)
     way = yield from find_way((yield from survey(back.schema, database)), back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
     said: list[str] = []

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from aaiclick.api.drive import drive, drive_async
 from aaiclick.api.report import KeptTable, Status
 from aaiclick.api.survey import Surveyed, make_plan, spec_differences, survey
+from aaiclick.apply.feed_mark import find_feeds
 from aaiclick.apply.kept import KeptRow, kept_tables
 from aaiclick.apply.mark import find_marks
 from aaiclick.routine import AsyncConnection, Connection, Routine
@@ -32,6 +33,8 @@ def _validate(connection: Connection | AsyncConnection, schema: Schema, database
     database = found.catalog.database
     marks = yield from find_marks(database)
     waiting = [mark if isinstance(mark, str) else f"a {mark.work.kind} of {mark.table} was not finished" for mark in marks]
+    feeds = yield from find_feeds(database)
+    waiting += [mark if isinstance(mark, str) else f"the materialized view {mark.work.view} was not brought to its end" for mark in feeds]
     kept = yield from kept_tables(database)
     return Status(
         schema=schema.name,

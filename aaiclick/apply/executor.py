@@ -11,6 +11,7 @@ from aaiclick.apply.alter import apply_alter
 from aaiclick.apply.attach import apply_attach
 from aaiclick.apply.create import apply_create
 from aaiclick.apply.drop import apply_drop
+from aaiclick.apply.feed import apply_feed
 from aaiclick.apply.hold import start_merges
 from aaiclick.apply.mutations import now
 from aaiclick.apply.options import ApplyOptions, Done, Site, StepOutcome
@@ -27,6 +28,7 @@ from aaiclick.plan.work import (
     CallableWork,
     CreateWork,
     DropWork,
+    FeedWork,
     RebuildWork,
     ReplaceWork,
     SqlWork,
@@ -82,6 +84,8 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
             return (yield from apply_rebuild(work, site))
         case ReplaceWork():
             return (yield from apply_replace(work, database))
+        case FeedWork():
+            return (yield from apply_feed(work, site))
         case DropWork():
             return (yield from apply_drop(work, database))
         case SqlWork() if options.runner is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aaiclick.apply.feed import let_in
 from aaiclick.apply.fence import lift_fence
 from aaiclick.apply.hold import FENCE
 from aaiclick.apply.holding import Lease, check, release
@@ -26,6 +27,7 @@ def let_go(lease: Lease) -> Routine[None]:
         for mark in (yield from find_marks(lease.database)):
             if isinstance(mark, Mark):
                 yield from _lift(lease.database, mark)
+        yield from let_in(lease.database)
         yield from release(lease)
     except AaiclickError as error:
         yield Emit(Note(f"{SENTENCE} ({error})", "warning"))

@@ -55,10 +55,11 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
     dangers = [hazard for hazard in step.hazards if hazard.allow in missing and hazard.allow]
     if dangers and policy.level != "everything":
         return Refusal(step, dangers[0].message, missing)
-    if step.strategy in METADATA or policy.level == "everything":
+    if (step.strategy in METADATA and step.work.kind != "feed") or policy.level == "everything":
         return None
     if policy.level == "safe":
-        return Refusal(step, f"it is a {step.strategy}, and the policy allows metadata changes only", ())
+        what = "it keeps writers out for a moment" if step.work.kind == "feed" else f"it is a {step.strategy}"
+        return Refusal(step, f"{what}, and the policy allows metadata changes only", ())
     if policy.max_bytes is not None and step.bytes > policy.max_bytes:
         return Refusal(step, f"it touches {step.bytes:,} bytes, and the policy allows {policy.max_bytes:,}", ())
     return None

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.work import CreateWork, ReplaceWork, Work
 
-Strategy: TypeAlias = Literal["create", "alter", "mutate", "attach", "rebuild", "replace", "drop", "sql", "callable"]
+Strategy: TypeAlias = Literal["create", "alter", "mutate", "attach", "rebuild", "replace", "backfill", "drop", "sql", "callable"]
 PLAN_FORMAT = 1
 
 

@@ -14,6 +14,7 @@ from aaiclick.plan.compose import compose
 from aaiclick.plan.creates import create_tables
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.families import family_tables
+from aaiclick.plan.feeds import require_aggregates
 from aaiclick.plan.hints import Hints
 from aaiclick.plan.memo import Memo
 from aaiclick.plan.model import Step
@@ -22,6 +23,7 @@ from aaiclick.plan.tables import make_case, plan_table, renamed
 from aaiclick.plan.target import make_target
 from aaiclick.plan.views import create_order, plan_views
 from aaiclick.routine import Routine
+from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -46,6 +48,7 @@ def basis_of(catalog: Catalog) -> str:
 
 def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Planned]:
     """Everything between the catalogue and the declaration. Scratch is only opened where a declared object is there already."""
+    require_aggregates(schema)
     sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog, hints)) is not None}
     missing = [table for table in schema.tables if table.name not in sources]
     created = yield from create_tables(missing, catalog)
@@ -53,7 +56,8 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
     families = [item for item in schema.objects if isinstance(item, TableFamily)]
     dropped = _dropped(schema, catalog, hints)
     present = [item for item in others if catalog.get(item.name) is not None]
-    if not sources and not present and not families:
+    # The engine says whether the types of an aggregate are right.
+    if not sources and not present and not families and not any(isinstance(item, AggregateView) for item in others):
         fresh = create_order(others, catalog)
         return Planned((*created, *fresh, *dropped), (), {})
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from aaiclick.catalog.canonical import canonical_views
+from aaiclick.catalog.canonical import canonical_tables, canonical_views
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.normal import normal_form
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.tokens import TokenError, Tokens, unquote
 from aaiclick.errors import SpecError
+from aaiclick.plan.feeds import change_aggregate, create_aggregate, replace_step, replaced, require_types
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.work import CreateWork, ReplaceWork
 from aaiclick.routine import Routine
+from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_dictionary_sql, create_materialized_view_sql, create_view_sql
 from aaiclick.specs.quoting import qualified, quote_string
 from aaiclick.specs.schema import Schema
@@ -79,7 +81,12 @@ def plan_views(
     """Compare the definitions of those that are there; create the missing ones."""
     present = [item for item in items if catalog.get(item.name) is not None]
     understood = [item for item in present if not isinstance(catalog.objects[item.name].form, UnsupportedForm)]
-    wanted = (yield from canonical_views(scratch, understood, catalog, schema.tables)) if understood else {}
+    aggregates = [item for item in items if isinstance(item, AggregateView)]
+    targets = yield from _targets(schema, aggregates, forms, catalog, scratch)
+    examined = [*understood, *(item for item in aggregates if item not in present)]
+    wanted = (yield from canonical_views(scratch, examined, catalog, schema.tables)) if examined else {}
+    for aggregate in aggregates:
+        require_types(aggregate, wanted.get(aggregate.name), targets.get(aggregate.to or ""))
     found: list[Step] = []
     for item in present:
         live = catalog.objects[item.name]
@@ -90,13 +97,25 @@ def plan_views(
         if live.form.kind != form.kind:
             notes.append(f"{live.name} is declared as a {item.noun}, but a {live.form.kind} is there (left alone)")
         else:
-            step = _replace(item, live, form, catalog, forms)
+            step = yield from _replace(item, live, form, catalog, forms)
             if step is not None:
                 found.append(step)
-    return (*found, *create_order(items, catalog))
+    steps = create_order(items, catalog)
+    fed = {item.name: item for item in aggregates if catalog.get(item.name) is None}
+    for step in steps:
+        found.append((yield from create_aggregate(fed[step.object], forms, catalog)) if step.object in fed else step)
+    return tuple(found)
 
 
-def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, forms: Mapping[str, Form]) -> Step | None:
+def _targets(schema: Schema, aggregates: Sequence[AggregateView], forms: Mapping[str, Form], catalog: Catalog, scratch: Scratch) -> Routine[dict[str, Form]]:
+    """The tables that aggregates write into, as declared: those that are there are known, the others are made in scratch, before the views
+    that read them are."""
+    missing = [table for table in schema.tables if table.name not in forms and any(item.to == table.name for item in aggregates)]
+    made = (yield from canonical_tables(scratch, missing, catalog)) if missing else {}
+    return {**forms, **made}
+
+
+def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, forms: Mapping[str, Form]) -> Routine[Step | None]:
     database = catalog.database
     name = qualified(database, item.name)
     if isinstance(item, Dictionary):
@@ -114,10 +133,16 @@ def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, for
     if isinstance(item, View):
         sql = create_sql(item, database).replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1)
         return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", [sql], ReplaceWork((sql,)))
+    fed = (yield from change_aggregate(item, before, after, forms, catalog)) if isinstance(item, AggregateView) else None
+    if fed is not None:
+        return fed
     alters = _in_place(item, before, after, name)
     if alters:
         blocked = _unwritten(item, after, forms, catalog)
         return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", list(alters), ReplaceWork(alters), blocked=blocked)
+    work = yield from replaced(item, live, after, database)
+    if work is not None:
+        return replace_step(item, words, work)
     statements = (f"DROP VIEW {name}", create_sql(item, database))
     lost = "inserts between the two statements are not seen by the view" + ("" if item.to else ", and the rows of its inner table are gone")
     hazard = Hazard("loses-rows", lost, f"replace-view {item.name}")

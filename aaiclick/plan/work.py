@@ -93,6 +93,34 @@ class ReplaceWork:
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """What a view would have made of the rows that ``source`` held before it: ``columns`` are (name, expression) over the rows that
+    ``where`` selects ('' for all), grouped by ``keys``, which are names among them; they go into ``target``. ``empty``: the target may hold
+    nothing when writers are kept out, else rows would count twice."""
+
+    source: str
+    target: str
+    columns: tuple[tuple[str, str], ...]
+    keys: tuple[str, ...]
+    where: str = ""
+    empty: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FeedWork:
+    """Statements that put a materialized view in place between two inserts of its ``sources``, so that every row meets the old view or the
+    new one, and never both; then the ``fill`` for rows that were there before. Each statement may be sent again, apart from a last CREATE.
+    ``undo`` makes the old view again where the new one is refused."""
+
+    view: str
+    statements: tuple[str, ...]
+    sources: tuple[str, ...]
+    fill: Fill | None = None
+    undo: str = ""
+    kind: Literal["feed"] = "feed"
+
+
+@dataclass(frozen=True, slots=True)
 class DropWork:
     """One DROP, only ever planned for what was asked for by name."""
 
@@ -117,4 +145,4 @@ class CallableWork:
     kind: Literal["callable"] = "callable"
 
 
-Work: TypeAlias = CreateWork | AlterWork | AttachWork | RebuildWork | ReplaceWork | DropWork | SqlWork | CallableWork
+Work: TypeAlias = CreateWork | AlterWork | AttachWork | RebuildWork | ReplaceWork | FeedWork | DropWork | SqlWork | CallableWork

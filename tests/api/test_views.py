@@ -60,13 +60,14 @@ def test_changed_queries_are_applied_in_place(aaiclick_client: Client) -> None:
     assert plan_schema(aaiclick_client, schema(2, EVENTS, COUNTS, feed, short)).steps == ()
 
 
-def test_another_target_of_a_materialized_view_is_allowed_by_name_only(aaiclick_client: Client) -> None:
+def test_another_target_of_a_materialized_view_misses_no_insert(aaiclick_client: Client) -> None:
     ensure_schema(aaiclick_client, schema(1, EVENTS, COUNTS, FEED))
     other = Table("others", COUNTS.columns, engine=MergeTree(order_by=["name"]))
     moved = schema(2, EVENTS, COUNTS, other, MaterializedView("feed", to="others", query=FEED.query))
-    with pytest.raises(SchemaVersionError, match="--allow 'replace-view feed'"):
-        ensure_schema(aaiclick_client, moved, policy=Policy.lossless())
-    ensure_schema(aaiclick_client, moved, policy=Policy.lossless().allow("replace-view feed"))
+    with pytest.raises(SchemaVersionError, match="target counts -> others"):
+        ensure_schema(aaiclick_client, moved, policy=Policy.safe())
+    report = ensure_schema(aaiclick_client, moved, policy=Policy.lossless())
+    assert [hazard.kind for step in report.steps for hazard in step.hazards] == ["holds-up-writers"]
     aaiclick_client.command("INSERT INTO events VALUES (1, 'abc', 4)")
     assert (count(aaiclick_client, "counts"), count(aaiclick_client, "others")) == (0, 1)
 

@@ -1,0 +1,60 @@
+"""Views that are put in place over a table with rows: what each case begins with, where it goes, and what must be true afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aaiclick import Column, MaterializedView, MergeTree, Policy, Schema, Table
+from aaiclick.aggregates import Aggregate, GroupKey, Measure, rollup
+
+NUMBERS: dict[str, str | Measure] = {"rows": "count()", "total": Measure("sum(k + 0)", "UInt64")}
+LATER: dict[str, str | Measure] = {**NUMBERS, "seen": "uniqExact(k)"}
+
+
+def raw(database_key: str = "k") -> Table:
+    return Table("t", [Column("k", "UInt64"), Column("p", "UInt8"), Column("v", "String")], engine=MergeTree(order_by=database_key, partition_by="p"))
+
+
+def aggregated(version: int, measures: dict[str, str | Measure] | None = None) -> Schema:
+    """Without measures the raw table alone."""
+    if measures is None:
+        return Schema("fed", version=version, objects=[raw()])
+    made = Aggregate("sums", by={"p": "p", "bucket": GroupKey("intDiv(k, 1000)", "UInt64")}, measures=measures, reader="sums_read")
+    return Schema("fed", version=version, objects=rollup(raw(), made))
+
+
+def viewed(version: int, to: str) -> Schema:
+    target = [Table(name, [Column("k", "UInt64")], engine=MergeTree(order_by="k")) for name in ("one", "two")]
+    return Schema("fed", version=version, objects=[raw(), *target, MaterializedView("feed", query="SELECT k FROM t", to=to)])
+
+
+@dataclass(frozen=True)
+class Feeding:
+    """``counts``: a query whose two answers must be equal; ``allow``: hazards by name."""
+
+    before: Callable[[int], Schema]
+    after: Callable[[int], Schema]
+    counts: tuple[str, str]
+    allow: tuple[str, ...] = ()
+
+    @property
+    def policy(self) -> Policy:
+        return Policy.lossless().allow(*self.allow)
+
+
+TOTALS = ("SELECT count(), sum(k) FROM t", "SELECT sum(rows), sum(total) FROM sums_read")
+SEEN = ("SELECT count(), sum(k), uniqExact(k) FROM t", "SELECT sum(rows), sum(total), sum(seen) FROM sums_read")
+FEEDINGS = {
+    "aggregate": Feeding(aggregated, lambda v: aggregated(v, NUMBERS), TOTALS),
+    "measure": Feeding(lambda v: aggregated(v, NUMBERS), lambda v: aggregated(v, LATER), SEEN),
+    "anew": Feeding(
+        lambda v: aggregated(v, {**NUMBERS, "total": Measure("sum(k + 1)", "UInt64")}),
+        lambda v: aggregated(v, NUMBERS),
+        TOTALS,
+        ("rebuild-aggregate sums",),
+    ),
+    "replaced": Feeding(
+        lambda v: viewed(v, "one"), lambda v: viewed(v, "two"), ("SELECT count(), sum(k) FROM t", "SELECT count(), sum(k) FROM merge('one|two')")
+    ),
+}
