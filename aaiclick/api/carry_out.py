@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from aaiclick.api.moves import account_of, runner_for
 from aaiclick.api.survey import Survey, Surveyed, dump_forms, live_digest, make_plan, survey
+from aaiclick.apply.alter import RECALCULATE
 from aaiclick.apply.executor import apply_steps
-from aaiclick.apply.ledger import StepLedger
+from aaiclick.apply.ledger import StepLedger, let_go, read_held
 from aaiclick.apply.options import ApplyOptions, StepOutcome
 from aaiclick.apply.records import Record, append, ensure_tables
 from aaiclick.errors import ApplyError
@@ -17,6 +18,7 @@ from aaiclick.events import PlanReady
 from aaiclick.plan.gate import Verdict
 from aaiclick.plan.model import Step
 from aaiclick.plan.versions import pending_scripts
+from aaiclick.plan.work import AlterWork
 from aaiclick.routine import Emit, Routine
 
 Gate = Callable[[Surveyed], Verdict]
@@ -51,6 +53,7 @@ def carry_out(planned: Surveyed, gate: Gate, site: Site) -> Routine[Carried]:
     if verdict.run and planned.survey.live.origin == "recognised" and pending_scripts(first.survey.schema, first.survey.released, first.survey.live):
         planned = yield from _adopt(planned, site)
         verdict = gate(planned)
+    yield from _put_back(planned.survey, verdict)
     done: list[Step] = []
     outcomes: list[StepOutcome] = []
     while True:
@@ -69,6 +72,15 @@ def carry_out(planned: Surveyed, gate: Gate, site: Site) -> Routine[Carried]:
         if again:
             raise ApplyError(f"{', '.join(again)} was carried out, but is planned again: its entry in the journal is gone")
         verdict = gate(planned)
+
+
+def _put_back(found: Survey, verdict: Verdict) -> Routine[None]:
+    """What a run that is gone left of a change of a TTL, unless this run makes that change again."""
+    held = found.ledger.held
+    if not held and any(f"{RECALCULATE} = " in live.text for live in found.catalog.objects.values()):
+        held = yield from read_held(account_of(found))
+    again = {step.object for step in verdict.run if isinstance(step.work, AlterWork) and (step.work.frees_ttl or any(a.retimes for a in step.work.alters))}
+    yield from let_go(account_of(found), held - again)
 
 
 def _until_move(steps: tuple[Step, ...]) -> tuple[Step, ...]:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from aaiclick.apply.mutations import Mutation, kill, mutations, reason, settle, stuck_sentence
 from aaiclick.apply.options import ApplyOptions, Done
-from aaiclick.apply.statements import DDL, MUTATION, merged, send
+from aaiclick.apply.statements import DDL, MUTATION, ddl, merged, send, system_merges
 from aaiclick.catalog.forms import Settings
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.plan.work import Alter, AlterWork
 from aaiclick.routine import Command, Emit, Routine
+from aaiclick.specs.quoting import qualified
 
+RECALCULATE = "materialize_ttl_recalculate_only"
 _NEVER_KILLED = re.compile(r"\b(RENAME|DROP|CLEAR)\b", re.IGNORECASE)
 
 
@@ -44,11 +46,30 @@ def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
     for alter in alters:
         base = MUTATION if alter.mutates else DDL
         yield from on.options.journal.note("alter", {"table": on.table, "sql": alter.sql})
-        yield from send(Command(alter.sql, settings=merged(base, dict(on.settings)), database=on.database))
+        yield from (retimed(on, alter) if alter.retimes else send(Command(alter.sql, settings=merged(base, dict(on.settings)), database=on.database)))
         # Also where none was expected: the answer is one cheap query, and the next ALTER must not meet an unfinished mutation.
         stuck = yield from _settled(on)
         if stuck is not None:
             yield from _give_up(on, stuck, alter)
+
+
+def retimed(on: Altered, alter: Alter) -> Routine[None]:
+    """Set a TTL so that no part is judged by what it noted of an older one (see ``AlterCommand.retimes``).
+
+    The server works the notes out anew, and with ``materialize_ttl_recalculate_only`` takes no row while it does. TTL merges wait
+    meanwhile. The setting is there before they are stopped and goes after they were started: whoever finds it without a run finds
+    out from the journal that TTL merges may be stopped, too (``ledger.let_go``).
+    """
+    table = qualified(on.database, on.table)
+    yield from ddl(f"ALTER TABLE {table} MODIFY SETTING {RECALCULATE} = 1")
+    yield from system_merges(on.database, on.table, "STOP TTL MERGES")
+    yield from send(Command(alter.sql, settings=merged({**DDL, "materialize_ttl_after_modify": 1}, dict(on.settings)), database=on.database))
+    stuck = yield from _settled(on)
+    if stuck is not None:
+        yield from _give_up(on, stuck, alter)
+    yield from system_merges(on.database, on.table, "START TTL MERGES")
+    if not alter.recalculating:
+        yield from ddl(f"ALTER TABLE {table} RESET SETTING {RECALCULATE}")
 
 
 def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]:

@@ -48,6 +48,7 @@ def apply_steps(plan_steps: Sequence[Step], database: str, nonce: str, options: 
     """
     chosen = options if options is not None else ApplyOptions()
     saved = sorted({step.work.table for step in plan_steps if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl})
+    held = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
     for table in saved:
         yield from system_merges(database, table, "STOP TTL MERGES")
     outcomes: list[StepOutcome] = []
@@ -60,7 +61,7 @@ def apply_steps(plan_steps: Sequence[Step], database: str, nonce: str, options: 
         except OutcomeUnknownError:
             raise
         except (StatementError, ApplyError) as error:
-            for table in saved:
+            for table in sorted({*saved, *held}):
                 yield from _start_ttl(database, table)
             raise _named(error, step, outcomes) from error
         seconds = (yield from now()) - begun
@@ -76,6 +77,12 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
     match work:
         case CreateWork():
             return (yield from apply_create(work, database))
+        case AlterWork() if work.frees_ttl:
+            # Merges that read the old TTL before the ALTER are cancelled; those that begin after it know the new one.
+            yield from system_merges(database, work.table, "STOP TTL MERGES")
+            done = yield from apply_alter(work, database, options)
+            yield from system_merges(database, work.table, "START TTL MERGES")
+            return done
         case AlterWork():
             return (yield from apply_alter(work, database, options))
         case AttachWork():

@@ -11,18 +11,22 @@ next run looks which one is there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from aaiclick.apply.alter import RECALCULATE
 from aaiclick.apply.identity import physical
 from aaiclick.apply.journal import Action, Entry, close_run, ensure_journal, intent, outcome, read_run
 from aaiclick.apply.options import Journal
+from aaiclick.apply.statements import ddl, system_merges
 from aaiclick.catalog.forms import Catalog
 from aaiclick.plan.model import Step
 from aaiclick.plan.versions import Ledger
 from aaiclick.routine import Routine
+from aaiclick.specs.quoting import qualified
 
 _BOOKMARK = "bookmark"
+_HELD = ":ttl:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,29 @@ def read_ledger(account: Account, catalog: Catalog) -> Routine[Ledger]:
         int(entry.action.step.partition(":")[0]): json.dumps(entry.details.get("value")) for entry in own if entry.action.step.endswith(f":{_BOOKMARK}")
     }
     attempts = {int(entry.action.step.partition(":")[0]): _attempt(entry) for entry in own if entry.action.step.endswith(":move")}
-    return Ledger(frozenset(done), frozenset(doubtful), bookmarks, attempts)
+    return Ledger(frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(own)))
 
 
 def begin(account: Account, key: str, details: Mapping[str, object] | None = None) -> Routine[None]:
     """Say that something that is done once is about to begin."""
     yield from ensure_journal(account.database)
     yield from intent(account.database, account.action(key), details)
+
+
+def read_held(account: Account) -> Routine[frozenset[str]]:
+    """The tables of which a run changed the TTL and did not live to the end of it."""
+    entries = yield from read_run(account.database, account.run)
+    return frozenset(_held(entry for entry in entries if entry.action.schema == account.schema))
+
+
+def let_go(account: Account, held: Collection[str]) -> Routine[None]:
+    """Put back what a run that is gone did to change the TTL of these tables: TTL merges may be stopped, and a setting be left."""
+    for table in sorted(held):
+        there = yield from physical(account.database, table)
+        yield from system_merges(account.database, table, "START TTL MERGES")
+        if there is not None and f"{RECALCULATE} = " in there.definition:
+            yield from ddl(f"ALTER TABLE {qualified(account.database, table)} RESET SETTING {RECALCULATE}")
+        yield from finish(account, f"0{_HELD}{table}")
 
 
 def finish(account: Account, key: str) -> Routine[None]:
@@ -96,6 +116,12 @@ class StepLedger:
     def note(self, action: str, details: Mapping[str, str | int]) -> Routine[None]:
         """As ``Journal`` has it."""
         step = self._steps.get(str(details.get("step", "")))
+        if step is not None and step.work.kind == "alter" and (step.work.frees_ttl or any(alter.retimes for alter in step.work.alters)):
+            key = f"0{_HELD}{step.object}"
+            if action == "step-started":
+                yield from begin(self._account, key, {"table": step.object})
+            elif action == "step-done":
+                yield from finish(self._account, key)
         if step is not None and step.work.kind == "rebuild" and step.migrations:
             if action == "step-started":
                 table = yield from physical(self._account.database, step.object)
@@ -105,6 +131,10 @@ class StepLedger:
                 for version in step.migrations:
                     yield from finish(self._account, f"{version}:rebuild:{step.object}")
         yield from self._inner.note(action, details)
+
+
+def _held(entries: Iterable[Entry]) -> set[str]:
+    return {str(entry.details.get("table")) for entry in entries if entry.state == "intent" and _HELD in entry.action.step}
 
 
 def _attempt(entry: Entry) -> int:

@@ -1,6 +1,6 @@
 """The order of a plan with explicit parts: what they need is added, they run in the order of their versions, then everything else follows.
 
-    expand -> statements and functions, version by version -> changes in place and rebuilds -> what is asked to be dropped
+    TTLs that go or lengthen -> expand -> statements and functions, version by version -> changes in place and rebuilds -> what is asked to be dropped
 
 A statement or function of version 3 was written for the tables of version 3. So the tables that it names are brought there first, as far as it
 can tell the difference: columns that are missing are added, renames are made, and where a version before it fills columns by an expression or
@@ -25,6 +25,7 @@ from aaiclick.plan.history_checks import Released
 from aaiclick.plan.model import Step
 from aaiclick.plan.moves import made_by, moved_catalog, plan_moves, predicted
 from aaiclick.plan.planner import Planned, live_source, plan_objects
+from aaiclick.plan.ttl_first import free_ttl, plan_unhurried, without_ttl
 from aaiclick.routine import Routine
 from aaiclick.specs.columns import Column
 from aaiclick.specs.schema import Schema
@@ -34,12 +35,20 @@ from aaiclick.specs.tables import Table
 def plan_phases(schema: Schema, catalog: Catalog, hints: Hints, found: Released) -> Routine[Planned]:
     """Plan from the catalogue to the declaration, with the explicit parts of the migrations on the way."""
     if not hints.explicit:
-        return (yield from plan_objects(schema, catalog, hints))
+        return (yield from plan_unhurried(schema, catalog, hints))
+    freed = yield from free_ttl(schema, catalog, hints)
+    planned = yield from _plan_explicit(schema, freed.catalog, hints, found)
+    return replace(planned, steps=(*freed.steps, *planned.steps))
+
+
+def _plan_explicit(schema: Schema, catalog: Catalog, hints: Hints, found: Released) -> Routine[Planned]:
+    """The first explicit part and what it relies on, then the rest."""
     first = hints.explicit[0]
     steps, notes, catalog, hints, blocked = yield from _expand(schema, catalog, hints, found, first)
     moved = yield from plan_moves(first, catalog, hints, blocked)
     rest = replace(hints, explicit=hints.explicit[1:])
-    planned = yield from plan_phases(schema, moved_catalog(catalog, moved.tables), rest, found)
+    following = moved_catalog(catalog, moved.tables)
+    planned = yield from (_plan_explicit(schema, following, rest, found) if rest.explicit else plan_objects(schema, following, rest))
     listed = tuple(dict.fromkeys((*notes, *moved.notes, *planned.notes)))
     return Planned((*steps, *moved.steps, *planned.steps), listed, planned.forms, planned.targets)
 
@@ -149,7 +158,7 @@ def _wanted(table: _At, catalog: Catalog, hints: Hints, first: Explicit) -> tupl
             " between released. Keep a schema.lock.json (aaiclick revision writes it), or bring the database to the version before it first"
         )
     taken = tuple(stage if stage.version < first.version else replace(stage, rebuild=None) for stage in until)
-    return _merged(table.prior, table.spec, renamed, made), taken, left
+    return without_ttl(_merged(table.prior, table.spec, renamed, made)), taken, left
 
 
 def _covering(table: _At) -> Table:

@@ -64,12 +64,13 @@ def live_version(
 class Ledger:
     """What runs on this way have done already: keys such as ``3:move``, ``3:sql:1`` (statements count from 1) and
     ``2:rebuild:operation_log``. ``doubtful``: begun, and nobody knows whether they ended. ``bookmarks``: JSON by version. ``attempts``: by
-    version, how often its function was called."""
+    version, how often its function was called. ``held``: tables whose TTL merges a run stopped that did not live to start them."""
 
     done: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()
     bookmarks: Mapping[int, str] = field(default_factory=dict[int, str])
     attempts: Mapping[int, int] = field(default_factory=dict[int, int])
+    held: frozenset[str] = frozenset()
 
 
 def pending_scripts(schema: Schema, found: Released, live: LiveVersion) -> tuple[Script, ...]:

@@ -21,22 +21,27 @@ class CreateWork:
 @dataclass(frozen=True, slots=True)
 class Alter:
     """One ALTER. ``risky``: it can fail on the data inside its mutation, so it is sent alone and ``recovery`` (the ALTER that puts the
-    column back) belongs to it."""
+    column back) belongs to it. ``retimes``: it sets a TTL, and parts work out anew when their rows expire; ``recalculating``: the table
+    itself declares that they only do that."""
 
     sql: str
     mutates: bool = False
     risky: bool = False
     recovery: str = ""
+    retimes: bool = False
+    recalculating: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AlterWork:
-    """ALTERs of one table, in an order that the rehearsal has shown to be accepted."""
+    """ALTERs of one table, in an order that the rehearsal has shown to be accepted. ``frees_ttl``: a TTL goes or lengthens, and rows that
+    the old one would take are kept from now on, also by merges that are running already."""
 
     table: str
     alters: tuple[Alter, ...]
     settings: Settings = ()
     kind: Literal["alter"] = "alter"
+    frees_ttl: bool = False
 
 
 @dataclass(frozen=True, slots=True)

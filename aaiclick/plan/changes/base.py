@@ -38,12 +38,14 @@ class Phase(IntEnum):
 @dataclass(frozen=True, slots=True)
 class AlterCommand:
     """One command of an ALTER. ``alone`` ones are sent by themselves: they can fail on the data, and ``recovery`` is the command that
-    then puts the column back."""
+    then puts the column back. ``retimes``: it sets a TTL, and what parts noted of an older one has to be worked out anew: a merge
+    drops a part as a whole where all its rows are past their TTL *as noted*, whatever the TTL is by then."""
 
     phase: Phase
     text: str
     alone: bool = False
     recovery: str = ""
+    retimes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def keeps_all(old: str, new: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ChangeTtl:
-    """Another table TTL. Sent with ``materialize_ttl_after_modify=0``: the change itself rewrites nothing."""
+    """Another table TTL. Parts work out anew when their rows expire (only the TTL's columns are read), and keep every row."""
 
     table: str
     old: str
@@ -36,7 +36,7 @@ class ChangeTtl:
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        return (AlterCommand(Phase.TTL, f"MODIFY TTL {self.new}" if self.new else "REMOVE TTL"),)
+        return (AlterCommand(Phase.TTL, f"MODIFY TTL {self.new}" if self.new else "REMOVE TTL", retimes=bool(self.new)),)
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
@@ -67,7 +67,7 @@ class ChangeColumnTtl:
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
         change = f"{self.type} TTL {self.new}" if self.new else "REMOVE TTL"
-        return (AlterCommand(Phase.TTL, f"MODIFY COLUMN {quote_name(self.name)} {change}"),)
+        return (AlterCommand(Phase.TTL, f"MODIFY COLUMN {quote_name(self.name)} {change}", retimes=bool(self.new)),)
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:

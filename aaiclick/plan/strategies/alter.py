@@ -97,7 +97,9 @@ def _alters(case: TableCase, sent: Sequence[Sent]) -> tuple[Alter, ...]:
 
 def _alter(case: TableCase, batch: Batch, mutates: bool) -> Alter:
     recovery = f"ALTER TABLE {case.name} {batch.recovery}" if batch.recovery and mutates else ""
-    return Alter(batch.sql(case.name, case.parenthesise), mutates, batch.risky and mutates, recovery)
+    declared = case.declared.engine.settings.get("materialize_ttl_recalculate_only") if case.declared is not None else None
+    retimes = any(command.retimes for command in batch.commands)
+    return Alter(batch.sql(case.name, case.parenthesise), mutates, batch.risky and mutates, recovery, retimes, retimes and bool(declared))
 
 
 def accepted_changes(case: TableCase, stage: Stage, changes: Sequence[Change]) -> Routine[tuple[tuple[Alter, ...], tuple[Change, ...]]]:
