@@ -1,5 +1,8 @@
 PYTHON ?= python
 ENGINES ?= .engines
+# ClickHouse 25.8 and 24.8
+CHDB = 3.7.2 3.0.1
+SPACE := $(subst ,, )
 .DEFAULT_GOAL := help
 .PHONY: bench check engines fmt help lint proof test type
 
@@ -8,10 +11,16 @@ bench: ## measure the ratios of docs/benchmarks.md
 
 check: lint type test ## everything that has to pass before a commit
 
-engines: ## the main job on older ClickHouse releases (older chdb wheels behind the test server)
-	$(PYTHON) -m venv "$(ENGINES)/3.7.2" && "$(ENGINES)/3.7.2/bin/pip" install -q "chdb==3.7.2"
-	AAICLICK_ENGINES="$(ENGINES)/3.7.2/bin/python" \
-		$(PYTHON) -m pytest tests/acceptance/test_engines.py -m engines -n 0 --timeout 1800
+engines: ## the main job and the corpus on older ClickHouse releases (older chdb wheels behind the test server)
+	rm -f .engine-counts
+	for chdb in $(CHDB); do \
+		"$(ENGINES)/$$chdb/bin/python" -c "import chdb" 2>/dev/null \
+			|| { $(PYTHON) -m venv "$(ENGINES)/$$chdb" && "$(ENGINES)/$$chdb/bin/pip" install -q "chdb==$$chdb"; } || exit 1; \
+	done
+	AAICLICK_ENGINE_COUNTS="$(CURDIR)/.engine-counts" AAICLICK_ENGINES="$(subst $(SPACE),:,$(CHDB:%=$(ENGINES)/%/bin/python))" \
+		$(PYTHON) -m pytest tests/acceptance -m engines -n 2 --timeout 600 -r fE
+	$(PYTHON) -m tests.acceptance.counts .engine-counts
+	rm -f .engine-counts
 
 fmt: ## format, and fix what can be fixed
 	$(PYTHON) -m ruff format .

@@ -12,12 +12,12 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from typing_extensions import Self
 
@@ -177,9 +177,11 @@ class EngineServer:
         except (urllib.error.URLError, OSError):
             return False
 
-    def command(self, sql: str) -> str:
-        """Runs one statement and gives its answer as text (TabSeparated). StatementError when the server refuses it."""
-        request = urllib.request.Request(self.url, data=sql.encode("utf-8", "surrogateescape"))
+    def command(self, sql: str, settings: Mapping[str, str | int] | None = None) -> str:
+        """Runs one statement and gives its answer as text (TabSeparated). ``settings`` hold for it alone. StatementError when the server
+        refuses it."""
+        url = f"{self.url}/?{urlencode(settings)}" if settings else self.url
+        request = urllib.request.Request(url, data=sql.encode("utf-8", "surrogateescape"))
         if self._user is not None:
             request.add_header("X-ClickHouse-User", self._user)
             request.add_header("X-ClickHouse-Key", self._password)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Protocol
 
 from clickhouse_connect.driver.client import Client
 
@@ -20,9 +21,15 @@ from aaiclick.plan.changes.column_type import conversion
 from aaiclick.specs.columns import Column
 from aaiclick.specs.quoting import qualified, quote_name
 from aaiclick.specs.tables import Table
-from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+from aaiclick.testing.engine import fresh_name
 
 REPLAY = "SET flatten_nested = 0, allow_suspicious_low_cardinality_types = 1, allow_suspicious_codecs = 1, allow_experimental_codecs = 1"
+
+
+class Engine(Protocol):
+    """What a case needs of an engine, embedded or behind a server: one statement, after the SET that may stand before it."""
+
+    def command(self, sql: str) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -30,12 +37,12 @@ class Ground:
     """Where a case plays: the database that is migrated, one in which the result is created directly, and a client."""
 
     client: Client
-    engine: EmbeddedEngine
+    engine: Engine
     live: str
     direct: str
 
 
-def prepare(engine: EmbeddedEngine, client: Client, before: str, after: str, rows: str = "") -> Ground:
+def prepare(engine: Engine, client: Client, before: str, after: str, rows: str = "") -> Ground:
     """Create ``before`` with its rows, and ``after`` beside it."""
     ground = Ground(client, engine, fresh_name(), fresh_name())
     for database in (ground.live, ground.direct):

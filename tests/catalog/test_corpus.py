@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,23 +16,16 @@ from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.routine import Command, Connection, Routine, run
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
-from tests.catalog.helpers import permissive, texts
+from tests.catalog.corpus import COUNT, DATA, create_tables, put_together, reflected, understood
+from tests.catalog.helpers import permissive
 
-DATA = Path(__file__).parents[1] / "data"
 SCRIPTS = sorted((DATA / "legacy").glob("*.sql"))
-TABLES = json.loads(gzip.decompress((DATA / "corpus" / "tables.json.gz").read_bytes()))
-PAIRS = json.loads(gzip.decompress((DATA / "corpus" / "pairs.json.gz").read_bytes()))
-COUNT = len(TABLES) + 2 * len(PAIRS)
 
 
 @pytest.fixture(scope="module")
 def corpus(connection: Connection, module_database: str) -> Catalog:
     """Every table of the corpus, live."""
-    settings = permissive(connection)
-    statements = [(f"t{place}", table["ddl"]) for place, table in enumerate(TABLES)]
-    statements += [(f"p{place}_{side}", pair[side]) for place, pair in enumerate(PAIRS) for side in ("from", "to")]
-    for name, ddl in statements:
-        connection.command(Command(ddl.replace("{db}.t ", f"`{module_database}`.{name} ", 1), settings=settings))
+    assert not any(create_tables(connection, module_database).values())
     return run(read_catalog(module_database), connection)
 
 
@@ -45,32 +35,15 @@ def other(aaiclick_database: str) -> str:
 
 
 def test_every_table_is_understood(corpus: Catalog) -> None:
-    assert len(corpus.objects) == COUNT == 626
-    assert [live.form for live in corpus.objects.values() if not isinstance(live.form, TableForm)] == []
+    assert len(understood(corpus)) == COUNT == 626
 
 
 def test_what_is_put_together_is_what_the_engine_wrote(corpus: Catalog, connection: Connection, other: str) -> None:
-    settings = {**permissive(connection), "flatten_nested": 0}
-    for name, live in corpus.objects.items():
-        sql = form_sql(live.form, other, name)
-        assert sql == live.text.replace(f"CREATE TABLE {corpus.database}.", f"CREATE TABLE {other}.", 1)
-        connection.command(Command(sql, settings=settings))
-    again = texts(connection, other)
-    same = [name for name, live in corpus.objects.items() if again[name].replace(f"{other}.", "", 1) == live.text.replace(f"{corpus.database}.", "", 1)]
-    print(f"{len(same)} of {COUNT} tables were created again with the same text")  # noqa: T201 - the count is what this test is read for
-    assert len(same) == COUNT
+    assert put_together(corpus, connection, other) == COUNT
 
 
 def test_what_is_reflected_creates_the_same_table(corpus: Catalog, connection: Connection) -> None:
-    live = {name: entry.form for name, entry in corpus.objects.items() if isinstance(entry.form, TableForm)}
-
-    def body(scratch: Scratch) -> Routine[dict[str, TableForm]]:
-        return (yield from canonical_tables(scratch, [reflect_table(form) for form in live.values()]))
-
-    made = run(with_scratch(body), connection)
-    same = [name for name, form in live.items() if normal(form) == normal(made[name])]
-    print(f"{len(same)} of {COUNT} tables equal what is created from their declaration")  # noqa: T201 - as above
-    assert {name: (normal(live[name]), normal(made[name])) for name in live if name not in same} == {}
+    assert reflected(corpus, connection) == COUNT
 
 
 def test_the_normal_form_is_idempotent_and_still_accepted(corpus: Catalog, connection: Connection, other: str) -> None:
