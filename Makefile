@@ -33,11 +33,10 @@ lint: ## ruff, without changing a file
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 
-proof: ## the long proofs: crash sweeps, kill -9, stampedes, writers; prints the table of docs/reliability.md
+proof: ## the long proofs: crash sweeps, kill -9, stampedes, writers; writes the table of docs/reliability.md
 	rm -f .proof-counts
-	AAICLICK_PROOF_COUNTS="$(CURDIR)/.proof-counts" $(PYTHON) -m pytest -m proof -n 2 --timeout 3600
-	$(PYTHON) -m tests.reliability.counts .proof-counts
-	rm -f .proof-counts
+	AAICLICK_PROOF_COUNTS="$(CURDIR)/.proof-counts" $(PYTHON) -m pytest -p tests.reliability.proof_plugin -m proof -n 2 --timeout 1800; \
+		ended=$$?; $(PYTHON) -m tests.reliability.counts .proof-counts --write docs/reliability.md; rm -f .proof-counts; exit $$ended
 
 test: ## the tests
 	$(PYTHON) -m pytest -n 2

@@ -19,6 +19,7 @@ from aaiclick.events import Waiting
 from aaiclick.plan.work import AttachWork, RebuildWork
 from aaiclick.routine import Command, Effect, Row
 from tests.apply.applying import Killed, Lab, forms, rebuild
+from tests.reliability.counts import note
 
 OLD = "CREATE TABLE t (k UInt32, p UInt8, v String) ENGINE = MergeTree PARTITION BY p ORDER BY k SETTINGS parts_to_delay_insert = 700"
 NEW = "CREATE TABLE wanted (k UInt64, p UInt8, v String) ENGINE = MergeTree PARTITION BY k % 3 ORDER BY (v, k)"
@@ -117,6 +118,7 @@ def sweep(lab: Lab, kind: Make, *, late: bool = False, keep: int = 0, stride: in
             lab.apply(work)
             check_clean(lab, expected, keep > 0)
         lab.sql(*(f"DROP TABLE `{name}` SYNC" for name in sorted(lab.ours())))
+    note("rebuild and attach in small chunks, killed after every statement, late rows too", sweeps=1, kills=killed, rows=killed * expected.total())
     return killed
 
 

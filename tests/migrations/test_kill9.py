@@ -47,7 +47,7 @@ def killed_again_and_again(path: Path, rows: int, batches: int, kills: list[int]
     assert said[-1] == ["done", str(rows), str(rows), str(total), "0", "1"]
     if len(kills) > 1:
         assert [words[0] for words in child(path, rows, batches)] == ["held", "done"], "the function is not called again"
-    note("kill -9 in a function that moves rows", kills=attempt - 1, rows=rows, batches_without_their_bookmark=unmarked)
+    note("`kill -9` in a function that moves rows", kills=attempt - 1, rows=rows, batches_without_their_bookmark=unmarked)
     return attempt - 1
 
 

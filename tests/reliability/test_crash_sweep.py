@@ -45,7 +45,7 @@ def test_killed_here_and_there(scene: Scene) -> None:
 def test_killed_everywhere(scene: Scene) -> None:
     killed, points = sweep(scene)
     assert killed == points > 20
-    note("crash sweep, in process", cases=1, points=points, kills=killed, rows=scene.counted)
+    note("golden cases, killed at every point, in process", cases=1, points=points, kills=killed, rows=scene.counted)
 
 
 @pytest.mark.proof
@@ -55,7 +55,7 @@ def test_killed_everywhere_where_the_old_table_is_kept(stem: str, aaiclick_engin
     made = Scene(aaiclick_engine, client, next(path for path in CASES if path.stem == stem), keep=timedelta(days=1))
     killed, points = sweep(made)
     assert killed == points > 20
-    note("crash sweep, old table kept", cases=1, points=points, kills=killed, rows=made.counted)
+    note("rebuild and attach killed at every point, old table kept", cases=1, points=points, kills=killed, rows=made.counted)
     made.close()
     client.close()
 
@@ -65,4 +65,4 @@ def test_killed_everywhere_where_the_old_table_is_kept(stem: str, aaiclick_engin
 def test_every_case_killed_everywhere(scene: Scene) -> None:
     killed, points = sweep(scene)
     assert killed == points > 5
-    note("crash sweep, in process", cases=1, points=points, kills=killed, rows=scene.counted)
+    note("golden cases, killed at every point, in process", cases=1, points=points, kills=killed, rows=scene.counted)

@@ -61,7 +61,7 @@ def lost_answers(scene: Scene, stride: int) -> int:
             lost += 1
         scene.go_on()
         scene.check(expected, f"{scene.path.stem}: the answer of command {number} was lost")
-    note("lost answers", points=len(range(1, total + 1, stride)), stopped=lost)
+    note("answers lost (the statement happened, or not)", cases=1, commands=len(range(1, total + 1, stride)), runs_stopped_by_it=lost)
     return lost
 
 
@@ -228,7 +228,7 @@ def server_dies(server: EngineServer, case: str, moments: list[float], *, gently
         end_of_the_lease(server, name)
     ensure_schema(server.url, LARGE[case].target, policy=policy, database=name)
     assert server.command(f"SELECT {LARGE[case].fingerprint} FROM {name}.t") == expected
-    note("server killed or restarted", kills=len(moments), stopped=stopped, rows=LARGE[case].rows)
+    note("server killed or restarted under a run", times=len(moments), runs_stopped_by_it=stopped, rows=LARGE[case].rows)
     return stopped
 
 

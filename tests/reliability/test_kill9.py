@@ -90,7 +90,7 @@ def killed_again_and_again(case: str, path: Path, kills: int, seed: int) -> int:
     finish(case, path)
     check(case, path, expected)
     check_clean(path)
-    note("kill -9 on disk", kills=killed, rows=CASES[case].rows, **{case: 1})
+    note("`kill -9` of a child on disk, at random moments", series=1, **{f"of_{case}": 1}, kills=killed, rows=CASES[case].rows)
     return killed
 
 

@@ -94,7 +94,7 @@ def stampede(old: Old, processes: int, kills: int, seed: int) -> int:
     assert overlapping(said, ends) == []
     assert sum(bool(each.steps) for each in said) <= 1
     old.check()
-    note("stampede over HTTP", processes=processes, kills=len(killed), rows=old.count, stampedes=1)
+    note("stampede of 32 processes over HTTP, holders killed", stampedes=1, processes=processes, holders_killed=len(killed), rows=old.count)
     return len(killed)
 
 
@@ -163,4 +163,3 @@ def test_threads_of_one_process(aaiclick_engine: EmbeddedEngine, embedded_old: s
     assert [len(report.steps) > 0 for report in reports].count(True) == 1
     assert aaiclick_engine.command(ROWS.replace("{db}", database)) == before
     assert aaiclick_engine.command(f"SELECT count() FROM {database}.schema_version WHERE version = 5") == "1\n"
-    note("threads in one process", threads=8)

@@ -37,9 +37,9 @@ def under_traffic(server: EngineServer, database: str, kind: str, *, view: bool,
     for table in ("t", *(("seen",) if view else ())):
         assert server.command(f"SELECT count(), uniqExact(k) FROM {database}.{table}") == f"{total}\t{total}\n", table
     assert server.command(f"SELECT name FROM system.tables WHERE database = '{database}' AND match(name, '_aaiclick_(new|stage|mark|old)')") == ""
-    way = "fence" if view or kind == "attach" else "no fence"
-    note(f"writers through {kind}, {way}", rounds=turns, rows=seen.acknowledged, refusals=seen.refused, reads=seen.reads)
-    note(f"writers through {kind}, {way}", longest_wait_of_a_writer_s=seen.longest_wait, longest_gap_for_readers_s=seen.longest_gap)
+    way = "an attach" if kind == "attach" else f"a rebuild {'behind' if view else 'without'} a fence"
+    note(f"writers through {way}", times=turns, rows=seen.acknowledged, refusals=seen.refused, reads=seen.reads)
+    note(f"writers through {way}", longest_wait_of_a_writer=seen.longest_wait, longest_gap_for_readers=seen.longest_gap)
 
 
 @pytest.mark.slow

@@ -1,0 +1,70 @@
+"""The parts of ``make proof``: the tests of each, what one of them takes, what it means that they pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Part:
+    """``tests`` are beginnings of test ids, ``seconds`` about what one of them takes on a core of its own: long ones are begun first. The
+    counts under ``title`` are noted by the tests themselves; ``result`` is said where all of them passed."""
+
+    title: str
+    tests: tuple[str, ...]
+    result: str
+    seconds: float = 5
+
+
+_R = "tests/reliability/"
+_LOST = "no row lost or doubled, the next start went to the end"
+PARTS: tuple[Part, ...] = (
+    Part(
+        "golden cases, killed at every point, in process",
+        (f"{_R}test_crash_sweep.py::test_every_case", f"{_R}test_crash_sweep.py::test_killed_everywhere"),
+        _LOST,
+        20,
+    ),
+    Part(
+        "rebuild and attach killed at every point, old table kept",
+        (f"{_R}test_crash_sweep.py::test_killed_everywhere_where",),
+        f"{_LOST}, one kept table each",
+        40,
+    ),
+    Part("first start killed at every point", (f"{_R}test_fresh_sweep.py",), "the next start made what was missing", 30),
+    Part("rebuild and attach in small chunks, killed after every statement, late rows too", ("tests/apply/test_rebuild_kill.py",), _LOST, 40),
+    Part("`kill -9` of a child on disk, at random moments", (f"{_R}test_kill9.py",), _LOST, 30),
+    Part("the way back killed after every command", (f"{_R}test_rollback",), "the same command went it to its end", 100),
+    Part("answers lost (the statement happened, or not)", (f"{_R}test_failures.py::test_every_answer_lost",), _LOST, 60),
+    Part("server killed or restarted under a run", (f"{_R}test_failures.py::test_the_server_dies",), _LOST, 40),
+    Part("stampede of 32 processes over HTTP, holders killed", (f"{_R}test_stampede.py",), "one did the work at a time, rows exact", 60),
+    Part("threads that want the lease, holders that vanish", ("tests/apply/test_lease_sweep.py",), "never two at a time", 30),
+    Part(
+        "writers through a rebuild without a fence", (f"{_R}test_writers.py::test_writers_go_on_for_long[rebuild-alone]",), "every acknowledged row once", 120
+    ),
+    Part(
+        "writers through a rebuild behind a fence",
+        (f"{_R}test_writers.py::test_writers_go_on_for_long[rebuild-view]",),
+        "every acknowledged row once, in the view's target too",
+        120,
+    ),
+    Part("writers through an attach", (f"{_R}test_writers.py::test_writers_go_on_for_long[attach",), "every acknowledged row once", 120),
+    Part("deletes during a rebuild", (f"{_R}test_writers.py::test_deletes", f"{_R}test_writers.py::test_keeping"), "none came back unsaid", 120),
+    Part("sweep over a jump with statements and a function", ("tests/migrations/test_killed.py",), _LOST, 100),
+    Part("`kill -9` in a function that moves rows", ("tests/migrations/test_kill9.py",), _LOST, 30),
+    Part(
+        "pairs of real schemas, forwards and backwards",
+        ("tests/cases/test_corpus_pairs.py", "tests/coverage/test_coverage.py::test_pair"),
+        "the five checks held",
+        1,
+    ),
+    Part("clauses of ClickHouse, one by one", ("tests/coverage/test_coverage.py::test_clause",), "carried out, or reported", 1),
+    Part("hostile names over HTTP", (f"{_R}test_hostile.py",), "every stage ran", 5),
+)
+OTHERS = Part("other proofs", (), "passed")
+
+
+def part_of(test: str) -> Part:
+    """The part that a test belongs to: the one with the longest beginning of its id."""
+    found = [(len(start), place) for place, part in enumerate(PARTS) for start in part.tests if test.startswith(start)]
+    return PARTS[max(found)[1]] if found else OTHERS
