@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from aaiclick.clients import open_async_connection, open_connection
+from aaiclick.errors import UsageError
 from aaiclick.events import Event, Note, PlanReady, Progress, StepDone, StepStarted, Waiting
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine, run, run_async
+from aaiclick.specs.schema import Schema
 
 T = TypeVar("T")
 log = logging.getLogger("aaiclick")
@@ -33,6 +35,18 @@ async def drive_async(client: object, make: Make[T], caller: str, on_event: OnEv
         return await run_async(make(connection), connection, _tell(on_event))
     finally:
         await connection.close()
+
+
+def check_arguments(caller: str, schema: object, policy: object = None) -> None:
+    """Raises ``UsageError`` where something else than a ``Schema`` or a ``Policy`` is given."""
+    if not isinstance(schema, Schema):
+        raise UsageError(f"{caller} was given {_described(schema)} as the schema: a Schema is wanted")
+    if policy is not None and not isinstance(policy, Policy):
+        raise UsageError(f"{caller} was given {_described(policy)} as the policy: write Policy.check(), safe(), lossless() or everything()")
+
+
+def _described(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else f"an object of type {type(value).__name__}"
 
 
 def policy_for(policy: Policy | None, embedded: bool) -> Policy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.api import once as memory
-from aaiclick.api.drive import Make, drive, drive_async, policy_for
+from aaiclick.api.drive import Make, check_arguments, drive, drive_async, policy_for
 from aaiclick.api.flow import Run, ensure
 from aaiclick.api.report import Report
 from aaiclick.apply.owner import this_process
@@ -31,6 +31,7 @@ def ensure_schema(
     ``UnrecognisedSchemaError``, ``BlockedError`` where the data stands in the way, ``ApplyError`` where carrying it out failed (run
     again), ``ConnectionFailed``.
     """
+    check_arguments("ensure_schema", schema, policy)
     known = memory.recall(client, schema, database) if once else None
     if known is not None:
         return known
@@ -49,6 +50,7 @@ async def ensure_schema_async(
     on_event: OnEvent | None = None,
 ) -> Report:
     """The async twin of ``ensure_schema``; takes async clients as well as sync ones (those run in a thread)."""
+    check_arguments("ensure_schema_async", schema, policy)
     known = memory.recall(client, schema, database) if once else None
     if known is not None:
         return known

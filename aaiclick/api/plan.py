@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.api.drive import drive, drive_async
+from aaiclick.api.drive import check_arguments, drive, drive_async
 from aaiclick.api.survey import make_plan, survey
 from aaiclick.plan.model import Plan
 from aaiclick.routine import AsyncConnection, Connection, Routine
@@ -13,6 +13,7 @@ def plan_schema(client: object, schema: Schema, database: str | None = None, scr
     """The plan from the live database to the declared schema. Writes no bookkeeping and leaves nothing behind; statements are rehearsed
     on empty clones in scratch, which are gone afterwards. With ``scratch=False`` nothing at all is created on the server: the rehearsal
     runs in an embedded engine in another process, and the plan says that it is advisory."""
+    check_arguments("plan_schema", schema)
     if not scratch:
         from aaiclick.api.advisory import plan_elsewhere
 
@@ -22,6 +23,7 @@ def plan_schema(client: object, schema: Schema, database: str | None = None, scr
 
 async def plan_schema_async(client: object, schema: Schema, database: str | None = None, scratch: bool = True) -> Plan:
     """The async twin of ``plan_schema``."""
+    check_arguments("plan_schema_async", schema)
     if not scratch:
         from aaiclick.api.advisory import plan_elsewhere_async
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from aaiclick.api.back import Way, find_way
-from aaiclick.api.drive import Make, drive, drive_async, policy_for
+from aaiclick.api.drive import Make, check_arguments, drive, drive_async, policy_for
 from aaiclick.api.report import Report
 from aaiclick.api.survey import live_digest, survey
 from aaiclick.apply.feed import finish_feeds
@@ -73,6 +73,7 @@ def rollback_schema(
     Raises ``SchemaError`` where there is no way back, ``HazardNotAllowedError`` where something has to be allowed, ``ApplyError`` where
     carrying it out failed (run again).
     """
+    check_arguments("rollback_schema", schema)
     return drive(client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema", on_event)
 
 
@@ -87,6 +88,7 @@ async def rollback_schema_async(
     keep_old: timedelta | None = None,
 ) -> Report:
     """The async twin of ``rollback_schema``."""
+    check_arguments("rollback_schema_async", schema)
     return await drive_async(client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema_async", on_event)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from aaiclick.api.drive import drive, drive_async
+from aaiclick.api.drive import check_arguments, drive, drive_async
 from aaiclick.api.report import KeptTable, Status
 from aaiclick.api.survey import Surveyed, make_plan, spec_differences, survey
 from aaiclick.apply.feed_mark import find_feeds
@@ -16,11 +16,13 @@ from aaiclick.specs.schema import Schema
 
 def validate_schema(client: object, schema: Schema, database: str | None = None) -> Status:
     """Compare, version and object by object. Writes no bookkeeping and leaves nothing behind."""
+    check_arguments("validate_schema", schema)
     return drive(client, lambda connection: _validate(connection, schema, database), "validate_schema")
 
 
 async def validate_schema_async(client: object, schema: Schema, database: str | None = None) -> Status:
     """The async twin of ``validate_schema``."""
+    check_arguments("validate_schema_async", schema)
     return await drive_async(client, lambda connection: _validate(connection, schema, database), "validate_schema_async")
 
 

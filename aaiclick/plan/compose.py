@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.tokens import TokenError, Tokens, unquote
+from aaiclick.errors import MigrationError
 from aaiclick.plan.changes.column_type import conversion
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.quoting import quote_name, quote_string
+from aaiclick.specs.renames import applicable, circle
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class _Unknown(Exception):  # noqa: N818 - never leaves this module
 
 
 def compose(live: TableForm, stages: Sequence[Stage], declared: TableForm) -> Composed:
-    """Put the stages (oldest first) into one step from ``live`` to ``declared``."""
+    """Put the stages (oldest first) into one step from ``live`` to ``declared``. Raises ``MigrationError`` where columns change places on the way."""
     rebuilds = tuple(stage for stage in stages if stage.rebuild is not None)
     in_place = tuple(stage for stage in stages if stage.in_place)
     cells = {column.name: _Cell(quote_name(column.name), column.type, column.name) for column in live.columns if column.kind != "EPHEMERAL"}
@@ -86,6 +88,11 @@ def compose(live: TableForm, stages: Sequence[Stage], declared: TableForm) -> Co
                 renames[cell.origin] = name
         elif (rebuilds or not cell.added) and (declared.column(name) is not None or live.column(name) is not None):
             columns[name] = cell.text
+    places = circle(renames)
+    if places:
+        raise MigrationError(
+            declared.name, f"columns {', '.join(places)} take each other's places on the way: migrate version by version, or fill them in a Rebuild"
+        )
     where = " AND ".join(f"({condition})" for condition in conditions) if len(conditions) > 1 else "".join(conditions)
     return Composed(columns, renames, where, rebuilds, in_place, problem)
 
@@ -93,9 +100,8 @@ def compose(live: TableForm, stages: Sequence[Stage], declared: TableForm) -> Co
 def _step(cells: Mapping[str, _Cell], stage: Stage, conditions: list[str], declared: TableForm) -> dict[str, _Cell]:
     """Renames and expressions of one version; the expressions read the columns as they were before it, under their old names."""
     after = dict(cells)
-    for old, new in sorted(stage.renames.items()):
-        if old in after and new not in after:
-            after[new] = after.pop(old)
+    for old, new in applicable(stage.renames, after):
+        after[new] = after.pop(old)
     if stage.rebuild is None:
         return after
     wanted = stage.form if stage.form is not None else declared

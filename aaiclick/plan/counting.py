@@ -19,6 +19,7 @@ def counted_rows(case: TableCase, data_name: str) -> str:
     if not case.target.renames and not case.where:
         return table
     renamed = [f"{quote_name(old)} AS {quote_name(new)}" for old, new in case.target.renames]
-    kept = [quote_name(column.name) for column in case.form.columns if column.kind != "EPHEMERAL"]
+    taken = {new for _, new in case.target.renames}
+    kept = [quote_name(column.name) for column in case.form.columns if column.kind != "EPHEMERAL" and column.name not in taken]
     where = f" WHERE {case.where}" if case.where else ""
     return f"(SELECT {', '.join([*kept, *renamed])} FROM {table}{where})"

@@ -30,7 +30,7 @@ def diff_table(live: TableForm, target: Target, absent_parts: dict[str, int] | N
     present = {column.name: column for column in renamed.values()}
     old_names = {new: old for old, new in target.renames}
     changes.extend(DropColumn(name, column) for column in target.in_the_way)
-    changes.extend(_added(name, wanted, present))
+    changes.extend(_added(name, wanted, present, frozenset(new_names)))
     for column in wanted.columns:
         old = present.get(column.name)
         if old is not None:
@@ -50,12 +50,12 @@ def diff_table(live: TableForm, target: Target, absent_parts: dict[str, int] | N
     return tuple(changes)
 
 
-def _added(table: str, wanted: TableForm, present: dict[str, ColumnForm]) -> list[Change]:
+def _added(table: str, wanted: TableForm, present: dict[str, ColumnForm], freed: frozenset[str]) -> list[Change]:
     changes: list[Change] = []
     after = ""
     for column in wanted.columns:
         if column.name not in present:
-            changes.append(AddColumn(table, column, after))
+            changes.append(AddColumn(table, column, after, column.name in freed))
         after = column.name
     return changes
 

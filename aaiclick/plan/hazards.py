@@ -16,6 +16,39 @@ HazardKind: TypeAlias = Literal[
 ]
 DESTRUCTIVE: frozenset[HazardKind] = frozenset({"loses-rows", "changes-values"})
 
+ALLOWABLE = frozenset(
+    [
+        "change-default",
+        "change-engine",
+        "change-partition-key",
+        "change-sort-key",
+        "change-ttl",
+        "drop-column",
+        "drop-dictionary",
+        "drop-rows",
+        "drop-table",
+        "drop-view",
+        "relabel-enum",
+        "replace-table",
+        "replace-view",
+        "rerun",
+        "retype",
+        "run-sql",
+        "skip",
+        "fill-from-the-rest",
+        "rebuild-aggregate",
+        "start-empty",
+        "keep-writers-out",
+        "reapply-deletes",
+        "wait-for-deletes",
+        "writers-stopped",
+        "deletes",
+        "partial",
+        "values",
+    ]
+)
+"""What can be allowed by name: the first word of a key. A key with another one is a slip of the pen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hazard:

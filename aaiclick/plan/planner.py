@@ -9,6 +9,7 @@ from aaiclick.catalog.canonical import canonical_forms, canonical_tables
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
 from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.errors import MigrationError
 from aaiclick.plan import steps
 from aaiclick.plan.compose import compose
 from aaiclick.plan.creates import create_tables
@@ -50,6 +51,7 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
     """Everything between the catalogue and the declaration. Scratch is only opened where a declared object is there already."""
     require_aggregates(schema)
     sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog, hints)) is not None}
+    _check_sources(schema.name, sources)
     missing = [table for table in schema.tables if table.name not in sources]
     created = yield from create_tables(missing, catalog)
     others = [item for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary)]
@@ -80,6 +82,16 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
     return (yield from with_scratch(body, fallback=catalog.database))
 
 
+def _check_sources(schema: str, sources: Mapping[str, LiveObject]) -> None:
+    """A table that is renamed while another takes its name (or has it) would be the source of both."""
+    seen: dict[str, str] = {}
+    for name, live in sorted(sources.items()):
+        other = seen.setdefault(live.name, name)
+        if other != name:
+            problem = f"is what {other} and {name} are both made from: rename it in one version, and declare another table of that name in a later one"
+            raise MigrationError(f"{schema}: table {live.name}", problem)
+
+
 def live_source(table: Table, catalog: Catalog, hints: Hints | None = None) -> LiveObject | None:
     """The live table a declaration is about: its own name, else a former one (the newest that is there)."""
     former = hints.names.get(table.name, ()) if hints is not None else ()
@@ -101,7 +113,7 @@ def _plan_tables(
         if isinstance(live.form, UnsupportedForm):
             notes.append(f"{live.name} is not supported and was left alone: {live.form.reason}")
         elif not isinstance(live.form, TableForm):
-            notes.append(f"{live.name} is declared as a table, but a {live.form.kind} is there (left alone)")
+            found.append(steps.obstacle_step(live.name, live.form.kind, table.noun))
         else:
             data_name = live.name
             if live.name != table.name:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Literal, TypeAlias
 
 from aaiclick.errors import UsageError
+from aaiclick.plan.hazards import ALLOWABLE
 
 Level: TypeAlias = Literal["check", "safe", "lossless", "everything"]
 ENVIRONMENT = "AAICLICK_SCHEMA_POLICY"
@@ -58,6 +60,8 @@ class Policy:
     keep_old: timedelta = KEEP_OLD
 
     def __post_init__(self) -> None:
+        if self.max_bytes is not None and self.max_bytes < 0:
+            raise UsageError(f"max_bytes is {self.max_bytes}: write 0 or more")
         if self.keep_old < timedelta(0):
             raise UsageError(f"keep_old is {self.keep_old}: a table cannot be kept for less than no time")
 
@@ -86,6 +90,10 @@ class Policy:
         for key in keys:
             if not _ALLOW.match(key):
                 raise UsageError(f"{key!r} names no hazard: write it as the plan does, for instance 'drop-column operation_log.args'")
+            word = key.partition(" ")[0]
+            if word not in ALLOWABLE:
+                near = get_close_matches(word, sorted(ALLOWABLE), 1)
+                raise UsageError(f"{key!r} names no hazard: there is no {word!r}; {f'did you mean {near[0]!r}?' if near else 'write it as the plan does'}")
         return replace(self, allowed=self.allowed | frozenset(keys))
 
     @staticmethod

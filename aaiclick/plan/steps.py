@@ -35,6 +35,13 @@ def create_step(name: str, noun: str, sql: str, settings: tuple[tuple[str, str],
     return Step(f"{name}:create", name, f"{noun} is missing", "create", [sql], CreateWork(sql, settings))
 
 
+def obstacle_step(name: str, found: str, wanted: str) -> Step:
+    """Something else has the name. It is nobody's business to take it away, and nothing can be declared to be in sync beside it."""
+    reason = f"a {found} has that name: rename it or drop it, then run again"
+    change = f"is a {found}, a {wanted} is declared"
+    return Step(f"{name}:obstacle", name, change, "replace", [f"-- {reason}"], ReplaceWork(()), blocked=reason)
+
+
 def rename_step(database: str, old: str, new: str) -> Step:
     """A table that is declared under a new name."""
     sql = f"RENAME TABLE {qualified(database, old)} TO {qualified(database, new)}"

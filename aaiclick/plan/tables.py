@@ -27,7 +27,7 @@ from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.plan.strategies.rebuild import propose_rebuild
-from aaiclick.plan.target import Target
+from aaiclick.plan.target import Target, live_column
 from aaiclick.plan.work import Alter, AlterWork
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.migrations import Rebuild
@@ -177,8 +177,7 @@ def absent_parts(database: str, live: LiveObject) -> Routine[dict[str, int]]:
 
 def _touched_bytes(case: TableCase, data_name: str) -> Routine[int]:
     """Compressed bytes of the columns that change type: what a mutation reads and writes, roughly."""
-    old_names = {new: old for old, new in case.target.renames}
-    touched = {old_names.get(column.name, column.name) for column in case.target.form.columns if _retyped(case, column.name, old_names)}
+    touched = {old.name for column in case.target.form.columns if (old := live_column(case.form, case.target.renames, column.name)) and old.type != column.type}
     if not touched:
         return 0
     rows = yield Query(
@@ -187,11 +186,6 @@ def _touched_bytes(case: TableCase, data_name: str) -> Routine[int]:
     )
     size = {text(row[0]): number(row[1]) for row in rows}
     return sum(size.get(name, 0) for name in touched)
-
-
-def _retyped(case: TableCase, name: str, old_names: dict[str, str]) -> bool:
-    old, new = case.form.column(old_names.get(name, name)), case.target.form.column(name)
-    return old is not None and new is not None and old.type != new.type
 
 
 def renamed(live: LiveObject, name: str) -> LiveObject:

@@ -8,6 +8,7 @@ from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normal import key_elements, normal
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.renames import applicable
 from aaiclick.specs.tables import Table
 
 
@@ -31,9 +32,8 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
     migrations and add to ``renamed_from``."""
     live, declared = normal(live), normal(declared)
     applied = _renames(table, declared, live, renames or {})
-    before = {new: old for old, new in applied}
     notes: list[str] = []
-    columns = [_column(column, _spec_of(table, column.name), live.column(before.get(column.name, column.name)), notes) for column in declared.columns]
+    columns = [_column(column, _spec_of(table, column.name), live_column(live, applied, column.name), notes) for column in declared.columns]
     taken = {column.name for column in declared.columns} | {old for old, _ in applied}
     left = tuple(column for column in live.columns if column.name not in taken)
     blocking = tuple(column for column in left if any(_collide(column.name, wanted.name) for wanted in declared.columns))
@@ -82,14 +82,16 @@ def _with_surplus(declared: list[ColumnForm], live: TableForm, new_names: dict[s
 
 
 def _renames(table: Table, declared: TableForm, live: TableForm, extra: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    """Renames whose old name is live and whose new name is not yet."""
-    hints = {column.renamed_from: column.name for column in table.columns if column.renamed_from}
-    hints.update(extra)
-    return tuple(
-        (old, new)
-        for old, new in sorted(hints.items())
-        if live.column(old) is not None and live.column(new) is None and declared.column(new) is not None and declared.column(old) is None
-    )
+    """Renames whose old name is live and whose new name is not yet. A migration's may give the old name to a new column."""
+    hints = {column.renamed_from: column.name for column in table.columns if column.renamed_from and declared.column(column.renamed_from) is None}
+    wanted = {old: new for old, new in {**hints, **extra}.items() if declared.column(new) is not None}
+    return applicable(wanted, {column.name for column in live.columns})
+
+
+def live_column(live: TableForm, renames: tuple[tuple[str, str], ...], name: str) -> ColumnForm | None:
+    """The live column that becomes ``name``; None also where a column of that name is there and is renamed away."""
+    old = next((old for old, new in renames if new == name), name)
+    return None if old == name and any(gone == name for gone, _ in renames) else live.column(old)
 
 
 def _spec_of(table: Table, name: str) -> Column | None:

@@ -14,6 +14,7 @@ from aaiclick.errors import SpecError
 from aaiclick.plan.feeds import change_aggregate, create_aggregate, replace_step, replaced, require_types
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
+from aaiclick.plan.steps import obstacle_step
 from aaiclick.plan.work import CreateWork, ReplaceWork
 from aaiclick.routine import Routine
 from aaiclick.specs.aggregates import AggregateView
@@ -95,7 +96,7 @@ def plan_views(
             continue
         form = wanted[item.name]
         if live.form.kind != form.kind:
-            notes.append(f"{live.name} is declared as a {item.noun}, but a {live.form.kind} is there (left alone)")
+            found.append(obstacle_step(live.name, live.form.kind, item.noun))
         else:
             step = yield from _replace(item, live, form, catalog, forms)
             if step is not None:

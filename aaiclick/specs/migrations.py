@@ -10,6 +10,7 @@ from typing_extensions import Unpack
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
+from aaiclick.specs.renames import circle
 
 
 class Rebuild(Spec):
@@ -62,6 +63,23 @@ class Migration(Spec):
         wrong = sorted(new for new in self.renames.values() if "." in new or not new)
         if wrong:
             raise SpecError(f"migration {version}: renames", f"{wrong[0]!r} is no new name: write the name alone, without its table")
+        self._check_renames()
+
+    def _check_renames(self) -> None:
+        """Names that go round in a circle would be renamed again by a run that goes on after a kill: nothing shows that it was done."""
+        by_table: dict[str, dict[str, str]] = {}
+        for old, new in self.renames.items():
+            table, _, column = old.rpartition(".")
+            by_table.setdefault(table, {})[column] = new
+        for table, renames in sorted(by_table.items()):
+            where = f"migration {self.version}: renames" + (f" of {table}" if table else "")
+            twice = sorted(new for new in renames.values() if list(renames.values()).count(new) > 1)
+            if twice:
+                raise SpecError(where, f"{twice[0]} is the new name of two")
+            places = circle(renames)
+            if places:
+                way = f'rebuild={{"{table}": Rebuild(columns={{...}})}}' if table else "two migrations"
+                raise SpecError(where, f"{', '.join(places)} take each other's places: say it as {way}")
 
     @property
     def rebuilds(self) -> dict[str, Rebuild]:

@@ -65,6 +65,10 @@ class Table(Spec):
         ):
             _unique(name, noun, names)
         _unique(name, "renamed_from", [column.renamed_from for column in self.columns if column.renamed_from])
+        for column in self.columns:
+            if column.renamed_from and self.column(column.renamed_from) is not None:
+                problem = f"renamed_from {column.renamed_from}, which is declared itself: say it in the renames of a Migration, which is done once"
+                raise SpecError(f"{name}: column {column.name}", problem)
         self._check_keys()
 
     @classmethod

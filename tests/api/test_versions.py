@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, validate_schema
+from aaiclick import Column, MergeTree, Policy, Schema, Table, View, ensure_schema, plan_schema, rollback_schema, validate_schema
 from aaiclick.apply.names import RECORDS
-from aaiclick.errors import BlockedError, SchemaAheadError, SchemaVersionError, SpecChangedError
+from aaiclick.errors import BlockedError, SchemaAheadError, SchemaVersionError, SpecChangedError, UsageError
 
 
 def events(version: int | None, *extra: Column, order_by: list[str] | None = None, comment: str | None = None) -> Schema:
@@ -164,3 +166,34 @@ def test_a_violated_constraint_is_counted_and_blocks(aaiclick_client: Client) ->
     aaiclick_client.command("INSERT INTO t VALUES (1), (-5), (-6)")
     with pytest.raises(BlockedError, match=r"2 rows violate the constraint positive \(a > 0\), for instance \(-[56]\)"):
         ensure_schema(aaiclick_client, Schema("app", version=2, objects=[table]))
+
+
+@pytest.mark.parametrize(
+    ("found", "declared", "said"),
+    [
+        ("CREATE VIEW events AS SELECT 1 AS id", V2, "events: is a view, a table is declared"),
+        (
+            "CREATE TABLE events (id UInt64) ENGINE = MergeTree ORDER BY id",
+            Schema("app", version=1, objects=[View("events", query="SELECT 1 AS id")]),
+            "events: is a table, a view is declared",
+        ),
+    ],
+)
+def test_something_else_of_that_name_is_no_sync(aaiclick_client: Client, found: str, declared: Schema, said: str) -> None:
+    aaiclick_client.command(found)
+    with pytest.raises(BlockedError, match="has that name: rename it or drop it, then run again"):
+        ensure_schema(aaiclick_client, declared, policy=Policy.everything())
+    status = validate_schema(aaiclick_client, declared)
+    assert not status.in_sync
+    assert said in status.differences
+    with pytest.raises(SchemaVersionError, match=said):
+        ensure_schema(aaiclick_client, declared, policy=Policy.check())
+
+
+def test_arguments_of_another_type_are_named(aaiclick_client: Client) -> None:
+    wrong: Any = "safe"
+    for call in (ensure_schema, plan_schema, validate_schema, rollback_schema):
+        with pytest.raises(UsageError, match=f"{call.__name__} was given an object of type str as the schema: a Schema is wanted"):
+            call(aaiclick_client, wrong)
+    with pytest.raises(UsageError, match=r"of type str as the policy: write Policy\.check\(\)"):
+        ensure_schema(aaiclick_client, V2, policy=wrong)

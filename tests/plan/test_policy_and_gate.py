@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+import aaiclick
 from aaiclick import Plan, Policy
 from aaiclick.errors import UsageError
 from aaiclick.plan.gate import judge, refuse
-from aaiclick.plan.hazards import Hazard
+from aaiclick.plan.hazards import ALLOWABLE, Hazard
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.policy import EMBEDDED_MAX_BYTES, KEEP_ENVIRONMENT, KEEP_OLD, parse_bytes, parse_duration
 from aaiclick.plan.work import AlterWork
@@ -112,3 +116,24 @@ def test_how_long_old_tables_are_kept() -> None:
         Policy.default(True, {KEEP_ENVIRONMENT: "long"})
     with pytest.raises(UsageError, match="less than no time"):
         Policy.lossless(keep_old=timedelta(days=-1))
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("drop-colum t.c", "there is no 'drop-colum'; did you mean 'drop-column'?"), ("whatever t", "there is no 'whatever'; write it as the plan does")],
+)
+def test_a_slip_of_the_pen_allows_nothing(key: str, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        Policy.lossless().allow(key)
+    with pytest.raises(UsageError, match="max_bytes is -1"):
+        Policy.lossless(max_bytes=-1)
+
+
+def test_every_key_that_the_library_gives_can_be_allowed() -> None:
+    given: set[str] = set()
+    for path in Path(aaiclick.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            first = node.values[0] if isinstance(node, ast.JoinedStr) and len(node.values) > 1 else None
+            if isinstance(first, ast.Constant) and re.fullmatch(r"[a-z]+(-[a-z]+)+ ", str(first.value)):
+                given.add(str(first.value).strip())
+    assert {"drop-column", "change-ttl", "relabel-enum"} <= given <= ALLOWABLE

@@ -18,11 +18,12 @@ def place(after: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AddColumn(Quiet):
-    """A declared column that is not there; it goes behind ``after`` ('' for the first place)."""
+    """A declared column that is not there; it goes behind ``after`` ('' for the first place). ``freed``: a rename has just given up its name."""
 
     table: str
     column: ColumnForm
     after: str
+    freed: bool = False
 
     @property
     def words(self) -> str:
@@ -33,7 +34,8 @@ class AddColumn(Quiet):
         column = self.column
         if column.kind == "EPHEMERAL" and not column.expression:  # EPHEMERAL AFTER x does not parse
             column = replace(column, expression=f"defaultValueOfTypeName({quote_string(column.type)})")
-        return (AlterCommand(Phase.ADD_COLUMNS, f"ADD COLUMN {column_form_sql(column)}{place(self.after)}"),)
+        # In one ALTER with the rename the mutation would take the old column for the new one (LOGICAL_ERROR about its statistics).
+        return (AlterCommand(Phase.ADD_COLUMNS, f"ADD COLUMN {column_form_sql(column)}{place(self.after)}", alone=self.freed),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from aaiclick.plan.changes.column_type import conversion
 from aaiclick.plan.changes.ttl import keeps_all
 from aaiclick.plan.rehearsal import attempt
 from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.target import live_column
 from aaiclick.plan.work import CopyColumn, RebuildWork
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.quoting import quote_name
@@ -75,19 +76,18 @@ def _comparable(case: TableCase, columns: tuple[CopyColumn, ...]) -> Routine[tup
 
 def copy_columns(case: TableCase) -> tuple[CopyColumn, ...]:
     """Every stored column of the target that the old table knows something about; the others get their default in the copy."""
-    old_names = {new: old for old, new in case.target.renames}
     found: list[CopyColumn] = []
     for column in case.target.form.columns:
-        expression = _expression(case, column, old_names)
+        expression = _expression(case, column)
         if expression:
             found.append(CopyColumn(column.name, expression, not any(part in column.type for part in _UNVERIFIED)))
     return tuple(found)
 
 
-def _expression(case: TableCase, column: ColumnForm, old_names: dict[str, str]) -> str:
+def _expression(case: TableCase, column: ColumnForm) -> str:
     if column.name in case.overrides and column.stored:
         return f"CAST({case.overrides[column.name]}, {_type_literal(column.type)})"
-    source = case.form.column(old_names.get(column.name, column.name))
+    source = live_column(case.form, case.target.renames, column.name)
     if source is None or source.kind == "EPHEMERAL" or not column.stored:
         return ""
     if column.kind == "MATERIALIZED" and source.kind == "ALIAS":

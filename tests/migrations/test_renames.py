@@ -1,0 +1,92 @@
+"""Renames that meet: chains, a name that is given to another column at once, names that go round in a circle."""
+
+from __future__ import annotations
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table, ensure_schema, plan_schema
+from aaiclick.errors import MigrationError, SpecError
+from aaiclick.specs.renames import applicable, circle
+
+ID = Column("id", "UInt64")
+BEFORE = [ID, Column("a", "Int64"), Column("b", "Int64")]
+
+
+def schema(version: int, columns: list[Column], *migrations: Migration, order_by: str = "id") -> Schema:
+    return Schema("app", version=version, objects=[Table("t", columns, engine=MergeTree(order_by=[order_by]))], migrations=list(migrations))
+
+
+@pytest.mark.parametrize(
+    ("renames", "after", "order_by", "rows"),
+    [
+        ({"t.a": "b", "t.b": "c"}, [ID, Column("b", "Int64"), Column("c", "Int64")], "id", (1, 5, 6)),
+        ({"t.a": "b", "t.b": "c"}, [ID, Column("b", "String"), Column("c", "Int64")], "id", (1, "5", 6)),
+        ({"t.a": "b", "t.b": "c"}, [ID, Column("b", "Int64"), Column("c", "Int64")], "c", (1, 5, 6)),
+        ({"t.a": "c"}, [ID, Column("a", "String"), Column("b", "Int64"), Column("c", "Int64")], "id", (1, "", 6, 5)),
+        ({"t.a": "c"}, [ID, Column("a", "String"), Column("b", "Int64"), Column("c", "Int64")], "c", (1, "", 6, 5)),
+        ({"t.a": "b", "t.b": "c"}, [ID, Column("a", "String"), Column("b", "Int64"), Column("c", "Int64")], "id", (1, "", 5, 6)),
+    ],
+)
+def test_every_value_goes_where_its_column_goes(
+    aaiclick_client: Client, renames: dict[str, str], after: list[Column], order_by: str, rows: tuple[object, ...]
+) -> None:
+    ensure_schema(aaiclick_client, schema(1, BEFORE))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 5, 6)")
+    wanted = schema(2, after, Migration(version=2, renames=renames), order_by=order_by)
+    ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
+    names = ", ".join(column.name for column in after)
+    assert aaiclick_client.query(f"SELECT {names} FROM t").result_rows == [rows]
+    assert plan_schema(aaiclick_client, wanted).steps == ()
+
+
+def test_names_that_go_round_are_refused(aaiclick_client: Client) -> None:
+    with pytest.raises(SpecError, match="migration 2: renames of t: a, b take each other's places: say it as rebuild="):
+        Migration(version=2, renames={"t.a": "b", "t.b": "a"})
+    with pytest.raises(SpecError, match="c is the new name of two"):
+        Migration(version=2, renames={"t.a": "c", "t.b": "c"})
+    for old, new in (("a", "b"), ("b", "a")):
+        with pytest.raises(SpecError, match=f"t: column {new}: renamed_from {old}, which is declared itself"):
+            Table("t", [ID, Column(new, "Int64", renamed_from=old), Column(old, "Int64")], engine=MergeTree(order_by=["id"]))
+    # Three versions, none of them a circle, make one together.
+    steps = [Migration(version=2, renames={"t.a": "x"}), Migration(version=3, renames={"t.b": "a"}), Migration(version=4, renames={"t.x": "b"})]
+    ensure_schema(aaiclick_client, schema(1, BEFORE))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 5, 6)")
+    with pytest.raises(MigrationError, match="t: columns a, b take each other's places on the way: migrate version by version"):
+        ensure_schema(aaiclick_client, schema(4, BEFORE, *steps))
+    ensure_schema(aaiclick_client, schema(2, BEFORE, Migration(version=2, rebuild={"t": Rebuild(columns={"a": "b", "b": "a"})})), policy=Policy.lossless())
+    assert aaiclick_client.query("SELECT a, b FROM t").result_rows == [(6, 5)]
+
+
+def test_a_table_is_made_from_one_live_table_only(aaiclick_client: Client) -> None:
+    def tables(version: int, names: str, **renames: str) -> Schema:
+        objects = [Table(name, [ID], engine=MergeTree(order_by=["id"])) for name in names]
+        return Schema("app", version=version, objects=list(objects), migrations=[Migration(version=2, renames=renames)] if renames else None)
+
+    ensure_schema(aaiclick_client, tables(1, "ab"))
+    with pytest.raises(MigrationError, match="app: table b: is what b and c are both made from"):
+        ensure_schema(aaiclick_client, tables(2, "bc", a="b", b="c"))
+    with pytest.raises(MigrationError, match="app: table a: is what a and c are both made from"):
+        ensure_schema(aaiclick_client, tables(2, "abc", a="c"))
+
+
+@pytest.mark.parametrize(
+    ("renames", "present", "expected"),
+    [
+        ({"a": "b"}, "a", [("a", "b")]),
+        ({"a": "b"}, "ab", []),
+        ({"a": "b"}, "b", []),
+        ({"a": "b", "b": "c"}, "ab", [("b", "c"), ("a", "b")]),
+        ({"a": "b", "b": "c"}, "abc", []),
+        ({"a": "b", "b": "c"}, "bc", []),
+        ({"a": "b", "b": "a"}, "ab", []),
+        ({"c": "d", "b": "c", "a": "b"}, "abc", [("c", "d"), ("b", "c"), ("a", "b")]),
+    ],
+)
+def test_which_renames_apply(renames: dict[str, str], present: str, expected: list[tuple[str, str]]) -> None:
+    assert list(applicable(renames, present)) == expected
+
+
+def test_circles() -> None:
+    assert circle({"a": "b", "b": "c", "x": "y"}) == ()
+    assert circle({"z": "a", "a": "b", "b": "c", "c": "a"}) == ("a", "b", "c")
