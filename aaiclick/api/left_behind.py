@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aaiclick.api.path_back import Transition
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.plan.model import Step
+from aaiclick.plan.work import AlterWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ def left_behind(listed: Sequence[Transition], restored: Mapping[str, int], catal
     for place, each in enumerate(listed):
         for step in each.steps:
             undone = step.object in restored and place >= restored[step.object]
+            if undone and isinstance(step.work, AlterWork) and step.work.frees_ttl:
+                notes.append(f"{step.object} comes back without what was taken away before it was copied ({step.change})")
             if undone or step.object in created or (step.optional and _still_there(step, catalog)):
                 continue
             if step.strategy == "create":

@@ -77,14 +77,8 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
     match work:
         case CreateWork():
             return (yield from apply_create(work, database))
-        case AlterWork() if work.frees_ttl:
-            # Merges that read the old TTL before the ALTER are cancelled; those that begin after it know the new one.
-            yield from system_merges(database, work.table, "STOP TTL MERGES")
-            done = yield from apply_alter(work, database, options)
-            yield from system_merges(database, work.table, "START TTL MERGES")
-            return done
         case AlterWork():
-            return (yield from apply_alter(work, database, options))
+            return (yield from (_free_ttl(work, database, options) if work.frees_ttl else apply_alter(work, database, options)))
         case AttachWork():
             return (yield from apply_attach(work, site))
         case RebuildWork():
@@ -107,6 +101,14 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
             return Done()
         case _:
             assert_never(work)
+
+
+def _free_ttl(work: AlterWork, database: str, options: ApplyOptions) -> Routine[Done]:
+    """Merges that read the old TTL before the ALTER are cancelled; those that begin after it know the new one."""
+    yield from system_merges(database, work.table, "STOP TTL MERGES")
+    done = yield from apply_alter(work, database, options)
+    yield from system_merges(database, work.table, "START TTL MERGES")
+    return done
 
 
 def _start_ttl(database: str, table: str) -> Routine[None]:

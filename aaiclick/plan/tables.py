@@ -20,6 +20,7 @@ from aaiclick.plan.checks import Findings, count_first, first_line
 from aaiclick.plan.counting import countable, counted_rows
 from aaiclick.plan.dependents import broken_dependents
 from aaiclick.plan.diff import diff_table
+from aaiclick.plan.evaluate import evaluate_first
 from aaiclick.plan.model import Step
 from aaiclick.plan.other_engines import can_be_staged, plan_other_engine, stand_in
 from aaiclick.plan.rehearsal import Stage, attempt
@@ -98,7 +99,9 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
         return ((yield from plan_other_engine(case, broken)),)
     found = Findings((yield from broken_dependents(case, case.target.form)))
     if case.live.rows and not found.blocked:
-        found = yield from count_first(counted_rows(case, data_name), countable(case))
+        failing = (yield from evaluate_first(case, data_name)) if case.forced else ""
+        # A filter that fails would only make the other counts fail, too.
+        found = Findings(failing) if failing else (yield from count_first(counted_rows(case, data_name), countable(case)))
     made = yield from _cheapest(case, data_name, found.blocked)
     return (*made[:-1], replace(made[-1], hazards=(*made[-1].hazards, *found.hazards)))
 

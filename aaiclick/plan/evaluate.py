@@ -1,0 +1,103 @@
+"""The expressions and the filter of a migration over the rows as they are, before anything is touched: what fails on a row would fail in the
+middle of the copy, and a number that does not fit its column would wrap around without a word."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aaiclick.errors import StatementError
+from aaiclick.plan.checks import first_line
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.routine import Query, Routine, number, text
+from aaiclick.specs.quoting import qualified, quote_string
+
+_INTEGER = re.compile(r"(?:Nullable\()?U?Int\d+\)?\Z")
+# ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED: the engine cannot hash a type; nothing is known about the rows then.
+_NOT_THE_ROWS = frozenset({43, 48})
+_PATIENT: dict[str, str | int] = {"max_execution_time": 0, "final": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    raw: str
+    type: str
+
+    @property
+    def cast(self) -> str:
+        return f"CAST({self.raw}, {quote_string(self.type)})"
+
+    @property
+    def unfit(self) -> str:
+        """Rows that the column's type cannot hold as they are: NULL where it takes none, a text that is no such value, a number too large."""
+        lost = f"isNull(accurateCastOrNull({self.raw}, {quote_string(self.type)}))"
+        return f"{lost} AND isNotNull({self.raw})" if self.type.startswith(("Nullable(", "LowCardinality(Nullable(")) else lost
+
+
+def evaluate_first(case: TableCase, data_name: str) -> Routine[str]:
+    """'' or a sentence for each expression that fails on the live rows, with count and example where the engine can tell them."""
+    form = case.target.form
+    columns = [_Column(name, raw, column.type) for name, raw in sorted(case.overrides.items()) if (column := form.column(name)) is not None and column.stored]
+    source = qualified(case.database, data_name)
+    if case.where and (said := (yield from _failure(f"SELECT count() FROM {source} WHERE {case.where}"))):
+        return f"the filter {case.where} fails on its rows (the engine: {said})"
+    where = f" WHERE {case.where}" if case.where else ""
+    if not columns:
+        return ""
+    together = yield from _failure(f"SELECT {_hashed(*(column.cast for column in columns))} FROM {source}{where}")
+    problems: list[str] = []
+    for column in columns:
+        problems.append((yield from _problem(column, source, where, failing=bool(together))))
+    return "; ".join(problem for problem in problems if problem)
+
+
+def _problem(column: _Column, source: str, where: str, *, failing: bool) -> Routine[str]:
+    if not failing:
+        return (yield from _wrapped(column, source, where))
+    said = yield from _failure(f"SELECT {_hashed(column.cast)} FROM {source}{where}")
+    if not said:
+        return (yield from _wrapped(column, source, where))
+    counted = yield from _count(column, source, where)
+    return counted or f"{column.name} = {column.raw} fails on its rows (the engine: {said})"
+
+
+def _wrapped(column: _Column, source: str, where: str) -> Routine[str]:
+    """CAST makes 44 of 300 in a UInt8: between integers that is never meant."""
+    if not _INTEGER.match(column.type):
+        return ""
+    rows = yield Query(f"SELECT toTypeName({column.raw}) FROM {source}{where} LIMIT 1", {}, _PATIENT)
+    if not rows or not _INTEGER.match(text(rows[0][0])):
+        return ""
+    return (yield from _count(column, source, where))
+
+
+def _count(column: _Column, source: str, where: str) -> Routine[str]:
+    condition = f"{where} AND ({column.unfit})" if where else f" WHERE {column.unfit}"
+    try:
+        rows = yield Query(f"SELECT count() FROM {source}{condition}", {}, _PATIENT, long=True)
+        found = number(rows[0][0])
+        if not found:
+            return ""
+        example = yield Query(f"SELECT toString(tuple({column.raw})) FROM {source}{condition} LIMIT 1", {}, _PATIENT)
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return ""
+    shown = text(example[0][0]) if example else ""
+    return f"{found:,} rows give a value of {column.name} = {column.raw} that {column.type} cannot hold, for instance {shown[:200]}"
+
+
+def _hashed(*expressions: str) -> str:
+    return f"sum(cityHash64(tuple({', '.join(expressions)})))"
+
+
+def _failure(sql: str) -> Routine[str]:
+    """The engine's sentence where it fails on the rows."""
+    try:
+        yield Query(sql, {}, _PATIENT, long=True)
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return "" if error.code in _NOT_THE_ROWS else first_line(str(error))
+    return ""
