@@ -38,7 +38,7 @@ class _Column:
 def evaluate_first(case: TableCase, data_name: str) -> Routine[str]:
     """'' or a sentence for each expression that fails on the live rows, with count and example where the engine can tell them."""
     form = case.target.form
-    columns = [_Column(name, raw, column.type) for name, raw in sorted(case.overrides.items()) if (column := form.column(name)) is not None and column.stored]
+    columns = [_Column(name, raw, own.type) for name, raw in sorted(case.overrides.items()) if (own := form.column(name)) is not None and own.stored]
     source = qualified(case.database, data_name)
     if case.where and (said := (yield from _failure(f"SELECT count() FROM {source} WHERE {case.where}"))):
         return f"the filter {case.where} fails on its rows (the engine: {said})"
