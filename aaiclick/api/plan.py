@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aaiclick.api.drive import check_arguments, drive, drive_async
+from aaiclick.api.rights import missing_rights
 from aaiclick.api.survey import make_plan, survey
 from aaiclick.plan.model import Plan
 from aaiclick.routine import AsyncConnection, Connection, Routine
@@ -33,5 +36,8 @@ async def plan_schema_async(client: object, schema: Schema, database: str | None
 
 def _plan(connection: Connection | AsyncConnection, schema: Schema, database: str | None) -> Routine[Plan]:
     found = yield from survey(schema, database)
-    planned = yield from make_plan(found)
-    return planned.plan
+    plan = (yield from make_plan(found)).plan
+    # An embedded engine has one user, who may do everything.
+    if connection.embedded:
+        return plan
+    return replace(plan, notes=(*plan.notes, *(yield from missing_rights(plan))))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from aaiclick.apply.hold import FENCE, HELD
 from aaiclick.apply.kept import numbered_tables
 from aaiclick.apply.ledger import Account, read_ledger
+from aaiclick.apply.mark import Mark, find_marks
 from aaiclick.apply.names import RECORDS
 from aaiclick.apply.record_cache import CacheEntry, parse_cache
 from aaiclick.apply.records import Record, read_latest
@@ -31,6 +34,8 @@ from aaiclick.routine import Clock, Query, Routine, text
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
 
+_UNDECLARED = re.compile(r"(.+): setting (\w+) = .+ is not declared \(left alone\)", re.DOTALL)
+_OURS = frozenset({NUMBERS, FENCE, *(name for name, _ in HELD)})
 _FORMS: TypeAdapter[dict[str, Form]] = TypeAdapter(dict[str, Form])
 
 
@@ -146,12 +151,14 @@ def make_plan(found: Survey) -> Routine[Surveyed]:
 
 
 def _without_ours(database: str, notes: tuple[str, ...]) -> Routine[tuple[str, ...]]:
-    """The notes without those on settings that stay on a table only as long as its older one is kept."""
-    said = f": setting {NUMBERS} = 1 is not declared (left alone)"
-    if not any(note.endswith(said) for note in notes):
+    """The notes without those on settings that stay on a table only as long as its older one is kept, or as a rebuild of it is unfinished."""
+    said = {note: found for note in notes if (found := _UNDECLARED.fullmatch(note)) is not None and found[2] in _OURS}
+    if not said:
         return notes
-    ours = yield from numbered_tables(database)
-    return tuple(note for note in notes if not (note.endswith(said) and note.removesuffix(said) in ours))
+    numbered = yield from numbered_tables(database)
+    held = {mark.table for mark in (yield from find_marks(database)) if isinstance(mark, Mark)}
+    ours = {note for note, found in said.items() if found[1] in (numbered if found[2] == NUMBERS else held)}
+    return tuple(note for note in notes if note not in ours)
 
 
 def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tuple[tuple[str, ...], dict[str, Form]]:

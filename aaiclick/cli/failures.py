@@ -22,6 +22,7 @@ from aaiclick.errors import (
 )
 
 ACCESS_DENIED = 497
+NOT_ENOUGH_SPACE = 243
 READONLY = 164
 UNKNOWN_DATABASE = 81
 _LONGEST = 2000
@@ -110,6 +111,8 @@ def _hint(code: int) -> str:
         return "Grant it, or use a user who may"
     if code == READONLY:
         return "Use a user who may write, or a server that is not read-only"
+    if code == NOT_ENOUGH_SPACE:
+        return "Make room on the disks of the server, and run it again"
     if code == UNKNOWN_DATABASE:
         return "Create it, or give another --database"
     return ""

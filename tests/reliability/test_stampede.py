@@ -90,11 +90,21 @@ def stampede(old: Old, processes: int, kills: int, seed: int) -> int:
     said = [child.end() for child in children]
     killed = [place for place, each in enumerate(said) if each.code < 0]
     assert set(killed) <= set(ends)
-    assert [each.text for place, each in enumerate(said) if place not in killed and each.code != 0] == []
+    # On a machine that is much too busy a living holder is too slow to renew: it stops, and is started again like any other process.
+    starved = [place for place, each in enumerate(said) if place not in killed and "LeaseLostError" in each.text]
+    assert [each.text for place, each in enumerate(said) if place not in (*killed, *starved) and each.code != 0] == []
+    assert [each.text for each in (child.go().end() for child in old.children(len(starved))) if each.code != 0] == []
     assert overlapping(said, ends) == []
     assert sum(bool(each.steps) for each in said) <= 1
     old.check()
-    note("stampede of 32 processes over HTTP, holders killed", stampedes=1, processes=processes, holders_killed=len(killed), rows=old.count)
+    note(
+        "stampede of 32 processes over HTTP, holders killed",
+        stampedes=1,
+        processes=processes,
+        holders_killed=len(killed),
+        holders_that_were_too_slow=len(starved),
+        rows=old.count,
+    )
     return len(killed)
 
 
