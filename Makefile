@@ -6,8 +6,8 @@ SPACE := $(subst ,, )
 .DEFAULT_GOAL := help
 .PHONY: bench check engines fmt help lint proof test type
 
-bench: ## measure the ratios of docs/benchmarks.md
-	$(PYTHON) -m pytest benchmarks -m bench -n 0 --timeout 0 --write
+bench: ## measure the ratios of docs/benchmarks.md (LARGE=1: with 50 million rows)
+	$(PYTHON) -m pytest benchmarks -m bench -n 0 --timeout 0 --write $(if $(LARGE),--large)
 
 check: lint type test ## everything that has to pass before a commit
 

@@ -42,10 +42,11 @@ class Line:
 
 @dataclass
 class Results:
-    """What a run has measured so far, with the engine's version."""
+    """What a run has measured so far, with the engine's version; ``warm`` are the ratios of a warm start to ``SELECT 1`` by kind of client."""
 
     lines: list[Line] = field(default_factory=list)
     engine: str = ""
+    warm: dict[str, float] = field(default_factory=dict)
 
     def add(self, line: Line) -> None:
         self.lines.append(line)

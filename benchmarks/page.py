@@ -18,12 +18,11 @@ Measured on 2 cores, with Python {python} and ClickHouse {engine} (chdb).
 _TAIL = """
 ## How to run it
 
-`make bench` takes some minutes. `python -m pytest benchmarks -m bench -n 0 --timeout 0` takes options: `--rows` (of the table that is
-rebuilt), `--large` (50 million rows as well, with 6 GB of disk), `--tables` (of the large schema) and `--write` (this page). A file is a group:
-`benchmarks/test_start.py`, `benchmarks/test_fresh.py`, `benchmarks/test_rows.py`, `benchmarks/test_many_tables.py`.
-
-For comparison, from an earlier measurement that these runs do not repeat: at a start with nothing to do clickhouse-migrations 0.16 takes 24 times as
-long as `SELECT 1` over HTTP, Alembic with clickhouse-connect 13 times.
+`make bench` takes about ten minutes; `make bench LARGE=1` measures 50 million rows as well, in twice that and with 6 GB of disk. Both write the whole
+page. For a part of it, `python -m pytest benchmarks -m bench -n 0 --timeout 0` takes options: `--rows` (of the table that is rebuilt), `--large`, `--tables`
+(of the large schema). A file is a group: `benchmarks/test_start.py`, `benchmarks/test_fresh.py`, `benchmarks/test_rows.py`,
+`benchmarks/test_many_tables.py`, `benchmarks/test_versus.py`. The last one installs each of the other tools into an environment of its own, and needs
+`benchmarks/test_start.py` in the same run.
 """
 
 

@@ -33,6 +33,7 @@ from aaiclick.plan.versions import Ledger, LiveVersion, former_names, hints_of, 
 from aaiclick.routine import Clock, Query, Routine, text
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
+from aaiclick.version import VERSION
 
 _UNDECLARED = re.compile(r"(.+): setting (\w+) = .+ is not declared \(left alone\)", re.DOTALL)
 _OURS = frozenset({NUMBERS, FENCE, *(name for name, _ in HELD)})
@@ -136,6 +137,7 @@ def make_plan(found: Survey) -> Routine[Surveyed]:
     """Plan from what was found."""
     schema, catalog = found.schema, found.catalog
     hints = hints_of(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
+    hints = replace(hints, known=_written_down(found))
     planned: Planned = yield from plan_phases(schema, catalog, hints, found.released)
     plan = Plan(
         schema=schema.name,
@@ -159,6 +161,14 @@ def _without_ours(database: str, notes: tuple[str, ...]) -> Routine[tuple[str, .
     held = {mark.table for mark in (yield from find_marks(database)) if isinstance(mark, Mark)}
     ours = {note for note, found in said.items() if found[1] in (numbered if found[2] == NUMBERS else held)}
     return tuple(note for note in notes if note not in ours)
+
+
+def _written_down(found: Survey) -> dict[str, TableForm]:
+    """The canonical forms in the record, where they are of the very same declaration, and were made by this release on this server."""
+    record, server = found.record, found.catalog.server.version_text
+    if record is None or record.state == "rolled back" or (record.spec, record.server, record.library) != (found.schema.fingerprint, server, VERSION):
+        return {}
+    return {name: form for name, form in load_forms(record.forms).items() if isinstance(form, TableForm)}
 
 
 def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tuple[tuple[str, ...], dict[str, Form]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from aaiclick.catalog.forms import TableForm
 from aaiclick.plan.compose import Stage
 
 
@@ -25,13 +26,15 @@ class Explicit:
 class Hints:
     """``stages``: for each declared table what every version on the way does to it, oldest first. ``names``: the names that a declared
     table had before, newest first. ``explicit``: statements and functions in the order of their versions. ``former``: names of objects
-    that earlier versions declared. ``promises``: for the label of each migration on the way the oldest code that runs on its result."""
+    that earlier versions declared. ``promises``: for the label of each migration on the way the oldest code that runs on its result.
+    ``known``: canonical forms that this release wrote down for the very same declaration on this release of the server."""
 
     stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict[str, tuple[Stage, ...]])
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     explicit: tuple[Explicit, ...] = ()
     former: frozenset[str] = frozenset()
     promises: Mapping[int, int | None] = field(default_factory=dict[int, "int | None"])
+    known: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
 
     def stages_of(self, table: str) -> tuple[Stage, ...]:
         """The stages of a declared table."""

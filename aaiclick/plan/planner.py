@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from aaiclick.catalog.canonical import canonical_forms, canonical_tables
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
+from aaiclick.catalog.render import has_hidden, scratch_unfit
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.errors import MigrationError
 from aaiclick.plan import steps
@@ -25,6 +26,7 @@ from aaiclick.plan.target import make_target
 from aaiclick.plan.views import create_order, plan_views
 from aaiclick.routine import Routine
 from aaiclick.specs.aggregates import AggregateView
+from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -105,7 +107,8 @@ def _plan_tables(
     present = [table for table in declared if table.name in sources]
     # What is not understood is reported, not compared: perhaps this server writes that clause into the copy as well.
     understood = [table for table in present if not isinstance(sources[table.name].form, UnsupportedForm)]
-    forms = yield from canonical_tables(scratch, understood, catalog)
+    known = {table.name: form for table in understood if (form := _known(table, sources[table.name], hints)) is not None}
+    forms = {**known, **(yield from canonical_tables(scratch, [table for table in understood if table.name not in known], catalog))}
     found: list[Step] = []
     differing: list[tuple[Table, LiveObject, str]] = []
     for table in present:
@@ -119,23 +122,39 @@ def _plan_tables(
             if live.name != table.name:
                 found.append(steps.rename_step(catalog.database, live.name, table.name))
                 live = renamed(live, table.name)
-            if _differs(table, forms[table.name], live, hints):
+            if table.name not in known and _differs(table, forms[table.name], live, hints):
                 differing.append((table, live, data_name))
     # A text that another release of the engine wrote may only look different: what differs is written anew by this one before it counts.
     rewritten = yield from canonical_forms(scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)])
     memo = Memo()
     for table, live, data_name in differing:
-        form = rewritten[live.name]
-        assert isinstance(form, TableForm)
-        composed = compose(form, hints.stages_of(table.name), forms[table.name])
-        target = make_target(table, forms[table.name], form, dict(composed.renames))
+        again = rewritten[live.name]
+        assert isinstance(again, TableForm)
+        composed = compose(again, hints.stages_of(table.name), forms[table.name])
+        target = make_target(table, forms[table.name], again, dict(composed.renames))
         targets[table.name] = target.form
         notes.extend(f"{table.name}: {note}" for note in target.notes)
         rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None) if composed.rebuilds else None
-        case = yield from make_case(catalog, scratch, live, form, target, rebuild, table)
+        case = yield from make_case(catalog, scratch, live, again, target, rebuild, table)
         planned = yield from plan_table(replace(case, memo=memo), data_name)
-        found.extend(scripted_steps(planned, composed, hints.promises, frozenset(column.name for column in form.columns)))
-    return found, dict(forms)
+        found.extend(scripted_steps(planned, composed, hints.promises, frozenset(column.name for column in again.columns)))
+    return found, dict[str, Form](forms)
+
+
+def _known(table: Table, live: LiveObject, hints: Hints) -> TableForm | None:
+    """The form that was written down for this declaration, where the live table equals it. Where it does not, the declaration is made anew
+    in scratch: what was written down is never a reason to change a table."""
+    form = hints.known.get(table.name)
+    if form is None or live.name != table.name or not isinstance(live.form, TableForm) or not _repeatable(table, form):
+        return None
+    return None if _differs(table, form, live, hints) else form
+
+
+def _repeatable(table: Table, form: TableForm) -> bool:
+    """Without a secret, and without anything that scratch would hold in another way than the database does."""
+    engine = table.engine
+    plain = isinstance(engine, MergeTree) and engine.replicated is None
+    return plain and not has_hidden(form) and not any(scratch_unfit(name, str(value)) for name, value in engine.settings.items())
 
 
 def _differs(table: Table, declared: TableForm, live: LiveObject, hints: Hints) -> bool:
