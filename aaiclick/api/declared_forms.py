@@ -5,6 +5,7 @@ from __future__ import annotations
 from aaiclick.api.flow import Run, ensure
 from aaiclick.apply.owner import Owner
 from aaiclick.catalog.forms import UnsupportedForm
+from aaiclick.catalog.functions import read_functions
 from aaiclick.catalog.read import read_catalog
 from aaiclick.clients.elsewhere import engine_elsewhere
 from aaiclick.errors import SpecError
@@ -35,4 +36,4 @@ def _made(schema: Schema) -> Routine[dict[str, LockedForm]]:
         if isinstance(live.form, UnsupportedForm):
             raise SpecError(f"{schema.name}: {name}", f"cannot be released: {live.form.reason}")
         forms[name] = live.form
-    return forms
+    return {**forms, **(yield from read_functions(function.name for function in schema.functions))}

@@ -27,6 +27,7 @@ from aaiclick.apply.reattach import reattach
 from aaiclick.apply.record_cache import CacheEntry, update_cache, write_cache
 from aaiclick.apply.records import Record, append, ensure_tables
 from aaiclick.catalog.forms import Form
+from aaiclick.catalog.functions import sweep_stand_ins
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.scratch import sweep_stale_scratch
 from aaiclick.errors import (
@@ -188,6 +189,8 @@ def _apply(run: Run, database: str, planned: Surveyed | None, nonce: str, starte
         yield from finish_feeds(database, options)
         yield from sweep_stale_scratch(database, embedded=run.embedded, ended=partial(_ended, database, nonce))
         yield from drop_expired(database)
+    if run.schema.functions:
+        yield from sweep_stand_ins()
     found = yield from survey(run.schema, database, run.policy.allowed, recorded=ours.recorded, empty=bool(absent) and not ours.known)
     if found.ahead:
         return _ahead(found, (yield from _now()) - started)

@@ -19,6 +19,7 @@ from aaiclick.apply.records import Record, read_latest
 from aaiclick.apply.way_back import NUMBERS
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, TableForm
+from aaiclick.catalog.functions import function_stamp
 from aaiclick.catalog.normal import normal
 from aaiclick.catalog.read import MOST_NAMES, read_catalog, server_facts
 from aaiclick.errors import StatementError, UsageError
@@ -31,6 +32,7 @@ from aaiclick.plan.planner import Planned, basis_of, live_source
 from aaiclick.plan.target import Target, make_target
 from aaiclick.plan.versions import Ledger, LiveVersion, former_names, hints_of, live_version, pending_scripts
 from aaiclick.routine import Clock, Query, Routine, text
+from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
 from aaiclick.version import VERSION
@@ -178,7 +180,9 @@ def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tup
     known: dict[str, Form] = {}
     for item in schema.objects:
         live = catalog.get(item.name)
-        if isinstance(item, TableFamily):
+        if isinstance(item, Function) and item.name in forms:
+            known[item.name] = forms[item.name]
+        if isinstance(item, TableFamily | Function):
             continue
         if live is None:
             differences.append(f"{item.name}: {item.noun} is missing")
@@ -250,7 +254,7 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     texts = {text(row[0]): text(row[1]) for row in rows if row[0] in declared}
     comment = next((text(row[2]) for row in rows if row[0] == RECORDS), "")
     entry = parse_cache(comment).get(schema.name)
-    digest = _stamped(text_digest(texts), (yield from family_stamp(_families(schema), database)))
+    digest = _stamped(text_digest(texts), (yield from family_stamp(_families(schema), database)), (yield from function_stamp(schema.functions)))
     in_sync = entry is not None and (entry.version, entry.spec, entry.objects) == (schema.version, schema.fingerprint, digest)
     if in_sync and entry is not None and entry.due is not None:
         now = cast("float", (yield Clock())[0][0])
@@ -259,12 +263,13 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
 
 
 def live_digest(schema: Schema, catalog: Catalog) -> Routine[str]:
-    """``digest_of``, with the state of the tables of its families."""
-    return _stamped(digest_of(schema, catalog), (yield from family_stamp(_families(schema), catalog.database)))
+    """``digest_of``, with the state of the tables of its families and of its functions."""
+    families = yield from family_stamp(_families(schema), catalog.database)
+    return _stamped(digest_of(schema, catalog), families, (yield from function_stamp(schema.functions)))
 
 
-def _stamped(digest: str, stamp: str) -> str:
-    return f"{digest}+{stamp}" if stamp else digest
+def _stamped(digest: str, *stamps: str) -> str:
+    return "+".join([digest, *(stamp for stamp in stamps if stamp)])
 
 
 def _families(schema: Schema) -> list[TableFamily]:

@@ -122,6 +122,15 @@ class DictionaryForm:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionForm:
+    """A SQL function: the whole of its CREATE FUNCTION. It belongs to the server, so no catalogue of a database has it."""
+
+    name: str
+    text: str
+    kind: Literal["function"] = "function"
+
+
+@dataclass(frozen=True, slots=True)
 class UnsupportedForm:
     """An object whose definition cannot be represented: reported with its reason, never altered."""
 
@@ -131,7 +140,7 @@ class UnsupportedForm:
     kind: Literal["unsupported"] = "unsupported"
 
 
-Form: TypeAlias = TableForm | ViewForm | DictionaryForm | UnsupportedForm
+Form: TypeAlias = TableForm | ViewForm | DictionaryForm | FunctionForm | UnsupportedForm
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
+from aaiclick.catalog.calls import renamed_calls
 from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import DictionaryForm, Form, Settings, TableForm
 from aaiclick.catalog.render import HIDDEN
@@ -38,6 +39,7 @@ def make(scratch: Scratch, sql: str, replay: bool = False, inside: bool = False)
     mean scratch's own objects.
     """
     settings: dict[str, str | int] = {**scratch.settings, "flatten_nested": 0 if replay else 1}
+    sql = sql if replay else renamed_calls(sql, scratch.functions)
     try:
         yield Command(sql, settings=settings, database=scratch.database if inside else None)
     except StatementError as error:

@@ -19,7 +19,7 @@ from functools import lru_cache
 
 from aaiclick.catalog.cursor import Cursor
 from aaiclick.catalog.engine_clauses import read_engine, table_form
-from aaiclick.catalog.forms import ColumnForm, ConstraintForm, DictionaryForm, Form, IndexForm, Settings, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.forms import ColumnForm, ConstraintForm, DictionaryForm, Form, FunctionForm, IndexForm, Settings, TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.render import engine_tail
 from aaiclick.catalog.tokens import Tokens, grouped, identifier, split_top, unquote
 from aaiclick.specs.quoting import quote_name, quote_string
@@ -60,7 +60,7 @@ def normal_form(form: Form) -> Form:
             return dataclasses.replace(form, columns=columns, inner=engine_tail(normal(inner_form(form))) if form.inner else "")
         case DictionaryForm():
             return dataclasses.replace(form, clauses=tuple(sorted(form.clauses)))
-        case UnsupportedForm():
+        case FunctionForm() | UnsupportedForm():
             return form
 
 

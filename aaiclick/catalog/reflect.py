@@ -6,13 +6,14 @@ import dataclasses
 
 from aaiclick.catalog.column_clauses import read_settings
 from aaiclick.catalog.cursor import Cursor
-from aaiclick.catalog.forms import Catalog, ColumnForm, DictionaryForm, Form, ProjectionForm, Settings, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.forms import Catalog, ColumnForm, DictionaryForm, Form, FunctionForm, ProjectionForm, Settings, TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.normal import inner_form, normal
 from aaiclick.catalog.reflect_engine import reflect_engine, setting_values
 from aaiclick.catalog.render import has_hidden
 from aaiclick.catalog.tokens import Tokens, unquote
 from aaiclick.errors import SpecError, UnsupportedObjectError
 from aaiclick.specs.columns import Column, ColumnFields, Constraint, Index, Projection
+from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema, SchemaObject
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, DictionaryFields, MaterializedView, View
@@ -50,6 +51,8 @@ def reflect_object(form: Form) -> SchemaObject:
                 return _view(form)
             case DictionaryForm():
                 return _dictionary(form)
+            case FunctionForm():
+                return Function(form.name, form.text.partition(" AS ")[2])
             case UnsupportedForm():
                 raise UnsupportedObjectError(form.name, form.reason)
     except SpecError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from aaiclick.catalog.forms import ColumnForm, DictionaryForm, Form, IndexForm, Settings, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.forms import ColumnForm, DictionaryForm, Form, FunctionForm, IndexForm, Settings, TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.tokens import TokenError, Tokens, identifier
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.specs.quoting import is_bare, quote_string
@@ -44,6 +44,8 @@ def statement(form: Form, database: str, name: str, if_not_exists: bool = False)
             columns = ", ".join(attribute_form_sql(column) for column in form.columns)
             clauses = " ".join(f"{word} {text}" if word == "PRIMARY KEY" else f"{word}({text})" for word, text in form.clauses)
             return f"CREATE DICTIONARY {where} ({columns}) {clauses}{_comment(form.comment)}"
+        case FunctionForm():
+            return form.text
         case UnsupportedForm():
             raise UnsupportedObjectError(form.name, form.reason)
 
@@ -126,7 +128,7 @@ def target_parts(to: str) -> tuple[str | None, str]:
 
 def has_hidden(form: Form) -> bool:
     """True where the engine printed ``[HIDDEN]`` in place of a secret (comments do not count)."""
-    if isinstance(form, UnsupportedForm):
+    if isinstance(form, UnsupportedForm | FunctionForm):
         return HIDDEN in form.text
     return HIDDEN in statement(_without_comments(form), "", "")
 

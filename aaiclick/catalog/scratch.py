@@ -80,13 +80,14 @@ PERMISSIVE: tuple[str, ...] = (
 class Scratch:
     """``database`` holds the scratch objects; ``settings`` go with every statement that creates one.
 
-    ``prefix`` is put before each name where the database is not scratch's own.
+    ``prefix`` is put before each name where the database is not scratch's own. ``functions``: names of stand-ins for SQL functions.
     """
 
     database: str
     nonce: str
     prefix: str = ""
     settings: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
+    functions: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def name(self, wanted: str) -> str:
         """The scratch object's name for an object called ``wanted``: the same, as far as a file may be called so."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaiclick.catalog.forms import Catalog, DictionaryForm, LiveObject, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.forms import Catalog, DictionaryForm, FunctionForm, LiveObject, TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.instantiate import instantiable, make, names_in
 from aaiclick.catalog.render import attribute_form_sql, column_form_sql, form_sql, local_family
 from aaiclick.catalog.scratch import Scratch
@@ -79,7 +79,7 @@ def source_sql(scratch: Scratch, live: LiveObject) -> str:
             clauses = {**dict(live.form.clauses), "SOURCE": "NULL()"}
             kept = [f"{word}({clauses[word]})" for word in ("SOURCE", "LIFETIME", "LAYOUT", "RANGE") if word in clauses]
             return f"CREATE DICTIONARY {scratch.sql_name(live.name)} ({attributes}) PRIMARY KEY {clauses['PRIMARY KEY']} {' '.join(kept)}"
-        case ViewForm() | UnsupportedForm():
+        case ViewForm() | FunctionForm() | UnsupportedForm():
             return ""
 
 

@@ -16,6 +16,7 @@ from aaiclick.specs.ddl import (
     projection_sql,
 )
 from aaiclick.specs.engines import Engine
+from aaiclick.specs.functions import Function, create_function_sql, function_order
 from aaiclick.specs.quoting import qualified, quote_name
 from aaiclick.specs.schema import Schema, SchemaObject
 from aaiclick.specs.tables import Table
@@ -44,7 +45,8 @@ def in_order(schema: Schema) -> tuple[SchemaObject, ...]:
     names = {item.name: re.compile(rf"(?<![A-Za-z0-9_]){re.escape(item.name)}(?![A-Za-z0-9_])") for item in schema.objects}
     needs = {item.name: {name for name, word in names.items() if name != item.name and word.search(_refers(item))} for item in schema.objects}
     ordered: list[SchemaObject] = []
-    left = list(schema.objects)
+    # Whatever may call a function comes behind it.
+    left: list[SchemaObject] = [*function_order(schema.functions), *(item for item in schema.objects if not isinstance(item, Function))]
     while left:
         waiting = {item.name for item in left}
         chosen = next((item for item in left if not needs[item.name] & waiting), left[0])
@@ -62,7 +64,7 @@ def _refers(item: SchemaObject) -> str:
             return f"{item.query} {item.to or ''} {item.refresh or ''}"
         case Dictionary():
             return item.source
-        case TableFamily():
+        case TableFamily() | Function():
             return ""
         case Table():
             expressions = [text for column in item.columns for text in (column.default, column.materialized, column.alias) if text]
@@ -88,6 +90,8 @@ def _create(item: SchemaObject, database: str | None) -> str:
         case Dictionary():
             sql = _lines(create_dictionary_sql(item, place), [column_sql(column) for column in item.columns])
             name = f"DICTIONARY {qualified(place, item.name)}"
+        case Function():
+            return create_function_sql(item)
         case TableFamily():
             return ""
     return sql if database is not None else sql.replace(name, name.replace(qualified(place, item.name), quote_name(item.name)), 1)

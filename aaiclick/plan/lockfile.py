@@ -24,12 +24,12 @@ from typing import Literal, TypeAlias, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from aaiclick.catalog.forms import DictionaryForm, TableForm, ViewForm
+from aaiclick.catalog.forms import DictionaryForm, FunctionForm, TableForm, ViewForm
 from aaiclick.errors import MigrationError
 
 LOCK_FILE = "schema.lock.json"
 LOCK_FORMAT = 1
-LockedForm: TypeAlias = TableForm | ViewForm | DictionaryForm
+LockedForm: TypeAlias = TableForm | ViewForm | DictionaryForm | FunctionForm
 Variables: TypeAlias = Mapping[str, Mapping[str, tuple[str, ...]]]
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
 
@@ -130,6 +130,7 @@ def _adapters() -> tuple[TypeAdapter[_LockFile], dict[str, TypeAdapter[LockedFor
         "table": TypeAdapter[LockedForm](TableForm),
         "view": TypeAdapter[LockedForm](ViewForm),
         "dictionary": TypeAdapter[LockedForm](DictionaryForm),
+        "function": TypeAdapter[LockedForm](FunctionForm),
     }
     return TypeAdapter(_LockFile), forms
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from aaiclick.catalog.canonical import canonical_forms, canonical_tables
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
+from aaiclick.catalog.functions import with_stand_ins
 from aaiclick.catalog.render import has_hidden, scratch_unfit
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.errors import MigrationError
@@ -17,6 +18,7 @@ from aaiclick.plan.creates import create_tables
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.families import family_tables
 from aaiclick.plan.feeds import require_aggregates
+from aaiclick.plan.functions import plan_functions
 from aaiclick.plan.hints import Hints
 from aaiclick.plan.memo import Memo
 from aaiclick.plan.model import Step
@@ -52,6 +54,10 @@ def basis_of(catalog: Catalog) -> str:
 def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Planned]:
     """Everything between the catalogue and the declaration. Scratch is only opened where a declared object is there already."""
     require_aggregates(schema)
+    functions = yield from plan_functions(schema)
+    if functions.changed:
+        hints = replace(hints, known={})  # forms that were written down have the former bodies in them
+    forms_of: dict[str, Form] = dict(functions.forms or {})
     sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog, hints)) is not None}
     _check_sources(schema.name, sources)
     missing = [table for table in schema.tables if table.name not in sources]
@@ -63,7 +69,7 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
     # The engine says whether the types of an aggregate are right.
     if not sources and not present and not families and not any(isinstance(item, AggregateView) for item in others):
         fresh = create_order(others, catalog)
-        return Planned((*created, *fresh, *dropped), (), {})
+        return Planned((*functions.steps, *created, *fresh, *dropped), (), forms_of)
 
     def body(scratch: Scratch) -> Routine[Planned]:
         tables = dict(sources)
@@ -79,9 +85,14 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
         ordered = sorted(found, key=lambda step: step.optional)
         required = [step for step in ordered if not step.optional]
         optional = [step for step in ordered if step.optional]
-        return Planned((*created, *required, *replaced, *optional, *dropped), tuple(notes), forms, targets)
+        return Planned((*functions.steps, *created, *required, *replaced, *optional, *dropped), tuple(notes), {**forms, **forms_of}, targets)
 
-    return (yield from with_scratch(body, fallback=catalog.database))
+    def inside(scratch: Scratch) -> Routine[Planned]:
+        if not functions.changed:
+            return (yield from body(scratch))
+        return (yield from with_stand_ins(scratch, functions.changed, body))
+
+    return (yield from with_scratch(inside, fallback=catalog.database))
 
 
 def _check_sources(schema: str, sources: Mapping[str, LiveObject]) -> None:

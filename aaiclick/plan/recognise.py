@@ -41,6 +41,7 @@ class Recognition:
 
 def recognise(live: Mapping[str, Form], lock: Lock) -> Recognition:
     """Find the version of ``live`` (objects by name; those that no version declares are ignored)."""
+    lock = _of_the_database(lock)
     newest: Mapping[str, LockedForm] = lock.versions[-1].forms if lock.versions else {}
     matches = {name: _matching(name, live.get(name), lock) for name in lock.names}
     # An object that the newest version has given up concerns nobody, whatever became of it.
@@ -56,6 +57,12 @@ def recognise(live: Mapping[str, Form], lock: Lock) -> Recognition:
     if whole:
         return Recognition(max(whole), matches)
     return Recognition(_lowest(lock, matches), matches, mixed=True)
+
+
+def _of_the_database(lock: Lock) -> Lock:
+    """Without functions: they are the server's, and say nothing of a database."""
+    versions = (replace(locked, forms={name: form for name, form in locked.forms.items() if form.kind != "function"}) for locked in lock.versions)
+    return replace(lock, versions=tuple(versions))
 
 
 def differences(live: Form | None, released: LockedForm, variables: Mapping[str, tuple[str, ...]] | None = None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from aaiclick.specs.engines import MergeTree as MergeTree
 from aaiclick.specs.engines import ReplacingMergeTree as ReplacingMergeTree
 from aaiclick.specs.engines import SummingMergeTree as SummingMergeTree
 from aaiclick.specs.engines import VersionedCollapsingMergeTree as VersionedCollapsingMergeTree
+from aaiclick.specs.functions import Function as Function
 from aaiclick.specs.migrations import Migration as Migration
 from aaiclick.specs.migrations import Rebuild as Rebuild
 from aaiclick.specs.schema import Schema as Schema

@@ -12,11 +12,12 @@ from typing_extensions import Unpack
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
+from aaiclick.specs.functions import Function
 from aaiclick.specs.migrations import Migration
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
 
-SchemaObject = Table | MaterializedView | View | Dictionary | TableFamily
+SchemaObject = Table | MaterializedView | View | Dictionary | TableFamily | Function
 FINGERPRINT_FORMAT = 1
 
 
@@ -71,6 +72,11 @@ class Schema(Spec):
     def tables(self) -> tuple[Table, ...]:
         """The declared tables, in order of declaration."""
         return tuple(item for item in self.objects if isinstance(item, Table))
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """The declared functions, in order of declaration."""
+        return tuple(item for item in self.objects if isinstance(item, Function))
 
     def get(self, name: str) -> SchemaObject | None:
         """The object of that name."""

@@ -1,0 +1,97 @@
+"""SQL functions as the engine keeps them, and stand-ins for those that are about to change.
+
+The engine writes a function's body into whatever is created. So a declaration that uses a function which is missing, or another one yet,
+is made in scratch with a stand-in under a name of the run's own: the outcome is what it will be, and the live function is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from aaiclick.catalog.calls import renamed_calls
+from aaiclick.catalog.fingerprint import text_digest
+from aaiclick.catalog.forms import FunctionForm
+from aaiclick.catalog.instantiate import formatted
+from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Scratch
+from aaiclick.errors import PlanError, SpecError, StatementError
+from aaiclick.routine import Clock, Command, Interruption, Query, Routine, text
+from aaiclick.specs.functions import Function, create_function_sql
+from aaiclick.specs.quoting import quote_name
+
+T = TypeVar("T")
+_DENIED = 497
+_LIVE = (
+    "SELECT name, create_query FROM system.functions WHERE origin = 'SQLUserDefined'"
+    " AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name) ORDER BY name"
+)
+
+
+def read_functions(names: Iterable[str]) -> Routine[dict[str, FunctionForm]]:
+    """Those of the functions that are there."""
+    rows = yield Query(_LIVE, {"names": ",".join(name.encode().hex() for name in sorted(set(names)))})
+    return {text(row[0]): FunctionForm(text(row[0]), text(row[1])) for row in rows}
+
+
+def function_form(function: Function) -> Routine[FunctionForm]:
+    """The engine's text of a declared function. Raises ``SpecError`` where it is none."""
+    try:
+        return FunctionForm(function.name, (yield from formatted(create_function_sql(function))))
+    except StatementError as error:
+        raise SpecError(f"function {function.name}", error.message) from None
+
+
+def function_stamp(functions: Sequence[Function]) -> Routine[str]:
+    """Names the state of declared functions; '' where none is declared."""
+    if not functions:
+        return ""
+    found = yield from read_functions(function.name for function in functions)
+    return text_digest({name: form.text for name, form in found.items()})
+
+
+def with_stand_ins(scratch: Scratch, functions: Sequence[Function], body: Callable[[Scratch], Routine[T]]) -> Routine[T]:
+    """Run ``body`` with a scratch place in which these functions are as declared; the stand-ins are gone afterwards, also when it fails."""
+    names = {function.name: f"{PREFIX}{scratch.nonce}_{number}" for number, function in enumerate(functions)}
+    made: list[str] = []
+    try:
+        for function in functions:
+            stand_in = Function(names[function.name], renamed_calls(function.body, names))
+            try:
+                yield Command(create_function_sql(stand_in))
+            except StatementError as error:
+                if error.code == _DENIED:
+                    raise PlanError(f"function {function.name}: this user may not create functions: {error.message}") from error
+                raise SpecError(f"function {function.name}", error.message) from None
+            made.append(stand_in.name)
+        result = yield from body(replace(scratch, functions=names))
+    except (Exception, Interruption):
+        yield from _drop(made, quiet=True)
+        raise
+    yield from _drop(made)
+    return result
+
+
+def sweep_stand_ins() -> Routine[None]:
+    """Drop stand-ins that a killed run left more than an hour ago."""
+    seconds = float((yield Clock())[0][0] or 0)
+    rows = yield Query(
+        "SELECT name FROM system.functions WHERE origin = 'SQLUserDefined' AND startsWith(name, {prefix:String}) ORDER BY name", {"prefix": PREFIX}
+    )
+    yield from _drop([name for name in (text(row[0]) for row in rows) if _made(name) < seconds - STALE_SECONDS])
+
+
+def _made(name: str) -> int:
+    try:
+        return int(name[len(PREFIX) : len(PREFIX) + 8], 16)
+    except ValueError:
+        return 0
+
+
+def _drop(names: Sequence[str], quiet: bool = False) -> Routine[None]:
+    for name in names:
+        try:
+            yield Command(f"DROP FUNCTION IF EXISTS {quote_name(name)}")
+        except StatementError:
+            if not quiet:
+                raise

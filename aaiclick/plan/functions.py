@@ -1,0 +1,50 @@
+"""Functions come before everything that may use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import FunctionForm
+from aaiclick.catalog.functions import function_form, read_functions
+from aaiclick.plan.hazards import Hazard
+from aaiclick.plan.model import Step
+from aaiclick.plan.work import CreateWork, ReplaceWork
+from aaiclick.routine import Routine
+from aaiclick.specs.functions import Function, calls, create_function_sql, function_order
+from aaiclick.specs.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFunctions:
+    """``changed``: those that give something else than what the server has now, because they or what they call are missing or differ."""
+
+    steps: tuple[Step, ...] = ()
+    forms: Mapping[str, FunctionForm] | None = None
+    changed: tuple[Function, ...] = ()
+
+
+def plan_functions(schema: Schema) -> Routine[PlannedFunctions]:
+    """Compare them by the engine's own text. Functions of the server that are not declared are nobody's business here."""
+    declared = function_order(schema.functions)
+    if not declared:
+        return PlannedFunctions()
+    live = yield from read_functions(function.name for function in declared)
+    forms: dict[str, FunctionForm] = {}
+    steps: list[Step] = []
+    changed: list[Function] = []
+    for function in declared:
+        form = yield from function_form(function)
+        forms[function.name] = form
+        if function.name not in live:
+            sql = create_function_sql(function)
+            steps.append(Step(f"{function.name}:create", function.name, "function is missing", "create", [sql], CreateWork(sql)))
+        elif live[function.name] != form:
+            sql = create_function_sql(function, replace=True)
+            what = "the function is the server's: whatever calls it, in any database, gets other values from then on"
+            hazard = Hazard("changes-values", what, f"change-function {function.name}")
+            steps.append(Step(f"{function.name}:replace", function.name, "definition differs", "replace", [sql], ReplaceWork((sql,)), (hazard,)))
+        elif not any(calls(function.body, other.name) for other in changed):
+            continue
+        changed.append(function)
+    return PlannedFunctions(tuple(steps), forms, tuple(changed))

@@ -1,0 +1,53 @@
+"""SQL functions of the user: ``CREATE FUNCTION name AS (x, y) -> x * y``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from aaiclick.errors import SpecError
+from aaiclick.specs.base import Spec
+from aaiclick.specs.quoting import quote_name
+
+
+class Function(Spec):
+    """A function of the whole server, not of one database; ``body`` is its lambda: ``(price, amount) -> price * amount``.
+
+    ClickHouse writes the body in the place of each call when a table or view is made, so an object that was made with another body keeps
+    that until it is changed itself.
+    """
+
+    noun: ClassVar[str] = "function"
+    name: str
+    body: str
+
+    def __init__(self, name: str, body: str) -> None:
+        self._construct(name, {"name": name, "body": body})
+        if not name.strip():
+            raise SpecError("function", "the name is empty")
+        if "->" not in body:
+            raise SpecError(f"function {name}", "its body is a lambda, such as x -> x + 1")
+
+
+def create_function_sql(function: Function, replace: bool = False) -> str:
+    """CREATE FUNCTION, or CREATE OR REPLACE FUNCTION."""
+    return f"CREATE {'OR REPLACE ' if replace else ''}FUNCTION {quote_name(function.name)} AS {function.body}"
+
+
+def calls(text: str, name: str) -> bool:
+    """Whether an expression may call the function."""
+    return re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}`?\s*\(", text) is not None
+
+
+def function_order(functions: Sequence[Function]) -> tuple[Function, ...]:
+    """Each behind those that it calls. ``SpecError`` names a circle: the engine would take it, and never end."""
+    ordered: list[Function] = []
+    waiting = list(functions)
+    while waiting:
+        ready = next((item for item in waiting if not any(calls(item.body, other.name) for other in waiting)), None)
+        if ready is None:
+            raise SpecError(f"function {waiting[0].name}", f"these functions call each other in a circle: {', '.join(sorted(item.name for item in waiting))}")
+        waiting.remove(ready)
+        ordered.append(ready)
+    return tuple(ordered)
