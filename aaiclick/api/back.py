@@ -145,13 +145,13 @@ def _used(rows: Sequence[KeptRow], last: Hop) -> tuple[KeptRow, ...]:
 def _left(found: Survey, kept: _Kept, covered: Sequence[Hop]) -> Left:
     listed = transitions(covered)
     restored: dict[str, int] = {}
-    for table, rows in (*kept.behind.items(), *kept.begun.items()):
+    for table, rows in kept.behind.items():
         used = _used(rows, covered[-1])
         made = made_by(used[-1], listed) if used else None
         if used:
             restored[table] = listed.index(made) if made is not None else 0
-    # Of those that were put in place by a run that was killed while it cleaned up nothing more is known than that it had come so far.
-    restored |= {table: 0 for table, rows in kept.begun.items() if not _used(rows, covered[-1])}
+    # The oldest of the tables that these were made of may be dropped already: they are where they should be.
+    restored |= dict.fromkeys(kept.begun, 0)
     return left_behind(listed, restored, found.catalog)
 
 

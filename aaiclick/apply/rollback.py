@@ -49,6 +49,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
         yield from undo_quietly(database, mark, error)
         raise
     end = yield from finish(database, mark, late_filler(job), options)
+    # The oldest first: the others are found from the table that was replaced now, where a run is killed in between.
     for name in found.used:
         yield from drop_table(database, name)
     return Done(rows + between + since + end.rows, end.kept, (*notes, *end.notes))
