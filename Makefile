@@ -1,7 +1,8 @@
 PYTHON ?= python
 ENGINES ?= .engines
-# ClickHouse 25.8 and 24.8
+# ClickHouse 25.8 and 24.8; 23.10, which is only read
 CHDB = 3.7.2 3.0.1
+READING = 1.4.1
 SPACE := $(subst ,, )
 .DEFAULT_GOAL := help
 .PHONY: bench check engines fmt help lint proof test type
@@ -13,11 +14,12 @@ check: lint type test ## everything that has to pass before a commit
 
 engines: ## the main job and the corpus on older ClickHouse releases (older chdb wheels behind the test server)
 	rm -f .engine-counts
-	for chdb in $(CHDB); do \
+	for chdb in $(CHDB) $(READING); do \
 		"$(ENGINES)/$$chdb/bin/python" -c "import chdb" 2>/dev/null \
 			|| { $(PYTHON) -m venv "$(ENGINES)/$$chdb" && "$(ENGINES)/$$chdb/bin/pip" install -q "chdb==$$chdb"; } || exit 1; \
 	done
 	AAICLICK_ENGINE_COUNTS="$(CURDIR)/.engine-counts" AAICLICK_ENGINES="$(subst $(SPACE),:,$(CHDB:%=$(ENGINES)/%/bin/python))" \
+		AAICLICK_READING_ENGINES="$(READING:%=$(ENGINES)/%/bin/python)" \
 		$(PYTHON) -m pytest tests/acceptance -m engines -n 2 --timeout 600 -r fE
 	$(PYTHON) -m tests.acceptance.counts .engine-counts
 	rm -f .engine-counts

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.catalog.canonical import clone
-from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
+from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, TableForm
 from aaiclick.catalog.normal import normal
 from aaiclick.catalog.render import has_hidden
 from aaiclick.catalog.scratch import Scratch
@@ -35,13 +35,16 @@ from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.quoting import quote_name, quote_string
 from aaiclick.specs.tables import Table
 
+OLDEST_THAT_CHANGES = (24, 8)
+"""The oldest release on which the corpus went from one definition to another with every row; older ones are read, and get what is missing."""
+
 
 def make_case(
     catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableForm, target: Target, rebuild: Rebuild | None, declared: Table | None = None
 ) -> Routine[TableCase]:
     """Gather what the strategies need about one table."""
     changes = diff_table(form, target)
-    if any(isinstance(change, ChangeDefault | RetypeColumn) for change in changes):
+    if not _too_old(catalog.server) and any(isinstance(change, ChangeDefault | RetypeColumn) for change in changes):
         absent = yield from absent_parts(catalog.database, live)
         changes = yield from _unpinned(diff_table(form, target, absent))
 
@@ -87,10 +90,21 @@ def plan_table(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     """The steps of one table: what is required first, then the optional clean-ups. ``data_name`` is where the rows are now (another
     name where the table is renamed by an earlier step)."""
     found: list[Step] = []
+    too_old = _too_old(case.server)
+    if too_old:
+        return (steps.impossible_step(case, case.changes, too_old),) if case.changes or case.forced else ()
     if case.changes or case.forced:
         found.extend((yield from _required(case, data_name)))
     found.extend((yield from _surplus(case)))
     return tuple(found)
+
+
+def _too_old(server: ServerFacts) -> str:
+    """Why a table is not changed on this server; '' where that has been shown (docs/compatibility.md)."""
+    if server.version >= OLDEST_THAT_CHANGES:
+        return ""
+    oldest = ".".join(str(part) for part in OLDEST_THAT_CHANGES)
+    return f"tables that hold another definition are changed from ClickHouse {oldest} on, and this server is {server.version_text}: upgrade the server"
 
 
 def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:

@@ -1,6 +1,7 @@
 """Older ClickHouse releases for the suite: older chdb wheels behind the test server (``make engines`` installs them).
 
-``AAICLICK_ENGINES`` lists Python executables that have another chdb, separated by colons.
+``AAICLICK_ENGINES`` lists Python executables that have another chdb, separated by colons; ``AAICLICK_READING_ENGINES`` those whose chdb
+lacks system tables without which nothing is changed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ from aaiclick.testing.engine import fresh_name
 from tests.acceptance.counts import note
 from tests.cases.runner import REPLAY, statements
 
-PYTHONS = [python for python in os.environ.get("AAICLICK_ENGINES", "").split(":") if python]
+
+def _listed(variable: str) -> list[str]:
+    return [python for python in os.environ.get(variable, "").split(":") if python]
+
+
+PYTHONS, READING = _listed("AAICLICK_ENGINES"), _listed("AAICLICK_READING_ENGINES")
 _SET = re.compile(r"SET ((?:\w+ = \d+(?:, )?)+); ")
 
 

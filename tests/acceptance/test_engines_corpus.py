@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from aaiclick import Policy, Schema, ensure_schema
+from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
+from aaiclick.catalog.reflect import reflect_table
 from aaiclick.clients.opening import open_url
+from aaiclick.errors import AaiclickError
 from aaiclick.routine import run
-from aaiclick.testing.engine import fresh_name
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+from tests.acceptance.counts import reason
 from tests.acceptance.old_engines import PYTHONS, OldEngine
 from tests.cases.pairs import check_pair
 from tests.cases.runner import clean, declaration, five_checks, prepare
@@ -43,6 +49,40 @@ def test_tables_there_and_back(old_engine: OldEngine, databases: list[str]) -> N
         connection.close()
     for name, error in created.items():
         old_engine.note("table", name, str(error or ""))
+
+
+def test_what_a_release_does_not_know_is_refused_with_its_reason(
+    old_engine: OldEngine, databases: list[str], aaiclick_engine: EmbeddedEngine, aaiclick_database: str
+) -> None:
+    """Declared on a newer release, one table for each reason: the plan is refused in the server's words, and nothing is changed."""
+    old, new = open_url(old_engine.server.url), open_url(aaiclick_engine.url)
+    client = old_engine.client(databases[0])
+    try:
+        told: dict[str, str] = {}
+        for name, error in create_tables(old, databases[0]).items():
+            if error is not None:
+                told.setdefault(reason(str(error)).partition(" (code")[0], name)
+        create_tables(new, aaiclick_database)
+        catalog = run(read_catalog(aaiclick_database), new)
+        assert len(told) > 5
+        for words, name in told.items():
+            form = catalog.objects[name].form
+            assert isinstance(form, TableForm)
+            old_engine.command(f"CREATE TABLE {databases[1]}.{name} (c1 UInt8) ENGINE = MergeTree ORDER BY c1")
+            before = old_engine.command(f"SHOW CREATE TABLE {databases[1]}.{name}")
+            schema = Schema("app", version=1, objects=[reflect_table(replace(form, name=name))])
+            with pytest.raises(AaiclickError) as caught:
+                ensure_schema(client, schema, database=databases[1], policy=Policy.everything())
+            assert f"table {name}: " in str(caught.value)
+            # Of several settings that it does not know a server names the first, and declared ones are sorted.
+            said = reason(f"Code: 0. DB::Exception: {str(caught.value).partition(': ')[2]}")
+            assert said.startswith(words.partition("'")[0]), caught.value
+            assert old_engine.command(f"SHOW CREATE TABLE {databases[1]}.{name}") == before
+        assert sorted(old_engine.command(f"SELECT name FROM system.tables WHERE database = '{databases[1]}'").split()) == sorted(told.values())
+    finally:
+        client.close()
+        old.close()
+        new.close()
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair["id"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Schema, Table
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, validate_schema
 from aaiclick.api.survey import survey
 from aaiclick.catalog.forms import ServerFacts
-from aaiclick.errors import StatementError, UsageError
+from aaiclick.errors import AaiclickError, StatementError, UsageError
 from aaiclick.routine import Command, Query, Routine, run
 
 SCHEMA = Schema("app", version=1, objects=[Table("t", [Column("a", "UInt8")], engine=MergeTree(order_by=["a"]))])
@@ -42,3 +43,15 @@ def test_a_refused_question_is_blamed_on_the_version_only_where_it_is_too_old(
     monkeypatch.setattr("aaiclick.api.survey.server_facts", facts)
     with pytest.raises(error, match="the oldest that is supported is 23.10: upgrade the server" if error is UsageError else "Missing columns"):
         run(survey(SCHEMA, "db"), Refusing())
+
+
+def test_a_release_on_which_no_change_was_shown_is_read_and_filled_but_not_changed(aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aaiclick.plan.tables.OLDEST_THAT_CHANGES", (99, 1))
+    assert [step.strategy for step in ensure_schema(aaiclick_client, SCHEMA).steps] == ["create"]
+    assert validate_schema(aaiclick_client, SCHEMA).in_sync
+    wider = Schema("app", version=2, objects=[Table("t", [Column("a", "UInt16"), Column("b", "UInt8")], engine=MergeTree(order_by=["a"]))])
+    (step,) = plan_schema(aaiclick_client, wider).steps
+    assert step.change == "column b is missing; column a: type UInt8 -> UInt16"
+    with pytest.raises(AaiclickError, match=r"changed from ClickHouse 99\.1 on, and this server is \d+\.\d+.*: upgrade the server"):
+        ensure_schema(aaiclick_client, wider, policy=Policy.everything())
+    assert aaiclick_client.query("SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = 't'").result_rows == [("a", "UInt8")]
