@@ -21,11 +21,12 @@ from aaiclick.apply.leftovers import clean_leftovers
 from aaiclick.apply.lock_state import former_holders
 from aaiclick.apply.mark import find_marks
 from aaiclick.apply.options import ApplyOptions
-from aaiclick.apply.overview import overview
+from aaiclick.apply.overview import Overview, overview
 from aaiclick.apply.owner import Owner
 from aaiclick.apply.reattach import reattach
 from aaiclick.apply.record_cache import CacheEntry, update_cache, write_cache
 from aaiclick.apply.records import Record, append, ensure_tables
+from aaiclick.apply.resume import abandon, abandon_quietly
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.functions import sweep_stand_ins
 from aaiclick.catalog.read import read_catalog
@@ -181,23 +182,40 @@ def _apply(run: Run, database: str, planned: Surveyed | None, nonce: str, starte
         keep_old_seconds=int(run.policy.keep_old.total_seconds()),
         writers_stopped=_allowed_tables(run.policy, "writers-stopped"),
         closed=_allowed_tables(run.policy, "keep-writers-out"),
+        reapplied=_allowed_tables(run.policy, "reapply-deletes"),
+        patient=_allowed_tables(run.policy, "wait-for-deletes"),
     )
     ours = yield from overview(database, absent)
     if ours.remains:
         # First of all what a killed run left: until then the tables look neither like before nor like after.
-        yield from clean_leftovers(database, options)
+        done = yield from clean_leftovers(database, options, resume=True)
+        options = replace(options, waiting=frozenset(each.object for each in done if each.action == "waiting"))
+    try:
+        return (yield from _plan_and_carry_out(run, database, planned, nonce, started, options, ours, empty=bool(absent) and not ours.known))
+    except Exception:
+        yield from abandon_quietly(database, options)
+        raise
+
+
+def _plan_and_carry_out(
+    run: Run, database: str, planned: Surveyed | None, nonce: str, started: float, options: ApplyOptions, ours: Overview, *, empty: bool
+) -> Routine[Report]:
+    """The rest, with what may wait of a killed copy (``options.waiting``): gone on with, or undone."""
+    if ours.remains:
         yield from finish_feeds(database, options)
         yield from sweep_stale_scratch(database, embedded=run.embedded, ended=partial(_ended, database, nonce))
         yield from drop_expired(database)
     if run.schema.functions:
         yield from sweep_stand_ins()
-    found = yield from survey(run.schema, database, run.policy.allowed, recorded=ours.recorded, empty=bool(absent) and not ours.known)
+    found = yield from survey(run.schema, database, run.policy.allowed, recorded=ours.recorded, empty=empty)
     if found.ahead:
+        yield from abandon(database, options)
         return _ahead(found, (yield from _now()) - started)
     if planned is None or basis_of(found.catalog) != planned.plan.basis or _differs(found, planned.survey):
         planned = yield from make_plan(found)
     site = Site(database, nonce, options, str(run.owner), run.library, run.policy.allowed)
     carried = yield from carry_out(planned, lambda each: gate(each, run.policy), site)
+    yield from abandon(database, options)
     planned = replace(carried.first, plan=replace(carried.first.plan, notes=carried.last.plan.notes))
     verdict, outcomes = carried.verdict, carried.outcomes
     catalog = yield from read_catalog(database, tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects})))

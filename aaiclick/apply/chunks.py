@@ -13,6 +13,8 @@ SMALL_ROWS = 1_000_000
 SMALL_BYTES = 64 << 20
 MOST_PARTS = 1000
 """Parts in one chunk; their names stand in the statement."""
+MOST_CHUNKS = 256
+"""Chunks of a large table: each is a staging table until the copy is complete, so chunks grow with the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,22 @@ class Chunk:
         return not any(part.masked for part in self.parts)
 
 
-def cut(parts: Iterable[Part], *, rows: int, size: int, ordered: bool) -> tuple[Chunk, ...]:
+def cut(parts: Iterable[Part], *, rows: int, size: int, ordered: bool, between: Iterable[Part] = ()) -> tuple[Chunk, ...]:
     """Chunks of at most ``rows`` rows and ``size`` bytes (a single part may exceed both).
 
     In the order of partitions (``inserts`` says how a chunk is read); ``ordered``: by block number across partitions, because the order
-    of rows decides which of them survives.
+    of rows decides which of them survives. No chunk then reaches over a part of ``between`` (those that other chunks hold).
     """
     copied = [part for part in parts if not part.patch]
     if ordered:
-        return _pack(sorted(copied, key=lambda part: (part.first, part.last)), rows, size)
+        return tuple(chunk for run in _runs(copied, between) for chunk in _pack(run, rows, size))
     return tuple(chunk for half in _halves(copied) for chunk in _pack([part for group in half for part in group], rows, size))
+
+
+def bounds(parts: Iterable[Part], rows: int, size: int) -> tuple[int, int]:
+    """``rows`` and ``size`` of a chunk, or what a table of these parts needs for ``MOST_CHUNKS`` of them."""
+    listed = list(parts)
+    return max(rows, sum(part.rows for part in listed) // MOST_CHUNKS), max(size, sum(part.bytes for part in listed) // MOST_CHUNKS)
 
 
 def inserts(chunk: Chunk) -> tuple[tuple[Part, ...], ...]:
@@ -54,6 +62,18 @@ def inserts(chunk: Chunk) -> tuple[tuple[Part, ...], ...]:
     large, small = _halves(chunk.parts)
     packed = _pack([part for group in small for part in group], SMALL_ROWS, sys.maxsize)
     return (*(tuple(group) for group in large), *(run.parts for run in packed))
+
+
+def _runs(parts: Iterable[Part], between: Iterable[Part]) -> list[list[Part]]:
+    """In the order of blocks, cut where a part of ``between`` lies."""
+    runs: list[list[Part]] = [[]]
+    marked = [(part, True) for part in parts] + [(part, False) for part in between]
+    for part, wanted in sorted(marked, key=lambda pair: (pair[0].first, pair[0].last, pair[0].partition)):
+        if wanted:
+            runs[-1].append(part)
+        elif runs[-1]:
+            runs.append([])
+    return runs
 
 
 def _halves(parts: Iterable[Part]) -> tuple[list[list[Part]], list[list[Part]]]:

@@ -1,34 +1,34 @@
-"""Copying the rows of parts into another table, chunk by chunk, in memory that does not grow with the table."""
+"""Copying the rows of parts into staging tables, chunk by chunk, in memory that does not grow with the table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from aaiclick.apply.chunks import Chunk, cut, inserts, sequences
+from aaiclick.apply.chunks import Chunk, inserts, sequences
 from aaiclick.apply.identity import Part, Physical, parts
-from aaiclick.apply.mutations import mutations, now
+from aaiclick.apply.mutations import mutations
 from aaiclick.apply.names import staging_table
 from aaiclick.apply.options import Site
 from aaiclick.apply.projection import Projected
-from aaiclick.apply.staging import create_from, move_all, staging_form
+from aaiclick.apply.staging import create_from, staging_form, write_filled
 from aaiclick.apply.statements import COPY, MEMORY_LIMIT, SMALL_BLOCKS, Sent, drop_table, merged
+from aaiclick.apply.stock import Filled, sources
 from aaiclick.apply.verify import differing, mismatch, sums
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
-from aaiclick.events import Progress
 from aaiclick.plan.work import RebuildWork
-from aaiclick.routine import Command, Emit, Routine
+from aaiclick.routine import Command, Routine
 from aaiclick.specs.quoting import qualified, quote_name, quote_string
 
 
 class SourceChanged(ApplyError):  # noqa: N818 - reads as a sentence
-    """Rows of the old table were deleted or changed while they were copied: the copy has to begin again."""
+    """Rows of the old table were deleted or changed while they were copied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """A copy under way. ``source`` is the old storage under the name it has now; ``known`` are the mutations and patch parts it had at the
-    beginning; ``numbers`` counts staging tables."""
+    beginning; ``numbers`` counts staging tables; ``digest`` names the copy."""
 
     site: Site
     work: RebuildWork
@@ -37,6 +37,7 @@ class Job:
     known: frozenset[str]
     numbers: Iterator[int]
     started: float
+    digest: str = ""
 
     def staging(self) -> str:
         """The name of the next staging table."""
@@ -50,44 +51,17 @@ def changes(table: Physical) -> Routine[frozenset[str]]:
     return frozenset([each.id for each in listed] + [part.name for part in present if part.patch])
 
 
-def require_unchanged(job: Job, copied: Sequence[Part]) -> Routine[tuple[Part, ...]]:
-    """The parts of the source now. Raises SourceChanged where rows of it were deleted or changed since the beginning, or where a part that
-    is being ``copied`` (or was) is not there any more."""
-    for mutation in (yield from mutations(job.site.database, job.source.name)):
-        if mutation.id not in job.known or not mutation.done:
-            raise SourceChanged(f"{job.work.table}: rows were changed while they were copied ({mutation.command})")
-    present = yield from parts(job.source)
-    if any(part.patch and part.name not in job.known for part in present):
-        raise SourceChanged(f"{job.work.table}: rows were updated while they were copied")
-    active = {part.name for part in present}
-    gone = [part.name for part in copied if part.name not in active]
-    if gone:
-        raise SourceChanged(f"{job.work.table}: {len(gone)} parts vanished while they were copied ({', '.join(gone[:3])})")
-    return present
+def fill_chunk(job: Job, chunk: Chunk) -> Routine[Filled]:
+    """A staging table that holds a chunk and says so. Raises VerificationError, SourceChanged (then it is gone again)."""
+    staging, rows = yield from fill(job, chunk)
+    filled = Filled(staging, job.source.uuid, job.digest, sources(chunk.parts), rows)
+    yield from write_filled(job.site.database, filled, job.work.form, rows)
+    yield from job.site.options.journal.note("chunk-filled", {"staging": staging, "source": job.source.uuid, "rows": rows})
+    return filled
 
 
-def copy_parts(job: Job, listed: Sequence[Part], target: str, before: Sequence[Part]) -> Routine[int]:
-    """Copy parts of the source into ``target``; the rows it wrote. ``before``: what was copied already."""
-    written, done = 0, sum(part.rows for part in before)
-    total = done + sum(part.rows for part in listed)
-    chunks = cut(listed, rows=job.site.options.chunk_rows, size=job.site.options.chunk_bytes, ordered=job.work.ordered)
-    for chunk in chunks:
-        staging, rows = yield from fill(job, chunk, (*before, *listed))
-        yield from job.site.options.journal.note("chunk-filled", {"staging": staging, "source": job.source.uuid, "rows": rows})
-        yield from move_all(job.site.database, staging, target)
-        yield from job.site.options.journal.note("chunk-moved", {"staging": staging, "source": job.source.uuid, "rows": rows})
-        yield from drop_table(job.site.database, staging)
-        written += rows
-        done += chunk.rows
-        yield Emit(Progress(job.work.table, "copy", done, total, (yield from now()) - job.started))
-    return written
-
-
-def fill(job: Job, chunk: Chunk, still: Sequence[Part] = ()) -> Routine[tuple[str, int]]:
-    """Fill a new staging table with a chunk and compare it; its name and rows. Raises VerificationError, SourceChanged.
-
-    ``still``: other parts that have to be there yet (those of the chunks before and after it), so that a copy in vain ends early.
-    """
+def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
+    """Fill a new staging table with a chunk and compare it; its name and rows. Raises VerificationError, SourceChanged."""
     slow = False
     while True:
         staging = job.staging()
@@ -103,7 +77,11 @@ def fill(job: Job, chunk: Chunk, still: Sequence[Part] = ()) -> Routine[tuple[st
         # Some blocks may be in already: a new staging table, never the same one again.
         yield from drop_table(job.site.database, staging)
         slow = True
-    return staging, (yield from _compare(job, chunk, still, staging, slow))
+    try:
+        return staging, (yield from _compare(job, chunk, staging, slow))
+    except SourceChanged:
+        yield from drop_table(job.site.database, staging)
+        raise
 
 
 def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[None]:
@@ -119,7 +97,7 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
         yield Command(sql, settings=merged(settings, size), long=True)
 
 
-def _compare(job: Job, chunk: Chunk, still: Sequence[Part], staging: str, slow: bool) -> Routine[int]:
+def _compare(job: Job, chunk: Chunk, staging: str, slow: bool) -> Routine[int]:
     """Rows in staging, once both sides were found equal."""
     source, target = qualified(job.site.database, job.source.name), qualified(job.site.database, staging)
     checked = [column for column in job.columns if column.checked] if job.site.options.verify else []
@@ -132,8 +110,11 @@ def _compare(job: Job, chunk: Chunk, still: Sequence[Part], staging: str, slow: 
     names: tuple[str, ...] = ()
     if expected != found and expected.rows == found.rows:
         names = yield from differing(source, where, target, job.columns, settings)
-    # Asked last: parts that are still there now were there all the time.
-    yield from require_unchanged(job, [*chunk.parts, *still])
+    # Asked last: parts that are still there now were there all the time, with nothing more that changes their rows.
+    present = {part.name: part.content for part in (yield from parts(job.source))}
+    gone = [part.name for part in chunk.parts if present.get(part.name) != part.content]
+    if gone:
+        raise SourceChanged(f"{job.work.table}: rows were deleted or changed while they were copied ({len(gone)} parts: {', '.join(gone[:3])})")
     if expected != found:
         raise mismatch(job.work.table, chunk.partitions, expected, found, names)
     if chunk.exact and not job.work.where and expected.rows != chunk.rows:

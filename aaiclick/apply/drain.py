@@ -1,7 +1,8 @@
 """Waiting for inserts that began before an exchange or a fence.
 
 EXCHANGE never waits for a running INSERT: it resolved its table before, and its rows land in the old storage whenever it ends. Every
-INSERT is waited for, whatever table it names: through a materialized view it may write into any.
+INSERT is waited for, whatever table it names: through a materialized view it may write into any. A lightweight UPDATE is one of them: it
+inserts patch parts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from aaiclick.specs.quoting import quote_string
 
 _POLL = 0.02
 _LONGEST_POLL = 1.0
-_WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush') AND query_id != queryID()"
+_WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update') AND query_id != queryID()"
 
 
 def running_inserts() -> Routine[tuple[str, ...]]:

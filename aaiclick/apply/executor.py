@@ -17,6 +17,7 @@ from aaiclick.apply.mutations import now
 from aaiclick.apply.options import ApplyOptions, Done, Site, StepOutcome
 from aaiclick.apply.rebuild import apply_rebuild
 from aaiclick.apply.replace import apply_replace
+from aaiclick.apply.resume import keep_wanted
 from aaiclick.apply.sql import apply_sql
 from aaiclick.apply.statements import system_merges
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
@@ -47,6 +48,7 @@ def apply_steps(plan_steps: Sequence[Step], database: str, nonce: str, options: 
     connection raises OutcomeUnknownError or ConnectionFailed as it came.
     """
     chosen = options if options is not None else ApplyOptions()
+    yield from keep_wanted(plan_steps, database, chosen)
     saved = sorted({step.work.table for step in plan_steps if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl})
     held = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
     for table in saved:

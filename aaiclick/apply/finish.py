@@ -81,11 +81,10 @@ def _late(database: str, mark: Mark, old: Physical, fill: Filler, options: Apply
             # Compared before the mark said so. What is not in it any more was moved: never filled again.
             if mark.filled in (yield from physicals(database, (mark.filled,))):
                 yield from move_all(database, mark.filled, mark.table)
+                yield from drop_table(database, mark.filled)
             mark = yield from update_mark(
                 database, replace(mark, high=mark.filled_high, rows=mark.rows + mark.filled_rows, filled="", filled_high=-1, filled_rows=0)
             )
-        for leftover in (yield from stagings(database, mark.table)):
-            yield from drop_table(database, leftover)
         present = yield from parts(old)
         late = [part for part in present if part.last > mark.high and not part.patch]
         if not late:

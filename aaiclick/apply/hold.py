@@ -58,6 +58,12 @@ def hold(table: Physical, seconds: float = 600.0) -> Routine[None]:
 
 def release(database: str, name: str, uuid: str, saved: Settings) -> Routine[None]:
     """Put the settings of a held table back, lift its fence and let merges go on."""
+    yield from restore_settings(database, name, uuid, saved)
+    yield from start_merges(database, name)
+
+
+def restore_settings(database: str, name: str, uuid: str, saved: Settings) -> Routine[None]:
+    """Lift the fence of a held table and put its settings back; merges that were stopped stay so."""
     table = yield from need(database, name, uuid)
     target = qualified(database, name)
     if FENCE in dict(_settings(table)):
@@ -69,7 +75,6 @@ def release(database: str, name: str, uuid: str, saved: Settings) -> Routine[Non
     unset = ", ".join(_present([key for key, value in saved if not value], table))
     if unset:
         yield from ddl(f"ALTER TABLE {target} RESET SETTING {unset}")
-    yield from start_merges(database, name)
 
 
 def start_merges(database: str, name: str) -> Routine[None]:

@@ -1,8 +1,8 @@
-"""What a dead run left behind: undone before its exchange, brought to its end after it."""
+"""What a dead run left behind: undone or gone on with before its exchange, brought to its end after it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,9 +11,10 @@ from aaiclick.apply.finish import Filler, finish
 from aaiclick.apply.hold import hold
 from aaiclick.apply.identity import Part, Physical, physical
 from aaiclick.apply.mark import Mark, find_marks
-from aaiclick.apply.names import parse_name
+from aaiclick.apply.names import label, parse_name
 from aaiclick.apply.options import ApplyOptions, Site
 from aaiclick.apply.rebuild import late_filler, make_job
+from aaiclick.apply.resume import suspend
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import ask, drop_table
 from aaiclick.apply.swap import swapped, undo
@@ -26,19 +27,21 @@ from aaiclick.routine import Emit, Nonce, Routine, number, text
 @dataclass(frozen=True, slots=True)
 class Leftover:
     """``object`` was 'undone' (the table is as it was before the run), 'finished' (the new table is in place, with ``rows`` late rows
-    brought across, the old one kept as ``kept``), 'dropped' (an empty scratch table) or 'left', with the reason."""
+    brought across, the old one kept as ``kept``), 'waiting' (a copy that may go on, if it is wanted), 'dropped' (an empty scratch table) or
+    'left', with the reason."""
 
     object: str
-    action: Literal["undone", "finished", "dropped", "left"]
+    action: Literal["undone", "finished", "waiting", "dropped", "left"]
     reason: str = ""
     rows: int = 0
     kept: str = ""
 
 
-def clean_leftovers(database: str, options: ApplyOptions | None = None) -> Routine[tuple[Leftover, ...]]:
+def clean_leftovers(database: str, options: ApplyOptions | None = None, *, resume: bool = False) -> Routine[tuple[Leftover, ...]]:
     """Put right what dead runs left in a database; nothing is there in the normal case (two cheap queries).
 
-    Only call it while holding the lease, after the statements of dead runs have ended. What may hold the only copy of rows and cannot be
+    ``resume``: copies that may go on are left waiting; who asks for that passes their tables on (``ApplyOptions.waiting``), and ends with
+    ``abandon``. Only call it while holding the lease, after the statements of dead runs have ended. What may hold the only copy of rows and cannot be
     explained is left, with a Note. Raises StatementError and, where a wait was too long, ApplyError; it can be called again then.
     """
     chosen = options if options is not None else ApplyOptions()
@@ -47,21 +50,22 @@ def clean_leftovers(database: str, options: ApplyOptions | None = None) -> Routi
         if isinstance(found, str):
             result.append(Leftover(found, "left", "its comment cannot be read: a newer version of aaiclick made it"))
             continue
-        result.append((yield from _settle(database, found, chosen)))
-    claimed = {leftover.object for leftover in result if leftover.action == "left"}
-    if not claimed:
-        result += yield from _unmarked(database)
+        result.append((yield from _settle(database, found, chosen, resume)))
+    if not any(leftover.action == "left" for leftover in result):
+        result += yield from _unmarked(database, {label(leftover.object) for leftover in result if leftover.action == "waiting"})
     for leftover in result:
         if leftover.action == "left":
             yield Emit(Note(f"{database}.{leftover.object}: {leftover.reason}. It is left as it is", "warning"))
     return tuple(result)
 
 
-def _settle(database: str, mark: Mark, options: ApplyOptions) -> Routine[Leftover]:
+def _settle(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> Routine[Leftover]:
     try:
         done = yield from swapped(database, mark)
     except ApplyError as error:
         return Leftover(mark.table, "left", str(error))
+    if not done and resume and (yield from suspend(database, mark)):
+        return Leftover(mark.table, "waiting")
     if not done:
         yield from undo(database, mark)
         return Leftover(mark.table, "undone")
@@ -97,7 +101,7 @@ def _never(old: Physical, late: Sequence[Part]) -> Routine[tuple[str, int]]:
     raise ApplyError(f"{old.name} was looked through already, but has {len(late)} new parts")
 
 
-def _unmarked(database: str) -> Routine[list[Leftover]]:
+def _unmarked(database: str, waiting: Collection[str]) -> Routine[list[Leftover]]:
     """Scratch tables that no mark explains: dropped where they are empty."""
     rows = yield from ask(
         "SELECT name, coalesce(total_rows, 0) FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '_aaiclick_') ORDER BY name",
@@ -106,7 +110,7 @@ def _unmarked(database: str) -> Routine[list[Leftover]]:
     found: list[Leftover] = []
     for name, count in rows:
         ours = parse_name(text(name))
-        if ours is None or ours.kind not in ("stage", "new"):
+        if ours is None or ours.kind not in ("stage", "new") or ours.label in waiting:
             continue
         if number(count):
             found.append(Leftover(text(name), "left", f"{number(count)} rows of an unknown run are in it, perhaps the only copy"))

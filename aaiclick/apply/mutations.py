@@ -34,6 +34,11 @@ class Mutation:
         match = re.match(r"Code: (\d+)", self.failure)
         return bool(self.failure) and (match is None or int(match.group(1)) not in _PASSING)
 
+    @property
+    def interrupted(self) -> bool:
+        """True where its last failure is that merges were stopped: it goes on when they are started."""
+        return self.failure.startswith("Code: 236.")
+
 
 def mutations(database: str, table: str) -> Routine[tuple[Mutation, ...]]:
     """All mutations the table remembers, oldest first."""
@@ -58,7 +63,7 @@ def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.
         if not pending:
             return None
         # Mutations of one table are carried out in order, so the first that fails holds up the rest.
-        failed = next((each for each in pending if each.failure), None)
+        failed = next((each for each in pending if each.failure and not each.interrupted), None)
         failing = failing + wait if failed is not None else 0.0
         if failed is not None and (failed.fails_on_data or failing >= stuck_seconds):
             return failed

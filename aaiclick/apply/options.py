@@ -37,17 +37,23 @@ class ApplyOptions:
     ``writers_stopped``: tables for which the caller vouches that nobody writes, so that work that needs a fence runs without one on
     servers that have none (``--allow 'writers-stopped <table>'``).
     ``closed``: tables of which writers may be refused for a whole copy, where deletes or updates have spoilt one
-    (``--allow 'keep-writers-out <table>'``). ``verify`` compares checksums of every chunk (counts are always compared). ``chunk_rows`` and
+    (``--allow 'keep-writers-out <table>'``); ``reapplied`` those of which they may be refused for the last chunks that deletes or updates
+    have changed (``--allow 'reapply-deletes <table>'``), ``patient`` those that are copied until there is a moment without any
+    (``--allow 'wait-for-deletes <table>'``). ``verify`` compares checksums of every chunk (counts are always compared). ``chunk_rows`` and
     ``chunk_bytes`` (on disk) bound what one staging table holds, except that a part is never split. ``copy_threads``: 0 leaves the number
     of threads to the server. ``drain_seconds`` limits the wait for inserts after the exchange, ``fence_seconds`` the same wait while writers are refused,
     ``mutation_seconds`` the wait for mutations of others (0: no limit), ``stuck_seconds`` how long a mutation may fail before it counts
-    as stuck. ``restarts``: how often a copy is begun again because rows were deleted or changed under it. ``disk_factor``: free space
+    as stuck. ``restarts``: how often chunks are filled anew because their rows were deleted or changed. ``disk_factor``: free space
     needed for a rebuild, as a multiple of the table's bytes. ``runner`` carries out the statements and the data move of a migration.
+    ``waiting``: tables with a killed rebuild that may go on.
     """
 
     keep_old_seconds: int = 0
     writers_stopped: frozenset[str] = frozenset()
     closed: frozenset[str] = frozenset()
+    reapplied: frozenset[str] = frozenset()
+    patient: frozenset[str] = frozenset()
+    waiting: frozenset[str] = frozenset()
     verify: bool = True
     chunk_rows: int = 5_000_000
     chunk_bytes: int = 1 << 30

@@ -67,13 +67,14 @@ def mentions(expression: str, name: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None or quote_name(name) in expression
 
 
-def column_types(table: Physical) -> Routine[dict[str, str]]:
-    """The types of a table's columns."""
+def column_types(table: Physical) -> Routine[tuple[dict[str, str], str]]:
+    """The types of a table's columns; and all that says how they are read, as one text."""
     rows = yield from ask(
-        "SELECT name, type FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String})",
+        "SELECT name, type, default_kind, default_expression FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String})"
+        " ORDER BY position",
         {"db": hexed(table.database), "name": hexed(table.name)},
     )
-    return {text(name): text(kind) for name, kind in rows}
+    return {text(row[0]): text(row[1]) for row in rows}, "\n".join("\t".join(map(text, row)) for row in rows)
 
 
 def volatile_columns(table: Physical) -> Routine[frozenset[str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aaiclick.apply.copy import copy_parts
+from aaiclick.apply.catch_up import copy_parts, copy_up
 from aaiclick.apply.fence import fence_supported, lift_fence
 from aaiclick.apply.finish import finish
 from aaiclick.apply.hold import FENCE, hold
@@ -19,7 +19,7 @@ from aaiclick.apply.kept import Kept
 from aaiclick.apply.look_back import Restore, kept_parts
 from aaiclick.apply.mark import new_mark, write_mark
 from aaiclick.apply.options import Done, Site
-from aaiclick.apply.rebuild import copy_up, late_filler, make_job, preflight, prepare, undo_quietly
+from aaiclick.apply.rebuild import late_filler, make_job, preflight, prepare, undo_quietly
 from aaiclick.apply.statements import ddl, drop_table, system_merges
 from aaiclick.apply.swap import exchange
 from aaiclick.errors import ApplyError, VerificationError
@@ -81,7 +81,7 @@ def _between(found: Restore, target: str, site: Site) -> Routine[int]:
         present = [part for part in (yield from parts(source)) if part.last <= each.kept.copied]
         if any(part.patch for part in present):
             raise ApplyError(f"{each.name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was changed")
-        written += yield from copy_parts(job, present, target, ())
+        written += yield from copy_parts(job, present, target)
     return written
 
 

@@ -1,26 +1,37 @@
-"""Staging tables: one for each chunk, filled, compared, then moved partition by partition.
+"""Staging tables: one for each chunk, filled and compared; when the copy is complete the new table takes their parts over by hard links.
 
-MOVE PARTITION takes the rows out of staging, so repeating it moves what is left and nothing twice (REPLACE PARTITION would throw away
-what another chunk put into the same partition).
+They are kept until the exchange is over, so that a chunk can be filled anew, and the new table put together again, up to the last moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from aaiclick.apply.chunks import SMALL_ROWS
 from aaiclick.apply.hold import ROOMY, STILL
 from aaiclick.apply.identity import need, parts
 from aaiclick.apply.names import label, parse_name
-from aaiclick.apply.sqltext import hexed
-from aaiclick.apply.statements import CREATE, ask, ddl, drop_table, merged, send
+from aaiclick.apply.sqltext import hexed, size_setting
+from aaiclick.apply.statements import CREATE, DDL, ask, ddl, drop_table, merged, send
+from aaiclick.apply.stock import Filled, body, read_filled
 from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.catalog.render import form_sql
 from aaiclick.errors import ApplyError
-from aaiclick.routine import Command, Routine, text
+from aaiclick.routine import Command, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_string
 
-_OWN: frozenset[str] = frozenset({"non_replicated_deduplication_window", "table_readonly", *(name for name, _ in STILL), *(name for name, _ in ROOMY)})
+_OWN: frozenset[str] = frozenset(
+    {
+        "non_replicated_deduplication_window",
+        "table_readonly",
+        # Block numbers of a staging table must not reach the new one: there they tell old rows from new ones.
+        "enable_block_number_column",
+        "enable_block_offset_column",
+        *(name for name, _ in STILL),
+        *(name for name, _ in ROOMY),
+    }
+)
 
 
 def staging_form(form: TableForm) -> TableForm:
@@ -29,14 +40,29 @@ def staging_form(form: TableForm) -> TableForm:
     return replace(form, settings=settings, comment="")
 
 
+def may_merge(form: TableForm) -> bool:
+    """Whether a merge leaves every row as it is: then a filled staging table may merge, as the new table would."""
+    return form.engine == "MergeTree" and not form.ttl and not any(column.ttl for column in form.columns)
+
+
 def create_from(form: TableForm, database: str, name: str, settings: Settings) -> Routine[None]:
     """Make a table of that form; one of that name is dropped first (its run is over, or it is this run's own)."""
     yield from drop_table(database, name)
     yield from send(Command(form_sql(form, database, name), settings=merged(CREATE, dict(settings)), database=database))
 
 
+def write_filled(database: str, filled: Filled, form: TableForm, rows: int) -> Routine[None]:
+    """Let a compared staging table say what it holds; from then on it is never filled again. ``rows`` were read."""
+    changes = [f"MODIFY COMMENT {quote_string(body(filled))}"]
+    if rows > SMALL_ROWS and may_merge(form):
+        changes.append(f"RESET SETTING {', '.join(name for name, _ in STILL if 'ttl' not in name)}")
+    sql = f"ALTER TABLE {qualified(database, filled.name)} {', '.join(changes)}"
+    yield from send(Command(sql, settings=merged(DDL, size_setting(sql))))
+
+
 def move_all(database: str, staging: str, target: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
-    """Move every partition of a staging table. Can be repeated after a crash at any point."""
+    """Move every partition of a staging table. Can be repeated after a crash at any point: MOVE PARTITION takes the rows out of staging,
+    so what is moved is never moved twice."""
     table = yield from need(database, staging)
     listed = sorted({part.partition for part in (yield from parts(table))})
     for partition in listed:
@@ -47,11 +73,40 @@ def move_all(database: str, staging: str, target: str, settings: Mapping[str, st
         raise ApplyError(f"{target}: {len(left)} parts stay in {staging} after they were moved. Run again")
 
 
-def stagings(database: str, table: str) -> Routine[tuple[str, ...]]:
-    """The staging tables that were made for a table of the user, of any run."""
+def attach_all(database: str, names: Sequence[str], target: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
+    """Add the parts of staging tables to a table of ours by hard links, in the order of the names. Not to be repeated."""
+    if not names:
+        return
     rows = yield from ask(
-        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '_aaiclick_stage_') ORDER BY name",
+        "SELECT DISTINCT table, partition_id FROM system.parts WHERE active AND rows > 0 AND database = unhex({db:String})"
+        " AND startsWith(table, '_aaiclick_stage_') ORDER BY table, partition_id",
         {"db": hexed(database)},
     )
-    found = [(text(row[0]), parse_name(text(row[0]))) for row in rows]
-    return tuple(name for name, ours in found if ours is not None and ours.label == label(table))
+    partitions: dict[str, list[str]] = {}
+    for name, partition in rows:
+        partitions.setdefault(text(name), []).append(text(partition))
+    for name in names:
+        for partition in partitions.get(name, ()):
+            attached = f"ATTACH PARTITION ID {quote_string(partition)} FROM {qualified(database, name)}"
+            yield from ddl(f"ALTER TABLE {qualified(database, target)} {attached}", settings)
+
+
+def stagings(database: str, table: str) -> Routine[tuple[str, ...]]:
+    """The staging tables that were made for a table of the user, of any run."""
+    return tuple(name for name, _ in (yield from stocked(database, table)))
+
+
+def stocked(database: str, table: str) -> Routine[tuple[tuple[str, Filled | None], ...]]:
+    """The staging tables of a table, and what those hold that were filled and hold as many rows as they did then."""
+    rows = yield from ask(
+        "SELECT name, comment, coalesce(total_rows, 0) FROM system.tables"
+        " WHERE database = unhex({db:String}) AND startsWith(name, '_aaiclick_stage_') ORDER BY name",
+        {"db": hexed(database)},
+    )
+    found: list[tuple[str, Filled | None]] = []
+    for name, comment, count in rows:
+        ours = parse_name(text(name))
+        if ours is not None and ours.label == label(table):
+            filled = read_filled(text(name), text(comment))
+            found.append((text(name), filled if filled is not None and filled.rows == number(count) else None))
+    return tuple(found)

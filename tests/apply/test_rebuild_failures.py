@@ -79,7 +79,7 @@ def test_a_null_is_not_turned_into_a_default(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    "marker", ["CREATE TABLE", "MODIFY SETTING max_bytes", "SYSTEM STOP MERGES", "INSERT INTO", "MOVE PARTITION", "table_readonly = 1", "EXCHANGE"]
+    "marker", ["CREATE TABLE", "MODIFY SETTING max_bytes", "SYSTEM STOP MERGES", "INSERT INTO", "ATTACH PARTITION", "table_readonly = 1", "EXCHANGE"]
 )
 @pytest.mark.parametrize("kind", [StatementError, OSError, ZeroDivisionError])
 def test_any_failing_statement(lab: Lab, marker: str, kind: type[Exception]) -> None:
@@ -129,12 +129,12 @@ def test_rows_deleted_during_the_copy_do_not_come_back(lab: Lab, change: str) ->
         # Merges are stopped, so the mutation has to wait for the rebuild to give way.
         other.connection.command(Command(change, settings={"mutations_sync": 0, "lightweight_deletes_sync": 0}, database=lab.database))
 
-    hook = Once(lambda sql: "MOVE PARTITION" in sql, delete)
+    hook = Once(lambda sql: "ATTACH PARTITION" in sql, delete)
     lab.apply(work, before=hook)
     other.close()
     expected = {"5": 299, "1": 200, "6": 299}[change[-1]]
     assert lab.value("SELECT count() FROM {db}.t") == expected
-    assert [event for event in lab.events if isinstance(event, Note) and "the copy begins again" in event.text]
+    assert [event for event in lab.events if isinstance(event, Note) and "copied again" in event.text]
     assert not lab.ours()
 
 
@@ -145,7 +145,7 @@ def test_rows_that_keep_being_deleted_end_the_attempts(lab: Lab) -> None:
 
     def delete(effect: Effect) -> None:
         nonlocal count
-        if isinstance(effect, Command) and "MOVE PARTITION" in effect.sql:
+        if isinstance(effect, Command) and "ATTACH PARTITION" in effect.sql:
             count += 1
             other.connection.command(Command(f"ALTER TABLE t DELETE WHERE k = {count}", settings={"mutations_sync": 0}, database=lab.database))
 
