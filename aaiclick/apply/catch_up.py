@@ -38,7 +38,8 @@ _OPEN = 2
 @dataclass(frozen=True, slots=True)
 class State:
     """How far a copy is. ``stock`` is filled, ``attached`` names what of it the new table has; ``passes`` were made, ``spoilt`` counts those
-    after which something had been deleted or changed (``dirty``: in the last one); ``closed``: the fence is up."""
+    after which something had been deleted or changed (``dirty``: in the last one); ``reached`` is the highest block number that a pass
+    was for; ``closed``: the fence is up."""
 
     mark: Mark
     stock: tuple[Filled, ...]
@@ -47,6 +48,7 @@ class State:
     passes: int = 0
     spoilt: int = 0
     dirty: bool = False
+    reached: int = -1
     closed: bool = False
 
 
@@ -68,8 +70,10 @@ def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, stoc
         if already is not None and (state.spoilt or not seen.known <= job.known):
             raise SourceChanged(f"{job.work.table}: rows were deleted or changed in the meantime. The table is as it was: run again")
         there, missing = covered(state.stock, seen.parts)
-        fresh = [part for part in missing if part.first > highest(there)]
-        if missing and (state.closed or len(fresh) < len(missing) or state.passes < _ROUNDS):
+        state = replace(state, reached=max(highest(there), state.reached))
+        # Only what came later may be left to the exchange; what a pass was for and is missing now was changed.
+        changed = any(part.first <= state.reached for part in missing)
+        if missing and (state.closed or changed or state.passes < _ROUNDS):
             if (yield from _has_to_close(job, state)):
                 yield from close(job.source, job.site.options)
                 state = replace(state, closed=True)
@@ -163,7 +167,7 @@ def _pass(job: Job, state: State, seen: Seen, there: Sequence[Part], missing: Se
             continue
         state = replace(state, stock=(*state.stock, filled), written=state.written + filled.rows)
         yield Emit(Progress(job.work.table, "copy", done, total, (yield from now()) - job.started))
-    return replace(state, passes=state.passes + 1, dirty=spoilt)
+    return replace(state, passes=state.passes + 1, dirty=spoilt, reached=max(state.reached, highest(missing)))
 
 
 def _current(chunk: Chunk, present: Sequence[Part]) -> Chunk:

@@ -121,11 +121,12 @@ def endless(number: int) -> str:
     return f"ALTER TABLE t DELETE WHERE k = {number}"
 
 
-def test_by_default_deletes_that_do_not_stop_end_the_run(lab: Lab) -> None:
+@pytest.mark.parametrize("rows", [50, 1000], ids=["chunks", "one-chunk"])
+def test_by_default_deletes_that_do_not_stop_end_the_run(lab: Lab, rows: int) -> None:
     make(lab)
     changes = Changes(lab, "ATTACH PARTITION", endless, most=1000)
     with pytest.raises(ApplyError, match=r"4 times in a row.*stop deletes and updates.*reapply-deletes t.*wait-for-deletes t.*keep-writers-out t"):
-        run(lab, changes, SMALL)
+        run(lab, changes, ApplyOptions(chunk_rows=rows))
     assert not lab.ours()
     assert lab.merging("t")
     assert lab.value("SELECT count() FROM {db}.t") == PARTS * 50 - changes.sent
