@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -39,7 +40,12 @@ from aaiclick.version import VERSION
 
 _UNDECLARED = re.compile(r"(.+): setting (\w+) = .+ is not declared \(left alone\)", re.DOTALL)
 _OURS = frozenset({NUMBERS, FENCE, *(name for name, _ in HELD)})
-_FORMS: TypeAdapter[dict[str, Form]] = TypeAdapter(dict[str, Form])
+
+
+@cache
+def _forms() -> TypeAdapter[dict[str, Form]]:
+    # Built on first use: a start with nothing to do has none.
+    return TypeAdapter(dict[str, Form])
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +224,13 @@ def spec_differences(found: Survey, forms: Mapping[str, Form]) -> tuple[str, ...
 
 def dump_forms(forms: Mapping[str, Form]) -> str:
     """Canonical forms as JSON, for the record."""
-    return _FORMS.dump_json(dict(sorted(forms.items())), exclude_defaults=True).decode()
+    return _forms().dump_json(dict(sorted(forms.items())), exclude_defaults=True).decode()
 
 
 def load_forms(recorded: str) -> dict[str, Form]:
     """What ``dump_forms`` wrote; empty where a later release wrote something else."""
     try:
-        return _FORMS.validate_json(recorded) if recorded else {}
+        return _forms().validate_json(recorded) if recorded else {}
     except ValidationError:
         return {}
 

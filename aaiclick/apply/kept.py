@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -69,7 +70,10 @@ class KeptRow:
     bytes: int
 
 
-_KEPT: TypeAdapter[Kept] = TypeAdapter(Kept)
+@cache
+def _adapter() -> TypeAdapter[Kept]:
+    # Built on first use: a start with nothing to do has none.
+    return TypeAdapter(Kept)
 
 
 def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
@@ -99,7 +103,7 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
         # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second, fence last.
         if f"{FENCE} = " in old.definition:
             yield from lift_fence(old)
-        yield from ddl(f"ALTER TABLE {qualified(old.database, old.name)} MODIFY COMMENT {quote_string(_KEPT.dump_json(kept).decode())}")
+        yield from ddl(f"ALTER TABLE {qualified(old.database, old.name)} MODIFY COMMENT {quote_string(_adapter().dump_json(kept).decode())}")
         yield from ddl(f"RENAME TABLE {qualified(old.database, old.name)} TO {qualified(old.database, name)}")
     if (yield from fence_supported()):
         yield from ddl(f"ALTER TABLE {qualified(old.database, name)} MODIFY SETTING {FENCE} = 1")
@@ -132,7 +136,7 @@ def numbered_tables(database: str) -> Routine[frozenset[str]]:
 def read_kept(comment: str) -> Kept | None:
     """What a kept table's comment says; None where it says something else."""
     try:
-        return _KEPT.validate_json(comment)
+        return _adapter().validate_json(comment)
     except ValidationError:
         return None
 

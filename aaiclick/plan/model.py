@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal, TypeAlias
 
 from pydantic import TypeAdapter
@@ -94,12 +95,12 @@ class Plan:
 
     def to_json(self) -> str:
         """JSON text that ``from_json`` reads back to an equal plan; statements that hold a secret are left out."""
-        return _PLAN.dump_json(replace(self, steps=tuple(_without_secrets(step) for step in self.steps)), indent=2).decode()
+        return _plan().dump_json(replace(self, steps=tuple(_without_secrets(step) for step in self.steps)), indent=2).decode()
 
     @staticmethod
     def from_json(text: str) -> Plan:
         """The plan that ``to_json`` wrote; ``pydantic.ValidationError`` where it is none."""
-        return _PLAN.validate_json(text)
+        return _plan().validate_json(text)
 
     def __str__(self) -> str:
         from aaiclick.plan.render import plan_text
@@ -117,4 +118,7 @@ def _without_secrets(step: Step) -> Step:
             return step
 
 
-_PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
+@cache
+def _plan() -> TypeAdapter[Plan]:
+    # Built on first use: a start with nothing to do has none.
+    return TypeAdapter(Plan)
