@@ -11,10 +11,12 @@ from aaiclick.catalog.forms import Catalog, ColumnForm, Form, TableForm, Unsuppo
 from aaiclick.catalog.instantiate import conceal, formatted, instantiable, make, masked, read_forms, sentence
 from aaiclick.catalog.render import form_sql, local_family, scratch_unfit
 from aaiclick.catalog.scratch import Scratch
+from aaiclick.catalog.tokens import split_top, unquote
 from aaiclick.errors import SpecError, StatementError, UnsupportedObjectError
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_table_sql, setting_literal
 from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.quoting import quote_string
 from aaiclick.specs.tables import Table
 
 __all__ = ["canonical_forms", "canonical_tables", "canonical_views", "clone"]
@@ -121,12 +123,12 @@ def _local(table: Table) -> Table:
 
 def _format_foreign(scratch: Scratch, table: Table, foreign: dict[str, TableForm], problems: list[Problem]) -> Routine[StatementError | None]:
     try:
-        written = yield from formatted(create_table_sql(table, scratch.database))
+        written = yield from formatted(create_table_sql(table, scratch.database, described=True))
     except StatementError as error:
         return error
     form = split_create(written, scratch.database)
     if isinstance(form, TableForm):
-        shown = yield from masked(create_table_sql(table, scratch.database))
+        shown = yield from masked(create_table_sql(table, scratch.database, described=True))
         hidden = split_create(shown, scratch.database) if shown else form
         concealed = conceal(form, hidden)
         foreign[table.name] = concealed if isinstance(concealed, TableForm) else form
@@ -157,6 +159,9 @@ def _typed(column: ColumnForm, made: TableForm) -> ColumnForm:
 
 
 def _hidden(form: TableForm, catalog: Catalog | None) -> TableForm:
+    if form.engine == "Alias":
+        # The engine quotes the names; formatting alone leaves them as they are.
+        form = dataclasses.replace(form, arguments=", ".join(quote_string(unquote(name)) for name in split_top(form.arguments)))
     live = catalog.get(form.name) if catalog is not None else None
     concealed = conceal(form, live.form if live is not None else None)
     return concealed if isinstance(concealed, TableForm) else form

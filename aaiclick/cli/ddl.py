@@ -7,6 +7,7 @@ from aaiclick.cli.declared import DEFAULT
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.frame import Frame
 from aaiclick.cli.options import Debug, Json, Names, Reference
+from aaiclick.specs.quoting import quote_name
 
 
 def ddl(*, json: Json = False, database: Names = None, schema: Reference = DEFAULT, debug: Debug = False) -> None:
@@ -29,5 +30,7 @@ def _ddl(frame: Frame) -> ExitCode:
         return ExitCode.DONE
     head = f"-- {declared.name} {declared.version_label}"
     texts = [f"{item.sql};" if item.sql else f"-- {item.kind} {item.object}: made at run time, never created here" for item in statements]
-    frame.output.sql("\n\n".join([head, *texts]))
+    # Names inside a query are looked up in the current database.
+    use = [f"USE {quote_name(frame.database)};"] if frame.database is not None else []
+    frame.output.sql("\n\n".join([head, *use, *texts]))
     return ExitCode.DONE

@@ -9,7 +9,7 @@ from aaiclick.catalog.instantiate import instantiable, masked
 from aaiclick.plan.model import Step
 from aaiclick.plan.work import CreateWork
 from aaiclick.routine import Routine
-from aaiclick.specs.ddl import create_settings, create_table_sql, setting_literal
+from aaiclick.specs.ddl import create_settings, create_table_sql, setting_literal, takes_its_columns
 from aaiclick.specs.engines import Engine
 from aaiclick.specs.tables import Table
 
@@ -17,7 +17,7 @@ from aaiclick.specs.tables import Table
 def create_tables(tables: Sequence[Table], catalog: Catalog) -> Routine[tuple[Step, ...]]:
     """One step for each. Where a definition may hold a secret the engine is asked how it would show it."""
     found: list[Step] = []
-    for table in tables:
+    for table in sorted(tables, key=takes_its_columns):  # behind those whose columns they take
         sql = create_table_sql(table, catalog.database)
         shown = sql
         if _reaches_out(table):
@@ -34,4 +34,4 @@ def _reaches_out(table: Table) -> bool:
     engine = table.engine
     if any(value is not None and setting_literal(value).startswith("disk") for name, value in engine.settings.items() if name == "disk"):
         return True
-    return isinstance(engine, Engine) and not instantiable(engine.name, engine.arguments)
+    return isinstance(engine, Engine) and not takes_its_columns(table) and not instantiable(engine.name, engine.arguments)

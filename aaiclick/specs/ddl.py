@@ -6,7 +6,7 @@ import re
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.columns import Column, Constraint, Index, Projection, SettingValue
-from aaiclick.specs.engines import Key, MergeTree
+from aaiclick.specs.engines import Engine, Key, MergeTree
 from aaiclick.specs.quoting import is_bare, qualified, quote_name, quote_string
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, View
@@ -118,8 +118,14 @@ def create_settings(table: Table) -> dict[str, str | int]:
     return {"flatten_nested": 0 if table.engine.settings.get("flatten_nested") in (0, False, "0") else 1}
 
 
-def create_table_sql(table: Table, database: str, name: str | None = None) -> str:
-    """CREATE TABLE, without IF NOT EXISTS: an object in the way is an error, never a silent success."""
+def takes_its_columns(table: Table) -> bool:
+    """True for an engine that shows the columns of another table, and refuses to be told them."""
+    return isinstance(table.engine, Engine) and table.engine.name == "Alias"
+
+
+def create_table_sql(table: Table, database: str, name: str | None = None, described: bool = False) -> str:
+    """CREATE TABLE, without IF NOT EXISTS: an object in the way is an error, never a silent success. ``described``: with its columns also
+    where the engine would refuse them, as the server shows the table."""
     elements = [
         *(column_sql(column) for column in table.columns),
         *(index_sql(index) for index in table.indexes),
@@ -127,7 +133,8 @@ def create_table_sql(table: Table, database: str, name: str | None = None) -> st
         *(projection_sql(projection) for projection in table.projections),
     ]
     comment = f" COMMENT {quote_string(table.comment)}" if table.comment else ""
-    return f"CREATE TABLE {qualified(database, name or table.name)} ({', '.join(elements)}) {engine_sql(table)}{comment}"
+    listed = f" ({', '.join(elements)})" if described or not takes_its_columns(table) else ""
+    return f"CREATE TABLE {qualified(database, name or table.name)}{listed} {engine_sql(table)}{comment}"
 
 
 def create_view_sql(view: View, database: str, name: str | None = None) -> str:

@@ -272,7 +272,9 @@ def test_ddl_needs_no_database(run: Run, script: Script) -> None:
     ran = run("ddl")
     assert ran.code == 0
     assert ran.stdout.startswith("-- oplog v5\n\nCREATE TABLE `operation_log` (\n    `id` UInt64 DEFAULT generateSnowflakeID(),\n")
-    assert "CREATE TABLE `app`.`task_logs` (" in run("ddl", "--database", "app").stdout
+    there = run("ddl", "--database", "app").stdout
+    assert there.startswith("-- oplog v5\n\nUSE `app`;\n\n")
+    assert "CREATE TABLE `app`.`task_logs` (" in there
     assert [item["object"] for item in run("ddl", "--json").document["statements"]] == ["operation_log", "task_logs"]
     assert script.asked == []
 

@@ -15,7 +15,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from pydantic import BaseModel, Field
 
-from aaiclick import Column, MergeTree, Schema, Table, ensure_schema, plan_schema, reflect_schema
+from aaiclick import Column, Engine, MergeTree, Schema, Table, ensure_schema, plan_schema, reflect_schema
 from aaiclick.errors import SpecError
 
 
@@ -230,3 +230,14 @@ def test_what_arrow_says_can_be_overruled_and_what_it_cannot_say_is_named() -> N
         Table.from_arrow(ARROW, "t", types={"y": "UInt8"})
     with pytest.raises(SpecError, match="column x: Variant has no counterpart in Arrow"):
         Table("t", [Column("x", "Variant(String, UInt8)")]).to_arrow()
+
+
+def test_an_alias_takes_its_columns_from_the_table_it_shows(aaiclick_client: Client) -> None:
+    alias = Table("shown", [Column("k", "UInt8")], engine=Engine("Alias", "t"))
+    declared = Schema("s", version=1, objects=[alias, Table("t", [Column("k", "UInt8")], engine=MergeTree(order_by="k"))])
+    report = ensure_schema(aaiclick_client, declared)
+    assert [step.object for step in report.steps] == ["t", "shown"]
+    assert report.steps[1].sql[0].endswith("`shown` ENGINE = Alias(t)")
+    aaiclick_client.command("INSERT INTO shown VALUES (1)")
+    assert aaiclick_client.query("SELECT k FROM t").result_rows == [(1,)]
+    assert plan_schema(aaiclick_client, declared).steps == ()
