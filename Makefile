@@ -37,7 +37,7 @@ lint: ## ruff, without changing a file
 
 proof: ## the long proofs: crash sweeps, kill -9, stampedes, writers; writes the table of docs/reliability.md
 	rm -f .proof-counts
-	AAICLICK_PROOF_COUNTS="$(CURDIR)/.proof-counts" $(PYTHON) -m pytest -p tests.reliability.proof_plugin -m proof -n 2 --timeout 1800; \
+	AAICLICK_PROOF_COUNTS="$(CURDIR)/.proof-counts" $(PYTHON) -m pytest -p tests.reliability.proof_plugin -m proof -n 3 --timeout 1800; \
 		ended=$$?; $(PYTHON) -m tests.reliability.counts .proof-counts --write docs/reliability.md; rm -f .proof-counts; exit $$ended
 
 test: ## the tests

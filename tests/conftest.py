@@ -26,9 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The workers of a run have it from the process that starts them. Proofs and benchmarks stay on the disk."""
+    """The workers of a run have it from the process that starts them. Benchmarks stay on the disk, and so do the proofs that are about it."""
     chosen = str(config.getoption("markexpr"))
-    if not hasattr(config, "workerinput") and all(f"not {kind}" in chosen for kind in ("bench", "proof")):
+    if not hasattr(config, "workerinput") and (chosen.strip() == "proof" or all(f"not {kind}" in chosen for kind in ("bench", "proof"))):
         made = use_ram_disk()
         if made is not None:
             config.add_cleanup(lambda: leave_ram_disk(made))

@@ -49,8 +49,10 @@ PARTS: tuple[Part, ...] = (
         120,
     ),
     Part("writers through an attach", (f"{_R}test_writers.py::test_writers_go_on_for_long[attach",), "every acknowledged row once", 120),
+    Part("views put in place, killed at every point", (f"{_R}test_feeds.py::test_killed",), _LOST, 60),
+    Part("writers while a view is put in place", (f"{_R}test_feeds.py::test_writers",), "every acknowledged row once", 90),
     Part("deletes during a rebuild", (f"{_R}test_writers.py::test_deletes", f"{_R}test_writers.py::test_keeping"), "none came back unsaid", 120),
-    Part("sweep over a jump with statements and a function", ("tests/migrations/test_killed.py",), _LOST, 100),
+    Part("sweep over a jump with statements and a function", ("tests/migrations/test_killed.py",), _LOST, 150),
     Part("`kill -9` in a function that moves rows", ("tests/migrations/test_kill9.py",), _LOST, 30),
     Part(
         "pairs of real schemas, forwards and backwards",
@@ -59,6 +61,7 @@ PARTS: tuple[Part, ...] = (
         1,
     ),
     Part("clauses of ClickHouse, one by one", ("tests/coverage/test_coverage.py::test_clause",), "carried out, or reported", 1),
+    Part("a family of 10,000 tables", ("tests/coverage/test_families.py",), "one plan, one progress, a way to go on", 100),
     Part("hostile names over HTTP", (f"{_R}test_hostile.py",), "every stage ran", 5),
 )
 OTHERS = Part("other proofs", (), "passed")

@@ -82,7 +82,7 @@ def test_killed_everywhere(name: str, aaiclick_engine: EmbeddedEngine) -> None:
     points = killed_at(aaiclick_engine, case, f"fed_{name}", None)
     for stop in range(points + 1):
         killed_at(aaiclick_engine, case, f"fed_{name}_{stop}", stop)
-    note("crash sweep, views put in place", cases=1, points=points + 1, kills=points + 1)
+    note("views put in place, killed at every point", cases=1, points=points + 1, kills=points + 1)
 
 
 def under_traffic(server: EngineServer, database: str, case: Feeding, *, rows: int, turns: int) -> None:
@@ -95,7 +95,7 @@ def under_traffic(server: EngineServer, database: str, case: Feeding, *, rows: i
     found = answers(server, database, case)
     assert found[0] == found[1]
     assert found[0].startswith(f"{rows + seen.acknowledged}\t")
-    note("writers while a view is put in place", rounds=turns, rows=seen.acknowledged, refusals=seen.refused, longest_wait_of_a_writer_s=seen.longest_wait)
+    note("writers while a view is put in place", rounds=turns, rows=seen.acknowledged, refusals=seen.refused, longest_wait_of_a_writer=seen.longest_wait)
 
 
 @pytest.mark.slow

@@ -52,7 +52,7 @@ def test_writers_go_on(kind: str, view: bool, aaiclick_server: EngineServer, aai
 @pytest.mark.parametrize("view", [False, True], ids=["alone", "view"])
 @pytest.mark.parametrize("kind", FORMS)
 def test_writers_go_on_for_long(kind: str, view: bool, aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
-    under_traffic(aaiclick_server, aaiclick_server_database, kind, view=view, turns=30, rows=200_000)
+    under_traffic(aaiclick_server, aaiclick_server_database, kind, view=view, turns=20, rows=200_000)
 
 
 def deleting(server: EngineServer, database: str, turns: int, policy: Policy = POLICY) -> int:
