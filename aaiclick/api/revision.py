@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aaiclick.api.declared_forms import declared_forms
-from aaiclick.errors import HistoryError, MigrationError, UsageError
+from aaiclick.errors import DuplicateVersionError, HistoryError, MigrationError, UsageError
 from aaiclick.plan.history_checks import check_released
 from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, read_lock, seal_of
 from aaiclick.plan.migration_files import Script, read_migrations
@@ -186,4 +186,5 @@ def _amend(error: HistoryError, lock: Lock | None) -> str:
     """The newest version may still be open; what is older was built upon."""
     newest = lock.versions[-1].version if lock is not None and lock.versions else 0
     named = f"version {newest} " in str(error) or f"version {newest}:" in str(error) or f"{newest:04d}_" in str(error)
-    return f" If version {newest} is not installed anywhere yet: aaiclick revision --amend" if newest and named else ""
+    amendable = newest and named and not isinstance(error, DuplicateVersionError)
+    return f" If version {newest} is not installed anywhere yet: aaiclick revision --amend" if amendable else ""

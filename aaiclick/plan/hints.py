@@ -27,7 +27,8 @@ class Hints:
     """``stages``: for each declared table what every version on the way does to it, oldest first. ``names``: the names that a declared
     table had before, newest first. ``explicit``: statements and functions in the order of their versions. ``former``: names of objects
     that earlier versions declared. ``promises``: for the label of each migration on the way the oldest code that runs on its result.
-    ``known``: canonical forms that this release wrote down for the very same declaration on this release of the server."""
+    ``known``: canonical forms that this release wrote down for the very same declaration on this release of the server. ``replaced``:
+    plain views that the plan itself brings to their declared form."""
 
     stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict[str, tuple[Stage, ...]])
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -35,6 +36,7 @@ class Hints:
     former: frozenset[str] = frozenset()
     promises: Mapping[int, int | None] = field(default_factory=dict[int, "int | None"])
     known: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
+    replaced: frozenset[str] = frozenset()
 
     def stages_of(self, table: str) -> tuple[Stage, ...]:
         """The stages of a declared table."""

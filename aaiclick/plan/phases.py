@@ -24,7 +24,8 @@ from aaiclick.plan.hints import Explicit, Hints
 from aaiclick.plan.history_checks import Released
 from aaiclick.plan.model import Step
 from aaiclick.plan.moves import made_by, moved_catalog, plan_moves, predicted
-from aaiclick.plan.planner import Planned, live_source, plan_objects
+from aaiclick.plan.phase_views import show_views
+from aaiclick.plan.planner import Planned, live_source, plain_views, plan_objects
 from aaiclick.plan.ttl_first import free_ttl, plan_unhurried, without_ttl
 from aaiclick.routine import Routine
 from aaiclick.specs.columns import Column
@@ -45,6 +46,9 @@ def _plan_explicit(schema: Schema, catalog: Catalog, hints: Hints, found: Releas
     """The first explicit part and what it relies on, then the rest."""
     first = hints.explicit[0]
     steps, notes, catalog, hints, blocked = yield from _expand(schema, catalog, hints, found, first)
+    shown = yield from show_views(schema, catalog, found, first)
+    steps, notes, catalog = [*steps, *shown.steps], [*notes, *shown.notes], shown.catalog
+    blocked = "; ".join(part for part in (blocked, shown.blocked) if part)
     moved = yield from plan_moves(first, catalog, hints, blocked)
     rest = replace(hints, explicit=hints.explicit[1:])
     following = moved_catalog(catalog, moved.tables)
@@ -71,7 +75,7 @@ def _expand(schema: Schema, catalog: Catalog, hints: Hints, found: Released, fir
         spec, taken, left = wanted
         sub = Schema(schema.name, objects=[spec])
         names = {spec.name: hints.names.get(table.declared.name, ()) if table.declared is not None else ()}
-        planned = yield from plan_objects(sub, catalog, Hints({spec.name: taken}, names, (), frozenset(), hints.promises))
+        planned = yield from plan_objects(sub, catalog, Hints({spec.name: taken}, names, (), frozenset(), hints.promises, plain_views(schema)))
         required = [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned.steps if not step.optional]
         notes += [note for note in planned.notes if "left alone" not in note]
         steps += required

@@ -66,6 +66,7 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
     families = [item for item in schema.objects if isinstance(item, TableFamily)]
     dropped = _dropped(schema, catalog, hints)
     present = [item for item in others if catalog.get(item.name) is not None]
+    hints = replace(hints, replaced=hints.replaced | plain_views(schema))
     # The engine says whether the types of an aggregate are right.
     if not sources and not present and not families and not any(isinstance(item, AggregateView) for item in others):
         fresh = create_order(others, catalog)
@@ -103,6 +104,12 @@ def _check_sources(schema: str, sources: Mapping[str, LiveObject]) -> None:
         if other != name:
             problem = f"is what {other} and {name} are both made from: rename it in one version, and declare another table of that name in a later one"
             raise MigrationError(f"{schema}: table {live.name}", problem)
+
+
+def plain_views(schema: Schema) -> frozenset[str]:
+    """The declared views without rows of their own. Each is analysed over the declared tables and replaced where it differs, so that the
+    definition that is live need not outlive a change of what it reads."""
+    return frozenset(item.name for item in schema.objects if isinstance(item, View))
 
 
 def live_source(table: Table, catalog: Catalog, hints: Hints | None = None) -> LiveObject | None:
@@ -147,7 +154,7 @@ def _plan_tables(
         notes.extend(f"{table.name}: {note}" for note in target.notes)
         rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None) if composed.rebuilds else None
         case = yield from make_case(catalog, scratch, live, again, target, rebuild, table)
-        planned = yield from plan_table(replace(case, memo=memo), data_name)
+        planned = yield from plan_table(replace(case, memo=memo, replaced=hints.replaced), data_name)
         found.extend(scripted_steps(planned, composed, hints.promises, frozenset(column.name for column in again.columns)))
     return found, dict[str, Form](forms)
 

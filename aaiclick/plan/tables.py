@@ -21,6 +21,7 @@ from aaiclick.plan.counting import countable, counted_rows
 from aaiclick.plan.dependents import broken_dependents
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.evaluate import evaluate_first
+from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.other_engines import can_be_staged, plan_other_engine, stand_in
 from aaiclick.plan.rehearsal import Stage, attempt
@@ -111,13 +112,24 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     if not can_be_staged(case):
         broken = yield from broken_dependents(replace(case, form=stand_in(case.form)), stand_in(case.target.form))
         return ((yield from plan_other_engine(case, broken)),)
-    found = Findings((yield from broken_dependents(case, case.target.form)))
+    found = yield from _dependents(case)
     if case.live.rows and not found.blocked:
         failing = (yield from evaluate_first(case, data_name)) if case.forced else ""
         # A filter that fails would only make the other counts fail, too.
-        found = Findings(failing) if failing else (yield from count_first(counted_rows(case, data_name), countable(case)))
+        counted = Findings(failing) if failing else (yield from count_first(counted_rows(case, data_name), countable(case)))
+        found = Findings(counted.blocked, (*found.hazards, *counted.hazards))
     made = yield from _cheapest(case, data_name, found.blocked)
     return (*made[:-1], replace(made[-1], hazards=(*made[-1].hazards, *found.hazards)))
+
+
+def _dependents(case: TableCase) -> Routine[Findings]:
+    """What would fail over the new form stands in the way, except views that the plan replaces: they only fail until then."""
+    broken = yield from broken_dependents(replace(case, replaced=frozenset()), case.target.form)
+    if not broken or not case.replaced:
+        return Findings(broken)
+    rest = yield from broken_dependents(case, case.target.form, "reread-rest")
+    gap = Hazard("readers-see-gap", f"from this step until it is replaced: {broken}")
+    return Findings(rest, () if rest else (gap,))
 
 
 def _cheapest(case: TableCase, data_name: str, blocked: str) -> Routine[tuple[Step, ...]]:
@@ -163,6 +175,7 @@ def _surplus(case: TableCase) -> Routine[tuple[Step, ...]]:
     """One optional step for each column that the code no longer declares."""
     if not case.target.surplus or not can_be_staged(case):
         return ()
+    case = replace(case, replaced=frozenset())  # a declared view may read a column that is no longer declared
     stage = yield from case.make_stage(case.target.form, "surplus")
     found: list[Step] = []
     for name in case.target.surplus:
