@@ -134,7 +134,7 @@ def _require_allowed(back: Back, way: Way) -> None:
         raise SchemaError(f"{back.schema.name} cannot go back to v{way.to}: {'; '.join(blocked)}. Nothing was changed: restore a backup")
     refused = [(key, words) for key, words in way.refusals if key not in back.allow]
     if refused:
-        command = "aaiclick rollback"
+        command = "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}"
         raise HazardNotAllowedError(back.schema.name, tuple(words for _, words in refused), tuple(key for key, _ in refused), command)
 
 
@@ -192,14 +192,21 @@ def _report(way: Way, seconds: float, *, done: bool, said: tuple[str, ...] = ())
         steps=way.steps if done else (),
         pending=() if done else way.steps,
         reasons=() if done else tuple(_reason(way, step.object) for step in way.steps),
-        notes=(*way.notes, *said),
+        notes=(*_partly(way, done=done), *way.notes, *said),
         in_sync=done,
         duration=seconds,
     )
 
 
+def _partly(way: Way, *, done: bool) -> tuple[str, ...]:
+    """What concerns no single table that comes back."""
+    tables = {restore.kept.table for restore in way.restores}
+    found = [(key, words) for key, words in way.refusals if key.partition(" ")[2] not in tables or key.startswith("partial ")]
+    return tuple(words if done else f"{words} (--allow '{key}')" for key, words in found)
+
+
 def _reason(way: Way, table: str) -> str:
-    words = [f"{words} (--allow '{key}')" for key, words in way.refusals if key.endswith(f" {table}")]
+    words = [f"{words} (--allow '{key}')" for key, words in way.refusals if key.partition(" ")[2] == table and not key.startswith("partial ")]
     words += [restore.blocked for restore in way.restores if restore.kept.table == table and restore.blocked]
     return "; ".join(words) or "not asked for: this is a dry run"
 

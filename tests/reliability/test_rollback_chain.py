@@ -115,6 +115,9 @@ def test_a_table_in_between_that_is_gone(place: Place) -> None:
         rollback_schema(place.client, V4, to=1)
     assert "the table from before v2 is not kept any more" in str(refused.value)
     assert "v2 is the oldest version of which everything that was replaced is kept: aaiclick rollback --to 2" in str(refused.value)
+    assert "To allow it: aaiclick rollback --to 1 --allow 'partial case'" in str(refused.value)
+    looked = rollback_schema(place.client, V4, to=1, dry_run=True)
+    assert [note for note in looked.notes if note.startswith("not put back: t: ") and note.endswith("(--allow 'partial case')")]
     assert rollback_schema(place.client, V4, to=2).to_version == 2
 
 

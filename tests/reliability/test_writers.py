@@ -52,7 +52,7 @@ def test_writers_go_on(kind: str, view: bool, aaiclick_server: EngineServer, aai
 @pytest.mark.parametrize("view", [False, True], ids=["alone", "view"])
 @pytest.mark.parametrize("kind", FORMS)
 def test_writers_go_on_for_long(kind: str, view: bool, aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
-    under_traffic(aaiclick_server, aaiclick_server_database, kind, view=view, turns=20, rows=200_000)
+    under_traffic(aaiclick_server, aaiclick_server_database, kind, view=view, turns=10, rows=200_000)
 
 
 def deleting(server: EngineServer, database: str, turns: int, policy: Policy = POLICY) -> int:
@@ -121,9 +121,9 @@ def test_where_writers_may_be_kept_out_the_copy_gets_through(aaiclick_server: En
 
 @pytest.mark.proof
 def test_deletes_do_not_come_back_for_long(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
-    deleting(aaiclick_server, aaiclick_server_database, 20)
+    deleting(aaiclick_server, aaiclick_server_database, 10)
 
 
 @pytest.mark.proof
 def test_keeping_writers_out_for_long(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
-    assert deleting(aaiclick_server, aaiclick_server_database, 20, POLICY.allow("keep-writers-out t")) == 0
+    assert deleting(aaiclick_server, aaiclick_server_database, 10, POLICY.allow("keep-writers-out t")) == 0
