@@ -119,7 +119,11 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
         counted = Findings(failing) if failing else (yield from count_first(counted_rows(case, data_name), countable(case)))
         found = Findings(counted.blocked, (*found.hazards, *counted.hazards))
     made = yield from _cheapest(case, data_name, found.blocked)
-    return (*made[:-1], replace(made[-1], hazards=(*made[-1].hazards, *found.hazards)))
+    return (*made[:-1], _with(made[-1], found.hazards))
+
+
+def _with(step: Step, hazards: tuple[Hazard, ...]) -> Step:
+    return replace(step, hazards=(*step.hazards, *hazards))
 
 
 def _dependents(case: TableCase) -> Routine[Findings]:
@@ -149,12 +153,33 @@ def _cheapest(case: TableCase, data_name: str, blocked: str) -> Routine[tuple[St
     if not case.forced:
         attach = yield from propose_attach(case)
         if attach is not None:
-            return (steps.attach_step(case, attach, case.changes, blocked),)
+            behind = yield from _left_behind(case, data_name)
+            return (_with(steps.attach_step(case, attach, case.changes, blocked), behind),)
     rebuild = yield from propose_rebuild(case)
     if rebuild.work is not None:
         pinned = yield from _pin(case, data_name)
-        return (*pinned, steps.rebuild_step(case, rebuild.work, case.changes, blocked))
+        behind = yield from _left_behind(case, data_name)
+        return (*pinned, _with(steps.rebuild_step(case, rebuild.work, case.changes, blocked), behind))
     return (steps.impossible_step(case, case.changes, "; ".join(part for part in (refusal, rebuild.refusal) if part)),)
+
+
+def _left_behind(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
+    """A new table takes over the active parts. Those that somebody detached stay in the old one's directory, and go with it; what the
+    server itself put aside (it gives a reason) is nobody's."""
+    try:
+        rows = yield Query(
+            "SELECT count(), min(name) FROM system.detached_parts WHERE database = {database:String} AND table = {table:String} AND reason = ''",
+            {"database": case.database, "table": data_name},
+        )
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return ()
+    count = number(rows[0][0])
+    if not count:
+        return ()
+    message = f"{count:,} detached parts of {data_name} (such as {text(rows[0][1])}) are not carried over: they go when the old table is dropped"
+    return (Hazard("loses-rows", message, f"leave-detached-parts {case.live.name}"),)
 
 
 def _pin(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
