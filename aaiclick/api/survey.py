@@ -16,7 +16,7 @@ from aaiclick.apply.ledger import Account, read_ledger
 from aaiclick.apply.mark import Mark, find_marks
 from aaiclick.apply.names import RECORDS
 from aaiclick.apply.record_cache import CacheEntry, parse_cache
-from aaiclick.apply.records import Record, read_latest
+from aaiclick.apply.records import Record, once_declared, read_latest
 from aaiclick.apply.way_back import NUMBERS
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, TableForm
@@ -50,7 +50,8 @@ def _forms() -> TypeAdapter[dict[str, Form]]:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What is there. ``record`` is the last transition of the schema, None where there is none."""
+    """What is there. ``record`` is the last transition of the schema, None where there is none. ``forgotten``: objects that earlier versions
+    declared here, and that are there still."""
 
     schema: Schema
     catalog: Catalog
@@ -58,6 +59,7 @@ class Survey:
     released: Released
     live: LiveVersion
     ledger: Ledger = field(default_factory=Ledger)
+    forgotten: frozenset[str] = frozenset()
 
     @property
     def ahead(self) -> bool:
@@ -97,7 +99,21 @@ def survey(
     if pending_scripts(schema, known, live):
         ledger = yield from read_ledger(Account(catalog.database, schema.name, record.seq if record is not None else 0), catalog)
         ledger = replace(ledger, done=ledger.done | _skipped(known, ledger, skipped))
-    return Survey(schema, catalog, record, known, live, ledger)
+    forgotten: frozenset[str] = frozenset()
+    if record is not None:
+        catalog, forgotten = yield from _forgotten(schema, catalog, names)
+    return Survey(schema, catalog, record, known, live, ledger, forgotten)
+
+
+def _forgotten(schema: Schema, catalog: Catalog, asked: tuple[str, ...] | None) -> Routine[tuple[Catalog, frozenset[str]]]:
+    """What was declared once and is not any more is reported as long as it is there. ``asked``: the names that the catalogue was read
+    for; None where all were read."""
+    names = yield from once_declared(catalog.database, schema.name)
+    unread = names - frozenset(asked) if asked is not None else frozenset[str]()
+    if unread:
+        more = yield from read_catalog(catalog.database, tuple(sorted(unread)))
+        catalog = replace(catalog, objects={**catalog.objects, **more.objects})
+    return catalog, names & frozenset(catalog.objects)
 
 
 def _skipped(known: Released, ledger: Ledger, allowed: frozenset[str]) -> frozenset[str]:
@@ -145,7 +161,7 @@ def make_plan(found: Survey) -> Routine[Surveyed]:
     """Plan from what was found."""
     schema, catalog = found.schema, found.catalog
     hints = hints_of(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
-    hints = replace(hints, known=_written_down(found))
+    hints = replace(hints, known=_written_down(found), former=hints.former | found.forgotten)
     planned: Planned = yield from plan_phases(schema, catalog, hints, found.released)
     plan = Plan(
         schema=schema.name,

@@ -17,7 +17,19 @@ from aaiclick.errors import StatementError, UnsupportedObjectError
 from aaiclick.routine import Command, Query, Routine, Row, Scalar, number, text
 from aaiclick.specs.quoting import qualified, quote_string
 
-__all__ = ["CacheEntry", "Record", "append", "cache_comment", "ensure_tables", "history", "parse_cache", "read_latest", "update_cache", "write_cache"]
+__all__ = [
+    "CacheEntry",
+    "Record",
+    "append",
+    "cache_comment",
+    "ensure_tables",
+    "history",
+    "once_declared",
+    "parse_cache",
+    "read_latest",
+    "update_cache",
+    "write_cache",
+]
 
 State: TypeAlias = Literal["applied", "adopted", "rolled back", "failed"]
 
@@ -87,6 +99,19 @@ def read_latest(database: str, schema: str) -> Routine[Record | None]:
     """
     records = yield from _select(database, "schema = unhex({schema:String}) AND state != 'failed'", {"schema": hexed(schema)}, "DESC LIMIT 1")
     return records[0] if records else None
+
+
+def once_declared(database: str, schema: str) -> Routine[frozenset[str]]:
+    """Every name that some version of the schema had here; empty where there is no table. The server takes the names out of the forms."""
+    names = "arrayMap(x -> hex(x), groupUniqArrayArray(JSONExtractKeys(forms)))"
+    sql = f"SELECT arrayStringConcat({names}, ',') FROM {qualified(database, RECORDS)} WHERE schema = unhex({{schema:String}}) AND state != 'failed'"
+    try:
+        rows = yield Query(sql, {"schema": hexed(schema)})
+    except StatementError as error:
+        if error.code == UNKNOWN_TABLE:
+            return frozenset()
+        raise
+    return frozenset(bytes.fromhex(name).decode() for name in text(rows[0][0]).split(",") if name)
 
 
 def history(database: str, schema: str | None = None) -> Routine[tuple[Record, ...]]:

@@ -77,4 +77,4 @@ def _list(output: Output, heading: str, lines: tuple[str, ...]) -> None:
 
 
 def _kept(kept: KeptTable) -> tuple[str, ...]:
-    return kept.table, kept.name, f"{kept.rows:,}", size_text(kept.bytes), kept.expires
+    return kept.table, kept.name, f"{kept.rows:,}", size_text(kept.bytes), kept.expires[:19].replace("T", " ")

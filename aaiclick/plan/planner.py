@@ -183,8 +183,8 @@ def _differs(table: Table, declared: TableForm, live: LiveObject, hints: Hints) 
 
 
 def _dropped(schema: Schema, catalog: Catalog, hints: Hints) -> tuple[Step, ...]:
-    """Tables that an earlier version of this schema declared and this one does not: dropped only when asked for by name."""
+    """Objects that an earlier version of this schema declared and this one does not: dropped only when asked for by name."""
     declared = {item.name for item in schema.objects} | {table.renamed_from for table in schema.tables}
     declared |= {name for names in hints.names.values() for name in names}
     gone = sorted(name for name in hints.former if name not in declared and catalog.get(name) is not None)
-    return tuple(steps.drop_step(catalog.database, name, catalog.objects[name].rows, catalog.objects[name].bytes) for name in gone)
+    return tuple(steps.drop_step(catalog.database, catalog.objects[name]) for name in gone)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aaiclick.catalog.forms import DictionaryForm, LiveObject, ViewForm
 from aaiclick.catalog.render import form_sql
 from aaiclick.plan.changes.base import Change
 from aaiclick.plan.hazards import Hazard
@@ -49,14 +50,29 @@ def rename_step(database: str, old: str, new: str) -> Step:
     return Step(f"{new}:rename", new, f"table {old} is renamed to {new}", "alter", [sql], ReplaceWork((sql,)), (hazard,))
 
 
-def drop_step(database: str, name: str, rows: int, size: int) -> Step:
-    """A table of an earlier version that the code no longer declares."""
-    sql = f"DROP TABLE {qualified(database, name)}"
-    hazards = (
-        Hazard("loses-rows", f"all {rows:,} rows of {name} are gone", f"drop-table {name}"),
-        Hazard("cannot-be-undone", f"a dropped table cannot be brought back: {name}"),
-    )
-    return Step(f"{name}:drop", name, "table is no longer declared", "drop", [sql], DropWork(sql), hazards, rows, size, optional=True)
+def drop_step(database: str, live: LiveObject) -> Step:
+    """An object of an earlier version that the code no longer declares."""
+    name = live.name
+    hazards: tuple[Hazard, ...]
+    match live.form:
+        case ViewForm(materialized=True):
+            noun, kind = "materialized view", "VIEW"
+            lost = f"inserts no longer go through {name}" if live.form.to else f"the rows that {name} keeps are gone"
+            hazards = (Hazard("loses-rows", lost, f"drop-view {name}"),)
+        case ViewForm():
+            noun, kind = "view", "VIEW"
+            hazards = (Hazard("old-code-breaks", f"code that reads {name} fails", f"drop-view {name}"),)
+        case DictionaryForm():
+            noun, kind = "dictionary", "DICTIONARY"
+            hazards = (Hazard("old-code-breaks", f"code that reads {name} fails", f"drop-dictionary {name}"),)
+        case _:
+            noun, kind = "table", "TABLE"
+            hazards = (
+                Hazard("loses-rows", f"all {live.rows:,} rows of {name} are gone", f"drop-table {name}"),
+                Hazard("cannot-be-undone", f"a dropped table cannot be brought back: {name}"),
+            )
+    sql = f"DROP {kind} {qualified(database, name)}"
+    return Step(f"{name}:drop", name, f"{noun} is no longer declared", "drop", [sql], DropWork(sql), hazards, live.rows, live.bytes, optional=True)
 
 
 def alter_step(case: TableCase, work: AlterWork, changes: Sequence[Change], blocked: str, touched: int, label: str = "") -> Step:

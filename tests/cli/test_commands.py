@@ -144,11 +144,11 @@ def test_migrate_with_nothing_to_do(run: Run, script: Script) -> None:
 
 def test_migrate_offers_what_nobody_asked_for(run: Run, script: Script) -> None:
     script.report = report(pending=(drop(),))
-    ran = run("migrate", "--allow", "drop-index t.i")
+    ran = run("migrate", "--allow", "drop-rows t")
     assert ran.code == 0
     assert ran.stdout.splitlines()[1:] == [
         "left alone: operation_log: column args is no longer declared",
-        f"to do it too, run: aaiclick migrate --allow 'drop-index t.i' --allow '{ALLOW}'",
+        f"to do it too, run: aaiclick migrate --allow 'drop-rows t' --allow '{ALLOW}'",
     ]
 
 
@@ -177,8 +177,8 @@ def test_migrate_as_json(run: Run, script: Script) -> None:
 def test_policies(run: Run, script: Script, monkeypatch: pytest.MonkeyPatch, name: str, policy: Policy) -> None:
     monkeypatch.setenv("AAICLICK_SCHEMA_POLICY", "check")  # has no say on the command line
     script.report = report()
-    run("migrate", "--policy", name, "--allow", ALLOW, "--allow", "drop-index t.i")
-    assert script.asked[0]["policy"] == policy.allow(ALLOW, "drop-index t.i")
+    run("migrate", "--policy", name, "--allow", ALLOW, "--allow", "drop-rows t")
+    assert script.asked[0]["policy"] == policy.allow(ALLOW, "drop-rows t")
 
 
 def test_a_key_that_is_none_is_an_error(run: Run, script: Script) -> None:

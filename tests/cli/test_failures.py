@@ -160,9 +160,9 @@ def test_a_narrower_policy_is_not_repeated_in_the_advice(run: Run, script: Scrip
 
 
 def test_the_keys_that_the_library_names_are_in_the_advice(run: Run, script: Script) -> None:
-    script.report = SchemaVersionError("oplog", "v1", "v5", (DIFFERENCE,), f"aaiclick migrate --allow '{ALLOW}' --allow 'drop-index t.i'")
-    ran = run("migrate", "--database", "app", "--allow", "drop-index t.i", "--json")
-    assert ran.document["error"]["next"] == f"aaiclick migrate --database app --allow 'drop-index t.i' --allow '{ALLOW}'"
+    script.report = SchemaVersionError("oplog", "v1", "v5", (DIFFERENCE,), f"aaiclick migrate --allow '{ALLOW}' --allow 'drop-rows t'")
+    ran = run("migrate", "--database", "app", "--allow", "drop-rows t", "--json")
+    assert ran.document["error"]["next"] == f"aaiclick migrate --database app --allow 'drop-rows t' --allow '{ALLOW}'"
     assert ran.document["error"]["message"].endswith(f"{DIFFERENCE}. Run: {ran.document['error']['next']}")
 
 
