@@ -17,7 +17,8 @@ from aaiclick.apply.statements import CREATE, DDL, ask, ddl, drop_table, merged,
 from aaiclick.apply.stock import Filled, body, read_filled
 from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.catalog.render import form_sql
-from aaiclick.errors import ApplyError
+from aaiclick.catalog.scratch import permissive
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_string
 
@@ -48,7 +49,15 @@ def may_merge(form: TableForm) -> bool:
 def create_from(form: TableForm, database: str, name: str, settings: Settings) -> Routine[None]:
     """Make a table of that form; one of that name is dropped first (its run is over, or it is this run's own)."""
     yield from drop_table(database, name)
-    yield from send(Command(form_sql(form, database, name), settings=merged(CREATE, dict(settings)), database=database))
+    command = Command(form_sql(form, database, name), settings=merged(CREATE, dict(settings)), database=database)
+    try:
+        yield from send(command)
+    except StatementError as error:
+        # The live table may have been made under a setting that allows a type or a codec which is refused by default.
+        extra = {} if isinstance(error, OutcomeUnknownError) else (yield from permissive(name))
+        if not extra:
+            raise
+        yield from send(replace(command, settings=merged(extra, command.settings)))
 
 
 def write_filled(database: str, filled: Filled, form: TableForm, rows: int) -> Routine[None]:

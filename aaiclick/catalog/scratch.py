@@ -121,7 +121,7 @@ def open_scratch(fallback: str | None = None) -> Routine[Scratch]:
             raise
     scratch = Scratch(database, nonce, prefix)
     try:
-        return Scratch(database, nonce, prefix, (yield from _permissive(own)))
+        return Scratch(database, nonce, prefix, (yield from permissive(own)))
     except Exception:
         yield from close_scratch(scratch, quiet=True)
         raise
@@ -199,7 +199,7 @@ def _is_stale(name: str, seconds: float, age: int) -> bool:
     return seconds - made > age
 
 
-def _permissive(own: str) -> Routine[dict[str, str | int]]:
+def permissive(own: str) -> Routine[dict[str, str | int]]:
     """The permissive settings that this server knows, has switched off, and lets the user change."""
     listed = ", ".join(f"'{name}'" for name in PERMISSIVE)
     # The name of the scratch place is bound so that the question goes to the engine that holds it.

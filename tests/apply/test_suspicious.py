@@ -1,0 +1,28 @@
+"""Tables that were made under a setting which allows what is refused by default are rebuilt without it."""
+
+from __future__ import annotations
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
+from aaiclick.errors import ApplyError
+from aaiclick.testing.engine import EmbeddedEngine
+
+COLUMNS = [Column("a", "UInt8"), Column("l", "LowCardinality(UInt8)"), Column("f", "FixedString(300)")]
+
+
+def test_a_table_with_types_that_are_refused_by_default_is_rebuilt(aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str) -> None:
+    allowed = "allow_suspicious_low_cardinality_types = 1, allow_suspicious_fixed_string_types = 1"
+    columns = ", ".join(f"{column.name} {column.type}" for column in COLUMNS)
+    aaiclick_engine.command(f"SET {allowed}; CREATE TABLE {aaiclick_database}.t ({columns}) ENGINE = MergeTree ORDER BY a")
+    aaiclick_engine.command("SET allow_suspicious_low_cardinality_types = DEFAULT, allow_suspicious_fixed_string_types = DEFAULT")
+    aaiclick_client.command("INSERT INTO t SELECT number, number % 3, 'x' FROM numbers(100)")
+    report = ensure_schema(aaiclick_client, Schema("app", objects=[Table("t", COLUMNS, engine=MergeTree(order_by=["l", "a"]))]), policy=Policy.lossless())
+    assert [step.strategy for step in report.steps] == ["rebuild"]
+    assert aaiclick_client.query("SELECT count(), sum(a), sum(l) FROM t").result_rows == [(100, 4950, 99)]
+
+
+def test_a_new_table_is_not_made_with_what_the_server_refuses(aaiclick_client: Client) -> None:
+    with pytest.raises(ApplyError, match="allow_suspicious_low_cardinality_types"):
+        ensure_schema(aaiclick_client, Schema("app", objects=[Table("t", COLUMNS, engine=MergeTree(order_by=["a"]))]), policy=Policy.safe())
