@@ -54,6 +54,7 @@ PARTS: tuple[Part, ...] = (
     Part("deletes during a rebuild", (f"{_R}test_writers.py::test_deletes", f"{_R}test_writers.py::test_keeping"), "none came back unsaid", 120),
     Part("sweep over a jump with statements and a function", ("tests/migrations/test_killed.py",), _LOST, 150),
     Part("`kill -9` in a function that moves rows", ("tests/migrations/test_kill9.py",), _LOST, 30),
+    Part("a jump is its chain", ("tests/migrations/test_law.py",), "same tables, same rows", 60),
     Part(
         "pairs of real schemas, forwards and backwards",
         ("tests/cases/test_corpus_pairs.py", "tests/coverage/test_coverage.py::test_pair"),
