@@ -9,7 +9,9 @@ import pytest
 
 from aaiclick import Column, Migration, Policy, Rebuild, Schema, ensure_schema, plan_schema
 from aaiclick.errors import BlockedError
-from tests.migrations.building import names, records, rows, schema, table
+from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
+from aaiclick.testing.engine import EmbeddedEngine
+from tests.migrations.building import locked_forms, names, records, rows, schema, table
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -72,6 +74,26 @@ def test_statements_run_in_version_order_on_the_tables_of_their_version(aaiclick
     assert rows(client, "log") == [(0, "V3 X"), (1, "V3 X"), (10, "V4 2"), (11, "V4 2")]
     assert ensure_schema(client, schema(5, last, log, migrations=migrations)).steps == ()
     assert records(client)[-1] == (5, 1, "applied", None)
+
+
+def test_what_an_earlier_step_of_the_plan_makes_is_not_asked_for_in_the_live_rows(
+    aaiclick_client: Client, aaiclick_engine: EmbeddedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 4 fills a number from a column that version 2 makes, with a statement in between: the live table has no such column yet."""
+    two = table(Column("args", "Array(String)"), Column("n", "String"), Column("made", "String"))
+    four = table(Column("args", "Array(String)"), Column("n", "String"), Column("made", "String"), Column("size", "UInt8"))
+    package = tmp_path / "made_migrations"
+    package.mkdir()
+    (package / "0002_a.sql").write_text("-- strategy: rebuild t\n--   made = concat(n, n)\n", encoding="utf-8")
+    (package / "0003_b.sql").write_text("-- strategy: sql\n\nALTER TABLE t UPDATE made = concat(made, '!') WHERE id = 1;\n", encoding="utf-8")
+    (package / "0004_c.sql").write_text("-- strategy: rebuild t\n--   size = length(made)\n", encoding="utf-8")
+    forms = [locked_forms(aaiclick_engine, [each]) for each in (V1, two, two, four)]
+    lock = Lock("s", tuple(LockedVersion(number, form) for number, form in enumerate(forms, 1)))
+    (package / LOCK_FILE).write_text(dump_lock(lock), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    fill(aaiclick_client)
+    ensure_schema(aaiclick_client, schema(4, four, migrations="made_migrations"))
+    assert rows(aaiclick_client, "t", "id, made, size") == [(i, f"{i}{i}!" if i == 1 else f"{i}{i}", 3 if i == 1 else 2) for i in range(5)]
 
 
 def test_what_statements_did_is_not_done_twice(aaiclick_client: Client) -> None:
