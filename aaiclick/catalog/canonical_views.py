@@ -93,6 +93,22 @@ def _unmade(scratch: Scratch, view: AnyView, catalog: Catalog, error: StatementE
     raise SpecError(f"{view.noun} {view.name}", problem)
 
 
+def unchanged_views(views: Sequence[AnyView], catalog: Catalog) -> Routine[frozenset[str]]:
+    """The views whose declared query is the live one's, text by text: nothing about them will be replaced."""
+    found: set[str] = set()
+    for view in views:
+        live = catalog.get(view.name)
+        if live is None or not isinstance(live.form, ViewForm):
+            continue
+        try:
+            form = split_create((yield from formatted(f"CREATE VIEW v AS {view.query}")), catalog.database)
+        except StatementError:
+            continue  # a syntax error: the comparison says so
+        if isinstance(form, ViewForm) and strip_database(form.query, catalog.database) == strip_database(live.form.query, catalog.database):
+            found.add(view.name)
+    return frozenset(found)
+
+
 def _completed(scratch: Scratch, view: AnyView, form: ViewForm, catalog: Catalog) -> Routine[ViewForm]:
     form = dataclasses.replace(form, name=view.name, query=strip_database(form.query, catalog.database), comment=view.comment or "")
     if isinstance(view, View):

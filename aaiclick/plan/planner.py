@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.canonical import canonical_forms, canonical_tables
+from aaiclick.catalog.canonical_views import unchanged_views
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
 from aaiclick.catalog.functions import with_stand_ins
@@ -81,7 +82,9 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
                 declared.append(table)
                 tables[table.name] = catalog.objects[table.name]
         targets: dict[str, TableForm] = {}
-        found, forms = yield from _plan_tables(declared, tables, catalog, scratch, hints, notes, targets)
+        # A view that stays as it is would be broken by what another one, which is replaced, gets over.
+        kept = yield from unchanged_views([item for item in present if isinstance(item, View)], catalog)
+        found, forms = yield from _plan_tables(declared, tables, catalog, scratch, replace(hints, replaced=hints.replaced - kept), notes, targets)
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes)
         ordered = sorted(found, key=lambda step: step.optional)
         required = [step for step in ordered if not step.optional]

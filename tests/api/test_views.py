@@ -109,3 +109,14 @@ def test_dropping_a_column_inside_a_function_of_a_materialized_view_is_blocked_t
     policy = Policy.lossless().allow("drop-column events.size")
     with pytest.raises(BlockedError, match="feed"):
         ensure_schema(aaiclick_client, schema(2, fewer, COUNTS, FEED), policy=policy)
+
+
+def test_a_view_that_stays_as_it_is_is_never_broken(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema(1, EVENTS, SHORT))
+    columns = [Column("id", "UInt64"), Column("title", "String", renamed_from="name"), Column("size", "UInt32")]
+    changed = Table("events", columns, engine=MergeTree(order_by=["id"]))
+    with pytest.raises(BlockedError, match="the view short reads events and would fail"):
+        ensure_schema(aaiclick_client, schema(2, changed, SHORT), policy=Policy.everything())
+    follows = View("short", query="SELECT id, title AS name FROM events WHERE length(title) < 5")
+    report = ensure_schema(aaiclick_client, schema(2, changed, follows), policy=Policy.lossless())
+    assert [(step.object, step.strategy) for step in report.steps] == [("events", "mutate"), ("short", "replace")]
