@@ -15,9 +15,9 @@ from aaiclick.errors import ApplyError
 from aaiclick.events import Waiting
 from aaiclick.routine import Emit, Routine, Sleep
 
-_POLL = 0.02
+_POLL = 0.005
 _LONGEST_POLL = 1.0
-_CLOSINGS = 50
+_CLOSINGS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,11 @@ def require_rows_only(name: str, listed: Sequence[Mutation], known: frozenset[st
             raise ApplyError(f"{name}: its columns were changed while it was copied ({each.command}). The table is as that left it: run again")
 
 
-def let_through(table: Physical, listed: Sequence[Mutation], options: ApplyOptions) -> Routine[None]:
-    """Wait for these mutations, no matter how many more come meanwhile. Settings hold merges; only STOP MERGES holds mutations as well."""
+def let_through(table: Physical, listed: Sequence[Mutation], options: ApplyOptions, *, stop: bool = True) -> Routine[None]:
+    """Wait for these mutations, no matter how many more come meanwhile. Settings hold merges; only STOP MERGES holds mutations as well.
+
+    ``stop``: hold them again when that is done.
+    """
     yield from system_merges(table.database, table.name, "START MERGES")
     pending = {each.id for each in listed if not each.done}
     wait, waited, failing = _POLL, 0.0, 0.0
@@ -75,17 +78,26 @@ def let_through(table: Physical, listed: Sequence[Mutation], options: ApplyOptio
         yield Sleep(wait)
         waited += wait
         wait = min(2 * wait, _LONGEST_POLL)
-    yield from system_merges(table.database, table.name, "STOP MERGES")
+    if stop:
+        yield from system_merges(table.database, table.name, "STOP MERGES")
 
 
 def close(table: Physical, options: ApplyOptions) -> Routine[None]:
-    """Refuse writers, deletes and updates, at a moment at which none of these is under way: behind a fence no mutation is carried out."""
+    """Refuse writers, deletes and updates, at a moment at which none of these is under way: behind a fence no mutation is carried out.
+
+    Where they follow each other closely that moment is short, so it is looked for often, and the fence is up before anything else is done.
+    """
+
+    def pending() -> Routine[bool]:
+        return any(not each.done for each in (yield from mutations(table.database, table.name)))
+
     for _ in range(_CLOSINGS):
-        pending = yield from mutations(table.database, table.name)
-        if any(not each.done for each in pending):
-            yield from let_through(table, pending, options)
-        yield from raise_fence(table, options.fence_seconds)
-        if all(each.done for each in (yield from mutations(table.database, table.name))):
-            return
-        yield from lift_fence(table)
+        listed = yield from mutations(table.database, table.name)
+        if any(not each.done for each in listed):
+            yield from let_through(table, listed, options, stop=False)
+        if (yield from raise_fence(table, options.fence_seconds, unless=pending)):
+            if not (yield from pending()):
+                yield from system_merges(table.database, table.name, "STOP MERGES")
+                return
+            yield from lift_fence(table)
     raise ApplyError(f"{table.name}: deletes or updates came in {_CLOSINGS} times while writers were being locked out. Run again")

@@ -6,6 +6,7 @@ flushed would be lost behind a fence: the queue has to be empty first, and is lo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from aaiclick.apply.drain import drain
@@ -28,14 +29,18 @@ def fence_supported() -> Routine[bool]:
     return number(rows[0][0]) > 0
 
 
-def raise_fence(table: Physical, seconds: float) -> Routine[None]:
-    """Refuse new writes and wait for those that run. Raises ApplyError with the fence still up: whoever catches it lifts it."""
+def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bool]] | None = None) -> Routine[bool]:
+    """Refuse new writes and wait for those that run. Where ``unless`` says so right after the first, it is lifted at once, and the answer is
+    False. Raises ApplyError with the fence still up: whoever catches it lifts it."""
     for attempt in range(_TRIES):
         yield from _flush(table, attempt)
         yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} MODIFY SETTING {FENCE} = 1")
+        if unless is not None and (yield from unless()):
+            yield from lift_fence(table)
+            return False
         if not (yield from _queued(table)):
             yield from drain(table.name, seconds, "Writers may go on; nothing was changed. Run again when they have ended")
-            return
+            return True
         yield from lift_fence(table)
     raise ApplyError(f"{table.name}: asynchronous inserts keep arriving; behind a fence they would be lost. Stop these writers for the migration")
 

@@ -1,11 +1,13 @@
 """What a test starts to kill: ``python -m tests.reliability.child <case> <url> <database> [<lease seconds>]``.
 
 Says ``ready``, waits for a line, and then says what it does: ``work`` and ``rest`` with the machine's clock around what it does under the
-lease, ``done`` with the number of steps and the seconds, or the error.
+lease, ``chunk`` with the rows that are copied when a chunk was filled, ``done`` with the number of steps and the seconds, or the error.
+``AAICLICK_TEST_CHUNK_ROWS`` makes chunks smaller than they are.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from functools import partial
@@ -13,8 +15,9 @@ from functools import partial
 from aaiclick import Policy, ensure_schema
 from aaiclick.api import flow
 from aaiclick.apply.lease import acquire
+from aaiclick.apply.options import ApplyOptions
 from aaiclick.errors import AaiclickError
-from aaiclick.events import Event, Note, PlanReady
+from aaiclick.events import Event, Note, PlanReady, Progress
 from tests.reliability.large import CASES
 
 
@@ -30,6 +33,8 @@ def tell(event: Event) -> None:
         say(f"work {time.monotonic()}")
     elif isinstance(event, Note):
         say(f"note {event.text}")
+    elif isinstance(event, Progress) and event.phase == "copy":
+        say(f"chunk {event.done}")
 
 
 def main() -> int:
@@ -37,6 +42,8 @@ def main() -> int:
     case, url, database, *lease = sys.argv[1:]
     if lease:
         vars(flow)["acquire"] = partial(acquire, lease_seconds=float(lease[0]))
+    if "AAICLICK_TEST_CHUNK_ROWS" in os.environ:
+        vars(flow)["ApplyOptions"] = partial(ApplyOptions, chunk_rows=int(os.environ["AAICLICK_TEST_CHUNK_ROWS"]))
     say("ready")
     sys.stdin.readline()
     begun = time.monotonic()

@@ -203,7 +203,7 @@ def server_dies(server: EngineServer, case: str, moments: list[float], *, gently
     name = f"dies_{case}"
     server.command(f"CREATE DATABASE {name}")
     client = server.client(database=name)
-    for statement in filling(LARGE[case].rows):
+    for statement in filling(case):
         client.command(statement)
     client.close()
     expected = server.command(f"SELECT {LARGE[case].fingerprint} FROM {name}.t")

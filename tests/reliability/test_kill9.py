@@ -40,14 +40,14 @@ def engine(path: Path, *statements: str, database: str = "d") -> list[str]:
 
 
 def made(path: Path, case: str) -> list[str]:
-    engine(path, "CREATE DATABASE d ENGINE = Atomic", *(["USE d", *filling(CASES[case].rows)]), database="default")
+    engine(path, "CREATE DATABASE d ENGINE = Atomic", *(["USE d", *filling(case)]), database="default")
     return engine(path, f"SELECT {CASES[case].fingerprint} FROM t")
 
 
 def again(path: Path, case: str) -> None:
     """The run was quicker than its kill: back to the beginning."""
     tables = engine(path, "SELECT name FROM system.tables WHERE database = 'd'")
-    engine(path, *(f"DROP TABLE `{name}` SYNC" for name in tables), *filling(CASES[case].rows))
+    engine(path, *(f"DROP TABLE `{name}` SYNC" for name in tables), *filling(case))
 
 
 def start(case: str, path: Path) -> Child:
@@ -96,6 +96,50 @@ def killed_again_and_again(case: str, path: Path, kills: int, seed: int) -> int:
     check_clean(path)
     note("`kill -9` of a child on disk, at random moments", series=1, **{f"of_{case}": 1}, kills=killed, rows=CASES[case].rows)
     return killed
+
+
+def chunks(child: Child, most: int = 1000) -> list[str]:
+    """What a child says until it has filled so many chunks, or has ended."""
+    assert child.process.stdout is not None
+    lines: list[str] = []
+    while sum(line.startswith("chunk ") for line in lines) < most and (line := child.process.stdout.readline()):
+        lines.append(line.strip())
+    return lines
+
+
+def goes_on(path: Path, kills: int, filled: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed each time when it has filled some chunks more: all runs together fill each chunk once, but for the one that was under way."""
+    monkeypatch.setenv("AAICLICK_TEST_CHUNK_ROWS", "100000")
+    case = "chunks"
+    expected, count = made(path, case), CASES[case].rows // 100_000
+    before = 0
+    for _ in range(kills):
+        child = start(case, path)
+        said = chunks(child, filled)
+        child.process.send_signal(signal.SIGKILL)
+        before += sum(line.startswith("chunk ") for line in [*said, *child.end().text.splitlines()])
+        check(case, path, expected)
+    child = start(case, path)
+    said = [*chunks(child), *child.end().text.splitlines()]
+    after = sum(line.startswith("chunk ") for line in said)
+    assert before + after in range(count - kills, count + 1)  # the one before the kill may have been filled without being said
+    assert f"{count - after} of {count} chunks are there already" in "\n".join(said)
+    check(case, path, expected)
+    time.sleep(3)
+    finish(case, path)
+    check_clean(path)
+    note("a killed copy goes on, on disk", kills=kills, chunks=count, filled_by_all_runs=before + after, rows=CASES[case].rows)
+
+
+@pytest.mark.slow
+def test_a_killed_copy_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on(tmp_path / "data", 1, 5, monkeypatch)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("filled", [1, 2, 3])
+def test_a_killed_copy_goes_on_again_and_again(tmp_path: Path, filled: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on(tmp_path / "data", 3, filled, monkeypatch)
 
 
 @pytest.mark.slow
