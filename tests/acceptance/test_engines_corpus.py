@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.cases.runner import clean, declaration, five_checks, prepare
 from tests.cases.test_golden import CASES, read_case
 from tests.catalog.corpus import PAIRS, create_tables, put_together, reflected, understood
 
+LATE = "a TTL after the year 2105 wraps around: the release deletes such rows at once"
 pytestmark = [pytest.mark.engines, pytest.mark.skipif(not PYTHONS, reason="AAICLICK_ENGINES names no other engine")]
 
 
@@ -99,6 +101,9 @@ def test_pair(pair: dict[str, str], old_engine: OldEngine) -> None:
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_golden_case(path: Path, old_engine: OldEngine) -> None:
     case = read_case(path)
+    if old_engine.release == "24.8" and re.search(r"INTERVAL 1[01]0 YEAR", case["before"] + case["after"]):
+        old_engine.note("golden", path.stem, LATE)
+        pytest.skip(LATE)
     old_engine.skip_what_it_cannot_hold("golden", path.stem, case["before"], case["after"])
     client = old_engine.client()
     ground = prepare(old_engine, client, case["before"], case["after"], case.get("rows", ""))
