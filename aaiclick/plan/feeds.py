@@ -6,19 +6,19 @@ hold it have nothing in the others, which adds nothing to them. Whatever else ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.tokens import TokenError, Tokens, unquote
-from aaiclick.errors import SpecError
+from aaiclick.errors import SpecError, StatementError
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.triggers import can_be_fenced, fence_known, fenced_sources
 from aaiclick.plan.work import CreateWork, FeedWork, Fill
-from aaiclick.routine import Routine
+from aaiclick.routine import Query, Routine, number
 from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_materialized_view_sql
-from aaiclick.specs.quoting import qualified
+from aaiclick.specs.quoting import qualified, quote_name, quote_string
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.type_text import parse_type
 from aaiclick.specs.views import MaterializedView
@@ -101,7 +101,8 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
     rows, size = (source.rows, source.bytes) if source is not None else (0, 0)
     kept = [name for name in item.measures if name in columns]
     again = [name for name in kept if name not in item.neutral]
-    if same and set(added) <= set(item.neutral) and all(item.measures[name].startswith(_AGAIN) for name in again):
+    held = bool(added) and (yield from _held(item, added, catalog))
+    if same and not held and set(added) <= set(item.neutral) and all(item.measures[name].startswith(_AGAIN) for name in again):
         columns = {name: text for name, text in item.columns if name in item.keys or name in added or name in again}
         work = FeedWork(item.name, (f"ALTER TABLE {qualified(database, item.name)} MODIFY QUERY {item.query}",), (item.raw,), _fill(item, columns, empty=False))
         hazards = yield from _hazards(work)
@@ -123,6 +124,24 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
     if not can_be_fenced(raw.engine):
         return None
     return Step(f"{item.name}:replace", item.name, words, "backfill", _shown(work), work, hazards, rows, size)
+
+
+def _held(item: AggregateView, added: Collection[str], catalog: Catalog) -> Routine[bool]:
+    """Whether a measure that comes back still has states in the target: filled once more its rows would count twice."""
+    target = catalog.get(item.to or "")
+    if target is None or not isinstance(target.form, TableForm):
+        return False
+    there = [column for column in target.form.columns if column.name in added]
+    if not there:
+        return False
+    tests = [f"hex({quote_name(column.name)}) != hex(defaultValueOfTypeName({quote_string(column.type)}))" for column in there]
+    try:
+        rows = yield Query(f"SELECT count() FROM {qualified(catalog.database, target.name)} WHERE {' OR '.join(tests)}")
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return True  # this server cannot tell
+    return number(rows[0][0]) > 0
 
 
 def _fill(item: AggregateView, columns: Mapping[str, str], *, empty: bool) -> Fill:

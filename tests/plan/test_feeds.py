@@ -18,6 +18,10 @@ def schema(version: int, measures: dict[str, str | Measure], raw: Table = RAW, w
     return Schema("s", version=version, objects=rollup(raw, Aggregate("daily", by=DAY, measures=measures, reader="per_day", where=where)))
 
 
+def replace(declared: Schema, version: int) -> Schema:
+    return Schema(declared.name, version=version, objects=declared.objects)
+
+
 def kinds(plan: Plan) -> dict[str, tuple[str, list[str]]]:
     return {step.object: (step.strategy, [hazard.allow for hazard in step.hazards if hazard.allow]) for step in plan.steps}
 
@@ -98,7 +102,10 @@ def test_what_is_there_is_filled_and_what_comes_later_alone(aaiclick_client: Cli
     assert aaiclick_client.query("SELECT sum(n), max(best), sum(total) FROM per_day").result_rows == [(100, 500, 4950 - 50 + 500)]
     fewer = schema(4, {"n": "count()", "total": "sum(k)"}, where="k != 50")
     assert kinds(plan_schema(aaiclick_client, fewer))["daily_mv"] == ("replace", [])
-    other = schema(4, {"n": "count()", "best": Measure("max(k)", simple="UInt64"), "total": "sum(k)"})
+    ensure_schema(aaiclick_client, schema(4, {"n": "count()", "best": Measure("max(k)", simple="UInt64")}, where="k != 50"))
+    assert kinds(plan_schema(aaiclick_client, replace(second, 5)))["daily_mv"] == ("backfill", ["rebuild-aggregate daily"])
+    ensure_schema(aaiclick_client, replace(second, 5), policy=Policy.lossless().allow("rebuild-aggregate daily"))
+    other = schema(6, {"n": "count()", "best": Measure("max(k)", simple="UInt64"), "total": "sum(k)"})
     assert kinds(plan_schema(aaiclick_client, other)) == {"daily_mv": ("backfill", ["rebuild-aggregate daily"])}
     ensure_schema(aaiclick_client, other, policy=Policy.lossless().allow("rebuild-aggregate daily"))
     assert aaiclick_client.query("SELECT sum(n), max(best), sum(total) FROM per_day").result_rows == [(102, 500, 4950 + 550)]
