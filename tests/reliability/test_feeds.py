@@ -47,7 +47,7 @@ def killed_at(engine: EmbeddedEngine, case: Feeding, database: str, stop: int | 
     except KilledError:
         if "table_readonly" not in str(engine.command(f"SHOW CREATE TABLE `{database}`.t")):
             fill(engine, database, 4, first=10_000)
-        Driver(connection, later=LATER).run(ensuring(after, database, case.policy, DEAD))
+        Driver(connection, later=LATER).run(ensuring(after, database, case.policy))
     fill(engine, database, 4, first=20_000)
     connection.close()
     found = answers(engine, database, case)
