@@ -17,8 +17,8 @@ from aaiclick.apply.statements import CREATE, DDL, ask, ddl, drop_table, merged,
 from aaiclick.apply.stock import Filled, body, read_filled
 from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.catalog.render import form_sql
-from aaiclick.catalog.scratch import permissive
-from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.catalog.scratch import curable, permissive
+from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Command, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_string
 
@@ -54,7 +54,7 @@ def create_from(form: TableForm, database: str, name: str, settings: Settings) -
         yield from send(command)
     except StatementError as error:
         # The live table may have been made under a setting that allows a type or a codec which is refused by default.
-        extra = {} if isinstance(error, OutcomeUnknownError) else (yield from permissive(name))
+        extra = (yield from permissive(name)) if curable(error) else {}
         if not extra:
             raise
         yield from send(replace(command, settings=merged(extra, command.settings)))

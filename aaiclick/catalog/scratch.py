@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
-from aaiclick.errors import StatementError
+from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.routine import Clock, Command, Interruption, Nonce, Query, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_name
 
@@ -74,6 +74,8 @@ PERMISSIVE: tuple[str, ...] = (
     "enable_zstd_qat_codec",
     "enable_zxc_codec",
 )
+# BAD_ARGUMENTS, ILLEGAL_COLUMN, SUPPORT_IS_DISABLED, SUSPICIOUS_TYPE_FOR_LOW_CARDINALITY, DATA_TYPE_CANNOT_BE_USED_IN_KEY
+_REFUSALS = frozenset({36, 44, 344, 455, 549})
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,11 @@ def _is_stale(name: str, seconds: float, age: int) -> bool:
     except ValueError:
         return False
     return seconds - made > age
+
+
+def curable(error: StatementError) -> bool:
+    """Whether a refused definition may be accepted with the permissive settings; an outcome that is unknown is no refusal."""
+    return not isinstance(error, OutcomeUnknownError) and (error.code in _REFUSALS or any(name in error.message for name in PERMISSIVE))
 
 
 def permissive(own: str) -> Routine[dict[str, str | int]]:

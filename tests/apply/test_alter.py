@@ -10,7 +10,7 @@ from aaiclick.apply.options import ApplyOptions
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note, Progress, Waiting
 from aaiclick.plan.work import Alter, AlterWork
-from aaiclick.routine import Command
+from aaiclick.routine import Command, Effect, Sleep
 from tests.apply.applying import Lab
 
 RETYPE = Alter("ALTER TABLE t MODIFY COLUMN v UInt64", mutates=True, risky=True, recovery="ALTER TABLE t MODIFY COLUMN v String")
@@ -23,6 +23,13 @@ def table(lab: Lab) -> None:
 
 
 def test_each_alter_in_turn(lab: Lab) -> None:
+    def watched(effect: Effect) -> None:
+        """The last one is not at its end before it was looked at once."""
+        if isinstance(effect, Command) and "MATERIALIZE" in effect.sql:
+            lab.sql("SYSTEM STOP MERGES t")
+        elif isinstance(effect, Sleep):
+            lab.sql("SYSTEM START MERGES t")
+
     lab.apply(
         AlterWork(
             "t",
@@ -32,7 +39,8 @@ def test_each_alter_in_turn(lab: Lab) -> None:
                 RETYPE,
                 Alter("ALTER TABLE t MATERIALIZE COLUMN d", mutates=True),
             ),
-        )
+        ),
+        before=watched,
     )
     assert lab.rows("SELECT sum(v), min(d), max(d) FROM {db}.t") == ((44850, "2024-01-01", "2024-01-01"),)
     assert all(each.done for each in lab.run(mutations(lab.database, "t")))

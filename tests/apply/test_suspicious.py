@@ -6,7 +6,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
-from aaiclick.errors import ApplyError
+from aaiclick.catalog.scratch import curable, permissive
+from aaiclick.clients.opening import open_url
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.routine import Command, run
 from aaiclick.testing.engine import EmbeddedEngine
 
 COLUMNS = [Column("a", "UInt8"), Column("l", "LowCardinality(UInt8)"), Column("f", "FixedString(300)")]
@@ -26,3 +29,32 @@ def test_a_table_with_types_that_are_refused_by_default_is_rebuilt(aaiclick_engi
 def test_a_new_table_is_not_made_with_what_the_server_refuses(aaiclick_client: Client) -> None:
     with pytest.raises(ApplyError, match="allow_suspicious_low_cardinality_types"):
         ensure_schema(aaiclick_client, Schema("app", objects=[Table("t", COLUMNS, engine=MergeTree(order_by=["a"]))]), policy=Policy.safe())
+
+
+@pytest.mark.parametrize(
+    ("column", "tail", "cured"),
+    [
+        ("FixedString(300)", "", True),
+        ("LowCardinality(UInt8)", "", True),
+        ("String CODEC(NONE, NONE)", "", True),
+        ("SimpleAggregateFunction(sum, UInt64)", ", v", True),
+        ("Strin", "", False),
+        ("String DEFAULT nothing()", "", False),
+    ],
+)
+def test_only_what_a_setting_may_cure_is_tried_again(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, column: str, tail: str, cured: bool) -> None:
+    connection = open_url(aaiclick_engine.url)
+    statement = f"CREATE TABLE t (a UInt8, v {column}) ENGINE = MergeTree ORDER BY (a{tail})"
+    with pytest.raises(StatementError) as refused:
+        connection.command(Command(statement, database=aaiclick_database))
+    allowed = run(permissive("t"), connection)
+    assert curable(refused.value) is cured
+    if cured:
+        connection.command(Command(statement, settings=allowed, database=aaiclick_database))
+    connection.close()
+
+
+def test_what_names_a_setting_may_be_cured_and_a_lost_answer_may_not() -> None:
+    assert curable(StatementError("Turn on allow_experimental_statistics", 80))
+    assert not curable(StatementError("Syntax error", 62))
+    assert not curable(OutcomeUnknownError("Turn on allow_experimental_statistics", 36))
