@@ -65,6 +65,7 @@ def late(connection: SessionConnection, database: str) -> Routine[object]:
     return release(lease)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("begin", "effects"), [(nothing, 10), (after_a_dead_holder, 14), (in_time, 4), (late, 6)])
 def test_killed_after_each_effect(
     connection: SessionConnection, aaiclick_database: str, begin: Callable[[SessionConnection, str], Routine[object]], effects: int

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parent.parent.parent / "docs" / "tutorial.md"
 ROOT = PAGE.parent.parent
 BLOCK = re.compile(r"^```(\w+)(?: (\w+)(?:=(\S+))?)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -26,6 +28,7 @@ def test_the_pattern_tells_apart() -> None:
     assert not matches("a", "b")
 
 
+@pytest.mark.slow
 def test_the_tutorial_is_what_happens(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     env.pop("AAICLICK_CH_URL", None)
