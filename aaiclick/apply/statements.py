@@ -60,7 +60,12 @@ COPY: Mapping[str, str | int] = {
     "max_partitions_per_insert_block": 0,
     "lock_acquire_timeout": 120,
 }
-"""For INSERT SELECT: equal blocks are not dropped, rows are not merged on the way in, a NULL is not turned into a default."""
+"""For INSERT SELECT: equal blocks are not dropped, rows are not merged on the way in, a NULL is not turned into a default.
+
+``max_insert_threads`` and the size of blocks are left to the server. One thread that inserts needs a third less memory at its peak (two
+cores, partitions of five million rows) and the same CPU time, but 1.6 times as long where both cores are free. Blocks of half the
+size cost half as much CPU time again, because filled staging tables then merge their more numerous parts beside the copy; so did INSERTs
+of at most 1.25 million rows each, which leave more parts, too."""
 
 SMALL_BLOCKS: Mapping[str, str | int] = {
     "max_insert_threads": 1,
