@@ -61,13 +61,13 @@ def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, stoc
     state = State(mark, tuple(stock))
     while True:
         seen = yield from look(job.source, job.known, job.site.options, closed=state.closed)
-        if seen.pending:
+        if seen.pending and state.closed:
             # It came in the moment in which the fence went up.
             yield from lift_fence(job.source)
             state = replace(state, closed=False)
             continue
         state = yield from _drop_stale(job, state, seen)
-        if already is not None and (state.spoilt or not seen.known <= job.known):
+        if already is not None and (state.spoilt or seen.pending or not seen.known <= job.known):
             raise SourceChanged(f"{job.work.table}: rows were deleted or changed in the meantime. The table is as it was: run again")
         there, missing = covered(state.stock, seen.parts)
         state = replace(state, reached=max(highest(there), state.reached))
@@ -81,9 +81,12 @@ def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, stoc
             state = yield from _pass(job, state, seen, there, missing)
         elif len(state.attached) < len(state.stock):
             state = yield from _attach(job, state)
-        elif fenced and not state.closed:
+        elif (fenced and not state.closed) or (seen.pending and (yield from _has_to_close(job, state))):
             yield from close(job.source, job.site.options)
             state = replace(state, closed=True)
+        elif seen.pending:
+            # What it deletes or changes is in the copy still: the next look lets it through.
+            state = replace(state, dirty=True)
         else:
             break
     if job.work.form.engine == "MergeTree":

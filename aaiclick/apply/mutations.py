@@ -51,15 +51,19 @@ def mutations(database: str, table: str) -> Routine[tuple[Mutation, ...]]:
 
 
 def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.0, phase: str = "mutation") -> Routine[Mutation | None]:
-    """Wait until no mutation of the table is unfinished, with Progress in parts.
+    """Wait until every mutation of now has ended, with Progress in parts. Those that come meanwhile are not waited for: clients that delete all
+    the time would make that a wait for ever.
 
     Answers with the first mutation that is stuck: it has failed on the data, or for ``stuck_seconds`` on anything else. Raises
     ApplyError when ``limit`` seconds (0: none) have passed.
     """
     wait, waited, failing, total = _POLL, 0.0, 0.0, 0
     started = yield from now()
+    first: frozenset[str] | None = None
     while True:
-        pending = [each for each in (yield from mutations(database, table)) if not each.done]
+        listed = [each for each in (yield from mutations(database, table)) if not each.done]
+        first = frozenset(each.id for each in listed) if first is None else first
+        pending = [each for each in listed if each.id in first]
         if not pending:
             return None
         # Mutations of one table are carried out in order, so the first that fails holds up the rest.
@@ -80,7 +84,7 @@ def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.
 
 
 def require_settled(database: str, table: str, *, stuck_seconds: float, limit: float, what: Callable[[Mutation], str] | None = None) -> Routine[None]:
-    """Wait until no mutation is unfinished; ApplyError with the engine's reason where one is stuck (it is left as it is)."""
+    """Wait until every mutation of now has ended; ApplyError with the engine's reason where one is stuck (it is left as it is)."""
     stuck = yield from settle(database, table, stuck_seconds=stuck_seconds, limit=limit, phase="waiting")
     if stuck is not None:
         raise ApplyError(what(stuck) if what is not None else stuck_sentence(table, stuck))

@@ -22,7 +22,7 @@ from aaiclick.apply.finish import Filler, finish
 from aaiclick.apply.hold import hold
 from aaiclick.apply.identity import Part, Physical, need, parts
 from aaiclick.apply.mark import Mark, new_mark, write_mark
-from aaiclick.apply.mutations import now, require_settled
+from aaiclick.apply.mutations import mutations, now, require_settled
 from aaiclick.apply.options import ApplyOptions, Done, Site
 from aaiclick.apply.projection import Projected, column_types, projected, volatile_columns
 from aaiclick.apply.requirements import require_rebuildable
@@ -111,7 +111,8 @@ def make_job(work: RebuildWork, source: Physical, site: Site) -> Routine[tuple[J
     if unable:
         notes = (*notes, f"{work.table}: not covered by the checksum: {', '.join(unable)} (this server cannot hash the type)")
     checked = tuple(Projected(column.target, column.read, column.target in able) for column in columns)
-    known = yield from changes(source)
+    unfinished = {each.id for each in (yield from mutations(source.database, source.name)) if not each.done}
+    known = (yield from changes(source)) - unfinished
     started = yield from now()
     # What was compared differently, or read from other columns, is another copy.
     compared = ",".join(column.target for column in checked if column.checked and site.options.verify)

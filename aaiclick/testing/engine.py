@@ -100,4 +100,6 @@ class EmbeddedEngine:
 
 
 def _connect(path: str) -> _Handle:
-    return cast("Callable[[str], _Handle]", import_module("chdb").connect)(path)
+    # As many threads for merges and mutations as a server has: with the two of an embedded engine a mutation of more than four parts
+    # waits for up to a second.
+    return cast("Callable[[str], _Handle]", import_module("chdb").connect)(f"{path}?background_pool_size=16")
