@@ -44,8 +44,10 @@ def connector(path: str) -> Callable[[], RawConnection]:
     first = connect(path)
     if "params" not in inspect.signature(first.query).parameters:
         return _Turns(cast("Callable[[str, str], Result]", first.query), repeat_always=False).connection
-    opened = [first]
-    return lambda: opened.pop() if opened else connect(path)
+    # As many threads for merges and mutations as a server has: an embedded engine has two, and lets a mutation of many parts wait for them.
+    first.close()
+    pooled = f"{path}?background_pool_size=16"
+    return lambda: connect(pooled)
 
 
 def _engine_for_each(path: str, query: Callable[..., Result]) -> Callable[[str, str], Result]:
