@@ -24,7 +24,7 @@ def fill(engine: EmbeddedEngine | EngineServer, database: str, rows: int, first:
 
 def answers(engine: EmbeddedEngine | EngineServer, database: str, case: Feeding) -> tuple[str, str]:
     first, second = (
-        str(engine.command(f"USE `{database}`; {sql}" if isinstance(engine, EmbeddedEngine) else _qualified(sql, database))) for sql in case.counts
+        str(engine.command(f"USE `{database}`; {sql}; USE default" if isinstance(engine, EmbeddedEngine) else _qualified(sql, database))) for sql in case.counts
     )
     return first, second
 
