@@ -92,6 +92,9 @@ def test_an_edited_migration_is_a_problem_for_check_and_an_error_for_migrate(she
     assert (code, found["error"]["type"]) == (2, "EditedMigrationError")  # type: ignore[index]
     assert shell("revision", "--amend")[0] == 0
     assert shell("migrate", database=True)[0] == 0
+    path.write_text(path.read_text(encoding="utf-8").replace("-- strategy: alter events", "-- strategy: derived"), encoding="utf-8")
+    code, found = shell("migrate", database=True)
+    assert (code, found["error"]["type"]) == (2, "EditedMigrationError")  # type: ignore[index]
 
 
 def test_a_wrong_header_is_an_error_with_its_line(shell: Shell) -> None:
