@@ -74,16 +74,17 @@ def _text(found: TypeText) -> str:
 
 def text_differs(name: str, new: str) -> str:
     """A condition that is true for a text which ``new`` takes but does not give back: '1.239' as a Decimal(18, 2), '1950-01-01' as a
-    Date (1970-01-01), '007' as a number. '' where texts and values cannot be compared. ``new`` without Nullable and LowCardinality.
+    Date (1970-01-01), '007' as a number. '' where texts and values cannot be compared. It is the value inside Nullable,
+    LowCardinality and SimpleAggregateFunction that counts.
 
     Spelling that carries nothing may differ: zeros at the end of a fraction, the T between day and time, capital letters in a UUID or
     an address.
     """
-    kind = parse_type(new).name
-    if kind in _UNTYPED:
+    found, _ = _plain(parse_type(new))
+    if found.name in _UNTYPED:
         return ""
-    before, after = f"toString({name})", f"toString(accurateCastOrNull(toString({name}), {quote_string(new)}))"
-    match kind:
+    before, after = f"toString({name})", f"toString(accurateCastOrNull(toString({name}), {quote_string(_text(found))}))"
+    match found.name:
         case "FixedString" | "Date" | "Date32":
             pass
         case "UUID" | "IPv4" | "IPv6":
