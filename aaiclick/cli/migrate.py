@@ -78,7 +78,7 @@ def _migrate(frame: Frame, policy: Policy) -> ExitCode:
     frame.on_close = watch.close
     report = calls.ensure(target.url, declared, frame.database, policy, watch)
     watch.close()
-    if report.in_sync and not report.steps:
+    if report.in_sync and not report.steps and not report.pending:
         # The record alone said so. Whether a migration or released form was edited since is looked at here, where there is time for it.
         calls.validate(target.url, declared, frame.database)
     if frame.as_json:

@@ -137,7 +137,7 @@ def test_migrate_says_where_it_came_from(run: Run, script: Script, before: int |
 
 
 def test_migrate_with_nothing_to_do(run: Run, script: Script) -> None:
-    script.report = report()
+    script.report, script.status = report(), status()
     ran = run("migrate")
     assert (ran.code, ran.stdout, ran.stderr) == (0, "✓ oplog is at v5: nothing to do\n", "")
 

@@ -11,6 +11,7 @@ import pytest
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, validate_schema
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import AaiclickError, ApplyError, ConnectionFailed, OutcomeUnknownError, SchemaVersionError, StatementError
+from aaiclick.events import Event, StepStarted
 from aaiclick.routine import Command, Effect, Query, Sleep
 from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import EmbeddedEngine
@@ -198,8 +199,11 @@ def test_a_read_only_server_gets_one_sentence() -> None:
     assert "\n" not in str(refused.value)
 
 
-def server_dies(server: EngineServer, case: str, moments: list[float], *, gently: bool) -> int:
-    """The server ends so many times while a run is under way, and comes back; how many runs that stopped."""
+def server_dies(server: EngineServer, case: str, moments: list[float], *, gently: bool, in_step: bool = False) -> int:
+    """The server ends so many times while a run is under way, and comes back; how many runs that stopped.
+
+    ``in_step``: the moments are counted from the begin of the first step, else from that of the run.
+    """
     name = f"dies_{case}"
     server.command(f"CREATE DATABASE {name}")
     client = server.client(database=name)
@@ -209,16 +213,22 @@ def server_dies(server: EngineServer, case: str, moments: list[float], *, gently
     expected = server.command(f"SELECT {LARGE[case].fingerprint} FROM {name}.t")
     policy, stopped = Policy.lossless().allow(*LARGE[case].allow), 0
 
-    def attempt(into: list[Exception]) -> None:
+    def attempt(into: list[Exception], begun: threading.Event) -> None:
+        def tell(event: Event) -> None:
+            if isinstance(event, StepStarted):
+                begun.set()
+
         try:
-            ensure_schema(server.url, LARGE[case].target, policy=policy, database=name)
+            ensure_schema(server.url, LARGE[case].target, policy=policy, database=name, on_event=tell)
         except Exception as error:
             into.append(error)
 
     for moment in moments:
         failures: list[Exception] = []
-        thread = threading.Thread(target=attempt, args=(failures,))
+        begun = threading.Event()
+        thread = threading.Thread(target=attempt, args=(failures, begun))
         thread.start()
+        assert not in_step or begun.wait(60)
         time.sleep(moment)
         if gently:
             server.restart()
@@ -244,7 +254,7 @@ def end_of_the_lease(server: EngineServer, database: str) -> None:
 @pytest.mark.slow
 def test_the_server_is_killed_in_a_rebuild() -> None:
     with EngineServer() as server:
-        assert server_dies(server, "rebuild", [0.7], gently=False) == 1
+        assert server_dies(server, "rebuild", [0.05], gently=False, in_step=True) == 1
 
 
 @pytest.mark.proof
