@@ -106,7 +106,7 @@ def make_job(work: RebuildWork, source: Physical, site: Site) -> Routine[tuple[J
     """What the copy needs to know about a source whose merges are held; and notes on what the checksum leaves out."""
     types, declared = yield from column_types(source)
     columns, notes = projected(work, (yield from volatile_columns(source)), types)
-    able = yield from hashable(qualified(site.database, source.name), columns)
+    able = yield from hashable(qualified(site.database, source.name), columns, dict(work.settings))
     unable = [column.target for column in columns if column.checked and column.target not in able]
     if unable:
         notes = (*notes, f"{work.table}: not covered by the checksum: {', '.join(unable)} (this server cannot hash the type)")

@@ -49,11 +49,15 @@ def may_merge(form: TableForm) -> bool:
 def create_from(form: TableForm, database: str, name: str, settings: Settings) -> Routine[None]:
     """Make a table of that form; one of that name is dropped first (its run is over, or it is this run's own)."""
     yield from drop_table(database, name)
-    command = Command(form_sql(form, database, name), settings=merged(CREATE, dict(settings)), database=database)
+    yield from send_create(Command(form_sql(form, database, name), settings=merged(CREATE, dict(settings)), database=database), name)
+
+
+def send_create(command: Command, name: str) -> Routine[None]:
+    """Send a CREATE; once more with the permissive settings where it is refused for want of one: a declaration that names a suspicious type
+    or codec asks for it, and the live table may have been made under such a setting. ``name`` is anything that is not empty."""
     try:
         yield from send(command)
     except StatementError as error:
-        # The live table may have been made under a setting that allows a type or a codec which is refused by default.
         extra = (yield from permissive(name)) if curable(error) else {}
         if not extra:
             raise

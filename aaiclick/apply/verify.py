@@ -57,11 +57,11 @@ def _hashes(source: str, where: str, groups: Sequence[Sequence[str]], settings: 
     return tuple(number(value) for value in rows[0])
 
 
-def hashable(source: str, columns: Sequence[Projected]) -> Routine[tuple[str, ...]]:
+def hashable(source: str, columns: Sequence[Projected], settings: Mapping[str, str | int]) -> Routine[tuple[str, ...]]:
     """The targets that the server can hash: older ones refuse some types."""
     checked = [column for column in columns if column.checked]
     try:
-        yield Query(f"SELECT {hash_sql([column.read for column in checked])} FROM {source} WHERE 0", {}, READ)
+        yield Query(f"SELECT {hash_sql([column.read for column in checked])} FROM {source} WHERE 0", {}, merged(READ, settings))
         return tuple(column.target for column in checked)
     except StatementError as error:
         if error.code != _ILLEGAL_TYPE:
@@ -69,7 +69,7 @@ def hashable(source: str, columns: Sequence[Projected]) -> Routine[tuple[str, ..
     able: list[str] = []
     for column in checked:
         try:
-            yield Query(f"SELECT {hash_sql([column.read])} FROM {source} WHERE 0", {}, READ)
+            yield Query(f"SELECT {hash_sql([column.read])} FROM {source} WHERE 0", {}, merged(READ, settings))
             able.append(column.target)
         except StatementError as error:
             if error.code != _ILLEGAL_TYPE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.plan.alters import Batch
 from aaiclick.plan.target import Target
 
@@ -13,10 +13,11 @@ Key = tuple[TableForm, TableForm, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A batch that the engine accepted on an empty clone, and whether it started a mutation."""
+    """A batch that the engine accepted on an empty clone, whether it started a mutation, and the settings that it needed."""
 
     batch: Batch
     mutates: bool
+    settings: Settings = ()
 
 
 @dataclass(slots=True)

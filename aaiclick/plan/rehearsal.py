@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aaiclick.catalog.clauses import split_create
-from aaiclick.catalog.forms import Form
+from aaiclick.catalog.forms import Form, Settings
+from aaiclick.catalog.scratch import curable
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, number, text
 from aaiclick.specs.quoting import qualified
@@ -16,12 +18,14 @@ REHEARSE = {"mutations_sync": 1, "alter_sync": 1, "materialize_ttl_after_modify"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``mutates`` where an accepted statement started a mutation; otherwise the server's code and sentence."""
+    """``mutates`` where an accepted statement started a mutation; otherwise the server's code and sentence. ``settings``: the permissive
+    ones, where the engine refused the statement without them; they have to be sent with the statement itself, too."""
 
     accepted: bool
     mutates: bool = False
     code: int = 0
     message: str = ""
+    settings: Settings = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +42,31 @@ class Stage:
         return qualified(self.database, self.table)
 
 
-def attempt(stage: Stage, sql: str) -> Routine[Outcome]:
-    """Send one statement about the stage; a refusal is an answer, not an error."""
+def attempt(stage: Stage, sql: str, extra: Mapping[str, str | int] | None = None) -> Routine[Outcome]:
+    """Send one statement about the stage, with ``extra`` settings that it will have later, too; a refusal is an answer, not an error.
+
+    As it will be sent to the live table first: plainly. Only what is refused for its want of a permissive setting gets those.
+    """
     before = yield from mutation_count(stage)
+    plain = {**REHEARSE, **(extra or {})}
+    needed: Settings = ()
     try:
-        yield Command(sql, settings={**stage.settings, **REHEARSE})
+        yield Command(sql, settings=plain)
     except StatementError as error:
         if error.code == 0:
             raise
-        return Outcome(False, code=error.code, message=str(error))
+        refusal = Outcome(False, code=error.code, message=str(error))
+        if not (stage.settings and curable(error)):
+            return refusal
+        try:
+            yield Command(sql, settings={**stage.settings, **plain})
+        except StatementError as again:
+            if again.code == 0:
+                raise
+            return refusal
+        needed = tuple((name, str(value)) for name, value in sorted(stage.settings.items()))
     after = yield from mutation_count(stage)
-    return Outcome(True, mutates=after > before)
+    return Outcome(True, mutates=after > before, settings=needed)
 
 
 def mutation_count(stage: Stage) -> Routine[int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
 from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.clients.opening import open_url
-from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, run
 from aaiclick.testing.engine import EmbeddedEngine
 
@@ -26,9 +28,33 @@ def test_a_table_with_types_that_are_refused_by_default_is_rebuilt(aaiclick_engi
     assert aaiclick_client.query("SELECT count(), sum(a), sum(l) FROM t").result_rows == [(100, 4950, 99)]
 
 
-def test_a_new_table_is_not_made_with_what_the_server_refuses(aaiclick_client: Client) -> None:
-    with pytest.raises(ApplyError, match="allow_suspicious_low_cardinality_types"):
-        ensure_schema(aaiclick_client, Schema("app", objects=[Table("t", COLUMNS, engine=MergeTree(order_by=["a"]))]), policy=Policy.safe())
+def test_a_new_table_is_made_with_what_it_declares(aaiclick_client: Client) -> None:
+    schema = Schema("app", objects=[Table("t", COLUMNS, engine=MergeTree(order_by=["a"]))])
+    ensure_schema(aaiclick_client, schema, policy=Policy.safe())
+    assert plan_schema(aaiclick_client, schema).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "settings", "strategy"),
+    [
+        ([Column("d", "LowCardinality(Date)")], {}, "mutate"),
+        ([Column("d", "Date", codec="NONE, NONE")], {}, "alter"),
+        ([Column("d", "Date"), Column("n", "LowCardinality(Date)")], {}, "alter"),
+        ([Column("d", "Date"), Column("n", "FixedString(1000)")], {"index_granularity": 1024}, "attach"),
+        ([Column("d", "LowCardinality(Date)")], {"index_granularity": 1024}, "rebuild"),
+    ],
+    ids=["retype", "codec", "new-column", "attach", "copy"],
+)
+def test_what_is_refused_by_default_is_sent_as_it_was_rehearsed(
+    aaiclick_client: Client, wanted: list[Column], settings: dict[str, str | int | float | bool | None], strategy: str
+) -> None:
+    aaiclick_client.command("CREATE TABLE t (a UInt8, d Date) ENGINE = MergeTree ORDER BY a")
+    aaiclick_client.command("INSERT INTO t SELECT number, toDate('2026-01-01') + number FROM numbers(100)")
+    schema = Schema("app", objects=[Table("t", [Column("a", "UInt8"), *wanted], engine=MergeTree(order_by=["a"], settings=settings))])
+    report = ensure_schema(aaiclick_client, schema, policy=Policy.lossless())
+    assert [step.strategy for step in report.steps] == [strategy]
+    assert aaiclick_client.query("SELECT count(), sum(a), uniqExact(d), max(d) FROM t").result_rows == [(100, 4950, 100, date(2026, 4, 10))]
+    assert plan_schema(aaiclick_client, schema).steps == ()
 
 
 @pytest.mark.parametrize(

@@ -2,27 +2,63 @@
 
 from __future__ import annotations
 
-from aaiclick.plan.rehearsal import Outcome, attempt
-from aaiclick.plan.strategies.alter import accepted_changes
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.spelling import spelled_as
+from aaiclick.plan.alters import batches
+from aaiclick.plan.changes.base import Change
+from aaiclick.plan.memo import Sent
+from aaiclick.plan.rehearsal import Stage, attempt
+from aaiclick.plan.strategies.alter import alters_of, send_batches, settings_of
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.plan.work import AttachWork
 from aaiclick.routine import Routine
-from aaiclick.specs.quoting import qualified
+from aaiclick.specs.quoting import qualified, quote_string
+
+# Each refused change is found on a clone of its own. Parts carry few things that ALTER cannot change.
+_MOST_REFUSED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A clone after the ALTERs that go in place."""
+
+    stage: Stage
+    sent: tuple[Sent, ...]
 
 
 def propose_attach(case: TableCase) -> Routine[AttachWork | None]:
     """In-place changes first, on a clone; then ask the engine whether a table of the target's form would take over the clone's parts.
 
-    The engine compares the two tables before it looks at parts, so an empty clone tells (errors 36 and 122).
+    The engine compares the two tables before it looks at parts, so an empty clone tells the most (errors 36 and 122).
     """
     if not case.form.merge_tree or not case.target.form.merge_tree:
         return None
-    stage = yield from case.make_stage(case.form, "attach")
-    alters, _refused = yield from accepted_changes(case, stage, case.changes)
-    if any(alter.risky for alter in alters):
+    prepared = yield from _prepare(case)
+    if prepared is None or any(each.batch.risky and each.mutates for each in prepared.sent):
         return None  # a mutation that can fail on the data and a swap do not belong into one step
-    wanted = yield from case.make_stage(case.target.form, "attached")
-    outcome: Outcome = yield from attempt(wanted, f"ALTER TABLE {wanted.name} ATTACH PARTITION ID 'all' FROM {qualified(stage.database, stage.table)}")
-    if not outcome.accepted:
-        return None
-    return AttachWork(case.live.name, case.target.form, alters)
+    stage = qualified(prepared.stage.database, prepared.stage.table)
+    spelled = spelled_as(case.target.form, case.as_spelled)
+    for form, label in ((case.target.form, "attached"), (spelled, "attached-spelled")):
+        wanted = yield from case.make_stage(form, label)
+        outcome = yield from attempt(wanted, f"ALTER TABLE {wanted.name} ATTACH PARTITION ID {quote_string('all')} FROM {stage}")
+        if outcome.accepted:
+            return AttachWork(case.live.name, form, alters_of(case, prepared.sent), settings_of(case, prepared.sent))
+        if spelled == case.target.form:
+            break
+    return None
+
+
+def _prepare(case: TableCase) -> Routine[_Prepared | None]:
+    """The changes that ALTER can make, in their common order. A change of which one command is refused is left to the swap, with all its
+    commands, and the rest begins again on another clone: nothing of it may stay behind (a projection that was dropped and could not be
+    added again)."""
+    live = replace(case.as_spelled, name=case.form.name)
+    todo: list[Change] = [change for change in case.changes if change.commands]
+    for number in range(_MOST_REFUSED):
+        stage = yield from case.make_stage(live, f"attach{number or ''}")
+        sending = yield from send_batches(case, stage, batches(todo))
+        if sending.refused is None:
+            return _Prepared(stage, sending.sent)
+        todo = [change for change in todo if sending.refused not in change.commands]
+    return None

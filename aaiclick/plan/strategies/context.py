@@ -46,6 +46,11 @@ class TableCase:
         return qualified(self.database, self.live.name)
 
     @property
+    def as_spelled(self) -> TableForm:
+        """The live table in the spelling that the server has of it."""
+        return self.live.form if isinstance(self.live.form, TableForm) else self.form
+
+    @property
     def parenthesise(self) -> bool:
         """Whether this server knows parentheses around the commands of an ALTER (24.8 and later)."""
         return self.server.version >= (24, 8)

@@ -38,8 +38,8 @@ def propose_rebuild(case: TableCase) -> Routine[Proposal]:
     names = ", ".join(quote_name(column.target) for column in columns)
     expressions = ", ".join(column.expression for column in columns)
     where = f" WHERE {case.where}" if case.where else ""
-    wanted.settings.setdefault("insert_allow_materialized_columns", 1)
-    outcome = yield from attempt(wanted, f"INSERT INTO {wanted.name} ({names}) SELECT {expressions} FROM {stage.name}{where}")
+    copy = f"INSERT INTO {wanted.name} ({names}) SELECT {expressions} FROM {stage.name}{where}"
+    outcome = yield from attempt(wanted, copy, {"insert_allow_materialized_columns": 1})
     if not outcome.accepted:
         return Proposal(None, outcome.message)
     target = case.target.form
@@ -52,6 +52,7 @@ def propose_rebuild(case: TableCase) -> Routine[Proposal]:
         ordered=ordered,
         fenced=ordered or bool(case.live.dependents),
         keeps_ttl=bool(case.form.ttl) and not keeps_all(case.form.ttl, target.ttl),
+        settings=outcome.settings,
     )
     return Proposal(work)
 
