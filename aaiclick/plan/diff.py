@@ -16,19 +16,20 @@ from aaiclick.plan.changes.keys import ChangeEngine, ChangeFixedKey, ChangeSampl
 from aaiclick.plan.changes.objects import ChangeConstraint, ChangeIndex, ChangeProjection
 from aaiclick.plan.changes.settings import ChangeComment, ChangeSetting
 from aaiclick.plan.changes.ttl import ChangeColumnTtl, ChangeTtl
+from aaiclick.plan.renaming import renamed_form
 from aaiclick.plan.target import Target, is_prefix
 
 
 def diff_table(live: TableForm, target: Target, absent_parts: dict[str, int] | None = None) -> tuple[Change, ...]:
     """What makes ``live`` the target. ``absent_parts``: how many active parts do not hold a column (by its live name)."""
     live = normal(live)
+    old_names = {new: old for old, new in target.renames}
+    live = renamed_form(live, target.renames)
     wanted = target.form
     name = live.name
     changes: list[Change] = [RenameColumn(name, old, new) for old, new in target.renames]
     new_names = dict(target.renames)
-    renamed = {column.name: replace(column, name=new_names.get(column.name, column.name)) for column in live.columns}
-    present = {column.name: column for column in renamed.values()}
-    old_names = {new: old for old, new in target.renames}
+    present = {column.name: column for column in live.columns}
     changes.extend(DropColumn(name, column) for column in target.in_the_way)
     changes.extend(_added(name, wanted, present, frozenset(new_names)))
     for column in wanted.columns:
@@ -36,7 +37,7 @@ def diff_table(live: TableForm, target: Target, absent_parts: dict[str, int] | N
         if old is not None:
             absent = (absent_parts or {}).get(old_names.get(column.name, column.name), 0)
             changes.extend(_column_changes(name, old, column, absent, wanted.engine))
-    changes.extend(_moved(name, wanted, [column.name for column in renamed.values()]))
+    changes.extend(_moved(name, wanted, [column.name for column in live.columns]))
     changes.extend(_key_changes(live, target))
     changes.extend(_object_changes(live, wanted))
     if live.ttl != wanted.ttl:

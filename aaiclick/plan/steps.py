@@ -123,8 +123,8 @@ def attach_step(case: TableCase, work: AttachWork, changes: Sequence[Change], bl
     )
 
 
-def rebuild_step(case: TableCase, work: RebuildWork, changes: Sequence[Change], blocked: str) -> Step:
-    """By copy."""
+def rebuild_step(case: TableCase, work: RebuildWork, changes: Sequence[Change], blocked: str, reason: str = "") -> Step:
+    """By copy. ``reason``: why a change in place would end in something else."""
     shadow = _shadow(case.live.name)
     live, new = case.name, qualified(case.database, shadow)
     names = ", ".join(quote_name(column.target) for column in work.columns)
@@ -132,6 +132,7 @@ def rebuild_step(case: TableCase, work: RebuildWork, changes: Sequence[Change], 
     where = f" WHERE {work.where}" if work.where else ""
     unverified = [column.target for column in work.columns if not column.verify]
     sql = [
+        *([f"-- a copy, because in place something else would come of it: {reason}".replace("\n", " ")] if reason else []),
         form_sql(work.form, case.database, shadow),
         *(["-- writers are locked out (table_readonly) for the last part of the copy"] if work.fenced else []),
         "-- for each partition, in chunks, through a staging table, with count and checksum:",

@@ -24,6 +24,8 @@ from aaiclick.plan.evaluate import evaluate_first
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.other_engines import can_be_staged, plan_other_engine, stand_in
+from aaiclick.plan.proof.constraints import violated
+from aaiclick.plan.proof.verdict import Verdict, prove
 from aaiclick.plan.rehearsal import Stage, attempt
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
@@ -118,8 +120,22 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
         # A filter that fails would only make the other counts fail, too.
         counted = Findings(failing) if failing else (yield from count_first(counted_rows(case, data_name), countable(case)))
         found = Findings(counted.blocked, (*found.hazards, *counted.hazards))
-    made = yield from _cheapest(case, data_name, found.blocked)
-    return (*made[:-1], _with(made[-1], found.hazards))
+    verdict = yield from _proof(case, data_name, found.blocked)
+    made = yield from _cheapest(case, data_name, verdict, _joined(found.blocked, verdict.blocked))
+    return (*made[:-1], _with(made[-1], (*found.hazards, *verdict.hazards)))
+
+
+def _proof(case: TableCase, data_name: str, blocked: str) -> Routine[Verdict]:
+    """Whether the rows allow a change in place. Rows that stand in the way make that a question for later."""
+    if blocked or not (case.form.merge_tree and case.target.form.merge_tree):
+        return Verdict(True)
+    if case.forced:
+        return Verdict(False)
+    return (yield from prove(case, data_name))
+
+
+def _joined(*sentences: str) -> str:
+    return "; ".join(sentence for sentence in sentences if sentence)
 
 
 def _with(step: Step, hazards: tuple[Hazard, ...]) -> Step:
@@ -136,30 +152,34 @@ def _dependents(case: TableCase) -> Routine[Findings]:
     return Findings(rest, () if rest else (gap,))
 
 
-def _cheapest(case: TableCase, data_name: str, blocked: str) -> Routine[tuple[Step, ...]]:
-    """The first strategy that the engine accepts."""
-    refusal = ""
+def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -> Routine[tuple[Step, ...]]:
+    """The first strategy that is proven to end as the copy does, and that the engine accepts."""
+    refusal = verdict.reason
     if not (case.form.merge_tree and case.target.form.merge_tree):
         return ((yield from plan_other_engine(case, blocked)),)
-    if not case.forced:
-        proposal = yield from propose_alter(case)
+    in_place = replace(case, changes=(*case.changes, *verdict.remade))
+    if verdict.in_place:
+        proposal = yield from propose_alter(in_place)
         if proposal.work is not None:
             touched = yield from _touched_bytes(case, data_name)
-            return (steps.alter_step(case, proposal.work, case.changes, blocked, touched),)
+            return (steps.alter_step(case, proposal.work, in_place.changes, blocked, touched),)
         refusal = proposal.refusal
     if has_hidden(case.target.form):
         why = "a new table cannot be made: its definition holds a secret that the server does not show"
         return (steps.impossible_step(case, case.changes, "; ".join(part for part in (refusal, why) if part)),)
-    if not case.forced:
-        attach = yield from propose_attach(case)
+    if verdict.in_place:
+        attach = yield from propose_attach(in_place)
         if attach is not None:
             behind = yield from _left_behind(case, data_name)
-            return (_with(steps.attach_step(case, attach, case.changes, blocked), behind),)
+            return (_with(steps.attach_step(case, attach, in_place.changes, blocked), behind),)
     rebuild = yield from propose_rebuild(case)
     if rebuild.work is not None:
+        if case.live.rows and not blocked:
+            checks = [constraint for constraint in case.target.form.constraints if constraint.kind == "CHECK"]
+            blocked = yield from violated(case, data_name, checks)
         pinned = yield from _pin(case, data_name)
         behind = yield from _left_behind(case, data_name)
-        return (*pinned, _with(steps.rebuild_step(case, rebuild.work, case.changes, blocked), behind))
+        return (*pinned, _with(steps.rebuild_step(case, rebuild.work, case.changes, blocked, verdict.reason), behind))
     return (steps.impossible_step(case, case.changes, "; ".join(part for part in (refusal, rebuild.refusal) if part)),)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.catalog.forms import ColumnForm, ConstraintForm
+from aaiclick.catalog.forms import ColumnForm
 from aaiclick.plan.alters import batches
 from aaiclick.plan.changes.base import Change
 from aaiclick.plan.changes.column_default import ChangeDefault
 from aaiclick.plan.changes.column_type import RetypeColumn, conversion, enum_labels, plain
 from aaiclick.plan.changes.columns import AddColumn, DropColumn, RenameColumn
 from aaiclick.plan.changes.keys import ChangeEngine, ChangeSortKey
-from aaiclick.plan.changes.objects import ChangeConstraint
 from aaiclick.plan.changes.ttl import ChangeTtl, keeps_all
 
 
@@ -89,10 +88,3 @@ def test_keys_and_engines_that_combine_rows_are_hazards() -> None:
     assert [hazard.allow for hazard in ChangeSortKey("t", "a", "b", "SummingMergeTree", False).hazards] == ["change-sort-key t"]
     assert [hazard.allow for hazard in ChangeEngine("t", "MergeTree", "ReplacingMergeTree", "ReplacingMergeTree").hazards] == ["change-engine t"]
     assert ChangeEngine("t", "ReplacingMergeTree", "MergeTree", "MergeTree").hazards == ()
-
-
-def test_a_new_constraint_is_counted_and_a_moved_one_is_not() -> None:
-    check = ConstraintForm("c", "CHECK", "a > 0")
-    assert [one.condition for one in ChangeConstraint("t", None, check).checks] == ["NOT (a > 0)"]
-    assert ChangeConstraint("t", check, check).checks == ()
-    assert ChangeConstraint("t", check, None).checks == ()

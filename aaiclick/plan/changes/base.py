@@ -33,6 +33,7 @@ class Phase(IntEnum):
     TTL = 9
     SETTINGS = 10
     COMMENT = 11
+    MATERIALIZE = 12
 
 
 @dataclass(frozen=True, slots=True)

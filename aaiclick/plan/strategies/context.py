@@ -23,7 +23,7 @@ class TableCase:
 
     ``make_stage`` makes an empty table of a form in scratch. ``overrides`` are expressions of a migration for copied columns,
     ``where`` its filter; ``forced`` asks for a copy even where ALTER would do. ``replaced`` names views that the plan itself replaces;
-    ``declared`` is the declaration itself, for what has to be created anew from it.
+    ``declared`` is the declaration itself, for what has to be created anew from it. ``quick``: live rows are not looked at.
     """
 
     database: str
@@ -39,6 +39,11 @@ class TableCase:
     replaced: frozenset[str] = frozenset()
     declared: Table | None = None
     memo: Memo = field(default_factory=Memo)
+    quick: bool = False
+
+    def name_of(self, data_name: str) -> str:
+        """A table of the same database, quoted."""
+        return qualified(self.database, data_name)
 
     @property
     def name(self) -> str:

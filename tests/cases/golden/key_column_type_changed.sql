@@ -15,6 +15,7 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 --   strategy: rebuild, 110 rows, 5.3 KiB
 --   old-code-breaks: code that relies on UInt32 for id may fail
 --   rewrites-data: all 110 rows of t are copied
+-- a copy, because in place something else would come of it: sort key id: its type changes (UInt32 -> UInt64)
 CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `name` String, `day` Date, `amount` Int32, `note` Nullable(String)) ENGINE = MergeTree PARTITION BY toYYYYMM(day) ORDER BY id SETTINGS index_granularity = 8192;
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `name`, `day`, `amount`, `note`) SELECT CAST(`id`, 'UInt64'), `name`, `day`, `amount`, `note` FROM `db`.`t`;

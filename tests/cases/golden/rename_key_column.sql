@@ -12,9 +12,7 @@ CREATE TABLE {db}.t (key UInt64, name String, day Date, amount Int32, note Nulla
 -- expect
 -- plan
 
--- t:
---   - column id is renamed to key
---   - sort key id -> key
+-- t: column id is renamed to key
 --   strategy: rebuild, 110 rows, 5.4 KiB
 --   old-code-breaks: code that reads or writes id fails
 --   rewrites-data: all 110 rows of t are copied

@@ -1,0 +1,56 @@
+"""Which columns another table definition gives other values, or another form of the same values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.plan.changes.base import Change
+from aaiclick.plan.changes.column_default import ChangeDefault
+from aaiclick.plan.proof.kinds import extends, same_kind
+from aaiclick.plan.renaming import renamed_form
+from aaiclick.plan.target import Target
+
+How: TypeAlias = Literal["labels", "zone", "type", "expression", "default"]
+"""``labels``: an Enum got new members, and nothing else. ``zone``: the same type, up to zones and members. ``expression``: what an ALIAS reads.
+``default``: what rows read whose parts do not hold the column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """``old`` is the live column, ``new`` what it becomes (with its new name)."""
+
+    old: ColumnForm
+    new: ColumnForm
+    how: How
+
+
+def changed_columns(form: TableForm, target: Target, changes: Sequence[Change] = ()) -> tuple[Changed, ...]:
+    """Columns that are in both tables and change, in the order of the target. A new name alone is no change: the engine follows it."""
+    renamed = renamed_form(form, target.renames)
+    unpinned = {change.new.name for change in changes if isinstance(change, ChangeDefault) and change.pins and change.old.kind == "MATERIALIZED"}
+    found: list[Changed] = []
+    for place, column in enumerate(renamed.columns):
+        wanted = target.form.column(column.name)
+        if wanted is None:
+            continue
+        how = _how(column, wanted, column.name in unpinned)
+        if how is not None:
+            found.append(Changed(form.columns[place], wanted, how))
+    order = {column.name: place for place, column in enumerate(target.form.columns)}
+    return tuple(sorted(found, key=lambda changed: order[changed.new.name]))
+
+
+def _how(old: ColumnForm, new: ColumnForm, unpinned: bool) -> How | None:
+    aliases = "ALIAS" in (old.kind, new.kind)
+    if aliases and (old.kind, old.expression) != (new.kind, new.expression):
+        return "expression"
+    if old.type != new.type:
+        if aliases:
+            return "expression"
+        if extends(old.type, new.type):
+            return "labels"
+        return "zone" if same_kind(old.type, new.type) else "type"
+    return "default" if unpinned else None

@@ -1,0 +1,71 @@
+"""Constraints over the rows as they will be: a row that an INSERT into the new table would refuse.
+
+The engine takes a CHECK that gives NULL for violated. Rows that are there already are never checked by an ALTER, and always by a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaiclick.catalog.forms import ConstraintForm
+from aaiclick.errors import StatementError
+from aaiclick.plan.changes.objects import ChangeConstraint
+from aaiclick.plan.checks import first_line
+from aaiclick.plan.proof.readers import Reader, mentioned
+from aaiclick.plan.proof.rows import LOOK, future_rows
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.routine import Query, Routine, number, text
+from aaiclick.specs.quoting import quote_name
+
+_BEFORE = "_aaiclick_before"
+
+
+def new_constraints(case: TableCase) -> tuple[ConstraintForm, ...]:
+    """Those that are added or say something else now."""
+    found: list[ConstraintForm] = []
+    for change in case.changes:
+        if isinstance(change, ChangeConstraint) and change.new is not None:
+            old = change.old
+            if old is None or (old.kind, old.expression) != (change.new.kind, change.new.expression):
+                found.append(change.new)
+    return tuple(found)
+
+
+def violated(case: TableCase, data_name: str, constraints: Sequence[ConstraintForm]) -> Routine[str]:
+    """'' or a sentence for each constraint that rows violate, with count and example."""
+    problems: list[str] = []
+    for constraint in constraints:
+        problems.append((yield from _violated(case, data_name, constraint, "")))
+    return "; ".join(problem for problem in problems if problem)
+
+
+def newly_violated(case: TableCase, data_name: str, readers: Sequence[Reader]) -> Routine[str]:
+    """The same for constraints that stay, where a row fulfils one now and would not in its new form."""
+    problems: list[str] = []
+    kinds = {constraint.name: constraint for constraint in case.target.form.constraints}
+    for reader in readers:
+        problems.append((yield from _violated(case, data_name, kinds[reader.name], fulfilled(reader.old[0]))))
+    return "; ".join(problem for problem in problems if problem)
+
+
+def fulfilled(expression: str) -> str:
+    """1 where a row passes, else 0."""
+    return f"ifNull(({expression}) != 0, 0)"
+
+
+def _violated(case: TableCase, data_name: str, constraint: ConstraintForm, before: str) -> Routine[str]:
+    expression = constraint.expression
+    shown = sorted(mentioned(expression, [column.name for column in case.target.form.columns]))
+    rows = future_rows(case, data_name, [expression, *map(quote_name, shown)], {_BEFORE: before} if before else {})
+    condition = f"NOT {fulfilled(expression)}{f' AND {_BEFORE}' if before else ''}"
+    example = f"toString(tuple({', '.join(map(quote_name, shown))}))" if shown else "''"
+    try:
+        answer = yield Query(f"SELECT toUInt64(countIf({condition})), anyIf({example}, {condition}) FROM {rows.source}", {}, LOOK, long=True)
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return f"whether rows fulfil the constraint {constraint.name} ({expression}) cannot be told (the engine: {first_line(str(error))})"
+    count, found = number(answer[0][0]), text(answer[0][1])
+    if not count:
+        return ""
+    return f"{count:,} rows violate the constraint {constraint.name} ({expression}), for instance {found if len(found) <= 200 else found[:197] + '...'}"

@@ -1,0 +1,117 @@
+"""What two types have in common, as far as bytes on disk go. Pure.
+
+An ALTER that starts no mutation leaves the bytes of a column as they are and reads them as the new type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from aaiclick.errors import SpecError
+from aaiclick.specs.type_text import TypeText, named, parse_type
+
+_MEMBER = re.compile(r"('(?:[^'\\]|\\.)*')\s*=\s*(-?\d+)", re.DOTALL)
+_BY_NUMBER = {"Enum8": "Int8", "Enum16": "Int16", "Bool": "UInt8", "DateTime": "UInt32", "Date": "UInt16"}
+"""Types that are another type's number on disk, and stand in its order."""
+_INTEGER = re.compile(r"(U?)Int(\d+)\Z")
+
+
+def same_kind(old: str, new: str) -> bool:
+    """The same type, up to time zones and the members of an Enum."""
+    return old == new or _shape(old, _erased) == _shape(new, _erased)
+
+
+def same_order(old: str, new: str) -> bool:
+    """Equal bytes are the same number, or text, and stand in the same order: an Enum8 and an Int8, a DateTime and a UInt32."""
+    return old == new or _shape(old, _ordered) == _shape(new, _ordered)
+
+
+def keeps_labels(old: str, new: str) -> bool:
+    """Every member of every Enum inside ``old`` keeps its number in ``new``; the two have the same structure."""
+    if old == new:
+        return True
+    try:
+        return _keeps(parse_type(old), parse_type(new))
+    except SpecError:
+        return False
+
+
+def extends(old: str, new: str) -> bool:
+    """Only Enums that got new members: whatever reads a stored value gets the same out of it."""
+    return old == new or (_shape(old, _unlabelled) == _shape(new, _unlabelled) and keeps_labels(old, new))
+
+
+def keeps_bytes(old: str, new: str) -> bool:
+    """The bytes of ``old``, read as ``new``, are what the conversion of its values gives, whatever they are."""
+    if same_kind(old, new):
+        return keeps_labels(old, new)
+    return _shape(old, _ordered) == _shape(new, _erased) or _shape(old, _erased) == _shape(new, _clocks)
+
+
+def widens(old: str, new: str) -> bool:
+    """A whole number that gets more room, and no other sign."""
+    before, after = _INTEGER.match(old), _INTEGER.match(new)
+    if before is None or after is None:
+        return False
+    return int(after[2]) > int(before[2]) and (before[1] == after[1] or not after[1])
+
+
+def _shape(text: str, leaf: Callable[[TypeText], str]) -> str:
+    try:
+        return _shaped(parse_type(text), leaf)
+    except SpecError:
+        return text
+
+
+def _shaped(found: TypeText, leaf: Callable[[TypeText], str]) -> str:
+    if found.name in ("Array", "Map", "Nullable", "LowCardinality", "Variant"):
+        return f"{found.name}({', '.join(_shaped(parse_type(each), leaf) for each in found.arguments)})"
+    if found.name in ("Tuple", "Nested"):
+        pairs = [named(each) for each in found.arguments]
+        return f"{found.name}({', '.join(f'{name} {_shaped(parse_type(kind), leaf)}'.strip() for name, kind in pairs)})"
+    if found.name == "SimpleAggregateFunction" and len(found.arguments) == 2:
+        return f"{found.name}({found.arguments[0]}, {_shaped(parse_type(found.arguments[1]), leaf)})"
+    return leaf(found)
+
+
+def _text(found: TypeText) -> str:
+    return f"{found.name}({', '.join(found.arguments)})" if found.arguments else found.name
+
+
+def _erased(found: TypeText) -> str:
+    if found.name in ("Enum8", "Enum16", "DateTime"):
+        return found.name
+    return f"DateTime64({found.arguments[0]})" if found.name == "DateTime64" and found.arguments else _text(found)
+
+
+def _unlabelled(found: TypeText) -> str:
+    return found.name if found.name in ("Enum8", "Enum16") else _text(found)
+
+
+def _ordered(found: TypeText) -> str:
+    if found.name == "Decimal" and len(found.arguments) == 2:
+        digits = int(found.arguments[0])
+        return f"Decimal{next((size for size in (9, 18, 38) if digits <= size), 76)}({found.arguments[1]})"
+    return _BY_NUMBER.get(found.name) or _erased(found)
+
+
+def _clocks(found: TypeText) -> str:
+    """The number below a date or time: every number is one. A UInt8 may be no Bool, and an Int8 no member of an Enum."""
+    return _ordered(found) if found.name in ("DateTime", "Date") else _erased(found)
+
+
+def _keeps(old: TypeText, new: TypeText) -> bool:
+    if old.name in ("Enum8", "Enum16") or new.name in ("Enum8", "Enum16"):
+        before, after = (dict(_MEMBER.findall(", ".join(each.arguments))) for each in (old, new))
+        return old.name == new.name and all(after.get(label) == number for label, number in before.items())
+    if len(old.arguments) != len(new.arguments):
+        return old.name == new.name and old.name in ("DateTime", "DateTime64")
+    inside = [(named(one)[1], named(other)[1]) for one, other in zip(old.arguments, new.arguments, strict=True)]
+    return old.name == new.name and all(one == other or _keeps_inside(one, other) for one, other in inside)
+
+
+def _keeps_inside(old: str, new: str) -> bool:
+    if old.startswith("'") or new.startswith("'"):
+        return True  # the zone of a DateTime
+    return _keeps(parse_type(old), parse_type(new))

@@ -1,0 +1,193 @@
+"""What of a table reads a column: keys, TTLs, skip indexes, projections, constraints, statistics, also by way of ALIAS columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from aaiclick.catalog.expressions import expression_end
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.catalog.normal import key_elements
+from aaiclick.catalog.tokens import TokenError, Tokens, identifier, split_top
+from aaiclick.errors import StatementError
+from aaiclick.plan.renaming import renamed_form
+from aaiclick.plan.target import Target
+from aaiclick.routine import Query, Routine, text
+from aaiclick.specs.quoting import quote_name
+
+ReaderKind: TypeAlias = Literal["sort key", "partition key", "sampling key", "TTL", "index", "projection", "constraint", "statistics", "implicit index"]
+KEYS: frozenset[ReaderKind] = frozenset({"sort key", "partition key", "sampling key"})
+_IMPLICIT = ("add_minmax_index_for_numeric_columns", "add_minmax_index_for_string_columns", "add_minmax_index_for_temporal_columns")
+_EVERYTHING = frozenset({"COLUMNS", "APPLY"})
+_DIRECTIONS = (" DESC", " ASC")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One of them, as it is in the live table (``old``) and in the target (``new``): expressions, one by one, that give what it holds.
+
+    ``name`` is that of the index, projection, constraint or column; '' for what a table has one of. ``body`` is the whole of its text.
+    """
+
+    kind: ReaderKind
+    name: str
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    body: str = ""
+
+    @property
+    def words(self) -> str:
+        """What it is, for an operator: ``sort key toDate(k)``, ``index by_day``."""
+        if self.kind in KEYS or (self.kind == "TTL" and not self.name):
+            return f"{self.kind} {self.body}"
+        return f"TTL of {self.name}" if self.kind == "TTL" else f"{self.kind} {self.name}"
+
+
+def kept_readers(form: TableForm, target: Target) -> tuple[Reader, ...]:
+    """The readers that are in both tables with the same text (under the new names). Others are dropped or made anew by the change itself."""
+    before, wanted = renamed_form(form, target.renames), target.form
+    found = [
+        _key("sort key", form.order_by, before.order_by, wanted.order_by),
+        _key("partition key", form.partition_by, before.partition_by, wanted.partition_by),
+        _key("sampling key", form.sample_by, before.sample_by, wanted.sample_by),
+    ]
+    if before.ttl and before.ttl == wanted.ttl:
+        found.append(Reader("TTL", "", ttl_expressions(form.ttl), ttl_expressions(wanted.ttl), wanted.ttl))
+    for place, column in enumerate(before.columns):
+        found += _of_column(form.columns[place], column, wanted.column(column.name))
+    for place, index in enumerate(before.indexes):
+        if index in wanted.indexes:
+            found.append(Reader("index", index.name, key_elements(form.indexes[place].expression), key_elements(index.expression), index.expression))
+    for place, projection in enumerate(before.projections):
+        if projection in wanted.projections:
+            found.append(Reader("projection", projection.name, (form.projections[place].body,), (projection.body,), projection.body))
+    for place, constraint in enumerate(before.constraints):
+        if constraint in wanted.constraints:
+            found.append(Reader("constraint", constraint.name, (form.constraints[place].expression,), (constraint.expression,), constraint.expression))
+    if any(dict(wanted.settings).get(name, "0") not in ("0", "false") for name in _IMPLICIT):
+        names = dict(target.renames)
+        listed = [(column.name, names.get(column.name, column.name)) for column in form.columns if column.stored]
+        found += [
+            Reader("implicit index", new, (quote_name(old),), (quote_name(new),), quote_name(new)) for old, new in listed if wanted.column(new) is not None
+        ]
+    return tuple(reader for reader in found if reader.old and reader.new)
+
+
+def _key(kind: ReaderKind, old: str, before: str, wanted: str) -> Reader:
+    """The elements that both keys begin with: a key may grow or shrink at its end in place."""
+    shared = 0
+    for one, other in zip(key_elements(before), key_elements(wanted), strict=False):
+        if one != other:
+            break
+        shared += 1
+    return Reader(kind, "", tuple(map(_plain, key_elements(old)[:shared])), tuple(map(_plain, key_elements(wanted)[:shared])), wanted)
+
+
+def _of_column(live: ColumnForm, old: ColumnForm, new: ColumnForm | None) -> list[Reader]:
+    if new is None:
+        return []
+    found: list[Reader] = []
+    if old.ttl and old.ttl == new.ttl:
+        found.append(Reader("TTL", new.name, ttl_expressions(live.ttl), ttl_expressions(new.ttl), new.ttl))
+    if old.statistics and old.statistics == new.statistics:
+        found.append(Reader("statistics", new.name, (quote_name(live.name),), (quote_name(new.name),), new.statistics))
+    return found
+
+
+def _plain(element: str) -> str:
+    for direction in _DIRECTIONS:
+        element = element.removesuffix(direction)
+    return element
+
+
+def ttl_expressions(ttl: str) -> tuple[str, ...]:
+    """What a TTL computes of a row: for each of its elements the second at which it ends, and whether the condition behind WHERE is met."""
+    found: list[str] = []
+    for element in split_top(ttl):
+        tokens = Tokens(element)
+        end = expression_end(tokens, 0, len(tokens))
+        found.append(f"toInt64(toDateTime64({tokens.slice(0, end)}, 0))")
+        where = next((place for place in range(end, len(tokens)) if tokens.is_word(place, "WHERE")), None)
+        if where is not None:
+            found.append(f"ifNull(({tokens.slice(where + 1, expression_end(tokens, where + 1, len(tokens)))}) != 0, 0)")
+    return tuple(found)
+
+
+def mentioned(expression: str, columns: Collection[str]) -> frozenset[str]:
+    """The columns that an expression may read: each one whose name, or that of a part of it, stands in it. ``*`` may be any."""
+    try:
+        tokens = Tokens(expression)
+    except TokenError:
+        return frozenset(columns)
+    names: set[str] = set()
+    position = 0
+    while position < len(tokens):
+        parts, behind = identifier(tokens, position)
+        if tokens.is_op(position, "*") and not _multiplies(tokens, position):
+            return frozenset(columns)
+        if parts and parts[0].upper() in _EVERYTHING and tokens.is_op(behind, "("):
+            return frozenset(columns)
+        names |= {".".join(parts[start:]) for start in range(len(parts))} | {".".join(parts[:end]) for end in range(1, len(parts))}
+        position = max(behind, position + 1)
+    return frozenset(column for column in columns if any(_same(column, name) for name in names))
+
+
+def _same(column: str, name: str) -> bool:
+    """A subcolumn belongs to its column, and the parts of a Nested to it."""
+    return column == name or name.startswith(f"{column}.") or column.startswith(f"{name}.")
+
+
+def _multiplies(tokens: Tokens, position: int) -> bool:
+    if tokens.is_op(position - 1, "(") and tokens.is_op(position + 1, ")") and tokens.is_word(position - 2, "COUNT"):
+        return True  # count(*) reads no column
+    operand = position > 0 and tokens.is_kind(position - 1, "word", "name", "number", "string", "close")
+    return operand and not (tokens.is_word(position - 1, "SELECT") or tokens.is_word(position - 1, "DISTINCT"))
+
+
+def through_aliases(form: TableForm, columns: Collection[str]) -> frozenset[str]:
+    """These columns, and every ALIAS that reads one of them, whatever the way."""
+    found = set(columns)
+    while True:
+        more = {column.name for column in form.columns if column.kind == "ALIAS" and column.name not in found and mentioned(column.expression, found)}
+        if not more:
+            return frozenset(found)
+        found |= more
+
+
+def touched(form: TableForm, table: str, readers: Collection[Reader], columns: Collection[str]) -> Routine[tuple[Reader, ...]]:
+    """The readers that read one of these live columns. ``table``: the live table, quoted.
+
+    A name in an expression need not be a column: it may be an argument of a lambda. Where one stands in it the engine is asked; what it
+    does not answer counts as read.
+    """
+    affected = through_aliases(form, columns)
+    found: list[Reader] = []
+    for reader in readers:
+        suspects = [expression for expression in reader.old if mentioned(expression, affected)]
+        reads = bool(suspects)
+        if reads and reader.kind != "projection" and all("->" in expression for expression in suspects):
+            reads = yield from _read(table, suspects, affected)
+        if reads:
+            found.append(reader)
+    return tuple(found)
+
+
+def _read(table: str, expressions: Collection[str], columns: Collection[str]) -> Routine[bool]:
+    """Whether the engine resolves a name in these expressions to one of the columns."""
+    try:
+        rows = yield Query(f"EXPLAIN QUERY TREE run_passes = 1, passes = 1 SELECT {', '.join(expressions)} FROM {table}")
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return True
+    tables = {line.split("id: ")[1].split(",")[0] for row in rows if "TABLE id: " in (line := text(row[0]))}
+    for row in rows:
+        line = text(row[0]).strip()
+        if not line.startswith("COLUMN id: "):
+            continue
+        name = line.split("column_name: ", 1)[1].rpartition(", result_type: ")[0]
+        source = line.rpartition("source_id: ")[2]
+        if source in tables and any(_same(column, name) for column in columns):
+            return True
+    return False

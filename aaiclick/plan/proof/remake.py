@@ -1,0 +1,54 @@
+"""A skip index or projection that is made anew, because what it holds of the rows would no longer be what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import IndexForm, ProjectionForm
+from aaiclick.plan.changes.base import AlterCommand, Phase, Quiet
+from aaiclick.plan.changes.objects import index_body
+from aaiclick.specs.quoting import quote_name
+
+
+@dataclass(frozen=True, slots=True)
+class RemakeIndex(Quiet):
+    """Dropped before the columns change (its files are gone when that mutation has ended), added behind them, then filled from the rows."""
+
+    table: str
+    index: IndexForm
+    why: str
+
+    @property
+    def words(self) -> str:
+        return f"index {self.index.name} is made anew ({self.why})"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        name = quote_name(self.index.name)
+        return (
+            AlterCommand(Phase.DROP_OBJECTS, f"DROP INDEX {name}"),
+            AlterCommand(Phase.ADD_OBJECTS, f"ADD INDEX {name} {index_body(self.index)}"),
+            AlterCommand(Phase.MATERIALIZE, f"MATERIALIZE INDEX {name}", alone=True),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RemakeProjection(Quiet):
+    """As ``RemakeIndex``."""
+
+    table: str
+    projection: ProjectionForm
+    why: str
+
+    @property
+    def words(self) -> str:
+        return f"projection {self.projection.name} is made anew ({self.why})"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        name = quote_name(self.projection.name)
+        return (
+            AlterCommand(Phase.DROP_OBJECTS, f"DROP PROJECTION {name}"),
+            AlterCommand(Phase.ADD_OBJECTS, f"ADD PROJECTION {name} {self.projection.body}"),
+            AlterCommand(Phase.MATERIALIZE, f"MATERIALIZE PROJECTION {name}", alone=True),
+        )

@@ -1,0 +1,23 @@
+-- before
+CREATE TABLE {db}.t (k DateTime('UTC'), i UInt32) ENGINE = MergeTree ORDER BY toDate(k);
+
+-- rows
+INSERT INTO {db}.t SELECT toDateTime('2020-01-31 12:30:00', 'UTC') + number * 3600, number FROM numbers(40);
+
+-- after
+CREATE TABLE {db}.t (k DateTime('Asia/Tokyo'), i UInt32) ENGINE = MergeTree ORDER BY toDate(k);
+
+-- expect
+-- plan
+
+-- t: column k: type DateTime('UTC') -> DateTime('Asia/Tokyo')
+--   strategy: rebuild, 40 rows, 778 B
+--   old-code-breaks: code that relies on DateTime('UTC') for k may fail
+--   rewrites-data: all 40 rows of t are copied
+-- a copy, because in place something else would come of it: sort key toDate(k): it gives another value for 18 rows, for instance ('2020-01-31') -> ('2020-02-01')
+CREATE TABLE db.`_aaiclick_<run>_t` (`k` DateTime('Asia/Tokyo'), `i` UInt32) ENGINE = MergeTree ORDER BY toDate(k) SETTINGS index_granularity = 8192;
+-- for each partition, in chunks, through a staging table, with count and checksum:
+INSERT INTO `db`.`_aaiclick_<run>_t` (`k`, `i`) SELECT CAST(`k`, 'DateTime(\'Asia/Tokyo\')'), `i` FROM `db`.`t`;
+EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
+-- wait for inserts that were running, move their rows across; keep the old table for the way back, then
+DROP TABLE `db`.`_aaiclick_<run>_t`;
