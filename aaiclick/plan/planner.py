@@ -23,12 +23,12 @@ from aaiclick.plan.functions import plan_functions
 from aaiclick.plan.hints import Hints
 from aaiclick.plan.memo import Memo
 from aaiclick.plan.model import Step
+from aaiclick.plan.outside.around import Changed, in_order, plan_around
 from aaiclick.plan.scripted import scripted_steps
 from aaiclick.plan.tables import make_case, plan_table, renamed
 from aaiclick.plan.target import make_target
 from aaiclick.plan.views import create_order, plan_views
 from aaiclick.routine import Routine
-from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.schema import Schema
@@ -68,8 +68,8 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
     dropped = _dropped(schema, catalog, hints)
     present = [item for item in others if catalog.get(item.name) is not None]
     hints = replace(hints, replaced=hints.replaced | plain_views(schema))
-    # The engine says whether the types of an aggregate are right.
-    if not sources and not present and not families and not any(isinstance(item, AggregateView) for item in others):
+    # The engine says whether a materialized view can be made, and whether its types are right.
+    if not sources and not present and not families and not any(isinstance(item, MaterializedView) for item in others):
         fresh = create_order(others, catalog)
         return Planned((*functions.steps, *created, *fresh, *dropped), (), forms_of)
 
@@ -85,11 +85,19 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
         # A view that stays as it is would be broken by what another one, which is replaced, gets over.
         kept = yield from unchanged_views([item for item in present if isinstance(item, View)], catalog)
         found, forms = yield from _plan_tables(declared, tables, catalog, scratch, replace(hints, replaced=hints.replaced - kept), notes, targets)
-        replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes)
+        queries: dict[str, str] = {}
+        replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
         ordered = sorted(found, key=lambda step: step.optional)
         required = [step for step in ordered if not step.optional]
         optional = [step for step in ordered if step.optional]
-        return Planned((*functions.steps, *created, *required, *replaced, *optional, *dropped), tuple(notes), {**forms, **forms_of}, targets)
+        moved = {live.name: name for name, live in tables.items() if live.name != name}
+        followed = frozenset(step.object for step in replaced) | (hints.replaced - kept - frozenset(queries))
+        around = yield from plan_around(catalog, Changed(targets, moved, queries, followed), (*required, *replaced))
+        notes += around.notes
+        plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in hints.replaced)
+        views = (*plain, *around.behind, *(step for step in replaced if step not in plain))
+        listed = (*functions.steps, *created, *around.before, *in_order(required, around.first), *views, *optional, *dropped)
+        return Planned(listed, tuple(notes), {**forms, **forms_of}, targets)
 
     def inside(scratch: Scratch) -> Routine[Planned]:
         if not functions.changed:

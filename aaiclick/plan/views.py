@@ -14,6 +14,8 @@ from aaiclick.errors import SpecError
 from aaiclick.plan.feeds import change_aggregate, create_aggregate, replace_step, replaced, require_types
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
+from aaiclick.plan.outside.around import queries_of
+from aaiclick.plan.outside.declared import check_views
 from aaiclick.plan.steps import obstacle_step
 from aaiclick.plan.work import CreateWork, ReplaceWork
 from aaiclick.routine import Routine
@@ -77,17 +79,28 @@ def _reads(item: Viewlike) -> set[str]:
 
 
 def plan_views(
-    schema: Schema, items: Sequence[Viewlike], catalog: Catalog, scratch: Scratch, forms: Mapping[str, Form], notes: list[str]
+    schema: Schema,
+    items: Sequence[Viewlike],
+    catalog: Catalog,
+    scratch: Scratch,
+    forms: Mapping[str, Form],
+    notes: list[str],
+    queries: dict[str, str] | None = None,
 ) -> Routine[tuple[Step, ...]]:
-    """Compare the definitions of those that are there; create the missing ones."""
+    """Compare the definitions of those that are there; create the missing ones. ``queries`` gets the views that are there, each with '' or the query
+    that it is given."""
     present = [item for item in items if catalog.get(item.name) is not None]
     understood = [item for item in present if not isinstance(catalog.objects[item.name].form, UnsupportedForm)]
     aggregates = [item for item in items if isinstance(item, AggregateView)]
-    targets = yield from _targets(schema, aggregates, forms, catalog, scratch)
-    examined = [*understood, *(item for item in aggregates if item not in present)]
+    written = [item for item in items if isinstance(item, MaterializedView)]
+    targets = yield from _targets(schema, written, forms, catalog, scratch)
+    examined = [*understood, *(item for item in written if item not in present)]
     wanted = (yield from canonical_views(scratch, examined, catalog, schema.tables)) if examined else {}
     for aggregate in aggregates:
         require_types(aggregate, wanted.get(aggregate.name), targets.get(aggregate.to or ""))
+    notes += yield from check_views(schema, [item for item in written if not isinstance(item, AggregateView)], wanted, targets, catalog, scratch)
+    if queries is not None:
+        queries.update(queries_of(catalog, {name: form for name, form in wanted.items() if isinstance(form, ViewForm)}))
     found: list[Step] = []
     for item in present:
         live = catalog.objects[item.name]
@@ -108,10 +121,10 @@ def plan_views(
     return tuple(found)
 
 
-def _targets(schema: Schema, aggregates: Sequence[AggregateView], forms: Mapping[str, Form], catalog: Catalog, scratch: Scratch) -> Routine[dict[str, Form]]:
-    """The tables that aggregates write into, as declared: those that are there are known, the others are made in scratch, before the views
-    that read them are."""
-    missing = [table for table in schema.tables if table.name not in forms and any(item.to == table.name for item in aggregates)]
+def _targets(schema: Schema, views: Sequence[MaterializedView], forms: Mapping[str, Form], catalog: Catalog, scratch: Scratch) -> Routine[dict[str, Form]]:
+    """The tables that materialized views write into, as declared: those that are there are known, the others are made in scratch, before the
+    views that read them are."""
+    missing = [table for table in schema.tables if table.name not in forms and any(item.to == table.name for item in views)]
     made = (yield from canonical_tables(scratch, missing, catalog)) if missing else {}
     return {**forms, **made}
 

@@ -1,0 +1,158 @@
+"""Plain views over tables that change: whoever made them, they give what a view made anew would give."""
+
+from __future__ import annotations
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick import Column, MergeTree, Policy, Schema, Table, View, ensure_schema, plan_schema
+from aaiclick.errors import BlockedError
+from aaiclick.testing.engine import fresh_name
+
+BIG = 4294967297
+
+
+def table(kind: str = "UInt64", *more: Column, name: str = "t", renamed_from: str | None = None) -> Table:
+    fields = {"renamed_from": renamed_from} if renamed_from else {}
+    return Table(name, [Column("k", "UInt64"), Column("a", kind), *more], engine=MergeTree(order_by=["k"]), **fields)  # type: ignore[arg-type]
+
+
+def schema(*objects: object) -> Schema:
+    return Schema("outside", objects=list(objects))  # type: ignore[arg-type]
+
+
+def setup(client: Client, *statements: str) -> None:
+    for sql in ("CREATE TABLE t (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k", "INSERT INTO t VALUES (1, 10)", *statements):
+        client.command(sql)
+
+
+def migrate(client: Client, wanted: Schema, *allow: str) -> list[tuple[str, str]]:
+    policy = Policy.lossless()
+    report = ensure_schema(client, wanted, policy=policy.allow(*allow) if allow else policy)
+    assert plan_schema(client, wanted).steps == ()
+    return [(step.object, step.strategy) for step in report.steps]
+
+
+def rows(client: Client, sql: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in client.query(sql).result_rows]
+
+
+def text(client: Client, name: str) -> str:
+    return str(rows(client, f"SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '{name}'")[0][0])
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT k, a FROM t", BIG),
+        ("SELECT * FROM t", BIG),
+        ("SELECT t.k, t.a FROM t", BIG),
+        ("SELECT x.k, x.a AS a FROM t AS x", BIG),
+        ("SELECT k, a FROM (SELECT * FROM t WHERE a > 0)", BIG),
+        ("WITH w AS (SELECT * FROM t) SELECT k, a FROM w", BIG),
+        ("SELECT k, a + 1 AS a FROM t", BIG + 1),
+        ("SELECT k, max(a) AS a FROM t GROUP BY k", BIG),
+        ("SELECT k, a FROM t UNION ALL SELECT k, a FROM t WHERE k = 77", BIG),
+        ("SELECT l.k AS k, r.a AS a FROM t AS l INNER JOIN t AS r ON l.k = r.k", BIG),
+    ],
+)
+def test_a_view_gives_what_the_table_holds(aaiclick_client: Client, query: str, expected: int, declared: bool) -> None:
+    setup(aaiclick_client, f"CREATE VIEW v AS {query}")
+    migrate(aaiclick_client, schema(table(), *([View("v", query=query)] if declared else [])))
+    aaiclick_client.command(f"INSERT INTO t VALUES (2, {BIG})")
+    assert rows(aaiclick_client, "SELECT a FROM v WHERE k = 2") == [(expected,)]
+
+
+def test_the_view_is_right_before_its_table_is(aaiclick_client: Client) -> None:
+    """So that a run that dies between the two leaves nothing wrong behind."""
+    setup(aaiclick_client, "CREATE VIEW v AS SELECT * FROM t")
+    plan = plan_schema(aaiclick_client, schema(table()))
+    assert [step.object for step in plan.steps] == ["v", "t"]
+    aaiclick_client.command(plan.steps[0].sql[0])
+    assert rows(aaiclick_client, "SELECT * FROM v") == [(1, 10)]
+    assert [step.object for step in plan_schema(aaiclick_client, schema(table())).steps] == ["t"]
+
+
+def test_views_over_views_and_in_other_databases(aaiclick_client: Client) -> None:
+    other = fresh_name()
+    aaiclick_client.command(f"CREATE DATABASE {other}")
+    here = str(rows(aaiclick_client, "SELECT currentDatabase()")[0][0])
+    try:
+        setup(
+            aaiclick_client,
+            "CREATE VIEW one AS SELECT * FROM t",
+            f"CREATE VIEW {other}.one AS SELECT one.a + 0 AS a, one.k FROM {here}.one",
+            f"CREATE VIEW two AS SELECT one.a FROM {other}.one",
+        )
+        assert migrate(aaiclick_client, schema(table())) == [("one", "replace"), (f"{other}.one", "replace"), ("two", "replace"), ("t", "mutate")]
+        aaiclick_client.command(f"INSERT INTO t VALUES (2, {BIG})")
+        assert rows(aaiclick_client, "SELECT max(a) FROM two") == [(BIG,)]
+    finally:
+        aaiclick_client.command(f"DROP DATABASE {other}")
+
+
+def test_what_else_a_view_says_stays(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, "CREATE VIEW v DEFINER = CURRENT_USER SQL SECURITY DEFINER AS SELECT * FROM t COMMENT 'it''s'")
+    before = text(aaiclick_client, "v")
+    migrate(aaiclick_client, schema(table()))
+    assert text(aaiclick_client, "v") == before.replace("UInt8", "UInt64")
+
+
+def test_new_columns_show_where_a_new_view_would_show_them(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, "CREATE VIEW everything AS SELECT * FROM t", "CREATE VIEW some AS SELECT k, a FROM t")
+    steps = migrate(aaiclick_client, schema(table("UInt8", Column("z", "String"))))
+    assert steps == [("t", "alter"), ("everything", "replace")]
+    assert rows(aaiclick_client, "SELECT * FROM everything") == [(1, 10, "")]
+
+
+def test_a_column_that_goes_leaves_the_view(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, "ALTER TABLE t ADD COLUMN gone String", "CREATE VIEW v AS SELECT * FROM t")
+    wanted = Table("t", [Column("k", "UInt64"), Column("b", "UInt8", renamed_from="a"), Column("gone", "String")], engine=MergeTree(order_by=["k"]))
+    migrate(aaiclick_client, schema(wanted))
+    assert rows(aaiclick_client, "SELECT * FROM v ORDER BY k") == [(1, 10, "")]
+    assert "`b` UInt8" in text(aaiclick_client, "v")
+
+
+def test_a_type_that_a_view_gives_itself_stays(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, "CREATE VIEW v (k UInt8, a UInt64) AS SELECT k, a FROM t", "CREATE VIEW w (k UInt8, a UInt8) AS SELECT k, a FROM t")
+    migrate(aaiclick_client, schema(table("UInt32")))
+    assert ("`k` UInt8, `a` UInt64" in text(aaiclick_client, "v"), "`k` UInt8, `a` UInt32" in text(aaiclick_client, "w")) == (True, True)
+
+
+def test_a_type_of_a_views_own_that_would_change_values_is_named(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, "CREATE VIEW v (k UInt64, a UInt16) AS SELECT k, a FROM t")
+    with pytest.raises(BlockedError, match="a is UInt16 in it and UInt64 in its query"):
+        migrate(aaiclick_client, schema(table()))
+    assert "`a` UInt8" in text(aaiclick_client, "t")
+
+
+def test_a_declared_view_that_is_stale_already_differs(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, "CREATE VIEW v AS SELECT * FROM t", "CREATE VIEW w AS SELECT a FROM v", "ALTER TABLE t MODIFY COLUMN a UInt64, ADD COLUMN z UInt8")
+    aaiclick_client.command(f"INSERT INTO t VALUES (2, {BIG}, 0)")
+    wanted = schema(table("UInt64", Column("z", "UInt8")), View("v", query="SELECT * FROM t"), View("w", query="SELECT a FROM v"))
+    assert migrate(aaiclick_client, wanted) == [("v", "replace"), ("w", "replace")]
+    assert rows(aaiclick_client, "SELECT * FROM v WHERE k = 2") == [(2, BIG, 0)]
+    assert rows(aaiclick_client, "SELECT max(a) FROM w") == [(BIG,)]
+
+
+def test_a_renamed_table_that_a_view_reads_is_blocked(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, "CREATE VIEW v AS SELECT k FROM t")
+    with pytest.raises(BlockedError, match=r"v: .*would fail"):
+        migrate(aaiclick_client, schema(table("UInt8", name="t2", renamed_from="t")))
+    follows = schema(table("UInt8", name="t2", renamed_from="t"), View("v", query="SELECT k FROM t2"))
+    migrate(aaiclick_client, follows)
+    assert rows(aaiclick_client, "SELECT k FROM v") == [(1,)]
+
+
+def test_a_view_with_parameters_stores_no_types(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, "CREATE VIEW v AS SELECT {factor:UInt8} * a AS y FROM t")
+    assert migrate(aaiclick_client, schema(table())) == [("t", "mutate")]
+
+
+def test_surplus_columns_are_part_of_what_a_view_shows(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, "ALTER TABLE t ADD COLUMN surplus String", "CREATE VIEW v AS SELECT * FROM t")
+    wanted = schema(table("UInt64"), View("v", query="SELECT * FROM t"))
+    ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
+    assert [step.object for step in plan_schema(aaiclick_client, wanted).required] == []
+    assert rows(aaiclick_client, "SELECT * FROM v") == [(1, 10, "")]
