@@ -10,6 +10,7 @@ from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.tokens import TokenError, Tokens, identifier
 from aaiclick.errors import StatementError
 from aaiclick.plan.checks import first_line
+from aaiclick.plan.outside.readers import relocated
 from aaiclick.plan.rehearsal import Stage
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.routine import Command, Query, Routine, text
@@ -75,12 +76,7 @@ def _spans(query: str, case: TableCase) -> list[tuple[int, int]]:
 
 def _refusal(case: TableCase, stage: Stage, query: str) -> Routine[str]:
     """Why the engine would not analyse the query over the stage; '' where it does."""
-    pieces: list[str] = []
-    position = 0
-    for start, end in _spans(query, case):
-        pieces += [query[position:start], qualified(stage.database, stage.table)]
-        position = end
-    moved = "".join([*pieces, query[position:]])
+    moved = relocated(query, {(case.database, case.live.name): (stage.database, stage.table)})
     probe = qualified(stage.database, f"{stage.table}_view")
     try:
         yield Command(f"CREATE VIEW {probe} AS {moved}", settings=stage.settings)

@@ -83,8 +83,11 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
                 tables[table.name] = catalog.objects[table.name]
         targets: dict[str, TableForm] = {}
         # A view that stays as it is would be broken by what another one, which is replaced, gets over.
-        kept = yield from unchanged_views([item for item in present if isinstance(item, View)], catalog)
-        found, forms = yield from _plan_tables(declared, tables, catalog, scratch, replace(hints, replaced=hints.replaced - kept), notes, targets)
+        queried = [item for item in present if isinstance(item, View | MaterializedView)]
+        kept = yield from unchanged_views(queried, catalog)
+        rewritten = frozenset(item.name for item in queried) - kept
+        with_views = replace(hints, replaced=hints.replaced - kept, rewritten=rewritten)
+        found, forms = yield from _plan_tables(declared, tables, catalog, scratch, with_views, notes, targets)
         queries: dict[str, str] = {}
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
         ordered = sorted(found, key=lambda step: step.optional)
@@ -165,7 +168,7 @@ def _plan_tables(
         notes.extend(f"{table.name}: {note}" for note in target.notes)
         rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None) if composed.rebuilds else None
         case = yield from make_case(catalog, scratch, live, again, target, rebuild, table)
-        planned = yield from plan_table(replace(case, memo=memo, replaced=hints.replaced), data_name)
+        planned = yield from plan_table(replace(case, memo=memo, replaced=hints.replaced, rewritten=hints.rewritten), data_name)
         found.extend(scripted_steps(planned, composed, hints.promises, frozenset(column.name for column in again.columns)))
     return found, dict[str, Form](forms)
 

@@ -220,7 +220,9 @@ def _surplus(case: TableCase) -> Routine[tuple[Step, ...]]:
     """One optional step for each column that the code no longer declares."""
     if not case.target.surplus or not can_be_staged(case):
         return ()
-    case = replace(case, replaced=frozenset())  # a declared view may read a column that is no longer declared
+    # A declared view that stays as it is may read a column that is no longer declared. One with another query has it before the column goes, and
+    # that query was analysed over the declared columns.
+    case = replace(case, replaced=case.rewritten)
     stage = yield from case.make_stage(case.target.form, "surplus")
     found: list[Step] = []
     for name in case.target.surplus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, View, ensure_schema, plan_schema
+from aaiclick import Column, MaterializedView, MergeTree, Policy, Schema, Table, View, ensure_schema, plan_schema
 from aaiclick.errors import BlockedError
 from aaiclick.testing.engine import fresh_name
 
@@ -156,3 +156,23 @@ def test_surplus_columns_are_part_of_what_a_view_shows(aaiclick_client: Client) 
     ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
     assert [step.object for step in plan_schema(aaiclick_client, wanted).required] == []
     assert rows(aaiclick_client, "SELECT * FROM v") == [(1, 10, "")]
+
+
+@pytest.mark.parametrize("surplus", ["z", "x.z"])
+def test_a_column_goes_in_the_same_run_in_which_the_views_no_longer_read_it(aaiclick_client: Client, surplus: str) -> None:
+    query = f"SELECT {surplus.replace('x.', 't.')} AS z, k FROM t"
+    setup(
+        aaiclick_client, "ALTER TABLE t ADD COLUMN z String", f"CREATE VIEW v AS {query}", "CREATE TABLE g (k UInt64, z String) ENGINE = MergeTree ORDER BY k"
+    )
+    aaiclick_client.command(f"CREATE MATERIALIZED VIEW m TO g AS {query}")
+    target = Table("g", [Column("k", "UInt64"), Column("z", "String")], engine=MergeTree(order_by=["k"]))
+    old, kept = View("v", query=query), MaterializedView("m", to="g", query=query)
+    with pytest.raises(BlockedError, match="the view v reads t and would fail"):
+        migrate(aaiclick_client, schema(table("UInt8"), target, old, kept), "drop-column t.z")
+    new, less = View("v", query="SELECT 'none' AS z, k FROM t"), MaterializedView("m", to="g", query="SELECT k, 'none' AS z FROM t")
+    with pytest.raises(BlockedError, match="the materialized view m reads t and would fail"):
+        migrate(aaiclick_client, schema(table("UInt8"), target, new, kept), "drop-column t.z")
+    steps = migrate(aaiclick_client, schema(table("UInt8"), target, new, less), "drop-column t.z")
+    assert steps == [("v", "replace"), ("m", "replace"), ("t", "mutate")]
+    aaiclick_client.command("INSERT INTO t VALUES (2, 20)")
+    assert rows(aaiclick_client, "SELECT z, k FROM g") == [("none", 2)]

@@ -22,7 +22,8 @@ class TableCase:
     """One table that differs: where it is, where it should go, what differs, and how to try things out.
 
     ``make_stage`` makes an empty table of a form in scratch. ``overrides`` are expressions of a migration for copied columns,
-    ``where`` its filter; ``forced`` asks for a copy even where ALTER would do. ``replaced`` names views that the plan itself replaces;
+    ``where`` its filter; ``forced`` asks for a copy even where ALTER would do. ``replaced`` names views that the plan itself replaces,
+    ``rewritten`` all those, materialized ones too, that have another query before a column is dropped;
     ``declared`` is the declaration itself, for what has to be created anew from it. ``quick``: live rows are not looked at.
     """
 
@@ -37,6 +38,7 @@ class TableCase:
     where: str = ""
     forced: bool = False
     replaced: frozenset[str] = frozenset()
+    rewritten: frozenset[str] = frozenset()
     declared: Table | None = None
     memo: Memo = field(default_factory=Memo)
     quick: bool = False
