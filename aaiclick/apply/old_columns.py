@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from aaiclick.apply.kept import KeptRow
 from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.plan.changes.column_type import conversion, is_text
+from aaiclick.plan.conversion import values
+from aaiclick.plan.conversion.convert import conversion
 from aaiclick.plan.work import CopyColumn
-from aaiclick.specs.quoting import quote_name, quote_string
+from aaiclick.specs.quoting import quote_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,8 @@ def unfit_condition(old: TableForm, newer: TableForm, columns: Sequence[CopyColu
         if wanted is None or source is None or source.type == wanted.type:
             continue
         name = quote_name(source.name)
-        if is_text(source.type) and "(" not in wanted.type:
-            changed.append(f"isNull(accurateCastOrNull({name}, {quote_string(wanted.type)})) AND isNotNull({name})")
-        else:
-            changed.append(f"toString({conversion(column.expression, wanted.type, source.type)}) IS DISTINCT FROM toString({name})")
+        empty = f"isNull({name})" if values.holds_null(source.type) and not values.holds_null(wanted.type) else ""
+        changed.extend(each for each in (empty, values.unfit(name, source.type, wanted.type), values.differs(name, source.type, wanted.type)) if each)
     return " OR ".join(f"({each})" for each in changed)
 
 

@@ -29,13 +29,34 @@ def count_first(table: str, changes: Sequence[Change]) -> Routine[Findings]:
     """
     problems: list[str] = []
     hazards: list[Hazard] = []
-    for check in [check for change in changes for check in change.checks]:
+    for change in changes:
+        checks = change.checks
+        if len(checks) > 1 and (yield from _none(table, checks)):
+            continue
+        yield from _one_by_one(table, checks, problems, hazards)
+    return Findings("; ".join(problems), tuple(hazards))
+
+
+def _none(table: str, checks: Sequence[DataCheck]) -> Routine[bool]:
+    """Whether one pass over the rows finds nothing at all."""
+    try:
+        rows = yield Query(f"SELECT {', '.join(f'countIf({check.condition})' for check in checks)} FROM {table}")
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return False
+    return not any(number(count) for count in rows[0])
+
+
+def _one_by_one(table: str, checks: Sequence[DataCheck], problems: list[str], hazards: list[Hazard]) -> Routine[None]:
+    blocked = False
+    for check in checks:
         problem, hazard = yield from _count(table, check)
-        if problem:
+        if problem and not (blocked and check.allowable is not None):  # a value that does not convert at all is told once
             problems.append(problem)
+            blocked = True
         if hazard is not None:
             hazards.append(hazard)
-    return Findings("; ".join(problems), tuple(hazards))
 
 
 def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None]]:
@@ -56,7 +77,9 @@ def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None]]:
                 raise
             return f"rows {check.problem} (the engine: {first_line(str(error))})", None
         found = f"{count:,} rows {check.problem}, for instance {example}"
-        return ("", replace(check.allowable, message=found)) if check.allowable is not None else (found, hazard)
+        if check.allowable is None:
+            return f"{found}; {check.hint}" if check.hint else found, hazard
+        return "", replace(check.allowable, message=f"{count:,} rows {check.allowable.message}, for instance {example}")
     raise AssertionError
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.tokens import TokenError, Tokens, unquote
 from aaiclick.errors import MigrationError
-from aaiclick.plan.changes.column_type import conversion
+from aaiclick.plan.conversion.convert import conversion
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.quoting import quote_name, quote_string
 from aaiclick.specs.renames import applicable, circle

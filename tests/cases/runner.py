@@ -17,7 +17,7 @@ from aaiclick import Plan, Policy, Schema, ensure_schema, plan_schema, reflect_s
 from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.normal import normal
-from aaiclick.plan.changes.column_type import conversion
+from aaiclick.plan.conversion.convert import conversion
 from aaiclick.specs.columns import Column
 from aaiclick.specs.quoting import qualified, quote_name
 from aaiclick.specs.tables import Table

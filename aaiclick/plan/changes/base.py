@@ -58,6 +58,7 @@ class DataCheck:
     row converts; ``unproven`` is then a hazard of the step.
 
     ``allowable``: what is found does not block the step but is this hazard of it, its message with the count in front and an example.
+    ``hint``: what can be done about it, at the end of the sentence.
     """
 
     condition: str
@@ -66,6 +67,7 @@ class DataCheck:
     forward: str = ""
     unproven: Hazard | None = None
     allowable: Hazard | None = None
+    hint: str = ""
 
 
 class Change(Protocol):

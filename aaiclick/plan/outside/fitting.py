@@ -6,7 +6,7 @@ import re
 
 from aaiclick.catalog.tokens import TokenError, Tokens, split_top, unquote
 from aaiclick.errors import SpecError
-from aaiclick.plan.changes.column_type import enum_labels
+from aaiclick.plan.conversion.labels import enum_labels
 from aaiclick.specs.type_text import TypeText, parse_type
 
 _WHOLE = re.compile(r"(U?)Int(8|16|32|64|128|256)\Z")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.plan.changes.base import Change
-from aaiclick.plan.changes.column_type import conversion
+from aaiclick.plan.conversion.convert import conversion
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.proof.changed import Changed, changed_columns
 from aaiclick.plan.proof.combining import regrouped

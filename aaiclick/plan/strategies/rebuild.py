@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.plan.changes.column_type import conversion
 from aaiclick.plan.changes.ttl import keeps_all
+from aaiclick.plan.conversion.convert import conversion
 from aaiclick.plan.rehearsal import attempt
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.plan.target import live_column
