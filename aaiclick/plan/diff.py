@@ -20,10 +20,9 @@ from aaiclick.plan.renaming import renamed_form
 from aaiclick.plan.target import Target, is_prefix
 
 
-def diff_table(live: TableForm, target: Target, absent_parts: dict[str, int] | None = None) -> tuple[Change, ...]:
-    """What makes ``live`` the target. ``absent_parts``: how many active parts do not hold a column (by its live name)."""
+def diff_table(live: TableForm, target: Target) -> tuple[Change, ...]:
+    """What makes ``live`` the target."""
     live = normal(live)
-    old_names = {new: old for old, new in target.renames}
     live = renamed_form(live, target.renames)
     wanted = target.form
     name = live.name
@@ -35,8 +34,7 @@ def diff_table(live: TableForm, target: Target, absent_parts: dict[str, int] | N
     for column in wanted.columns:
         old = present.get(column.name)
         if old is not None:
-            absent = (absent_parts or {}).get(old_names.get(column.name, column.name), 0)
-            changes.extend(_column_changes(name, old, column, absent, wanted.engine))
+            changes.extend(_column_changes(name, old, column, wanted.engine))
     changes.extend(_moved(name, wanted, [column.name for column in live.columns]))
     changes.extend(_key_changes(live, target))
     changes.extend(_object_changes(live, wanted))
@@ -61,14 +59,14 @@ def _added(table: str, wanted: TableForm, present: dict[str, ColumnForm], freed:
     return changes
 
 
-def _column_changes(table: str, old: ColumnForm, new: ColumnForm, absent: int, engine: str) -> list[Change]:
+def _column_changes(table: str, old: ColumnForm, new: ColumnForm, engine: str) -> list[Change]:
     changes: list[Change] = []
     default_differs = (old.kind, old.expression) != (new.kind, new.expression)
     together = old.type != new.type and default_differs and bool(new.kind)
     if default_differs and not together:
-        changes.append(ChangeDefault(table, old, new if not new.kind else replace(new, type=old.type), absent))
+        changes.append(ChangeDefault(table, old, new if not new.kind else replace(new, type=old.type)))
     if old.type != new.type:
-        changes.append(RetypeColumn(table, old, new, together, absent, engine))
+        changes.append(RetypeColumn(table, old, new, together, engine))
     if old.codec != new.codec:
         changes.append(ChangeCodec(table, new.name, new.type, old.codec, new.codec))
     if old.comment != new.comment:

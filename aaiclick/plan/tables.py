@@ -13,8 +13,6 @@ from aaiclick.catalog.scratch import Scratch
 from aaiclick.errors import StatementError
 from aaiclick.plan import steps
 from aaiclick.plan.changes.base import Change
-from aaiclick.plan.changes.column_default import ChangeDefault
-from aaiclick.plan.changes.column_type import RetypeColumn
 from aaiclick.plan.changes.columns import DropColumn
 from aaiclick.plan.checks import Findings, count_first, first_line
 from aaiclick.plan.counting import countable, counted_rows
@@ -24,7 +22,9 @@ from aaiclick.plan.evaluate import evaluate_first
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.other_engines import can_be_staged, plan_other_engine, stand_in
+from aaiclick.plan.proof.absent import Absent, absent_columns
 from aaiclick.plan.proof.constraints import violated
+from aaiclick.plan.proof.parts import held_columns
 from aaiclick.plan.proof.verdict import Verdict, prove
 from aaiclick.plan.rehearsal import Stage, attempt
 from aaiclick.plan.strategies.alter import propose_alter
@@ -35,7 +35,7 @@ from aaiclick.plan.target import Target, live_column
 from aaiclick.plan.work import Alter, AlterWork
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.migrations import Rebuild
-from aaiclick.specs.quoting import quote_name, quote_string
+from aaiclick.specs.quoting import quote_name
 from aaiclick.specs.tables import Table
 
 OLDEST_THAT_CHANGES = (24, 8)
@@ -44,12 +44,9 @@ OLDEST_THAT_CHANGES = (24, 8)
 
 def make_case(
     catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableForm, target: Target, rebuild: Rebuild | None, declared: Table | None = None
-) -> Routine[TableCase]:
+) -> TableCase:
     """Gather what the strategies need about one table."""
     changes = diff_table(form, target)
-    if not _too_old(catalog.server) and any(isinstance(change, ChangeDefault | RetypeColumn) for change in changes):
-        absent = yield from absent_parts(catalog.database, live)
-        changes = yield from _unpinned(diff_table(form, target, absent))
 
     def make_stage(wanted: TableForm, label: str) -> Routine[Stage]:
         name = yield from clone(scratch, wanted, f"{live.name}~{label}")
@@ -68,25 +65,6 @@ def make_case(
         forced=rebuild is not None,
         declared=declared,
     )
-
-
-def _unpinned(changes: Sequence[Change]) -> Routine[tuple[Change, ...]]:
-    """Where the new type's default is the old one's, converted, rows of parts that lack the column read the same afterwards."""
-    found: list[Change] = []
-    for change in changes:
-        absent = change.absent_parts if isinstance(change, RetypeColumn) else 0
-        if isinstance(change, RetypeColumn) and absent and not change.old.kind:
-            old, new = quote_string(change.old.type), quote_string(change.new.type)
-            same = f"cityHash64(tuple(CAST(defaultValueOfTypeName({old}), {new}))) = cityHash64(tuple(defaultValueOfTypeName({new})))"
-            try:
-                rows = yield Query(f"SELECT toUInt8({same})")
-            except StatementError as error:
-                if error.code == 0:
-                    raise
-            else:
-                absent = 0 if number(rows[0][0]) else absent
-        found.append(replace(change, absent_parts=absent) if isinstance(change, RetypeColumn) else change)
-    return tuple(found)
 
 
 def plan_table(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
@@ -154,11 +132,13 @@ def _dependents(case: TableCase) -> Routine[Findings]:
 
 def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -> Routine[tuple[Step, ...]]:
     """The first strategy that is proven to end as the copy does, and that the engine accepts."""
-    refusal = verdict.reason
     if not (case.form.merge_tree and case.target.form.merge_tree):
         return ((yield from plan_other_engine(case, blocked)),)
-    in_place = replace(case, changes=(*case.changes, *verdict.remade))
-    if verdict.in_place:
+    absent = (yield from absent_columns(case, data_name)) if verdict.in_place else Absent(case.changes)
+    reason = refusal = _joined(verdict.reason, absent.refusal)
+    allowed = verdict.in_place and not absent.refusal
+    in_place = replace(case, changes=(*absent.changes, *verdict.remade))
+    if allowed:
         proposal = yield from propose_alter(in_place)
         if proposal.work is not None:
             touched = yield from _touched_bytes(case, data_name)
@@ -167,7 +147,7 @@ def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -
     if has_hidden(case.target.form):
         why = "a new table cannot be made: its definition holds a secret that the server does not show"
         return (steps.impossible_step(case, case.changes, "; ".join(part for part in (refusal, why) if part)),)
-    if verdict.in_place:
+    if allowed:
         attach = yield from propose_attach(in_place)
         if attach is not None:
             behind = yield from _left_behind(case, data_name)
@@ -179,7 +159,7 @@ def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -
             blocked = yield from violated(case, data_name, checks)
         pinned = yield from _pin(case, data_name)
         behind = yield from _left_behind(case, data_name)
-        return (*pinned, _with(steps.rebuild_step(case, rebuild.work, case.changes, blocked, verdict.reason), behind))
+        return (*pinned, _with(steps.rebuild_step(case, rebuild.work, case.changes, blocked, reason), behind))
     return (steps.impossible_step(case, case.changes, "; ".join(part for part in (refusal, rebuild.refusal) if part)),)
 
 
@@ -208,9 +188,9 @@ def _pin(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     computed = [column.name for column in case.form.columns if column.kind == "DEFAULT" and "(" in column.expression]
     if not computed or not case.live.rows:
         return ()
-    absent = yield from absent_parts(case.database, replace(case.live, name=data_name))
-    names = [name for name in computed if absent.get(name)]
-    if not names:
+    held = yield from held_columns(case.database, data_name)
+    names = [name for name in computed if held.lacking(name)]
+    if not names or held.patched:  # what a lightweight update wrote would be lost: the copy leaves the column out of its checksum
         return ()
     commands = ", ".join(f"MATERIALIZE COLUMN {quote_name(name)}" for name in names)
     return (steps.pin_step(case, Alter(f"ALTER TABLE {case.name} {commands}", mutates=True), names),)
@@ -238,18 +218,6 @@ def _surplus(case: TableCase) -> Routine[tuple[Step, ...]]:
             blocked = yield from broken_dependents(case, without, f"without {name}")
         found.append(steps.alter_step(case, work, change, blocked, case.live.bytes, label=f"drop-column:{name}"))
     return tuple(found)
-
-
-def absent_parts(database: str, live: LiveObject) -> Routine[dict[str, int]]:
-    """For each column that some active part does not hold: in how many."""
-    rows = yield Query(
-        "SELECT column, toUInt64(uniqExact(name)) FROM system.parts_columns"
-        " WHERE active AND database = {database:String} AND table = {table:String} GROUP BY column",
-        {"database": database, "table": live.name},
-    )
-    held = {text(row[0]): number(row[1]) for row in rows}
-    assert isinstance(live.form, TableForm)
-    return {column.name: live.parts - held.get(column.name, 0) for column in live.form.columns if live.parts > held.get(column.name, 0)}
 
 
 def _touched_bytes(case: TableCase, data_name: str) -> Routine[int]:

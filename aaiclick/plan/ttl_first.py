@@ -104,7 +104,7 @@ def _free(table: Table, declared: TableForm, live: LiveObject, catalog: Catalog,
     form = live.form
     assert isinstance(form, TableForm)
     target = make_target(table, declared, form, dict(compose(form, hints.stages_of(table.name), declared).renames))
-    case = yield from make_case(catalog, scratch, live, form, target, None, table)
+    case = make_case(catalog, scratch, live, form, target, None, table)
     changes = [_as_live(change, case) for change in case.changes if isinstance(change, _Change) and change.old and keeps_all(change.old, change.new)]
     # What only takes a TTL away goes first: nothing is started again before all of it is gone.
     commands = sorted((command for change in changes for command in change.commands), key=lambda command: command.retimes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aaiclick.catalog.forms import ColumnForm
@@ -11,6 +13,7 @@ from aaiclick.plan.changes.column_default import ChangeDefault
 from aaiclick.plan.changes.column_type import RetypeColumn
 from aaiclick.plan.changes.columns import AddColumn, DropColumn, RenameColumn
 from aaiclick.plan.changes.keys import ChangeEngine, ChangeSortKey
+from aaiclick.plan.changes.pin import Pin, PinColumns
 from aaiclick.plan.changes.ttl import ChangeTtl, keeps_all
 from aaiclick.plan.conversion.convert import conversion
 from aaiclick.plan.conversion.labels import enum_labels
@@ -76,10 +79,23 @@ def test_a_nullable_column_that_becomes_plain_is_counted_and_gets_a_default_for_
     ]
 
 
-def test_a_default_is_written_down_before_it_changes_where_parts_do_not_hold_the_column() -> None:
-    change = ChangeDefault("t", ColumnForm("n", "UInt8", "DEFAULT", "5"), ColumnForm("n", "UInt8", "DEFAULT", "7"), absent_parts=3)
-    assert [command.text for command in change.commands] == ["MATERIALIZE COLUMN `n`", "MODIFY COLUMN `n` UInt8 DEFAULT 7"]
-    assert change.hazards == ()
+def test_what_parts_do_not_hold_is_written_down_under_the_name_and_kind_that_the_column_has() -> None:
+    five, plain, alias = ColumnForm("n", "UInt8", "DEFAULT", "5"), ColumnForm("n", "UInt8"), ColumnForm("n", "UInt8", "ALIAS", "k + 1")
+    assert [command.text for command in PinColumns((Pin(five, 3),), patched=True).commands] == ["APPLY PATCHES", "MATERIALIZE COLUMN `n`"]
+    assert [command.text for command in PinColumns((Pin(plain, 3, "0"),)).commands] == [
+        "MODIFY COLUMN `n` UInt8 DEFAULT 0",
+        "MATERIALIZE COLUMN `n`",
+        "MODIFY COLUMN `n` REMOVE DEFAULT",
+    ]
+    assert [command.text for command in PinColumns((Pin(alias, 3, "k + 1", restored=False),)).commands] == [
+        "MODIFY COLUMN `n` UInt8 DEFAULT k + 1",
+        "MATERIALIZE COLUMN `n`",
+    ]
+    batch = batches((ChangeDefault("t", five, replace(five, expression="7")), PinColumns((Pin(five, 3),))))
+    assert [each.sql("t", True) for each in batch] == ["ALTER TABLE t MATERIALIZE COLUMN `n`", "ALTER TABLE t MODIFY COLUMN `n` UInt8 DEFAULT 7"]
+
+
+def test_what_is_stored_no_longer_is_a_hazard() -> None:
     gone = ChangeDefault("t", ColumnForm("n", "UInt8"), ColumnForm("n", "UInt8", "ALIAS", "1"))
     assert [hazard.allow for hazard in gone.hazards] == ["change-default t.n"]
 

@@ -21,6 +21,7 @@ class Phase(IntEnum):
     reads (error 47), a column added before the sort key that takes it in (36).
     """
 
+    PIN = -1
     DROP_OBJECTS = 0
     REMOVE_DEFAULT = 1
     SHORTEN_KEY = 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.plan.changes.base import AlterCommand, DataCheck, Phase
-from aaiclick.plan.changes.column_default import default_clause, not_stored, zero_default
+from aaiclick.plan.changes.column_default import default_clause, not_stored
 from aaiclick.plan.conversion import values
 from aaiclick.plan.conversion.combining import combined_by, combines_alike
 from aaiclick.plan.conversion.convert import cast, in_place
@@ -24,15 +24,14 @@ def is_nullable(type_text: str) -> bool:
 class RetypeColumn:
     """Another type, perhaps with another default in the same command (the old default may not convert).
 
-    ``absent_parts``: active parts that do not hold the column. Their rows read what the type gives by default, and would read that of
-    the new type (a missing UUID is 0000..., a missing String ''). ``engine`` is the table's: some combine rows by a column's type.
+    Rows of parts that do not hold the column read what the type gives by default, and would read that of the new type (a missing UUID is
+    0000..., a missing String ''): they are pinned first (``PinColumns``). ``engine`` is the table's: some combine rows by a column's type.
     """
 
     table: str
     old: ColumnForm
     new: ColumnForm
     with_default: bool = False
-    absent_parts: int = 0
     engine: str = ""
 
     @property
@@ -56,19 +55,7 @@ class RetypeColumn:
                 AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{spare}", alone=True, recovery=back),
                 AlterCommand(Phase.ADD_OBJECTS, f"MODIFY COLUMN {name} REMOVE DEFAULT"),
             )
-        pinning = self._pinning(name) if self.absent_parts and self.old.stored and self.new.stored else ()
-        return (
-            *pinning,
-            AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{clause}", alone=True, recovery=back),
-        )
-
-    def _pinning(self, name: str) -> tuple[AlterCommand, ...]:
-        """Rows of parts that do not hold the column are written as they read now, before the type says otherwise."""
-        written = AlterCommand(Phase.MODIFY, f"MATERIALIZE COLUMN {name}", alone=True)
-        if self.old.kind:
-            return (written,) if self.old.kind == "DEFAULT" else ()
-        zero = AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.old.type}{zero_default(self.old.type)}", alone=True)
-        return (zero, written, AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} REMOVE DEFAULT", alone=True))
+        return (AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{clause}", alone=True, recovery=back),)
 
     @property
     def relabelled(self) -> tuple[str, ...]:
@@ -106,7 +93,8 @@ class RetypeColumn:
 
     @property
     def checks(self) -> tuple[DataCheck, ...]:
-        return tuple(self._checks()) if self.old.stored and self.new.stored else ()
+        readable = self.old.stored or (self.old.kind == "ALIAS" and self.new.kind != "MATERIALIZED")
+        return tuple(self._checks()) if readable and self.new.stored else ()
 
     def _checks(self) -> list[DataCheck]:
         column, name, old, new = self.new.name, quote_name(self.new.name), self.old.type, self.new.type

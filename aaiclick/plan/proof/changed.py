@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.plan.changes.base import Change
-from aaiclick.plan.changes.column_default import ChangeDefault
 from aaiclick.plan.proof.kinds import extends, same_kind
 from aaiclick.plan.renaming import renamed_form
 from aaiclick.plan.target import Target
 
-How: TypeAlias = Literal["labels", "zone", "type", "expression", "default"]
+How: TypeAlias = Literal["labels", "zone", "type", "expression"]
 """``labels``: an Enum got new members, and nothing else. ``zone``: the same type, up to zones and members. ``expression``: what an ALIAS reads.
-``default``: what rows read whose parts do not hold the column."""
+What rows of parts without the column read stays: it is written down first (``aaiclick/plan/proof/absent.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +24,22 @@ class Changed:
     how: How
 
 
-def changed_columns(form: TableForm, target: Target, changes: Sequence[Change] = ()) -> tuple[Changed, ...]:
+def changed_columns(form: TableForm, target: Target) -> tuple[Changed, ...]:
     """Columns that are in both tables and change, in the order of the target. A new name alone is no change: the engine follows it."""
     renamed = renamed_form(form, target.renames)
-    unpinned = {change.new.name for change in changes if isinstance(change, ChangeDefault) and change.pins and change.old.kind == "MATERIALIZED"}
     found: list[Changed] = []
     for place, column in enumerate(renamed.columns):
         wanted = target.form.column(column.name)
         if wanted is None:
             continue
-        how = _how(column, wanted, column.name in unpinned)
+        how = _how(column, wanted)
         if how is not None:
             found.append(Changed(form.columns[place], wanted, how))
     order = {column.name: place for place, column in enumerate(target.form.columns)}
     return tuple(sorted(found, key=lambda changed: order[changed.new.name]))
 
 
-def _how(old: ColumnForm, new: ColumnForm, unpinned: bool) -> How | None:
+def _how(old: ColumnForm, new: ColumnForm) -> How | None:
     aliases = "ALIAS" in (old.kind, new.kind)
     if aliases and (old.kind, old.expression) != (new.kind, new.expression):
         return "expression"
@@ -53,4 +49,4 @@ def _how(old: ColumnForm, new: ColumnForm, unpinned: bool) -> How | None:
         if extends(old.type, new.type):
             return "labels"
         return "zone" if same_kind(old.type, new.type) else "type"
-    return "default" if unpinned else None
+    return None

@@ -54,7 +54,7 @@ class _Found:
 
 def prove(case: TableCase, data_name: str) -> Routine[Verdict]:
     """Whether the changes of the case may be made in place. ``data_name``: the table in which the rows are now."""
-    changed = changed_columns(case.form, case.target, case.changes)
+    changed = changed_columns(case.form, case.target)
     readers = kept_readers(case.form, case.target)
     affected = yield from touched(case.form, case.name_of(data_name), readers, [each.old.name for each in changed])
     found = _Found()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.spelling import spelled_as
 from aaiclick.plan.alters import batches
-from aaiclick.plan.changes.base import Change
+from aaiclick.plan.changes.base import Change, Phase
 from aaiclick.plan.memo import Sent
 from aaiclick.plan.rehearsal import Stage, attempt
 from aaiclick.plan.strategies.alter import alters_of, send_batches, settings_of
@@ -60,5 +60,7 @@ def _prepare(case: TableCase) -> Routine[_Prepared | None]:
         sending = yield from send_batches(case, stage, batches(todo))
         if sending.refused is None:
             return _Prepared(stage, sending.sent)
+        if sending.refused.phase is Phase.PIN:
+            return None  # the new table's default is another value for rows of parts without the column
         todo = [change for change in todo if sending.refused not in change.commands]
     return None
