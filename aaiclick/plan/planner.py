@@ -24,6 +24,7 @@ from aaiclick.plan.hints import Hints
 from aaiclick.plan.memo import Memo
 from aaiclick.plan.model import Step
 from aaiclick.plan.outside.around import Changed, in_order, plan_around
+from aaiclick.plan.outside.drops import guard_drops
 from aaiclick.plan.scripted import scripted_steps
 from aaiclick.plan.tables import make_case, plan_table, renamed
 from aaiclick.plan.target import make_target
@@ -92,14 +93,14 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
         ordered = sorted(found, key=lambda step: step.optional)
         required = [step for step in ordered if not step.optional]
-        optional = [step for step in ordered if step.optional]
+        optional = yield from guard_drops([step for step in ordered if step.optional], catalog.database, {step.object for step in replaced})
         moved = {live.name: name for name, live in tables.items() if live.name != name}
         followed = frozenset(step.object for step in replaced) | (hints.replaced - kept - frozenset(queries))
         around = yield from plan_around(catalog, Changed(targets, moved, queries, followed), (*required, *replaced))
         notes += around.notes
         plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in hints.replaced)
         views = (*plain, *around.behind, *(step for step in replaced if step not in plain))
-        listed = (*functions.steps, *created, *around.before, *in_order(required, around.first), *views, *optional, *dropped)
+        listed = (*functions.steps, *created, *around.before, *in_order(required, around), *views, *optional, *dropped)
         return Planned(listed, tuple(notes), {**forms, **forms_of}, targets)
 
     def inside(scratch: Scratch) -> Routine[Planned]:

@@ -12,18 +12,19 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.canonical import clone
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.read import read_catalog
-from aaiclick.catalog.render import form_sql, target_parts
+from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.errors import StatementError, UnsupportedObjectError
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step, Strategy
+from aaiclick.plan.outside.declared import target_columns, writable
 from aaiclick.plan.outside.fitting import fits
 from aaiclick.plan.outside.plain import blocked_step, called
 from aaiclick.plan.outside.readers import Reader
 from aaiclick.plan.outside.world import Outcome
 from aaiclick.plan.rehearsal import Stage, attempt
 from aaiclick.plan.work import Alter, AlterWork, ReplaceWork
-from aaiclick.routine import Query, Routine, text
+from aaiclick.routine import Routine
 from aaiclick.specs.quoting import qualified, quote_name
 
 Steps = tuple[tuple[Step, ...], tuple[Step, ...]]
@@ -51,10 +52,19 @@ def materialized_steps(outcome: Outcome, catalog: Catalog, tables: Mapping[str, 
         return (), ()
     if not reader.form.to:
         return (yield from _owner(outcome, catalog, declared))
-    place = _target(reader)
+    place = reader.target
+    assert place is not None
     kept = yield from _columns_of(place, catalog, tables)
-    found = [] if declared else [each for each in misfits(outcome, kept) if each.yields != outcome.now.get(each.column)]
-    if found and kept:
+    today = yield from target_columns(place)
+    # What is already so is somebody's own business: they made it so.
+    found = [
+        each
+        for each in misfits(outcome, kept)
+        if each.yields != outcome.now.get(each.column) or (each.kept != today.get(each.column) and fits(each.yields, today.get(each.column, "")))
+    ]
+    if declared:
+        found = [each for each in found if not each.kept]
+    if found:
         name = place[1] if place[0] == catalog.database else ".".join(place)
         why = f"values would be changed on their way into its target {name}: {'; '.join(each.words for each in found)}. Change {name} as well, or first"
         return (blocked_step(reader, catalog.database, why),), ()
@@ -86,21 +96,11 @@ def _query_step(reader: Reader, database: str, words: Sequence[str]) -> Step:
     return Step(f"{name}:types", name, "; ".join(told), "replace", [sql], ReplaceWork((sql,)), changes=told)
 
 
-def _target(reader: Reader) -> tuple[str, str]:
-    assert reader.form is not None
-    database, name = target_parts(reader.form.to)
-    return database or reader.database, name
-
-
 def _columns_of(place: tuple[str, str], catalog: Catalog, tables: Mapping[str, TableForm | None]) -> Routine[dict[str, str]]:
     """The types of a target's columns as they will be; empty where it is not there."""
-    form = tables.get(place[1]) if place[0] == catalog.database else None
-    if form is not None:
-        return {column.name: column.type for column in form.columns}
-    rows = yield Query(
-        "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}", {"database": place[0], "table": place[1]}
-    )
-    return {text(row[0]): text(row[1]) for row in rows}
+    if place[0] == catalog.database and place[1] in tables:
+        return writable(tables[place[1]])
+    return (yield from target_columns(place))
 
 
 def _owner(outcome: Outcome, catalog: Catalog, declared: bool) -> Routine[Steps]:

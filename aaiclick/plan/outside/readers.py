@@ -9,7 +9,7 @@ from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.column_clauses import read_elements
 from aaiclick.catalog.cursor import Cursor
 from aaiclick.catalog.forms import ColumnForm, ViewForm
-from aaiclick.catalog.render import column_form_sql
+from aaiclick.catalog.render import column_form_sql, target_parts
 from aaiclick.catalog.scratch import PREFIX
 from aaiclick.catalog.tokens import TokenError, Tokens, identifier
 from aaiclick.routine import Query, Routine, text
@@ -23,7 +23,7 @@ _NOT_OURS = "('system', 'INFORMATION_SCHEMA', 'information_schema')"
 @dataclass(frozen=True, slots=True)
 class Reader:
     """``text`` is its definition, ``query`` its SELECT; the engine writes the database in front of every table. ``columns`` are those that it
-    stores: none for a view with parameters. ``form`` is None for a plain view."""
+    stores: none for a view with parameters. ``form`` is None for all but materialized ones."""
 
     database: str
     name: str
@@ -32,6 +32,7 @@ class Reader:
     columns: tuple[ColumnForm, ...]
     form: ViewForm | None
     uuid: str
+    noun: str
 
     @property
     def place(self) -> Place:
@@ -39,17 +40,17 @@ class Reader:
         return self.database, self.name
 
     @property
-    def noun(self) -> str:
-        """What it is called."""
-        return "view" if self.form is None else "materialized view"
+    def target(self) -> Place | None:
+        """The table that a materialized view writes into, where it is none of its own."""
+        if self.form is None or not self.form.to:
+            return None
+        database, name = target_parts(self.form.to)
+        return database or self.database, name
 
-    def called(self, database: str) -> str:
-        """Its name in words, for somebody who works in ``database``."""
-        return f"{self.noun} {self.name if self.database == database else f'{self.database}.{self.name}'}"
 
-
-def read_readers(database: str, names: Collection[str] | None = None) -> Routine[tuple[Reader, ...]]:
-    """Every view of the server, or only those of ``database`` with one of the names."""
+def read_readers(database: str, names: Collection[str] | None = None, materialized: bool = False) -> Routine[tuple[Reader, ...]]:
+    """Every view of the server (``materialized``: of that kind), or only those of ``database`` with one of the names."""
+    engines = "('MaterializedView')" if materialized else "('View', 'MaterializedView')"
     where = f"database NOT IN {_NOT_OURS} AND NOT startsWith(database, {{prefix:String}})"
     parameters: dict[str, str | int] = {"prefix": PREFIX}
     if names is not None:
@@ -57,7 +58,7 @@ def read_readers(database: str, names: Collection[str] | None = None) -> Routine
         parameters = {"database": database, "names": ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))}
     rows = yield Query(
         "SELECT database, name, engine, create_table_query, as_select, toString(uuid) FROM system.tables"
-        f" WHERE engine IN ('View', 'MaterializedView') AND {where} ORDER BY database, name",
+        f" WHERE engine IN {engines} AND {where} ORDER BY database, name",
         parameters,
     )
     return tuple(_reader(*(text(value) for value in row)) for row in rows)
@@ -65,10 +66,10 @@ def read_readers(database: str, names: Collection[str] | None = None) -> Routine
 
 def _reader(database: str, name: str, engine: str, definition: str, query: str, uuid: str) -> Reader:
     if engine == "View":
-        return Reader(database, name, definition, query, _stored(definition), None, uuid)
+        return Reader(database, name, definition, query, _stored(definition), None, uuid, "view")
     form = split_create(definition, database)
     view = form if isinstance(form, ViewForm) else ViewForm(name, query, materialized=True)
-    return Reader(database, name, definition, query, view.columns, view, uuid)
+    return Reader(database, name, definition, query, view.columns, view, uuid, "materialized view")
 
 
 def _list_at(tokens: Tokens) -> int:

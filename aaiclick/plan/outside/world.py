@@ -60,7 +60,11 @@ def affected(readers: Sequence[Reader], after: After) -> list[Reader]:
     chosen: dict[Place, Reader] = {reader.place: reader for reader in readers if reader.database == database and reader.name in after.always}
     while True:
         known = {*touched, *chosen}
-        more = {reader.place: reader for reader in readers if reader.place not in chosen and spans(reader.query, known - {reader.place})}
+        more = {
+            reader.place: reader
+            for reader in readers
+            if reader.place not in chosen and (reader.target in touched or spans(reader.query, known - {reader.place}))
+        }
         if not more:
             break
         chosen.update(more)
@@ -96,6 +100,8 @@ def outcomes(readers: Sequence[Reader], after: After) -> Routine[tuple[Outcome, 
 
 def _outcome(scratch: Scratch, reader: Reader, after: After, moved: dict[Place, Place]) -> Routine[Outcome]:
     own = reader.database == after.catalog.database
+    if not reader.query:
+        return Outcome(reader, (), {}, reader.columns)
     name = reader.name if own else f"{reader.name}~{reader.database}"
     taken = set(moved.values())
     if (scratch.database, scratch.name(name)) in taken:
@@ -110,6 +116,8 @@ def _outcome(scratch: Scratch, reader: Reader, after: After, moved: dict[Place, 
     form = (yield from read_forms(scratch, [name])).get(name)
     fresh = form.columns if isinstance(form, ViewForm) else ()
     declared = own and reader.name in after.always
+    if reader.noun == "dictionary":
+        return Outcome(reader, fresh, now or {}, reader.columns)
     columns = fresh if declared or reader.form is not None else _columns(reader.columns, fresh, now or {})
     if columns != fresh and columns:
         listed = ", ".join(column_form_sql(column) for column in columns)

@@ -1,0 +1,111 @@
+"""Dictionaries over tables that change."""
+
+from __future__ import annotations
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick import Column, Dictionary, MaterializedView, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
+from aaiclick.errors import BlockedError
+from aaiclick.testing.engine import fresh_name
+
+LOOKUP = "CREATE DICTIONARY look (k UInt64, a UInt8) PRIMARY KEY k SOURCE(CLICKHOUSE(TABLE 't' DB '{db}')) LAYOUT(FLAT()) LIFETIME(0)"
+
+
+def table(*columns: Column, name: str = "t", order: str = "k", renamed_from: str | None = None) -> Table:
+    fields = {"renamed_from": renamed_from} if renamed_from else {}
+    listed = columns or (Column("a", "UInt8"),)
+    return Table(name, [Column("k", "UInt64"), *listed], engine=MergeTree(order_by=[order]), **fields)  # type: ignore[arg-type]
+
+
+def schema(*objects: object) -> Schema:
+    return Schema("lookups", objects=list(objects))  # type: ignore[arg-type]
+
+
+def database(client: Client) -> str:
+    return str(client.query("SELECT currentDatabase()").result_rows[0][0])
+
+
+def setup(client: Client, *statements: str) -> None:
+    for sql in ("CREATE TABLE t (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k", "INSERT INTO t VALUES (1, 10)", *statements):
+        client.command(sql.replace("{db}", database(client)))
+
+
+def looked_up(client: Client, key: int = 1, where: str = "") -> object:
+    client.command(f"SYSTEM RELOAD DICTIONARY {where or database(client)}.look")
+    return client.query(f"SELECT dictGet('{where or database(client)}.look', 'a', toUInt64({key}))").result_rows[0][0]
+
+
+def migrate(client: Client, wanted: Schema, *allow: str) -> list[tuple[str, str]]:
+    policy = Policy.lossless()
+    report = ensure_schema(client, wanted, policy=policy.allow(*allow) if allow else policy)
+    assert plan_schema(client, wanted).steps == ()
+    return [(step.object, step.strategy) for step in report.steps]
+
+
+def test_a_table_is_rebuilt_under_a_dictionary(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, LOOKUP, "CREATE TABLE u (k UInt64, m UInt8 MATERIALIZED dictGet('look', 'a', k)) ENGINE = MergeTree ORDER BY k")
+    aaiclick_client.command("INSERT INTO u VALUES (1)")
+    uses = Table("u", [Column("k", "UInt64"), Column("m", "UInt8", materialized="dictGet('look', 'a', k)")], engine=MergeTree(order_by=["m"]))
+    assert migrate(aaiclick_client, schema(table(order="a"), uses)) == [("t", "rebuild"), ("u", "rebuild")]
+    aaiclick_client.command("INSERT INTO t VALUES (2, 20)")
+    assert looked_up(aaiclick_client, 2) == 20
+
+
+@pytest.mark.parametrize(
+    "definition", [LOOKUP, LOOKUP.replace("TABLE 't' DB '{db}'", "QUERY 'SELECT k, a FROM {db}.t'"), LOOKUP.replace("DB '{db}'", "DB '{db}' WHERE 'a > 0'")]
+)
+def test_a_dictionary_that_could_not_be_loaded_any_more_stands_in_the_way(aaiclick_client: Client, definition: str) -> None:
+    setup(aaiclick_client, definition)
+    for wanted in (table(Column("b", "UInt8", renamed_from="a")), table(name="t2", renamed_from="t")):
+        with pytest.raises(BlockedError, match="look: it could not be loaded any more"):
+            migrate(aaiclick_client, schema(wanted))
+    assert looked_up(aaiclick_client) == 10
+
+
+def test_a_dictionary_of_another_database_is_seen(aaiclick_client: Client) -> None:
+    other = fresh_name()
+    setup(aaiclick_client, f"CREATE DATABASE {other}", LOOKUP.replace("DICTIONARY look", f"DICTIONARY {other}.look"))
+    try:
+        with pytest.raises(BlockedError, match=f"{other}.look: it would give other values: a is UInt8 in it, and will be UInt64"):
+            migrate(aaiclick_client, schema(table(Column("a", "UInt64"))))
+        assert migrate(aaiclick_client, schema(table(order="a"))) == [("t", "rebuild")]
+        assert looked_up(aaiclick_client, where=other) == 10
+    finally:
+        aaiclick_client.command(f"DROP DATABASE {other}")
+
+
+def test_a_dictionary_that_follows_is_no_obstacle(aaiclick_client: Client) -> None:
+    """The dictionary goes on with what it has loaded until it is replaced."""
+    setup(aaiclick_client, LOOKUP)
+    source = f"CLICKHOUSE(TABLE 't2' DB '{database(aaiclick_client)}')"
+    columns = [Column("k", "UInt64"), Column("a", "UInt64")]
+    look = Dictionary("look", columns=columns, primary_key=["k"], source=source, layout="FLAT()", lifetime="0")
+    wanted = schema(table(Column("a", "UInt64"), name="t2", renamed_from="t"), look)
+    assert migrate(aaiclick_client, wanted) == [("t2", "alter"), ("t2", "mutate"), ("look", "replace")]
+    aaiclick_client.command("INSERT INTO t2 VALUES (2, 4294967297)")
+    assert looked_up(aaiclick_client, 2) == 4294967297
+
+
+def test_a_column_that_is_written_or_looked_up_is_not_dropped(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, LOOKUP, "CREATE TABLE s (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k")
+    fewer = Table("t", [Column("k", "UInt64")], engine=MergeTree(order_by=["k"]))
+    with pytest.raises(BlockedError, match="the dictionary look asks for a"):
+        ensure_schema(aaiclick_client, schema(fewer), policy=Policy.lossless().allow("drop-column t.a"))
+    for sql in ("DROP DICTIONARY look", "CREATE MATERIALIZED VIEW m TO t AS SELECT k, a FROM s"):
+        aaiclick_client.command(sql)
+    with pytest.raises(BlockedError, match="the materialized view m writes a"):
+        ensure_schema(aaiclick_client, schema(fewer), policy=Policy.lossless().allow("drop-column t.a"))
+
+
+@pytest.mark.parametrize("wanted", [table(Column("b", "UInt8", renamed_from="a")), table(name="t2", renamed_from="t")])
+def test_a_target_under_another_name_is_seen(aaiclick_client: Client, wanted: Table) -> None:
+    """The engine would drop the values of a renamed column, and refuse every insert into the source of a renamed table."""
+    setup(aaiclick_client, "CREATE TABLE s (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k", "CREATE MATERIALIZED VIEW m TO t AS SELECT k, a FROM s")
+    with pytest.raises(BlockedError, match=r"m: .*target t"):
+        migrate(aaiclick_client, schema(wanted))
+    source = Table("s", [Column("k", "UInt64"), Column("a", "UInt8")], engine=MergeTree(order_by=["k"]))
+    column = "b" if wanted.name == "t" else "a"
+    migrate(aaiclick_client, schema(wanted, source, MaterializedView("m", to=wanted.name, query=f"SELECT k, a AS {column} FROM s")))
+    aaiclick_client.command("INSERT INTO s VALUES (2, 20)")
+    assert aaiclick_client.query(f"SELECT {column} FROM {wanted.name} WHERE k = 2").result_rows == [(20,)]
