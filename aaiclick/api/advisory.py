@@ -41,5 +41,5 @@ async def plan_elsewhere_async(client: object, schema: Schema, database: str | N
 
 def _plan(schema: Schema, database: str | None) -> Routine[Plan]:
     found = yield from survey(schema, database)
-    planned = yield from make_plan(found)
+    planned = yield from make_plan(found, clones=False)
     return replace(planned.plan, advisory=True)

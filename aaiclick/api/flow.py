@@ -79,7 +79,7 @@ def ensure(run: Run) -> Routine[Report]:
         return (yield from _under_lease(run, database, None, started))
     if found.ahead:
         return _ahead(found, (yield from _now()) - started)
-    planned = yield from make_plan(found)
+    planned = yield from make_plan(found, run.policy.looks)
     verdict = gate(planned, run.policy)
     if not verdict.run and _recorded(planned, seen.digest) and _cached(seen.entry, planned, started):
         return _report(planned.plan, verdict, (yield from _now()) - started)
@@ -212,7 +212,7 @@ def _plan_and_carry_out(
         yield from abandon(database, options)
         return _ahead(found, (yield from _now()) - started)
     if planned is None or basis_of(found.catalog) != planned.plan.basis or _differs(found, planned.survey):
-        planned = yield from make_plan(found)
+        planned = yield from make_plan(found, run.policy.looks)
     site = Site(database, nonce, options, str(run.owner), run.library, run.policy.allowed)
     carried = yield from carry_out(planned, lambda each: gate(each, run.policy), site)
     yield from abandon(database, options)

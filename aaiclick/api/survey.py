@@ -157,11 +157,11 @@ def names_of(schema: Schema, known: Released) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def make_plan(found: Survey) -> Routine[Surveyed]:
-    """Plan from what was found."""
+def make_plan(found: Survey, clones: bool = True) -> Routine[Surveyed]:
+    """Plan from what was found. ``clones``: statements are also tried on clones that hold parts of the live tables."""
     schema, catalog = found.schema, found.catalog
     hints = hints_of(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
-    hints = replace(hints, known=_written_down(found), former=hints.former | found.forgotten)
+    hints = replace(hints, known=_written_down(found), former=hints.former | found.forgotten, clones=clones)
     planned: Planned = yield from plan_phases(schema, catalog, hints, found.released)
     plan = Plan(
         schema=schema.name,

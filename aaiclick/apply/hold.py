@@ -16,15 +16,9 @@ from aaiclick.apply.statements import ask, ddl, system_merges
 from aaiclick.catalog.forms import Settings
 from aaiclick.errors import ApplyError
 from aaiclick.events import Waiting
+from aaiclick.plan.parts.loaded import STILL
 from aaiclick.routine import Emit, Routine, Sleep, number
 from aaiclick.specs.quoting import qualified
-
-STILL: Settings = (
-    ("max_bytes_to_merge_at_max_space_in_pool", "1"),
-    ("max_bytes_to_merge_at_min_space_in_pool", "1"),
-    ("max_number_of_merges_with_ttl_in_pool", "0"),
-)
-"""No merge of any kind begins."""
 
 ROOMY: Settings = (("parts_to_delay_insert", "1000000"), ("parts_to_throw_insert", "1000000"), ("max_parts_in_total", "10000000"))
 """Writers are neither slowed down nor refused for the parts that pile up."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from aaiclick.apply.chunks import SMALL_ROWS
-from aaiclick.apply.hold import ROOMY, STILL
+from aaiclick.apply.hold import ROOMY
 from aaiclick.apply.identity import need, parts
 from aaiclick.apply.names import label, parse_name
 from aaiclick.apply.sqltext import hexed, size_setting
@@ -19,6 +19,7 @@ from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.errors import ApplyError, StatementError
+from aaiclick.plan.parts.loaded import STILL
 from aaiclick.routine import Command, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_string
 

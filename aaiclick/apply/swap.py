@@ -9,10 +9,10 @@ from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.staging import stagings
 from aaiclick.apply.statements import DDL, ONCE, ask, drop_table, send
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.plan.strategies.fit import EXCHANGING
 from aaiclick.routine import Command, Routine, Sleep, text
 from aaiclick.specs.quoting import qualified
 
-_EXCHANGING = frozenset({"Atomic", "Overlay"})
 _PROBES = 5
 _PAUSE = 0.5
 
@@ -21,7 +21,7 @@ def require_exchange(database: str) -> Routine[None]:
     """Raise ApplyError where the database's engine cannot exchange two tables in one step."""
     rows = yield from ask("SELECT engine FROM system.databases WHERE name = unhex({db:String})", {"db": hexed(database)})
     engine = text(rows[0][0]) if rows else ""
-    if engine not in _EXCHANGING:
+    if engine not in EXCHANGING:
         what = f"has engine {engine}" if engine else "is not there"
         raise ApplyError(f"database {database} {what}: two tables can only be exchanged in one of engine Atomic. Nothing was changed")
 

@@ -149,7 +149,7 @@ class LiveObject:
 
     ``uuid`` is the real one (from ``data_paths`` where chdb's ``default`` shows a nil one; '' where there is none). ``rows``,
     ``bytes`` and ``parts`` count active parts. ``dependents`` names the objects (``database.name``) that the engine knows to read it.
-    ``replicas`` is above 1 where the table is replicated to others.
+    ``replicas`` is above 1 where the table is replicated to others. ``predicted``: it is not there yet in this form.
     """
 
     database: str
@@ -163,6 +163,7 @@ class LiveObject:
     parts: int = 0
     dependents: tuple[str, ...] = ()
     replicas: int = 0
+    predicted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ class Hints:
     table had before, newest first. ``explicit``: statements and functions in the order of their versions. ``former``: names of objects
     that earlier versions declared. ``promises``: for the label of each migration on the way the oldest code that runs on its result.
     ``known``: canonical forms that this release wrote down for the very same declaration on this release of the server. ``replaced``:
-    plain views that the plan itself brings to their declared form, ``rewritten`` views of every kind that get another query by it."""
+    plain views that the plan itself brings to their declared form, ``rewritten`` views of every kind that get another query by it. ``clones``: statements
+    are tried on clones that hold parts of the live tables."""
 
     stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict[str, tuple[Stage, ...]])
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -38,6 +39,7 @@ class Hints:
     known: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
     replaced: frozenset[str] = frozenset()
     rewritten: frozenset[str] = frozenset()
+    clones: bool = True
 
     def stages_of(self, table: str) -> tuple[Stage, ...]:
         """The stages of a declared table."""

@@ -23,10 +23,11 @@ class Sent:
 @dataclass(slots=True)
 class Memo:
     """For one run of the planner. ``alters``: accepted batches by the form of the table and its target. ``readers``: views of the
-    database by what was asked for."""
+    database by what was asked for. ``looked``: of how many tables of a form parts were looked at, by strategy."""
 
     alters: dict[Key, tuple[Sent, ...]] = field(default_factory=dict[Key, tuple[Sent, ...]])
     readers: dict[tuple[str, ...], list[tuple[str, str, str]]] = field(default_factory=dict[tuple[str, ...], list[tuple[str, str, str]]])
+    looked: dict[tuple[str, Key], int] = field(default_factory=dict[tuple[str, Key], int])
 
 
 def alike(form: TableForm, target: Target) -> Key:

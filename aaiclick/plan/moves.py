@@ -208,13 +208,13 @@ def moved_catalog(catalog: Catalog, tables: Mapping[str, TableForm | None]) -> C
 def predicted(catalog: Catalog, before: LiveObject | None, form: TableForm) -> LiveObject:
     """A table as it will be. Under another name nothing can be asked about its rows either."""
     if before is None:
-        return LiveObject(catalog.database, form.name, form, f"-- {qualified(catalog.database, form.name)} as it will be", form.engine)
+        return LiveObject(catalog.database, form.name, form, f"-- {qualified(catalog.database, form.name)} as it will be", form.engine, predicted=True)
     same = (
         isinstance(before.form, TableForm)
         and before.name == form.name
         and {(column.name, column.type) for column in before.form.columns} <= {(column.name, column.type) for column in form.columns}
     )
-    return replace(before, name=form.name, form=form, rows=before.rows if same else 0, parts=before.parts if same else 0)
+    return replace(before, name=form.name, form=form, rows=before.rows if same else 0, parts=before.parts if same else 0, predicted=True)
 
 
 def _as_live(form: TableForm, live: Form | None) -> TableForm:

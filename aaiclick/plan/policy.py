@@ -85,6 +85,11 @@ class Policy:
         """Also drop what is no longer declared."""
         return Policy("everything", keep_old=keep_old)
 
+    @property
+    def looks(self) -> bool:
+        """Whether statements are tried on parts of live tables before. What only changes metadata needs no such look."""
+        return self.level not in ("check", "safe")
+
     def allow(self, *keys: str) -> Policy:
         """The same policy, with hazards allowed by name: ``allow("drop-column operation_log.args")``."""
         for key in keys:

@@ -22,6 +22,7 @@ from aaiclick.plan.evaluate import evaluate_first
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.other_engines import can_be_staged, plan_other_engine, stand_in
+from aaiclick.plan.parts.decide import alter_refused, attach_refused, copy_refused
 from aaiclick.plan.proof.absent import Absent, absent_columns
 from aaiclick.plan.proof.constraints import violated
 from aaiclick.plan.proof.parts import held_columns
@@ -30,6 +31,7 @@ from aaiclick.plan.rehearsal import Stage, attempt
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
 from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.fit import read_only, unfenced, unfit_for_swap
 from aaiclick.plan.strategies.rebuild import propose_rebuild
 from aaiclick.plan.target import Target, live_column
 from aaiclick.plan.work import Alter, AlterWork
@@ -64,6 +66,7 @@ def make_case(
         where=(rebuild.where or "") if rebuild else "",
         forced=rebuild is not None,
         declared=declared,
+        database_engine=catalog.database_engine,
     )
 
 
@@ -92,6 +95,9 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     if not can_be_staged(case):
         broken = yield from broken_dependents(replace(case, form=stand_in(case.form)), stand_in(case.target.form))
         return ((yield from plan_other_engine(case, broken)),)
+    held = read_only(case)
+    if held:
+        return (steps.impossible_step(case, case.changes, held),)
     found = yield from _dependents(case)
     if case.live.rows and not found.blocked:
         failing = (yield from evaluate_first(case, data_name)) if case.forced else ""
@@ -140,25 +146,32 @@ def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -
     in_place = replace(case, changes=(*absent.changes, *verdict.remade))
     if allowed:
         proposal = yield from propose_alter(in_place)
-        if proposal.work is not None:
+        refusal = proposal.refusal
+        if proposal.work is not None and not blocked:
+            refusal = yield from alter_refused(in_place, data_name, proposal.sent)
+        if proposal.work is not None and not refusal:
             touched = yield from _touched_bytes(case, data_name)
             return (steps.alter_step(case, proposal.work, in_place.changes, blocked, touched),)
-        refusal = proposal.refusal
     if has_hidden(case.target.form):
         why = "a new table cannot be made: its definition holds a secret that the server does not show"
-        return (steps.impossible_step(case, case.changes, "; ".join(part for part in (refusal, why) if part)),)
+        return (steps.impossible_step(case, case.changes, _joined(refusal, why)),)
+    unfit = unfit_for_swap(case)
+    if unfit:
+        return (steps.impossible_step(case, case.changes, _joined(refusal, unfit)),)
     if allowed:
         attach = yield from propose_attach(in_place)
-        if attach is not None:
+        if attach is not None and (blocked or not (yield from attach_refused(in_place, data_name, attach.work, attach.sent))):
             behind = yield from _left_behind(case, data_name)
-            return (_with(steps.attach_step(case, attach, in_place.changes, blocked), behind),)
+            return (_with(steps.attach_step(case, attach.work, in_place.changes, blocked), behind),)
     rebuild = yield from propose_rebuild(case)
     if rebuild.work is not None:
         if case.live.rows and not blocked:
             checks = [constraint for constraint in case.target.form.constraints if constraint.kind == "CHECK"]
             blocked = yield from violated(case, data_name, checks)
+        if not blocked and (failing := (yield from copy_refused(case, data_name, rebuild.work))):
+            blocked = f"rows of {case.live.name} cannot be copied ({failing})"
         pinned = yield from _pin(case, data_name)
-        behind = yield from _left_behind(case, data_name)
+        behind = (*(yield from _left_behind(case, data_name)), *(yield from unfenced(case, rebuild.work)))
         return (*pinned, _with(steps.rebuild_step(case, rebuild.work, case.changes, blocked, reason), behind))
     return (steps.impossible_step(case, case.changes, "; ".join(part for part in (refusal, rebuild.refusal) if part)),)
 
@@ -215,7 +228,7 @@ def _surplus(case: TableCase) -> Routine[tuple[Step, ...]]:
         without = replace(case.target.form, columns=tuple(other for other in case.target.form.columns if other.name != name))
         blocked = f"the engine refuses to drop {name}: {first_line(outcome.message)}"
         if outcome.accepted:
-            blocked = yield from broken_dependents(case, without, f"without {name}")
+            blocked = read_only(case) or (yield from broken_dependents(case, without, f"without {name}"))
         found.append(steps.alter_step(case, work, change, blocked, case.live.bytes, label=f"drop-column:{name}"))
     return tuple(found)
 

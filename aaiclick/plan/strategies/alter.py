@@ -17,10 +17,11 @@ from aaiclick.routine import Routine
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """``work`` is None where the engine refuses; ``refusal`` is then its sentence."""
+    """``work`` is None where the engine refuses; ``refusal`` is then its sentence. ``sent``: what a clone accepted."""
 
     work: AlterWork | None
     refusal: str = ""
+    sent: tuple[Sent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def propose_alter(case: TableCase) -> Routine[Proposal]:
     key = alike(case.form, case.target)
     known = case.memo.alters.get(key)
     if known is not None and [each.batch for each in known] == list(todo):
-        return Proposal(AlterWork(case.live.name, alters_of(case, known), settings_of(case, known)))
+        return Proposal(AlterWork(case.live.name, alters_of(case, known), settings_of(case, known)), sent=known)
     stage = yield from case.make_stage(case.form, "alter")
     sending = yield from send_batches(case, stage, todo)
     if sending.refused is not None:
@@ -50,7 +51,7 @@ def propose_alter(case: TableCase) -> Routine[Proposal]:
     if not reached(form, case.target):
         return Proposal(None, "the engine accepts the ALTER, but the table does not become what is declared")
     case.memo.alters[key] = sending.sent
-    return Proposal(AlterWork(case.live.name, alters_of(case, sending.sent), settings_of(case, sending.sent)))
+    return Proposal(AlterWork(case.live.name, alters_of(case, sending.sent), settings_of(case, sending.sent)), sent=sending.sent)
 
 
 def send_batches(case: TableCase, stage: Stage, todo: Sequence[Batch]) -> Routine[Sending]:

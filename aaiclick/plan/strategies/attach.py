@@ -20,6 +20,14 @@ _MOST_REFUSED = 8
 
 
 @dataclass(frozen=True, slots=True)
+class AttachProposal:
+    """``sent``: the ALTERs before it, as a clone accepted them."""
+
+    work: AttachWork
+    sent: tuple[Sent, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Prepared:
     """A clone after the ALTERs that go in place."""
 
@@ -27,7 +35,7 @@ class _Prepared:
     sent: tuple[Sent, ...]
 
 
-def propose_attach(case: TableCase) -> Routine[AttachWork | None]:
+def propose_attach(case: TableCase) -> Routine[AttachProposal | None]:
     """In-place changes first, on a clone; then ask the engine whether a table of the target's form would take over the clone's parts.
 
     The engine compares the two tables before it looks at parts, so an empty clone tells the most (errors 36 and 122).
@@ -43,7 +51,8 @@ def propose_attach(case: TableCase) -> Routine[AttachWork | None]:
         wanted = yield from case.make_stage(form, label)
         outcome = yield from attempt(wanted, f"ALTER TABLE {wanted.name} ATTACH PARTITION ID {quote_string('all')} FROM {stage}")
         if outcome.accepted:
-            return AttachWork(case.live.name, form, alters_of(case, prepared.sent), settings_of(case, prepared.sent))
+            work = AttachWork(case.live.name, form, alters_of(case, prepared.sent), settings_of(case, prepared.sent))
+            return AttachProposal(work, prepared.sent)
         if spelled == case.target.form:
             break
     return None

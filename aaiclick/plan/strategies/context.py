@@ -25,6 +25,7 @@ class TableCase:
     ``where`` its filter; ``forced`` asks for a copy even where ALTER would do. ``replaced`` names views that the plan itself replaces,
     ``rewritten`` all those, materialized ones too, that have another query before a column is dropped;
     ``declared`` is the declaration itself, for what has to be created anew from it. ``quick``: live rows are not looked at.
+    ``database_engine``: of the table's database. ``clones``: statements may be tried on clones that hold parts of the live table.
     """
 
     database: str
@@ -42,6 +43,8 @@ class TableCase:
     declared: Table | None = None
     memo: Memo = field(default_factory=Memo)
     quick: bool = False
+    database_engine: str = ""
+    clones: bool = True
 
     def name_of(self, data_name: str) -> str:
         """A table of the same database, quoted."""

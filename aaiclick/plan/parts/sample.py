@@ -1,0 +1,76 @@
+"""Which parts a rehearsal looks at: of each kind of part that the table has, the smallest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aaiclick.routine import Query, Routine, number, text
+
+MOST_PARTS = 200
+"""ATTACH takes whole partitions: so many hard-linked parts are made at most (about a millisecond each), before the others are dropped again."""
+MOST_FILES = 20_000
+MOST_KINDS = 6
+# The columns of every part are listed one by one by the server.
+_MOST_LISTED = 200_000
+
+_PARTS = """
+SELECT name, partition_id, toUInt64(bytes_on_disk), toUInt64(startsWith(name, 'patch-')),
+    concat(toString(part_type), if(has_lightweight_delete, ' with deleted rows', ''), ' ', arrayStringConcat(arraySort(projections), ','))
+FROM system.parts WHERE active AND rows > 0 AND database = {database:String} AND table = {table:String} ORDER BY name"""
+_COLUMNS = """
+SELECT name, toString(sum(cityHash64(column, type))) FROM system.parts_columns
+WHERE active AND database = {database:String} AND table = {table:String} GROUP BY name"""
+
+
+@dataclass(frozen=True, slots=True)
+class LivePart:
+    """An active part that holds rows. ``kind`` says in what it may differ from others: how it is stored, what it holds."""
+
+    name: str
+    partition: str
+    bytes: int
+    kind: str
+    patch: bool = False
+
+
+def live_parts(database: str, table: str, parts: int, columns: int) -> Routine[tuple[LivePart, ...]]:
+    """The parts of a table; ``parts`` and ``columns`` are about how many there are: of very many it is not asked which columns each holds."""
+    names: dict[str, str | int] = {"database": database, "table": table}
+    rows = yield Query(_PARTS, names)
+    held: dict[str, str] = {}
+    if parts * columns <= _MOST_LISTED:
+        held = {text(row[0]): text(row[1]) for row in (yield Query(_COLUMNS, names))}
+    return tuple(
+        LivePart(text(row[0]), text(row[1]), number(row[2]), f"{text(row[4])} {held.get(text(row[0]), '')}".strip(), bool(number(row[3]))) for row in rows
+    )
+
+
+def kept(parts: Iterable[LivePart]) -> tuple[LivePart, ...]:
+    """The smallest part of each kind, of as many kinds as are looked at."""
+    found: dict[str, LivePart] = {}
+    for part in sorted(parts, key=lambda part: (part.bytes, part.name)):
+        found.setdefault(part.kind, part)
+    return tuple(found.values())[:MOST_KINDS]
+
+
+def partitions(parts: Sequence[LivePart], columns: int) -> tuple[str, ...]:
+    """The partitions that have to be attached so that every kind of part is there, those with few parts first; none where they hold too
+    many. Updates that wait in patch parts keep a partition from being attached."""
+    most = min(MOST_PARTS, MOST_FILES // (2 * columns + 8))
+    patched = {part.partition.split("-", 2)[-1] for part in parts if part.patch}
+    inside: dict[str, list[LivePart]] = {}
+    for part in parts:
+        if not part.patch and part.partition not in patched:
+            inside.setdefault(part.partition, []).append(part)
+    chosen: list[str] = []
+    seen: set[str] = set()
+    count = 0
+    for partition, members in sorted(inside.items(), key=lambda entry: (len(entry[1]), min(part.bytes for part in entry[1]), entry[0])):
+        kinds = {part.kind for part in members}
+        if kinds <= seen or count + len(members) > most or len(seen) >= MOST_KINDS:
+            continue
+        chosen.append(partition)
+        seen |= kinds
+        count += len(members)
+    return tuple(chosen)

@@ -1,0 +1,47 @@
+"""What stands in the way of a table's change whatever its rows are: known from the catalogue, so said by the plan."""
+
+from __future__ import annotations
+
+from aaiclick.catalog.normal import FENCE_SETTINGS, normal_value
+from aaiclick.plan.hazards import Hazard
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.triggers import fence_known
+from aaiclick.plan.work import RebuildWork
+from aaiclick.routine import Routine
+
+EXCHANGING = frozenset({"Atomic", "Overlay"})
+"""Engines of databases in which two tables change places in one step."""
+_PART_NAMES = ("_part", "_partition_id")
+
+
+def read_only(case: TableCase) -> str:
+    """Why nothing of the table can be changed; '' where it can. No run is under way here: its own fences are gone before a plan counts."""
+    fences = [name for name, value in case.as_spelled.settings if name in FENCE_SETTINGS and normal_value(value) not in ("", "0")]
+    if not fences:
+        return ""
+    return f"{case.live.name} is read-only ({fences[0]}): run ALTER TABLE {case.name} RESET SETTING {fences[0]} first"
+
+
+def unfit_for_swap(case: TableCase) -> str:
+    """Why no new table can take the place of this one; '' where one can."""
+    name = case.live.name
+    for engine in (case.as_spelled.engine, case.target.form.engine):
+        if engine.startswith(("Replicated", "Shared")):
+            return f"{name} is replicated ({engine}), and a copy on one replica is not safe: do it by hand"
+    if case.database_engine and case.database_engine not in EXCHANGING:
+        return f"database {case.database} has engine {case.database_engine}, and two tables can only be exchanged in one of engine Atomic: move {name} there"
+    if not case.live.uuid and not case.live.predicted:
+        return f"{name} has no UUID, so its storage cannot be told apart from that of a copy: move it to a database of engine Atomic"
+    hiding = [column.name for column in case.as_spelled.columns if column.name in _PART_NAMES]
+    if hiding:
+        return f"a column of {name} is called {hiding[0]}, which hides the part that a row is in: rename it in a version before this one"
+    return ""
+
+
+def unfenced(case: TableCase, work: RebuildWork) -> Routine[tuple[Hazard, ...]]:
+    """A copy that needs a moment without writers, on a server that cannot keep them out."""
+    if not (work.fenced or work.ordered) or not case.live.rows or (yield from fence_known()):
+        return ()
+    why = "the order of its rows decides which survive" if work.ordered else "a materialized view reads it"
+    message = f"nobody may write into {work.table} while it is copied ({why}), and this server cannot keep writers out (it has no table_readonly)"
+    return (Hazard("loses-rows", message, f"writers-stopped {work.table}"),)
