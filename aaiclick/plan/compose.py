@@ -16,7 +16,7 @@ from aaiclick.errors import MigrationError
 from aaiclick.plan.conversion.convert import conversion
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.quoting import quote_name, quote_string
-from aaiclick.specs.renames import applicable, circle
+from aaiclick.specs.renames import applicable, circle, with_leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def compose(live: TableForm, stages: Sequence[Stage], declared: TableForm) -> Co
 def _step(cells: Mapping[str, _Cell], stage: Stage, conditions: list[str], declared: TableForm) -> dict[str, _Cell]:
     """Renames and expressions of one version; the expressions read the columns as they were before it, under their old names."""
     after = dict(cells)
-    for old, new in applicable(stage.renames, after):
+    for old, new in applicable(with_leaves(stage.renames, after), after):
         after[new] = after.pop(old)
     if stage.rebuild is None:
         return after
@@ -175,7 +175,7 @@ def _added(column: ColumnForm, cells: Mapping[str, _Cell]) -> _Cell:
 
 def _last_name(name: str, stages: Sequence[Stage]) -> str:
     for stage in stages:
-        name = stage.renames.get(name, name)
+        name = with_leaves(stage.renames, (name,)).get(name, name)
     return name
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from aaiclick.errors import MigrationError
+from aaiclick.specs.renames import is_new_name
 
 Way: TypeAlias = Literal["alter", "rebuild"]
 STRATEGIES = "derived, sql, alter TABLE or rebuild TABLE"
@@ -121,7 +122,7 @@ class _Reader:
 
     def _rename(self, value: str) -> None:
         found = _RENAME.match(value)
-        if found is None or "." in found.group(2):
+        if found is None or not is_new_name(found.group(1), found.group(2)):
             raise self._error(f"{value!r} is no rename: write 'table.column -> new_column' or 'table -> new_table'")
         if found.group(1) in self.header.renames:
             raise self._error(f"{found.group(1)} is renamed twice")

@@ -14,6 +14,7 @@ from aaiclick.errors import StatementError
 from aaiclick.plan import steps
 from aaiclick.plan.changes.base import Change
 from aaiclick.plan.changes.columns import DropColumn
+from aaiclick.plan.changes.pin import PinColumns
 from aaiclick.plan.checks import Findings, count_first, first_line
 from aaiclick.plan.counting import countable, counted_rows
 from aaiclick.plan.dependents import broken_dependents
@@ -25,9 +26,10 @@ from aaiclick.plan.other_engines import can_be_staged, plan_other_engine, stand_
 from aaiclick.plan.parts.decide import alter_refused, attach_refused, copy_refused
 from aaiclick.plan.proof.absent import Absent, absent_columns
 from aaiclick.plan.proof.constraints import violated
-from aaiclick.plan.proof.parts import held_columns
+from aaiclick.plan.proof.emptied import before_drop
+from aaiclick.plan.proof.parts import Held, held_columns
 from aaiclick.plan.proof.verdict import Verdict, prove
-from aaiclick.plan.rehearsal import Stage, attempt
+from aaiclick.plan.rehearsal import Outcome, Stage, attempt
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
 from aaiclick.plan.strategies.context import TableCase
@@ -79,7 +81,7 @@ def plan_table(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
         return (steps.impossible_step(case, case.changes, too_old),) if case.changes or case.forced else ()
     if case.changes or case.forced:
         found.extend((yield from _required(case, data_name)))
-    found.extend((yield from _surplus(case)))
+    found.extend((yield from _surplus(case, data_name)))
     return tuple(found)
 
 
@@ -209,7 +211,7 @@ def _pin(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     return (steps.pin_step(case, Alter(f"ALTER TABLE {case.name} {commands}", mutates=True), names),)
 
 
-def _surplus(case: TableCase) -> Routine[tuple[Step, ...]]:
+def _surplus(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     """One optional step for each column that the code no longer declares."""
     if not case.target.surplus or not can_be_staged(case):
         return ()
@@ -218,17 +220,25 @@ def _surplus(case: TableCase) -> Routine[tuple[Step, ...]]:
     case = replace(case, replaced=case.rewritten)
     stage = yield from case.make_stage(case.target.form, "surplus")
     found: list[Step] = []
+    held = (yield from held_columns(case.database, data_name)) if case.live.rows and case.form.merge_tree else Held(data_name, 0, {})
     for name in case.target.surplus:
         column = case.target.form.column(name)
         assert column is not None
-        change: Sequence[Change] = (DropColumn(case.live.name, column),)
-        command = change[0].commands[0].text
-        outcome = yield from attempt(stage, f"ALTER TABLE {stage.name} {command}")
-        work = AlterWork(case.live.name, (Alter(f"ALTER TABLE {case.name} {command}", outcome.mutates),))
+        kept = before_drop(case.target.form, held, [name], case.target.surplus)
+        pins = (PinColumns(kept.pins, held.patched),) if kept.pins else ()
+        change: Sequence[Change] = (*pins, DropColumn(case.live.name, column))
+        alters: list[Alter] = []
+        outcome = Outcome(True)
+        for command in (command.text for each in change for command in each.commands):
+            outcome = yield from attempt(stage, f"ALTER TABLE {stage.name} {command}")
+            alters.append(Alter(f"ALTER TABLE {case.name} {command}", outcome.mutates))
+            if not outcome.accepted:
+                break
+        work = AlterWork(case.live.name, tuple(alters))
         without = replace(case.target.form, columns=tuple(other for other in case.target.form.columns if other.name != name))
         blocked = f"the engine refuses to drop {name}: {first_line(outcome.message)}"
         if outcome.accepted:
-            blocked = read_only(case) or (yield from broken_dependents(case, without, f"without {name}"))
+            blocked = read_only(case) or kept.refusal or (yield from broken_dependents(case, without, f"without {name}"))
         found.append(steps.alter_step(case, work, change, blocked, case.live.bytes, label=f"drop-column:{name}"))
     return tuple(found)
 

@@ -8,7 +8,7 @@ from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normal import key_elements, normal
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
-from aaiclick.specs.renames import applicable
+from aaiclick.specs.renames import applicable, with_leaves
 from aaiclick.specs.tables import Table
 
 
@@ -84,8 +84,9 @@ def _with_surplus(declared: list[ColumnForm], live: TableForm, new_names: dict[s
 def _renames(table: Table, declared: TableForm, live: TableForm, extra: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """Renames whose old name is live and whose new name is not yet. A migration's may give the old name to a new column."""
     hints = {column.renamed_from: column.name for column in table.columns if column.renamed_from and declared.column(column.renamed_from) is None}
-    wanted = {old: new for old, new in {**hints, **extra}.items() if declared.column(new) is not None}
-    return applicable(wanted, {column.name for column in live.columns})
+    present = {column.name for column in live.columns}
+    wanted = {old: new for old, new in with_leaves({**hints, **extra}, present).items() if declared.column(new) is not None}
+    return applicable(wanted, present)
 
 
 def live_column(live: TableForm, renames: tuple[tuple[str, str], ...], name: str) -> ColumnForm | None:

@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
-from aaiclick.specs.renames import circle
+from aaiclick.specs.renames import circle, is_new_name
 
 
 class Rebuild(Spec):
@@ -60,7 +60,7 @@ class Migration(Spec):
         both = sorted(table for table, way in self.strategy.items() if way == "alter" and table in self.rebuild)
         if both:
             raise SpecError(f"migration {version}: {both[0]}", "has a rebuild, and the strategy alter")
-        wrong = sorted(new for new in self.renames.values() if "." in new or not new)
+        wrong = sorted(new for old, new in self.renames.items() if not is_new_name(old, new))
         if wrong:
             raise SpecError(f"migration {version}: renames", f"{wrong[0]!r} is no new name: write the name alone, without its table")
         self._check_renames()
@@ -69,7 +69,7 @@ class Migration(Spec):
         """Names that go round in a circle would be renamed again by a run that goes on after a kill: nothing shows that it was done."""
         by_table: dict[str, dict[str, str]] = {}
         for old, new in self.renames.items():
-            table, _, column = old.rpartition(".")
+            table, _, column = old.partition(".") if "." in old else ("", "", old)
             by_table.setdefault(table, {})[column] = new
         for table, renames in sorted(by_table.items()):
             where = f"migration {self.version}: renames" + (f" of {table}" if table else "")

@@ -17,6 +17,13 @@ def applicable(renames: Mapping[str, str], present: Collection[str]) -> tuple[tu
     return tuple(found)
 
 
+def with_leaves(renames: Mapping[str, str], present: Collection[str]) -> dict[str, str]:
+    """A Nested that is kept as its parts has no column of its own: with ``n`` renamed to ``m`` each ``n.x`` becomes ``m.x``."""
+    whole = {old for old in renames if old not in present and any(name.startswith(f"{old}.") for name in present)}
+    leaves = {name: f"{renames[old]}{name.removeprefix(old)}" for old in whole for name in present if name.startswith(f"{old}.")}
+    return {**leaves, **{old: new for old, new in renames.items() if old not in whole}}
+
+
 def _follow(old: str, renames: Mapping[str, str], present: Collection[str], behind: tuple[str, ...], found: list[tuple[str, str]]) -> bool:
     if any(done == old for done, _ in found):
         return True
@@ -39,3 +46,9 @@ def circle(renames: Mapping[str, str]) -> tuple[str, ...]:
         if name == start:
             return tuple(way)
     return ()
+
+
+def is_new_name(old: str, new: str) -> bool:
+    """Whether ``new`` can be a name. Only a part of a Nested has a dot in it; elsewhere it is its table that stands there by mistake."""
+    table, _, column = old.partition(".")
+    return bool(new) and ("." not in new or ("." in column and not new.startswith(f"{table}.") and not new.endswith(".")))

@@ -90,3 +90,33 @@ def test_which_renames_apply(renames: dict[str, str], present: str, expected: li
 def test_circles() -> None:
     assert circle({"a": "b", "b": "c", "x": "y"}) == ()
     assert circle({"z": "a", "a": "b", "b": "c", "c": "a"}) == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("renames", "after", "read"),
+    [
+        ({"t.n": "m"}, Column("m", "Nested(a UInt8, b String)"), "m.a, m.b"),
+        ({"t.n.a": "n.c"}, Column("n", "Nested(c UInt8, b String)"), "n.c, n.b"),
+        ({"t.n": "m", "t.n.b": "m.d"}, Column("m", "Nested(a UInt8, d String)"), "m.a, m.d"),
+    ],
+)
+def test_a_nested_takes_its_parts_with_it(aaiclick_client: Client, renames: dict[str, str], after: Column, read: str) -> None:
+    ensure_schema(aaiclick_client, schema(1, [ID, Column("n", "Nested(a UInt8, b String)")]))
+    aaiclick_client.command("INSERT INTO t VALUES (1, [1, 2], ['x', 'y'])")
+    wanted = schema(2, [ID, after], Migration(version=2, renames=renames))
+    ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
+    assert aaiclick_client.query(f"SELECT {read} FROM t").result_rows == [([1, 2], ["x", "y"])]
+    assert plan_schema(aaiclick_client, wanted).steps == ()
+
+
+def test_a_declared_nested_under_a_new_name_takes_its_parts_with_it(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema(1, [ID, Column("n", "Nested(a UInt8, b String)")]))
+    aaiclick_client.command("INSERT INTO t VALUES (1, [1, 2], ['x', 'y'])")
+    ensure_schema(aaiclick_client, schema(2, [ID, Column("m", "Nested(a UInt8, b String)", renamed_from="n")]), policy=Policy.lossless())
+    assert aaiclick_client.query("SELECT m.a, m.b FROM t").result_rows == [([1, 2], ["x", "y"])]
+
+
+def test_a_new_name_has_no_table_in_it() -> None:
+    for old, new in (("t.a", "t.b"), ("t.n.a", "t.n.b"), ("t", "x.y"), ("t.a", "n.b")):
+        with pytest.raises(SpecError, match="is no new name"):
+            Migration(version=2, renames={old: new})

@@ -14,6 +14,7 @@ from aaiclick.plan.changes.base import Change
 from aaiclick.plan.changes.pin import Pin, PinColumns
 from aaiclick.plan.checks import first_line
 from aaiclick.plan.diff import diff_table
+from aaiclick.plan.proof.emptied import before_drop
 from aaiclick.plan.proof.parts import Held, held_columns, lacking
 from aaiclick.plan.proof.readings import computed, computed_to_be, differs, leaves_of, reached_by, rows_to_be, unsaid
 from aaiclick.plan.strategies.context import TableCase
@@ -48,7 +49,8 @@ def absent_columns(case: TableCase, data_name: str) -> Routine[Absent]:
     if not case.live.rows or not live.merge_tree or not case.target.form.merge_tree or not case.changes:
         return Absent(case.changes)
     touched = _touched(case)
-    if not touched:
+    dropped = [column.name for column in case.target.in_the_way]
+    if not touched and not dropped:
         return Absent(case.changes)
     held = yield from held_columns(case.database, data_name)
     look = _Look(case, held, qualified(case.database, data_name))
@@ -63,6 +65,10 @@ def absent_columns(case: TableCase, data_name: str) -> Routine[Absent]:
         if refusal:
             return Absent(case.changes, refusal)
         pins.append(_pin(case, old, missing))
+    kept = before_drop(live, held, dropped, dropped)
+    if kept.refusal:
+        return Absent(case.changes, kept.refusal)
+    pins += [pin for pin in kept.pins if pin.column.name not in {each.column.name for each in pins}]
     if not pins:
         return Absent(case.changes)
     # An ALIAS has become a DEFAULT with the same expression by then.

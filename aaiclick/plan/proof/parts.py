@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aaiclick.routine import Query, Routine, number, text
@@ -13,16 +15,22 @@ _PATCH = "patch-"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """``parts``: active parts of ``table``; ``columns``: in how many of them each column is. ``patched``: some rows are in patch parts."""
+    """``parts``: active parts of ``table``; ``columns``: in how many of them each column is. ``patched``: some rows are in patch
+    parts. ``together``: the different sets of columns that parts hold."""
 
     table: str
     parts: int
     columns: Mapping[str, int]
     patched: bool = False
+    together: tuple[frozenset[str], ...] = ()
 
     def lacking(self, column: str) -> int:
         """How many parts do not hold the column."""
         return self.parts - self.columns.get(column, 0)
+
+    def emptied(self, columns: Collection[str]) -> int:
+        """How many of the different sets of columns that parts hold are among these."""
+        return sum(names <= set(columns) for names in self.together)
 
 
 def held_columns(database: str, table: str) -> Routine[Held]:
@@ -33,12 +41,17 @@ def held_columns(database: str, table: str) -> Routine[Held]:
         " WHERE active AND database = {database:String} AND table = {table:String}",
         named,
     )
-    columns = yield Query(
-        "SELECT column, toUInt64(uniqExact(name)) FROM system.parts_columns"
-        f" WHERE active AND database = {{database:String}} AND table = {{table:String}} AND NOT startsWith(name, '{_PATCH}') GROUP BY column",
+    sets = yield Query(
+        "SELECT toJSONString(columns), toUInt64(count()) FROM (SELECT name, arraySort(groupUniqArray(column)) AS columns FROM system.parts_columns"
+        f" WHERE active AND database = {{database:String}} AND table = {{table:String}} AND NOT startsWith(name, '{_PATCH}')"
+        " AND column NOT IN ('_block_number', '_block_offset') GROUP BY name) GROUP BY columns ORDER BY columns",
         named,
     )
-    return Held(table, number(rows[0][0]), {text(row[0]): number(row[1]) for row in columns}, number(rows[0][1]) > 0)
+    together = tuple((frozenset[str](json.loads(text(row[0]))), number(row[1])) for row in sets)
+    counts: Counter[str] = Counter()
+    for names, parts in together:
+        counts.update(dict.fromkeys(names, parts))
+    return Held(table, number(rows[0][0]), counts, number(rows[0][1]) > 0, tuple(names for names, _ in together))
 
 
 def lacking(database: str, table: str, column: str) -> str:
