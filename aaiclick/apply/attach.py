@@ -23,9 +23,11 @@ from aaiclick.apply.mutations import require_settled
 from aaiclick.apply.names import staging_table
 from aaiclick.apply.options import Done, Site
 from aaiclick.apply.rebuild import late_filler, make_job, undo_quietly
-from aaiclick.apply.requirements import require_rebuildable
+from aaiclick.apply.refreshes import stop_refreshes
+from aaiclick.apply.requirements import require_rebuildable, require_resting_streams
 from aaiclick.apply.staging import create_from, staging_form
 from aaiclick.apply.statements import ddl, drop_table, system_merges
+from aaiclick.apply.storages import require_in_place
 from aaiclick.apply.swap import exchange, require_exchange
 from aaiclick.apply.way_back import at_exchange, remember_blocks
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
@@ -40,6 +42,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     database, options = site.database, site.options
     source = yield from need(database, work.table)
     yield from require_rebuildable(source, work.form)
+    yield from require_resting_streams(source, options)
     yield from require_exchange(database)
     yield from apply_alters(Altered(database, work.table, work.settings, options), work.alters)
     yield from require_settled(database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
@@ -48,6 +51,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     mark = yield from write_mark(database, new_mark(work, source, site))
     rows = 0
     try:
+        yield from stop_refreshes(mark.stopped)
         yield from hold(source)
         yield from create_from(work.form, database, mark.shadow_name, work.settings)
         shadow = yield from need(database, mark.shadow_name)
@@ -68,6 +72,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)
+        yield from require_in_place(source, error)
         raise
     end = yield from finish(database, mark, attach_filler(work, site), options)
     return Done(rows + end.rows, end.kept, end.notes)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aaiclick.apply.statements import ask
-from aaiclick.errors import ApplyError
-from aaiclick.events import Waiting
-from aaiclick.routine import Emit, Routine, Sleep, text
+from aaiclick.apply.identity import Physical
+from aaiclick.apply.statements import MUTATION, ask, send
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.events import Note, Waiting
+from aaiclick.plan.feeders import find_feeders
+from aaiclick.routine import Command, Emit, Routine, Sleep, text
 from aaiclick.specs.quoting import quote_string
 
 _POLL = 0.02
@@ -41,6 +43,34 @@ def drain(table: str, seconds: float, reason: str) -> Routine[None]:
         waited += wait
         wait = min(2 * wait, _LONGEST_POLL)
         pending &= yield from _still(pending)
+
+
+def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
+    """The same, and the flushes of Buffer tables in front of this one, which are no queries.
+
+    A flush holds the lock of its buffer for as long as it writes, and ``OPTIMIZE`` takes that lock: when it returns, no flush is under way that
+    resolved its table before. Behind a fence it is refused (774) and the rows stay in the buffer. ``table`` by the name that writers use.
+    """
+    yield from drain(table.name, seconds, reason)
+    found = yield from find_feeders(table.database, table.name)
+    for name in found.buffers:
+        yield Emit(Waiting(f"{name} to be flushed before {table.name} is complete", 0.0))
+        yield from _flushed(f"OPTIMIZE TABLE {name}")
+    for name in found.queues:
+        yield from _flushed(f"SYSTEM FLUSH DISTRIBUTED {name}")
+    if found.queues:
+        # What the queues sent are inserts like others.
+        yield from drain(table.name, seconds, reason)
+
+
+def _flushed(sql: str) -> Routine[None]:
+    """A flush that is refused has ended, and its rows wait in the buffer for the next one."""
+    try:
+        yield from send(Command(sql, settings=MUTATION))
+    except OutcomeUnknownError:
+        raise
+    except StatementError as error:
+        yield Emit(Note(f"{sql}: {error}"))
 
 
 def _still(ids: Iterable[str]) -> Routine[set[str]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aaiclick.apply.chunks import highest
-from aaiclick.apply.drain import drain
+from aaiclick.apply.drain import drain_all
 from aaiclick.apply.feed_fill import fill_up
 from aaiclick.apply.feed_mark import FeedMark, drop_feed, feed_name, find_feeds, stages, update_feed, write_feed
 from aaiclick.apply.fence import fence_supported, lift_fence, raise_fence
@@ -20,6 +20,7 @@ from aaiclick.apply.hold import FENCE, hold, originals, release
 from aaiclick.apply.identity import Physical, need, parts, physical
 from aaiclick.apply.options import ApplyOptions, Done, Site
 from aaiclick.apply.statements import CREATE, drop_table, send
+from aaiclick.apply.storages import storage
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.work import FeedWork
@@ -112,7 +113,7 @@ def _close(mark: FeedMark, sources: tuple[Physical, ...], database: str, options
         if mark.fenced:
             yield from raise_fence(source, options.fence_seconds)
         else:
-            yield from drain(source.name, options.fence_seconds, "Nothing was changed. Run again when they have ended")
+            yield from drain_all(source, options.fence_seconds, "Nothing was changed. Run again when they have ended")
     high = -1
     if fill is not None:
         source = next(source for source in sources if source.name == fill.source)
@@ -130,13 +131,17 @@ def _close_again(mark: FeedMark, database: str, options: ApplyOptions) -> Routin
         return mark
     lifted = False
     for name, uuid in zip(mark.work.sources, mark.sources, strict=True):
-        source = yield from need(database, name, uuid)
+        source = yield from physical(database, name)
+        if source is None or source.uuid != uuid:
+            continue  # somebody else dropped or replaced it: there is no writer to keep out
         if f"{FENCE} = " not in source.definition:
             lifted = True
             yield from raise_fence(source, options.fence_seconds)
     fill = mark.work.fill
     if lifted and fill is not None and mark.work.statements[-1].startswith("CREATE") and (yield from physical(database, mark.work.view)) is None:
-        source = yield from need(database, fill.source)
+        source = yield from physical(database, fill.source)
+        if source is None or source.uuid not in mark.sources:
+            return mark
         return (yield from update_feed(database, replace(mark, high=highest((yield from parts(source))))))
     return mark
 
@@ -183,9 +188,9 @@ def _quietly(database: str, mark: FeedMark, error: Exception) -> Routine[None]:
 
 
 def _lift(database: str, mark: FeedMark) -> Routine[None]:
-    for name, uuid in zip(mark.work.sources, mark.sources, strict=True):
-        source = yield from physical(database, name)
-        if mark.fenced and source is not None and source.uuid == uuid and f"{FENCE} = " in source.definition:
+    for uuid in mark.sources if mark.fenced else ():
+        source = yield from storage(database, uuid)
+        if source is not None and f"{FENCE} = " in source.definition:
             yield from lift_fence(source)
 
 
@@ -193,10 +198,7 @@ def _release(database: str, mark: FeedMark) -> Routine[None]:
     fill = mark.work.fill
     if fill is None:
         return
-    uuid = mark.sources[mark.work.sources.index(fill.source)]
-    source = yield from physical(database, fill.source)
-    if source is not None and source.uuid == uuid:
-        yield from release(database, fill.source, uuid, mark.saved)
+    yield from release(database, mark.sources[mark.work.sources.index(fill.source)], mark.saved)
 
 
 def _end(database: str, mark: FeedMark, options: ApplyOptions) -> Routine[int]:
@@ -210,6 +212,7 @@ def _end(database: str, mark: FeedMark, options: ApplyOptions) -> Routine[int]:
                     f"{mark.work.fill.source} was dropped or replaced while {mark.work.fill.target} was filled from it: it is left as far as it came", "warning"
                 )
             )
+            yield from _release(database, mark)
         else:
             if mark.phase != "filled":
                 mark, rows = yield from fill_up(database, mark, mark.work.fill, source, options)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from aaiclick.apply.drain import drain
+from aaiclick.apply.drain import drain_all
 from aaiclick.apply.hold import FENCE
 from aaiclick.apply.identity import Physical
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import UNKNOWN_TABLE, ask, ddl, send
+from aaiclick.apply.storages import alter_storage
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Waiting
 from aaiclick.routine import Command, Emit, Routine, Sleep, number
@@ -34,12 +35,12 @@ def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bo
     False. Raises ApplyError with the fence still up: whoever catches it lifts it."""
     for attempt in range(_TRIES):
         yield from _flush(table, attempt)
-        yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} MODIFY SETTING {FENCE} = 1")
+        yield from alter_storage(table, (f"MODIFY SETTING {FENCE} = 1",))
         if unless is not None and (yield from unless()):
             yield from lift_fence(table)
             return False
         if not (yield from _queued(table)):
-            yield from drain(table.name, seconds, "Writers may go on; nothing was changed. Run again when they have ended")
+            yield from drain_all(table, seconds, "Writers may go on; nothing was changed. Run again when they have ended")
             return True
         yield from lift_fence(table)
     raise ApplyError(f"{table.name}: asynchronous inserts keep arriving; behind a fence they would be lost. Stop these writers for the migration")

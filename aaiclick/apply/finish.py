@@ -11,20 +11,20 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from aaiclick.apply.chunks import highest
-from aaiclick.apply.drain import drain
+from aaiclick.apply.drain import drain_all
 from aaiclick.apply.fence import lift_fence
-from aaiclick.apply.hold import FENCE, start_merges
+from aaiclick.apply.hold import FENCE, release, release_copies, start_merges
 from aaiclick.apply.identity import Part, Physical, parts, physicals
 from aaiclick.apply.kept import KEPT_PREFIX, keep
 from aaiclick.apply.mark import Mark, drop_mark, update_mark
 from aaiclick.apply.mutations import mutations, require_settled
 from aaiclick.apply.options import ApplyOptions
-from aaiclick.apply.sqltext import hexed
+from aaiclick.apply.refreshes import start_refreshes
 from aaiclick.apply.staging import move_all, stagings
-from aaiclick.apply.statements import ask, drop_table, system_merges
-from aaiclick.errors import ApplyError
+from aaiclick.apply.statements import drop_table, system_merges
+from aaiclick.apply.storages import storage
 from aaiclick.events import Note
-from aaiclick.routine import Emit, Routine, text
+from aaiclick.routine import Emit, Routine
 
 
 class Filler(Protocol):
@@ -54,7 +54,7 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
         return Finished(0, "", ())
     rows, reason = 0, ""
     if not old.name.startswith(KEPT_PREFIX):
-        yield from drain(mark.table, options.drain_seconds, "The new table is in place; their rows are brought across by the next run")
+        yield from drain_all(replace(old, name=mark.table), options.drain_seconds, "The new table is in place; their rows are brought across by the next run")
         reason = yield from _changed(mark, old, options)
         rows, mark, mixed = yield from _late(database, mark, old, fill, options)
         reason = mixed or reason
@@ -67,7 +67,14 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
     if mark.keep_old_seconds or reason or old.name.startswith(KEPT_PREFIX):
         kept = yield from keep(mark, old, reason)
     else:
-        yield from drop_table(database, old.name)
+        # A flush that nobody could wait for may have come in since: the only copy of its rows is never dropped.
+        more, mark, mixed = yield from _late(database, mark, old, fill, options)
+        rows += more
+        if mixed:
+            kept = yield from keep(mark, old, mixed)
+        else:
+            yield from drop_table(database, old.name)
+    yield from release_copies(database, mark.since, mark.saved)
     yield from options.journal.note("old-table", {"table": mark.table, "uuid": mark.source, "kept": kept})
     yield from _end(database, mark)
     return Finished(rows, kept, notes)
@@ -121,19 +128,18 @@ def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:
 
 
 def _old_storage(database: str, mark: Mark) -> Routine[Physical | None]:
-    """The old storage under the name it has now: the shadow's, or its kept name."""
-    rows = yield from ask(
-        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND (name = unhex({shadow:String}) OR startsWith(name, {kept:String}))",
-        {"db": hexed(database), "shadow": hexed(mark.shadow_name), "kept": KEPT_PREFIX},
-    )
-    found = yield from physicals(database, [text(row[0]) for row in rows])
-    old = next((table for table in found.values() if table.uuid == mark.source), None)
-    if old is None and mark.shadow_name in found:
-        raise ApplyError(f"{mark.shadow_name} is not the old storage {mark.source} of {mark.table}: left as it is")
-    return old
+    """The old storage under the name it has now: the shadow's, or its kept name. One that somebody else has renamed since is theirs: its
+    settings are put back."""
+    old = yield from storage(database, mark.source)
+    if old is None or old.name == mark.shadow_name or old.name.startswith(KEPT_PREFIX):
+        return old
+    yield from release(database, mark.source, mark.saved)
+    yield Emit(Note(f"{mark.table}: its old table was renamed to {old.database}.{old.name} by somebody else: it is left to them", "warning"))
+    return None
 
 
 def _end(database: str, mark: Mark) -> Routine[None]:
     for name in (yield from stagings(database, mark.table)):
         yield from drop_table(database, name)
+    yield from start_refreshes(mark.stopped)
     yield from drop_mark(database, mark)

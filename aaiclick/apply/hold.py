@@ -8,16 +8,17 @@ stay 30 parts). Writers go on meanwhile, so the limits on the number of parts ar
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from aaiclick.apply.identity import Physical, need
+from aaiclick.apply.identity import Physical, need, physical
+from aaiclick.apply.names import PREFIX
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import ask, ddl, system_merges
+from aaiclick.apply.storages import alter_storage, remove_guards, storage
 from aaiclick.catalog.forms import Settings
 from aaiclick.errors import ApplyError
-from aaiclick.events import Waiting
+from aaiclick.events import Note, Waiting
 from aaiclick.plan.parts.loaded import STILL
-from aaiclick.routine import Emit, Routine, Sleep, number
+from aaiclick.routine import Emit, Routine, Sleep, number, text
 from aaiclick.specs.quoting import qualified
 
 ROOMY: Settings = (("parts_to_delay_insert", "1000000"), ("parts_to_throw_insert", "1000000"), ("max_parts_in_total", "10000000"))
@@ -27,6 +28,7 @@ HELD = STILL + ROOMY
 FENCE = "table_readonly"
 _POLL = 0.05
 _LONGEST_POLL = 1.0
+_TRIES = 5
 
 
 def originals(table: Physical) -> Settings:
@@ -36,10 +38,15 @@ def originals(table: Physical) -> Settings:
 
 
 def hold(table: Physical, seconds: float = 600.0) -> Routine[None]:
-    """Begin no merge any more and wait until none is running."""
-    changed = ", ".join(f"{name} = {value}" for name, value in HELD)
-    yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} MODIFY SETTING {changed}")
+    """Begin no merge any more and wait until none is running. Raises ApplyError where the name holds another table by now."""
+    if tuple((name, dict(_settings(table)).get(name, "")) for name, _ in HELD) != HELD:
+        yield from alter_storage(table, (f"MODIFY SETTING {', '.join(f'{name} = {value}' for name, value in HELD)}",))
     yield from system_merges(table.database, table.name, "STOP MERGES")
+    there = yield from physical(table.database, table.name)
+    if there is None or there.uuid != table.uuid:
+        # The settings hold the merges of this storage; those of the one that has its name now go on.
+        yield from system_merges(table.database, table.name, "START MERGES")
+        yield from need(table.database, table.name, table.uuid)
     wait, waited = _POLL, 0.0
     while (yield from _merging(table)):
         if waited > seconds:
@@ -50,25 +57,61 @@ def hold(table: Physical, seconds: float = 600.0) -> Routine[None]:
         wait = min(2 * wait, _LONGEST_POLL)
 
 
-def release(database: str, name: str, uuid: str, saved: Settings) -> Routine[None]:
-    """Put the settings of a held table back, lift its fence and let merges go on."""
-    yield from restore_settings(database, name, uuid, saved)
-    yield from start_merges(database, name)
+def release(database: str, uuid: str, saved: Settings) -> Routine[None]:
+    """Put the settings of a held storage back, lift its fence and let merges go on, whatever it is called now. Nothing where it is gone."""
+    table = yield from restore_settings(database, uuid, saved)
+    if table is not None:
+        yield from start_merges(table.database, table.name)
 
 
-def restore_settings(database: str, name: str, uuid: str, saved: Settings) -> Routine[None]:
-    """Lift the fence of a held table and put its settings back; merges that were stopped stay so."""
-    table = yield from need(database, name, uuid)
-    target = qualified(database, name)
-    if FENCE in dict(_settings(table)):
-        # Everything else is refused (774) as long as the fence is up.
-        yield from ddl(f"ALTER TABLE {target} RESET SETTING {FENCE}")
-    back = ", ".join(f"{key} = {value}" for key, value in saved if value)
-    if back:
-        yield from ddl(f"ALTER TABLE {target} MODIFY SETTING {back}")
-    unset = ", ".join(_present([key for key, value in saved if not value], table))
-    if unset:
-        yield from ddl(f"ALTER TABLE {target} RESET SETTING {unset}")
+def restore_settings(database: str, uuid: str, saved: Settings) -> Routine[Physical | None]:
+    """Lift the fence of a held storage and put its settings back; merges that were stopped stay so. The table as it is called now."""
+    for attempt in range(_TRIES):
+        table = yield from storage(database, uuid)
+        if table is None:
+            return None
+        try:
+            yield from _restore(table, saved)
+        except ApplyError:
+            # It was renamed between two statements: where it is now is asked again.
+            if attempt + 1 == _TRIES:
+                raise
+        else:
+            return table
+    raise AssertionError
+
+
+def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
+    """A table that somebody made ``AS`` the held one has its settings, and its fence, for ever: put those back as well.
+
+    ``since``: server time, Unix seconds, before the table was held. A copy is told by all settings of ``HELD`` at once.
+    """
+    rows = yield from ask(
+        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND NOT startsWith(name, {ours:String})"
+        # chdb's default database says 1970 of every table.
+        " AND (toUnixTimestamp(metadata_modification_time) >= {since:UInt64} OR toUnixTimestamp(metadata_modification_time) = 0)"
+        " AND position(engine_full, {held:String}) > 0 ORDER BY name",
+        {"db": hexed(database), "ours": PREFIX, "since": since, "held": f"{HELD[2][0]} = {HELD[2][1]}"},
+    )
+    for (name,) in rows:
+        table = yield from physical(database, text(name))
+        if table is not None and set(HELD) <= set(_settings(table)):
+            yield Emit(Note(f"{table.name} was made from a table whose merges were held: its settings are put right"))
+            yield from _restore(table, saved)
+            yield from start_merges(table.database, table.name)
+
+
+def _restore(table: Physical, saved: Settings) -> Routine[None]:
+    present = dict(_settings(table))
+    if FENCE in present:
+        # Everything else is refused (774) as long as the fence is up. On a table without one this changes nothing.
+        yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} RESET SETTING {FENCE}")
+    yield from remove_guards(table)
+    back = ", ".join(f"{key} = {value}" for key, value in saved if value and present.get(key) != value)
+    unset = ", ".join(key for key, value in saved if not value and key in present)
+    commands = [*([f"MODIFY SETTING {back}"] if back else []), *([f"RESET SETTING {unset}"] if unset else [])]
+    if commands:
+        yield from alter_storage(table, commands)
 
 
 def start_merges(database: str, name: str) -> Routine[None]:
@@ -80,11 +123,6 @@ def start_merges(database: str, name: str) -> Routine[None]:
 def _settings(table: Physical) -> Settings:
     clause = table.definition.rpartition(" SETTINGS ")[2]
     return tuple((match[1], match[2]) for match in re.finditer(r"(?:^|, )(\w+) = ('(?:[^'\\]|\\.)*'|[^,]+)", clause))
-
-
-def _present(names: Sequence[str], table: Physical) -> list[str]:
-    there = dict(_settings(table))
-    return [name for name in names if name in there]
 
 
 def _merging(table: Physical) -> Routine[bool]:

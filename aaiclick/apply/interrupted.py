@@ -6,8 +6,8 @@ from aaiclick.apply.feed import let_in
 from aaiclick.apply.fence import lift_fence
 from aaiclick.apply.hold import FENCE
 from aaiclick.apply.holding import Lease, check, release
-from aaiclick.apply.identity import physical
 from aaiclick.apply.mark import Mark, find_marks
+from aaiclick.apply.storages import storage
 from aaiclick.errors import AaiclickError
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
@@ -36,6 +36,6 @@ def let_go(lease: Lease) -> Routine[None]:
 
 
 def _lift(database: str, mark: Mark) -> Routine[None]:
-    table = yield from physical(database, mark.table)
-    if table is not None and table.uuid == mark.source and f"{FENCE} = " in table.definition:
+    table = yield from storage(database, mark.source)
+    if table is not None and table.name in (mark.table, mark.shadow_name) and f"{FENCE} = " in table.definition:
         yield from lift_fence(table)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from pydantic import TypeAdapter, ValidationError
 
 from aaiclick.apply.fence import fence_supported, lift_fence
 from aaiclick.apply.hold import FENCE
-from aaiclick.apply.identity import Physical, physical, physicals
+from aaiclick.apply.identity import Physical, parts, physical, physicals
 from aaiclick.apply.mark import Mark
-from aaiclick.apply.mutations import now
 from aaiclick.apply.names import kept_table
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import ask, ddl, drop_table
 from aaiclick.apply.way_back import forget_blocks
 from aaiclick.catalog.forms import Settings
-from aaiclick.routine import Nonce, Routine, number, text
+from aaiclick.events import Note
+from aaiclick.routine import Emit, Nonce, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_string
 
 KEPT_PREFIX = "_aaiclick_old_"
@@ -31,7 +31,8 @@ class Kept:
     ``comment`` its comment before it was held. Rows up to its block ``copied`` are those of the new table up to block ``base`` (None: nobody
     can tell); ``numbered``: the new table has a setting of ours for that.
     ``back``: it was replaced by a still older one, on the way back to version ``back_to``. ``moment``: ``since`` by the server's clock, in
-    Unix milliseconds, as the records of transitions have it (0: an earlier release did not write it)."""
+    Unix milliseconds, as the records of transitions have it (0: an earlier release did not write it). ``brought``: everything up to this block
+    is in the new table, also what came late (None: an earlier release did not write it). All times are the server's."""
 
     table: str
     uuid: str
@@ -47,6 +48,7 @@ class Kept:
     back: bool = False
     back_to: int | None = None
     moment: int = 0
+    brought: int | None = None
     format: int = 1
 
     @property
@@ -82,7 +84,8 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
         name = old.name
     else:
         name = yield from _free_name(old.database, mark)
-        since = int((yield from now()))
+        moment = yield from _server_time()
+        since = moment // 1000
         kept = Kept(
             mark.table,
             mark.source,
@@ -98,7 +101,8 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
             old.comment if (again := read_kept(old.comment)) is None else again.comment,
             mark.back,
             mark.back_to,
-            (yield from _server_time()),
+            moment,
+            mark.high,
         )
         # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second, fence last.
         if f"{FENCE} = " in old.definition:
@@ -142,15 +146,44 @@ def read_kept(comment: str) -> Kept | None:
 
 
 def drop_expired(database: str) -> Routine[tuple[str, ...]]:
-    """Drop the kept tables whose time is over; their names."""
-    at = yield from now()
+    """Drop the kept tables whose time is over, by the server's clock; their names.
+
+    One that got rows after they were brought across for the last time (a flush that nobody could wait for) stays, and is said.
+    """
+    at = (yield from _server_time()) // 1000
     dropped: list[str] = []
     for row in (yield from kept_tables(database)):
-        if row.kept.expires and row.kept.expires <= at:
-            yield from drop_table(database, row.name)
-            yield from forget_blocks(database, row.kept.table, row.kept.replaced_by)
-            dropped.append(row.name)
+        if not row.kept.expires or row.kept.expires > at:
+            continue
+        late = yield from _late_rows(database, row)
+        if late:
+            yield from _keep_on(database, row, f"{late:,} rows reached it after it was replaced, and {row.kept.table} does not have them")
+            continue
+        yield from drop_table(database, row.name)
+        yield from forget_blocks(database, row.kept.table, row.kept.replaced_by)
+        dropped.append(row.name)
     return tuple(dropped)
+
+
+def _late_rows(database: str, row: KeptRow) -> Routine[int]:
+    brought = row.kept.brought
+    table = yield from physical(database, row.name)
+    if brought is None or table is None or table.uuid != row.kept.uuid:
+        return 0
+    return sum(part.rows for part in (yield from parts(table)) if part.first > brought and not part.patch)
+
+
+def _keep_on(database: str, row: KeptRow, reason: str) -> Routine[None]:
+    """Until somebody has looked at it. A fenced table refuses a comment, so the fence goes for as long."""
+    target = qualified(database, row.name)
+    yield Emit(Note(f"{row.name}: {reason}. It is kept until somebody has looked at it", "warning"))
+    fenced = yield from fence_supported()
+    if fenced:
+        yield from ddl(f"ALTER TABLE {target} RESET SETTING {FENCE}")
+    body = _adapter().dump_json(replace(row.kept, expires=0, reason=reason)).decode()
+    yield from ddl(f"ALTER TABLE {target} MODIFY COMMENT {quote_string(body)}")
+    if fenced:
+        yield from ddl(f"ALTER TABLE {target} MODIFY SETTING {FENCE} = 1")
 
 
 def next_expiry(database: str) -> Routine[int | None]:

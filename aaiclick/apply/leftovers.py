@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from aaiclick.apply.attach import attach_filler
 from aaiclick.apply.finish import Filler, finish
-from aaiclick.apply.hold import hold
-from aaiclick.apply.identity import Part, Physical, physical
+from aaiclick.apply.hold import hold, release
+from aaiclick.apply.identity import Part, Physical
+from aaiclick.apply.kept import keep
 from aaiclick.apply.mark import Mark, find_marks
 from aaiclick.apply.names import label, parse_name
 from aaiclick.apply.options import ApplyOptions, Site
@@ -17,7 +18,7 @@ from aaiclick.apply.rebuild import late_filler, make_job
 from aaiclick.apply.resume import suspend
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import ask, drop_table
-from aaiclick.apply.swap import swapped, undo
+from aaiclick.apply.swap import Whereabouts, clear, undo, whereabouts
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.plan.work import AttachWork, RebuildWork
@@ -60,20 +61,23 @@ def clean_leftovers(database: str, options: ApplyOptions | None = None, *, resum
 
 
 def _settle(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> Routine[Leftover]:
-    try:
-        done = yield from swapped(database, mark)
-    except ApplyError as error:
-        return Leftover(mark.table, "left", str(error))
-    if not done and resume and (yield from suspend(database, mark)):
-        return Leftover(mark.table, "waiting")
-    if not done:
+    found = yield from whereabouts(database, mark)
+    if not found.exchanged or found.stranger is not None:
+        untouched = found.source is not None and (found.source.database, found.source.name) == (database, mark.table)
+        if untouched and resume and (yield from suspend(database, mark)):
+            return Leftover(mark.table, "waiting")
         yield from undo(database, mark)
         return Leftover(mark.table, "undone")
     if mark.phase != "swap":
+        yield from release(database, mark.source, mark.saved)
         return Leftover(mark.table, "left", "the new table is in place before its copy was complete: somebody exchanged the tables by hand")
-    old = yield from physical(database, mark.shadow_name)
+    if found.shadow is None or found.shadow.database != database:
+        return (yield from _without_the_new(database, mark, found))
+    # An operator may have renamed the new table since: rows that came late follow it.
+    mark = replace(mark, table=found.shadow.name)
+    old = found.source if found.source is not None and found.source.name == mark.shadow_name else None
     fill: Filler
-    if old is None or old.uuid != mark.source:
+    if old is None:
         fill = _never
     else:
         # Where the server was restarted only the table's settings hold merges: a merge that they let through is waited for.
@@ -82,6 +86,18 @@ def _settle(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> R
         fill = yield from _filler(database, mark, old, options)
     end = yield from finish(database, mark, fill, options)
     return Leftover(mark.table, "finished", "; ".join(end.notes), end.rows, end.kept)
+
+
+def _without_the_new(database: str, mark: Mark, found: Whereabouts) -> Routine[Leftover]:
+    """The new table was dropped, or taken to another database, after it was put in place. The old one has rows that may be nowhere else."""
+    what = "dropped" if found.shadow is None else f"moved to {found.shadow.database}.{found.shadow.name}"
+    reason = f"the new table was {what} by somebody else before it was complete"
+    kept = ""
+    if found.source is not None and found.source.name == mark.shadow_name:
+        kept = yield from keep(mark, found.source, reason)
+    yield from clear(database, replace(mark, shadow=""))
+    yield Emit(Note(f"{mark.table}: {reason}{f'. The old one is kept as {kept} until somebody has looked at it' if kept else ''}", "warning"))
+    return Leftover(mark.table, "finished", reason, kept=kept)
 
 
 def _filler(database: str, mark: Mark, old: Physical, options: ApplyOptions) -> Routine[Filler]:

@@ -16,11 +16,12 @@ from aaiclick.apply.hold import originals
 from aaiclick.apply.identity import Physical
 from aaiclick.apply.names import PREFIX, mark_table, shadow_table
 from aaiclick.apply.options import Site
+from aaiclick.apply.refreshes import running_refreshes
 from aaiclick.apply.sqltext import hexed, size_setting
 from aaiclick.apply.statements import CREATE, DDL, ask, drop_table, merged, send
 from aaiclick.catalog.forms import Settings
 from aaiclick.plan.work import AttachWork, RebuildWork
-from aaiclick.routine import Command, Routine, text
+from aaiclick.routine import Command, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_string
 
 MARK_PREFIX = f"{PREFIX}mark_"
@@ -36,7 +37,9 @@ class Mark:
     ``filled_high``, verified; it is moved, never filled again. ``saved``: the settings of the source before it was held. ``known``: the
     mutations and patch parts it had when it was copied. ``counts``: the new table keeps block numbers, ``numbered``: because of a setting of
     ours; at the exchange the copy had reached block ``copied`` of the old table and block ``base`` of the new one (None: not known).
-    ``back``: the new table is an old one that is put back, on the way to version ``back_to``.
+    ``back``: the new table is an old one that is put back, on the way to version ``back_to``. ``top``: the highest block number of the new table
+    when the exchange was about to happen. ``since``: server time when the mark was made, Unix seconds. ``stopped``: refreshable views that are
+    stopped as long as the mark is there.
     """
 
     name: str
@@ -61,6 +64,9 @@ class Mark:
     base: int | None = None
     back: bool = False
     back_to: int | None = None
+    top: int = -1
+    since: int = 0
+    stopped: tuple[str, ...] = ()
     format: int = FORMAT
 
 
@@ -76,6 +82,9 @@ def new_mark(work: RebuildWork | AttachWork, source: Physical, site: Site) -> Ma
 
 def write_mark(database: str, mark: Mark) -> Routine[Mark]:
     """Make the mark. Raises StatementError 57 where it is there already."""
+    rows = yield from ask("SELECT toUnixTimestamp(now())")
+    running = yield from running_refreshes(database, mark.table)
+    mark = replace(mark, since=number(rows[0][0]), stopped=tuple(dict.fromkeys((*mark.stopped, *running))))
     sql = f"CREATE TABLE {qualified(database, mark.name)} (`nothing` UInt8) ENGINE = Null COMMENT {_body(mark)}"
     yield from send(Command(sql, settings=merged(CREATE, size_setting(sql))))
     return mark

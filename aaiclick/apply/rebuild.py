@@ -25,11 +25,13 @@ from aaiclick.apply.mark import Mark, new_mark, write_mark
 from aaiclick.apply.mutations import mutations, now, require_settled
 from aaiclick.apply.options import ApplyOptions, Done, Site
 from aaiclick.apply.projection import Projected, column_types, projected, volatile_columns
-from aaiclick.apply.requirements import require_rebuildable
+from aaiclick.apply.refreshes import stop_refreshes
+from aaiclick.apply.requirements import require_rebuildable, require_resting_streams
 from aaiclick.apply.resume import earlier_marks, take_over
 from aaiclick.apply.shadow import make_shadow
 from aaiclick.apply.staging import stocked
 from aaiclick.apply.stock import covered, work_digest
+from aaiclick.apply.storages import require_in_place
 from aaiclick.apply.swap import exchange, require_exchange, undo
 from aaiclick.apply.verify import hashable
 from aaiclick.errors import ApplyError
@@ -50,8 +52,9 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     fenced = yield from preflight(work, source, options)
     yield from require_room(source, (yield from _bytes_to_copy(source, earlier)), options.disk_factor)
     mark = new_mark(work, source, site)
-    mark = yield from write_mark(database, replace(mark, saved=earlier[0].saved) if earlier else mark)
+    mark = yield from write_mark(database, replace(mark, saved=earlier[0].saved, stopped=earlier[0].stopped) if earlier else mark)
     try:
+        yield from stop_refreshes(mark.stopped)
         yield from hold(source)
         mark, job, notes = yield from prepare(work, source, mark, site)
         stock = yield from take_over(job, earlier)
@@ -59,6 +62,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)
+        yield from require_in_place(source, error)
         raise
     try:
         end = yield from finish(database, mark, late_filler(job), options)
@@ -80,6 +84,7 @@ def _bytes_to_copy(source: Physical, earlier: Sequence[Mark]) -> Routine[int]:
 def preflight(work: RebuildWork, source: Physical, options: ApplyOptions) -> Routine[bool]:
     """Refuse what cannot be done safely, before anything is touched; whether a fence is used."""
     yield from require_rebuildable(source, work.form)
+    yield from require_resting_streams(source, options)
     yield from require_exchange(source.database)
     yield from require_settled(source.database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
     if not (work.fenced or work.ordered):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from aaiclick.apply.hold import FENCE
 from aaiclick.apply.identity import Physical
+from aaiclick.apply.options import ApplyOptions
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import ask
 from aaiclick.catalog.forms import TableForm
 from aaiclick.errors import ApplyError
+from aaiclick.plan.feeders import find_feeders
 from aaiclick.routine import Routine, text
 
 
@@ -28,3 +30,16 @@ def require_rebuildable(source: Physical, form: TableForm) -> Routine[None]:
     )
     if rows:
         raise ApplyError(f"{source.name}: a column is called {text(rows[0][0])}, which hides the part a row is in. Rename it first")
+
+
+def require_resting_streams(source: Physical, options: ApplyOptions) -> Routine[None]:
+    """Raise ApplyError where a stream brings rows into the table and nobody has said that it rests: what it brings in the moment of the exchange
+    would end in the old table, and nothing tells when that is over."""
+    if source.name in options.writers_stopped:
+        return
+    found = yield from find_feeders(source.database, source.name)
+    if found.streams:
+        raise ApplyError(
+            f"{', '.join(found.streams)} {'brings' if len(found.streams) == 1 else 'bring'} rows into {source.name} all the time, and nobody can wait for them."
+            f" Stop them (DETACH TABLE) and run: aaiclick migrate --allow 'writers-stopped {source.name}'"
+        )

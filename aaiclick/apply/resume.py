@@ -40,7 +40,7 @@ def suspend(database: str, mark: Mark) -> Routine[bool]:
     if not any(filled is not None and filled.source == mark.source for _, filled in found):
         return False
     yield from system_merges(database, mark.table, "STOP MERGES")
-    yield from restore_settings(database, mark.table, mark.source, mark.saved)
+    yield from restore_settings(database, mark.source, mark.saved)
     for name, filled in found:
         if filled is None:
             yield from drop_table(database, name)

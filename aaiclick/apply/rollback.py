@@ -20,7 +20,9 @@ from aaiclick.apply.look_back import Restore, kept_parts
 from aaiclick.apply.mark import new_mark, write_mark
 from aaiclick.apply.options import Done, Site
 from aaiclick.apply.rebuild import late_filler, make_job, preflight, prepare, undo_quietly
+from aaiclick.apply.refreshes import stop_refreshes
 from aaiclick.apply.statements import ddl, drop_table, system_merges
+from aaiclick.apply.storages import require_in_place
 from aaiclick.apply.swap import exchange
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.routine import Routine
@@ -37,6 +39,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     fenced = yield from preflight(work, source, options)
     mark = yield from write_mark(database, replace(new_mark(work, source, site), back=True, back_to=to))
     try:
+        yield from stop_refreshes(mark.stopped)
         yield from hold(source)
         mark, job, notes = yield from prepare(work, source, mark, site)
         # What is counted must not collapse before it was.
@@ -47,6 +50,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)
+        yield from require_in_place(source, error)
         raise
     end = yield from finish(database, mark, late_filler(job), options)
     # The oldest first: the others are found from the table that was replaced now, where a run is killed in between.

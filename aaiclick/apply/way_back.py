@@ -40,10 +40,9 @@ def remember_blocks(database: str, mark: Mark, declared: Settings, source: Physi
 
 def at_exchange(database: str, mark: Mark) -> Routine[Mark]:
     """The mark with what both tables had reached: rows above ``base`` in the new one will have come since."""
-    if not mark.counts:
-        return replace(mark, copied=mark.high)
     shadow = yield from need(database, mark.shadow_name)
-    return replace(mark, copied=mark.high, base=highest((yield from parts(shadow))))
+    top = highest((yield from parts(shadow)))
+    return replace(mark, copied=mark.high, top=top, base=top if mark.counts else None)
 
 
 def forget_blocks(database: str, table: str, uuid: str) -> Routine[None]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.catalog.forms import ColumnForm, ConstraintForm, TableForm
 from aaiclick.catalog.normal import key_elements, normal
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.renames import applicable, with_leaves
 from aaiclick.specs.tables import Table
+
+PASSING = "_aaiclick_guard_"
+"""Constraints that are there between two ALTERs of a run (``apply/storages.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
         columns=_with_surplus(columns, replace(live, columns=tuple(column for column in live.columns if column not in blocking)), dict(applied)),
         indexes=declared.indexes if table.declares("indexes") else live.indexes,
         projections=declared.projections if table.declares("projections") else live.projections,
-        constraints=declared.constraints if table.declares("constraints") else live.constraints,
+        constraints=declared.constraints if table.declares("constraints") else _lasting(live.constraints),
         comment=declared.comment if table.declares("comment") else live.comment,
     )
     if isinstance(engine, MergeTree) and live.merge_tree:
@@ -60,6 +63,11 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
             notes.append(f"{what} {wanted} is not declared (left alone)")
     notes.extend(f"column {column.name} is no longer declared (left alone)" for column in surplus)
     return Target(form, applied, tuple(column.name for column in surplus), tuple(notes), free_key, blocking)
+
+
+def _lasting(constraints: tuple[ConstraintForm, ...]) -> tuple[ConstraintForm, ...]:
+    """Without what a run that was paused between two ALTERs left behind when it went on, long after its successor had ended."""
+    return tuple(constraint for constraint in constraints if not constraint.name.startswith(PASSING))
 
 
 def _collide(one: str, other: str) -> bool:
