@@ -18,12 +18,11 @@ from aaiclick.apply.fence import fence_supported, raise_fence
 from aaiclick.apply.finish import Filler, finish
 from aaiclick.apply.hold import hold
 from aaiclick.apply.identity import Part, Physical, need, parts
-from aaiclick.apply.mark import new_mark, update_mark, write_mark
+from aaiclick.apply.mark import at_rest, new_mark, update_mark, write_mark
 from aaiclick.apply.mutations import require_settled
 from aaiclick.apply.names import staging_table
 from aaiclick.apply.options import Done, Site
 from aaiclick.apply.rebuild import late_filler, make_job, undo_quietly
-from aaiclick.apply.refreshes import stop_refreshes
 from aaiclick.apply.requirements import require_rebuildable, require_resting_streams
 from aaiclick.apply.staging import create_from, staging_form
 from aaiclick.apply.statements import ddl, drop_table, system_merges
@@ -51,7 +50,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     mark = yield from write_mark(database, new_mark(work, source, site))
     rows = 0
     try:
-        yield from stop_refreshes(mark.stopped)
+        mark, source = yield from at_rest(database, mark, source)
         yield from hold(source)
         yield from create_from(work.form, database, mark.shadow_name, work.settings)
         shadow = yield from need(database, mark.shadow_name)

@@ -13,10 +13,10 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from aaiclick.apply.hold import originals
-from aaiclick.apply.identity import Physical
+from aaiclick.apply.identity import Physical, need
 from aaiclick.apply.names import PREFIX, mark_table, shadow_table
 from aaiclick.apply.options import Site
-from aaiclick.apply.refreshes import running_refreshes
+from aaiclick.apply.refreshes import running_refreshes, stop_refreshes
 from aaiclick.apply.sqltext import hexed, size_setting
 from aaiclick.apply.statements import CREATE, DDL, ask, drop_table, merged, send
 from aaiclick.catalog.forms import Settings
@@ -95,6 +95,18 @@ def update_mark(database: str, mark: Mark) -> Routine[Mark]:
     sql = f"ALTER TABLE {qualified(database, mark.name)} MODIFY COMMENT {_body(mark)}"
     yield from send(Command(sql, settings=merged(DDL, size_setting(sql))))
     return mark
+
+
+def at_rest(database: str, mark: Mark, source: Physical) -> Routine[tuple[Mark, Physical]]:
+    """Stop the refreshes that the mark names. One that was under way may have exchanged the table just before: the mark is then of the storage
+    that is there now."""
+    yield from stop_refreshes(mark.stopped)
+    if not mark.stopped:
+        return mark, source
+    there = yield from need(database, mark.table)
+    if there.uuid == source.uuid:
+        return mark, source
+    return (yield from update_mark(database, replace(mark, source=there.uuid, saved=originals(there)))), there
 
 
 def drop_mark(database: str, mark: Mark) -> Routine[None]:

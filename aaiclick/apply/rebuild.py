@@ -21,11 +21,10 @@ from aaiclick.apply.fence import fence_supported
 from aaiclick.apply.finish import Filler, finish
 from aaiclick.apply.hold import hold
 from aaiclick.apply.identity import Part, Physical, need, parts
-from aaiclick.apply.mark import Mark, new_mark, write_mark
+from aaiclick.apply.mark import Mark, at_rest, new_mark, write_mark
 from aaiclick.apply.mutations import mutations, now, require_settled
 from aaiclick.apply.options import ApplyOptions, Done, Site
 from aaiclick.apply.projection import Projected, column_types, projected, volatile_columns
-from aaiclick.apply.refreshes import stop_refreshes
 from aaiclick.apply.requirements import require_rebuildable, require_resting_streams
 from aaiclick.apply.resume import earlier_marks, take_over
 from aaiclick.apply.shadow import make_shadow
@@ -54,7 +53,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     mark = new_mark(work, source, site)
     mark = yield from write_mark(database, replace(mark, saved=earlier[0].saved, stopped=earlier[0].stopped) if earlier else mark)
     try:
-        yield from stop_refreshes(mark.stopped)
+        mark, source = yield from at_rest(database, mark, source)
         yield from hold(source)
         mark, job, notes = yield from prepare(work, source, mark, site)
         stock = yield from take_over(job, earlier)

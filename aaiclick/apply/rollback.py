@@ -17,10 +17,9 @@ from aaiclick.apply.hold import FENCE, hold
 from aaiclick.apply.identity import Physical, need, parts
 from aaiclick.apply.kept import Kept
 from aaiclick.apply.look_back import Restore, kept_parts
-from aaiclick.apply.mark import new_mark, write_mark
+from aaiclick.apply.mark import at_rest, new_mark, write_mark
 from aaiclick.apply.options import Done, Site
 from aaiclick.apply.rebuild import late_filler, make_job, preflight, prepare, undo_quietly
-from aaiclick.apply.refreshes import stop_refreshes
 from aaiclick.apply.statements import ddl, drop_table, system_merges
 from aaiclick.apply.storages import require_in_place
 from aaiclick.apply.swap import exchange
@@ -39,7 +38,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     fenced = yield from preflight(work, source, options)
     mark = yield from write_mark(database, replace(new_mark(work, source, site), back=True, back_to=to))
     try:
-        yield from stop_refreshes(mark.stopped)
+        mark, source = yield from at_rest(database, mark, source)
         yield from hold(source)
         mark, job, notes = yield from prepare(work, source, mark, site)
         # What is counted must not collapse before it was.

@@ -10,7 +10,6 @@ from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, TableForm
 from aaiclick.catalog.normal import normal
 from aaiclick.catalog.render import has_hidden
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.errors import StatementError
 from aaiclick.plan import steps
 from aaiclick.plan.changes.base import Change
 from aaiclick.plan.changes.columns import DropColumn
@@ -22,6 +21,7 @@ from aaiclick.plan.diff import diff_table
 from aaiclick.plan.evaluate import evaluate_first
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
+from aaiclick.plan.not_inherited import not_inherited
 from aaiclick.plan.other_engines import can_be_staged, plan_other_engine, stand_in
 from aaiclick.plan.parts.decide import alter_refused, attach_refused, copy_refused
 from aaiclick.plan.proof.absent import Absent, absent_columns
@@ -163,7 +163,7 @@ def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -
     if allowed:
         attach = yield from propose_attach(in_place)
         if attach is not None and (blocked or not (yield from attach_refused(in_place, data_name, attach.work, attach.sent))):
-            behind = yield from _left_behind(case, data_name)
+            behind = yield from not_inherited(case, data_name)
             return (_with(steps.attach_step(case, attach.work, in_place.changes, blocked), behind),)
     rebuild = yield from propose_rebuild(case)
     if rebuild.work is not None:
@@ -173,28 +173,9 @@ def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -
         if not blocked and (failing := (yield from copy_refused(case, data_name, rebuild.work))):
             blocked = f"rows of {case.live.name} cannot be copied ({failing})"
         pinned = yield from _pin(case, data_name)
-        behind = (*(yield from _left_behind(case, data_name)), *(yield from unfenced(case, rebuild.work)))
+        behind = (*(yield from not_inherited(case, data_name)), *(yield from unfenced(case, rebuild.work)))
         return (*pinned, _with(steps.rebuild_step(case, rebuild.work, case.changes, blocked, reason), behind))
     return (steps.impossible_step(case, case.changes, "; ".join(part for part in (refusal, rebuild.refusal) if part)),)
-
-
-def _left_behind(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
-    """A new table takes over the active parts. Those that somebody detached stay in the old one's directory, and go with it; what the
-    server itself put aside (it gives a reason) is nobody's."""
-    try:
-        rows = yield Query(
-            "SELECT count(), min(name) FROM system.detached_parts WHERE database = {database:String} AND table = {table:String} AND reason = ''",
-            {"database": case.database, "table": data_name},
-        )
-    except StatementError as error:
-        if error.code == 0:
-            raise
-        return ()
-    count = number(rows[0][0])
-    if not count:
-        return ()
-    message = f"{count:,} detached parts of {data_name} (such as {text(rows[0][1])}) are not carried over: they go when the old table is dropped"
-    return (Hazard("loses-rows", message, f"leave-detached-parts {case.live.name}"),)
 
 
 def _pin(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 
 import pytest
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
 from aaiclick.apply.hold import FENCE, HELD
@@ -48,6 +49,25 @@ class Ground:
         self.client.command(f"CREATE TABLE {self.database}.seen (id UInt64) ENGINE = MergeTree ORDER BY id")
         self.client.command(f"CREATE MATERIALIZED VIEW {self.database}.mv TO {self.database}.seen AS SELECT id FROM {self.database}.t")
 
+    def operate(self, action: str) -> None:
+        """Where the operator is refused (a fence, a name that is taken), what was done by then stays."""
+        with suppress(DatabaseError):
+            for sql in ACTIONS[action]:
+                self.client.command(sql.replace("{db}", self.database))
+
+    def wrong(self, action: str) -> str:
+        """What is held, left or gone; '' where all is well."""
+        names = "|".join([FENCE, *(name for name, _ in HELD)])
+        held = self.rows(f"SELECT name FROM system.tables WHERE database = '{{db}}' AND match(create_table_query, '{names}|_aaiclick_guard')")
+        left = self.rows("SELECT name FROM system.tables WHERE database = '{db}' AND match(name, '^_aaiclick_(mark|new|stage)')")
+        if held or left:
+            return f"held: {held}, left: {left}"
+        kept = self.rows(
+            "SELECT name FROM system.tables WHERE database = '{db}' AND (name IN ('t', 't_saved', 't_other') OR startsWith(name, '_aaiclick_old_'))"
+        )
+        counted = [int(str(self.rows(f"SELECT count() FROM {{db}}.`{name}` WHERE v = 'a'")[0][0])) for (name,) in kept]
+        return "" if ROWS in counted or action == "drop" else f"rows are gone: {dict(zip(kept, counted, strict=True))}"
+
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in self.client.query(sql.replace("{db}", self.database)).result_rows]
 
@@ -77,51 +97,25 @@ def disturbed(scene: tuple[Ground, Schema, Opened], action: str, place: int) -> 
     """The run with the operator before its command number ``place``, then two more starts; what is wrong afterwards."""
     ground, new, connection = scene
     ground.again()
-    commands, refused = 0, ""
+    commands = 0
 
     def operate(effect: Effect) -> None:
-        nonlocal commands, refused
-        if not isinstance(effect, Command):
-            return
-        if commands == place:
-            try:
-                for sql in ACTIONS[action]:
-                    ground.client.command(sql.replace("{db}", ground.database))
-            except Exception as error:  # the operator is refused (a fence, a name that is taken): what was done by then stays
-                refused = str(error)
-        commands += 1
+        nonlocal commands
+        if isinstance(effect, Command):
+            if commands == place:
+                ground.operate(action)
+            commands += 1
 
     policy = Policy.lossless(keep_old=timedelta(0))
-    try:
+    with suppress(AaiclickError):
         Driver(connection, before=operate).run(ensuring(new, ground.database, policy))
-    except AaiclickError:
-        pass
-    except Exception as error:
-        return f"{type(error).__name__} instead of a sentence: {error}"
     for _ in range(2):
         try:
             Driver(connection, later=7200.0).run(ensuring(new, ground.database, policy))
         except AaiclickError as error:
             return f"a later start fails: {error}"
     again = ensure_schema(ground.client, new, database=ground.database, policy=policy)
-    if again.steps:
-        return f"a third start still has work: {again.steps}"
-    names = "|".join([FENCE, *(name for name, _ in HELD)])
-    held = ground.rows(
-        f"SELECT name FROM system.tables WHERE database = '{{db}}' AND match(create_table_query, '{names}|_aaiclick_guard') AND name NOT LIKE '.inner%'"
-    )
-    if held:
-        return f"held: {held} (operator refused: {refused})"
-    left = ground.rows("SELECT name FROM system.tables WHERE database = '{db}' AND match(name, '^_aaiclick_(mark|new|stage)')")
-    if left:
-        return f"left: {left}"
-    if action == "drop":
-        return ""
-    kept = ground.rows("SELECT name FROM system.tables WHERE database = '{db}' AND (name IN ('t', 't_saved', 't_other') OR startsWith(name, '_aaiclick_old_'))")
-    counted = [int(str(ground.rows(f"SELECT count() FROM {{db}}.`{name}` WHERE v = 'a'")[0][0])) for (name,) in kept]
-    if ROWS not in counted:
-        return f"rows are gone: {dict(zip(kept, counted, strict=True))}"
-    return ""
+    return f"a third start still has work: {again.steps}" if again.steps else ground.wrong(action)
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -1,0 +1,122 @@
+"""Who brings rows into a table without being a query: found in the catalogue, waited for, stopped or named."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TypeVar, cast
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
+from aaiclick.apply.identity import Physical
+from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.requirements import require_resting_streams
+from aaiclick.clients.opening import open_url
+from aaiclick.errors import ApplyError
+from aaiclick.plan.feeders import Feeders, find_feeders
+from aaiclick.routine import Routine, Rows, run
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+
+T = TypeVar("T")
+AT_ONCE = Policy.lossless(keep_old=timedelta(0))
+
+
+@pytest.fixture
+def database(aaiclick_client: Client) -> Iterator[str]:
+    name = fresh_name()
+    aaiclick_client.command(f"CREATE DATABASE {name}")
+    yield name
+    aaiclick_client.command(f"DROP DATABASE {name} SYNC")
+
+
+def keyed(version: int, columns: list[Column] | None = None) -> Schema:
+    """Another sort key in each version."""
+    engine = MergeTree(order_by=["id"] if version % 2 else ["v", "id"])
+    return Schema("s", version=version, objects=[Table("t", columns or [Column("id", "UInt64"), Column("v", "String")], engine=engine)])
+
+
+def found(engine: EmbeddedEngine, database: str, table: str) -> Feeders:
+    connection = open_url(engine.url)
+    try:
+        return run(find_feeders(database, table), connection)
+    finally:
+        connection.close()
+
+
+def test_feeders_are_found_upstream_of_tables_and_views(aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, database: str) -> None:
+    ensure_schema(aaiclick_client, keyed(1), database=database)
+    assert found(aaiclick_engine, database, "t") == Feeders()
+    for sql in (
+        "CREATE TABLE {db}.first (id UInt64, v String) ENGINE = Null",
+        "CREATE MATERIALIZED VIEW {db}.mv TO {db}.t AS SELECT id, v FROM {db}.first",
+        "CREATE TABLE {db}.`b'uf` (id UInt64, v String) ENGINE = Buffer('{db}', 'first', 1, 10, 100, 10000, 1000000, 1000000, 100000000)",
+        "CREATE TABLE {db}.elsewhere (id UInt64, v String) ENGINE = Buffer('{db}', 'other', 1, 10, 100, 10000, 1000000, 1000000, 100000000)",
+        "CREATE MATERIALIZED VIEW {db}.again REFRESH EVERY 1 YEAR TO {db}.t AS SELECT 1::UInt64 AS id, '' AS v",
+    ):
+        aaiclick_client.command(sql.replace("{db}", database))
+    assert found(aaiclick_engine, database, "t") == Feeders(buffers=(f"`{database}`.`b'uf`",), refreshed=(f"`{database}`.`again`",))
+
+
+def test_a_flush_that_is_under_way_is_waited_for(aaiclick_client: Client, database: str) -> None:
+    """The flush takes longer than the rebuild: without waiting its rows end in the old table."""
+    columns = [Column("id", "UInt64"), Column("v", "String"), Column("slow", "UInt8", materialized="sleep(1.5)")]
+    ensure_schema(aaiclick_client, keyed(1, columns), database=database)
+    aaiclick_client.command(f"CREATE TABLE {database}.b (id UInt64, v String) ENGINE = Buffer('{database}', 't', 1, 0.1, 0.5, 50, 1000000, 1000, 100000000)")
+    aaiclick_client.command(f"INSERT INTO {database}.b SELECT number, 'w' FROM numbers(100)")
+    time.sleep(0.7)
+    ensure_schema(aaiclick_client, keyed(2, columns), database=database, policy=AT_ONCE)
+    aaiclick_client.command(f"OPTIMIZE TABLE {database}.b")
+    assert aaiclick_client.query(f"SELECT count(), uniqExact(id) FROM {database}.t").result_rows == [(100, 100)]
+
+
+def test_a_refreshable_view_is_stopped_while_its_target_is_rebuilt(aaiclick_client: Client, database: str) -> None:
+    ensure_schema(aaiclick_client, keyed(1), database=database)
+    query = "SELECT number AS id, 'x' AS v FROM numbers(20) WHERE sleepEachRow(0.01) = 0"
+    aaiclick_client.command(f"CREATE MATERIALIZED VIEW {database}.fresh REFRESH EVERY 1 SECOND TO {database}.t AS {query}")
+    for version in (2, 3):
+        time.sleep(0.4)
+        ensure_schema(aaiclick_client, keyed(version), database=database, policy=AT_ONCE)
+        status = aaiclick_client.query(f"SELECT status FROM system.view_refreshes WHERE database = '{database}'").result_rows[0][0]
+        assert status != "Disabled"
+    left = aaiclick_client.query(f"SELECT name FROM system.tables WHERE database = '{database}' AND match(name, '^_aaiclick_(mark|new|stage|old)')").result_rows
+    assert not left
+    aaiclick_client.command(f"DROP VIEW {database}.fresh SYNC")
+
+
+def answered(routine: Routine[T], *answers: Rows) -> T:
+    """The embedded engine has no streams ("Shutdown was called"), so the catalogue is scripted here."""
+    left = list(answers)
+    try:
+        next(routine)
+        while True:
+            routine.send(left.pop(0))
+    except StopIteration as end:
+        return cast("T", end.value)
+
+
+def test_a_stream_is_named_before_anything_is_done() -> None:
+    catalogue: Rows = (
+        ("d", "mv", "MaterializedView", "", "CREATE MATERIALIZED VIEW d.mv TO d.t (`id` UInt64) AS SELECT id FROM d.queue", "u"),
+        ("d", "queue", "Kafka", "Kafka('h:1', 'topic', 'group', 'CSV')", "CREATE TABLE d.queue (`id` UInt64) ENGINE = Kafka('h:1')", "v"),
+    )
+    triggers: Rows = (("d", "queue", "d", "mv"),)
+    assert answered(find_feeders("d", "t"), catalogue, triggers).streams == ("`d`.`queue`",)
+    assert answered(find_feeders("d", "other"), catalogue, triggers) == Feeders()
+    table = Physical("d", "t", "u", "MergeTree")
+    with pytest.raises(ApplyError, match=r"`d`.`queue` brings rows into t all the time.*--allow 'writers-stopped t'"):
+        answered(require_resting_streams(table, ApplyOptions()), catalogue, triggers)
+    require_resting_streams(table, ApplyOptions(writers_stopped=frozenset({"t"})))
+
+
+def test_an_insert_that_is_repeated_after_a_swap_is_a_hazard_where_the_table_has_a_window(aaiclick_client: Client, database: str) -> None:
+    columns = [Column("id", "UInt64"), Column("v", "String")]
+    old, new = (
+        Schema("s", version=n, objects=[Table("t", columns, engine=MergeTree(order_by=key, settings={"non_replicated_deduplication_window": 100}))])
+        for n, key in ((1, "id"), (2, "v"))
+    )
+    ensure_schema(aaiclick_client, old, database=database)
+    aaiclick_client.command(f"INSERT INTO {database}.t VALUES (1, 'a')")
+    assert any("sent again after the exchange" in hazard.message for hazard in plan_schema(aaiclick_client, new, database=database).hazards)
