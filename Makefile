@@ -1,11 +1,13 @@
 PYTHON ?= python
 ENGINES ?= .engines
+SEEDS ?= 200
+FROM ?= 0
 # ClickHouse 25.8 and 24.8; 23.10, which is only read
 CHDB = 3.7.2 3.0.1
 READING = 1.4.1
 SPACE := $(subst ,, )
 .DEFAULT_GOAL := help
-.PHONY: bench check engines fmt help lint proof test type
+.PHONY: bench check engines fmt fuzz help lint proof test type
 
 bench: ## measure the ratios of docs/benchmarks.md (LARGE=1: with 50 million rows)
 	$(PYTHON) -m pytest benchmarks -m bench -n 0 --timeout 0 --write $(if $(LARGE),--large)
@@ -27,6 +29,9 @@ engines: ## the main job and the corpus on older ClickHouse releases (older chdb
 fmt: ## format, and fix what can be fixed
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
+
+fuzz: ## the adversary: random changes against a copy that it makes itself (SEEDS=20000, FROM=0)
+	$(PYTHON) -m tests.fuzz.run --seeds $(SEEDS) --first $(FROM) --out .fuzz-found
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12

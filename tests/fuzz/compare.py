@@ -1,0 +1,140 @@
+"""Two tables side by side: rows to the last bit, answers with and without what prunes, keys against the rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from tests.fuzz.ground import Ground, Refused
+from tests.fuzz.reference import finished
+from tests.fuzz.schema import Column, Table
+from tests.fuzz.types import holds, quoted, text
+
+PRUNING = (
+    "use_skip_indexes",
+    "optimize_use_projections",
+    "optimize_use_implicit_projections",
+    "use_primary_key",
+    "use_partition_pruning",
+    "optimize_read_in_order",
+)
+OFF = ", ".join(f"{setting} = 0" for setting in PRUNING)
+"""A part's partition value and its minmax index answer for the rows otherwise."""
+EXACT = ("AggregateFunction", "Dynamic", "JSON", "Variant")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """``kind`` groups failures of one sort; ``detail`` says what was seen."""
+
+    kind: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.detail}"
+
+
+def shown(column: Column, name: str | None = None) -> list[str]:
+    """A column as text, and as bytes where bytes mean the same everywhere."""
+    value = finished(quoted(name or column.name), column.type)
+    return [f"formatRow('TSV', {value})", *([] if holds(column.type, *EXACT) else [f"hex(formatRow('RowBinary', {value}))"])]
+
+
+def lines(ground: Ground, table: str, columns: list[Column], final: bool = False) -> list[tuple[str, ...]]:
+    """Every row, in an order that depends on nothing but the rows."""
+    picked = ", ".join(part for column in columns for part in shown(column)) or "1"
+    return sorted(ground.rows(f"SELECT {picked} FROM {table}{' FINAL' if final else ''}"))
+
+
+def differ(live: list[tuple[str, ...]], want: list[tuple[str, ...]]) -> str:
+    """What one has and the other has not; '' where they are the same."""
+    if live == want:
+        return ""
+    here, there = Counter(live), Counter(want)
+    more, less = list((here - there).elements())[:2], list((there - here).elements())[:2]
+    return f"{len(live)} rows, {len(want)} are right; is {more}, should be {less}"
+
+
+def readable(table: Table) -> list[Column]:
+    return [column for column in table.columns if column.kind != "EPHEMERAL"]
+
+
+def predicates(ground: Ground, name: str, table: Table) -> list[str]:
+    """Conditions over each column and each key, from values that are there."""
+    exprs = [
+        quoted(c.name)
+        for c in readable(table)
+        if not holds(c.type, "AggregateFunction", "JSON", "Dynamic", "Variant", "Map", "Array", "Tuple", "Point", "Ring")
+    ]
+    exprs += [part.removesuffix(" DESC") for part in table.order_by] + ([table.partition_by] if table.partition_by else [])
+    exprs += [item.expr for item in table.indexes]
+    exprs = list(dict.fromkeys(exprs))
+    if not exprs:
+        return []
+    picked = ", ".join(f"toString(any({expr})), any(toTypeName({expr})), toString(max({expr}))" for expr in exprs)
+    found = ground.rows(f"SELECT {picked} FROM {name}")[0]
+    made: list[str] = []
+    for place, expr in enumerate(exprs):
+        one, kind, top = found[3 * place : 3 * place + 3]
+        if one == "\\N" or not kind or "Interval" in kind:
+            continue
+        kind = kind.replace("\\'", "'")
+        made.append(f"{expr} = CAST('{_again(one)}' AS {kind})")
+        if "Enum" not in kind and "UUID" not in kind:
+            made.append(f"{expr} >= CAST('{_again(top)}' AS {kind})")
+    return made
+
+
+def _again(field: str) -> str:
+    """A field of an answer as the inside of a literal: its escapes are those of a literal, but for the quote."""
+    return field.replace("\\'", "'").replace("'", "\\'")
+
+
+def pruned(ground: Ground, name: str, table: Table) -> list[Failure]:
+    """Conditions that are counted with everything that prunes, and without a WHERE that could be pruned by."""
+    asked = predicates(ground, name, table)
+    if not asked:
+        return []
+    try:
+        plain = ground.rows(f"SELECT {', '.join(f'countIf({condition})' for condition in asked)} FROM {name} SETTINGS {OFF}")[0]
+    except Refused:
+        return []  # a comparison that the engine does not make
+    counts = ground.rows("SELECT " + ", ".join(f"(SELECT count() FROM {name} WHERE {condition})" for condition in asked))[0]
+    return [
+        Failure("answers", f"{condition} on {name}: {got} rows by index, {right} without")
+        for condition, got, right in zip(asked, counts, plain, strict=True)
+        if got != right
+    ]
+
+
+def keyed(ground: Ground, name: str, table: Table) -> list[Failure]:
+    """Partition values, and the order within parts, against what the rows say."""
+    found: list[Failure] = []
+    if table.partition_by and not table.partition_by.startswith("("):
+        other = f"toString(_partition_value.1) != toString({table.partition_by})"
+        wrong = ground.rows(f"SELECT countIf({other}) FROM {name} SETTINGS {OFF}")[0][0]
+        if wrong != "0":
+            found.append(Failure("partition", f"{wrong} rows of {name} are in a partition that {table.partition_by} does not give"))
+    if table.order_by:
+        keys = [part.removesuffix(" DESC") for part in table.order_by]
+        shown_keys = f"toString(tuple({', '.join(keys)}))"
+        stored = ground.rows(f"SELECT {shown_keys} FROM {name} ORDER BY _part, _part_offset SETTINGS optimize_read_in_order = 0")
+        right = ground.rows(f"SELECT {shown_keys} FROM {name} ORDER BY _part, {', '.join(table.order_by)} SETTINGS optimize_read_in_order = 0")
+        if stored != right:
+            found.append(Failure("sorted", f"the rows of {name} do not lie by {', '.join(table.order_by)}: {stored[:6]}, should be {right[:6]}"))
+    return found
+
+
+def through(ground: Ground, name: str, final: bool) -> str:
+    """What a view or dictionary shows, with the types that it keeps; '' where both show the same."""
+    shown_by: list[list[tuple[str, ...]]] = []
+    for database in (ground.live, ground.want):
+        types = ground.rows(f"SELECT name, type FROM system.columns WHERE database = {text(database)} AND table = {text(name)} ORDER BY position")
+        names = ", ".join(quoted(_unescaped(column)) for column, _ in types)
+        rows = ground.rows(f"SELECT formatRow('TSV', {names}) FROM {database}.{quoted(name)}{' FINAL' if final else ''}")
+        shown_by.append([*types, *sorted(rows)])
+    return differ(shown_by[0], shown_by[1])
+
+
+def _unescaped(field: str) -> str:
+    return field.replace("\\'", "'").replace("\\n", "\n").replace("\\\\", "\\")

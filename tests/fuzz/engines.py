@@ -1,0 +1,45 @@
+"""The engine of this process, or an older release behind the test server."""
+
+from __future__ import annotations
+
+from clickhouse_connect.driver.client import Client
+
+from aaiclick.errors import AaiclickError
+from aaiclick.testing import EngineServer
+from aaiclick.testing.engine import EmbeddedEngine
+from tests.fuzz.ground import SETTINGS, Refused
+
+
+class Embedded:
+    """chdb in this process."""
+
+    def __init__(self, engine: EmbeddedEngine) -> None:
+        self._engine = engine
+        self.run("SET " + ", ".join(f"{name} = {value}" for name, value in SETTINGS.items()))
+
+    def run(self, sql: str) -> str:
+        try:
+            return self._engine.command(sql)
+        except Exception as error:
+            raise Refused(f"{error} <- {sql}") from error
+
+    def client(self) -> Client:
+        return self._engine.client()
+
+
+class Served:
+    """An older release: each statement takes the settings along that this release knows."""
+
+    def __init__(self, server: EngineServer) -> None:
+        self._server = server
+        known = set(server.command("SELECT name FROM system.settings").split())
+        self._settings = {name: value for name, value in SETTINGS.items() if name in known}
+
+    def run(self, sql: str) -> str:
+        try:
+            return self._server.command(sql.removesuffix(" SYNC"), self._settings)
+        except AaiclickError as error:
+            raise Refused(f"{error} <- {sql}") from error
+
+    def client(self) -> Client:
+        return self._server.client()

@@ -1,0 +1,52 @@
+"""An engine with the databases of one case, and nothing of the planner."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from clickhouse_connect.driver.client import Client
+
+_ALLOWED = (
+    "allow_suspicious_low_cardinality_types allow_suspicious_fixed_string_types allow_suspicious_codecs allow_suspicious_variant_types"
+    " allow_suspicious_primary_key allow_suspicious_ttl_expressions allow_suspicious_indices allow_experimental_variant_type"
+    " allow_experimental_dynamic_type allow_experimental_json_type enable_time_time64_type insert_allow_materialized_columns enable_lightweight_update"
+)
+SETTINGS = dict.fromkeys(_ALLOWED.split(), "1")
+SETTINGS |= {"optimize_on_insert": "0", "async_insert": "0", "mutations_sync": "2", "max_threads": "1", "max_insert_threads": "1"}
+
+
+class Refused(Exception):  # noqa: N818 - reads as a sentence
+    """The engine refused a statement of the fuzzer's own."""
+
+
+class Engine(Protocol):
+    """An engine that keeps the settings of its session, and clients without them for the library."""
+
+    def run(self, sql: str) -> str: ...
+
+    def client(self) -> Client: ...
+
+
+class Ground:
+    """``live`` is migrated; in ``want`` the result is created directly."""
+
+    def __init__(self, engine: Engine, client: Client, live: str = "live", want: str = "want") -> None:
+        self.engine, self.client = engine, client
+        self.live, self.want = live, want
+
+    def run(self, sql: str) -> None:
+        self.engine.run(sql)
+
+    def rows(self, sql: str) -> list[tuple[str, ...]]:
+        """An answer as text, field by field."""
+        answer = self.engine.run(sql)
+        return [tuple(line.split("\t")) for line in answer.split("\n")[:-1]]
+
+    def create(self) -> None:
+        self.drop()
+        for database in (self.live, self.want):
+            self.run(f"CREATE DATABASE {database}")
+
+    def drop(self) -> None:
+        for database in (self.live, self.want):
+            self.run(f"DROP DATABASE IF EXISTS {database}")

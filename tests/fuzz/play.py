@@ -1,0 +1,278 @@
+"""One case from beginning to end, and what went wrong in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from aaiclick import Plan, Policy, Schema, ensure_schema, plan_schema
+from aaiclick.errors import AaiclickError
+from tests.fuzz import compare
+from tests.fuzz.catalogue import form, left_behind
+from tests.fuzz.compare import Failure
+from tests.fuzz.declare import declared
+from tests.fuzz.ground import Ground, Refused
+from tests.fuzz.reference import copied, fill, kept
+from tests.fuzz.schema import Batch, Column, Table, View, World
+from tests.fuzz.types import quoted, text
+
+ENDS = ("applied", "by name", "blocked", "refused", "nothing to do", "no case")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a case ended (one of ``ENDS``), what was wrong, and what is counted."""
+
+    end: str
+    failures: list[Failure] = field(default_factory=list)
+    strategies: tuple[str, ...] = ()
+    said: str = ""
+
+
+@dataclass(slots=True)
+class Before:
+    """What is known of a table before the change: whether its reference could be filled, which values come back."""
+
+    old: Table
+    new: Table
+    undefined: str = ""
+    kept: dict[str, int] = field(default_factory=dict)
+    """The worst of 2 (comes back and reads the same), 1, 0 (does not come back) by new column; -1 where the engine has no answer."""
+    combined: list[tuple[str, ...]] = field(default_factory=list)
+    combined_after: list[tuple[str, ...]] = field(default_factory=list)
+
+
+def play(ground: Ground, world: World) -> Outcome:
+    """The case on fresh databases, which are dropped afterwards."""
+    ground.create()
+    try:
+        return _play(ground, world)
+    finally:
+        ground.drop()
+
+
+def prepared(ground: Ground, world: World) -> list[Before]:
+    """What is there before, and the target that is made from it directly."""
+    _history(ground, world)
+    return _reference(ground, world)
+
+
+def _play(ground: Ground, world: World) -> Outcome:
+    try:
+        looks = prepared(ground, world)
+    except Refused as error:
+        return Outcome("no case", said=str(error))
+    schema = declared(world, ground.live)
+    try:
+        if schema.migrations:
+            ensure_schema(ground.client, declared(replace(world, after=world.before), ground.live, 1), database=ground.live, policy=Policy.safe())
+        plan = plan_schema(ground.client, schema, database=ground.live)
+    except AaiclickError as error:
+        return Outcome("refused", _refused(looks, f"{type(error).__name__}: {error}", _watched(world)), said=str(error))
+    except Exception as error:
+        return Outcome("refused", [Failure("crash", f"plan_schema: {type(error).__name__}: {error}")])
+    outcome = judged(world, looks, plan)
+    return outcome if outcome.end == "blocked" else _carry_out(ground, world, schema, plan, looks, outcome)
+
+
+def _history(ground: Ground, world: World) -> None:
+    for table in world.before.tables:
+        ground.run(table.create(ground.live, late=False))
+    for view in world.before.views:
+        ground.run(view.create(ground.live))
+    for dictionary in world.before.dictionaries:
+        ground.run(dictionary.create(ground.live))
+    for late in (False, True):
+        if late:
+            _add_late(ground, world)
+        for batch in world.batches:
+            if batch.late == late:
+                insert(ground, ground.live, batch)
+    for touch in world.touches:
+        ground.run(touch.replace("{db}", ground.live))
+
+
+def _add_late(ground: Ground, world: World) -> None:
+    for table in world.before.tables:
+        before: str = ""
+        for column in table.columns:
+            if column.late:
+                where = f"AFTER {before}" if before else "FIRST"
+                ground.run(f"ALTER TABLE {ground.live}.{quoted(table.name)} ADD COLUMN {column.sql} {where}")
+            before = quoted(column.name)
+
+
+def insert(ground: Ground, database: str, batch: Batch) -> None:
+    """Rows with the same columns go in one statement, the others each in its own."""
+    groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for row in batch.rows:
+        groups.setdefault(tuple(row), []).append(row)
+    for names, rows in groups.items():
+        values = ", ".join(f"({', '.join(row[name] for name in names)})" for row in rows)
+        listed = ", ".join(quoted(name) for name in names)
+        ground.run(f"INSERT INTO {database}.{quoted(batch.table)} ({listed}) VALUES {values}")
+
+
+def _reference(ground: Ground, world: World) -> list[Before]:
+    """Create the target beside, copy every row, and look at the old values."""
+    looks: list[Before] = []
+    for new in world.after.tables:
+        ground.run(new.create(ground.want))
+        old = world.before.table(new.old_name)
+        if old is not None:
+            looks.append(_fill(ground, old, new))
+    for view in world.after.views:
+        ground.run(view.create(ground.want))
+        if _kept_inside(world, view):
+            ground.run(f"INSERT INTO {ground.want}.{quoted(view.name)} SELECT * FROM {ground.live}.{quoted(view.name)}")
+    for dictionary in world.after.dictionaries:
+        ground.run(dictionary.create(ground.want))
+    return looks
+
+
+def _kept_inside(world: World, view: View) -> bool:
+    """The view has a table of its own, which the change leaves as it is."""
+    return view.materialized and not view.to and any(other.name == view.name for other in world.before.views)
+
+
+def _fill(ground: Ground, old: Table, new: Table) -> Before:
+    look = Before(old, new)
+    source = f"{ground.live}.{quoted(old.name)}"
+    try:
+        where = f"active AND database = '{ground.live}' AND table = {text(old.name)} AND rows > 0"
+        for (part,) in ground.rows(f"SELECT name FROM system.parts WHERE {where} ORDER BY min_block_number, name"):
+            ground.run(fill(old, new, ground.live, ground.want, part))
+    except Refused as error:
+        look.undefined = str(error)
+    for was, column in copied(old, new):
+        if was.type != column.type:
+            try:
+                found = ground.rows(f"SELECT min({kept(was, column)}), count() FROM {source}")[0]
+                look.kept[column.name] = int(found[0]) if found[1] != "0" else 2
+            except Refused:
+                look.kept[column.name] = -1
+    return look
+
+
+def keys_of(plan: Plan, drop: bool) -> tuple[str, ...]:
+    """What has to be allowed by name; of optional steps only where surplus columns are to go."""
+    steps = [step for step in plan.steps if drop or not step.optional]
+    return tuple(dict.fromkeys(hazard.allow for step in steps for hazard in step.hazards if hazard.allow))
+
+
+def named(keys: tuple[str, ...], *targets: str) -> bool:
+    """A key names one of the targets."""
+    return any(key.partition(" ")[2] in targets for key in keys)
+
+
+def _watched(world: World) -> bool:
+    return bool(world.before.dictionaries) or any(view.materialized for view in world.before.views)
+
+
+def _refused(looks: list[Before], words: str, watched: bool = False) -> list[Failure]:
+    """A refusal is wrong where the copy keeps every value."""
+    if watched:
+        return []  # what writes into a narrower target, or reads elsewhere, may rightly stand in the way
+    if all(not look.undefined and all(worst == 2 for worst in look.kept.values()) for look in looks):
+        return [Failure("refused", f"the copy keeps every value, but: {words}")]
+    return []
+
+
+def judged(world: World, looks: list[Before], plan: Plan) -> Outcome:
+    """What the plan alone says, and what is wrong with it."""
+    blocked = [step.blocked for step in plan.required if step.blocked]
+    strategies = tuple(step.strategy for step in plan.steps)
+    if blocked:
+        return Outcome("blocked", _refused(looks, "; ".join(blocked), _watched(world)), strategies, "; ".join(blocked))
+    asked = keys_of(plan, False)
+    end = "by name" if asked else "applied" if plan.required else "nothing to do"
+    return Outcome(end, [one for look in looks for one in _unasked(look, asked)], strategies, "; ".join(step.change for step in plan.required))
+
+
+def _carry_out(ground: Ground, world: World, schema: Schema, plan: Plan, looks: list[Before], outcome: Outcome) -> Outcome:
+    keys = keys_of(plan, world.drop)
+    try:
+        ensure_schema(ground.client, schema, database=ground.live, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys))
+        second = plan_schema(ground.client, schema, database=ground.live)
+        outcome.failures += [Failure("left behind", name) for name in left_behind(ground)]
+        outcome.failures += afterwards(ground, world, looks, keys, second)
+    except AaiclickError as error:
+        outcome.end = "refused"
+        outcome.failures.append(Failure("failed", f"the plan said {'/'.join(outcome.strategies)}, but: {type(error).__name__}: {error}"))
+    except Refused as error:
+        outcome.failures.append(Failure("unreadable", str(error)))
+    except Exception as error:
+        outcome.end = "refused"
+        outcome.failures.append(Failure("crash", f"ensure_schema: {type(error).__name__}: {error}"))
+    return outcome
+
+
+def _unasked(look: Before, keys: tuple[str, ...]) -> list[Failure]:
+    """Values that do not come back, although nothing was asked."""
+    found: list[Failure] = []
+    for was, column in copied(look.old, look.new):
+        if look.kept.get(column.name, 2) == 0 and not named(keys, *_called(look, was, column)):
+            found.append(Failure("unasked", f"{was.type.sql} -> {column.type.sql} changes values of {column.name}, and the plan asks only {list(keys)}"))
+    return found
+
+
+def _called(look: Before, was: Column, column: Column) -> list[str]:
+    return [f"{table}.{name}" for table in (look.old.name, look.new.name) for name in (was.name, column.name)]
+
+
+def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ...], second: Plan) -> list[Failure]:
+    """Form, rows, answers, later inserts, merges, views."""
+    found: list[Failure] = []
+    for new in world.after.tables:
+        difference = form(ground, ground.live, new.name, ground.want)
+        found += [Failure("form", difference)] if difference else []
+    if second.required:
+        found.append(Failure("second plan", "; ".join(f"{step.strategy}: {step.change}" for step in second.required)))
+    for look in looks:
+        found += _compared(ground, look, keys, "rows")
+    found += _seen(ground, world, looks, keys, "views")
+    if not any(look.undefined for look in looks):
+        for batch in world.later:
+            insert(ground, ground.want, batch)
+            insert(ground, ground.live, batch)
+        for look in looks:
+            found += _compared(ground, look, keys, "later rows") if world.later else []
+            for database in (ground.live, ground.want):
+                ground.run(f"OPTIMIZE TABLE {database}.{quoted(look.new.name)} FINAL")
+            found += _compared(ground, look, keys, "merged")
+        found += _seen(ground, world, looks, keys, "views later") if world.later else []
+    return found
+
+
+def _seen(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ...], when: str) -> list[Failure]:
+    """Through every view and dictionary."""
+    if any(look.undefined or any(_free(look, column, keys) for column in look.new.columns) for look in looks):
+        return []
+    found: list[Failure] = []
+    for name in [*(view.name for view in world.after.views if not view.to), *(one.name for one in world.after.dictionaries)]:
+        if named(tuple(key for key in keys if "view" in key or "dictionary" in key), name):
+            continue
+        final = any(view.name == name and view.materialized for view in world.after.views)
+        difference = compare.through(ground, name, final)
+        found += [Failure(when, f"{name}: {difference}")] if difference else []
+    return found
+
+
+def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) -> list[Failure]:
+    """Rows, answers and keys of one table, at one moment."""
+    live, want = (f"{database}.{quoted(look.new.name)}" for database in (ground.live, ground.want))
+    found: list[Failure] = []
+    if not look.undefined:
+        columns = [column for column in compare.readable(look.new) if not _free(look, column, keys)]
+        finals = (False,) if look.new.engine.name == "MergeTree" else (True,) if when == "merged" else (False, True)
+        for final in finals:
+            difference = compare.differ(compare.lines(ground, live, columns, final), compare.lines(ground, want, columns, final))
+            found += [Failure(when + (" FINAL" if final else ""), difference)] if difference else []
+    return [*found, *compare.pruned(ground, live, look.new), *compare.keyed(ground, live, look.new)]
+
+
+def _free(look: Before, column: Column, keys: tuple[str, ...]) -> bool:
+    """What was allowed to be another value."""
+    defaults = tuple(key for key in keys if key.startswith("change-default "))
+    names = [column.name, *[other.name for other in look.new.columns if quoted(other.name) in column.expr]]
+    return any(named(defaults, f"{table}.{name}") for table in (look.old.name, look.new.name) for name in (*names, column.old_name))

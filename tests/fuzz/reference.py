@@ -1,0 +1,88 @@
+"""What is right: the target created directly, and every row copied into it by name. Written here from the fuzzer's own model."""
+
+from __future__ import annotations
+
+from tests.fuzz.schema import Column, Table
+from tests.fuzz.types import Type, inside, quoted, text
+
+
+def convert(expr: str, old: Type, new: Type) -> str:
+    """The value in the new type; labels of an Enum go by their text at every depth."""
+    if old == new:
+        return expr
+    return f"CAST({_by_label(expr, old, new)} AS {new.sql})" if _relabels(old, new) else f"CAST({expr} AS {new.sql})"
+
+
+def _relabels(old: Type, new: Type) -> bool:
+    return old != new and any(part.is_enum for part in inside(old)) and any(part.is_enum for part in inside(new))
+
+
+def _by_label(expr: str, old: Type, new: Type, depth: int = 0) -> str:
+    """An expression with text wherever a label stands on both sides."""
+    before, after = old.bare, new.bare
+    if before.is_enum and after.is_enum:
+        return f"CAST({expr} AS {'Nullable(String)' if old.nullable else 'String'})"
+    if not _relabels(before, after):
+        return expr
+    one = f"x{depth}"
+    if before.name == after.name == "Array":
+        return f"arrayMap({one} -> {_by_label(one, before.args[0], after.args[0], depth + 1)}, {expr})"
+    if before.name == after.name == "Map":
+        keys = f"arrayMap({one} -> {_by_label(one, before.args[0], after.args[0], depth + 1)}, mapKeys({expr}))"
+        values = f"arrayMap({one} -> {_by_label(one, before.args[1], after.args[1], depth + 1)}, mapValues({expr}))"
+        return f"mapFromArrays({keys}, {values})"
+    if before.name == after.name == "Tuple":
+        return _tuple_by_label(expr, before, after, depth)
+    return expr
+
+
+def _tuple_by_label(expr: str, before: Type, after: Type, depth: int) -> str:
+    """Named elements belong together by name, others by place."""
+    named = bool(before.names and after.names)
+    parts: list[str] = []
+    for place, arg in enumerate(after.args):
+        where = before.names.index(after.names[place]) if named and after.names[place] in before.names else place if not named else -1
+        if not 0 <= where < len(before.args):
+            parts.append(f"defaultValueOfTypeName({text(arg.sql)})")
+        else:
+            parts.append(_by_label(f"tupleElement({expr}, {where + 1})", before.args[where], arg, depth + 1))
+    return f"tuple({', '.join(parts)})"
+
+
+def copied(before: Table, after: Table) -> list[tuple[Column, Column]]:
+    """The columns that a copy fills, with those they come from."""
+    pairs: list[tuple[Column, Column]] = []
+    for column in after.columns:
+        old = before.column(column.old_name)
+        if column.stored and old is not None and old.kind != "EPHEMERAL":
+            pairs.append((old, column))
+    return pairs
+
+
+def fill(before: Table, after: Table, live: str, want: str, part: str, final: bool = False) -> str:
+    """The INSERT that copies one part."""
+    pairs = copied(before, after)
+    names = ", ".join(quoted(new.name) for _, new in pairs)
+    values = ", ".join(f"{convert(quoted(old.name), old.type, new.type)} AS {quoted(f'_c{place}')}" for place, (old, new) in enumerate(pairs))
+    source = f"{live}.{quoted(before.name)}{' FINAL' if final else ''}"
+    return f"INSERT INTO {want}.{quoted(after.name)} ({names}) SELECT {values} FROM {source} WHERE _part = {text(part)} ORDER BY _part_offset"
+
+
+def bytes_of(expr: str, kind: Type) -> str:
+    """A value to the last bit."""
+    return f"hex(formatRow('RowBinary', {finished(expr, kind)}))"
+
+
+def finished(expr: str, kind: Type) -> str:
+    """A state is compared by what it comes to."""
+    return f"finalizeAggregation({expr})" if kind.name == "AggregateFunction" else expr
+
+
+def kept(old: Column, new: Column) -> str:
+    """2 where the value comes back and reads the same, 1 where it comes back, 0 where it does not."""
+    name = quoted(old.name)
+    there = convert(name, old.type, new.type)
+    back = convert(there, new.type, old.type)
+    same = f"{bytes_of(back, old.type)} = {bytes_of(name, old.type)}"
+    reads = f"formatRow('TSV', {finished(name, old.type)}) = formatRow('TSV', {finished(there, new.type)})"
+    return f"if({same}, if({reads}, 2, 1), 0)"

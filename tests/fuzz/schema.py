@@ -1,0 +1,224 @@
+"""Schemas as the fuzzer sees them: data that it can change, cut down and write out, as SQL and as declarations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.fuzz.types import Type, quoted, text
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``kind`` is '', DEFAULT, MATERIALIZED, ALIAS or EPHEMERAL; ``source`` the name that it had before; ``late``: added after some rows."""
+
+    name: str
+    type: Type
+    kind: str = ""
+    expr: str = ""
+    codec: str = ""
+    ttl: str = ""
+    comment: str = ""
+    source: str = ""
+    late: bool = False
+
+    @property
+    def old_name(self) -> str:
+        return self.source or self.name
+
+    @property
+    def stored(self) -> bool:
+        return self.kind in {"", "DEFAULT", "MATERIALIZED"}
+
+    @property
+    def insertable(self) -> bool:
+        return self.kind in {"", "DEFAULT"}
+
+    @property
+    def sql(self) -> str:
+        """As it stands in CREATE TABLE and ADD COLUMN."""
+        parts = [quoted(self.name), self.type.sql]
+        if self.kind:
+            parts.append(f"{self.kind} {self.expr}".strip())
+        if self.comment:
+            parts.append(f"COMMENT {text(self.comment)}")
+        if self.codec:
+            parts.append(f"CODEC({self.codec})")
+        if self.ttl:
+            parts.append(f"TTL {self.ttl}")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    name: str
+    expr: str
+    type: str
+    granularity: int = 1
+
+    @property
+    def sql(self) -> str:
+        return f"INDEX {quoted(self.name)} {self.expr} TYPE {self.type} GRANULARITY {self.granularity}"
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    name: str
+    query: str
+
+    @property
+    def sql(self) -> str:
+        return f"PROJECTION {quoted(self.name)} ({self.query})"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    name: str
+    expr: str
+    assume: bool = False
+
+    @property
+    def sql(self) -> str:
+        return f"CONSTRAINT {quoted(self.name)} {'ASSUME' if self.assume else 'CHECK'} {self.expr}"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """``columns`` are those that the engine's arguments name (version, is_deleted, sign, summed columns)."""
+
+    name: str = "MergeTree"
+    columns: tuple[str, ...] = ()
+
+    @property
+    def sql(self) -> str:
+        listed = ", ".join(quoted(name) for name in self.columns)
+        if self.name in {"SummingMergeTree", "CoalescingMergeTree"} and len(self.columns) > 1:
+            listed = f"({listed})"
+        return f"{self.name}({listed})" if listed else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """``order_by`` and the other keys are expressions, with DESC where it is said."""
+
+    name: str
+    columns: tuple[Column, ...]
+    engine: Engine = Engine()
+    order_by: tuple[str, ...] = ()
+    primary_key: tuple[str, ...] = ()
+    partition_by: str = ""
+    sample_by: str = ""
+    ttl: str = ""
+    indexes: tuple[Index, ...] = ()
+    projections: tuple[Projection, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    comment: str = ""
+    source: str = ""
+
+    @property
+    def old_name(self) -> str:
+        return self.source or self.name
+
+    def column(self, name: str) -> Column | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+    def create(self, database: str, late: bool = True) -> str:
+        """The CREATE statement; without ``late`` columns it is the table of the first rows."""
+        items = [column.sql for column in self.columns if late or not column.late]
+        items += [*(one.sql for one in self.indexes), *(one.sql for one in self.projections), *(one.sql for one in self.constraints)]
+        clauses = [f"ENGINE = {self.engine.sql}"]
+        clauses += [f"PARTITION BY {self.partition_by}"] if self.partition_by else []
+        clauses += [f"PRIMARY KEY {_tuple(self.primary_key)}"] if self.primary_key else []
+        clauses.append(f"ORDER BY {_tuple(self.order_by)}")
+        clauses += [f"SAMPLE BY {self.sample_by}"] if self.sample_by else []
+        clauses += [f"TTL {self.ttl}"] if self.ttl else []
+        clauses += [f"SETTINGS {', '.join(f'{name} = {value}' for name, value in self.settings)}"] if self.settings else []
+        clauses += [f"COMMENT {text(self.comment)}"] if self.comment else []
+        return f"CREATE TABLE {database}.{quoted(self.name)} ({', '.join(items)}) {' '.join(clauses)}"
+
+
+def _tuple(parts: tuple[str, ...]) -> str:
+    return f"({', '.join(parts)})" if len(parts) != 1 or parts[0].endswith(" DESC") else parts[0]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A plain view, or a materialized one (``to`` a table, or with an inner table of ``engine`` sorted by ``order_by``). ``{db}.`` stands
+    before every table in ``query``."""
+
+    name: str
+    query: str
+    materialized: bool = False
+    to: str = ""
+    engine: Engine = Engine()
+    order_by: tuple[str, ...] = ()
+    declared: bool = True
+
+    def create(self, database: str) -> str:
+        query = self.query.replace("{db}", database)
+        if not self.materialized:
+            return f"CREATE VIEW {database}.{quoted(self.name)} AS {query}"
+        target = f"TO {database}.{quoted(self.to)}" if self.to else f"ENGINE = {self.engine.sql} ORDER BY {_tuple(self.order_by)}"
+        return f"CREATE MATERIALIZED VIEW {database}.{quoted(self.name)} {target} AS {query}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """A dictionary over a table; the first column is its key."""
+
+    name: str
+    table: str
+    columns: tuple[Column, ...]
+    layout: str = "HASHED()"
+    comment: str = ""
+
+    def create(self, database: str) -> str:
+        columns = ", ".join(f"{quoted(column.name)} {column.type.sql}" for column in self.columns)
+        return (
+            f"CREATE DICTIONARY {database}.{quoted(self.name)} ({columns}) PRIMARY KEY {quoted(self.columns[0].name)} "
+            f"SOURCE(CLICKHOUSE(TABLE {text(self.table)} DB {text(database)})) LIFETIME(0) LAYOUT({self.layout})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One INSERT: literals by column; ``late``: after the late columns were added."""
+
+    table: str
+    rows: tuple[dict[str, str], ...]
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything in a database at one time."""
+
+    tables: tuple[Table, ...]
+    views: tuple[View, ...] = ()
+    dictionaries: tuple[Dictionary, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        return [*(one.name for one in self.tables), *(one.name for one in self.views), *(one.name for one in self.dictionaries)]
+
+    def table(self, name: str) -> Table | None:
+        return next((table for table in self.tables if table.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One case: what is there, what happened to it, and what is declared next.
+
+    ``touches`` are statements after the inserts (``{db}`` in them): deletes, updates, merges. ``later`` are rows that are written after
+    the change. ``features`` names what is in it, for the counts.
+    """
+
+    seed: int
+    before: State
+    after: State
+    batches: tuple[Batch, ...] = ()
+    touches: tuple[str, ...] = ()
+    later: tuple[Batch, ...] = ()
+    drop: bool = False
+    renamed_by_migration: bool = False
+    changes: tuple[str, ...] = field(default=())

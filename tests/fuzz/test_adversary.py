@@ -1,0 +1,134 @@
+"""The adversary itself: what it takes for right is right, and it finds what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from aaiclick.testing.engine import EmbeddedEngine
+from tests.fuzz import compare
+from tests.fuzz.catalogue import form, left_behind
+from tests.fuzz.engines import Embedded
+from tests.fuzz.ground import Ground
+from tests.fuzz.reduce import reduced
+from tests.fuzz.reference import convert, fill, kept
+from tests.fuzz.schema import Batch, Column, Index, State, Table, World
+from tests.fuzz.types import Type, enum, plain, quoted
+
+OLD = enum((("a", 1), ("b", 2)))
+NEW = enum((("a", 1), ("mid", 2), ("b", 3)))
+
+
+@pytest.fixture
+def ground(aaiclick_engine: EmbeddedEngine) -> Iterator[Ground]:
+    engine = Embedded(aaiclick_engine)
+    client = engine.client()
+    found = Ground(engine, client, "adversary_live", "adversary_want")
+    found.create()
+    yield found
+    found.drop()
+    client.close()
+
+
+def test_labels_go_by_text_at_every_depth(ground: Ground) -> None:
+    shells = (
+        (lambda kind: kind, "'b'", "b"),
+        (lambda kind: Type("Nullable", (kind,)), "'b'", "b"),
+        (lambda kind: Type("Array", (kind,)), "['a', 'b']", "[\\'a\\',\\'b\\']"),
+        (lambda kind: Type("Map", (kind, kind)), "map('b', 'b')", "{\\'b\\':\\'b\\'}"),
+        (lambda kind: Type("Tuple", (Type("Array", (kind,)), plain("UInt8")), ("x", "y")), "(['b'], 1)", "([\\'b\\'],1)"),
+    )
+    for shell, value, right in shells:
+        old, new = shell(OLD), shell(NEW)
+        assert ground.rows(f"SELECT toString({convert(f'CAST({value} AS {old.sql})', old, new)})") == [(right,)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value", "worst"),
+    [
+        (plain("UInt16"), plain("UInt8"), "300", 0),
+        (plain("UInt16"), plain("UInt8"), "44", 2),
+        (plain("String"), plain("UInt8"), "'007'", 0),
+        (plain("DateTime64", "3", "'UTC'"), plain("DateTime", "'UTC'"), "'2020-01-01 00:00:00.5'", 0),
+        (Type("Array", (OLD,)), Type("Array", (NEW,)), "['b']", 2),
+        (Type("Variant", (plain("String"), plain("UInt64"))), plain("String"), "NULL", 0),
+        (OLD, plain("Int8"), "'b'", 1),
+    ],
+)
+def test_whether_a_value_comes_back(ground: Ground, old: Type, new: Type, value: str, worst: int) -> None:
+    ground.run(f"CREATE TABLE {ground.live}.t (v {old.sql}) ENGINE = MergeTree ORDER BY tuple()")
+    ground.run(f"INSERT INTO {ground.live}.t VALUES ({value})")
+    assert ground.rows(f"SELECT {kept(Column('v', old), Column('v', new))} FROM {ground.live}.t") == [(str(worst),)]
+
+
+def test_a_time_zone_that_was_changed_in_place_is_found(ground: Ground) -> None:
+    """The server takes it for a change of metadata: rows lie in partitions that the key no longer gives, and an index prunes them."""
+    name = f"{ground.live}.t"
+    before = Table(
+        "t",
+        (Column("k", plain("DateTime", "'UTC'")), Column("v", plain("UInt8"))),
+        order_by=("`v`",),
+        partition_by="toYYYYMM(`k`)",
+        settings=(("index_granularity", "1"),),
+        indexes=(Index("ix", "toDate(`k`)", "minmax"),),
+    )
+    ground.run(before.create(ground.live))
+    ground.run(f"INSERT INTO {name} VALUES ('2020-01-31 23:30:00', 1), ('2020-02-01 10:00:00', 2)")
+    after = replace(before, columns=(replace(before.columns[0], type=plain("DateTime", "'Asia/Kolkata'")), before.columns[1]))
+    assert compare.pruned(ground, name, before) == []
+    ground.run(f"ALTER TABLE {name} MODIFY COLUMN k {after.columns[0].type.sql}")
+    assert {failure.kind for failure in compare.pruned(ground, name, after)} == {"answers"}
+
+
+def test_rows_in_the_wrong_partition_are_found(ground: Ground) -> None:
+    name = f"{ground.live}.t"
+    table = Table("t", (Column("k", enum((("a", 1), ("b", 2)))), Column("v", plain("UInt8"))), partition_by="toString(`k`)", order_by=("`v`",))
+    ground.run(table.create(ground.live))
+    ground.run(f"INSERT INTO {name} VALUES ('a', 1)")
+    assert compare.keyed(ground, name, table) == []
+    ground.run(f"ALTER TABLE {name} MODIFY COLUMN k Enum8('z' = 1, 'b' = 2)")
+    assert [failure.kind for failure in compare.keyed(ground, name, table)] == ["partition"]
+
+
+def test_other_rows_and_forms_are_found(ground: Ground) -> None:
+    table = Table("t", (Column("k", plain("UInt64")), Column("v", plain("Float64"))), order_by=("`k`",))
+    for database in (ground.live, ground.want):
+        ground.run(table.create(database))
+    ground.run(f"INSERT INTO {ground.live}.t VALUES (1, 0), (2, nan)")
+    (part,) = ground.rows(f"SELECT name FROM system.parts WHERE database = '{ground.live}'")[0]
+    ground.run(fill(table, table, ground.live, ground.want, part))
+    live, want = (compare.lines(ground, f"{database}.t", list(table.columns)) for database in (ground.live, ground.want))
+    assert compare.differ(live, want) == ""
+    assert form(ground, ground.live, "t", ground.want) == ""
+    ground.run(f"ALTER TABLE {ground.live}.t UPDATE v = -0. WHERE k = 1")
+    assert compare.differ(compare.lines(ground, f"{ground.live}.t", list(table.columns)), want)
+    ground.run(f"ALTER TABLE {ground.live}.t MODIFY COLUMN v DEFAULT 1")
+    assert "column v" in form(ground, ground.live, "t", ground.want)
+
+
+def test_what_a_run_leaves_is_found(ground: Ground) -> None:
+    assert left_behind(ground) == []
+    ground.run(f"CREATE TABLE {ground.live}._aaiclick_stage_x (a UInt8) ENGINE = Memory")
+    assert left_behind(ground) == ["table _aaiclick_stage_x"]
+
+
+def test_a_failing_case_is_made_small() -> None:
+    columns = tuple(Column(name, plain("UInt8"), comment="c") for name in ("k", "a", "b", "c"))
+    before = Table("t", columns, order_by=("`k`",), indexes=(Index("ix", "`a`", "minmax"),), partition_by="`b`")
+    after = replace(before, columns=(*columns[:3], replace(columns[3], type=plain("UInt16"))), comment="other")
+    rows = tuple({column.name: "1" for column in columns} for _ in range(3))
+    case = World(0, State((before,)), State((after,)), (Batch("t", rows), Batch("t", rows)), ("DELETE FROM {db}.`t` WHERE 1",), (Batch("t", rows),), True)
+
+    def fails(world: World) -> bool:
+        """The type of c changes, and there is a row."""
+        found = world.after.tables[0].column("c")
+        return found is not None and found.type.name == "UInt16" and bool(world.batches)
+
+    small = reduced(case, fails)
+    assert [column.name for column in small.before.tables[0].columns] == ["c"]
+    assert [len(batch.rows) for batch in small.batches] == [1]
+    assert (small.touches, small.later, small.drop) == ((), (), False)
+    assert small.after.tables[0].partition_by == small.after.tables[0].comment == ""
+    assert quoted("c") not in small.before.tables[0].order_by

@@ -1,0 +1,48 @@
+"""A whole case from one number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from tests.fuzz import generate as make
+from tests.fuzz.changes import changed
+from tests.fuzz.schema import State, Table, World
+from tests.fuzz.types import quoted
+from tests.fuzz.views import followed, viewed
+
+
+def world(seed: int, tag: str = "") -> World:
+    """The same number makes the same case. A ``tag`` keeps the names of several cases in one database apart."""
+    rng = Random(seed)
+    before = make.random_table(rng, rng.choice(("t", "t", "t", "t`b", "it's")) + tag)
+    after, changes = changed(rng, before)
+    if rng.random() < 0.03:
+        after = replace(after, name=f"moved{tag}", source=before.name)
+        changes = (*changes, "rename table")
+    first, then = State((before,)), State((after,))
+    if rng.random() < 0.25:
+        first = viewed(rng, before, tag)
+        then = followed(rng, first, after)
+    keys: dict[str, list[str]] = {}
+    inserted = make.batches(rng, before, keys)
+    later = make.batches(rng, after, {}, 1, late=True) if rng.random() < 0.6 else ()
+    return World(seed, first, then, inserted, touches(rng, before), later, rng.random() < 0.5, rng.random() < 0.4, changes)
+
+
+def touches(rng: Random, table: Table) -> tuple[str, ...]:
+    """What happens to the rows before the change."""
+    name = f"{{db}}.{quoted(table.name)}"
+    made: list[str] = []
+    if rng.random() < 0.12 and not table.projections:
+        made.append(f"DELETE FROM {name} WHERE cityHash64(toString(`k`)) % 3 = 0")
+    plain = [
+        c
+        for c in table.columns
+        if c.kind in {"", "DEFAULT"} and not c.late and c.type.name == "String" and quoted(c.name) not in "".join(table.order_by) + table.partition_by
+    ]
+    if plain and dict(table.settings).get("enable_block_number_column") and table.engine.name == "MergeTree":
+        made.append(f"UPDATE {name} SET {quoted(plain[0].name)} = 'patched' WHERE cityHash64(toString(`k`)) % 2 = 0")
+    if rng.random() < 0.06:
+        made.append(f"OPTIMIZE TABLE {name} FINAL")
+    return tuple(made)
