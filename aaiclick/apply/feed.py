@@ -14,7 +14,7 @@ from dataclasses import replace
 from aaiclick.apply.chunks import highest
 from aaiclick.apply.drain import drain_all
 from aaiclick.apply.feed_fill import fill_up
-from aaiclick.apply.feed_mark import FeedMark, drop_feed, feed_name, find_feeds, stages, update_feed, write_feed
+from aaiclick.apply.feed_mark import FeedMark, drop_feed, feed_name, find_feeds, format_of, stages, update_feed, write_feed
 from aaiclick.apply.fence import fence_supported, lift_fence, raise_fence
 from aaiclick.apply.hold import FENCE, hold, originals, release
 from aaiclick.apply.identity import Physical, need, parts, physical
@@ -36,7 +36,7 @@ def apply_feed(work: FeedWork, site: Site) -> Routine[Done]:
     fenced = yield from _fenced(work, options)
     saved = next((originals(source) for source in sources if work.fill is not None and source.name == work.fill.source), ())
     uuids = tuple(source.uuid for source in sources)
-    mark = yield from write_feed(database, FeedMark(feed_name(site.nonce, work.view), site.nonce, work, uuids, fenced, saved))
+    mark = yield from write_feed(database, FeedMark(feed_name(site.nonce, work.view), site.nonce, work, uuids, fenced, saved, format=format_of(work)))
     try:
         mark = yield from _close(mark, sources, database, options)
     except OutcomeUnknownError:
@@ -118,8 +118,7 @@ def _close(mark: FeedMark, sources: tuple[Physical, ...], database: str, options
     if fill is not None:
         source = next(source for source in sources if source.name == fill.source)
         high = highest((yield from parts(source)))
-        target = yield from need(database, fill.target)
-        if fill.empty and (yield from parts(target)):
+        if fill.target and fill.empty and (yield from parts((yield from need(database, fill.target)))):
             raise ApplyError(f"{fill.target} holds rows already, and nobody can tell which rows of {fill.source} are in them. Nothing was changed")
     return (yield from update_feed(database, replace(mark, phase="opening", high=high)))
 
@@ -207,11 +206,8 @@ def _end(database: str, mark: FeedMark, options: ApplyOptions) -> Routine[int]:
         uuid = mark.sources[mark.work.sources.index(mark.work.fill.source)]
         source = yield from physical(database, mark.work.fill.source)
         if source is None or source.uuid != uuid:
-            yield Emit(
-                Note(
-                    f"{mark.work.fill.source} was dropped or replaced while {mark.work.fill.target} was filled from it: it is left as far as it came", "warning"
-                )
-            )
+            filled = mark.work.fill.target or mark.work.view
+            yield Emit(Note(f"{mark.work.fill.source} was dropped or replaced while {filled} was filled from it: it is left as far as it came", "warning"))
             yield from _release(database, mark)
         else:
             if mark.phase != "filled":

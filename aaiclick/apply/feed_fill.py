@@ -17,14 +17,15 @@ from aaiclick.apply.hold import hold
 from aaiclick.apply.identity import Part, Physical, need, parts, physical
 from aaiclick.apply.mutations import now
 from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.staging import create_from, move_all, staging_form
-from aaiclick.apply.statements import COPY, READ, Sent, drop_table, merged
+from aaiclick.apply.statements import COPY, READ, Sent, ask, drop_table, merged
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note, Progress
 from aaiclick.plan.work import Fill
-from aaiclick.routine import Command, Emit, Query, Routine, number
+from aaiclick.routine import Command, Emit, Query, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_name, quote_string
 
 EXTERNAL_BYTES = 512 << 20
@@ -34,6 +35,8 @@ EXTERNAL_BYTES = 512 << 20
 def fill_up(database: str, mark: FeedMark, fill: Fill, source: Physical, options: ApplyOptions) -> Routine[tuple[FeedMark, int]]:
     """Bring everything up to block ``mark.high`` into the target; the mark then, and the rows of the source that were read. Can be begun again after a crash at
     any point. Raises ApplyError where parts were merged across the noted block, or rows keep changing."""
+    if not fill.target:
+        fill = replace(fill, target=(yield from _own_table(database, mark.work.view)))
     form = yield from _form(database, fill.target)
     # A restart forgets SYSTEM STOP MERGES, and a fence that was lifted let settings only speak: both again.
     yield from hold(source)
@@ -98,16 +101,34 @@ def _require_unmixed(due: Sequence[Part], mark: FeedMark, fill: Fill) -> None:
         )
 
 
+def _own_table(database: str, view: str) -> Routine[str]:
+    """The table that a view owns. It is called by the view's UUID, which is not shown everywhere; both show where its rows are."""
+    rows = yield from ask(
+        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '.inner_id.') AND data_paths IN"
+        " (SELECT data_paths FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({view:String}))",
+        {"db": hexed(database), "view": hexed(view)},
+    )
+    if len(rows) != 1:
+        raise ApplyError(f"{view}: the table that it owns cannot be found, and was not filled. Run again: it goes on")
+    return text(rows[0][0])
+
+
 def _insert(database: str, fill: Fill, chunk: Chunk, staging: str) -> Routine[None]:
     names = ", ".join(quote_name(name) for name, _ in fill.columns)
-    reads = ", ".join(expression if expression == name else f"{expression} AS {quote_name(name)}" for name, expression in fill.columns)
-    grouped = f" GROUP BY {', '.join(quote_name(key) for key in fill.keys)}" if fill.keys else ""
-    where = f" AND ({fill.where})" if fill.where else ""
-    sql = (
-        f"INSERT INTO {qualified(database, staging)} ({names}) SELECT {reads} FROM {qualified(database, fill.source)} WHERE {_selected(chunk)}{where}{grouped}"
-    )
+    sql = f"INSERT INTO {qualified(database, staging)} ({names}) {_question(database, fill, chunk, names)}"
     size: Sent = {"max_query_size": 2 * len(sql) + 262144, "max_bytes_before_external_group_by": EXTERNAL_BYTES}
     yield Command(sql, settings=merged(COPY, size), database=database, long=True)
+
+
+def _question(database: str, fill: Fill, chunk: Chunk, names: str) -> str:
+    """What the view asks, of the rows of the chunk alone."""
+    where = f"{_selected(chunk)}{f' AND ({fill.where})' if fill.where else ''}"
+    if fill.before:
+        # By name: the order of a view's columns is not that of its target.
+        return f"SELECT {names} FROM ({fill.before} WHERE {where} {fill.behind})"
+    reads = ", ".join(expression if expression == name else f"{expression} AS {quote_name(name)}" for name, expression in fill.columns)
+    grouped = f" GROUP BY {', '.join(quote_name(key) for key in fill.keys)}" if fill.keys else ""
+    return f"SELECT {reads} FROM {qualified(database, fill.source)} WHERE {where}{grouped}"
 
 
 def _selected(chunk: Chunk) -> str:

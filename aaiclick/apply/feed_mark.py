@@ -23,7 +23,9 @@ from aaiclick.specs.quoting import qualified, quote_string
 
 MARK_PREFIX = f"{PREFIX}feed_"
 STAGE_PREFIX = f"{PREFIX}fed_"
-FORMAT = 1
+FORMAT = 2
+_FORMATS = (1, FORMAT)
+"""Of the second only those make use that fill by a view's whole query: an older version, which knows no such fill, leaves them alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class FeedMark:
     done: int = -1
     filled: str = ""
     filled_high: int = -1
-    format: int = FORMAT
+    format: int = 1
 
 
 _MARK: TypeAdapter[FeedMark] = TypeAdapter(FeedMark)
@@ -58,6 +60,11 @@ _MARK: TypeAdapter[FeedMark] = TypeAdapter(FeedMark)
 def feed_name(nonce: str, view: str) -> str:
     """The name of the mark for a view."""
     return f"{MARK_PREFIX}{nonce}_{label(view)}"
+
+
+def format_of(work: FeedWork) -> int:
+    """The format of the mark for it."""
+    return FORMAT if work.fill is not None and work.fill.before else 1
 
 
 def stage_name(nonce: str, number: int, view: str) -> str:
@@ -108,7 +115,7 @@ def _read(name: str, comment: str) -> FeedMark | str:
         mark = _MARK.validate_json(comment)
     except ValidationError:
         return name
-    return replace(mark, name=name) if mark.format == FORMAT else name
+    return replace(mark, name=name) if mark.format in _FORMATS else name
 
 
 def _body(mark: FeedMark) -> str:

@@ -62,7 +62,7 @@ def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, databas
 
 def replace_step(item: MaterializedView, words: list[str], work: FeedWork) -> Step:
     """The step for ``replaced``."""
-    return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", _shown(work), work, (_refused(work),))
+    return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", feed_shown(work), work, (_refused(work),))
 
 
 def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Catalog) -> Routine[Step]:
@@ -83,8 +83,8 @@ def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Ca
     blocked = ""
     if target is not None and target.rows:
         blocked = f"{item.to} holds {target.rows} rows, but there is no view that fills it: nobody can tell which rows of {item.raw} are in them"
-    hazards = yield from _hazards(work)
-    return Step(key, item.name, f"{words}, and is filled from {item.raw}", "backfill", _shown(work), work, hazards, rows, size, blocked=blocked)
+    hazards = yield from feed_hazards(work)
+    return Step(key, item.name, f"{words}, and is filled from {item.raw}", "backfill", feed_shown(work), work, hazards, rows, size, blocked=blocked)
 
 
 def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, forms: Mapping[str, Form], catalog: Catalog) -> Routine[Step | None]:
@@ -105,7 +105,7 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
     if same and not held and set(added) <= set(item.neutral) and all(item.measures[name].startswith(_AGAIN) for name in again):
         columns = {name: text for name, text in item.columns if name in item.keys or name in added or name in again}
         work = FeedWork(item.name, (f"ALTER TABLE {qualified(database, item.name)} MODIFY QUERY {item.query}",), (item.raw,), _fill(item, columns, empty=False))
-        hazards = yield from _hazards(work)
+        hazards = yield from feed_hazards(work)
         if raw.ttl:
             gone = f"{item.raw} has a TTL: {', '.join(added)} of {item.to} begins with the rows that are still there, the other measures go further back"
             hazards = (*hazards, Hazard("changes-values", gone, f"fill-from-the-rest {item.to}"))
@@ -116,14 +116,14 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
         statements = (f"DROP VIEW IF EXISTS {qualified(database, item.name)}", *emptied, create_materialized_view_sql(item, database))
         undo = catalog.objects[item.name].text
         work = FeedWork(item.name, statements, (item.raw,), _fill(item, dict(item.columns), empty=moved), undo)
-        hazards = yield from _hazards(work)
+        hazards = yield from feed_hazards(work)
         what = f"{item.to} is emptied and filled again from {item.raw}: what that no longer holds is gone, and readers see it grow"
         if not moved:
             hazards = (*hazards, Hazard("loses-rows", what, f"rebuild-aggregate {item.to}"))
         words = f"target {live.to} -> {wanted.to}" if moved else "the question differs"
     if not can_be_fenced(raw.engine):
         return None
-    return Step(f"{item.name}:replace", item.name, words, "backfill", _shown(work), work, hazards, rows, size)
+    return Step(f"{item.name}:replace", item.name, words, "backfill", feed_shown(work), work, hazards, rows, size)
 
 
 def _held(item: AggregateView, added: Collection[str], catalog: Catalog) -> Routine[bool]:
@@ -149,7 +149,8 @@ def _fill(item: AggregateView, columns: Mapping[str, str], *, empty: bool) -> Fi
     return Fill(item.raw, item.to, tuple(columns.items()), tuple(item.keys), item.where, empty)
 
 
-def _hazards(work: FeedWork) -> Routine[tuple[Hazard, ...]]:
+def feed_hazards(work: FeedWork) -> Routine[tuple[Hazard, ...]]:
+    """What putting a view in place does to those who write into its sources."""
     if (yield from fence_known()):
         return (_refused(work),)
     why = f"this server cannot keep writers out (it has no table_readonly): nobody may write into {', '.join(work.sources)} meanwhile"
@@ -160,12 +161,13 @@ def _refused(work: FeedWork) -> Hazard:
     return Hazard("holds-up-writers", f"INSERTs into {', '.join(work.sources)} are refused (error 774) until those that run have ended")
 
 
-def _shown(work: FeedWork) -> list[str]:
+def feed_shown(work: FeedWork) -> list[str]:
+    """The work for people."""
     listed = ", ".join(work.sources)
     lines = [f"-- refuse writers of {listed} and wait for the INSERTs that run", *work.statements, f"-- let writers of {listed} in again"]
     if work.fill is not None:
         names = ", ".join(name for name, _ in work.fill.columns)
-        lines.append(f"-- fill {work.fill.target} ({names}) with what {work.fill.source} held before, part by part")
+        lines.append(f"-- fill {work.fill.target or 'the table that it owns'} ({names}) with what {work.fill.source} held before, part by part")
     return lines
 
 

@@ -12,6 +12,7 @@ from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.tokens import TokenError, Tokens, unquote
 from aaiclick.errors import SpecError
 from aaiclick.plan.feeds import change_aggregate, create_aggregate, replace_step, replaced, require_types
+from aaiclick.plan.fills import create_view
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.outside.around import queries_of
@@ -115,9 +116,14 @@ def plan_views(
             if step is not None:
                 found.append(step)
     steps = create_order(items, catalog)
-    fed = {item.name: item for item in aggregates if catalog.get(item.name) is None}
     for step in steps:
-        found.append((yield from create_aggregate(fed[step.object], forms, catalog)) if step.object in fed else step)
+        view = next((each for each in written if each.name == step.object), None)
+        if isinstance(view, AggregateView):
+            found.append((yield from create_aggregate(view, forms, catalog)))
+        elif view is not None:
+            found.append((yield from create_view(view, step, wanted.get(view.name), forms, targets, catalog, scratch, [table.name for table in schema.tables])))
+        else:
+            found.append(step)
     return tuple(found)
 
 

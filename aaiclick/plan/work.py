@@ -101,7 +101,10 @@ class ReplaceWork:
 class Fill:
     """What a view would have made of the rows that ``source`` held before it: ``columns`` are (name, expression) over the rows that
     ``where`` selects ('' for all), grouped by ``keys``, which are names among them; they go into ``target``. ``empty``: the target may hold
-    nothing when writers are kept out, else rows would count twice."""
+    nothing when writers are kept out, else rows would count twice.
+
+    ``target`` is '' for the table that the view owns. Where ``before`` is not '', the query is ``before``, the condition and ``behind``, and yields ``columns``
+    by name."""
 
     source: str
     target: str
@@ -109,6 +112,8 @@ class Fill:
     keys: tuple[str, ...]
     where: str = ""
     empty: bool = True
+    before: str = ""
+    behind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

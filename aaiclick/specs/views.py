@@ -41,13 +41,14 @@ class MaterializedViewFields(TypedDict, total=False):
     engine: AnyEngine | None
     refresh: str | None
     comment: str | None
+    backfill: bool
 
 
 class MaterializedView(Spec):
     """A materialized view: writes what ``query`` yields for each inserted block into the table ``to``.
 
     Without ``to`` the view owns an inner table, for which ``engine`` is needed. ``refresh`` makes it refreshable
-    (``EVERY 1 HOUR``), as ClickHouse writes it behind REFRESH.
+    (``EVERY 1 HOUR``), as ClickHouse writes it behind REFRESH. ``backfill`` brings what its source holds already into a view that is made.
     """
 
     noun: ClassVar[str] = "materialized view"
@@ -57,12 +58,15 @@ class MaterializedView(Spec):
     engine: AnyEngine | None = None
     refresh: str | None = None
     comment: str | None = None
+    backfill: bool = False
 
     def __init__(self, name: str, **fields: Unpack[MaterializedViewFields]) -> None:
         self._construct(name, {"name": name, **fields})
         _require(self.noun, name, self.query, "query")
         if (self.to is None) == (self.engine is None):
             raise SpecError(f"materialized view {name}", "exactly one of to and engine is needed")
+        if self.backfill and self.refresh is not None:
+            raise SpecError(f"materialized view {name}: backfill", "a refreshable view reads everything at each refresh")
 
 
 class DictionaryFields(TypedDict, total=False):

@@ -29,6 +29,15 @@ def viewed(version: int, to: str) -> Schema:
     return Schema("fed", version=version, objects=[raw(), *target, MaterializedView("feed", query="SELECT k FROM t", to=to)])
 
 
+def filled(version: int, own: bool, view: bool = True) -> Schema:
+    """A view of one table that is brought up to date when it is made, with a table of its own or a target."""
+    engine = MergeTree(order_by="k", partition_by="p")
+    query = "SELECT k, p FROM t WHERE k != 77777"
+    target = [] if own else [Table("one", [Column("k", "UInt64"), Column("p", "UInt8")], engine=engine)]
+    made = MaterializedView("feed", query=query, backfill=True, engine=engine) if own else MaterializedView("feed", query=query, backfill=True, to="one")
+    return Schema("fed", version=version, objects=[raw(), *target, *([made] if view else [])])
+
+
 @dataclass(frozen=True)
 class Feeding:
     """``counts``: a query whose two answers must be equal; ``allow``: hazards by name."""
@@ -53,6 +62,12 @@ FEEDINGS = {
         lambda v: aggregated(v, NUMBERS),
         TOTALS,
         ("rebuild-aggregate sums",),
+    ),
+    "backfilled": Feeding(
+        lambda v: filled(v, own=False, view=False), lambda v: filled(v, own=False), ("SELECT count(), sum(k) FROM t", "SELECT count(), sum(k) FROM one")
+    ),
+    "owned": Feeding(
+        lambda v: filled(v, own=True, view=False), lambda v: filled(v, own=True), ("SELECT count(), sum(k) FROM t", "SELECT count(), sum(k) FROM feed")
     ),
     "replaced": Feeding(
         lambda v: viewed(v, "one"), lambda v: viewed(v, "two"), ("SELECT count(), sum(k) FROM t", "SELECT count(), sum(k) FROM merge('one|two')")

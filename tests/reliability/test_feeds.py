@@ -60,7 +60,7 @@ def killed_at(engine: EmbeddedEngine, case: Feeding, database: str, stop: int | 
     return driver.commands
 
 
-@pytest.mark.parametrize(("name", "stop"), [("aggregate", 26), ("measure", 24), ("anew", 27), ("replaced", 15)])
+@pytest.mark.parametrize(("name", "stop"), [("aggregate", 26), ("measure", 24), ("anew", 27), ("replaced", 15), ("backfilled", 24), ("owned", 24)])
 def test_killed(name: str, stop: int, aaiclick_engine: EmbeddedEngine) -> None:
     """Once for each, while the view is put in place or its target filled."""
     assert killed_at(aaiclick_engine, FEEDINGS[name], f"fed_{name}", stop) == stop
@@ -90,7 +90,7 @@ def under_traffic(server: EngineServer, database: str, case: Feeding, *, rows: i
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["aggregate", "replaced"])
+@pytest.mark.parametrize("name", ["aggregate", "replaced", "backfilled"])
 def test_writers_go_on(name: str, aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
     under_traffic(aaiclick_server, aaiclick_server_database, FEEDINGS[name], rows=4000, turns=1)
 
