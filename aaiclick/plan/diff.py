@@ -118,13 +118,13 @@ def _key_changes(live: TableForm, target: Target) -> list[Change]:
     if old_engine != new_engine:
         changes.append(ChangeEngine(name, old_engine, new_engine, wanted.engine))
     if live.partition_by != wanted.partition_by:
-        changes.append(ChangeFixedKey(name, "partition key", live.partition_by, wanted.partition_by, wanted.engine))
+        changes.append(ChangeFixedKey(name, "partition key", live.partition_by, wanted.partition_by))
     if live.order_by != wanted.order_by:
         before, after = key_elements(live.order_by), key_elements(wanted.order_by)
         shorter = len(after) < len(before) and before[: len(after)] == after
-        changes.append(ChangeSortKey(name, live.order_by, wanted.order_by, wanted.engine, shorter))
+        changes.append(ChangeSortKey(name, live.order_by, wanted.order_by, shorter))
     if _primary_differs(live, wanted) and not (target.free_primary_key and is_prefix(live.primary_key, wanted.order_by)):
-        changes.append(ChangeFixedKey(name, "primary key", live.primary_key or live.order_by, wanted.primary_key or wanted.order_by, wanted.engine))
+        changes.append(ChangeFixedKey(name, "primary key", live.primary_key or live.order_by, wanted.primary_key or wanted.order_by))
     if live.sample_by != wanted.sample_by:
         changes.append(ChangeSamplingKey(name, live.sample_by, wanted.sample_by))
     return changes

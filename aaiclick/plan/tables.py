@@ -27,6 +27,7 @@ from aaiclick.plan.parts.decide import alter_refused, attach_refused, copy_refus
 from aaiclick.plan.proof.absent import Absent, absent_columns
 from aaiclick.plan.proof.constraints import violated
 from aaiclick.plan.proof.emptied import before_drop
+from aaiclick.plan.proof.grouping import combined
 from aaiclick.plan.proof.parts import Held, held_columns
 from aaiclick.plan.proof.verdict import Verdict, prove
 from aaiclick.plan.rehearsal import Outcome, Stage, attempt
@@ -107,8 +108,9 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
         counted = Findings(failing) if failing else (yield from count_first(counted_rows(case, data_name), countable(case)))
         found = Findings(counted.blocked, (*found.hazards, *counted.hazards))
     verdict = yield from _proof(case, data_name, found.blocked)
+    combines = () if found.blocked else (yield from combined(case, data_name))
     made = yield from _cheapest(case, data_name, verdict, _joined(found.blocked, verdict.blocked))
-    return (*made[:-1], _with(made[-1], (*found.hazards, *verdict.hazards)))
+    return (*made[:-1], _with(made[-1], (*found.hazards, *verdict.hazards, *combines)))
 
 
 def _proof(case: TableCase, data_name: str, blocked: str) -> Routine[Verdict]:

@@ -78,16 +78,26 @@ def test_zero_bytes_that_a_string_does_not_keep_are_a_hazard(aaiclick_client: Cl
     ("old", "new"),
     [
         (Column("c", "Int64"), Column("c", "String", alias="'x'")),
-        (Column("c", "Int64", alias="toInt64(id) * 3"), Column("c", "Int64", default="7")),
-        (Column("c", "Int64", alias="toInt64(id) * 3"), Column("c", "Int64")),
+        (Column("c", "Int64", alias="toInt64(id) * 3"), Column("c", "Int64", materialized="7")),
+        (Column("c", "Int64", alias="toInt64(id) * 3"), Column("c", "Int64", ephemeral="7")),
     ],
 )
-def test_what_is_stored_no_longer_or_from_now_on_is_allowed_by_name_only(aaiclick_client: Client, old: Column, new: Column) -> None:
+def test_what_is_stored_no_longer_or_computed_in_another_way_is_allowed_by_name_only(aaiclick_client: Client, old: Column, new: Column) -> None:
     ensure_schema(aaiclick_client, schema(1, old))
     aaiclick_client.command("INSERT INTO t (id) VALUES (1)")
     for policy in (Policy.safe(), Policy.lossless()):
         with pytest.raises(SchemaVersionError, match=r"--allow 'change-default t\.c'"):
             ensure_schema(aaiclick_client, schema(2, new), policy=policy)
+
+
+@pytest.mark.parametrize("new", [Column("c", "Int64", default="7"), Column("c", "Int64"), Column("c", "String")], ids=lambda column: str(column.type))
+def test_an_alias_that_is_stored_keeps_what_its_rows_read(aaiclick_client: Client, new: Column) -> None:
+    ensure_schema(aaiclick_client, schema(1, Column("c", "Int64", alias="toInt64(id) * 3")))
+    aaiclick_client.command("INSERT INTO t (id) VALUES (1)")
+    with pytest.raises(SchemaVersionError, match="is written into them first"):
+        ensure_schema(aaiclick_client, schema(2, new), policy=Policy.safe())
+    ensure_schema(aaiclick_client, schema(2, new), policy=Policy.lossless())
+    assert [str(value) for (value,) in aaiclick_client.query("SELECT c FROM t").result_rows] == ["3"]
 
 
 def test_partitions_whose_rows_would_be_combined_are_allowed_by_name_only(aaiclick_client: Client) -> None:

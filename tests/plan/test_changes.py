@@ -12,7 +12,7 @@ from aaiclick.plan.changes.base import Change
 from aaiclick.plan.changes.column_default import ChangeDefault
 from aaiclick.plan.changes.column_type import RetypeColumn
 from aaiclick.plan.changes.columns import AddColumn, DropColumn, RenameColumn
-from aaiclick.plan.changes.keys import ChangeEngine, ChangeSortKey
+from aaiclick.plan.changes.keys import ChangeEngine
 from aaiclick.plan.changes.pin import Pin, PinColumns
 from aaiclick.plan.changes.ttl import ChangeTtl, keeps_all
 from aaiclick.plan.conversion.convert import conversion
@@ -100,8 +100,6 @@ def test_what_is_stored_no_longer_is_a_hazard() -> None:
     assert [hazard.allow for hazard in gone.hazards] == ["change-default t.n"]
 
 
-def test_keys_and_engines_that_combine_rows_are_hazards() -> None:
-    assert ChangeSortKey("t", "a", "b", "MergeTree", False).hazards == ()
-    assert [hazard.allow for hazard in ChangeSortKey("t", "a", "b", "SummingMergeTree", False).hazards] == ["change-sort-key t"]
+def test_engines_that_combine_rows_are_hazards() -> None:
     assert [hazard.allow for hazard in ChangeEngine("t", "MergeTree", "ReplacingMergeTree", "ReplacingMergeTree").hazards] == ["change-engine t"]
     assert ChangeEngine("t", "ReplacingMergeTree", "MergeTree", "MergeTree").hazards == ()

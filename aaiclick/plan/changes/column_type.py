@@ -77,9 +77,12 @@ class RetypeColumn:
         return Hazard("changes-values", message, f"relabel-enum {self.table}.{self.new.name}")
 
     def _combines(self) -> Hazard | None:
+        """By a function of the column's own; what else an engine does with it: ``aaiclick/plan/proof/roles.py``."""
         if not self.engine.endswith(("AggregatingMergeTree", "SummingMergeTree", "CoalescingMergeTree")) or combines_alike(self.old.type, self.new.type):
             return None
         name, old, new = f"{self.table}.{self.new.name}", combined_by(self.old.type), combined_by(self.new.type)
+        if not old and not new:
+            return None
         if old == new:
             return self._by_name(f"merges combine {name} by {new} over {self.new.type}, which need not be what {self.old.type} gave")
         return self._by_name(f"merges combine {name} by {new or 'nothing'}, no longer by {old or 'nothing'}")

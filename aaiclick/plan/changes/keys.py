@@ -13,13 +13,12 @@ KEEPS_EVERY_ROW = frozenset({"MergeTree", "ReplicatedMergeTree", "SharedMergeTre
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeSortKey:
-    """Another ORDER BY. ``engine`` is the wanted one: where it combines rows of one key, another key combines other rows."""
+class ChangeSortKey(Quiet):
+    """Another ORDER BY. Where the engine combines rows of one key, the rows tell what that means: ``aaiclick/plan/proof/grouping.py``."""
 
     table: str
     old: str
     new: str
-    engine: str
     shorter: bool
 
     @property
@@ -31,27 +30,16 @@ class ChangeSortKey:
         # A shortened key has to go before the columns it lets go of; a longer one behind the columns it takes in.
         return (AlterCommand(Phase.SHORTEN_KEY if self.shorter else Phase.SORT_KEY, f"MODIFY ORDER BY {self.new or 'tuple()'}"),)
 
-    @property
-    def hazards(self) -> tuple[Hazard, ...]:
-        if self.engine in KEEPS_EVERY_ROW:
-            return ()
-        message = f"{self.engine} combines rows of the same sort key: with the new key other rows of {self.table} are combined"
-        return (Hazard("loses-rows", message, f"change-sort-key {self.table}"),)
-
-    @property
-    def checks(self) -> tuple[DataCheck, ...]:
-        return ()
-
 
 @dataclass(frozen=True, slots=True)
-class ChangeFixedKey:
-    """Another PARTITION BY or PRIMARY KEY: ALTER has no syntax for either. ``engine`` is the wanted one."""
+class ChangeFixedKey(Quiet):
+    """Another PARTITION BY or PRIMARY KEY: ALTER has no syntax for either. What other partitions do to rows that merges combine:
+    ``aaiclick/plan/proof/grouping.py``."""
 
     table: str
     which: Literal["partition key", "primary key"]
     old: str
     new: str
-    engine: str
 
     @property
     def words(self) -> str:
@@ -59,18 +47,6 @@ class ChangeFixedKey:
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        return ()
-
-    @property
-    def hazards(self) -> tuple[Hazard, ...]:
-        # Merges stay within a partition: where there were several, rows of one key meet that never met before.
-        if self.which == "primary key" or not self.old or self.engine in KEEPS_EVERY_ROW or not self.engine.endswith("MergeTree"):
-            return ()
-        message = f"{self.engine} combines rows of the same sort key within a partition: with the new partitions other rows of {self.table} are combined"
-        return (Hazard("loses-rows", message, f"change-partition-key {self.table}"),)
-
-    @property
-    def checks(self) -> tuple[DataCheck, ...]:
         return ()
 
 

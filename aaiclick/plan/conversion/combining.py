@@ -28,14 +28,15 @@ def combines_alike(old: str, new: str) -> bool:
     if before == after or function.partition("(")[0] in _BY_ROW:
         return True
     if function in _BY_ORDER:
-        return _ordered_alike(before, after)
+        return ordered_alike(before, after)
     if function == "groupUniqArrayArray":
         return True  # what is equal stays equal: that values come through is counted
     one, two = whole(before), whole(after)
     return one is not None and two is not None and one.signed == two.signed and two.bits >= one.bits and function != "sumWithOverflow"
 
 
-def _ordered_alike(old: TypeText, new: TypeText) -> bool:
+def ordered_alike(old: TypeText, new: TypeText) -> bool:
+    """True where the values stand in the same order as the other type."""
     labels, wanted = labels_of(old), labels_of(new)
     if labels is not None and wanted is not None:
         kept = [label for label in sorted(labels, key=lambda label: labels[label]) if label in wanted]

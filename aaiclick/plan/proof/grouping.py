@@ -1,0 +1,160 @@
+"""Rows that merges combine, where the keys of the table or the part that a column plays in it change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.normal import key_elements
+from aaiclick.errors import StatementError
+from aaiclick.plan.changes.column_type import RetypeColumn
+from aaiclick.plan.changes.columns import AddColumn
+from aaiclick.plan.changes.keys import KEEPS_EVERY_ROW
+from aaiclick.plan.hazards import Hazard
+from aaiclick.plan.proof.readers import mentioned
+from aaiclick.plan.proof.roles import added_up, altered, engine_of
+from aaiclick.plan.proof.rows import LOOK, future_rows
+from aaiclick.plan.renaming import renamed_form
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.target import live_column
+from aaiclick.routine import Query, Routine, number
+from aaiclick.specs.quoting import quote_name
+
+_OLD = "_aaiclick_old_group"
+_ZERO = "_aaiclick_was_zero"
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """How many groups of rows there are, how many there will be, and how many pairs of the two."""
+
+    old: int
+    new: int
+    both: int
+
+
+def combined(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
+    """By name only: what another answer comes of once parts are merged."""
+    live, wanted = case.form, case.target.form
+    if not (live.merge_tree and wanted.merge_tree) or wanted.engine in KEEPS_EVERY_ROW or engine_of(live) != engine_of(wanted):
+        return ()  # another engine is by name in any case
+    if not case.live.rows:
+        return ()
+    keys = yield from _keys(case, data_name)
+    vanishing = yield from _vanishing(case, data_name)
+    return (*keys, *_roles(case), *vanishing)
+
+
+def _roles(case: TableCase) -> tuple[Hazard, ...]:
+    live, wanted, table = case.form, case.target.form, case.live.name
+    found: list[Hazard] = []
+    for new in wanted.columns:
+        old = live_column(live, case.target.renames, new.name)
+        if old is not None and old.stored and new.stored and (old.type != new.type or old.name != new.name):
+            said = altered(live, wanted, old, new)
+            if said:
+                found.append(Hazard("changes-values", f"{table}: {said}", f"retype {table}.{new.name}"))
+    return tuple(found)
+
+
+def _keys(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
+    before, wanted = renamed_form(case.form, case.target.renames), case.target.form
+    found: list[Hazard] = []
+    old, new = _elements(before.order_by), _elements(wanted.order_by)
+    if set(old) != set(new):
+        groups = yield from _counted(case, data_name, _elements(case.form.order_by), new)
+        found.extend(_of_sort_key(case, groups, longer=set(old) < set(new)))
+    if before.partition_by != wanted.partition_by and not (_within(before, wanted) and _within(wanted, wanted)):
+        groups = yield from _counted(case, data_name, _everything(case.form), _everything(wanted))
+        found.append(_of_partition_key(case, before, groups))
+    return tuple(found)
+
+
+def _of_sort_key(case: TableCase, groups: _Groups | None, *, longer: bool) -> Sequence[Hazard]:
+    engine, table, key = engine_of(case.target.form), case.live.name, f"change-sort-key {case.live.name}"
+    if groups is None:
+        return (Hazard("loses-rows", f"{engine} combines rows of the same sort key: with the new key other rows of {table} are combined", key),)
+    apart, together = groups.both - groups.old, groups.both - groups.new
+    if together and not longer:
+        return (Hazard("loses-rows", f"{engine} combines rows of the same sort key: rows of {groups.both:,} keys are combined to {groups.new:,}", key),)
+    if apart:
+        message = f"{engine} combines rows of the same sort key: rows of {groups.old:,} keys, which it would combine, stay apart as {groups.both:,}"
+        return (Hazard("changes-values", message, key),)
+    return ()
+
+
+def _of_partition_key(case: TableCase, before: TableForm, groups: _Groups | None) -> Hazard:
+    engine, table = engine_of(case.target.form), case.live.name
+    key = f"change-partition-key {table}"
+    message = f"{engine} combines rows of the same sort key within a partition: with the new partitions other rows of {table} are combined"
+    if groups is None or not before.partition_by:
+        apart = f" (now rows of {groups.old:,} keys would stay apart as {groups.both:,})" if groups is not None else ""
+        return Hazard("changes-values", f"{message} from now on{apart}", key)
+    return Hazard("loses-rows", f"{message} (groups of rows: {groups.old:,} now, {groups.new:,} then)", key)
+
+
+def _within(form: TableForm, keyed: TableForm) -> bool:
+    """Rows of one sort key are in one partition, whatever they hold."""
+    elements = set(_elements(keyed.order_by))
+    columns = [column.name for column in form.columns]
+    return all(part in elements or mentioned(part, columns) <= {each.strip("`") for each in elements} for part in _elements(form.partition_by))
+
+
+def _elements(key: str) -> tuple[str, ...]:
+    return tuple(element.removesuffix(" DESC").removesuffix(" ASC") for element in key_elements(key)) if key else ()
+
+
+def _everything(form: TableForm) -> tuple[str, ...]:
+    return (*_elements(form.partition_by), *_elements(form.order_by))
+
+
+def _counted(case: TableCase, data_name: str, old: Sequence[str], new: Sequence[str]) -> Routine[_Groups | None]:
+    if case.quick:
+        return None
+    rows = future_rows(case, data_name, new, {_OLD: f"tuple({', '.join(old)})"})
+    key = f"tuple({', '.join(new)})"
+    counts = ", ".join(f"uniqExact(sipHash128({text}))" for text in (_OLD, key, f"({_OLD}, {key})"))
+    found = yield from _ask(f"SELECT {counts} FROM {rows.source}")
+    return _Groups(*found) if found is not None else None
+
+
+def _vanishing(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
+    """A SummingMergeTree removes rows in which everything that it adds up is 0: with the first number in a table of texts, all of them."""
+    before, after = added_up(case.form), added_up(case.target.form)
+    names = dict(case.target.renames)
+    if not after or {names.get(name, name) for name in before} == set(after):
+        return ()
+    zero = " AND ".join(f"ifNull({quote_name(name)} = 0, 1)" for name in after)
+    was = " AND ".join(f"ifNull({quote_name(name)} = 0, 1)" for name in before) or "0"
+    table = case.live.name
+    found: Sequence[int] | None = None
+    if not case.quick:
+        rows = future_rows(case, data_name, [zero], {_ZERO: was})
+        found = yield from _ask(f"SELECT countIf({zero} AND NOT {_ZERO}) FROM {rows.source}")
+    if found is not None and not found[0]:
+        return ()
+    count = f"{found[0]:,} rows" if found is not None else "rows"
+    message = f"SummingMergeTree removes rows whose sums are all 0: {count} of {table} hold nothing else in {', '.join(after)}"
+    return (Hazard("loses-rows", message, _cause(case, frozenset(after))),)
+
+
+def _cause(case: TableCase, after: frozenset[str]) -> str:
+    """The name by which it is allowed: that of the change which brings it about."""
+    table = case.live.name
+    for change in case.changes:
+        if isinstance(change, AddColumn) and change.column.name in after:
+            return f"add-column {table}.{change.column.name}"
+        if isinstance(change, RetypeColumn):
+            return f"retype {table}.{change.new.name}"
+    return f"change-sort-key {table}"
+
+
+def _ask(sql: str) -> Routine[Sequence[int] | None]:
+    try:
+        rows = yield Query(sql, {}, LOOK, long=True)
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return None
+    return [number(value) for value in rows[0]]

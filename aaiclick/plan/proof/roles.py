@@ -1,0 +1,100 @@
+"""What merges do with a column, by the table's engine, and whether they still do the same with it as another type. Pure."""
+
+from __future__ import annotations
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.catalog.normal import key_elements
+from aaiclick.catalog.render import local_family
+from aaiclick.catalog.tokens import split_top
+from aaiclick.plan.conversion.combining import ordered_alike
+from aaiclick.plan.conversion.numbers import decimal, floating, holds, whole
+from aaiclick.plan.conversion.shapes import bare
+from aaiclick.plan.proof.readers import mentioned
+from aaiclick.specs.type_text import TypeText
+
+_KEEPS = "keep one value of {}"
+_ADDS = "add up {}"
+_MAP = "add up {} by the keys of its map"
+_ORDER = "compare rows by {}"
+_REMOVE = "remove rows by {}"
+_TIME = "pick values of {} by their time"
+
+
+def engine_of(form: TableForm) -> str:
+    """The engine, wherever it is kept: ``ReplacingMergeTree``."""
+    return local_family(form).engine
+
+
+def role(form: TableForm, column: ColumnForm) -> str:
+    """What merges do with the values of one key, in words with a place for its name; '' for a column of the key itself."""
+    if mentioned(f"{form.order_by} {form.partition_by}", [column.name]):
+        return ""
+    engine, arguments = engine_of(form), tuple(split_top(local_family(form).arguments))
+    own = _special(engine, arguments).get(column.name)
+    if own is not None:
+        return own
+    if engine == "SummingMergeTree":
+        return _summed(form, column, arguments)
+    return _TIME if engine == "GraphiteMergeTree" else _KEEPS
+
+
+def _special(engine: str, arguments: tuple[str, ...]) -> dict[str, str]:
+    words: tuple[str, ...] = ()
+    match engine:
+        case "ReplacingMergeTree":
+            words = (_ORDER, _REMOVE)
+        case "CollapsingMergeTree":
+            words = (_REMOVE,)
+        case "VersionedCollapsingMergeTree":
+            words = (_REMOVE, _ORDER)
+        case _:
+            pass
+    return {name.strip("`"): said for name, said in zip(arguments, words, strict=False)}
+
+
+def _summed(form: TableForm, column: ColumnForm, arguments: tuple[str, ...]) -> str:
+    listed = {name.strip("`") for argument in arguments for name in key_elements(argument)}
+    prefix, dot, _ = column.name.partition(".")
+    if dot and prefix.endswith("Map") and column.type.startswith("Array("):
+        return _MAP
+    if listed and column.name not in listed:
+        return _KEEPS
+    return _ADDS if summable(column.type) else _KEEPS
+
+
+def summable(type_text: str) -> bool:
+    """Whether a SummingMergeTree adds up values of the type: numbers, also Nullable and LowCardinality ones. A Bool is none."""
+    if type_text.startswith(("SimpleAggregateFunction(", "AggregateFunction(")):
+        return False
+    found = bare(type_text)[0]
+    return whole(found) is not None or decimal(found) is not None or floating(found)
+
+
+def added_up(form: TableForm) -> tuple[str, ...]:
+    """The columns that a SummingMergeTree adds up. Where all of them are 0 the row is removed."""
+    if engine_of(form) != "SummingMergeTree":
+        return ()
+    return tuple(column.name for column in form.columns if column.stored and role(form, column) == _ADDS)
+
+
+def altered(before: TableForm, after: TableForm, old: ColumnForm, new: ColumnForm) -> str:
+    """What merges do differently with a column from now on, as a sentence about it; '' where they do the same."""
+    was, is_now = role(before, old), role(after, new)
+    if not was or not is_now or old.type.startswith("SimpleAggregateFunction(") or new.type.startswith("SimpleAggregateFunction("):
+        return ""
+    if was != is_now:
+        return f"merges {was.format(old.name)} no longer, and {is_now.format(new.name)} from now on"
+    if old.type == new.type or was == _KEEPS:
+        return ""
+    one, other = bare(old.type)[0], bare(new.type)[0]
+    if one == other:
+        return ""
+    alike = ordered_alike(one, other) if was == _ORDER else was == _ADDS and _adds_alike(one, other)
+    return "" if alike else f"merges {was.format(new.name)}, and as {new.type} in another way than as {old.type}"
+
+
+def _adds_alike(old: TypeText, new: TypeText) -> bool:
+    """A wider number of the same kind."""
+    one, other = decimal(old), decimal(new)
+    kinds = (whole(old) is not None and whole(new) is not None) or (floating(old) and floating(new))
+    return holds(old, new) and (kinds or (one is not None and other is not None and one[1] == other[1]))

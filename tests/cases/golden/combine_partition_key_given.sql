@@ -1,0 +1,27 @@
+-- before
+CREATE TABLE {db}.t (k UInt64, d UInt8, v UInt64) ENGINE = ReplacingMergeTree ORDER BY k SETTINGS max_bytes_to_merge_at_max_space_in_pool = 1;
+
+-- rows
+INSERT INTO {db}.t VALUES (1, 1, 5), (2, 1, 6);
+INSERT INTO {db}.t VALUES (1, 2, 7);
+
+-- after
+CREATE TABLE {db}.t (k UInt64, d UInt8, v UInt64) ENGINE = ReplacingMergeTree PARTITION BY d ORDER BY k SETTINGS max_bytes_to_merge_at_max_space_in_pool = 1;
+
+-- allow: change-partition-key t
+
+-- expect
+-- plan
+
+-- t: partition key none -> d
+--   strategy: rebuild, 3 rows, 1.2 KiB
+--   rewrites-data: all 3 rows of t are copied
+--   holds-up-writers: inserts into t are refused while the last part is copied
+--   changes-values: ReplacingMergeTree combines rows of the same sort key within a partition: with the new partitions other rows of t are combined from now on (now rows of 2 keys would stay apart as 3) [--allow 'change-partition-key t']
+CREATE TABLE db.`_aaiclick_<run>_t` (`k` UInt64, `d` UInt8, `v` UInt64) ENGINE = ReplacingMergeTree PARTITION BY d ORDER BY k SETTINGS index_granularity = 8192, max_bytes_to_merge_at_max_space_in_pool = 1;
+-- writers are locked out (table_readonly) for the last part of the copy
+-- for each partition, in chunks, through a staging table, with count and checksum:
+INSERT INTO `db`.`_aaiclick_<run>_t` (`k`, `d`, `v`) SELECT `k`, `d`, `v` FROM `db`.`t`;
+EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
+-- wait for inserts that were running, move their rows across; keep the old table for the way back, then
+DROP TABLE `db`.`_aaiclick_<run>_t`;

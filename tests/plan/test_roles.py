@@ -1,0 +1,63 @@
+"""What merges do with a column, before and after it changes. Pure."""
+
+from __future__ import annotations
+
+import pytest
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.plan.proof.roles import added_up, altered
+
+
+def table(engine: str, *columns: ColumnForm, arguments: str = "") -> TableForm:
+    return TableForm("t", engine, (ColumnForm("k", "UInt64"), *columns), arguments=arguments, order_by="k")
+
+
+@pytest.mark.parametrize(
+    ("engine", "arguments", "old", "new", "same"),
+    [
+        ("SummingMergeTree", "", "UInt64", "String", False),
+        ("SummingMergeTree", "", "UInt64", "DateTime", False),
+        ("SummingMergeTree", "", "UInt64", "Float64", False),
+        ("SummingMergeTree", "", "UInt64", "UInt32", False),
+        ("SummingMergeTree", "", "String", "UInt64", False),
+        ("SummingMergeTree", "", "UInt8", "Bool", False),
+        ("SummingMergeTree", "", "Decimal(9, 2)", "Decimal(18, 4)", False),
+        ("SummingMergeTree", "", "UInt32", "UInt64", True),
+        ("SummingMergeTree", "", "UInt32", "Int64", True),
+        ("SummingMergeTree", "", "UInt32", "Nullable(UInt64)", True),
+        ("SummingMergeTree", "", "Decimal(9, 2)", "Decimal(18, 2)", True),
+        ("SummingMergeTree", "", "Float32", "Float64", True),
+        ("SummingMergeTree", "", "String", "LowCardinality(String)", True),
+        ("SummingMergeTree", "", "Date", "DateTime", True),
+        ("SummingMergeTree", "w", "UInt64", "String", True),
+        ("SummingMergeTree", "(v, w)", "UInt64", "String", False),
+        ("ReplacingMergeTree", "v", "UInt32", "UInt64", True),
+        ("ReplacingMergeTree", "v", "UInt32", "DateTime", False),
+        ("ReplacingMergeTree", "v", "UInt32", "String", False),
+        ("ReplacingMergeTree", "v", "DateTime", "DateTime64(3)", True),
+        ("ReplacingMergeTree", "w", "UInt32", "String", True),
+        ("VersionedCollapsingMergeTree", "sign, v", "Date", "String", False),
+        ("AggregatingMergeTree", "", "UInt64", "String", True),
+        ("CoalescingMergeTree", "", "Nullable(UInt64)", "Nullable(String)", True),
+        ("GraphiteMergeTree", "'rollup'", "UInt64", "Float64", False),
+        ("ReplicatedSummingMergeTree", "'/a', 'r'", "UInt64", "String", False),
+    ],
+)
+def test_another_type_plays_the_same_part_only_where_that_is_known(engine: str, arguments: str, old: str, new: str, same: bool) -> None:
+    before, after = ColumnForm("v", old), ColumnForm("v", new)
+    said = altered(table(engine, before, arguments=arguments), table(engine, after, arguments=arguments), before, after)
+    assert (said == "") is same, said
+
+
+def test_a_part_of_a_map_is_added_up_by_its_keys_and_elsewhere_it_is_not() -> None:
+    old, new = ColumnForm("n.v", "Array(UInt64)"), ColumnForm("nMap.v", "Array(UInt64)")
+    assert altered(table("SummingMergeTree", old), table("SummingMergeTree", new), old, new)
+    wider = ColumnForm("nMap.v", "Array(String)")
+    assert altered(table("SummingMergeTree", new), table("SummingMergeTree", wider), new, wider)
+
+
+def test_numbers_are_added_up_unless_they_are_of_the_key_or_not_listed() -> None:
+    columns = (ColumnForm("v", "UInt64"), ColumnForm("w", "Nullable(Float32)"), ColumnForm("b", "Bool"), ColumnForm("d", "Date"))
+    assert added_up(table("SummingMergeTree", *columns)) == ("v", "w")
+    assert added_up(table("SummingMergeTree", *columns, arguments="w")) == ("w",)
+    assert added_up(table("ReplacingMergeTree", *columns)) == ()
