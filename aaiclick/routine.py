@@ -42,7 +42,8 @@ class Beside:
 class Query:
     """A statement that answers with rows. Every selected column is a String, an integer, a Float64 or a Nullable of these.
 
-    ``long`` and ``beside`` as for ``Command``.
+    ``long`` and ``beside`` as for ``Command``. ``bare``: with whatever the caller's session or profile has set (see
+    ``clients/settings.py``), for a question whose answer is only believed where it says that all is well.
     """
 
     sql: str
@@ -50,6 +51,7 @@ class Query:
     settings: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
     long: bool = False
     beside: Beside | None = None
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,8 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     if len(wanted) <= MOST_NAMES:
         where += f" AND name IN ({', '.join(f'{{n{place}:String}}' for place in range(len(wanted)))})"
         parameters.update({f"n{place}": name for place, name in enumerate(wanted)})
-    rows = yield Query(f"SELECT name, create_table_query, comment, database FROM system.tables WHERE {where}", parameters)
+    sql = f"SELECT name, create_table_query, comment, database FROM system.tables WHERE {where} SETTINGS use_query_cache = 0"
+    rows = yield Query(sql, parameters, bare=True)
     declared = frozenset(wanted[1:])
     texts = {text(row[0]): text(row[1]) for row in rows if row[0] in declared}
     comment = next((text(row[2]) for row in rows if row[0] == RECORDS), "")

@@ -14,6 +14,7 @@ from aaiclick.errors import AaiclickError, StatementError
 from aaiclick.routine import Command, Query
 
 Settings = dict[str, "str | int"]
+_ALWAYS_THERE = {"final", "limit", "max_threads", "readonly", "wait_for_async_insert"}
 
 
 class ConnectClient(Protocol):
@@ -42,7 +43,9 @@ class SettingsFilter:
 
     def __init__(self, client: object) -> None:
         known = cast("object", getattr(client, "server_settings", None))
-        self._known: Mapping[str, object] = cast("dict[str, object]", known) if isinstance(known, dict) else {}
+        listed = cast("dict[str, object]", known) if isinstance(known, dict) else {}
+        # A profile may have cut the answer off that the client learnt them from.
+        self._known: Mapping[str, object] = listed if listed.keys() >= _ALWAYS_THERE else {}
         self._transport = _transport_names(client)
         self._refused: set[str] = set()
 

@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from aaiclick.clients.answers import FORMAT, decode_rows
 from aaiclick.clients.connect import ConnectAsyncClient, Settings, SettingsFilter, bound, command_settings, failure, identity_of, in_session
+from aaiclick.clients.settings import changed_of, learn, let_be, put_back
 from aaiclick.errors import OutcomeUnknownError
-from aaiclick.routine import Command, Query
+from aaiclick.routine import Command, Query, run_async
 
 T = TypeVar("T")
 
@@ -16,8 +17,9 @@ T = TypeVar("T")
 class HttpAsyncConnection:
     """The async twin of ``HttpConnection``; it belongs to the event loop its client was made in."""
 
-    def __init__(self, client: ConnectAsyncClient) -> None:
+    def __init__(self, client: ConnectAsyncClient, pins: Settings | None = None) -> None:
         self._client = client
+        self._pins = pins
         self._filter = SettingsFilter(client)
         self._identity = identity_of(client)
 
@@ -36,6 +38,7 @@ class HttpAsyncConnection:
             effect.settings,
             lambda settings: self._client.raw_query(effect.sql, parameters, settings, FORMAT),
             reading=True,
+            bare=effect.bare,
         )
         try:
             return decode_rows(body)
@@ -54,17 +57,23 @@ class HttpAsyncConnection:
 
     def sibling(self) -> HttpAsyncConnection | None:
         """A second connection for work beside a long statement; None for a client that works in a session."""
-        return None if in_session(self._client) else HttpAsyncConnection(self._client)
+        return None if in_session(self._client) else HttpAsyncConnection(self._client, self._pins)
 
     async def close(self) -> None:
         """The client was handed in: it stays open."""
 
-    async def _send(self, sql: str, settings: Mapping[str, str | int], call: Callable[[Settings], Awaitable[T]], *, reading: bool) -> T:
+    async def _put_back(self) -> Settings:
+        if self._pins is None:
+            self._pins = put_back(changed_of(await run_async(learn(), self)))
+        return self._pins
+
+    async def _send(self, sql: str, settings: Mapping[str, str | int], call: Callable[[Settings], Awaitable[T]], *, reading: bool, bare: bool = False) -> T:
         while True:
-            sent = self._filter.request(settings, reading=reading)
+            pins = {} if bare else await self._put_back()
+            sent = self._filter.request({**pins, **settings}, reading=reading)
             try:
                 return await call(sent)
             except Exception as error:
                 told = failure(error, sql, self._client)
-                if not self._filter.learns_from(told, sent):
+                if not self._filter.learns_from(told, sent) and not let_be(told, pins, settings):
                     raise told from error

@@ -1,14 +1,15 @@
 """Statements on the embedded engine, for every way it can be handed in (URL, Session, clickhouse-connect, foreign client).
 
-A question without settings goes to the caller's own client. Everything else runs on a session of ours, in the caller's
-current database and with the settings the caller has changed: so nothing that a statement needs (``USE``, ``SET``) ever
-touches the client that was handed in, and settings of a CREATE TABLE stay settings of the statement.
+The first question of a start goes to the caller's own client. Everything else runs on a session of ours, in the caller's
+current database and with those settings of the caller's that are kept (``clients/settings.py``): so nothing that a statement
+needs (``USE``, ``SET``) ever touches the client that was handed in, and settings of a CREATE TABLE stay settings of the statement.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,17 +17,17 @@ from aaiclick.clients.answers import FORMAT, decode_rows
 from aaiclick.clients.engine import EngineSession, execute, open_session
 from aaiclick.clients.failures import unknown_setting
 from aaiclick.clients.fork import refuse_forked_child
+from aaiclick.clients.settings import LISTED, Changed, changed_of, learn, only_kept, put_back
 from aaiclick.clients.statement import quote_name, set_clause
 from aaiclick.errors import StatementError, UsageError
-from aaiclick.routine import Command, Query
+from aaiclick.routine import Command, Query, run
 
-_CHANGED = "SELECT name, value FROM system.settings WHERE changed AND name != 'database'"
-_HOME = f"SELECT '' AS name, currentDatabase() AS value UNION ALL {_CHANGED}"
+_HOME = f"SELECT '' AS name, currentDatabase() AS value, '' AS default, toUInt8(0) AS fixed UNION ALL {LISTED}"
 _PATH = "SELECT value FROM system.server_settings WHERE name = 'path'"
 MOST_BENCHES = 4
 """Sessions that one connection keeps ready: bookkeeping, its inserts, definitions, one more."""
-# Settings that a fresh session has, by the connection string it was opened with.
-_baselines: dict[str, frozenset[tuple[str, str]]] = {}
+# Settings that a fresh session has changed, by the connection string it was opened with.
+_baselines: dict[str, tuple[Changed, ...]] = {}
 
 
 class Reader(Protocol):
@@ -49,7 +50,7 @@ class SessionReader:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where the caller's statements run: its current database, and the settings it has changed."""
+    """Where the caller's statements run: its current database, and the settings it has changed that are kept."""
 
     database: str
     settings: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
@@ -96,7 +97,11 @@ class EmbeddedConnection:
 
     def query(self, effect: Query, /) -> tuple[tuple[object, ...], ...]:
         refuse_forked_child(self._opened_in)
-        body = b"" if effect.settings else self._reader.read(effect.sql, effect.parameters)
+        body = b""
+        if effect.bare and not effect.settings:
+            # No error: what the caller's settings refuse or limit is asked again without them.
+            with suppress(StatementError):
+                body = self._reader.read(effect.sql, effect.parameters)
         if not body:
             # Also what a Session answers to anything while a result is streamed from it: a real answer has at least its header.
             body = self._apart(effect.sql, effect.parameters, effect.settings, None)
@@ -126,7 +131,7 @@ class EmbeddedConnection:
     def _apart(self, sql: str, parameters: Mapping[str, str | int], settings: Mapping[str, str | int], database: str | None) -> bytes:
         """Run a statement on a session of ours. Another one with the same settings and database uses it again."""
         home = self._known_home()
-        wanted = {**home.settings, **_for_engine(settings)}
+        wanted = {**put_back(self._baseline()), **home.settings, **_for_engine(settings)}
         place = home.database if database is None else database
         bench = self._taken(place, wanted) or self._prepared(place, wanted)
         try:
@@ -183,19 +188,20 @@ class EmbeddedConnection:
     def _known_home(self) -> Home:
         if self._home is None:
             # The halves of a UNION ALL come in any order.
-            found = frozenset((str(name), str(value)) for name, value in self._ask(_HOME))
-            (database,) = (value for name, value in found if not name)
-            self._home = Home(database, dict(sorted(pair for pair in found - self._baseline() if pair[0])))
+            rows = run(learn(_HOME), _Asking(self._ask))
+            (database,) = (str(row[1]) for row in rows if not row[0])
+            changed = set(changed_of(row for row in rows if row[0])) - set(self._baseline())
+            self._home = Home(database, only_kept({each.name: each.value for each in sorted(changed, key=lambda each: each.name)}))
         return self._home
 
-    def _baseline(self) -> frozenset[tuple[str, str]]:
+    def _baseline(self) -> tuple[Changed, ...]:
         if self._target not in _baselines:
             session = open_session(self._target, running=True)
             try:
-                rows = decode_rows(execute(session, _CHANGED, {}, FORMAT))
+                rows = decode_rows(execute(session, LISTED, {}, FORMAT))
             finally:
                 session.close()
-            _baselines[self._target] = frozenset((str(name), str(value)) for name, value in rows)
+            _baselines[self._target] = changed_of(rows)
         return _baselines[self._target]
 
     def _ask(self, sql: str) -> tuple[tuple[object, ...], ...]:
@@ -203,6 +209,25 @@ class EmbeddedConnection:
         if not rows:
             raise UsageError("a result is being streamed from the chdb Session that was given: read it to its end first, or give a Session of its own")
         return rows
+
+
+class _Asking:
+    """Just enough of a connection to run ``learn`` on the caller's own client."""
+
+    embedded = True
+    identity = ""
+
+    def __init__(self, ask: Callable[[str], tuple[tuple[object, ...], ...]]) -> None:
+        self._ask = ask
+
+    def query(self, effect: Query, /) -> tuple[tuple[object, ...], ...]:
+        return self._ask(effect.sql)
+
+    def command(self, effect: Command, /) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing was opened."""
 
 
 def _for_engine(settings: Mapping[str, str | int]) -> dict[str, str | int]:

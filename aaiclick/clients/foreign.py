@@ -22,10 +22,11 @@ from aaiclick.clients.embedded import EmbeddedConnection, Home, SessionReader
 from aaiclick.clients.engine import execute, open_session, running_engine
 from aaiclick.clients.failures import http_failure, unknown_setting
 from aaiclick.clients.fork import refuse_inherited_engine
+from aaiclick.clients.settings import changed_of, learn, let_be, put_back
 from aaiclick.clients.statement import quote_name, used_parameters
 from aaiclick.clients.threaded import ThreadedConnection
 from aaiclick.errors import StatementError, UsageError
-from aaiclick.routine import AsyncConnection, Command, Query
+from aaiclick.routine import AsyncConnection, Command, Query, run_async
 
 Settings = dict[str, "str | int"]
 T = TypeVar("T")
@@ -91,6 +92,7 @@ class ForeignConnection:
         self._settings_tried = False
         self._databases_tried: set[str] = set()
         self._unknown: set[str] = set()
+        self._pins: Settings | None = None
 
     @property
     def embedded(self) -> bool:
@@ -102,17 +104,20 @@ class ForeignConnection:
 
     async def query(self, effect: Query, /) -> list[tuple[object, ...]]:
         while True:
-            settings = self._known_only(effect.settings)
+            pins = {} if effect.bare else await self._put_back()
+            settings = self._known_only({**pins, **effect.settings})
             try:
                 return await _ask(self._client, effect.sql, settings, used_parameters(effect.sql, effect.parameters))
             except StatementError as error:
-                self._learn(error, settings)
+                if not let_be(error, pins, effect.settings):
+                    self._learn(error, settings)
 
     async def command(self, effect: Command, /) -> None:
-        await self._try_out(effect)
+        await self._try_out(effect, bool(await self._put_back()))
         parameters = used_parameters(effect.sql, effect.parameters) or None
         while True:
-            settings = self._known_only(effect.settings)
+            pins = await self._put_back()
+            settings = self._known_only({**pins, **effect.settings})
             sent = {**settings, "database": effect.database} if effect.database is not None else settings
             try:
                 await _awaited(self._client.command(effect.sql, settings=sent or None, parameters=parameters))
@@ -121,7 +126,8 @@ class ForeignConnection:
                 if not isinstance(told, StatementError):
                     raise told from error
                 told.__cause__ = error
-                self._learn(told, settings)
+                if not let_be(told, pins, effect.settings):
+                    self._learn(told, settings)
             else:
                 return
 
@@ -131,10 +137,15 @@ class ForeignConnection:
     async def close(self) -> None:
         """The client was handed in: it stays open."""
 
-    async def _try_out(self, effect: Command) -> None:
+    async def _put_back(self) -> Settings:
+        if self._pins is None:
+            self._pins = put_back(changed_of(await run_async(learn(), self)))
+        return self._pins
+
+    async def _try_out(self, effect: Command, pinned: bool) -> None:
         """Refuse before anything is sent where settings would become part of the statement or the database be ignored."""
         named = type(self._client).__name__
-        if (effect.settings or effect.database is not None) and not self._settings_tried:
+        if (effect.settings or pinned or effect.database is not None) and not self._settings_tried:
             rows = await _ask(self._client, _OWN_TEXT, {"max_block_size": _TRIED_SIZE})
             if any(str(_TRIED_SIZE) in str(text) for text, _ in rows):
                 raise UsageError(f"{named} appends settings to the text of statements, which changes what CREATE TABLE means. {_INSTEAD}")

@@ -9,9 +9,10 @@ from typing import Protocol, TypeVar, cast
 from aaiclick.clients.answers import FORMAT, decode_rows
 from aaiclick.clients.connect import ConnectClient, Settings, SettingsFilter, bound, command_settings, failure, identity_of, in_session
 from aaiclick.clients.failures import UNKNOWN_DATABASE
+from aaiclick.clients.settings import changed_of, learn, let_be, put_back
 from aaiclick.clients.url import ServerUrl
 from aaiclick.errors import AaiclickError, ConnectionFailed, OutcomeUnknownError, StatementError
-from aaiclick.routine import Command, Query
+from aaiclick.routine import Command, Query, run
 
 T = TypeVar("T")
 # A mutation sends nothing while it runs; a dead peer is found by TCP keep-alive, not by this. Seconds.
@@ -20,11 +21,12 @@ _STATEMENT_TIMEOUT = 24 * 3600
 
 class HttpConnection:
     """A ``Connection`` over HTTP. Settings and ``Command.database`` travel in each request's URL, so that nothing on the
-    client changes; settings the server does not know are left out."""
+    client changes; settings the server does not know are left out. ``pins`` are what of its profile is put back, None until asked."""
 
-    def __init__(self, client: ConnectClient, *, owned: bool = False) -> None:
+    def __init__(self, client: ConnectClient, *, owned: bool = False, pins: Settings | None = None) -> None:
         self._client = client
         self._owned = owned
+        self._pins = pins
         self._filter = SettingsFilter(client)
         self._identity = identity_of(client)
 
@@ -43,6 +45,7 @@ class HttpConnection:
             effect.settings,
             lambda settings: self._client.raw_query(effect.sql, parameters, settings, FORMAT),
             reading=True,
+            bare=effect.bare,
         )
         try:
             return decode_rows(body)
@@ -62,23 +65,29 @@ class HttpConnection:
     def sibling(self) -> HttpConnection | None:
         """A second connection for work beside a long statement: the same client, without its session (None if it cannot be told)."""
         if not in_session(self._client):
-            return HttpConnection(self._client)
+            return HttpConnection(self._client, pins=self._pins)
         free = without_session(self._client)
-        return HttpConnection(free) if free is not None else None
+        return HttpConnection(free, pins=self._pins) if free is not None else None
 
     def close(self) -> None:
         if self._owned:
             self._owned = False
             self._client.close()
 
-    def _send(self, sql: str, settings: Mapping[str, str | int], call: Callable[[Settings], T], *, reading: bool) -> T:
+    def _put_back(self) -> Settings:
+        if self._pins is None:
+            self._pins = put_back(changed_of(run(learn(), self)))
+        return self._pins
+
+    def _send(self, sql: str, settings: Mapping[str, str | int], call: Callable[[Settings], T], *, reading: bool, bare: bool = False) -> T:
         while True:
-            sent = self._filter.request(settings, reading=reading)
+            pins = {} if bare else self._put_back()
+            sent = self._filter.request({**pins, **settings}, reading=reading)
             try:
                 return call(sent)
             except Exception as error:
                 told = failure(error, sql, self._client)
-                if not self._filter.learns_from(told, sent):
+                if not self._filter.learns_from(told, sent) and not let_be(told, pins, settings):
                     raise told from error
 
 

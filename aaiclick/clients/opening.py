@@ -14,6 +14,7 @@ from aaiclick.clients.engine import FLUSH, EngineSession, execute, open_session
 from aaiclick.clients.failures import UNKNOWN_DATABASE, http_failure
 from aaiclick.clients.fork import refuse_inherited_engine
 from aaiclick.clients.http import HttpConnection, open_server
+from aaiclick.clients.settings import only_kept
 from aaiclick.clients.statement import quote_name, set_clause
 from aaiclick.clients.url import MEMORY, EmbeddedUrl, ServerUrl, parse_url
 from aaiclick.errors import ConnectionFailed, StatementError, UsageError
@@ -44,7 +45,8 @@ def _open_embedded(url: EmbeddedUrl) -> EmbeddedConnection:
         session.close()
         raise
     identity = None if url.in_memory else f"chdb://{url.path}"
-    return EmbeddedConnection(SessionReader(session), url.path, owned=session, home=Home(url.database or "default", dict(url.settings)), identity=identity)
+    home = Home(url.database or "default", only_kept(dict(url.settings)))
+    return EmbeddedConnection(SessionReader(session), url.path, owned=session, home=home, identity=identity)
 
 
 def open_session_client(session: EngineSession) -> EmbeddedConnection:

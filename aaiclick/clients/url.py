@@ -7,7 +7,7 @@
     clickhouses://, https://     the same over TLS (port 8443)
     http://                      like clickhouse://
 
-A query string holds settings sent with every statement (``?max_threads=4``); ``database``, ``user``, ``password`` and
+A query string holds settings sent with every statement (``?max_threads=4``; those that change meanings are put back); ``database``, ``user``, ``password`` and
 ``secure`` are taken from it where the URL proper does not say them, and so are the options in ``DRIVER_OPTIONS``.
 """
 

@@ -25,13 +25,14 @@ def session(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator
     made.close()
 
 
-def test_settings_set_by_hand_hold_for_our_statements(session: Any) -> None:
-    session.query("SET flatten_nested = 0, max_block_size = 777, log_comment = 'it''s \\\\ mine'")
+def test_settings_set_by_hand_that_permit_or_cost_hold_for_our_statements(session: Any) -> None:
+    session.query("SET flatten_nested = 0, allow_suspicious_low_cardinality_types = 1, max_block_size = 777, log_comment = 'it''s \\\\ mine'")
     connection = open_connection(session)
-    connection.command(Command("CREATE TABLE t (n Nested(a UInt8)) ENGINE = MergeTree ORDER BY tuple()", settings={"max_threads": 1}))
+    columns = "n Nested(a UInt8), l LowCardinality(UInt8)"
+    connection.command(Command(f"CREATE TABLE t ({columns}) ENGINE = MergeTree ORDER BY tuple()", settings={"max_threads": 1}))
     asked = "SELECT toString(getSetting('max_block_size')), getSetting('log_comment')"
     assert connection.query(Query(asked, settings={"max_threads": 1})) == (("777", "it's \\ mine"),)
-    assert "Nested" in str(connection.query(Query("SELECT create_table_query FROM system.tables WHERE database = currentDatabase()")))
+    assert "`n.a` Array(UInt8)" in str(connection.query(Query("SELECT create_table_query FROM system.tables WHERE database = currentDatabase()")))
     beside = connection.sibling()
     assert beside is not None
     assert beside.query(Query(asked)) == (("777", "it's \\ mine"),)

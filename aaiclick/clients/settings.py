@@ -1,0 +1,213 @@
+"""Which settings of a session or profile hold for the statements of this library, and which are put back to the engine's defaults for them.
+
+A profile may change what a statement means: ``limit`` cuts answers off, ``apply_deleted_mask = 0`` copies rows that were deleted, a limit with
+``*_overflow_mode = 'break'`` ends a count half way, ``join_use_nulls`` gives a view other columns. So a statement of ours takes only what permits
+(``allow_*``, types and codecs that have to be turned on), what costs (memory, threads, bandwidth, priority), what waits and what logs.
+Every other setting that is changed, of a later release as well, is sent with the engine's own default, for the one statement: nothing is
+``SET`` on a session that was handed in. What a statement says itself, in its text or with its own settings, goes first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from aaiclick.clients.failures import unknown_setting
+from aaiclick.errors import OutcomeUnknownError, StatementError, UsageError
+from aaiclick.routine import Query, Routine, Rows
+
+CONSTRAINT, READONLY, UNKNOWN_IDENTIFIER = 452, 164, 47
+
+KEPT = re.compile(
+    r"(?:"
+    # what permits
+    r"allow_(?!experimental_(?:analyzer|parallel_reading_from_replicas|projection_optimization|query_cache|statistics_optimize)$"
+    r"|metadata_only_|lossy_|special_|key_condition_|statistics?_optimize|settings_after_|execute_|custom_error_|reorder_|push_|general_join_"
+    r"|prefetched_|asynchronous_|preliminary_|calculating_|\w+_independently$)\w+"
+    r"|enable_(?!extended_)\w+_(?:type|types|codec|index|table|functions)|enable_(?:lightweight|filesystem|blob|s3|hdfs)_\w+|enable_unique_key"
+    # what costs
+    r"|max_(?:memory_usage|bytes_before|bytes_ratio_before|network|local|remote|temporary|untracked|concurrent|download|backup)\w*"
+    r"|max_(?:threads|insert_threads|final_threads|threads_for_indexes|block_size|insert_block_size\w*|table_size_to_drop|partition_size_to_drop"
+    r"|partitions_per_insert_block)"
+    r"|min_insert_block_size_\w+|preferred_(?:block_size_bytes|max_column_in_block_size_bytes)|min_free_disk_\w+"
+    r"|memory_(?:overcommit|usage)\w*|reserve_memory|workload|priority|read_priority|os_thread\w*|use_(?:uncompressed_cache|page_cache\w*|concurrency_control)"
+    # what waits, and where data are
+    r"|(?:send|receive|tcp|connect|handshake|poll|queue|idle)_(?!logs)\w+|lock_acquire_timeout|http_(?:(?:connection|receive|send)_timeout|headers_progress_interval_ms)|cancel_http_\w+|distributed_ddl_\w+"
+    r"|database_(?:replicated|shared|atomic)_\w+|insert_quorum\w*|replication_wait\w*|(?:s3|azure|hdfs|filesystem|remote_fs|remote_filesystem|backup|cloud)_\w+"
+    r"|storage_file_read_method"
+    # what logs
+    r"|log_\w+|query_profiler_\w+|trace_profile\w*|memory_profiler_\w+|opentelemetry_\w+|metrics_perf\w*|send_logs_\w+|calculate_text_stack_trace"
+    # the session itself, and what the embedded engine begins with
+    r"|database|readonly|session_id|implicit_select|serialize_query_plan"
+    r")"
+)
+
+MEANING = frozenset(
+    """
+    additional_result_filter additional_table_filters aggregate_functions_null_for_empty allow_experimental_analyzer apply_deleted_mask
+    apply_mutations_on_fly apply_patch_parts cast_ipv4_ipv6_default_on_conversion_error cast_keep_nullable cast_string_to_date_time_mode
+    cast_string_to_dynamic_use_inference cast_string_to_variant_use_inference check_conversion_from_numbers_to_enum compatibility
+    data_type_default_nullable date_time_input_format date_time_output_format date_time_overflow_behavior decimal_check_overflow default_table_engine
+    dialect distinct_overflow_mode empty_result_for_aggregation_by_constant_keys_on_empty_set empty_result_for_aggregation_by_empty_set
+    enable_analyzer enable_extended_results_for_datetime_functions extremes final flatten_nested group_by_overflow_mode group_by_use_nulls
+    ignore_drop_queries_probability implicit_transaction insert_null_as_default join_any_take_last_row join_default_strictness join_overflow_mode
+    join_use_nulls limit max_parallel_replicas offset parallel_replica_offset parallel_replicas_count partial_result_on_first_cancel
+    prefer_column_name_to_alias prefer_warmed_unmerged_parts_seconds read_overflow_mode read_overflow_mode_leaf result_overflow_mode session_timezone
+    set_overflow_mode skip_unavailable_shards sort_overflow_mode timeout_overflow_mode timeout_overflow_mode_leaf transfer_overflow_mode
+    transform_null_in union_default_mode use_legacy_to_time use_query_cache
+    """.split()  # noqa: SIM905 - sixty lines otherwise
+)
+"""Settings that change rows, values or definitions without an error: where a constraint of the user forbids to put one back, nothing is done."""
+
+READABLE: Mapping[str, str | int] = {
+    "limit": 0,
+    "offset": 0,
+    "additional_table_filters": "{}",
+    "additional_result_filter": "",
+    "max_result_rows": 0,
+    "max_result_bytes": 0,
+    "max_rows_to_read": 0,
+    "max_bytes_to_read": 0,
+    "max_rows_to_read_leaf": 0,
+    "max_bytes_to_read_leaf": 0,
+    "max_execution_time": 0,
+    "use_query_cache": 0,
+    "implicit_transaction": 0,
+    "extremes": 0,
+}
+"""What the question for the changed settings itself needs in order to be answered."""
+
+PARSED: Mapping[str, str | int] = {
+    "dialect": "clickhouse",
+    "implicit_table_at_top_level": "",
+    "max_query_size": 262144,
+    "max_parser_depth": 1000,
+    "max_parser_backtracks": 1_000_000,
+    "max_ast_depth": 1000,
+    "max_ast_elements": 50_000,
+    "max_expanded_ast_elements": 500_000,
+    "max_subquery_depth": 100,
+    "max_columns_to_read": 0,
+    "page": 0,
+    "max_os_cpu_wait_time_ratio_to_throw": 0,
+}
+"""What has to be right before a statement is carried out at all. In the text the first ones come too late."""
+
+LISTED = "SELECT name, value, default, toUInt8(readonly) AS fixed FROM system.settings WHERE changed AND name != 'database'"
+"""Rows for ``changed_of``; put behind ``clause``."""
+
+
+def clause(without: Collection[str] = (), compatibility: bool = False, parsed: bool = False) -> str:
+    """``READABLE`` in the text, where every client takes it. ``compatibility``: it is set, so that hundreds of settings count as changed
+    which are not changed by themselves, and go back with it."""
+    given = {**READABLE, **({"compatibility": ""} if compatibility else {}), **(PARSED if parsed else {})}
+    listed = ", ".join(f"{name} = {value!r}" for name, value in given.items() if name not in without)
+    return f" SETTINGS {listed}" if listed else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A setting that a session or profile has changed; ``fixed``: this user may not change it."""
+
+    name: str
+    value: str
+    default: str
+    fixed: bool = False
+
+
+def changed_of(rows: Iterable[Iterable[object]]) -> tuple[Changed, ...]:
+    """The answer to ``WHICH``."""
+    return tuple(Changed(str(name), str(value), str(default), str(fixed) == "1") for name, value, default, fixed in (tuple(row) for row in rows))
+
+
+def kept(name: str) -> bool:
+    """True where the caller's value holds for our statements too."""
+    return KEPT.fullmatch(name) is not None
+
+
+def only_kept(settings: Mapping[str, str | int]) -> dict[str, str | int]:
+    """Those of a caller's settings that hold for our statements too."""
+    return {name: value for name, value in settings.items() if kept(name)}
+
+
+def put_back(changed: Iterable[Changed]) -> dict[str, str | int]:
+    """The settings to send with each statement: the pins. Raises ``UsageError`` where one that changes meanings may not be put back.
+
+    What the question for them had in its own text is always among them: its answer does not tell whether the profile has it.
+    """
+    pins: dict[str, str | int] = {}
+    for each in changed:
+        asked = each.name in READABLE or each.name in PARSED or each.name == "compatibility"
+        if kept(each.name) or (each.value == each.default and (each.fixed or not asked)):
+            continue
+        if not each.fixed:
+            pins[each.name] = each.default
+        elif each.name in MEANING:
+            raise cannot_be_put_back(each.name, each.value)
+    return pins
+
+
+def cannot_be_put_back(name: str, value: str = "") -> UsageError:
+    """The sentence for a setting that a constraint holds at a value that changes meanings."""
+    said = f"{name} = {value!r}" if value else f"setting {name}"
+    return UsageError(f"the profile of this user fixes {said}, which changes what statements mean: nothing was done. Give a user that may change {name}")
+
+
+def learn(sql: str = LISTED) -> Routine[Rows]:
+    """The answer to a question whose rows are those of ``LISTED``. Raises ``UsageError`` where it cannot be had under this profile."""
+    without: set[str] = set()
+    compatibility = parsed = False
+    while True:
+        try:
+            rows = yield Query(sql + clause(without, compatibility, parsed), settings=_only(PARSED, without) if parsed else {}, bare=True)
+        except OutcomeUnknownError:
+            raise
+        except StatementError as error:
+            name = unknown_setting(error) or forbidden(error, {*READABLE, *PARSED, "compatibility"} - without)
+            if name in MEANING:
+                raise cannot_be_put_back(name) from error
+            if error.code == UNKNOWN_IDENTIFIER:
+                return ()  # a server too old to tell its own defaults
+            if name is not None and name not in without:
+                without.add(name)
+            elif parsed or not error.code:
+                raise _unreadable(error) from error
+            else:
+                parsed = True
+        else:
+            if compatibility or not any(row[0] == "compatibility" and row[1] for row in rows):
+                return rows
+            compatibility = True
+
+
+def _only(settings: Mapping[str, str | int], without: Collection[str]) -> dict[str, str | int]:
+    return {name: value for name, value in settings.items() if name not in without}
+
+
+def _unreadable(error: StatementError) -> UsageError:
+    named = ", ".join(sorted(PARSED))
+    said = f"under the settings of the session or profile that was given, nothing can be read (the server said: {error.message})"
+    return UsageError(f"{said}: put back what it has set of {named}")
+
+
+_NAMED = re.compile(r"\b(?:modify|[Ss]etting) '?([a-z_0-9A-Z]+)'?")
+
+
+def forbidden(error: StatementError, pins: Collection[str]) -> str | None:
+    """The name of the setting that a constraint did not let us put back; None where the error is another one."""
+    if error.code not in (CONSTRAINT, READONLY):
+        return None
+    return next((name for name in _NAMED.findall(error.message) if name in pins), None)
+
+
+def let_be(error: Exception, pins: dict[str, str | int], own: Collection[str]) -> bool:
+    """True where a constraint refused a pin that does not matter: it is taken out of ``pins``, and the statement, of which nothing was
+    carried out, can be sent again. ``own`` are the statement's own settings. Raises ``UsageError`` for a setting that changes meanings."""
+    name = forbidden(error, pins.keys() - set(own)) if isinstance(error, StatementError) else None
+    if name is None:
+        return False
+    if name in MEANING:
+        raise cannot_be_put_back(name) from error
+    del pins[name]
+    return True
