@@ -1,12 +1,11 @@
 """Effects and the two drivers that carry them out.
 
-All logic that talks to a database is a *routine*: a generator that yields frozen effects and is sent their
-results. ``run`` and ``run_async`` are the only places where I/O happens, so sync and async cannot drift apart,
-every routine can be tested with a scripted connection, and a crash before or after the N-th effect can be
-simulated for every N.
+All logic that talks to a database is a *routine*: a generator that yields frozen effects and is sent their results. ``run`` and ``run_async`` are the
+only places where I/O happens, so sync and async cannot drift apart, every routine can be tested with a scripted connection, and a crash before or after
+the N-th effect can be simulated for every N.
 
-Two rules that the tests enforce: no ``yield`` inside ``finally`` (a killed generator could not finish it), and
-nothing below this module reads the clock or draws random numbers (``Clock`` and ``Nonce`` are effects).
+Two rules that the tests enforce: no ``yield`` inside ``finally`` (a killed generator could not finish it), and nothing below this module reads the clock
+or draws random numbers (``Clock`` and ``Nonce`` are effects).
 """
 
 from __future__ import annotations
@@ -17,12 +16,13 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Protocol, TypeAlias, TypeVar, cast
 
-from aaiclick.errors import LeaseLostError
+from aaiclick.errors import LeaseLostError, StatementError
 from aaiclick.events import Event
+from aaiclick.memory import smaller_blocks
 
 Scalar: TypeAlias = str | int | float | bool | None
 Row: TypeAlias = tuple[Scalar, ...]
@@ -31,8 +31,8 @@ Rows: TypeAlias = tuple[Row, ...]
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What a driver carries out on a second connection while a statement runs: ``step`` for the first time after ``first`` seconds, then
-    each time after as many seconds as it has answered with. LeaseLostError ends it; any other error is left to the next step."""
+    """What a driver carries out on a second connection while a statement runs: ``step`` for the first time after ``first`` seconds, then each time after
+    as many seconds as it has answered with. LeaseLostError ends it; any other error is left to the next step."""
 
     first: float
     step: Callable[[], Routine[float]]
@@ -40,7 +40,8 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A statement that answers with rows. Every selected column is a String, an integer, a Float64 or a Nullable of these.
+    """A statement that answers with rows. Every selected column is a String, an integer, a Float64 or a Nullable of these. Where the server has not the
+    memory, it is asked again in smaller blocks.
 
     ``long`` and ``beside`` as for ``Command``. ``bare``: with whatever the caller's session or profile has set (see
     ``clients/settings.py``), for a question whose answer is only believed where it says that all is well.
@@ -71,10 +72,8 @@ class Command:
 
 
 class Interruption(BaseException):
-    """Ctrl-C or a cancelled task, as a routine sees it: a few seconds are left to let go of what others wait for, then it is closed.
-
-    No ``except Exception`` catches it; a routine that does nothing about it ends as a killed one does.
-    """
+    """Ctrl-C or a cancelled task, as a routine sees it: a few seconds are left to let go of what others wait for, then it is closed. No ``except
+    Exception`` catches it; a routine that does nothing about it ends as a killed one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +90,8 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Nonce:
-    """Ask for a fresh random name part: answers with ``((12 lower-case hex digits,),)``.
-
-    ``signed``: under a lease the holder's nonce stands behind them, so that whoever finds the name knows whose it was.
-    """
+    """Ask for a fresh random name part: answers with ``((12 lower-case hex digits,),)``. ``signed``: under a lease the holder's nonce stands behind them,
+    so that whoever finds the name knows whose it was."""
 
     signed: bool = False
 
@@ -140,17 +137,14 @@ OnEvent: TypeAlias = Callable[[Event], object]
 
 
 class Connection(Protocol):
-    """What a sync client has to offer; errors are ``aaiclick.errors.StatementError`` or ``ConnectionFailed``."""
+    """What a sync client has to offer; errors are ``aaiclick.errors.StatementError`` or ``ConnectionFailed``. ``embedded``: an engine inside this
+    process; ``identity`` names the server or data directory, never with a password."""
 
     @property
-    def embedded(self) -> bool:
-        """True for an engine inside this process."""
-        ...
+    def embedded(self) -> bool: ...
 
     @property
-    def identity(self) -> str:
-        """Names the server or data directory, never with a password."""
-        ...
+    def identity(self) -> str: ...
 
     def query(self, effect: Query, /) -> Sequence[Sequence[object]]: ...
 
@@ -230,11 +224,27 @@ def run(routine: Routine[T], connection: Connection, on_event: OnEvent | None = 
         routine.close()
 
 
+def _asked(effect: Query, connection: Connection) -> Rows:
+    while True:
+        try:
+            return scalar_rows(connection.query(effect))
+        except StatementError as error:
+            effect = replace(effect, settings=smaller_blocks(effect.settings, error), bare=False)
+
+
+async def _asked_async(effect: Query, connection: AsyncConnection) -> Rows:
+    while True:
+        try:
+            return scalar_rows(await connection.query(effect))
+        except StatementError as error:
+            effect = replace(effect, settings=smaller_blocks(effect.settings, error), bare=False)
+
+
 def _carry_out(effect: Effect, connection: Connection, on_event: OnEvent | None) -> Rows:
     if isinstance(effect, Query | Command):
         with _Watch(connection, effect.beside):
             if isinstance(effect, Query):
-                return scalar_rows(connection.query(effect))
+                return _asked(effect, connection)
             connection.command(effect)
         return ()
     if isinstance(effect, Call):
@@ -315,7 +325,7 @@ async def run_async(routine: Routine[T], connection: AsyncConnection, on_event: 
 
 async def _carry_out_async(effect: Effect, connection: AsyncConnection, on_event: OnEvent | None) -> Rows:
     if isinstance(effect, Query):
-        return scalar_rows(await _watched(connection.query(effect), connection, effect.beside))
+        return await _watched(_asked_async(effect, connection), connection, effect.beside)
     if isinstance(effect, Command):
         await _watched(connection.command(effect), connection, effect.beside)
         return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aaiclick.apply.chunks import Chunk, inserts, sequences
 from aaiclick.apply.identity import Part, Physical, parts
@@ -12,7 +12,7 @@ from aaiclick.apply.names import staging_table
 from aaiclick.apply.options import Site
 from aaiclick.apply.projection import Projected
 from aaiclick.apply.staging import create_from, staging_form, write_filled
-from aaiclick.apply.statements import COPY, MEMORY_LIMIT, SMALL_BLOCKS, Sent, drop_table, merged
+from aaiclick.apply.statements import BLOCKS, COPY, MEMORY_LIMIT, Sent, drop_table, merged
 from aaiclick.apply.stock import Filled, sources
 from aaiclick.apply.verify import differing, mismatch, sums
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
@@ -25,10 +25,17 @@ class SourceChanged(ApplyError):  # noqa: N818 - reads as a sentence
     """Rows of the old table were deleted or changed while they were copied."""
 
 
+@dataclass(slots=True)
+class Sparing:
+    """How small the blocks of a copy are by now, an index of ``BLOCKS``: what one chunk has met, the next ones need not meet again."""
+
+    level: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A copy under way. ``source`` is the old storage under the name it has now; ``known`` are the mutations and patch parts it had at the
-    beginning; ``numbers`` counts staging tables; ``digest`` names the copy."""
+    beginning; ``numbers`` counts staging tables; ``digest`` names the copy; ``sparing`` is how it keeps to the memory it may have."""
 
     site: Site
     work: RebuildWork
@@ -38,6 +45,7 @@ class Job:
     numbers: Iterator[int]
     started: float
     digest: str = ""
+    sparing: Sparing = field(default_factory=Sparing)
 
     def staging(self) -> str:
         """The name of the next staging table."""
@@ -62,23 +70,22 @@ def fill_chunk(job: Job, chunk: Chunk) -> Routine[Filled]:
 
 def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
     """Fill a new staging table with a chunk and compare it; its name and rows. Raises VerificationError, SourceChanged."""
-    slow = False
     while True:
         staging = job.staging()
         yield from create_from(staging_form(job.work.form), job.site.database, staging, job.work.settings)
         try:
-            yield from _insert(job, chunk, staging, _settings(job, slow))
+            yield from _insert(job, chunk, staging, _settings(job))
             break
         except OutcomeUnknownError:
             raise
         except StatementError as error:
-            if error.code != MEMORY_LIMIT or slow:
+            if error.code != MEMORY_LIMIT or job.sparing.level + 1 == len(BLOCKS):
                 raise
         # Some blocks may be in already: a new staging table, never the same one again.
         yield from drop_table(job.site.database, staging)
-        slow = True
+        job.sparing.level += 1
     try:
-        return staging, (yield from _compare(job, chunk, staging, slow))
+        return staging, (yield from _compare(job, chunk, staging))
     except SourceChanged:
         yield from drop_table(job.site.database, staging)
         raise
@@ -97,11 +104,11 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
         yield Command(sql, settings=merged(settings, size), long=True)
 
 
-def _compare(job: Job, chunk: Chunk, staging: str, slow: bool) -> Routine[int]:
+def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
     """Rows in staging, once both sides were found equal."""
     source, target = qualified(job.site.database, job.source.name), qualified(job.site.database, staging)
     checked = [column for column in job.columns if column.checked] if job.site.options.verify else []
-    threads: Sent = {"max_threads": 1} if slow else {}
+    threads: Sent = {"max_threads": 1} if job.sparing.level else {}
     where = condition(job, chunk.parts)
     size: Sent = {"max_query_size": 2 * (len(where) + sum(len(column.read) for column in job.columns)) + 262144}
     settings = merged(dict(job.work.settings), threads, size)
@@ -142,7 +149,7 @@ def condition(job: Job, selected: Sequence[Part]) -> str:
     return f"_partition_id IN ({partitions}) AND _part IN ({names}){where}"
 
 
-def _settings(job: Job, slow: bool) -> Sent:
+def _settings(job: Job) -> Sent:
     settings = merged(COPY, dict(job.work.settings))
     materialized = {column.name for column in job.work.form.columns if column.kind == "MATERIALIZED"}
     if any(column.target in materialized for column in job.columns):
@@ -151,4 +158,4 @@ def _settings(job: Job, slow: bool) -> Sent:
         settings.update({"max_threads": job.site.options.copy_threads, "max_insert_threads": job.site.options.copy_threads})
     if job.work.ordered:
         settings.update({"max_threads": 1, "max_insert_threads": 1})
-    return merged(settings, SMALL_BLOCKS) if slow else settings
+    return merged(settings, BLOCKS[job.sparing.level])

@@ -8,7 +8,7 @@ makes its chunk begin again. The mark names a staging table only when it is comp
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from aaiclick.apply.chunks import Chunk, cut, highest
@@ -19,10 +19,10 @@ from aaiclick.apply.mutations import now
 from aaiclick.apply.options import ApplyOptions
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.staging import create_from, move_all, staging_form
-from aaiclick.apply.statements import COPY, READ, Sent, ask, drop_table, merged
+from aaiclick.apply.statements import BLOCKS, COPY, MEMORY_LIMIT, READ, Sent, ask, drop_table, merged
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
-from aaiclick.errors import ApplyError
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, Progress
 from aaiclick.plan.work import Fill
 from aaiclick.routine import Command, Emit, Query, Routine, number, text
@@ -40,7 +40,7 @@ def fill_up(database: str, mark: FeedMark, fill: Fill, source: Physical, options
     form = yield from _form(database, fill.target)
     # A restart forgets SYSTEM STOP MERGES, and a fence that was lifted let settings only speak: both again.
     yield from hold(source)
-    started, rows, restarts = (yield from now()), 0, 0
+    started, rows, restarts, level = (yield from now()), 0, 0, 0
     for turn in itertools.count():
         mark = yield from _moved(database, mark, fill)
         present = yield from parts(source)
@@ -53,7 +53,16 @@ def fill_up(database: str, mark: FeedMark, fill: Fill, source: Physical, options
         chunk = cut(due, rows=options.chunk_rows, size=options.chunk_bytes, ordered=True)[0]
         staging = stage_name(mark.nonce, turn, mark.work.view)
         yield from create_from(staging_form(form), database, staging, ())
-        yield from _insert(database, fill, chunk, staging)
+        try:
+            yield from _insert(database, fill, chunk, staging, BLOCKS[level])
+        except OutcomeUnknownError:
+            raise
+        except StatementError as error:
+            if error.code != MEMORY_LIMIT or level + 1 == len(BLOCKS):
+                raise
+            # Some blocks may be in already: the next turn drops this staging table and fills another one.
+            level += 1
+            continue
         found = yield from _readable(database, fill, chunk)
         # Asked last: parts that are still there now were there all the time.
         if not (yield from _still_there(source, chunk)):
@@ -113,11 +122,11 @@ def _own_table(database: str, view: str) -> Routine[str]:
     return text(rows[0][0])
 
 
-def _insert(database: str, fill: Fill, chunk: Chunk, staging: str) -> Routine[None]:
+def _insert(database: str, fill: Fill, chunk: Chunk, staging: str, blocks: Mapping[str, str | int]) -> Routine[None]:
     names = ", ".join(quote_name(name) for name, _ in fill.columns)
     sql = f"INSERT INTO {qualified(database, staging)} ({names}) {_question(database, fill, chunk, names)}"
     size: Sent = {"max_query_size": 2 * len(sql) + 262144, "max_bytes_before_external_group_by": EXTERNAL_BYTES}
-    yield Command(sql, settings=merged(COPY, size), database=database, long=True)
+    yield Command(sql, settings=merged(COPY, size, blocks), database=database, long=True)
 
 
 def _question(database: str, fill: Fill, chunk: Chunk, names: str) -> str:

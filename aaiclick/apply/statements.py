@@ -67,13 +67,25 @@ cores, partitions of five million rows) and the same CPU time, but 1.6 times as 
 size cost half as much CPU time again, because filled staging tables then merge their more numerous parts beside the copy; so did INSERTs
 of at most 1.25 million rows each, which leave more parts, too."""
 
-SMALL_BLOCKS: Mapping[str, str | int] = {
-    "max_insert_threads": 1,
-    "max_threads": 1,
-    "min_insert_block_size_rows": 100_000,
-    "min_insert_block_size_bytes": 32 << 20,
-}
-"""The slow copy that needs about 100 MB, after one that met the memory limit."""
+BLOCKS: tuple[Mapping[str, str | int], ...] = (
+    {},
+    *(
+        {
+            "max_insert_threads": 1,
+            "max_threads": 1,
+            "max_block_size": rows,
+            "preferred_block_size_bytes": size >> 5,
+            "min_insert_block_size_rows": 100_000,
+            "min_insert_block_size_bytes": size,
+            "max_bytes_before_external_group_by": size,
+            "parts_to_delay_insert": 0,
+            "parts_to_throw_insert": 1_000_000,
+        }
+        for rows, size in ((8192, 32 << 20), (64, 8 << 20), (8, 2 << 20), (1, 1 << 20))
+    ),
+)
+"""How an INSERT SELECT is sent again after one that met the memory limit: with one thread, and smaller and smaller blocks. 300 rows of 640 KB
+need 100 MB in blocks of 8 rows (150 MB of 64, where the parts of the source are compact), rows of ordinary size 100 MB in those of 8192."""
 
 
 def merged(*settings: Mapping[str, str | int]) -> Sent:

@@ -1,0 +1,19 @@
+"""What a question that met the memory limit is asked with again: one thread, and smaller and smaller blocks, because rows may be fat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aaiclick.errors import StatementError
+
+MEMORY_LIMIT = 241
+_ROWS = (8192, 64, 8, 1)
+
+
+def smaller_blocks(settings: Mapping[str, str | int], error: StatementError) -> dict[str, str | int]:
+    """Settings for the next attempt. Raises the error where it is another one, or the blocks were the smallest."""
+    asked = settings.get("max_block_size")
+    left = [rows for rows in _ROWS if asked not in _ROWS or rows < int(asked)]
+    if error.code != MEMORY_LIMIT or not left:
+        raise error
+    return {**settings, "max_threads": 1, "max_block_size": left[0], "preferred_block_size_bytes": left[0] << 8}
