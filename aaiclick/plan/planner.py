@@ -93,7 +93,7 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
         ordered = sorted(found, key=lambda step: step.optional)
         required = [step for step in ordered if not step.optional]
-        optional = yield from guard_drops([step for step in ordered if step.optional], catalog.database, {step.object for step in replaced})
+        optional = yield from guard_drops([step for step in ordered if step.optional], catalog, {step.object for step in replaced})
         moved = {live.name: name for name, live in tables.items() if live.name != name}
         followed = frozenset(step.object for step in replaced) | (hints.replaced - kept - frozenset(queries))
         around = yield from plan_around(catalog, Changed(targets, moved, queries, followed), (*required, *replaced))

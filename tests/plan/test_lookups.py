@@ -67,7 +67,7 @@ def test_a_dictionary_of_another_database_is_seen(aaiclick_client: Client) -> No
     other = fresh_name()
     setup(aaiclick_client, f"CREATE DATABASE {other}", LOOKUP.replace("DICTIONARY look", f"DICTIONARY {other}.look"))
     try:
-        with pytest.raises(BlockedError, match=f"{other}.look: it would give other values: a is UInt8 in it, and will be UInt64"):
+        with pytest.raises(BlockedError, match=f"{other}.look: the dictionary would give other values: a is UInt8 in it, and will be UInt64"):
             migrate(aaiclick_client, schema(table(Column("a", "UInt64"))))
         assert migrate(aaiclick_client, schema(table(order="a"))) == [("t", "rebuild")]
         assert looked_up(aaiclick_client, where=other) == 10
@@ -109,3 +109,32 @@ def test_a_target_under_another_name_is_seen(aaiclick_client: Client, wanted: Ta
     migrate(aaiclick_client, schema(wanted, source, MaterializedView("m", to=wanted.name, query=f"SELECT k, a AS {column} FROM s")))
     aaiclick_client.command("INSERT INTO s VALUES (2, 20)")
     assert aaiclick_client.query(f"SELECT {column} FROM {wanted.name} WHERE k = 2").result_rows == [(20,)]
+
+
+@pytest.mark.parametrize(
+    ("noun", "sql"),
+    [
+        ("Buffer", "CREATE TABLE front (k UInt64, a UInt8) ENGINE = Buffer('{db}', 't', 1, 10, 100, 10000, 1000000, 10000000, 100000000)"),
+        ("Buffer", "CREATE TABLE front (k UInt64, a UInt8) ENGINE = Buffer('', 't', 1, 10, 100, 10000, 1000000, 10000000, 100000000)"),
+        ("Merge", "CREATE TABLE front (k UInt64, a UInt8) ENGINE = Merge('{db}', '^t$')"),
+        ("Merge", "CREATE TABLE front (k UInt64, a UInt8) ENGINE = Merge(REGEXP('^{db}'), '^t')"),
+    ],
+)
+def test_a_table_in_front_that_would_cut_values_off_is_named(aaiclick_client: Client, noun: str, sql: str) -> None:
+    setup(aaiclick_client, sql)
+    with pytest.raises(BlockedError, match=f"front: the {noun} table would give other values: a is UInt8 in it, and will be UInt64"):
+        migrate(aaiclick_client, schema(table(Column("a", "UInt64"))))
+    aaiclick_client.command("DROP TABLE front")
+    aaiclick_client.command(sql.replace("{db}", database(aaiclick_client)).replace("a UInt8", "a Int64"))
+    migrate(aaiclick_client, schema(table(Column("a", "UInt32"))))
+    aaiclick_client.command("INSERT INTO t VALUES (2, 4294967295)")
+    assert aaiclick_client.query("SELECT max(a) FROM front").result_rows == [(4294967295,)]
+
+
+def test_a_table_in_front_of_several(aaiclick_client: Client) -> None:
+    setup(
+        aaiclick_client, "CREATE TABLE t2 AS t", "CREATE TABLE front (k UInt64, a UInt32) ENGINE = Merge('{db}', '^t')", "CREATE VIEW v AS SELECT * FROM front"
+    )
+    assert migrate(aaiclick_client, schema(table(Column("a", "UInt32")), table(Column("a", "UInt32"), name="t2"))) == [("t", "mutate"), ("t2", "mutate")]
+    with pytest.raises(BlockedError, match="front: the Merge table"):
+        migrate(aaiclick_client, schema(table(Column("a", "UInt32")), table(Column("a", "UInt64"), name="t2")))

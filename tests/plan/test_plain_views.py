@@ -176,3 +176,26 @@ def test_a_column_goes_in_the_same_run_in_which_the_views_no_longer_read_it(aaic
     assert steps == [("v", "replace"), ("m", "replace"), ("t", "mutate")]
     aaiclick_client.command("INSERT INTO t VALUES (2, 20)")
     assert rows(aaiclick_client, "SELECT z, k FROM g") == [("none", 2)]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_view_of_everything_goes_on_without_a_dropped_column(aaiclick_client: Client, declared: bool) -> None:
+    setup(aaiclick_client, "ALTER TABLE t ADD COLUMN y String, ADD COLUMN z String", "CREATE VIEW v AS SELECT * FROM t", "CREATE VIEW w AS SELECT * FROM v")
+    views = [View("v", query="SELECT * FROM t"), View("w", query="SELECT * FROM v")] if declared else []
+    wanted = schema(table("UInt8"), *views)
+    policy = Policy.lossless()
+    ensure_schema(aaiclick_client, wanted, policy=policy)
+    assert rows(aaiclick_client, "SELECT * FROM w") == [(1, 10, "", "")]
+    report = ensure_schema(aaiclick_client, wanted, policy=policy.allow("drop-column t.z"))
+    assert [step.object for step in report.steps] == ["t", "v", "w"]
+    assert rows(aaiclick_client, "SELECT * FROM w") == [(1, 10, "")]
+    assert not plan_schema(aaiclick_client, wanted).required
+    ensure_schema(aaiclick_client, wanted, policy=policy.allow("drop-column t.y"))
+    assert rows(aaiclick_client, "SELECT * FROM w") == [(1, 10)]
+    assert plan_schema(aaiclick_client, wanted).steps == ()
+
+
+def test_a_list_of_a_views_own_that_names_a_dropped_column(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, "ALTER TABLE t ADD COLUMN z String", "CREATE VIEW v (k UInt32, a UInt8, z String) AS SELECT * FROM t")
+    with pytest.raises(BlockedError, match="the view v names z in a list of its own"):
+        migrate(aaiclick_client, schema(table("UInt8")), "drop-column t.z")

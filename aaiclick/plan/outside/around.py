@@ -9,6 +9,7 @@ from aaiclick.catalog.forms import Catalog, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.normal import normal
 from aaiclick.plan.model import Step
 from aaiclick.plan.outside.fitting import fits
+from aaiclick.plan.outside.fronts import read_fronts
 from aaiclick.plan.outside.lookups import lookup_steps, read_lookups
 from aaiclick.plan.outside.materialized import materialized_steps
 from aaiclick.plan.outside.plain import broken_step, plain_steps
@@ -49,7 +50,8 @@ def plan_around(catalog: Catalog, changed: Changed, steps: Sequence[Step]) -> Ro
         return Around()
     readers = yield from read_readers(catalog.database, None if tables else changed.queries)
     if tables:
-        readers = (*readers, *(yield from read_lookups(catalog.database, tuple(tables))))
+        lookups = yield from read_lookups(catalog.database, tuple(tables))
+        readers = (*readers, *lookups, *(yield from read_fronts(catalog.database, tables, tables)))
     after = After(catalog, tables, {name: query for name, query in changed.queries.items() if query}, frozenset(changed.queries))
     chosen = affected(readers, after)
     before: list[Step] = []
@@ -117,7 +119,7 @@ def _steps(
     outcome: Outcome, catalog: Catalog, tables: Mapping[str, TableForm | None], changed: Changed, steps: Sequence[Step]
 ) -> Routine[tuple[tuple[Step, ...], tuple[Step, ...]]]:
     reader = outcome.reader
-    if reader.noun == "dictionary":
+    if not reader.view:
         return lookup_steps(outcome, catalog.database), ()
     if outcome.refusal:
         said = any(reader.name in step.blocked for step in steps)

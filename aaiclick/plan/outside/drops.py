@@ -9,24 +9,65 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.tokens import TokenError, Tokens, unquote
+from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.outside.lookups import read_lookups
-from aaiclick.plan.outside.readers import Reader, read_readers, spans
+from aaiclick.plan.outside.plain import called
+from aaiclick.plan.outside.readers import Reader, made_anew, read_readers, spans
+from aaiclick.plan.outside.world import After, affected, outcomes
+from aaiclick.plan.work import ReplaceWork
 from aaiclick.routine import Routine
 
 _DROP = ":drop-column:"
 
 
-def guard_drops(steps: Sequence[Step], database: str, replaced: Collection[str]) -> Routine[list[Step]]:
-    """The optional steps, those blocked that would break something. ``replaced``: what the plan gives another definition before."""
+def guard_drops(steps: Sequence[Step], catalog: Catalog, replaced: Collection[str]) -> Routine[list[Step]]:
+    """The optional steps, those blocked that would break something; behind them what makes views anew that show such a column with all others.
+    ``replaced``: what the plan gives another definition before."""
+    database = catalog.database
     tables = tuple(sorted({step.object for step in steps if _DROP in step.id and not step.blocked}))
     if not tables:
         return list(steps)
-    views = yield from read_readers(database, materialized=True)
+    readers = yield from read_readers(database)
     lookups = yield from read_lookups(database, tables)
-    others = [reader for reader in (*views, *lookups) if not (reader.database == database and reader.name in replaced)]
-    return [_guarded(step, others, database) for step in steps]
+    others = [reader for reader in (*readers, *lookups) if not (reader.database == database and reader.name in replaced)]
+    found: list[Step] = []
+    for step in steps:
+        guarded = _guarded(step, others, database)
+        again = (yield from _shown(guarded, others, catalog)) if _DROP in step.id and not guarded.blocked else ()
+        found += [next((each for each in again if each.blocked), guarded), *(each for each in again if not each.blocked)]
+    return found
+
+
+def _shown(step: Step, readers: Sequence[Reader], catalog: Catalog) -> Routine[tuple[Step, ...]]:
+    """``SELECT *`` goes on without the column, but a view names it in its list. Its step, or the drop's own with the reason against it."""
+    table, _, column = step.id.partition(_DROP)
+    live = catalog.get(table)
+    if live is None or not isinstance(live.form, TableForm):
+        return ()
+    form = live.form
+    after = After(catalog, {table: replace(form, columns=tuple(each for each in form.columns if each.name != column))})
+    chosen = affected([reader for reader in readers if reader.noun == "view"], after)
+    if not any(each.name == column for reader in chosen for each in reader.columns):
+        return ()
+    found: list[Step] = []
+    for outcome in (yield from outcomes(chosen, after)):
+        reader = outcome.reader
+        left = {each.name for each in outcome.fresh}
+        gone = [each.name for each in reader.columns if each.name not in left]
+        if outcome.refusal:
+            return (replace(step, blocked=f"the {reader.noun} {called(reader, catalog.database)} would fail ({outcome.refusal.splitlines()[0]})"),)
+        if not outcome.fresh or not gone:
+            continue
+        if any(outcome.now.get(each.name) != each.type for each in reader.columns):
+            return (replace(step, blocked=f"the {reader.noun} {called(reader, catalog.database)} names {', '.join(gone)} in a list of its own"),)
+        sql, name = made_anew(reader, None), called(reader, catalog.database)
+        hazards = tuple(Hazard("old-code-breaks", f"{name} no longer shows {', '.join(gone)}", hazard.allow) for hazard in step.hazards if hazard.allow)
+        words = f"{reader.noun} as its query gives it: column {', '.join(gone)} is gone"
+        found.append(Step(f"{name}:without:{table}.{column}", name, words, "replace", [sql], ReplaceWork((sql,)), hazards, optional=True))
+    return tuple(found)
 
 
 def _guarded(step: Step, readers: Sequence[Reader], database: str) -> Step:

@@ -73,14 +73,18 @@ def _source(clause: str) -> Mapping[str, str]:
 def lookup_steps(outcome: Outcome, database: str) -> tuple[Step, ...]:
     """A dictionary that nobody changes with its table stands in the way of what would break it, or cut its values off."""
     reader = outcome.reader
+    if outcome.refusal and reader.noun != "dictionary":
+        why = f"the {reader.noun} would stand in front of nothing ({outcome.refusal.splitlines()[0]}). Change or drop it first"
+        return (blocked_step(reader, database, why),)
     if outcome.refusal:
         why = f"it could not be loaded any more ({outcome.refusal.splitlines()[0]}). Declare it over what the table will be, or change or drop it first"
         return (blocked_step(reader, database, why),)
-    found = [(name, kept, fresh) for name, kept, fresh in outcome.pinned if not _null_alone(kept, fresh)]
+    lookup = reader.noun == "dictionary"
+    found = [(name, kept, fresh) for name, kept, fresh in outcome.pinned if not (lookup and _null_alone(kept, fresh))]
     if not found:
         return ()
     why = "; ".join(f"{name} is {kept} in it, and will be {fresh} in the table" for name, kept, fresh in found)
-    return (blocked_step(reader, database, f"it would give other values: {why}. Declare it with the new types, or change it first"),)
+    return (blocked_step(reader, database, f"the {reader.noun} would give other values: {why}. Declare it with the new types, or change it first"),)
 
 
 def _null_alone(kept: str, fresh: str) -> bool:

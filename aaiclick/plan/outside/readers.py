@@ -40,6 +40,11 @@ class Reader:
         return self.database, self.name
 
     @property
+    def view(self) -> bool:
+        """True where its columns follow its query: dictionaries and tables in front of others have their own."""
+        return self.noun in ("view", "materialized view")
+
+    @property
     def target(self) -> Place | None:
         """The table that a materialized view writes into, where it is none of its own."""
         if self.form is None or not self.form.to:
@@ -48,9 +53,8 @@ class Reader:
         return database or self.database, name
 
 
-def read_readers(database: str, names: Collection[str] | None = None, materialized: bool = False) -> Routine[tuple[Reader, ...]]:
-    """Every view of the server (``materialized``: of that kind), or only those of ``database`` with one of the names."""
-    engines = "('MaterializedView')" if materialized else "('View', 'MaterializedView')"
+def read_readers(database: str, names: Collection[str] | None = None) -> Routine[tuple[Reader, ...]]:
+    """Every view of the server, or only those of ``database`` with one of the names."""
     where = f"database NOT IN {_NOT_OURS} AND NOT startsWith(database, {{prefix:String}})"
     parameters: dict[str, str | int] = {"prefix": PREFIX}
     if names is not None:
@@ -58,7 +62,7 @@ def read_readers(database: str, names: Collection[str] | None = None, materializ
         parameters = {"database": database, "names": ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))}
     rows = yield Query(
         "SELECT database, name, engine, create_table_query, as_select, toString(uuid) FROM system.tables"
-        f" WHERE engine IN {engines} AND {where} ORDER BY database, name",
+        f" WHERE engine IN ('View', 'MaterializedView') AND {where} ORDER BY database, name",
         parameters,
     )
     return tuple(_reader(*(text(value) for value in row)) for row in rows)
@@ -89,13 +93,14 @@ def _stored(definition: str) -> tuple[ColumnForm, ...]:
         return ()
 
 
-def made_anew(reader: Reader, columns: Collection[ColumnForm]) -> str:
-    """The statement that makes a plain view anew from its own text, with these columns: everything else about it stays."""
+def made_anew(reader: Reader, columns: Collection[ColumnForm] | None) -> str:
+    """The statement that makes a plain view anew from its own text, with these columns (None: those that its query yields when it is made):
+    everything else about it stays."""
     tokens = Tokens(reader.text)
     start = _list_at(tokens)
     behind = reader.text[tokens.items[tokens.match[start]].end :]
-    listed = ", ".join(column_form_sql(column) for column in columns)
-    return f"CREATE OR REPLACE VIEW {qualified(reader.database, reader.name)} ({listed}){behind}"
+    listed = f" ({', '.join(column_form_sql(column) for column in columns)})" if columns is not None else ""
+    return f"CREATE OR REPLACE VIEW {qualified(reader.database, reader.name)}{listed}{behind}"
 
 
 def spans(query: str, places: Collection[Place]) -> list[tuple[int, int, Place]]:

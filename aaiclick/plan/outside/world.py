@@ -57,21 +57,18 @@ def affected(readers: Sequence[Reader], after: After) -> list[Reader]:
     """The views that read what changes, also through each other, and those that always count; what one reads comes before it."""
     database = after.catalog.database
     touched: set[Place] = {(database, name) for name in after.tables}
-    chosen: dict[Place, Reader] = {reader.place: reader for reader in readers if reader.database == database and reader.name in after.always}
+    chosen = [reader for reader in readers if reader.database == database and reader.name in after.always]
     while True:
-        known = {*touched, *chosen}
-        more = {
-            reader.place: reader
-            for reader in readers
-            if reader.place not in chosen and (reader.target in touched or spans(reader.query, known - {reader.place}))
-        }
+        known = {*touched, *(reader.place for reader in chosen)}
+        rest = [reader for reader in readers if reader not in chosen]
+        more = [reader for reader in rest if reader.target in touched or spans(reader.query, known - {reader.place})]
         if not more:
             break
-        chosen.update(more)
+        chosen += more
     ordered: list[Reader] = []
-    waiting = [chosen[place] for place in sorted(chosen)]
+    waiting = sorted(chosen, key=lambda reader: (reader.place, reader.query))
     while waiting:
-        left = {reader.place for reader in waiting}
+        left = {reader.place for reader in waiting if reader.view}
         ready = [reader for reader in waiting if not spans(reader.query, left - {reader.place})] or waiting[:1]
         ordered += ready
         waiting = [reader for reader in waiting if reader not in ready]
@@ -116,7 +113,8 @@ def _outcome(scratch: Scratch, reader: Reader, after: After, moved: dict[Place, 
     form = (yield from read_forms(scratch, [name])).get(name)
     fresh = form.columns if isinstance(form, ViewForm) else ()
     declared = own and reader.name in after.always
-    if reader.noun == "dictionary":
+    if not reader.view:
+        yield Command(f"DROP VIEW {scratch.sql_name(name)}")
         return Outcome(reader, fresh, now or {}, reader.columns)
     columns = fresh if declared or reader.form is not None else _columns(reader.columns, fresh, now or {})
     if columns != fresh and columns:
