@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aaiclick.catalog.canonical_views import canonical_views
 from aaiclick.catalog.clauses import split_create
-from aaiclick.catalog.forms import Catalog, ColumnForm, Form, TableForm, UnsupportedForm
-from aaiclick.catalog.instantiate import conceal, formatted, instantiable, make, masked, read_forms, sentence
+from aaiclick.catalog.forms import Catalog, ColumnForm, Form, LiveObject, TableForm, UnsupportedForm
+from aaiclick.catalog.instantiate import conceal, formatted, instantiable, load, make, masked, read_forms, sentence
 from aaiclick.catalog.render import form_sql, local_family, scratch_unfit
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.tokens import split_top, unquote
@@ -19,17 +19,21 @@ from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.quoting import quote_string
 from aaiclick.specs.tables import Table
 
-__all__ = ["canonical_forms", "canonical_tables", "canonical_views", "clone"]
+__all__ = ["canonical_forms", "canonical_tables", "canonical_views", "clone", "stand"]
 Problem = tuple[str, str]
 _ANY = "any"
 
 
-def canonical_tables(scratch: Scratch, tables: Sequence[Table], catalog: Catalog | None = None) -> Routine[dict[str, TableForm]]:
+def canonical_tables(
+    scratch: Scratch, tables: Sequence[Table], catalog: Catalog | None = None, live: Mapping[str, LiveObject] | None = None
+) -> Routine[dict[str, TableForm]]:
     """The form of each declared table, by name: all CREATEs, then one SELECT. Tables that differ in their names only are made once.
 
     - Replicated engines are made as their local family; the form names the declared engine again.
     - Engines that reach outside (Kafka, S3, Distributed, Buffer ...) are never made: the engine formats their definition, and a plain
       table with the same columns gives their types. With a ``catalog``, secrets that the live table hides are hidden here too.
+    - A declaration of a ``live`` table (by the declaration's name) that this server would not create either is loaded as the server loads
+      that one: an older release made it, and it can stay.
 
     Raises ``SpecError`` with the engine's sentence for the first table that it refuses; the others are mentioned.
     """
@@ -45,7 +49,10 @@ def canonical_tables(scratch: Scratch, tables: Sequence[Table], catalog: Catalog
             if first != table.name:
                 alike[table.name] = first
                 continue
-            error = yield from make(scratch, create_table_sql(local, scratch.database, scratch.name(table.name)))
+            sql = create_table_sql(local, scratch.database, scratch.name(table.name))
+            error = yield from make(scratch, sql)
+            if error is not None and (yield from _outlived(scratch, table, (live or {}).get(table.name))):
+                error = error if (yield from load(scratch, sql)) is not None else None
         else:
             plain = Table(table.name, table.columns, engine=MergeTree(order_by=[]))
             error = yield from make(scratch, create_table_sql(plain, scratch.database, scratch.name(table.name)))
@@ -68,13 +75,20 @@ def clone(scratch: Scratch, form: TableForm, name: str) -> Routine[str]:
 
     Raises ``UnsupportedObjectError`` for an engine that reaches outside, and ``StatementError`` where the engine refuses the form.
     """
+    return (yield from stand(scratch, form, name))[0]
+
+
+def stand(scratch: Scratch, form: TableForm, name: str) -> Routine[tuple[str, str]]:
+    """``clone``, and why the engine does not create such a table any more where it only loads it; '' where it creates it."""
     local = local_family(form)
     if not instantiable(local.engine, local.arguments):
         raise UnsupportedObjectError(form.name, f"an empty copy of a {form.engine} table would not keep to itself")
     error = yield from make(scratch, form_sql(local, scratch.database, scratch.name(name)), replay=True)
-    if error is not None:
+    if error is None:
+        return scratch.name(name), ""
+    if not local.merge_tree or (yield from load(scratch, form_sql(local, scratch.database, scratch.name(name)))) is not None:
         raise error
-    return scratch.name(name)
+    return scratch.name(name), sentence(scratch, error)
 
 
 def canonical_forms(scratch: Scratch, forms: Sequence[TableForm], suffix: str = "~live") -> Routine[dict[str, Form]]:
@@ -101,6 +115,17 @@ def canonical_forms(scratch: Scratch, forms: Sequence[TableForm], suffix: str = 
                 read, name=form.name, engine=form.engine, arguments=_kept_arguments(form, read), settings=(*read.settings, *kept)
             )
     return found
+
+
+def _outlived(scratch: Scratch, table: Table, live: LiveObject | None) -> Routine[bool]:
+    """Whether the live table is one that this server loads but would not create. A Nested is not taken apart when a table is loaded."""
+    if live is None or not isinstance(live.form, TableForm) or any(column.type.lstrip().lower().startswith("nested") for column in table.columns):
+        return False
+    try:
+        _, refusal = yield from stand(scratch, live.form, f"{table.name}~outlived")
+    except (StatementError, UnsupportedObjectError):
+        return False
+    return bool(refusal)
 
 
 def _kept_arguments(form: TableForm, read: TableForm) -> str:

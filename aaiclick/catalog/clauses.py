@@ -14,6 +14,7 @@ from aaiclick.catalog.cursor import ClauseError, Cursor
 from aaiclick.catalog.dictionary_clauses import read_dictionary
 from aaiclick.catalog.engine_clauses import read_engine, table_form
 from aaiclick.catalog.forms import DictionaryForm, Form, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.old_syntax import modern
 from aaiclick.catalog.render import statement
 from aaiclick.catalog.tokens import TokenError, Tokens, signature
 from aaiclick.catalog.view_clauses import read_view
@@ -93,7 +94,7 @@ def _table(cursor: Cursor, name: str) -> TableForm:
     comment = cursor.string() if cursor.accept("COMMENT") else ""
     if not cursor.done:
         raise cursor.error("a clause that is not known")
-    return dataclasses.replace(
+    form = dataclasses.replace(
         table_form(name, clauses),
         columns=tuple(elements.columns),
         indexes=tuple(elements.indexes),
@@ -101,6 +102,7 @@ def _table(cursor: Cursor, name: str) -> TableForm:
         constraints=tuple(elements.constraints),
         comment=comment,
     )
+    return modern(form)
 
 
 def _rejoins(form: TableForm | ViewForm | DictionaryForm, text: str, database: str) -> bool:

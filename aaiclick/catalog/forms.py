@@ -64,7 +64,8 @@ class ConstraintForm:
 class TableForm:
     """A table of any engine. ``arguments`` is what stands between the engine's parentheses.
 
-    Keys and TTL are the engine's text without the words ORDER BY, TTL and so on. ``settings`` keeps the engine's order.
+    Keys and TTL are the engine's text without the words ORDER BY, TTL and so on. ``settings`` keeps the engine's order. ``old_syntax``: the
+    engine's parentheses of a table without ORDER BY, whose keys are in them.
     """
 
     name: str
@@ -82,6 +83,7 @@ class TableForm:
     settings: Settings = ()
     comment: str = ""
     kind: Literal["table"] = "table"
+    old_syntax: str = ""
 
     def column(self, name: str) -> ColumnForm | None:
         """The column of that name."""

@@ -47,6 +47,7 @@ def normal(form: TableForm) -> TableForm:
         sample_by=bare(form.sample_by),
         ttl=normal_list(form.ttl),
         settings=normal_settings(form.settings),
+        old_syntax="",
     )
 
 

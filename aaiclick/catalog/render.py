@@ -90,6 +90,8 @@ def settings_sql(settings: Settings) -> str:
 
 def engine_tail(form: TableForm) -> str:
     """From ``ENGINE =`` to the end of SETTINGS."""
+    if form.old_syntax:
+        return f"ENGINE = {engine_name(form.engine)}({form.old_syntax})"
     arguments = f"({form.arguments})" if form.arguments else ""
     clauses = (
         ("PARTITION BY", form.partition_by),

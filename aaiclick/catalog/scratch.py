@@ -28,6 +28,7 @@ _ESCAPED_IN_FILES = re.compile(r"[^A-Za-z0-9_]")
 
 # What lets the engine accept every definition that it once accepted. Older servers know only some of them.
 PERMISSIVE: tuple[str, ...] = (
+    "allow_deprecated_syntax_for_merge_tree",
     "allow_create_index_without_type",
     "allow_experimental_alias_table_engine",
     "allow_experimental_annoy_index",

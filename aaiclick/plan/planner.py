@@ -141,7 +141,7 @@ def _plan_tables(
     # What is not understood is reported, not compared: perhaps this server writes that clause into the copy as well.
     understood = [table for table in present if not isinstance(sources[table.name].form, UnsupportedForm)]
     known = {table.name: form for table in understood if (form := _known(table, sources[table.name], hints)) is not None}
-    forms = {**known, **(yield from canonical_tables(scratch, [table for table in understood if table.name not in known], catalog))}
+    forms = {**known, **(yield from canonical_tables(scratch, [table for table in understood if table.name not in known], catalog, sources))}
     found: list[Step] = []
     differing: list[tuple[Table, LiveObject, str]] = []
     for table in present:

@@ -30,11 +30,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """An empty table in scratch on which statements are tried. ``settings`` are the permissive ones."""
+    """An empty table in scratch on which statements are tried. ``settings`` are the permissive ones. ``refusal``: why this server would not
+    create such a table, where it only loads one that is there."""
 
     database: str
     table: str
     settings: dict[str, str | int]
+    refusal: str = ""
 
     @property
     def name(self) -> str:

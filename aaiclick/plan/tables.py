@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from aaiclick.catalog.canonical import clone
+from aaiclick.catalog.canonical import stand
 from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, TableForm
 from aaiclick.catalog.normal import normal
 from aaiclick.catalog.render import has_hidden
@@ -54,8 +54,8 @@ def make_case(
     changes = diff_table(form, target)
 
     def make_stage(wanted: TableForm, label: str) -> Routine[Stage]:
-        name = yield from clone(scratch, wanted, f"{live.name}~{label}")
-        return Stage(scratch.database, name, dict(scratch.settings))
+        name, refusal = yield from stand(scratch, wanted, f"{live.name}~{label}")
+        return Stage(scratch.database, name, dict(scratch.settings), refusal)
 
     return TableCase(
         database=catalog.database,

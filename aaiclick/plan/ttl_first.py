@@ -48,7 +48,8 @@ def free_ttl(schema: Schema, catalog: Catalog, hints: Hints, names: Collection[s
         return Freed((), catalog)
 
     def body(scratch: Scratch) -> Routine[Freed]:
-        forms = yield from canonical_tables(scratch, tables, catalog)
+        sources = {table.name: live for table in tables if (live := live_source(table, catalog, hints)) is not None}
+        forms = yield from canonical_tables(scratch, tables, catalog, sources)
         found: list[Step] = []
         objects = dict(catalog.objects)
         for table in tables:

@@ -40,17 +40,20 @@ def propose_alter(case: TableCase) -> Routine[Proposal]:
         return Proposal(None, f"ALTER has no syntax for: {without[0].words}")
     todo = batches(case.changes)
     key = alike(case.form, case.target)
-    known = case.memo.alters.get(key)
+    old_syntax = bool(case.as_spelled.old_syntax)
+    known = case.memo.alters.get(key) if not old_syntax else None
     if known is not None and [each.batch for each in known] == list(todo):
         return Proposal(AlterWork(case.live.name, alters_of(case, known), settings_of(case, known)), sent=known)
-    stage = yield from case.make_stage(case.form, "alter")
+    # What ALTER takes differs between a table in the old syntax and one that says the same in today's.
+    stage = yield from case.make_stage(case.as_spelled if old_syntax else case.form, "alter")
     sending = yield from send_batches(case, stage, todo)
     if sending.refused is not None:
         return Proposal(None, sending.message)
     form = yield from stage_form(stage)
     if not reached(form, case.target):
         return Proposal(None, "the engine accepts the ALTER, but the table does not become what is declared")
-    case.memo.alters[key] = sending.sent
+    if not old_syntax:
+        case.memo.alters[key] = sending.sent
     return Proposal(AlterWork(case.live.name, alters_of(case, sending.sent), settings_of(case, sending.sent)), sent=sending.sent)
 
 

@@ -49,6 +49,8 @@ def propose_attach(case: TableCase) -> Routine[AttachProposal | None]:
     spelled = spelled_as(case.target.form, case.as_spelled)
     for form, label in ((case.target.form, "attached"), (spelled, "attached-spelled")):
         wanted = yield from case.make_stage(form, label)
+        if wanted.refusal:
+            return None
         outcome = yield from attempt(wanted, f"ALTER TABLE {wanted.name} ATTACH PARTITION ID {quote_string('all')} FROM {stage}")
         if outcome.accepted:
             work = AttachWork(case.live.name, form, alters_of(case, prepared.sent), settings_of(case, prepared.sent))

@@ -28,6 +28,9 @@ def unfit_for_swap(case: TableCase) -> str:
     for engine in (case.as_spelled.engine, case.target.form.engine):
         if engine.startswith(("Replicated", "Shared")):
             return f"{name} is replicated ({engine}), and a copy on one replica is not safe: do it by hand"
+    if case.as_spelled.old_syntax:
+        shown = f"{case.as_spelled.engine}({case.as_spelled.old_syntax})"
+        return f"{name} was created as {shown}, whose parts fit into no other table and cannot be held still: copy its rows to a new one with a migration's SQL"
     if case.database_engine and case.database_engine not in EXCHANGING:
         return f"database {case.database} has engine {case.database_engine}, and two tables can only be exchanged in one of engine Atomic: move {name} there"
     if not case.live.uuid and not case.live.predicted:

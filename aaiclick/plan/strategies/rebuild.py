@@ -35,6 +35,8 @@ def propose_rebuild(case: TableCase) -> Routine[Proposal]:
     columns = yield from _comparable(case, copy_columns(case))
     stage = yield from case.make_stage(case.form, "rebuild")
     wanted = yield from case.make_stage(case.target.form, "rebuilt")
+    if wanted.refusal:
+        return Proposal(None, f"a new table of that definition is not created by this server ({wanted.refusal})")
     names = ", ".join(quote_name(column.target) for column in columns)
     expressions = ", ".join(column.expression for column in columns)
     where = f" WHERE {case.where}" if case.where else ""
