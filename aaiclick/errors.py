@@ -125,15 +125,31 @@ class SchemaVersionError(SchemaError):
 
 
 class SchemaAheadError(SchemaError):
-    """The database was migrated by newer code, and its record does not say that this code can still run on it."""
+    """The database was migrated by newer code, or is on the way there, and nothing says that this code can still run on it.
 
-    def __init__(self, schema: str, live: int, expected: int, oldest_code: int | None) -> None:
+    ``under_way``: the version of a migration that was begun and is not finished (None: there is none), ``begun`` by whom and when;
+    ``next_command`` gives it up ('' where none is under way).
+    """
+
+    def __init__(
+        self, schema: str, live: int | None, expected: int, oldest_code: int | None, under_way: int | None = None, begun: str = "", next_command: str = ""
+    ) -> None:
         self.schema = schema
         self.live = live
         self.expected = expected
         self.oldest_code = oldest_code
+        self.under_way = under_way
+        self.begun = begun
+        self.next_command = next_command
         oldest = f"runs with code from v{oldest_code} on" if oldest_code is not None else "does not name older code that can still run"
-        super().__init__(f"{schema} is at v{live}, code expects v{expected}: v{live} {oldest}. Upgrade the application")
+        at = f"at v{live}" if live is not None else "at no recorded version"
+        if under_way is None:
+            super().__init__(f"{schema} is {at}, code expects v{expected}: v{live} {oldest}. Upgrade the application")
+        else:
+            super().__init__(
+                f"{schema} is {at} and on its way to v{under_way} ({begun}), code expects v{expected}: v{under_way} {oldest}. Nothing was changed."
+                f" Finish that migration with its own code, or give it up. Run: {next_command}"
+            )
 
 
 class UnrecognisedSchemaError(SchemaError):

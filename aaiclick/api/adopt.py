@@ -9,6 +9,7 @@ from typing import cast
 from aaiclick.api.carry_out import Site, adoption
 from aaiclick.api.drive import drive, drive_async
 from aaiclick.api.survey import Survey, survey
+from aaiclick.api.transitions.overtaken import begun, giving_up
 from aaiclick.apply.lease import acquire, guarded, release
 from aaiclick.apply.options import ApplyOptions
 from aaiclick.apply.owner import this_process
@@ -49,7 +50,7 @@ def _adopt(connection: Connection | AsyncConnection, schema: Schema, version: in
     if schema.version is None or not 1 <= version <= schema.version:
         raise UsageError(f"{schema.name} has the versions 1 to {schema.version or 0} in this code, not {version}")
     found = yield from survey(schema, database, trusting=True)
-    wrong = _differences(found, version)
+    wrong = (*_differences(found, version), *_passing(found))
     if wrong and not force:
         raise DoesNotFitError(schema.name, version, wrong)
     where = found.catalog.database
@@ -75,6 +76,18 @@ def _record(database: str, schema: str, record: Record) -> Routine[None]:
     yield from update_cache(database, schema, None)
 
 
+def _passing(found: Survey) -> tuple[str, ...]:
+    """What a new record would cut off: what was converted on the way to another version counts no more."""
+    way, back = found.under_way, found.going_back
+    said: list[str] = []
+    if way is not None:
+        words = f"a migration to v{way.version} is under way ({begun(way)}), and what it converted already would be converted again"
+        said.append(f"{words} (to give it up: {giving_up(way, way.before or 0)})" if way.before else words)
+    if back is not None:
+        said.append(f"the way back to v{back.to} is not finished ({begun(back)}; to finish it: aaiclick rollback --to {back.to})")
+    return tuple(said)
+
+
 def _differences(found: Survey, version: int) -> tuple[str, ...]:
     lock = found.released.lock
     locked = lock.get(version) if lock is not None else None
@@ -90,8 +103,18 @@ def _differences(found: Survey, version: int) -> tuple[str, ...]:
 
 def is_forced(record: Record) -> bool:
     """Whether an adoption was recorded against what the tables said."""
+    return _told(record).get("forced") is True
+
+
+def against(record: Record) -> tuple[str, ...]:
+    """What an adoption was recorded against."""
+    listed = _told(record).get("differences")
+    return tuple(str(word) for word in cast("list[object]", listed)) if isinstance(listed, list) else ()
+
+
+def _told(record: Record) -> dict[str, object]:
     try:
         told: object = json.loads(record.plan) if record.state == "adopted" and record.plan else {}
     except ValueError:
-        return False
-    return isinstance(told, dict) and cast("dict[str, object]", told).get("forced") is True
+        return {}
+    return cast("dict[str, object]", told) if isinstance(told, dict) else {}

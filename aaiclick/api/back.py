@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from aaiclick.api.left_behind import Left, left_behind
 from aaiclick.api.path_back import Hop, hops, linked, made_by, transitions
 from aaiclick.api.survey import Survey
+from aaiclick.api.transitions.giving_up import hop_back
 from aaiclick.apply.identity import physicals
 from aaiclick.apply.kept import KeptRow, kept_tables
 from aaiclick.apply.look_back import Restore, look_back
 from aaiclick.apply.records import Record, history
+from aaiclick.apply.transitions.under_way import read_attempts
 from aaiclick.errors import SchemaError, SpecError
 from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
@@ -56,14 +58,9 @@ class _Kept:
 def find_way(found: Survey, to: int | None) -> Routine[Way]:
     """Look for the way back. Raises SchemaError where there is none, SpecError where ``to`` is no version that the database came through."""
     schema, database = found.schema, found.catalog.database
-    if found.record is None or found.record.version is None:
-        raise SchemaError(f"{schema.name} has no version record in {database}: there is nothing to go back from")
-    live = found.record.version
-    path = hops((yield from history(database, schema.name)), live)
-    if not path:
-        raise SchemaError(f"{schema.name} has been at v{live} since it was made in {database}: there is no version before to go back to")
-    kept = yield from _look(found, found.record)
-    target = _target(schema.name, live, path, to, kept.targets)
+    live, path = yield from _path(found)
+    kept = yield from _look(found, found.record.at if found.record is not None else -1)
+    target = _target(schema.name, live, path, to, kept.targets, given_up=found.under_way is not None)
     covered = path[: 1 + next(place for place, hop in enumerate(path) if hop.before == target)]
     listed = transitions(covered)
     restores: list[Restore] = []
@@ -74,7 +71,7 @@ def find_way(found: Survey, to: int | None) -> Routine[Way]:
             views = bool(known.dependents) if known is not None else False
             restores.append((yield from look_back(database, linked(used[::-1], listed), read_by_views=views)))
     left = _left(found, kept, covered)
-    if not restores and not kept.begun:
+    if not restores and not kept.begun and found.under_way is None:
         said = f": {'; '.join((*left.words, *kept.renamed))}" if left.words or kept.renamed else ""
         raise SchemaError(f"{schema.name} is at v{live}, and no table of v{target} is kept{said}. {_furthest(found, kept, path)}")
     words = (*left.words, *kept.renamed)
@@ -89,13 +86,31 @@ def find_way(found: Survey, to: int | None) -> Routine[Way]:
     return Way(found, live, target, covered[-1].earlier, tuple(restores), done, tuple(refusals), tuple(notes))
 
 
-def _target(schema: str, live: int, path: Sequence[Hop], to: int | None, begun: frozenset[int]) -> int:
+def _path(found: Survey) -> Routine[tuple[int, tuple[Hop, ...]]]:
+    """The version that is gone back from, and the way. A migration under way is gone back from first: it is not recorded."""
+    schema, database = found.schema, found.catalog.database
+    if found.under_way is not None:
+        records = yield from history(database, schema.name)
+        return found.under_way.version, (hop_back(found, found.under_way, records, (yield from kept_tables(database))),)
+    if found.record is None or found.record.version is None:
+        raise SchemaError(f"{schema.name} has no version record in {database}: there is nothing to go back from")
+    live = found.record.version
+    path = hops((yield from history(database, schema.name)), live, (yield from read_attempts(database, schema.name)))
+    if not path:
+        raise SchemaError(f"{schema.name} has been at v{live} since it was made in {database}: there is no version before to go back to")
+    return live, path
+
+
+def _target(schema: str, live: int, path: Sequence[Hop], to: int | None, begun: frozenset[int], *, given_up: bool) -> int:
     versions = [hop.before for hop in path]
     if begun and to is not None and to not in begun:
         unfinished = ", ".join(f"v{version}" for version in sorted(begun))
         raise SchemaError(f"{schema} is on its way back to {unfinished}, which was not finished. Run: aaiclick rollback --to {min(begun)}")
     target = to if to is not None else min(begun) if begun else versions[0]
     if target not in versions:
+        if given_up:
+            said = f"{schema} is on its way from v{versions[0]} to v{live}: that is given up first (--to {versions[0]})"
+            raise SpecError("to", f"{said}, then it can go to v{target}")
         if len(versions) == 1:
             raise SpecError("to", f"{schema} came to v{live} from v{versions[0]} in one step: only v{versions[0]} can be gone back to, not v{target}")
         listed = ", ".join(f"v{version}" for version in versions)
@@ -103,7 +118,8 @@ def _target(schema: str, live: int, path: Sequence[Hop], to: int | None, begun: 
     return target
 
 
-def _look(found: Survey, record: Record) -> Routine[_Kept]:
+def _look(found: Survey, recorded: int) -> Routine[_Kept]:
+    """``recorded``: when the last record was written, Unix milliseconds."""
     database = found.catalog.database
     rows = yield from kept_tables(database)
     declared = {item.name for item in found.schema.objects}
@@ -126,7 +142,7 @@ def _look(found: Survey, record: Record) -> Routine[_Kept]:
         and row.kept.table in declared
         and (table := live.get(row.kept.table)) is not None
         and table.uuid == row.kept.replaced_by
-        and row.kept.latest > record.at
+        and row.kept.latest > recorded
     ]
     renamed = [
         f"{name}: was called {row.kept.table} when it was replaced ({row.name} is kept; rename the table back first)"
@@ -177,6 +193,7 @@ def _refusals(restore: Restore) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     if restore.deleted:
         found.append((f"deletes {table}", f"{table}: {restore.deleted} since it was replaced; they would be there again as they were"))
+    found += [(f"values {table}", f"{table}: {words}") for words in restore.unproven]
     if restore.unfit:
         found.append((f"values {table}", f"{table}: {restore.unfit} rows that came since hold values that the old columns cannot"))
     return found

@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from aaiclick.api.moves import account_of, runner_for
+from aaiclick.api.moves import runner_for
 from aaiclick.api.survey import Survey, Surveyed, dump_forms, live_digest, make_plan, survey
 from aaiclick.apply.alter import RECALCULATE
 from aaiclick.apply.executor import apply_steps
-from aaiclick.apply.ledger import StepLedger, let_go, read_held
+from aaiclick.apply.ledger import let_go, read_held
 from aaiclick.apply.options import ApplyOptions, StepOutcome
 from aaiclick.apply.records import Record, append, ensure_tables
+from aaiclick.apply.transitions.step_ledger import StepLedger
+from aaiclick.apply.transitions.under_way import Passage, UnderWay
 from aaiclick.errors import ApplyError
 from aaiclick.events import PlanReady
 from aaiclick.plan.gate import Verdict
@@ -60,7 +62,7 @@ def carry_out(planned: Surveyed, gate: Gate, site: Site) -> Routine[Carried]:
         batch = _until_move(verdict.run)
         if batch:
             yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
-            ledger = StepLedger(account_of(planned.survey), batch, site.options.journal)
+            ledger = StepLedger(planned.survey.account, batch, site.options.journal, _passage(planned, batch, site))
             options = replace(site.options, journal=ledger, runner=runner_for(planned.survey))
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
@@ -78,9 +80,22 @@ def _put_back(found: Survey, verdict: Verdict) -> Routine[None]:
     """What a run that is gone left of a change of a TTL, unless this run makes that change again."""
     held = found.ledger.held
     if not held and any(f"{RECALCULATE} = " in live.text for live in found.catalog.objects.values()):
-        held = yield from read_held(account_of(found))
+        held = yield from read_held(found.account)
     again = {step.object for step in verdict.run if isinstance(step.work, AlterWork) and (step.work.frees_ttl or any(a.retimes for a in step.work.alters))}
-    yield from let_go(account_of(found), held - again)
+    yield from let_go(found.account, held - again)
+
+
+def _passage(planned: Surveyed, batch: tuple[Step, ...], site: Site) -> Passage | None:
+    """What is entered before the first of these steps that code of the version before would not bear. None where the version stays, and where
+    there is nothing yet that older code could know."""
+    found, version = planned.survey, planned.survey.schema.version
+    before = found.live.number
+    if version is None or found.live.origin == "empty" or (before or 0) >= version:
+        return None
+    oldest = found.released.oldest_code(version)
+    attempts = found.under_way.attempts if found.under_way is not None else ()
+    number = sum(attempt.version == version for attempt in attempts)
+    return Passage(UnderWay(version, before, oldest, site.who, 0), number, replace(planned.plan, steps=batch).to_json())
 
 
 def _until_move(steps: tuple[Step, ...]) -> tuple[Step, ...]:

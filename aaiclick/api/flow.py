@@ -8,15 +8,16 @@ from functools import partial
 
 from aaiclick.api.carry_out import Site, carry_out
 from aaiclick.api.first_look import untouched
-from aaiclick.api.moves import account_of
 from aaiclick.api.report import Report
 from aaiclick.api.survey import Survey, Surveyed, dump_forms, live_digest, make_plan, residual, spec_differences, survey, warm
+from aaiclick.api.transitions.overtaken import coming_back, newer, running_beside
+from aaiclick.api.transitions.settle import settle_back
 from aaiclick.apply.feed import finish_feeds
 from aaiclick.apply.feed_mark import find_feeds
 from aaiclick.apply.interrupted import let_go
 from aaiclick.apply.kept import drop_expired, next_expiry
 from aaiclick.apply.lease import acquire, guarded, release
-from aaiclick.apply.ledger import close
+from aaiclick.apply.ledger import carry_over
 from aaiclick.apply.leftovers import clean_leftovers
 from aaiclick.apply.lock_state import former_holders
 from aaiclick.apply.mark import find_marks
@@ -35,7 +36,6 @@ from aaiclick.errors import (
     BlockedError,
     DriftRemainsError,
     LeaseLostError,
-    SchemaAheadError,
     SchemaVersionError,
     SpecChangedError,
     UnrecognisedSchemaError,
@@ -68,6 +68,9 @@ def ensure(run: Run) -> Routine[Report]:
         ended = yield from _now()
         version = run.schema.version
         return Report(run.schema.name, seen.database, version, version, (), (), (), (), True, ended - started)
+    if seen.overtaken and seen.entry is not None and seen.entry.passing is not None:
+        ended = yield from _now()
+        return running_beside(run.schema.name, seen.database, seen.entry.version, run.schema.version, seen.entry.passing.to, ended - started)
     fresh = (yield from untouched(run.schema, run.database, seen)) if run.policy.level != "check" else None
     if fresh is not None:
         return (yield from _under_lease(run, fresh.database, None, started, fresh.names))
@@ -77,8 +80,12 @@ def ensure(run: Run) -> Routine[Report]:
         # Somebody is at work, or was killed. Whatever may be done here now, writers that a dead run locked out are let in again first, and
         # no plan is made of tables that are neither what they were nor what they will be.
         return (yield from _under_lease(run, database, None, started))
-    if found.ahead:
-        return _ahead(found, (yield from _now()) - started)
+    if found.going_back is not None:
+        if run.policy.level == "check":
+            raise coming_back(found, found.going_back)
+        return (yield from _under_lease(run, database, None, started))
+    if found.ahead or found.overtaken:
+        return newer(found, (yield from _now()) - started)
     planned = yield from make_plan(found, run.policy.looks)
     verdict = gate(planned, run.policy)
     if not verdict.run and _recorded(planned, seen.digest) and _cached(seen.entry, planned, started):
@@ -99,18 +106,8 @@ def _recorded(planned: Surveyed, digest: str) -> bool:
 
 
 def _cached(entry: CacheEntry | None, planned: Surveyed, at: float) -> bool:
-    """False also where a kept table has expired: it is dropped under the lease."""
-    return entry is not None and entry.spec == planned.survey.schema.fingerprint and (entry.due is None or at < entry.due)
-
-
-def _ahead(found: Survey, seconds: float) -> Report:
-    assert found.record is not None
-    assert found.schema.version is not None
-    oldest, live = found.record.oldest_code, found.record.version or 0
-    if oldest is None or oldest > found.schema.version:
-        raise SchemaAheadError(found.schema.name, live, found.schema.version, oldest)
-    note = f"the database is at v{live}, newer than this code (v{found.schema.version}), which can still run on it"
-    return Report(found.schema.name, found.catalog.database, live, live, (), (), (), (note,), True, seconds)
+    """False also where a kept table has expired: it is dropped under the lease. So is the mark of a transition that has ended."""
+    return entry is not None and entry.passing is None and entry.spec == planned.survey.schema.fingerprint and (entry.due is None or at < entry.due)
 
 
 def gate(planned: Surveyed, policy: Policy) -> Verdict:
@@ -208,9 +205,13 @@ def _plan_and_carry_out(
     if run.schema.functions:
         yield from sweep_stand_ins()
     found = yield from survey(run.schema, database, run.policy.allowed, recorded=ours.recorded, empty=empty)
-    if found.ahead:
+    if found.going_back is not None:
+        yield from settle_back(found, found.going_back, str(run.owner))
+        found = yield from survey(run.schema, database, run.policy.allowed, recorded=ours.recorded)
+    if found.ahead or found.overtaken:
         yield from abandon(database, options)
-        return _ahead(found, (yield from _now()) - started)
+        return newer(found, (yield from _now()) - started)
+    yield from carry_over(found.account, found.entries, found.live.number or 0)
     if planned is None or basis_of(found.catalog) != planned.plan.basis or _differs(found, planned.survey):
         planned = yield from make_plan(found, run.policy.looks)
     site = Site(database, nonce, options, str(run.owner), run.library, run.policy.allowed)
@@ -231,8 +232,6 @@ def _plan_and_carry_out(
     seconds = (yield from _now()) - started
     if verdict.run or not _recorded(planned, digest):
         yield from append(database, _record(run, planned, verdict, forms, digest, seconds))
-        if found.released.scripts:
-            yield from close(account_of(carried.last.survey))
     oldest = found.released.oldest_code(run.schema.version)
     due = (yield from next_expiry(database)) if ours.remains or any(outcome.kept for outcome in outcomes) else None
     entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from aaiclick.api.survey import Survey
 from aaiclick.apply.data_move import run_move
-from aaiclick.apply.ledger import Account
 from aaiclick.apply.options import Runner
 from aaiclick.apply.sql_steps import run_statements
 from aaiclick.catalog.read import read_catalog
@@ -16,14 +15,9 @@ from aaiclick.plan.work import CallableWork, SqlWork
 from aaiclick.routine import Routine
 
 
-def account_of(found: Survey) -> Account:
-    """Where what is done on the way from this survey's record is entered."""
-    return Account(found.catalog.database, found.schema.name, found.record.seq if found.record is not None else 0)
-
-
 def runner_for(found: Survey) -> Runner:
     """Carries out the statements and functions of the survey's migrations."""
-    account = account_of(found)
+    account = found.account
 
     def runner(work: CallableWork | SqlWork) -> Routine[None]:
         script = found.released.script(work.migration)

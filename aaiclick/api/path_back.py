@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
 from aaiclick.apply.kept import KeptRow
 from aaiclick.apply.old_columns import Link
-from aaiclick.apply.records import Record
+from aaiclick.apply.records import Record, opens_generation
+from aaiclick.apply.transitions.under_way import Attempt
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.work import AlterWork, RebuildWork
 
@@ -32,21 +33,25 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """From ``version`` back to ``before``: what was done since (oldest first), and the record that ``before`` began with, where there is one."""
+    """From ``version`` back to ``before``: what was done since (oldest first), and the record that ``before`` began with, where there is one.
+    ``begun``: when the first run was about to do something (None: nobody entered it)."""
 
     version: int
     before: int
     done: tuple[Transition, ...]
     earlier: Record | None
+    begun: int | None = None
 
     @property
     def since(self) -> int:
-        """Unix milliseconds: what was replaced later is of this hop or a newer one."""
-        return self.earlier.at if self.earlier is not None else -1
+        """Unix milliseconds: what was replaced later is of this hop or a newer one. Older code may have recorded its version again meanwhile."""
+        known = [at for at in (self.earlier.at if self.earlier is not None else -1, self.begun) if at is not None]
+        return min(known)
 
 
-def hops(records: Iterable[Record], live: int) -> tuple[Hop, ...]:
-    """The way that leads back from version ``live``, newest first; transitions that a way back has undone are not on it."""
+def hops(records: Iterable[Record], live: int, attempts: Sequence[Attempt] = ()) -> tuple[Hop, ...]:
+    """The way that leads back from version ``live``, newest first; transitions that a way back has undone are not on it. ``attempts``: what
+    runs entered that did not come to the end of a transition as well."""
     listed = [record for record in records if record.state != "failed"]
     found: list[Hop] = []
     version = live
@@ -56,18 +61,33 @@ def hops(records: Iterable[Record], live: int) -> tuple[Hop, ...]:
             return tuple(found)
         later = [each for each in listed if each.seq > came.seq and each.version == each.from_version == version and _forward(each)]
         listed = [each for each in listed if each.seq < came.seq]
-        version = came.from_version
+        version, to = came.from_version, came.version or 0
         earlier = next((each for each in reversed(listed) if each.version == version), None)
-        found.append(Hop(came.version or 0, version, tuple(Transition(each, _plan(each)) for each in (came, *later)), earlier))
+        generation = max((each.seq for each in listed if opens_generation(each)), default=0)
+        own = [each for each in attempts if each.run == f"generation {generation}" and version < each.version <= to and each.at <= came.at]
+        done = (*attempted(own, came), *(Transition(each, _plan(each.plan)) for each in (came, *later)))
+        found.append(Hop(to, version, done, earlier, own[0].at if own else None))
+
+
+def attempted(attempts: Sequence[Attempt], record: Record) -> tuple[Transition, ...]:
+    """Each attempt as a transition that ended when the next one began, and the last with ``record``."""
+    ends = [*(each.at for each in attempts[1:]), record.at]
+    return tuple(Transition(replace(record, at=end, plan=""), _plan(each.steps)) for each, end in zip(attempts, ends, strict=False))
+
+
+def earlier_of(records: Iterable[Record], version: int) -> Record | None:
+    """The last record of a version."""
+    found = [record for record in records if record.version == version and record.state != "failed"]
+    return found[-1] if found else None
 
 
 def _forward(record: Record) -> bool:
     return record.state in ("applied", "adopted")
 
 
-def _plan(record: Record) -> Plan | None:
+def _plan(text: str) -> Plan | None:
     try:
-        return Plan.from_json(record.plan) if record.plan else None
+        return Plan.from_json(text) if text else None
     except ValidationError:
         return None
 
@@ -87,11 +107,12 @@ def linked(rows: Sequence[KeptRow], listed: Sequence[Transition]) -> tuple[Link,
     found: list[Link] = []
     for place, row in enumerate(rows):
         made = made_by(row, listed)
-        work = next((step.work for step in made.steps if step.object == row.kept.table), None) if made is not None else None
+        # A table may be altered and rebuilt by one plan: the copy says how its columns were filled.
+        own = [step.work for step in made.steps if step.object == row.kept.table] if made is not None else []
+        work = next((each for each in own if isinstance(each, RebuildWork)), None)
         until = rows[place + 1].kept.earliest if place + 1 < len(rows) else None
         later = [each for each in listed if made is not None and each.record.at > made.record.at and (until is None or each.record.at < until)]
-        rebuilt = work if isinstance(work, RebuildWork) else None
-        found.append(Link(row, rebuilt.columns if rebuilt else (), bool(rebuilt and rebuilt.where), _renames(row.kept.table, later)))
+        found.append(Link(row, work.columns if work else (), bool(work and work.where), _renames(row.kept.table, later), work.back if work else ()))
     return tuple(found)
 
 

@@ -10,8 +10,10 @@ from aaiclick.api.back import Way, find_way
 from aaiclick.api.drive import Make, check_arguments, drive, drive_async, policy_for
 from aaiclick.api.report import Report
 from aaiclick.api.survey import live_digest, survey
+from aaiclick.api.transitions.settle import returned
 from aaiclick.apply.feed import finish_feeds
 from aaiclick.apply.feed_mark import find_feeds
+from aaiclick.apply.identity import physicals
 from aaiclick.apply.interrupted import let_go
 from aaiclick.apply.kept import next_expiry
 from aaiclick.apply.lease import acquire, guarded, release
@@ -20,15 +22,15 @@ from aaiclick.apply.mark import Mark, find_marks
 from aaiclick.apply.options import ApplyOptions, Site
 from aaiclick.apply.owner import Owner, this_process
 from aaiclick.apply.record_cache import CacheEntry, update_cache
-from aaiclick.apply.records import Record, append
+from aaiclick.apply.records import append, ensure_tables
 from aaiclick.apply.rollback import restore_table
 from aaiclick.apply.statements import drop_table
+from aaiclick.apply.transitions.under_way import GoingBack, begin_back
 from aaiclick.catalog.read import read_catalog
 from aaiclick.errors import HazardNotAllowedError, LeaseLostError, SchemaError
 from aaiclick.events import StepDone, StepStarted
 from aaiclick.routine import AsyncConnection, Clock, Connection, Emit, Interruption, OnEvent, Routine
 from aaiclick.specs.schema import Schema
-from aaiclick.version import VERSION
 
 SHORTEST = 3600
 """Seconds that the newer table is kept at least: a run that goes on after a kill knows by it what is done already."""
@@ -144,9 +146,16 @@ def _carry_out(back: Back, database: str, nonce: str, started: float) -> Routine
     aims = [mark.back_to for mark in (yield from find_marks(database)) if isinstance(mark, Mark) and mark.back_to is not None]
     yield from clean_leftovers(database, options)
     yield from finish_feeds(database, options)
-    way = yield from find_way((yield from survey(back.schema, database)), back.to if back.to is not None else min(aims, default=None))
+    found = yield from survey(back.schema, database)
+    way = yield from find_way(found, back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
     said: list[str] = []
+    live = yield from physicals(database, tuple(sorted(restore.kept.table for restore in way.restores)))
+    going = found.going_back
+    listed = {name: table.uuid for name, table in live.items()} | (dict(going.tables) if going is not None and going.to == way.to else {})
+    # Before the first effect, so that nobody takes for the newer version what is half-way back.
+    yield from ensure_tables(database)
+    yield from begin_back(found.account, GoingBack(way.to, way.live, str(back.owner), 0, listed))
     for name in way.done:
         yield from drop_table(database, name)
     for number, (step, restore) in enumerate(zip(way.steps, way.restores, strict=True), 1):
@@ -158,29 +167,12 @@ def _carry_out(back: Back, database: str, nonce: str, started: float) -> Routine
     names = tuple(sorted({item.name for item in back.schema.objects} | set(way.found.catalog.objects)))
     digest = yield from live_digest(back.schema, (yield from read_catalog(database, names)))
     seconds = (yield from _now()) - started
-    yield from append(database, _record(back, way, digest, seconds))
+    yield from append(database, returned(back.schema.name, way.live, way.to, way.earlier, digest, str(back.owner), seconds))
     due = yield from next_expiry(database)
-    yield from update_cache(database, back.schema.name, CacheEntry(way.to, way.earlier.spec if way.earlier else "", digest, due=due))
+    entry = CacheEntry(way.to, way.earlier.spec if way.earlier else "", digest, due=due)
+    # What was given up may have left something: the next start looks at the tables themselves.
+    yield from update_cache(database, back.schema.name, entry if found.under_way is None else None)
     return _report(way, (yield from _now()) - started, done=True, said=tuple(said))
-
-
-def _record(back: Back, way: Way, digest: str, seconds: float) -> Record:
-    earlier = way.earlier
-    return Record(
-        schema=back.schema.name,
-        version=way.to,
-        state="rolled back",
-        spec=earlier.spec if earlier else "",
-        objects=digest,
-        forms=earlier.forms if earlier else "",
-        plan="",
-        who=str(back.owner),
-        seconds=seconds,
-        library=VERSION,
-        migrations=earlier.migrations if earlier else "",
-        oldest_code=earlier.oldest_code if earlier else None,
-        from_version=way.live,
-    )
 
 
 def _report(way: Way, seconds: float, *, done: bool, said: tuple[str, ...] = ()) -> Report:

@@ -11,12 +11,14 @@ from typing import cast
 from pydantic import TypeAdapter, ValidationError
 
 from aaiclick.apply.hold import FENCE, HELD
+from aaiclick.apply.journal import Entry
 from aaiclick.apply.kept import numbered_tables
-from aaiclick.apply.ledger import Account, read_ledger
+from aaiclick.apply.ledger import Account, ledger_of, read_entries
 from aaiclick.apply.mark import Mark, find_marks
 from aaiclick.apply.names import RECORDS
 from aaiclick.apply.record_cache import CacheEntry, parse_cache
 from aaiclick.apply.records import Record, once_declared, read_latest
+from aaiclick.apply.transitions.under_way import GoingBack, UnderWay, find_going_back, find_under_way
 from aaiclick.apply.way_back import NUMBERS
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, TableForm
@@ -51,7 +53,8 @@ def _forms() -> TypeAdapter[dict[str, Form]]:
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What is there. ``record`` is the last transition of the schema, None where there is none. ``forgotten``: objects that earlier versions
-    declared here, and that are there still."""
+    declared here, and that are there still. ``entries``: what the journal holds of this generation; ``under_way`` and ``going_back`` what was
+    begun, as far as it says, and is not recorded."""
 
     schema: Schema
     catalog: Catalog
@@ -60,6 +63,19 @@ class Survey:
     live: LiveVersion
     ledger: Ledger = field(default_factory=Ledger)
     forgotten: frozenset[str] = frozenset()
+    entries: tuple[Entry, ...] = ()
+    under_way: UnderWay | None = None
+    going_back: GoingBack | None = None
+
+    @property
+    def overtaken(self) -> bool:
+        """True where somebody is on the way to a newer version than the code declares."""
+        return self.under_way is not None and self.schema.version is not None and self.under_way.version > self.schema.version
+
+    @property
+    def account(self) -> Account:
+        """Where what is done on the way from here is entered."""
+        return _account(self.catalog.database, self.schema, self.record)
 
     @property
     def ahead(self) -> bool:
@@ -95,14 +111,21 @@ def survey(
     if record is not None and record.version is not None and schema.version is not None and not trusting:
         check_applied(schema.name, record.migrations, min(record.version, schema.version), known)
     live = live_version(schema, catalog, record.version if record else None, record is not None, known.lock, former, record.migrations if record else "")
+    account = _account(catalog.database, schema, record)
+    entries = (yield from read_entries(account)) if recorded else ()
     ledger = Ledger()
     if pending_scripts(schema, known, live):
-        ledger = yield from read_ledger(Account(catalog.database, schema.name, record.seq if record is not None else 0), catalog)
+        ledger = ledger_of(account, entries, catalog)
         ledger = replace(ledger, done=ledger.done | _skipped(known, ledger, skipped))
     forgotten: frozenset[str] = frozenset()
     if record is not None:
         catalog, forgotten = yield from _forgotten(schema, catalog, names)
-    return Survey(schema, catalog, record, known, live, ledger, forgotten)
+    under_way = find_under_way(entries, live.number)
+    return Survey(schema, catalog, record, known, live, ledger, forgotten, entries, under_way, find_going_back(entries))
+
+
+def _account(database: str, schema: Schema, record: Record | None) -> Account:
+    return Account(database, schema.name, record.generation, record.seq) if record is not None else Account(database, schema.name, 0)
 
 
 def _forgotten(schema: Schema, catalog: Catalog, asked: tuple[str, ...] | None) -> Routine[tuple[Catalog, frozenset[str]]]:
@@ -253,13 +276,15 @@ def load_forms(recorded: str) -> dict[str, Form]:
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """What the one query of a warm start saw. ``present``: how many of the declared objects are there."""
+    """What the one query of a warm start saw. ``present``: how many of the declared objects are there. ``in_sync``: there is nothing to do, and
+    nobody is on the way to or from another version; ``overtaken``: nothing but that somebody is, and this code may run meanwhile."""
 
     database: str
     digest: str
     entry: CacheEntry | None
     in_sync: bool
     present: int
+    overtaken: bool = False
 
 
 def warm(schema: Schema, database: str | None) -> Routine[Warm]:
@@ -282,7 +307,9 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     if in_sync and entry is not None and entry.due is not None:
         now = cast("float", (yield Clock())[0][0])
         in_sync = now < entry.due
-    return Warm(text(rows[0][3]) if rows else database or "", digest, entry, in_sync, len(texts))
+    passing = entry.passing if entry is not None else None
+    overtaken = in_sync and passing is not None and schema.version is not None and passing.to > schema.version and passing.bears(schema.version)
+    return Warm(text(rows[0][3]) if rows else database or "", digest, entry, in_sync and passing is None, len(texts), overtaken)
 
 
 def live_digest(schema: Schema, catalog: Catalog) -> Routine[str]:

@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 
 from aaiclick.api.drive import check_arguments, drive, drive_async
 from aaiclick.api.report import KeptTable, Status
-from aaiclick.api.survey import Surveyed, make_plan, spec_differences, survey
+from aaiclick.api.survey import Survey, Surveyed, make_plan, spec_differences, survey
+from aaiclick.api.transitions.overtaken import ahead_error, begun
 from aaiclick.apply.feed_mark import find_feeds
 from aaiclick.apply.kept import KeptRow, kept_tables
 from aaiclick.apply.mark import find_marks
@@ -37,6 +38,7 @@ def _validate(connection: Connection | AsyncConnection, schema: Schema, database
     waiting = [mark if isinstance(mark, str) else f"a {mark.work.kind} of {mark.table} was not finished" for mark in marks]
     feeds = yield from find_feeds(database)
     waiting += [mark if isinstance(mark, str) else f"the materialized view {mark.work.view} was not brought to its end" for mark in feeds]
+    waiting += _begun(found)
     kept = yield from kept_tables(database)
     return Status(
         schema=schema.name,
@@ -53,6 +55,12 @@ def _validate(connection: Connection | AsyncConnection, schema: Schema, database
     )
 
 
+def _begun(found: Survey) -> list[str]:
+    """Transitions that are not recorded yet."""
+    said = [f"a migration to v{found.under_way.version} ({begun(found.under_way)}) was not brought to its end"] if found.under_way is not None else []
+    return said + ([f"the way back to v{found.going_back.to} ({begun(found.going_back)}) was not finished"] if found.going_back is not None else [])
+
+
 def _kept(row: KeptRow) -> KeptTable:
     expires = datetime.fromtimestamp(row.kept.expires, timezone.utc).isoformat() if row.kept.expires else ""
     return KeptTable(row.name, row.kept.table, row.rows, row.bytes, expires)
@@ -62,10 +70,12 @@ def _judge(planned: Surveyed) -> tuple[str, tuple[str, ...]]:
     found = planned.survey
     words = planned.plan.differences([item.name for item in found.schema.objects])
     words += tuple(f"{step.object}: blocked: {step.blocked}" for step in planned.plan.required if step.blocked)
-    if found.ahead and found.record is not None and found.schema.version is not None:
-        oldest = found.record.oldest_code
-        fine = oldest is not None and oldest <= found.schema.version
-        return ("in sync", ()) if fine else ("ahead", (f"the database is at v{found.record.version}, newer than this code",))
+    if found.ahead or found.overtaken:
+        problem = ahead_error(found)
+        if problem is None:
+            return "in sync", ()
+        at = f"on its way to v{problem.under_way}" if problem.under_way is not None else f"at v{problem.live}"
+        return "ahead", (f"the database is {at}, newer than this code",)
     if found.live.recognition is not None and found.live.number is None:
         unmatched = found.live.recognition.unmatched
         return "unrecognised", tuple(f"{name}: {', '.join(text)}" for name, text in sorted(unmatched.items()))

@@ -82,15 +82,16 @@ def unfinished(database: str) -> Routine[tuple[Entry, ...]]:
     Actions in state ``intent`` have to be probed; the others tell what is behind them. None where there is no journal.
     """
     table = qualified(database, JOURNAL)
-    return (yield from _last_words(database, f"run NOT IN (SELECT run FROM {table} WHERE state = 'closed')", {}))
+    return (yield from last_words(database, f"run NOT IN (SELECT run FROM {table} WHERE state = 'closed')", {}))
 
 
 def read_run(database: str, run: str) -> Routine[tuple[Entry, ...]]:
     """The same for one run, closed or not (its closing row is left out)."""
-    return (yield from _last_words(database, "run = unhex({run:String})", {"run": hexed(run)}))
+    return (yield from last_words(database, "run = unhex({run:String})", {"run": hexed(run)}))
 
 
-def _last_words(database: str, condition: str, parameters: Mapping[str, str | int]) -> Routine[tuple[Entry, ...]]:
+def last_words(database: str, condition: str, parameters: Mapping[str, str | int]) -> Routine[tuple[Entry, ...]]:
+    """The last entry of each action that meets a condition, in the order in which they were written; none where there is no journal."""
     sql = (
         f"SELECT {_READ} FROM {qualified(database, JOURNAL)} WHERE state != 'closed' AND {condition}"
         " ORDER BY seq DESC LIMIT 1 BY run, schema, plan, step, action"

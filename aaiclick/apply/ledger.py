@@ -1,8 +1,12 @@
-"""What the runs on the way from one recorded version to the next have done already, in the journal.
+"""What the runs on the way to a version have done already, in the journal.
 
 A plan is worked out anew by every run, so whatever a migration does of its own accord has to be remembered apart from it: a function that
-ended, a statement that was sent, a rebuild whose expressions have been applied. Entries belong to the transition they start from: once the
-next version is recorded, they are history.
+ended, a statement that was sent, a rebuild whose expressions have been applied. Entries belong to a schema, a version and a generation: whoever
+starts meanwhile, of whatever version, and whatever it records, they stay those of their transition. A new generation begins with a way back and
+with ``aaiclick adopt`` (see ``Record.generation``): what was done before counts no more then.
+
+Earlier releases kept their entries under the number of the record that they started from. They are read as well, and carried over by the next run
+that holds the lease.
 
 A rebuild needs no outcome: the exchange of the two tables is what completes it, so its entry holds the UUID of the table that goes, and the
 next run looks which one is there.
@@ -11,16 +15,15 @@ next run looks which one is there.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.apply.alter import RECALCULATE
 from aaiclick.apply.identity import physical
-from aaiclick.apply.journal import Action, Entry, close_run, ensure_journal, intent, outcome, read_run
-from aaiclick.apply.options import Journal
+from aaiclick.apply.journal import Action, Entry, ensure_journal, intent, last_words, outcome
+from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import ddl, system_merges
 from aaiclick.catalog.forms import Catalog
-from aaiclick.plan.model import Step
 from aaiclick.plan.versions import Ledger
 from aaiclick.routine import Routine
 from aaiclick.specs.quoting import qualified
@@ -31,45 +34,75 @@ _HELD = ":ttl:"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where the entries of one transition are kept. ``seq`` is that of the record it starts from (0: none)."""
+    """Where the entries of a schema are kept. ``seq`` is that of the last record (0: none)."""
 
     database: str
     schema: str
-    seq: int
+    generation: int
+    seq: int = 0
 
     @property
     def run(self) -> str:
         """The name of the entries in the journal."""
+        return f"generation {self.generation}"
+
+    @property
+    def former_run(self) -> str:
+        """The name under which an earlier release would have entered what follows the last record."""
         return f"from {self.seq}"
 
-    def action(self, key: str) -> Action:
+    def action(self, key: str, number: int = 0) -> Action:
         """One thing that is done once."""
-        return Action(self.run, self.schema, "", key, 0)
+        return Action(self.run, self.schema, "", key, number)
 
 
-def read_ledger(account: Account, catalog: Catalog) -> Routine[Ledger]:
-    """What is done. Nothing where there is no journal."""
-    entries = yield from read_run(account.database, account.run)
-    own = [entry for entry in entries if entry.action.schema == account.schema]
-    done = {entry.action.step for entry in own if _is_done(entry, catalog)}
-    doubtful = {entry.action.step for entry in own if entry.state == "intent" and ":sql:" in entry.action.step} - done
-    bookmarks = {
-        int(entry.action.step.partition(":")[0]): json.dumps(entry.details.get("value")) for entry in own if entry.action.step.endswith(f":{_BOOKMARK}")
-    }
-    attempts = {int(entry.action.step.partition(":")[0]): _attempt(entry) for entry in own if entry.action.step.endswith(":move")}
-    return Ledger(frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(own)))
+def read_entries(account: Account) -> Routine[tuple[Entry, ...]]:
+    """The last word on everything that was done in this generation, in the order in which it was said."""
+    condition = (
+        "schema = unhex({schema:String}) AND (run = unhex({run:String}) OR (startsWith(run, 'from ') AND toUInt64OrZero(substring(run, 6)) >= {least:UInt64}))"
+    )
+    found = yield from last_words(account.database, condition, {"schema": hexed(account.schema), "run": hexed(account.run), "least": account.generation})
+    last = {(entry.action.step, entry.action.number): entry for entry in found}
+    return tuple(sorted(last.values(), key=lambda entry: entry.seq))
 
 
-def begin(account: Account, key: str, details: Mapping[str, object] | None = None) -> Routine[None]:
+def version_of(entry: Entry) -> int:
+    """The version that an entry is about; 0 for what is about none."""
+    digits = entry.action.step.partition(":")[0]
+    return int(digits) if digits.isdigit() else 0
+
+
+def ledger_of(account: Account, entries: Sequence[Entry], catalog: Catalog) -> Ledger:
+    """What is done."""
+    done = {entry.action.step for entry in entries if _is_done(entry, catalog)}
+    doubtful = {entry.action.step for entry in entries if entry.state == "intent" and ":sql:" in entry.action.step} - done
+    bookmarks = {version_of(entry): json.dumps(entry.details.get("value")) for entry in entries if entry.action.step.endswith(f":{_BOOKMARK}")}
+    attempts = {version_of(entry): _attempt(entry) for entry in entries if entry.action.step.endswith(":move")}
+    return Ledger(frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(account, entries)))
+
+
+def carry_over(account: Account, entries: Iterable[Entry], above: int) -> Routine[None]:
+    """Enter anew what an earlier release entered of the versions above one. Only under the lease."""
+    for entry in entries:
+        held = _HELD in entry.action.step and entry.state == "intent" and entry.action.run == account.former_run
+        if entry.action.run == account.run or not (held or version_of(entry) > above):
+            continue
+        action = account.action(entry.action.step, entry.action.number)
+        if entry.state in ("done", "failed", "undone"):
+            yield from outcome(account.database, action, entry.state, entry.details)
+        else:
+            yield from intent(account.database, action, entry.details)
+
+
+def begin(account: Account, key: str, details: Mapping[str, object] | None = None, number: int = 0) -> Routine[None]:
     """Say that something that is done once is about to begin."""
     yield from ensure_journal(account.database)
-    yield from intent(account.database, account.action(key), details)
+    yield from intent(account.database, account.action(key, number), details)
 
 
 def read_held(account: Account) -> Routine[frozenset[str]]:
     """The tables of which a run changed the TTL and did not live to the end of it."""
-    entries = yield from read_run(account.database, account.run)
-    return frozenset(_held(entry for entry in entries if entry.action.schema == account.schema))
+    return frozenset(_held(account, (yield from read_entries(account))))
 
 
 def let_go(account: Account, held: Collection[str]) -> Routine[None]:
@@ -80,6 +113,11 @@ def let_go(account: Account, held: Collection[str]) -> Routine[None]:
         if there is not None and f"{RECALCULATE} = " in there.definition:
             yield from ddl(f"ALTER TABLE {qualified(account.database, table)} RESET SETTING {RECALCULATE}")
         yield from finish(account, f"0{_HELD}{table}")
+
+
+def held_key(table: str) -> str:
+    """The key of a change of a table's TTL."""
+    return f"0{_HELD}{table}"
 
 
 def finish(account: Account, key: str) -> Routine[None]:
@@ -97,44 +135,9 @@ def set_bookmark(account: Account, version: int, value: object) -> Routine[None]
     yield from outcome(account.database, account.action(f"{version}:{_BOOKMARK}"), "done", {"value": value})
 
 
-def close(account: Account) -> Routine[None]:
-    """The next version is recorded: nothing of this is left to resume."""
-    entries = yield from read_run(account.database, account.run)
-    if any(entry.action.schema == account.schema for entry in entries):
-        yield from close_run(account.database, account.run, account.schema)
-
-
-class StepLedger:
-    """Listens to the steps as they are carried out, and enters those that complete a part of a migration; everything is passed on to
-    ``inner``."""
-
-    def __init__(self, account: Account, steps: Iterable[Step], inner: Journal) -> None:
-        self._account = account
-        self._steps = {step.id: step for step in steps}
-        self._inner = inner
-
-    def note(self, action: str, details: Mapping[str, str | int]) -> Routine[None]:
-        """As ``Journal`` has it."""
-        step = self._steps.get(str(details.get("step", "")))
-        if step is not None and step.work.kind == "alter" and (step.work.frees_ttl or any(alter.retimes for alter in step.work.alters)):
-            key = f"0{_HELD}{step.object}"
-            if action == "step-started":
-                yield from begin(self._account, key, {"table": step.object})
-            elif action == "step-done":
-                yield from finish(self._account, key)
-        if step is not None and step.work.kind == "rebuild" and step.migrations:
-            if action == "step-started":
-                table = yield from physical(self._account.database, step.object)
-                for version in step.migrations:
-                    yield from begin(self._account, f"{version}:rebuild:{step.object}", {"uuid": table.uuid if table is not None else "", "table": step.object})
-            elif action == "step-done":
-                for version in step.migrations:
-                    yield from finish(self._account, f"{version}:rebuild:{step.object}")
-        yield from self._inner.note(action, details)
-
-
-def _held(entries: Iterable[Entry]) -> set[str]:
-    return {str(entry.details.get("table")) for entry in entries if entry.state == "intent" and _HELD in entry.action.step}
+def _held(account: Account, entries: Iterable[Entry]) -> set[str]:
+    own = (account.run, account.former_run)
+    return {str(entry.details.get("table")) for entry in entries if entry.state == "intent" and _HELD in entry.action.step and entry.action.run in own}
 
 
 def _attempt(entry: Entry) -> int:

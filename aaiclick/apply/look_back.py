@@ -14,7 +14,7 @@ from aaiclick.apply.hold import FENCE, HELD
 from aaiclick.apply.identity import Part, need, parts
 from aaiclick.apply.kept import Kept
 from aaiclick.apply.mutations import reads_rows
-from aaiclick.apply.old_columns import Link, columns_back, unfit_condition
+from aaiclick.apply.old_columns import Doubt, Link, columns_back, unfit_condition
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import READ, ask, merged
 from aaiclick.catalog.clauses import split_create
@@ -46,7 +46,8 @@ class Restore:
     them that other kept tables hold. ``live``: the UUID of the table that is there now.
 
     ``deleted`` says what was deleted or changed since and would be again as it was ('': nothing). ``unfit`` counts rows with values that
-    the old columns cannot hold, ``notes`` name what else does not survive. ``blocked`` says why there is no way back at all ('': there is).
+    the old columns cannot hold, ``unproven`` says of what an expression filled which rows would not come out as they are, ``notes`` name what
+    else does not survive. ``blocked`` says why there is no way back at all ('': there is).
     """
 
     name: str
@@ -58,6 +59,7 @@ class Restore:
     between: tuple[Between, ...] = ()
     deleted: str = ""
     unfit: int = 0
+    unproven: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     blocked: str = ""
 
@@ -88,22 +90,24 @@ def look_back(database: str, chain: Sequence[Link], *, read_by_views: bool = Fal
         stages.append(_Stage(link.row.name, (yield from _form(database, link.row.name)), link.row.kept))
     stages.append(_Stage(kept.table, (yield from _form(database, kept.table)), None))
     old = replace(stages[0].form, name=kept.table, comment=kept.comment, settings=_settings(stages[0].form, kept))
-    columns, notes = columns_back(old, chain, [stage.form for stage in stages[1:]])
+    came, notes = columns_back(old, chain, [stage.form for stage in stages[1:]])
     ordered = order_matters(old)
     fenced = ordered or read_by_views or (yield from fence_supported())
     wheres = [f"{BLOCK} > {-1 if link.row.kept.base is None else link.row.kept.base}" for link in chain]
-    work = RebuildWork(kept.table, old, columns[-1], wheres[-1], ordered, fenced, keeps_ttl=bool(old.ttl))
+    work = RebuildWork(kept.table, old, came[-1].columns, wheres[-1], ordered, fenced, keeps_ttl=bool(old.ttl))
     rows = yield from _rows(database, stages[0])
     counts: list[int] = []
     unfit = 0
     said: list[str] = []
+    unproven: list[str] = []
     for place, (link, stage) in enumerate(zip(chain, stages[1:], strict=True)):
         parts_of = yield from _condition(database, stage)
         counts.append((yield from _count(database, stage.name, f"{wheres[place]}{parts_of}")))
-        unfit += yield from _unfit(database, old, stage, columns[place], f"{wheres[place]}{parts_of}")
+        unfit += yield from _unfit(database, old, stage, came[place].columns, f"{wheres[place]}{parts_of}")
+        unproven += yield from _unproven(database, stage, came[place].doubts, f"{wheres[place]}{parts_of}")
         said.append((yield from _deleted(database, link, stages[place], stage, parts_of)))
     between = tuple(
-        Between(stage.name, stage.kept, columns[place], wheres[place], counts[place]) for place, stage in enumerate(stages[1:-1]) if stage.kept is not None
+        Between(stage.name, stage.kept, came[place].columns, wheres[place], counts[place]) for place, stage in enumerate(stages[1:-1]) if stage.kept is not None
     )
     return Restore(
         chain[0].row.name,
@@ -115,6 +119,7 @@ def look_back(database: str, chain: Sequence[Link], *, read_by_views: bool = Fal
         between,
         "; ".join(each for each in said if each),
         unfit,
+        tuple(unproven),
         notes,
         _blocked(chain),
     )
@@ -181,6 +186,34 @@ def _unfit(database: str, old: TableForm, stage: _Stage, columns: Sequence[CopyC
         raise
     except StatementError as error:
         raise ApplyError(f"{old.name}: rows that came since do not convert to the old columns: {error}. Nothing was changed") from error
+
+
+def _unproven(database: str, stage: _Stage, doubts: Sequence[Doubt], where: str) -> Routine[list[str]]:
+    """Values of rows that came since which are no value of the old table's: going forward again would not give them."""
+    found: list[str] = []
+    for doubt in doubts:
+        sql = f"SELECT count(), any(toString({doubt.value})) FROM {qualified(database, stage.name)} WHERE {where} AND ({doubt.condition})"
+        try:
+            rows = yield Query(sql, {}, merged(READ), long=True)
+        except OutcomeUnknownError:
+            raise
+        except StatementError as error:
+            raise ApplyError(
+                f"{stage.name}: rows that came since cannot be carried back ({doubt.said or doubt.column}): {error}. Nothing was changed"
+            ) from error
+        count, example = number(rows[0][0]), text(rows[0][1])
+        if not count:
+            continue
+        such = f"{count} rows that came since hold a value of {doubt.column} (such as {example!r})"
+        if doubt.said:
+            found.append(f"{such} that {doubt.said} takes to one that comes out as another when it goes forward again")
+        elif doubt.held:
+            advice = f"a migration says it with Rebuild(back={{'{doubt.column}': ...}})"
+            found.append(f"{such} which was filled by an expression, and nothing says how it goes back: it would stay as it is ({advice})")
+        else:
+            advice = "Rebuild(back={...}) says how they follow from it"
+            found.append(f"{such} which was filled by an expression, and the old columns do not hold it: it would be lost ({advice})")
+    return found
 
 
 def _deleted(database: str, link: Link, before: _Stage, stage: _Stage, parts_of: str) -> Routine[str]:

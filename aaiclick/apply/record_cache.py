@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import cast
 
 from aaiclick.apply.names import RECORDS
@@ -18,14 +18,30 @@ from aaiclick.specs.quoting import qualified, quote_string
 
 
 @dataclass(frozen=True, slots=True)
+class Passing:
+    """A transition that was begun and is not recorded yet: on the way to version ``to``. ``oldest_code``: the oldest code that runs on what it
+    makes (None: only that of ``to``). ``back``: it is a way back."""
+
+    to: int
+    oldest_code: int | None = None
+    back: bool = False
+
+    def bears(self, version: int | None) -> bool:
+        """Whether code of that version may run meanwhile."""
+        return not self.back and version is not None and self.oldest_code is not None and self.oldest_code <= version
+
+
+@dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """The last transition of one schema. ``due``: when the first kept table expires (Unix seconds), None where none is kept."""
+    """The last transition of one schema. ``due``: when the first kept table expires (Unix seconds), None where none is kept. ``passing``: the
+    transition that is under way. The rows of the journal are what counts; an entry that an earlier release wrote anew does not have it."""
 
     version: int | None
     spec: str
     objects: str
     oldest_code: int | None = None
     due: int | None = None
+    passing: Passing | None = None
 
 
 def parse_cache(comment: str) -> dict[str, CacheEntry]:
@@ -48,6 +64,7 @@ def cache_comment(cache: Mapping[str, CacheEntry]) -> str:
     """The comment's text: pure ASCII, sorted."""
     fields = {
         name: {"version": entry.version, "spec": entry.spec, "objects": entry.objects, "oldest_code": entry.oldest_code, "due": entry.due}
+        | ({"passing": asdict(entry.passing)} if entry.passing is not None else {})
         for name, entry in cache.items()
     }
     return json.dumps(fields, sort_keys=True, separators=(",", ":"))
@@ -60,15 +77,28 @@ def write_cache(database: str, cache: Mapping[str, CacheEntry]) -> Routine[None]
 
 def update_cache(database: str, schema: str, entry: CacheEntry | None) -> Routine[None]:
     """Replace the entry of one schema (None: remove it) and keep those of the others. Only under the lease."""
-    rows = yield Query(
-        "SELECT comment FROM system.tables WHERE database = unhex({database:String}) AND name = {name:String}",
-        {"database": hexed(database), "name": RECORDS},
-    )
-    cache = parse_cache(text(rows[0][0])) if rows else {}
+    cache = yield from _read(database)
     cache.pop(schema, None)
     if entry is not None:
         cache[schema] = entry
     yield from write_cache(database, cache)
+
+
+def mark_passing(database: str, schema: str, passing: Passing | None) -> Routine[None]:
+    """Note in the entry of one schema what is under way (None: nothing is any more); the rest of it stays. Only under the lease."""
+    cache = yield from _read(database)
+    entry = cache.get(schema, CacheEntry(None, "", ""))
+    if entry.passing != passing:
+        cache[schema] = replace(entry, passing=passing)
+        yield from write_cache(database, cache)
+
+
+def _read(database: str) -> Routine[dict[str, CacheEntry]]:
+    rows = yield Query(
+        "SELECT comment FROM system.tables WHERE database = unhex({database:String}) AND name = {name:String}",
+        {"database": hexed(database), "name": RECORDS},
+    )
+    return parse_cache(text(rows[0][0])) if rows else {}
 
 
 def _entry(fields: dict[str, object]) -> CacheEntry | None:
@@ -77,7 +107,17 @@ def _entry(fields: dict[str, object]) -> CacheEntry | None:
     if not isinstance(spec, str) or not isinstance(objects, str) or not all(_whole(value) for value in numbers):
         return None
     version, oldest_code, due = cast("tuple[int | None, int | None, int | None]", numbers)
-    return CacheEntry(version, spec, objects, oldest_code, due)
+    return CacheEntry(version, spec, objects, oldest_code, due, _passing(fields.get("passing")))
+
+
+def _passing(value: object) -> Passing | None:
+    if not isinstance(value, dict):
+        return None
+    fields = cast("dict[str, object]", value)
+    to, oldest_code = fields.get("to"), fields.get("oldest_code")
+    if not isinstance(to, int) or not _whole(oldest_code):
+        return None
+    return Passing(to, cast("int | None", oldest_code), fields.get("back") is True)
 
 
 def _whole(value: object) -> bool:

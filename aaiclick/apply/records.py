@@ -25,6 +25,7 @@ __all__ = [
     "ensure_tables",
     "history",
     "once_declared",
+    "opens_generation",
     "parse_cache",
     "read_latest",
     "update_cache",
@@ -59,13 +60,19 @@ _READ = (
     "schema, version, state, spec, objects, forms, plan, who, seconds, library, migrations, oldest_code, from_version, server, seq, toUnixTimestamp64Milli(at)"
 )
 
+_OPENS = "state = 'rolled back' OR (state = 'adopted' AND JSONHas(plan, 'adopted'))"
+"""A version that was recognised is recorded as adopted as well, without a plan."""
+_GENERATION = f"maxIf(seq, {_OPENS}) OVER ()"
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One transition of one schema.
 
     ``version`` is the one after it, ``from_version`` the one before. A failed one changes no version: ``version`` is
-    then what was aimed at. ``server``, ``seq`` and ``at`` (Unix milliseconds) are filled in by the server.
+    then what was aimed at. ``server``, ``seq`` and ``at`` (Unix milliseconds) are filled in by the server. ``generation``, as
+    ``read_latest`` finds it: ``seq`` of the last record that opened one (0: none did). A way back does, and so does ``aaiclick adopt``: what was
+    converted before it is converted again by whoever goes forward again.
     """
 
     schema: str
@@ -84,6 +91,12 @@ class Record:
     server: str = ""
     seq: int = 0
     at: int = 0
+    generation: int = 0
+
+
+def opens_generation(record: Record) -> bool:
+    """What ``_OPENS`` says in SQL."""
+    return record.state == "rolled back" or (record.state == "adopted" and '"adopted"' in record.plan)
 
 
 def ensure_tables(database: str) -> Routine[None]:
@@ -97,7 +110,7 @@ def read_latest(database: str, schema: str) -> Routine[Record | None]:
 
     Failed ones are passed over. Raises UnsupportedObjectError where ``schema_version`` is somebody else's table.
     """
-    records = yield from _select(database, "schema = unhex({schema:String}) AND state != 'failed'", {"schema": hexed(schema)}, "DESC LIMIT 1")
+    records = yield from _select(database, "schema = unhex({schema:String}) AND state != 'failed'", {"schema": hexed(schema)}, "DESC LIMIT 1", _GENERATION)
     return records[0] if records else None
 
 
@@ -159,9 +172,9 @@ def append(database: str, record: Record) -> Routine[None]:
         raise _foreign(database, error) from error
 
 
-def _select(database: str, condition: str, parameters: Mapping[str, str | int], order: str) -> Routine[tuple[Record, ...]]:
+def _select(database: str, condition: str, parameters: Mapping[str, str | int], order: str, generation: str = "0") -> Routine[tuple[Record, ...]]:
     try:
-        rows = yield Query(f"SELECT {_READ} FROM {qualified(database, RECORDS)} WHERE {condition} ORDER BY seq {order}", parameters)
+        rows = yield Query(f"SELECT {_READ}, {generation} FROM {qualified(database, RECORDS)} WHERE {condition} ORDER BY seq {order}", parameters)
     except StatementError as error:
         if error.code == UNKNOWN_TABLE:
             return ()
@@ -170,7 +183,7 @@ def _select(database: str, condition: str, parameters: Mapping[str, str | int], 
 
 
 def _record(row: Row) -> Record:
-    schema, version, state, spec, objects, forms, plan, who, seconds, library, migrations, oldest_code, from_version, server, seq, at = row
+    schema, version, state, spec, objects, forms, plan, who, seconds, library, migrations, oldest_code, from_version, server, seq, at, generation = row
     return Record(
         schema=text(schema),
         version=_optional(version),
@@ -188,6 +201,7 @@ def _record(row: Row) -> Record:
         server=text(server),
         seq=number(seq),
         at=number(at),
+        generation=number(generation),
     )
 
 

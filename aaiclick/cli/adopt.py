@@ -40,7 +40,7 @@ def adopt(
 
 
 def _adopt(frame: Frame, version: int, force: bool) -> ExitCode:
-    from aaiclick.api.adopt import adopt_schema
+    from aaiclick.api.adopt import adopt_schema, against
 
     declared, target = frame.declared(), frame.target()
     if target.missing:
@@ -50,6 +50,8 @@ def _adopt(frame: Frame, version: int, force: bool) -> ExitCode:
         frame.output.result({"schema": declared.name, **record_json(record)})
     else:
         frame.output.say(f"✓ {declared.name} is recorded as v{version}", "green")
+        for word in against(record):
+            frame.output.say(f"note: recorded all the same: {word}")
         if declared.version is not None and version < declared.version:
             frame.output.say(f"run: {frame.migrate()}")
     return ExitCode.DONE

@@ -16,6 +16,7 @@ from aaiclick.errors import (
     LockHeldError,
     OutcomeUnknownError,
     PlanError,
+    SchemaAheadError,
     SchemaError,
     SchemaVersionError,
     StatementError,
@@ -74,8 +75,11 @@ def describe(error: Exception, advice: Advice, secret: str = "") -> Failure:
 def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
     match error:
         case SchemaVersionError():
-            following = advice.migrate(_allowed(error.next_command))
+            following = _full(error.next_command, advice)
             return _with_command(str(error), error.next_command, following), following
+        case SchemaAheadError():
+            following = _full(error.next_command, advice) if error.next_command else ""
+            return _with_command(_one_line(str(error)), error.next_command, following), following
         case HazardNotAllowedError():
             following = advice.migrate(error.allow).replace("aaiclick migrate", error.command, 1)
             return f"{error.schema}: {'; '.join(error.refused)}. To allow it: {following}", following
@@ -93,6 +97,12 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
         case _:
             said = _one_line(str(error))
             return f"unexpected {type(error).__name__}{': ' + said if said else ''}. Run with --debug for the traceback", ""
+
+
+def _full(command: str, advice: Advice) -> str:
+    """A bare command with this run's target."""
+    bare = command.partition(" --allow ")[0]
+    return advice.migrate(_allowed(command)).replace("aaiclick migrate", bare, 1)
 
 
 def _with_command(message: str, plain: str, full: str) -> str:

@@ -21,7 +21,8 @@ To = Annotated[
     typer.Option(
         "--to",
         metavar="N",
-        help="The version to go back to: one that the database came through, as far as what was replaced since is kept. Default: the one before.",
+        help="The version to go back to: one that the database came through, as far as what was replaced since is kept. Default: the one before; "
+        "where a migration is under way, the one it came from (it is given up).",
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be put back, what not, and what has to be allowed. Changes nothing.")]

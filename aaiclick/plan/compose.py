@@ -36,12 +36,14 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """``columns``: expressions over the live columns by the new name. ``renames``: live name -> new name. ``where`` filters live rows.
+    """``columns``: expressions over the live columns by the new name. ``renames``: live name -> new name. ``where`` filters live rows. ``back``:
+    expressions over the new columns by the live name, where a version on the way says how the way back goes.
     ``rebuilds``: the stages whose rebuild is in it. ``problem``: '' or why it cannot be put into one copy."""
 
     columns: Mapping[str, str] = field(default_factory=dict[str, str])
     renames: Mapping[str, str] = field(default_factory=dict[str, str])
     where: str = ""
+    back: Mapping[str, str] = field(default_factory=dict[str, str])
     rebuilds: tuple[Stage, ...] = ()
     in_place: tuple[Stage, ...] = ()
     problem: str = ""
@@ -93,8 +95,50 @@ def compose(live: TableForm, stages: Sequence[Stage], declared: TableForm) -> Co
         raise MigrationError(
             declared.name, f"columns {', '.join(places)} take each other's places on the way: migrate version by version, or fill them in a Rebuild"
         )
+    back: Mapping[str, str] = {}
+    try:
+        back = _way_back(live, stages, declared)
+    except _Unknown as error:
+        problem = problem or str(error)
     where = " AND ".join(f"({condition})" for condition in conditions) if len(conditions) > 1 else "".join(conditions)
-    return Composed(columns, renames, where, rebuilds, in_place, problem)
+    return Composed(columns, renames, where, back, rebuilds, in_place, problem)
+
+
+def _way_back(live: TableForm, stages: Sequence[Stage], declared: TableForm) -> dict[str, str]:
+    """The live columns from the declared ones, newest version first, where a version says how."""
+    if not any(stage.rebuild is not None and stage.rebuild.back for stage in stages):
+        return {}
+    cells = {column.name: _Cell(quote_name(column.name), column.type, column.name) for column in declared.columns if column.kind != "EPHEMERAL"}
+    for place in range(len(stages) - 1, -1, -1):
+        stage = stages[place]
+        form = stages[place - 1].form if place else live
+        below = dict(cells)
+        for old, new in stage.renames.items():
+            if new in below:
+                below[old] = below.pop(new)
+        for name, expression in (stage.rebuild.back if stage.rebuild is not None else {}).items():
+            column = form.column(name) if form is not None else None
+            if form is not None and column is None:
+                raise _Unknown(f"{stage.label} says how column {name} of {stage.before} goes back, which the version before does not have")
+            text = bind(expression, cells, stage)
+            kind = column.type if column is not None else ""
+            below[name] = _Cell(_cast(text, kind) if kind else text, kind)
+        cells = below
+    found = {column.name: (cells[column.name], column.type) for column in live.columns if column.stored and column.name in cells}
+    return {name: cell.text if cell.type == kind else _cast(cell.text, kind) for name, (cell, kind) in found.items() if not cell.origin}
+
+
+def bound(expression: str, texts: Mapping[str, str]) -> str:
+    """The expression with each name in it that ``texts`` gives another text for bound to that. Raises ValueError for a part of a Nested column."""
+    mentioned = [name for name in _mentioned(expression) if texts.get(name, quote_name(name)) != quote_name(name)]
+    if any("." in name for name in mentioned):
+        raise ValueError(f"{expression}: a part of a Nested column cannot be bound")
+    return _bind(expression, mentioned, [texts[name] for name in mentioned]) if mentioned else expression
+
+
+def mentions(expression: str, name: str) -> bool:
+    """Whether an expression may read a column."""
+    return name in _mentioned(expression)
 
 
 def _step(cells: Mapping[str, _Cell], stage: Stage, conditions: list[str], declared: TableForm) -> dict[str, _Cell]:
@@ -132,8 +176,12 @@ def bind(expression: str, cells: Mapping[str, _Cell], stage: Stage) -> str:
     dotted = next((name for name in mentioned if "." in name), None)
     if dotted is not None:
         raise _Unknown(f"{stage.label} reads the nested column {dotted}, which an earlier version makes. Bring the database to the version before it first")
+    return _bind(expression, mentioned, [cells[name].text for name in mentioned])
+
+
+def _bind(expression: str, mentioned: Sequence[str], texts: Sequence[str]) -> str:
     names = ", ".join(quote_name(name) for name in mentioned)
-    arrays = ", ".join(f"[{cells[name].text}]" for name in mentioned)
+    arrays = ", ".join(f"[{text}]" for text in texts)
     arguments = names if len(mentioned) == 1 else f"({names})"
     return f"arrayMap({arguments} -> ({expression}), {arrays})[1]"
 

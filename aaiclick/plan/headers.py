@@ -4,6 +4,7 @@
     --   kwargs = mapConcat(kwargs,
     --            mapFromArrays(names, args))
     --   where operation != ''
+    --   back args = mapValues(kwargs)
     -- rename: operation_log.op -> operation
     -- oldest_code: 4
 
@@ -25,7 +26,7 @@ Way: TypeAlias = Literal["alter", "rebuild"]
 STRATEGIES = "derived, sql, alter TABLE or rebuild TABLE"
 _KEY = re.compile(r"--\s?([A-Za-z_]+)\s*:\s*(.*)\Z")
 _INDENTED = re.compile(r"--(\s{2,})(\S.*)\Z")
-_ITEM = re.compile(r"(?:(where)\s+(.+)|(`(?:[^`\\]|\\.)+`|[\w.]+)\s*=\s*(.+))\Z", re.DOTALL)
+_ITEM = re.compile(r"(?:(where)\s+(.+)|(?P<back>back\s+)?(?P<column>`(?:[^`\\]|\\.)+`|[\w.]+)\s*=\s*(?P<expression>.+))\Z", re.DOTALL)
 _RENAME = re.compile(r"([^\s>]+)\s*->\s*(\S+)\Z")
 
 
@@ -35,6 +36,7 @@ class RebuildLines:
 
     columns: dict[str, str] = field(default_factory=dict[str, str])
     where: str | None = None
+    back: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True)
@@ -167,17 +169,18 @@ class _Reader:
         found = _ITEM.match(text)
         table, lines = self.rebuild
         if found is None:
-            raise self._error(f"{text.splitlines()[0][:60]!r} is neither 'column = expression' nor 'where condition'")
+            raise self._error(f"{text.splitlines()[0][:60]!r} is neither 'column = expression' nor 'where condition' nor 'back column = expression'")
         if found.group(1):
             if lines.where is not None:
                 raise self._error(f"rebuild {table} has two filters")
             lines.where = found.group(2).strip()
         else:
-            column = found.group(3)
+            column = found["column"]
             column = column[1:-1].replace("\\`", "`").replace("\\\\", "\\") if column.startswith("`") else column
-            if column in lines.columns:
-                raise self._error(f"column {column} has two expressions")
-            lines.columns[column] = found.group(4).strip()
+            wanted = lines.back if found["back"] else lines.columns
+            if column in wanted:
+                raise self._error(f"column {column} has two expressions{' back' if found['back'] else ''}")
+            wanted[column] = found["expression"].strip()
         self.line = now
 
     def _once(self, key: str) -> None:

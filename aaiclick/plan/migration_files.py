@@ -90,7 +90,11 @@ def read_script(text: str, version: int, where: str) -> Migration:
         raise MigrationError(f"{where}, line {statements[0].line}", "is a statement, but the header does not say '-- strategy: sql'")
     if header.sql and not statements:
         raise MigrationError(f"{where}, line {header.lines}", "the header says 'strategy: sql', but there is no statement")
-    fields = {table: Rebuild(columns=lines.columns, where=lines.where) for table, lines in header.rebuilds.items() if lines.columns or lines.where}
+    fields = {
+        table: Rebuild(columns=lines.columns, where=lines.where, back=lines.back)
+        for table, lines in header.rebuilds.items()
+        if lines.columns or lines.where or lines.back
+    }
     try:
         return Migration(
             version,
@@ -117,7 +121,8 @@ def statements_of(migration: Migration) -> tuple[str, ...]:
 
 
 def checksum_of(migration: Migration, source: str = "") -> str:
-    """Names what a migration does. ``source``: the text of the Python file that holds its function, where there is one."""
+    """Names what a migration does. ``source``: the text of the Python file that holds its function, where there is one. How the way back goes is no
+    part of it."""
     content: dict[str, object] = {
         "version": migration.version,
         "rebuild": {table: {"columns": one.columns, "where": one.where} for table, one in sorted(migration.rebuilds.items())},

@@ -167,7 +167,7 @@ def _plan_tables(
         target = make_target(table, forms[table.name], again, dict(composed.renames))
         targets[table.name] = target.form
         notes.extend(f"{table.name}: {note}" for note in target.notes)
-        rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None) if composed.rebuilds else None
+        rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back)) if composed.rebuilds else None
         case = make_case(catalog, scratch, live, again, target, rebuild, table)
         planned = yield from plan_table(replace(case, memo=memo, replaced=hints.replaced, rewritten=hints.rewritten, clones=hints.clones), data_name)
         found.extend(scripted_steps(planned, composed, hints.promises, frozenset(column.name for column in again.columns)))

@@ -67,6 +67,7 @@ def make_case(
         make_stage=make_stage,
         overrides=dict(rebuild.columns) if rebuild else {},
         where=(rebuild.where or "") if rebuild else "",
+        back=dict(rebuild.back) if rebuild else {},
         forced=rebuild is not None,
         declared=declared,
         database_engine=catalog.database_engine,

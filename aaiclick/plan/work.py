@@ -72,7 +72,7 @@ class RebuildWork:
     ``columns`` lists every stored column of ``form`` that the copy fills. ``where`` filters old rows ('' for all). ``ordered``: the
     result depends on the order of rows (Replacing without version, Collapsing ...). ``fenced``: a materialized view reads the table
     or the engine is ordered. ``keeps_ttl`` is False where the new table has no TTL or a longer one: TTL merges are then stopped
-    before the first read.
+    before the first read. ``back``: for old columns how they follow from the new ones, where a migration says so.
     """
 
     table: str
@@ -84,6 +84,7 @@ class RebuildWork:
     keeps_ttl: bool = False
     settings: Settings = ()
     kind: Literal["rebuild"] = "rebuild"
+    back: tuple[CopyColumn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

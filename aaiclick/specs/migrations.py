@@ -14,11 +14,16 @@ from aaiclick.specs.renames import circle, is_new_name
 
 
 class Rebuild(Spec):
-    """A shadow rebuild with an SQL expression per column (over the old columns) and an optional filter on the old rows."""
+    """A shadow rebuild with an SQL expression per column (over the old columns) and an optional filter on the old rows.
+
+    ``back``: for old columns the expression over the new ones that gives what they held. A way back needs it for rows that came since, where a
+    column was filled by an expression that is not its own way back.
+    """
 
     noun: ClassVar[str] = "rebuild"
     columns: dict[str, str] = Field(default_factory=dict[str, str])
     where: str | None = None
+    back: dict[str, str] = Field(default_factory=dict[str, str])
 
 
 class MigrationFields(TypedDict, total=False):

@@ -22,7 +22,7 @@ class TableCase:
     """One table that differs: where it is, where it should go, what differs, and how to try things out.
 
     ``make_stage`` makes an empty table of a form in scratch. ``overrides`` are expressions of a migration for copied columns,
-    ``where`` its filter; ``forced`` asks for a copy even where ALTER would do. ``replaced`` names views that the plan itself replaces,
+    ``where`` its filter, ``back`` its way back; ``forced`` asks for a copy even where ALTER would do. ``replaced`` names views that the plan itself replaces,
     ``rewritten`` all those, materialized ones too, that have another query before a column is dropped;
     ``declared`` is the declaration itself, for what has to be created anew from it. ``quick``: live rows are not looked at.
     ``database_engine``: of the table's database. ``clones``: statements may be tried on clones that hold parts of the live table.
@@ -37,6 +37,7 @@ class TableCase:
     make_stage: Callable[[TableForm, str], Routine[Stage]]
     overrides: dict[str, str] = field(default_factory=dict[str, str])
     where: str = ""
+    back: dict[str, str] = field(default_factory=dict[str, str])
     forced: bool = False
     replaced: frozenset[str] = frozenset()
     rewritten: frozenset[str] = frozenset()

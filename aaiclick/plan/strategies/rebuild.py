@@ -44,6 +44,13 @@ def propose_rebuild(case: TableCase) -> Routine[Proposal]:
     outcome = yield from attempt(wanted, copy, {"insert_allow_materialized_columns": 1})
     if not outcome.accepted:
         return Proposal(None, outcome.message)
+    back = tuple(CopyColumn(name, expression) for name, expression in sorted(case.back.items()))
+    if back:
+        # The way back is tried as well: when it is needed is no time to find out that it does not work.
+        names, expressions = ", ".join(quote_name(column.target) for column in back), ", ".join(column.expression for column in back)
+        tried = yield from attempt(stage, f"INSERT INTO {stage.name} ({names}) SELECT {expressions} FROM {wanted.name}")
+        if not tried.accepted:
+            return Proposal(None, f"the way back of {', '.join(column.target for column in back)} is refused: {tried.message}")
     target = case.target.form
     ordered = order_matters(target)
     work = RebuildWork(
@@ -55,6 +62,7 @@ def propose_rebuild(case: TableCase) -> Routine[Proposal]:
         fenced=ordered or bool(case.live.dependents),
         keeps_ttl=bool(case.form.ttl) and not keeps_all(case.form.ttl, target.ttl),
         settings=outcome.settings,
+        back=back,
     )
     return Proposal(work)
 

@@ -1,0 +1,115 @@
+"""A rolling deployment: newer code is killed on its way, code of other versions starts, the newer code starts again. Whatever the migration does
+is done once, and once more for each time that the way is gone back and forward again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from aaiclick.clients.opening import open_url
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from tests.migrations.rolling import CASES, Rolling
+from tests.reliability.counts import note
+from tests.reliability.driving import LATER
+
+TITLE = "rolling deployments: kills x code versions"
+
+
+@pytest.fixture
+def rolling(request: pytest.FixtureRequest, aaiclick_engine: EmbeddedEngine) -> Iterator[Rolling]:
+    name, oldest_code = request.param
+    connection = open_url(aaiclick_engine.url)
+    made = Rolling(connection, aaiclick_engine.command, fresh_name("rolling"), name, oldest_code)
+    yield made
+    connection.close()
+    aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quoted(made.database)} SYNC")
+
+
+def points(rolling: Rolling) -> int:
+    rolling.again()
+    found = rolling.run(rolling.v2).points
+    rolling.check("undisturbed")
+    return found
+
+
+def killed_then(rolling: Rolling, stop: int, *, times: int, third: bool) -> None:
+    """``third``: code of version 3 is killed, code of version 2 is older then too."""
+    about = f"killed at {stop}, {times} old starts" + (", version 3" if third else "")
+    newer = rolling.v3 if third else rolling.v2
+    rolling.again()
+    rolling.killed(newer, stop)
+    # Between the entry and its mark nothing has happened yet.
+    begun = bool(rolling.lines(f"SELECT 1 FROM system.tables WHERE database = '{rolling.database}' AND name = 'schema_version' AND comment LIKE '%passing%'"))
+    recorded = rolling.lines("SELECT max(version) FROM {db}.schema_version") == [str(newer.version)]
+    for _ in range(times):
+        for schema in (rolling.v1, rolling.v2) if third and begun else (rolling.v1,):
+            report = rolling.starts(schema)
+            if begun and not recorded:
+                assert (report is not None) == (rolling.oldest_code == 1 and not third), about
+    rolling.go_on(newer)
+    rolling.check(about, repeated=rolling.name == "callable")
+    rolling.go_on(newer)
+    rolling.check(f"{about}, again", repeated=rolling.name == "callable")
+
+
+EACH = [(name, oldest) for name in CASES for oldest in (None, 1)]
+
+
+@pytest.mark.parametrize("rolling", [("cents", None), ("renames", None), ("statements", 1)], ids=lambda each: each[0], indirect=True)
+def test_killed_here_and_there(rolling: Rolling) -> None:
+    total = points(rolling)
+    for number, stop in enumerate(range(total // 3, total, total // 3)):
+        killed_then(rolling, stop, times=1 + number % 2, third=False)
+    killed_then(rolling, total * 2 // 3, times=1, third=True)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("rolling", EACH, ids=lambda each: f"{each[0]}-{each[1]}", indirect=True)
+def test_every_migration_killed_everywhere(rolling: Rolling) -> None:
+    total = points(rolling)
+    for stop in range(total + 1):
+        killed_then(rolling, stop, times=1 + stop % 3, third=False)
+        killed_then(rolling, stop, times=1, third=True)
+    note(TITLE, migrations=1, kills=2 * total, starts_of_older_code=sum(1 + stop % 3 + 2 for stop in range(total + 1)))
+
+
+PARTS = ("forward", "back", "forward again")
+
+
+def forward_back_forward(rolling: Rolling, part: str, stop: int, then: str) -> bool:
+    """One of the three parts is killed at a point. ``then`` says what comes next: the same again, or a start of the newer code, which may refuse
+    (the way back is begun again then). False where it was through before."""
+    about = f"{part} killed at {stop}, then {then}"
+    rolling.again()
+    if part != "forward":
+        rolling.go_on(rolling.v2)
+    if part == "forward again":
+        rolling.back()
+    killed = rolling.killed_back(stop) if part == "back" else rolling.killed(rolling.v2, stop)
+    if part == "forward" and then == "back":
+        rolling.back(later=LATER)
+    elif part == "back":
+        if then == "the newer code" and not rolling.forward_refused():
+            rolling.check(about, repeated=rolling.name == "callable")
+        elif killed:
+            rolling.back(later=LATER)
+    rolling.go_on(rolling.v2)
+    return killed
+
+
+@pytest.mark.parametrize("rolling", [("cents", None)], ids=["cents"], indirect=True)
+def test_forward_back_forward_killed_here_and_there(rolling: Rolling) -> None:
+    total = points(rolling)
+    back = rolling.back().points
+    rolling.go_on(rolling.v2)
+    rolling.check("forward again", repeated=True)
+    for stop in (total // 2, total - 5):
+        forward_back_forward(rolling, "forward", stop, "back")
+        rolling.check(f"given up at {stop}", repeated=True)
+    for stop in (back // 3, back * 3 // 4, back - 3):
+        for then in ("back", "the newer code"):
+            forward_back_forward(rolling, "back", stop, then)
+            rolling.check(f"back killed at {stop}, then {then}", repeated=True)
+    forward_back_forward(rolling, "forward again", total // 2, "forward")
+    rolling.check("forward again killed", repeated=True)
