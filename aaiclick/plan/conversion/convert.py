@@ -56,6 +56,8 @@ def _leaf(source: str, old: TypeText, new: TypeText) -> str:
             return f"toString({source})"
         chosen = ", ".join(f"toString({source}) = {quote_label(gone)}, {quote_label(label)}" for gone, label in given.items())
         return f"multiIf({chosen}, toString({source}))"
+    if old.name == "FixedString" and after is not None:
+        return f"toString({source})"  # without the zero bytes at its end, which no label has
     if old.name == new.name == "FixedString" and int(new.arguments[0]) < int(old.arguments[0]):
         return f"toString({source})"
     return ""

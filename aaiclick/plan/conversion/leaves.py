@@ -35,8 +35,10 @@ def unfit(value: str, old: TypeText, new: TypeText) -> str:
         return _interval_unfit(value, old, new)
     if numeric(old) and numeric(new):
         return _inexact(value, old, new)
-    if old.name in _MOMENTS and whole(new) is not None:
-        return f"{_cast(value, 'Int256')} != {_cast(_cast(value, text_of(new)), 'Int256')} OR {_lost(value, old, new)}"
+    count = whole(new)
+    if old.name in _MOMENTS and count is not None:  # not every whole number has a way back to a moment, but Int64 has
+        negative = "" if count.signed else f"{_cast(value, 'Int64')} < 0 OR "
+        return f"{negative}{_cast(value, 'Int256')} != {_cast(_cast(value, text_of(new)), 'Int256')} OR {_lost(value, old, TypeText('Int64'))}"
     if new.name in _MOMENTS and whole(old) is not None:
         return f"{_cast(_cast(value, text_of(new)), 'Int256')} != {_cast(value, 'Int256')} OR {_lost(value, old, new)}"
     if old.name in ("String", "FixedString"):
@@ -52,8 +54,12 @@ def differs(value: str, old: TypeText, new: TypeText) -> str:
         return _text_differs(value, new)
     if old.name == "FixedString":
         return _fixed_differs(value, int(old.arguments[0]), new)
+    if labels_of(old) is not None and new.name in _MOMENTS:
+        return _lost(value, old, new)
     if labels_of(old) is not None or labels_of(new) is not None:
         return ""
+    if _interval(new) and (_interval(old) or floating(old)):
+        return _lost(value, old, new)
     if new.name == "String":
         return "" if _reads_back(old) else f"NOT ifNull({_same(value, f'accurateCastOrNull(toString({value}), {quote_string(text_of(old))})')}, 0)"
     return _number_differs(value, old, new) if floating(old) or floating(new) else ""
@@ -66,10 +72,12 @@ def _proven(old: TypeText, new: TypeText) -> bool:
     match old.name, new.name:
         case ("Date", "Date32") | ("DateTime", "DateTime"):
             return True
-        case "DateTime", "DateTime64":
-            return int(new.arguments[0]) < 9  # nanoseconds end in 2262, DateTime in 2106; but its zone may be at the edge
+        case ("DateTime", "DateTime64") | ("Time", "Time64"):
+            return True
         case "DateTime64", "DateTime64":
-            return old.arguments[0] == new.arguments[0]
+            return old.arguments[0] == new.arguments[0]  # nanoseconds end in 2262
+        case "Time64", "Time64":
+            return int(old.arguments[0]) <= int(new.arguments[0])
         case "FixedString", "FixedString":
             return int(old.arguments[0]) <= int(new.arguments[0])
         case _:
@@ -121,6 +129,8 @@ def _inexact(value: str, old: TypeText, new: TypeText) -> str:
         return _refused(value, new) if new.name != "Bool" else f"{value} NOT IN (0, 1)"
     if whole(old) is not None and new.name != "Bool":
         return _refused(value, new)
+    if decimal(old) is not None and whole(new) is not None:
+        return f"trunc({value}) != {value} OR {_refused(value, new)}"
     if decimal(old) is not None and new.name != "Bool":
         return f"NOT ifNull(accurateCastOrNull(accurateCastOrNull({value}, {quote_string(text_of(new))}), {quote_string(text_of(old))}) = {value}, 0)"
     return f"{value} NOT IN (0, 1)"

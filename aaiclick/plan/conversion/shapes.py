@@ -89,9 +89,10 @@ def shape(old: TypeText, new: TypeText) -> Shape | None:
 
 
 def _tuples(old: TypeText, new: TypeText) -> Tuples | None:
-    """By name where both sides have names, else by place."""
+    """By name where both sides have one in common, else by place."""
     before, after = [named(item) for item in old.arguments], [named(item) for item in new.arguments]
-    if not all(name for name, _ in (*before, *after)):
+    common = {name for name, _ in before if name} & {name for name, _ in after if name}
+    if not common or not all(name for name, _ in (*before, *after)):
         if len(before) != len(after):
             return None
         return Tuples(tuple(Element(place, a, b) for place, ((_, a), (_, b)) in enumerate(zip(before, after, strict=True), start=1)))

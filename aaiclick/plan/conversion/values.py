@@ -47,7 +47,10 @@ def unproven(old: str, new: str) -> str:
         return ""
     if before.name == after.name == "AggregateFunction":
         return f"states of {text_of(before)} are read as those of {text_of(after)}"
-    match shape(before, after):
+    paired = shape(before, after)
+    if paired is None and before.name in _COMPOSITE and after.name in _COMPOSITE and all("Enum" in text_of(each) for each in (before, after)):
+        return f"labels of {text_of(before)} become those of {text_of(after)}"  # the engine goes by number
+    match paired:
         case Arrays(item, wanted):
             return unproven(item, wanted)
         case Maps(key, wanted_key, item, wanted):
@@ -120,6 +123,8 @@ def _differs(value: str, old: TypeText, wanted: str) -> str:
     if new.name in _DOCUMENTS and old.name not in _OPEN:
         read = value if old.name == "String" else f"toString({value})" if old.name in _DOCUMENTS else f"toJSONString({value})"
         return f"{_tokens(read)} != {_tokens(f'toString({there})')}"
+    if old.name == "FixedString":
+        return f"{_shown(value)} != {_shown(there)}"
     if old.name in _OPEN or new.name in _OPEN or old.name == "String":
         return f"isNull({value}) != isNull({there}) OR ifNull(toString({value}) != toString({there}), 0)"
     return f"{_bytes(value)} != {_bytes(cast(there, text_of(old)))}"
@@ -128,6 +133,11 @@ def _differs(value: str, old: TypeText, wanted: str) -> str:
 def _tokens(document: str) -> str:
     """A JSON text as the sorted list of its tokens: spaces and the order of keys carry nothing."""
     return rf"arraySort(extractAll({document}, '\"(?:[^\"\\\\]|\\\\.)*\"|[^\\s,:{{}}\\[\\]\"]+|[{{}}\\[\\]]'))"
+
+
+def _shown(value: str) -> str:
+    """As text that shows zero bytes: ``toString`` cuts them off."""
+    return f"formatRow('TSV', {value})"
 
 
 def _bytes(value: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.plan.changes.base import Change
-from aaiclick.plan.conversion.convert import conversion
+from aaiclick.plan.conversion.convert import conversion, in_place
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.proof.changed import Changed, changed_columns
 from aaiclick.plan.proof.combining import regrouped
@@ -59,19 +59,20 @@ def prove(case: TableCase, data_name: str) -> Routine[Verdict]:
     affected = yield from touched(case.form, case.name_of(data_name), readers, [each.old.name for each in changed])
     found = _Found()
     _follow_renames(case, readers, affected, found)
+    found.reasons.extend(_never_in_place(each) for each in changed if _by_copy(each))
     open_readers = tuple(reader for reader in affected if not _proven(case.form, reader, changed))
     columns = tuple(each for each in changed if _looked_at(each))
     rows = case.live.rows
     added = new_constraints(case)
     if not rows or not (open_readers or columns or added):
-        return Verdict(True, remade=tuple(found.remade))
+        return Verdict(not found.reasons, "; ".join(found.reasons), remade=tuple(found.remade))
     if case.quick:
         unlooked = (
             *(reader.words for reader in open_readers),
             *(f"column {each.new.name}" for each in columns),
             *(f"constraint {each.name}" for each in added),
         )
-        return Verdict(True, remade=tuple(found.remade), unlooked=unlooked)
+        return Verdict(not found.reasons, "; ".join(found.reasons), remade=tuple(found.remade), unlooked=unlooked)
     compared = [reader for reader in open_readers if reader.kind not in ("constraint", "statistics", "implicit index", "projection")]
     looks = [*(look_of(reader) for reader in compared), *(look for each in columns for look in _column_looks(each))]
     seen = yield from evaluate(case, data_name, looks)
@@ -79,7 +80,9 @@ def prove(case: TableCase, data_name: str) -> Routine[Verdict]:
         yield from _judge(case, data_name, reader, what, found)
     looked = [column for column in columns for _ in _column_looks(column)]
     for column, what in zip(looked, seen[len(compared) :], strict=True):
-        if not what.in_order:
+        if column.old.kind == "ALIAS":
+            found.hazards.extend(_once_stored(case, column, what))
+        elif not what.in_order:
             found.reasons.append(_column_words(column, what))
     for reader in open_readers:
         if reader.kind == "projection":
@@ -135,8 +138,20 @@ def _proven(form: TableForm, reader: Reader, changed: Sequence[Changed]) -> bool
     return all(expression in bare or not mentioned(expression, own) for expression in reader.old)
 
 
+def _by_copy(each: Changed) -> bool:
+    return each.old.stored and each.new.stored and not in_place(each.old.type, each.new.type)
+
+
+def _never_in_place(each: Changed) -> str:
+    return f"the engine goes by the numbers of labels, and cuts no FixedString, where {each.new.name} changes in place"
+
+
 def _looked_at(each: Changed) -> bool:
     """Whether a column itself has to be looked at: in place it may not become what the copy makes of it."""
+    if each.old.kind == "ALIAS" and each.new.kind == "MATERIALIZED":
+        return each.old.expression == each.new.expression  # another one is by name anyway
+    if _by_copy(each):
+        return False
     return each.how in ("zone", "type") and each.old.stored and each.new.stored and bool(_column_looks(each))
 
 
@@ -144,6 +159,8 @@ def _column_looks(each: Changed) -> tuple[Look, ...]:
     """Without a mutation the bytes stay; with one the engine casts. Both have to give what the copy gives."""
     old, new = each.old.type, each.new.type
     source, wanted = quote_name(each.old.name), quote_name(each.new.name)
+    if each.old.kind == "ALIAS":  # it is computed, in place as by a copy, over columns and aliases that may change themselves
+        return (Look((conversion(source, old, new),), (f"CAST({each.new.expression}, {quote_string(new)})",)),)
     looks: list[Look] = []
     if same_order(old, new) and not keeps_bytes(old, new):
         looks.append(Look((source,), (wanted,)))
@@ -151,6 +168,14 @@ def _column_looks(each: Changed) -> tuple[Look, ...]:
     if conversion(source, old, new) != cast and not keeps_bytes(old, new):
         looks.append(Look((cast,), (wanted,)))
     return tuple(looks)
+
+
+def _once_stored(case: TableCase, each: Changed, seen: Seen) -> tuple[Hazard, ...]:
+    if seen.in_order:
+        return ()
+    what = f"cannot be compared ({seen.failed})" if seen.failed else f"is another value in {seen.differs:,} rows, for instance {seen.example}"
+    message = f"what rows of {case.live.name} read as {each.new.name} before and after it is MATERIALIZED {what}"
+    return (Hazard("changes-values", message, f"change-default {case.live.name}.{each.new.name}"),)
 
 
 def _column_words(each: Changed, seen: Seen) -> str:
