@@ -18,14 +18,18 @@ from typing import TypeVar, cast
 
 from aaiclick.apply.holding import RENEWALS, Lease, check, clock, ended_by_successor, renew, renew_loop_step
 from aaiclick.apply.lock_state import tagged
+from aaiclick.apply.statements import NOT_ENOUGH_SPACE
 from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
-from aaiclick.routine import Beside, Command, Effect, Nonce, Query, Routine, Sleep, text
+from aaiclick.routine import Beside, Command, Effect, Nonce, Query, Routine, Sleep, number, text
 
 T = TypeVar("T")
 
 _STOPPED = re.compile(r"SYSTEM STOP MERGES (.+)", re.DOTALL)
+_FREE = "SELECT toUInt64(least(free_space, 1000000000000)) FROM system.disks WHERE name = 'default'"
 PROOFS = 30
 """A proof (renewal or check) is good for this fraction of the lease time: 1 s of the default 30 s."""
+ROOM = 1 << 20
+"""Bytes that have to be free before a definition is written anew."""
 
 
 def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
@@ -48,6 +52,9 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
             except Exception as error:  # the connection is in trouble: for the routine, its statement failed
                 effect = routine.throw(error)
                 continue
+            if isinstance(effect, Command) and effect.sql.startswith("ALTER TABLE ") and (full := (yield from _no_room(held))) is not None:
+                effect = routine.throw(full)
+                continue
             rest = 0.0
             if isinstance(effect, Query | Command):
                 effect = _tagged(effect, held)
@@ -69,6 +76,19 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
         return cast("T", stop.value)
     finally:
         routine.close()
+
+
+def _no_room(held: Lease) -> Routine[StatementError | None]:
+    """A refusal of the ALTER that would come next, where the disk of the definitions is full. The engine answers such an ALTER with success and
+    leaves an empty file, with which it does not start again."""
+    try:
+        rows = yield Query(tagged(held.nonce, _FREE))
+    except StatementError:
+        return None
+    if not rows or number(rows[0][0]) >= ROOM:
+        return None
+    message = f"disk default has {number(rows[0][0]):,} bytes left, and a definition is only written with {ROOM:,}: make room and run again"
+    return StatementError(message, NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE")
 
 
 def _let_merges_go_on(sent: str) -> Routine[None]:

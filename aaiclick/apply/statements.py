@@ -19,6 +19,7 @@ UNKNOWN_TABLE = 60
 TABLE_TOO_BIG_TO_DROP = 359
 MEMORY_LIMIT = 241
 ACCESS_DENIED = 497
+NOT_ENOUGH_SPACE = 243
 
 PATIENCE: Mapping[int, str] = {
     202: "TOO_MANY_SIMULTANEOUS_QUERIES",
@@ -126,9 +127,9 @@ def ask(sql: str, parameters: Mapping[str, str | int] | None = None) -> Routine[
     return (yield Query(sql, parameters or {}))
 
 
-def drop_table(database: str, name: str) -> Routine[None]:
-    """Drop a table of ours where it is there, whatever its size."""
-    sql = f"DROP TABLE IF EXISTS {qualified(database, name)}"
+def drop_table(database: str, name: str, *, sync: bool = False) -> Routine[None]:
+    """Drop a table of ours where it is there, whatever its size. ``sync``: its room is free when this returns, not minutes later."""
+    sql = f"DROP TABLE IF EXISTS {qualified(database, name)}{' SYNC' if sync else ''}"
     try:
         yield from ddl(sql)
     except StatementError as error:

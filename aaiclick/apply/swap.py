@@ -11,7 +11,7 @@ from aaiclick.apply.mark import Mark, drop_mark
 from aaiclick.apply.refreshes import start_refreshes
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.staging import stagings
-from aaiclick.apply.statements import DDL, ONCE, ask, drop_table, send
+from aaiclick.apply.statements import DDL, NOT_ENOUGH_SPACE, ONCE, ask, drop_table, send
 from aaiclick.apply.storages import storage
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
@@ -116,7 +116,15 @@ def undo(database: str, mark: Mark) -> Routine[None]:
         yield from _give_back(database, mark)
     elif found.exchanged:
         raise ApplyError(f"{mark.table}: the new table is live already")
-    yield from release(database, mark.source, mark.saved)
+    try:
+        yield from release(database, mark.source, mark.saved)
+    except StatementError as error:
+        if error.code != NOT_ENOUGH_SPACE:
+            raise
+        # An ALTER on a full disk destroys the definition of the table: first of all the copy makes room.
+        for name in (*(yield from stagings(database, mark.table)), *((mark.shadow_name,) if found.shadow is not None and not found.exchanged else ())):
+            yield from drop_table(database, name, sync=True)
+        yield from release(database, mark.source, mark.saved)
     yield from release_copies(database, mark.since, mark.saved)
     yield from clear(database, mark)
 

@@ -18,6 +18,7 @@ from aaiclick.clients.engine import EngineSession, execute, open_session
 from aaiclick.clients.failures import unknown_setting
 from aaiclick.clients.fork import refuse_forked_child
 from aaiclick.clients.settings import LISTED, Changed, changed_of, learn, only_kept, put_back
+from aaiclick.clients.metadata_files import definition_kept
 from aaiclick.clients.statement import quote_name, set_clause
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Command, Query, run
@@ -109,7 +110,9 @@ class EmbeddedConnection:
 
     def command(self, effect: Command, /) -> None:
         refuse_forked_child(self._opened_in)
-        self._apart(effect.sql, effect.parameters, effect.settings, effect.database)
+        data = self.identity.removeprefix("chdb://")
+        with definition_kept(data, effect.sql, effect.database or self._known_home().database):
+            self._apart(effect.sql, effect.parameters, effect.settings, effect.database)
 
     def sibling(self) -> EmbeddedConnection:
         """A second connection to the same engine and database, for work beside a long statement. Close it."""

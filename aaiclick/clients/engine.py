@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Protocol, cast
 from aaiclick.clients.failures import statement_error
 from aaiclick.clients.fork import refuse_forked_child
 from aaiclick.clients.locks import lock_holder
+from aaiclick.clients.metadata_files import KEPT, put_back
 from aaiclick.clients.statement import escaped_parameters
 from aaiclick.clients.url import MEMORY
 from aaiclick.errors import ConnectionFailed, UsageError
@@ -71,6 +73,8 @@ def open_session(target: str, *, running: bool = False) -> EngineSession:
     path, mark, options = target.partition("?")
     if not running:
         _refuse_foreign_lock(path)
+        if path != MEMORY and Path(path, KEPT).is_dir() and ("chdb" not in sys.modules or running_engine() is None):
+            put_back(path)
     factory = _session_class()
     try:
         return factory(target)
