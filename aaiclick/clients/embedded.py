@@ -17,8 +17,8 @@ from aaiclick.clients.answers import FORMAT, decode_rows
 from aaiclick.clients.engine import EngineSession, execute, open_session
 from aaiclick.clients.failures import unknown_setting
 from aaiclick.clients.fork import refuse_forked_child
-from aaiclick.clients.settings import LISTED, Changed, changed_of, learn, only_kept, put_back
 from aaiclick.clients.metadata_files import definition_kept
+from aaiclick.clients.settings import LISTED, Changed, changed_of, learn, only_kept, put_back
 from aaiclick.clients.statement import quote_name, set_clause
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Command, Query, run
