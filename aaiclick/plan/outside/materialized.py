@@ -83,10 +83,15 @@ def misfits(outcome: Outcome, kept: Mapping[str, str]) -> list[Misfit]:
 def _refreshed(outcome: Outcome, database: str) -> tuple[Step, ...]:
     """The view's own list of columns, by which it is read."""
     reader, fresh = outcome.reader, {column.name: column.type for column in outcome.fresh}
-    stale = [column for column in reader.columns if fresh.get(column.name, column.type) != column.type]
-    if not stale or all(fits(fresh[column.name], column.type) for column in stale):
+    stale = [column for column in reader.columns if _differs(column.type, fresh.get(column.name, column.type), outcome.now.get(column.name, ""))]
+    if not stale:
         return ()
     return (_query_step(reader, database, [f"column {column.name}: {column.type} -> {fresh[column.name]}" for column in stale]),)
+
+
+def _differs(kept: str, yields: str, now: str) -> bool:
+    """Whether a type has to follow: what the query yields is new (the same instant in another zone is shown differently), or would be changed."""
+    return kept != yields and (now != yields or not fits(yields, kept))
 
 
 def _query_step(reader: Reader, database: str, words: Sequence[str]) -> Step:
@@ -112,7 +117,11 @@ def _owner(outcome: Outcome, catalog: Catalog, declared: bool) -> Routine[Steps]
         return (), ()
     form = live.form
     kept = {column.name: column.type for column in form.columns}
-    found = [each for each in misfits(outcome, kept) if declared or each.yields != outcome.now.get(each.column)]
+    found = [
+        Misfit(column.name, kept.get(column.name, ""), column.type)
+        for column in outcome.fresh
+        if _differs(kept.get(column.name, ""), column.type, outcome.now.get(column.name, "")) and (declared or column.type != outcome.now.get(column.name))
+    ]
     stale = [column for column in reader.columns if kept.get(column.name, column.type) != column.type and not fits(kept[column.name], column.type)]
     if not found:
         words = [f"column {column.name}: {column.type} -> {kept[column.name]}" for column in stale]
