@@ -29,7 +29,9 @@ from aaiclick.plan.proof.constraints import violated
 from aaiclick.plan.proof.emptied import before_drop
 from aaiclick.plan.proof.grouping import combined
 from aaiclick.plan.proof.parts import Held, held_columns
+from aaiclick.plan.proof.readers import mentioned
 from aaiclick.plan.proof.verdict import Verdict, prove
+from aaiclick.plan.proof.volatile import volatile
 from aaiclick.plan.rehearsal import Outcome, Stage, attempt
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
@@ -184,11 +186,13 @@ def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -
 def _pin(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     """Before a copy: a column that some parts do not hold is computed anew at every read (``now()``, ``generateUUIDv4()``), so copy and
     checksum would never agree. Its values are written into those parts first."""
-    computed = [column.name for column in case.form.columns if column.kind == "DEFAULT" and "(" in column.expression]
+    computed = [column for column in case.form.columns if column.kind == "DEFAULT" and "(" in column.expression]
     if not computed or not case.live.rows:
         return ()
     held = yield from held_columns(case.database, data_name)
-    names = [name for name in computed if held.lacking(name)]
+    absent = [column for column in computed if held.lacking(column.name) and not mentioned(f"{case.form.order_by} {case.form.partition_by}", [column.name])]
+    changing = yield from volatile([column.expression for column in absent])
+    names = [column.name for column in absent if column.expression in changing]
     if not names or held.patched:  # what a lightweight update wrote would be lost: the copy leaves the column out of its checksum
         return ()
     commands = ", ".join(f"MATERIALIZE COLUMN {quote_name(name)}" for name in names)

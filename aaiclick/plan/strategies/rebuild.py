@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.plan.changes.ttl import keeps_all
 from aaiclick.plan.conversion.convert import conversion
+from aaiclick.plan.proof.volatile import volatile
 from aaiclick.plan.rehearsal import attempt
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.plan.target import live_column
 from aaiclick.plan.work import CopyColumn, RebuildWork
-from aaiclick.routine import Query, Routine, text
+from aaiclick.routine import Routine
 from aaiclick.specs.quoting import quote_name
 
 _UNVERIFIED = ("AggregateFunction(", "Dynamic", "JSON", "Object(", "QBit(")
@@ -69,20 +69,8 @@ def propose_rebuild(case: TableCase) -> Routine[Proposal]:
 
 def _comparable(case: TableCase, columns: tuple[CopyColumn, ...]) -> Routine[tuple[CopyColumn, ...]]:
     """An expression of a migration that gives something else each time (``now()``, ``rand()``) cannot be compared with what was stored."""
-    called = {word.lower() for expression in case.overrides.values() for word in re.findall(r"(\w+)\s*\(", expression)}
-    if not called:
-        return columns
-    # The column was called is_deterministic before.
-    flags = yield Query("SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE '%deterministic' ORDER BY name")
-    if not flags:
-        return columns
-    rows = yield Query(f"SELECT DISTINCT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 1)")
-    volatile = called & {text(row[0]) for row in rows}
-
-    def steady(name: str) -> bool:
-        return not volatile & {word.lower() for word in re.findall(r"(\w+)\s*\(", case.overrides.get(name, ""))}
-
-    return tuple(replace(column, verify=column.verify and steady(column.target)) for column in columns)
+    changing = yield from volatile(case.overrides.values())
+    return tuple(replace(column, verify=column.verify and case.overrides.get(column.target, "") not in changing) for column in columns)
 
 
 def copy_columns(case: TableCase) -> tuple[CopyColumn, ...]:

@@ -1,0 +1,29 @@
+"""Functions that give something else each time: ``now()``, ``rand()``, ``generateUUIDv4()``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from aaiclick.routine import Query, Routine, text
+from aaiclick.specs.quoting import quote_name
+
+_CALL = re.compile(r"(\w+)\s*\(")
+
+
+def called(expression: str) -> frozenset[str]:
+    """The names of functions that are called in an expression, in small letters."""
+    return frozenset(word.lower() for word in _CALL.findall(expression))
+
+
+def volatile(expressions: Collection[str]) -> Routine[frozenset[str]]:
+    """Those of the expressions that call one. The server knows which functions they are."""
+    if not any(called(expression) for expression in expressions):
+        return frozenset()
+    # The column was called is_deterministic before.
+    flags = yield Query("SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE '%deterministic' ORDER BY name")
+    if not flags:
+        return frozenset()
+    rows = yield Query(f"SELECT DISTINCT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 1)")
+    names = {text(row[0]) for row in rows}
+    return frozenset(expression for expression in expressions if called(expression) & names)
