@@ -86,7 +86,8 @@ def play(client: Client, seed: int) -> str:
             client.command(f"DROP DATABASE {database} SYNC")
 
 
-@pytest.mark.parametrize("first", [0, 15, 30, 45])
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [0, 40])
 def test_views_give_what_new_ones_would_give(aaiclick_client: Client, first: int) -> None:
-    ends = [play(aaiclick_client, seed) for seed in range(first, first + 15)]
-    assert ends.count("applied") >= 9, ends
+    ends = [play(aaiclick_client, seed) for seed in range(first, first + 6)]
+    assert ends.count("applied") >= 4, ends
