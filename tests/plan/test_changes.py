@@ -15,6 +15,7 @@ from aaiclick.plan.changes.columns import AddColumn, DropColumn, RenameColumn
 from aaiclick.plan.changes.keys import ChangeEngine
 from aaiclick.plan.changes.pin import Pin, PinColumns
 from aaiclick.plan.changes.ttl import ChangeTtl, keeps_all
+from aaiclick.plan.conversion.combining import combines_alike
 from aaiclick.plan.conversion.convert import conversion
 from aaiclick.plan.conversion.labels import enum_labels
 
@@ -68,6 +69,43 @@ def test_enum_to_enum_is_converted_by_label() -> None:
     assert conversion("`e`", "Enum8('a' = 1)", "Enum8('a' = 2)") == "CAST(toString(`e`), 'Enum8(\\'a\\' = 2)')"
     assert conversion("`e`", "UInt8", "UInt8") == "`e`"
     assert enum_labels("Nullable(Enum8('it\\'s' = -1))") == {"it\\'s": -1}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("UInt8", "UInt64"),
+        ("Int32", "Nullable(Int64)"),
+        ("Float32", "Float64"),
+        ("Date", "LowCardinality(Date32)"),
+        ("String", "LowCardinality(Nullable(String))"),
+        ("UInt64", "String"),
+        ("Array(Map(String, Tuple(a UInt8, b Decimal(9, 2))))", "Array(Map(String, Tuple(a UInt16, b Decimal(18, 4), c String)))"),
+        ("Enum8('a' = 1, 'b' = 2)", "Enum16('b' = 1, 'a' = 2, 'c' = 3)"),
+        ("Nullable(FixedString(4))", "Nullable(FixedString(8))"),
+    ],
+)
+def test_a_type_that_holds_every_value_costs_no_look_at_the_rows(old: str, new: str) -> None:
+    assert RetypeColumn("t", ColumnForm("c", old), ColumnForm("c", new)).checks == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "alike"),
+    [
+        ("SimpleAggregateFunction(max, UInt8)", "SimpleAggregateFunction(max, UInt64)", True),
+        ("SimpleAggregateFunction(max, UInt64)", "SimpleAggregateFunction(max, String)", False),
+        ("SimpleAggregateFunction(max, Int64)", "SimpleAggregateFunction(max, UInt64)", False),
+        ("SimpleAggregateFunction(max, Enum8('a' = 1, 'b' = 2))", "SimpleAggregateFunction(max, Enum8('b' = 1, 'a' = 2))", False),
+        ("SimpleAggregateFunction(max, Enum8('a' = 1, 'b' = 2))", "SimpleAggregateFunction(max, Enum16('a' = 5, 'b' = 7))", True),
+        ("SimpleAggregateFunction(anyLast, UInt64)", "SimpleAggregateFunction(anyLast, String)", True),
+        ("SimpleAggregateFunction(sum, UInt64)", "SimpleAggregateFunction(sum, Float64)", False),
+        ("SimpleAggregateFunction(sum, UInt64)", "SimpleAggregateFunction(max, UInt64)", False),
+        ("UInt64", "SimpleAggregateFunction(sum, UInt64)", False),
+        ("SimpleAggregateFunction(groupUniqArrayArray, Array(UInt8))", "SimpleAggregateFunction(groupUniqArrayArray, Array(String))", True),
+    ],
+)
+def test_merges_combine_alike_only_where_the_order_of_values_stays(old: str, new: str, alike: bool) -> None:
+    assert combines_alike(old, new) is alike
 
 
 def test_a_nullable_column_that_becomes_plain_is_counted_and_gets_a_default_for_a_moment() -> None:

@@ -108,6 +108,8 @@ def _inside(value: str, old: str, new: str, leaf: Leaf, *, nulls: bool, depth: i
 
 def _unfit(value: str, old: TypeText, wanted: str) -> str:
     new = bare(wanted)[0]
+    if old.name == "String" and new.name == "JSON":
+        return f"isNull(accurateCastOrNull({value}, {quote_string(text_of(new))}))"
     return "" if old.name in _WHOLES or new.name in _WHOLES else leaves.unfit(value, old, new)
 
 
