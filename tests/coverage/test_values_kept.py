@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, ReplacingMergeTree, Schema, Table, ensure_schema, plan_schema
+from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, ReplacingMergeTree, Schema, Table, ensure_schema, plan_schema
 from aaiclick.errors import BlockedError, SchemaVersionError
+from aaiclick.specs.quoting import quote_string
 
 
 def schema(version: int, column: Column, engine: MergeTree | None = None) -> Schema:
@@ -109,3 +110,71 @@ def test_partitions_whose_rows_would_be_combined_are_allowed_by_name_only(aaicli
     aaiclick_client.command("INSERT INTO t VALUES (1, 1), (1, 2)")
     with pytest.raises(SchemaVersionError, match="--allow 'change-partition-key t'"):
         ensure_schema(aaiclick_client, table(3, None), policy=Policy.lossless())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value", "becomes"),
+    [
+        ("Float32", "Decimal(38, 10)", "255", "254.9999992832"),
+        ("Float64", "Int64", "-0.", "0"),
+        ("Array(FixedString(4))", "Array(String)", "['ab']", "['ab']"),
+        ("String", "Bool", "'yes'", "true"),
+        ("String", "JSON", """'{"a":null,"b":1}'""", '{"b":1}'),
+        ("String", "Variant(String, UInt64)", "'007'", "7"),
+        ("String", "Tuple(UInt8, String)", r"'(300,\'x\')'", "(44,'x')"),
+        ("JSON", "JSON(a UInt32)", """'{"b":1}'""", '{"a":0,"b":1}'),
+        ("Tuple(a UInt8, b String)", "Tuple(a UInt8)", "(1, 'x')", "(1)"),
+        ("DateTime('Europe/Berlin')", "String", "1603593000", "2020-10-25 02:30:00"),
+    ],
+)
+def test_a_value_that_becomes_another_is_counted_and_allowed_by_name(aaiclick_client: Client, old: str, new: str, value: str, becomes: str) -> None:
+    if old.startswith("DateTime"):
+        value, becomes = "1603587600", "2020-10-25 02:00:00"  # two o'clock in summer; an hour later it is two o'clock again
+    ensure_schema(aaiclick_client, schema(1, Column("c", old)))
+    aaiclick_client.command(f"INSERT INTO t SELECT 1, CAST({value}, {quote_string(old)})")
+    if old.startswith("DateTime"):
+        aaiclick_client.command("INSERT INTO t SELECT 2, toDateTime(1603591200, 'Europe/Berlin')")
+    before = shown(aaiclick_client)
+    wanted = schema(2, Column("c", new))
+    assert "1 rows hold a value of c that reads differently" in str(plan_schema(aaiclick_client, wanted))
+    for policy in (Policy.safe(), Policy.lossless()):
+        with pytest.raises(SchemaVersionError, match=r"--allow 'retype t\.c'"):
+            ensure_schema(aaiclick_client, wanted, policy=policy)
+    assert shown(aaiclick_client) == before
+    ensure_schema(aaiclick_client, wanted, policy=Policy.lossless().allow("retype t.c"))
+    assert aaiclick_client.query("SELECT toString(c) FROM t WHERE id = 1").result_rows == [(becomes,)]
+
+
+@pytest.mark.parametrize("new", ["String", "UInt64"])
+@pytest.mark.parametrize("old", ["Variant(String, UInt64)", "Dynamic"])
+def test_null_in_a_variant_or_dynamic_blocks_a_type_that_takes_none(aaiclick_client: Client, old: str, new: str) -> None:
+    ensure_schema(aaiclick_client, schema(1, Column("c", old)))
+    aaiclick_client.command("INSERT INTO t SELECT 1, NULL")
+    with pytest.raises(BlockedError, match=r"1 rows hold NULL in c.* a migration's expression can fill them: Rebuild\(columns="):
+        ensure_schema(aaiclick_client, schema(2, Column("c", new)), policy=Policy.everything())
+
+
+def test_a_migration_fills_null_where_a_text_becomes_not_null(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema(1, Column("c", "Nullable(String)")))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 'a'), (2, NULL)")
+    wanted = schema(2, Column("c", "String"))
+    with pytest.raises(BlockedError, match="1 rows hold NULL in c"):
+        ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
+    filled = Migration(version=2, title="no NULL", rebuild={"t": Rebuild(columns={"c": "ifNull(`c`, '')"})})
+    ensure_schema(aaiclick_client, wanted.model_copy(update={"migrations": [filled]}), policy=Policy.lossless())
+    assert shown(aaiclick_client) == [(1, "a"), (2, "")]
+
+
+@pytest.mark.parametrize(
+    ("new", "strategy"),
+    [("Map(String, Enum8('x' = 1, 'b' = 2))", "mutate"), ("Map(String, Enum8('x' = 1, 'c' = 2, 'b' = 3))", "rebuild")],
+)
+def test_a_relabelling_goes_by_number_in_place_as_in_a_copy(aaiclick_client: Client, new: str, strategy: str) -> None:
+    ensure_schema(aaiclick_client, schema(1, Column("c", "Map(String, Enum8('a' = 1, 'b' = 2))")))
+    aaiclick_client.command("INSERT INTO t VALUES (1, {'k': 'a', 'l': 'b'})")
+    wanted = schema(2, Column("c", new))
+    with pytest.raises(SchemaVersionError, match=r"--allow 'relabel-enum t\.c'"):
+        ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
+    report = ensure_schema(aaiclick_client, wanted, policy=Policy.lossless().allow("relabel-enum t.c"))
+    assert [step.strategy for step in report.steps] == [strategy]
+    assert shown(aaiclick_client) == [(1, "{'k':'x','l':'b'}")]

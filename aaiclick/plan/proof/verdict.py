@@ -143,7 +143,8 @@ def _by_copy(each: Changed) -> bool:
 
 
 def _never_in_place(each: Changed) -> str:
-    return f"the engine goes by the numbers of labels, and cuts no FixedString, where {each.new.name} changes in place"
+    what = "cuts no FixedString, not even zero bytes," if "FixedString" in each.old.type else "goes by the numbers of labels, or refuses,"
+    return f"the engine {what} where {each.new.name} changes in place"
 
 
 def _looked_at(each: Changed) -> bool:

@@ -22,7 +22,7 @@ CREATE TABLE {db}.t (id UInt64, e Enum8('x' = 1, 'b' = 2), m Enum8('x' = 1, 'c' 
 --   changes-values: stored values of t.m get another meaning: a -> x [--allow 'relabel-enum t.m']
 --   old-code-breaks: code that relies on Enum8('a' = 1, 'b' = 2, 'c' = 3) for m may fail
 --   rewrites-data: all 12 rows of t are copied
--- a copy, because in place something else would come of it: the engine goes by the numbers of labels, and cuts no FixedString, where m changes in place
+-- a copy, because in place something else would come of it: the engine goes by the numbers of labels, or refuses, where m changes in place
 CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `e` Enum8('x' = 1, 'b' = 2), `m` Enum8('x' = 1, 'c' = 2, 'b' = 3)) ENGINE = MergeTree ORDER BY (id, e) SETTINGS index_granularity = 8192;
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `e`, `m`) SELECT `id`, CAST(`e`, 'Enum8(\'x\' = 1, \'b\' = 2)'), CAST(multiIf(toString(`m`) = 'a', 'x', toString(`m`)), 'Enum8(\'x\' = 1, \'c\' = 2, \'b\' = 3)') FROM `db`.`t`;

@@ -23,7 +23,7 @@ CREATE TABLE {db}.t (id UInt64, n Nullable(FixedString(8)), l LowCardinality(Fix
 --   old-code-breaks: code that relies on FixedString(8) for c may fail
 --   old-code-breaks: code that relies on Array(FixedString(8)) for w may fail
 --   rewrites-data: all 2 rows of t are copied
--- a copy, because in place something else would come of it: the engine goes by the numbers of labels, and cuts no FixedString, where c changes in place; the engine goes by the numbers of labels, and cuts no FixedString, where w changes in place
+-- a copy, because in place something else would come of it: the engine cuts no FixedString, not even zero bytes, where c changes in place; the engine cuts no FixedString, not even zero bytes, where w changes in place
 CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `n` Nullable(FixedString(8)), `l` LowCardinality(FixedString(8)), `a` Array(FixedString(8)), `c` FixedString(4), `w` Array(FixedString(2))) ENGINE = MergeTree ORDER BY id SETTINGS index_granularity = 8192;
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `n`, `l`, `a`, `c`, `w`) SELECT `id`, CAST(`n`, 'Nullable(FixedString(8))'), CAST(`l`, 'LowCardinality(FixedString(8))'), CAST(`a`, 'Array(FixedString(8))'), CAST(toString(`c`), 'FixedString(4)'), CAST(arrayMap(part1 -> CAST(toString(part1), 'FixedString(2)'), `w`), 'Array(FixedString(2))') FROM `db`.`t`;
