@@ -199,3 +199,10 @@ def test_a_list_of_a_views_own_that_names_a_dropped_column(aaiclick_client: Clie
     setup(aaiclick_client, "ALTER TABLE t ADD COLUMN z String", "CREATE VIEW v (k UInt32, a UInt8, z String) AS SELECT * FROM t")
     with pytest.raises(BlockedError, match="the view v names z in a list of its own"):
         migrate(aaiclick_client, schema(table("UInt8")), "drop-column t.z")
+
+
+def test_a_view_of_everything_that_is_older_than_a_column_shows_it_when_it_is_made_anew(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, "CREATE VIEW v AS SELECT * FROM t", "CREATE VIEW w AS SELECT k, a FROM t", "ALTER TABLE t ADD COLUMN z UInt8")
+    migrate(aaiclick_client, schema(table("UInt64", Column("z", "UInt8"))))
+    assert rows(aaiclick_client, "SELECT * FROM v") == [(1, 10, 0)]
+    assert rows(aaiclick_client, "SELECT * FROM w") == [(1, 10)]

@@ -116,7 +116,7 @@ def _outcome(scratch: Scratch, reader: Reader, after: After, moved: dict[Place, 
     if not reader.view:
         yield Command(f"DROP VIEW {scratch.sql_name(name)}")
         return Outcome(reader, fresh, now or {}, reader.columns)
-    columns = fresh if declared or reader.form is not None else _columns(reader.columns, fresh, now or {})
+    columns = fresh if declared or reader.form is not None else _columns(reader.columns, fresh, now or {}, "*" in reader.query)
     if columns != fresh and columns:
         listed = ", ".join(column_form_sql(column) for column in columns)
         yield Command(f"DROP VIEW {scratch.sql_name(name)}")
@@ -136,11 +136,13 @@ def _described(reader: Reader) -> Routine[dict[str, str] | None]:
     return {text(row[0]): text(row[1]) for row in rows}
 
 
-def _columns(stored: Collection[ColumnForm], fresh: Sequence[ColumnForm], now: Mapping[str, str]) -> tuple[ColumnForm, ...]:
+def _columns(stored: Collection[ColumnForm], fresh: Sequence[ColumnForm], now: Mapping[str, str], everything: bool) -> tuple[ColumnForm, ...]:
     """What a view that nobody declares is to store. A column whose type is that of the query follows the query; one that was given a type
-    of its own keeps it. The list itself grows only where it was all that the query yields."""
+    of its own keeps it. The list itself grows where it was all that the query yields, or where it lacks what ``SELECT *`` yields by now and no
+    type in it is the view's own: then it is older than the table's last columns."""
     kept = {column.name: column for column in stored}
-    whole = set(kept) == set(now) or not now
+    plain = all(column.type == now.get(column.name) for column in stored)
+    whole = set(kept) == set(now) or not now or (plain and everything)
     found: list[ColumnForm] = []
     for column in fresh:
         old = kept.get(column.name)
