@@ -121,6 +121,6 @@ def _start_ttl(database: str, table: str) -> Routine[None]:
 
 def _named(error: StatementError | ApplyError, step: Step, outcomes: Sequence[StepOutcome]) -> ApplyError:
     """The error with the step it belongs to; its kind stays."""
-    done = f" Done before: {', '.join(outcome.step for outcome in outcomes)}." if outcomes else ""
+    done = f" Done before: {', '.join(outcome.step for outcome in outcomes)}. The next run goes on from there." if outcomes else ""
     kind = type(error) if isinstance(error, ApplyError) else ApplyError
     return kind(f"step {step.id} ({step.object}: {step.change}): {str(error).rstrip('.')}.{done}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from aaiclick.errors import StatementError
 from aaiclick.plan.changes.base import Change, DataCheck
 from aaiclick.plan.hazards import Hazard
+from aaiclick.plan.wording import told
 from aaiclick.routine import Query, Routine, number, text
 
 # ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED, TYPE_MISMATCH, CANNOT_CONVERT_TYPE, NO_COMMON_TYPE: about types, whatever the rows are.
@@ -75,7 +76,7 @@ def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None]]:
                 continue
             if error.code == 0:
                 raise
-            return f"rows {check.problem} (the engine: {first_line(str(error))})", None
+            return f"whether rows {check.problem} cannot be told (the engine: {first_line(str(error))})", None
         found = f"{count:,} rows {check.problem}, for instance {example}"
         if check.allowable is None:
             return f"{found}; {check.hint}" if check.hint else found, hazard
@@ -91,4 +92,4 @@ def _example(table: str, check: DataCheck) -> Routine[str]:
 
 def first_line(message: str) -> str:
     """The first line of a server's message, without its stack and version."""
-    return message.strip().splitlines()[0][:300] if message.strip() else message
+    return told(message)

@@ -161,8 +161,8 @@ def rebuild_step(case: TableCase, work: RebuildWork, changes: Sequence[Change], 
     )
 
 
-def impossible_step(case: TableCase, changes: Sequence[Change], refusal: str) -> Step:
-    """Nothing works: said, with the engine's sentence, and never tried."""
+def impossible_step(case: TableCase, changes: Sequence[Change], refusal: str, *, whole: bool = False) -> Step:
+    """Nothing works: said, with the engine's sentence, and never tried. ``whole``: the refusal is a sentence of its own that names the table."""
     return Step(
         id=f"{case.live.name}:rebuild",
         object=case.live.name,
@@ -173,7 +173,7 @@ def impossible_step(case: TableCase, changes: Sequence[Change], refusal: str) ->
         hazards=change_hazards(changes),
         rows=case.live.rows,
         bytes=case.live.bytes,
-        blocked=f"{case.live.name} cannot be changed that way ({refusal})",
+        blocked=refusal if whole else f"{case.live.name} cannot be changed that way ({refusal})",
         changes=each(changes),
     )
 

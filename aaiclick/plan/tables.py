@@ -103,7 +103,7 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
         return ((yield from plan_other_engine(case, broken)),)
     held = read_only(case)
     if held:
-        return (steps.impossible_step(case, case.changes, held),)
+        return (steps.impossible_step(case, case.changes, held, whole=True),)
     found = yield from _dependents(case)
     if case.live.rows and not found.blocked:
         failing = (yield from evaluate_first(case, data_name)) if case.forced else ""
@@ -164,7 +164,7 @@ def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -
         return (steps.impossible_step(case, case.changes, _joined(refusal, why)),)
     unfit = unfit_for_swap(case)
     if unfit:
-        return (steps.impossible_step(case, case.changes, _joined(refusal, unfit)),)
+        return (steps.impossible_step(case, case.changes, _joined(refusal, unfit), whole=not refusal),)
     if allowed:
         attach = yield from propose_attach(in_place)
         if attach is not None and (blocked or not (yield from attach_refused(in_place, data_name, attach.work, attach.sent))):
@@ -180,7 +180,8 @@ def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -
         pinned = yield from _pin(case, data_name)
         behind = (*(yield from not_inherited(case, data_name)), *(yield from unfenced(case, rebuild.work)))
         return (*pinned, _with(steps.rebuild_step(case, rebuild.work, case.changes, blocked, reason), behind))
-    return (steps.impossible_step(case, case.changes, "; ".join(part for part in (refusal, rebuild.refusal) if part)),)
+    # What ALTER says of a conversion the copy says, too, with the column's name.
+    return (steps.impossible_step(case, case.changes, _joined("" if refusal in rebuild.refusal else refusal, rebuild.refusal)),)
 
 
 def _pin(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:

@@ -17,6 +17,7 @@ from aaiclick.plan.outside.lookups import read_lookups
 from aaiclick.plan.outside.plain import called
 from aaiclick.plan.outside.readers import Reader, made_anew, read_readers, spans
 from aaiclick.plan.outside.world import After, affected, outcomes
+from aaiclick.plan.wording import told
 from aaiclick.plan.work import ReplaceWork
 from aaiclick.routine import Routine
 
@@ -58,7 +59,7 @@ def _shown(step: Step, readers: Sequence[Reader], catalog: Catalog) -> Routine[t
         left = {each.name for each in outcome.fresh}
         gone = [each.name for each in reader.columns if each.name not in left]
         if outcome.refusal:
-            return (replace(step, blocked=f"the {reader.noun} {called(reader, catalog.database)} would fail ({outcome.refusal.splitlines()[0]})"),)
+            return (replace(step, blocked=f"the {reader.noun} {called(reader, catalog.database)} would fail ({told(outcome.refusal)})"),)
         if not outcome.fresh or not gone:
             continue
         if any(outcome.now.get(each.name) != each.type for each in reader.columns):

@@ -11,6 +11,7 @@ from aaiclick.plan.changes.base import AlterCommand
 from aaiclick.plan.memo import Sent, alike
 from aaiclick.plan.rehearsal import Outcome, Stage, attempt, stage_form
 from aaiclick.plan.strategies.context import TableCase, reached
+from aaiclick.plan.wording import told
 from aaiclick.plan.work import Alter, AlterWork
 from aaiclick.routine import Routine
 
@@ -48,7 +49,7 @@ def propose_alter(case: TableCase) -> Routine[Proposal]:
     stage = yield from case.make_stage(case.as_spelled if old_syntax else case.form, "alter")
     sending = yield from send_batches(case, stage, todo)
     if sending.refused is not None:
-        return Proposal(None, sending.message)
+        return Proposal(None, told(sending.message))
     form = yield from stage_form(stage)
     if not reached(form, case.target):
         return Proposal(None, "the engine accepts the ALTER, but the table does not become what is declared")

@@ -8,9 +8,10 @@ from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.plan.changes.ttl import keeps_all
 from aaiclick.plan.conversion.convert import conversion
 from aaiclick.plan.proof.volatile import volatile
-from aaiclick.plan.rehearsal import attempt
+from aaiclick.plan.rehearsal import Outcome, Stage, attempt
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.plan.target import live_column
+from aaiclick.plan.wording import told
 from aaiclick.plan.work import CopyColumn, RebuildWork
 from aaiclick.routine import Routine
 from aaiclick.specs.quoting import quote_name
@@ -43,14 +44,14 @@ def propose_rebuild(case: TableCase) -> Routine[Proposal]:
     copy = f"INSERT INTO {wanted.name} ({names}) SELECT {expressions} FROM {stage.name}{where}"
     outcome = yield from attempt(wanted, copy, {"insert_allow_materialized_columns": 1})
     if not outcome.accepted:
-        return Proposal(None, outcome.message)
+        return Proposal(None, (yield from _refused(case, columns, stage, outcome)))
     back = tuple(CopyColumn(name, expression) for name, expression in sorted(case.back.items()))
     if back:
         # The way back is tried as well: when it is needed is no time to find out that it does not work.
         names, expressions = ", ".join(quote_name(column.target) for column in back), ", ".join(column.expression for column in back)
         tried = yield from attempt(stage, f"INSERT INTO {stage.name} ({names}) SELECT {expressions} FROM {wanted.name}")
         if not tried.accepted:
-            return Proposal(None, f"the way back of {', '.join(column.target for column in back)} is refused: {tried.message}")
+            return Proposal(None, f"the way back of {', '.join(column.target for column in back)} is refused: {told(tried.message)}")
     target = case.target.form
     ordered = order_matters(target)
     work = RebuildWork(
@@ -65,6 +66,21 @@ def propose_rebuild(case: TableCase) -> Routine[Proposal]:
         back=back,
     )
     return Proposal(work)
+
+
+def _refused(case: TableCase, columns: tuple[CopyColumn, ...], stage: Stage, outcome: Outcome) -> Routine[str]:
+    """The columns that the engine cannot convert, by name; its sentence about the copy where it is none of them."""
+    said: list[str] = []
+    for column in columns:
+        old, new = live_column(case.form, case.target.renames, column.target), case.target.form.column(column.target)
+        if old is None or new is None or old.type == new.type:
+            continue
+        alone = yield from attempt(stage, f"SELECT {column.expression} FROM {stage.name} WHERE 0 FORMAT Null")
+        if not alone.accepted:
+            said.append(f"column {column.target} does not convert from {old.type} to {new.type}: {told(alone.message)}")
+    if not said:
+        return f"its rows cannot be copied: {told(outcome.message)}"
+    return f"{'; '.join(said)}. A migration with Rebuild(columns=...) can say how"
 
 
 def _comparable(case: TableCase, columns: tuple[CopyColumn, ...]) -> Routine[tuple[CopyColumn, ...]]:
