@@ -102,8 +102,10 @@ def _said(column: ColumnForm) -> tuple[str, str, str, str]:
 
 
 def _reads_differently(look: _Look, old: ColumnForm, new: ColumnForm) -> Routine[bool]:
-    """Over the rows of the parts that do not hold the column. What the engine cannot compare counts as different."""
+    """Over the rows of the parts that do not hold the column. What the engine cannot compare counts as different, and what is not looked at."""
     case = look.case
+    if case.quick:
+        return True
     live, wanted, renames = case.form, case.target.form, case.target.renames
     rows = rows_to_be(live, wanted, renames, look.source, "1" if old.kind == "ALIAS" else lacking(case.database, look.held.table, old.name))
     condition = differs(quote_name(new.name), computed(new, wanted))
@@ -114,6 +116,8 @@ def _reads_differently(look: _Look, old: ColumnForm, new: ColumnForm) -> Routine
 def _unfit(look: _Look, old: ColumnForm) -> Routine[str]:
     """Why what rows read cannot be written down under the table as it is; '' where it can."""
     case, name = look.case, quote_name(old.name)
+    if case.quick:
+        return f"stored values of {old.name} were not looked at" if old.kind == "MATERIALIZED" else ""
     without = lacking(case.database, look.held.table, old.name)
     if old.kind == "MATERIALIZED":
         # MATERIALIZE COLUMN computes every part anew, so what is stored has to be what the expression gives.
