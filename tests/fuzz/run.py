@@ -1,23 +1,64 @@
-"""``python -m tests.fuzz.run``: many cases, in as many processes as there are cores."""
+"""``python -m tests.fuzz.run``: many cases, in as many processes as there are cores, with a watch over each of them.
+
+A process that says nothing for too long, or dies, is a failure of the cases it was at; another one goes on behind them.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import selectors
+import subprocess
 import sys
 import time
-import warnings
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from aaiclick.testing.engine import EmbeddedEngine
-from tests.fuzz.compare import Failure
-from tests.fuzz.engines import Embedded
-from tests.fuzz.ground import Ground
-from tests.fuzz.play import Outcome, play
-from tests.fuzz.reduce import reduced
-from tests.fuzz.schema import World
-from tests.fuzz.script import script
-from tests.fuzz.worlds import world
+from tests.fuzz.report import summary, write_counts
+
+
+@dataclass(slots=True)
+class Counts:
+    """What all processes told."""
+
+    seeds: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    strategies: Counter[str] = field(default_factory=Counter)
+    features: dict[str, Counter[str]] = field(default_factory=dict)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+    def take(self, line: dict[str, Any]) -> None:
+        """A line of a process."""
+        if "failed" in line:
+            self.failures.append(line)
+        elif "seed" in line:
+            self.seeds += 1
+            self.ends[line["end"]] += 1
+            self.strategies.update(dict.fromkeys(line["strategies"], 1))
+            for feature in line["features"]:
+                self.features.setdefault(feature, Counter())[line["end"]] += 1
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process, the batch that it is at, and when it last said something."""
+
+    index: int
+    process: subprocess.Popen[str]
+    at: int
+    heard: float
+
+
+def start(chosen: argparse.Namespace, index: int, first: int) -> Worker:
+    """A process for every ``jobs``-th batch from ``first`` on."""
+    seeds = chosen.first + chosen.seeds - first
+    command = [sys.executable, "-u", "-m", "tests.fuzz.worker", "--first", str(first), "--seeds", str(seeds), "--size", str(chosen.size)]
+    command += ["--step", str(chosen.jobs), "--index", "0", "--tries", str(chosen.tries), "--python", chosen.python]
+    command += ["--out", str(chosen.out)] if chosen.out else []
+    return Worker(index, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True), first, time.monotonic())
 
 
 def say(line: str) -> None:
@@ -26,58 +67,69 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def seed_of(ground: Ground, seed: int, tries: int, out: Path | None, done: Counter[str]) -> Outcome:
-    """One case; a failure is reduced and written down."""
-    case = world(seed)
-    outcome = play(ground, case)
-    if outcome.failures:
-        say(" | ".join(map(str, (seed, outcome.end, case.changes, outcome.strategies, *outcome.failures))))
-        kind = outcome.failures[0].kind
-        if out is not None and done[kind] < 12:
-            done[kind] += 1
-            small = reduced(case, lambda smaller: any(failure.kind == kind for failure in failures_of(ground, smaller)), tries)
-            found = [failure for failure in failures_of(ground, small) if failure.kind == kind]
-            title = f"{kind} | seed {seed} | {found[0] if found else outcome.failures[0]}"
-            out.mkdir(parents=True, exist_ok=True)
-            (out / f"{kind.replace(' ', '_')}_{seed:06}.py").write_text(script(small, title, ()), encoding="utf-8")
-    return outcome
+def watch(chosen: argparse.Namespace, counts: Counts) -> None:
+    """Until every batch was played."""
+    selector = selectors.DefaultSelector()
+
+    def begin(index: int, first: int) -> None:
+        if first < chosen.first + chosen.seeds:
+            worker = start(chosen, index, first)
+            assert worker.process.stdout is not None
+            selector.register(worker.process.stdout, selectors.EVENT_READ, worker)
+
+    for index in range(chosen.jobs):
+        begin(index, chosen.first + index * chosen.size)
+    spoken = time.monotonic()
+    while selector.get_map():
+        for key, _ in selector.select(timeout=5):
+            worker: Worker = key.data
+            line = worker.process.stdout.readline() if worker.process.stdout else ""
+            worker.heard = time.monotonic()
+            if not line:
+                selector.unregister(key.fileobj)
+                if worker.process.wait():
+                    lost(chosen, counts, worker, "the process died")
+                    begin(worker.index, worker.at + chosen.size * chosen.jobs)
+                continue
+            told = json.loads(line)
+            worker.at = told.get("begin", worker.at)
+            counts.take(told)
+            if "failed" in told:
+                say(f"FAILED {told['failed']} {told['kind']} | {told['changes']} | {told['strategies']} | {told['detail']}")
+        for key in list(selector.get_map().values()):
+            if time.monotonic() - key.data.heard > chosen.patience:
+                selector.unregister(key.fileobj)
+                key.data.process.kill()
+                lost(chosen, counts, key.data, f"nothing was heard for {chosen.patience} s")
+                begin(key.data.index, key.data.at + chosen.size * chosen.jobs)
+        if time.monotonic() - spoken > chosen.every:
+            spoken = time.monotonic()
+            say(summary(counts.seeds, counts.ends, len(counts.failures)))
 
 
-def failures_of(ground: Ground, case: World) -> list[Failure]:
-    """What is wrong in a case; nothing where it cannot even be written."""
-    try:
-        return play(ground, case).failures
-    except Exception:
-        return []
+def lost(chosen: argparse.Namespace, counts: Counts, worker: Worker, why: str) -> None:
+    """The cases that a process was at."""
+    counts.failures.append({"failed": worker.at, "kind": "hang", "detail": why, "changes": [], "strategies": []})
+    say(f"FAILED {worker.at} to {worker.at + chosen.size - 1}: {why}. Go on behind it with FROM={worker.at + chosen.size}")
 
 
 def main(arguments: list[str]) -> int:
     """The command line."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=200)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--tries", type=int, default=120)
+    for name, default in (("--seeds", 200), ("--first", 0), ("--size", 8), ("--tries", 80), ("--patience", 600), ("--every", 60)):
+        parser.add_argument(name, type=int, default=default)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--python", default="", help="the Python of another engine, which is started behind the test server")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--write", action="store_true", help="keep the counts for docs/coverage.md")
     chosen = parser.parse_args(arguments)
-    warnings.filterwarnings("ignore")
-    ends: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
-    done: Counter[str] = Counter()
-    began = time.monotonic()
-    with EmbeddedEngine(":memory:") as engine:
-        embedded = Embedded(engine)
-        ground = Ground(embedded, embedded.client())
-        for seed in range(chosen.first, chosen.first + chosen.seeds):
-            try:
-                outcome = seed_of(ground, seed, chosen.tries, chosen.out, done)
-            except Exception as error:
-                say(f"{seed} the fuzzer itself: {type(error).__name__}: {error}")
-                kinds["fuzzer"] += 1
-                continue
-            ends[outcome.end] += 1
-            kinds.update(failure.kind for failure in outcome.failures)
-    say(f"{dict(ends)} {dict(kinds)} {(time.monotonic() - began) / chosen.seeds:.2f} s for a seed")
-    return 1 if kinds else 0
+    counts, began = Counts(), time.monotonic()
+    watch(chosen, counts)
+    say(summary(counts.seeds, counts.ends, len(counts.failures)))
+    say(f"{dict(Counter(failure['kind'] for failure in counts.failures))}; {(time.monotonic() - began) / max(counts.seeds, 1):.2f} s for a seed")
+    if chosen.write:
+        write_counts(chosen.first, counts.seeds, counts.ends, counts.strategies, counts.features, len(counts.failures))
+    return 1 if counts.failures else 0
 
 
 if __name__ == "__main__":

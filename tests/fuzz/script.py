@@ -66,7 +66,7 @@ def right(world: World) -> list[str]:
     return [*made, *(view.create("want") for view in world.after.views), *(one.create("want") for one in world.after.dictionaries)]
 
 
-def script(world: World, title: str, allow: tuple[str, ...]) -> str:
+def script(world: World, title: str) -> str:
     """The program."""
     looks = []
     for table in world.after.tables:
