@@ -166,7 +166,8 @@ def named(keys: tuple[str, ...], *targets: str) -> bool:
 
 
 def _watched(world: World) -> bool:
-    return bool(world.before.dictionaries) or any(view.materialized for view in world.before.views)
+    kept = {view.name for view in world.after.views}
+    return bool(world.before.dictionaries) or any(view.materialized or view.name not in kept for view in world.before.views)
 
 
 def _refused(looks: list[Before], words: str, watched: bool = False) -> list[Failure]:

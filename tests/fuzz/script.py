@@ -78,6 +78,8 @@ def script(world: World, title: str) -> str:
         "from datetime import timedelta",
         "import clickhouse_connect",
         "from aaiclick import *",
+        "from aaiclick.specs.engines import *",
+        "from aaiclick.specs.columns import *",
         "from aaiclick.errors import AaiclickError",
         "",
         'warnings.filterwarnings("ignore")',

@@ -5,6 +5,7 @@ What fails among the others is played again alone. What fails only among others 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -54,9 +55,14 @@ def _among_others(ground: Ground, worlds: Sequence[World], ended: dict[int, Outc
                 cases.append(_Case(place, world, schema, prepared(ground, world)))
         except Refused as error:
             ended[place] = Outcome("no case", said=str(error))
-    try:
-        plan = plan_schema(ground.client, _all(cases), database=ground.live)
-    except Exception:
+    plan = None
+    while cases and plan is None:
+        try:
+            plan = plan_schema(ground.client, _all(cases), database=ground.live)
+        except Exception as error:
+            named = [case for case in cases if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)) for name in _names(case))]
+            cases = [case for case in cases if case is not named[0]] if named else []
+    if plan is None:
         return
     open_cases: list[_Case] = []
     for case in cases:
@@ -92,8 +98,11 @@ def _all(cases: list[_Case]) -> Schema:
     return Schema("fuzz", objects=[item for case in cases for item in case.schema.objects])
 
 
+def _names(case: _Case) -> set[str]:
+    return {name for state in (case.world.before, case.world.after) for name in state.names}
+
+
 def _own(plan: Plan, case: _Case) -> Plan:
     """The steps of one case."""
-    states = (case.world.before, case.world.after)
-    names = {name for state in states for name in state.names}
+    names = _names(case)
     return replace(plan, steps=tuple(step for step in plan.steps if step.object in names))

@@ -95,6 +95,8 @@ def followed(rng: Random, before: State, after: Table) -> State:
     views: list[View] = []
     for view in before.views:
         query = view.query.replace(f"{{db}}.{quoted(old.name)}", f"{{db}}.{quoted(after.name)}")
+        if not view.declared and (query != view.query or _reads(before, view, [*gone, *renames])):
+            continue  # nobody says what is to become of it
         for was, now in renames.items():
             query = query.replace(quoted(was), quoted(now))
         if any(quoted(name) in query for name in gone) or (view.declared and rng.random() < 0.1):
@@ -104,6 +106,14 @@ def followed(rng: Random, before: State, after: Table) -> State:
         views.append(replace(view, query=query))
         tables = [_retyped_target(rng, table, view, query, after) for table in tables]
     return State(tuple(tables), tuple(views), tuple(_followed(one, renames, after) for one in before.dictionaries if not _lost(one, gone)))
+
+
+def _reads(state: State, view: View, names: list[str]) -> bool:
+    """The view reads one of the columns, by name or because it reads all of them, also by way of another view."""
+    if "*" in view.query and "{db}.`v" not in view.query:
+        return bool(names)
+    under = [other for other in state.views if f"{{db}}.{quoted(other.name)}" in view.query]
+    return any(quoted(name) in view.query for name in names) or any(_reads(state, other, names) for other in under)
 
 
 def _retyped_target(rng: Random, table: Table, view: View, query: str, source: Table) -> Table:
