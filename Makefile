@@ -30,8 +30,9 @@ fmt: ## format, and fix what can be fixed
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 
-fuzz: ## the adversary: random changes against a copy that it makes itself (SEEDS=20000, FROM=0)
-	$(PYTHON) -m tests.fuzz.run --seeds $(SEEDS) --first $(FROM) --out .fuzz-found
+fuzz: ## the adversary: random changes against a copy that it makes itself (SEEDS=20000, FROM=0; ENGINE=: the Python of an older chdb; WRITE=1: into docs/coverage.md)
+	$(PYTHON) -m tests.fuzz.run --seeds $(SEEDS) --first $(FROM) --out .fuzz-found --python "$(ENGINE)" $(if $(WRITE),--write)
+	$(if $(WRITE),$(PYTHON) -m tests.coverage.page kept)
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12

@@ -18,6 +18,7 @@ from tests.coverage.engines import MADE, TOLD
 from tests.coverage.others import made, told
 from tests.coverage.reverse import backwards, corpus
 from tests.coverage.walk import walk
+from tests.fuzz.report import kept, section
 
 _IMPOSSIBLE = re.compile(r"^(refused: |)t cannot be changed that way \((.*)\)$")
 HERE = Path(__file__).parent
@@ -90,7 +91,7 @@ def page(outcomes: Outcomes) -> str:
     text += f"| pairs forwards | {len(pairs)} of {len(pairs)} |\n"
     text += f"| pairs backwards | {len(pairs) - len(refused)} of {len(pairs)}, {len(refused)} refused |\n"
     text += "".join(f"\n- `{name}` backwards is refused: {_cell(reason)}" for name, reason in sorted(refused.items()))
-    return text + "\n"
+    return text + "\n" + section(kept())
 
 
 def _code(text: str) -> str:

@@ -115,6 +115,7 @@ def keyed(ground: Ground, name: str, table: Table) -> list[Failure]:
         wrong = ground.rows(f"SELECT countIf({other}) FROM {name} SETTINGS {OFF}")[0][0]
         if wrong != "0":
             found.append(Failure("partition", f"{wrong} rows of {name} are in a partition that {table.partition_by} does not give"))
+    found += indexed(ground, name, table)
     if table.order_by:
         keys = [part.removesuffix(" DESC") for part in table.order_by]
         shown_keys = f"toString(tuple({', '.join(keys)}))"
@@ -138,3 +139,26 @@ def through(ground: Ground, name: str, final: bool) -> str:
 
 def _unescaped(field: str) -> str:
     return field.replace("\\'", "'").replace("\\n", "\n").replace("\\\\", "\\")
+
+
+def indexed(ground: Ground, name: str, table: Table) -> list[Failure]:
+    """The primary index against the rows at which its marks stand."""
+    keys = [part.removesuffix(" DESC") for part in table.primary_key or table.order_by]
+    if not keys:
+        return []
+    database, _, bare = name.partition(".")
+    wanted = "* EXCEPT (part_name, mark_number, rows_in_granule), part_name, rows_in_granule"
+    marks = ground.rows(f"SELECT {wanted} FROM mergeTreeIndex({database}, {bare}) ORDER BY part_name, mark_number")
+    picked = ", ".join(keys)
+    rows = {
+        (part, int(offset)): values
+        for part, offset, *values in ground.rows(f"SELECT _part, _part_offset, {picked} FROM {name} SETTINGS {OFF}, apply_deleted_mask = 0")
+    }
+    at: dict[str, int] = {}
+    for *values, part, count in marks:
+        offset = at.get(part, 0)
+        at[part] = offset + int(count)
+        there = rows.get((part, offset))
+        if there is not None and int(count) and values[: len(there)] != there[: len(values)]:
+            return [Failure("primary index", f"{name}: the mark at row {offset} of {part} says {values}, the row {there}")]
+    return []

@@ -14,6 +14,7 @@ from aaiclick import (
     MergeTree,
     Migration,
     Projection,
+    Rebuild,
     ReplacingMergeTree,
     Schema,
     SummingMergeTree,
@@ -34,9 +35,20 @@ def declared(world: model.World, database: str, version: int = 2) -> Schema:
     ]
     if version == 1:
         return Schema("fuzz", version=1, objects=list(objects))
+    migrations = migrated(world)
+    return Schema("fuzz", version=migrations[-1].version if migrations else None, objects=list(objects), migrations=migrations or None)
+
+
+def migrated(world: model.World) -> list[Migration]:
+    """What no two declarations can say: renames, perhaps by way of a version that was skipped, and expressions for new values."""
+    first = world.after.tables[0]
+    rebuild = {first.name: Rebuild(columns=dict(world.rebuilt), where=world.where or None)} if world.rebuilt or world.where else {}
     renames = migrated_renames(world) if world.renamed_by_migration else {}
-    migrations = [Migration(2, title="renames", renames=renames)] if renames else None
-    return Schema("fuzz", version=2 if renames else None, objects=list(objects), migrations=migrations)
+    if world.jumped and renames and not any(item.source for item in world.after.tables):
+        between = {old: f"{new}_between" for old, new in renames.items()}
+        later = {f"{old.rpartition('.')[0]}.{between[old]}": new for old, new in renames.items()}
+        return [Migration(2, title="between", renames=between), Migration(3, title="renames", renames=later, rebuild=rebuild)]
+    return [Migration(2, title="renames", renames=renames, rebuild=rebuild)] if renames or rebuild else []
 
 
 def migrated_renames(world: model.World) -> dict[str, str]:

@@ -26,6 +26,8 @@ def random_table(rng: Random, name: str, size: int | None = None) -> Table:
     names = rng.sample(NAMES, size if size is not None else rng.randint(1, 4))
     for extra in names:
         columns.append(random_column(rng, extra, columns, special))
+    if rng.random() < 0.05:
+        columns += [Column(f"n.{part}", Type("Array", (rng.choice(KEYS),))) for part in ("p", "q")]
     engine, more = random_engine(rng, special, columns)
     columns += more
     table = Table(name, tuple(columns), engine)
@@ -173,6 +175,7 @@ def ttl_over(rng: Random, table: Table) -> str:
 def row(rng: Random, table: Table, keys: dict[str, list[str]], late: bool, wild: float) -> dict[str, str]:
     """Literals by column. Keys are taken again, so that there are duplicates."""
     made: dict[str, str] = {}
+    nested = rng.choice((0, 1, 2))
     for column in table.columns:
         if not column.insertable or (column.late and not late):
             continue
@@ -180,6 +183,9 @@ def row(rng: Random, table: Table, keys: dict[str, list[str]], late: bool, wild:
             made[column.name] = rng.choice(("1", "1", "-1"))
         elif column.name == "gone" and "gone" in table.engine.columns:
             made[column.name] = rng.choice(("0", "0", "1"))
+        elif column.name.startswith("n."):
+            items = ", ".join(literal(rng, column.type.args[0], wild) for _ in range(nested)) if column.type.name == "Array" else ""
+            made[column.name] = f"CAST([{items}] AS {column.type.sql})" if column.type.name == "Array" else literal(rng, column.type, wild)
         elif column.kind == "DEFAULT" and rng.random() < 0.3:
             continue
         else:

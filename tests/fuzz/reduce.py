@@ -41,15 +41,23 @@ def candidates(world: World) -> Iterator[World]:
         yield replace(world, batches=_but(world.batches, place))
     for place in range(len(world.touches)):
         yield replace(world, touches=_but(world.touches, place))
-    if world.later:
-        yield replace(world, later=())
-    for field in ("drop", "renamed_by_migration"):
-        if getattr(world, field):
-            yield _said(world, field, False)
+    yield from _plainer(world)
     for place, batch in enumerate(world.batches):
         for row in range(len(batch.rows)):
             fewer = replace(batch, rows=_but(batch.rows, row))
             yield replace(world, batches=(*world.batches[:place], *((fewer,) if fewer.rows else ()), *world.batches[place + 1 :]))
+
+
+def _plainer(world: World) -> Iterator[World]:
+    """Without something that was said for the whole case."""
+    if world.later:
+        yield replace(world, later=())
+    for field, nothing in (("rebuilt", ()), ("where", "")):
+        if getattr(world, field) != nothing:
+            yield _said(world, field, nothing)
+    for field in ("drop", "renamed_by_migration", "jumped"):
+        if getattr(world, field):
+            yield _said(world, field, False)
 
 
 def _said(item: Any, field: str, value: object) -> Any:

@@ -59,13 +59,15 @@ def copied(before: Table, after: Table) -> list[tuple[Column, Column]]:
     return pairs
 
 
-def fill(before: Table, after: Table, live: str, want: str, part: str, final: bool = False) -> str:
-    """The INSERT that copies one part."""
-    pairs = copied(before, after)
-    names = ", ".join(quoted(new.name) for _, new in pairs)
-    values = ", ".join(f"{convert(quoted(old.name), old.type, new.type)} AS {quoted(f'_c{place}')}" for place, (old, new) in enumerate(pairs))
-    source = f"{live}.{quoted(before.name)}{' FINAL' if final else ''}"
-    return f"INSERT INTO {want}.{quoted(after.name)} ({names}) SELECT {values} FROM {source} WHERE _part = {text(part)} ORDER BY _part_offset"
+def fill(before: Table, after: Table, live: str, want: str, part: str, rebuilt: tuple[tuple[str, str], ...] = (), where: str = "") -> str:
+    """The INSERT that copies one part; ``rebuilt`` are expressions that a migration gives, ``where`` its filter."""
+    given = dict(rebuilt)
+    pairs = [(old, new) for old, new in copied(before, after) if new.name not in given]
+    names = ", ".join(quoted(name) for name in (*(new.name for _, new in pairs), *given))
+    exprs = [*(convert(quoted(old.name), old.type, new.type) for old, new in pairs), *given.values()]
+    values = ", ".join(f"{expr} AS {quoted(f'_c{place}')}" for place, expr in enumerate(exprs))
+    source = f"{live}.{quoted(before.name)} WHERE _part = {text(part)}{f' AND ({where})' if where else ''}"
+    return f"INSERT INTO {want}.{quoted(after.name)} ({names}) SELECT {values} FROM {source} ORDER BY _part_offset"
 
 
 def bytes_of(expr: str, kind: Type) -> str:

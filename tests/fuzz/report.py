@@ -1,30 +1,77 @@
-"""What a run counted, as text and for docs/coverage.md."""
+"""What a run counted: as one line, kept beside the code, and as a part of docs/coverage.md."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from pathlib import Path
+from typing import TypedDict
 
 COUNTS = Path(__file__).parent / "counts.json"
+HEAD = """
+## Random changes
+
+`make fuzz` makes tables, views and rows at random, changes them at random (one to five changes at once), and compares what became of them with a table
+that is created directly and filled by `INSERT ... SELECT`, which `tests/fuzz/` writes itself: every value to the last bit, the answers to conditions
+with and without indexes, projections and partitions, the order within parts, FINAL, the rows of a later INSERT, the state after a merge, and every
+view. *By name*: the plan asked, and was carried out with what it asked for. *Blocked* and *refused* changed nothing; either is a failure where the copy
+keeps every value. *No case*: the engine takes one of the two tables, or a row, not at all.
+"""
+
+
+class Run(TypedDict):
+    """What is kept of a run on one release."""
+
+    first: int
+    seeds: int
+    failures: int
+    ends: dict[str, int]
+    strategies: dict[str, int]
+    features: dict[str, dict[str, int]]
 
 
 def summary(seeds: int, ends: Counter[str], failures: int) -> str:
     """One line."""
-    played = seeds - ends["no case"]
-    through = ends["applied"] + ends["by name"] + ends["nothing to do"]
-    share = f", {100 * through // played} % carried out" if played else ""
-    return f"{seeds} seeds{share}: {', '.join(f'{count} {end}' for end, count in ends.most_common())}; {failures} failures"
+    return f"{seeds} seeds, {share(dict(ends))} carried out: {', '.join(f'{count} {end}' for end, count in ends.most_common())}; {failures} failures"
 
 
-def write_counts(first: int, seeds: int, ends: Counter[str], strategies: Counter[str], features: dict[str, Counter[str]], failures: int) -> None:
-    """Keep the counts beside the code: the page is made of them."""
-    found = {
-        "first": first,
-        "seeds": seeds,
-        "failures": failures,
-        "ends": dict(sorted(ends.items())),
-        "strategies": dict(sorted(strategies.items())),
-        "features": {name: dict(sorted(counted.items())) for name, counted in sorted(features.items())},
-    }
-    COUNTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def share(ends: dict[str, int]) -> str:
+    """How many of the cases were carried out."""
+    played = sum(ends.values()) - ends.get("no case", 0)
+    through = sum(ends.get(end, 0) for end in ("applied", "by name", "nothing to do"))
+    return f"{100 * through // played} %" if played else "none"
+
+
+def kept() -> dict[str, Run]:
+    """The last run on each release."""
+    found: dict[str, Run] = json.loads(COUNTS.read_text(encoding="utf-8")) if COUNTS.exists() else {}
+    return found
+
+
+def keep(release: str, run: Run) -> None:
+    """Put a run beside the code: the page is made of it."""
+    found = {**kept(), release: run}
+    COUNTS.write_text(json.dumps(dict(sorted(found.items())), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def section(runs: dict[str, Run]) -> str:
+    """The part of the page; '' where nothing was counted yet."""
+    if not runs:
+        return ""
+    lines = [HEAD, "| ClickHouse | seeds | carried out | of them by name | blocked | refused | no case | failures |", "|---|---|---|---|---|---|---|---|"]
+    for release, run in sorted(runs.items(), reverse=True):
+        ends = run["ends"]
+        cells = [release, run["seeds"], share(ends), *(ends.get(end, 0) for end in ("by name", "blocked", "refused", "no case")), run["failures"]]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    newest = runs[max(runs)]
+    lines += ["", "How often a strategy was in a plan: " + ", ".join(f"`{name}` {count}" for name, count in sorted(newest["strategies"].items())) + ".", ""]
+    lines += ["| what | cases | applied | by name | blocked or refused |", "|---|---|---|---|---|"]
+    for name, ends in sorted(newest["features"].items()):
+        told = [
+            sum(ends.values()),
+            ends.get("applied", 0) + ends.get("nothing to do", 0),
+            ends.get("by name", 0),
+            ends.get("blocked", 0) + ends.get("refused", 0),
+        ]
+        lines.append(f"| {name} | {' | '.join(map(str, told))} |")
+    return "\n".join(lines) + "\n"

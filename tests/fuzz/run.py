@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.fuzz.report import summary, write_counts
+from tests.fuzz.report import Run, keep, summary
 
 
 @dataclass(slots=True)
 class Counts:
     """What all processes told."""
 
+    release: str = ""
     seeds: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     strategies: Counter[str] = field(default_factory=Counter)
@@ -32,6 +33,7 @@ class Counts:
 
     def take(self, line: dict[str, Any]) -> None:
         """A line of a process."""
+        self.release = line.get("release", self.release)
         if "failed" in line:
             self.failures.append(line)
         elif "seed" in line:
@@ -40,6 +42,17 @@ class Counts:
             self.strategies.update(dict.fromkeys(line["strategies"], 1))
             for feature in line["features"]:
                 self.features.setdefault(feature, Counter())[line["end"]] += 1
+
+    def as_run(self, first: int) -> Run:
+        """What is kept."""
+        return {
+            "first": first,
+            "seeds": self.seeds,
+            "failures": len(self.failures),
+            "ends": dict(self.ends),
+            "strategies": dict(self.strategies),
+            "features": {name: dict(counted) for name, counted in self.features.items()},
+        }
 
 
 @dataclass(slots=True)
@@ -128,7 +141,7 @@ def main(arguments: list[str]) -> int:
     say(summary(counts.seeds, counts.ends, len(counts.failures)))
     say(f"{dict(Counter(failure['kind'] for failure in counts.failures))}; {(time.monotonic() - began) / max(counts.seeds, 1):.2f} s for a seed")
     if chosen.write:
-        write_counts(chosen.first, counts.seeds, counts.ends, counts.strategies, counts.features, len(counts.failures))
+        keep(counts.release, counts.as_run(chosen.first))
     return 1 if counts.failures else 0
 
 

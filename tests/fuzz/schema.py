@@ -210,7 +210,8 @@ class World:
     """One case: what is there, what happened to it, and what is declared next.
 
     ``touches`` are statements after the inserts (``{db}`` in them): deletes, updates, merges. ``later`` are rows that are written after
-    the change. ``features`` names what is in it, for the counts.
+    the change. ``drop``: surplus columns are to go. ``jumped``: the renames come by way of a version that never was here. ``rebuilt`` are
+    expressions of a migration for columns of the first table, over the old ones, and ``where`` its filter. ``changes``: for the counts.
     """
 
     seed: int
@@ -221,4 +222,7 @@ class World:
     later: tuple[Batch, ...] = ()
     drop: bool = False
     renamed_by_migration: bool = False
+    jumped: bool = False
+    rebuilt: tuple[tuple[str, str], ...] = ()
+    where: str = ""
     changes: tuple[str, ...] = field(default=())

@@ -62,7 +62,7 @@ def right(world: World) -> list[str]:
     for new in world.after.tables:
         old = world.before.table(new.old_name)
         if old is not None:
-            made.append(fill(old, new, "live", "want", "").partition(" WHERE _part = ")[0])
+            made.append(fill(old, new, "live", "want", "", *((world.rebuilt, world.where) if new is world.after.tables[0] else ())).replace("_part = ''", "1"))
     return [*made, *(view.create("want") for view in world.after.views), *(one.create("want") for one in world.after.dictionaries)]
 
 

@@ -86,26 +86,29 @@ def _dictionary(rng: Random, state: State, table: Table, name: str) -> State:
     return replace(state, dictionaries=(*state.dictionaries, Dictionary(name, table.name, columns)))
 
 
-def followed(rng: Random, before: State, after: Table) -> State:
-    """What is declared next: the same views over the changed table, with what it renamed, and without what it dropped."""
+def followed(rng: Random, before: State, after: Table) -> tuple[State, State]:
+    """What is declared next: the same views over the changed table, with what it renamed. A materialized view over what goes was never there."""
     old = before.tables[0]
     gone = [column.name for column in old.columns if not any(new.old_name == column.name for new in after.columns)]
     renames = {column.source: column.name for column in after.columns if column.source}
     tables = [after, *before.tables[1:]]
     views: list[View] = []
-    for view in before.views:
+    for view in tuple(before.views):
         query = view.query.replace(f"{{db}}.{quoted(old.name)}", f"{{db}}.{quoted(after.name)}")
         if not view.declared and (query != view.query or _reads(before, view, [*gone, *renames])):
             continue  # nobody says what is to become of it
         for was, now in renames.items():
             query = query.replace(quoted(was), quoted(now))
         if any(quoted(name) in query for name in gone) or (view.declared and rng.random() < 0.1):
-            if view.materialized:
+            if not view.materialized:
+                query = _select(rng, after)
+            elif any(quoted(name) in query for name in gone):
+                before = replace(before, views=tuple(other for other in before.views if other is not view))
                 continue
-            query = _select(rng, after)
         views.append(replace(view, query=query))
         tables = [_retyped_target(rng, table, view, query, after) for table in tables]
-    return State(tuple(tables), tuple(views), tuple(_followed(one, renames, after) for one in before.dictionaries if not _lost(one, gone)))
+    before = replace(before, dictionaries=tuple(one for one in before.dictionaries if not _lost(one, gone)))
+    return before, State(tuple(tables), tuple(views), tuple(_followed(one, renames, after) for one in before.dictionaries))
 
 
 def _reads(state: State, view: View, names: list[str]) -> bool:

@@ -101,6 +101,7 @@ def main(arguments: list[str]) -> None:
 
     with opened(chosen.python) as engine:
         ground = Ground(engine, engine.client(), f"live{chosen.index}", f"want{chosen.index}")
+        tell({"release": ".".join(engine.run("SELECT version()").split(".")[:2])})
         starts = range(chosen.first, chosen.first + chosen.seeds, chosen.size)
         for start in starts[chosen.index :: chosen.step]:
             tell({"begin": start})

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from tests.fuzz import expressions as ex
 from tests.fuzz import generate as make
 from tests.fuzz.changes import changed
 from tests.fuzz.schema import State, Table, World
-from tests.fuzz.types import quoted
+from tests.fuzz.types import INTEGERS, quoted
 from tests.fuzz.views import followed, viewed
 
 
@@ -22,12 +23,23 @@ def world(seed: int, tag: str = "") -> World:
         changes = (*changes, "rename table")
     first, then = State((before,)), State((after,))
     if rng.random() < 0.25:
-        first = viewed(rng, before, tag)
-        then = followed(rng, first, after)
+        first, then = followed(rng, viewed(rng, before, tag), after)
     keys: dict[str, list[str]] = {}
     inserted = make.batches(rng, before, keys)
     later = make.batches(rng, after, {}, 1, late=True) if rng.random() < 0.6 else ()
-    return World(seed, first, then, inserted, touches(rng, before), later, rng.random() < 0.5, rng.random() < 0.4, changes)
+    case = World(seed, first, then, inserted, touches(rng, before), later, rng.random() < 0.5, rng.random() < 0.4, rng.random() < 0.4, changes=changes)
+    return migrated(rng, case) if rng.random() < 0.03 else case
+
+
+def migrated(rng: Random, case: World) -> World:
+    """A migration says what a column is made of, or which rows stay."""
+    before, after = case.before.tables[0], case.after.tables[0]
+    made = [column for column in after.columns if column.insertable and column.type.bare.name in {*INTEGERS, "String"} and "." not in column.name]
+    column = rng.choice(made) if made and rng.random() < 0.8 else None
+    readable = [one for one in before.columns if one.kind != "EPHEMERAL" and one.type.name != "AggregateFunction"]
+    rebuilt = ((column.name, f"CAST({ex.computed(rng, column.type, readable)} AS {column.type.sql})"),) if column is not None and readable else ()
+    where = "cityHash64(toString(`k`)) % 3 != 0" if before.column("k") and (not rebuilt or rng.random() < 0.3) else ""
+    return replace(case, rebuilt=rebuilt, where=where, changes=(*case.changes, "migration"))
 
 
 def touches(rng: Random, table: Table) -> tuple[str, ...]:
