@@ -18,7 +18,7 @@ NAMES = [*SPECS, *FUNCTIONS, *(f"{name}_async" for name in FUNCTIONS), "forget",
 HEAVY = ["chdb", "clickhouse_connect", "numpy", "pandas", "pyarrow", "aiohttp", "typer", "rich", "pytest"]
 SIGNATURES = {
     "ensure_schema": ["client", "schema", "policy", "database", "once", "on_event"],
-    "plan_schema": ["client", "schema", "database", "scratch"],
+    "plan_schema": ["client", "schema", "database", "scratch", "quick"],
     "validate_schema": ["client", "schema", "database"],
     "reflect_schema": ["client", "database", "name"],
     "rollback_schema": ["client", "schema", "to"],

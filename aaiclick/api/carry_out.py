@@ -38,7 +38,8 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where and how: the run's nonce, options, who it is, the library's version, and what its policy allows by name."""
+    """Where and how: the run's nonce, options, who it is, the library's version, what its policy allows by name, and how many bytes
+    of a table's columns it may read beforehand (None: any number)."""
 
     database: str
     nonce: str
@@ -46,6 +47,7 @@ class Site:
     who: str
     library: str
     allowed: frozenset[str]
+    looks: int | None = None
 
 
 def carry_out(planned: Surveyed, gate: Gate, site: Site) -> Routine[Carried]:
@@ -69,7 +71,7 @@ def carry_out(planned: Surveyed, gate: Gate, site: Site) -> Routine[Carried]:
         if not any(_is_move(step) for step in batch):
             return Carried(first, planned, Verdict(tuple(done), (), verdict.pending), tuple(outcomes))
         moved = {step.id for step in batch if _is_move(step)}
-        planned = yield from make_plan((yield from survey(first.survey.schema, site.database, site.allowed)))
+        planned = yield from make_plan((yield from survey(first.survey.schema, site.database, site.allowed)), site.looks)
         again = [step.id for step in planned.plan.steps if step.id in moved]
         if again:
             raise ApplyError(f"{', '.join(again)} was carried out, but is planned again: its entry in the journal is gone")
@@ -115,7 +117,7 @@ def _adopt(planned: Surveyed, site: Site) -> Routine[Surveyed]:
     yield from ensure_tables(site.database)
     yield from append(site.database, (yield from adoption(found, site)))
     again = yield from survey(found.schema, site.database, site.allowed)
-    return (yield from make_plan(again))
+    return (yield from make_plan(again, site.looks))
 
 
 def adoption(found: Survey, site: Site) -> Routine[Record]:

@@ -12,31 +12,36 @@ from aaiclick.routine import AsyncConnection, Connection, Routine
 from aaiclick.specs.schema import Schema
 
 
-def plan_schema(client: object, schema: Schema, database: str | None = None, scratch: bool = True) -> Plan:
+def plan_schema(client: object, schema: Schema, database: str | None = None, scratch: bool = True, quick: bool = False) -> Plan:
     """The plan from the live database to the declared schema. Writes no bookkeeping and leaves nothing behind; statements are rehearsed
     on empty clones in scratch, which are gone afterwards. With ``scratch=False`` nothing at all is created on the server: the rehearsal
-    runs in an embedded engine in another process, and the plan says that it is advisory."""
+    runs in an embedded engine in another process, and the plan says that it is advisory. ``quick`` looks at no row: a step then says what it
+    would have to look at (``step.unlooked``), and may still become a copy, or something that has to be allowed by name."""
     check_arguments("plan_schema", schema)
     if not scratch:
         from aaiclick.api.advisory import plan_elsewhere
 
-        return plan_elsewhere(client, schema, database)
-    return drive(client, lambda connection: _plan(connection, schema, database), "plan_schema")
+        return plan_elsewhere(client, schema, database, _looks(quick))
+    return drive(client, lambda connection: _plan(connection, schema, database, _looks(quick)), "plan_schema")
 
 
-async def plan_schema_async(client: object, schema: Schema, database: str | None = None, scratch: bool = True) -> Plan:
+async def plan_schema_async(client: object, schema: Schema, database: str | None = None, scratch: bool = True, quick: bool = False) -> Plan:
     """The async twin of ``plan_schema``."""
     check_arguments("plan_schema_async", schema)
     if not scratch:
         from aaiclick.api.advisory import plan_elsewhere_async
 
-        return await plan_elsewhere_async(client, schema, database)
-    return await drive_async(client, lambda connection: _plan(connection, schema, database), "plan_schema_async")
+        return await plan_elsewhere_async(client, schema, database, _looks(quick))
+    return await drive_async(client, lambda connection: _plan(connection, schema, database, _looks(quick)), "plan_schema_async")
 
 
-def _plan(connection: Connection | AsyncConnection, schema: Schema, database: str | None) -> Routine[Plan]:
+def _looks(quick: bool) -> int | None:
+    return 0 if quick else None
+
+
+def _plan(connection: Connection | AsyncConnection, schema: Schema, database: str | None, looks: int | None) -> Routine[Plan]:
     found = yield from survey(schema, database)
-    plan = (yield from make_plan(found)).plan
+    plan = (yield from make_plan(found, looks)).plan
     # An embedded engine has one user, who may do everything.
     if connection.embedded:
         return plan

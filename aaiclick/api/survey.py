@@ -54,7 +54,7 @@ def _forms() -> TypeAdapter[dict[str, Form]]:
 class Survey:
     """What is there. ``record`` is the last transition of the schema, None where there is none. ``forgotten``: objects that earlier versions
     declared here, and that are there still. ``entries``: what the journal holds of this generation; ``under_way`` and ``going_back`` what was
-    begun, as far as it says, and is not recorded."""
+    begun, as far as it says, and is not recorded. ``allowed``: what the policy allows by name."""
 
     schema: Schema
     catalog: Catalog
@@ -66,6 +66,7 @@ class Survey:
     entries: tuple[Entry, ...] = ()
     under_way: UnderWay | None = None
     going_back: GoingBack | None = None
+    allowed: frozenset[str] = frozenset()
 
     @property
     def overtaken(self) -> bool:
@@ -121,7 +122,7 @@ def survey(
     if record is not None:
         catalog, forgotten = yield from _forgotten(schema, catalog, names)
     under_way = find_under_way(entries, live.number)
-    return Survey(schema, catalog, record, known, live, ledger, forgotten, entries, under_way, find_going_back(entries))
+    return Survey(schema, catalog, record, known, live, ledger, forgotten, entries, under_way, find_going_back(entries), skipped)
 
 
 def _account(database: str, schema: Schema, record: Record | None) -> Account:
@@ -180,11 +181,12 @@ def names_of(schema: Schema, known: Released) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def make_plan(found: Survey, clones: bool = True) -> Routine[Surveyed]:
-    """Plan from what was found. ``clones``: statements are also tried on clones that hold parts of the live tables."""
+def make_plan(found: Survey, looks: int | None = None, clones: bool = True) -> Routine[Surveyed]:
+    """Plan from what was found. ``looks``: how many bytes of live columns may be read for each table to see what would become of them (None:
+    any number, 0: no row is looked at). ``clones``: statements are also tried on clones that hold parts of the live tables."""
     schema, catalog = found.schema, found.catalog
     hints = hints_of(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
-    hints = replace(hints, known=_written_down(found), former=hints.former | found.forgotten, clones=clones)
+    hints = replace(hints, known=_written_down(found), former=hints.former | found.forgotten, looks=looks, clones=clones, asked=found.allowed)
     planned: Planned = yield from plan_phases(schema, catalog, hints, found.released)
     plan = Plan(
         schema=schema.name,

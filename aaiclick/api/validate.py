@@ -29,7 +29,7 @@ async def validate_schema_async(client: object, schema: Schema, database: str | 
 
 def _validate(connection: Connection | AsyncConnection, schema: Schema, database: str | None) -> Routine[Status]:
     found = yield from survey(schema, database)
-    planned = yield from make_plan(found, clones=False)
+    planned = yield from make_plan(found, looks=0, clones=False)
     state, differences = _judge(planned)
     pending = tuple(f"{step.object}: {step.change} (left alone)" for step in planned.plan.steps if step.optional)
     notes = tuple(dict.fromkeys((*planned.plan.notes, *pending)))

@@ -56,11 +56,11 @@ def ensure(url: str, schema: Schema, database: str | None, chosen: Policy, on_ev
     return ensure_schema(url, schema, policy=chosen, database=database, on_event=on_event)
 
 
-def plan(url: str, schema: Schema, database: str | None) -> Plan:
-    """What ``ensure`` would do."""
+def plan(url: str, schema: Schema, database: str | None, quick: bool = False) -> Plan:
+    """What ``ensure`` would do. ``quick``: no row is looked at."""
     from aaiclick import plan_schema
 
-    return plan_schema(url, schema, database=database)
+    return plan_schema(url, schema, database=database, quick=quick)
 
 
 def validate(url: str, schema: Schema, database: str | None) -> Status:

@@ -18,11 +18,11 @@ from aaiclick.plan.render import size_text
 HEADINGS = ("object", "change", "strategy", "rows", "size", "hazards", "")
 
 
-def dry_run(frame: Frame, chosen: Policy) -> ExitCode:
+def dry_run(frame: Frame, chosen: Policy, quick: bool = False) -> ExitCode:
     """Print the plan: at a terminal with a table, in a pipe as SQL with the same table in comments."""
     declared, target = frame.declared(), frame.target()
     # What a database that is not there yet needs is planned in memory: a dry run leaves nothing behind.
-    plan = calls.plan("chdb://memory" if target.missing else target.url, declared, frame.database)
+    plan = calls.plan("chdb://memory" if target.missing else target.url, declared, frame.database, quick)
     if target.missing:
         plan = dataclasses.replace(plan, notes=(f"no database at {target.place} yet: it will be made", *plan.notes))
     code = ExitCode.DONE if plan.in_sync and not target.missing else ExitCode.PENDING
@@ -69,7 +69,9 @@ def _fate(step: Step, verdict: Verdict) -> str:
         return "blocked"
     if any(refusal.step is step for refusal in verdict.pending):
         return "left alone"
-    return "refused" if any(refusal.step is step for refusal in verdict.refused) else "runs"
+    if any(refusal.step is step for refusal in verdict.refused):
+        return "refused"
+    return "not looked at" if step.unlooked else "runs"
 
 
 def _keys(refusals: tuple[Refusal, ...]) -> tuple[str, ...]:

@@ -19,12 +19,14 @@ from aaiclick.cli.options import Database, Debug, Json, KeepOld, Reference, Url
 from aaiclick.cli.output import Json as JsonValue
 from aaiclick.cli.output import Output
 from aaiclick.cli.progress import watcher
+from aaiclick.errors import UsageError
 from aaiclick.plan.model import Step
 
 if TYPE_CHECKING:
     from aaiclick.plan.policy import Policy
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan as SQL, with what each step costs and risks. Changes nothing.")]
+Quick = Annotated[bool, typer.Option("--quick", help="With --dry-run: look at no row. Steps then say what was not looked at; such a one may become another.")]
 Allow = Annotated[
     list[str] | None,
     typer.Option(
@@ -47,6 +49,7 @@ Chosen = Annotated[
 def migrate(
     *,
     dry_run_only: DryRun = False,
+    quick: Quick = False,
     json: Json = False,
     url: Url = None,
     database: Database = None,
@@ -67,12 +70,16 @@ def migrate(
     """
     keys = tuple(allow or ())
     options = [("--policy", policy.value if policy != PolicyName.lossless else None), ("--keep-old", keep_old), *(("--allow", key) for key in keys)]
-    frame = Frame("migrate", json, debug, url, database, schema, extra=tuple(options), flags=("--dry-run",) if dry_run_only else ())
+    frame = Frame(
+        "migrate", json, debug, url, database, schema, extra=tuple(options), flags=(*(("--dry-run",) if dry_run_only else ()), *(("--quick",) if quick else ()))
+    )
     chosen = partial(calls.policy, policy, keys, keep_old)
-    frame.run((lambda: dry_run(frame, chosen())) if dry_run_only else (lambda: _migrate(frame, chosen())))
+    frame.run((lambda: dry_run(frame, chosen(), quick)) if dry_run_only else (lambda: _migrate(frame, chosen(), quick)))
 
 
-def _migrate(frame: Frame, policy: Policy) -> ExitCode:
+def _migrate(frame: Frame, policy: Policy, quick: bool) -> ExitCode:
+    if quick:
+        raise UsageError("--quick goes with --dry-run: a run looks at the rows that it has to look at")
     declared, target = frame.declared(), frame.target()
     watch = watcher(frame.output)
     frame.on_close = watch.close
@@ -103,6 +110,9 @@ def step_json(step: Step) -> dict[str, JsonValue]:
         "seconds": step.seconds,
         "optional": step.optional,
         "blocked": step.blocked,
+        "reads": step.reads,
+        "read_bytes": step.read_bytes,
+        "unlooked": list(step.unlooked),
     }
 
 

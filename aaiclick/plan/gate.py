@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aaiclick.plan.materialize import KEY
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.policy import Policy
 
@@ -51,15 +52,37 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
     if step.optional:
         named = bool(keys) and not missing
         swept = policy.level == "everything" and step.strategy != "drop"  # whose table it is, nobody can know: by name only
-        return None if named or swept else Refusal(step, "no longer declared: left alone until it is asked for", missing)
+        why = (
+            "it is only done where it is asked for"
+            if keys and all(key.startswith(f"{KEY} ") for key in keys)
+            else "no longer declared: left alone until it is asked for"
+        )
+        return None if named or swept else Refusal(step, why, missing)
     dangers = [hazard for hazard in step.hazards if hazard.allow in missing and hazard.allow]
     if dangers and policy.level != "everything":
         return Refusal(step, dangers[0].message, missing)
-    if (step.strategy in METADATA and step.work.kind != "feed") or policy.level == "everything":
+    if policy.level == "everything":
         return None
+    unseen = _unseen(step, policy)
+    if step.strategy in METADATA and step.work.kind != "feed":
+        return Refusal(step, unseen, ()) if unseen else None
     if policy.level == "safe":
         what = "it keeps writers out for a moment" if step.work.kind == "feed" else f"it is a {step.strategy}"
         return Refusal(step, f"{what}, and the policy allows metadata changes only", ())
-    if policy.max_bytes is not None and step.bytes > policy.max_bytes:
-        return Refusal(step, f"it touches {step.bytes:,} bytes, and the policy allows {policy.max_bytes:,}", ())
+    if unseen:
+        return Refusal(step, unseen, ())
+    if policy.max_bytes is not None and step.bytes + step.read_bytes > policy.max_bytes:
+        return Refusal(step, f"it touches {step.bytes + step.read_bytes:,} bytes, and the policy allows {policy.max_bytes:,}", ())
     return None
+
+
+def _unseen(step: Step, policy: Policy) -> str:
+    """Why rows that a step has to look at first may not be read; '' where they may be, or were."""
+    if not step.unlooked:
+        return ""
+    what = f"it reads {step.reads or 'rows'} first, to see what becomes of {', '.join(step.unlooked)}"
+    if policy.level == "safe":
+        return f"{what}, and the policy allows metadata changes only: aaiclick migrate looks"
+    if policy.max_bytes is not None and step.read_bytes > policy.max_bytes:
+        return f"{what}: that is {step.read_bytes:,} bytes, and the policy allows {policy.max_bytes:,}"
+    return ""

@@ -18,7 +18,7 @@ DESTRUCTIVE: frozenset[HazardKind] = frozenset({"loses-rows", "changes-values"})
 
 _OF_A_STEP = (
     "add-column change-default change-engine change-partition-key change-sort-key change-ttl drop-column drop-dictionary drop-rows drop-table drop-view"
-    " leave-detached-parts relabel-enum replace-table replace-view retype"
+    " leave-detached-parts materialize relabel-enum replace-table replace-view retype"
 )
 _OF_A_MIGRATION = "rerun run-sql skip"
 _OF_A_FUNCTION = "change-function"

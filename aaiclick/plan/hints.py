@@ -29,7 +29,8 @@ class Hints:
     that earlier versions declared. ``promises``: for the label of each migration on the way the oldest code that runs on its result.
     ``known``: canonical forms that this release wrote down for the very same declaration on this release of the server. ``replaced``:
     plain views that the plan itself brings to their declared form, ``rewritten`` views of every kind that get another query by it. ``clones``: statements
-    are tried on clones that hold parts of the live tables."""
+    are tried on clones that hold parts of the live tables. ``looks``: how many bytes of live columns may be read for each table before
+    anything is changed (None: any number, 0: no row is looked at). ``asked``: what the policy allows by name."""
 
     stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict[str, tuple[Stage, ...]])
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -40,6 +41,8 @@ class Hints:
     replaced: frozenset[str] = frozenset()
     rewritten: frozenset[str] = frozenset()
     clones: bool = True
+    looks: int | None = None
+    asked: frozenset[str] = frozenset()
 
     def stages_of(self, table: str) -> tuple[Stage, ...]:
         """The stages of a declared table."""

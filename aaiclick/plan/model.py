@@ -24,6 +24,8 @@ class Step:
     number), lines that begin with ``--`` tell what is no SQL. ``rows`` and ``bytes`` are what it has to read, ``seconds`` an estimate
     or None. ``optional`` steps clean up what the code no longer declares: they are only carried out where asked for. ``blocked`` is ''
     or says, with count and example, why the data stands in the way. ``migrations``: the versions whose migration is in this step.
+    ``reads``: the columns of live rows that are looked at before it, in words, and ``read_bytes`` their size; ``unlooked``: what that would
+    have shown, where no row was looked at.
     """
 
     id: str
@@ -40,6 +42,9 @@ class Step:
     blocked: str = ""
     changes: tuple[str, ...] = ()
     migrations: tuple[int, ...] = ()
+    reads: str = ""
+    read_bytes: int = 0
+    unlooked: tuple[str, ...] = ()
 
     @property
     def differences(self) -> tuple[str, ...]:

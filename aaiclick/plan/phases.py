@@ -76,7 +76,9 @@ def _expand(schema: Schema, catalog: Catalog, hints: Hints, found: Released, fir
         sub = Schema(schema.name, objects=[spec])
         names = {spec.name: hints.names.get(table.declared.name, ()) if table.declared is not None else ()}
         planned = yield from plan_objects(
-            sub, catalog, Hints({spec.name: taken}, names, (), frozenset(), hints.promises, replaced=plain_views(schema), clones=hints.clones)
+            sub,
+            catalog,
+            Hints({spec.name: taken}, names, (), frozenset(), hints.promises, replaced=plain_views(schema), clones=hints.clones, looks=hints.looks),
         )
         required = [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned.steps if not step.optional]
         notes += [note for note in planned.notes if "left alone" not in note]

@@ -21,6 +21,7 @@ from aaiclick.plan.families import family_tables
 from aaiclick.plan.feeds import require_aggregates
 from aaiclick.plan.functions import plan_functions
 from aaiclick.plan.hints import Hints
+from aaiclick.plan.materialize import asked
 from aaiclick.plan.memo import Memo
 from aaiclick.plan.model import Step
 from aaiclick.plan.outside.around import Changed, in_order, plan_around
@@ -157,6 +158,8 @@ def _plan_tables(
                 live = renamed(live, table.name)
             if table.name not in known and _differs(table, forms[table.name], live, hints):
                 differing.append((table, live, data_name))
+            elif hints.asked:
+                found.extend((yield from asked(catalog.database, live, hints.asked)))
     # A text that another release of the engine wrote may only look different: what differs is written anew by this one before it counts.
     rewritten = yield from canonical_forms(scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)])
     memo = Memo()
@@ -169,7 +172,8 @@ def _plan_tables(
         notes.extend(f"{table.name}: {note}" for note in target.notes)
         rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back)) if composed.rebuilds else None
         case = make_case(catalog, scratch, live, again, target, rebuild, table)
-        planned = yield from plan_table(replace(case, memo=memo, replaced=hints.replaced, rewritten=hints.rewritten, clones=hints.clones), data_name)
+        case = replace(case, memo=memo, replaced=hints.replaced, rewritten=hints.rewritten, clones=hints.clones, looks=hints.looks)
+        planned = yield from plan_table(case, data_name)
         found.extend(scripted_steps(planned, composed, hints.promises, frozenset(column.name for column in again.columns)))
     return found, dict[str, Form](forms)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from aaiclick.plan.model import Plan, Step
 
+WORTH_SAYING = 1 << 20
+"""What the looks of a step read is told from one MiB on."""
+
 
 def size_text(size: int) -> str:
     """Bytes for people: ``1.5 MiB``."""
@@ -27,6 +30,10 @@ def step_text(step: Step) -> str:
     cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
     heading = [f"-- {step.object}: {step.change}"] if len(step.changes) < 2 else [f"-- {step.object}:", *(f"--   - {change}" for change in step.changes)]
     lines = [*heading, f"--   strategy: {step.strategy}{cost}{' (only if asked for)' if step.optional else ''}"]
+    if step.unlooked:
+        lines.append(f"--   not looked at: {'; '.join(step.unlooked)}")
+    elif step.read_bytes >= WORTH_SAYING:
+        lines.append(f"--   reads {step.reads} first ({size_text(step.read_bytes)})")
     if step.blocked:
         lines.append(f"--   BLOCKED: {step.blocked}")
     for hazard in step.hazards:

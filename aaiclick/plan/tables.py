@@ -12,6 +12,7 @@ from aaiclick.catalog.render import has_hidden
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.plan import steps
 from aaiclick.plan.changes.base import Change
+from aaiclick.plan.changes.column_type import RetypeColumn
 from aaiclick.plan.changes.columns import DropColumn
 from aaiclick.plan.changes.pin import PinColumns
 from aaiclick.plan.checks import Findings, count_first, first_line
@@ -20,12 +21,14 @@ from aaiclick.plan.dependents import broken_dependents
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.evaluate import evaluate_first
 from aaiclick.plan.hazards import Hazard
+from aaiclick.plan.materialize import offered
 from aaiclick.plan.model import Step
 from aaiclick.plan.not_inherited import not_inherited
 from aaiclick.plan.other_engines import can_be_staged, plan_other_engine, stand_in
 from aaiclick.plan.parts.decide import alter_refused, attach_refused, copy_refused
 from aaiclick.plan.proof.absent import Absent, absent_columns
 from aaiclick.plan.proof.constraints import violated
+from aaiclick.plan.proof.cost import Cost, cost_of
 from aaiclick.plan.proof.emptied import before_drop
 from aaiclick.plan.proof.grouping import combined
 from aaiclick.plan.proof.parts import Held, held_columns
@@ -85,6 +88,7 @@ def plan_table(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
         return (steps.impossible_step(case, case.changes, too_old),) if case.changes or case.forced else ()
     if case.changes or case.forced:
         found.extend((yield from _required(case, data_name)))
+        found.extend(offered(case, found[-1]))
     found.extend((yield from _surplus(case, data_name)))
     return tuple(found)
 
@@ -105,15 +109,41 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     if held:
         return (steps.impossible_step(case, case.changes, held, whole=True),)
     found = yield from _dependents(case)
+    cost = Cost()
     if case.live.rows and not found.blocked:
-        failing = (yield from evaluate_first(case, data_name)) if case.forced else ""
-        # A filter that fails would only make the other counts fail, too.
-        counted = Findings(failing) if failing else (yield from count_first(counted_rows(case, data_name), countable(case)))
+        counted, cost = yield from _counted(case, data_name)
         found = Findings(counted.blocked, (*found.hazards, *counted.hazards))
     verdict = yield from _proof(case, data_name, found.blocked)
     combines = () if found.blocked else (yield from combined(case, data_name))
+    if case.quick and combines:  # it may be that no two rows meet
+        combines, cost = (), cost.plus(Cost(open=("which rows merges combine",)))
     made = yield from _cheapest(case, data_name, verdict, _joined(found.blocked, verdict.blocked))
-    return (*made[:-1], _with(made[-1], (*found.hazards, *verdict.hazards, *combines)))
+    return (*made[:-1], _costing(_with(made[-1], (*found.hazards, *verdict.hazards, *combines)), cost.plus(verdict.cost)))
+
+
+def _counted(case: TableCase, data_name: str) -> Routine[tuple[Findings, Cost]]:
+    """What in the rows stands in the way, and what it cost to find out."""
+    checked = [change for change in countable(case) if change.checks]
+    expressions = [*case.overrides.values(), *([case.where] if case.where else [])] if case.forced else []
+    if not checked and not expressions:
+        return Findings(""), Cost()
+    old_names = {new: old for old, new in case.target.renames}
+    live = [column.name for column in case.form.columns]
+    read = {old_names.get(change.new.name, change.new.name) for change in checked if isinstance(change, RetypeColumn)}
+    read |= {name for expression in expressions for name in mentioned(expression, live)}
+    cost = yield from cost_of(case, data_name, read, (*(change.words for change in checked), *expressions))
+    if cost.open:
+        return Findings(""), cost
+    failing = (yield from evaluate_first(case, data_name)) if case.forced else ""
+    # A filter that fails would only make the other counts fail, too.
+    return (Findings(failing) if failing else (yield from count_first(counted_rows(case, data_name), checked))), cost
+
+
+def _costing(step: Step, cost: Cost) -> Step:
+    """The step with what is read before it."""
+    if not cost.columns and not cost.open:
+        return step
+    return replace(step, reads=cost.words, read_bytes=cost.bytes, unlooked=(*step.unlooked, *dict.fromkeys(cost.open)))
 
 
 def _proof(case: TableCase, data_name: str, blocked: str) -> Routine[Verdict]:
@@ -148,6 +178,12 @@ def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -
     if not (case.form.merge_tree and case.target.form.merge_tree):
         return ((yield from plan_other_engine(case, blocked)),)
     absent = (yield from absent_columns(case, data_name)) if verdict.in_place else Absent(case.changes)
+    found = yield from _tried(case, data_name, verdict, absent, blocked)
+    return (*found[:-1], replace(found[-1], unlooked=absent.open)) if absent.open else found
+
+
+def _tried(case: TableCase, data_name: str, verdict: Verdict, absent: Absent, blocked: str) -> Routine[tuple[Step, ...]]:
+    """``alter``, ``attach``, ``rebuild``, as far as each is allowed."""
     reason = refusal = _joined(verdict.reason, absent.refusal)
     allowed = verdict.in_place and not absent.refusal
     in_place = replace(case, changes=(*absent.changes, *verdict.remade))
@@ -172,7 +208,7 @@ def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -
             return (_with(steps.attach_step(case, attach.work, in_place.changes, blocked), behind),)
     rebuild = yield from propose_rebuild(case)
     if rebuild.work is not None:
-        if case.live.rows and not blocked:
+        if case.live.rows and not blocked and not case.quick:
             checks = [constraint for constraint in case.target.form.constraints if constraint.kind == "CHECK"]
             blocked = yield from violated(case, data_name, checks)
         if not blocked and (failing := (yield from copy_refused(case, data_name, rebuild.work))):

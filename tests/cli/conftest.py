@@ -38,7 +38,7 @@ class Script:
             on_event(event)
         return answer(self.report)
 
-    def plan_it(self, url: str, schema: Schema, database: str | None) -> Plan:
+    def plan_it(self, url: str, schema: Schema, database: str | None, quick: bool = False) -> Plan:
         self.asked.append({"url": url, "schema": schema, "database": database})
         return answer(self.plan)
 

@@ -53,9 +53,14 @@ class ChangeProjection(Quiet):
         return f"projection {self.new.name}: {self.old.body} -> {self.new.body}"
 
     @property
+    def only_settings(self) -> bool:
+        """True where what it holds of the rows stays."""
+        return self.old is not None and self.new is not None and _query(self.old) == _query(self.new) and _SETTINGS in self.new.body
+
+    @property
     def commands(self) -> tuple[AlterCommand, ...]:
         commands: list[AlterCommand] = []
-        if self.old is not None and self.new is not None and _query(self.old) == _query(self.new) and _SETTINGS in self.new.body:
+        if self.only_settings and self.new is not None:
             return (AlterCommand(Phase.MODIFY, f"MODIFY PROJECTION {quote_name(self.new.name)} {self.new.body}"),)
         if self.old is not None:
             commands.append(AlterCommand(Phase.DROP_OBJECTS, f"DROP PROJECTION {quote_name(self.old.name)}"))

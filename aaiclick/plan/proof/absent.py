@@ -28,10 +28,11 @@ READ: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "final": 0, "max
 @dataclass(frozen=True, slots=True)
 class Absent:
     """``changes``: what has to be sent in place, the pin first. ``refusal``: '' or why rows of old parts would read something else in place
-    whatever was done first."""
+    whatever was done first. ``open``: columns of which no row was looked at, where the case may read none."""
 
     changes: tuple[Change, ...]
     refusal: str = ""
+    open: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,9 @@ def absent_columns(case: TableCase, data_name: str) -> Routine[Absent]:
     if not touched and not dropped:
         return Absent(case.changes)
     held = yield from held_columns(case.database, data_name)
+    lacked = tuple(f"old parts without {old.name}" for old, _ in touched if held.lacking(old.name))
+    if case.quick and lacked:
+        return Absent(case.changes, open=lacked)
     look = _Look(case, held, qualified(case.database, data_name))
     pins: list[Pin] = []
     for old, new in touched:

@@ -6,7 +6,7 @@ All looks of a step are made in one pass. Bytes are compared, not values: a key 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aaiclick.errors import StatementError
 from aaiclick.plan.checks import first_line
@@ -33,13 +33,12 @@ class Look:
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a look saw: for how many rows the two differ in bytes, one of them, and the types of the expressions on both sides.
-    ``failed``: the engine's sentence where it could not be evaluated. ``read``: the live columns that were read for all looks."""
+    ``failed``: the engine's sentence where it could not be evaluated."""
 
     differs: int = 0
     example: str = ""
     types: tuple[tuple[str, str], ...] = ()
     failed: str = ""
-    read: frozenset[str] = field(default_factory=frozenset[str])
 
     @property
     def same(self) -> bool:
@@ -85,7 +84,7 @@ def _pass(case: TableCase, data_name: str, looks: Sequence[Look]) -> Routine[tup
         differs, example, types = number(values.pop(0)), text(values.pop(0)), [text(values.pop(0)) for _ in (*look.old, *look.new)]
         pairs = zip(types[: len(look.old)], types[len(look.old) :], strict=True)
         # An empty table has no row that says its types; nothing can differ there.
-        found.append(Seen(differs, _short(example), tuple(pair for pair in pairs if all(pair)), read=rows.read))
+        found.append(Seen(differs, _short(example), tuple(pair for pair in pairs if all(pair))))
     return tuple(found)
 
 

@@ -24,7 +24,8 @@ class TableCase:
     ``make_stage`` makes an empty table of a form in scratch. ``overrides`` are expressions of a migration for copied columns,
     ``where`` its filter, ``back`` its way back; ``forced`` asks for a copy even where ALTER would do. ``replaced`` names views that the plan itself replaces,
     ``rewritten`` all those, materialized ones too, that have another query before a column is dropped;
-    ``declared`` is the declaration itself, for what has to be created anew from it. ``quick``: live rows are not looked at.
+    ``declared`` is the declaration itself, for what has to be created anew from it. ``looks``:
+    how many bytes of live columns may be read before anything is changed (None: any number, 0: no row is looked at).
     ``database_engine``: of the table's database. ``clones``: statements may be tried on clones that hold parts of the live table.
     """
 
@@ -43,9 +44,14 @@ class TableCase:
     rewritten: frozenset[str] = frozenset()
     declared: Table | None = None
     memo: Memo = field(default_factory=Memo)
-    quick: bool = False
     database_engine: str = ""
     clones: bool = True
+    looks: int | None = None
+
+    @property
+    def quick(self) -> bool:
+        """True where no row is looked at."""
+        return self.looks == 0
 
     def name_of(self, data_name: str) -> str:
         """A table of the same database, quoted."""

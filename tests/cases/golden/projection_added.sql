@@ -14,3 +14,8 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 -- t: projection by_day is missing
 --   strategy: alter
 ALTER TABLE `db`.`t` ADD PROJECTION `by_day` (SELECT day, count() GROUP BY day);
+
+-- t: the 110 rows that are there are not in the projection by_day
+--   strategy: mutate, 110 rows, 5.4 KiB (only if asked for)
+--   rewrites-data: the server fills the projection by_day of t in the background [--allow 'materialize t.by_day']
+ALTER TABLE `db`.`t` MATERIALIZE PROJECTION `by_day`;

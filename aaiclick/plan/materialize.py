@@ -1,0 +1,73 @@
+"""Skip indexes, projections and statistics over rows that were written before them: the engine fills none of them by itself.
+
+Answers are right without (a part that has no index is read as a whole), so nothing has to be done; but it is said, and offered as a step of
+its own: ``materialize <table>.<name>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aaiclick.catalog.forms import LiveObject, TableForm
+from aaiclick.plan.changes.base import Change
+from aaiclick.plan.changes.column_attributes import ChangeStatistics
+from aaiclick.plan.changes.objects import ChangeIndex, ChangeProjection
+from aaiclick.plan.hazards import Hazard
+from aaiclick.plan.model import Step
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.work import Alter, AlterWork
+from aaiclick.routine import Query, Routine, text
+from aaiclick.specs.quoting import qualified, quote_name
+
+KEY = "materialize"
+_IN_PLACE = frozenset({"alter", "mutate", "attach"})
+
+
+def offered(case: TableCase, made: Step) -> tuple[Step, ...]:
+    """What the step ``made`` adds to the table and leaves empty for the rows that are there. A copy writes all of them anew."""
+    if made.strategy not in _IN_PLACE or made.blocked or not case.live.rows:
+        return ()
+    return tuple(_step(case.database, case.live, *found) for change in case.changes if (found := _added(change)) is not None)
+
+
+def asked(database: str, live: LiveObject, keys: Collection[str]) -> Routine[tuple[Step, ...]]:
+    """The same for a table that differs in nothing, where it is asked for by name and was not done yet."""
+    form = live.form
+    if not isinstance(form, TableForm) or not form.merge_tree or not live.rows:
+        return ()
+    named = {key.removeprefix(f"{KEY} {live.name}.") for key in keys if key.startswith(f"{KEY} {live.name}.")}
+    if not named:
+        return ()
+    listed = [("index", each.name) for each in form.indexes] + [("projection", each.name) for each in form.projections]
+    listed += [("statistics", each.name) for each in form.columns if each.statistics]
+    rows = yield Query(
+        "SELECT command FROM system.mutations WHERE is_done AND database = {database:String} AND table = {table:String}",
+        {"database": database, "table": live.name},
+    )
+    done = {text(row[0]).strip("()").replace("`", "") for row in rows}
+    return tuple(_step(database, live, kind, name) for kind, name in listed if name in named and _command(kind, name).replace("`", "") not in done)
+
+
+def _added(change: Change) -> tuple[str, str] | None:
+    match change:
+        case ChangeIndex(new=new) if new is not None:
+            return "index", new.name
+        case ChangeProjection(new=new) if new is not None and not change.only_settings:
+            return "projection", new.name
+        case ChangeStatistics(new=new, name=name) if new:
+            return "statistics", name
+        case _:
+            return None
+
+
+def _command(kind: str, name: str) -> str:
+    return f"MATERIALIZE {kind.upper()} {quote_name(name)}"
+
+
+def _step(database: str, live: LiveObject, kind: str, name: str) -> Step:
+    sql = f"ALTER TABLE {qualified(database, live.name)} {_command(kind, name)}"
+    words = f"{kind} of {name}" if kind == "statistics" else f"{kind} {name}"
+    change = f"the {live.rows:,} rows that are there are not in the {words}"
+    hazard = Hazard("rewrites-data", f"the server fills the {words} of {live.name} in the background", f"{KEY} {live.name}.{name}")
+    work = AlterWork(live.name, (Alter(sql, mutates=True),))
+    return Step(f"{live.name}:{KEY}:{kind}:{name}", live.name, change, "mutate", [sql], work, (hazard,), live.rows, live.bytes, optional=True)

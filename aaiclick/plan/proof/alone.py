@@ -1,0 +1,48 @@
+"""What is proven by the kind of a change alone, without a look at any row; and what no look can prove. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaiclick.catalog.forms import TableForm
+from aaiclick.plan.proof.changed import Changed
+from aaiclick.plan.proof.kinds import keeps_bytes
+from aaiclick.plan.proof.readers import KEYS, Reader, mentioned, through_aliases
+from aaiclick.specs.quoting import quote_name
+
+STALE = "the server would go on with the old type of the key until it starts again"
+
+
+def read_by(form: TableForm, reader: Reader, changed: Sequence[Changed]) -> tuple[Changed, ...]:
+    """The changed columns that a reader reads, itself or by way of an ALIAS."""
+    return tuple(each for each in changed if any(mentioned(expression, through_aliases(form, [each.old.name])) for expression in reader.old))
+
+
+def unharmed(form: TableForm, reader: Reader, changed: Sequence[Changed]) -> bool:
+    """The Enums that it reads only got members; or it takes the column as it is, and its bytes stay what they are."""
+    concerned = read_by(form, reader, changed)
+    if all(each.how == "labels" for each in concerned):
+        return True
+    if reader.kind == "projection" or any(each.how == "expression" or not keeps_bytes(each.old.type, each.new.type) for each in concerned):
+        return False
+    if reader.kind in ("statistics", "implicit index"):
+        return True
+    if outdated(form, reader, changed) or (reader.kind == "index" and any(each.how == "type" for each in concerned)):
+        return False
+    own = through_aliases(form, [each.old.name for each in concerned])
+    return all(not mentioned(expression, own) or any(_is_column(expression, each) for each in concerned) for expression in reader.old)
+
+
+def outdated(form: TableForm, reader: Reader, changed: Sequence[Changed]) -> bool:
+    """The server goes on with the old type of a key column until it starts again: after Enum8 -> Int8 ``min(k)`` of a sort key gives 0, and
+    after another zone ``count()`` over ``PARTITION BY k`` compares with the old one. A key of a new table knows the new type."""
+    if reader.kind not in KEYS:
+        return False
+    concerned = [each for each in read_by(form, reader, changed) if each.how != "labels"]
+    if any(each.how != "zone" for each in concerned):
+        return True
+    return reader.kind == "partition key" and any(_is_column(expression, each) for expression in reader.old for each in concerned)
+
+
+def _is_column(expression: str, each: Changed) -> bool:
+    return expression in (each.old.name, quote_name(each.old.name))

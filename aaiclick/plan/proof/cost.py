@@ -1,0 +1,44 @@
+"""What the looks read, before anything is changed, and whether that may be read at all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.routine import Query, Routine, number, text
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """``columns`` of the live table in ``rows`` rows are ``bytes`` on disk. ``open``: what they would show, where nothing was read because
+    it is more than the case may read."""
+
+    columns: frozenset[str] = frozenset()
+    rows: int = 0
+    bytes: int = 0
+    open: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """``2 columns of 1,000 rows``."""
+        count = len(self.columns)
+        return f"{count} {'column' if count == 1 else 'columns'} of {self.rows:,} rows"
+
+    def plus(self, other: Cost) -> Cost:
+        """Both of one step: a column that is read for both counts once in the words, and twice in the bytes."""
+        return Cost(self.columns | other.columns, max(self.rows, other.rows), self.bytes + other.bytes, (*self.open, *other.open))
+
+
+def cost_of(case: TableCase, data_name: str, columns: Collection[str], what: Collection[str]) -> Routine[Cost]:
+    """What it costs to read these live columns for ``what`` (in words); it stays open where that is more than the case may read."""
+    rows = yield Query(
+        "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND table = {table:String}",
+        {"database": case.database, "table": data_name},
+    )
+    size = {text(row[0]): number(row[1]) for row in rows}
+    read = sum(size.get(name, 0) for name in columns)
+    if any(not size.get(name) for name in columns):
+        read += max(0, case.live.bytes - sum(size.values()))  # small parts keep all columns in one file, which counts for none of them
+    allowed = case.looks is None or (case.looks > 0 and read <= case.looks)
+    return Cost(frozenset(columns), case.live.rows, read, () if allowed else tuple(what))
