@@ -17,6 +17,8 @@ AaiclickError
     SchemaVersionError           run: aaiclick migrate
     SchemaAheadError             upgrade the application
     UnrecognisedSchemaError      run: aaiclick adopt
+      UnknownConversionError       nothing tells whether values were converted: run: aaiclick adopt
+    ForeignTableError            it is another schema's table: declare it once, or run: aaiclick adopt --take-over
     UnsupportedObjectError       an object that cannot be represented: never touched
   PlanError                    the plan cannot be carried out as it stands
     BlockedError                 the data stands in the way: correct it (count and example are given)
@@ -163,6 +165,36 @@ class UnrecognisedSchemaError(SchemaError):
         near = f"nearest to v{nearest}" if nearest is not None else "near to none"
         number = nearest if nearest is not None else "N"
         super().__init__(f"{schema} has no version record and matches no released version ({near}): {listed}. Run: aaiclick adopt --version {number}")
+
+
+class UnknownConversionError(UnrecognisedSchemaError):
+    """Tables without a version record that are those of two versions, between which a migration moves values."""
+
+    def __init__(self, schema: str, live: int | None, before: int, unproven: tuple[str, ...]) -> None:
+        SchemaError.__init__(
+            self,
+            f"{schema} has no version record, and the form of its tables does not tell whether values were converted: {'; '.join(unproven)}."
+            f" Nothing was changed. Run: aaiclick adopt --version {before} where they were not"
+            + (f", aaiclick adopt --version {live} where they were" if live else ", --version N where they were (N: the last one that was applied)"),
+        )
+        self.schema = schema
+        self.differences = unproven
+        self.nearest = before
+
+
+class ForeignTableError(SchemaError):
+    """A table that another schema of this database recorded is declared differently. Nothing was changed."""
+
+    def __init__(self, schema: str, owners: tuple[tuple[str, str], ...], differences: tuple[str, ...]) -> None:
+        self.schema = schema
+        self.owners = owners
+        self.differences = differences
+        self.next_command = " ".join(["aaiclick adopt", *(f"--take-over {name}" for name, _ in owners)])
+        listed = "; ".join(f"{name} belongs to {owner}" for name, owner in owners)
+        super().__init__(
+            f"{listed}, and schema {schema} declares it differently: {'; '.join(differences)}. Each start of one would undo the other's."
+            f" Declare it in one of them, or the same in both, or take it over. Run: {self.next_command}"
+        )
 
 
 class UnsupportedObjectError(SchemaError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from typing import cast
 
@@ -15,6 +16,7 @@ from aaiclick.apply.options import ApplyOptions
 from aaiclick.apply.owner import this_process
 from aaiclick.apply.record_cache import update_cache
 from aaiclick.apply.records import Record, append, ensure_tables
+from aaiclick.apply.transitions.owners import take_over
 from aaiclick.errors import SchemaError, UsageError
 from aaiclick.plan.recognise import differences
 from aaiclick.plan.versions import LiveVersion
@@ -68,6 +70,40 @@ def _adopt(connection: Connection | AsyncConnection, schema: Schema, version: in
         raise
     yield from release(lease)
     return record
+
+
+def take_over_tables(client: object, schema: Schema, tables: Collection[str], database: str | None = None) -> tuple[tuple[str, str], ...]:
+    """Record that tables which another schema of the database recorded belong to this one from now on; each with what it belonged to. Changes no
+    table: the next start of this schema brings them to its own declaration, and one of the other says whose they are.
+
+    Raises ``UsageError`` where this schema does not declare one, or no other has it.
+    """
+    return drive(client, lambda connection: _take_over(connection, schema, tables, database), "take_over_tables")
+
+
+async def take_over_tables_async(client: object, schema: Schema, tables: Collection[str], database: str | None = None) -> tuple[tuple[str, str], ...]:
+    """The async twin of ``take_over_tables``."""
+    return await drive_async(client, lambda connection: _take_over(connection, schema, tables, database), "take_over_tables_async")
+
+
+def _take_over(connection: Connection | AsyncConnection, schema: Schema, tables: Collection[str], database: str | None) -> Routine[tuple[tuple[str, str], ...]]:
+    found = yield from survey(schema, database, trusting=True)
+    declared = {item.name for item in schema.objects} | {table.renamed_from for table in schema.tables}
+    for name in tables:
+        if name not in declared:
+            raise UsageError(f"{schema.name} does not declare {name}: there is nothing to take over")
+        if name not in found.owners:
+            raise UsageError(f"{name} belongs to no other schema of this database than {schema.name}: there is nothing to take over")
+    where = found.catalog.database
+    lease = yield from acquire(where, this_process(), embedded=connection.embedded)
+    assert lease is not None
+    try:
+        yield from guarded(take_over(where, schema.name, sorted(set(tables))), lease)
+    except Exception:
+        yield from release(lease)
+        raise
+    yield from release(lease)
+    return tuple((name, found.owners[name].label) for name in sorted(set(tables)))
 
 
 def _record(database: str, schema: str, record: Record) -> Routine[None]:

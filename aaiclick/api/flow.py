@@ -35,11 +35,15 @@ from aaiclick.catalog.scratch import sweep_stale_scratch
 from aaiclick.errors import (
     BlockedError,
     DriftRemainsError,
+    ForeignTableError,
     LeaseLostError,
     SchemaVersionError,
     SpecChangedError,
+    UnknownConversionError,
     UnrecognisedSchemaError,
 )
+from aaiclick.plan.converted import unproven
+from aaiclick.plan.foreign_objects import changed, touched
 from aaiclick.plan.gate import Verdict, judge
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
@@ -126,6 +130,13 @@ def gate(planned: Surveyed, policy: Policy) -> Verdict:
     if found.live.origin == "unrecorded" and found.released.scripts and plan.required:
         words = plan.differences([item.name for item in schema.objects])
         raise UnrecognisedSchemaError(schema.name, ("there are migrations, and nothing says which of them were applied", *words), None)
+    foreign = changed(plan, schema, found.owners)
+    if foreign:
+        words = tuple(words for step in plan.required if touched(step, schema) & foreign for words in step.differences)
+        raise ForeignTableError(schema.name, tuple((name, found.owners[name].label) for name in sorted(foreign)), words)
+    doubt = unproven(found.catalog, found.released, found.live)
+    if doubt.stops:
+        raise UnknownConversionError(schema.name, found.live.number, doubt.before, doubt.stops)
     verdict = judge(plan, policy)
     if verdict.refused:
         keys = tuple(dict.fromkeys(key for refusal in verdict.refused for key in refusal.allow))

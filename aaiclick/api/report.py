@@ -44,7 +44,8 @@ class Status:
     """What ``validate_schema`` found. ``live_version`` is None where nothing is recorded or recognised, 0 for an empty database.
 
     ``differences`` have to be migrated; ``notes`` are harmless (surplus columns and the like). ``unfinished`` says what a killed run left
-    to be gone on with ('': nothing). ``state`` is a short word: 'in sync', 'behind', 'ahead', 'drift', 'changed', 'empty', 'unrecognised'.
+    to be gone on with ('': nothing). ``state`` is a short word: 'in sync', 'behind', 'ahead', 'drift', 'changed', 'empty', 'unrecognised',
+    'foreign' (a table of another schema's).
     """
 
     schema: str

@@ -18,6 +18,7 @@ from aaiclick.apply.mark import Mark, find_marks
 from aaiclick.apply.names import RECORDS
 from aaiclick.apply.record_cache import CacheEntry, parse_cache
 from aaiclick.apply.records import Record, once_declared, read_latest
+from aaiclick.apply.transitions.owners import Owner, read_owners
 from aaiclick.apply.transitions.under_way import GoingBack, UnderWay, find_going_back, find_under_way
 from aaiclick.apply.way_back import NUMBERS
 from aaiclick.catalog.fingerprint import text_digest
@@ -26,8 +27,10 @@ from aaiclick.catalog.functions import function_stamp
 from aaiclick.catalog.normal import normal
 from aaiclick.catalog.read import MOST_NAMES, read_catalog, server_facts
 from aaiclick.errors import StatementError, UsageError
+from aaiclick.plan.converted import unproven
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.families import family_stamp
+from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.history_checks import Released, check_applied, released
 from aaiclick.plan.model import Plan
 from aaiclick.plan.phases import plan_phases
@@ -54,7 +57,8 @@ def _forms() -> TypeAdapter[dict[str, Form]]:
 class Survey:
     """What is there. ``record`` is the last transition of the schema, None where there is none. ``forgotten``: objects that earlier versions
     declared here, and that are there still. ``entries``: what the journal holds of this generation; ``under_way`` and ``going_back`` what was
-    begun, as far as it says, and is not recorded. ``allowed``: what the policy allows by name."""
+    begun, as far as it says, and is not recorded. ``allowed``: what the policy allows by name; ``owners``: what belongs to another schema of this
+    database."""
 
     schema: Schema
     catalog: Catalog
@@ -67,6 +71,7 @@ class Survey:
     under_way: UnderWay | None = None
     going_back: GoingBack | None = None
     allowed: frozenset[str] = frozenset()
+    owners: Mapping[str, Owner] = field(default_factory=dict[str, Owner])
 
     @property
     def overtaken(self) -> bool:
@@ -122,7 +127,9 @@ def survey(
     if record is not None:
         catalog, forgotten = yield from _forgotten(schema, catalog, names)
     under_way = find_under_way(entries, live.number)
-    return Survey(schema, catalog, record, known, live, ledger, forgotten, entries, under_way, find_going_back(entries), skipped)
+    owners: Mapping[str, Owner] = (yield from read_owners(catalog.database, schema.name)) if recorded else {}
+    back = find_going_back(entries)
+    return Survey(schema, catalog, record, known, live, ledger, forgotten, entries, under_way, back, skipped, owners)
 
 
 def _account(database: str, schema: Schema, record: Record | None) -> Account:
@@ -188,6 +195,8 @@ def make_plan(found: Survey, looks: int | None = None, clones: bool = True) -> R
     hints = hints_of(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
     hints = replace(hints, known=_written_down(found), former=hints.former | found.forgotten, looks=looks, clones=clones, asked=found.allowed)
     planned: Planned = yield from plan_phases(schema, catalog, hints, found.released)
+    doubt = unproven(catalog, found.released, found.live)
+    said = tuple(f"nothing tells whether values were converted, and a start asks for aaiclick adopt: {words}" for words in doubt.stops)
     plan = Plan(
         schema=schema.name,
         database=catalog.database,
@@ -196,8 +205,9 @@ def make_plan(found: Survey, looks: int | None = None, clones: bool = True) -> R
         steps=planned.steps,
         basis=basis_of(catalog),
         fingerprint=schema.fingerprint,
-        notes=(yield from _without_ours(catalog.database, planned.notes)),
+        notes=(*(yield from _without_ours(catalog.database, planned.notes)), *doubt.notes, *said),
     )
+    plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
     return Surveyed(found, plan, planned.forms)
 
 

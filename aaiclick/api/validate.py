@@ -11,6 +11,8 @@ from aaiclick.api.transitions.overtaken import ahead_error, begun
 from aaiclick.apply.feed_mark import find_feeds
 from aaiclick.apply.kept import KeptRow, kept_tables
 from aaiclick.apply.mark import find_marks
+from aaiclick.plan.converted import unproven
+from aaiclick.plan.foreign_objects import changed as changed_of_others
 from aaiclick.routine import AsyncConnection, Connection, Routine
 from aaiclick.specs.schema import Schema
 
@@ -79,6 +81,12 @@ def _judge(planned: Surveyed) -> tuple[str, tuple[str, ...]]:
     if found.live.recognition is not None and found.live.number is None:
         unmatched = found.live.recognition.unmatched
         return "unrecognised", tuple(f"{name}: {', '.join(text)}" for name, text in sorted(unmatched.items()))
+    doubt = unproven(found.catalog, found.released, found.live)
+    if doubt.stops:
+        return "unrecognised", tuple(f"nothing tells whether values were converted: {stop}" for stop in doubt.stops)
+    foreign = changed_of_others(planned.plan, found.schema, found.owners)
+    if foreign:
+        return "foreign", (*(f"{name} belongs to {found.owners[name].label}" for name in sorted(foreign)), *words)
     if found.same_version and found.record is not None and found.record.spec != found.schema.fingerprint:
         changed = spec_differences(found, planned.forms)
         if changed:

@@ -17,6 +17,7 @@ from aaiclick.apply.mutations import reads_rows
 from aaiclick.apply.old_columns import Doubt, Link, columns_back, unfit_condition
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import READ, ask, merged
+from aaiclick.apply.transitions.reattached import BLOCK, find_again
 from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import TableForm
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
@@ -24,8 +25,6 @@ from aaiclick.plan.strategies.rebuild import order_matters
 from aaiclick.plan.work import CopyColumn, RebuildWork
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_string
-
-BLOCK = "_block_number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +93,22 @@ def look_back(database: str, chain: Sequence[Link], *, read_by_views: bool = Fal
     ordered = order_matters(old)
     fenced = ordered or read_by_views or (yield from fence_supported())
     wheres = [f"{BLOCK} > {-1 if link.row.kept.base is None else link.row.kept.base}" for link in chain]
-    work = RebuildWork(kept.table, old, came[-1].columns, wheres[-1], ordered, fenced, keeps_ttl=bool(old.ttl))
     rows = yield from _rows(database, stages[0])
     counts: list[int] = []
     unfit = 0
     said: list[str] = []
     unproven: list[str] = []
+    blocked = [_blocked(chain)]
     for place, (link, stage) in enumerate(zip(chain, stages[1:], strict=True)):
         parts_of = yield from _condition(database, stage)
+        since_then = yield from _since_then(database, link, stages[place], stage, parts_of)
+        said.append(since_then.words)
+        blocked.append(since_then.blocked)
+        wheres[place] += since_then.left_out
         counts.append((yield from _count(database, stage.name, f"{wheres[place]}{parts_of}")))
         unfit += yield from _unfit(database, old, stage, came[place].columns, f"{wheres[place]}{parts_of}")
         unproven += yield from _unproven(database, stage, came[place].doubts, f"{wheres[place]}{parts_of}")
-        said.append((yield from _deleted(database, link, stages[place], stage, parts_of)))
+    work = RebuildWork(kept.table, old, came[-1].columns, wheres[-1], ordered, fenced, keeps_ttl=bool(old.ttl))
     between = tuple(
         Between(stage.name, stage.kept, came[place].columns, wheres[place], counts[place]) for place, stage in enumerate(stages[1:-1]) if stage.kept is not None
     )
@@ -121,7 +124,7 @@ def look_back(database: str, chain: Sequence[Link], *, read_by_views: bool = Fal
         unfit,
         tuple(unproven),
         notes,
-        _blocked(chain),
+        "; ".join(each for each in blocked if each),
     )
 
 
@@ -216,9 +219,18 @@ def _unproven(database: str, stage: _Stage, doubts: Sequence[Doubt], where: str)
     return found
 
 
-def _deleted(database: str, link: Link, before: _Stage, stage: _Stage, parts_of: str) -> Routine[str]:
-    """What was deleted or changed in a table since it replaced another one; the engine forgets finished mutations after a while, so rows are
-    counted too."""
+@dataclass(frozen=True, slots=True)
+class _SinceThen:
+    """``words``: what was deleted or changed ('': nothing). ``left_out``: a condition without rows of the copy that have another block number by
+    now. ``blocked``: why they cannot be told apart."""
+
+    words: str
+    left_out: str = ""
+    blocked: str = ""
+
+
+def _since_then(database: str, link: Link, before: _Stage, stage: _Stage, parts_of: str) -> Routine[_SinceThen]:
+    """What happened to a table since it replaced another one; the engine forgets finished mutations after a while, so rows are counted too."""
     kept = link.row.kept
     rows = yield from ask(
         "SELECT command FROM system.mutations WHERE database = unhex({db:String}) AND table = unhex({name:String})"
@@ -228,12 +240,43 @@ def _deleted(database: str, link: Link, before: _Stage, stage: _Stage, parts_of:
     said = [text(row[0]) for row in rows if reads_rows(text(row[0]))]
     live = yield from parts((yield from need(database, stage.name)))
     words = f"rows were changed ({'; '.join(said[:3])})" if said else "rows were updated" if any(part.patch for part in live) else ""
-    if stage.form.engine == "MergeTree" and not link.filtered and kept.base is not None:
-        left = yield from _count(database, stage.name, f"{BLOCK} <= {kept.base}{parts_of}")
-        there = yield from _rows(database, before)
-        if left != there:
-            words = f"{there - left} rows were deleted" + (f" ({'; '.join(said[:3])})" if said else "")
-    return words
+    if kept.base is None:
+        return _SinceThen(words)
+    if stage.form.engine != "MergeTree" or link.filtered:
+        gone = yield from _gone_partition(database, link, before, stage, live)
+        return _SinceThen("; ".join(each for each in (words, gone) if each))
+    left = yield from _count(database, stage.name, f"{BLOCK} <= {kept.base}{parts_of}")
+    there = yield from _rows(database, before)
+    if left == there:
+        return _SinceThen(words)
+    late = yield from _condition(database, before)
+    again = yield from find_again(database, (before.name, before.form, late), (stage.name, stage.form, parts_of), link.forward, link.renames, kept.base)
+    missing = there - left
+    if again.mixed or again.rows > missing:
+        twice = f"{again.mixed or again.rows} rows of the copy are in {kept.table} under later block numbers, among others"
+        twice += " (a partition was detached and attached again?)"
+        return _SinceThen(words, blocked=f"{twice}: nobody can tell them from rows that came since, and they would be there twice")
+    if missing > again.rows:
+        words = f"{missing - again.rows} rows were deleted" + (f" ({'; '.join(said[:3])})" if said else "")
+        words += f" (whether they are there again under later block numbers is not known: {again.problem})" if again.problem else ""
+    return _SinceThen(words, again.condition)
+
+
+def _gone_partition(database: str, link: Link, before: _Stage, stage: _Stage, live: Sequence[Part]) -> Routine[str]:
+    """Where merges take rows away nobody can count them. But a partition of the old table of which the new one holds later parts only was dropped, or
+    detached and attached again, and its rows would be there twice."""
+    kept = link.row.kept
+    assert before.kept is not None
+    if kept.base is None or before.form.partition_by != stage.form.partition_by:
+        return ""
+    old = before.present((yield from parts((yield from need(database, before.name, before.kept.uuid)))))
+    mine = {part.partition for part in live if not part.patch}
+    held = {part.partition for part in live if not part.patch and part.first <= kept.base}
+    gone = sorted({part.partition for part in old} & mine - held)
+    if not gone:
+        return ""
+    listed = ", ".join(gone[:3]) + (" ..." if len(gone) > 3 else "")
+    return f"partition {listed} was dropped, or detached and attached again (then its rows would be there twice)"
 
 
 def _count(database: str, name: str, where: str) -> Routine[int]:

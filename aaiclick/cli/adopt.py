@@ -13,33 +13,63 @@ from aaiclick.cli.history import record_json
 from aaiclick.cli.options import Database, Debug, Json, Reference, Url
 from aaiclick.errors import UsageError
 
-Version = Annotated[int, typer.Option("--version", metavar="N", help="The version that the tables are at.")]
+Version = Annotated[int | None, typer.Option("--version", metavar="N", help="The version that the tables are at.")]
+TakeOver = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--take-over",
+        metavar="TABLE",
+        help="A table that another schema of this database recorded belongs to this one from now on. May be given several times, instead of --version.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Record it even where the tables differ from that version. The record says that it was forced.")]
 
 
 def adopt(
     *,
-    version: Version,
+    version: Version = None,
     force: Force = False,
+    take_over: TakeOver = None,
     json: Json = False,
     url: Url = None,
     database: Database = None,
     schema: Reference = DEFAULT,
     debug: Debug = False,
 ) -> None:
-    """Record which version a database is at.
+    """Record which version a database is at, or whose a table is.
 
-    For tables that were made by other means and are not recognised. Changes no table; migrate goes on from the recorded version.
+    --version is for tables that were made by other means and are not recognised: migrate goes on from the recorded version. --take-over is for
+    tables that another schema of the database declares too, in another way. Changes no table.
 
     Exit code 0: recorded.
     1: the tables do not fit that version.
     2: error.
     """
-    frame = Frame("adopt", json, debug, url, database, schema, extra=(("--version", str(version)),), flags=("--force",) if force else ())
-    frame.run(lambda: _adopt(frame, version, force))
+    tables = tuple(take_over or ())
+    given = [("--version", str(version) if version is not None else None), *(("--take-over", name) for name in tables)]
+    frame = Frame("adopt", json, debug, url, database, schema, extra=tuple(given), flags=("--force",) if force else ())
+    frame.run(lambda: _take_over(frame, tables) if tables and version is None else _adopt(frame, version, force, tables))
 
 
-def _adopt(frame: Frame, version: int, force: bool) -> ExitCode:
+def _take_over(frame: Frame, tables: tuple[str, ...]) -> ExitCode:
+    from aaiclick.api.adopt import take_over_tables
+
+    declared, target = frame.declared(), frame.target()
+    if target.missing:
+        raise UsageError(f"there is no database at {target.place}: nothing to take over")
+    taken = take_over_tables(target.url, declared, tables, frame.database)
+    if frame.as_json:
+        frame.output.result({"schema": declared.name, "taken_over": [{"table": name, "from": owner} for name, owner in taken]})
+    else:
+        for name, owner in taken:
+            frame.output.say(f"✓ {name} belongs to {declared.name} from now on (it was of {owner})", "green")
+        frame.output.say(f"run: {frame.migrate()}")
+    return ExitCode.DONE
+
+
+def _adopt(frame: Frame, version: int | None, force: bool, tables: tuple[str, ...]) -> ExitCode:
+    if version is None or tables:
+        raise UsageError("aaiclick adopt takes either --version N or --take-over TABLE")
     from aaiclick.api.adopt import adopt_schema, against
 
     declared, target = frame.declared(), frame.target()

@@ -12,6 +12,7 @@ from aaiclick.clients.url import mask
 from aaiclick.errors import (
     AaiclickError,
     ApplyError,
+    ForeignTableError,
     HazardNotAllowedError,
     LockHeldError,
     OutcomeUnknownError,
@@ -77,7 +78,7 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
         case SchemaVersionError():
             following = _full(error.next_command, advice)
             return _with_command(str(error), error.next_command, following), following
-        case SchemaAheadError():
+        case SchemaAheadError() | ForeignTableError():
             following = _full(error.next_command, advice) if error.next_command else ""
             return _with_command(_one_line(str(error)), error.next_command, following), following
         case HazardNotAllowedError():

@@ -48,7 +48,7 @@ def _status(frame: Frame) -> ExitCode:
 
 def _next(found: Status, frame: Frame) -> str | None:
     """What brings it into sync; None where no command does."""
-    return None if found.state in ("ahead", "changed", "unrecognised") else frame.migrate()
+    return None if found.state in ("ahead", "changed", "unrecognised", "foreign") else frame.migrate()
 
 
 def _print(output: Output, found: Status, place: str, expected: str) -> None:

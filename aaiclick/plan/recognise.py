@@ -50,7 +50,7 @@ def recognise(live: Mapping[str, Form], lock: Lock) -> Recognition:
         return _unrecognised(live, lock, matches, strange)
     if not any(name in live and _declared_match(name, matches[name], lock) for name in lock.names):
         return Recognition(0, matches)
-    exact = [locked.version for locked in lock.versions if all(_exact(live.get(name), form) for name, form in locked.forms.items())]
+    exact = [locked.version for locked in lock.versions if all(is_exactly(live.get(name), form) for name, form in locked.forms.items())]
     if exact:
         return Recognition(max(exact), matches)
     whole = [locked.version for locked in lock.versions if all(locked.version in found for found in matches.values())]
@@ -78,7 +78,8 @@ def differences(live: Form | None, released: LockedForm, variables: Mapping[str,
     return tuple(change.words for change in diff_table(live, target) if not isinstance(change, MoveColumn))
 
 
-def _exact(live: Form | None, released: LockedForm) -> bool:
+def is_exactly(live: Form | None, released: LockedForm) -> bool:
+    """Whether an object is what was released, without any tolerance."""
     return live is not None and live.kind == released.kind and normal_form(live) == normal_form(released)
 
 

@@ -154,6 +154,11 @@ class Rolling:
                 continue
             return driver
 
+    def back_dry(self) -> Report:
+        """What the way back says that it would do."""
+        found: Report = Driver(self.connection).run(rollback(Back(self.v1, self.database, 1, frozenset(), True, this_process(), True, 3600)))
+        return found
+
     def killed_back(self, stop: int) -> bool:
         try:
             self.back(stop)

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 from aaiclick.clients.opening import open_url
+from aaiclick.errors import SchemaError
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
-from tests.migrations.rolling import CASES, Rolling
+from tests.migrations.rolling import CASES, Rolling, attempted
 from tests.reliability.counts import note
 from tests.reliability.driving import LATER
 
 TITLE = "rolling deployments: kills x code versions"
+THERE_AND_BACK = "forward, back, forward, killed at every point"
 
 
 @pytest.fixture
@@ -74,7 +76,8 @@ def test_every_migration_killed_everywhere(rolling: Rolling) -> None:
     note(TITLE, migrations=1, kills=2 * total, starts_of_older_code=sum(1 + stop % 3 + 2 for stop in range(total + 1)))
 
 
-PARTS = ("forward", "back", "forward again")
+def refused_back(rolling: Rolling) -> bool:
+    return isinstance(attempted(rolling.back_dry, SchemaError), SchemaError)
 
 
 def forward_back_forward(rolling: Rolling, part: str, stop: int, then: str) -> bool:
@@ -113,3 +116,23 @@ def test_forward_back_forward_killed_here_and_there(rolling: Rolling) -> None:
             rolling.check(f"back killed at {stop}, then {then}", repeated=True)
     forward_back_forward(rolling, "forward again", total // 2, "forward")
     rolling.check("forward again killed", repeated=True)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("rolling", [(name, None) for name in CASES], ids=lambda each: each[0], indirect=True)
+def test_forward_back_forward_killed_everywhere(rolling: Rolling) -> None:
+    total = points(rolling)
+    if refused_back(rolling):
+        pytest.skip("nothing of it is replaced: there is no way back, and it is said")
+    back = rolling.back().points
+    rolling.go_on(rolling.v2)
+    kills = 0
+    for stop in range(total):
+        for part, then in (("forward", "back"), ("forward again", "forward")):
+            kills += forward_back_forward(rolling, part, stop, then)
+            rolling.check(f"{part} killed at {stop}", repeated=True)
+    for stop in range(back):
+        for then in ("back", "the newer code"):
+            kills += forward_back_forward(rolling, "back", stop, then)
+            rolling.check(f"back killed at {stop}, then {then}", repeated=True)
+    note(THERE_AND_BACK, migrations=1, kills=kills)

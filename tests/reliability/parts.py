@@ -53,6 +53,18 @@ PARTS: tuple[Part, ...] = (
     Part("writers while a view is put in place", (f"{_R}test_feeds.py::test_writers",), "every acknowledged row once", 90),
     Part("deletes during a rebuild", (f"{_R}test_writers.py::test_deletes", f"{_R}test_writers.py::test_keeping"), "none came back unsaid", 120),
     Part("sweep over a jump with statements and a function", ("tests/migrations/test_killed.py",), _LOST, 150),
+    Part(
+        "rolling deployments: kills x code versions",
+        ("tests/migrations/test_rolling.py::test_every_migration", "tests/migrations/test_rolling_releases.py"),
+        "each expression, statement and function once; older code changed nothing",
+        400,
+    ),
+    Part(
+        "forward, back, forward, killed at every point",
+        ("tests/migrations/test_rolling.py::test_forward_back_forward_killed_everywhere",),
+        "converted once each time that the way was gone",
+        400,
+    ),
     Part("`kill -9` in a function that moves rows", ("tests/migrations/test_kill9.py",), _LOST, 30),
     Part("a jump is its chain", ("tests/migrations/test_law.py",), "same tables, same rows", 60),
     Part(

@@ -1,0 +1,37 @@
+"""What a plan would do to objects that belong to another schema of the same database (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from aaiclick.plan.model import Plan, Step
+from aaiclick.specs.schema import Schema
+
+
+def touched(step: Step, schema: Schema) -> frozenset[str]:
+    """The names that a step changes; what is missing is made without asking anybody."""
+    if step.strategy in ("create", "sql", "callable"):
+        return frozenset()
+    former = {table.name: table.renamed_from for table in schema.tables if table.renamed_from}
+    table = getattr(step.work, "table", "")
+    return frozenset(name for name in (step.object, table, former.get(step.object, "")) if name)
+
+
+def without_foreign(plan: Plan, schema: Schema, owners: Mapping[str, str]) -> Plan:
+    """The plan without clean-ups of what is another schema's, with a note on every object that both declare. ``owners``: by name, in words."""
+    if not owners:
+        return plan
+    steps = tuple(step for step in plan.steps if not (step.optional and touched(step, schema) & owners.keys()))
+    declared = {item.name for item in schema.objects}
+    shared = tuple(
+        f"{name} belongs to {owners[name]} and is declared here as well; nothing differs"
+        for name in sorted(declared & owners.keys() - changed(plan, schema, owners))
+    )
+    said = {note for note in plan.notes if note.partition(":")[0] in owners and note.endswith("(left alone)")}
+    return replace(plan, steps=steps, notes=(*(note for note in plan.notes if note not in said), *shared))
+
+
+def changed(plan: Plan, schema: Schema, owners: Collection[str]) -> frozenset[str]:
+    """The objects of other schemas that the required steps would change."""
+    return frozenset(name for step in plan.required for name in touched(step, schema) if name in owners)

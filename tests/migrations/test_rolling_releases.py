@@ -1,0 +1,111 @@
+"""Rolling deployments across releases of the library: the older code runs on the one whose entries hung on the number of the last record."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aaiclick.apply.sqltext import hexed
+from aaiclick.clients.opening import open_url
+from aaiclick.routine import Call, Command
+from aaiclick.testing import EngineServer
+from aaiclick.testing.engine import fresh_name
+from tests.migrations.rolling import CASES, Rolling
+from tests.reliability.counts import note
+
+if TYPE_CHECKING:
+    from typing import IO
+
+ROOT = Path(__file__).parents[2]
+RELEASE = "0d90ef0"
+TITLE = "rolling deployments: kills x code versions"
+
+
+class Older:
+    """A process of the older release, which starts code of version 1 when it is told to."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.process = process
+        self.asks: IO[str] = process.stdin
+        self.answers: IO[str] = process.stdout
+
+    def starts(self, name: str, database: str) -> str:
+        self.asks.write(f"{name} {database}\n")
+        self.asks.flush()
+        return self.answers.readline().strip()
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = subprocess.run(["git", "cat-file", "-e", f"{RELEASE}^{{commit}}"], cwd=ROOT, capture_output=True, check=False)
+    if found.returncode:
+        pytest.skip(f"the history of this checkout does not hold {RELEASE}, so the library as it was then cannot be had")
+    folder = tmp_path_factory.mktemp("released")
+    archive = folder / "library.tar"
+    subprocess.run(["git", "archive", "-o", str(archive), RELEASE, "aaiclick"], cwd=ROOT, check=True)
+    with tarfile.open(archive) as held:
+        held.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture
+def older(library: Path, aaiclick_server: EngineServer) -> Iterator[Older]:
+    aaiclick_server.start()
+    command = [sys.executable, str(Path(__file__).with_name("released_child.py")), str(library), str(ROOT), aaiclick_server.url]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=library) as process:
+        made = Older(process)
+        assert made.answers.readline() == "ready\n"
+        yield made
+        made.asks.close()
+        process.wait(30)
+
+
+@pytest.fixture
+def rolling(request: pytest.FixtureRequest, aaiclick_server: EngineServer) -> Iterator[Rolling]:
+    aaiclick_server.start()
+    connection = open_url(aaiclick_server.url)
+    made = Rolling(connection, aaiclick_server.command, fresh_name("releases"), request.param, None)
+    yield made
+    connection.close()
+    aaiclick_server.command(f"DROP DATABASE IF EXISTS {made.database} SYNC")
+
+
+def between(rolling: Rolling, older: Older, stop: int) -> str:
+    """Newer code is killed, older code of the older release starts twice, the newer code goes on."""
+    rolling.again()
+    rolling.killed(rolling.v2, stop)
+    said = [older.starts(rolling.name, rolling.database) for _ in range(2)]
+    rolling.go_on(rolling.v2)
+    rolling.check(f"killed at {stop}; the older release said {said}", repeated=rolling.name == "callable")
+    return said[0]
+
+
+@pytest.mark.parametrize("rolling", ["cents"], indirect=True)
+def test_its_record_orphans_nothing(rolling: Rolling, older: Older) -> None:
+    rolling.again()
+    counted = [effect for effect in rolling.run(rolling.v2).seen if isinstance(effect, Command | Call)]
+    # The first table is replaced, and the second one is about to be.
+    stop = next(place for place, effect in enumerate(counted) if isinstance(effect, Command) and effect.parameters.get("step") == hexed("2:rebuild:u"))
+    said = between(rolling, older, stop)
+    assert said.startswith("ok"), said
+    assert len(rolling.lines("SELECT 1 FROM {db}.schema_version WHERE version = 1")) > 1, "the older release recorded its version again"
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("rolling", CASES, indirect=True)
+def test_at_every_point(rolling: Rolling, older: Older) -> None:
+    rolling.again()
+    total = rolling.run(rolling.v2).points
+    for stop in range(total):
+        between(rolling, older, stop)
+    note(TITLE, migrations=1, kills=total, starts_of_an_older_release=2 * total)

@@ -1,0 +1,169 @@
+"""What an expression filled on the way forward: it goes back by the migration's own expression, or by name; and rows of the copy whose partition was detached
+and attached again are no rows that came since."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aaiclick import Column, MergeTree, Migration, Rebuild, Schema, Table, ensure_schema, plan_schema, rollback_schema
+from aaiclick.errors import BlockedError, HazardNotAllowedError, SchemaError
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+PRICE = Column("price", "UInt64")
+CENTS = {"price": "price * 100"}
+
+
+def table(*columns: Column, order_by: str = "id", engine: MergeTree | None = None) -> Table:
+    return Table("t", [Column("id", "UInt64"), *columns], engine=engine or MergeTree(order_by=[order_by]))
+
+
+def rows(client: Client, columns: str = "*") -> list[tuple[object, ...]]:
+    return [tuple(row) for row in client.query(f"SELECT {columns} FROM t ORDER BY ALL").result_rows]
+
+
+def schemas(before: Table, after: Table, rebuild: Rebuild, renames: dict[str, str] | None = None) -> tuple[Schema, Schema]:
+    migration = Migration(2, rebuild={"t": rebuild}, renames=renames or {})
+    return Schema("shop", version=1, objects=[before]), Schema("shop", version=2, objects=[after], migrations=[migration])
+
+
+CASES = {
+    "said": (table(PRICE), table(PRICE), Rebuild(columns=CENTS, back={"price": "price / 100"}), "(100, 700)", [(0, 5), (100, 7)]),
+    "another type": (
+        table(PRICE),
+        table(Column("price", "Decimal(18, 2)")),
+        Rebuild(columns={"price": "toDecimal64(price, 2) / 100"}, back={"price": "price * 100"}),
+        "(100, 7.25)",
+        [(0, 5), (100, 725)],
+    ),
+    "its own way back": (table(PRICE), table(PRICE), Rebuild(columns={"price": "greatest(price, 3)"}), "(100, 700)", [(0, 5), (100, 700)]),
+    "two of one": (
+        table(Column("first", "String"), Column("last", "String")),
+        table(Column("full", "String")),
+        Rebuild(columns={"full": "concat(first, ' ', last)"}, back={"first": "splitByChar(' ', full)[1]", "last": "splitByChar(' ', full)[2]"}),
+        "(100, 'C D')",
+        [(0, "A", "B"), (100, "C", "D")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_values_that_came_since_go_back(aaiclick_client: Client, name: str) -> None:
+    before, after, rebuild, since, expected = CASES[name]
+    v1, v2 = schemas(before, after, rebuild)
+    ensure_schema(aaiclick_client, v1)
+    aaiclick_client.command("INSERT INTO t VALUES (0, 'A', 'B')" if name == "two of one" else "INSERT INTO t VALUES (0, 5)")
+    ensure_schema(aaiclick_client, v2)
+    named = ", ".join(column.name for column in after.columns)
+    there = rows(aaiclick_client, named)
+    aaiclick_client.command(f"INSERT INTO t ({named}) VALUES {since}")
+    newer = rows(aaiclick_client, named)
+    rollback_schema(aaiclick_client, v1)
+    assert rows(aaiclick_client) == expected
+    # In the new generation everything is converted again, and comes out as it was.
+    ensure_schema(aaiclick_client, v2)
+    assert rows(aaiclick_client, named) == newer
+    assert there[0] in newer
+
+
+@pytest.mark.parametrize(
+    ("rebuild", "said"),
+    [
+        (Rebuild(columns=CENTS), r"2 rows that came since hold a value of price \(such as '70\d'\) which was filled by an expression.*Rebuild\(back="),
+        (Rebuild(columns=CENTS, back={"price": "price / 100"}), r"1 rows that came since hold a value of price \(such as '701'\)"),
+        (Rebuild(columns={"price": "price * 100 + rand() % 2"}), "2 rows that came since"),
+    ],
+    ids=["nothing says how", "another value comes out", "nobody can tell"],
+)
+def test_what_would_be_another_value_is_by_name(aaiclick_client: Client, rebuild: Rebuild, said: str) -> None:
+    v1, v2 = schemas(table(PRICE), table(PRICE), rebuild)
+    ensure_schema(aaiclick_client, v1)
+    aaiclick_client.command("INSERT INTO t VALUES (0, 5)")
+    ensure_schema(aaiclick_client, v2)
+    assert rollback_schema(aaiclick_client, v1, dry_run=True).reasons == ("not asked for: this is a dry run",), "no row came since"
+    aaiclick_client.command("INSERT INTO t VALUES (100, 700), (101, 701)")
+    with pytest.raises(HazardNotAllowedError, match=said) as raised:
+        rollback_schema(aaiclick_client, v1)
+    assert raised.value.allow == ("values t",)
+    assert "values t" in rollback_schema(aaiclick_client, v1, dry_run=True).reasons[0]
+    rollback_schema(aaiclick_client, v1, allow=["values t"])
+    assert rows(aaiclick_client, "id") == [(0,), (100,), (101,)]
+
+
+def test_over_two_versions_each_goes_back_by_its_own(aaiclick_client: Client) -> None:
+    steps = [Migration(2, rebuild={"t": Rebuild(columns=CENTS, back={"price": "price / 100"})})]
+    steps.append(Migration(3, rebuild={"t": Rebuild(columns={"price": "price + 1"}, back={"price": "price - 1"})}))
+    code = {last: Schema("shop", version=last, objects=[table(PRICE)], migrations=steps[: last - 1]) for last in (1, 2, 3)}
+    for last, sql in ((1, "(0, 5)"), (2, "(1, 600)"), (3, "(2, 701)")):
+        ensure_schema(aaiclick_client, code[last])
+        aaiclick_client.command(f"INSERT INTO t VALUES {sql}")
+    rollback_schema(aaiclick_client, code[1], to=1)
+    assert rows(aaiclick_client) == [(0, 5), (1, 6), (2, 7)]
+    # And in one copy.
+    ensure_schema(aaiclick_client, code[3])
+    assert rows(aaiclick_client) == [(0, 501), (1, 601), (2, 701)]
+    aaiclick_client.command("INSERT INTO t VALUES (3, 801)")
+    rollback_schema(aaiclick_client, code[1])
+    assert rows(aaiclick_client) == [(0, 5), (1, 6), (2, 7), (3, 8)]
+
+
+@pytest.mark.parametrize(
+    ("back", "said"), [({"price": "prize / 100"}, "the way back of price is refused"), ({"prize": "price"}, "which the version before does not have")]
+)
+def test_a_way_back_that_does_not_work_is_found_on_the_way_forward(aaiclick_client: Client, back: dict[str, str], said: str) -> None:
+    v1, v2 = schemas(table(PRICE), table(PRICE), Rebuild(columns=CENTS, back=back))
+    ensure_schema(aaiclick_client, v1)
+    aaiclick_client.command("INSERT INTO t VALUES (0, 5)")
+    assert said in plan_schema(aaiclick_client, v2).steps[0].blocked
+    with pytest.raises(BlockedError, match=said):
+        ensure_schema(aaiclick_client, v2)
+    assert rows(aaiclick_client) == [(0, 5)]
+
+
+DAYS = "INSERT INTO t SELECT number + {start}, toDate('2024-01-01') + number % 2 FROM numbers({count})"
+
+
+def days(order_by: str) -> Table:
+    return table(Column("day", "Date"), engine=MergeTree(order_by=[order_by], partition_by="day"))
+
+
+def attached_again(client: Client, *, merge: bool) -> tuple[Schema, Schema]:
+    v1, v2 = (Schema("shop", version=version, objects=[days(order)]) for version, order in ((1, "id"), (2, "day")))
+    ensure_schema(client, v1)
+    client.command(DAYS.format(start=0, count=10))
+    ensure_schema(client, v2)
+    client.command(DAYS.format(start=100, count=4))
+    if merge:
+        client.command("OPTIMIZE TABLE t FINAL")
+    client.command("ALTER TABLE t DETACH PARTITION '2024-01-01'")
+    client.command("ALTER TABLE t ATTACH PARTITION '2024-01-01'")
+    return v1, v2
+
+
+def test_a_partition_that_was_attached_again_is_no_row_that_came_since(aaiclick_client: Client) -> None:
+    v1, _ = attached_again(aaiclick_client, merge=False)
+    aaiclick_client.command("OPTIMIZE TABLE t FINAL")
+    before = rows(aaiclick_client)
+    rollback_schema(aaiclick_client, v1)
+    assert rows(aaiclick_client) == before
+    assert len(before) == 14
+
+
+def test_where_its_rows_cannot_be_told_apart_the_way_back_says_so(aaiclick_client: Client) -> None:
+    v1, _ = attached_again(aaiclick_client, merge=True)
+    before = rows(aaiclick_client)
+    with pytest.raises(SchemaError, match=r"5 rows of the copy are in t under later block numbers.*detached and attached again"):
+        rollback_schema(aaiclick_client, v1, allow=["deletes t"])
+    assert rows(aaiclick_client) == before
+
+
+def test_rows_that_were_deleted_are_still_told(aaiclick_client: Client) -> None:
+    v1, _ = attached_again(aaiclick_client, merge=False)
+    aaiclick_client.command("ALTER TABLE t DROP PARTITION '2024-01-02'")
+    with pytest.raises(HazardNotAllowedError, match="5 rows were deleted"):
+        rollback_schema(aaiclick_client, v1)
+    rollback_schema(aaiclick_client, v1, allow=["deletes t"])
+    assert len(rows(aaiclick_client)) == 12
