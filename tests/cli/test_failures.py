@@ -16,6 +16,7 @@ from aaiclick.errors import (
     DuplicateVersionError,
     EditedLockError,
     EditedMigrationError,
+    ForeignTableError,
     HazardNotAllowedError,
     LeaseLostError,
     LockHeldError,
@@ -27,6 +28,7 @@ from aaiclick.errors import (
     SpecError,
     StalePlanError,
     StatementError,
+    UnknownConversionError,
     UnrecognisedSchemaError,
     UnsupportedObjectError,
     UsageError,
@@ -57,6 +59,39 @@ CASES: list[Case] = [
         SchemaAheadError("oplog", 6, 5, None),
         1,
         "oplog is at v6, code expects v5: v6 does not name older code that can still run. Upgrade the application",
+        None,
+    ),
+    (
+        SchemaAheadError("oplog", 4, 4, None, 5, "begun by app@host pid 7", "aaiclick rollback --to 4"),
+        1,
+        (
+            "oplog is at v4 and on its way to v5 (begun by app@host pid 7), code expects v4: v5 does not name older code that can still run."
+            " Nothing was changed. Finish that migration with its own code, or give it up. Run: aaiclick rollback --to 4 --database app"
+        ),
+        "aaiclick rollback --to 4 --database app",
+    ),
+    (
+        SchemaVersionError("oplog", "v5 and on its way back to v4", "v5", ("it was not finished",), "aaiclick rollback --to 4"),
+        1,
+        "oplog is at v5 and on its way back to v4, code expects v5: it was not finished. Run: aaiclick rollback --to 4 --database app",
+        "aaiclick rollback --to 4 --database app",
+    ),
+    (
+        ForeignTableError("oplog", (("t", "schema shop (recorded at v1)"),), (DIFFERENCE,)),
+        1,
+        (
+            f"t belongs to schema shop (recorded at v1), and schema oplog declares it differently: {DIFFERENCE}. Each start of one would undo the other's."
+            " Declare it in one of them, or the same in both, or take it over. Run: aaiclick adopt --take-over t --database app"
+        ),
+        "aaiclick adopt --take-over t --database app",
+    ),
+    (
+        UnknownConversionError("oplog", 2, 1, ("0002_cents.sql: column price of t (3 rows)",)),
+        1,
+        (
+            "oplog has no version record, and the form of its tables does not tell whether values were converted: 0002_cents.sql: column price of t (3 rows)."
+            " Nothing was changed. Run: aaiclick adopt --version 1 where they were not, aaiclick adopt --version 2 where they were"
+        ),
         None,
     ),
     (
