@@ -21,7 +21,7 @@ from aaiclick.apply.transitions.reattached import BLOCK, find_again
 from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import TableForm
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
-from aaiclick.plan.strategies.rebuild import order_matters
+from aaiclick.plan.strategies.rebuild import ties_matter
 from aaiclick.plan.work import CopyColumn, RebuildWork
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_string
@@ -90,7 +90,7 @@ def look_back(database: str, chain: Sequence[Link], *, read_by_views: bool = Fal
     stages.append(_Stage(kept.table, (yield from _form(database, kept.table)), None))
     old = replace(stages[0].form, name=kept.table, comment=kept.comment, settings=_settings(stages[0].form, kept))
     came, notes = columns_back(old, chain, [stage.form for stage in stages[1:]])
-    ordered = order_matters(old)
+    ordered = ties_matter(old)
     fenced = ordered or read_by_views or (yield from fence_supported())
     wheres = [f"{BLOCK} > {-1 if link.row.kept.base is None else link.row.kept.base}" for link in chain]
     rows = yield from _rows(database, stages[0])

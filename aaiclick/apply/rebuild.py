@@ -86,7 +86,7 @@ def preflight(work: RebuildWork, source: Physical, options: ApplyOptions) -> Rou
     yield from require_resting_streams(source, options)
     yield from require_exchange(source.database)
     yield from require_settled(source.database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
-    if not (work.fenced or work.ordered):
+    if not work.fenced:
         return False
     if (yield from fence_supported()):
         return True

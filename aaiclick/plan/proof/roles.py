@@ -12,7 +12,7 @@ from aaiclick.plan.conversion.shapes import bare
 from aaiclick.plan.proof.readers import mentioned
 from aaiclick.specs.type_text import TypeText
 
-_KEEPS = "keep one value of {}"
+KEEPS_ONE = "keep one value of {}"
 _ADDS = "add up {}"
 _MAP = "add up {} by the keys of its map"
 _ORDER = "compare rows by {}"
@@ -35,7 +35,7 @@ def role(form: TableForm, column: ColumnForm) -> str:
         return own
     if engine == "SummingMergeTree":
         return _summed(form, column, arguments)
-    return _TIME if engine == "GraphiteMergeTree" else _KEEPS
+    return _TIME if engine == "GraphiteMergeTree" else KEEPS_ONE
 
 
 def _special(engine: str, arguments: tuple[str, ...]) -> dict[str, str]:
@@ -58,8 +58,8 @@ def _summed(form: TableForm, column: ColumnForm, arguments: tuple[str, ...]) -> 
     if dot and prefix.endswith("Map") and column.type.startswith("Array("):
         return _MAP
     if listed and column.name not in listed:
-        return _KEEPS
-    return _ADDS if summable(column.type) else _KEEPS
+        return KEEPS_ONE
+    return _ADDS if summable(column.type) else KEEPS_ONE
 
 
 def summable(type_text: str) -> bool:
@@ -84,7 +84,7 @@ def altered(before: TableForm, after: TableForm, old: ColumnForm, new: ColumnFor
         return ""
     if was != is_now:
         return f"merges {was.format(old.name)} no longer, and {is_now.format(new.name)} from now on"
-    if old.type == new.type or was == _KEEPS:
+    if old.type == new.type or was == KEEPS_ONE:
         return ""
     one, other = bare(old.type)[0], bare(new.type)[0]
     if one == other:

@@ -43,7 +43,7 @@ def unfit_for_swap(case: TableCase) -> str:
 
 def unfenced(case: TableCase, work: RebuildWork) -> Routine[tuple[Hazard, ...]]:
     """A copy that needs a moment without writers, on a server that cannot keep them out."""
-    if not (work.fenced or work.ordered) or not case.live.rows or (yield from fence_known()):
+    if not work.fenced or not case.live.rows or (yield from fence_known()):
         return ()
     why = "the order of its rows decides which survive" if work.ordered else "a materialized view reads it"
     message = f"nobody may write into {work.table} while it is copied ({why}), and this server cannot keep writers out (it has no table_readonly)"

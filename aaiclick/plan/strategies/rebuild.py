@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.catalog.render import local_family
 from aaiclick.plan.changes.ttl import keeps_all
 from aaiclick.plan.conversion.convert import conversion
+from aaiclick.plan.proof.roles import KEEPS_ONE, role
 from aaiclick.plan.proof.volatile import volatile
 from aaiclick.plan.rehearsal import Outcome, Stage, attempt
 from aaiclick.plan.strategies.context import TableCase
@@ -17,6 +20,33 @@ from aaiclick.routine import Routine
 from aaiclick.specs.quoting import quote_name
 
 _UNVERIFIED = ("AggregateFunction(", "Dynamic", "JSON", "Object(", "QBit(")
+
+
+_IN_ANY_ORDER = frozenset(
+    [
+        "avg",
+        "bitmap",
+        "count",
+        "groupbitand",
+        "groupbitor",
+        "groupbitxor",
+        "groupuniqarray",
+        "max",
+        "maxmap",
+        "min",
+        "minmap",
+        "sum",
+        "summap",
+        "sumwithoverflow",
+        "uniq",
+        "uniqcombined",
+        "uniqcombined64",
+        "uniqexact",
+        "uniqhll12",
+        "uniqthetasketch",
+    ]
+)
+"""Aggregate functions whose result does not depend on the order of the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +83,14 @@ def propose_rebuild(case: TableCase) -> Routine[Proposal]:
         if not tried.accepted:
             return Proposal(None, f"the way back of {', '.join(column.target for column in back)} is refused: {told(tried.message)}")
     target = case.target.form
-    ordered = order_matters(target)
+    ordered = ties_matter(target)
     work = RebuildWork(
         table=case.live.name,
         form=target,
         columns=columns,
         where=case.where,
         ordered=ordered,
-        fenced=ordered or bool(case.live.dependents),
+        fenced=order_matters(target) or bool(case.live.dependents),
         keeps_ttl=bool(case.form.ttl) and not keeps_all(case.form.ttl, target.ttl),
         settings=outcome.settings,
         back=back,
@@ -116,10 +146,29 @@ def _type_literal(type_text: str) -> str:
 
 
 def order_matters(form: TableForm) -> bool:
-    """True where the result of a merge depends on the order in which rows were written."""
-    engine = form.engine.removeprefix("Replicated").removeprefix("Shared")
+    """True where the result of a merge depends on the order in which rows were written, whoever wrote them."""
+    engine = local_family(form).engine
     if engine == "ReplacingMergeTree":
         return not form.arguments
     return engine in ("CollapsingMergeTree", "CoalescingMergeTree") or (
         engine == "AggregatingMergeTree" and any("Function(any" in column.type for column in form.columns)
     )
+
+
+def ties_matter(form: TableForm) -> bool:
+    """True where it does so only between rows that the engine takes for equals: of the same version, or in a column that it does not combine. A copy
+    has to keep their order; rows that came at the same time have none."""
+    engine = local_family(form).engine
+    if order_matters(form) or engine in ("ReplacingMergeTree", "VersionedCollapsingMergeTree", "GraphiteMergeTree"):
+        return True
+    if engine not in ("SummingMergeTree", "AggregatingMergeTree"):
+        return False
+    return any(column.stored and _kept_from_one_row(form, column, engine) for column in form.columns)
+
+
+def _kept_from_one_row(form: TableForm, column: ColumnForm, engine: str) -> bool:
+    if column.type.startswith(("AggregateFunction(", "SimpleAggregateFunction(")):
+        function = re.match(r"\w+\((?:\d+, )?(\w+)", column.type)
+        return function is None or function[1].lower() not in _IN_ANY_ORDER
+    said = role(form, column)
+    return bool(said) and (engine == "AggregatingMergeTree" or said == KEEPS_ONE)
