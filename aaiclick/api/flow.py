@@ -41,6 +41,7 @@ from aaiclick.errors import (
     SpecChangedError,
     UnknownConversionError,
     UnrecognisedSchemaError,
+    UnsupportedObjectError,
 )
 from aaiclick.plan.converted import unproven
 from aaiclick.plan.foreign_objects import changed, touched
@@ -48,6 +49,7 @@ from aaiclick.plan.gate import Verdict, judge
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
+from aaiclick.plan.steps import UNREADABLE
 from aaiclick.routine import Clock, Interruption, Routine
 from aaiclick.specs.schema import Schema
 
@@ -93,7 +95,7 @@ def ensure(run: Run) -> Routine[Report]:
     # What has to be looked at in the rows is looked at once, under the lease, by one of many starts.
     planned = yield from make_plan(found, looks=0, clones=run.policy.looks)
     verdict = gate(planned, run.policy)
-    if not verdict.run and _recorded(planned, seen.digest) and _cached(seen.entry, planned, started):
+    if not verdict.run and _recorded(planned, seen.digest) and _cached(seen.entry, planned, seen.at):
         return _report(planned.plan, verdict, (yield from _now()) - started)
     if run.policy.level == "check":
         return _report(planned.plan, verdict, (yield from _now()) - started)
@@ -110,7 +112,7 @@ def _recorded(planned: Surveyed, digest: str) -> bool:
     return record is not None and record.version == planned.survey.schema.version and record.objects == digest
 
 
-def _cached(entry: CacheEntry | None, planned: Surveyed, at: float) -> bool:
+def _cached(entry: CacheEntry | None, planned: Surveyed, at: int) -> bool:
     """False also where a kept table has expired: it is dropped under the lease. So is the mark of a transition that has ended."""
     return entry is not None and entry.passing is None and entry.spec == planned.survey.schema.fingerprint and (entry.due is None or at < entry.due)
 
@@ -130,6 +132,9 @@ def gate(planned: Surveyed, policy: Policy) -> Verdict:
     if found.live.origin == "unrecorded" and found.released.scripts and plan.required:
         words = plan.differences([item.name for item in schema.objects])
         raise UnrecognisedSchemaError(schema.name, ("there are migrations, and nothing says which of them were applied", *words), None)
+    for step in plan.required:
+        if step.id.endswith(UNREADABLE):
+            raise UnsupportedObjectError(step.object, f"{step.blocked}. It is declared, so nothing is done and no version is recorded until it can be")
     foreign = changed(plan, schema, found.owners)
     if foreign:
         words = tuple(words for step in plan.required if touched(step, schema) & foreign for words in step.differences)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -35,9 +34,10 @@ from aaiclick.plan.history_checks import Released, check_applied, released
 from aaiclick.plan.model import Plan
 from aaiclick.plan.phases import plan_phases
 from aaiclick.plan.planner import Planned, basis_of, live_source
+from aaiclick.plan.steps import UNREADABLE
 from aaiclick.plan.target import Target, make_target
 from aaiclick.plan.versions import Ledger, LiveVersion, former_names, hints_of, live_version, pending_scripts
-from aaiclick.routine import Clock, Query, Routine, text
+from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
@@ -195,6 +195,8 @@ def make_plan(found: Survey, looks: int | None = None, clones: bool = True) -> R
     hints = hints_of(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
     hints = replace(hints, known=_written_down(found), former=hints.former | found.forgotten, looks=looks, clones=clones, asked=found.allowed)
     planned: Planned = yield from plan_phases(schema, catalog, hints, found.released)
+    if any(step.id.endswith(UNREADABLE) for step in planned.steps):
+        planned = yield from _as_recorded(found, planned)
     doubt = unproven(catalog, found.released, found.live)
     said = tuple(f"nothing tells whether values were converted, and a start asks for aaiclick adopt: {words}" for words in doubt.stops)
     plan = Plan(
@@ -209,6 +211,20 @@ def make_plan(found: Survey, looks: int | None = None, clones: bool = True) -> R
     )
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
     return Surveyed(found, plan, planned.forms)
+
+
+def _as_recorded(found: Survey, planned: Planned) -> Routine[Planned]:
+    """What cannot be read is left alone as long as every definition is, letter by letter, what was recorded for this very declaration."""
+    record = found.record
+    if (
+        record is None
+        or not found.same_version
+        or record.spec != found.schema.fingerprint
+        or record.objects != (yield from live_digest(found.schema, found.catalog))
+    ):
+        return planned
+    notes = tuple(f"{step.object} was left alone, as it was recorded: {step.change}" for step in planned.steps if step.id.endswith(UNREADABLE))
+    return replace(planned, steps=tuple(step for step in planned.steps if not step.id.endswith(UNREADABLE)), notes=(*planned.notes, *notes))
 
 
 def _without_ours(database: str, notes: tuple[str, ...]) -> Routine[tuple[str, ...]]:
@@ -289,7 +305,8 @@ def load_forms(recorded: str) -> dict[str, Form]:
 @dataclass(frozen=True, slots=True)
 class Warm:
     """What the one query of a warm start saw. ``present``: how many of the declared objects are there. ``in_sync``: there is nothing to do, and
-    nobody is on the way to or from another version; ``overtaken``: nothing but that somebody is, and this code may run meanwhile."""
+    nobody is on the way to or from another version; ``overtaken``: nothing but that somebody is, and this code may run meanwhile. ``at``: Unix
+    seconds, by the server's clock."""
 
     database: str
     digest: str
@@ -297,6 +314,7 @@ class Warm:
     in_sync: bool
     present: int
     overtaken: bool = False
+    at: int = 0
 
 
 def warm(schema: Schema, database: str | None) -> Routine[Warm]:
@@ -308,7 +326,7 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     if len(wanted) <= MOST_NAMES:
         where += f" AND name IN ({', '.join(f'{{n{place}:String}}' for place in range(len(wanted)))})"
         parameters.update({f"n{place}": name for place, name in enumerate(wanted)})
-    sql = f"SELECT name, create_table_query, comment, database FROM system.tables WHERE {where} SETTINGS use_query_cache = 0"
+    sql = f"SELECT name, create_table_query, comment, database, toUnixTimestamp(now()) FROM system.tables WHERE {where} SETTINGS use_query_cache = 0"
     rows = yield Query(sql, parameters, bare=True)
     declared = frozenset(wanted[1:])
     texts = {text(row[0]): text(row[1]) for row in rows if row[0] in declared}
@@ -316,12 +334,11 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     entry = parse_cache(comment).get(schema.name)
     digest = _stamped(text_digest(texts), (yield from family_stamp(_families(schema), database)), (yield from function_stamp(schema.functions)))
     in_sync = entry is not None and (entry.version, entry.spec, entry.objects) == (schema.version, schema.fingerprint, digest)
-    if in_sync and entry is not None and entry.due is not None:
-        now = cast("float", (yield Clock())[0][0])
-        in_sync = now < entry.due
+    at = number(rows[0][4]) if rows else 0
+    in_sync = in_sync and (entry is None or entry.due is None or at < entry.due)
     passing = entry.passing if entry is not None else None
     overtaken = in_sync and passing is not None and schema.version is not None and passing.to > schema.version and passing.bears(schema.version)
-    return Warm(text(rows[0][3]) if rows else database or "", digest, entry, in_sync and passing is None, len(texts), overtaken)
+    return Warm(text(rows[0][3]) if rows else database or "", digest, entry, in_sync and passing is None, len(texts), overtaken, at)
 
 
 def live_digest(schema: Schema, catalog: Catalog) -> Routine[str]:

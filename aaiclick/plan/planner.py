@@ -148,7 +148,7 @@ def _plan_tables(
     for table in present:
         live = sources[table.name]
         if isinstance(live.form, UnsupportedForm):
-            notes.append(f"{live.name} is not supported and was left alone: {live.form.reason}")
+            found.append(steps.unreadable_step(live.name, live.form.reason))
         elif not isinstance(live.form, TableForm):
             found.append(steps.obstacle_step(live.name, live.form.kind, table.noun))
         else:

@@ -43,6 +43,15 @@ def obstacle_step(name: str, found: str, wanted: str) -> Step:
     return Step(f"{name}:obstacle", name, change, "replace", [f"-- {reason}"], ReplaceWork(()), blocked=reason)
 
 
+UNREADABLE = ":unreadable"
+
+
+def unreadable_step(name: str, reason: str) -> Step:
+    """A declared object whose live definition is not understood: nobody can tell whether it is as declared, so nothing may be recorded as done."""
+    said = f"its definition cannot be read: {reason}"
+    return Step(f"{name}{UNREADABLE}", name, said, "replace", [f"-- {name}: {said}"], ReplaceWork(()), blocked=said)
+
+
 def rename_step(database: str, old: str, new: str) -> Step:
     """A table that is declared under a new name."""
     sql = f"RENAME TABLE {qualified(database, old)} TO {qualified(database, new)}"

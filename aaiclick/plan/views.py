@@ -17,7 +17,7 @@ from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.outside.around import queries_of
 from aaiclick.plan.outside.declared import check_views
-from aaiclick.plan.steps import obstacle_step
+from aaiclick.plan.steps import obstacle_step, unreadable_step
 from aaiclick.plan.work import CreateWork, ReplaceWork
 from aaiclick.routine import Routine
 from aaiclick.specs.aggregates import AggregateView
@@ -106,7 +106,7 @@ def plan_views(
     for item in present:
         live = catalog.objects[item.name]
         if isinstance(live.form, UnsupportedForm):
-            notes.append(f"{live.name} is not supported and was left alone: {live.form.reason}")
+            found.append(unreadable_step(live.name, live.form.reason))
             continue
         form = wanted[item.name]
         if live.form.kind != form.kind:

@@ -11,12 +11,14 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MaterializedView, MergeTree, Policy, Schema, Table, View, ensure_schema
 from aaiclick.api.flow import Run, ensure
+from aaiclick.api.validate import validate
 from aaiclick.apply.owner import this_process
 from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import UnsupportedForm
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.reflect import reflect_catalog
 from aaiclick.clients.opening import open_url
+from aaiclick.errors import UnsupportedObjectError
 from aaiclick.routine import Command, Connection, Query, run
 from aaiclick.testing.engine import EmbeddedEngine
 
@@ -96,7 +98,9 @@ def _schema(version: int, columns: list[Column], query: str) -> Schema:
     )
 
 
-def test_an_object_with_an_unknown_clause_is_reported_and_left_alone(aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str) -> None:
+def test_a_declared_object_with_an_unknown_clause_is_never_recorded_as_done(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str
+) -> None:
     before = [Column("a", "UInt64"), Column("b", "String")]
     ensure_schema(aaiclick_client, _schema(1, before, "SELECT a FROM odd"))
     aaiclick_client.command("INSERT INTO odd SELECT number, toString(number) FROM numbers(10)")
@@ -109,10 +113,12 @@ def test_an_object_with_an_unknown_clause_is_reported_and_left_alone(aaiclick_en
 
     wanted = _schema(2, [Column("a", "UInt64"), Column("b", "LowCardinality(String)"), Column("c", "Date")], "SELECT a, b FROM odd")
     doctored.commands.clear()
-    report = run(ensure(Run(wanted, aaiclick_database, Policy.everything(), this_process(), True, "0")), doctored)
-    assert {step.object for step in report.steps} == {"even"}
-    said = [note for note in report.notes if "FRILL 'x'" in note]
-    assert [note.split(" is not supported and was left alone: ")[0] for note in said] == ["odd", "odd_view"]
+    with pytest.raises(UnsupportedObjectError, match=r"FRILL 'x'.*It is declared, so nothing is done and no version is recorded until it can be"):
+        run(ensure(Run(wanted, aaiclick_database, Policy.everything(), this_process(), True, "0")), doctored)
+    status = run(validate(doctored, wanted, aaiclick_database), doctored)
+    assert not status.in_sync
+    assert [words.split(":")[0] for words in status.differences if "its definition cannot be read" in words] == ["odd", "odd_view", "odd", "odd_view"]
+    assert aaiclick_client.query("SELECT max(version) FROM schema_version").result_rows == [(1,)]
     assert not [sql for sql in doctored.commands if f"`{aaiclick_database}`.`odd" in sql]
     assert _texts(aaiclick_client) == told
     assert aaiclick_client.query("SELECT count(), sum(length(b)) FROM odd").result_rows == [(10, 10)]
@@ -122,3 +128,16 @@ def test_an_object_with_an_unknown_clause_is_reported_and_left_alone(aaiclick_en
 def _texts(client: Client) -> list[Sequence[object]]:
     rows = client.query("SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase() AND name LIKE 'odd%' ORDER BY name").result_rows
     return [tuple(row) for row in rows]
+
+
+def test_an_object_that_could_not_be_read_when_it_was_recorded_is_left_alone_as_long_as_it_stays(
+    aaiclick_engine: EmbeddedEngine, aaiclick_database: str
+) -> None:
+    doctored = Doctored(open_url(aaiclick_engine.url), aaiclick_database, ("odd", "odd_view"))
+    wanted = _schema(1, [Column("a", "UInt64"), Column("b", "String")], "SELECT a FROM odd")
+    for _ in range(2):
+        assert run(ensure(Run(wanted, aaiclick_database, Policy.everything(), this_process(), True, "0")), doctored).in_sync
+    status = run(validate(doctored, wanted, aaiclick_database), doctored)
+    assert status.in_sync
+    assert [note.split(" was left alone, as it was recorded")[0] for note in status.notes if "cannot be read" in note] == ["odd", "odd_view"]
+    doctored.close()
