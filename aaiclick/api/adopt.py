@@ -40,12 +40,12 @@ def adopt_schema(client: object, schema: Schema, version: int, force: bool = Fal
 
     Raises ``DoesNotFitError`` where the tables differ from that version, ``UsageError`` where nobody knows it.
     """
-    return drive(client, lambda connection: _adopt(connection, schema, version, force, database), "adopt_schema")
+    return drive(client, lambda connection: _adopt(connection, schema, version, force, database), "adopt_schema", schema=schema)
 
 
 async def adopt_schema_async(client: object, schema: Schema, version: int, force: bool = False, database: str | None = None) -> Record:
     """The async twin of ``adopt_schema``."""
-    return await drive_async(client, lambda connection: _adopt(connection, schema, version, force, database), "adopt_schema_async")
+    return await drive_async(client, lambda connection: _adopt(connection, schema, version, force, database), "adopt_schema_async", schema=schema)
 
 
 def _adopt(connection: Connection | AsyncConnection, schema: Schema, version: int, force: bool, database: str | None) -> Routine[Record]:

@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable
 from typing import TypeVar
 
+from aaiclick.api.command import name_schema
 from aaiclick.clients import open_async_connection, open_connection
-from aaiclick.errors import UsageError
+from aaiclick.errors import AaiclickError, UsageError
 from aaiclick.events import Event, Note, PlanReady, Progress, StepDone, StepStarted, Waiting
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine, run, run_async
@@ -19,20 +20,26 @@ log = logging.getLogger("aaiclick")
 Make = Callable[[Connection | AsyncConnection], Routine[T]]
 
 
-def drive(client: object, make: Make[T], caller: str, on_event: OnEvent | None = None) -> T:
-    """Run what ``make`` makes for the connection; a client that was handed in stays open."""
+def drive(client: object, make: Make[T], caller: str, on_event: OnEvent | None = None, schema: Schema | None = None) -> T:
+    """Run what ``make`` makes for the connection; a client that was handed in stays open. Errors name the command of ``schema``."""
     connection = open_connection(client, caller=caller)
     try:
         return run(make(connection), connection, _tell(on_event))
+    except AaiclickError as error:
+        name_schema(error, schema)
+        raise
     finally:
         connection.close()
 
 
-async def drive_async(client: object, make: Make[T], caller: str, on_event: OnEvent | None = None) -> T:
+async def drive_async(client: object, make: Make[T], caller: str, on_event: OnEvent | None = None, schema: Schema | None = None) -> T:
     """The async twin of ``drive``."""
     connection = await open_async_connection(client, caller=caller)
     try:
         return await run_async(make(connection), connection, _tell(on_event))
+    except AaiclickError as error:
+        name_schema(error, schema)
+        raise
     finally:
         await connection.close()
 

@@ -35,7 +35,7 @@ def ensure_schema(
     known = memory.recall(client, schema, database) if once else None
     if known is not None:
         return known
-    report = drive(client, _make(schema, policy, database), "ensure_schema", on_event)
+    report = drive(client, _make(schema, policy, database), "ensure_schema", on_event, schema=schema)
     if once:
         memory.remember(client, schema, database, report)
     return report
@@ -54,7 +54,7 @@ async def ensure_schema_async(
     known = memory.recall(client, schema, database) if once else None
     if known is not None:
         return known
-    report = await drive_async(client, _make(schema, policy, database), "ensure_schema_async", on_event)
+    report = await drive_async(client, _make(schema, policy, database), "ensure_schema_async", on_event, schema=schema)
     if once:
         memory.remember(client, schema, database, report)
     return report

@@ -22,7 +22,7 @@ def plan_schema(client: object, schema: Schema, database: str | None = None, scr
         from aaiclick.api.advisory import plan_elsewhere
 
         return plan_elsewhere(client, schema, database, _looks(quick))
-    return drive(client, lambda connection: _plan(connection, schema, database, _looks(quick)), "plan_schema")
+    return drive(client, lambda connection: _plan(connection, schema, database, _looks(quick)), "plan_schema", schema=schema)
 
 
 async def plan_schema_async(client: object, schema: Schema, database: str | None = None, scratch: bool = True, quick: bool = False) -> Plan:
@@ -32,7 +32,7 @@ async def plan_schema_async(client: object, schema: Schema, database: str | None
         from aaiclick.api.advisory import plan_elsewhere_async
 
         return await plan_elsewhere_async(client, schema, database, _looks(quick))
-    return await drive_async(client, lambda connection: _plan(connection, schema, database, _looks(quick)), "plan_schema_async")
+    return await drive_async(client, lambda connection: _plan(connection, schema, database, _looks(quick)), "plan_schema_async", schema=schema)
 
 
 def _looks(quick: bool) -> int | None:

@@ -76,7 +76,7 @@ def rollback_schema(
     carrying it out failed (run again).
     """
     check_arguments("rollback_schema", schema)
-    return drive(client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema", on_event)
+    return drive(client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema", on_event, schema=schema)
 
 
 async def rollback_schema_async(
@@ -91,7 +91,7 @@ async def rollback_schema_async(
 ) -> Report:
     """The async twin of ``rollback_schema``."""
     check_arguments("rollback_schema_async", schema)
-    return await drive_async(client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema_async", on_event)
+    return await drive_async(client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema_async", on_event, schema=schema)
 
 
 def _make(schema: Schema, to: int | None, database: str | None, allow: Collection[str], dry_run: bool, keep_old: timedelta | None) -> Make[Report]:

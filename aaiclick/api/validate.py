@@ -20,13 +20,13 @@ from aaiclick.specs.schema import Schema
 def validate_schema(client: object, schema: Schema, database: str | None = None) -> Status:
     """Compare, version and object by object. Writes no bookkeeping and leaves nothing behind."""
     check_arguments("validate_schema", schema)
-    return drive(client, lambda connection: validate(connection, schema, database), "validate_schema")
+    return drive(client, lambda connection: validate(connection, schema, database), "validate_schema", schema=schema)
 
 
 async def validate_schema_async(client: object, schema: Schema, database: str | None = None) -> Status:
     """The async twin of ``validate_schema``."""
     check_arguments("validate_schema_async", schema)
-    return await drive_async(client, lambda connection: validate(connection, schema, database), "validate_schema_async")
+    return await drive_async(client, lambda connection: validate(connection, schema, database), "validate_schema_async", schema=schema)
 
 
 def validate(connection: Connection | AsyncConnection, schema: Schema, database: str | None) -> Routine[Status]:

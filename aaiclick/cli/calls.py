@@ -70,6 +70,13 @@ def validate(url: str, schema: Schema, database: str | None) -> Status:
     return validate_schema(url, schema, database=database)
 
 
+def recorded_schemas(url: str, database: str | None) -> tuple[str, ...]:
+    """The schemas that have a record in the database, by name."""
+    from aaiclick.api.history import recorded_schemas
+
+    return recorded_schemas(url, database)
+
+
 def rollback(
     url: str,
     schema: Schema,

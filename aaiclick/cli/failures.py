@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ NOT_ENOUGH_SPACE = 243
 READONLY = 164
 UNKNOWN_DATABASE = 81
 _LONGEST = 2000
+# What the command was called with says it already.
+_SCHEMA = re.compile(r" --schema \S+")
 _DETAILS = ("differences", "blocks", "refused", "allow", "path", "live", "expected", "version", "nearest", "oldest_code", "code", "name")
 
 
@@ -82,7 +85,7 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
             following = _full(error.next_command, advice) if error.next_command else ""
             return _with_command(_one_line(str(error)), error.next_command, following), following
         case HazardNotAllowedError():
-            following = advice.migrate(error.allow).replace("aaiclick migrate", error.command, 1)
+            following = advice.migrate(error.allow).replace("aaiclick migrate", _SCHEMA.sub("", error.command), 1)
             return f"{error.schema}: {'; '.join(error.refused)}. To allow it: {following}", following
         case OutcomeUnknownError():
             return _one_line(str(error)), advice.again

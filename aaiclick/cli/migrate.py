@@ -47,6 +47,7 @@ Chosen = Annotated[
 
 
 def migrate(
+    context: typer.Context,
     *,
     dry_run_only: DryRun = False,
     quick: Quick = False,
@@ -74,13 +75,17 @@ def migrate(
         "migrate", json, debug, url, database, schema, extra=tuple(options), flags=(*(("--dry-run",) if dry_run_only else ()), *(("--quick",) if quick else ()))
     )
     chosen = partial(calls.policy, policy, keys, keep_old)
-    frame.run((lambda: dry_run(frame, chosen(), quick)) if dry_run_only else (lambda: _migrate(frame, chosen(), quick)))
+    source = context.get_parameter_source("schema")
+    bare = source is not None and source.name == "DEFAULT"
+    frame.run((lambda: dry_run(frame, chosen(), quick)) if dry_run_only else (lambda: _migrate(frame, chosen(), quick, bare)))
 
 
-def _migrate(frame: Frame, policy: Policy, quick: bool) -> ExitCode:
+def _migrate(frame: Frame, policy: Policy, quick: bool, bare: bool) -> ExitCode:
     if quick:
         raise UsageError("--quick goes with --dry-run: a run looks at the rows that it has to look at")
     declared, target = frame.declared(), frame.target()
+    if bare and not target.missing:
+        _require_own(target.url, declared.name, frame.database)
     watch = watcher(frame.output)
     frame.on_close = watch.close
     report = calls.ensure(target.url, declared, frame.database, policy, watch)
@@ -93,6 +98,17 @@ def _migrate(frame: Frame, policy: Policy, quick: bool) -> ExitCode:
     else:
         _print(frame, report)
     return ExitCode.DONE if report.in_sync else ExitCode.PENDING
+
+
+def _require_own(url: str, name: str, database: str | None) -> None:
+    """The command without --schema is about the oplog. Raises ``UsageError`` in a database that is of another schema: its operator meant that one."""
+    others = calls.recorded_schemas(url, database)
+    if others and name not in others:
+        named = ", ".join(others)
+        raise UsageError(
+            f"this database is of another schema ({named}), and there is no {name} in it: nothing was changed. Run: aaiclick migrate --schema MODULE:NAME"
+            f" with the place of {others[0]}, or with --schema {DEFAULT} to make {name} here, too"
+        )
 
 
 def step_json(step: Step) -> dict[str, JsonValue]:

@@ -50,7 +50,8 @@ def test_behind_and_not_allowed_is_one_sentence_in_the_fixed_grammar(aaiclick_cl
     ensure_schema(aaiclick_client, V1)
     with pytest.raises(SchemaVersionError) as caught:
         ensure_schema(aaiclick_client, V3, policy=Policy.safe())
-    assert str(caught.value) == ("app is at v1, code expects v3: events: column tag is missing; events: sort key id -> (name, id). Run: aaiclick migrate")
+    words = "events: column tag is missing; events: sort key id -> (name, id)"
+    assert str(caught.value) == f"app is at v1, code expects v3: {words}. Run: aaiclick migrate --schema {__name__}:V3"
     with pytest.raises(SchemaVersionError):
         ensure_schema(aaiclick_client, V2, policy=Policy.check())
     assert records(aaiclick_client) == [(1, 0, "applied", "app")]
@@ -61,7 +62,7 @@ def test_a_hazard_names_the_flag_that_allows_it(aaiclick_client: Client) -> None
     ensure_schema(aaiclick_client, V1)
     table = Table("events", V1.tables[0].columns, engine=MergeTree(order_by=["id"], ttl="toDate(id) + INTERVAL 1 DAY"))
     with_ttl = Schema("app", version=2, objects=[table])
-    with pytest.raises(SchemaVersionError, match=r"Run: aaiclick migrate --allow 'change-ttl events'$"):
+    with pytest.raises(SchemaVersionError, match=r"Run: aaiclick migrate --schema MODULE:NAME --allow 'change-ttl events'$"):
         ensure_schema(aaiclick_client, with_ttl, policy=Policy.lossless())
     assert ensure_schema(aaiclick_client, with_ttl, policy=Policy.safe().allow("change-ttl events")).to_version == 2
 

@@ -62,6 +62,7 @@ def answer(value: T | BaseException | None) -> T:
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     scripted = Script()
     monkeypatch.setattr(calls, "ensure", scripted.ensure)
+    monkeypatch.setattr(calls, "recorded_schemas", lambda *_: ())
     monkeypatch.setattr(calls, "plan", scripted.plan_it)
     monkeypatch.setattr(calls, "validate", scripted.validate)
     monkeypatch.setattr(calls, "reflect", scripted.reflect)

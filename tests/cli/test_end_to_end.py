@@ -45,6 +45,17 @@ def old(fresh: Install) -> Install:
     return fresh
 
 
+def test_a_bare_migrate_makes_no_oplog_in_the_database_of_another_schema(fresh: Install) -> None:
+    (fresh.home / "shop.py").write_text(SHOP)
+    assert fresh.aaiclick("migrate", "--schema", "shop:SHOP").code == 0
+    bare = fresh.aaiclick("migrate")
+    assert bare.code == 2
+    assert "this database is of another schema (shop), and there is no oplog in it: nothing was changed" in bare.stderr
+    assert fresh.query("SELECT count() FROM system.tables WHERE name = 'operation_log'") == ["0\n"]
+    assert fresh.aaiclick("migrate", "--schema", "aaiclick.oplog:OPLOG").code == 0
+    assert fresh.aaiclick("migrate").code == 0
+
+
 def test_an_old_install_from_status_to_status(old: Install) -> None:
     (before,) = old.query(COUNT)
     assert before.startswith("1000\t")

@@ -1,0 +1,59 @@
+"""The command line that an error names belongs to the schema that it is about: typed as it is printed, it must not work on another one.
+
+The oplog (whatever is recorded by that name) is what the commands work on by default; the place of any other schema is found among the loaded
+modules, by identity.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from types import ModuleType
+
+from aaiclick.errors import AaiclickError
+from aaiclick.specs.schema import Schema
+
+UNKNOWN = "MODULE:NAME"
+_OPLOG = "oplog"
+_COMMAND = re.compile(r"\baaiclick (migrate|rollback|adopt)\b(?! --schema)")
+
+
+def place_of(schema: Schema) -> str:
+    """``shop:SHOP``; '' for the oplog, ``MODULE:NAME`` where no module holds the object."""
+    if schema.name == _OPLOG:
+        return ""
+    found = [place for name, module in list(sys.modules.items()) if isinstance(module, ModuleType) for place in _held(name, module, schema)]
+    # The module that defines it is called after it more often than those that import it; what begins with an underscore is nobody's to name.
+    return min(found, key=lambda place: (":_" in place or "._" in place, place.count("."), place), default=UNKNOWN)
+
+
+def _held(name: str, module: ModuleType, schema: Schema) -> list[str]:
+    attributes = [key for key, value in list(vars(module).items()) if value is schema and key.isidentifier()]
+    return [f"{_importable(name, module)}:{key}" for key in attributes]
+
+
+def _importable(name: str, module: ModuleType) -> str:
+    """A program that was started has another name than its file."""
+    if name != "__main__":
+        return name
+    spec = module.__spec__
+    file = str(getattr(module, "__file__", "") or "")
+    stem = re.split(r"[/\\]", file)[-1].removesuffix(".py")
+    return spec.name.removesuffix(".__main__") if spec is not None else stem if stem.isidentifier() else name
+
+
+def name_schema(error: AaiclickError, schema: Schema | None) -> None:
+    """Put ``--schema`` into each command line that the error names."""
+    if schema is None or not any(_COMMAND.search(str(each)) for each in error.args):
+        return
+    place = place_of(schema)
+    if not place:
+        return
+
+    def completed(text: object) -> object:
+        return _COMMAND.sub(rf"aaiclick \1 --schema {place}", text) if isinstance(text, str) else text
+
+    error.args = tuple(completed(each) for each in error.args)
+    for field in ("next_command", "command"):
+        if hasattr(error, field):
+            setattr(error, field, completed(getattr(error, field)))
