@@ -6,14 +6,13 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
 
+from aaiclick.clients.directory import directory_state
 from aaiclick.clients.url import EmbeddedUrl, ServerUrl, mask, parse_url
 from aaiclick.errors import UsageError
 
 URL_VARIABLE = "AAICLICK_CH_URL"
 ROOT_VARIABLE = "AAICLICK_LOCAL_ROOT"
-Directory: TypeAlias = Literal["database", "missing", "empty"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +62,6 @@ def _local_url(environment: Mapping[str, str], home: Path) -> str:
     if "?" in path:
         raise UsageError(f"{path}: a URL cannot name a directory with a question mark. Set {ROOT_VARIABLE} to another one")
     return f"chdb://{path}"
-
-
-def directory_state(path: str) -> Directory:
-    """What an embedded engine would find in the directory. Raises ``UsageError`` where it must not be opened there."""
-    try:
-        names = {entry.name for entry in Path(path).iterdir()}
-    except FileNotFoundError:
-        return "missing"
-    except NotADirectoryError:
-        raise UsageError(f"{path} is a file. The embedded engine needs a directory of its own") from None
-    except PermissionError:
-        raise UsageError(f"{path} cannot be read by this user. Run as the user who owns it, or give another --url") from None
-    if "metadata" in names:
-        return "database"
-    # What a session leaves that made no table: its scratch directory and its lock file.
-    if names <= {"tmp", "status"}:
-        return "empty"
-    raise UsageError(f"{path} holds other files and no ClickHouse data. Give the data directory itself, or an empty one")
 
 
 def command_line(command: str, *options: tuple[str, str | None], flags: tuple[str, ...] = ()) -> str:

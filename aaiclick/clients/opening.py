@@ -9,6 +9,7 @@ from typing import TypeAlias, cast
 
 from aaiclick.clients.answers import FORMAT
 from aaiclick.clients.connect import ConnectClient, bound
+from aaiclick.clients.directory import prepare_directory
 from aaiclick.clients.embedded import EmbeddedConnection, Home, SessionReader
 from aaiclick.clients.engine import FLUSH, EngineSession, execute, open_session
 from aaiclick.clients.failures import UNKNOWN_DATABASE, http_failure
@@ -30,6 +31,7 @@ def open_url(text: str) -> Opened:
 
 
 def _open_embedded(url: EmbeddedUrl) -> EmbeddedConnection:
+    prepare_directory(url.path)
     session = open_session(url.path)
     try:
         if url.database is not None:

@@ -1,0 +1,45 @@
+"""The data directory of the embedded engine: what is in it, and who may look into a new one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from aaiclick.clients.url import MEMORY
+from aaiclick.errors import ConnectionFailed, UsageError
+
+Directory: TypeAlias = Literal["database", "missing", "empty"]
+# What a session leaves that made no database: its scratch directory, its lock file, functions, and what the engine keeps beside them.
+_OF_THE_ENGINE = frozenset(
+    ("access", "data", "disks", "flags", "format_schemas", "metadata_dropped", "named_collections", "preprocessed_configs", "status", "store", "tmp")
+) | {"user_defined", "user_files", "user_scripts", "uuid", "workload"}
+
+
+def directory_state(path: str) -> Directory:
+    """What an embedded engine would find in the directory. Raises ``UsageError`` where it must not be opened there."""
+    try:
+        names = {entry.name for entry in Path(path).iterdir()}
+    except FileNotFoundError:
+        return "missing"
+    except NotADirectoryError:
+        raise UsageError(f"{path} is a file. The embedded engine needs a directory of its own") from None
+    except PermissionError:
+        raise UsageError(f"{path} cannot be read by this user. Run as the user who owns it, or give another --url") from None
+    if "metadata" in names:
+        return "database"
+    if names <= _OF_THE_ENGINE:
+        return "empty"
+    raise UsageError(f"{path} holds other files and no ClickHouse data. Give the data directory itself, or an empty one")
+
+
+def prepare_directory(path: str) -> None:
+    """Before an engine is opened on a directory that a URL names: it has to be one, or empty; a new one is for this user alone.
+
+    Raises ``UsageError`` where it holds other files, ``ConnectionFailed`` where it cannot be made.
+    """
+    if path == MEMORY or directory_state(path) != "missing":
+        return
+    try:
+        Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConnectionFailed(f"the directory {path} cannot be made ({error.strerror}). Choose another one in the URL") from error
