@@ -13,7 +13,7 @@ from aaiclick.apply.old_columns import Link
 from aaiclick.apply.records import Record, opens_generation
 from aaiclick.apply.transitions.under_way import Attempt
 from aaiclick.plan.model import Plan, Step
-from aaiclick.plan.work import AlterWork, RebuildWork
+from aaiclick.plan.work import AlterWork, AttachWork, RebuildWork
 
 _RENAMED = re.compile(r"RENAME COLUMN (`(?:[^`\\]|\\.)+`) TO (`(?:[^`\\]|\\.)+`)")
 
@@ -110,9 +110,10 @@ def linked(rows: Sequence[KeptRow], listed: Sequence[Transition]) -> tuple[Link,
         # A table may be altered and rebuilt by one plan: the copy says how its columns were filled.
         own = [step.work for step in made.steps if step.object == row.kept.table] if made is not None else []
         work = next((each for each in own if isinstance(each, RebuildWork)), None)
+        known = any(isinstance(each, RebuildWork | AttachWork) for each in own)
         until = rows[place + 1].kept.earliest if place + 1 < len(rows) else None
         later = [each for each in listed if made is not None and each.record.at > made.record.at and (until is None or each.record.at < until)]
-        found.append(Link(row, work.columns if work else (), bool(work and work.where), _renames(row.kept.table, later), work.back if work else ()))
+        found.append(Link(row, work.columns if work else (), bool(work and work.where), _renames(row.kept.table, later), work.back if work else (), known))
     return tuple(found)
 
 

@@ -107,6 +107,9 @@ def look_back(database: str, chain: Sequence[Link], *, read_by_views: bool = Fal
         wheres[place] += since_then.left_out
         counts.append((yield from _count(database, stage.name, f"{wheres[place]}{parts_of}")))
         unfit += yield from _unfit(database, old, stage, came[place].columns, f"{wheres[place]}{parts_of}")
+        if not link.known and counts[place]:
+            said_by = f"no plan was entered that says how the columns of {kept.table} were filled when {link.row.name} was replaced"
+            unproven.append(f"{counts[place]} rows that came since would stay as they are: {said_by}")
         unproven += yield from _unproven(database, stage, came[place].doubts, f"{wheres[place]}{parts_of}")
     work = RebuildWork(kept.table, old, came[-1].columns, wheres[-1], ordered, fenced, keeps_ttl=bool(old.ttl))
     between = tuple(

@@ -21,13 +21,15 @@ from aaiclick.specs.quoting import quote_name, quote_string
 @dataclass(frozen=True, slots=True)
 class Link:
     """A kept table and how the one that replaced it was made of it: ``forward`` says how its columns were filled, ``back`` how a migration
-    says that they go back, ``filtered`` that some rows were left out, ``renames`` (old, new) which of its columns were renamed later on."""
+    says that they go back, ``filtered`` that some rows were left out, ``renames`` (old, new) which of its columns were renamed later on.
+    ``known``: False where no plan was entered that tells all this."""
 
     row: KeptRow
     forward: tuple[CopyColumn, ...] = ()
     filtered: bool = False
     renames: tuple[tuple[str, str], ...] = ()
     back: tuple[CopyColumn, ...] = ()
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,16 @@ class Rolling:
         found = attempted(partial(Stopper(self.connection, later=LATER).run, ensuring(self.v2, self.database, self.policy)), SchemaVersionError)
         return isinstance(found, SchemaVersionError) and "aaiclick rollback --to 1" in str(found)
 
+    def as_entered_before(self) -> None:
+        """The journal and the mark as a release before this one would have left them."""
+        database = quoted(self.database)
+        self.engine(f"CREATE TABLE {database}.before AS {database}.{JOURNAL}")
+        columns = "seq, 'from 1', schema, plan, step, action, state, details, at"
+        self.engine(f"INSERT INTO {database}.before SELECT {columns} FROM {database}.{JOURNAL} WHERE step NOT LIKE '%under way'")
+        self.engine(f"EXCHANGE TABLES {database}.before AND {database}.{JOURNAL}")
+        self.engine(f"DROP TABLE {database}.before SYNC")
+        self.engine(f"ALTER TABLE {database}.{RECORDS} MODIFY COMMENT ''")
+
     def journal(self) -> list[str]:
         """What the journal says of the parts that are done once, oldest first."""
         there = self.lines(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND name = '{JOURNAL}'")
