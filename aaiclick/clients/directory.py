@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -32,14 +33,25 @@ def directory_state(path: str) -> Directory:
     raise UsageError(f"{path} holds other files and no ClickHouse data. Give the data directory itself, or an empty one")
 
 
-def prepare_directory(path: str) -> None:
-    """Before an engine is opened on a directory that a URL names: it has to be one, or empty; a new one is for this user alone.
+def prepare_directory(path: str) -> bool:
+    """Before an engine is opened on a directory that a URL names: it has to be one, or empty; a new one is for this user alone. True where it
+    was made here.
 
     Raises ``UsageError`` where it holds other files, ``ConnectionFailed`` where it cannot be made.
     """
-    if path == MEMORY or directory_state(path) != "missing":
-        return
+    if path == MEMORY:
+        return False
+    if Path(path).exists():
+        directory_state(path)
+        return False
     try:
         Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConnectionFailed(f"the directory {path} cannot be made ({error.strerror}). Choose another one in the URL") from error
+    return True
+
+
+def forget_directory(path: str) -> None:
+    """Take away one that was made for nothing."""
+    with suppress(OSError):
+        Path(path).rmdir()

@@ -9,7 +9,7 @@ from typing import TypeAlias, cast
 
 from aaiclick.clients.answers import FORMAT
 from aaiclick.clients.connect import ConnectClient, bound
-from aaiclick.clients.directory import prepare_directory
+from aaiclick.clients.directory import forget_directory, prepare_directory
 from aaiclick.clients.embedded import EmbeddedConnection, Home, SessionReader
 from aaiclick.clients.engine import FLUSH, EngineSession, execute, open_session
 from aaiclick.clients.failures import UNKNOWN_DATABASE, http_failure
@@ -31,8 +31,13 @@ def open_url(text: str) -> Opened:
 
 
 def _open_embedded(url: EmbeddedUrl) -> EmbeddedConnection:
-    prepare_directory(url.path)
-    session = open_session(url.path)
+    made = prepare_directory(url.path)
+    try:
+        session = open_session(url.path)
+    except BaseException:
+        if made:
+            forget_directory(url.path)
+        raise
     try:
         if url.database is not None:
             execute(session, f"USE {quote_name(url.database)}", {}, FORMAT)
