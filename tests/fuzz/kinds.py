@@ -14,6 +14,7 @@ _COMMON = (
     plain("DateTime", "'UTC'"),
     plain("DateTime64", "3", "'UTC'"),
     enum(LABELS),
+    enum(LABELS),
     Type("LowCardinality", (plain("String"),)),
 )
 _RARE = (
