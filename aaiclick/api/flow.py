@@ -230,7 +230,7 @@ def _plan_and_carry_out(
         return newer(found, (yield from _now()) - started)
     yield from carry_over(found.account, found.entries, found.live.number or 0)
     looks = looked_at(run.policy)
-    if planned is None or basis_of(found.catalog) != planned.plan.basis or _differs(found, planned.survey) or _unlooked(planned.plan):
+    if planned is None or basis_of(found.catalog) != planned.plan.basis or _differs(found, planned.survey) or _unlooked(planned.plan, run.policy):
         planned = yield from make_plan(found, looks, run.policy.looks)
     site = Site(database, nonce, options, str(run.owner), run.library, run.policy.allowed, looks)
     carried = yield from carry_out(planned, lambda each: gate(each, run.policy), site)
@@ -268,8 +268,9 @@ def looked_at(policy: Policy) -> int | None:
     return 0 if policy.level in ("check", "safe") else policy.max_bytes
 
 
-def _unlooked(plan: Plan) -> bool:
-    return any(step.unlooked for step in plan.steps)
+def _unlooked(plan: Plan, policy: Policy) -> bool:
+    """Whether the plan that was made before the lease left something out: a look at rows, or a trial on a clone with parts of the table."""
+    return any(step.unlooked or (policy.looks and step.work.kind in ("alter", "attach", "rebuild")) for step in plan.steps)
 
 
 def _differs(found: Survey, before: Survey) -> bool:
