@@ -93,7 +93,13 @@ class EmbeddedConnection:
     def identity(self) -> str:
         """``chdb://`` and the data directory; an engine in memory has a directory of its own under the temporary one."""
         if self._identity is None:
-            self._identity = f"chdb://{str(self._ask(_PATH)[0][0]).rstrip('/')}"
+            # On a session of ours: what the caller's has set may hide the answer.
+            session = open_session(self._target, running=True)
+            try:
+                path = decode_rows(execute(session, _PATH, {}, FORMAT))[0][0]
+            finally:
+                session.close()
+            self._identity = f"chdb://{str(path).rstrip('/')}"
         return self._identity
 
     def query(self, effect: Query, /) -> tuple[tuple[object, ...], ...]:
