@@ -63,6 +63,7 @@ class Rolling:
     name: str
     oldest_code: int | None
     keep: timedelta = timedelta(days=1)
+    migration: Migration = field(init=False)
     v1: Schema = field(init=False)
     v2: Schema = field(init=False)
     v3: Schema = field(init=False)
@@ -73,6 +74,7 @@ class Rolling:
         case = importlib.import_module(f"tests.migrations.golden.{self.name}.case")
         found: Migration = importlib.import_module(f"tests.migrations.golden.{self.name}.module.0002_change").migration
         migration = found.model_copy(update={"oldest_code": self.oldest_code})
+        self.migration = migration
         self.v1 = Schema("s", version=1, objects=case.BEFORE)
         self.v2 = Schema("s", version=2, objects=case.AFTER, migrations=[migration])
         self.v3 = Schema("s", version=3, objects=[*case.AFTER, LATER_TABLE], migrations=[migration, Migration(3, strategy={"t": "rebuild"})])
@@ -188,10 +190,22 @@ class Rolling:
 
     def check(self, about: str, *, repeated: bool = False) -> None:
         """The rows are those of one conversion. ``repeated``: a function was killed inside, between its INSERT and its bookmark."""
+        added = self.added()
         for table, rows in self.expected.items():
             wanted = [self.as_line(row) for row in rows]
-            found = self.lines(f"SELECT {'DISTINCT ' if repeated else ''}* FROM {{db}}.{table} ORDER BY ALL")
+            columns = f"* EXCEPT ({', '.join(added[table])})" if table in added else "*"
+            found = self.lines(f"SELECT {'DISTINCT ' if repeated else ''}{columns} FROM {{db}}.{table} ORDER BY ALL")
             assert sorted(found) == sorted(wanted), f"{self.name}, {about}: {table}: {found}\n" + "\n".join(self.journal())
+
+    def added(self) -> dict[str, list[str]]:
+        """Columns that came under an old name again: code of an earlier release knows nothing of what is under way, and adds what it misses."""
+        given = {f"{table}.{old}" for table, old in (what.split(".") for what in self.migration.renames if "." in what)}
+        found: dict[str, list[str]] = {}
+        for line in self.lines(f"SELECT table, name FROM system.columns WHERE database = '{self.database}'"):
+            table, name = line.split("\t")
+            if f"{table}.{name}" in given:
+                found.setdefault(table, []).append(name)
+        return found
 
     @staticmethod
     def as_line(row: tuple[object, ...]) -> str:
