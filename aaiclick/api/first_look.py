@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aaiclick.api.survey import Warm, names_of, require_server
 from aaiclick.apply.overview import overview
 from aaiclick.apply.sqltext import hexed
-from aaiclick.catalog.read import MOST_NAMES, version_numbers
+from aaiclick.catalog.read import MOST_NAMES, REPLICATED_DATABASES, version_numbers
 from aaiclick.plan.history_checks import released
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.schema import Schema
@@ -32,7 +32,7 @@ class Fresh:
 
 def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh | None]:
     """Where none of the schema's objects is there under its present name, and no start has left its mark. None where something is, or
-    where it takes a real look to tell (the database does not exist, there are too many names).
+    where it takes a real look to tell (the database does not exist or is replicated, there are too many names).
 
     Raises ``MigrationError`` as a real look does, ``UsageError`` where the server is too old.
     """
@@ -43,8 +43,8 @@ def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh
         return None
     where = "currentDatabase()" if database is None else "unhex({database:String})"
     bound: dict[str, str | int] = {} if database is None else {"database": hexed(database)}
-    rows = yield Query(f"SELECT name, version() FROM system.databases WHERE name = {where}", bound)
-    if not rows:
+    rows = yield Query(f"SELECT name, version(), engine FROM system.databases WHERE name = {where}", bound)
+    if not rows or text(rows[0][2]) in REPLICATED_DATABASES:
         return None
     found, version = text(rows[0][0]), text(rows[0][1])
     require_server(version_numbers(version), version)

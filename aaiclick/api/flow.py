@@ -46,9 +46,11 @@ from aaiclick.errors import (
 from aaiclick.plan.converted import unproven
 from aaiclick.plan.foreign_objects import changed, touched
 from aaiclick.plan.gate import Verdict, judge
+from aaiclick.plan.hazards import WITHOUT_OBJECT
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
+from aaiclick.plan.replicas import refusal, several
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.routine import Clock, Interruption, Routine
 from aaiclick.specs.schema import Schema
@@ -82,6 +84,8 @@ def ensure(run: Run) -> Routine[Report]:
         return (yield from _under_lease(run, fresh.database, None, started, fresh.names))
     found = yield from survey(run.schema, run.database, run.policy.allowed)
     database = found.catalog.database
+    if run.policy.level != "check" and several(found.catalog, run.policy.allowed):
+        return (yield from _only_look(run, found, started))
     if run.policy.level != "check" and ((yield from find_marks(database)) or (yield from find_feeds(database))):
         # Somebody is at work, or was killed. Whatever may be done here now, writers that a dead run locked out are let in again first, and
         # no plan is made of tables that are neither what they were nor what they will be.
@@ -102,9 +106,25 @@ def ensure(run: Run) -> Routine[Report]:
     return (yield from _under_lease(run, database, planned, started))
 
 
+def _only_look(run: Run, found: Survey, started: float) -> Routine[Report]:
+    """Where there is more than one replica, nothing is changed: not the tables, and not what is written down here of a migration."""
+    database, words = found.catalog.database, several(found.catalog, run.policy.allowed)
+    if found.going_back is not None or (yield from find_marks(database)) or (yield from find_feeds(database)):
+        raise refusal(found.schema.name, words, ("a migration was begun and is not finished",))
+    if found.ahead or found.overtaken:
+        return newer(found, (yield from _now()) - started)
+    planned = yield from make_plan(found, looks=0, clones=False)
+    if planned.plan.required:
+        raise refusal(found.schema.name, words, planned.plan.differences([item.name for item in found.schema.objects]))
+    verdict = gate(planned, run.policy)
+    if verdict.run:
+        raise refusal(found.schema.name, words, tuple(f"{step.object}: {step.change}" for step in verdict.run))
+    return _report(planned.plan, verdict, (yield from _now()) - started)
+
+
 def _asks_for_more(policy: Policy) -> bool:
     """Optional steps may be wanted, of which the warm look knows nothing: what is no longer declared is no difference."""
-    return bool(policy.allowed) or policy.level == "everything"
+    return bool(policy.allowed - WITHOUT_OBJECT) or policy.level == "everything"
 
 
 def _recorded(planned: Surveyed, digest: str) -> bool:
@@ -225,6 +245,9 @@ def _plan_and_carry_out(
     if found.going_back is not None:
         yield from settle_back(found, found.going_back, str(run.owner))
         found = yield from survey(run.schema, database, run.policy.allowed, recorded=ours.recorded)
+    if many := several(found.catalog, run.policy.allowed):
+        # They came after the look before the lease.
+        raise refusal(run.schema.name, many, ())
     if found.ahead or found.overtaken:
         yield from abandon(database, options)
         return newer(found, (yield from _now()) - started)

@@ -29,6 +29,7 @@ from aaiclick.apply.transitions.under_way import GoingBack, begin_back
 from aaiclick.catalog.read import read_catalog
 from aaiclick.errors import HazardNotAllowedError, LeaseLostError, SchemaError
 from aaiclick.events import StepDone, StepStarted
+from aaiclick.plan.replicas import refusal, several
 from aaiclick.routine import AsyncConnection, Clock, Connection, Emit, Interruption, OnEvent, Routine
 from aaiclick.specs.schema import Schema
 
@@ -108,6 +109,8 @@ def rollback(back: Back) -> Routine[Report]:
     started = yield from _now()
     found = yield from survey(back.schema, back.database)
     database = found.catalog.database
+    if not back.dry_run and (words := several(found.catalog, back.allow)):
+        raise refusal(back.schema.name, words, (), "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}")
     # After a kill the tables are neither here nor there: they are put right first, under the lease.
     if back.dry_run or not ((yield from find_marks(database)) or (yield from find_feeds(database))):
         way = yield from find_way(found, back.to)

@@ -34,6 +34,7 @@ from aaiclick.plan.history_checks import Released, check_applied, released
 from aaiclick.plan.model import Plan
 from aaiclick.plan.phases import plan_phases
 from aaiclick.plan.planner import Planned, basis_of, live_source
+from aaiclick.plan.replicas import note_of, several
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.plan.target import Target, make_target
 from aaiclick.plan.versions import Ledger, LiveVersion, former_names, hints_of, live_version, pending_scripts
@@ -199,6 +200,7 @@ def make_plan(found: Survey, looks: int | None = None, clones: bool = True) -> R
         planned = yield from _as_recorded(found, planned)
     doubt = unproven(catalog, found.released, found.live)
     said = tuple(f"nothing tells whether values were converted, and a start asks for aaiclick adopt: {words}" for words in doubt.stops)
+    many = (note_of(words),) if (words := several(catalog, found.allowed)) else ()
     plan = Plan(
         schema=schema.name,
         database=catalog.database,
@@ -207,7 +209,7 @@ def make_plan(found: Survey, looks: int | None = None, clones: bool = True) -> R
         steps=planned.steps,
         basis=basis_of(catalog),
         fingerprint=schema.fingerprint,
-        notes=(*(yield from _without_ours(catalog.database, planned.notes)), *doubt.notes, *said),
+        notes=(*(yield from _without_ours(catalog.database, planned.notes)), *doubt.notes, *said, *many),
     )
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
     return Surveyed(found, plan, planned.forms)

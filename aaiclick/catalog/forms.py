@@ -181,12 +181,14 @@ class ServerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What one round trip read: the objects of one database by name, and the server."""
+    """What one round trip read: the objects of one database by name, and the server. ``replicas``: how many a Replicated database has (0: it is
+    another kind of database, -1: it is replicated, and nothing tells to how many)."""
 
     database: str
     database_engine: str
     server: ServerFacts
     objects: dict[str, LiveObject]
+    replicas: int = 0
 
     def get(self, name: str) -> LiveObject | None:
         """The live object of that name."""

@@ -11,10 +11,11 @@ from typing import cast
 from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.cross_check import ColumnFacts, KeyFacts, cross_check
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, ServerFacts, UnsupportedForm
-from aaiclick.errors import UsageError
+from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Query, Routine, Row, number, text
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
+REPLICATED_DATABASES = frozenset({"Replicated", "Shared"})
 # A longer list of names no longer fits well into one parameter: then everything is read.
 MOST_NAMES = 500
 
@@ -40,13 +41,14 @@ WHERE t.database = {where} AND {table_filter}"""
 _GIVEN_DATABASE = "unhex({database:String})"
 _GIVEN_NAMES = "has(arrayMap(x -> unhex(x), splitByChar(',', {{names:String}})), {column})"
 _REPLICAS = "SELECT table, toInt64(total_replicas) FROM system.replicas WHERE database = unhex({database:String})"
+_HOSTS = "SELECT toInt64(count()) FROM system.clusters WHERE cluster = unhex({database:String})"
 _STORE = re.compile(r"/store/[0-9a-f]{3}/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
 
 
 def read_catalog(database: str | None = None, names: Sequence[str] | None = None) -> Routine[Catalog]:
     """The server, and every object of ``database`` (None: the connection's own), or only those called ``names``.
 
-    One query; a second one only where a table is replicated. Raises ``UsageError`` where the database does not exist.
+    One query; a further one only where a table, or the database, is replicated. Raises ``UsageError`` where the database does not exist.
     """
     parameters: dict[str, str | int] = {}
     where, table_filter, column_filter = "currentDatabase()", "1", "1"
@@ -70,7 +72,8 @@ def read_catalog(database: str | None = None, names: Sequence[str] | None = None
     live = [_object(text(found[1]), row, columns.get(text(row[1]))) for row in objects]
     if any(entry.engine.startswith("Replicated") for entry in live):
         live = yield from _with_replicas(text(found[1]), live)
-    return Catalog(text(found[1]), text(found[2]), server, {entry.name: entry for entry in sorted(live, key=lambda entry: entry.name)})
+    replicas = (yield from _database_replicas(text(found[1]), text(found[2]))) if text(found[2]) in REPLICATED_DATABASES else 0
+    return Catalog(text(found[1]), text(found[2]), server, {entry.name: entry for entry in sorted(live, key=lambda entry: entry.name)}, replicas)
 
 
 def server_facts() -> Routine[ServerFacts]:
@@ -149,6 +152,17 @@ def _with_replicas(database: str, live: list[LiveObject]) -> Routine[list[LiveOb
     rows = yield Query(_REPLICAS, {"database": _hex(database)})
     counts = {text(row[0]): number(row[1]) for row in rows}
     return [dataclasses.replace(entry, replicas=counts.get(entry.name, entry.replicas)) for entry in live]
+
+
+def _database_replicas(database: str, engine: str) -> Routine[int]:
+    """A Replicated database is a cluster of its own name, as long as its Keeper answers; of a Shared one nothing counts the replicas."""
+    if engine != "Replicated":
+        return -1
+    try:
+        rows = yield Query(_HOSTS, {"database": _hex(database)})
+    except StatementError:
+        return -1
+    return number(rows[0][0]) or -1
 
 
 def _strings(encoded: str) -> list[str]:

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Literal, TypeAlias
 
 from aaiclick.errors import UsageError
-from aaiclick.plan.hazards import ALLOWABLE
+from aaiclick.plan.hazards import ALLOWABLE, WITHOUT_OBJECT
 
 Level: TypeAlias = Literal["check", "safe", "lossless", "everything"]
 ENVIRONMENT = "AAICLICK_SCHEMA_POLICY"
@@ -93,7 +93,9 @@ class Policy:
     def allow(self, *keys: str) -> Policy:
         """The same policy, with hazards allowed by name: ``allow("drop-column operation_log.args")``."""
         for key in keys:
-            if not _ALLOW.match(key):
+            if key in WITHOUT_OBJECT:
+                continue
+            if not _ALLOW.match(key) or key.partition(" ")[0] in WITHOUT_OBJECT:
                 raise UsageError(f"{key!r} names no hazard: write it as the plan does, for instance 'drop-column operation_log.args'")
             word = key.partition(" ")[0]
             if word not in ALLOWABLE:

@@ -1,0 +1,39 @@
+"""More than one replica: bookkeeping and lease are plain tables of the node that one happens to talk to, so starts that reach different nodes do
+not see each other (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aaiclick.catalog.forms import Catalog
+from aaiclick.errors import HazardNotAllowedError
+from aaiclick.plan.hazards import ONE_NODE
+
+
+def several(catalog: Catalog, allowed: Collection[str]) -> str:
+    """What has, or may have, more than one replica, in words; '' where nothing has, or somebody knows better."""
+    if ONE_NODE in allowed:
+        return ""
+    if catalog.replicas > 1:
+        return f"database {catalog.database} has {catalog.replicas} replicas"
+    if catalog.replicas < 0:
+        return f"database {catalog.database} is replicated ({catalog.database_engine}), and nothing tells to how many nodes"
+    found = [live for live in catalog.objects.values() if live.replicas > 1]
+    if not found:
+        return ""
+    more = f", as {len(found) - 1} more of its schema have" if len(found) > 1 else ""
+    if found[0].engine.startswith("Shared"):
+        return f"{found[0].name} is there for other replicas as well ({found[0].engine}){more}"
+    return f"{found[0].name} has {found[0].replicas} replicas{more}"
+
+
+def note_of(words: str) -> str:
+    """What a plan says of it."""
+    return f"{words}: a start changes nothing there, unless '{ONE_NODE}' is allowed by who knows that there is one node only"
+
+
+def refusal(schema: str, words: str, differences: Collection[str], command: str = "aaiclick migrate") -> HazardNotAllowedError:
+    """Nothing was changed, why, and what was left to do."""
+    why = "lease and records are kept by the node that one happens to talk to, so two starts would not see each other"
+    left = f". To do: {'; '.join(differences)}" if differences else ""
+    return HazardNotAllowedError(schema, (f"{words}, and {why}. Nothing was changed{left}. Is there one node only",), (ONE_NODE,), command)
