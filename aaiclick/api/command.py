@@ -22,7 +22,8 @@ def place_of(schema: Schema) -> str:
     """``shop:SHOP``; '' for the oplog, ``MODULE:NAME`` where no module holds the object."""
     if schema.name == _OPLOG:
         return ""
-    found = [place for name, module in list(sys.modules.items()) if isinstance(module, ModuleType) for place in _held(name, module, schema)]
+    modules: list[tuple[str, object]] = list(sys.modules.items())  # programs put other objects there, too
+    found = [place for name, module in modules if isinstance(module, ModuleType) for place in _held(name, module, schema)]
     # The module that defines it is called after it more often than those that import it; what begins with an underscore is nobody's to name.
     return min(found, key=lambda place: (":_" in place or "._" in place, place.count("."), place), default=UNKNOWN)
 

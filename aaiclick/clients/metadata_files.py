@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,7 +29,7 @@ _ROOM = 64 << 10
 
 
 @contextmanager
-def definition_kept(data: str, sql: str, database: str) -> Iterator[None]:
+def definition_kept(data: str, sql: str, database: str) -> Generator[None, None, None]:
     """Around one statement on the engine whose data directory is ``data``. Raises ``StatementError`` 243 where there is no room for a new
     definition: before the statement, or after it with the old definition put back."""
     file = _definition(Path(data), sql, database)

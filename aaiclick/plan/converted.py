@@ -75,8 +75,9 @@ def _words(script: Script, tables: Iterable[str], catalog: Catalog, rows: int) -
         there = catalog.get(name)
         if there is None or not there.rows:
             continue
-        columns = next((one.columns for key, one in script.migration.rebuilds.items() if script.migration.renames.get(key, key) == name), {})
-        what = f"column {', '.join(sorted(columns))} of {name}" if columns else f"the rows of {name}"
+        rebuilds = script.migration.rebuilds.items()
+        columns = next((sorted(one.columns) for key, one in rebuilds if script.migration.renames.get(key, key) == name), list[str]())
+        what = f"column {', '.join(columns)} of {name}" if columns else f"the rows of {name}"
         said.append(f"{what} ({there.rows:,} rows)")
     if script.migration.explicit:
         said.append("what its statements do" if script.migration.sql else "what its function does")

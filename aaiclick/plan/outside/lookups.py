@@ -47,7 +47,7 @@ def _query(form: DictionaryForm, database: str) -> str:
         return said["QUERY"]
     if "TABLE" not in said:
         return ""
-    reads = []
+    reads: list[str] = []
     for column in form.columns:
         expression = dict(column.settings).get("EXPRESSION", "")
         reads.append(f"{expression} AS {quote_name(column.name)}" if expression else quote_name(column.name))
