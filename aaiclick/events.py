@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+INTERRUPTED = "interrupted: nothing is lost, the next run goes on from here"
+"""The note of a run that was stopped by a signal, or cancelled."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlanReady:
@@ -52,10 +55,13 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The run waits for someone else: another process that migrates, inserts that are still running, a mutation."""
+    """The run waits for someone else: another process that migrates, inserts that are still running, a mutation.
+
+    ``seconds``: for how long already; ``ends``: when it is over at the latest, as far as somebody can tell."""
 
     what: str
     seconds: float
+    ends: str = ""
 
 
 @dataclass(frozen=True, slots=True)

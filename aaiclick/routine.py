@@ -20,9 +20,11 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Protocol, TypeAlias, TypeVar, cast
 
+from aaiclick.errand import Errand
 from aaiclick.errors import LeaseLostError, StatementError
 from aaiclick.events import Event
 from aaiclick.memory import smaller_blocks
+from aaiclick.processes import is_gone
 
 Scalar: TypeAlias = str | int | float | bool | None
 Row: TypeAlias = tuple[Scalar, ...]
@@ -72,8 +74,8 @@ class Command:
 
 
 class Interruption(BaseException):
-    """Ctrl-C or a cancelled task, as a routine sees it: a few seconds are left to let go of what others wait for, then it is closed. No ``except
-    Exception`` catches it; a routine that does nothing about it ends as a killed one does."""
+    """Ctrl-C, ``sys.exit`` in a signal handler or a cancelled task, as a routine sees it: a few seconds are left to let go of what others wait
+    for, then it is closed. No ``except Exception`` catches it; a routine that does nothing about it ends as a killed one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,26 +99,18 @@ class Nonce:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessGone:
+    """Ask the machine that runs this whether the process of that number that began at that moment is certainly no more: ``((0 or 1,),)``."""
+
+    pid: int
+    began: str
+
+
+@dataclass(frozen=True, slots=True)
 class Emit:
     """Tell whoever watches; answers with no rows."""
 
     event: Event
-
-
-class Errand(Protocol):
-    """A function of the user that runs beside the routine and asks it for whatever it needs, so that all I/O stays with the driver."""
-
-    def step(self, reply: Reply, seconds: float, /) -> Rows:
-        """Answer its last request, let it go on, and give its next one: a row of plain values. Blocks for at most ``seconds``."""
-        ...
-
-    async def step_async(self, reply: Reply, seconds: float, /) -> Rows:
-        """The same for an event loop."""
-        ...
-
-    def abandon(self) -> None:
-        """Nobody will answer any more: its next request raises. Does nothing once it has ended."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +124,7 @@ class Call:
 
 
 Reply: TypeAlias = "Rows | Exception | None"
-Effect: TypeAlias = Query | Command | Sleep | Clock | Nonce | Emit | Call
+Effect: TypeAlias = Query | Command | Sleep | Clock | Nonce | ProcessGone | Emit | Call
 T = TypeVar("T")
 Routine: TypeAlias = Generator[Effect, Rows, T]
 OnEvent: TypeAlias = Callable[[Event], object]
@@ -184,7 +178,7 @@ def _scalar(value: object) -> Scalar:
     return str(value)
 
 
-def _answer(effect: Sleep | Clock | Nonce | Emit, on_event: OnEvent | None) -> Rows:
+def _answer(effect: Sleep | Clock | Nonce | ProcessGone | Emit, on_event: OnEvent | None) -> Rows:
     match effect:
         case Sleep():
             return ()
@@ -192,6 +186,8 @@ def _answer(effect: Sleep | Clock | Nonce | Emit, on_event: OnEvent | None) -> R
             return ((time.time(),),)
         case Nonce():
             return ((secrets.token_hex(6),),)
+        case ProcessGone(pid, began):
+            return ((int(is_gone(pid, began)),),)
         case Emit(event):
             if on_event is not None:
                 on_event(event)
@@ -203,7 +199,8 @@ WIND_DOWN = 5.0
 
 
 def run(routine: Routine[T], connection: Connection, on_event: OnEvent | None = None) -> T:
-    """Carry a routine out on a sync connection. Errors of a statement are thrown into the routine; Ctrl-C is, as ``Interruption``."""
+    """Carry a routine out on a sync connection. Errors of a statement are thrown into the routine; Ctrl-C and ``sys.exit`` are, as
+    ``Interruption``."""
     failure: Exception | None = None
     try:
         effect = next(routine)
@@ -214,7 +211,8 @@ def run(routine: Routine[T], connection: Connection, on_event: OnEvent | None = 
                 rows = _carry_out(effect, connection, on_event)
             except Exception as error:
                 failure = error
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, SystemExit):
+                # Ctrl-C, or what an application's handler of SIGTERM raises.
                 _wind_down(routine, connection, on_event)
                 raise
             effect = routine.send(rows) if failure is None else routine.throw(failure)
@@ -312,7 +310,7 @@ async def run_async(routine: Routine[T], connection: AsyncConnection, on_event: 
                 rows = await _carry_out_async(effect, connection, on_event)
             except Exception as error:
                 failure = error
-            except (KeyboardInterrupt, asyncio.CancelledError):
+            except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
                 with suppress(Exception):
                     await asyncio.wait_for(_wind_down_async(routine, connection, on_event), WIND_DOWN)
                 raise

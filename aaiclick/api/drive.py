@@ -80,7 +80,7 @@ def _log(event: Event) -> None:
             log.debug("%s: %s: %d of %d rows after %.1f s", name, phase, done, total, seconds)
         case StepDone(index, total, name, strategy, rows, seconds):
             log.info("step %d of %d done: %s (%s, %d rows, %.1f s)", index, total, name, strategy, rows, seconds)
-        case Waiting(what, seconds):
-            log.info("waiting: %s (%.1f s)", what, seconds)
+        case Waiting(what, seconds, ends):
+            log.info("waiting: %s (%.1f s%s)", what, seconds, f"; {ends}" if ends else "")
         case Note(sentence, level):
             log.log(logging.WARNING if level == "warning" else logging.INFO, "%s", sentence)

@@ -13,9 +13,10 @@ from typing import cast
 
 from aaiclick.apply.ledger import Account, begin, finish, set_bookmark
 from aaiclick.apply.mutations import now
+from aaiclick.errand import Errand
 from aaiclick.errors import AaiclickError, ApplyError, LeaseLostError
 from aaiclick.events import Progress
-from aaiclick.routine import Call, Command, Emit, Errand, Query, Reply, Routine, Row, Sleep, number, text
+from aaiclick.routine import Call, Command, Emit, Query, Reply, Routine, Row, Sleep, number, text
 
 PAUSES = (0.1, 1.0, 5.0)
 """Seconds before the end of a function is tried to be entered again."""

@@ -1,38 +1,42 @@
-"""What an interrupted run still does: let writers in again and give the lease back. The rest is for the next run."""
+"""What an interrupted run still does: let writers in again, put settings back and give the lease back. The rest is for the next run."""
 
 from __future__ import annotations
 
 from aaiclick.apply.feed import let_in
 from aaiclick.apply.fence import lift_fence
 from aaiclick.apply.hold import FENCE
+from aaiclick.apply.hold import release as let_merge
 from aaiclick.apply.holding import Lease, check, release
 from aaiclick.apply.mark import Mark, find_marks
 from aaiclick.apply.storages import storage
 from aaiclick.errors import AaiclickError
-from aaiclick.events import Note
+from aaiclick.events import INTERRUPTED, Note
 from aaiclick.routine import Emit, Routine
-
-SENTENCE = "interrupted: nothing is lost, the next run goes on from here"
 
 
 def let_go(lease: Lease) -> Routine[None]:
-    """Lift the fences that this run may have put up, and release its lease; best effort, under a driver that allows a few seconds.
+    """Lift the fences that this run may have put up, put the settings of a table back that was being copied, and release its lease; best effort,
+    under a driver that allows a few seconds.
 
     A statement that still runs on a server is ended by the next holder of the lease before that does anything else. The fence may be
     lifted at any point: before the exchange the rows of writers are in the table that stays, after it they are brought across by block
-    number.
+    number. Settings and merges wait for the next run once the exchange may have been sent: until it is known what came late, no merge may
+    put late rows into a part with copied ones.
     """
     try:
         yield from check(lease)
         for mark in (yield from find_marks(lease.database)):
-            if isinstance(mark, Mark):
+            if isinstance(mark, Mark) and mark.phase == "copy":
+                # Who comes back holds them again; parts that were merged meanwhile are copied again.
+                yield from let_merge(lease.database, mark.source, mark.saved)
+            elif isinstance(mark, Mark):
                 yield from _lift(lease.database, mark)
         yield from let_in(lease.database)
         yield from release(lease)
     except AaiclickError as error:
-        yield Emit(Note(f"{SENTENCE} ({error})", "warning"))
+        yield Emit(Note(f"{INTERRUPTED} ({error})", "warning"))
     else:
-        yield Emit(Note(SENTENCE, "warning"))
+        yield Emit(Note(INTERRUPTED, "warning"))
 
 
 def _lift(database: str, mark: Mark) -> Routine[None]:

@@ -6,8 +6,8 @@
         yield from release(lease)
 
 It is free where there is nothing to do: nothing of this runs before a difference was found. A holder that is dead or
-paused for longer than the lease time is taken over. Whoever waits says so, asks ``still_needed`` again whenever a
-holder has ended, and goes on without the lease once the answer is no.
+paused for longer than the lease time is taken over; one whose process is known to be gone, at once. Whoever waits says
+so, asks ``still_needed`` again whenever a holder has ended, and goes on without the lease once the answer is no.
 
 The protocol is in ``lock_state`` (lock and heartbeats), ``tombstones`` (how an incarnation ends), ``holding`` (renew,
 check, release), ``expel`` (statements of former holders) and ``guarded`` (driving work under it).
@@ -15,6 +15,7 @@ check, release), ``expel`` (statements of former holders) and ``guarded`` (drivi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -26,7 +27,7 @@ from aaiclick.apply.owner import Owner, this_process
 from aaiclick.apply.tombstones import bury, collect
 from aaiclick.errors import AaiclickError, LeaseLostError, LockHeldError
 from aaiclick.events import Note, Waiting
-from aaiclick.routine import Emit, Nonce, Routine, Sleep, text
+from aaiclick.routine import Emit, Nonce, ProcessGone, Routine, Sleep, flag, text
 
 __all__ = ["Lease", "Owner", "acquire", "check", "guarded", "release", "renew", "renew_loop_step", "tagged", "this_process"]
 
@@ -100,26 +101,36 @@ def acquire(
                     yield Emit(Note(f"the migration lease on database {database} was lost at once; trying again", "warning"))
         else:
             wait, left = yield from _time_left(me, holder, seen, wait)
-            if left > 0 or not (yield from _take_over(database, holder)):
+            gone = left > 0 and (yield from _gone(me.owner, holder.owner))
+            if (left > 0 and not gone) or not (yield from _take_over(database, holder, gone)):
                 now = yield from clock()
                 if now - me.begun > max_wait:
                     raise LockHeldError(f"{holder.owner} migrates database {database} and did not end in {max_wait:.0f} s")
                 wait = yield from _pause(me, holder, wait, left, now)
 
 
-def _take_over(database: str, holder: Holder) -> Routine[bool]:
+def _take_over(database: str, holder: Holder, gone: bool) -> Routine[bool]:
     """End a dead holder's incarnation; False where somebody else did. Who makes the next lock is open to all contenders."""
     nonce = text((yield Nonce())[0][0])
     if (yield from bury(database, holder.nonce, nonce)) is None:
         return False
-    yield Emit(Note(f"{holder.owner} left a migration of database {database} unfinished; taking over", "warning"))
+    why = ": that process is gone" if gone else ""
+    yield Emit(Note(f"{holder.owner} left a migration of database {database} unfinished{why}; taking over", "warning"))
     return True
+
+
+def _gone(me: Owner, holder: Owner) -> Routine[bool]:
+    """Whether the holder was a process of this very machine, boot and pid namespace, and is no more. A host name and a pid prove nothing."""
+    if not holder.place or not holder.began or (holder.host, holder.place) != (me.host, me.place):
+        return False
+    return any(flag(row[0]) for row in (yield ProcessGone(holder.pid, holder.began)))
 
 
 def _pause(me: _Contender, holder: Holder, wait: _Wait, left: float, now: float) -> Routine[_Wait]:
     """Say what is waited for, every few seconds, and sleep: longer from time to time, never far beyond the holder's end."""
     if now - wait.told >= _TELL_AGAIN:
-        yield Emit(Waiting(f"{holder.owner} migrates database {me.database}", now - me.begun))
+        ends = f"its lease ends in {math.ceil(left)} s unless it is renewed" if left > 0 else "its lease has ended"
+        yield Emit(Waiting(f"{holder.owner} migrates database {me.database}", now - me.begun, ends))
         wait = replace(wait, told=now)
     if not wait.nonce:
         wait = replace(wait, nonce=holder.nonce, salt=int(text((yield Nonce())[0][0])[:4], 16) / 0xFFFF)

@@ -50,6 +50,8 @@ class Holder:
             "since": self.since,
             "seconds": self.seconds,
         }
+        if self.owner.place and self.owner.began:
+            fields |= {"place": self.owner.place, "began": self.owner.began}
         if self.ended is not None:
             fields["ended"] = self.ended
         return json.dumps(fields)
@@ -98,7 +100,8 @@ def parse_holder(comment: str, uuid: str) -> Holder:
         nonce, since, seconds, ended = fields.get("nonce"), fields.get("since"), fields.get("seconds"), fields.get("ended")
         if isinstance(nonce, str) and _NONCE.match(nonce) and isinstance(since, int) and isinstance(seconds, int | float):
             pid = fields.get("pid")
-            owner = Owner(str(fields.get("user", "unknown")), str(fields.get("host", "unknown")), pid if isinstance(pid, int) else 0)
+            told = [str(fields.get(name, default)) for name, default in (("user", "unknown"), ("host", "unknown"), ("place", ""), ("began", ""))]
+            owner = Owner(told[0], told[1], pid if isinstance(pid, int) else 0, told[2], told[3])
             return Holder(nonce, owner, since, float(seconds), ended if isinstance(ended, int) else None)
     digest = hashlib.blake2s(f"{uuid} {comment}".encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
     return Holder(digest, Owner("unknown", "unknown", 0), 0, 0.0)

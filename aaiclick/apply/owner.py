@@ -7,14 +7,19 @@ import os
 import socket
 from dataclasses import dataclass
 
+from aaiclick.processes import own_traces
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process. ``str()`` gives ``user@host pid 123``."""
+    """A process. ``str()`` gives ``user@host pid 123``. ``place`` and ``began`` tell it apart from every other one that had its host and pid
+    ('' where the system does not say, and in what earlier releases wrote)."""
 
     user: str
     host: str
     pid: int
+    place: str = ""
+    began: str = ""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host} pid {self.pid}"
@@ -26,4 +31,4 @@ def this_process() -> Owner:
         user = getpass.getuser()
     except (OSError, KeyError):
         user = f"uid-{os.getuid()}" if hasattr(os, "getuid") else "unknown"
-    return Owner(user, socket.gethostname(), os.getpid())
+    return Owner(user, socket.gethostname(), os.getpid(), *own_traces())

@@ -41,6 +41,7 @@ class ExitCode(IntEnum):
     PENDING = 1
     ERROR = 2
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import typer
 from aaiclick.cli.declared import DEFAULT, load_schema
 from aaiclick.cli.engine_noise import silence_engine
 from aaiclick.cli.failures import Advice, ExitCode, Failure, describe, hide
-from aaiclick.cli.interrupts import Interrupts
+from aaiclick.cli.interrupts import Interrupts, Terminated
 from aaiclick.cli.output import Output
 from aaiclick.cli.target import Target, command_line, resolve
 from aaiclick.specs.schema import Schema
@@ -53,8 +53,8 @@ class Frame:
                     code = body()
                 finally:
                     self.on_close()
-        except KeyboardInterrupt:
-            code = self._fail(Failure("Interrupted", self._interrupted(), ExitCode.INTERRUPTED, self.again()))
+        except KeyboardInterrupt as stopped:
+            code = self._stopped(ExitCode.TERMINATED if isinstance(stopped, Terminated) else ExitCode.INTERRUPTED)
         except Exception as error:
             if self.debug:
                 self.output.tell(hide(traceback.format_exc().rstrip(), self._secret))
@@ -112,9 +112,12 @@ class Frame:
         resumes = "; the next run resumes" if self.command in _RESUMED else ""
         self.output.tell(f"stopping when the running statement has ended (Ctrl-C again stops at once{resumes})", "yellow")
 
-    def _leave(self) -> None:
+    def _stopped(self, code: ExitCode) -> ExitCode:
+        return self._fail(Failure("Terminated" if code == ExitCode.TERMINATED else "Interrupted", self._interrupted(), code, self.again()))
+
+    def _leave(self, code: int) -> None:
         self.on_close()
-        self._fail(Failure("Interrupted", self._interrupted(), ExitCode.INTERRUPTED, self.again()))
+        self._stopped(ExitCode(code))
         sys.stdout.flush()
         sys.stderr.flush()
 

@@ -1,4 +1,4 @@
-"""Ctrl-C while the embedded engine is busy.
+"""Ctrl-C, and SIGTERM as what it is to those who run commands for others: the same, with an exit code of its own.
 
 Python raises ``KeyboardInterrupt`` only when the running statement returns, which may take minutes with the engine inside this
 process. The first Ctrl-C therefore says so at once, and the second ends the process: every statement may be interrupted by a
@@ -12,24 +12,40 @@ import os
 import signal
 import socket
 import threading
+import types
 from collections.abc import Callable
 from types import TracebackType
+from typing import NoReturn, TypeAlias
 
 from typing_extensions import Self
 
 INTERRUPTED = 130
+TERMINATED = 143
 GRACE = 0.5
 
 
-class Interrupts:
-    """A context manager for the main thread. ``waiting`` is called where a Ctrl-C had no effect within half a second, ``leaving``
-    before a second one ends the process."""
+class Terminated(KeyboardInterrupt):
+    """What SIGTERM is here: a Ctrl-C of somebody who has no keyboard."""
 
-    def __init__(self, waiting: Callable[[], object], leaving: Callable[[], object]) -> None:
+
+def _terminate(number: int, frame: types.FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+Handler: TypeAlias = Callable[[int, types.FrameType | None], object] | int | None
+_ENDING = frozenset({int(signal.SIGINT), int(signal.SIGTERM)})
+
+
+class Interrupts:
+    """A context manager for the main thread. ``waiting`` is called where a signal had no effect within half a second, ``leaving`` with the exit
+    code before a second one ends the process."""
+
+    def __init__(self, waiting: Callable[[], object], leaving: Callable[[int], object]) -> None:
         self._waiting = waiting
         self._leaving = leaving
         self._ended = threading.Event()
         self._former = -1
+        self._handler: Handler = None
         self._pair: tuple[socket.socket, socket.socket] | None = None
 
     def __enter__(self) -> Self:
@@ -39,12 +55,18 @@ class Interrupts:
             # The C-level handler writes here at once, while the Python-level one waits for the main thread.
             self._former = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
             self._pair = (receiver, sender)
+            # Whoever has it ignored, or handles it by a handler of another language (None), knows why.
+            self._handler = signal.getsignal(signal.SIGTERM)
+            if self._handler is not None and self._handler != signal.SIG_IGN:
+                signal.signal(signal.SIGTERM, _terminate)
             threading.Thread(target=self._watch, args=(receiver,), name="aaiclick-interrupts", daemon=True).start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._ended.set()
         if self._pair is not None:
+            if self._handler is not None and self._handler != signal.SIG_IGN:
+                signal.signal(signal.SIGTERM, self._handler)
             signal.set_wakeup_fd(self._former)
             _, sender = self._pair
             sender.close()  # the watcher reads the end of the stream, and closes its own side
@@ -54,11 +76,12 @@ class Interrupts:
         warned = False
         with receiver:
             while received := receiver.recv(64):
-                if signal.SIGINT not in received:
+                if not _ENDING.intersection(received):
                     continue
                 if warned:
-                    self._leaving()
-                    os._exit(INTERRUPTED)
+                    code = TERMINATED if signal.SIGTERM in received else INTERRUPTED
+                    self._leaving(code)
+                    os._exit(code)
                 warned = True
                 if not self._ended.wait(GRACE):
                     self._forget(receiver)

@@ -15,6 +15,7 @@ from aaiclick.cli.ddl import ddl
 from aaiclick.cli.engine_noise import separate_stderr
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.history import history
+from aaiclick.cli.interrupts import Terminated
 from aaiclick.cli.migrate import migrate
 from aaiclick.cli.output import Output
 from aaiclick.cli.reflect import reflect
@@ -38,7 +39,7 @@ def _root(version: Version = False) -> None:
 
     Results go to stdout, progress and errors to stderr.
 
-    Exit codes of every command: 0 in sync or applied, 1 differences or work pending, 2 error, 130 interrupted.
+    Exit codes of every command: 0 in sync or applied, 1 differences or work pending, 2 error, 130 interrupted, 143 ended by SIGTERM.
     """
 
 
@@ -75,6 +76,8 @@ def _carry_out(given: list[str]) -> int:
     try:
         # standalone_mode=False: wrong usage is raised, so that --json can answer in JSON.
         code: object = app(args=given, prog_name="aaiclick", standalone_mode=False)
+    except Terminated:
+        return ExitCode.TERMINATED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:

@@ -13,7 +13,7 @@ from rich.text import Text
 from aaiclick.cli.clauses import clauses, headline
 from aaiclick.cli.numbers import count_text, rows_text, seconds_text, short_text
 from aaiclick.cli.output import Output, fitting, printable, quiet_pipe
-from aaiclick.events import Event, Note, PlanReady, StepDone, StepStarted, Waiting
+from aaiclick.events import INTERRUPTED, Event, Note, PlanReady, StepDone, StepStarted, Waiting
 from aaiclick.events import Progress as RowsDone
 
 WINDOW = 30.0
@@ -106,6 +106,8 @@ class Watcher:
                     self._line("\n".join(f"    {part}" for part in parts), "dim")
             case Waiting():
                 self._waited(event)
+            case Note(text) if text == INTERRUPTED:
+                pass  # the command says so itself, when it ends
             case Note():
                 self._line(f"{'warning' if event.level == 'warning' else 'note'}: {event.text}", "yellow" if event.level == "warning" else "")
 
@@ -205,8 +207,9 @@ def done_line(event: StepDone, change: str) -> str:
 
 
 def waiting_line(event: Waiting) -> str:
-    """``waiting: host:4711 migrates database app · 12 s``."""
-    return f"waiting: {event.what} · {seconds_text(event.seconds)}" if event.seconds >= 1 else f"waiting: {event.what}"
+    """``waiting: host:4711 migrates database app (its lease ends in 18 s unless it is renewed) · 12 s``."""
+    what = f"{event.what} ({event.ends})" if event.ends else event.what
+    return f"waiting: {what} · {seconds_text(event.seconds)}" if event.seconds >= 1 else f"waiting: {what}"
 
 
 def _ready(event: PlanReady) -> str:

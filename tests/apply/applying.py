@@ -19,7 +19,8 @@ from aaiclick.errors import StatementError
 from aaiclick.events import Event
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.work import AttachWork, RebuildWork, Work
-from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, Query, Routine, Row, Rows, Sleep, run, scalar_rows
+from aaiclick.processes import is_gone
+from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Row, Rows, Sleep, run, scalar_rows
 
 T = TypeVar("T")
 Hook = Callable[[Effect], object]
@@ -141,6 +142,8 @@ class Lab:
                 return ((time.time(),),)
             case Nonce():
                 return ((self.nonce(),),)
+            case ProcessGone(pid, began):
+                return ((int(is_gone(pid, began)),),)
             case Emit(event):
                 self.events.append(event)
         return ()

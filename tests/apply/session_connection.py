@@ -11,7 +11,8 @@ from typing import Any, TypeVar, cast
 
 from aaiclick.errors import StatementError
 from aaiclick.events import Event
-from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, Query, Routine, Rows, Sleep, scalar_rows
+from aaiclick.processes import is_gone
+from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Rows, Sleep, scalar_rows
 
 T = TypeVar("T")
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: (.*) \((\w+)\)", re.DOTALL)
@@ -161,6 +162,8 @@ class Driver:
             case Nonce():
                 self._nonces += 1
                 return ((f"{id(self) & 0xFFFFFFFF:08x}{time.monotonic_ns() & 0xFFFF:04x}{self._nonces:x}",),)
+            case ProcessGone(pid, began):
+                return ((int(is_gone(pid, began)),),)
             case Emit(event):
                 self.events.append(event)
         return ()

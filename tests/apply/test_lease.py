@@ -73,7 +73,8 @@ def test_the_second_waits_says_for_whom_and_goes_on_after_the_first(connection: 
     lease = take(first, db)
     waiting = acquire(db, BERT)
     pause = second.until(waiting, lambda effect: isinstance(effect, Sleep))
-    assert [event.what for event in second.events if isinstance(event, Waiting)] == [f"anne@host-a pid 1 migrates database {db}"]
+    told = [event for event in second.events if isinstance(event, Waiting)]
+    assert [(event.what, event.ends) for event in told] == [(f"anne@host-a pid 1 migrates database {db}", "its lease ends in 30 s unless it is renewed")]
     first.run(release(lease))
     successor = second.resume(waiting, pause)
     assert successor is not None

@@ -73,6 +73,11 @@ def test_waiting_is_said_once_and_then_every_half_minute() -> None:
     ]
 
 
+def test_the_time_that_is_left_does_not_make_it_another_line() -> None:
+    events = [Waiting("host:1 migrates database app", float(second), f"its lease ends in {30 - second} s unless it is renewed") for second in (0, 5, 10)]
+    assert lines(*events) == ["waiting: host:1 migrates database app (its lease ends in 30 s unless it is renewed)"]
+
+
 def test_notes_and_warnings() -> None:
     assert lines(Note("a TTL was stopped"), Note("taking over", "warning")) == ["note: a TTL was stopped", "warning: taking over"]
 

@@ -11,7 +11,8 @@ from aaiclick.apply.owner import Owner, this_process
 from aaiclick.clients.opening import Opened
 from aaiclick.events import Event
 from aaiclick.plan.policy import Policy
-from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, Query, Routine, Rows, Sleep, scalar_rows
+from aaiclick.processes import is_gone
+from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Rows, Sleep, scalar_rows
 from aaiclick.specs.schema import Schema
 from aaiclick.version import VERSION
 
@@ -81,6 +82,8 @@ class Driver:
                 return ((time.time() + self.later,),)
             case Nonce():
                 return ((f"{time.monotonic_ns():x}"[-12:].rjust(12, "0"),),)
+            case ProcessGone(pid, began):
+                return ((int(is_gone(pid, began)),),)
             case Emit(event):
                 self.events.append(event)
         return ()

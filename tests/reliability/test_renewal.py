@@ -13,7 +13,7 @@ from aaiclick.apply.fence import raise_fence
 from aaiclick.apply.guarded import guarded
 from aaiclick.apply.holding import Lease
 from aaiclick.apply.identity import need
-from aaiclick.apply.interrupted import SENTENCE, let_go
+from aaiclick.apply.interrupted import let_go
 from aaiclick.apply.lease import acquire, release
 from aaiclick.apply.lock_state import look
 from aaiclick.apply.mark import new_mark, write_mark
@@ -22,7 +22,7 @@ from aaiclick.apply.owner import this_process
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.clients.threaded import ThreadedConnection
 from aaiclick.errors import LeaseLostError
-from aaiclick.events import Event, Note
+from aaiclick.events import INTERRUPTED, Event, Note
 from aaiclick.plan.work import RebuildWork
 from aaiclick.routine import Beside, Clock, Command, Interruption, Nonce, Query, Routine, Sleep, run, run_async, text
 from aaiclick.testing import EngineServer
@@ -171,7 +171,7 @@ def test_an_interrupted_run_lifts_its_fence_and_gives_the_lease_back(lab: Lab) -
         run(fenced_work(lab), _InterruptingConnection(lab.connection, "the long copy"), events.append)  # type: ignore[arg-type]
     assert "table_readonly" not in lab.definition("t")
     assert run(look(lab.database), lab.connection).holder is None
-    assert [event.text for event in events if isinstance(event, Note)] == [SENTENCE]
+    assert [event.text for event in events if isinstance(event, Note)] == [INTERRUPTED]
 
 
 def test_a_cancelled_task_does_the_same(lab: Lab) -> None:
@@ -194,7 +194,7 @@ def test_a_cancelled_task_does_the_same(lab: Lab) -> None:
     asyncio.run(main())
     assert "table_readonly" not in lab.definition("t")
     assert run(look(lab.database), lab.connection).holder is None
-    assert [event.text for event in events if isinstance(event, Note)] == [SENTENCE]
+    assert [event.text for event in events if isinstance(event, Note)] == [INTERRUPTED]
 
 
 def test_winding_down_has_its_limit(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
