@@ -8,9 +8,9 @@ from random import Random
 
 from tests.fuzz import expressions as ex
 from tests.fuzz import generate as make
-from tests.fuzz.kinds import retyped
+from tests.fuzz.kinds import labels_moved, retyped
 from tests.fuzz.schema import Column, Constraint, Table
-from tests.fuzz.types import quoted
+from tests.fuzz.types import inside, quoted
 
 Change = Callable[[Random, Table], "Table | None"]
 
@@ -76,6 +76,15 @@ def retype(rng: Random, table: Table) -> Table | None:
     if column.kind and column.expr.startswith("CAST("):
         return with_column(table, replace(column, type=kind, expr=f"CAST({column.expr} AS {kind.sql})"))
     return with_column(table, replace(column, type=kind)) if kind != column.type else None
+
+
+def move_labels(rng: Random, table: Table) -> Table | None:
+    """Members put in the middle, numbers moved, Enum8 to Enum16: wherever an Enum is in a column."""
+    having = [column for column in table.columns if any(part.is_enum for part in inside(column.type)) and not column.expr.startswith("CAST(")]
+    if not having:
+        return None
+    column = rng.choice(having)
+    return with_column(table, replace(column, type=labels_moved(rng, column.type)))
 
 
 def add_column(rng: Random, table: Table) -> Table | None:
@@ -223,6 +232,7 @@ def reorder(rng: Random, table: Table) -> Table | None:
 
 CHANGES: dict[str, tuple[int, Change]] = {
     "retype": (40, retype),
+    "labels": (24, move_labels),
     "add column": (12, add_column),
     "drop column": (6, drop_column),
     "rename column": (12, rename_column),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 
 from tests.fuzz import expressions as ex
-from tests.fuzz.kinds import KEYS, random_type
+from tests.fuzz.kinds import KEYS, labelled, random_type
 from tests.fuzz.schema import Batch, Column, Constraint, Engine, Index, Projection, Table
 from tests.fuzz.types import INTEGERS, Type, holds, plain, quoted
 from tests.fuzz.values import literal
@@ -36,7 +36,7 @@ def random_table(rng: Random, name: str, size: int | None = None) -> Table:
 
 
 def random_column(rng: Random, name: str, others: list[Column], engine: str) -> Column:
-    kind = random_type(rng)
+    kind = labelled(rng) if rng.random() < 0.12 else random_type(rng)
     if name == "g.h" and kind.name == "Array":
         kind = plain("String")  # an array under such a name is a part of a Nested
     while engine == "AggregatingMergeTree" and rng.random() < 0.5 and not kind.name.endswith("AggregateFunction"):

@@ -94,6 +94,22 @@ def _element(rng: Random, depth: int) -> Type:
     return found
 
 
+def labelled(rng: Random) -> Type:
+    """An Enum, alone or somewhere inside."""
+    kind = enum(LABELS) if rng.random() < 0.7 else enum((("x y", -5), ("it's", 7), ("b", 100)), 8 if rng.random() < 0.6 else 16)
+    for _ in range(rng.choice((0, 0, 1, 1, 2))):
+        string, number = plain("String"), plain("UInt8")
+        shells = [Type("Array", (kind,)), Type("Map", (string, kind)), Type("Tuple", (kind, number), ("x", "y")), Type("Tuple", (number, kind))]
+        shells += [Type("Nullable", (kind,))] * 2 + [Type("Map", (kind, number))] if kind.is_enum else []
+        kind = rng.choice(shells)
+    return kind
+
+
+def labels_moved(rng: Random, kind: Type) -> Type:
+    """The same type, with other members in each Enum inside."""
+    return relabelled(rng, kind) if kind.is_enum else kind.with_args(*(labels_moved(rng, arg) for arg in kind.args))
+
+
 def retyped(rng: Random, kind: Type) -> Type:
     """What somebody might turn a column into."""
     dice = rng.random()
@@ -140,16 +156,17 @@ def relabelled(rng: Random, kind: Type) -> Type:
     """Members put in, taken away, numbers moved, another width."""
     labels = list(kind.labels)
     dice = rng.random()
-    if dice < 0.35:
+    if dice < 0.2:
         labels.insert(rng.randrange(len(labels) + 1), ("new", max(number for _, number in labels) + 1))
     elif dice < 0.55:
-        labels = [(label, place + 1) for place, (label, _) in enumerate([labels[0], ("mid", 0), *labels[1:]])]
-    elif dice < 0.7 and len(labels) > 1:
+        middle = rng.randrange(1, len(labels)) if len(labels) > 1 else 0
+        labels = [(label, place + 1) for place, (label, _) in enumerate([*labels[:middle], ("mid", 0), *labels[middle:]])]
+    elif dice < 0.75 and len(labels) > 1:
         numbers = [number for _, number in labels]
         labels = [(label, number) for (label, _), number in zip(labels, numbers[1:] + numbers[:1], strict=True)]
-    elif dice < 0.8 and len(labels) > 1:
+    elif dice < 0.83 and len(labels) > 1:
         labels.pop(rng.randrange(len(labels)))
-    elif dice < 0.9:
+    elif dice < 0.92:
         labels = [(f"{label}_" if not place else label, number) for place, (label, number) in enumerate(labels)]
     wide = max(abs(number) for _, number in labels) > 127
     return enum(tuple(labels), 16 if wide or rng.random() < 0.25 else 8)

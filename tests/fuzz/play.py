@@ -9,12 +9,13 @@ from aaiclick import Plan, Policy, Schema, ensure_schema, plan_schema
 from aaiclick.errors import AaiclickError
 from tests.fuzz import compare
 from tests.fuzz.catalogue import form, left_behind
+from tests.fuzz.combined import otherwise
 from tests.fuzz.compare import Failure
 from tests.fuzz.declare import declared
 from tests.fuzz.ground import Ground, Refused
-from tests.fuzz.reference import copied, fill, kept
+from tests.fuzz.reference import copied, fill, kept, parts_of
 from tests.fuzz.schema import Batch, Column, Table, View, World
-from tests.fuzz.types import quoted, text
+from tests.fuzz.types import quoted
 
 ENDS = ("applied", "by name", "blocked", "refused", "nothing to do", "no case")
 
@@ -38,8 +39,8 @@ class Before:
     undefined: str = ""
     kept: dict[str, int] = field(default_factory=dict)
     """The worst of 2 (comes back and reads the same), 1, 0 (does not come back) by new column; -1 where the engine has no answer."""
-    combined: list[tuple[str, ...]] = field(default_factory=list)
-    combined_after: list[tuple[str, ...]] = field(default_factory=list)
+    combined: str = ""
+    """What FINAL, or a merge of everything, makes of the rows otherwise than before."""
 
 
 def play(ground: Ground, world: World) -> Outcome:
@@ -140,8 +141,7 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
     look = Before(old, new)
     source = f"{ground.live}.{quoted(old.name)}"
     try:
-        parts = f"active AND database = '{ground.live}' AND table = {text(old.name)} AND rows > 0"
-        for (part,) in ground.rows(f"SELECT name FROM system.parts WHERE {parts} ORDER BY min_block_number, name"):
+        for part in parts_of(ground, old):
             ground.run(fill(old, new, ground.live, ground.want, part, rebuilt, where))
     except Refused as error:
         look.undefined = str(error)
@@ -152,6 +152,8 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
                 look.kept[column.name] = int(found[0]) if found[1] != "0" else 2
             except Refused:
                 look.kept[column.name] = -1
+    if not look.undefined and not rebuilt and not where:
+        look.combined = otherwise(ground, old, new, {name for name, worst in look.kept.items() if worst < 2})
     return look
 
 
@@ -188,7 +190,9 @@ def judged(world: World, looks: list[Before], plan: Plan) -> Outcome:
         return Outcome("blocked", _refused(looks, "; ".join(blocked), _watched(world)), strategies, "; ".join(blocked))
     asked = keys_of(plan, False)
     end = "by name" if asked else "applied" if plan.required else "nothing to do"
-    return Outcome(end, [one for look in looks for one in _unasked(look, asked)], strategies, "; ".join(step.change for step in plan.required))
+    return Outcome(
+        end, [one for look in looks for one in (*_unasked(look, asked), *_regrouped(look, asked))], strategies, "; ".join(step.change for step in plan.required)
+    )
 
 
 def _carry_out(ground: Ground, world: World, schema: Schema, plan: Plan, looks: list[Before], outcome: Outcome) -> Outcome:
@@ -216,6 +220,14 @@ def _unasked(look: Before, keys: tuple[str, ...]) -> list[Failure]:
         if look.kept.get(column.name, 2) == 0 and not named(keys, *_called(look, was, column)):
             found.append(Failure("unasked", f"{was.type.sql} -> {column.type.sql} changes values of {column.name}, and the plan asks only {list(keys)}"))
     return found
+
+
+def _regrouped(look: Before, keys: tuple[str, ...]) -> list[Failure]:
+    """Rows that are combined otherwise, although nothing was asked about this table."""
+    names = (look.old.name, look.new.name)
+    if not look.combined or any(target == name or target.startswith(f"{name}.") for _, _, target in (key.partition(" ") for key in keys) for name in names):
+        return []
+    return [Failure("combined", f"{look.combined}, and the plan asks only {list(keys)}")]
 
 
 def _called(look: Before, was: Column, column: Column) -> list[str]:

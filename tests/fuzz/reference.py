@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.fuzz.ground import Ground
 from tests.fuzz.schema import Column, Table
 from tests.fuzz.types import Type, inside, quoted, text
 
@@ -57,6 +58,12 @@ def copied(before: Table, after: Table) -> list[tuple[Column, Column]]:
         if column.stored and old is not None and old.kind != "EPHEMERAL":
             pairs.append((old, column))
     return pairs
+
+
+def parts_of(ground: Ground, table: Table) -> list[str]:
+    """The parts of the live table with rows, in the order in which they came."""
+    chosen = f"active AND database = '{ground.live}' AND table = {text(table.name)} AND rows > 0"
+    return [part for (part,) in ground.rows(f"SELECT name FROM system.parts WHERE {chosen} ORDER BY min_block_number, name")]
 
 
 def fill(before: Table, after: Table, live: str, want: str, part: str, rebuilt: tuple[tuple[str, str], ...] = (), where: str = "") -> str:

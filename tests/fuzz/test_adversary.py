@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from aaiclick.testing.engine import EmbeddedEngine
 from tests.fuzz import compare
 from tests.fuzz.catalogue import form, left_behind
-from tests.fuzz.engines import Embedded
 from tests.fuzz.ground import Ground
 from tests.fuzz.reduce import reduced
 from tests.fuzz.reference import convert, fill, kept
@@ -21,17 +18,6 @@ from tests.fuzz.types import Type, enum, plain, quoted
 
 OLD = enum((("a", 1), ("b", 2)))
 NEW = enum((("a", 1), ("mid", 2), ("b", 3)))
-
-
-@pytest.fixture
-def ground(aaiclick_engine: EmbeddedEngine) -> Iterator[Ground]:
-    engine = Embedded(aaiclick_engine)
-    client = engine.client()
-    found = Ground(engine, client, "adversary_live", "adversary_want")
-    found.create()
-    yield found
-    found.drop()
-    client.close()
 
 
 def test_labels_go_by_text_at_every_depth(ground: Ground) -> None:
