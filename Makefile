@@ -7,7 +7,7 @@ CHDB = 3.7.2 3.0.1
 READING = 1.4.1
 SPACE := $(subst ,, )
 .DEFAULT_GOAL := help
-.PHONY: bench check engines fmt fuzz help lint proof test type
+.PHONY: bench check engines fmt fuzz fuzz-mutants help lint proof test type
 
 bench: ## measure the ratios of docs/benchmarks.md (LARGE=1: with 50 million rows)
 	$(PYTHON) -m pytest benchmarks -m bench -n 0 --timeout 0 --write $(if $(LARGE),--large)
@@ -34,8 +34,11 @@ fuzz: ## the adversary: random changes against a copy that it makes itself (SEED
 	$(PYTHON) -m tests.fuzz.run --seeds $(SEEDS) --first $(FROM) --out .fuzz-found --python "$(ENGINE)" $(if $(WRITE),--write)
 	$(if $(WRITE),$(PYTHON) -m tests.coverage.page kept)
 
+fuzz-mutants: ## faults put back one at a time: the adversary has to find each (ANEW=1: looks for cases among all, not only the one that is kept)
+	$(PYTHON) -m tests.fuzz.mutants $(if $(ANEW),--anew)
+
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
 
 lint: ## ruff, without changing a file
 	$(PYTHON) -m ruff format --check .

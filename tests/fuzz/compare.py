@@ -107,6 +107,23 @@ def pruned(ground: Ground, name: str, table: Table) -> list[Failure]:
     ]
 
 
+def projected(ground: Ground, name: str, table: Table) -> list[Failure]:
+    """What a projection groups: read from it, and from the rows."""
+    found: list[Failure] = []
+    for item in table.projections:
+        head, by, key = item.query.partition(" GROUP BY ")
+        if not by:
+            continue
+        try:
+            got = sorted(ground.rows(f"{head} FROM {name} GROUP BY {key} SETTINGS optimize_use_projections = 1, force_optimize_projection = 1"))
+        except Refused:
+            continue  # it is not read, for parts that lack it or rows that are deleted
+        right = sorted(ground.rows(f"{head} FROM {name} GROUP BY {key} SETTINGS {OFF}"))
+        if got != right:
+            found.append(Failure("projection", f"{item.query} of {name} gives {got[:4]}, the rows {right[:4]}"))
+    return found
+
+
 def keyed(ground: Ground, name: str, table: Table) -> list[Failure]:
     """Partition values, and the order within parts, against what the rows say."""
     found: list[Failure] = []

@@ -51,7 +51,7 @@ def scalar(rng: Random, column: Column) -> str | None:
     """What a skip index can be made of; None where nothing is."""
     name = quoted(column.name)
     if column.type.bare.name in _KEYS or column.type.bare.name in {"Float64", "Float32", "Decimal"}:
-        return rng.choice([name, name, f"toString({name})"])
+        return rng.choice([name, f"toDate({name})" if column.type.bare.name in TIMES else name, f"toString({name})"])
     return f"toString({name})" if not holds(column.type, "AggregateFunction", "SimpleAggregateFunction") else None
 
 

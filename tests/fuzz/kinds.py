@@ -110,6 +110,21 @@ def labels_moved(rng: Random, kind: Type) -> Type:
     return relabelled(rng, kind) if kind.is_enum else kind.with_args(*(labels_moved(rng, arg) for arg in kind.args))
 
 
+def over_the_same_bytes(kind: Type) -> list[Type]:
+    """What reads the same bytes otherwise."""
+    match kind.name:
+        case "DateTime":
+            return [plain("DateTime", zone) for zone in ZONES] + [plain("UInt32")]
+        case "DateTime64":
+            return [plain("DateTime64", kind.params[0], zone) for zone in ZONES] + [plain("Int64")]
+        case "Enum8" | "Enum16":
+            return [plain("Int8" if kind.name == "Enum8" else "Int16")]
+        case "Bool":
+            return [plain("UInt8")]
+        case _:
+            return []
+
+
 def retyped(rng: Random, kind: Type) -> Type:
     """What somebody might turn a column into."""
     dice = rng.random()

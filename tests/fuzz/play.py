@@ -105,13 +105,19 @@ def _add_late(ground: Ground, world: World) -> None:
 
 def insert(ground: Ground, database: str, batch: Batch) -> None:
     """Rows with the same columns go in one statement, the others each in its own."""
+    for piece in statements(batch):
+        names = tuple(piece.rows[0])
+        values = ", ".join(f"({', '.join(row[name] for name in names)})" for row in piece.rows)
+        listed = ", ".join(quoted(name) for name in names)
+        ground.run(f"INSERT INTO {database}.{quoted(batch.table)} ({listed}) VALUES {values}")
+
+
+def statements(batch: Batch) -> list[Batch]:
+    """One for each set of columns: one of them may be refused where the others are taken."""
     groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in batch.rows:
         groups.setdefault(tuple(row), []).append(row)
-    for names, rows in groups.items():
-        values = ", ".join(f"({', '.join(row[name] for name in names)})" for row in rows)
-        listed = ", ".join(quoted(name) for name in names)
-        ground.run(f"INSERT INTO {database}.{quoted(batch.table)} ({listed}) VALUES {values}")
+    return [replace(batch, rows=tuple(rows)) for rows in groups.values()]
 
 
 def _reference(ground: Ground, world: World) -> list[Before]:
@@ -191,7 +197,10 @@ def judged(world: World, looks: list[Before], plan: Plan) -> Outcome:
     asked = keys_of(plan, False)
     end = "by name" if asked else "applied" if plan.required else "nothing to do"
     return Outcome(
-        end, [one for look in looks for one in (*_unasked(look, asked), *_regrouped(look, asked))], strategies, "; ".join(step.change for step in plan.required)
+        end,
+        [one for look in looks for one in (*_unasked(look, asked), *_regrouped(look, asked), *_unfounded(look, asked))],
+        strategies,
+        "; ".join(step.change for step in plan.required),
     )
 
 
@@ -224,10 +233,20 @@ def _unasked(look: Before, keys: tuple[str, ...]) -> list[Failure]:
 
 def _regrouped(look: Before, keys: tuple[str, ...]) -> list[Failure]:
     """Rows that are combined otherwise, although nothing was asked about this table."""
-    names = (look.old.name, look.new.name)
-    if not look.combined or any(target == name or target.startswith(f"{name}.") for _, _, target in (key.partition(" ") for key in keys) for name in names):
+    if not look.combined or _about(look, keys):
         return []
     return [Failure("combined", f"{look.combined}, and the plan asks only {list(keys)}")]
+
+
+def _unfounded(look: Before, keys: tuple[str, ...]) -> list[Failure]:
+    """The table that is created directly takes the rows not at all, and the plan goes on without a word."""
+    return [Failure("unfounded", f"the rows cannot be copied: {look.undefined}")] if look.undefined and not _about(look, keys) else []
+
+
+def _about(look: Before, keys: tuple[str, ...]) -> bool:
+    """Something was asked about this table, or a column of it."""
+    names = (look.old.name, look.new.name)
+    return any(target == name or target.startswith(f"{name}.") for _, _, target in (key.partition(" ") for key in keys) for name in names)
 
 
 def _called(look: Before, was: Column, column: Column) -> list[str]:
@@ -246,7 +265,8 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
         found += _compared(ground, look, keys, "rows")
     found += _seen(ground, world, looks, keys, "views")
     if not any(look.undefined for look in looks):
-        later = [batch for batch in world.later if not _surplus(looks, world) and _takes(ground, ground.want, batch)]
+        pieces = [piece for batch in world.later for piece in statements(batch)]
+        later = [batch for batch in pieces if not _surplus(looks, world) and _takes(ground, ground.want, batch)]
         found += [Failure("insert", f"the table that was created directly takes {batch.rows}") for batch in later if not _takes(ground, ground.live, batch)]
         for look in looks:
             found += _compared(ground, look, keys, "later rows") if later else []
@@ -295,7 +315,7 @@ def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) ->
         for final in finals:
             difference = compare.differ(compare.lines(ground, live, columns, final), compare.lines(ground, want, columns, final))
             found += [Failure(when + (" FINAL" if final else ""), difference)] if difference else []
-    return [*found, *compare.pruned(ground, live, look.new), *compare.keyed(ground, live, look.new)]
+    return [*found, *compare.pruned(ground, live, look.new), *compare.projected(ground, live, look.new), *compare.keyed(ground, live, look.new)]
 
 
 def _free(look: Before, column: Column, keys: tuple[str, ...]) -> bool:

@@ -83,7 +83,14 @@ def say(line: str) -> None:
 def watch(chosen: argparse.Namespace, counts: Counts) -> None:
     """Until every batch was played."""
     selector = selectors.DefaultSelector()
+    try:
+        _watch(chosen, counts, selector)
+    finally:
+        for key in selector.get_map().values():
+            key.data.process.kill()
 
+
+def _watch(chosen: argparse.Namespace, counts: Counts, selector: selectors.BaseSelector) -> None:
     def begin(index: int, first: int) -> None:
         if first < chosen.first + chosen.seeds:
             worker = start(chosen, index, first)
@@ -137,7 +144,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--write", action="store_true", help="keep the counts for docs/coverage.md")
     chosen = parser.parse_args(arguments)
     counts, began = Counts(), time.monotonic()
-    watch(chosen, counts)
+    try:
+        watch(chosen, counts)
+    except KeyboardInterrupt:
+        say("stopped: what was counted until now is kept")
     say(summary(counts.seeds, counts.ends, len(counts.failures)))
     say(f"{dict(Counter(failure['kind'] for failure in counts.failures))}; {(time.monotonic() - began) / max(counts.seeds, 1):.2f} s for a seed")
     if chosen.write:

@@ -13,7 +13,7 @@ from tests.fuzz.catalogue import form, left_behind
 from tests.fuzz.ground import Ground
 from tests.fuzz.reduce import reduced
 from tests.fuzz.reference import convert, fill, kept
-from tests.fuzz.schema import Batch, Column, Index, State, Table, World
+from tests.fuzz.schema import Batch, Column, Index, Projection, State, Table, World
 from tests.fuzz.types import Type, enum, plain, quoted
 
 OLD = enum((("a", 1), ("b", 2)))
@@ -68,6 +68,17 @@ def test_a_time_zone_that_was_changed_in_place_is_found(ground: Ground) -> None:
     assert compare.pruned(ground, name, before) == []
     ground.run(f"ALTER TABLE {name} MODIFY COLUMN k {after.columns[0].type.sql}")
     assert {failure.kind for failure in compare.pruned(ground, name, after)} == {"answers"}
+
+
+def test_a_projection_over_what_was_is_found(ground: Ground) -> None:
+    name, key = f"{ground.live}.t", "toDate(`k`)"
+    grouped = Projection("pj", f"SELECT {key}, count() GROUP BY {key}")
+    table = Table("t", (Column("k", plain("DateTime", "'UTC'")), Column("v", plain("UInt8"))), order_by=("`v`",), projections=(grouped,))
+    ground.run(table.create(ground.live))
+    ground.run(f"INSERT INTO {name} VALUES ('2020-01-31 23:30:00', 1), ('2020-02-01 10:00:00', 2)")
+    assert compare.projected(ground, name, table) == []
+    ground.run(f"ALTER TABLE {name} MODIFY COLUMN k DateTime('Asia/Kolkata')")
+    assert [failure.kind for failure in compare.projected(ground, name, table)] == ["projection"]
 
 
 def test_rows_in_the_wrong_partition_are_found(ground: Ground) -> None:
