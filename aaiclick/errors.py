@@ -33,9 +33,14 @@ AaiclickError
 
 from __future__ import annotations
 
+from aaiclick.shown import shown, shown_lines
+
 
 class AaiclickError(Exception):
-    """The root of every error this library raises on purpose."""
+    """The root of every error this library raises on purpose. Its text is one line, whatever is in the names of tables and columns."""
+
+    def __str__(self) -> str:
+        return shown(super().__str__())
 
 
 class SpecError(AaiclickError, ValueError):
@@ -100,6 +105,10 @@ class StatementError(AaiclickError):
         self.sql = sql
         self.message = message
         super().__init__(message)
+
+    def __str__(self) -> str:
+        # A server may say it in several lines.
+        return shown_lines(Exception.__str__(self))
 
 
 class OutcomeUnknownError(StatementError):

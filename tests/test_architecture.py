@@ -13,7 +13,7 @@ PACKAGE = ROOT / "aaiclick"
 FILES = sorted(PACKAGE.rglob("*.py"))
 # Each stage imports from the ones before it, never from one behind it.
 STAGES = [
-    {"specs", "errand", "errors", "routine", "events", "memory", "processes", "version", "aggregates"},
+    {"specs", "errand", "errors", "routine", "events", "memory", "processes", "shown", "version", "aggregates"},
     {"catalog"},
     {"plan"},
     {"apply"},

@@ -13,6 +13,7 @@ from aaiclick.errors import AaiclickError, UsageError
 from aaiclick.events import Event, Note, PlanReady, Progress, StepDone, StepStarted, Waiting
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine, run, run_async
+from aaiclick.shown import shown
 from aaiclick.specs.schema import Schema
 
 T = TypeVar("T")
@@ -73,14 +74,14 @@ def _tell(on_event: OnEvent | None) -> OnEvent:
 def _log(event: Event) -> None:
     match event:
         case PlanReady(schema, steps, rows):
-            log.info("%s: %d steps, %d rows to copy or rewrite", schema, steps, rows)
+            log.info("%s: %d steps, %d rows to copy or rewrite", shown(schema), steps, rows)
         case StepStarted(index, total, name, change, strategy, rows):
-            log.info("step %d of %d: %s: %s (%s, %d rows)", index, total, name, change, strategy, rows)
+            log.info("step %d of %d: %s: %s (%s, %d rows)", index, total, shown(name), shown(change), strategy, rows)
         case Progress(name, phase, done, total, seconds):
-            log.debug("%s: %s: %d of %d rows after %.1f s", name, phase, done, total, seconds)
+            log.debug("%s: %s: %d of %d rows after %.1f s", shown(name), phase, done, total, seconds)
         case StepDone(index, total, name, strategy, rows, seconds):
-            log.info("step %d of %d done: %s (%s, %d rows, %.1f s)", index, total, name, strategy, rows, seconds)
+            log.info("step %d of %d done: %s (%s, %d rows, %.1f s)", index, total, shown(name), strategy, rows, seconds)
         case Waiting(what, seconds, ends):
-            log.info("waiting: %s (%.1f s%s)", what, seconds, f"; {ends}" if ends else "")
+            log.info("waiting: %s (%.1f s%s)", shown(what), seconds, f"; {ends}" if ends else "")
         case Note(sentence, level):
-            log.log(logging.WARNING if level == "warning" else logging.INFO, "%s", sentence)
+            log.log(logging.WARNING if level == "warning" else logging.INFO, "%s", shown(sentence))

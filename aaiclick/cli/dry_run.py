@@ -14,6 +14,7 @@ from aaiclick.plan.gate import Refusal, Verdict, judge
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.policy import Policy
 from aaiclick.plan.render import size_text
+from aaiclick.shown import shown
 
 HEADINGS = ("object", "change", "strategy", "rows", "size", "hazards", "")
 
@@ -55,12 +56,21 @@ class _Comments:
         self._prefix = "" if output.out.is_terminal else "-- "
 
     def __call__(self, text: str, style: str = "") -> None:
-        self._output.say((self._prefix + text.replace("\n", "\n" + self._prefix)).rstrip(), style)
+        self._output.say((self._prefix + text).rstrip(), style)
 
 
 def _row(step: Step, verdict: Verdict) -> tuple[str, ...]:
+    change = "\n".join(shown(clause) for clause in clauses(step.change))
     hazards = ", ".join(dict.fromkeys(hazard.kind for hazard in step.hazards))
-    return step.object, "\n".join(clauses(step.change)), step.strategy, f"{step.rows:,}", size_text(step.bytes), hazards, _fate(step, verdict)
+    return (
+        shown(step.object),
+        change,
+        step.strategy,
+        f"{step.rows:,}",
+        size_text(step.bytes),
+        hazards,
+        _fate(step, verdict),
+    )
 
 
 def _fate(step: Step, verdict: Verdict) -> str:

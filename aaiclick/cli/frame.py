@@ -57,7 +57,7 @@ class Frame:
             code = self._stopped(ExitCode.TERMINATED if isinstance(stopped, Terminated) else ExitCode.INTERRUPTED)
         except Exception as error:
             if self.debug:
-                self.output.tell(hide(traceback.format_exc().rstrip(), self._secret))
+                self.output.trace(hide(traceback.format_exc().rstrip(), self._secret))
             code = self._fail(describe(error, Advice(self.again(), self.migrate), self._secret))
         raise typer.Exit(code)
 

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aaiclick.shown import shown, shown_lines, shown_sql
+
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
 
@@ -47,17 +49,23 @@ class Output:
             self.out.file.flush()
 
     def say(self, text: str, style: str = "") -> None:
-        """One line (or several) of the result."""
+        """One line of the result, also where a name in it has a newline."""
         with quiet_pipe():
-            write(self.out, text, style)
+            write(self.out, shown(text), style)
 
     def tell(self, text: str, style: str = "") -> None:
         """One line of progress, or an error."""
         with contextlib.suppress(OSError), quiet_pipe():
-            write(self.err, text, style)
+            write(self.err, shown(text), style)
+
+    def trace(self, text: str) -> None:
+        """Several lines for whoever looks for a fault."""
+        with contextlib.suppress(OSError), quiet_pipe():
+            write(self.err, text)
 
     def sql(self, text: str) -> None:
         """SQL that can be copied: never wrapped; its comments are dim at a terminal, and nothing is changed in a pipe."""
+        text = shown_sql(text)
         if not self.out.is_terminal:
             self.document(text)
             return
@@ -87,12 +95,7 @@ def console(stream: TextIO) -> Console:
 
 def write(target: Console, text: str, style: str = "") -> None:
     """Print without wrapping, markup or control characters; symbols become ASCII where the stream cannot hold them."""
-    target.print(Text(fitting(printable(text), target.encoding), style=style), soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """Names and messages come from a database: control characters are shown, not obeyed."""
-    return "".join(char if char.isprintable() or char in "\n\t\u00a0" else ascii(char)[1:-1] for char in text)
+    target.print(Text(fitting(shown_lines(text), target.encoding), style=style), soft_wrap=True)
 
 
 def fitting(text: str, encoding: str) -> str:
@@ -123,5 +126,5 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], numeric: froz
         justify: JustifyMethod = "right" if heading in numeric else "left"
         made.add_column(heading, justify=justify, overflow="fold", no_wrap=pipe or heading in numeric)
     for row in rows:
-        made.add_row(*(Text(fitting(printable(cell), encoding)) for cell in row))
+        made.add_row(*(Text(fitting(shown_lines(cell), encoding)) for cell in row))
     return made

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from aaiclick.cli.clauses import clauses, headline
 from aaiclick.cli.numbers import count_text, rows_text, seconds_text, short_text
-from aaiclick.cli.output import Output, fitting, printable, quiet_pipe
+from aaiclick.cli.output import Output, fitting, quiet_pipe
 from aaiclick.events import INTERRUPTED, Event, Note, PlanReady, StepDone, StepStarted, Waiting
 from aaiclick.events import Progress as RowsDone
+from aaiclick.shown import shown
 
 WINDOW = 30.0
 LINE_EVERY = 10.0
@@ -103,7 +104,8 @@ class Watcher:
                 change = self._changes.pop(event.index, "")
                 self._line(done_line(event, change), "green")
                 if len(parts := clauses(change)) > 1:
-                    self._line("\n".join(f"    {part}" for part in parts), "dim")
+                    for part in parts:
+                        self._line(f"    {part}", "dim")
             case Waiting():
                 self._waited(event)
             case Note(text) if text == INTERRUPTED:
@@ -180,7 +182,7 @@ class BarWatcher(Watcher):
 
     def _show(self, title: str, figures: str, done: int, total: int) -> None:
         console = self._output.err
-        title, figures = fitting(printable(title), console.encoding), fitting(figures, console.encoding)
+        title, figures = fitting(shown(title), console.encoding), fitting(figures, console.encoding)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=title, total=total or None, completed=done, figures=figures)
             return

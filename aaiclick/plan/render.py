@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.plan.model import Plan, Step
+from aaiclick.shown import shown, shown_lines, shown_sql
 
 WORTH_SAYING = 1 << 20
 """What the looks of a step read is told from one MiB on."""
@@ -39,18 +40,20 @@ def step_text(step: Step) -> str:
     for hazard in step.hazards:
         allow = f" [--allow '{hazard.allow}']" if hazard.allow else ""
         lines.append(f"--   {hazard.kind}: {hazard.message}{allow}")
+    # A comment ends with its line: a name must not go on as a statement.
+    lines = [shown(line) for line in lines]
     for statement in step.sql:
-        lines.append(statement if statement.startswith("--") else f"{statement};")
+        lines.append(shown_lines(statement) if statement.startswith("--") else f"{shown_sql(statement)};")
     return "\n".join(lines)
 
 
 def plan_text(plan: Plan) -> str:
     """The whole plan."""
     to = f"v{plan.to_version}" if plan.to_version is not None else "the declared state"
-    head = f"-- {plan.schema} in database {plan.database}: {version_text(plan.from_version)} -> {to}"
+    head = shown(f"-- {plan.schema} in database {plan.database}: {version_text(plan.from_version)} -> {to}")
     if not plan.steps:
         head += "\n-- nothing to do"
     if plan.advisory:
         head += "\n-- advisory: rehearsed on another engine, the server may decide differently"
-    notes = "\n".join(f"-- note: {note}" for note in plan.notes)
+    notes = "\n".join(shown(f"-- note: {note}") for note in plan.notes)
     return "\n\n".join(part for part in (head, *(step_text(step) for step in plan.steps), notes) if part)

@@ -8,16 +8,20 @@ _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 def quote_name(name: str) -> str:
-    """An identifier in backticks; backslashes and backticks inside are escaped."""
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+    """An identifier in backticks; backslashes, backticks and control characters inside are escaped, as the engine itself writes them."""
+    return "`" + _escaped(name, "`") + "`"
 
 
 def quote_string(value: str) -> str:
     """A string literal in single quotes, for the places where DDL takes no bound parameter (comments)."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return "'" + _escaped(value, "'") + "'"
+
+
+def _escaped(text: str, quote: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace(quote, f"\\{quote}")
     for plain, code in (("\0", "\\0"), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r"), ("\b", "\\b"), ("\f", "\\f")):
         escaped = escaped.replace(plain, code)
-    return f"'{escaped}'"
+    return escaped
 
 
 def qualified(database: str, name: str) -> str:

@@ -8,7 +8,8 @@ import os
 
 import pytest
 
-from aaiclick.cli.output import Output, printable
+from aaiclick.cli.output import Output
+from aaiclick.shown import shown, shown_lines
 from tests.cli.scripted import COLOURS, ESCAPES, Terminal
 
 
@@ -51,7 +52,8 @@ def test_a_terminal_gets_colour_unless_no_color_is_set(monkeypatch: pytest.Monke
 
 
 def test_control_characters_are_shown_not_obeyed() -> None:
-    assert printable("a\x1b[31mb\x07c\x9bd\u202ee\tf\ng é✓") == "a\\x1b[31mb\\x07c\\x9bd\\u202ee\tf\ng é✓"
+    assert shown("a\x1b[31mb\x07c\x9bd\u202ee\tf\ng é✓") == "a\\x1b[31mb\\x07c\\x9bd\\u202ee\\tf\\ng é✓"
+    assert shown_lines("a\x1b[31mb\x07c\x9bd\u202ee\tf\ng é✓") == "a\\x1b[31mb\\x07c\\x9bd\\u202ee\tf\ng é✓"
     out = Terminal()
     Output(as_json=False, stdout=out, stderr=out).say("evil \x1b]0;title\x07 name")
     assert "\x1b]" not in out.getvalue()
