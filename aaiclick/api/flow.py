@@ -16,7 +16,7 @@ from aaiclick.apply.feed import finish_feeds
 from aaiclick.apply.feed_mark import find_feeds
 from aaiclick.apply.interrupted import let_go
 from aaiclick.apply.kept import drop_expired, next_expiry
-from aaiclick.apply.lease import acquire, guarded, release
+from aaiclick.apply.lease import LEASE_SECONDS, acquire, guarded, release
 from aaiclick.apply.ledger import carry_over
 from aaiclick.apply.leftovers import clean_leftovers
 from aaiclick.apply.lock_state import former_holders
@@ -28,6 +28,7 @@ from aaiclick.apply.reattach import reattach
 from aaiclick.apply.record_cache import CacheEntry, update_cache, write_cache
 from aaiclick.apply.records import Record, append, ensure_tables
 from aaiclick.apply.resume import abandon, abandon_quietly
+from aaiclick.apply.tombstones import last_grave
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.functions import sweep_stand_ins
 from aaiclick.catalog.read import read_catalog
@@ -274,7 +275,7 @@ def _plan_and_carry_out(
     if verdict.run or not _recorded(planned, digest):
         yield from append(database, _record(run, planned, verdict, forms, digest, seconds))
     oldest = found.released.oldest_code(run.schema.version)
-    due = (yield from next_expiry(database)) if ours.remains or any(outcome.kept for outcome in outcomes) else None
+    due = yield from _due(database, ours, any(outcome.kept for outcome in outcomes))
     entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due)
     if ours.recorded:
         yield from update_cache(database, run.schema.name, entry)
@@ -284,6 +285,13 @@ def _plan_and_carry_out(
     said = tuple(note for outcome in outcomes for note in outcome.notes)
     report = _report(planned.plan, verdict, (yield from _now()) - started)
     return replace(report, notes=(*report.notes, *said))
+
+
+def _due(database: str, ours: Overview, kept: bool) -> Routine[int | None]:
+    """When a start has something to take away: a kept table, or the lock of a holder that was taken over."""
+    expiry = (yield from next_expiry(database)) if ours.remains or kept else None
+    grave = (yield from last_grave(database, LEASE_SECONDS)) if ours.graves else None
+    return min((at for at in (expiry, grave) if at is not None), default=None)
 
 
 def looked_at(policy: Policy) -> int | None:

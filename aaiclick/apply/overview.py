@@ -20,11 +20,13 @@ _BOOKKEEPING = frozenset({LOCK, BEATS, JOURNAL, RECORDS})
 @dataclass(frozen=True, slots=True)
 class Overview:
     """``recorded``: the table of the records is there. ``remains``: so is something of ours beside the bookkeeping, such as a mark, a table
-    of a rebuild, a kept table, or a scratch database of any run. ``known``: so is something that the run asked for by name."""
+    of a rebuild, a kept table, or a scratch database of any run. ``known``: so is something that the run asked for by name.
+    ``graves``: so is a former lock, which is taken away when its time is over."""
 
     recorded: bool
     remains: bool
     known: bool
+    graves: bool = False
 
 
 def overview(database: str, asked: Collection[str] = ()) -> Routine[Overview]:
@@ -38,4 +40,5 @@ def overview(database: str, asked: Collection[str] = ()) -> Routine[Overview]:
     names = {text(row[0]) for row in rows}
     ours = {name for name in names if name.startswith(PREFIX)}
     remains = any(name not in _BOOKKEEPING and not name.startswith(TOMBSTONE_PREFIX) for name in ours)
-    return Overview(RECORDS in names, remains, not names.isdisjoint(asked))
+    graves = any(name.startswith(TOMBSTONE_PREFIX) for name in ours)
+    return Overview(RECORDS in names, remains, not names.isdisjoint(asked), graves)

@@ -68,6 +68,17 @@ def collect(database: str, seconds: float, by: str) -> Routine[None]:
             yield from _forgiving(Command(tagged(by, f"DROP TABLE IF EXISTS {table}")))
 
 
+def last_grave(database: str, seconds: float) -> Routine[int | None]:
+    """When ``collect`` would take the last of the tombstones away (Unix seconds, by the server's clock); None where there is none."""
+    ends: list[int] = []
+    for row in (yield _tables("startsWith(name, {name:String})", database, TOMBSTONE_PREFIX)):
+        _, holder, now = _read(row)
+        if holder is not None:
+            ended = now if holder.ended is None else holder.ended
+            ends.append(int(ended + RETENTION * 1000 * max(holder.seconds, seconds)) // 1000 + 1)
+    return max(ends, default=None)
+
+
 def _read(row: tuple[Scalar, ...]) -> tuple[str, Holder | None, int]:
     name, comment, uuid, now = text(row[0]), text(row[1]), text(row[2]), number(row[3])
     parsed = parse_name(name)

@@ -1,0 +1,37 @@
+"""The lock of a holder that was taken over does not stay for ever."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from aaiclick import Column, MergeTree, Schema, Table, ensure_schema
+from aaiclick.apply.lock_state import Holder
+from aaiclick.apply.names import tombstone
+from aaiclick.apply.owner import Owner
+from aaiclick.apply.record_cache import parse_cache
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+SHOP = Schema("shop", version=1, objects=[Table("t", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))])
+
+
+def cached_due(client: Client) -> int | None:
+    rows = client.query("SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = 'schema_version'").result_rows
+    return parse_cache(str(rows[0][0]))["shop"].due
+
+
+def test_a_former_lock_is_taken_away_by_a_start_after_its_time(aaiclick_client: Client) -> None:
+    now = int(time.time() * 1000)
+    grave = Holder("dead", Owner("anne", "host-a", 1), now - 400_000, 30.0, ended=now - 296_000)
+    aaiclick_client.command(f"CREATE TABLE {tombstone('dead')} (held UInt8) ENGINE = Null COMMENT '{grave.comment()}'")
+    ensure_schema(aaiclick_client, SHOP)
+    due = cached_due(aaiclick_client)
+    assert due is not None
+    assert due == (now - 296_000 + 300_000) // 1000 + 1
+    assert aaiclick_client.command(f"EXISTS TABLE {tombstone('dead')}") == 1
+    time.sleep(max(0.0, due - time.time()) + 1.1)
+    ensure_schema(aaiclick_client, SHOP)
+    assert aaiclick_client.command(f"EXISTS TABLE {tombstone('dead')}") == 0
+    assert cached_due(aaiclick_client) is None
