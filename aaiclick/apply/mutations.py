@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import ask, ddl
 from aaiclick.errors import ApplyError
-from aaiclick.events import Progress, Waiting
+from aaiclick.events import Note, Progress, Waiting
 from aaiclick.routine import Clock, Emit, Routine, Sleep, flag, number, text
+from aaiclick.specs.quoting import qualified
 
 _POLL = 0.02
 _LONGEST_POLL = 1.0
+_STILL = 10.0
+"""Seconds without a part that was rewritten after which somebody should look."""
 _PASSING = frozenset({159, 202, 236, 241, 243, 252, 394, 439})
 """Failures that a retry of the engine may get over: timeouts, limits of memory, disk, threads, cancelled merges."""
 
@@ -58,6 +61,7 @@ def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.
     ApplyError when ``limit`` seconds (0: none) have passed.
     """
     wait, waited, failing, total = _POLL, 0.0, 0.0, 0
+    still, before, told = 0.0, -1, False
     started = yield from now()
     first: frozenset[str] | None = None
     while True:
@@ -74,6 +78,12 @@ def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.
         todo = sum(each.parts_to_do for each in pending)
         total = max(total, todo)
         yield Emit(Progress(table, phase, total - todo, total, (yield from now()) - started))
+        still, before = (still + wait if todo == before else 0.0), todo
+        if still >= _STILL and not told and not (yield from _under_way(database, table)):
+            told = True
+            where = qualified(database, table)
+            hint = f"if somebody has stopped the merges of the table, mutations wait as well: SYSTEM START MERGES {where}"
+            yield Emit(Note(f"{table}: mutation {pending[0].id} ({pending[0].command}) has not gone on for {still:.0f} s; {hint}", "warning"))
         if limit and waited >= limit:
             raise ApplyError(f"{table}: mutation {pending[0].id} ({pending[0].command}) is still running after {waited:.0f} s. Run again: it is waited for")
         if phase == "waiting":
@@ -81,6 +91,15 @@ def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.
         yield Sleep(wait)
         waited += wait
         wait = min(2 * wait, _LONGEST_POLL)
+
+
+def _under_way(database: str, table: str) -> Routine[bool]:
+    """Whether a part is being rewritten at the moment."""
+    rows = yield from ask(
+        "SELECT count() FROM system.merges WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND is_mutation",
+        {"db": hexed(database), "name": hexed(table)},
+    )
+    return number(rows[0][0]) > 0
 
 
 def require_settled(database: str, table: str, *, stuck_seconds: float, limit: float, what: Callable[[Mutation], str] | None = None) -> Routine[None]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from aaiclick.apply.alter import Altered, apply_alters
-from aaiclick.apply.mutations import mutations
+from aaiclick.apply.mutations import mutations, settle
 from aaiclick.apply.options import ApplyOptions
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note, Progress, Waiting
 from aaiclick.plan.work import Alter, AlterWork
-from aaiclick.routine import Command, Effect, Sleep
+from aaiclick.routine import Command, Effect, Emit, Query, Rows, Sleep
 from tests.apply.applying import Lab
 
 RETYPE = Alter("ALTER TABLE t MODIFY COLUMN v UInt64", mutates=True, risky=True, recovery="ALTER TABLE t MODIFY COLUMN v String")
@@ -101,3 +101,26 @@ def test_waiting_has_a_limit(lab: Lab) -> None:
     lab.sql("SYSTEM START MERGES t")
     lab.run(apply_alters(on, (Alter("ALTER TABLE t ADD COLUMN z UInt8"),)))
     assert lab.value("SELECT countIf(w = 'x') FROM {db}.t") == 300
+
+
+def test_a_mutation_that_does_not_go_on_is_explained() -> None:
+    """Nothing shows that merges were stopped by hand, and a mutation waits for ever then."""
+    routine = settle("d", "t", stuck_seconds=5.0)
+    notes: list[str] = []
+    waiting: Rows = (("mutation_1.txt", "MODIFY COLUMN v UInt32", 0, 1, ""),)
+    effect = next(routine)
+    for _ in range(200):
+        match effect:
+            case Query(sql) if "system.mutations" in sql:
+                answer: Rows = waiting
+            case Query():
+                answer = ((0,),)
+            case Emit(Note(text)):
+                notes.append(text)
+                answer = ()
+            case _:
+                answer = ((0.0,),)
+        effect = routine.send(answer)
+    routine.close()
+    assert len(notes) == 1
+    assert "SYSTEM START MERGES `d`.`t`" in notes[0]
