@@ -179,8 +179,9 @@ def test_a_client_that_writes_settings_into_the_text_is_refused_before_it_does_h
             with pytest.raises(UsageError, match=words):
                 await (await open_async_connection(deaf)).command(Command(create, database="default"))
         assert await connection.query(Query("SELECT name AS n FROM system.tables WHERE database = currentDatabase()")) == []
-        await connection.command(Command(create))
-        assert len(await connection.query(Query("SELECT name AS n FROM system.tables WHERE database = currentDatabase()"))) == 1
+        # What the client itself has changed (how dates are read, for one) is put back for each statement.
+        with pytest.raises(UsageError, match="ClauseClient appends settings to the text"):
+            await connection.command(Command(create))
         await inner.close()
 
     asyncio.run(inside())

@@ -87,7 +87,7 @@ def _step(ground: Ground) -> str:
     blocked = [step.blocked for step in plan.steps if step.blocked]
     if not blocked:
         told = [hazard.message for hazard in plan.hazards if hazard.allow.startswith("change-default")]
-        return f"{_as_told(ground, schema, plan)} (by name only: {told[0]})" if told else " + ".join(five_checks(ground, schema).strategies)
+        return f"{_as_told(ground, schema, plan)} (by name only: {told[0]})" if told else _strategies(five_checks(ground, schema).plan)
     rows = ground.client.query(f"SELECT count() FROM {name}").result_rows
     try:
         ensure_schema(ground.client, schema, policy=Policy.everything(), database=ground.live)
@@ -100,6 +100,12 @@ def _step(ground: Ground) -> str:
     return f"refused: {reason_of(blocked[0], ground)}"
 
 
+def _strategies(plan: Plan) -> str:
+    """Of what makes the change: to bring an index into old parts as well is an offer, whatever it is an index of."""
+    offers = [step for step in plan.steps if step.optional and any(hazard.allow.startswith("materialize ") for hazard in step.hazards)]
+    return " + ".join(step.strategy for step in plan.steps if step not in offers)
+
+
 def _as_told(ground: Ground, schema: Schema, plan: Plan) -> str:
     """Where the plan itself says that values change, all but the values is checked; and that it does not happen unless allowed."""
     keys = tuple(hazard.allow for hazard in plan.hazards if hazard.allow)
@@ -107,7 +113,7 @@ def _as_told(ground: Ground, schema: Schema, plan: Plan) -> str:
         ensure_schema(ground.client, schema, policy=Policy.lossless(), database=ground.live)
     ensure_schema(ground.client, schema, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys), database=ground.live)
     assert not plan_schema(ground.client, schema, database=ground.live).steps
-    return " + ".join(step.strategy for step in plan.steps)
+    return _strategies(plan)
 
 
 def reason_of(blocked: str, ground: Ground) -> str:
