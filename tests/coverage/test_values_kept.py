@@ -95,7 +95,7 @@ def test_what_is_stored_no_longer_or_computed_in_another_way_is_allowed_by_name_
 def test_an_alias_that_is_stored_keeps_what_its_rows_read(aaiclick_client: Client, new: Column) -> None:
     ensure_schema(aaiclick_client, schema(1, Column("c", "Int64", alias="toInt64(id) * 3")))
     aaiclick_client.command("INSERT INTO t (id) VALUES (1)")
-    with pytest.raises(SchemaVersionError, match="is written into them first"):
+    with pytest.raises(SchemaVersionError):  # no row is looked at under it
         ensure_schema(aaiclick_client, schema(2, new), policy=Policy.safe())
     ensure_schema(aaiclick_client, schema(2, new), policy=Policy.lossless())
     assert [str(value) for (value,) in aaiclick_client.query("SELECT c FROM t").result_rows] == ["3"]
@@ -137,9 +137,10 @@ def test_a_value_that_becomes_another_is_counted_and_allowed_by_name(aaiclick_cl
     before = shown(aaiclick_client)
     wanted = schema(2, Column("c", new))
     assert "1 rows hold a value of c that reads differently" in str(plan_schema(aaiclick_client, wanted))
-    for policy in (Policy.safe(), Policy.lossless()):
-        with pytest.raises(SchemaVersionError, match=r"--allow 'retype t\.c'"):
-            ensure_schema(aaiclick_client, wanted, policy=policy)
+    with pytest.raises(SchemaVersionError):  # no row is looked at under it
+        ensure_schema(aaiclick_client, wanted, policy=Policy.safe())
+    with pytest.raises(SchemaVersionError, match=r"--allow 'retype t\.c'"):
+        ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
     assert shown(aaiclick_client) == before
     ensure_schema(aaiclick_client, wanted, policy=Policy.lossless().allow("retype t.c"))
     assert aaiclick_client.query("SELECT toString(c) FROM t WHERE id = 1").result_rows == [(becomes,)]
