@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aaiclick.errors import StatementError
 from aaiclick.plan.checks import first_line
+from aaiclick.plan.conversion.values import differs, unfit
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.quoting import qualified, quote_string
@@ -16,6 +17,8 @@ _INTEGER = re.compile(r"(?:Nullable\()?U?Int\d+\)?\Z")
 # ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED: the engine cannot hash a type. NO_SUCH_COLUMN, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE: an earlier step of
 # the plan makes what the expression reads. Nothing is known about the rows then.
 _NOT_THE_ROWS = frozenset({16, 43, 47, 48, 60})
+_FRACTION = re.compile(r"(?:Nullable\()?(?:B?Float|Decimal)")
+_VALUE = "_value"
 _PATIENT: dict[str, str | int] = {"max_execution_time": 0, "final": 0}
 
 
@@ -64,18 +67,34 @@ def _problem(column: _Column, source: str, where: str, *, failing: bool) -> Rout
 
 
 def _wrapped(column: _Column, source: str, where: str) -> Routine[str]:
-    """CAST makes 44 of 300 in a UInt8: between integers that is never meant."""
-    if not _INTEGER.match(column.type):
-        return ""
+    """What the copy would make another value without a word: 44 of 300 in a UInt8, 1970 of a day too far away, at whatever depth of the types. Only
+    the fraction of a division goes where the column is one of whole numbers. An expression that says the conversion itself (``round``, ``CAST``) means it."""
+    values = f"(SELECT {column.raw} AS {_VALUE} FROM {source}{where})"
     try:
-        rows = yield Query(f"SELECT toTypeName({column.raw}) FROM {source}{where} LIMIT 1", {}, _PATIENT)
+        rows = yield Query(f"SELECT toTypeName({_VALUE}) FROM {values} LIMIT 1", {}, _PATIENT)
+        made = text(rows[0][0]) if rows else column.type
+        conditions = _cut(made, column.type)
+        if made == column.type or not conditions:
+            return ""
+        cut = " OR ".join(f"({each})" for each in conditions)
+        found = number((yield Query(f"SELECT count() FROM {values} WHERE {cut}", {}, _PATIENT, long=True))[0][0])
+        if not found:
+            return ""
+        example = yield Query(f"SELECT toString(tuple({_VALUE})) FROM {values} WHERE {cut} LIMIT 1", {}, _PATIENT)
     except StatementError as error:
-        if error.code not in _NOT_THE_ROWS:
+        if error.code == 0:
             raise
-        return ""
-    if not rows or not _INTEGER.match(text(rows[0][0])):
-        return ""
-    return (yield from _count(column, source, where))
+        return ""  # nothing is known about the rows, or the types cannot be compared
+    shown = text(example[0][0]) if example else ""
+    way = "" if _INTEGER.match(made) else ": where that is meant, say it in the expression (round, CAST)"
+    return f"{found:,} rows give a value of {column.name} = {column.raw} that {column.type} cannot hold, for instance {shown[:200]}{way}"
+
+
+def _cut(made: str, wanted: str) -> list[str]:
+    """Conditions for values of one type that are no values of the other."""
+    if _INTEGER.match(wanted) and _FRACTION.match(made):
+        return [f"isNotNull({_VALUE}) AND isNull(accurateCastOrNull(trunc({_VALUE}), {quote_string(wanted)}))"]
+    return [each for each in (unfit(_VALUE, made, wanted), differs(_VALUE, made, wanted)) if each]
 
 
 def _count(column: _Column, source: str, where: str) -> Routine[str]:

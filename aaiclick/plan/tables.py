@@ -148,10 +148,10 @@ def _costing(step: Step, cost: Cost) -> Step:
 
 def _proof(case: TableCase, data_name: str, blocked: str) -> Routine[Verdict]:
     """Whether the rows allow a change in place. Rows that stand in the way make that a question for later."""
+    if case.forced and case.form.merge_tree and case.target.form.merge_tree:
+        return Verdict(False)
     if blocked or not (case.form.merge_tree and case.target.form.merge_tree):
         return Verdict(True)
-    if case.forced:
-        return Verdict(False)
     return (yield from prove(case, data_name))
 
 

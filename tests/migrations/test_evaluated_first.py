@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aaiclick import Column, Migration, Policy, Rebuild, ensure_schema, plan_schema
+from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table, ensure_schema, plan_schema
 from aaiclick.errors import BlockedError
 from tests.migrations.building import names, rows, schema, table
 
@@ -65,3 +65,29 @@ def test_it_is_told_before_anything_is_done(client: Client, expression: str, whe
 def test_what_fits_goes_on(client: Client, expression: str, where: str | None, kind: str, expected: list[object]) -> None:
     ensure_schema(client, declared(expression, where, kind), policy=Policy.lossless().allow("drop-rows t"))  # type: ignore[arg-type]
     assert [row[0] for row in client.query("SELECT size FROM t ORDER BY id").result_rows] == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value", "expression", "meant"),
+    [
+        ("Array(UInt16)", "Array(UInt8)", "[1, 300]", "a", "CAST(arrayMap(x -> x % 256, a), 'Array(UInt8)')"),
+        ("UInt32", "Date", "100001", "a + 0", "CAST(a, 'Date')"),
+        ("Int64", "DateTime('UTC')", "5000000000", "a", "toDateTime(a, 'UTC')"),
+        ("Float64", "UInt8", "300.75", "a * 1", "CAST(a, 'UInt8')"),
+        ("Decimal(18, 4)", "Decimal(9, 2)", "1.2345", "a", "CAST(round(a, 2), 'Decimal(9, 2)')"),
+        ("String", "Bool", "'yes'", "a", "a = 'yes'"),
+    ],
+)
+def test_nothing_is_cut_to_size_unasked(aaiclick_client: Client, old: str, new: str, value: str, expression: str, meant: str) -> None:
+    """An expression that says the conversion itself means it."""
+    ensure_schema(aaiclick_client, Schema("cut", version=1, objects=[Table("cut", [Column("k", "UInt8"), Column("a", old)], engine=MergeTree(order_by="k"))]))
+    aaiclick_client.command(f"INSERT INTO cut VALUES (1, {value})")
+    for raw, blocked in ((expression, True), (meant, False)):
+        migrations = [Migration(2, title="cut", rebuild={"cut": Rebuild(columns={"a": raw})})]
+        schema = Schema(
+            "cut", version=2, objects=[Table("cut", [Column("k", "UInt8"), Column("a", new)], engine=MergeTree(order_by="k"))], migrations=migrations
+        )
+        step = next(step for step in plan_schema(aaiclick_client, schema).steps if step.work.kind == "rebuild")
+        assert bool(step.blocked) is blocked, step.blocked
+        if blocked:
+            assert f"1 rows give a value of a = {raw} that" in step.blocked

@@ -130,7 +130,7 @@ def test_a_migration_that_was_applied_is_held_against_the_code(project: Project,
     del entry["versions"]["2"]["seal"], entry["versions"]["2"]["migration"]  # as if the lock file said nothing
     lock.write_text(json.dumps(entry, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     declared = project.schema(3, OPERATION, N, **V2)
-    with pytest.raises(EditedMigrationError, match=r"differs from the migration that was applied to this database.*aaiclick adopt --version 2 --force"):
+    with pytest.raises(EditedMigrationError, match=r"differs from the migration that was applied.*aaiclick adopt --schema MODULE:NAME --version 2 --force"):
         ensure_schema(aaiclick_client, declared)
     adopt_schema(aaiclick_client, declared, 2, force=True)
     assert ensure_schema(aaiclick_client, declared).to_version == 3
@@ -229,9 +229,9 @@ def test_adopting_a_version(project: Project, aaiclick_client: Client) -> None:
     declared = project.schema(2, OPERATION, **V2)
     aaiclick_client.command("CREATE TABLE events (id UInt64, op String, id2 UInt8) ENGINE = MergeTree ORDER BY op")
     aaiclick_client.command("INSERT INTO events VALUES (1, 'a', 2)")
-    with pytest.raises(UnrecognisedSchemaError, match="aaiclick adopt --version"):
+    with pytest.raises(UnrecognisedSchemaError, match="aaiclick adopt --schema MODULE:NAME --version"):
         ensure_schema(aaiclick_client, declared)
-    with pytest.raises(DoesNotFitError, match=r"shop does not fit v1: events: sort key op -> id.*aaiclick adopt --version 1 --force"):
+    with pytest.raises(DoesNotFitError, match=r"shop does not fit v1: events: sort key op -> id.*aaiclick adopt --schema MODULE:NAME --version 1 --force"):
         adopt_schema(aaiclick_client, declared, 1)
     assert records_of(aaiclick_client) == []
     with pytest.raises(UsageError, match="versions 1 to 2"):
