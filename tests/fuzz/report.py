@@ -11,11 +11,12 @@ COUNTS = Path(__file__).parent / "counts.json"
 HEAD = """
 ## Random changes
 
-`make fuzz` makes tables, views and rows at random, changes them at random (one to five changes at once), and compares what became of them with a table
-that is created directly and filled by `INSERT ... SELECT`, which `tests/fuzz/` writes itself: every value to the last bit, the answers to conditions
-with and without indexes, projections and partitions, the order within parts, FINAL, the rows of a later INSERT, the state after a merge, and every
-view. *By name*: the plan asked, and was carried out with what it asked for. *Blocked* and *refused* changed nothing; either is a failure where the copy
-keeps every value. *No case*: the engine takes one of the two tables, or a row, not at all.
+`make fuzz` makes tables, views and rows at random, changes them at random (one to five changes at once), and compares what became of them with a
+table that is created directly and filled by `INSERT ... SELECT`, which `tests/fuzz/` writes itself: every value to the last bit, the answers to
+conditions with and without indexes, projections and partitions, the order within parts, FINAL, the rows of a later INSERT, the state after a merge,
+and every view. Where rows that FINAL or a merge combines are others than before the change, the plan has to ask. *By name*: the plan asked, and was
+carried out with what it asked for. *Blocked* and *refused* changed nothing; either is a failure where the copy keeps every value. *No case*: the
+engine takes one of the two tables, or a row, not at all.
 """
 
 
