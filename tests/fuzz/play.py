@@ -233,8 +233,9 @@ def _unasked(look: Before, keys: tuple[str, ...]) -> list[Failure]:
 
 def _regrouped(look: Before, keys: tuple[str, ...]) -> list[Failure]:
     """Rows that are combined otherwise, although nothing was asked about this table."""
-    if not look.combined or _about(look, keys):
-        return []
+    names = {column.old_name for column in look.new.columns}
+    if not look.combined or _about(look, keys) or any(column.name not in names for column in look.old.columns):
+        return []  # a column that is no longer declared stays, and goes by name only
     return [Failure("combined", f"{look.combined}, and the plan asks only {list(keys)}")]
 
 
