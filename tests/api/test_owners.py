@@ -40,7 +40,7 @@ def test_a_schema_that_declares_it_differently_is_told_both_names(aaiclick_clien
         ForeignTableError, match=r"t belongs to schema shop \(recorded at v1\), and schema stats declares it differently: t: column n"
     ) as raised:
         ensure_schema(aaiclick_client, STATS, policy=policy)
-    assert raised.value.next_command == "aaiclick adopt --take-over t"
+    assert raised.value.next_command == f"aaiclick adopt --schema {__name__}:STATS --take-over t"
     assert definition(aaiclick_client) == before
     assert recorded(aaiclick_client) == ["shop"]
     status = validate_schema(aaiclick_client, STATS)

@@ -139,7 +139,7 @@ def test_what_was_deleted_or_changed_since_has_to_be_allowed(place: Place, state
     with pytest.raises(HazardNotAllowedError, match=said) as refused:
         rollback_schema(place.client, V2)
     assert refused.value.allow == ("deletes t",)
-    assert "aaiclick rollback --allow 'deletes t'" in str(refused.value)
+    assert "--allow 'deletes t'" in str(refused.value)
     assert place.rows("SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = 't'") == uuid
     rollback_schema(place.client, V2, allow=["deletes t"])
     assert place.rows("SELECT count(), uniqExact(k) FROM t") == [(100, 100)]
