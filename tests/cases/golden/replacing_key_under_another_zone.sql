@@ -2,7 +2,7 @@
 CREATE TABLE {db}.t (k DateTime('UTC'), i UInt32) ENGINE = ReplacingMergeTree ORDER BY toStartOfDay(k);
 
 -- rows
-INSERT INTO {db}.t SELECT toDateTime('2020-01-31 12:30:00', 'UTC') + number * 3600, number FROM numbers(40);
+INSERT INTO {db}.t SETTINGS optimize_on_insert = 1 SELECT toDateTime('2020-01-31 12:30:00', 'UTC') + number * 3600, number FROM numbers(40);
 
 -- after
 CREATE TABLE {db}.t (k DateTime('Asia/Tokyo'), i UInt32) ENGINE = ReplacingMergeTree ORDER BY toStartOfDay(k);
