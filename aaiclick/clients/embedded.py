@@ -17,7 +17,7 @@ from aaiclick.clients.answers import FORMAT, decode_rows
 from aaiclick.clients.engine import EngineSession, execute, open_session
 from aaiclick.clients.failures import unknown_setting
 from aaiclick.clients.fork import refuse_forked_child
-from aaiclick.clients.metadata_files import definition_kept
+from aaiclick.clients.metadata_files import definition_kept, writes_definition
 from aaiclick.clients.settings import LISTED, Changed, changed_of, learn, only_kept, put_back
 from aaiclick.clients.statement import quote_name, set_clause
 from aaiclick.errors import StatementError, UsageError
@@ -116,6 +116,9 @@ class EmbeddedConnection:
 
     def command(self, effect: Command, /) -> None:
         refuse_forked_child(self._opened_in)
+        if not writes_definition(effect.sql):
+            self._apart(effect.sql, effect.parameters, effect.settings, effect.database)
+            return
         data = self.identity.removeprefix("chdb://")
         with definition_kept(data, effect.sql, effect.database or self._known_home().database):
             self._apart(effect.sql, effect.parameters, effect.settings, effect.database)

@@ -28,6 +28,11 @@ _WORD = re.compile(rb"[A-Za-z0-9_]")
 _ROOM = 64 << 10
 
 
+def writes_definition(sql: str) -> bool:
+    """True for a statement that writes the definition of a table anew: for every other one nobody has to know where the data are."""
+    return _ALTER.match(sql) is not None
+
+
 @contextmanager
 def definition_kept(data: str, sql: str, database: str) -> Generator[None, None, None]:
     """Around one statement on the engine whose data directory is ``data``. Raises ``StatementError`` 243 where there is no room for a new
