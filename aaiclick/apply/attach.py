@@ -22,12 +22,13 @@ from aaiclick.apply.mark import at_rest, new_mark, update_mark, write_mark
 from aaiclick.apply.mutations import require_settled
 from aaiclick.apply.names import staging_table
 from aaiclick.apply.options import Done, Site
-from aaiclick.apply.rebuild import late_filler, make_job, undo_quietly
+from aaiclick.apply.rebuild import late_filler, make_job, no_window, undo_quietly
 from aaiclick.apply.requirements import require_rebuildable, require_resting_streams
 from aaiclick.apply.staging import create_from, staging_form
 from aaiclick.apply.statements import ddl, drop_table, system_merges
 from aaiclick.apply.storages import require_in_place
 from aaiclick.apply.swap import exchange, require_exchange
+from aaiclick.apply.views_seam import read_by_views
 from aaiclick.apply.way_back import at_exchange, remember_blocks
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.events import Note
@@ -43,10 +44,12 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     yield from require_rebuildable(source, work.form)
     yield from require_resting_streams(source, options)
     yield from require_exchange(database)
+    fenced = yield from fence_supported()
+    if not fenced and work.table not in options.writers_stopped and (yield from read_by_views(database, work.table)):
+        raise ApplyError(no_window(work.table, "a materialized view reads it"))
     yield from apply_alters(Altered(database, work.table, work.settings, options), work.alters)
     yield from require_settled(database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
     source = yield from need(database, work.table, source.uuid)
-    fenced = yield from fence_supported()
     mark = yield from write_mark(database, new_mark(work, source, site))
     rows = 0
     try:

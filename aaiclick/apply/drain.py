@@ -20,12 +20,12 @@ from aaiclick.specs.quoting import quote_string
 _POLL = 0.02
 _LONGEST_POLL = 1.0
 _WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update') AND query_id != queryID()"
+_UNBEGUN = f"{_WRITES} AND read_rows = 0 AND written_rows = 0"
 
 
 def running_inserts() -> Routine[tuple[str, ...]]:
     """The query ids of the INSERTs that run now. One that has resolved its table is in this list already."""
-    rows = yield from ask(f"SELECT query_id FROM system.processes WHERE {_WRITES} ORDER BY query_id")
-    return tuple(text(row[0]) for row in rows)
+    return (yield from _listed(_WRITES))
 
 
 def drain(table: str, seconds: float, reason: str) -> Routine[None]:
@@ -43,6 +43,19 @@ def drain(table: str, seconds: float, reason: str) -> Routine[None]:
         waited += wait
         wait = min(2 * wait, _LONGEST_POLL)
         pending &= yield from _still(pending)
+
+
+def drain_unbegun(table: str, seconds: float) -> Routine[None]:
+    """Wait until the INSERTs that run now have begun to read or write, or are gone: they have looked for the views of their tables then, and asked
+    whether these are read-only. What takes longer than ``seconds`` waits for rows of its client, and has done both."""
+    pending = set((yield from _listed(_UNBEGUN)))
+    wait, waited = _POLL / 4, 0.0
+    while pending and waited < seconds:
+        yield Emit(Waiting(f"{len(pending)} new inserts to be refused or to begin before writers of {table} go on", waited))
+        yield Sleep(wait)
+        waited += wait
+        wait = min(2 * wait, _LONGEST_POLL)
+        pending &= set((yield from _listed(_UNBEGUN)))
 
 
 def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
@@ -71,6 +84,11 @@ def _flushed(sql: str) -> Routine[None]:
         raise
     except StatementError as error:
         yield Emit(Note(f"{sql}: {error}"))
+
+
+def _listed(condition: str) -> Routine[tuple[str, ...]]:
+    rows = yield from ask(f"SELECT query_id FROM system.processes WHERE {condition} ORDER BY query_id")
+    return tuple(text(row[0]) for row in rows)
 
 
 def _still(ids: Iterable[str]) -> Routine[set[str]]:

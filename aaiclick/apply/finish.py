@@ -23,6 +23,7 @@ from aaiclick.apply.refreshes import start_refreshes
 from aaiclick.apply.staging import move_all, stagings
 from aaiclick.apply.statements import drop_table, system_merges
 from aaiclick.apply.storages import storage
+from aaiclick.apply.views_seam import open_new
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
 
@@ -46,6 +47,7 @@ class Finished:
 
 def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Routine[Finished]:
     """Bring a swapped rebuild to its end. Can be begun again after a crash at any point."""
+    yield from open_new(database, mark, options.fence_seconds)
     old = yield from _old_storage(database, mark)
     if old is None:
         # Dropped by the run that made the mark: it drops only what it has looked through.

@@ -9,9 +9,12 @@ from aaiclick.apply.hold import release as let_merge
 from aaiclick.apply.holding import Lease, check, release
 from aaiclick.apply.mark import Mark, find_marks
 from aaiclick.apply.storages import storage
+from aaiclick.apply.views_seam import open_new
 from aaiclick.errors import AaiclickError
 from aaiclick.events import INTERRUPTED, Note
 from aaiclick.routine import Emit, Routine
+
+_A_MOMENT = 1.0
 
 
 def let_go(lease: Lease) -> Routine[None]:
@@ -43,3 +46,4 @@ def _lift(database: str, mark: Mark) -> Routine[None]:
     table = yield from storage(database, mark.source)
     if table is not None and table.name in (mark.table, mark.shadow_name) and f"{FENCE} = " in table.definition:
         yield from lift_fence(table)
+    yield from open_new(database, mark, _A_MOMENT)

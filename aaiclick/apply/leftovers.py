@@ -19,6 +19,7 @@ from aaiclick.apply.resume import suspend
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import ask, drop_table
 from aaiclick.apply.swap import Whereabouts, clear, undo, whereabouts
+from aaiclick.apply.views_seam import open_new
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.plan.work import AttachWork, RebuildWork
@@ -72,7 +73,7 @@ def _settle(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> R
         yield from release(database, mark.source, mark.saved)
         return Leftover(mark.table, "left", "the new table is in place before its copy was complete: somebody exchanged the tables by hand")
     if found.shadow is None or found.shadow.database != database:
-        return (yield from _without_the_new(database, mark, found))
+        return (yield from _without_the_new(database, mark, found, options))
     # An operator may have renamed the new table since: rows that came late follow it.
     mark = replace(mark, table=found.shadow.name)
     old = found.source if found.source is not None and found.source.name == mark.shadow_name else None
@@ -88,11 +89,12 @@ def _settle(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> R
     return Leftover(mark.table, "finished", "; ".join(end.notes), end.rows, end.kept)
 
 
-def _without_the_new(database: str, mark: Mark, found: Whereabouts) -> Routine[Leftover]:
+def _without_the_new(database: str, mark: Mark, found: Whereabouts, options: ApplyOptions) -> Routine[Leftover]:
     """The new table was dropped, or taken to another database, after it was put in place. The old one has rows that may be nowhere else."""
     what = "dropped" if found.shadow is None else f"moved to {found.shadow.database}.{found.shadow.name}"
     reason = f"the new table was {what} by somebody else before it was complete"
     kept = ""
+    yield from open_new(database, mark, options.fence_seconds)
     if found.source is not None and found.source.name == mark.shadow_name:
         kept = yield from keep(mark, found.source, reason)
     yield from clear(database, replace(mark, shadow=""))

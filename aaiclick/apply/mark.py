@@ -26,6 +26,7 @@ from aaiclick.specs.quoting import qualified, quote_string
 
 MARK_PREFIX = f"{PREFIX}mark_"
 FORMAT = 1
+CLOSING_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Mark:
     ours; at the exchange the copy had reached block ``copied`` of the old table and block ``base`` of the new one (None: not known).
     ``back``: the new table is an old one that is put back, on the way to version ``back_to``. ``top``: the highest block number of the new table
     when the exchange was about to happen. ``since``: server time when the mark was made, Unix seconds. ``stopped``: refreshable views that are
-    stopped as long as the mark is there.
+    stopped as long as the mark is there. ``closing``: materialized views read the table, so the new one refuses writers across the exchange; an
+    earlier release, which would not let them in again, cannot read such a mark (``format``).
     """
 
     name: str
@@ -67,6 +69,7 @@ class Mark:
     top: int = -1
     since: int = 0
     stopped: tuple[str, ...] = ()
+    closing: bool = False
     format: int = FORMAT
 
 
@@ -128,7 +131,7 @@ def _read(name: str, comment: str) -> Mark | str:
         mark = _MARK.validate_json(comment)
     except ValidationError:
         return name
-    return replace(mark, name=name) if mark.format == FORMAT else name
+    return replace(mark, name=name) if mark.format in (FORMAT, CLOSING_FORMAT) else name
 
 
 def _body(mark: Mark) -> str:

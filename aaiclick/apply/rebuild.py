@@ -93,9 +93,14 @@ def preflight(work: RebuildWork, source: Physical, options: ApplyOptions) -> Rou
     if work.table in options.writers_stopped:
         return False
     why = "the order of its rows decides which survive" if work.ordered else "a materialized view reads it"
-    raise ApplyError(
-        f"{work.table} has to be rebuilt while nobody writes ({why}), and this server cannot keep writers out (it has no table_readonly)."
-        f" Stop the writers and run: aaiclick migrate --allow 'writers-stopped {work.table}'"
+    raise ApplyError(no_window(work.table, why))
+
+
+def no_window(table: str, why: str) -> str:
+    """What a server without a fence says of a table whose writers would have to be kept out."""
+    return (
+        f"{table} has to be rebuilt while nobody writes ({why}), and this server cannot keep writers out (it has no table_readonly)."
+        f" Stop the writers and run: aaiclick migrate --allow 'writers-stopped {table}'"
     )
 
 

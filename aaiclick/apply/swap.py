@@ -13,6 +13,7 @@ from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.staging import stagings
 from aaiclick.apply.statements import DDL, NOT_ENOUGH_SPACE, ONCE, ask, drop_table, send
 from aaiclick.apply.storages import storage
+from aaiclick.apply.views_seam import close_shadow
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.strategies.fit import EXCHANGING
@@ -36,10 +37,12 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
     """Exchange the live table and the shadow, by name but only while the names hold the storages of the mark.
 
     An error of the statement is not believed before the storages were looked at. Where somebody put another table under the name in the last
-    moment, that one is put back. Raises ApplyError, StatementError.
+    moment, that one is put back. Where views read the table the new one refuses writers until ``finish``. Raises ApplyError, StatementError.
     """
     if (yield from swapped(database, mark)):
         raise ApplyError(f"{mark.table}: its storage is the new one already")
+    if mark.closing:
+        yield from close_shadow(database, mark)
     sql = f"EXCHANGE TABLES {qualified(database, mark.table)} AND {qualified(database, mark.shadow_name)}"
     try:
         yield from send(Command(sql, settings=DDL), ONCE)

@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aaiclick.apply.chunks import highest
+from aaiclick.apply.fence import fence_supported
 from aaiclick.apply.identity import Physical, need, parts, physical
-from aaiclick.apply.mark import Mark
+from aaiclick.apply.mark import CLOSING_FORMAT, Mark
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import ask, ddl
+from aaiclick.apply.views_seam import read_by_views
 from aaiclick.catalog.forms import Settings
 from aaiclick.routine import Routine, number
 from aaiclick.specs.quoting import qualified
@@ -39,10 +41,14 @@ def remember_blocks(database: str, mark: Mark, declared: Settings, source: Physi
 
 
 def at_exchange(database: str, mark: Mark) -> Routine[Mark]:
-    """The mark with what both tables had reached: rows above ``base`` in the new one will have come since."""
+    """The mark with what both tables had reached: rows above ``base`` in the new one will have come since. And whether the new one has to refuse
+    writers across the exchange."""
     shadow = yield from need(database, mark.shadow_name)
     top = highest((yield from parts(shadow)))
-    return replace(mark, copied=mark.high, top=top, base=top if mark.counts else None)
+    mark = replace(mark, copied=mark.high, top=top, base=top if mark.counts else None)
+    if (yield from read_by_views(database, mark.table)) and (yield from fence_supported()):
+        return replace(mark, closing=True, format=CLOSING_FORMAT)
+    return mark
 
 
 def forget_blocks(database: str, table: str, uuid: str) -> Routine[None]:

@@ -204,7 +204,7 @@ def _tried(case: TableCase, data_name: str, verdict: Verdict, absent: Absent, bl
     if allowed:
         attach = yield from propose_attach(in_place)
         if attach is not None and (blocked or not (yield from attach_refused(in_place, data_name, attach.work, attach.sent))):
-            behind = yield from not_inherited(case, data_name)
+            behind = (*(yield from not_inherited(case, data_name)), *(yield from unfenced(case, attach.work)))
             return (_with(steps.attach_step(case, attach.work, in_place.changes, blocked), behind),)
     rebuild = yield from propose_rebuild(case)
     if rebuild.work is not None:

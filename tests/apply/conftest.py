@@ -29,5 +29,5 @@ def no_fence(monkeypatch: pytest.MonkeyPatch) -> None:
         yield from ()
         return False
 
-    for module in ("attach", "rebuild", "kept", "catch_up"):
+    for module in ("attach", "rebuild", "kept", "catch_up", "way_back"):
         monkeypatch.setattr(f"aaiclick.apply.{module}.fence_supported", unsupported)

@@ -6,7 +6,7 @@ from aaiclick.catalog.normal import FENCE_SETTINGS, normal_value
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.plan.triggers import fence_known
-from aaiclick.plan.work import RebuildWork
+from aaiclick.plan.work import AttachWork, RebuildWork
 from aaiclick.routine import Routine
 
 EXCHANGING = frozenset({"Atomic", "Overlay"})
@@ -41,10 +41,12 @@ def unfit_for_swap(case: TableCase) -> str:
     return ""
 
 
-def unfenced(case: TableCase, work: RebuildWork) -> Routine[tuple[Hazard, ...]]:
-    """A copy that needs a moment without writers, on a server that cannot keep them out."""
-    if not work.fenced or not case.live.rows or (yield from fence_known()):
+def unfenced(case: TableCase, work: RebuildWork | AttachWork) -> Routine[tuple[Hazard, ...]]:
+    """An exchange that needs a moment without writers, on a server that cannot keep them out."""
+    needed = work.fenced if isinstance(work, RebuildWork) else bool(case.live.dependents)
+    if not needed or not case.live.rows or (yield from fence_known()):
         return ()
-    why = "the order of its rows decides which survive" if work.ordered else "a materialized view reads it"
-    message = f"nobody may write into {work.table} while it is copied ({why}), and this server cannot keep writers out (it has no table_readonly)"
+    why = "the order of its rows decides which survive" if isinstance(work, RebuildWork) and work.ordered else "a materialized view reads it"
+    meanwhile = "copied" if isinstance(work, RebuildWork) else "replaced"
+    message = f"nobody may write into {work.table} while it is {meanwhile} ({why}), and this server cannot keep writers out (it has no table_readonly)"
     return (Hazard("loses-rows", message, f"writers-stopped {work.table}"),)

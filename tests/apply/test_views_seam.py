@@ -1,0 +1,154 @@
+"""A table that a materialized view reads: no row may reach the new table in the moment in which the server has forgotten its views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from aaiclick.apply.interrupted import let_go
+from aaiclick.apply.lease import acquire, this_process
+from aaiclick.apply.mark import CLOSING_FORMAT, FORMAT, find_marks
+from aaiclick.apply.options import ApplyOptions
+from aaiclick.errors import ApplyError, StatementError
+from aaiclick.plan.work import AttachWork, RebuildWork
+from aaiclick.routine import Command, Effect, Query
+from tests.apply.applying import Killed, Lab, forms, rebuild
+
+READ_ONLY = 774
+OLD = "CREATE TABLE t (k UInt32, v String) ENGINE = MergeTree ORDER BY k"
+Make = Callable[[Lab], "RebuildWork | AttachWork"]
+
+
+def copied(lab: Lab) -> RebuildWork:
+    return rebuild(lab, "t", "CREATE TABLE wanted (k UInt64, v String) ENGINE = MergeTree ORDER BY (v, k)", fenced=True)
+
+
+def attached(lab: Lab) -> AttachWork:
+    lab.sql("CREATE TABLE wanted (k UInt32, v String) ENGINE = ReplacingMergeTree ORDER BY k")
+    form = forms(lab, "wanted")["wanted"]
+    lab.sql("DROP TABLE wanted SYNC")
+    return AttachWork("t", form)
+
+
+def make(lab: Lab, view: bool = True) -> None:
+    lab.sql("DROP TABLE IF EXISTS t SYNC", OLD, "INSERT INTO t SELECT number, toString(number) FROM numbers(50)")
+    if view:
+        lab.sql("DROP TABLE IF EXISTS seen SYNC", "CREATE TABLE seen (k UInt64) ENGINE = MergeTree ORDER BY k")
+        lab.sql("DROP VIEW IF EXISTS mv SYNC", "CREATE MATERIALIZED VIEW mv TO seen AS SELECT k FROM t")
+
+
+def fences(lab: Lab) -> set[str]:
+    listed = lab.rows(f"SELECT name FROM system.tables WHERE database = '{lab.database}' AND position(engine_full, 'table_readonly = 1') > 0")
+    return {str(name) for (name,) in listed}
+
+
+def check_open(lab: Lab) -> None:
+    assert not fences(lab)
+    assert not [name for name in lab.ours() if "lease" not in name]
+    lab.sql("INSERT INTO t VALUES (1000, 'new')")
+    assert lab.rows("SELECT count() FROM {db}.t") == ((51,),)
+    assert lab.rows("SELECT k FROM {db}.seen") == ((1000,),)
+
+
+@pytest.mark.parametrize("kind", [copied, attached], ids=["rebuild", "attach"])
+def test_both_tables_refuse_writers_across_the_exchange(lab: Lab, kind: Make) -> None:
+    make(lab)
+    work = kind(lab)
+    seen: list[tuple[str, set[str]]] = []
+
+    def look(effect: Effect) -> None:
+        if isinstance(effect, Command) and effect.sql.startswith("EXCHANGE"):
+            seen.append(("before", fences(lab)))
+        elif seen and seen[-1][0] == "before" and isinstance(effect, Query):
+            seen.append(("after", fences(lab)))
+            with pytest.raises(StatementError, match=str(READ_ONLY)):
+                lab.sql("INSERT INTO t VALUES (2000, 'too early')")
+
+    lab.apply(work, before=look)
+    assert [when for when, _ in seen] == ["before", "after"]
+    assert all(len(closed) == 2 and "t" in closed for _, closed in seen)
+    check_open(lab)
+
+
+def test_without_a_view_the_new_table_is_open_at_once(lab: Lab) -> None:
+    make(lab, view=False)
+    work = copied(lab)
+    seen: list[set[str]] = []
+
+    def look(effect: Effect) -> None:
+        if isinstance(effect, Command) and effect.sql.startswith("EXCHANGE"):
+            seen.append(fences(lab))
+
+    lab.apply(work, before=look)
+    assert seen == [{"t"}]
+
+
+@pytest.mark.parametrize("kind", [copied, attached], ids=["rebuild", "attach"])
+def test_killed_around_the_exchange_the_next_run_lets_writers_in(lab: Lab, kind: Make) -> None:
+    make(lab)
+    work = kind(lab)
+    effects = lab.effects(lab.work(work))
+    exchange = next(index for index, effect in enumerate(effects) if isinstance(effect, Command) and effect.sql.startswith("EXCHANGE"))
+    make(lab)
+    closed = 0
+    points = [index for index, effect in enumerate(effects) if isinstance(effect, Command) and exchange - 3 <= index <= exchange + 8]
+    for stop in points:
+        make(lab)
+        with pytest.raises(Killed):
+            lab.run(lab.work(work), stop=stop)
+        marks = {mark.format for mark in lab.run(find_marks(lab.database)) if not isinstance(mark, str)}
+        # An earlier release, which knows no fence on the new table, must not be able to read such a mark.
+        assert marks == {CLOSING_FORMAT} or (marks == {FORMAT} and len(fences(lab)) < 2)
+        closed += len(fences(lab)) == 2
+        lab.clean()
+        check_open(lab)
+    assert closed >= 2
+
+
+def test_an_interrupted_run_lets_writers_in(lab: Lab) -> None:
+    make(lab)
+    lease = lab.run(acquire(lab.database, this_process()))
+    with pytest.raises(Killed):
+        lab.run(lab.work(copied(lab)), before=killed_after_the_exchange())
+    assert lease is not None
+    assert "t" in fences(lab)
+    lab.run(let_go(lease))
+    assert not fences(lab)
+    lab.clean()
+    check_open(lab)
+
+
+def killed_after_the_exchange() -> Callable[[Effect], None]:
+    exchanged: list[Effect] = []
+
+    def look(effect: Effect) -> None:
+        if exchanged:
+            raise Killed
+        if isinstance(effect, Command) and effect.sql.startswith("EXCHANGE"):
+            exchanged.append(effect)
+
+    return look
+
+
+def test_a_new_insert_is_waited_for_before_writers_go_on(lab: Lab) -> None:
+    """One that has read nothing yet may have looked for the views too early: it has to be refused, not let in."""
+    make(lab)
+    asked = [effect.sql for effect in lab.effects(lab.work(copied(lab))) if isinstance(effect, Query | Command)]
+    exchange = next(index for index, sql in enumerate(asked) if sql.startswith("EXCHANGE"))
+    waiting = next(index for index, sql in enumerate(asked) if index > exchange and "written_rows = 0" in sql)
+    lifting = next(index for index, sql in enumerate(asked) if index > exchange and "RESET SETTING table_readonly" in sql)
+    assert exchange < waiting < lifting
+
+
+@pytest.mark.usefixtures("no_fence")
+@pytest.mark.parametrize("kind", [copied, attached], ids=["rebuild", "attach"])
+def test_a_server_without_a_fence_asks_for_writers_to_be_stopped(lab: Lab, kind: Make) -> None:
+    make(lab)
+    work = kind(lab)
+    before = lab.definition("t")
+    with pytest.raises(ApplyError, match="--allow 'writers-stopped t'"):
+        lab.apply(work)
+    assert lab.definition("t") == before
+    lab.apply(work, options=ApplyOptions(writers_stopped=frozenset({"t"})))
+    check_open(lab)
