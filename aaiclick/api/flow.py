@@ -239,6 +239,7 @@ def _plan_and_carry_out(
     if ours.remains:
         yield from finish_feeds(database, options)
         yield from sweep_stale_scratch(database, embedded=run.embedded, ended=partial(_ended, database, nonce))
+    if ours.remains or ours.journal:
         yield from drop_expired(database)
     if run.schema.functions:
         yield from sweep_stand_ins()

@@ -12,6 +12,7 @@ from aaiclick.apply.hold import FENCE
 from aaiclick.apply.identity import Physical, parts, physical, physicals
 from aaiclick.apply.mark import Mark
 from aaiclick.apply.names import kept_table
+from aaiclick.apply.numbered import forget_numbered, note_numbered, read_numbered
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import ask, ddl, drop_table
 from aaiclick.apply.way_back import forget_blocks
@@ -104,6 +105,8 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
             moment,
             mark.high,
         )
+        if mark.numbered:
+            yield from note_numbered(old.database, mark.table, mark.shadow)
         # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second, fence last.
         if f"{FENCE} = " in old.definition:
             yield from lift_fence(old)
@@ -130,11 +133,12 @@ def kept_tables(database: str) -> Routine[tuple[KeptRow, ...]]:
 
 
 def numbered_tables(database: str) -> Routine[frozenset[str]]:
-    """The live tables that have ``enable_block_number_column`` because of us: as long as the tables that they replaced are kept."""
-    listed = [row.kept for row in (yield from kept_tables(database)) if row.kept.numbered]
-    live = yield from physicals(database, sorted({kept.table for kept in listed}))
-    replaced = {kept.replaced_by for kept in listed}
-    return frozenset(name for name, table in live.items() if table.uuid in replaced)
+    """The live tables that have ``enable_block_number_column`` because of us: as long as the tables that they replaced are kept, or until a start
+    finds that one was dropped by hand and its time is over."""
+    listed = {row.kept.replaced_by: row.kept.table for row in (yield from kept_tables(database)) if row.kept.numbered}
+    noted = (yield from read_numbered(database)) | listed
+    live = yield from physicals(database, sorted(set(noted.values())))
+    return frozenset(name for name, table in live.items() if table.uuid in noted)
 
 
 def read_kept(comment: str) -> Kept | None:
@@ -148,11 +152,13 @@ def read_kept(comment: str) -> Kept | None:
 def drop_expired(database: str) -> Routine[tuple[str, ...]]:
     """Drop the kept tables whose time is over, by the server's clock; their names.
 
-    One that got rows after they were brought across for the last time (a flush that nobody could wait for) stays, and is said.
+    One that got rows after they were brought across for the last time (a flush that nobody could wait for) stays, and is said. What the new table
+    had for one that somebody dropped by hand goes as well.
     """
     at = (yield from _server_time()) // 1000
     dropped: list[str] = []
-    for row in (yield from kept_tables(database)):
+    listed = yield from kept_tables(database)
+    for row in listed:
         if not row.kept.expires or row.kept.expires > at:
             continue
         late = yield from _late_rows(database, row)
@@ -162,6 +168,7 @@ def drop_expired(database: str) -> Routine[tuple[str, ...]]:
         yield from drop_table(database, row.name)
         yield from forget_blocks(database, row.kept.table, row.kept.replaced_by)
         dropped.append(row.name)
+    yield from forget_numbered(database, {row.kept.replaced_by for row in listed if row.name not in dropped})
     return tuple(dropped)
 
 

@@ -21,12 +21,13 @@ _BOOKKEEPING = frozenset({LOCK, BEATS, JOURNAL, RECORDS})
 class Overview:
     """``recorded``: the table of the records is there. ``remains``: so is something of ours beside the bookkeeping, such as a mark, a table
     of a rebuild, a kept table, or a scratch database of any run. ``known``: so is something that the run asked for by name.
-    ``graves``: so is a former lock, which is taken away when its time is over."""
+    ``graves``: so is a former lock, which is taken away when its time is over. ``journal``: so is the journal."""
 
     recorded: bool
     remains: bool
     known: bool
     graves: bool = False
+    journal: bool = False
 
 
 def overview(database: str, asked: Collection[str] = ()) -> Routine[Overview]:
@@ -41,4 +42,4 @@ def overview(database: str, asked: Collection[str] = ()) -> Routine[Overview]:
     ours = {name for name in names if name.startswith(PREFIX)}
     remains = any(name not in _BOOKKEEPING and not name.startswith(TOMBSTONE_PREFIX) for name in ours)
     graves = any(name.startswith(TOMBSTONE_PREFIX) for name in ours)
-    return Overview(RECORDS in names, remains, not names.isdisjoint(asked), graves)
+    return Overview(RECORDS in names, remains, not names.isdisjoint(asked), graves, JOURNAL in names)

@@ -102,6 +102,8 @@ def test_a_setting_that_is_ours_is_no_news(place: Place) -> None:
     place.sql("ALTER TABLE t MODIFY COMMENT 'x', MODIFY SETTING min_bytes_for_wide_part = 7")
     assert any("min_bytes_for_wide_part" in note for note in validate_schema(place.client, V2).notes)
     place.sql(f"DROP TABLE `{place.ours(KEPT_PREFIX)[0]}` SYNC")
+    assert not any(NUMBERS in note for note in validate_schema(place.client, V2).notes)
+    place.sql("CREATE TABLE other AS t", "RENAME TABLE t TO mine, other TO t")
     assert any(NUMBERS in note for note in validate_schema(place.client, V2).notes)
 
 
@@ -199,6 +201,22 @@ def test_an_expired_table_goes_with_the_next_start(place: Place, aaiclick_engine
     driver.run(ensuring(V2, place.database, Policy.lossless()))
     assert len([effect for effect in driver.seen if hasattr(effect, "sql")]) == 1
     driver.connection.close()
+
+
+def test_a_kept_table_that_was_dropped_by_hand_takes_its_setting_along(place: Place, aaiclick_engine: EmbeddedEngine) -> None:
+    ensure_schema(place.client, V2, policy=Policy.lossless(keep_old=timedelta(seconds=1)))
+    place.sql(f"DROP TABLE `{place.ours(KEPT_PREFIX)[0]}` SYNC")
+    assert NUMBERS in place.definition()
+    time.sleep(1.5)  # the server's clock says when it is over
+    driver = Driver(open_url(aaiclick_engine.url), later=LATER)
+    assert driver.run(ensuring(V2, place.database, KEPT)).steps == ()
+    assert NUMBERS not in place.definition()
+    driver.seen.clear()
+    driver.run(ensuring(V2, place.database, Policy.lossless()))
+    assert len([effect for effect in driver.seen if hasattr(effect, "sql")]) == 1
+    driver.connection.close()
+    place.sql(f"ALTER TABLE t MODIFY SETTING {NUMBERS} = 1")
+    assert any(NUMBERS in note for note in validate_schema(place.client, V2).notes), "from now on it is the user's"
 
 
 def back(database: str) -> Back:
