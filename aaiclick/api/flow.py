@@ -232,15 +232,20 @@ def _apply(run: Run, database: str, planned: Surveyed | None, nonce: str, starte
         raise
 
 
-def _plan_and_carry_out(
-    run: Run, database: str, planned: Surveyed | None, nonce: str, started: float, options: ApplyOptions, ours: Overview, *, empty: bool
-) -> Routine[Report]:
-    """The rest, with what may wait of a killed copy (``options.waiting``): gone on with, or undone."""
+def _clear_away(run: Run, database: str, nonce: str, options: ApplyOptions, ours: Overview) -> Routine[None]:
+    """What earlier runs left beside the copies of tables."""
     if ours.remains:
         yield from finish_feeds(database, options)
         yield from sweep_stale_scratch(database, embedded=run.embedded, ended=partial(_ended, database, nonce))
     if ours.remains or ours.journal:
         yield from drop_expired(database)
+
+
+def _plan_and_carry_out(
+    run: Run, database: str, planned: Surveyed | None, nonce: str, started: float, options: ApplyOptions, ours: Overview, *, empty: bool
+) -> Routine[Report]:
+    """The rest, with what may wait of a killed copy (``options.waiting``): gone on with, or undone."""
+    yield from _clear_away(run, database, nonce, options, ours)
     if run.schema.functions:
         yield from sweep_stand_ins()
     found = yield from survey(run.schema, database, run.policy.allowed, recorded=ours.recorded, empty=empty)
