@@ -1,14 +1,16 @@
-"""What the whole suite shares: the package's own pytest plugin, hypothesis without deadlines (the machine may be slow), and what makes a run
-short: files in memory, and the long tests first."""
+"""What the whole suite shares: the package's own pytest plugin, hypothesis without deadlines (the machine may be slow), an engine that no test
+leaves its settings on, and what makes a run short: files in memory, and the long tests first."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.in_memory import leave_ram_disk, use_ram_disk
+from tests.shared_engine import SharedEngine, put_back
 
 # An installed package brings its plugin along by its entry point; in a bare checkout it is named here.
 if not entry_points(group="pytest11", name="aaiclick"):
@@ -18,6 +20,19 @@ settings.register_profile(
     "suite", deadline=None, derandomize=True, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def aaiclick_engine(aaiclick_engine_path: str) -> Iterator[SharedEngine]:
+    """The plugin's engine, which here forgets after each test what was SET on it."""
+    with SharedEngine(aaiclick_engine_path) as engine:
+        yield engine
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_are_left() -> Iterator[None]:
+    yield
+    put_back()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -20,3 +20,4 @@ def ground(aaiclick_engine: EmbeddedEngine) -> Iterator[Ground]:
     yield found
     found.drop()
     client.close()
+    engine.close()

@@ -11,10 +11,10 @@ from tests.fuzz.ground import SETTINGS, Refused
 
 
 class Embedded:
-    """chdb in this process."""
+    """chdb in this process, in a session of its own: the settings are nobody else's."""
 
     def __init__(self, engine: EmbeddedEngine) -> None:
-        self._engine = engine
+        self._engine = EmbeddedEngine(engine.path)
         self.run("SET " + ", ".join(f"{name} = {value}" for name, value in SETTINGS.items()))
 
     def run(self, sql: str) -> str:
@@ -25,6 +25,9 @@ class Embedded:
 
     def client(self) -> Client:
         return self._engine.client()
+
+    def close(self) -> None:
+        self._engine.close()
 
 
 class Served:

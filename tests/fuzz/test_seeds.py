@@ -23,6 +23,7 @@ def ground(aaiclick_engine: EmbeddedEngine) -> Iterator[Ground]:
     client = engine.client()
     yield Ground(engine, client, "fuzz_live", "fuzz_want")
     client.close()
+    engine.close()
 
 
 @pytest.mark.slow

@@ -63,7 +63,9 @@ def opened(python: str) -> Iterator[Engine]:
             yield Served(server)
     else:
         with EmbeddedEngine(":memory:") as engine:
-            yield Embedded(engine)
+            own = Embedded(engine)
+            yield own
+            own.close()
 
 
 Tell = Callable[[dict[str, object]], None]

@@ -1,0 +1,45 @@
+"""The engine that all tests of a process share: what one of them says with SET is no other one's."""
+
+from __future__ import annotations
+
+import re
+
+from aaiclick.testing.engine import EmbeddedEngine
+
+_opened: list[SharedEngine] = []
+_SET = re.compile(r"\bSET\s+\w+\s*=", re.IGNORECASE)
+_CHANGED = "SELECT name FROM system.settings WHERE changed AND NOT readonly ORDER BY name"
+
+
+class SharedEngine(EmbeddedEngine):
+    """Notes whether something was set; ``put_back`` is for the end of each test."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._said_set = False
+        self._own = frozenset(super().command(_CHANGED).split())
+        _opened.append(self)
+
+    def command(self, sql: str) -> str:
+        self._said_set = self._said_set or _SET.search(sql) is not None
+        return super().command(sql)
+
+    def close(self) -> None:
+        if self in _opened:
+            _opened.remove(self)
+        super().close()
+
+    def put_back(self) -> None:
+        """Every setting that was changed since the engine was opened gets its default again."""
+        if not self._said_set:
+            return
+        changed = [name for name in super().command(_CHANGED).split() if name not in self._own]
+        if changed:
+            super().command("SET " + ", ".join(f"{name} = DEFAULT" for name in changed))
+        self._said_set = False
+
+
+def put_back() -> None:
+    """On the engine of this process, where it was opened."""
+    for engine in _opened:
+        engine.put_back()
