@@ -25,8 +25,8 @@ from aaiclick.routine import Command, Query, run
 
 _HOME = f"SELECT '' AS name, currentDatabase() AS value, '' AS default, toUInt8(0) AS fixed UNION ALL {LISTED}"
 _PATH = "SELECT value FROM system.server_settings WHERE name = 'path'"
-MOST_BENCHES = 4
-"""Sessions that one connection keeps ready: bookkeeping, its inserts, definitions, one more."""
+MOST_BENCHES = 8
+"""Sessions that one connection keeps ready: bookkeeping, its inserts, questions, copies, definitions (in scratch also with every permission), one more."""
 # Settings that a fresh session has changed, by the connection string it was opened with.
 _baselines: dict[str, tuple[Changed, ...]] = {}
 
@@ -148,6 +148,9 @@ class EmbeddedConnection:
         bench = self._taken(place, wanted) or self._prepared(place, wanted)
         try:
             body = execute(bench.session, sql, parameters, FORMAT)
+        except StatementError:
+            self._put_back(bench)  # a refusal leaves the session as it was
+            raise
         except BaseException:
             bench.session.close()
             raise

@@ -87,9 +87,19 @@ def finished(expr: str, kind: Type) -> str:
     return f"finalizeAggregation({expr})" if kind.name == "AggregateFunction" else expr
 
 
+def lengthened(old: Type, new: Type) -> bool:
+    """The same type with longer FixedStrings, which are filled up with zero bytes: there is no cast back, and none is needed."""
+    if old.name == new.name == "FixedString":
+        return int(old.params[0]) <= int(new.params[0])
+    same = (old.name, old.params, old.names, len(old.args)) == (new.name, new.params, new.names, len(new.args))
+    return same and all(lengthened(*pair) for pair in zip(old.args, new.args, strict=True))
+
+
 def kept(old: Column, new: Column) -> str:
     """2 where the value comes back and reads the same, 1 where it comes back, 0 where it does not."""
     name = quoted(old.name)
+    if lengthened(old.type, new.type):
+        return "2"
     there = convert(name, old.type, new.type)
     back = convert(there, new.type, old.type)
     same = f"{bytes_of(back, old.type)} = {bytes_of(name, old.type)}"

@@ -9,15 +9,19 @@ import argparse
 import json
 import os
 import selectors
+import shutil
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.fuzz.report import Run, keep, summary
+
+ROOM = 2 << 30
 
 
 @dataclass(slots=True)
@@ -30,6 +34,19 @@ class Counts:
     strategies: Counter[str] = field(default_factory=Counter)
     features: dict[str, Counter[str]] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
+
+    def take_last(self, lines: Iterable[str]) -> None:
+        """The lines of several runs, one after the other: what was played again counts as it ended last."""
+        seeds: dict[int, list[dict[str, Any]]] = {}
+        for line in map(json.loads, lines):
+            self.release = line.get("release", self.release)
+            if "failed" in line:
+                seeds.setdefault(line["failed"], []).append(line)
+            elif "seed" in line:
+                seeds[line["seed"]] = [line]
+        for told in seeds.values():
+            for line in told:
+                self.take(line)
 
     def take(self, line: dict[str, Any]) -> None:
         """A line of a process."""
@@ -71,7 +88,15 @@ def start(chosen: argparse.Namespace, index: int, first: int) -> Worker:
     command = [sys.executable, "-u", "-m", "tests.fuzz.worker", "--first", str(first), "--seeds", str(seeds), "--size", str(chosen.size)]
     command += ["--step", str(chosen.jobs), "--index", "0", "--tries", str(chosen.tries), "--python", chosen.python]
     command += ["--out", str(chosen.out)] if chosen.out else []
-    return Worker(index, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True), first, time.monotonic())
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=in_memory())
+    return Worker(index, process, first, time.monotonic())
+
+
+def in_memory() -> dict[str, str]:
+    """The environment, with files in memory where there is room: most of what is waited for is creating and dropping tables."""
+    memory = Path("/dev/shm")
+    roomy = "TMPDIR" not in os.environ and memory.is_dir() and shutil.disk_usage(memory).free > ROOM
+    return {**os.environ, **({"TMPDIR": str(memory)} if roomy else {})}
 
 
 def say(line: str) -> None:
@@ -112,6 +137,7 @@ def _watch(chosen: argparse.Namespace, counts: Counts, selector: selectors.BaseS
                     begin(worker.index, worker.at + chosen.size * chosen.jobs)
                 continue
             told = json.loads(line)
+            noted(chosen, line)
             worker.at = told.get("begin", worker.at)
             counts.take(told)
             if "failed" in told:
@@ -127,25 +153,39 @@ def _watch(chosen: argparse.Namespace, counts: Counts, selector: selectors.BaseS
             say(summary(counts.seeds, counts.ends, len(counts.failures)))
 
 
+def noted(chosen: argparse.Namespace, line: str) -> None:
+    """For whoever counts later, or goes on where a run was stopped."""
+    if chosen.log:
+        with chosen.log.open("a", encoding="utf-8") as log:
+            log.write(line)
+
+
 def lost(chosen: argparse.Namespace, counts: Counts, worker: Worker, why: str) -> None:
     """The cases that a process was at."""
-    counts.failures.append({"failed": worker.at, "kind": "hang", "detail": why, "changes": [], "strategies": []})
+    told = {"failed": worker.at, "kind": "hang", "detail": why, "changes": [], "strategies": []}
+    noted(chosen, json.dumps(told) + "\n")
+    counts.failures.append(told)
     say(f"FAILED {worker.at} to {worker.at + chosen.size - 1}: {why}. Go on behind it with FROM={worker.at + chosen.size}")
 
 
 def main(arguments: list[str]) -> int:
     """The command line."""
     parser = argparse.ArgumentParser()
-    for name, default in (("--seeds", 200), ("--first", 0), ("--size", 8), ("--tries", 80), ("--patience", 600), ("--every", 60)):
+    for name, default in (("--seeds", 200), ("--first", 0), ("--size", 32), ("--tries", 80), ("--patience", 600), ("--every", 60)):
         parser.add_argument(name, type=int, default=default)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--python", default="", help="the Python of another engine, which is started behind the test server")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--log", type=Path, help="a file that every seed's outcome is added to")
+    parser.add_argument("--counted", type=Path, nargs="*", help="play nothing: count what these files say, the last outcome of every seed")
     parser.add_argument("--write", action="store_true", help="keep the counts for docs/coverage.md")
     chosen = parser.parse_args(arguments)
     counts, began = Counts(), time.monotonic()
     try:
-        watch(chosen, counts)
+        if chosen.counted:
+            counts.take_last(line for path in chosen.counted for line in path.read_text(encoding="utf-8").splitlines())
+        else:
+            watch(chosen, counts)
     except KeyboardInterrupt:
         say("stopped: what was counted until now is kept")
     say(summary(counts.seeds, counts.ends, len(counts.failures)))

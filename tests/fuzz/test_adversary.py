@@ -43,6 +43,7 @@ def test_labels_go_by_text_at_every_depth(ground: Ground) -> None:
         (Type("Array", (OLD,)), Type("Array", (NEW,)), "['b']", 2),
         (Type("Variant", (plain("String"), plain("UInt64"))), plain("String"), "NULL", 0),
         (OLD, plain("Int8"), "'b'", 1),
+        (Type("Nullable", (plain("FixedString", "4"),)), Type("Nullable", (plain("FixedString", "8"),)), "'7xxx'", 2),
     ],
 )
 def test_whether_a_value_comes_back(ground: Ground, old: Type, new: Type, value: str, worst: int) -> None:

@@ -1,4 +1,4 @@
-"""Several cases in one database, planned and carried out at once: a start costs the same for eight tables as for one.
+"""Several cases in one database, planned and carried out at once: a start costs hardly more for many tables than for one.
 
 What fails among the others is played again alone. What fails only among others is a failure of its own.
 """
@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from aaiclick import Plan, Policy, Schema, ensure_schema, plan_schema
+from aaiclick import Migration, Plan, Policy, Schema, ensure_schema, plan_schema
 from tests.fuzz.catalogue import left_behind
 from tests.fuzz.compare import Failure
 from tests.fuzz.declare import declared
 from tests.fuzz.ground import Ground, Refused
 from tests.fuzz.play import Before, Outcome, afterwards, judged, keys_of, play, prepared
 from tests.fuzz.schema import World
+
+ALONE = 2
+"""So few are not tried together again."""
 
 
 @dataclass(slots=True)
@@ -30,11 +33,11 @@ class _Case:
 def play_together(ground: Ground, worlds: Sequence[World]) -> list[Outcome]:
     """How each of the cases ended."""
     ended: dict[int, Outcome] = {}
-    ground.create()
-    try:
-        _among_others(ground, worlds, ended)
-    finally:
-        ground.drop()
+    groups: tuple[list[int], list[int]] = ([], [])
+    for place, world in enumerate(worlds):
+        groups[bool(declared(world, ground.live).migrations)].append(place)
+    for group in groups:
+        _group(ground, worlds, group, ended)
     for place, world in enumerate(worlds):
         before = ended.get(place)
         if before is None or before.failures:
@@ -45,16 +48,35 @@ def play_together(ground: Ground, worlds: Sequence[World]) -> list[Outcome]:
     return [ended[place] for place in range(len(worlds))]
 
 
-def _among_others(ground: Ground, worlds: Sequence[World], ended: dict[int, Outcome]) -> None:
-    """Ends as many as can be ended at once; the others are left out of ``ended``."""
+def _group(ground: Ground, worlds: Sequence[World], places: list[int], ended: dict[int, Outcome]) -> None:
+    """In halves where they do not go through at once: one of them fails, and the others need not be played one by one for it."""
+    if len(places) < 2:
+        return
+    ground.create()
+    try:
+        through = _among_others(ground, worlds, places, ended)
+    finally:
+        ground.drop()
+    left = [place for place in places if place not in ended]
+    if not through and len(left) > ALONE:
+        _group(ground, worlds, left[: len(left) // 2], ended)
+        _group(ground, worlds, left[len(left) // 2 :], ended)
+
+
+def _among_others(ground: Ground, worlds: Sequence[World], places: Sequence[int], ended: dict[int, Outcome]) -> bool:
+    """Ends as many as can be ended at once; the others are left out of ``ended``. False where the run failed."""
     cases: list[_Case] = []
-    for place, world in enumerate(worlds):
+    for place in places:
+        world = worlds[place]
         try:
-            schema = declared(world, ground.live)
-            if not schema.migrations:
-                cases.append(_Case(place, world, schema, prepared(ground, world)))
+            cases.append(_Case(place, world, declared(world, ground.live), prepared(ground, world)))
         except Refused as error:
             ended[place] = Outcome("no case", said=str(error))
+    if any(case.schema.migrations for case in cases):
+        try:
+            ensure_schema(ground.client, _before(ground, cases), database=ground.live, policy=Policy.safe())
+        except Exception:
+            return False
     plan = None
     while cases and plan is None:
         try:
@@ -63,7 +85,7 @@ def _among_others(ground: Ground, worlds: Sequence[World], ended: dict[int, Outc
             named = [case for case in cases if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)) for name in _names(case))]
             cases = [case for case in cases if case is not named[0]] if named else []
     if plan is None:
-        return
+        return True
     open_cases: list[_Case] = []
     for case in cases:
         outcome = judged(case.world, case.looks, _own(plan, case))
@@ -71,19 +93,19 @@ def _among_others(ground: Ground, worlds: Sequence[World], ended: dict[int, Outc
             ended[case.place] = outcome
         else:
             open_cases.append(case)
-    _carry_out(ground, plan, open_cases, ended)
+    return _carry_out(ground, plan, open_cases, ended)
 
 
-def _carry_out(ground: Ground, plan: Plan, cases: list[_Case], ended: dict[int, Outcome]) -> None:
+def _carry_out(ground: Ground, plan: Plan, cases: list[_Case], ended: dict[int, Outcome]) -> bool:
     schema = _all(cases)
     keys = tuple(key for case in cases for key in keys_of(_own(plan, case), case.world.drop))
     try:
         ensure_schema(ground.client, schema, database=ground.live, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys))
         second = plan_schema(ground.client, schema, database=ground.live)
     except Exception:
-        return
+        return False
     if left_behind(ground):
-        return
+        return False
     for case in cases:
         own = _own(plan, case)
         outcome = judged(case.world, case.looks, own)
@@ -92,10 +114,28 @@ def _carry_out(ground: Ground, plan: Plan, cases: list[_Case], ended: dict[int, 
         except Refused as error:
             outcome.failures.append(Failure("unreadable", str(error)))
         ended[case.place] = outcome
+    return True
 
 
 def _all(cases: list[_Case]) -> Schema:
-    return Schema("fuzz", objects=[item for case in cases for item in case.schema.objects])
+    """One schema of them all. Migrations of the same version are one."""
+    migrations = [migration for case in cases for migration in case.schema.migrations or ()]
+    versions = sorted({migration.version for migration in migrations})
+    together = [_one(version, [migration for migration in migrations if migration.version == version]) for version in versions]
+    objects = [item for case in cases for item in case.schema.objects]
+    return Schema("fuzz", version=versions[-1] if versions else None, objects=objects, migrations=together or None)
+
+
+def _one(version: int, migrations: list[Migration]) -> Migration:
+    renames = {old: new for migration in migrations for old, new in (migration.renames or {}).items()}
+    rebuild = {table: how for migration in migrations for table, how in (migration.rebuild or {}).items()}
+    return Migration(version, title="together", renames=renames, rebuild=rebuild)
+
+
+def _before(ground: Ground, cases: list[_Case]) -> Schema:
+    """What is there, as the first version."""
+    objects = [item for case in cases for item in declared(replace(case.world, after=case.world.before), ground.live, 1).objects]
+    return Schema("fuzz", version=1, objects=objects)
 
 
 def _names(case: _Case) -> set[str]:

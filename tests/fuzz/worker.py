@@ -89,7 +89,7 @@ def told(ground: Ground, played: list[tuple[World, Outcome]], tries: int, out: P
 def main(arguments: list[str]) -> None:
     """The command line: batches ``--index``, ``--index`` + ``--step``, ... of the seeds."""
     parser = argparse.ArgumentParser()
-    for name, default in (("--first", 0), ("--seeds", 200), ("--size", 8), ("--index", 0), ("--step", 1), ("--tries", 80)):
+    for name, default in (("--first", 0), ("--seeds", 200), ("--size", 32), ("--index", 0), ("--step", 1), ("--tries", 80)):
         parser.add_argument(name, type=int, default=default)
     parser.add_argument("--python", default="")
     parser.add_argument("--out", type=Path)
