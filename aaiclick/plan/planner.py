@@ -25,7 +25,7 @@ from aaiclick.plan.materialize import asked
 from aaiclick.plan.memo import Memo
 from aaiclick.plan.model import Step
 from aaiclick.plan.outside.around import Changed, in_order, plan_around
-from aaiclick.plan.outside.drops import guard_drops
+from aaiclick.plan.outside.drops import Ahead, guard_drops
 from aaiclick.plan.scripted import scripted_steps
 from aaiclick.plan.tables import make_case, plan_table, renamed
 from aaiclick.plan.target import make_target
@@ -94,7 +94,7 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
         ordered = sorted(found, key=lambda step: step.optional)
         required = [step for step in ordered if not step.optional]
-        optional = yield from guard_drops([step for step in ordered if step.optional], catalog, {step.object for step in replaced})
+        optional = yield from guard_drops([step for step in ordered if step.optional], catalog, Ahead(targets, replaced, queries))
         moved = {live.name: name for name, live in tables.items() if live.name != name}
         followed = frozenset(step.object for step in replaced) | (hints.replaced - kept - frozenset(queries))
         around = yield from plan_around(catalog, Changed(targets, moved, queries, followed), (*required, *replaced))
@@ -169,11 +169,12 @@ def _plan_tables(
         composed = compose(again, hints.stages_of(table.name), forms[table.name])
         target = make_target(table, forms[table.name], again, dict(composed.renames))
         targets[table.name] = target.form
-        notes.extend(f"{table.name}: {note}" for note in target.notes)
         rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back)) if composed.rebuilds else None
         case = make_case(catalog, scratch, live, again, target, rebuild, table)
         case = replace(case, memo=memo, replaced=hints.replaced, rewritten=hints.rewritten, clones=hints.clones, looks=hints.looks)
         planned = yield from plan_table(case, data_name)
+        going = {words for step in planned if not step.optional for words in step.differences}
+        notes.extend(words for note in target.notes if (words := f"{table.name}: {note}").removesuffix(" (left alone)") not in going)
         found.extend(scripted_steps(planned, composed, hints.promises, frozenset(column.name for column in again.columns)))
     return found, dict[str, Form](forms)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.catalog.canonical import stand
@@ -11,11 +10,8 @@ from aaiclick.catalog.normal import normal
 from aaiclick.catalog.render import has_hidden
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.plan import steps
-from aaiclick.plan.changes.base import Change
 from aaiclick.plan.changes.column_type import RetypeColumn
-from aaiclick.plan.changes.columns import DropColumn
-from aaiclick.plan.changes.pin import PinColumns
-from aaiclick.plan.checks import Findings, count_first, first_line
+from aaiclick.plan.checks import Findings, count_first
 from aaiclick.plan.counting import countable, counted_rows
 from aaiclick.plan.dependents import broken_dependents
 from aaiclick.plan.diff import diff_table
@@ -29,20 +25,20 @@ from aaiclick.plan.parts.decide import alter_refused, attach_refused, copy_refus
 from aaiclick.plan.proof.absent import Absent, absent_columns
 from aaiclick.plan.proof.constraints import violated
 from aaiclick.plan.proof.cost import Cost, cost_of
-from aaiclick.plan.proof.emptied import before_drop
 from aaiclick.plan.proof.grouping import combined
-from aaiclick.plan.proof.parts import Held, held_columns
+from aaiclick.plan.proof.parts import held_columns
 from aaiclick.plan.proof.readers import mentioned
 from aaiclick.plan.proof.verdict import Verdict, prove
 from aaiclick.plan.proof.volatile import volatile
-from aaiclick.plan.rehearsal import Outcome, Stage, attempt
+from aaiclick.plan.rehearsal import Stage
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.plan.strategies.fit import read_only, unfenced, unfit_for_swap
 from aaiclick.plan.strategies.rebuild import propose_rebuild
+from aaiclick.plan.surplus import surplus_steps, unholdable
 from aaiclick.plan.target import Target, live_column
-from aaiclick.plan.work import Alter, AlterWork
+from aaiclick.plan.work import Alter
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.quoting import quote_name
@@ -87,9 +83,13 @@ def plan_table(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     if too_old:
         return (steps.impossible_step(case, case.changes, too_old),) if case.changes or case.forced else ()
     if case.changes or case.forced:
-        found.extend((yield from _required(case, data_name)))
+        required = yield from _required(case, data_name)
+        if required[-1].blocked and (fewer := (yield from unholdable(case))) is not None:
+            case = fewer
+            required = yield from _required(case, data_name)
+        found.extend(required)
         found.extend(offered(case, found[-1]))
-    found.extend((yield from _surplus(case, data_name)))
+    found.extend((yield from surplus_steps(case, data_name)))
     return tuple(found)
 
 
@@ -234,38 +234,6 @@ def _pin(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
         return ()
     commands = ", ".join(f"MATERIALIZE COLUMN {quote_name(name)}" for name in names)
     return (steps.pin_step(case, Alter(f"ALTER TABLE {case.name} {commands}", mutates=True), names),)
-
-
-def _surplus(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
-    """One optional step for each column that the code no longer declares."""
-    if not case.target.surplus or not can_be_staged(case):
-        return ()
-    # A declared view that stays as it is may read a column that is no longer declared. One with another query has it before the column goes, and
-    # that query was analysed over the declared columns.
-    case = replace(case, replaced=case.rewritten)
-    stage = yield from case.make_stage(case.target.form, "surplus")
-    found: list[Step] = []
-    held = (yield from held_columns(case.database, data_name)) if case.live.rows and case.form.merge_tree else Held(data_name, 0, {})
-    for name in case.target.surplus:
-        column = case.target.form.column(name)
-        assert column is not None
-        kept = before_drop(case.target.form, held, [name], case.target.surplus)
-        pins = (PinColumns(kept.pins, held.patched),) if kept.pins else ()
-        change: Sequence[Change] = (*pins, DropColumn(case.live.name, column))
-        alters: list[Alter] = []
-        outcome = Outcome(True)
-        for command in (command.text for each in change for command in each.commands):
-            outcome = yield from attempt(stage, f"ALTER TABLE {stage.name} {command}")
-            alters.append(Alter(f"ALTER TABLE {case.name} {command}", outcome.mutates))
-            if not outcome.accepted:
-                break
-        work = AlterWork(case.live.name, tuple(alters))
-        without = replace(case.target.form, columns=tuple(other for other in case.target.form.columns if other.name != name))
-        blocked = f"the engine refuses to drop {name}: {first_line(outcome.message)}"
-        if outcome.accepted:
-            blocked = read_only(case) or kept.refusal or (yield from broken_dependents(case, without, f"without {name}"))
-        found.append(steps.alter_step(case, work, change, blocked, case.live.bytes, label=f"drop-column:{name}"))
-    return tuple(found)
 
 
 def _touched_bytes(case: TableCase, data_name: str) -> Routine[int]:

@@ -39,6 +39,8 @@ class Before:
     undefined: str = ""
     kept: dict[str, int] = field(default_factory=dict)
     """The worst of 2 (comes back and reads the same), 1, 0 (does not come back) by new column; -1 where the engine has no answer."""
+    unread: frozenset[str] = frozenset()
+    """Columns of the table that is created directly which cannot be read over these rows: an ALIAS that does not convert."""
     combined: str = ""
     """What FINAL, or a merge of everything, makes of the rows otherwise than before."""
 
@@ -158,9 +160,18 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
                 look.kept[column.name] = int(found[0]) if found[1] != "0" else 2
             except Refused:
                 look.kept[column.name] = -1
+    look.unread = frozenset(column.name for column in new.columns if column.kind == "ALIAS" and not _reads(ground, new, column))
     if not look.undefined and not rebuilt and not where:
         look.combined = otherwise(ground, old, new, {name for name, worst in look.kept.items() if worst < 2})
     return look
+
+
+def _reads(ground: Ground, table: Table, column: Column) -> bool:
+    try:
+        ground.rows(f"SELECT {compare.shown(column)[0]} FROM {ground.want}.{quoted(table.name)}")
+    except Refused:
+        return False
+    return True
 
 
 def keys_of(plan: Plan, drop: bool) -> tuple[str, ...]:
@@ -294,7 +305,7 @@ def _takes(ground: Ground, database: str, batch: Batch) -> bool:
 
 def _seen(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ...], when: str) -> list[Failure]:
     """Through every view and dictionary."""
-    if any(look.undefined or any(_free(look, column, keys) for column in look.new.columns) for look in looks):
+    if any(look.undefined or look.unread or any(_free(look, column, keys) for column in look.new.columns) for look in looks):
         return []
     found: list[Failure] = []
     for name in [*(view.name for view in world.after.views if not view.to), *(one.name for one in world.after.dictionaries)]:
@@ -311,12 +322,13 @@ def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) ->
     live, want = (f"{database}.{quoted(look.new.name)}" for database in (ground.live, ground.want))
     found: list[Failure] = []
     if not look.undefined:
-        columns = [column for column in compare.readable(look.new) if not _free(look, column, keys)]
+        columns = [column for column in compare.readable(look.new) if column.name not in look.unread and not _free(look, column, keys)]
         finals = (False,) if look.new.engine.name == "MergeTree" else (True,) if when == "merged" else (False, True)
         for final in finals:
             difference = compare.differ(compare.lines(ground, live, columns, final), compare.lines(ground, want, columns, final))
             found += [Failure(when + (" FINAL" if final else ""), difference)] if difference else []
-    return [*found, *compare.pruned(ground, live, look.new), *compare.projected(ground, live, look.new), *compare.keyed(ground, live, look.new)]
+    seen = replace(look.new, columns=tuple(column for column in look.new.columns if column.name not in look.unread))
+    return [*found, *compare.pruned(ground, live, seen), *compare.projected(ground, live, seen), *compare.keyed(ground, live, seen)]
 
 
 def _free(look: Before, column: Column, keys: tuple[str, ...]) -> bool:

@@ -195,6 +195,22 @@ def test_a_view_of_everything_goes_on_without_a_dropped_column(aaiclick_client: 
     assert plan_schema(aaiclick_client, wanted).steps == ()
 
 
+def test_a_view_that_shows_everything_from_now_on_is_made_again_without_a_dropped_column(aaiclick_client: Client) -> None:
+    """It is replaced before the column goes, because it may read it as it is."""
+    setup(aaiclick_client, "ALTER TABLE t ADD COLUMN z String", "CREATE VIEW v AS SELECT toString(z) AS s FROM t", "CREATE VIEW w AS SELECT s FROM v")
+    wanted = schema(table("UInt64"), View("v", query="SELECT * FROM t"), View("w", query="SELECT * FROM v"))
+    assert migrate(aaiclick_client, wanted, "drop-column t.z") == [
+        ("t", "mutate"),
+        ("v", "replace"),
+        ("w", "replace"),
+        ("t", "mutate"),
+        ("v", "replace"),
+        ("w", "replace"),
+    ]
+    assert rows(aaiclick_client, "SELECT * FROM w") == [(1, 10)]
+    assert plan_schema(aaiclick_client, wanted).steps == ()
+
+
 def test_a_list_of_a_views_own_that_names_a_dropped_column(aaiclick_client: Client) -> None:
     setup(aaiclick_client, "ALTER TABLE t ADD COLUMN z String", "CREATE VIEW v (k UInt32, a UInt8, z String) AS SELECT * FROM t")
     with pytest.raises(BlockedError, match="the view v names z in a list of its own"):
