@@ -13,7 +13,7 @@ from datetime import timedelta
 from aaiclick import Migration, Plan, Policy, Schema, ensure_schema, plan_schema
 from tests.fuzz.catalogue import left_behind
 from tests.fuzz.compare import Failure
-from tests.fuzz.declare import declared
+from tests.fuzz.declare import declared, migrated
 from tests.fuzz.ground import Ground, Refused
 from tests.fuzz.play import Before, Outcome, afterwards, judged, keys_of, play, prepared
 from tests.fuzz.schema import World
@@ -119,7 +119,7 @@ def _carry_out(ground: Ground, plan: Plan, cases: list[_Case], ended: dict[int, 
 
 def _all(cases: list[_Case]) -> Schema:
     """One schema of them all. Migrations of the same version are one."""
-    migrations = [migration for case in cases for migration in case.schema.migrations or ()]
+    migrations = [migration for case in cases for migration in migrated(case.world)]
     versions = sorted({migration.version for migration in migrations})
     together = [_one(version, [migration for migration in migrations if migration.version == version]) for version in versions]
     objects = [item for case in cases for item in case.schema.objects]
