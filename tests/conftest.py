@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.in_memory import leave_ram_disk, use_ram_disk
+from tests.sampled import left_out
 from tests.shared_engine import SharedEngine, put_back
 
 # An installed package brings its plugin along by its entry point; in a bare checkout it is named here.
@@ -49,9 +50,13 @@ def pytest_configure(config: pytest.Config) -> None:
             config.add_cleanup(lambda: leave_ram_disk(made))
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A long test that comes last leaves the other workers with nothing to do."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Before the marks are asked for, what is only sampled gets its own; at the end, long ones go first: one that comes last leaves the other
+    workers with nothing to do."""
+    for item in left_out(items):
+        item.add_marker(pytest.mark.proof)
+    yield
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

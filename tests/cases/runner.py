@@ -133,14 +133,16 @@ class Checked:
     rows: int
 
 
-def five_checks(ground: Ground, schema: Schema, renames: dict[str, str] | None = None, allow: tuple[str, ...] | None = None) -> Checked:
-    """Run them for one database; ``allow`` None allows whatever the plan names."""
+def five_checks(
+    ground: Ground, schema: Schema, renames: dict[str, str] | None = None, allow: tuple[str, ...] | None = None, plan: Plan | None = None
+) -> Checked:
+    """Run them for one database; ``allow`` None allows whatever the plan names. ``plan``: where it was made already."""
     tables = [table.name for table in schema.tables]
     old_names = {new: old for old, new in (renames or {}).items()}
     before = {name: form_of(ground, ground.live, name) for name in tables}
     wanted = {name: form_of(ground, ground.direct, name) for name in tables}
     expected = {name: rows_as(ground, ground.live, name, wanted[name], old_names, before[name]) for name in tables}
-    plan = plan_schema(ground.client, schema, database=ground.live)
+    plan = plan or plan_schema(ground.client, schema, database=ground.live)
     assert not [step.blocked for step in plan.steps if step.blocked], str(plan)
     assert Plan.from_json(plan.to_json()) == plan
     keys = tuple(hazard.allow for hazard in plan.hazards if hazard.allow) if allow is None else allow

@@ -46,7 +46,7 @@ def test_golden_case(path: Path, aaiclick_engine: EmbeddedEngine, request: pytes
             path.write_text(f"{text.rstrip()}\n\n-- expect\n{said}\n", encoding="utf-8")
         else:
             assert said == case["expect"]
-        five_checks(ground, schema, renames, allow)
+        five_checks(ground, schema, renames, allow, plan)
     finally:
         client.close()
         clean(ground)

@@ -87,7 +87,7 @@ def _step(ground: Ground) -> str:
     blocked = [step.blocked for step in plan.steps if step.blocked]
     if not blocked:
         told = [hazard.message for hazard in plan.hazards if hazard.allow.startswith("change-default")]
-        return f"{_as_told(ground, schema, plan)} (by name only: {told[0]})" if told else _strategies(five_checks(ground, schema).plan)
+        return f"{_as_told(ground, schema, plan)} (by name only: {told[0]})" if told else _strategies(five_checks(ground, schema, plan=plan).plan)
     rows = ground.client.query(f"SELECT count() FROM {name}").result_rows
     try:
         ensure_schema(ground.client, schema, policy=Policy.everything(), database=ground.live)

@@ -30,7 +30,8 @@ class KilledError(BaseException):
 class Driver:
     """Carries routines out on a connection, and can be killed before its first command and after each.
 
-    Only commands change anything, so these are all states that a kill before or after any effect can leave.
+    Only commands change anything, so these are all states that a kill before or after any effect can leave. The clock stands still but for the
+    sleeps that are asked for: on a busy machine a renewal or a look at the lock would be due at another place each time.
     ``seen`` are the effects; ``later`` is added to the clock, ``before`` sees each effect first and may raise what its statement would have
     raised.
     """
@@ -39,6 +40,7 @@ class Driver:
         self.connection = connection
         self.later = later
         self.before = before
+        self.now = time.time()
         self.seen: list[Effect] = []
         self.commands = 0
         self.events: list[Event] = []
@@ -77,9 +79,11 @@ class Driver:
             case Command():
                 self.connection.command(effect)
             case Sleep(seconds):
-                time.sleep(min(seconds, 0.05))
+                rest = min(seconds, 0.05)
+                time.sleep(rest)
+                self.now += rest
             case Clock():
-                return ((time.time() + self.later,),)
+                return ((self.now + self.later,),)
             case Nonce():
                 return ((f"{time.monotonic_ns():x}"[-12:].rjust(12, "0"),),)
             case ProcessGone(pid, began):

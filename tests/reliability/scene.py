@@ -153,7 +153,7 @@ def once(scene: Scene, stop: int) -> bool:
 
 
 def sweep(scene: Scene, every: int = 1) -> tuple[int, int]:
-    """Kill at every point (or every third), go on, compare; how many kills, and at how many points."""
+    """Kill at every point (or at every so many of them), go on, compare; how many kills, and at how many points."""
     expected = scene.rows(shared=False)
     points = scene.effects().commands + 1
     scene.check(expected, f"{scene.path.stem}: undisturbed")

@@ -58,7 +58,11 @@ class Ground:
     def wrong(self, action: str) -> str:
         """What is held, left or gone; '' where all is well."""
         names = "|".join([FENCE, *(name for name, _ in HELD)])
-        held = self.rows(f"SELECT name FROM system.tables WHERE database = '{{db}}' AND match(create_table_query, '{names}|_aaiclick_guard')")
+        # Where the new table is dropped before it is complete, the old one is kept, and nothing merges it.
+        held = self.rows(
+            "SELECT name FROM system.tables WHERE database = '{db}'"
+            f" AND match(create_table_query, if(startsWith(name, '_aaiclick_old_'), '_aaiclick_guard', '{names}|_aaiclick_guard'))"
+        )
         left = self.rows("SELECT name FROM system.tables WHERE database = '{db}' AND match(name, '^_aaiclick_(mark|new|stage)')")
         if held or left:
             return f"held: {held}, left: {left}"
@@ -120,8 +124,9 @@ def disturbed(scene: tuple[Ground, Schema, Opened], action: str, place: int) -> 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_operators_in_between(scene: tuple[Ground, Schema, Opened], action: str) -> None:
-    """A cut through the run: every nineteenth command."""
-    wrong = {place: found for place in range(3, points(scene), 19) if (found := disturbed(scene, action, place))}
+    """A cut through the run: other commands for each of them."""
+    first = 3 + 7 * list(ACTIONS).index(action)
+    wrong = {place: found for place in range(first, points(scene), 29) if (found := disturbed(scene, action, place))}
     assert not wrong
 
 

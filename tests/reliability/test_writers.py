@@ -49,7 +49,7 @@ def under_traffic(server: EngineServer, database: str, kind: str, *, view: bool,
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "view"), [("rebuild", False), ("rebuild", True), ("attach", False)])
 def test_writers_go_on(kind: str, view: bool, aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
-    under_traffic(aaiclick_server, aaiclick_server_database, kind, view=view, turns=2, rows=20_000)
+    under_traffic(aaiclick_server, aaiclick_server_database, kind, view=view, turns=1, rows=20_000)
 
 
 @pytest.mark.proof

@@ -57,6 +57,14 @@ class Traffic:
             self.acknowledged += count
             self.longest_wait = max(self.longest_wait, waited)
 
+    def wait_for(self, fact: Callable[[], bool]) -> None:
+        """However busy the machine is."""
+        deadline = time.monotonic() + 60
+        while not fact():
+            assert not self.failures, self.failures
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
     def small(self) -> None:
         self._loop(5, lambda first: f"INSERT INTO t SELECT {first} + number, number % 3, 'small' FROM numbers(5)")
 
@@ -81,7 +89,7 @@ class Traffic:
                     else:
                         break
                 self.done(count, time.monotonic() - begun if "slow" not in sql else 0.0)
-                time.sleep(0.002)
+                time.sleep(0.005)
         except BaseException as error:
             self.failures.append(error)
         finally:
@@ -107,7 +115,7 @@ class Traffic:
                     else:
                         break
                 self.done(8, time.monotonic() - begun)
-                await asyncio.sleep(0.004)
+                await asyncio.sleep(0.008)
         except BaseException as error:
             self.failures.append(error)
         finally:
@@ -128,7 +136,7 @@ class Traffic:
                     self.longest_gap = max(self.longest_gap, time.monotonic() - since)
                 else:
                     since = 0.0
-                time.sleep(0.002)
+                time.sleep(0.005)
         except BaseException as error:
             self.failures.append(error)
         finally:
@@ -141,17 +149,17 @@ def traffic(server: EngineServer, database: str) -> Iterator[Traffic]:
     made = Traffic(server, database)
     reader = threading.Thread(target=made.read)
     reader.start()
-    time.sleep(0.2)
+    made.wait_for(lambda: made.reads > 1)
     threads = [threading.Thread(target=work) for work in (made.small, made.slow, made.asynchronous)]
     for thread in threads:
         thread.start()
     try:
-        time.sleep(0.3)
+        made.wait_for(lambda: made.acknowledged > 50)
         yield made
-        time.sleep(0.3)
+        before = made.acknowledged
+        made.wait_for(lambda: made.acknowledged > before + 50)
     finally:
         made.stop.set()
         for thread in [*threads, reader]:
             thread.join(60)
     assert made.failures == []
-    assert made.acknowledged > 100

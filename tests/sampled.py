@@ -1,0 +1,64 @@
+"""Which long tables of cases are sampled: of each of these tests every n-th case runs in the normal suite, and all of them in ``make proof``.
+
+What stands here shows the same promise over many cases. A case of its own kind (a fault that somebody had) is no member of such a table, or has a
+test beside it that always runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+
+EVERY: dict[str, int] = {
+    "tests/api/test_one_node.py::test_nothing_is_changed": 3,
+    "tests/apply/test_deletes.py::test_a_delete_costs_the_chunks_it_touched": 3,
+    "tests/apply/test_deletes.py::test_every_kind_of_change_shows": 2,
+    "tests/apply/test_rebuild_failures.py::test_any_failing_statement": 3,
+    "tests/apply/test_resume.py::test_filled_chunks_are_not_copied_again": 3,
+    "tests/apply/test_resume.py::test_only_what_was_changed_in_between_is_copied_again": 2,
+    "tests/cases/test_corpus_pairs.py::test_pair": 9,
+    "tests/coverage/test_conversions.py::test_a_few_types_to_a_few_others": 3,
+    "tests/coverage/test_coverage.py::test_clause": 3,
+    "tests/coverage/test_coverage.py::test_engine": 4,
+    "tests/coverage/test_retype.py::test_rows_of_parts_that_lack_a_column_read_the_same_after_a_retype": 2,
+    "tests/coverage/test_values_kept.py::test_a_text_that_does_not_come_back_is_allowed_by_name_only": 2,
+    "tests/coverage/test_values_kept.py::test_a_value_that_becomes_another_is_counted_and_allowed_by_name": 3,
+    "tests/coverage/test_values_kept.py::test_a_value_that_would_become_another_blocks": 3,
+    "tests/coverage/test_views_changed.py::test_a_changed_view_is_changed_in_place": 2,
+    "tests/matrix/test_matrix.py::test_what_is_not_blocked_runs_to_its_end": 4,
+    "tests/migrations/test_dry_run.py::test_what_could_leave_scratch_is_not_rehearsed": 3,
+    "tests/migrations/test_evaluated_first.py::test_it_is_told_before_anything_is_done": 2,
+    "tests/migrations/test_golden.py::test_golden_case": 2,
+    "tests/migrations/test_renames.py::test_every_value_goes_where_its_column_goes": 2,
+    "tests/migrations/test_ttl.py::test_a_merge_during_the_function_takes_nothing_that_the_end_would_keep": 3,
+    "tests/oplog/test_locked_versions.py::test_upgrade_from_every_released_version": 3,
+    "tests/oplog/test_upgrade.py::test_every_release_comes_to_version_5_in_the_default_database": 3,
+    "tests/oplog/test_upgrade.py::test_every_state_comes_to_version_5": 3,
+    "tests/plan/test_answers.py::test_answers": 4,
+    "tests/plan/test_backfill.py::test_every_row_is_brought_in_once": 3,
+    "tests/plan/test_feeds.py::test_the_engine_agrees_with_the_types": 2,
+    "tests/plan/test_older_tables.py::test_it_stays_where_nothing_changes_and_has_a_way_out": 3,
+    "tests/plan/test_plain_views.py::test_a_view_gives_what_the_table_holds": 3,
+    "tests/proof/test_old_parts.py::test_rows_of_older_parts_end_as_a_copy_leaves_them": 2,
+    "tests/reliability/test_feeds.py::test_killed": 2,
+    "tests/reliability/test_hostile.py::test_hostile_names_on_the_embedded_engine": 4,
+    "tests/reliability/test_rollback_values.py::test_values_that_came_since_go_back": 2,
+    "tests/reliability/test_rollback_values.py::test_what_would_be_another_value_is_by_name": 2,
+}
+
+
+def left_out(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Those cases that are left to ``make proof``. Cases that belong there anyway do not count."""
+    seen: Counter[str] = Counter()
+    found: list[pytest.Item] = []
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        every = EVERY.get(test)
+        if every is None or item.get_closest_marker("proof") is not None:
+            continue
+        if seen[test] % every:
+            found.append(item)
+        seen[test] += 1
+    return found
