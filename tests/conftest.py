@@ -51,11 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Before the marks are asked for, what is only sampled gets its own; at the end, long ones go first: one that comes last leaves the other
     workers with nothing to do."""
-    for item in left_out(items):
-        item.add_marker(pytest.mark.proof)
+    if not config.getoption("keyword") and not any("::" in argument for argument in config.args):
+        for item in left_out(items):
+            item.add_marker(pytest.mark.proof)
     yield
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

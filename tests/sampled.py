@@ -1,7 +1,7 @@
 """Which long tables of cases are sampled: of each of these tests every n-th case runs in the normal suite, and all of them in ``make proof``.
 
 What stands here shows the same promise over many cases. A case of its own kind (a fault that somebody had) is no member of such a table, or has a
-test beside it that always runs.
+test beside it that always runs. Where tests are asked for by name (``-k``, or an id on the command line) nothing is left out.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ EVERY: dict[str, int] = {
     "tests/apply/test_resume.py::test_filled_chunks_are_not_copied_again": 3,
     "tests/apply/test_resume.py::test_only_what_was_changed_in_between_is_copied_again": 2,
     "tests/cases/test_corpus_pairs.py::test_pair": 9,
+    "tests/cases/test_golden.py::test_golden_case": 3,
+    "tests/clients/test_every_client.py::test_large_answers_are_complete": 3,
     "tests/coverage/test_conversions.py::test_a_few_types_to_a_few_others": 3,
     "tests/coverage/test_coverage.py::test_clause": 3,
     "tests/coverage/test_coverage.py::test_engine": 4,

@@ -1,8 +1,13 @@
-"""One file per kind of change in ``golden/``: before, rows, after; and what is expected of the plan, written by ``--update-golden``."""
+"""One file per kind of change in ``golden/``: before, rows, after; and what is expected of the plan, written by ``--update-golden``.
+
+Every plan is made; where whole files are run, every third case is carried out too (``tests/sampled.py``), with ``-k`` or in ``make proof`` all of them.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,7 @@ import pytest
 from aaiclick import plan_schema
 from aaiclick.plan.model import Plan
 from aaiclick.testing.engine import EmbeddedEngine
-from tests.cases.runner import clean, declaration, five_checks, prepare
+from tests.cases.runner import Ground, clean, declaration, five_checks, prepare
 
 CASES = sorted((Path(__file__).parent / "golden").glob("*.sql"))
 
@@ -30,23 +35,38 @@ def expectation(plan: Plan, database: str) -> str:
     return text.replace(f"`{database}`", "`db`").replace(database, "db").strip()
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_golden_case(path: Path, aaiclick_engine: EmbeddedEngine, request: pytest.FixtureRequest) -> None:
-    case = read_case(path)
-    client = aaiclick_engine.client()
-    ground = prepare(aaiclick_engine, client, case["before"], case["after"], case.get("rows", ""))
+@contextmanager
+def on_ground(engine: EmbeddedEngine, case: dict[str, str]) -> Iterator[Ground]:
+    """The case's databases, dropped at the end."""
+    client = engine.client()
+    ground = prepare(engine, client, case["before"], case["after"], case.get("rows", ""))
     try:
-        renames = dict(pair.split(" -> ") for pair in case.get("renames", "").split(", ") if pair)
-        allow = tuple(key for key in case.get("allow", "").split(", ") if key)
-        schema = declaration(ground, renames)
-        plan = plan_schema(client, schema, database=ground.live)
+        yield ground
+    finally:
+        client.close()
+        clean(ground)
+
+
+def renamed(case: dict[str, str]) -> dict[str, str]:
+    return dict(pair.split(" -> ") for pair in case.get("renames", "").split(", ") if pair)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_golden_plan(path: Path, aaiclick_engine: EmbeddedEngine, request: pytest.FixtureRequest) -> None:
+    case = read_case(path)
+    with on_ground(aaiclick_engine, case) as ground:
+        plan = plan_schema(ground.client, declaration(ground, renamed(case)), database=ground.live)
         said = expectation(plan, ground.live)
         if request.config.getoption("--update-golden"):
             text = path.read_text(encoding="utf-8").split("-- expect\n")[0]
             path.write_text(f"{text.rstrip()}\n\n-- expect\n{said}\n", encoding="utf-8")
         else:
             assert said == case["expect"]
-        five_checks(ground, schema, renames, allow, plan)
-    finally:
-        client.close()
-        clean(ground)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_golden_case(path: Path, aaiclick_engine: EmbeddedEngine) -> None:
+    case = read_case(path)
+    allow = tuple(key for key in case.get("allow", "").split(", ") if key)
+    with on_ground(aaiclick_engine, case) as ground:
+        five_checks(ground, declaration(ground, renamed(case)), renamed(case), allow)

@@ -75,7 +75,14 @@ def test_a_session_with_every_meaning_changed_leads_the_same_life(session: Any, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", ["apply_deleted_mask = 0", "use_query_cache = 1, query_cache_system_table_handling = 'save'", "implicit_transaction = 1"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        pytest.param("apply_deleted_mask = 0", marks=pytest.mark.proof),  # among every_meaning too
+        pytest.param("implicit_transaction = 1", marks=pytest.mark.proof),
+        "use_query_cache = 1, query_cache_system_table_handling = 'save', implicit_transaction = 1",
+    ],
+)
 def test_one_setting_changes_nothing(setting: str, session: Any, raw: Raw, aaiclick_database: str, peaceful: list[tuple[str, str]]) -> None:
     session.query(f"SET {setting}")
     assert [(step, told.replace(f"{aaiclick_database}.", "")) for step, told in live(session, raw)] == peaceful
