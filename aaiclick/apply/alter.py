@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from aaiclick.apply.identity import Physical, need
 from aaiclick.apply.mutations import Mutation, kill, mutations, reason, settle, stuck_sentence
 from aaiclick.apply.options import ApplyOptions, Done
 from aaiclick.apply.statements import DDL, MUTATION, ddl, merged, send, system_merges
+from aaiclick.apply.storages import freed, refused
+from aaiclick.apply.watched import unwatch, watch
 from aaiclick.catalog.forms import Settings
-from aaiclick.errors import ApplyError
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.work import Alter, AlterWork
 from aaiclick.routine import Command, Emit, Routine
@@ -22,17 +25,18 @@ _NEVER_KILLED = re.compile(r"\b(RENAME|DROP|CLEAR)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Altered:
-    """The table that ALTERs are sent to, with the settings they need."""
+    """The table that ALTERs are sent to, with the settings they need. ``seen``: the block number up to which its rows were looked at."""
 
     database: str
     table: str
     settings: Settings
     options: ApplyOptions
+    seen: int = 0
 
 
 def apply_alter(work: AlterWork, database: str, options: ApplyOptions) -> Routine[Done]:
     """Carry out an ``AlterWork``. Raises ApplyError where a mutation cannot go on, saying whether it was undone."""
-    yield from apply_alters(Altered(database, work.table, work.settings, options), work.alters)
+    yield from apply_alters(Altered(database, work.table, work.settings, options, work.seen), work.alters)
     return Done()
 
 
@@ -43,10 +47,35 @@ def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
     stuck = yield from _settled(on, "waiting")
     if stuck is not None:
         yield from _give_up(on, stuck, _alter_of(stuck, alters))
+    guards = [guard for alter in alters for guard in alter.guards]
+    if not guards:
+        yield from _one_by_one(on, alters, None, ())
+        return
+    table = yield from need(on.database, on.table)
+    names = yield from watch(table, guards, on.seen, on.options)
+    try:
+        yield from _one_by_one(on, alters, table, names)
+    except OutcomeUnknownError:
+        raise
+    except Exception:
+        yield from unwatch(table)
+        raise
+
+
+def _one_by_one(on: Altered, alters: Sequence[Alter], table: Physical | None, names: Sequence[str]) -> Routine[None]:
+    """``names`` of the guards, in the order of the ALTERs that rest on them."""
+    left = list(names)
     for alter in alters:
         base = MUTATION if alter.mutates else DDL
         yield from on.options.journal.note("alter", {"table": on.table, "sql": alter.sql})
-        yield from (retimed(on, alter) if alter.retimes else send(Command(alter.sql, settings=merged(base, dict(on.settings)), database=on.database)))
+        own, left = left[: len(alter.guards)], left[len(alter.guards) :]
+        sent = replace(alter, sql=freed(alter.sql, table, own)) if table is not None else alter
+        try:
+            yield from (retimed(on, sent) if alter.retimes else send(Command(sent.sql, settings=merged(base, dict(on.settings)), database=on.database)))
+        except StatementError as error:
+            if not own or table is None:
+                raise
+            yield from refused(table, error)
         # Also where none was expected: the answer is one cheap query, and the next ALTER must not meet an unfinished mutation.
         stuck = yield from _settled(on)
         if stuck is not None:

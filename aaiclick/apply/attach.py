@@ -29,6 +29,7 @@ from aaiclick.apply.statements import ddl, drop_table, system_merges
 from aaiclick.apply.storages import require_in_place
 from aaiclick.apply.swap import exchange, require_exchange
 from aaiclick.apply.views_seam import read_by_views
+from aaiclick.apply.watched import count_newer, watch
 from aaiclick.apply.way_back import at_exchange, remember_blocks
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.events import Note
@@ -47,7 +48,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     fenced = yield from fence_supported()
     if not fenced and work.table not in options.writers_stopped and (yield from read_by_views(database, work.table)):
         raise ApplyError(no_window(work.table, "a materialized view reads it"))
-    yield from apply_alters(Altered(database, work.table, work.settings, options), work.alters)
+    yield from apply_alters(Altered(database, work.table, work.settings, options, work.seen), work.alters)
     yield from require_settled(database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
     source = yield from need(database, work.table, source.uuid)
     mark = yield from write_mark(database, new_mark(work, source, site))
@@ -62,10 +63,12 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         if fenced:
             yield from system_merges(database, mark.shadow_name, "STOP MERGES")
             yield from raise_fence(source, options.fence_seconds)
+            yield from count_newer(source, work.guards, work.seen)
             present = yield from parts(source)
             rows = yield from _attach(work, source, present, mark.shadow_name)
             mark = replace(mark, high=highest(present), rows=rows)
         else:
+            yield from watch(source, work.guards, work.seen, options)
             yield from _rehearse(work, source, staging_table(site.nonce, 0, work.table))
         known = yield from changes(source)
         yield from require_settled(database, work.table, stuck_seconds=options.stuck_seconds, limit=options.fence_seconds)

@@ -14,9 +14,12 @@ from aaiclick.apply.statements import MUTATION, ask, send
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, Waiting
 from aaiclick.plan.feeders import find_feeders
+from aaiclick.plan.target import PASSING
+from aaiclick.plan.wording import told
 from aaiclick.routine import Command, Emit, Routine, Sleep, text
 from aaiclick.specs.quoting import quote_string
 
+_VIOLATED = 469
 _POLL = 0.02
 _LONGEST_POLL = 1.0
 _WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update') AND query_id != queryID()"
@@ -68,21 +71,24 @@ def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
     found = yield from find_feeders(table.database, table.name)
     for name in found.buffers:
         yield Emit(Waiting(f"{name} to be flushed before {table.name} is complete", 0.0))
-        yield from _flushed(f"OPTIMIZE TABLE {name}")
+        yield from _flushed(name, f"OPTIMIZE TABLE {name}")
     for name in found.queues:
-        yield from _flushed(f"SYSTEM FLUSH DISTRIBUTED {name}")
+        yield from _flushed(name, f"SYSTEM FLUSH DISTRIBUTED {name}")
     if found.queues:
         # What the queues sent are inserts like others.
         yield from drain(table.name, seconds, reason)
 
 
-def _flushed(sql: str) -> Routine[None]:
-    """A flush that is refused has ended, and its rows wait in the buffer for the next one."""
+def _flushed(name: str, sql: str) -> Routine[None]:
+    """A flush that is refused has ended, and its rows wait in the buffer for the next one. Rows that a guard refuses (``watched``) would be converted
+    unseen by that."""
     try:
         yield from send(Command(sql, settings=MUTATION))
     except OutcomeUnknownError:
         raise
     except StatementError as error:
+        if error.code == _VIOLATED and PASSING in str(error):
+            raise ApplyError(f"{name} holds rows that the table would not take any more: {told(str(error))}. Nothing was changed") from error
         yield Emit(Note(f"{sql}: {error}"))
 
 

@@ -15,6 +15,7 @@ from aaiclick.apply.names import kept_table
 from aaiclick.apply.numbered import forget_numbered, note_numbered, read_numbered
 from aaiclick.apply.sqltext import hexed
 from aaiclick.apply.statements import ask, ddl, drop_table
+from aaiclick.apply.storages import remove_guards
 from aaiclick.apply.way_back import forget_blocks
 from aaiclick.catalog.forms import Settings
 from aaiclick.events import Note
@@ -110,6 +111,7 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
         # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second, fence last.
         if f"{FENCE} = " in old.definition:
             yield from lift_fence(old)
+        yield from remove_guards(old)
         yield from ddl(f"ALTER TABLE {qualified(old.database, old.name)} MODIFY COMMENT {quote_string(_adapter().dump_json(kept).decode())}")
         yield from ddl(f"RENAME TABLE {qualified(old.database, old.name)} TO {qualified(old.database, name)}")
     if (yield from fence_supported()):

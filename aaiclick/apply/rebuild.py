@@ -1,6 +1,6 @@
 """RebuildWork: a new table, filled chunk by chunk, takes the name of the old one.
 
-    mark -> hold merges -> shadow -> chunks into staging tables -> parts of those into the shadow (see ``catch_up``)
+    mark -> hold merges -> guards -> shadow -> chunks into staging tables -> parts of those into the shadow (see ``catch_up``)
          -> exchange -> [drain, late parts] -> old kept or dropped
 
 Without a fence the rows of inserts that run at the exchange land in the old storage and are brought across afterwards. With one, nothing
@@ -33,6 +33,7 @@ from aaiclick.apply.stock import covered, work_digest
 from aaiclick.apply.storages import require_in_place
 from aaiclick.apply.swap import exchange, require_exchange, undo
 from aaiclick.apply.verify import hashable
+from aaiclick.apply.watched import watch
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.plan.work import RebuildWork
@@ -55,6 +56,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     try:
         mark, source = yield from at_rest(database, mark, source)
         yield from hold(source)
+        yield from watch(source, work.guards, work.seen, options)
         mark, job, notes = yield from prepare(work, source, mark, site)
         stock = yield from take_over(job, earlier)
         mark, rows = yield from copy_up(job, mark, fenced, stock=stock)

@@ -45,30 +45,54 @@ def alter_storage(table: Physical, commands: Sequence[str]) -> Routine[None]:
 
     Raises ApplyError where the name holds another table by now: that one is as it was.
     """
-    guard = PASSING + text((yield Nonce())[0][0])
+    guards = yield from stand(table, ("ASSUME 1",))
     target = qualified(table.database, table.name)
     try:
-        yield from ddl(f"ALTER TABLE {target} ADD CONSTRAINT {guard} ASSUME 1")
+        yield from ddl(freed(f"ALTER TABLE {target} {_listed(commands)}", table, guards))
+    except StatementError as error:
+        yield from refused(table, error)
+
+
+def stand(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...]]:
+    """Put guards on this storage, constraints with these bodies; their names. Raises ApplyError where the name holds another table by now."""
+    nonce = text((yield Nonce())[0][0])
+    guards = tuple(f"{PASSING}{nonce}{f'n{place}' if place else ''}" for place in range(len(bodies)))
+    added = [f"ADD CONSTRAINT {guard} {body}" for guard, body in zip(guards, bodies, strict=True)]
+    try:
+        yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} {_listed(added)}")
     except StatementError as error:
         if error.code != UNKNOWN_TABLE:
             raise
         raise _replaced(table) from error
     there = yield from physical(table.database, table.name)
     if there is None or there.uuid != table.uuid:
-        yield from _remove(there, (guard,))
+        yield from _remove(there, guards)
         yield from remove_guards((yield from storage(table.database, table.uuid)))
         raise _replaced(table)
-    listed = ", ".join(f"({command})" for command in (f"DROP CONSTRAINT {guard}", *commands))
-    try:
-        yield from ddl(f"ALTER TABLE {target} {listed}")
-    except StatementError as error:
-        if error.code not in (_BAD_ARGUMENTS, UNKNOWN_TABLE):
-            raise
-        there = yield from physical(table.database, table.name)
-        if there is not None and there.uuid == table.uuid:
-            raise
-        yield from remove_guards((yield from storage(table.database, table.uuid)))
-        raise _replaced(table) from error
+    return guards
+
+
+def refused(table: Physical, error: StatementError) -> Routine[None]:
+    """Raise what came of an ALTER that takes guards away: ApplyError where it met another table, which is as it was."""
+    if error.code not in (_BAD_ARGUMENTS, UNKNOWN_TABLE):
+        raise error
+    there = yield from physical(table.database, table.name)
+    if there is not None and there.uuid == table.uuid:
+        raise error
+    yield from remove_guards((yield from storage(table.database, table.uuid)))
+    raise _replaced(table) from error
+
+
+def freed(sql: str, table: Physical, guards: Sequence[str]) -> str:
+    """The ALTER with the guards taken away first."""
+    target = f"ALTER TABLE {qualified(table.database, table.name)} "
+    commands = sql.removeprefix(target)
+    dropped = ", ".join(f"(DROP CONSTRAINT {guard})" for guard in guards)
+    return f"{target}{dropped}, {commands if commands.startswith('(') else f'({commands})'}" if guards else sql
+
+
+def _listed(commands: Sequence[str]) -> str:
+    return ", ".join(f"({command})" for command in commands) if len(commands) > 1 else commands[0]
 
 
 def remove_guards(table: Physical | None) -> Routine[None]:

@@ -16,26 +16,40 @@ _NO_CONVERSION = frozenset({43, 48, 53, 70, 386})
 
 
 @dataclass(frozen=True, slots=True)
+class Clear:
+    """A check of a change, by its place among them, that no row met. ``forward``: only its ``forward`` could be evaluated."""
+
+    change: Change
+    place: int
+    forward: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
-    """``blocked``: '' or a sentence with count and example for each check that found rows. ``hazards``: what could not be shown."""
+    """``blocked``: '' or a sentence with count and example for each check that found rows. ``hazards``: what could not be shown. ``clear``: the
+    checks that found none; ``filled``: (condition, example, problem) of expressions of a migration that no row met."""
 
     blocked: str
     hazards: tuple[Hazard, ...] = ()
+    clear: tuple[Clear, ...] = ()
+    filled: tuple[tuple[str, str, str], ...] = ()
 
 
 def count_first(table: str, changes: Sequence[Change]) -> Routine[Findings]:
     """Carry out the checks of all changes. ``table`` is the quoted live name.
 
-    Writers can still race these counts: what fails then is recovered by the strategy.
+    What writers add behind these counts: ``aaiclick/plan/meanwhile``.
     """
     problems: list[str] = []
     hazards: list[Hazard] = []
+    clear: list[Clear] = []
     for change in changes:
         checks = change.checks
         if len(checks) > 1 and (yield from _none(table, checks)):
+            clear += [Clear(change, place) for place in range(len(checks))]
             continue
-        yield from _one_by_one(table, checks, problems, hazards)
-    return Findings("; ".join(problems), tuple(hazards))
+        yield from _one_by_one(table, change, problems, hazards, clear)
+    return Findings("; ".join(problems), tuple(hazards), tuple(clear))
 
 
 def _none(table: str, checks: Sequence[DataCheck]) -> Routine[bool]:
@@ -49,10 +63,12 @@ def _none(table: str, checks: Sequence[DataCheck]) -> Routine[bool]:
     return not any(number(count) for count in rows[0])
 
 
-def _one_by_one(table: str, checks: Sequence[DataCheck], problems: list[str], hazards: list[Hazard]) -> Routine[None]:
+def _one_by_one(table: str, change: Change, problems: list[str], hazards: list[Hazard], clear: list[Clear]) -> Routine[None]:
     blocked = False
-    for check in checks:
-        problem, hazard = yield from _count(table, check)
+    for place, check in enumerate(change.checks):
+        problem, hazard, found = yield from _count(table, check)
+        if not found:
+            clear.append(Clear(change, place, hazard is not None))
         if problem and not (blocked and check.allowable is not None):  # a value that does not convert at all is told once
             problems.append(problem)
             blocked = True
@@ -60,7 +76,8 @@ def _one_by_one(table: str, checks: Sequence[DataCheck], problems: list[str], ha
             hazards.append(hazard)
 
 
-def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None]]:
+def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None, bool]]:
+    """A sentence, a hazard, and whether any row was found (or nobody can tell)."""
     hazard: Hazard | None = None
     condition = check.condition
     for _ in range(2):
@@ -68,7 +85,7 @@ def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None]]:
             rows = yield Query(f"SELECT count() FROM {table} WHERE {condition}")
             count = number(rows[0][0])
             if count == 0:
-                return "", hazard
+                return "", hazard, False
             example = yield from _example(table, replace(check, condition=condition))
         except StatementError as error:
             if error.code in _NO_CONVERSION and check.forward and condition != check.forward:
@@ -76,11 +93,11 @@ def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None]]:
                 continue
             if error.code == 0:
                 raise
-            return f"whether rows {check.problem} cannot be told (the engine: {first_line(str(error))})", None
+            return f"whether rows {check.problem} cannot be told (the engine: {first_line(str(error))})", None, True
         found = f"{count:,} rows {check.problem}, for instance {example}"
         if check.allowable is None:
-            return f"{found}; {check.hint}" if check.hint else found, hazard
-        return "", replace(check.allowable, message=f"{count:,} rows {check.allowable.message}, for instance {example}")
+            return f"{found}; {check.hint}" if check.hint else found, hazard, True
+        return "", replace(check.allowable, message=f"{count:,} rows {check.allowable.message}, for instance {example}"), True
     raise AssertionError
 
 

@@ -39,34 +39,44 @@ class _Column:
         return f"{lost} AND isNotNull({self.raw})" if self.type.startswith(("Nullable(", "LowCardinality(Nullable(")) else lost
 
 
-def evaluate_first(case: TableCase, data_name: str) -> Routine[str]:
-    """'' or a sentence for each expression that fails on the live rows, with count and example where the engine can tell them."""
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """``blocked``: '' or a sentence for each expression that fails on the live rows, with count and example where the engine can tell them.
+    ``clear``: (condition, example, problem) of what would be cut to size, and no row met."""
+
+    blocked: str = ""
+    clear: tuple[tuple[str, str, str], ...] = ()
+
+
+def evaluate_first(case: TableCase, data_name: str) -> Routine[Evaluated]:
+    """Every expression and the filter of a migration."""
     form = case.target.form
     columns = [_Column(name, raw, own.type) for name, raw in sorted(case.overrides.items()) if (own := form.column(name)) is not None and own.stored]
     source = qualified(case.database, data_name)
     if case.where and (said := (yield from _failure(f"SELECT count() FROM {source} WHERE {case.where}"))):
-        return f"the filter {case.where} fails on its rows (the engine: {said})"
+        return Evaluated(f"the filter {case.where} fails on its rows (the engine: {said})")
     where = f" WHERE {case.where}" if case.where else ""
     if not columns:
-        return ""
+        return Evaluated()
     together = yield from _failure(f"SELECT {_hashed(*(column.cast for column in columns))} FROM {source}{where}")
     problems: list[str] = []
+    clear: list[tuple[str, str, str]] = []
     for column in columns:
-        problems.append((yield from _problem(column, source, where, failing=bool(together))))
-    return "; ".join(problem for problem in problems if problem)
+        problems.append((yield from _problem(column, source, where, clear, failing=bool(together))))
+    return Evaluated("; ".join(problem for problem in problems if problem), tuple(clear))
 
 
-def _problem(column: _Column, source: str, where: str, *, failing: bool) -> Routine[str]:
+def _problem(column: _Column, source: str, where: str, clear: list[tuple[str, str, str]], *, failing: bool) -> Routine[str]:
     if not failing:
-        return (yield from _wrapped(column, source, where))
+        return (yield from _wrapped(column, source, where, clear))
     said = yield from _failure(f"SELECT {_hashed(column.cast)} FROM {source}{where}")
     if not said:
-        return (yield from _wrapped(column, source, where))
+        return (yield from _wrapped(column, source, where, clear))
     counted = yield from _count(column, source, where)
     return counted or f"{column.name} = {column.raw} fails on its rows (the engine: {said})"
 
 
-def _wrapped(column: _Column, source: str, where: str) -> Routine[str]:
+def _wrapped(column: _Column, source: str, where: str, clear: list[tuple[str, str, str]]) -> Routine[str]:
     """What the copy would make another value without a word: 44 of 300 in a UInt8, 1970 of a day too far away, at whatever depth of the types. Only
     the fraction of a division goes where the column is one of whole numbers. An expression that says the conversion itself (``round``, ``CAST``) means it."""
     values = f"(SELECT {column.raw} AS {_VALUE} FROM {source}{where})"
@@ -79,6 +89,8 @@ def _wrapped(column: _Column, source: str, where: str) -> Routine[str]:
         cut = " OR ".join(f"({each})" for each in conditions)
         found = number((yield Query(f"SELECT count() FROM {values} WHERE {cut}", {}, _PATIENT, long=True))[0][0])
         if not found:
+            problem = f"give a value of {column.name} = {column.raw} that {column.type} cannot hold"
+            clear.append((f"arrayMap({_VALUE} -> ({cut}), [{column.raw}])[1]", f"tuple({column.raw})", problem))
             return ""
         example = yield Query(f"SELECT toString(tuple({_VALUE})) FROM {values} WHERE {cut} LIMIT 1", {}, _PATIENT)
     except StatementError as error:

@@ -10,7 +10,7 @@ from aaiclick.plan.changes.base import Change
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.strategies.context import TableCase
-from aaiclick.plan.work import Alter, AlterWork, AttachWork, CreateWork, DropWork, RebuildWork, ReplaceWork
+from aaiclick.plan.work import Alter, AlterWork, AttachWork, CreateWork, DropWork, Guard, RebuildWork, ReplaceWork
 from aaiclick.specs.quoting import qualified, quote_name
 
 SHADOW = "_aaiclick_<run>_"
@@ -94,7 +94,7 @@ def alter_step(case: TableCase, work: AlterWork, changes: Sequence[Change], bloc
         object=case.live.name,
         change=words(changes),
         strategy=strategy,
-        sql=[alter.sql for alter in work.alters],
+        sql=[line for alter in work.alters for line in (*_held_to(alter.guards), alter.sql)],
         work=work,
         hazards=(*change_hazards(changes), *extra),
         rows=case.live.rows if mutates else 0,
@@ -103,6 +103,11 @@ def alter_step(case: TableCase, work: AlterWork, changes: Sequence[Change], bloc
         blocked=blocked,
         changes=each(changes),
     )
+
+
+def _held_to(guards: Sequence[Guard]) -> list[str]:
+    """What writers may not add until the statement behind it."""
+    return [f"-- no INSERT may add rows from here on that {guard.problem}".replace("\n", " ") for guard in guards]
 
 
 def pin_step(case: TableCase, alter: Alter, names: Sequence[str]) -> Step:
@@ -118,7 +123,7 @@ def attach_step(case: TableCase, work: AttachWork, changes: Sequence[Change], bl
     shadow = _shadow(case.live.name)
     live, new = case.name, qualified(case.database, shadow)
     sql = [
-        *(alter.sql for alter in work.alters),
+        *(line for alter in work.alters for line in (*_held_to(alter.guards), alter.sql)),
         form_sql(work.form, case.database, shadow),
         "-- writers wait from here (table_readonly) where the server has that; elsewhere the tables are exchanged first",
         f"ALTER TABLE {new} ATTACH PARTITION ALL FROM {live}",
@@ -143,6 +148,7 @@ def rebuild_step(case: TableCase, work: RebuildWork, changes: Sequence[Change], 
     sql = [
         *([f"-- a copy, because in place something else would come of it: {reason}".replace("\n", " ")] if reason else []),
         form_sql(work.form, case.database, shadow),
+        *_held_to(work.guards),
         *(["-- writers are locked out (table_readonly) for the last part of the copy"] if work.fenced else []),
         "-- for each partition, in chunks, through a staging table, with count and checksum:",
         f"INSERT INTO {new} ({names}) SELECT {expressions} FROM {live}{where}",

@@ -15,9 +15,10 @@ from aaiclick.plan.checks import Findings, count_first
 from aaiclick.plan.counting import countable, counted_rows
 from aaiclick.plan.dependents import broken_dependents
 from aaiclick.plan.diff import diff_table
-from aaiclick.plan.evaluate import evaluate_first
+from aaiclick.plan.evaluate import Evaluated, evaluate_first
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.materialize import offered
+from aaiclick.plan.meanwhile.watch import Watch, highest_block, of_counts, of_expressions
 from aaiclick.plan.model import Step
 from aaiclick.plan.not_inherited import not_inherited
 from aaiclick.plan.other_engines import can_be_staged, plan_other_engine, stand_in
@@ -110,14 +111,18 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
         return (steps.impossible_step(case, case.changes, held, whole=True),)
     found = yield from _dependents(case)
     cost = Cost()
-    if case.live.rows and not found.blocked:
+    seen = 0 if case.quick else (yield from highest_block(case, data_name))
+    # An empty table is looked at, too: for a moment it need not be empty any more.
+    if not found.blocked and (case.live.rows or not (case.quick or case.live.predicted)):
         counted, cost = yield from _counted(case, data_name)
-        found = Findings(counted.blocked, (*found.hazards, *counted.hazards))
+        found = Findings(counted.blocked, (*found.hazards, *counted.hazards), counted.clear, counted.filled)
+        cost = cost if case.live.rows else Cost()
     verdict = yield from _proof(case, data_name, found.blocked)
     combines = () if found.blocked else (yield from combined(case, data_name))
     if case.quick and combines:  # it may be that no two rows meet
         combines, cost = (), cost.plus(Cost(open=("which rows merges combine",)))
-    made = yield from _cheapest(case, data_name, verdict, _joined(found.blocked, verdict.blocked))
+    watch = Watch((*of_counts(case, found.clear), *of_expressions(case, found.filled)), verdict.watched, seen)
+    made = yield from _cheapest(case, data_name, verdict, watch, _joined(found.blocked, verdict.blocked))
     return (*made[:-1], _costing(_with(made[-1], (*found.hazards, *verdict.hazards, *combines)), cost.plus(verdict.cost)))
 
 
@@ -134,9 +139,11 @@ def _counted(case: TableCase, data_name: str) -> Routine[tuple[Findings, Cost]]:
     cost = yield from cost_of(case, data_name, read, (*(change.words for change in checked), *expressions))
     if cost.open:
         return Findings(""), cost
-    failing = (yield from evaluate_first(case, data_name)) if case.forced else ""
-    # A filter that fails would only make the other counts fail, too.
-    return (Findings(failing) if failing else (yield from count_first(counted_rows(case, data_name), checked))), cost
+    evaluated = (yield from evaluate_first(case, data_name)) if case.forced else Evaluated()
+    if evaluated.blocked:
+        return Findings(evaluated.blocked), cost  # a filter that fails would only make the other counts fail, too
+    counted = yield from count_first(counted_rows(case, data_name), checked)
+    return replace(counted, filled=evaluated.clear), cost
 
 
 def _costing(step: Step, cost: Cost) -> Step:
@@ -173,16 +180,16 @@ def _dependents(case: TableCase) -> Routine[Findings]:
     return Findings(rest, () if rest else (gap,))
 
 
-def _cheapest(case: TableCase, data_name: str, verdict: Verdict, blocked: str) -> Routine[tuple[Step, ...]]:
+def _cheapest(case: TableCase, data_name: str, verdict: Verdict, watch: Watch, blocked: str) -> Routine[tuple[Step, ...]]:
     """The first strategy that is proven to end as the copy does, and that the engine accepts."""
     if not (case.form.merge_tree and case.target.form.merge_tree):
         return ((yield from plan_other_engine(case, blocked)),)
     absent = (yield from absent_columns(case, data_name)) if verdict.in_place else Absent(case.changes)
-    found = yield from _tried(case, data_name, verdict, absent, blocked)
+    found = yield from _tried(case, data_name, verdict, absent, watch, blocked)
     return (*found[:-1], replace(found[-1], unlooked=absent.open)) if absent.open else found
 
 
-def _tried(case: TableCase, data_name: str, verdict: Verdict, absent: Absent, blocked: str) -> Routine[tuple[Step, ...]]:
+def _tried(case: TableCase, data_name: str, verdict: Verdict, absent: Absent, watch: Watch, blocked: str) -> Routine[tuple[Step, ...]]:
     """``alter``, ``attach``, ``rebuild``, as far as each is allowed."""
     reason = refusal = _joined(verdict.reason, absent.refusal)
     allowed = verdict.in_place and not absent.refusal
@@ -194,7 +201,7 @@ def _tried(case: TableCase, data_name: str, verdict: Verdict, absent: Absent, bl
             refusal = yield from alter_refused(in_place, data_name, proposal.sent)
         if proposal.work is not None and not refusal:
             touched = yield from _touched_bytes(case, data_name)
-            return (steps.alter_step(case, proposal.work, in_place.changes, blocked, touched),)
+            return (steps.alter_step(case, watch.alter(proposal.work, proposal.sent), in_place.changes, blocked, touched),)
     if has_hidden(case.target.form):
         why = "a new table cannot be made: its definition holds a secret that the server does not show"
         return (steps.impossible_step(case, case.changes, _joined(refusal, why)),)
@@ -205,7 +212,7 @@ def _tried(case: TableCase, data_name: str, verdict: Verdict, absent: Absent, bl
         attach = yield from propose_attach(in_place)
         if attach is not None and (blocked or not (yield from attach_refused(in_place, data_name, attach.work, attach.sent))):
             behind = (*(yield from not_inherited(case, data_name)), *(yield from unfenced(case, attach.work)))
-            return (_with(steps.attach_step(case, attach.work, in_place.changes, blocked), behind),)
+            return (_with(steps.attach_step(case, watch.attach(attach.work, attach.sent), in_place.changes, blocked), behind),)
     rebuild = yield from propose_rebuild(case)
     if rebuild.work is not None:
         if case.live.rows and not blocked and not case.quick:
@@ -215,7 +222,7 @@ def _tried(case: TableCase, data_name: str, verdict: Verdict, absent: Absent, bl
             blocked = f"rows of {case.live.name} cannot be copied ({failing})"
         pinned = yield from _pin(case, data_name)
         behind = (*(yield from not_inherited(case, data_name)), *(yield from unfenced(case, rebuild.work)))
-        return (*pinned, _with(steps.rebuild_step(case, rebuild.work, case.changes, blocked, reason), behind))
+        return (*pinned, _with(steps.rebuild_step(case, watch.rebuild(rebuild.work), case.changes, blocked, reason), behind))
     # What ALTER says of a conversion the copy says, too, with the column's name.
     return (steps.impossible_step(case, case.changes, _joined("" if refusal in rebuild.refusal else refusal, rebuild.refusal)),)
 

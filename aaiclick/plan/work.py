@@ -19,10 +19,20 @@ class CreateWork:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """What no row met when it was looked at, and none may meet before the change: ``condition`` over the stored columns of the live table. ``problem``
+    ends a sentence about rows that do, ``example`` is shown of one of them."""
+
+    condition: str
+    problem: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class Alter:
     """One ALTER. ``risky``: it can fail on the data inside its mutation, so it is sent alone and ``recovery`` (the ALTER that puts the
     column back) belongs to it. ``retimes``: it sets a TTL, and parts work out anew when their rows expire; ``recalculating``: the table
-    itself declares that they only do that."""
+    itself declares that they only do that. ``guards``: what it rests on; it takes them away."""
 
     sql: str
     mutates: bool = False
@@ -30,29 +40,35 @@ class Alter:
     recovery: str = ""
     retimes: bool = False
     recalculating: bool = False
+    guards: tuple[Guard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AlterWork:
     """ALTERs of one table, in an order that the rehearsal has shown to be accepted. ``frees_ttl``: a TTL goes or lengthens, and rows that
-    the old one would take are kept from now on, also by merges that are running already."""
+    the old one would take are kept from now on, also by merges that are running already. ``seen``: rows up to this block number were looked
+    at; those of newer parts are counted again for the guards (0: all rows are)."""
 
     table: str
     alters: tuple[Alter, ...]
     settings: Settings = ()
     kind: Literal["alter"] = "alter"
     frees_ttl: bool = False
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AttachWork:
-    """``alters`` on the live table first; then a new table of ``form`` takes over its parts by hard link, and the two are exchanged."""
+    """``alters`` on the live table first; then a new table of ``form`` takes over its parts by hard link, and the two are exchanged. ``guards``: what
+    that rests on; ``seen`` as in ``AlterWork``."""
 
     table: str
     form: TableForm
     alters: tuple[Alter, ...] = ()
     settings: Settings = ()
     kind: Literal["attach"] = "attach"
+    guards: tuple[Guard, ...] = ()
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +88,8 @@ class RebuildWork:
     ``columns`` lists every stored column of ``form`` that the copy fills. ``where`` filters old rows ('' for all). ``ordered``: the
     result depends on the order of rows (Replacing without version, Collapsing ...). ``fenced``: a materialized view reads the table
     or the engine is ordered. ``keeps_ttl`` is False where the new table has no TTL or a longer one: TTL merges are then stopped
-    before the first read. ``back``: for old columns how they follow from the new ones, where a migration says so.
+    before the first read. ``back``: for old columns how they follow from the new ones, where a migration says so. ``guards``: what the copy rests
+    on; ``seen`` as in ``AlterWork``.
     """
 
     table: str
@@ -85,6 +102,8 @@ class RebuildWork:
     settings: Settings = ()
     kind: Literal["rebuild"] = "rebuild"
     back: tuple[CopyColumn, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)

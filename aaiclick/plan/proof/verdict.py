@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from aaiclick.catalog.forms import ConstraintForm
 from aaiclick.plan.changes.base import Change
 from aaiclick.plan.hazards import Hazard
+from aaiclick.plan.meanwhile.watch import Watched, of_constraints, of_kept, of_look
 from aaiclick.plan.proof.alone import STALE, outdated, read_by, unharmed
 from aaiclick.plan.proof.changed import Changed, changed_columns
 from aaiclick.plan.proof.column_looks import by_copy, look_at, looked_at, never_in_place, once_stored
@@ -35,7 +36,7 @@ from aaiclick.routine import Routine
 class Verdict:
     """``in_place``: an ALTER, or a table that takes over the parts, ends in the same as the copy; otherwise ``reason`` says in words what
     would not. ``remade``: what has to be made anew beside it. ``blocked``: rows that the new table would not take. ``cost``: what was
-    looked at, or would have to be."""
+    looked at, or would have to be. ``watched``: what no row met, and none may meet until then."""
 
     in_place: bool
     reason: str = ""
@@ -43,6 +44,7 @@ class Verdict:
     hazards: tuple[Hazard, ...] = ()
     blocked: str = ""
     cost: Cost = field(default_factory=Cost)
+    watched: tuple[Watched, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,15 @@ class _Open:
         return [*readers, *(f"column {each.new.name}" for each in self.columns), *(f"constraint {each.name}" for each in self.added)]
 
 
+_UNWATCHED = "rows that are written meanwhile could not be held to what was seen"
+
+
 @dataclass(slots=True)
 class _Found:
     reasons: list[str] = field(default_factory=list[str])
     remade: list[Change] = field(default_factory=list[Change])
     hazards: list[Hazard] = field(default_factory=list[Hazard])
+    watched: list[Watched] = field(default_factory=list[Watched])
 
 
 def prove(case: TableCase, data_name: str) -> Routine[Verdict]:
@@ -88,8 +94,12 @@ def prove(case: TableCase, data_name: str) -> Routine[Verdict]:
         tuple(reader for reader in harmed if reader.kind == "constraint"),
         new_constraints(case),
     )
-    if not case.live.rows or not left.words:
+    if not left.words:
         return Verdict(not found.reasons, "; ".join(found.reasons), tuple(found.remade))
+    if not case.live.rows:
+        if not case.quick:
+            _watch_empty(case, left, found)
+        return Verdict(not found.reasons, "; ".join(found.reasons), tuple(found.remade), watched=tuple(found.watched))
     cost = yield from cost_of(case, data_name, _columns_read(case, data_name, left), left.words)
     if cost.open:
         reasons = found.reasons + [f"{reader.words}: {STALE}" for reader in left.readers if outdated(case.form, reader, changed)]
@@ -102,8 +112,11 @@ def prove(case: TableCase, data_name: str) -> Routine[Verdict]:
             found.hazards.extend(once_stored(case.live.name, column, what))
         elif not what.in_order:
             found.reasons.append(f"column {column.new.name}: in place {_difference(what)}")
+        elif (watched := of_look(case, look_at(column), f"column {column.new.name}")) is not None:
+            found.watched.append(watched)
     kept = yield from newly_violated(case, data_name, left.kept)
     fresh = yield from violated(case, data_name, left.added)
+    _watch_constraints(case, left, found)
     return Verdict(
         in_place=not found.reasons,
         reason="; ".join(dict.fromkeys(found.reasons)),
@@ -111,7 +124,22 @@ def prove(case: TableCase, data_name: str) -> Routine[Verdict]:
         hazards=tuple(found.hazards),
         blocked="; ".join(part for part in (fresh, kept) if part),
         cost=cost,
+        watched=tuple(found.watched),
     )
+
+
+def _watch_empty(case: TableCase, left: _Open, found: _Found) -> None:
+    """No row, no difference: until one is written."""
+    looks = [(reader.words, look_of(reader)) for reader in left.readers] + [
+        (f"column {each.new.name}", look_at(each)) for each in left.columns if each.old.kind != "ALIAS"
+    ]
+    found.watched += [watched for words, look in looks if (watched := of_look(case, look, words)) is not None]
+    _watch_constraints(case, left, found)
+
+
+def _watch_constraints(case: TableCase, left: _Open, found: _Found) -> None:
+    found.watched += of_constraints(case, left.added)
+    found.watched += [watched for reader in left.kept for watched in of_kept(case, reader.name, reader.old[0], reader.new[0])]
 
 
 def _columns_read(case: TableCase, data_name: str, left: _Open) -> frozenset[str]:
@@ -141,14 +169,24 @@ def _judge(case: TableCase, data_name: str, reader: Reader, seen: Seen, stale: b
         if not seen.in_order:
             found.reasons.append(f"{reader.words}: {_difference(seen)}")
             found.hazards.extend((yield from regrouped(case, data_name, reader, seen)))
-        elif stale:
+            return
+        if stale:
             found.reasons.append(f"{reader.words}: {STALE}")
-    elif reader.kind == "TTL":
-        if not seen.same:
-            found.reasons.append(f"{reader.words}: {_difference(seen)}")
-            found.hazards.extend((yield from expires(case, data_name, reader, seen)))
+            return
+    elif not seen.same and reader.kind == "TTL":
+        found.reasons.append(f"{reader.words}: {_difference(seen)}")
+        found.hazards.extend((yield from expires(case, data_name, reader, seen)))
+        return
     elif not seen.same:
         _remake(case, reader, _difference(seen), found)
+        return
+    watched = of_look(case, look_of(reader), reader.words)
+    if watched is not None:
+        found.watched.append(watched)
+    elif reader.kind == "index":
+        _remake(case, reader, _UNWATCHED, found)
+    else:
+        found.reasons.append(f"{reader.words}: {_UNWATCHED}")
 
 
 def _difference(seen: Seen) -> str:

@@ -13,4 +13,5 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 
 -- t: constraint named is missing
 --   strategy: alter
+-- no INSERT may add rows from here on that violate the constraint named (name != '')
 ALTER TABLE `db`.`t` ADD CONSTRAINT `named` CHECK name != '';

@@ -15,4 +15,6 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 --   - constraint named: CHECK name != '' -> CHECK length(name) < 100
 --   - constraint young is missing
 --   strategy: alter
+-- no INSERT may add rows from here on that violate the constraint named (length(name) < 100)
+-- no INSERT may add rows from here on that violate the constraint young (day > '2000-01-01')
 ALTER TABLE `db`.`t` (DROP CONSTRAINT `named`), (ADD CONSTRAINT `named` CHECK length(name) < 100), (ADD CONSTRAINT `young` ASSUME day > '2000-01-01');

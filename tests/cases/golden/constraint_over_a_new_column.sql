@@ -14,4 +14,5 @@ CREATE TABLE {db}.t (k UInt64, status Enum8('new' = 1, 'old' = 2) DEFAULT 'new',
 --   - column status is missing
 --   - constraint known is missing
 --   strategy: alter
+-- no INSERT may add rows from here on that violate the constraint known (status != 'old')
 ALTER TABLE `db`.`t` (ADD COLUMN `status` Enum8('new' = 1, 'old' = 2) DEFAULT 'new' AFTER `k`), (ADD CONSTRAINT `known` CHECK status != 'old');

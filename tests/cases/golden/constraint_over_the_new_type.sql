@@ -16,6 +16,9 @@ CREATE TABLE {db}.t (k UInt64, a UInt32, CONSTRAINT c CHECK a < 9) ENGINE = Merg
 --   strategy: mutate, 5 rows, 0 B
 --   old-code-breaks: code that relies on String for a may fail
 --   rewrites-data: the server rewrites parts of t in the background
+-- no INSERT may add rows from here on that violate the constraint c (a < 9)
 ALTER TABLE `db`.`t` DROP CONSTRAINT `c`;
+-- no INSERT may add rows from here on that hold a value of a that UInt32 cannot hold
+-- no INSERT may add rows from here on that hold a value of a that does not become UInt32
 ALTER TABLE `db`.`t` MODIFY COLUMN `a` UInt32;
 ALTER TABLE `db`.`t` ADD CONSTRAINT `c` CHECK a < 9;

@@ -16,6 +16,7 @@ CREATE TABLE {db}.t (k Int8, i UInt32) ENGINE = MergeTree PARTITION BY k ORDER B
 --   rewrites-data: all 20 rows of t are copied
 -- a copy, because in place something else would come of it: partition key k: the server would go on with the old type of the key until it starts again
 CREATE TABLE db.`_aaiclick_<run>_t` (`k` Int8, `i` UInt32) ENGINE = MergeTree PARTITION BY k ORDER BY i SETTINGS index_granularity = 8192;
+-- no INSERT may add rows from here on that hold a value of k that Int8 cannot hold
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`k`, `i`) SELECT CAST(`k`, 'Int8'), `i` FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;

@@ -16,6 +16,7 @@ CREATE TABLE {db}.t (k Int8, i UInt32) ENGINE = MergeTree ORDER BY toString(k);
 --   rewrites-data: all 20 rows of t are copied
 -- a copy, because in place something else would come of it: sort key toString(k): it gives another value for 20 rows, for instance ('a') -> ('1')
 CREATE TABLE db.`_aaiclick_<run>_t` (`k` Int8, `i` UInt32) ENGINE = MergeTree ORDER BY toString(k) SETTINGS index_granularity = 8192;
+-- no INSERT may add rows from here on that hold a value of k that Int8 cannot hold
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`k`, `i`) SELECT CAST(`k`, 'Int8'), `i` FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;

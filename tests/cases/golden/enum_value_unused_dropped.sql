@@ -14,4 +14,6 @@ CREATE TABLE {db}.t (id UInt64, name Enum8('n0' = 0, 'n1' = 1, 'n2' = 2), day Da
 --   strategy: mutate, 100 rows, 0 B
 --   old-code-breaks: code that relies on Enum8('n0' = 0, 'n1' = 1, 'n2' = 2, 'n3' = 3) for name may fail
 --   rewrites-data: the server rewrites parts of t in the background
+-- no INSERT may add rows from here on that hold a value of name that Enum8('n0' = 0, 'n1' = 1, 'n2' = 2) cannot hold
+-- no INSERT may add rows from here on that give another value for column name
 ALTER TABLE `db`.`t` MODIFY COLUMN `name` Enum8('n0' = 0, 'n1' = 1, 'n2' = 2);

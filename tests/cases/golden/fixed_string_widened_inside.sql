@@ -25,6 +25,8 @@ CREATE TABLE {db}.t (id UInt64, n Nullable(FixedString(8)), l LowCardinality(Fix
 --   rewrites-data: all 2 rows of t are copied
 -- a copy, because in place something else would come of it: the engine cuts no FixedString, not even zero bytes, where c changes in place; the engine cuts no FixedString, not even zero bytes, where w changes in place
 CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `n` Nullable(FixedString(8)), `l` LowCardinality(FixedString(8)), `a` Array(FixedString(8)), `c` FixedString(4), `w` Array(FixedString(2))) ENGINE = MergeTree ORDER BY id SETTINGS index_granularity = 8192;
+-- no INSERT may add rows from here on that hold a value of c that FixedString(4) cannot hold
+-- no INSERT may add rows from here on that hold a value of w that Array(FixedString(2)) cannot hold
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `n`, `l`, `a`, `c`, `w`) SELECT `id`, CAST(`n`, 'Nullable(FixedString(8))'), CAST(`l`, 'LowCardinality(FixedString(8))'), CAST(`a`, 'Array(FixedString(8))'), CAST(toString(`c`), 'FixedString(4)'), CAST(arrayMap(part1 -> CAST(toString(part1), 'FixedString(2)'), `w`), 'Array(FixedString(2))') FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;

@@ -18,5 +18,6 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Nullable(Int32), n
 --   old-code-breaks: code that relies on Nullable(String) for note may fail
 --   rewrites-data: the server rewrites parts of t in the background
 ALTER TABLE `db`.`t` MODIFY COLUMN `amount` Nullable(Int32);
+-- no INSERT may add rows from here on that hold NULL in note
 ALTER TABLE `db`.`t` MODIFY COLUMN `note` String DEFAULT defaultValueOfTypeName('String');
 ALTER TABLE `db`.`t` MODIFY COLUMN `note` REMOVE DEFAULT;

@@ -13,4 +13,5 @@ CREATE TABLE {db}.t (k DateTime('Asia/Tokyo'), i UInt32, INDEX by_hour toStartOf
 -- t: column k: type DateTime('UTC') -> DateTime('Asia/Tokyo')
 --   strategy: alter
 --   old-code-breaks: code that relies on DateTime('UTC') for k may fail
+-- no INSERT may add rows from here on that give another value for index by_hour
 ALTER TABLE `db`.`t` MODIFY COLUMN `k` DateTime('Asia/Tokyo');

@@ -1,0 +1,1 @@
+"""What the looks at rows found, held against rows that writers add between the look and the change."""
