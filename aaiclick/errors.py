@@ -119,20 +119,28 @@ class SchemaError(AaiclickError):
     """The live schema is not what the code expects."""
 
 
+def _done(steps: tuple[str, ...]) -> str:
+    """What need not be done again: it is entered in the journal."""
+    return f" Done before, and not done again: {', '.join(steps)}." if steps else ""
+
+
 class SchemaVersionError(SchemaError):
     """The database is behind (or differs from) the code and the policy does not allow to bring it up to date.
 
-    ``differences`` holds one sentence per difference, ``next_command`` what to run.
+    ``differences`` holds one sentence per difference, ``next_command`` what to run. ``done``: the steps that were carried out before that was known.
     """
 
-    def __init__(self, schema: str, live: str, expected: str, differences: tuple[str, ...], next_command: str = "aaiclick migrate") -> None:
+    def __init__(
+        self, schema: str, live: str, expected: str, differences: tuple[str, ...], next_command: str = "aaiclick migrate", done: tuple[str, ...] = ()
+    ) -> None:
         self.schema = schema
         self.live = live
         self.expected = expected
         self.differences = differences
         self.next_command = next_command
+        self.done = done
         listed = "; ".join(differences)
-        super().__init__(f"{schema} is at {live}, code expects {expected}: {listed}. Run: {next_command}")
+        super().__init__(f"{schema} is at {live}, code expects {expected}: {listed}.{_done(done)} Run: {next_command}")
 
 
 class SchemaAheadError(SchemaError):
@@ -220,12 +228,15 @@ class PlanError(AaiclickError):
 
 
 class BlockedError(PlanError):
-    """The data stands in the way of a step; ``blocks`` holds a sentence with count and example for each."""
+    """The data stands in the way of a step; ``blocks`` holds a sentence with count and example for each. ``done``: the steps that were carried out
+    before that was known."""
 
-    def __init__(self, schema: str, blocks: tuple[str, ...]) -> None:
+    def __init__(self, schema: str, blocks: tuple[str, ...], done: tuple[str, ...] = ()) -> None:
         self.schema = schema
         self.blocks = blocks
-        super().__init__(f"{schema} cannot be migrated as its data is now: {'; '.join(blocks)}")
+        self.done = done
+        told = _done(done)
+        super().__init__(f"{schema} cannot be migrated as its data is now: {'; '.join(blocks)}{f'.{told}' if told else ''}")
 
 
 class HazardNotAllowedError(PlanError):

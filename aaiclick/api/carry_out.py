@@ -15,7 +15,7 @@ from aaiclick.apply.options import ApplyOptions, StepOutcome
 from aaiclick.apply.records import Record, append, ensure_tables
 from aaiclick.apply.transitions.step_ledger import StepLedger
 from aaiclick.apply.transitions.under_way import Passage, UnderWay
-from aaiclick.errors import ApplyError
+from aaiclick.errors import ApplyError, BlockedError, SchemaVersionError
 from aaiclick.events import PlanReady
 from aaiclick.plan.gate import Verdict
 from aaiclick.plan.model import Step
@@ -75,7 +75,17 @@ def carry_out(planned: Surveyed, gate: Gate, site: Site) -> Routine[Carried]:
         again = [step.id for step in planned.plan.steps if step.id in moved]
         if again:
             raise ApplyError(f"{', '.join(again)} was carried out, but is planned again: its entry in the journal is gone")
-        verdict = gate(planned)
+        verdict = _gate_again(gate, planned, tuple(step.id for step in done))
+
+
+def _gate_again(gate: Gate, planned: Surveyed, done: tuple[str, ...]) -> Verdict:
+    """Rows that a statement or function could have put right are looked at now, so this gate may say what the first could not know."""
+    try:
+        return gate(planned)
+    except BlockedError as error:
+        raise BlockedError(error.schema, error.blocks, done) from error
+    except SchemaVersionError as error:
+        raise SchemaVersionError(error.schema, error.live, error.expected, error.differences, error.next_command, done) from error
 
 
 def _put_back(found: Survey, verdict: Verdict) -> Routine[None]:

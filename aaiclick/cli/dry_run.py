@@ -81,7 +81,9 @@ def _fate(step: Step, verdict: Verdict) -> str:
         return "left alone"
     if any(refusal.step is step for refusal in verdict.refused):
         return "refused"
-    return "not looked at" if step.unlooked else "runs"
+    if step.unlooked:
+        return f"counted behind {shown(step.behind)}" if step.behind else "not looked at"
+    return "runs"
 
 
 def _keys(refusals: tuple[Refusal, ...]) -> tuple[str, ...]:

@@ -129,6 +129,7 @@ def step_json(step: Step) -> dict[str, JsonValue]:
         "reads": step.reads,
         "read_bytes": step.read_bytes,
         "unlooked": list(step.unlooked),
+        "behind": step.behind,
     }
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.plan.compose import Stage
+
+EVERY = ""
+"""Stands for the name of every table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Hints:
     ``known``: canonical forms that this release wrote down for the very same declaration on this release of the server. ``replaced``:
     plain views that the plan itself brings to their declared form, ``rewritten`` views of every kind that get another query by it. ``clones``: statements
     are tried on clones that hold parts of the live tables. ``looks``: how many bytes of live columns may be read for each table before
-    anything is changed (None: any number, 0: no row is looked at). ``asked``: what the policy allows by name."""
+    anything is changed (None: any number, 0: no row is looked at). ``asked``: what the policy allows by name. ``later``: names of tables (``EVERY`` for all)
+    whose rows an explicit part, which has not run yet, may change, with its label: they are looked at when it has."""
 
     stages: Mapping[str, tuple[Stage, ...]] = field(default_factory=dict[str, tuple[Stage, ...]])
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -43,6 +47,11 @@ class Hints:
     clones: bool = True
     looks: int | None = None
     asked: frozenset[str] = frozenset()
+    later: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def behind(self, names: Iterable[str]) -> str:
+        """The explicit part behind which a table of one of these names is looked at; '' where nothing is to come."""
+        return next((self.later[name] for name in (EVERY, *names) if name in self.later), "")
 
     def stages_of(self, table: str) -> tuple[Stage, ...]:
         """The stages of a declared table."""

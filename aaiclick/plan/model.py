@@ -25,7 +25,8 @@ class Step:
     or None. ``optional`` steps clean up what the code no longer declares: they are only carried out where asked for. ``blocked`` is ''
     or says, with count and example, why the data stands in the way. ``migrations``: the versions whose migration is in this step.
     ``reads``: the columns of live rows that are looked at before it, in words, and ``read_bytes`` their size; ``unlooked``: what that would
-    have shown, where no row was looked at.
+    have shown, where no row was looked at. ``behind``: the explicit part that may change these rows, and has not run yet: they are looked at when
+    it has.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Step:
     reads: str = ""
     read_bytes: int = 0
     unlooked: tuple[str, ...] = ()
+    behind: str = ""
 
     @property
     def differences(self) -> tuple[str, ...]:

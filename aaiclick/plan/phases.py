@@ -20,7 +20,7 @@ from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.tokens import TokenError, Tokens, unquote
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.plan.compose import Stage
-from aaiclick.plan.hints import Explicit, Hints
+from aaiclick.plan.hints import EVERY, Explicit, Hints
 from aaiclick.plan.history_checks import Released
 from aaiclick.plan.model import Step
 from aaiclick.plan.moves import made_by, moved_catalog, plan_moves, predicted
@@ -50,7 +50,7 @@ def _plan_explicit(schema: Schema, catalog: Catalog, hints: Hints, found: Releas
     steps, notes, catalog = [*steps, *shown.steps], [*notes, *shown.notes], shown.catalog
     blocked = "; ".join(part for part in (blocked, shown.blocked) if part)
     moved = yield from plan_moves(first, catalog, hints, blocked)
-    rest = replace(hints, explicit=hints.explicit[1:])
+    rest = replace(hints, explicit=hints.explicit[1:], later={**_changed_by(first, catalog), **hints.later})
     following = moved_catalog(catalog, moved.tables)
     planned = yield from (_plan_explicit(schema, following, rest, found) if rest.explicit else plan_objects(schema, following, rest))
     listed = tuple(dict.fromkeys((*notes, *moved.notes, *planned.notes)))
@@ -78,7 +78,17 @@ def _expand(schema: Schema, catalog: Catalog, hints: Hints, found: Released, fir
         planned = yield from plan_objects(
             sub,
             catalog,
-            Hints({spec.name: taken}, names, (), frozenset(), hints.promises, replaced=plain_views(schema), clones=hints.clones, looks=hints.looks),
+            Hints(
+                {spec.name: taken},
+                names,
+                (),
+                frozenset(),
+                hints.promises,
+                replaced=plain_views(schema),
+                clones=hints.clones,
+                looks=hints.looks,
+                later=hints.later,
+            ),
         )
         required = [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned.steps if not step.optional]
         notes += [note for note in planned.notes if "left alone" not in note]
@@ -243,6 +253,18 @@ def _after(catalog: Catalog, spec: Table, planned: Planned, hints: Hints) -> Rou
     objects = {name: entry for name, entry in catalog.objects.items() if live is None or name != live.name}
     objects[spec.name] = predicted(catalog, live, replace(form, name=spec.name))
     return replace(catalog, objects=objects)
+
+
+def _changed_by(explicit: Explicit, catalog: Catalog) -> dict[str, str]:
+    """The tables whose rows the part may change. Of a function, of what cannot be read and of what goes through views nobody knows which."""
+    try:
+        named = {unquote(token.text) for sql in explicit.statements for token in Tokens(sql).items if token.kind in ("word", "name")}
+    except TokenError:
+        return {EVERY: explicit.label}
+    read = [live for live in catalog.objects.values() if live.name in named]
+    if explicit.move is not None or any(live.dependents or not isinstance(live.form, TableForm) for live in read):
+        return {EVERY: explicit.label}
+    return dict.fromkeys(sorted(named), explicit.label)
 
 
 def _mentions(explicit: Explicit, names: set[str]) -> bool:

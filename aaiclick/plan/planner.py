@@ -171,10 +171,12 @@ def _plan_tables(
         targets[table.name] = target.form
         rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back)) if composed.rebuilds else None
         case = make_case(catalog, scratch, live, again, target, rebuild, table)
-        case = replace(case, memo=memo, replaced=hints.replaced, rewritten=hints.rewritten, clones=hints.clones, looks=hints.looks)
+        behind = hints.behind((table.name, live.name, data_name, *hints.names.get(table.name, ())))
+        case = replace(case, memo=memo, replaced=hints.replaced, rewritten=hints.rewritten, clones=hints.clones, looks=0 if behind else hints.looks)
         planned = yield from plan_table(case, data_name)
         going = {words for step in planned if not step.optional for words in step.differences}
         notes.extend(words for note in target.notes if (words := f"{table.name}: {note}").removesuffix(" (left alone)") not in going)
+        planned = tuple(replace(step, behind=behind) if behind and step.unlooked else step for step in planned)
         found.extend(scripted_steps(planned, composed, hints.promises, frozenset(column.name for column in again.columns)))
     return found, dict[str, Form](forms)
 

@@ -31,7 +31,9 @@ def step_text(step: Step) -> str:
     cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
     heading = [f"-- {step.object}: {step.change}"] if len(step.changes) < 2 else [f"-- {step.object}:", *(f"--   - {change}" for change in step.changes)]
     lines = [*heading, f"--   strategy: {step.strategy}{cost}{' (only if asked for)' if step.optional else ''}"]
-    if step.unlooked:
+    if step.unlooked and step.behind:
+        lines.append(f"--   counted when its turn comes, behind {step.behind}: {'; '.join(step.unlooked)}")
+    elif step.unlooked:
         lines.append(f"--   not looked at: {'; '.join(step.unlooked)}")
     elif step.read_bytes >= WORTH_SAYING:
         lines.append(f"--   reads {step.reads} first ({size_text(step.read_bytes)})")
