@@ -13,6 +13,7 @@ from aaiclick.plan.changes.columns import AddColumn
 from aaiclick.plan.changes.keys import KEEPS_EVERY_ROW
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.proof.readers import mentioned
+from aaiclick.plan.proof.refilled import refilled, refills
 from aaiclick.plan.proof.roles import added_up, altered, engine_of
 from aaiclick.plan.proof.rows import LOOK, future_rows
 from aaiclick.plan.renaming import renamed_form
@@ -42,6 +43,7 @@ def combined(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
     if not case.live.rows:
         return ()
     keys = yield from _keys(case, data_name)
+    keys = (*keys, *(yield from refilled(case, data_name, _elements(wanted.order_by), _elements(live.order_by))))
     vanishing = yield from _vanishing(case, data_name)
     return (*keys, *_roles(case), *vanishing)
 
@@ -62,9 +64,14 @@ def _keys(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
     before, wanted = renamed_form(case.form, case.target.renames), case.target.form
     found: list[Hazard] = []
     old, new = _elements(before.order_by), _elements(wanted.order_by)
-    if set(old) != set(new):
+    filled = refills(case, f"tuple({wanted.order_by})")
+    if set(old) != set(new) or filled:
         groups = yield from _counted(case, data_name, _elements(case.form.order_by), new)
-        found.extend(_of_sort_key(case, groups, longer=set(old) < set(new)))
+        found.extend(_of_sort_key(case, groups, longer=set(old) < set(new) and not filled))
+    if refills(case, f"tuple({wanted.partition_by})") and before.partition_by == wanted.partition_by and not _within(wanted, wanted):
+        groups = yield from _counted(case, data_name, _everything(case.form), _everything(wanted))
+        if groups is None or not groups.old == groups.new == groups.both:
+            found.append(_of_partition_key(case, before, groups))
     if before.partition_by != wanted.partition_by and not (_within(before, wanted) and _within(wanted, wanted)):
         groups = yield from _counted(case, data_name, _everything(case.form), _everything(wanted))
         found.append(_of_partition_key(case, before, groups))

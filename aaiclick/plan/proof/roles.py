@@ -15,8 +15,8 @@ from aaiclick.specs.type_text import TypeText
 KEEPS_ONE = "keep one value of {}"
 _ADDS = "add up {}"
 _MAP = "add up {} by the keys of its map"
-_ORDER = "compare rows by {}"
-_REMOVE = "remove rows by {}"
+ORDER = "compare rows by {}"
+REMOVE = "remove rows by {}"
 _TIME = "pick values of {} by their time"
 
 
@@ -42,11 +42,11 @@ def _special(engine: str, arguments: tuple[str, ...]) -> dict[str, str]:
     words: tuple[str, ...] = ()
     match engine:
         case "ReplacingMergeTree":
-            words = (_ORDER, _REMOVE)
+            words = (ORDER, REMOVE)
         case "CollapsingMergeTree":
-            words = (_REMOVE,)
+            words = (REMOVE,)
         case "VersionedCollapsingMergeTree":
-            words = (_REMOVE, _ORDER)
+            words = (REMOVE, ORDER)
         case _:
             pass
     return {name.strip("`"): said for name, said in zip(arguments, words, strict=False)}
@@ -89,7 +89,7 @@ def altered(before: TableForm, after: TableForm, old: ColumnForm, new: ColumnFor
     one, other = bare(old.type)[0], bare(new.type)[0]
     if one == other:
         return ""
-    alike = ordered_alike(one, other) if was == _ORDER else was == _ADDS and _adds_alike(one, other)
+    alike = ordered_alike(one, other) if was == ORDER else was == _ADDS and _adds_alike(one, other)
     return "" if alike else f"merges {was.format(new.name)}, and as {new.type} in another way than as {old.type}"
 
 
