@@ -16,6 +16,7 @@ _DAYS = ("Date", "Date32")
 _TIMES = ("DateTime", "DateTime64")
 _CLOCKS = ("Time", "Time64")
 _MOMENTS = (*_DAYS, *_TIMES, *_CLOCKS)
+_FINE = ("DateTime64", "Time64")
 _READ_BACK = ("Bool", "UUID", "IPv4", "IPv6", *_DAYS)
 """Their text is read back as the same value, whatever it is; so is that of numbers and Intervals."""
 
@@ -36,6 +37,8 @@ def unfit(value: str, old: TypeText, new: TypeText) -> str:
     if numeric(old) and numeric(new):
         return _inexact(value, old, new)
     count = whole(new)
+    if old.name in _FINE and count is not None:
+        return f"isNull(accurateCastOrNull({_cast(value, 'Int64')}, {quote_string(text_of(new))}))"
     if old.name in _MOMENTS and count is not None:  # not every whole number has a way back to a moment, but Int64 has
         negative = "" if count.signed else f"{_cast(value, 'Int64')} < 0 OR "
         return f"{negative}{_cast(value, 'Int256')} != {_cast(_cast(value, text_of(new)), 'Int256')} OR {_lost(value, old, TypeText('Int64'))}"
@@ -43,11 +46,11 @@ def unfit(value: str, old: TypeText, new: TypeText) -> str:
         return f"{_cast(_cast(value, text_of(new)), 'Int256')} != {_cast(value, 'Int256')} OR {_lost(value, old, new)}"
     if old.name in ("String", "FixedString"):
         return _refused(value, new)
-    return _lost(value, old, new)
+    return _beyond(value, new) if _coarser(old, new) else _lost(value, old, new)
 
 
 def differs(value: str, old: TypeText, new: TypeText) -> str:
-    """True for values that the new type takes, but as another value: rounded, cut off, or spelled otherwise."""
+    """True for values that the new type takes, but as another value: rounded, cut off, with fewer digits, or spelled otherwise."""
     if old == new or _proven(old, new):
         return ""
     if old.name == "String":
@@ -56,13 +59,36 @@ def differs(value: str, old: TypeText, new: TypeText) -> str:
         return _fixed_differs(value, int(old.arguments[0]), new)
     if labels_of(old) is not None and new.name in _MOMENTS:
         return _lost(value, old, new)
-    if labels_of(old) is not None or labels_of(new) is not None:
+    if labels_of(new) is not None:
         return ""
+    if labels_of(old) is not None:
+        return differs(_cast(value, "Int16"), TypeText("Int16"), new) if numeric(new) else ""
     if _interval(new) and (_interval(old) or floating(old)):
         return _lost(value, old, new)
+    if _interval(new) or (_interval(old) and numeric(new)):
+        count = TypeText("Int64")
+        return differs(value, old, count) if numeric(old) else differs(_cast(value, "Int64"), count, new) if _interval(old) else ""
     if new.name == "String":
         return "" if _reads_back(old) else f"NOT ifNull({_same(value, f'accurateCastOrNull(toString({value}), {quote_string(text_of(old))})')}, 0)"
-    return _number_differs(value, old, new) if floating(old) or floating(new) else ""
+    if _coarser(old, new):
+        return _lost(value, old, new)
+    if old.name in _FINE and whole(new) is not None:
+        return _lost(value, old, TypeText("Int64"))
+    return _number_differs(value, old, new) if numeric(old) and numeric(new) and new.name != "Bool" else ""
+
+
+def _coarser(old: TypeText, new: TypeText) -> bool:
+    """A moment that loses its fraction, digits of it, or its time of day."""
+    if old.name == new.name and old.name in _FINE:
+        return int(new.arguments[0]) < int(old.arguments[0])
+    return (old.name, new.name) == ("DateTime64", "DateTime") or (old.name in _TIMES and new.name in _DAYS)
+
+
+def _beyond(value: str, new: TypeText) -> str:
+    """True for moments that the coarser type does not reach."""
+    if new.name in _DAYS:
+        return f"toDate32({value}) != toDate32({_cast(value, new.name)})"
+    return f"{_cast(value, 'Int64')} NOT BETWEEN 0 AND 4294967295" if new.name == "DateTime" else ""
 
 
 def _proven(old: TypeText, new: TypeText) -> bool:
@@ -120,24 +146,24 @@ def _interval_unfit(value: str, old: TypeText, new: TypeText) -> str:
 
 
 def _inexact(value: str, old: TypeText, new: TypeText) -> str:
-    """True for numbers that the new type does not hold exactly."""
+    """True for numbers that are out of the new type's range. What it holds with fewer digits only is another question."""
+    if new.name == "Bool":
+        return f"{value} NOT IN (0, 1)"
     if floating(old) and floating(new):
-        return _lost(value, old, new)
-    if floating(old) or floating(new):
-        if decimal(old) is not None:
-            return ""
-        return _refused(value, new) if new.name != "Bool" else f"{value} NOT IN (0, 1)"
-    if whole(old) is not None and new.name != "Bool":
-        return _refused(value, new)
+        return f"isFinite({value}) AND isInfinite({_cast(value, text_of(new))})"
+    if floating(old):
+        return _refused(f"trunc({value})" if whole(new) is not None else value, new)
+    if floating(new):
+        count = whole(old)
+        return f"isInfinite({_cast(value, text_of(new))})" if count is not None and count.bits > 64 else ""
     if decimal(old) is not None and whole(new) is not None:
-        return f"trunc({value}) != {value} OR {_refused(value, new)}"
-    if decimal(old) is not None and new.name != "Bool":
-        return f"NOT ifNull(accurateCastOrNull(accurateCastOrNull({value}, {quote_string(text_of(new))}), {quote_string(text_of(old))}) = {value}, 0)"
-    return f"{value} NOT IN (0, 1)"
+        return _refused(f"toString(trunc({value}))", new)  # of the Decimal itself the engine throws
+    return _refused(value, new)
 
 
 def _number_differs(value: str, old: TypeText, new: TypeText) -> str:
-    """Between a binary and a decimal fraction it is the shortest text that counts: 0.29 is 0.29. And a zero may have lost its sign."""
+    """A number with a fraction or digits that the new type does not hold. Between a binary and a decimal fraction it is the shortest text that counts:
+    0.29 is 0.29. And a zero may have lost its sign."""
     places = decimal(new)
     if floating(old) and places is not None:
         there = _cast(value, text_of(new))
@@ -146,7 +172,15 @@ def _number_differs(value: str, old: TypeText, new: TypeText) -> str:
     if decimal(old) is not None and floating(new):
         back = f"accurateCastOrNull(toString({_cast(value, text_of(new))}), {quote_string(text_of(old))})"
         return f"NOT ifNull({back} = {value}, 0)"
-    return _lost(value, old, new) if floating(old) and not floating(new) and numeric(new) else ""
+    if floating(old):
+        return _lost(value, old, new)
+    if floating(new):
+        return _refused(value, new)
+    if decimal(old) is not None and whole(new) is not None:
+        return f"trunc({value}) != {value}"
+    if decimal(old) is not None:
+        return f"NOT ifNull(accurateCastOrNull(accurateCastOrNull({value}, {quote_string(text_of(new))}), {quote_string(text_of(old))}) = {value}, 0)"
+    return ""
 
 
 def _fixed_differs(value: str, width: int, new: TypeText) -> str:
