@@ -59,7 +59,7 @@ def test_fewer_digits_are_asked_for_by_name(aaiclick_client: Client, old: str, n
         ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
     if beyond:
         aaiclick_client.command(f"INSERT INTO t SELECT 9, CAST({beyond}, {quote_string(old)})")
-        with pytest.raises(BlockedError, match="1 rows hold a value of c that .* cannot hold"):
+        with pytest.raises(BlockedError, match=r"1 rows hold a value of c that .* cannot hold"):
             ensure_schema(aaiclick_client, wanted, policy=ALLOWED)
         aaiclick_client.command("ALTER TABLE t DELETE WHERE id = 9 SETTINGS mutations_sync = 2")
     # What a copy into a table of that type makes of it is what there is in the end.
