@@ -53,14 +53,19 @@ def execute(session: EngineSession, sql: str, parameters: Mapping[str, str | int
         bound = escaped_parameters(sql, parameters)
         answer = session.query(sql, fmt, params=bound) if bound else session.query(sql, fmt)
         return answer.bytes()
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:
         with suppress(RuntimeError):
             session.query(FLUSH, "Null")
-        raise statement_error(str(error), sql) from error
+        raise statement_error(_message(error), sql) from error
     except AttributeError as error:
         if getattr(session, "_conn", session) is None:
             raise UsageError("the chdb Session that was given is closed: give an open one, or the directory as a URL (chdb:///path)") from error
         raise
+
+
+def _message(error: RuntimeError | UnicodeDecodeError) -> str:
+    """What the engine said. It quotes values of rows, which need not be UTF-8, and then the decoding of its message is what fails."""
+    return error.object.decode(errors="backslashreplace") if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def open_session(target: str, *, running: bool = False) -> EngineSession:

@@ -37,3 +37,18 @@ def test_the_next_answer_is_whole_on_the_callers_client_too(aaiclick_engine: Emb
     assert client.query("SELECT 9 AS x").result_rows == [(9,)]
     session.close()
     client.close()
+
+
+def test_a_refusal_that_quotes_a_value_which_is_no_utf_8_is_a_refusal(aaiclick_engine: EmbeddedEngine) -> None:
+    """chdb cannot decode such a message itself."""
+    session, client = Session(aaiclick_engine.path), aaiclick_engine.client()
+    for given in (session, client, aaiclick_engine.url):
+        connection = open_connection(given)
+        for effect in (Query("SELECT toUInt8(materialize(unhex('ff61')))"), Command("SELECT toUInt8(materialize(unhex('ff61')))")):
+            with pytest.raises(StatementError, match=r"'\\xffa' as UInt8") as refused:
+                connection.query(effect) if isinstance(effect, Query) else connection.command(effect)
+            assert refused.value.code == 6
+        assert connection.query(Query("SELECT 6 AS x")) == ((6,),)
+        connection.close()
+    session.close()
+    client.close()
