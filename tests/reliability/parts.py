@@ -51,6 +51,12 @@ PARTS: tuple[Part, ...] = (
     Part("writers through an attach", (f"{_R}test_writers.py::test_writers_go_on_for_long[attach",), "every acknowledged row once", 120),
     Part("views put in place, killed at every point", (f"{_R}test_feeds.py::test_killed",), _LOST, 60),
     Part("writers while a view is put in place", (f"{_R}test_feeds.py::test_writers",), "every acknowledged row once", 90),
+    Part(
+        "an operator before every statement: rename, drop, exchange, make anew",
+        (f"{_R}test_operators.py",),
+        "nothing stayed held or half done, nobody's rows went but by a drop",
+        150,
+    ),
     Part("deletes during a rebuild", (f"{_R}test_writers.py::test_deletes", f"{_R}test_writers.py::test_keeping"), "none came back unsaid", 120),
     Part("sweep over a jump with statements and a function", ("tests/migrations/test_killed.py",), _LOST, 150),
     Part(
