@@ -21,6 +21,9 @@ def table(engine: str, *columns: ColumnForm, arguments: str = "") -> TableForm:
         ("SummingMergeTree", "", "UInt64", "UInt32", False),
         ("SummingMergeTree", "", "String", "UInt64", False),
         ("SummingMergeTree", "", "UInt8", "Bool", False),
+        ("SummingMergeTree", "", "Bool", "UInt8", False),
+        ("SummingMergeTree", "", "Bool", "Enum8('false' = 0, 'true' = 1)", False),
+        ("SummingMergeTree", "", "Bool", "String", False),
         ("SummingMergeTree", "", "Decimal(9, 2)", "Decimal(18, 4)", False),
         ("SummingMergeTree", "", "UInt32", "UInt64", True),
         ("SummingMergeTree", "", "UInt32", "Int64", True),
@@ -58,6 +61,6 @@ def test_a_part_of_a_map_is_added_up_by_its_keys_and_elsewhere_it_is_not() -> No
 
 def test_numbers_are_added_up_unless_they_are_of_the_key_or_not_listed() -> None:
     columns = (ColumnForm("v", "UInt64"), ColumnForm("w", "Nullable(Float32)"), ColumnForm("b", "Bool"), ColumnForm("d", "Date"))
-    assert added_up(table("SummingMergeTree", *columns)) == ("v", "w")
+    assert added_up(table("SummingMergeTree", *columns)) == ("v", "w", "b")
     assert added_up(table("SummingMergeTree", *columns, arguments="w")) == ("w",)
     assert added_up(table("ReplacingMergeTree", *columns)) == ()

@@ -11,6 +11,7 @@ from aaiclick.errors import StatementError
 from aaiclick.plan.changes.column_type import RetypeColumn
 from aaiclick.plan.changes.columns import AddColumn
 from aaiclick.plan.changes.keys import KEEPS_EVERY_ROW
+from aaiclick.plan.conversion.shapes import bare
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.proof.readers import mentioned
 from aaiclick.plan.proof.refilled import refilled, refills
@@ -127,23 +128,31 @@ def _counted(case: TableCase, data_name: str, old: Sequence[str], new: Sequence[
 
 
 def _vanishing(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
-    """A SummingMergeTree removes rows in which everything that it adds up is 0: with the first number in a table of texts, all of them."""
-    before, after = added_up(case.form), added_up(case.target.form)
-    names = dict(case.target.renames)
-    if not after or {names.get(name, name) for name in before} == set(after):
+    """A SummingMergeTree removes rows in which everything that it adds up is 0: with the first number in a table of texts, all of them. In a
+    Nullable that is NULL, and 0 stays."""
+    after = added_up(case.target.form)
+    if not after or _sums(renamed_form(case.form, case.target.renames)) == _sums(case.target.form):
         return ()
-    zero = " AND ".join(f"ifNull({quote_name(name)} = 0, 1)" for name in after)
-    was = " AND ".join(f"ifNull({quote_name(name)} = 0, 1)" for name in before) or "0"
+    zero, was = _sums(case.target.form), _sums(case.form) or "0"
     table = case.live.name
     found: Sequence[int] | None = None
     if not case.quick:
         rows = future_rows(case, data_name, [zero], {_ZERO: was})
-        found = yield from _ask(f"SELECT countIf({zero} AND NOT {_ZERO}) FROM {rows.source}")
-    if found is not None and not found[0]:
+        found = yield from _ask(f"SELECT countIf({zero} AND NOT {_ZERO}), countIf({_ZERO} AND NOT ({zero})) FROM {rows.source}")
+    if found is not None and not any(found):
         return ()
+    said, name = "SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable", _cause(case, frozenset(after))
+    if found is not None and not found[0]:
+        return (Hazard("changes-values", f"{said}: {found[1]:,} rows of {table} are such, and stay from now on", name),)
     count = f"{found[0]:,} rows" if found is not None else "rows"
-    message = f"SummingMergeTree removes rows whose sums are all 0: {count} of {table} hold nothing else in {', '.join(after)}"
-    return (Hazard("loses-rows", message, _cause(case, frozenset(after))),)
+    return (Hazard("loses-rows", f"{said}: {count} of {table} hold nothing else in {', '.join(after)}", name),)
+
+
+def _sums(form: TableForm) -> str:
+    """The condition under which the server removes a row."""
+    summed = set(added_up(form))
+    tests = [(quote_name(column.name), bare(column.type)[1]) for column in form.columns if column.name in summed]
+    return " AND ".join(f"isNull({name})" if nullable else f"{name} = 0" for name, nullable in sorted(tests))
 
 
 def _cause(case: TableCase, after: frozenset[str]) -> str:

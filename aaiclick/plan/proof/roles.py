@@ -7,7 +7,7 @@ from aaiclick.catalog.normal import key_elements
 from aaiclick.catalog.render import local_family
 from aaiclick.catalog.tokens import split_top
 from aaiclick.plan.conversion.combining import ordered_alike
-from aaiclick.plan.conversion.numbers import decimal, floating, holds, whole
+from aaiclick.plan.conversion.numbers import decimal, floating, holds, numeric, whole
 from aaiclick.plan.conversion.shapes import bare
 from aaiclick.plan.proof.readers import mentioned
 from aaiclick.specs.type_text import TypeText
@@ -63,11 +63,10 @@ def _summed(form: TableForm, column: ColumnForm, arguments: tuple[str, ...]) -> 
 
 
 def summable(type_text: str) -> bool:
-    """Whether a SummingMergeTree adds up values of the type: numbers, also Nullable and LowCardinality ones. A Bool is none."""
+    """Whether a SummingMergeTree adds up values of the type: numbers and Bools, also Nullable and LowCardinality ones."""
     if type_text.startswith(("SimpleAggregateFunction(", "AggregateFunction(")):
         return False
-    found = bare(type_text)[0]
-    return whole(found) is not None or decimal(found) is not None or floating(found)
+    return numeric(bare(type_text)[0])
 
 
 def added_up(form: TableForm) -> tuple[str, ...]:

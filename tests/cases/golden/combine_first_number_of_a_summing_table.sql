@@ -14,5 +14,5 @@ CREATE TABLE {db}.t (k UInt64, n String, v UInt64) ENGINE = SummingMergeTree ORD
 
 -- t: column v is missing
 --   strategy: alter
---   loses-rows: SummingMergeTree removes rows whose sums are all 0: 2 rows of t hold nothing else in v [--allow 'add-column t.v']
+--   loses-rows: SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable: 2 rows of t hold nothing else in v [--allow 'add-column t.v']
 ALTER TABLE `db`.`t` ADD COLUMN `v` UInt64 AFTER `n`;
