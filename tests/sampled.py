@@ -12,43 +12,72 @@ from collections.abc import Iterable
 import pytest
 
 EVERY: dict[str, int] = {
+    "tests/acceptance/test_clients.py::test_every_kind_of_embedded_client": 2,
+    "tests/acceptance/test_clients.py::test_every_release_comes_to_version_5_on_a_server": 3,
     "tests/api/test_one_node.py::test_nothing_is_changed": 3,
+    "tests/api/test_versions.py::test_what_the_data_would_lose_is_counted_and_blocks": 2,
     "tests/apply/test_deletes.py::test_a_delete_costs_the_chunks_it_touched": 3,
     "tests/apply/test_deletes.py::test_every_kind_of_change_shows": 2,
     "tests/apply/test_rebuild_failures.py::test_any_failing_statement": 3,
     "tests/apply/test_resume.py::test_filled_chunks_are_not_copied_again": 3,
     "tests/apply/test_resume.py::test_only_what_was_changed_in_between_is_copied_again": 2,
-    "tests/cases/test_corpus_pairs.py::test_pair": 9,
-    "tests/cases/test_golden.py::test_golden_case": 3,
+    "tests/cases/test_corpus_pairs.py::test_pair": 15,
+    "tests/cases/test_golden.py::test_golden_case": 5,
+    "tests/clients/test_every_client.py::test_bound_strings_arrive_letter_by_letter": 3,
     "tests/clients/test_every_client.py::test_large_answers_are_complete": 3,
+    "tests/clients/test_processes.py::test_a_forked_child_is_refused_instead_of_hanging": 2,
     "tests/coverage/test_conversions.py::test_a_few_types_to_a_few_others": 3,
-    "tests/coverage/test_coverage.py::test_clause": 3,
-    "tests/coverage/test_coverage.py::test_engine": 4,
+    "tests/coverage/test_coverage.py::test_clause": 5,
+    "tests/coverage/test_coverage.py::test_engine": 8,
     "tests/coverage/test_retype.py::test_rows_of_parts_that_lack_a_column_read_the_same_after_a_retype": 2,
-    "tests/coverage/test_values_kept.py::test_a_text_that_does_not_come_back_is_allowed_by_name_only": 2,
-    "tests/coverage/test_values_kept.py::test_a_value_that_becomes_another_is_counted_and_allowed_by_name": 3,
+    "tests/coverage/test_values_kept.py::test_a_text_that_does_not_come_back_is_allowed_by_name_only": 3,
+    "tests/coverage/test_values_kept.py::test_a_value_that_becomes_another_is_counted_and_allowed_by_name": 4,
     "tests/coverage/test_values_kept.py::test_a_value_that_would_become_another_blocks": 3,
     "tests/coverage/test_views_changed.py::test_a_changed_view_is_changed_in_place": 2,
-    "tests/matrix/test_matrix.py::test_what_is_not_blocked_runs_to_its_end": 4,
+    "tests/coverage/test_views_changed.py::test_what_cannot_be_done_in_place_is_done_by_name_only": 2,
+    "tests/matrix/test_matrix.py::test_what_is_not_blocked_runs_to_its_end": 7,
     "tests/migrations/test_dry_run.py::test_what_could_leave_scratch_is_not_rehearsed": 3,
     "tests/migrations/test_evaluated_first.py::test_it_is_told_before_anything_is_done": 2,
-    "tests/migrations/test_golden.py::test_golden_case": 2,
+    "tests/migrations/test_evaluated_first.py::test_what_fits_goes_on": 2,
+    "tests/migrations/test_golden.py::test_golden_case": 3,
+    "tests/migrations/test_history.py::test_older_code_runs_on_a_newer_database_where_every_version_on_the_way_says_so": 2,
     "tests/migrations/test_renames.py::test_every_value_goes_where_its_column_goes": 2,
     "tests/migrations/test_ttl.py::test_a_merge_during_the_function_takes_nothing_that_the_end_would_keep": 3,
-    "tests/oplog/test_locked_versions.py::test_upgrade_from_every_released_version": 3,
-    "tests/oplog/test_upgrade.py::test_every_release_comes_to_version_5_in_the_default_database": 3,
-    "tests/oplog/test_upgrade.py::test_every_state_comes_to_version_5": 3,
-    "tests/plan/test_answers.py::test_answers": 4,
-    "tests/plan/test_backfill.py::test_every_row_is_brought_in_once": 3,
+    "tests/oplog/test_locked_versions.py::test_upgrade_from_every_released_version": 5,
+    "tests/oplog/test_recognise_oplog.py::test_every_state_is_recognised": 3,
+    "tests/oplog/test_upgrade.py::test_every_release_comes_to_version_5_in_the_default_database": 5,
+    "tests/oplog/test_upgrade.py::test_every_state_comes_to_version_5": 5,
+    "tests/plan/test_answers.py::test_answers": 7,
+    "tests/plan/test_backfill.py::test_every_row_is_brought_in_once": 5,
+    "tests/plan/test_backfill.py::test_what_cannot_be_exact_is_refused": 2,
     "tests/plan/test_feeds.py::test_the_engine_agrees_with_the_types": 2,
     "tests/plan/test_older_tables.py::test_it_stays_where_nothing_changes_and_has_a_way_out": 3,
     "tests/plan/test_plain_views.py::test_a_view_gives_what_the_table_holds": 3,
     "tests/proof/test_old_parts.py::test_rows_of_older_parts_end_as_a_copy_leaves_them": 2,
     "tests/reliability/test_feeds.py::test_killed": 2,
-    "tests/reliability/test_hostile.py::test_hostile_names_on_the_embedded_engine": 4,
+    "tests/reliability/test_hostile.py::test_hostile_names_on_the_embedded_engine": 7,
+    "tests/reliability/test_operators.py::test_operators_in_between": 2,
+    "tests/reliability/test_rollback.py::test_what_was_deleted_or_changed_since_has_to_be_allowed": 2,
     "tests/reliability/test_rollback_values.py::test_values_that_came_since_go_back": 2,
     "tests/reliability/test_rollback_values.py::test_what_would_be_another_value_is_by_name": 2,
+    "tests/reliability/test_signals.py::test_the_line_for_an_application": 3,
 }
+SHOWN_BY: dict[str, str] = {
+    "tests/catalog/test_corpus.py::test_what_is_put_together_is_what_the_engine_wrote": "::test_what_is_reflected_creates_the_same_table",
+    "tests/cli/test_end_to_end.py::test_a_fresh_install": "::test_an_old_install_from_status_to_status",
+    "tests/cli/test_end_to_end.py::test_on_a_server": "tests/reliability/test_signals.py::test_the_command_line_gives_the_lease_back",
+    "tests/cli/test_end_to_end.py::test_the_printed_ddl_makes_the_declared_schema": "tests/cli/test_create.py",
+    "tests/cli/test_end_to_end.py::test_what_is_left_alone_goes_where_it_is_allowed": "tests/cli/test_commands.py",
+    "tests/cli/test_end_to_end.py::test_what_is_reflected_is_what_is_there": "tests/catalog/test_reflect.py",
+    "tests/migrations/test_rolling.py::test_forward_back_forward_killed_here_and_there": "::test_a_migration_under_way_is_given_up",
+    "tests/reliability/test_kill9.py::test_a_killed_copy_goes_on": "tests/apply/test_resume.py::test_filled_chunks_are_not_copied_again",
+    "tests/reliability/test_rollback.py::test_killed_here_and_there_on_the_way_back": "tests/reliability/test_rollback_chain.py",
+    "tests/reliability/test_rollback_chain.py::test_by_default_to_the_version_before": "::test_to_a_version_in_between",
+    "tests/reliability/test_rollback_chain.py::test_killed_while_what_is_not_needed_any_more_is_dropped": "::test_killed_here_and_there_on_a_long_way_back",
+    "tests/reliability/test_rollback_chain.py::test_over_three_versions_in_one_go": "::test_killed_here_and_there_on_a_long_way_back",
+    "tests/server/test_fixtures.py::test_xdist_workers_do_not_meet": "::test_the_path_can_be_chosen",
+}
+"""Tests that run in ``make proof`` alone, each with a quicker one of the normal suite (``::``: in the same file) that shows the same at small."""
 
 
 def left_out(items: Iterable[pytest.Item]) -> list[pytest.Item]:
@@ -57,10 +86,9 @@ def left_out(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     found: list[pytest.Item] = []
     for item in items:
         test = item.nodeid.partition("[")[0]
-        every = EVERY.get(test)
-        if every is None or item.get_closest_marker("proof") is not None:
+        if item.get_closest_marker("proof") is not None:
             continue
-        if seen[test] % every:
+        if test in SHOWN_BY or seen[test] % EVERY.get(test, 1):
             found.append(item)
         seen[test] += 1
     return found

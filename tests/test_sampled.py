@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from tests.sampled import EVERY, left_out
+from tests.sampled import EVERY, SHOWN_BY, left_out
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,6 +28,15 @@ def test_it_is_there(test: str) -> None:
     path, _, name = test.partition("::")
     assert f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8")
     assert EVERY[test] > 1
+
+
+@pytest.mark.parametrize("test", SHOWN_BY)
+def test_what_is_left_to_the_long_run_is_shown_by_another(test: str) -> None:
+    other = SHOWN_BY[test] if not SHOWN_BY[test].startswith("::") else test.partition("::")[0] + SHOWN_BY[test]
+    for each in (test, other):
+        path, _, name = each.partition("::")
+        assert not name or f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8")
+    assert other not in SHOWN_BY
 
 
 def test_the_first_of_every_so_many_stays() -> None:

@@ -141,7 +141,8 @@ def _old_storage(database: str, mark: Mark) -> Routine[Physical | None]:
 
 
 def _end(database: str, mark: Mark) -> Routine[None]:
-    for name in (yield from stagings(database, mark.table)):
+    # They carry the name that the table had when they were made, also where an operator has renamed it since.
+    for name in (yield from stagings(database, mark.work.table)):
         yield from drop_table(database, name)
     yield from start_refreshes(mark.stopped)
     yield from drop_mark(database, mark)

@@ -18,7 +18,7 @@ from aaiclick.catalog.forms import Settings
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note, Waiting
 from aaiclick.plan.parts.loaded import STILL
-from aaiclick.routine import Emit, Routine, Sleep, number, text
+from aaiclick.routine import Emit, Routine, Rows, Sleep, number, text
 from aaiclick.specs.quoting import qualified
 
 ROOMY: Settings = (("parts_to_delay_insert", "1000000"), ("parts_to_throw_insert", "1000000"), ("max_parts_in_total", "10000000"))
@@ -99,6 +99,39 @@ def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
             yield Emit(Note(f"{table.name} was made from a table whose merges were held: its settings are put right"))
             yield from _restore(table, saved)
             yield from start_merges(table.database, table.name)
+
+
+def lift_copied_fences(table: Physical, since: int) -> Routine[None]:
+    """A table that somebody made ``AS`` the new one while that refused writers would refuse them for ever.
+
+    Told by its definition, which is that of the new table but for the fence, and by its age; where the server keeps no age (chdb's default
+    database) it may as well be somebody's own, and is left alone.
+    """
+    rows = yield from ask(
+        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND NOT startsWith(name, {ours:String})"
+        " AND toUnixTimestamp(metadata_modification_time) >= {since:UInt64} AND position(engine_full, {fence:String}) > 0 ORDER BY name",
+        {"db": hexed(table.database), "ours": PREFIX, "since": max(since, 1), "fence": f"{FENCE} = "},
+    )
+    for name in (text(row[0]) for row in rows if text(row[0]) != table.name):
+        copy = yield from physical(table.database, name)
+        if copy is not None and _open(copy) == _open(table) and (yield from _columns(copy)) == (yield from _columns(table)):
+            yield Emit(Note(f"{name} was made from a table that refused writers for a moment: it lets them in"))
+            yield from ddl(f"ALTER TABLE {qualified(copy.database, name)} RESET SETTING {FENCE}")
+
+
+def _open(table: Physical) -> tuple[str, Settings]:
+    """The definition without a fence."""
+    return table.definition.rpartition(" SETTINGS ")[0], tuple(pair for pair in _settings(table) if pair[0] != FENCE)
+
+
+def _columns(table: Physical) -> Routine[Rows]:
+    return (
+        yield from ask(
+            "SELECT name, type, default_kind, default_expression FROM system.columns"
+            " WHERE database = unhex({db:String}) AND table = unhex({name:String}) ORDER BY position",
+            {"db": hexed(table.database), "name": hexed(table.name)},
+        )
+    )
 
 
 def _restore(table: Physical, saved: Settings) -> Routine[None]:

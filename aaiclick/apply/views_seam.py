@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from aaiclick.apply.drain import drain_unbegun
 from aaiclick.apply.fence import lift_fence
-from aaiclick.apply.hold import FENCE
+from aaiclick.apply.hold import FENCE, lift_copied_fences
 from aaiclick.apply.identity import need
 from aaiclick.apply.mark import Mark
 from aaiclick.apply.sqltext import hexed
@@ -37,6 +37,9 @@ def close_shadow(database: str, mark: Mark) -> Routine[None]:
 def open_new(database: str, mark: Mark, seconds: float) -> Routine[None]:
     """Let writers into the new table, whatever it is called now, once no INSERT can be left that found no views."""
     table = (yield from storage(database, mark.shadow)) if mark.closing else None
-    if table is not None and f"{FENCE} = " in table.definition:
+    if table is None:
+        return
+    if f"{FENCE} = " in table.definition:
         yield from drain_unbegun(table.name, seconds)
         yield from lift_fence(table)
+    yield from lift_copied_fences(table, mark.since)

@@ -99,7 +99,7 @@ def test_waiting_has_a_limit(lab: Lab) -> None:
     with pytest.raises(ApplyError, match="is still running after"):
         lab.run(apply_alters(on, (Alter("ALTER TABLE t UPDATE w = 'x' WHERE 1", mutates=True),)))
     lab.sql("SYSTEM START MERGES t")
-    lab.run(apply_alters(on, (Alter("ALTER TABLE t ADD COLUMN z UInt8"),)))
+    lab.run(apply_alters(Altered(lab.database, "t", (), ApplyOptions()), (Alter("ALTER TABLE t ADD COLUMN z UInt8"),)))
     assert lab.value("SELECT countIf(w = 'x') FROM {db}.t") == 300
 
 

@@ -41,7 +41,7 @@ def test_a_declaration_is_created_reflected_and_in_sync(aaiclick_engine: Embedde
         clean(ground)
 
 
-@settings(max_examples=7)
+@settings(max_examples=4)
 @given(data=st.data())
 def test_a_plan_leads_from_any_table_to_any_other_with_every_row(aaiclick_engine: EmbeddedEngine, data: st.DataObject) -> None:
     before = data.draw(tables())
@@ -74,7 +74,7 @@ with EmbeddedEngine(":memory:") as engine:
 
 def test_the_plan_is_the_same_under_every_hash_seed() -> None:
     plans = set[str]()
-    for seed in ("0", "1", "2"):
+    for seed in ("0", "1"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment, check=True)
         plan = Plan.from_json(done.stdout)

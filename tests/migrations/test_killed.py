@@ -151,7 +151,7 @@ def test_stopped_here_and_there(stage: Stage) -> None:
     last = max(place for place, effect in enumerate(driver.seen) if isinstance(effect, Call))
     between = [effect for effect in driver.seen[last + 1 : end] if not isinstance(effect, Clock)]
     assert between == [], "the first thing that is done behind the function's last step is to enter its end"
-    for start, refuse, version in ((0.62, False, 5), (0.8, False, 6), (0.7, True, 5)):
+    for start, refuse, version in ((0.8, False, 6), (0.7, True, 5)):
         stopped_at(stage, int(driver.points * start), refuse=refuse, version=version)
 
 

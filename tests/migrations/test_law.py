@@ -160,7 +160,7 @@ def state(engine: EmbeddedEngine, database: str, declared: Schema) -> tuple[dict
     return texts, held
 
 
-@settings(max_examples=int(os.environ.get("AAICLICK_LAW_EXAMPLES", "3")))
+@settings(max_examples=int(os.environ.get("AAICLICK_LAW_EXAMPLES", "2")))
 @given(chain=chains())
 def test_a_jump_is_its_chain(aaiclick_engine: EmbeddedEngine, tmp_path_factory: pytest.TempPathFactory, chain: Chain) -> None:
     holds(aaiclick_engine, tmp_path_factory.mktemp("law"), chain)

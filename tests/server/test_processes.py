@@ -32,13 +32,13 @@ client.close()
 """
 
 
-def test_eight_processes_at_once(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+def test_four_processes_at_once(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
     arguments = [str(aaiclick_server.port), aaiclick_server_database]
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, *arguments, str(n)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) for n in range(8)]
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, *arguments, str(n)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) for n in range(4)]
     results = [writer.communicate(timeout=120) for writer in writers]
-    assert [(int(out), err) for out, err in results] == [(1000 + n, b"") for n in range(8)]
+    assert [(int(out), err) for out, err in results] == [(1000 + n, b"") for n in range(4)]
     counts = aaiclick_server.command(f"SELECT writer, count(), uniqExact(n) FROM {aaiclick_server_database}.t GROUP BY writer ORDER BY writer")
-    assert counts == "".join(f"{n}\t1000\t1000\n" for n in range(8))
+    assert counts == "".join(f"{n}\t1000\t1000\n" for n in range(4))
 
 
 def test_a_killed_server_comes_back_with_its_rows(own_server: EngineServer) -> None:
