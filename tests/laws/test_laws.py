@@ -22,7 +22,7 @@ def ddl(table: Table) -> str:
     return create_table_sql(table, "{db}").replace("`{db}`", "{db}")
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(table=tables())
 def test_a_declaration_is_created_reflected_and_in_sync(aaiclick_engine: EmbeddedEngine, table: Table) -> None:
     client = aaiclick_engine.client()

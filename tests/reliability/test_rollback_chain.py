@@ -256,7 +256,7 @@ def killed_on_a_long_way(engine: EmbeddedEngine, database: str, client: Client, 
 
 @pytest.mark.slow
 def test_killed_here_and_there_on_a_long_way_back(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client) -> None:
-    assert killed_on_a_long_way(aaiclick_engine, aaiclick_database, aaiclick_client, 67) > 0
+    assert killed_on_a_long_way(aaiclick_engine, aaiclick_database, aaiclick_client, 1000, 60) == 1
 
 
 @pytest.mark.proof
