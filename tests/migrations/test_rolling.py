@@ -14,7 +14,7 @@ from aaiclick.errors import SchemaError
 from aaiclick.routine import Call, Command
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
 from tests.migrations.rolling import CASES, Rolling, attempted
-from tests.reliability.counts import note
+from tests.reliability.counts import every, note
 from tests.reliability.driving import LATER
 
 TITLE = "rolling deployments: kills x code versions"
@@ -91,10 +91,11 @@ def test_killed_here_and_there(rolling: Rolling) -> None:
 @pytest.mark.parametrize("rolling", EACH, ids=lambda each: f"{each[0]}-{each[1]}", indirect=True)
 def test_every_migration_killed_everywhere(rolling: Rolling) -> None:
     total = points(rolling)
-    for stop in range(total + 1):
+    stops = range(total % every(), total + 1, every())
+    for stop in stops:
         killed_then(rolling, stop, times=1 + stop % 3, third=False)
         killed_then(rolling, stop, times=1, third=True)
-    note(TITLE, migrations=1, kills=2 * total, starts_of_older_code=sum(1 + stop % 3 + 2 for stop in range(total + 1)))
+    note(TITLE, migrations=1, kills=2 * len(stops), starts_of_older_code=sum(1 + stop % 3 + 2 for stop in stops))
 
 
 def refused_back(rolling: Rolling) -> bool:
@@ -147,11 +148,11 @@ def test_forward_back_forward_killed_everywhere(rolling: Rolling) -> None:
     back = rolling.back().points
     rolling.go_on(rolling.v2)
     kills = 0
-    for stop in range(total):
+    for stop in range(total % every(), total, every()):
         for part, then in (("forward", "back"), ("forward again", "forward")):
             kills += forward_back_forward(rolling, part, stop, then)
             rolling.check(f"{part} killed at {stop}", repeated=True)
-    for stop in range(back):
+    for stop in range(back % every(), back, every()):
         for then in ("back", "the newer code"):
             kills += forward_back_forward(rolling, "back", stop, then)
             rolling.check(f"back killed at {stop}, then {then}", repeated=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.reliability.parts import OTHERS, PARTS, Part
 
 VARIABLE = "AAICLICK_PROOF_COUNTS"
+SAMPLE = "AAICLICK_PROOF_EVERY"
 BEGIN, END = "<!-- proof: begin -->\n", "<!-- proof: end -->\n"
 _LONGEST = "longest_"
 
@@ -26,6 +27,11 @@ class Tally:
     passed: int = 0
     failed: list[str] = field(default_factory=list)
     counts: dict[str, float] = field(default_factory=dict)
+
+
+def every() -> int:
+    """The longest sweeps take every so many of their points, where the variable says so. What they count is what they did."""
+    return int(os.environ.get(SAMPLE, "1"))
 
 
 def note(proof: str, **counts: float) -> None:
