@@ -19,8 +19,10 @@ from aaiclick.errors import ApplyError
 from aaiclick.plan.feeders import Feeders, find_feeders
 from aaiclick.routine import Routine, Rows, run
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+from tests.reliability.counts import note
 
 T = TypeVar("T")
+TITLE = "a Buffer that is flushed at any moment of a rebuild"
 AT_ONCE = Policy.lossless(keep_old=timedelta(0))
 
 
@@ -60,16 +62,28 @@ def test_feeders_are_found_upstream_of_tables_and_views(aaiclick_engine: Embedde
     assert found(aaiclick_engine, database, "t") == Feeders(buffers=(f"`{database}`.`b'uf`",), refreshed=(f"`{database}`.`again`",))
 
 
-def test_a_flush_that_is_under_way_is_waited_for(aaiclick_client: Client, database: str) -> None:
+def flushed_at(client: Client, database: str, moment: float, policy: Policy) -> None:
     """The flush takes longer than the rebuild: without waiting its rows end in the old table."""
     columns = [Column("id", "UInt64"), Column("v", "String"), Column("slow", "UInt8", materialized="sleep(1.5)")]
-    ensure_schema(aaiclick_client, keyed(1, columns), database=database)
-    aaiclick_client.command(f"CREATE TABLE {database}.b (id UInt64, v String) ENGINE = Buffer('{database}', 't', 1, 0.1, 0.5, 50, 1000000, 1000, 100000000)")
-    aaiclick_client.command(f"INSERT INTO {database}.b SELECT number, 'w' FROM numbers(100)")
-    time.sleep(0.7)
-    ensure_schema(aaiclick_client, keyed(2, columns), database=database, policy=AT_ONCE)
-    aaiclick_client.command(f"OPTIMIZE TABLE {database}.b")
-    assert aaiclick_client.query(f"SELECT count(), uniqExact(id) FROM {database}.t").result_rows == [(100, 100)]
+    ensure_schema(client, keyed(1, columns), database=database)
+    client.command(f"CREATE TABLE {database}.b (id UInt64, v String) ENGINE = Buffer('{database}', 't', 1, 0.1, 0.5, 50, 1000000, 1000, 100000000)")
+    client.command(f"INSERT INTO {database}.b SELECT number, 'w' FROM numbers(100)")
+    time.sleep(moment)
+    ensure_schema(client, keyed(2, columns), database=database, policy=policy)
+    client.command(f"OPTIMIZE TABLE {database}.b")
+    assert client.query(f"SELECT count(), uniqExact(id) FROM {database}.t").result_rows == [(100, 100)]
+
+
+def test_a_flush_that_is_under_way_is_waited_for(aaiclick_client: Client, database: str) -> None:
+    flushed_at(aaiclick_client, database, 0.7, AT_ONCE)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("policy", [AT_ONCE, Policy.lossless()], ids=["dropped", "kept"])
+@pytest.mark.parametrize("moment", [0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.2, 1.6, 2.0])
+def test_a_flush_at_any_moment(aaiclick_client: Client, database: str, moment: float, policy: Policy) -> None:
+    flushed_at(aaiclick_client, database, moment, policy)
+    note(TITLE, rounds=1, rows=100)
 
 
 def test_a_refreshable_view_is_stopped_while_its_target_is_rebuilt(aaiclick_client: Client, database: str) -> None:

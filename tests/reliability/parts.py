@@ -57,6 +57,7 @@ PARTS: tuple[Part, ...] = (
         "nothing stayed held or half done, nobody's rows went but by a drop",
         150,
     ),
+    Part("a Buffer that is flushed at any moment of a rebuild", ("tests/apply/test_feeders.py",), "every row once", 10),
     Part("deletes during a rebuild", (f"{_R}test_writers.py::test_deletes", f"{_R}test_writers.py::test_keeping"), "none came back unsaid", 120),
     Part("sweep over a jump with statements and a function", ("tests/migrations/test_killed.py",), _LOST, 150),
     Part(
