@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from aaiclick.apply.options import Done
 from aaiclick.apply.staging import send_create
-from aaiclick.apply.statements import CREATE, merged
+from aaiclick.apply.statements import ACCESS_DENIED, CREATE, ddl, merged, send
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.plan.wording import told
 from aaiclick.plan.work import CreateWork
 from aaiclick.routine import Command, Routine
 
 
 def apply_create(work: CreateWork, database: str) -> Routine[Done]:
-    """Send it. Raises StatementError 57 where somebody else has made the object meanwhile."""
+    """Send it. Raises StatementError 57 where somebody else has made the object meanwhile, and ApplyError where it cannot be loaded."""
     yield from send_create(Command(work.sql, settings=merged(CREATE, dict(work.settings)), database=database), database)
+    if work.load:
+        yield from _load(work, database)
     return Done()
+
+
+def _load(work: CreateWork, database: str) -> Routine[None]:
+    try:
+        yield from send(Command(work.load, database=database))
+    except OutcomeUnknownError:
+        raise
+    except StatementError as error:
+        if error.code == ACCESS_DENIED:
+            return  # who may make it need not be allowed to load it
+        yield from ddl(work.undo)
+        raise ApplyError(f"it was made, but cannot be loaded: {told(str(error))}. It was dropped again") from error

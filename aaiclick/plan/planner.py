@@ -16,6 +16,8 @@ from aaiclick.errors import MigrationError
 from aaiclick.plan import steps
 from aaiclick.plan.compose import compose
 from aaiclick.plan.creates import create_tables
+from aaiclick.plan.declared.dictionaries import require_attributes
+from aaiclick.plan.declared.expressions import require_creatable
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.families import family_tables
 from aaiclick.plan.feeds import require_aggregates
@@ -64,6 +66,8 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
     sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog, hints)) is not None}
     _check_sources(schema.name, sources)
     missing = [table for table in schema.tables if table.name not in sources]
+    if not functions.steps and not hints.later:  # neither a function nor a statement makes first what they name
+        yield from require_creatable(missing, catalog)
     created = yield from create_tables(missing, catalog)
     others = [item for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary)]
     families = [item for item in schema.objects if isinstance(item, TableFamily)]
@@ -72,6 +76,9 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
     hints = replace(hints, replaced=hints.replaced | plain_views(schema))
     # The engine says whether a materialized view can be made, and whether its types are right.
     if not sources and not present and not families and not any(isinstance(item, MaterializedView) for item in others):
+        for item in others:
+            if isinstance(item, Dictionary):
+                yield from require_attributes(item, schema, catalog, forms_of)
         fresh = create_order(others, catalog)
         return Planned((*functions.steps, *created, *fresh, *dropped), (), forms_of)
 

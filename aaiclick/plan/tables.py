@@ -13,6 +13,7 @@ from aaiclick.plan import steps
 from aaiclick.plan.changes.column_type import RetypeColumn
 from aaiclick.plan.checks import Findings, count_first
 from aaiclick.plan.counting import countable, counted_rows
+from aaiclick.plan.declared.expressions import require_conditions
 from aaiclick.plan.dependents import broken_dependents
 from aaiclick.plan.diff import diff_table
 from aaiclick.plan.evaluate import Evaluated, evaluate_first
@@ -24,7 +25,7 @@ from aaiclick.plan.not_inherited import not_inherited
 from aaiclick.plan.other_engines import can_be_staged, plan_other_engine, stand_in
 from aaiclick.plan.parts.decide import alter_refused, attach_refused, copy_refused
 from aaiclick.plan.proof.absent import Absent, absent_columns
-from aaiclick.plan.proof.constraints import violated
+from aaiclick.plan.proof.constraints import new_constraints, violated
 from aaiclick.plan.proof.cost import Cost, cost_of
 from aaiclick.plan.proof.grouping import combined
 from aaiclick.plan.proof.parts import held_columns
@@ -109,6 +110,7 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
     held = read_only(case)
     if held:
         return (steps.impossible_step(case, case.changes, held, whole=True),)
+    yield from require_conditions(case.live.name, case.target.form, new_constraints(case))
     found = yield from _dependents(case)
     cost = Cost()
     seen = 0 if case.quick else (yield from highest_block(case, data_name))

@@ -11,6 +11,7 @@ from aaiclick.catalog.normal import normal_form
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.tokens import TokenError, Tokens, unquote
 from aaiclick.errors import SpecError
+from aaiclick.plan.declared.dictionaries import loads, require_attributes
 from aaiclick.plan.feeds import change_aggregate, create_aggregate, replace_step, replaced, require_types
 from aaiclick.plan.fills import create_view
 from aaiclick.plan.hazards import Hazard
@@ -61,7 +62,9 @@ def create_order(items: Sequence[Viewlike], catalog: Catalog) -> tuple[Step, ...
 def _create(item: Viewlike, database: str) -> Step:
     sql = create_sql(item, database)
     shown = without_secrets(sql) if isinstance(item, Dictionary) else sql
-    return Step(f"{item.name}:create", item.name, f"{item.noun} is missing", "create", [shown], CreateWork(sql, secret=shown != sql))
+    load = loads(item, database) if isinstance(item, Dictionary) else ""
+    work = CreateWork(sql, secret=shown != sql, load=load, undo=f"DROP DICTIONARY IF EXISTS {qualified(database, item.name)}" if load else "")
+    return Step(f"{item.name}:create", item.name, f"{item.noun} is missing", "create", [shown, *([load] if load else [])], work)
 
 
 def without_secrets(sql: str) -> str:
@@ -102,6 +105,10 @@ def plan_views(
     notes += yield from check_views(schema, [item for item in written if not isinstance(item, AggregateView)], wanted, targets, catalog, scratch)
     if queries is not None:
         queries.update(queries_of(catalog, {name: form for name, form in wanted.items() if isinstance(form, ViewForm)}))
+    for item in items:
+        known = catalog.get(item.name)
+        if isinstance(item, Dictionary) and (known is None or _changes(known.form, wanted.get(item.name))):
+            yield from require_attributes(item, schema, catalog, forms)
     found: list[Step] = []
     for item in present:
         live = catalog.objects[item.name]
@@ -127,6 +134,10 @@ def plan_views(
     return tuple(found)
 
 
+def _changes(live: Form, wanted: Form | None) -> bool:
+    return isinstance(live, DictionaryForm) and isinstance(wanted, DictionaryForm) and normal_form(live) != normal_form(wanted)
+
+
 def _targets(schema: Schema, views: Sequence[MaterializedView], forms: Mapping[str, Form], catalog: Catalog, scratch: Scratch) -> Routine[dict[str, Form]]:
     """The tables that materialized views write into, as declared: those that are there are known, the others are made in scratch, before the
     views that read them are."""
@@ -143,7 +154,8 @@ def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, for
             return None
         sql = create_sql(item, database).replace("CREATE DICTIONARY", "CREATE OR REPLACE DICTIONARY", 1)
         shown = without_secrets(sql)
-        return Step(f"{item.name}:replace", item.name, "definition differs", "replace", [shown], ReplaceWork((sql,), secret=shown != sql))
+        load = [text] if (text := loads(item, database)) else []
+        return Step(f"{item.name}:replace", item.name, "definition differs", "replace", [shown, *load], ReplaceWork((sql, *load), secret=shown != sql))
     before, after = normal_form(live.form), normal_form(form)
     assert isinstance(before, ViewForm)
     assert isinstance(after, ViewForm)

@@ -10,6 +10,7 @@ _NAME = re.compile(r"\.? ?\([A-Z_0-9]{4,}\)\.?\Z")
 _STAGE = re.compile(r"`?_aaiclick_scratch_[0-9a-z]+`?(?:\.|_)`?([^`\s~]+)~[\w ~-]*?(?=`|\s|[.,;:)]|\Z)`?")
 # The query that we asked with says nothing to the reader.
 _SCOPE = re.compile(r":? In scope .*")
+_MEANT = re.compile(r"\.? ?Maybe you meant:? .*")
 _SCRATCH = re.compile(r"`?_aaiclick_scratch_[0-9a-z]+`?\.")
 
 
@@ -17,5 +18,6 @@ def told(message: str) -> str:
     """The first line of a server's message, as it may stand in a sentence of ours."""
     lines = message.strip().splitlines()
     plain = _NAME.sub("", _PREAMBLE.sub("", lines[0])) if lines else ""
-    plain = _SCOPE.sub("", _SCRATCH.sub("", _STAGE.sub(r"\1", plain)))
+    plain = _SCOPE.sub("", plain)
+    plain = _MEANT.sub("", _SCRATCH.sub("", _STAGE.sub(r"\1", plain)))
     return plain if len(plain) <= LONGEST else f"{plain[:LONGEST].rsplit(' ', 1)[0]} ..."

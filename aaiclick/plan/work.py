@@ -10,12 +10,15 @@ from aaiclick.catalog.forms import Settings, TableForm
 
 @dataclass(frozen=True, slots=True)
 class CreateWork:
-    """One CREATE of an object that is missing. ``secret``: its text is never written down (a plan's JSON leaves it out)."""
+    """One CREATE of an object that is missing. ``secret``: its text is never written down (a plan's JSON leaves it out). ``load``: the statement that
+    shows whether it can be used; where it fails the object is dropped again, by ``undo``."""
 
     sql: str
     settings: Settings = ()
     kind: Literal["create"] = "create"
     secret: bool = False
+    load: str = ""
+    undo: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from aaiclick.catalog.render import column_form_sql
 from aaiclick.plan.changes.base import AlterCommand, DataCheck, Phase, Quiet
 from aaiclick.plan.hazards import Hazard
 from aaiclick.specs.quoting import quote_name, quote_string
+from aaiclick.specs.type_text import named, parse_type
 
 
 def place(after: str) -> str:
@@ -59,9 +60,20 @@ class DropColumn:
         if not self.column.stored:
             return (Hazard("old-code-breaks", f"code that reads {name} fails", f"drop-column {self.table}.{name}"),)
         return (
-            Hazard("changes-values", f"the values of {self.table}.{name} are gone", f"drop-column {self.table}.{name}"),
+            Hazard("changes-values", f"the values of {self.table}.{name} are gone{self._parts()}", f"drop-column {self.table}.{name}"),
             Hazard("old-code-breaks", f"code that reads or writes {name} fails"),
             Hazard("cannot-be-undone", f"a dropped column cannot be brought back: {name}"),
+        )
+
+    def _parts(self) -> str:
+        """A Nested that was made with ``flatten_nested = 0`` is one column, and not what the same declaration makes: a column for each part."""
+        if not self.column.type.startswith("Nested("):
+            return ""
+        name, part = self.column.name, named(parse_type(self.column.type).arguments[0])[0]
+        example = f"{name}.{part}"
+        return (
+            f": it is one column (flatten_nested = 0), and its parts ({example} ...) are columns of their own."
+            f" A migration takes their values along: Rebuild(columns={{{example!r}: {example!r}, ...}})"
         )
 
     @property

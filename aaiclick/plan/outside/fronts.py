@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.scratch import PREFIX
 from aaiclick.catalog.tokens import TokenError, Tokens, split_top, unquote
 from aaiclick.plan.outside.readers import Reader
 from aaiclick.routine import Query, Routine, text
@@ -19,7 +20,9 @@ def read_fronts(database: str, names: Collection[str], following: Mapping[str, T
     """Those of the server that stand in front of one of these tables of ``database``. ``following``: tables of the database as they will be."""
     rows = yield Query(
         "SELECT database, name, create_table_query, toString(uuid) FROM system.tables WHERE engine IN ('Buffer', 'Merge', 'Distributed')"
-        " AND database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') ORDER BY database, name"
+        " AND database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') AND NOT startsWith(database, {prefix:String})"
+        " AND NOT startsWith(name, {prefix:String}) ORDER BY database, name",
+        {"prefix": PREFIX},
     )
     found: list[Reader] = []
     for row in rows:

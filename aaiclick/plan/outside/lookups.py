@@ -15,6 +15,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.outside.plain import blocked_step
 from aaiclick.plan.outside.readers import Reader
 from aaiclick.plan.outside.world import Outcome
+from aaiclick.plan.wording import told
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.quoting import qualified, quote_name
 
@@ -42,7 +43,7 @@ def _reader(database: str, name: str, definition: str, uuid: str) -> Reader:
 
 def _query(form: DictionaryForm, database: str) -> str:
     """What it asks its table for; '' where that cannot be told."""
-    said = _source(dict(form.clauses).get("SOURCE", ""))
+    said = source_of(dict(form.clauses).get("SOURCE", ""))
     if "QUERY" in said:
         return said["QUERY"]
     if "TABLE" not in said:
@@ -55,7 +56,7 @@ def _query(form: DictionaryForm, database: str) -> str:
     return f"SELECT {', '.join(reads)} FROM {qualified(said.get('DB') or database, said['TABLE'])}{where}"
 
 
-def _source(clause: str) -> Mapping[str, str]:
+def source_of(clause: str) -> Mapping[str, str]:
     """``CLICKHOUSE(TABLE 't' DB 'd')`` as words and their values."""
     try:
         tokens = Tokens(clause)
@@ -74,19 +75,19 @@ def lookup_steps(outcome: Outcome, database: str) -> tuple[Step, ...]:
     """A dictionary that nobody changes with its table stands in the way of what would break it, or cut its values off."""
     reader = outcome.reader
     if outcome.refusal and reader.noun != "dictionary":
-        why = f"the {reader.noun} would stand in front of nothing ({outcome.refusal.splitlines()[0]}). Change or drop it first"
+        why = f"the {reader.noun} would stand in front of nothing ({told(outcome.refusal)}). Change or drop it first"
         return (blocked_step(reader, database, why),)
     if outcome.refusal:
-        why = f"it could not be loaded any more ({outcome.refusal.splitlines()[0]}). Declare it over what the table will be, or change or drop it first"
+        why = f"it could not be loaded any more ({told(outcome.refusal)}). Declare it over what the table will be, or change or drop it first"
         return (blocked_step(reader, database, why),)
     lookup = reader.noun == "dictionary"
-    found = [(name, kept, fresh) for name, kept, fresh in outcome.pinned if not (lookup and _null_alone(kept, fresh))]
+    found = [(name, kept, fresh) for name, kept, fresh in outcome.pinned if not (lookup and null_alone(kept, fresh))]
     if not found:
         return ()
     why = "; ".join(f"{name} is {kept} in it, and will be {fresh} in the table" for name, kept, fresh in found)
     return (blocked_step(reader, database, f"the {reader.noun} would give other values: {why}. Declare it with the new types, or change it first"),)
 
 
-def _null_alone(kept: str, fresh: str) -> bool:
+def null_alone(kept: str, fresh: str) -> bool:
     """A dictionary gives the default of an attribute where its table has NULL."""
     return fresh == f"Nullable({kept})"

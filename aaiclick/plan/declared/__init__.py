@@ -1,0 +1,1 @@
+"""What is wrong with a declaration that only the engine can tell, told before the first statement."""

@@ -1,0 +1,171 @@
+"""What is known from a declaration is an error before the first statement, and nothing is there then."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aaiclick import Column, Constraint, Dictionary, Index, MergeTree, Migration, Policy, Rebuild, Schema, Table, ensure_schema, plan_schema
+from aaiclick.errors import ApplyError, BlockedError, SpecError
+from aaiclick.specs.engines import Engine
+from aaiclick.specs.functions import Function
+from tests.migrations.building import names
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+FIRST = Table("a", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))
+
+
+def table(*columns: Column, name: str = "t", engine: MergeTree | None = None, **more: object) -> Table:
+    return Table(name, [Column("id", "UInt64"), *columns], engine=engine or MergeTree(order_by=["id"]), **more)  # type: ignore[arg-type]
+
+
+def schema(*objects: object) -> Schema:
+    return Schema("s", objects=list(objects))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (table(Column("v", "UInt8", default="nope + 1")), "nope"),
+        (table(Column("v", "UInt8", materialized="toDate([1])")), "toDate"),
+        (table(Column("v", "Uint65")), "Unknown data type family: Uint65"),
+        (table(engine=MergeTree(order_by=["id"], ttl="nope + INTERVAL 1 DAY")), "nope"),
+        (table(engine=MergeTree(order_by=["nosuch(id)"])), "nosuch"),
+        (table(engine=MergeTree(order_by=["id"], partition_by="toYYYYMM(id, 1, 2, 3)")), "toYYYYMM"),
+        (table(engine=MergeTree(order_by=["id"], settings={"nosuch": 1})), "Unknown setting 'nosuch'"),
+        (table(indexes=[Index("i", expr="nope + 1", type="minmax")]), "nope"),
+        (table(constraints=[Constraint("c", check="id")]), "constraint c: CHECK id gives UInt64, which is no condition"),
+        (table(constraints=[Constraint("ok", check="id > 0"), Constraint("c", check="toString(id)")]), "constraint c: CHECK toString.id. gives String"),
+    ],
+)
+def test_a_table_that_cannot_be_made(aaiclick_client: Client, wrong: Table, words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        ensure_schema(aaiclick_client, schema(FIRST, wrong))
+    assert names(aaiclick_client) == []
+
+
+def test_what_only_looks_wrong_is_made(aaiclick_client: Client) -> None:
+    double = Function("twice_of_it", "x -> x * 2")
+    fine = table(
+        Column("at", "DateTime", default="now()"),
+        Column("v", "UInt64", default="twice_of_it(id)"),
+        Column("w", "UInt64", alias="v + 1"),
+        Column("e", "UInt8", ephemeral="1"),
+        Column("n", "Nested(a UInt8, b String)"),
+        Column("low", "LowCardinality(Date)", default="toDate(at)"),
+        engine=MergeTree(order_by=["id DESC", "cityHash64(id)"], partition_by="toYYYYMM(at)", ttl="at + INTERVAL 1 DAY DELETE WHERE v > 3"),
+        indexes=[Index("i", expr="(v, toDate(at))", type="minmax")],
+        constraints=[Constraint("c", check="length(n.a) < 9"), Constraint("d", check="toNullable(v) > 0")],
+    )
+    ensure_schema(aaiclick_client, schema(double, FIRST, fine))
+    ensure_schema(aaiclick_client, schema(FIRST, fine, table(Column("d", "Date"), name="u", constraints=[Constraint("c", check="d > '2000-01-01'")])))
+    assert names(aaiclick_client) == ["a", "t", "u"]
+    aaiclick_client.command("DROP FUNCTION twice_of_it")
+
+
+def test_a_constraint_that_a_table_gets(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema(table()))
+    with pytest.raises(SpecError, match=r"t: constraint c: CHECK id \+ 1 gives UInt64"):
+        ensure_schema(aaiclick_client, schema(FIRST, table(constraints=[Constraint("c", check="id + 1")])))
+    assert names(aaiclick_client) == ["t"]
+
+
+def dictionary(client: Client, *columns: Column, source: str = "TABLE 't'") -> Dictionary:
+    place = f"CLICKHOUSE({source} DB '{client.database}')"
+    return Dictionary("look", columns=[Column("id", "UInt64"), *columns], primary_key=["id"], source=place, layout="FLAT()", lifetime="0")
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["first start", "there"])
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (Column("nope", "String"), "dictionary look: column nope: its source t has no column of that name"),
+        (Column("v", "UInt8"), "column v: its source t keeps UInt64, and UInt8 does not hold all of that"),
+        (Column("s", "UInt64"), "column s: its source t keeps Nullable(String), and UInt64 does not hold all of that"),
+    ],
+)
+def test_an_attribute_that_its_source_lacks(aaiclick_client: Client, there: bool, column: Column, words: str) -> None:
+    source = table(Column("v", "UInt64"), Column("s", "Nullable(String)"))
+    if there:
+        ensure_schema(aaiclick_client, schema(source))
+    before = names(aaiclick_client)
+    with pytest.raises(SpecError, match=re.escape(words)):
+        ensure_schema(aaiclick_client, schema(source, dictionary(aaiclick_client, column)))
+    assert names(aaiclick_client) == before
+
+
+def test_a_dictionary_that_fits_is_loaded(aaiclick_client: Client) -> None:
+    source = table(Column("v", "UInt32"), Column("s", "Nullable(String)"))
+    ensure_schema(aaiclick_client, schema(source))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 70000, 'x')")
+    declared = schema(source, dictionary(aaiclick_client, Column("v", "UInt64"), Column("s", "String")))
+    assert "SYSTEM RELOAD DICTIONARY" in str(plan_schema(aaiclick_client, declared))
+    ensure_schema(aaiclick_client, declared)
+    assert aaiclick_client.query("SELECT status::String FROM system.dictionaries WHERE database = currentDatabase()").result_rows == [("LOADED",)]
+    wider = schema(source, dictionary(aaiclick_client, Column("v", "UInt8"), Column("s", "String")))
+    with pytest.raises(SpecError, match="its source t keeps UInt32"):
+        ensure_schema(aaiclick_client, wider)
+
+
+def test_a_dictionary_that_cannot_be_loaded_is_taken_away_again(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema(FIRST))
+    broken = dictionary(aaiclick_client, Column("v", "UInt64"), source="QUERY 'SELECT id, throwIf(1) FROM numbers(3)'")
+    for _ in range(2):
+        with pytest.raises(ApplyError, match=r"step look:create .*it was made, but cannot be loaded: .*It was dropped again"):
+            ensure_schema(aaiclick_client, schema(FIRST, broken))
+        assert names(aaiclick_client) == ["a"]
+
+
+def merge(client: Client, kind: str) -> Table:
+    return Table("m", [Column("id", "UInt64"), Column("v", kind)], engine=Engine("Merge", f"'{client.database}', '^t$'"))
+
+
+@pytest.mark.parametrize("order_by", ["id", "v"], ids=["in place", "copy"])
+def test_a_merge_table_that_is_declared_follows_its_tables(aaiclick_client: Client, order_by: str) -> None:
+    ensure_schema(aaiclick_client, schema(table(Column("v", "UInt8")), merge(aaiclick_client, "UInt8")))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 1)")
+    after = schema(table(Column("v", "UInt64"), engine=MergeTree(order_by=[order_by])), merge(aaiclick_client, "UInt64"))
+    plan = plan_schema(aaiclick_client, after)
+    assert sorted(step.object for step in plan.steps) == ["m", "t"]
+    assert "_aaiclick_scratch" not in str(plan)
+    ensure_schema(aaiclick_client, after)
+    aaiclick_client.command("INSERT INTO t VALUES (2, 70000)")
+    assert aaiclick_client.query("SELECT sum(v) FROM m").result_rows == [(70001,)]
+    assert plan_schema(aaiclick_client, after).in_sync
+
+
+def test_a_merge_table_that_stays_narrow_is_named(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema(table(Column("v", "UInt8")), merge(aaiclick_client, "UInt8")))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 1)")
+    with pytest.raises(
+        BlockedError, match=r"as its data is now: m: the Merge table would give other values: v is UInt8 in it, and will be UInt64 in the table"
+    ):
+        ensure_schema(aaiclick_client, schema(table(Column("v", "UInt64")), merge(aaiclick_client, "UInt8")))
+
+
+def test_a_dictionary_over_a_renamed_table_is_named_with_a_plain_reason(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema(table(Column("v", "String"))))
+    source = f"CLICKHOUSE(TABLE 't' DB '{aaiclick_client.database}')"
+    aaiclick_client.command(f"CREATE DICTIONARY theirs (id UInt64, v String) PRIMARY KEY id SOURCE({source}) LIFETIME(0) LAYOUT(FLAT())")
+    moved = Table("t2", [Column("id", "UInt64"), Column("v", "String")], engine=MergeTree(order_by=["id"]), renamed_from="t")
+    with pytest.raises(
+        BlockedError, match=r"theirs: it could not be loaded any more \(Unknown table expression identifier '[\w.`]*t'\)\. Declare it over what"
+    ):
+        ensure_schema(aaiclick_client, schema(moved))
+
+
+def test_a_nested_that_is_one_column_says_how_its_values_come_along(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, Schema("s", version=1, objects=[FIRST]))
+    aaiclick_client.command("CREATE TABLE t (id UInt64, n Nested(a UInt8, b String)) ENGINE = MergeTree ORDER BY id", settings={"flatten_nested": 0})
+    aaiclick_client.command("INSERT INTO t VALUES (1, [(1, 'x')])")
+    wanted = table(Column("n", "Nested(a UInt8, b String)"))
+    (asked,) = [hazard for hazard in plan_schema(aaiclick_client, Schema("s", version=2, objects=[FIRST, wanted])).hazards if hazard.allow]
+    assert asked.allow == "drop-column t.n"
+    assert asked.message.endswith("A migration takes their values along: Rebuild(columns={'n.a': 'n.a', ...})")
+    along = Migration(2, rebuild={"t": Rebuild(columns={"n.a": "n.a", "n.b": "n.b"})}, oldest_code=1)
+    ensure_schema(aaiclick_client, Schema("s", version=2, objects=[FIRST, wanted], migrations=[along]), policy=Policy.lossless().allow("drop-column t.n"))
+    assert aaiclick_client.query("SELECT id, n.a, n.b FROM t").result_rows == [(1, [1], ["x"])]
