@@ -8,15 +8,20 @@ from dataclasses import replace
 from aaiclick.catalog.forms import TableForm
 from aaiclick.plan import steps
 from aaiclick.plan.changes.base import Change
+from aaiclick.plan.changes.column_type import RetypeColumn
 from aaiclick.plan.changes.columns import DropColumn
 from aaiclick.plan.changes.pin import PinColumns
 from aaiclick.plan.checks import first_line
+from aaiclick.plan.conversion.values import holds_null
+from aaiclick.plan.declared.expressions import types_of
 from aaiclick.plan.dependents import broken_dependents
 from aaiclick.plan.diff import diff_table
+from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.other_engines import can_be_staged
 from aaiclick.plan.proof.emptied import before_drop
 from aaiclick.plan.proof.parts import Held, held_columns
+from aaiclick.plan.proof.readers import mentioned
 from aaiclick.plan.rehearsal import Outcome, Stage, attempt
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.plan.strategies.fit import read_only
@@ -85,3 +90,21 @@ def _without(target: Target, gone: set[str]) -> Target:
     in_the_way = tuple(column for column in target.form.columns if column.name in gone)
     surplus = tuple(name for name in target.surplus if name not in gone)
     return replace(target, form=replace(target.form, columns=columns), surplus=surplus, in_the_way=(*target.in_the_way, *in_the_way))
+
+
+def nulls_refused(case: TableCase) -> Routine[tuple[Hazard, ...]]:
+    """A column that takes NULL from now on, and another one that is no longer declared and computes its own value from it, which takes none: until
+    it is dropped, INSERTs of NULL are refused."""
+    opened = [
+        change.new.name for change in case.changes if isinstance(change, RetypeColumn) and holds_null(change.new.type) and not holds_null(change.old.type)
+    ]
+    kept = [column for column in case.target.form.columns if column.name in case.target.surplus and column.kind in ("DEFAULT", "MATERIALIZED")]
+    kept = [column for column in kept if not holds_null(column.type) and mentioned(column.expression, opened)]
+    types = yield from types_of([column.expression for column in kept], case.target.form)
+    found: list[Hazard] = []
+    for column, kind in zip(kept, types, strict=True):
+        if kind and holds_null(kind):
+            name = f"{case.live.name}.{column.name}"
+            why = f"{column.kind} {column.expression} of {name}, which is no longer declared, is {kind}, and {column.type} takes no NULL"
+            found.append(Hazard("holds-up-writers", f"INSERTs of NULL into {', '.join(opened)} would be refused: {why}", f"drop-column {name}"))
+    return tuple(found)

@@ -31,14 +31,14 @@ from aaiclick.plan.proof.grouping import combined
 from aaiclick.plan.proof.parts import held_columns
 from aaiclick.plan.proof.readers import mentioned
 from aaiclick.plan.proof.verdict import Verdict, prove
-from aaiclick.plan.proof.volatile import volatile
+from aaiclick.plan.proof.volatile import volatile, written_down
 from aaiclick.plan.rehearsal import Stage
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.plan.strategies.fit import read_only, unfenced, unfit_for_swap
 from aaiclick.plan.strategies.rebuild import propose_rebuild
-from aaiclick.plan.surplus import surplus_steps, unholdable
+from aaiclick.plan.surplus import nulls_refused, surplus_steps, unholdable
 from aaiclick.plan.target import Target, live_column
 from aaiclick.plan.work import Alter
 from aaiclick.routine import Query, Routine, number, text
@@ -125,7 +125,7 @@ def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
         combines, cost = (), cost.plus(Cost(open=("which rows merges combine",)))
     watch = Watch((*of_counts(case, found.clear), *of_expressions(case, found.filled)), verdict.watched, seen)
     made = yield from _cheapest(case, data_name, verdict, watch, _joined(found.blocked, verdict.blocked))
-    return (*made[:-1], _costing(_with(made[-1], (*found.hazards, *verdict.hazards, *combines)), cost.plus(verdict.cost)))
+    return (*made[:-1], _costing(_with(made[-1], (*found.hazards, *verdict.hazards, *combines, *(yield from nulls_refused(case)))), cost.plus(verdict.cost)))
 
 
 def _counted(case: TableCase, data_name: str) -> Routine[tuple[Findings, Cost]]:
@@ -195,7 +195,7 @@ def _tried(case: TableCase, data_name: str, verdict: Verdict, absent: Absent, wa
     """``alter``, ``attach``, ``rebuild``, as far as each is allowed."""
     reason = refusal = _joined(verdict.reason, absent.refusal)
     allowed = verdict.in_place and not absent.refusal
-    in_place = replace(case, changes=(*absent.changes, *verdict.remade))
+    in_place = replace(case, changes=(*(yield from written_down(absent.changes, case.live.rows)), *verdict.remade))
     if allowed:
         proposal = yield from propose_alter(in_place)
         refusal = proposal.refusal

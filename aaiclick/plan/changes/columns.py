@@ -19,12 +19,14 @@ def place(after: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AddColumn(Quiet):
-    """A declared column that is not there; it goes behind ``after`` ('' for the first place). ``freed``: a rename has just given up its name."""
+    """A declared column that is not there; it goes behind ``after`` ('' for the first place). ``freed``: a rename has just given up its name.
+    ``written``: its default gives something else at every read (``now()``, ``rand()``), so the rows that are there get theirs in the same ALTER."""
 
     table: str
     column: ColumnForm
     after: str
     freed: bool = False
+    written: bool = False
 
     @property
     def words(self) -> str:
@@ -36,7 +38,8 @@ class AddColumn(Quiet):
         if column.kind == "EPHEMERAL" and not column.expression:  # EPHEMERAL AFTER x does not parse
             column = replace(column, expression=f"defaultValueOfTypeName({quote_string(column.type)})")
         # In one ALTER with the rename the mutation would take the old column for the new one (LOGICAL_ERROR about its statistics).
-        return (AlterCommand(Phase.ADD_COLUMNS, f"ADD COLUMN {column_form_sql(column)}{place(self.after)}", alone=self.freed),)
+        added = AlterCommand(Phase.ADD_COLUMNS, f"ADD COLUMN {column_form_sql(column)}{place(self.after)}", alone=self.freed)
+        return (added, AlterCommand(Phase.ADD_COLUMNS, f"MATERIALIZE COLUMN {quote_name(column.name)}")) if self.written else (added,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from aaiclick.catalog.canonical import canonical_tables
-from aaiclick.catalog.forms import Catalog, ColumnForm, ConstraintForm, TableForm
+from aaiclick.catalog.forms import Catalog, ConstraintForm, TableForm
 from aaiclick.catalog.normal import key_elements
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.tokens import TokenError
@@ -65,12 +65,18 @@ def _known_settings(tables: Sequence[Table]) -> Routine[bool]:
 def require_conditions(table: str, form: TableForm, constraints: Sequence[ConstraintForm]) -> Routine[None]:
     """Raise ``SpecError`` where a constraint that a table gets is no condition: the engine would take it, and refuse every INSERT from then on."""
     checks = [constraint for constraint in constraints if constraint.kind == "CHECK"]
-    if not checks:
-        return
-    structure = _structure((column.name, column.type) for column in form.columns if _stored(column))
-    types = yield from _described(f"SELECT {_named([check.expression for check in checks], 0)} FROM null({quote_string(structure)})")
-    for at, check in enumerate(checks) if types is not None else ():
-        _require_condition(table, check.name, check.expression, (types or {}).get(f"t0_{at}", ""))
+    types = yield from types_of([check.expression for check in checks], form)
+    for check, kind in zip(checks, types, strict=True):
+        _require_condition(table, check.name, check.expression, kind)
+
+
+def types_of(expressions: Sequence[str], form: TableForm) -> Routine[tuple[str, ...]]:
+    """The types of expressions over the stored columns of a table; '' for each where the engine refuses one."""
+    if not expressions:
+        return ()
+    structure = _structure((column.name, column.type) for column in form.columns if column.kind not in ("ALIAS", "EPHEMERAL"))
+    types = yield from _described(f"SELECT {_named(expressions, 0)} FROM null({quote_string(structure)})")
+    return tuple((types or {}).get(f"t0_{at}", "") for at in range(len(expressions)))
 
 
 def _require_condition(table: str, name: str, expression: str, kind: str) -> None:
@@ -101,10 +107,6 @@ def _of_ttl(ttl: str | None) -> list[str]:
         return [expression for expression in ttl_expressions(ttl) if not expression.startswith("ifNull(")] if ttl else []
     except (TokenError, ValueError):
         return []
-
-
-def _stored(column: ColumnForm) -> bool:
-    return column.kind not in ("ALIAS", "EPHEMERAL")
 
 
 def _structure(columns: Iterable[tuple[str, str]]) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
+from aaiclick.plan.changes.base import Change
+from aaiclick.plan.changes.columns import AddColumn
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.quoting import quote_name
 
@@ -27,3 +30,10 @@ def volatile(expressions: Collection[str]) -> Routine[frozenset[str]]:
     rows = yield Query(f"SELECT DISTINCT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 1)")
     names = {text(row[0]) for row in rows}
     return frozenset(expression for expression in expressions if called(expression) & names)
+
+
+def written_down(changes: Sequence[Change], rows: int) -> Routine[tuple[Change, ...]]:
+    """The changes, with new columns that are there written for the ``rows`` of now: these would read another value each time, until a merge."""
+    added = {change: change.column.expression for change in changes if isinstance(change, AddColumn) and change.column.kind in ("DEFAULT", "MATERIALIZED")}
+    changing = (yield from volatile(added.values())) if rows else frozenset[str]()
+    return tuple(replace(change, written=True) if isinstance(change, AddColumn) and added.get(change, "") in changing else change for change in changes)
