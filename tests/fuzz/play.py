@@ -75,7 +75,7 @@ def _play(ground: Ground, world: World) -> Outcome:
     except Exception as error:
         return Outcome("refused", [Failure("crash", f"plan_schema: {type(error).__name__}: {error}")])
     outcome = judged(world, looks, plan)
-    return outcome if outcome.end == "blocked" else _carry_out(ground, world, schema, plan, looks, outcome)
+    return outcome if outcome.end == "blocked" else _carry_out(ground, dropping(world, plan), schema, plan, looks, outcome)
 
 
 def _history(ground: Ground, world: World) -> None:
@@ -87,22 +87,13 @@ def _history(ground: Ground, world: World) -> None:
         ground.run(dictionary.create(ground.live))
     for late in (False, True):
         if late:
-            _add_late(ground, world)
+            for statement in [one for table in world.before.tables for one in table.added(ground.live)]:
+                ground.run(statement)
         for batch in world.batches:
             if batch.late == late:
                 insert(ground, ground.live, batch)
     for touch in world.touches:
         ground.run(touch.replace("{db}", ground.live))
-
-
-def _add_late(ground: Ground, world: World) -> None:
-    for table in world.before.tables:
-        before: str = ""
-        for column in table.columns:
-            if column.late:
-                where = f"AFTER {before}" if before else "FIRST"
-                ground.run(f"ALTER TABLE {ground.live}.{quoted(table.name)} ADD COLUMN {column.sql} {where}")
-            before = quoted(column.name)
 
 
 def insert(ground: Ground, database: str, batch: Batch) -> None:
@@ -172,6 +163,11 @@ def _reads(ground: Ground, table: Table, column: Column) -> bool:
     except Refused:
         return False
     return True
+
+
+def dropping(world: World, plan: Plan) -> World:
+    """The case, without dropping what stands in the way of something that nobody declares."""
+    return replace(world, drop=False) if world.drop and any(step.optional and step.blocked for step in plan.steps) else world
 
 
 def keys_of(plan: Plan, drop: bool) -> tuple[str, ...]:
@@ -309,12 +305,18 @@ def _seen(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ..
         return []
     found: list[Failure] = []
     for name in [*(view.name for view in world.after.views if not view.to), *(one.name for one in world.after.dictionaries)]:
-        if named(tuple(key for key in keys if "view" in key or "dictionary" in key), name):
+        if named(tuple(key for key in keys if "view" in key or "dictionary" in key), name) or _older(world, name):
             continue
         final = any(view.name == name and view.materialized for view in world.after.views)
         difference = compare.through(ground, name, final)
         found += [Failure(when, f"{name}: {difference}")] if difference else []
     return found
+
+
+def _older(world: World, name: str) -> bool:
+    """A view of everything that nobody declares, older than a column: it may go on without it."""
+    late = any(column.late for table in world.before.tables for column in table.columns)
+    return late and any(view.name == name and not view.declared and "*" in view.query for view in world.after.views)
 
 
 def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) -> list[Failure]:

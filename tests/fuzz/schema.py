@@ -136,6 +136,16 @@ class Table:
         clauses += [f"COMMENT {text(self.comment)}"] if self.comment else []
         return f"CREATE TABLE {database}.{quoted(self.name)} ({', '.join(items)}) {' '.join(clauses)}"
 
+    def added(self, database: str) -> list[str]:
+        """The statements that add the late columns, each in its place."""
+        made: list[str] = []
+        before = ""
+        for column in self.columns:
+            if column.late:
+                made.append(f"ALTER TABLE {database}.{quoted(self.name)} ADD COLUMN {column.sql} {f'AFTER {before}' if before else 'FIRST'}")
+            before = quoted(column.name)
+        return made
+
 
 def _tuple(parts: tuple[str, ...]) -> str:
     return f"({', '.join(parts)})" if len(parts) != 1 or parts[0].endswith(" DESC") else parts[0]

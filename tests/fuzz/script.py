@@ -46,8 +46,7 @@ def history(world: World) -> list[str]:
     made += [view.create("live") for view in world.before.views]
     made += [dictionary.create("live") for dictionary in world.before.dictionaries]
     made += [one for batch in world.batches if not batch.late for one in _inserts(batch, "live")]
-    for table in world.before.tables:
-        made += [f"ALTER TABLE live.{quoted(table.name)} ADD COLUMN {column.sql}" for column in table.columns if column.late]
+    made += [one for table in world.before.tables for one in table.added("live")]
     made += [one for batch in world.batches if batch.late for one in _inserts(batch, "live")]
     return [*made, *(touch.replace("{db}", "live") for touch in world.touches)]
 
