@@ -13,7 +13,7 @@ from aaiclick.apply.hold import ROOMY
 from aaiclick.apply.identity import need, parts
 from aaiclick.apply.names import label, parse_name
 from aaiclick.apply.sqltext import hexed, size_setting
-from aaiclick.apply.statements import CREATE, DDL, ask, ddl, drop_table, merged, send
+from aaiclick.apply.statements import CREATE, ask, ddl, drop_table, merged, send
 from aaiclick.apply.stock import Filled, body, read_filled
 from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.catalog.render import form_sql
@@ -71,7 +71,7 @@ def write_filled(database: str, filled: Filled, form: TableForm, rows: int) -> R
     if rows > SMALL_ROWS and may_merge(form):
         changes.append(f"RESET SETTING {', '.join(name for name, _ in STILL if 'ttl' not in name)}")
     sql = f"ALTER TABLE {qualified(database, filled.name)} {', '.join(changes)}"
-    yield from send(Command(sql, settings=merged(DDL, size_setting(sql))))
+    yield from ddl(sql, size_setting(sql))
 
 
 def move_all(database: str, staging: str, target: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:

@@ -7,8 +7,10 @@ that matters is left to them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
+from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Query, Routine, Rows, Sleep
 from aaiclick.specs.quoting import qualified
@@ -118,8 +120,16 @@ def send(command: Command, codes: frozenset[int] = frozenset(PATIENCE)) -> Routi
 
 
 def ddl(sql: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
-    """Send a statement that changes metadata."""
-    yield from send(Command(sql, settings=merged(DDL, settings or {})))
+    """Send a statement that changes metadata. With every ALTER, whatever it is about, the engine looks at the types and defaults of the table anew:
+    one that was made under a permissive setting is altered under that setting only."""
+    command = Command(sql, settings=merged(DDL, settings or {}))
+    try:
+        yield from send(command)
+    except StatementError as error:
+        extra = (yield from permissive("ddl")) if sql.startswith("ALTER TABLE ") and curable(error) else {}
+        if not extra:
+            raise
+        yield from send(replace(command, settings=merged(extra, command.settings)))
 
 
 def ask(sql: str, parameters: Mapping[str, str | int] | None = None) -> Routine[Rows]:

@@ -151,10 +151,14 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
                 look.kept[column.name] = int(found[0]) if found[1] != "0" else 2
             except Refused:
                 look.kept[column.name] = -1
-    look.unread = frozenset(column.name for column in new.columns if column.kind == "ALIAS" and not _reads(ground, new, column))
+    look.unread = _unread(ground, new)
     if not look.undefined and not rebuilt and not where:
         look.combined = otherwise(ground, old, new, {name for name, worst in look.kept.items() if worst < 2})
     return look
+
+
+def _unread(ground: Ground, table: Table) -> frozenset[str]:
+    return frozenset(column.name for column in table.columns if column.kind == "ALIAS" and not _reads(ground, table, column))
 
 
 def _reads(ground: Ground, table: Table, column: Column) -> bool:
@@ -277,6 +281,7 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
         later = [batch for batch in pieces if not _surplus(looks, world) and _takes(ground, ground.want, batch)]
         found += [Failure("insert", f"the table that was created directly takes {batch.rows}") for batch in later if not _takes(ground, ground.live, batch)]
         for look in looks:
+            look.unread |= _unread(ground, look.new) if later else frozenset()
             found += _compared(ground, look, keys, "later rows") if later else []
             for database in (ground.live, ground.want):
                 ground.run(f"OPTIMIZE TABLE {database}.{quoted(look.new.name)} FINAL")
