@@ -143,15 +143,19 @@ def keyed(ground: Ground, name: str, table: Table) -> list[Failure]:
     return found
 
 
-def through(ground: Ground, name: str, final: bool) -> str:
-    """What a view or dictionary shows, with the types that it keeps; '' where both show the same."""
+def through(ground: Ground, name: str, final: bool, surplus: bool = False) -> str:
+    """What a view or dictionary shows, with the types that it keeps; '' where both show the same. ``surplus``: columns that are no longer declared are
+    there, and a view of everything may show them."""
     shown_by: list[list[tuple[str, ...]]] = []
-    for database in (ground.live, ground.want):
+    wanted: set[str] = set()
+    for database in (ground.want, ground.live):
         types = ground.rows(f"SELECT name, type FROM system.columns WHERE database = {text(database)} AND table = {text(name)} ORDER BY position")
+        wanted = wanted or {column for column, _ in types}
+        types = [(column, kind) for column, kind in types if column in wanted or not surplus]
         names = ", ".join(quoted(_unescaped(column)) for column, _ in types)
         rows = ground.rows(f"SELECT formatRow('TSV', {names}) FROM {database}.{quoted(name)}{' FINAL' if final else ''}")
         shown_by.append([*types, *sorted(rows)])
-    return differ(shown_by[0], shown_by[1])
+    return differ(shown_by[1], shown_by[0])
 
 
 def _unescaped(field: str) -> str:

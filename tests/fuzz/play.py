@@ -151,19 +151,19 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
                 look.kept[column.name] = int(found[0]) if found[1] != "0" else 2
             except Refused:
                 look.kept[column.name] = -1
-    look.unread = _unread(ground, new)
+    look.unread = _unread(ground, ground.want, new)
     if not look.undefined and not rebuilt and not where:
         look.combined = otherwise(ground, old, new, {name for name, worst in look.kept.items() if worst < 2})
     return look
 
 
-def _unread(ground: Ground, table: Table) -> frozenset[str]:
-    return frozenset(column.name for column in table.columns if column.kind == "ALIAS" and not _reads(ground, table, column))
+def _unread(ground: Ground, database: str, table: Table) -> frozenset[str]:
+    return frozenset(column.name for column in table.columns if column.kind == "ALIAS" and not _reads(ground, f"{database}.{quoted(table.name)}", column))
 
 
-def _reads(ground: Ground, table: Table, column: Column) -> bool:
+def _reads(ground: Ground, name: str, column: Column) -> bool:
     try:
-        ground.rows(f"SELECT {compare.shown(column)[0]} FROM {ground.want}.{quoted(table.name)}")
+        ground.rows(f"SELECT {compare.shown(column)[0]} FROM {name}")
     except Refused:
         return False
     return True
@@ -281,7 +281,7 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
         later = [batch for batch in pieces if not _surplus(looks, world) and _takes(ground, ground.want, batch)]
         found += [Failure("insert", f"the table that was created directly takes {batch.rows}") for batch in later if not _takes(ground, ground.live, batch)]
         for look in looks:
-            look.unread |= _unread(ground, look.new) if later else frozenset()
+            look.unread |= _unread(ground, ground.want, look.new) if later else frozenset()
             found += _compared(ground, look, keys, "later rows") if later else []
             for database in (ground.live, ground.want):
                 ground.run(f"OPTIMIZE TABLE {database}.{quoted(look.new.name)} FINAL")
@@ -313,7 +313,7 @@ def _seen(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ..
         if named(tuple(key for key in keys if "view" in key or "dictionary" in key), name) or _older(world, name):
             continue
         final = any(view.name == name and view.materialized for view in world.after.views)
-        difference = compare.through(ground, name, final)
+        difference = compare.through(ground, name, final, _surplus(looks, world))
         found += [Failure(when, f"{name}: {difference}")] if difference else []
     return found
 
@@ -328,13 +328,19 @@ def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) ->
     """Rows, answers and keys of one table, at one moment."""
     live, want = (f"{database}.{quoted(look.new.name)}" for database in (ground.live, ground.want))
     found: list[Failure] = []
-    if not look.undefined:
+    if look.undefined:  # its rows are not in the reference
+        look.unread |= _unread(ground, ground.live, look.new)
+    else:
         columns = [column for column in compare.readable(look.new) if column.name not in look.unread and not _free(look, column, keys)]
         finals = (False,) if look.new.engine.name == "MergeTree" else (True,) if when == "merged" else (False, True)
         for final in finals:
             difference = compare.differ(compare.lines(ground, live, columns, final), compare.lines(ground, want, columns, final))
             found += [Failure(when + (" FINAL" if final else ""), difference)] if difference else []
-    seen = replace(look.new, columns=tuple(column for column in look.new.columns if column.name not in look.unread))
+    seen = replace(
+        look.new,
+        columns=tuple(column for column in look.new.columns if column.name not in look.unread),
+        indexes=tuple(item for item in look.new.indexes if not any(quoted(name) in item.expr for name in look.unread)),
+    )
     return [*found, *compare.pruned(ground, live, seen), *compare.projected(ground, live, seen), *compare.keyed(ground, live, seen)]
 
 
