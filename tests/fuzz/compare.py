@@ -18,7 +18,6 @@ PRUNING = (
     "use_partition_pruning",
     "optimize_read_in_order",
 )
-OFF = ", ".join(f"{setting} = 0" for setting in PRUNING)
 """A part's partition value and its minmax index answer for the rows otherwise."""
 EXACT = ("AggregateFunction", "Dynamic", "JSON", "Variant")
 
@@ -32,6 +31,11 @@ class Failure:
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}"
+
+
+def _off(ground: Ground) -> str:
+    """Nothing prunes, as far as this release knows how."""
+    return ", ".join(f"{setting} = 0" for setting in PRUNING if setting in ground.known)
 
 
 def shown(column: Column, name: str | None = None) -> list[str]:
@@ -96,7 +100,7 @@ def pruned(ground: Ground, name: str, table: Table) -> list[Failure]:
     if not asked:
         return []
     try:
-        plain = ground.rows(f"SELECT {', '.join(f'countIf({condition})' for condition in asked)} FROM {name} SETTINGS {OFF}")[0]
+        plain = ground.rows(f"SELECT {', '.join(f'countIf({condition})' for condition in asked)} FROM {name} SETTINGS {_off(ground)}")[0]
     except Refused:
         return []  # a comparison that the engine does not make
     counts = ground.rows("SELECT " + ", ".join(f"(SELECT count() FROM {name} WHERE {condition})" for condition in asked))[0]
@@ -118,7 +122,7 @@ def projected(ground: Ground, name: str, table: Table) -> list[Failure]:
             got = sorted(ground.rows(f"{head} FROM {name} GROUP BY {key} SETTINGS optimize_use_projections = 1, force_optimize_projection = 1"))
         except Refused:
             continue  # it is not read, for parts that lack it or rows that are deleted
-        right = sorted(ground.rows(f"{head} FROM {name} GROUP BY {key} SETTINGS {OFF}"))
+        right = sorted(ground.rows(f"{head} FROM {name} GROUP BY {key} SETTINGS {_off(ground)}"))
         if got != right:
             found.append(Failure("projection", f"{item.query} of {name} gives {got[:4]}, the rows {right[:4]}"))
     return found
@@ -129,7 +133,7 @@ def keyed(ground: Ground, name: str, table: Table) -> list[Failure]:
     found: list[Failure] = []
     if table.partition_by and not table.partition_by.startswith("("):
         other = f"toString(_partition_value.1) != toString({table.partition_by})"
-        wrong = ground.rows(f"SELECT countIf({other}) FROM {name} SETTINGS {OFF}")[0][0]
+        wrong = ground.rows(f"SELECT countIf({other}) FROM {name} SETTINGS {_off(ground)}")[0][0]
         if wrong != "0":
             found.append(Failure("partition", f"{wrong} rows of {name} are in a partition that {table.partition_by} does not give"))
     found += indexed(ground, name, table)
@@ -143,9 +147,9 @@ def keyed(ground: Ground, name: str, table: Table) -> list[Failure]:
     return found
 
 
-def through(ground: Ground, name: str, final: bool, surplus: bool = False) -> str:
+def through(ground: Ground, name: str, final: bool, surplus: bool = False, where: str = "") -> str:
     """What a view or dictionary shows, with the types that it keeps; '' where both show the same. ``surplus``: columns that are no longer declared are
-    there, and a view of everything may show them."""
+    there, and a view of everything may show them. ``where``: of which rows."""
     shown_by: list[list[tuple[str, ...]]] = []
     wanted: set[str] = set()
     for database in (ground.want, ground.live):
@@ -153,7 +157,7 @@ def through(ground: Ground, name: str, final: bool, surplus: bool = False) -> st
         wanted = wanted or {column for column, _ in types}
         types = [(column, kind) for column, kind in types if column in wanted or not surplus]
         names = ", ".join(quoted(_unescaped(column)) for column, _ in types)
-        rows = ground.rows(f"SELECT formatRow('TSV', {names}) FROM {database}.{quoted(name)}{' FINAL' if final else ''}")
+        rows = ground.rows(f"SELECT formatRow('TSV', {names}) FROM {database}.{quoted(name)}{' FINAL' if final else ''}{where}")
         shown_by.append([*types, *sorted(rows)])
     return differ(shown_by[1], shown_by[0])
 
@@ -173,7 +177,7 @@ def indexed(ground: Ground, name: str, table: Table) -> list[Failure]:
     picked = ", ".join(keys)
     rows = {
         (part, int(offset)): values
-        for part, offset, *values in ground.rows(f"SELECT _part, _part_offset, {picked} FROM {name} SETTINGS {OFF}, apply_deleted_mask = 0")
+        for part, offset, *values in ground.rows(f"SELECT _part, _part_offset, {picked} FROM {name} SETTINGS {_off(ground)}, apply_deleted_mask = 0")
     }
     at: dict[str, int] = {}
     for *values, part, count in marks:

@@ -33,6 +33,7 @@ class Ground:
     def __init__(self, engine: Engine, client: Client, live: str = "live", want: str = "want") -> None:
         self.engine, self.client = engine, client
         self.live, self.want = live, want
+        self.known = frozenset(name for (name,) in self.rows("SELECT name FROM system.settings"))
 
     def run(self, sql: str) -> None:
         self.engine.run(sql)

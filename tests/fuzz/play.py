@@ -313,9 +313,18 @@ def _seen(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ..
         if named(tuple(key for key in keys if "view" in key or "dictionary" in key), name) or _older(world, name):
             continue
         final = any(view.name == name and view.materialized for view in world.after.views)
-        difference = compare.through(ground, name, final, _surplus(looks, world))
+        difference = compare.through(ground, name, final, _surplus(looks, world), _once(ground, world, name))
         found += [Failure(when, f"{name}: {difference}")] if difference else []
     return found
+
+
+def _once(ground: Ground, world: World, name: str) -> str:
+    """A condition for a dictionary: of rows with the same key it holds whichever it is given last."""
+    for one in world.after.dictionaries:
+        if one.name == name:
+            key = quoted(one.columns[0].name)
+            return f" WHERE {key} IN (SELECT {key} FROM {ground.want}.{quoted(one.table)} GROUP BY {key} HAVING count() = 1)"
+    return ""
 
 
 def _older(world: World, name: str) -> bool:
