@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, TableForm
 from aaiclick.catalog.normal import key_elements, normal
+from aaiclick.plan.renaming import renamed_form
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.renames import applicable, with_leaves
@@ -36,9 +37,11 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
     live, declared = normal(live), normal(declared)
     applied = _renames(table, declared, live, renames or {})
     notes: list[str] = []
-    columns = [_column(column, _spec_of(table, column.name), live_column(live, applied, column.name), notes) for column in declared.columns]
+    stays = renamed_form(live, applied)  # what nobody declares follows the names
+    known = {column.name for column in declared.columns if live_column(live, applied, column.name) is not None}
+    columns = [_column(column, _spec_of(table, column.name), stays.column(column.name) if column.name in known else None, notes) for column in declared.columns]
     taken = {column.name for column in declared.columns} | {old for old, _ in applied}
-    left = tuple(column for column in live.columns if column.name not in taken)
+    left = tuple(stays.column(column.name) or column for column in live.columns if column.name not in taken)
     blocking = tuple(column for column in left if any(_collide(column.name, wanted.name) for wanted in declared.columns))
     surplus = tuple(column for column in left if column not in blocking)
     engine = table.engine
@@ -46,17 +49,17 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
     form = replace(
         declared,
         name=live.name,
-        columns=_with_surplus(columns, replace(live, columns=tuple(column for column in live.columns if column not in blocking)), dict(applied)),
-        indexes=declared.indexes if table.declares("indexes") else live.indexes,
-        projections=declared.projections if table.declares("projections") else live.projections,
-        constraints=declared.constraints if table.declares("constraints") else _lasting(live.constraints),
+        columns=_with_surplus(columns, live, surplus, dict(applied)),
+        indexes=declared.indexes if table.declares("indexes") else stays.indexes,
+        projections=declared.projections if table.declares("projections") else stays.projections,
+        constraints=declared.constraints if table.declares("constraints") else _lasting(stays.constraints),
         comment=declared.comment if table.declares("comment") else live.comment,
     )
     if isinstance(engine, MergeTree) and live.merge_tree:
-        form = _keys(form, engine, declared, live)
+        form = _keys(form, engine, declared, stays)
     elif live.engine == declared.engine:
         unsaid = [key for key in ("partition_by", "primary_key", "order_by") if not engine.declares(key)]
-        form = replace(form, **{key: getattr(live, key) for key in unsaid})
+        form = replace(form, **{key: getattr(stays, key) for key in unsaid})
     form = replace(form, settings=_settings(table, declared, live, notes))
     for what, wanted, found in (("TTL", form.ttl, declared.ttl), ("partition key", form.partition_by, declared.partition_by)):
         if wanted and wanted != found:
@@ -75,15 +78,18 @@ def _collide(one: str, other: str) -> bool:
     return one.startswith(f"{other}.") or other.startswith(f"{one}.")
 
 
-def _with_surplus(declared: list[ColumnForm], live: TableForm, new_names: dict[str, str]) -> tuple[ColumnForm, ...]:
+def _with_surplus(declared: list[ColumnForm], live: TableForm, surplus: tuple[ColumnForm, ...], new_names: dict[str, str]) -> tuple[ColumnForm, ...]:
     """Surplus columns stay where they are, behind the column they stand behind: putting them last would be a change for nothing."""
     order = list(declared)
+    staying = {column.name: column for column in surplus}
     place = 0
     for column in live.columns:
         name = new_names.get(column.name, column.name)
         found = next((index for index, wanted in enumerate(order) if wanted.name == name), None)
         if found is None:
-            order.insert(place, column)
+            if name not in staying:
+                continue
+            order.insert(place, staying[name])
             found = place
         place = found + 1
     return tuple(order)

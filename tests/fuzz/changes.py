@@ -271,6 +271,12 @@ CHANGES: dict[str, tuple[int, Change]] = {
 }
 
 
+def _taken(before: Table, after: Table) -> bool:
+    """A column gets the name of another one that is not renamed itself: both are there, and a hint says nothing."""
+    left = {column.source for column in after.columns}
+    return any(column.source and before.column(column.name) is not None and column.name not in left for column in after.columns)
+
+
 def changed(rng: Random, table: Table) -> tuple[Table, tuple[str, ...]]:
     """One to five changes, and their names."""
     names, weights = list(CHANGES), [weight for weight, _ in CHANGES.values()]
@@ -280,7 +286,7 @@ def changed(rng: Random, table: Table) -> tuple[Table, tuple[str, ...]]:
     for _ in range(wanted * 4):
         name = rng.choices(names, weights)[0]
         made = CHANGES[name][1](rng, after)
-        if made is not None and made != after:
+        if made is not None and made != after and not _taken(table, made):
             after = made
             done.append(name)
         if len(done) == wanted:

@@ -350,7 +350,7 @@ def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) ->
         columns=tuple(column for column in look.new.columns if column.name not in look.unread),
         indexes=tuple(item for item in look.new.indexes if not any(quoted(name) in item.expr for name in look.unread)),
     )
-    return [*found, *compare.pruned(ground, live, seen), *compare.projected(ground, live, seen), *compare.keyed(ground, live, seen)]
+    return [*found, *compare.answered(ground, live, want, seen)]
 
 
 def _free(look: Before, column: Column, keys: tuple[str, ...]) -> bool:

@@ -211,6 +211,25 @@ def test_a_view_that_shows_everything_from_now_on_is_made_again_without_a_droppe
     assert plan_schema(aaiclick_client, wanted).steps == ()
 
 
+def test_what_nobody_declares_follows_a_renamed_column_and_so_do_the_views_over_it(aaiclick_client: Client) -> None:
+    """The default of a column that is no longer declared, and a view over a view that gets another query."""
+    setup(
+        aaiclick_client,
+        "ALTER TABLE t ADD COLUMN z String MATERIALIZED toString(a)",
+        "CREATE VIEW v AS SELECT a, count() AS n FROM t GROUP BY a",
+        "CREATE VIEW w AS SELECT * FROM v",
+    )
+    columns = [Column("k", "UInt64"), Column("b", "UInt8", renamed_from="a")]
+    renamed = Table("t", columns, engine=MergeTree(order_by=["k"]))
+    wanted = schema(renamed, View("v", query="SELECT b, count() AS n FROM t GROUP BY b"), View("w", query="SELECT * FROM v"))
+    plan = plan_schema(aaiclick_client, wanted)
+    assert [(step.object, step.optional) for step in plan.steps] == [("w", False), ("t", False), ("v", False), ("w", False), ("t", True)]
+    ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
+    assert rows(aaiclick_client, "SELECT b, n FROM w") == [(10, 1)]
+    assert rows(aaiclick_client, "SELECT z FROM t") == [("10",)]
+    assert plan_schema(aaiclick_client, wanted).required == ()
+
+
 def test_a_list_of_a_views_own_that_names_a_dropped_column(aaiclick_client: Client) -> None:
     setup(aaiclick_client, "ALTER TABLE t ADD COLUMN z String", "CREATE VIEW v (k UInt32, a UInt8, z String) AS SELECT * FROM t")
     with pytest.raises(BlockedError, match="the view v names z in a list of its own"):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.plan.proof.roles import added_up, altered
+from aaiclick.plan.proof.roles import KEEPS_ONE, added_up, altered, role
+from aaiclick.plan.strategies.rebuild import ties_matter
 
 
 def table(engine: str, *columns: ColumnForm, arguments: str = "") -> TableForm:
@@ -64,3 +67,14 @@ def test_numbers_are_added_up_unless_they_are_of_the_key_or_not_listed() -> None
     assert added_up(table("SummingMergeTree", *columns)) == ("v", "w", "b")
     assert added_up(table("SummingMergeTree", *columns, arguments="w")) == ("w",)
     assert added_up(table("ReplacingMergeTree", *columns)) == ()
+
+
+@pytest.mark.parametrize(
+    ("order_by", "kept"),
+    [("k", False), ("(`k`, v)", False), ("k DESC", False), ("intDiv(k, 10)", True), ("(intDiv(k, 10), k)", False), ("-k", True)],
+)
+def test_a_column_that_the_key_only_computes_something_from_keeps_one_of_its_values(order_by: str, kept: bool) -> None:
+    form = replace(table("AggregatingMergeTree", ColumnForm("v", "SimpleAggregateFunction(sum, UInt64)")), order_by=order_by)
+    assert role(form, form.columns[0]) == (KEEPS_ONE if kept else "")
+    assert ties_matter(form) is kept
+    assert added_up(replace(form, engine="SummingMergeTree")) == ()

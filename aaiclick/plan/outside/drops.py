@@ -72,12 +72,13 @@ def _shown(step: Step, views: Sequence[Reader], catalog: Catalog, ahead: Ahead, 
     chosen = affected(views, after)
     if not any(each.name == column for reader in chosen for each in reader.columns) and not any(reader.name in anew for reader in chosen):
         return ()
-    shown = {outcome.reader.place: _names(outcome) for outcome in (yield from outcomes(chosen, before))} if anew else {}
+    shown = {outcome.reader.place: _names(outcome) for outcome in (yield from outcomes(chosen, before))}
     found: list[Step] = []
     for outcome in (yield from outcomes(chosen, after)):
         reader = outcome.reader
         remade = anew.get(reader.name) if reader.database == catalog.database else None
-        held = shown.get(reader.place, []) if remade is not None else [each.name for each in reader.columns]
+        stored = {each.name for each in reader.columns}
+        held = [name for name in shown.get(reader.place, ()) if remade is not None or name in stored]
         left = _names(outcome)
         gone = [name for name in held if name not in left]
         name = called(reader, catalog.database)

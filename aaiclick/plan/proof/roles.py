@@ -5,7 +5,7 @@ from __future__ import annotations
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normal import key_elements
 from aaiclick.catalog.render import local_family
-from aaiclick.catalog.tokens import split_top
+from aaiclick.catalog.tokens import split_top, unquote
 from aaiclick.plan.conversion.combining import ordered_alike
 from aaiclick.plan.conversion.numbers import decimal, floating, holds, numeric, whole
 from aaiclick.plan.conversion.shapes import bare
@@ -26,16 +26,24 @@ def engine_of(form: TableForm) -> str:
 
 
 def role(form: TableForm, column: ColumnForm) -> str:
-    """What merges do with the values of one key, in words with a place for its name; '' for a column of the key itself."""
-    if mentioned(f"{form.order_by} {form.partition_by}", [column.name]):
+    """What merges do with the values of one key, in words with a place for its name; '' for a column of the key itself. One that the key only computes
+    something from may have several values under one key: it is not added up, and one of them is kept."""
+    if column.name in {_bare(element) for key in (form.order_by, form.partition_by) for element in key_elements(key)}:
         return ""
     engine, arguments = engine_of(form), tuple(split_top(local_family(form).arguments))
     own = _special(engine, arguments).get(column.name)
     if own is not None:
         return own
+    if mentioned(f"{form.order_by} {form.partition_by}", [column.name]):
+        return KEEPS_ONE
     if engine == "SummingMergeTree":
         return _summed(form, column, arguments)
     return _TIME if engine == "GraphiteMergeTree" else KEEPS_ONE
+
+
+def _bare(element: str) -> str:
+    name = element.removesuffix(" DESC").removesuffix(" ASC")
+    return unquote(name) if name.startswith("`") else name
 
 
 def _special(engine: str, arguments: tuple[str, ...]) -> dict[str, str]:
