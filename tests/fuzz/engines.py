@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from clickhouse_connect.driver.client import Client
 
 from aaiclick.errors import AaiclickError
