@@ -23,6 +23,8 @@ class Embedded:
         try:
             return self._engine.command(sql)
         except Exception as error:
+            with suppress(Exception):  # what was answered before it failed stands in front of the next answer
+                self._engine.command("SELECT 1 FORMAT Null")
             raise Refused(f"{error} <- {sql}") from error
 
     def client(self) -> Client:
