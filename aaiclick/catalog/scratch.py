@@ -72,6 +72,7 @@ PERMISSIVE: tuple[str, ...] = (
     "enable_deflate_qpl_codec",
     "enable_quantized_codec",
     "enable_sz3_codec",
+    "enable_time_time64_type",
     "enable_zstd_qat_codec",
     "enable_zxc_codec",
 )
