@@ -133,7 +133,7 @@ class Rolling:
         for turn in range(6):
             found = attempted(partial(Stopper(self.connection, later=LATER).run, ensuring(schema, self.database, policy)), SchemaVersionError)
             if isinstance(found, SchemaVersionError):
-                asked = re.findall(r"--allow 'rerun (\S+:(\d))'", str(found))
+                asked = re.findall(r"--allow 'rerun ([^']+:(\d))'", str(found))
                 assert asked, found
                 policy = policy.allow(*(f"{'skip' if self.happened(int(number)) else 'rerun'} {key}" for key, number in asked))
                 continue
