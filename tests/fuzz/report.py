@@ -16,7 +16,8 @@ table that is created directly and filled by `INSERT ... SELECT`, which `tests/f
 conditions with and without indexes, projections and partitions, the order within parts, FINAL, the rows of a later INSERT, the state after a merge,
 and every view. Where rows that FINAL or a merge combines are others than before the change, the plan has to ask. *By name*: the plan asked, and was
 carried out with what it asked for. *Blocked* and *refused* changed nothing; either is a failure where the copy keeps every value. *No case*: the
-engine takes one of the two tables, or a row, not at all.
+engine takes one of the two tables, or a row, not at all. A run goes on while what it finds is mended: a case that failed counts as it ended when it was
+played again on the mended code, every other one as it ended on the code that it met.
 """
 
 
