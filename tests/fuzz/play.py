@@ -283,8 +283,11 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
         for look in looks:
             look.unread |= _unread(ground, ground.want, look.new) if later else frozenset()
             found += _compared(ground, look, keys, "later rows") if later else []
-            for database in (ground.live, ground.want):
-                ground.run(f"OPTIMIZE TABLE {database}.{quoted(look.new.name)} FINAL")
+            try:
+                ground.run(f"OPTIMIZE TABLE {ground.want}.{quoted(look.new.name)} FINAL")
+            except Refused:
+                continue  # this release does not merge the table that was created directly, either
+            ground.run(f"OPTIMIZE TABLE {ground.live}.{quoted(look.new.name)} FINAL")
             found += _compared(ground, look, keys, "merged")
         found += _seen(ground, world, looks, keys, "views later") if later else []
     return found
@@ -343,7 +346,11 @@ def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) ->
         columns = [column for column in compare.readable(look.new) if column.name not in look.unread and not _free(look, column, keys)]
         finals = (False,) if look.new.engine.name == "MergeTree" else (True,) if when == "merged" else (False, True)
         for final in finals:
-            difference = compare.differ(compare.lines(ground, live, columns, final), compare.lines(ground, want, columns, final))
+            try:
+                right = compare.lines(ground, want, columns, final)
+            except Refused:
+                continue  # this release does not read the table that was created directly, either
+            difference = compare.differ(compare.lines(ground, live, columns, final), right)
             found += [Failure(when + (" FINAL" if final else ""), difference)] if difference else []
     seen = replace(
         look.new,
