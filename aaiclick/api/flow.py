@@ -21,6 +21,7 @@ from aaiclick.apply.ledger import carry_over
 from aaiclick.apply.leftovers import clean_leftovers
 from aaiclick.apply.lock_state import former_holders
 from aaiclick.apply.mark import find_marks
+from aaiclick.apply.numbered import forget_numbered
 from aaiclick.apply.options import ApplyOptions
 from aaiclick.apply.overview import Overview, overview
 from aaiclick.apply.owner import Owner
@@ -237,8 +238,10 @@ def _clear_away(run: Run, database: str, nonce: str, options: ApplyOptions, ours
     if ours.remains:
         yield from finish_feeds(database, options)
         yield from sweep_stale_scratch(database, embedded=run.embedded, ended=partial(_ended, database, nonce))
-    if ours.remains or ours.journal:
         yield from drop_expired(database)
+    elif ours.journal:
+        # No table is kept: what a new one had for the sake of one goes.
+        yield from forget_numbered(database, ())
 
 
 def _plan_and_carry_out(
