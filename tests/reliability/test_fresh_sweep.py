@@ -67,7 +67,7 @@ def test_killed_at_a_first_start(connection: Opened, aaiclick_database: str, bes
 
 
 def test_a_first_start_asks_little(connection: Opened, aaiclick_database: str) -> None:
-    """Beside the statements that create: what the lease, the look under it and the record take, whatever the number of tables."""
+    """Beside the statements that create: what the lease, the look under it, the check of the declaration and the record take, whatever the number of tables."""
     effects = [effect for effect in start(connection, aaiclick_database, FIRST).seen if isinstance(effect, Query | Command)]
     assert len(effects) - len(FIRST.objects) <= 23
     beside = [effect for effect in start(connection, aaiclick_database, SECOND).seen if isinstance(effect, Query | Command)]
