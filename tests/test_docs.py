@@ -50,7 +50,7 @@ def test_make_lists_every_target_with_its_meaning() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z-]+):", text, re.MULTILINE)
     assert targets == sorted(targets)
-    assert set(targets) == {"bench", "check", "engines", "fmt", "fuzz", "fuzz-mutants", "help", "lint", "proof", "test", "type"}
+    assert set(targets) == {"bench", "check", "engines", "fmt", "fuzz", "fuzz-mutants", "help", "lint", "proof", "simulate", "test", "type"}
     assert re.findall(r"^([a-z-]+):.*## \S", text, re.MULTILINE) == targets
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert [line.split()[0] for line in listed.splitlines()] == targets

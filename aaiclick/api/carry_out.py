@@ -64,7 +64,7 @@ def carry_out(planned: Surveyed, gate: Gate, site: Site) -> Routine[Carried]:
         batch = _until_move(verdict.run)
         if batch:
             yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
-            ledger = StepLedger(planned.survey.account, batch, site.options.journal, _passage(planned, batch, site))
+            ledger = StepLedger(planned.survey.account, batch, site.options.journal, _passage(planned, batch, site), _filled(planned.survey))
             options = replace(site.options, journal=ledger, runner=runner_for(planned.survey))
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
@@ -86,6 +86,15 @@ def _gate_again(gate: Gate, planned: Surveyed, done: tuple[str, ...]) -> Verdict
         raise BlockedError(error.schema, error.blocks, done) from error
     except SchemaVersionError as error:
         raise SchemaVersionError(error.schema, error.live, error.expected, error.differences, error.next_command, done) from error
+
+
+def _filled(found: Survey) -> dict[str, list[int]]:
+    """The versions still to be reached whose migrations fill a table by expressions."""
+    versions: dict[str, list[int]] = {}
+    for script in pending_scripts(found.schema, found.released, found.live):
+        for table in script.migration.rebuilds:
+            versions.setdefault(table, []).append(script.version)
+    return versions
 
 
 def _put_back(found: Survey, verdict: Verdict) -> Routine[None]:
@@ -125,7 +134,7 @@ def _adopt(planned: Surveyed, site: Site) -> Routine[Surveyed]:
     against it."""
     found = planned.survey
     yield from ensure_tables(site.database)
-    yield from append(site.database, (yield from adoption(found, site)))
+    yield from append(site.database, (yield from adoption(found, site)), found.record.seq if found.record is not None else 0)
     again = yield from survey(found.schema, site.database, site.allowed)
     return (yield from make_plan(again, site.looks))
 

@@ -17,7 +17,7 @@ from aaiclick.apply.feed_mark import find_feeds
 from aaiclick.apply.interrupted import let_go
 from aaiclick.apply.kept import drop_expired, next_expiry
 from aaiclick.apply.lease import LEASE_SECONDS, acquire, guarded, release
-from aaiclick.apply.ledger import carry_over
+from aaiclick.apply.ledger import carry_over, enter_done
 from aaiclick.apply.leftovers import clean_leftovers
 from aaiclick.apply.lock_state import former_holders
 from aaiclick.apply.mark import find_marks
@@ -29,11 +29,11 @@ from aaiclick.apply.reattach import reattach
 from aaiclick.apply.record_cache import CacheEntry, update_cache, write_cache
 from aaiclick.apply.records import Record, append, ensure_tables
 from aaiclick.apply.resume import abandon, abandon_quietly
-from aaiclick.apply.tombstones import last_grave
+from aaiclick.apply.tombstones import last_grave, own_grave
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.functions import sweep_stand_ins
 from aaiclick.catalog.read import read_catalog
-from aaiclick.catalog.scratch import sweep_stale_scratch
+from aaiclick.catalog.scratch import next_stale, sweep_stale_scratch
 from aaiclick.errors import (
     BlockedError,
     DriftRemainsError,
@@ -88,9 +88,10 @@ def ensure(run: Run) -> Routine[Report]:
     database = found.catalog.database
     if run.policy.level != "check" and several(found.catalog, run.policy.allowed):
         return (yield from _only_look(run, found, started))
-    if run.policy.level != "check" and ((yield from find_marks(database)) or (yield from find_feeds(database))):
+    if run.policy.level != "check" and (found.ledger.doubtful or (yield from find_marks(database)) or (yield from find_feeds(database))):
         # Somebody is at work, or was killed. Whatever may be done here now, writers that a dead run locked out are let in again first, and
-        # no plan is made of tables that are neither what they were nor what they will be.
+        # no plan is made of tables that are neither what they were nor what they will be. A statement that was begun may be under way: whether
+        # anybody has to be asked about it shows when its run has ended.
         return (yield from _under_lease(run, database, None, started))
     if found.going_back is not None:
         if run.policy.level == "check":
@@ -262,6 +263,7 @@ def _plan_and_carry_out(
         yield from abandon(database, options)
         return newer(found, (yield from _now()) - started)
     yield from carry_over(found.account, found.entries, found.live.number or 0)
+    yield from enter_done(found.account, found.entries, found.ledger.done)
     looks = looked_at(run.policy)
     if planned is None or basis_of(found.catalog) != planned.plan.basis or _differs(found, planned.survey) or _unlooked(planned.plan, run.policy):
         planned = yield from make_plan(found, looks, run.policy.looks)
@@ -282,9 +284,10 @@ def _plan_and_carry_out(
         yield from ensure_tables(database)
     seconds = (yield from _now()) - started
     if verdict.run or not _recorded(planned, digest):
-        yield from append(database, _record(run, planned, verdict, forms, digest, seconds))
+        before = carried.last.survey.record
+        yield from append(database, _record(run, planned, verdict, forms, digest, seconds), before.seq if before is not None else 0)
     oldest = found.released.oldest_code(run.schema.version)
-    due = yield from _due(database, ours, any(outcome.kept for outcome in outcomes))
+    due = yield from _due(database, ours, any(outcome.kept for outcome in outcomes), nonce, (yield from _now()) - started)
     entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due)
     if ours.recorded:
         yield from update_cache(database, run.schema.name, entry)
@@ -296,11 +299,14 @@ def _plan_and_carry_out(
     return replace(report, notes=(*report.notes, *said))
 
 
-def _due(database: str, ours: Overview, kept: bool) -> Routine[int | None]:
-    """When a start has something to take away: a kept table, or the lock of a holder that was taken over."""
+def _due(database: str, ours: Overview, kept: bool, nonce: str, seconds: float) -> Routine[int | None]:
+    """When a start has something to take away: a kept table, the lock of a holder that was taken over or (``seconds``: how long this run took) that
+    was late itself, or a scratch database that a killed run left."""
     expiry = (yield from next_expiry(database)) if ours.remains or kept else None
     grave = (yield from last_grave(database, LEASE_SECONDS)) if ours.graves else None
-    return min((at for at in (expiry, grave) if at is not None), default=None)
+    own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_grave(database, nonce))
+    stale = (yield from next_stale(database)) if ours.recorded else None
+    return min((at for at in (expiry, grave, own, stale) if at is not None), default=None)
 
 
 def looked_at(policy: Policy) -> int | None:

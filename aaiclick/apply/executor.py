@@ -12,7 +12,8 @@ from aaiclick.apply.attach import apply_attach
 from aaiclick.apply.create import apply_create
 from aaiclick.apply.drop import apply_drop
 from aaiclick.apply.feed import apply_feed
-from aaiclick.apply.hold import start_merges
+from aaiclick.apply.hold import start_wherever
+from aaiclick.apply.identity import Physical, physicals
 from aaiclick.apply.mutations import now
 from aaiclick.apply.options import ApplyOptions, Done, Site, StepOutcome
 from aaiclick.apply.rebuild import apply_rebuild
@@ -51,6 +52,7 @@ def apply_steps(plan_steps: Sequence[Step], database: str, nonce: str, options: 
     yield from keep_wanted(plan_steps, database, chosen)
     saved = sorted({step.work.table for step in plan_steps if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl})
     held = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
+    stopped = yield from physicals(database, sorted({*saved, *held}))
     for table in saved:
         yield from system_merges(database, table, "STOP TTL MERGES")
     outcomes: list[StepOutcome] = []
@@ -64,7 +66,7 @@ def apply_steps(plan_steps: Sequence[Step], database: str, nonce: str, options: 
             raise
         except (StatementError, ApplyError) as error:
             for table in sorted({*saved, *held}):
-                yield from _start_ttl(database, table)
+                yield from _start_ttl(database, table, stopped.get(table))
             raise _named(error, step, outcomes) from error
         seconds = (yield from now()) - begun
         yield from chosen.journal.note("step-done", {"step": step.id, "rows": done.rows, "kept": done.kept})
@@ -113,10 +115,10 @@ def _free_ttl(work: AlterWork, database: str, options: ApplyOptions) -> Routine[
     return done
 
 
-def _start_ttl(database: str, table: str) -> Routine[None]:
+def _start_ttl(database: str, table: str, stopped: Physical | None) -> Routine[None]:
     # The first error is what counts; merges of a table that is gone or out of reach need no start.
     with suppress(StatementError):
-        yield from start_merges(database, table)
+        yield from start_wherever(database, table, stopped.uuid if stopped is not None else "")
 
 
 def _named(error: StatementError | ApplyError, step: Step, outcomes: Sequence[StepOutcome]) -> ApplyError:

@@ -13,7 +13,7 @@ from typing import Protocol
 from aaiclick.apply.chunks import highest
 from aaiclick.apply.drain import drain_all
 from aaiclick.apply.fence import lift_fence
-from aaiclick.apply.hold import FENCE, release, release_copies, start_merges
+from aaiclick.apply.hold import FENCE, release, release_copies, start_wherever
 from aaiclick.apply.identity import Part, Physical, parts, physicals
 from aaiclick.apply.kept import KEPT_PREFIX, keep
 from aaiclick.apply.mark import Mark, drop_mark, update_mark
@@ -51,7 +51,8 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
     old = yield from _old_storage(database, mark)
     if old is None:
         # Dropped by the run that made the mark: it drops only what it has looked through.
-        yield from start_merges(database, mark.table)
+        yield from start_wherever(database, mark.table, mark.shadow)
+        yield from release_copies(database, mark.since, mark.saved)
         yield from _end(database, mark)
         return Finished(0, "", ())
     rows, reason = 0, ""
@@ -64,7 +65,7 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
     if reason:
         notes = (f"{mark.table}: {reason}. The old table is kept until somebody has looked at it",)
         yield Emit(Note(notes[0], "warning"))
-    yield from start_merges(database, mark.table)
+    yield from start_wherever(database, mark.table, mark.shadow)
     kept = ""
     if mark.keep_old_seconds or reason or old.name.startswith(KEPT_PREFIX):
         kept = yield from keep(mark, old, reason)

@@ -18,13 +18,17 @@ from typing import TypeVar, cast
 
 from aaiclick.apply.holding import RENEWALS, Lease, check, clock, ended_by_successor, renew, renew_loop_step
 from aaiclick.apply.lock_state import tagged
+from aaiclick.apply.names import PREFIX
 from aaiclick.apply.statements import NOT_ENOUGH_SPACE
 from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
+from aaiclick.plan.target import PASSING
 from aaiclick.routine import Beside, Command, Effect, Nonce, Query, Routine, Sleep, number, text
 
 T = TypeVar("T")
 
-_STOPPED = re.compile(r"SYSTEM STOP MERGES (.+)", re.DOTALL)
+_STOPPED = re.compile(r"SYSTEM STOP ((?:TTL )?MERGES) (.+)", re.DOTALL)
+_MADE = re.compile(rf"CREATE (TABLE|DATABASE) ((?:(?:`(?:[^`\\]|\\.)+`|\w+)\.)?`?{PREFIX}\w+`?)(?= )")
+_GUARDED = re.compile(rf"ALTER TABLE (.+) ADD CONSTRAINT ({PASSING}[0-9a-z]+) ASSUME 1", re.DOTALL)
 _FREE = "SELECT toUInt64(least(free_space, 1000000000000)) FROM system.disks WHERE name = 'default'"
 PROOFS = 30
 """A proof (renewal or check) is good for this fraction of the lease time: 1 s of the default 30 s."""
@@ -47,7 +51,7 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
             try:
                 held, proven = yield from _keep(held, proven, effect)
             except LeaseLostError:
-                yield from _let_merges_go_on(sent)
+                yield from _take_back(sent, held.nonce)
                 raise
             except Exception as error:  # the connection is in trouble: for the routine, its statement failed
                 effect = routine.throw(error)
@@ -91,13 +95,22 @@ def _no_room(held: Lease) -> Routine[StatementError | None]:
     return StatementError(message, NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE")
 
 
-def _let_merges_go_on(sent: str) -> Routine[None]:
-    """``SYSTEM STOP MERGES`` names a table, not a storage, and nothing shows that it was sent: where it was the last statement before the lease
-    turned out to be lost, it may have met the table of a successor that has ended. One that is still at work holds merges by settings."""
-    found = _STOPPED.search(sent)
-    if found is not None:
+def _take_back(sent: str, nonce: str) -> Routine[None]:
+    """The last statement before the lease turned out to be lost may have been belated: sent when a successor had ended, who could not know of it.
+
+    ``SYSTEM STOP MERGES`` names a table, not a storage, and nothing shows that it was sent. A successor that is still at work holds merges by settings,
+    and what it takes over of a scratch object it has renamed or read before: nobody misses one that was made just now under this run's nonce.
+    """
+    undone = ""
+    if (stopped := _STOPPED.search(sent)) is not None:
+        undone = f"SYSTEM START {stopped[1]} {stopped[2]}"
+    elif (made := _MADE.search(sent)) is not None and nonce in made[2]:
+        undone = f"DROP {made[1]} IF EXISTS {made[2]}"
+    elif (guard := _GUARDED.search(sent)) is not None:
+        undone = f"ALTER TABLE {guard[1]} DROP CONSTRAINT IF EXISTS {guard[2]}"
+    if undone:
         with suppress(AaiclickError):
-            yield Command(f"SYSTEM START MERGES {found[1]}")
+            yield Command(undone)
 
 
 def _tagged(effect: Query | Command, held: Lease) -> Query | Command:

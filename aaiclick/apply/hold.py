@@ -153,6 +153,15 @@ def start_merges(database: str, name: str) -> Routine[None]:
     yield from system_merges(database, name, "START TTL MERGES")
 
 
+def start_wherever(database: str, name: str, uuid: str) -> Routine[None]:
+    """For what has the name now, and for the storage that was meant, whatever it is called: ``SYSTEM STOP`` follows the storage, and somebody may have
+    renamed it since."""
+    yield from start_merges(database, name)
+    there = yield from storage(database, uuid)
+    if there is not None and (there.database, there.name) != (database, name):
+        yield from start_merges(there.database, there.name)
+
+
 def _settings(table: Physical) -> Settings:
     clause = table.definition.rpartition(" SETTINGS ")[2]
     return tuple((match[1], match[2]) for match in re.finditer(r"(?:^|, )(\w+) = ('(?:[^'\\]|\\.)*'|[^,]+)", clause))

@@ -8,8 +8,8 @@ with ``aaiclick adopt`` (see ``Record.generation``): what was done before counts
 Earlier releases kept their entries under the number of the record that they started from. They are read as well, and carried over by the next run
 that holds the lease.
 
-A rebuild needs no outcome: the exchange of the two tables is what completes it, so its entry holds the UUID of the table that goes, and the
-next run looks which one is there.
+A rebuild needs no outcome: the exchange of the two tables is what completes it, so its entry holds the UUIDs of both, and the next run looks which
+one is there. (Earlier releases entered that of the table that goes.)
 """
 
 from __future__ import annotations
@@ -120,6 +120,18 @@ def held_key(table: str) -> str:
     return f"0{_HELD}{table}"
 
 
+def rebuild_key(version: int, table: str) -> str:
+    """The key of a rebuild with the expressions of a migration."""
+    return f"{version}:rebuild:{table}"
+
+
+def enter_done(account: Account, entries: Iterable[Entry], done: Collection[str]) -> Routine[None]:
+    """Write down what the catalogue alone tells of a killed run, before anything that would make it tell something else. Only under the lease."""
+    for entry in entries:
+        if entry.state == "intent" and entry.action.step in done and ":rebuild:" in entry.action.step:
+            yield from finish(account, entry.action.step)
+
+
 def finish(account: Account, key: str) -> Routine[None]:
     """Say that it ended well."""
     yield from outcome(account.database, account.action(key), "done")
@@ -150,6 +162,11 @@ def _is_done(entry: Entry, catalog: Catalog) -> bool:
         return False
     if entry.state == "done":
         return True
-    before = entry.details.get("uuid")
+    before, new = entry.details.get("uuid"), entry.details.get("new")
     live = catalog.get(str(entry.details.get("table", "")))
-    return entry.state == "intent" and ":rebuild:" in entry.action.step and bool(before) and live is not None and live.uuid not in ("", before)
+    if entry.state != "intent" or ":rebuild:" not in entry.action.step or live is None:
+        return False
+    if isinstance(new, str):
+        # Somebody else may have put another table under the name.
+        return bool(new) and live.uuid == new
+    return bool(before) and live.uuid not in ("", before)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from aaiclick.apply.attach import attach_filler
 from aaiclick.apply.finish import Filler, finish
-from aaiclick.apply.hold import hold, release
+from aaiclick.apply.hold import hold, release, release_copies
 from aaiclick.apply.identity import Part, Physical
 from aaiclick.apply.kept import keep
 from aaiclick.apply.mark import Mark, find_marks
@@ -97,6 +97,7 @@ def _without_the_new(database: str, mark: Mark, found: Whereabouts, options: App
     yield from open_new(database, mark, options.fence_seconds)
     if found.source is not None and found.source.name == mark.shadow_name:
         kept = yield from keep(mark, found.source, reason)
+    yield from release_copies(database, mark.since, mark.saved)
     yield from clear(database, replace(mark, shadow=""))
     yield Emit(Note(f"{mark.table}: {reason}{f'. The old one is kept as {kept} until somebody has looked at it' if kept else ''}", "warning"))
     return Leftover(mark.table, "finished", reason, kept=kept)

@@ -60,6 +60,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         mark, job, notes = yield from prepare(work, source, mark, site)
         stock = yield from take_over(job, earlier)
         mark, rows = yield from copy_up(job, mark, fenced, stock=stock)
+        yield from options.journal.note("exchange", {"table": work.table, "uuid": mark.source, "new": mark.shadow})
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)

@@ -133,8 +133,12 @@ def history(database: str, schema: str | None = None) -> Routine[tuple[Record, .
     return (yield from _select(database, condition, parameters, "ASC"))
 
 
-def append(database: str, record: Record) -> Routine[None]:
-    """Write one transition; ``seq``, ``at`` and ``server`` are the server's own. Only under the lease."""
+def append(database: str, record: Record, after: int | None = None) -> Routine[None]:
+    """Write one transition; ``seq``, ``at`` and ``server`` are the server's own. Only under the lease.
+
+    ``after``: ``seq`` of the schema's last record as this run has read it (0: none). Where another one is there by now the run has lost its lease
+    without knowing, and nothing is written.
+    """
     table = qualified(database, RECORDS)
     values = (
         "max(seq) + 1",
@@ -155,7 +159,8 @@ def append(database: str, record: Record) -> Routine[None]:
         "now64(3, 'UTC')",
     )
     names = ", ".join(name for name, _, _ in _COLUMNS)
-    sql = f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {table}"
+    newest = "" if after is None else f" HAVING maxIf(seq, schema = unhex({{schema:String}}) AND state != 'failed') = {after}"
+    sql = f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {table}{newest}"
     parameters: dict[str, str | int] = {
         "schema": hexed(record.schema),
         "state": hexed(record.state),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aaiclick.apply.lock_state import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE, Holder, parse_holder, tagged
+from aaiclick.apply.lock_state import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE, Holder, newest_beats, parse_holder, tagged
 from aaiclick.apply.names import LOCK, TOMBSTONE_PREFIX, parse_name, tombstone
 from aaiclick.apply.sqltext import hexed
 from aaiclick.errors import StatementError
@@ -77,6 +77,14 @@ def last_grave(database: str, seconds: float) -> Routine[int | None]:
             ended = now if holder.ended is None else holder.ended
             ends.append(int(ended + RETENTION * 1000 * max(holder.seconds, seconds)) // 1000 + 1)
     return max(ends, default=None)
+
+
+def own_grave(database: str, nonce: str) -> Routine[int | None]:
+    """The same for the lock of a run that is about to give it back: its tombstone stays where a heartbeat came late. None where all were in time."""
+    beats = yield from newest_beats(database, nonce)
+    if not beats or not beats[0].late:
+        return None
+    return int(beats[0].at / 1000 + (RETENTION + 1) * beats[0].seconds) + 1
 
 
 def _read(row: tuple[Scalar, ...]) -> tuple[str, Holder | None, int]:

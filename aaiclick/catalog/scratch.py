@@ -184,6 +184,15 @@ def sweep_stale_scratch(database: str | None = None, *, embedded: bool = False, 
     return tuple(stale)
 
 
+def next_stale(database: str) -> Routine[int | None]:
+    """When the last of the scratch places that are there now may be removed by anybody (Unix seconds); None where there is none. Those of runs that are
+    at work go by themselves."""
+    rows = yield Query("SELECT name, uptime() FROM system.databases WHERE startsWith(name, {prefix:String}) ORDER BY name", {"prefix": PREFIX})
+    names = [*(text(row[0]) for row in rows), *(name for name, _ in (yield from _tables(database, PREFIX)))]
+    made = [at for name in names if (at := _made(name)) is not None]
+    return max(made) + STALE_SECONDS + 1 if made else None
+
+
 def _holder(name: str) -> str:
     """Under whose lease it was made; '' where under none."""
     match = _NAME.match(name)
@@ -196,11 +205,16 @@ def _file_name_length(name: str) -> int:
 
 
 def _is_stale(name: str, seconds: float, age: int) -> bool:
+    made = _made(name)
+    return made is not None and seconds - made > age
+
+
+def _made(name: str) -> int | None:
+    """Unix seconds, by the clock of whoever made it."""
     try:
-        made = int(name[len(PREFIX) : len(PREFIX) + 8], 16)
+        return int(name[len(PREFIX) : len(PREFIX) + 8], 16)
     except ValueError:
-        return False
-    return seconds - made > age
+        return None
 
 
 def curable(error: StatementError) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from aaiclick.apply.identity import physical
-from aaiclick.apply.ledger import Account, begin, finish, held_key
+from aaiclick.apply.journal import ensure_journal
+from aaiclick.apply.ledger import Account, begin, finish, held_key, rebuild_key
 from aaiclick.apply.options import Journal
 from aaiclick.apply.transitions.under_way import Passage, additive, begin_passage
 from aaiclick.plan.model import Step
@@ -14,13 +15,17 @@ from aaiclick.routine import Routine
 
 class StepLedger:
     """Listens to the steps as they are carried out, and enters those that complete a part of a migration; everything is passed on to
-    ``inner``. ``passage``: what is entered before the first of them that is not additive (None: the version stays)."""
+    ``inner``. ``passage``: what is entered before the first of them that is not additive (None: the version stays). ``filled``: the versions
+    whose migrations fill a table anew, by its name."""
 
-    def __init__(self, account: Account, steps: Iterable[Step], inner: Journal, passage: Passage | None = None) -> None:
+    def __init__(
+        self, account: Account, steps: Iterable[Step], inner: Journal, passage: Passage | None = None, filled: Mapping[str, Sequence[int]] | None = None
+    ) -> None:
         self._account = account
         self._steps = {step.id: step for step in steps}
         self._inner = inner
         self._passage = passage
+        self._created = filled or {}
 
     def note(self, action: str, details: Mapping[str, str | int]) -> Routine[None]:
         """As ``Journal`` has it."""
@@ -34,12 +39,26 @@ class StepLedger:
                 yield from begin(self._account, key, {"table": step.object})
             elif action == "step-done":
                 yield from finish(self._account, key)
+        if action == "exchange":
+            rebuilt = next((each for each in self._steps.values() if each.work.kind == "rebuild" and each.object == details.get("table")), None)
+            yield from self._enter(rebuilt, str(details["uuid"]), str(details["new"]))
         if step is not None and step.work.kind == "rebuild" and step.migrations:
             if action == "step-started":
                 table = yield from physical(self._account.database, step.object)
-                for version in step.migrations:
-                    yield from begin(self._account, f"{version}:rebuild:{step.object}", {"uuid": table.uuid if table is not None else "", "table": step.object})
+                yield from self._enter(step, table.uuid if table is not None else "", "")
             elif action == "step-done":
                 for version in step.migrations:
-                    yield from finish(self._account, f"{version}:rebuild:{step.object}")
+                    yield from finish(self._account, rebuild_key(version, step.object))
+        if step is not None and step.work.kind == "create" and action == "step-done":
+            # Whatever is written into it is of the newest version: nothing of it is to be converted.
+            for version in self._created.get(step.object, ()):
+                yield from ensure_journal(self._account.database)
+                yield from finish(self._account, rebuild_key(version, step.object))
         yield from self._inner.note(action, details)
+
+    def _enter(self, step: Step | None, before: str, new: str) -> Routine[None]:
+        """``before`` is the storage that goes, ``new`` the one that takes its place ('' as long as the exchange cannot have happened)."""
+        for version in step.migrations if step is not None else ():
+            yield from begin(
+                self._account, rebuild_key(version, step.object if step else ""), {"uuid": before, "new": new, "table": step.object if step else ""}
+            )

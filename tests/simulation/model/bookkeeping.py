@@ -1,0 +1,151 @@
+"""Questions to the heartbeats, the journal and the records; and to the rows of tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from aaiclick.routine import Rows
+from tests.simulation.model.catalog import Given, unhexed
+from tests.simulation.model.inserts import selected
+from tests.simulation.model.reading import TABLE, plain, projection
+from tests.simulation.model.state import Server, Storage, UnmodelledError
+
+Line = dict[str, Any]
+Found = re.Match[str]
+Asked = Callable[[Server, Found, Given, str], Rows]
+_RECORD = (
+    *("schema", "version", "state", "spec", "objects", "forms", "plan", "who", "seconds", "library", "migrations", "oldest_code", "from_version"),
+    *("server", "seq", "at"),
+)
+_ENTRY = ("run", "schema", "plan", "step", "action", "state", "details", "seq", "at")
+
+
+def lines(server: Server, found: Found, database: str) -> list[Line]:
+    """Raises 60 where there is no such table."""
+    return server.need(plain(found["db"]) or database, plain(found["name"])).lines
+
+
+def newest_beats(server: Server, found: Found, given: Given, database: str) -> Rows:
+    own = [line for line in lines(server, found, database) if line["nonce"] == given["nonce"]]
+    own.sort(key=lambda line: (line["beat"], line["at"]), reverse=True)
+    return tuple((line["beat"], line["at"], line["seconds"], line["late"]) for line in own[:2])
+
+
+def nonces(server: Server, found: Found, given: Given, database: str) -> Rows:
+    known = {str(line["nonce"]) for line in lines(server, found, database)}
+    wanted = set(str(given["nonces"]).split(",")) if "nonces" in given else known
+    return tuple((nonce,) for nonce in sorted(known & wanted))
+
+
+def _opens(line: Line) -> bool:
+    return line["state"] == "rolled back" or (line["state"] == "adopted" and '"adopted"' in line["plan"])
+
+
+def records(server: Server, found: Found, given: Given, database: str) -> Rows:
+    """The last record, or all of them."""
+    latest = "DESC LIMIT 1" in found["tail"]
+    own = [line for line in lines(server, found, database) if "schema" not in given or line["schema"] == unhexed(given["schema"])]
+    if latest:
+        own = [line for line in own if line["state"] != "failed"]
+    generation = max((line["seq"] for line in own if _opens(line)), default=0) if latest else 0
+    own = sorted(own, key=lambda line: line["seq"], reverse=latest)[: 1 if latest else None]
+    return tuple((*(line[name] for name in _RECORD), generation) for line in own)
+
+
+def entries(server: Server, found: Found, given: Given, database: str) -> Rows:
+    """The last word on each action."""
+    tail = found["tail"]
+    last: dict[tuple[object, ...], Line] = {}
+    for line in sorted(lines(server, found, database), key=lambda line: int(line["seq"])):
+        if line["state"] != "closed" and _is_wanted(line, tail, given):
+            last[tuple(line[name] for name in ("run", "schema", "plan", "step", "action"))] = line
+    newest = sorted(last.values(), key=lambda line: int(line["seq"]), reverse=True)
+    return tuple(tuple(line[name] for name in _ENTRY) for line in newest)
+
+
+def _is_wanted(line: Line, tail: str, given: Given) -> bool:
+    named = re.search(r"AND run = (?:'(\w+)'|unhex\(\{run:String\}\)) ORDER", tail)
+    if named is not None:
+        return bool(line["run"] == (named[1] or unhexed(given["run"])))
+    if "endsWith(step" in tail:
+        return line["schema"] == unhexed(given["schema"]) and str(line["step"]).endswith(unhexed(given["end"]))
+    if "run = unhex({run:String}) OR (startsWith(run, 'from ')" in tail:
+        return line["schema"] == unhexed(given["schema"]) and (line["run"] == unhexed(given["run"]) or _former(line["run"], int(given["least"])))
+    raise UnmodelledError(tail)
+
+
+def _former(run: str, least: int) -> bool:
+    return run.startswith("from ") and run[5:].isdigit() and int(run[5:]) >= least
+
+
+def _names(line: Line) -> list[str]:
+    return list(json.loads(line["forms"])) if line["forms"] else []
+
+
+def once_declared(server: Server, found: Found, given: Given, database: str) -> Rows:
+    own = [line for line in lines(server, found, database) if line["schema"] == unhexed(given["schema"]) and line["state"] != "failed"]
+    names = {name for line in own for name in _names(line)}
+    return ((",".join(name.encode().hex().upper() for name in sorted(names)),),)
+
+
+def claims(server: Server, found: Found, given: Given, database: str) -> Rows:
+    own = [line for line in lines(server, found, database) if line["state"] != "failed" and line["forms"]]
+    newest = {line["schema"]: line["seq"] for line in sorted(own, key=lambda line: int(line["seq"]))}
+    version = {line["schema"]: line["version"] for line in own if line["seq"] == newest[line["schema"]]}
+    held: dict[tuple[str, str], list[int]] = {}
+    for line in own:
+        for name in _names(line):
+            held.setdefault((line["schema"], name), []).append(line["seq"])
+    rows = [
+        (schema.encode().hex().upper(), name.encode().hex().upper(), min(seqs), version[schema])
+        for (schema, name), seqs in held.items()
+        if max(seqs) == newest[schema]
+    ]
+    return tuple(sorted(rows, key=lambda row: (row[2], row[0], row[1])))
+
+
+def _hash(rows: Iterable[tuple[int, ...]]) -> int:
+    return sum(hash(row) for row in rows) & (1 << 64) - 1
+
+
+def sums(server: Server, found: Found, given: Given, database: str) -> Rows:
+    """Count and checksum."""
+    source = server.need(plain(found["db"]) or database, plain(found["name"]))
+    rows = selected(source, found["where"] or "")
+    return (
+        (len(rows), *(_hash(_projected(source, listed, rows)) for listed in re.findall(r"sum\(cityHash64\(tuple\((.*?)\)\)\)(?=, sum|$)", found["hashes"]))),
+    )
+
+
+def _projected(source: Storage, listed: str, rows: Iterable[tuple[int, ...]]) -> Iterable[tuple[int, ...]]:
+    project = projection(listed, source.columns)
+    return (project(row) for row in rows)
+
+
+def no_sums(server: Server, found: Found, given: Given, database: str) -> Rows:
+    server.need(plain(found["db"]) or database, plain(found["name"]))
+    return ((0,),)
+
+
+def count(server: Server, found: Found, given: Given, database: str) -> Rows:
+    source = server.need(plain(found["db"]) or database, plain(found["name"]))
+    return ((len(selected(source, found["where"] or "")),),)
+
+
+ASKED: tuple[tuple[re.Pattern[str], Asked], ...] = tuple(
+    (re.compile(pattern, re.DOTALL), handler)
+    for pattern, handler in (
+        (rf"SELECT beat, toUnixTimestamp64Milli\(at\), seconds, late FROM {TABLE} ", newest_beats),
+        (rf"SELECT DISTINCT nonce FROM {TABLE}", nonces),
+        (rf"SELECT schema, version, state, spec, .*? FROM {TABLE} (?P<tail>.*)", records),
+        (rf"SELECT run, schema, plan, step, .*? FROM {TABLE} (?P<tail>.*)", entries),
+        (rf"SELECT arrayStringConcat\(arrayMap\(x -> hex\(x\), groupUniqArrayArray.*? FROM {TABLE} ", once_declared),
+        (rf"SELECT hex\(schema\), hex\(name\), .*? FROM {TABLE} WHERE state", claims),
+        (rf"SELECT count\(\), (?P<hashes>sum\(cityHash64.*?) FROM {TABLE}(?: WHERE (?P<where>.*))?\Z", sums),
+        (rf"SELECT sum\(cityHash64\(tuple\(.*?\)\)\) FROM {TABLE} WHERE 0\Z", no_sums),
+        (rf"SELECT count\(\) FROM {TABLE}(?: WHERE (?P<where>.*))?\Z", count),
+    )
+)

@@ -1,0 +1,273 @@
+"""What ``system.*`` shows, for the questions that the product asks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from aaiclick.routine import Rows
+from tests.simulation.model.ddl import FENCE
+from tests.simulation.model.reading import column_list, partition_key, sort_key
+from tests.simulation.model.state import Server, Storage
+
+Given = Mapping[str, "str | int"]
+Asked = Callable[[Server, Given, str], Rows]
+_PLENTY = 1_000_000_000_000
+KNOWN_SETTINGS = frozenset({FENCE, "enable_block_number_column"})
+
+
+def unhexed(value: object) -> str:
+    return bytes.fromhex(str(value)).decode()
+
+
+def bound(parameters: Given, name: str) -> str:
+    """A bound name, in hexadecimal digits or as it is."""
+    return unhexed(parameters[name])
+
+
+def tables(server: Server, database: str) -> Iterator[tuple[str, Storage]]:
+    yield from sorted(server.databases.get(database, {}).items())
+
+
+def path(storage: Storage) -> str:
+    return f"/store/{storage.uuid[:3]}/{storage.uuid}/" if storage.merge_tree else ""
+
+
+def milliseconds(server: Server) -> int:
+    return int(server.now * 1000)
+
+
+def named(server: Server, parameters: Given) -> tuple[str, Storage | None]:
+    """The table of the parameters ``db`` and ``name``."""
+    database, name = bound(parameters, "db"), bound(parameters, "name")
+    return database, server.find(database, name)
+
+
+def warm(server: Server, given: Given, sql: str) -> Rows:
+    database = str(given["database"])
+    wanted = {str(value) for key, value in given.items() if key != "database"}
+    return tuple((name, each.definition(database, name), each.comment, database, int(server.now)) for name, each in tables(server, database) if name in wanted)
+
+
+def whole(server: Server, given: Given, sql: str) -> Rows:
+    """``read_catalog``: the server, the database, its tables and their columns."""
+    if "database" not in given:
+        return (("server", server.version, "default", "default", "Etc/UTC", "", "", "", "", 0, 0, 0),)
+    database = bound(given, "database")
+    names = {unhexed(each) for each in str(given["names"]).split(",")} if "names" in given else set()
+    nothing = ("", "", "", "", "", "")
+    rows: list[tuple[str | int, ...]] = [("server", server.version, "default", "default", "Etc/UTC", "", "", "", "", 0, 0, 0)]
+    if database in server.databases:
+        rows.append(("database", database, "Atomic", *nothing, 0, 0, 0))
+    for name, each in tables(server, database):
+        if name in names:
+            keys = json.dumps([sort_key(each.clauses), sort_key(each.clauses), partition_key(each.clauses), ""])
+            size = sum(500 + 8 * len(part.rows) for part in each.parts)
+            paths = json.dumps([path(each)])
+            facts = (each.count, size, len(each.parts)) if each.merge_tree else (0, 0, 0)
+            rows.append(("object", name, each.engine, each.definition(database, name), keys, "", each.uuid, paths, "[]", *facts))
+            rows += [("column", name, column, kind, "", "", "", "", "", place, 0, 0) for place, (column, kind) in enumerate(column_list(each.columns), 1)]
+    return tuple(rows)
+
+
+def physicals(server: Server, given: Given, sql: str) -> Rows:
+    database = bound(given, "db")
+    wanted = {unhexed(value) for key, value in given.items() if key != "db"}
+    return tuple((name, each.uuid, path(each), each.engine, each.engine_full, each.comment) for name, each in tables(server, database) if name in wanted)
+
+
+def storage(server: Server, given: Given, sql: str) -> Rows:
+    return tuple(
+        (database, name, each.uuid, path(each), each.engine, each.engine_full, each.comment)
+        for database in server.databases
+        for name, each in tables(server, database)
+        if each.uuid == given["uuid"]
+    )
+
+
+def parts(server: Server, given: Given, sql: str) -> Rows:
+    _, found = named(server, given)
+    if found is None or found.uuid != given["uuid"]:
+        return ()
+    listed = sorted((part for part in found.parts if part.rows), key=lambda part: (part.first, part.partition))
+    return tuple(
+        (part.partition, part.first, part.last, part.level, part.first, len(part.rows), 500 + 8 * len(part.rows), part.name, 0, part.content) for part in listed
+    )
+
+
+def own_parts(server: Server, given: Given, sql: str) -> Rows:
+    found = tables(server, bound(given, "db"))
+    return tuple(
+        (name, partition) for name, each in found if name.startswith("_aaiclick_stage_") for partition in sorted({part.partition for part in each.parts})
+    )
+
+
+def by_prefix(*wanted: str) -> Asked:
+    """Tables whose names begin in one way, with some of their columns."""
+
+    def asked(server: Server, given: Given, sql: str) -> Rows:
+        database = bound(given, "db") if "db" in given else str(given["database"])
+        literal = re.search(r"startsWith\(name, '([^']*)'\)", sql)
+        prefix = literal[1] if literal is not None else str(given["prefix"])
+        shown: dict[str, Callable[[Storage], str | int]] = {
+            "comment": lambda found: found.comment,
+            "rows": lambda found: found.count if found.merge_tree else 0,
+            "bytes": lambda found: 500 * len(found.parts),
+            "engine": lambda found: found.engine,
+        }
+        listed = ((name, found) for name, found in tables(server, database) if name.startswith(prefix))
+        return tuple((name, *(shown[each](found) for each in wanted)) for name, found in listed)
+
+    return asked
+
+
+def overview(server: Server, given: Given, sql: str) -> Rows:
+    wanted = {unhexed(each) for each in str(given["names"]).split(",")}
+    found = [name for name, _ in tables(server, bound(given, "db")) if name in wanted or name.startswith(str(given["prefix"]))]
+    return tuple((name,) for name in (*found, *(name for name in sorted(server.databases) if name.startswith(str(given["scratch"])))))
+
+
+def lock(server: Server, given: Given, sql: str) -> Rows:
+    found = server.find(bound(given, "database"), str(given["name"]))
+    held = (1, found.comment, found.uuid) if found is not None else (0, "", "")
+    return ((*held, milliseconds(server), int(server.now - server.started)),)
+
+
+def graves(server: Server, given: Given, sql: str) -> Rows:
+    name, whole_name = str(given["name"]), "startsWith" not in sql
+    found = tables(server, bound(given, "database"))
+    return tuple((each, one.comment, one.uuid, milliseconds(server)) for each, one in found if (each == name if whole_name else each.startswith(name)))
+
+
+def comment(server: Server, given: Given, sql: str) -> Rows:
+    found = server.find(bound(given, "database"), str(given["name"]))
+    return ((found.comment,),) if found is not None else ()
+
+
+def definition(server: Server, given: Given, sql: str) -> Rows:
+    database, found = named(server, given)
+    return ((found.definition(database, bound(given, "name")),),) if found is not None else ()
+
+
+def copies(server: Server, given: Given, sql: str) -> Rows:
+    return tuple(
+        (name,)
+        for name, each in tables(server, bound(given, "db"))
+        if each.merge_tree and not name.startswith(str(given["ours"])) and str(given["held"]) in each.engine_full
+    )
+
+
+def columns(server: Server, given: Given, sql: str) -> Rows:
+    _, found = named(server, given)
+    return tuple((name, kind, "", "") for name, kind in column_list(found.columns)) if found is not None else ()
+
+
+def numbered_parts(server: Server, given: Given, sql: str) -> Rows:
+    """Parts that were merged, or written, while block numbers were kept."""
+    _, found = named(server, given)
+    return ((sum(part.numbered for part in found.parts) if found is not None else 0,),)
+
+
+def replacers(server: Server, given: Given, sql: str) -> Rows:
+    """Kept tables that this storage has replaced, and whose successor keeps block numbers because of us."""
+    listed = [each.comment for name, each in tables(server, bound(given, "db")) if name.startswith("_aaiclick_old_")]
+    notes = [json.loads(comment) for comment in listed if comment.startswith("{")]
+    return ((sum(note.get("replaced_by") == given["uuid"] and note.get("numbered") is True for note in notes),),)
+
+
+def inserts(server: Server, given: Given, sql: str) -> Rows:
+    return tuple((each,) for each in sorted(server.running))
+
+
+def still(server: Server, given: Given, sql: str) -> Rows:
+    return tuple((each,) for each in re.findall(r"'([^']+)'", sql) if each in server.running)
+
+
+def tags(server: Server, given: Given, sql: str) -> Rows:
+    return tuple((each.tag,) for each in server.running.values() if each.tag and each.tag != given["nonce"])
+
+
+def scratch_databases(server: Server, given: Given, sql: str) -> Rows:
+    return tuple((name, int(server.now - server.started)) for name in sorted(server.databases) if name.startswith(str(given["prefix"])))
+
+
+def database_engine(server: Server, given: Given, sql: str) -> Rows:
+    return (("Atomic",),) if bound(given, "db") in server.databases else ()
+
+
+def database_facts(server: Server, given: Given, sql: str) -> Rows:
+    return tuple((name, server.version, "Atomic") for name in server.databases if name == bound(given, "database"))
+
+
+def no_views(server: Server, given: Given, sql: str) -> Rows:
+    return ((0,),) if named(server, given)[1] is not None else ()
+
+
+def engine_setting(server: Server, given: Given, sql: str) -> Rows:
+    return ((int(given["name"] in KNOWN_SETTINGS),),)
+
+
+def nothing(server: Server, given: Given, sql: str) -> Rows:
+    return ()
+
+
+def constant(*row: str | int) -> Asked:
+    def asked(server: Server, given: Given, sql: str) -> Rows:
+        return (row,)
+
+    return asked
+
+
+def seconds_now(server: Server, given: Given, sql: str) -> Rows:
+    return ((int(server.now),),)
+
+
+def milliseconds_now(server: Server, given: Given, sql: str) -> Rows:
+    return ((milliseconds(server),),)
+
+
+ASKED: tuple[tuple[str, Asked], ...] = (
+    ("SELECT name, create_table_query, comment, database, toUnixTimestamp(now()) FROM system.tables", warm),
+    ("SELECT 'server', version()", whole),
+    ("SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM system.tables", physicals),
+    ("SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM system.tables", storage),
+    ("SELECT partition_id, min_block_number, max_block_number, level,", parts),
+    ("SELECT DISTINCT table, partition_id FROM system.parts", own_parts),
+    ("SELECT name, comment, coalesce(total_rows, 0), coalesce(total_bytes, 0) FROM system.tables", by_prefix("comment", "rows", "bytes")),
+    ("SELECT name, comment, coalesce(total_rows, 0) FROM system.tables", by_prefix("comment", "rows")),
+    ("SELECT name, coalesce(total_rows, 0) FROM system.tables", by_prefix("rows")),
+    ("SELECT name, comment, toString(uuid), toUnixTimestamp64Milli(now64(3)) FROM system.tables", graves),
+    ("SELECT name, comment FROM system.tables", by_prefix("comment")),
+    ("SELECT name, engine FROM system.tables", by_prefix("engine")),
+    ("SELECT name FROM system.tables WHERE database = unhex({db:String}) AND (startsWith(name, {prefix:String}) OR has(", overview),
+    ("SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree')", copies),
+    ("SELECT count(), any(comment), any(toString(uuid)), toUnixTimestamp64Milli(now64(3)), uptime() FROM system.tables", lock),
+    ("SELECT comment FROM system.tables", comment),
+    ("SELECT create_table_query FROM system.tables", definition),
+    ("SELECT length(dependencies_table) FROM system.tables", no_views),
+    ("SELECT name, type, default_kind, default_expression FROM system.columns", columns),
+    ("SELECT name, default_expression FROM system.columns", nothing),
+    ("SELECT name FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND name IN ('_part', '_partition_id')", nothing),
+    ("SELECT query_id FROM system.processes WHERE query_kind IN", inserts),
+    ("SELECT query_id FROM system.processes WHERE query_id IN", still),
+    ("SELECT extract(query, ", tags),
+    ("SELECT name, uptime() FROM system.databases", scratch_databases),
+    ("SELECT engine FROM system.databases", database_engine),
+    ("SELECT name, version(), engine FROM system.databases", database_facts),
+    ("SELECT count() FROM system.merge_tree_settings", engine_setting),
+    ("SELECT name FROM system.settings", nothing),
+    ("SELECT mutation_id, command, is_done, parts_to_do, latest_fail_reason FROM system.mutations", nothing),
+    ("SELECT table, command FROM system.mutations", nothing),
+    ("SELECT database, name, engine, engine_full, create_table_query, toString(uuid) FROM system.tables WHERE engine IN ('Buffer'", nothing),
+    ("SELECT database, view, status FROM system.view_refreshes", nothing),
+    ("SELECT count() FROM system.merges", constant(0)),
+    ("SELECT count() FROM system.parts_columns WHERE active AND", numbered_parts),
+    ("SELECT count() FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '_aaiclick_old_') AND JSONExtractString", replacers),
+    ("SELECT count() FROM system.asynchronous_inserts", constant(0)),
+    ("SELECT toUInt64(least(free_space, 1000000000000)) FROM system.disks", constant(_PLENTY)),
+    ("SELECT sum(least(unreserved_space, 1000000000000000)), arrayStringConcat(groupArray(name), ', ') FROM system.disks", constant(_PLENTY, "default")),
+    ("SELECT toUnixTimestamp(now())", seconds_now),
+    ("SELECT toUnixTimestamp64Milli(now64(3))", milliseconds_now),
+)
+"""By the beginning of the statement; the first one counts."""

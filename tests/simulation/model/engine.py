@@ -1,0 +1,59 @@
+"""The model as an engine: it carries out the statements of the product, and knows no others."""
+
+from __future__ import annotations
+
+import re
+
+from aaiclick.errors import StatementError
+from aaiclick.routine import Command, Query, Rows
+from tests.simulation.model import bookkeeping, catalog
+from tests.simulation.model.ddl import HANDLERS, create_table
+from tests.simulation.model.inserts import begin
+from tests.simulation.model.state import Running, Server, UnmodelledError
+
+_TAG = re.compile(r"\s*/\* aaiclick:([0-9a-z]+) \*/ ")
+_KILL = re.compile(r"KILL QUERY WHERE extract\(query, .*?\) IN \((?P<nonces>.*)\) ASYNC\Z")
+
+
+def untagged(sql: str) -> tuple[str, str]:
+    """The statement, and the nonce of its holder ('')."""
+    found = _TAG.match(sql)
+    return (sql[found.end() :], found[1]) if found is not None else (sql.strip(), "")
+
+
+def ask(server: Server, effect: Query, database: str) -> Rows:
+    """Raises StatementError, UnmodelledError."""
+    sql = untagged(effect.sql)[0].lstrip()
+    for start, asked in catalog.ASKED:
+        if sql.startswith(start):
+            return asked(server, effect.parameters, sql)
+    for pattern, answered in bookkeeping.ASKED:
+        found = pattern.match(sql)
+        if found is not None and found["db"] != "system":
+            return answered(server, found, effect.parameters, database)
+    raise UnmodelledError(effect.sql)
+
+
+def command(server: Server, effect: Command, database: str) -> Running | None:
+    """Carry it out at once; an INSERT of rows is only begun. Raises StatementError, UnmodelledError."""
+    sql, tag = untagged(effect.sql)
+    place = effect.database or database
+    try:
+        if sql.startswith("INSERT INTO "):
+            return begin(server, effect, sql, place, tag)
+        if sql.startswith("CREATE TABLE "):
+            create_table(server, sql, place)
+            return None
+        killed = _KILL.match(sql)
+        if killed is not None:
+            for each in server.running.values():
+                each.killed = each.killed or f"'{each.tag}'" in killed["nonces"]
+            return None
+        for pattern, handler in HANDLERS:
+            found = pattern.match(sql)
+            if found is not None:
+                handler(server, found, place)
+                return None
+    except StatementError as error:
+        raise StatementError(error.message, error.code, error.name, effect.sql) from None
+    raise UnmodelledError(effect.sql)

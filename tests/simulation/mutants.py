@@ -1,0 +1,154 @@
+"""The protocol with one precaution taken away. Each has to be found by the schedules: what takes care of nothing is not needed, or not looked at.
+
+``seed`` is the first one that found it when it was written down; the schedules behind it are played until one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+
+from aaiclick.api import flow
+from aaiclick.apply import attach, deletes, drain, fence, finish, guarded, hold, holding, lease, rebuild, records, storages
+from aaiclick.apply.drain import drain_all
+from aaiclick.apply.identity import Physical
+from aaiclick.apply.journal import ensure_journal
+from aaiclick.apply.mark import Mark
+from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.statements import ddl
+from aaiclick.apply.transitions.step_ledger import StepLedger
+from aaiclick.routine import Command, Effect, Routine
+from aaiclick.specs.quoting import qualified
+from tests.simulation.schedule import Bounds
+from tests.simulation.stories import STORIES
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """``why``: what goes wrong without the precaution. ``quick``: a few schedules are enough."""
+
+    name: str
+    why: str
+    patch: Patch
+    seed: int
+    bounds: Bounds = field(default_factory=Bounds)
+    quick: bool = False
+
+
+def _only(*names: str, **fields: Any) -> Bounds:
+    return Bounds(stories=tuple(story for story in STORIES if story.name.startswith(names)), **fields)
+
+
+def _no_fence(patch: pytest.MonkeyPatch) -> None:
+    def raise_fence(table: Physical, seconds: float, unless: object = None) -> Routine[bool]:
+        yield from drain_all(table, seconds, "")
+        return True
+
+    for module in (fence, deletes, attach):
+        patch.setattr(module, "raise_fence", raise_fence)
+
+
+def _no_drain(patch: pytest.MonkeyPatch) -> None:
+    def nothing(table: str, seconds: float, reason: str) -> Routine[None]:
+        yield from ()
+
+    patch.setattr(drain, "drain", nothing)
+
+
+def _no_look_at_the_uuid(patch: pytest.MonkeyPatch) -> None:
+    def by_name(table: Physical, commands: Sequence[str]) -> Routine[None]:
+        yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} {', '.join(f'({command})' for command in commands)}")
+
+    for module in (storages, hold, fence):
+        patch.setattr(module, "alter_storage", by_name)
+
+
+def _exchange_by_name(patch: pytest.MonkeyPatch) -> None:
+    def exchange(database: str, mark: Mark) -> Routine[None]:
+        yield from ddl(f"EXCHANGE TABLES {qualified(database, mark.table)} AND {qualified(database, mark.shadow_name)}")
+
+    for module in (rebuild, attach):
+        patch.setattr(module, "exchange", exchange)
+
+
+def _journal_late(patch: pytest.MonkeyPatch) -> None:
+    note = StepLedger.note
+
+    def late(self: StepLedger, action: str, details: Mapping[str, str | int]) -> Routine[None]:
+        step = self._steps.get(str(details.get("step", "")))
+        if action == "exchange" or (action == "step-started" and step is not None and step.work.kind == "rebuild"):
+            yield from ensure_journal(self._account.database)
+        else:
+            yield from note(self, action, details)
+
+    patch.setattr(StepLedger, "note", late)
+
+
+def _lease_not_checked(patch: pytest.MonkeyPatch) -> None:
+    def keep(held: Any, proven: float, effect: Effect) -> Routine[tuple[Any, float]]:
+        yield from ()
+        return held, proven
+
+    patch.setattr(guarded, "_keep", keep)
+
+
+def _no_late_rows(patch: pytest.MonkeyPatch) -> None:
+    def late(database: str, mark: Mark, old: Physical, fill: object, options: ApplyOptions) -> Routine[tuple[int, Mark, str]]:
+        yield from ()
+        return 0, mark, ""
+
+    patch.setattr(finish, "_late", late)
+
+
+def _released_by_drop(patch: pytest.MonkeyPatch) -> None:
+    def bury(database: str, nonce: str, by: str) -> Routine[int | None]:
+        yield Command(f"DROP TABLE IF EXISTS `{database}`.`_aaiclick_lock`")
+        return 0
+
+    for module in (holding, lease):
+        patch.setattr(module, "bury", bury)
+
+
+def _nobody_expelled(patch: pytest.MonkeyPatch) -> None:
+    def expel(held: Any, max_wait: float) -> Routine[Any]:
+        yield from ()
+        return held
+
+    patch.setattr(lease, "expel", expel)
+
+
+def _record_anyway(patch: pytest.MonkeyPatch) -> None:
+    def append(database: str, record: records.Record, after: int | None = None) -> Routine[None]:
+        del after
+        yield from records.append(database, record)
+
+    patch.setattr(flow, "append", append)
+
+
+def _nothing_taken_back(patch: pytest.MonkeyPatch) -> None:
+    def take_back(sent: str, nonce: str) -> Routine[None]:
+        yield from ()
+
+    patch.setattr(guarded, "_take_back", take_back)
+
+
+_CALM = partial(_only, operators=0)
+MUTANTS = (
+    Mutant("no fence", "a row that came late takes the place of one that was written after it", _no_fence, 17, _CALM("prices behind a fence")),
+    Mutant("no drain", "what a running INSERT brings goes with the old table", _no_drain, 0, _CALM("prices"), quick=True),
+    Mutant("no look at the UUID", "a fence or a setting meets another table", _no_look_at_the_uuid, 12, _only("prices", "parts")),
+    Mutant("an exchange by name alone", "the operator's table is taken away", _exchange_by_name, 9, _only("prices", operators=100)),
+    Mutant("the journal is written late", "a killed run's conversion is done again", _journal_late, 0, _CALM("prices"), quick=True),
+    Mutant("the lease is not checked", "two runs do the same", _lease_not_checked, 57, _CALM("prices")),
+    Mutant("late rows are not looked for", "what came between the copy and the exchange is gone", _no_late_rows, 1, _CALM("prices"), quick=True),
+    Mutant("the lock is dropped", "a late contender carries off its successor's lock", _released_by_drop, 225, _CALM("prices")),
+    Mutant("nobody is expelled", "a dead run's INSERT lands in what its successor makes", _nobody_expelled, 173),
+    Mutant("a record is appended anyway", "a version is recorded twice", _record_anyway, 0, _CALM("prices")),
+    Mutant("nothing is taken back", "what a paused run sent last is left", _nothing_taken_back, 0, _CALM("prices"), quick=True),
+)

@@ -1,0 +1,266 @@
+"""A process that calls ``ensure_schema``: its routine is driven one effect at a time, and may be paused, killed, or left without an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any, Literal, cast
+
+from aaiclick.api.flow import Run, ensure
+from aaiclick.api.report import Report
+from aaiclick.apply.names import LOCK, RECORDS
+from aaiclick.apply.owner import Owner
+from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, SchemaVersionError, StatementError
+from aaiclick.plan.policy import Policy
+from aaiclick.routine import Beside, Call, Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Rows, Sleep
+from aaiclick.version import VERSION
+from tests.simulation.chaos import Chaos, Fate
+from tests.simulation.schedule_state import Actor, Execution, Scene
+from tests.simulation.world import DATABASE
+
+State = Literal["ready", "waiting", "dead", "over"]
+
+
+class Process(Actor):
+    """One start of one version. ``report`` or ``error`` says how it ended; neither where it was killed."""
+
+    def __init__(self, scene: Scene, version: int, pid: int, chaos: Chaos, offset: float = 0.0) -> None:
+        super().__init__(f"v{version}#{pid}")
+        self.scene, self.version, self.pid, self.chaos, self.offset = scene, version, pid, chaos, offset
+        self.state: State = "ready"
+        self.report: Report | None = None
+        self.error: AaiclickError | None = None
+        self.execution: Execution | None = None
+        self.beside: _Renewing | None = None
+        self.statements = 0
+        self.kills_wait = False
+        self.cached = False
+        self.created = 0
+        self.effect: Effect
+        self.routine: Routine[Report] = self._made()
+        self._advance(lambda: next(self.routine))
+
+    def _made(self) -> Routine[Report]:
+        scene = self.scene
+        # Processes of one machine: whether one of them is gone can be told.
+        owner = Owner("app", f"host{self.pid % 2}", self.pid, f"place{self.pid % 2}", str(self.pid))
+        policy = Policy.lossless(keep_old=timedelta(days=scene.keep_days)).allow(*sorted(scene.allowed))
+        return ensure(Run(scene.story.schemas[self.version], DATABASE, policy, owner, False, VERSION))
+
+    @property
+    def alive(self) -> bool:
+        return self.state in ("ready", "waiting")
+
+    @property
+    def ended(self) -> bool:
+        return not self.alive
+
+    def step(self) -> None:
+        """Carry out the effect that is due, or what goes on beside a statement that takes its time."""
+        if self.execution is not None:
+            self._beside_or_answer(self.execution)
+            return
+        effect = self.effect
+        if isinstance(effect, Query | Command):
+            fate = self.chaos.fate(effect)
+            self._note_disturbance(effect, fate)
+            if fate is Fate.PAUSE:
+                self.scene.tell(self, "paused before", effect)
+                self.wake = self.scene.time + self.chaos.pause()
+                self.chaos.passed = True
+                return
+            self._carry_out(effect, fate)
+        else:
+            self._answer(effect)
+
+    def _note_disturbance(self, effect: Query | Command, fate: Fate) -> None:
+        """Of what a disturbed run leaves of its lease the next one takes care, where there is one: whoever writes the cache sees to it."""
+        scene = self.scene
+        writes = f"`{RECORDS}` MODIFY COMMENT " in effect.sql
+        self.cached = self.cached or writes
+        if fate is not Fate.GO:
+            scene.disturbed = True
+            scene.overdue = scene.overdue or self.cached or fate is Fate.PAUSE or LOCK in effect.sql or "/* aaiclick:" in effect.sql
+        elif writes and not any(process is not self and process.alive for process in scene.processes):
+            scene.overdue = False
+
+    def _carry_out(self, effect: Query | Command, fate: Fate) -> None:
+        scene = self.scene
+        if fate is Fate.KILL_BEFORE:
+            self.kill("killed before", effect)
+            return
+        scene.tell(self, fate.value, effect)
+        self.statements += 1
+        if f"CREATE TABLE `{DATABASE}`.`t` " in effect.sql:
+            self.created = self.statements
+        if fate is Fate.LOST_BEFORE:
+            self._fail(_lost(effect))
+            return
+        if isinstance(effect, Query):
+            try:
+                rows = scene.world.ask(effect)
+            except StatementError as error:
+                self._fail(error)
+                return
+            self._send(rows) if fate is not Fate.LOST_AFTER else self._fail(_lost(effect))
+            return
+        self._command(effect, fate)
+
+    def _command(self, effect: Command, fate: Fate) -> None:
+        scene = self.scene
+        try:
+            running = scene.world.command(effect)
+        except StatementError as error:
+            if fate is Fate.KILL_AFTER:
+                self.kill("killed after", effect)
+            else:
+                self._fail(error)
+            return
+        if running is not None:
+            execution = scene.execute(running, self.chaos.duration() if scene.world.splits else 0.0)
+            if fate is Fate.KILL_AFTER and scene.world.splits:
+                self.kill("killed during", effect)
+            elif fate is Fate.LOST_AFTER and scene.world.splits:
+                self._fail(_lost(effect))
+            else:
+                self.execution = execution
+                self.state = "waiting"
+                self.wake = scene.time
+                self.beside = _Renewing(self, effect.beside) if effect.beside is not None else None
+                self.kills_wait = fate is Fate.KILL_AFTER
+            return
+        if fate is Fate.KILL_AFTER:
+            self.kill("killed after", effect)
+        elif fate is Fate.LOST_AFTER:
+            self._fail(_lost(effect))
+        else:
+            self._send(())
+
+    def _beside_or_answer(self, execution: Execution) -> None:
+        """Renew the lease while the statement runs; go on when it has ended."""
+        if execution.over:
+            self.execution, self.beside, self.state = None, None, "ready"
+            if self.kills_wait:
+                self.kill("killed after", self.effect)
+            elif execution.error is not None:
+                self._fail(execution.error)
+            else:
+                self._send(())
+        elif self.beside is not None and self.beside.due <= self.scene.time:
+            self.beside.step()
+        else:
+            later = [execution.wake] + ([self.beside.due] if self.beside is not None else [])
+            self.wake = max(min(later), self.scene.time + 0.001)
+
+    def _answer(self, effect: Effect) -> None:
+        scene = self.scene
+        match effect:
+            case Sleep(seconds):
+                self.wake = scene.time + seconds
+                self._send(())
+            case Clock():
+                self._send(((scene.time + self.offset,),))
+            case Nonce():
+                self._send(((f"{scene.rng.getrandbits(48):012x}",),))
+            case ProcessGone(pid, _):
+                self._send(((int(not scene.alive(pid)),),))
+            case Emit(event):
+                scene.tell(self, "says", event)
+                self._send(())
+            case Call(errand, reply, seconds):
+                try:
+                    rows = errand.step(reply, seconds)
+                except Exception as error:
+                    self._fail(error)
+                else:
+                    self._send(rows)
+            case _:
+                raise AssertionError(effect)
+
+    def _send(self, rows: Rows) -> None:
+        self._advance(partial(self.routine.send, rows))
+
+    def _fail(self, error: Exception) -> None:
+        self.scene.tell(self, "is told", error)
+        self._advance(partial(self.routine.throw, error))
+
+    def _advance(self, go_on: Callable[[], Effect]) -> None:
+        try:
+            self.effect = go_on()
+        except StopIteration as stop:
+            self.report = cast("Report", stop.value)
+            self.state = "over"
+            self.scene.tell(self, "is through", self.report.notes)
+        except AaiclickError as error:
+            self.error = error
+            self.state = "over"
+            self.scene.tell(self, "stops", error)
+            self.scene.asked(error) if isinstance(error, SchemaVersionError) else None
+
+    def kill(self, how: str, about: object) -> None:
+        """Nothing more is sent; a statement that runs goes on by itself."""
+        self.scene.tell(self, how, about)
+        self.state = "dead"
+        self.execution = self.beside = None
+        made = self.scene.world.server.find(DATABASE, "t")
+        if self.created and self.statements - self.created < 8 and made is not None:
+            # A table that was missing is there, and nothing says yet that nothing of it is to be converted.
+            self.scene.stray.add(made.uuid)
+        self.routine.close()
+
+
+class _Renewing:
+    """What goes on beside a long statement, on a second connection."""
+
+    def __init__(self, process: Process, beside: Beside) -> None:
+        self.process, self.beside = process, beside
+        self.wait = beside.first
+        self.due = process.scene.time + beside.first
+        self.routine: Routine[float] | None = None
+        self.effect: Any = None
+
+    def step(self) -> None:
+        """One effect of a renewal."""
+        scene = self.process.scene
+        if self.routine is None:
+            self.routine = self.beside.step()
+            self._advance(partial(next, self.routine))
+            return
+        routine, effect = self.routine, self.effect
+        try:
+            rows: Rows = ()
+            if isinstance(effect, Query):
+                rows = scene.world.ask(effect)
+            elif isinstance(effect, Command):
+                scene.world.command(effect)
+            elif isinstance(effect, Clock):
+                rows = ((scene.time + self.process.offset,),)
+        except StatementError as error:
+            self._advance(partial(routine.throw, error))
+        else:
+            self._advance(partial(routine.send, rows))
+
+    def _advance(self, go_on: Callable[[], Effect]) -> None:
+        ended = True
+        try:
+            self.effect = go_on()
+            ended = False
+        except StopIteration as stop:
+            self.wait = float(stop.value)
+        except LeaseLostError:
+            self.process.beside = None
+        except AaiclickError:
+            pass
+        if ended:
+            self.routine, self.due = None, self.process.scene.time + self.wait
+
+
+def _lost(effect: Query | Command) -> OutcomeUnknownError:
+    return OutcomeUnknownError("the connection was lost while a statement ran; it may have happened. Run again", 0, "", effect.sql)
+
+
+def asked_for(error: SchemaVersionError) -> list[tuple[str, int]]:
+    """The statements of which it does not know whether they happened."""
+    return [(found[1], int(found[2])) for found in re.finditer(r"--allow 'rerun (.+?:(\d+))'", str(error))]

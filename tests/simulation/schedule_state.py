@@ -1,0 +1,137 @@
+"""What the actors of a schedule share: the time, the world, what was written where, and the story of what happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+from aaiclick.errors import SchemaVersionError, StatementError
+from tests.simulation.model.state import Running
+from tests.simulation.stories import Story
+from tests.simulation.world import DATABASE, World
+
+if TYPE_CHECKING:
+    from tests.simulation.process import Process
+
+
+class Actor:
+    """``wake``: until then it does nothing."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.wake = 0.0
+
+    @property
+    def ended(self) -> bool:
+        return False
+
+    def step(self) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class Sent:
+    """One version of a row: whether it was acknowledged, or an answer is missing. ``landed``: storage and generation, each time."""
+
+    value: int
+    acknowledged: bool = False
+    unknown: bool = False
+    landed: list[tuple[str, int]] = field(default_factory=list)
+
+
+@dataclass
+class Written:
+    """A row that was sent; where the engine keeps the last one of a key, several versions of it, each when the one before was acknowledged."""
+
+    versions: list[Sent]
+
+    @property
+    def last(self) -> Sent:
+        return self.versions[-1]
+
+    @property
+    def certain(self) -> bool:
+        return any(sent.acknowledged for sent in self.versions)
+
+    @property
+    def shown(self) -> list[Sent]:
+        """What may be there: the last one that was acknowledged, and those behind it."""
+        first = max((place for place, sent in enumerate(self.versions) if sent.acknowledged), default=0)
+        return self.versions[first:]
+
+
+@dataclass
+class Scene:
+    """``time`` only ever goes on; the server's clock is ahead of it by ``server_ahead``. ``stray``: storages that an operator made or
+    dropped; ``dropped``: rows that went with them. ``operated``: an operator did something. ``disturbed``: some run was killed, paused or left without an answer; ``overdue``: one was disturbed when its cache was
+    written, so what it leaves of its lease waits for the next migration."""
+
+    rng: Random
+    world: World
+    story: Story
+    keep_days: int = 0
+    time: float = 1_000.0
+    server_ahead: float = 2_000_000_000.0
+    allowed: set[str] = field(default_factory=set)
+    rows: dict[int, Written] = field(default_factory=dict)
+    dead: set[int] = field(default_factory=set)
+    executions: list[Execution] = field(default_factory=list)
+    stray: set[str] = field(default_factory=set)
+    told: list[str] | None = None
+    processes: list[Process] = field(default_factory=list)
+    dropped: set[int] = field(default_factory=set)
+    overdue: bool = False
+    disturbed: bool = False
+    operated: bool = False
+
+    def alive(self, pid: int) -> bool:
+        return any(process.pid == pid and process.alive for process in self.processes)
+
+    def pass_time(self, seconds: float) -> None:
+        self.time += seconds
+        self.world.server.now = self.time + self.server_ahead
+
+    def tell(self, actor: Actor, what: str, about: object) -> None:
+        """Kept only where somebody will read it."""
+        if self.told is not None:
+            sql = getattr(about, "sql", None)
+            self.told.append(f"{self.time:10.3f} {actor.name} {what} {sql if sql is not None else about}")
+
+    def execute(self, running: Running, seconds: float) -> Execution:
+        """The server carries it out, whatever becomes of its client."""
+        made = Execution(self, running, self.time + seconds)
+        self.executions.append(made)
+        return made
+
+    def asked(self, error: SchemaVersionError) -> None:
+        """An operator looks whether a statement happened that was under way when its run was killed."""
+        from tests.simulation.process import asked_for
+
+        for key, _ in asked_for(error):
+            sums = self.world.server.find(DATABASE, "sums")
+            there = sums is not None and sums.count > 0
+            self.allowed.add(f"{'skip' if there else 'rerun'} {key}")
+
+
+class Execution(Actor):
+    """An INSERT that the server is carrying out."""
+
+    def __init__(self, scene: Scene, running: Running, wake: float) -> None:
+        super().__init__(running.id)
+        self.scene, self.running, self.wake = scene, running, wake
+        self.over = False
+        self.error: StatementError | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.over
+
+    def step(self) -> None:
+        """It lands, or has been killed."""
+        self.over = True
+        self.scene.tell(self, "ends", self.running.tag)
+        try:
+            self.scene.world.land(self.running)
+        except StatementError as error:
+            self.error = error

@@ -1,0 +1,55 @@
+"""Several processes of one or more versions, writers, merges, an operator and clocks, in the order that a seed says; killed, paused, without answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.reliability.counts import note
+from tests.simulation.planning import Planner
+from tests.simulation.playing import play, play_all
+from tests.simulation.schedule import Bounds
+from tests.simulation.stories import STORIES
+
+TITLE = "simulation: schedules of several runs, writers and operators on a model of the server"
+SHARDS, LENGTH = 50, 2000
+
+
+def of(*names: str, operators: int = 0) -> Bounds:
+    """A few stories: each state of the tables has to be planned once on the engine."""
+    return Bounds(stories=tuple(story for story in STORIES if story.name in names), operators=operators)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bounds", "first"),
+    [(of("prices", "prices behind a fence"), 0), (of("statements and a function, older code may run"), 100), (of("three versions"), 200)],
+    ids=["prices", "statements", "versions"],
+)
+def test_schedules(planner: Planner, bounds: Bounds, first: int) -> None:
+    counts = play_all(range(first, first + 60), bounds)
+    assert all(counts[what] for what in ("killed", "through", "LeaseLostError")), counts
+
+
+def test_a_seed_plays_the_same_schedule_again(planner: Planner) -> None:
+    told: list[list[str]] = [[], []]
+    for each in told:
+        play(3, of("prices"), each)
+    assert told[0] == told[1]
+    assert len(told[0]) > 100
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_many_schedules(planner: Planner, shard: int) -> None:
+    counts = play_all(range(1_000_000 + shard * LENGTH, 1_000_000 + (shard + 1) * LENGTH))
+    lost = sum(counts[name] for name in ("OutcomeUnknownError", "StatementError", "ConnectionFailed"))
+    note(
+        TITLE,
+        schedules=counts["schedules"],
+        actors=counts["actors"],
+        statements=counts["statements"],
+        runs_killed=counts["killed"],
+        leases_lost=counts["LeaseLostError"],
+        runs_stopped_without_an_answer=lost,
+        rows=counts["rows"],
+    )
