@@ -83,6 +83,19 @@ PARTS: tuple[Part, ...] = (
     Part("clauses of ClickHouse, one by one", ("tests/coverage/test_coverage.py::test_clause",), "carried out, or reported", 1),
     Part("a family of 10,000 tables", ("tests/coverage/test_families.py",), "one plan, one progress, a way to go on", 100),
     Part("hostile names over HTTP", (f"{_R}test_hostile.py",), "every stage ran", 5),
+    Part(
+        "simulation: schedules of several runs, writers and operators on a model of the server",
+        ("tests/simulation/test_schedules.py::test_many_schedules",),
+        "every acknowledged row and every expression once, nothing held or left, a second start is one question",
+        150,
+    ),
+    Part(
+        "simulation: the same schedules on the engine",
+        ("tests/simulation/test_mirror.py::test_many_schedules",),
+        "every answer as the model gave it, the same rows in the end",
+        150,
+    ),
+    Part("simulation: precautions taken away one at a time", ("tests/simulation/test_mutants.py::test_every_mutant",), "each was found", 60),
 )
 OTHERS = Part("other proofs", (), "passed")
 

@@ -10,10 +10,15 @@ from tests.simulation.planning import Planner, planned_by
 
 
 @pytest.fixture(scope="session")
-def planner(aaiclick_engine: EmbeddedEngine) -> Iterator[Planner]:
-    """Makes plans on the engine, each of them once for all tests of a process."""
+def plans(aaiclick_engine: EmbeddedEngine) -> Iterator[Planner]:
+    """Each plan is made once for all tests of a process."""
     connection = open_url(aaiclick_engine.url)
-    made = Planner(connection)
-    with planned_by(made):
-        yield made
+    yield Planner(connection)
     connection.close()
+
+
+@pytest.fixture
+def planner(plans: Planner) -> Iterator[Planner]:
+    """Plans of this test alone are its."""
+    with planned_by(plans):
+        yield plans

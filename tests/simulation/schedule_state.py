@@ -63,9 +63,9 @@ class Written:
 
 @dataclass
 class Scene:
-    """``time`` only ever goes on; the server's clock is ahead of it by ``server_ahead``. ``stray``: storages that an operator made or
-    dropped; ``dropped``: rows that went with them. ``operated``: an operator did something. ``disturbed``: some run was killed, paused or left without an answer; ``overdue``: one was disturbed when its cache was
-    written, so what it leaves of its lease waits for the next migration."""
+    """``time`` only ever goes on; the server's clock is ahead of it by ``server_ahead``. ``stray``: storages that an operator made or dropped; ``dropped``:
+    rows that went with them; ``operated``: an operator did something. ``disturbed``: some run was killed, paused or left without an answer;
+    ``overdue``: one was when its cache was written, so what it leaves waits for the next migration."""
 
     rng: Random
     world: World

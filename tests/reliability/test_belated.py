@@ -1,0 +1,245 @@
+"""What a run does that was paused or killed at the wrong moment, while others went on: found by the schedules of ``tests/simulation``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table
+from aaiclick.api.flow import Run, ensure
+from aaiclick.apply.guarded import guarded
+from aaiclick.apply.holding import release
+from aaiclick.apply.lease import acquire
+from aaiclick.apply.names import LOCK, RECORDS, tombstone
+from aaiclick.apply.owner import Owner
+from aaiclick.apply.records import append, ensure_tables, history, read_latest
+from aaiclick.apply.tombstones import own_grave
+from aaiclick.errors import LeaseLostError, StatementError
+from aaiclick.routine import Command, Effect, Query, Routine, Sleep
+from aaiclick.version import VERSION
+from tests.apply.applying import Lab
+from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
+
+ME = Owner("me", "here", 7)
+POLICY = Policy.lossless(keep_old=timedelta(0))
+
+
+def table(name: str = "t") -> Table:
+    return Table(name, [Column("id", "UInt64"), Column("price", "UInt64")], engine=MergeTree(order_by=["id"]))
+
+
+OLD = Schema("s", version=1, objects=[table()])
+PRICES = Schema("s", version=2, objects=[table()], migrations=[Migration(2, rebuild={"t": Rebuild(columns={"price": "price * 100"})})])
+STATEMENT = Schema("s", version=2, objects=[table(), table("sums")], migrations=[Migration(2, sql=["INSERT INTO sums SELECT id, price FROM t"])])
+
+
+@pytest.fixture
+def lab(aaiclick_engine: Any, aaiclick_database: str) -> Iterator[Lab]:
+    made = Lab(aaiclick_engine.url, aaiclick_database)
+    Driver(made.connection).run(ensuring(OLD, made.database, POLICY))
+    made.sql("INSERT INTO t SELECT number, 1 FROM numbers(5)")
+    yield made
+    made.close()
+
+
+def start(lab: Lab, schema: Schema, owner: Owner | None = None, before: Any = None, later: float = 0.0) -> Driver:
+    driver = Driver(lab.connection, before=before, later=later)
+    driver.run(ensuring(schema, lab.database, POLICY, owner))
+    return driver
+
+
+def killed_at(lab: Lab, schema: Schema, words: str, *, after: bool = False) -> None:
+    """The run is gone before its first command with these words, or behind it."""
+    seen = False
+
+    def kill(effect: Effect) -> None:
+        nonlocal seen
+        if seen:
+            raise KilledError
+        if isinstance(effect, Command) and words in effect.sql:
+            if not after:
+                raise KilledError
+            seen = True
+
+    with pytest.raises(KilledError):
+        start(lab, schema, DEAD, kill)
+
+
+def test_a_start_waits_for_a_statement_that_is_under_way(lab: Lab) -> None:
+    """Nobody can tell yet whether it has to be asked about: it was said to be in doubt, and whoever believed that sent it again."""
+    answer = Driver(lab.connection)._answer
+
+    def go_on(routine: Routine[Any], effect: Effect) -> Effect:
+        """The next effect, behind the answer to this one."""
+        try:
+            rows = () if isinstance(effect, Sleep) else answer(effect)
+        except StatementError as error:
+            return routine.throw(error)
+        return routine.send(rows)
+
+    first = ensure(Run(STATEMENT, lab.database, POLICY, ME, False, VERSION))
+    sending = next(first)
+    while not (isinstance(sending, Command) and "INSERT INTO sums" in sending.sql and sending.database == lab.database):
+        sending = go_on(first, sending)
+    second = ensure(Run(STATEMENT, lab.database, POLICY, replace(ME, pid=8), False, VERSION))
+    waiting = next(second)
+    while not isinstance(waiting, Sleep):
+        waiting = go_on(second, waiting)
+    with suppress(StopIteration):
+        while True:
+            sending = go_on(first, sending)
+    with suppress(StopIteration):
+        while True:
+            waiting = go_on(second, waiting)
+    assert lab.value("SELECT count() FROM {db}.sums") == 5
+
+
+def test_a_belated_record_is_not_written(lab: Lab) -> None:
+    latest = lab.run(read_latest(lab.database, "s"))
+    assert latest is not None
+    later = replace(latest, version=2)
+    lab.run(append(lab.database, later, latest.seq))
+    lab.run(append(lab.database, later, latest.seq))
+    assert [record.version for record in lab.run(history(lab.database, "s"))] == [1, 2]
+    lab.run(append(lab.database, replace(latest, schema="other"), 0))
+    assert lab.run(read_latest(lab.database, "other")) is not None
+
+
+@pytest.mark.parametrize(
+    ("sql", "left"),
+    [
+        ("CREATE TABLE {db}.`_aaiclick_new_{nonce}_t` (`x` UInt8) ENGINE = Null", "name = '_aaiclick_new_{nonce}_t'"),
+        ("CREATE TABLE {plain}._aaiclick_stage_{nonce}_0_t (`x` UInt8) ENGINE = Null", "name = '_aaiclick_stage_{nonce}_0_t'"),
+        ("ALTER TABLE {db}.`t` ADD CONSTRAINT _aaiclick_guard_abc ASSUME 1", "position(create_table_query, '_aaiclick_guard_') > 0"),
+    ],
+    ids=["shadow", "staging", "guard"],
+)
+def test_what_was_sent_last_is_taken_back_when_the_lease_is_lost(lab: Lab, sql: str, left: str) -> None:
+    lease = lab.run(acquire(lab.database, ME))
+    assert lease is not None
+    words = {"db": f"`{lab.database}`", "plain": lab.database, "nonce": lease.nonce}
+
+    def work() -> Routine[None]:
+        yield Command(sql.format(**words))
+        yield Sleep(60.0)
+        yield Command("SELECT 1")
+
+    def late(effect: Effect) -> None:
+        if isinstance(effect, Sleep):
+            lab.sql(f"RENAME TABLE {LOCK} TO {tombstone(lease.nonce)}")
+            driver.later += 60.0
+
+    driver = Driver(lab.connection, before=late)
+    with pytest.raises(LeaseLostError):
+        driver.run(guarded(work(), lease))
+    assert not lab.rows(f"SELECT name FROM system.tables WHERE database = '{lab.database}' AND {left.format(**words)}")
+
+
+def test_ttl_merges_that_a_paused_run_stopped_go_on(lab: Lab) -> None:
+    lease = lab.run(acquire(lab.database, ME))
+    assert lease is not None
+
+    def work() -> Routine[None]:
+        yield Command(f"SYSTEM STOP TTL MERGES `{lab.database}`.`t`")
+        yield Command("SELECT 1")
+
+    driver = Driver(lab.connection)
+
+    def late(effect: Effect) -> None:
+        if isinstance(effect, Command) and "STOP TTL" in effect.sql:
+            lab.sql(f"RENAME TABLE {LOCK} TO {tombstone(lease.nonce)}")
+            driver.later += 60.0
+
+    driver.before = late
+    with pytest.raises(LeaseLostError):
+        driver.run(guarded(work(), lease))
+    assert isinstance(driver.seen[-1], Command)
+    assert driver.seen[-1].sql == f"SYSTEM START TTL MERGES `{lab.database}`.`t`"
+
+
+def test_a_run_that_was_late_sees_to_its_own_lock(lab: Lab) -> None:
+    lease = lab.run(acquire(lab.database, ME))
+    assert lease is not None
+    assert lab.run(own_grave(lab.database, lease.nonce)) is None
+    lab.sql(f"INSERT INTO _aaiclick_lease SELECT nonce, beat + 1, seconds, 1, at FROM _aaiclick_lease WHERE nonce = '{lease.nonce}'")
+    due = lab.run(own_grave(lab.database, lease.nonce))
+    lab.run(release(lease))
+    assert isinstance(due, int)
+    assert 300 < due - int(str(lab.value("SELECT toUnixTimestamp(now())"))) < 400
+
+
+def test_a_scratch_database_of_a_killed_run_goes_with_a_later_start(lab: Lab) -> None:
+    """Its process was killed without a lease, and another one ended the migration: no start after that found anything to do."""
+    scratch = f"_aaiclick_scratch_{int(str(lab.value('SELECT toUnixTimestamp(now())'))):08x}{lab.nonce()[-12:].rjust(12, '0')}"
+    lab.sql(f"CREATE DATABASE {scratch}")
+    start(lab, PRICES)
+    comment = str(lab.value(f"SELECT comment FROM system.tables WHERE database = '{lab.database}' AND name = '{RECORDS}'"))
+    assert '"due":null' not in comment
+    at_once = re.sub('"due":[0-9]+', '"due":1', comment)
+    lab.sql(f"ALTER TABLE {RECORDS} MODIFY COMMENT '{at_once}'")
+    start(lab, PRICES, later=LATER)
+    assert not lab.rows(f"SELECT name FROM system.databases WHERE name = '{scratch}'")
+
+
+def test_merges_go_on_where_the_new_table_is_called_now(lab: Lab) -> None:
+    def operate(effect: Effect) -> None:
+        if isinstance(effect, Command) and "SYSTEM START MERGES" in effect.sql and not lab.rows("EXISTS TABLE {db}.t_saved")[0][0]:
+            lab.sql("SYSTEM STOP MERGES t", "RENAME TABLE t TO t_saved")
+
+    with suppress(Exception):
+        start(lab, PRICES, before=operate)
+    assert lab.merging("t_saved")
+
+
+def test_another_table_under_the_name_is_not_taken_for_the_one_that_was_made(lab: Lab) -> None:
+    """The run was killed before its exchange; an operator has made the table anew. Its rows were recorded as converted."""
+    killed_at(lab, PRICES, "EXCHANGE TABLES")
+    lab.sql("RENAME TABLE t TO t_saved", "CREATE TABLE t (id UInt64, price UInt64) ENGINE = MergeTree ORDER BY id", "INSERT INTO t VALUES (1, 3)")
+    start(lab, PRICES, later=LATER)
+    assert lab.rows("SELECT id, price FROM {db}.t") == ((1, 300),)
+    assert lab.value("SELECT count() FROM {db}.t_saved") == 5
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_an_exchange_that_happened_is_known_whatever_came_of_the_run(lab: Lab, after: bool) -> None:
+    killed_at(lab, PRICES, "EXCHANGE TABLES", after=after)
+    for _ in range(2):
+        start(lab, PRICES, later=LATER)
+    assert lab.rows("SELECT DISTINCT price FROM {db}.t") == ((100,),)
+
+
+def test_rows_of_a_table_that_the_new_version_made_are_not_converted(lab: Lab) -> None:
+    """It was missing, and the run that made it was killed before it had recorded anything."""
+    lab.sql("DROP TABLE t SYNC")
+    killed_at(lab, PRICES, f"INSERT INTO `{lab.database}`.`{RECORDS}`")
+    lab.sql("INSERT INTO t VALUES (1, 3)")
+    start(lab, PRICES, later=LATER)
+    assert lab.rows("SELECT id, price FROM {db}.t") == ((1, 3),)
+
+
+def test_a_table_that_was_made_as_the_held_one_is_put_right_by_the_next_run_too(lab: Lab) -> None:
+    def operate(effect: Effect) -> None:
+        if isinstance(effect, Command) and "EXCHANGE TABLES" in effect.sql:
+            lab.sql("CREATE TABLE made AS t")
+        if isinstance(effect, Query) and "endsWith(engine, 'MergeTree')" in effect.sql:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        start(lab, PRICES, DEAD, operate)
+    assert "max_parts_in_total" in lab.definition("made")
+    start(lab, PRICES, later=LATER)
+    assert "max_parts_in_total" not in lab.definition("made")
+
+
+def test_records_of_a_new_database_are_appended(lab: Lab) -> None:
+    """``HAVING`` over no rows at all."""
+    lab.sql(f"DROP TABLE {RECORDS} SYNC")
+    lab.run(ensure_tables(lab.database))
+    start(lab, OLD, later=LATER)
+    assert [record.version for record in lab.run(history(lab.database, "s"))] == [1]
