@@ -64,7 +64,7 @@ def carry_out(planned: Surveyed, gate: Gate, site: Site) -> Routine[Carried]:
         batch = _until_move(verdict.run)
         if batch:
             yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
-            ledger = StepLedger(planned.survey.account, batch, site.options.journal, _passage(planned, batch, site), _filled(planned.survey))
+            ledger = StepLedger(planned.survey.account, batch, site.options.journal, _passage(planned, batch, site), _filled(planned))
             options = replace(site.options, journal=ledger, runner=runner_for(planned.survey))
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
@@ -88,9 +88,13 @@ def _gate_again(gate: Gate, planned: Surveyed, done: tuple[str, ...]) -> Verdict
         raise SchemaVersionError(error.schema, error.live, error.expected, error.differences, error.next_command, done) from error
 
 
-def _filled(found: Survey) -> dict[str, list[int]]:
-    """The versions still to be reached whose migrations fill a table by expressions."""
+def _filled(planned: Surveyed) -> dict[str, list[int]]:
+    """The versions still to be reached whose migrations fill a table by expressions. None as long as there are statements or functions to come: what
+    they put into a table that this plan makes is of an earlier version, and is converted behind them."""
+    found = planned.survey
     versions: dict[str, list[int]] = {}
+    if any(_is_move(step) for step in planned.plan.steps):
+        return versions
     for script in pending_scripts(found.schema, found.released, found.live):
         for table in script.migration.rebuilds:
             versions.setdefault(table, []).append(script.version)

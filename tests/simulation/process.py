@@ -131,6 +131,9 @@ class Process(Actor):
                 self.beside = _Renewing(self, effect.beside) if effect.beside is not None else None
                 self.kills_wait = fate is Fate.KILL_AFTER
             return
+        if self.created == self.statements and (scene.story.sums or fate is not Fate.GO):
+            # A statement of the migration may put rows of an earlier version into it.
+            self._leave_open()
         if fate is Fate.KILL_AFTER:
             self.kill("killed after", effect)
         elif fate is Fate.LOST_AFTER:
@@ -204,11 +207,16 @@ class Process(Actor):
         self.scene.tell(self, how, about)
         self.state = "dead"
         self.execution = self.beside = None
-        made = self.scene.world.server.find(DATABASE, "t")
-        if self.created and self.statements - self.created < 8 and made is not None:
+        if self.created and self.statements - self.created < 8:
             # A table that was missing is there, and nothing says yet that nothing of it is to be converted.
-            self.scene.stray.add(made.uuid)
+            self._leave_open()
         self.routine.close()
+
+    def _leave_open(self) -> None:
+        """Which rows of the table are to be converted nobody can tell."""
+        made = self.scene.world.server.find(DATABASE, "t")
+        if made is not None:
+            self.scene.stray.add(made.uuid)
 
 
 class _Renewing:
