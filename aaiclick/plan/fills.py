@@ -14,7 +14,7 @@ from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewFor
 from aaiclick.catalog.normal import inner_form
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.tokens import TokenError, Tokens, identifier
-from aaiclick.errors import StatementError
+from aaiclick.plan.asking import answered
 from aaiclick.plan.feeds import feed_hazards, feed_shown
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
@@ -183,10 +183,7 @@ def _volatile(query: str) -> Routine[str]:
 
 def _aggregates(wanted: ViewForm, scratch: Scratch) -> Routine[bool]:
     """Whether the query puts rows together; the engine's plan of it says so."""
-    try:
-        rows = yield Query(f"EXPLAIN SELECT * FROM {scratch.sql_name(wanted.name)} SETTINGS optimize_trivial_count_query = 0")
-    except StatementError as error:
-        if error.code == 0:
-            raise
+    rows = yield from answered(Query(f"EXPLAIN SELECT * FROM {scratch.sql_name(wanted.name)} SETTINGS optimize_trivial_count_query = 0"))
+    if rows is None:
         return True
     return any(_BRANCH.sub("", text(row[0])).startswith(("Aggregating", "MergingAggregated")) for row in rows)

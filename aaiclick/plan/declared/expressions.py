@@ -15,7 +15,8 @@ from aaiclick.catalog.forms import Catalog, ConstraintForm, TableForm
 from aaiclick.catalog.normal import key_elements
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.tokens import TokenError
-from aaiclick.errors import SpecError, StatementError
+from aaiclick.errors import SpecError
+from aaiclick.plan.asking import answered
 from aaiclick.plan.proof.readers import ttl_expressions
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.ddl import key_sql
@@ -119,10 +120,7 @@ def _named(expressions: Sequence[str], place: int) -> str:
 
 def _described(query: str) -> Routine[dict[str, str] | None]:
     """The types of what a query yields; None where the engine refuses it."""
-    try:
-        rows = yield Query(f"DESCRIBE TABLE ({query})")
-    except StatementError as error:
-        if error.code == 0:
-            raise
+    rows = yield from answered(Query(f"DESCRIBE TABLE ({query})"))
+    if rows is None:
         return None
     return {text(row[0]).rpartition(".")[2]: text(row[1]) for row in rows}

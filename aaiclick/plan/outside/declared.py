@@ -13,7 +13,8 @@ from aaiclick.catalog.instantiate import make, sentence
 from aaiclick.catalog.render import column_form_sql, target_parts
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.tokens import TokenError, Tokens, identifier
-from aaiclick.errors import SpecError, StatementError
+from aaiclick.errors import SpecError
+from aaiclick.plan.asking import answered
 from aaiclick.plan.outside.fitting import fits, literal
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.quoting import quote_name, quote_string
@@ -77,11 +78,8 @@ def _literal_fits(expression: str, kind: str) -> Routine[bool]:
     """A number that is written down is no UInt8: it is what it is."""
     if not literal(expression):
         return False
-    try:
-        rows = yield Query(f"SELECT toUInt8(isNotNull(accurateCastOrNull({expression}, {quote_string(kind)})))")
-    except StatementError as error:
-        if error.code == 0:
-            raise
+    rows = yield from answered(Query(f"SELECT toUInt8(isNotNull(accurateCastOrNull({expression}, {quote_string(kind)})))"))
+    if rows is None:
         return False
     return text(rows[0][0]) == "1"
 

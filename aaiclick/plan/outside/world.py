@@ -14,7 +14,7 @@ from aaiclick.catalog.instantiate import make, read_forms, sentence
 from aaiclick.catalog.render import column_form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.sources import source_sql
-from aaiclick.errors import StatementError
+from aaiclick.plan.asking import answered
 from aaiclick.plan.outside.fitting import fits
 from aaiclick.plan.outside.readers import Place, Reader, relocated, spans
 from aaiclick.routine import Command, Query, Routine, text
@@ -127,11 +127,8 @@ def _outcome(scratch: Scratch, reader: Reader, after: After, moved: dict[Place, 
 
 def _described(reader: Reader) -> Routine[dict[str, str] | None]:
     """What the view's query yields today, by name; None where the engine cannot analyse it."""
-    try:
-        rows = yield Query(f"DESCRIBE TABLE ({reader.query})")
-    except StatementError as error:
-        if error.code == 0:
-            raise
+    rows = yield from answered(Query(f"DESCRIBE TABLE ({reader.query})"))
+    if rows is None:
         return None
     return {text(row[0]): text(row[1]) for row in rows}
 

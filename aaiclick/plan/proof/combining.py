@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.errors import StatementError
+from aaiclick.plan.asking import answered
 from aaiclick.plan.changes.keys import KEEPS_EVERY_ROW
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.proof.evaluate import Seen
@@ -35,10 +35,7 @@ def _groups(case: TableCase, data_name: str, reader: Reader) -> Routine[tuple[in
     """How many keys there are, how many there will be, and how many pairs of the two."""
     new = f"tuple({', '.join(reader.new)})"
     rows = future_rows(case, data_name, reader.new, {_OLD: f"tuple({', '.join(reader.old)})"})
-    try:
-        answer = yield Query(f"SELECT uniqExact({_OLD}), uniqExact({new}), uniqExact(({_OLD}, {new})) FROM {rows.source}", {}, LOOK, long=True)
-    except StatementError as error:
-        if error.code == 0:
-            raise
+    answer = yield from answered(Query(f"SELECT uniqExact({_OLD}), uniqExact({new}), uniqExact(({_OLD}, {new})) FROM {rows.source}", {}, LOOK, long=True))
+    if answer is None:
         return None
     return number(answer[0][0]), number(answer[0][1]), number(answer[0][2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.errors import StatementError
+from aaiclick.plan.asking import answered
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.proof.evaluate import Seen
 from aaiclick.plan.proof.readers import Reader
@@ -29,10 +29,7 @@ def _earlier(case: TableCase, data_name: str, reader: Reader) -> Routine[int | N
     pairs = list(zip(carried, reader.new, strict=True))
     # A condition that is met from now on takes a row as well, and that is 0 before and 1 after.
     sooner = " OR ".join(f"{old} < {new}" if new.startswith("ifNull(") else f"{new} < {old}" for old, new in pairs)
-    try:
-        answer = yield Query(f"SELECT toUInt64(countIf({sooner})) FROM {rows.source}", {}, LOOK, long=True)
-    except StatementError as error:
-        if error.code == 0:
-            raise
+    answer = yield from answered(Query(f"SELECT toUInt64(countIf({sooner})) FROM {rows.source}", {}, LOOK, long=True))
+    if answer is None:
         return None
     return number(answer[0][0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.normal import key_elements
-from aaiclick.errors import StatementError
+from aaiclick.plan.asking import answered
 from aaiclick.plan.changes.column_type import RetypeColumn
 from aaiclick.plan.changes.columns import AddColumn
 from aaiclick.plan.changes.keys import KEEPS_EVERY_ROW
@@ -167,10 +167,7 @@ def _cause(case: TableCase, after: frozenset[str]) -> str:
 
 
 def _ask(sql: str) -> Routine[Sequence[int] | None]:
-    try:
-        rows = yield Query(sql, {}, LOOK, long=True)
-    except StatementError as error:
-        if error.code == 0:
-            raise
+    rows = yield from answered(Query(sql, {}, LOOK, long=True))
+    if rows is None:
         return None
     return [number(value) for value in rows[0]]

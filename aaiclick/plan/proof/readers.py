@@ -10,7 +10,7 @@ from aaiclick.catalog.expressions import expression_end
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normal import key_elements
 from aaiclick.catalog.tokens import TokenError, Tokens, identifier, split_top
-from aaiclick.errors import StatementError
+from aaiclick.plan.asking import answered
 from aaiclick.plan.renaming import renamed_form
 from aaiclick.plan.target import Target
 from aaiclick.routine import Query, Routine, text
@@ -175,11 +175,8 @@ def touched(form: TableForm, table: str, readers: Collection[Reader], columns: C
 
 def _read(table: str, expressions: Collection[str], columns: Collection[str]) -> Routine[bool]:
     """Whether the engine resolves a name in these expressions to one of the columns."""
-    try:
-        rows = yield Query(f"EXPLAIN QUERY TREE run_passes = 1, passes = 1 SELECT {', '.join(expressions)} FROM {table}")
-    except StatementError as error:
-        if error.code == 0:
-            raise
+    rows = yield from answered(Query(f"EXPLAIN QUERY TREE run_passes = 1, passes = 1 SELECT {', '.join(expressions)} FROM {table}"))
+    if rows is None:
         return True
     tables = {line.split("id: ")[1].split(",")[0] for row in rows if "TABLE id: " in (line := text(row[0]))}
     for row in rows:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aaiclick.errors import StatementError
+from aaiclick.plan.asking import answered
 from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.proof.readers import mentioned, through_aliases
 from aaiclick.plan.proof.roles import ORDER, REMOVE, engine_of, role
@@ -83,11 +83,8 @@ def _changed(case: TableCase, data_name: str, key: Sequence[str], old_key: Seque
 
 def _ask(sql: str) -> Routine[_Found | None]:
     """None where the engine cannot tell."""
-    try:
-        rows = yield Query(sql, {}, LOOK, long=True)
-    except StatementError as error:
-        if error.code == 0:
-            raise
+    rows = yield from answered(Query(sql, {}, LOOK, long=True))
+    if rows is None:
         return None
     shown = text(rows[0][1])
     return _Found(number(rows[0][0]), shown if len(shown) <= 200 else f"{shown[:197]}...")

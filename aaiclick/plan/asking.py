@@ -1,0 +1,16 @@
+"""Questions that the engine may refuse, where a refusal is an answer too."""
+
+from __future__ import annotations
+
+from aaiclick.errors import StatementError
+from aaiclick.routine import Query, Routine, Rows
+
+
+def answered(query: Query) -> Routine[Rows | None]:
+    """The rows; None where the engine refuses the question. Raises ``StatementError`` where it was not the engine that said so (code 0)."""
+    try:
+        return (yield query)
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return None
