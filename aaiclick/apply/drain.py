@@ -7,8 +7,6 @@ inserts patch parts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from aaiclick.apply.identity import Physical
 from aaiclick.apply.statements import MUTATION, ask, send
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
@@ -17,7 +15,6 @@ from aaiclick.plan.feeders import find_feeders
 from aaiclick.plan.target import PASSING
 from aaiclick.plan.wording import told
 from aaiclick.routine import Command, Emit, Routine, Sleep, text
-from aaiclick.specs.quoting import quote_string
 
 _VIOLATED = 469
 _POLL = 0.02
@@ -26,39 +23,20 @@ _WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update') AND query_id !
 _UNBEGUN = f"{_WRITES} AND read_rows = 0 AND written_rows = 0"
 
 
-def running_inserts() -> Routine[tuple[str, ...]]:
-    """The query ids of the INSERTs that run now. One that has resolved its table is in this list already."""
-    return (yield from _listed(_WRITES))
-
-
 def drain(table: str, seconds: float, reason: str) -> Routine[None]:
     """Wait until the INSERTs that run now are gone.
 
     Raises ApplyError after ``seconds``; ``reason`` says what state that leaves.
     """
-    pending = set((yield from running_inserts()))
-    wait, waited = _POLL, 0.0
-    while pending:
-        if waited >= seconds:
-            raise ApplyError(f"{table}: {len(pending)} inserts are still running after {waited:.0f} s ({', '.join(sorted(pending)[:3])}). {reason}")
-        yield Emit(Waiting(f"{len(pending)} running inserts to end before {table} is complete", waited))
-        yield Sleep(wait)
-        waited += wait
-        wait = min(2 * wait, _LONGEST_POLL)
-        pending &= yield from _still(pending)
+    pending, waited = yield from _outlast(_WRITES, seconds, _POLL, f"running inserts to end before {table} is complete")
+    if pending:
+        raise ApplyError(f"{table}: {len(pending)} inserts are still running after {waited:.0f} s ({', '.join(sorted(pending)[:3])}). {reason}")
 
 
 def drain_unbegun(table: str, seconds: float) -> Routine[None]:
     """Wait until the INSERTs that run now have begun to read or write, or are gone: they have looked for the views of their tables then, and asked
     whether these are read-only. What takes longer than ``seconds`` waits for rows of its client, and has done both."""
-    pending = set((yield from _listed(_UNBEGUN)))
-    wait, waited = _POLL / 4, 0.0
-    while pending and waited < seconds:
-        yield Emit(Waiting(f"{len(pending)} new inserts to be refused or to begin before writers of {table} go on", waited))
-        yield Sleep(wait)
-        waited += wait
-        wait = min(2 * wait, _LONGEST_POLL)
-        pending &= set((yield from _listed(_UNBEGUN)))
+    yield from _outlast(_UNBEGUN, seconds, _POLL / 4, f"new inserts to be refused or to begin before writers of {table} go on")
 
 
 def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
@@ -93,11 +71,18 @@ def _flushed(name: str, sql: str) -> Routine[None]:
 
 
 def _listed(condition: str) -> Routine[tuple[str, ...]]:
+    """The ids of queries that run now. An INSERT that has resolved its table is among them already."""
     rows = yield from ask(f"SELECT query_id FROM system.processes WHERE {condition} ORDER BY query_id")
     return tuple(text(row[0]) for row in rows)
 
 
-def _still(ids: Iterable[str]) -> Routine[set[str]]:
-    listed = ", ".join(quote_string(each) for each in sorted(ids))
-    rows = yield from ask(f"SELECT query_id FROM system.processes WHERE query_id IN ({listed}) AND query_id != queryID()")
-    return {text(row[0]) for row in rows}
+def _outlast(condition: str, seconds: float, wait: float, what: str) -> Routine[tuple[set[str], float]]:
+    """Wait for the queries that meet a condition now, ``wait`` seconds at first; those that meet it still after ``seconds``, and how long that was."""
+    pending, waited = set((yield from _listed(condition))), 0.0
+    while pending and waited < seconds:
+        yield Emit(Waiting(f"{len(pending)} {what}", waited))
+        yield Sleep(wait)
+        waited += wait
+        wait = min(2 * wait, _LONGEST_POLL)
+        pending &= set((yield from _listed(condition)))
+    return pending, waited

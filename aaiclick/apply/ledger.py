@@ -120,11 +120,6 @@ def held_key(table: str) -> str:
     return f"0{_HELD}{table}"
 
 
-def rebuild_key(version: int, table: str) -> str:
-    """The key of a rebuild with the expressions of a migration."""
-    return f"{version}:rebuild:{table}"
-
-
 def enter_done(account: Account, entries: Iterable[Entry], done: Collection[str]) -> Routine[None]:
     """Write down what the catalogue alone tells of a killed run, before anything that would make it tell something else. Only under the lease."""
     for entry in entries:

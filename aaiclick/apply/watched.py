@@ -20,7 +20,7 @@ from aaiclick.apply.options import ApplyOptions
 from aaiclick.apply.statements import READ, UNKNOWN_TABLE
 from aaiclick.apply.storages import remove_guards, stand, storage
 from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, StatementError
-from aaiclick.plan.wording import told
+from aaiclick.plan.wording import shortened, told
 from aaiclick.plan.work import Guard
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.quoting import qualified
@@ -81,7 +81,7 @@ def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[
             ) from error
         count, example = number(rows[0][0]), text(rows[0][1])
         if count:
-            shown = example if len(example) <= 200 else f"{example[:197]}..."
             raise ApplyError(
-                f"{table.name}: {count:,} rows {guard.problem}, for instance {shown}: they came in since it was looked at. Nothing was changed. Run again"
+                f"{table.name}: {count:,} rows {guard.problem}, for instance {shortened(example)}: they came in since it was looked at."
+                " Nothing was changed. Run again"
             )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 from aaiclick.errors import OutcomeUnknownError, StatementError
-from aaiclick.routine import Clock, Command, Interruption, Nonce, Query, Routine, number, text
+from aaiclick.routine import Clock, Command, Interruption, Nonce, Query, Routine, Rows, number, text
 from aaiclick.specs.quoting import qualified, quote_name
 
 T = TypeVar("T")
@@ -166,7 +166,7 @@ def sweep_stale_scratch(database: str | None = None, *, embedded: bool = False, 
     a lease that ``ended`` knows to be gone.
     """
     seconds = cast("float", (yield Clock())[0][0])
-    rows = yield Query("SELECT name, uptime() FROM system.databases WHERE startsWith(name, {prefix:String}) ORDER BY name", {"prefix": PREFIX})
+    rows = yield from _databases()
     names = [text(row[0]) for row in rows]
     tables = (yield from _tables(database, PREFIX)) if database is not None else []
     holders = {holder for name in (*names, *(name for name, _ in tables)) if (holder := _holder(name))}
@@ -187,7 +187,7 @@ def sweep_stale_scratch(database: str | None = None, *, embedded: bool = False, 
 def next_stale(database: str) -> Routine[int | None]:
     """When the last of the scratch places that are there now may be removed by anybody (Unix seconds); None where there is none. Those of runs that are
     at work go by themselves."""
-    rows = yield Query("SELECT name, uptime() FROM system.databases WHERE startsWith(name, {prefix:String}) ORDER BY name", {"prefix": PREFIX})
+    rows = yield from _databases()
     names = [*(text(row[0]) for row in rows), *(name for name, _ in (yield from _tables(database, PREFIX)))]
     made = [at for name in names if (at := _made(name)) is not None]
     return max(made) + STALE_SECONDS + 1 if made else None
@@ -233,6 +233,11 @@ def permissive(own: str) -> Routine[dict[str, str | int]]:
 
 def _drop_tables(database: str, prefix: str) -> Routine[None]:
     yield from _drop(database, (yield from _tables(database, prefix)))
+
+
+def _databases() -> Routine[Rows]:
+    """The scratch databases, each with the seconds since the server's start."""
+    return (yield Query("SELECT name, uptime() FROM system.databases WHERE startsWith(name, {prefix:String}) ORDER BY name", {"prefix": PREFIX}))
 
 
 def _tables(database: str, prefix: str) -> Routine[list[tuple[str, str]]]:

@@ -9,7 +9,7 @@ from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.errors import StatementError
 from aaiclick.plan.changes.base import Change, DataCheck
 from aaiclick.plan.hazards import Hazard
-from aaiclick.plan.wording import told
+from aaiclick.plan.wording import shortened, told
 from aaiclick.routine import Query, Routine, Rows, number, text
 
 # ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED, TYPE_MISMATCH, CANNOT_CONVERT_TYPE, NO_COMMON_TYPE: about types, whatever the rows are.
@@ -115,8 +115,7 @@ def _asked(sql: str) -> Routine[Rows]:
 
 def _example(table: str, check: DataCheck) -> Routine[str]:
     rows = yield from _asked(f"SELECT toString(tuple({check.example})) FROM {table} WHERE {check.condition} LIMIT 1")
-    shown = text(rows[0][0]) if rows else ""
-    return shown if len(shown) <= 200 else f"{shown[:197]}..."
+    return shortened(text(rows[0][0])) if rows else ""
 
 
 def first_line(message: str) -> str:

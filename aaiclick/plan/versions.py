@@ -131,9 +131,14 @@ def _stage(version: int, name: str, before: str, script: Script | None, found: R
     renames = {what.partition(".")[2]: new for what, new in migration.renames.items() if "." in what and what.partition(".")[0] in keys}
     rebuild = next((migration.rebuilds[key] for key in keys if key in migration.rebuilds), None)
     in_place = any(migration.strategy.get(key) == "alter" for key in keys)
-    if any(f"{version}:rebuild:{key}" in ledger.done for key in keys):
+    if any(rebuild_key(version, key) in ledger.done for key in keys):
         rebuild = None
     return Stage(version, script.label, name, before, renames, rebuild, in_place, released_form)
+
+
+def rebuild_key(version: int, table: str) -> str:
+    """The key, in the journal, of a rebuild with the expressions of a migration."""
+    return f"{version}:rebuild:{table}"
 
 
 def _level(table: str, live: LiveVersion) -> int:

@@ -11,7 +11,13 @@ _STAGE = re.compile(r"`?_aaiclick_scratch_[0-9a-z]+`?(?:\.|_)`?([^`\s~]+)~[\w ~-
 # The query that we asked with says nothing to the reader.
 _SCOPE = re.compile(r":? In scope .*")
 _MEANT = re.compile(r"\.? ?Maybe you meant:? .*")
+_EXAMPLE = 200
 _SCRATCH = re.compile(r"`?_aaiclick_scratch_[0-9a-z]+`?\.")
+
+
+def shortened(example: str) -> str:
+    """The value of a row, as it may stand in a sentence of ours."""
+    return example if len(example) <= _EXAMPLE else f"{example[: _EXAMPLE - 3]}..."
 
 
 def told(message: str) -> str:

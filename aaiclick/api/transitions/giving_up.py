@@ -15,6 +15,7 @@ from aaiclick.catalog.forms import Form
 from aaiclick.errors import SchemaError
 from aaiclick.plan.model import Step
 from aaiclick.plan.recognise import differences
+from aaiclick.plan.versions import rebuild_key
 
 _NEVER_ENDED = 2**62
 """Later than every table that is kept."""
@@ -56,7 +57,7 @@ def _left_a_trace(step: Step, found: Survey, forms: Mapping[str, Form], replaced
     live = found.catalog.get(step.object)
     if step.strategy == "create":
         return live is not None
-    done = any(f"{version}:rebuild:{step.object}" in found.ledger.done for version in step.migrations)
+    done = any(rebuild_key(version, step.object) in found.ledger.done for version in step.migrations)
     recorded = forms.get(step.object)
     same = live is not None and recorded is not None and recorded.kind != "unsupported" and not differences(live.form, recorded)
     return step.object in replaced or done or not same

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from aaiclick.apply.identity import physical
 from aaiclick.apply.journal import ensure_journal
-from aaiclick.apply.ledger import Account, begin, finish, held_key, rebuild_key
+from aaiclick.apply.ledger import Account, begin, finish, held_key
 from aaiclick.apply.options import Journal
 from aaiclick.apply.transitions.under_way import Passage, additive, begin_passage
 from aaiclick.plan.model import Step
+from aaiclick.plan.versions import rebuild_key
 from aaiclick.routine import Routine
 
 
@@ -25,7 +26,7 @@ class StepLedger:
         self._steps = {step.id: step for step in steps}
         self._inner = inner
         self._passage = passage
-        self._created = filled or {}
+        self._filled = filled or {}
 
     def note(self, action: str, details: Mapping[str, str | int]) -> Routine[None]:
         """As ``Journal`` has it."""
@@ -40,25 +41,25 @@ class StepLedger:
             elif action == "step-done":
                 yield from finish(self._account, key)
         if action == "exchange":
-            rebuilt = next((each for each in self._steps.values() if each.work.kind == "rebuild" and each.object == details.get("table")), None)
-            yield from self._enter(rebuilt, str(details["uuid"]), str(details["new"]))
-        if step is not None and step.work.kind == "rebuild" and step.migrations:
-            if action == "step-started":
-                table = yield from physical(self._account.database, step.object)
-                yield from self._enter(step, table.uuid if table is not None else "", "")
-            elif action == "step-done":
-                for version in step.migrations:
-                    yield from finish(self._account, rebuild_key(version, step.object))
-        if step is not None and step.work.kind == "create" and action == "step-done":
-            # Whatever is written into it is of the newest version: nothing of it is to be converted.
-            for version in self._created.get(step.object, ()):
-                yield from ensure_journal(self._account.database)
-                yield from finish(self._account, rebuild_key(version, step.object))
+            for rebuilt in [each for each in self._steps.values() if each.work.kind == "rebuild" and each.object == details["table"]]:
+                yield from self._enter(rebuilt, str(details["uuid"]), str(details["new"]))
+        if step is not None and action == "step-started" and step.work.kind == "rebuild" and step.migrations:
+            table = yield from physical(self._account.database, step.object)
+            yield from self._enter(step, table.uuid if table is not None else "", "")
+        if step is not None and action == "step-done":
+            yield from self._leave(step)
         yield from self._inner.note(action, details)
 
-    def _enter(self, step: Step | None, before: str, new: str) -> Routine[None]:
+    def _leave(self, step: Step) -> Routine[None]:
+        """A rebuild has converted the rows of its table. In a table that was made, whatever is written is of the newest version: nothing of it is to be
+        converted."""
+        made = self._filled.get(step.object, ()) if step.work.kind == "create" else ()
+        if made:
+            yield from ensure_journal(self._account.database)
+        for version in step.migrations if step.work.kind == "rebuild" else made:
+            yield from finish(self._account, rebuild_key(version, step.object))
+
+    def _enter(self, step: Step, before: str, new: str) -> Routine[None]:
         """``before`` is the storage that goes, ``new`` the one that takes its place ('' as long as the exchange cannot have happened)."""
-        for version in step.migrations if step is not None else ():
-            yield from begin(
-                self._account, rebuild_key(version, step.object if step else ""), {"uuid": before, "new": new, "table": step.object if step else ""}
-            )
+        for version in step.migrations:
+            yield from begin(self._account, rebuild_key(version, step.object), {"uuid": before, "new": new, "table": step.object})

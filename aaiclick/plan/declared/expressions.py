@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from aaiclick.catalog.canonical import canonical_tables
 from aaiclick.catalog.forms import Catalog, ConstraintForm, TableForm
-from aaiclick.catalog.normal import key_elements
+from aaiclick.catalog.normal import key_elements, without_direction
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.tokens import TokenError
 from aaiclick.errors import SpecError
@@ -96,7 +96,7 @@ def _expressions(table: Table) -> list[str]:
         found += _of_ttl(column.ttl)
     if isinstance(engine, MergeTree):
         keys = [key_sql(key, names) for key in (engine.order_by, engine.primary_key, engine.partition_by) if key]
-        found += [re.sub(r" (?:DESC|ASC)\Z", "", part) for key in keys for part in key_elements(key) if part.strip("`") not in names and part != "tuple()"]
+        found += [without_direction(part) for key in keys for part in key_elements(key) if part.strip("`") not in names and part != "tuple()"]
         found += [engine.sample_by] if engine.sample_by and engine.sample_by not in names else []
         found += _of_ttl(engine.ttl)
     found += [index.expr for index in table.indexes]

@@ -14,6 +14,7 @@ from aaiclick.plan.checks import first_line
 from aaiclick.plan.proof.readers import Reader, mentioned
 from aaiclick.plan.proof.rows import LOOK, future_rows
 from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.wording import shortened
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.quoting import quote_name
 
@@ -68,4 +69,4 @@ def _violated(case: TableCase, data_name: str, constraint: ConstraintForm, befor
     count, found = number(answer[0][0]), text(answer[0][1])
     if not count:
         return ""
-    return f"{count:,} rows violate the constraint {constraint.name} ({expression}), for instance {found if len(found) <= 200 else found[:197] + '...'}"
+    return f"{count:,} rows violate the constraint {constraint.name} ({expression}), for instance {shortened(found)}"

@@ -14,6 +14,7 @@ from aaiclick.plan.proof.kinds import same_kind, same_order
 from aaiclick.plan.proof.readers import Reader
 from aaiclick.plan.proof.rows import LOOK, future_rows
 from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.wording import shortened
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.quoting import quote_name
 
@@ -84,7 +85,7 @@ def _pass(case: TableCase, data_name: str, looks: Sequence[Look]) -> Routine[tup
         differs, example, types = number(values.pop(0)), text(values.pop(0)), [text(values.pop(0)) for _ in (*look.old, *look.new)]
         pairs = zip(types[: len(look.old)], types[len(look.old) :], strict=True)
         # An empty table has no row that says its types; nothing can differ there.
-        found.append(Seen(differs, _short(example), tuple(pair for pair in pairs if all(pair))))
+        found.append(Seen(differs, shortened(example), tuple(pair for pair in pairs if all(pair))))
     return tuple(found)
 
 
@@ -100,7 +101,3 @@ def _columns(place: int, look: Look) -> list[str]:
     example = f"anyIf(concat(toString(tuple({', '.join(old)})), ' -> ', toString(tuple({', '.join(look.new)}))), {differs})"
     types = [f"any(toTypeName({expression}))" for expression in (*old, *look.new)]
     return [f"toUInt64(countIf({differs}))", example, *types]
-
-
-def _short(example: str) -> str:
-    return example if len(example) <= 200 else f"{example[:197]}..."

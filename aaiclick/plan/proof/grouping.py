@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import TableForm
-from aaiclick.catalog.normal import key_elements
+from aaiclick.catalog.normal import key_elements, without_direction
 from aaiclick.plan.asking import answered
 from aaiclick.plan.changes.column_type import RetypeColumn
 from aaiclick.plan.changes.columns import AddColumn
@@ -69,13 +69,12 @@ def _keys(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
     if set(old) != set(new) or filled:
         groups = yield from _counted(case, data_name, _elements(case.form.order_by), new)
         found.extend(_of_sort_key(case, groups, longer=set(old) < set(new) and not filled))
-    if refills(case, f"tuple({wanted.partition_by})") and before.partition_by == wanted.partition_by and not _within(wanted, wanted):
+    other = before.partition_by != wanted.partition_by
+    apart = not (_within(wanted, wanted) and (not other or _within(before, wanted)))
+    if apart and (other or refills(case, f"tuple({wanted.partition_by})")):
         groups = yield from _counted(case, data_name, _everything(case.form), _everything(wanted))
-        if groups is None or not groups.old == groups.new == groups.both:
+        if other or groups is None or not groups.old == groups.new == groups.both:
             found.append(_of_partition_key(case, before, groups))
-    if before.partition_by != wanted.partition_by and not (_within(before, wanted) and _within(wanted, wanted)):
-        groups = yield from _counted(case, data_name, _everything(case.form), _everything(wanted))
-        found.append(_of_partition_key(case, before, groups))
     return tuple(found)
 
 
@@ -110,7 +109,7 @@ def _within(form: TableForm, keyed: TableForm) -> bool:
 
 
 def _elements(key: str) -> tuple[str, ...]:
-    return tuple(element.removesuffix(" DESC").removesuffix(" ASC") for element in key_elements(key)) if key else ()
+    return tuple(without_direction(element) for element in key_elements(key)) if key else ()
 
 
 def _everything(form: TableForm) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from aaiclick.plan.proof.roles import ORDER, REMOVE, engine_of, role
 from aaiclick.plan.proof.rows import LOOK, future_rows
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.plan.target import live_column
+from aaiclick.plan.wording import shortened
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.quoting import quote_name
 
@@ -86,5 +87,4 @@ def _ask(sql: str) -> Routine[_Found | None]:
     rows = yield from answered(Query(sql, {}, LOOK, long=True))
     if rows is None:
         return None
-    shown = text(rows[0][1])
-    return _Found(number(rows[0][0]), shown if len(shown) <= 200 else f"{shown[:197]}...")
+    return _Found(number(rows[0][0]), shortened(text(rows[0][1])))

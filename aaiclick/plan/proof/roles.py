@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.catalog.normal import key_elements
+from aaiclick.catalog.normal import key_elements, without_direction
 from aaiclick.catalog.render import local_family
 from aaiclick.catalog.tokens import split_top, unquote
 from aaiclick.plan.conversion.combining import ordered_alike
@@ -42,7 +42,7 @@ def role(form: TableForm, column: ColumnForm) -> str:
 
 
 def _bare(element: str) -> str:
-    name = element.removesuffix(" DESC").removesuffix(" ASC")
+    name = without_direction(element)
     return unquote(name) if name.startswith("`") else name
 
 

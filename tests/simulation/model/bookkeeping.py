@@ -10,7 +10,7 @@ from typing import Any
 from aaiclick.routine import Rows
 from tests.simulation.model.catalog import Given, unhexed
 from tests.simulation.model.inserts import selected
-from tests.simulation.model.reading import TABLE, plain, projection
+from tests.simulation.model.reading import TABLE, patterns, plain, projection
 from tests.simulation.model.state import Server, Storage, UnmodelledError
 
 Line = dict[str, Any]
@@ -135,9 +135,8 @@ def count(server: Server, found: Found, given: Given, database: str) -> Rows:
     return ((len(selected(source, found["where"] or "")),),)
 
 
-ASKED: tuple[tuple[re.Pattern[str], Asked], ...] = tuple(
-    (re.compile(pattern, re.DOTALL), handler)
-    for pattern, handler in (
+ASKED: tuple[tuple[re.Pattern[str], Asked], ...] = patterns(
+    (
         (rf"SELECT beat, toUnixTimestamp64Milli\(at\), seconds, late FROM {TABLE} ", newest_beats),
         (rf"SELECT DISTINCT nonce FROM {TABLE}", nonces),
         (rf"SELECT schema, version, state, spec, .*? FROM {TABLE} (?P<tail>.*)", records),

@@ -180,10 +180,6 @@ def inserts(server: Server, given: Given, sql: str) -> Rows:
     return tuple((each,) for each in sorted(server.running))
 
 
-def still(server: Server, given: Given, sql: str) -> Rows:
-    return tuple((each,) for each in re.findall(r"'([^']+)'", sql) if each in server.running)
-
-
 def tags(server: Server, given: Given, sql: str) -> Rows:
     return tuple((each.tag,) for each in server.running.values() if each.tag and each.tag != given["nonce"])
 
@@ -250,7 +246,6 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT name, default_expression FROM system.columns", nothing),
     ("SELECT name FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND name IN ('_part', '_partition_id')", nothing),
     ("SELECT query_id FROM system.processes WHERE query_kind IN", inserts),
-    ("SELECT query_id FROM system.processes WHERE query_id IN", still),
     ("SELECT extract(query, ", tags),
     ("SELECT name, uptime() FROM system.databases", scratch_databases),
     ("SELECT engine FROM system.databases", database_engine),

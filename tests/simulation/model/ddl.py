@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from tests.simulation.model.reading import NAME, TABLE, created, literal, pieces, plain
+from tests.simulation.model.reading import NAME, TABLE, created, literal, patterns, pieces, plain
 from tests.simulation.model.state import FENCE, Part, Server, Storage, UnmodelledError, refusal
 
 Handler = Callable[[Server, "re.Match[str]", str], None]
@@ -156,9 +156,8 @@ def put_together(storage: Storage, rows: Iterable[tuple[int, ...]]) -> tuple[tup
     return tuple(sorted({row[0]: row for row in rows}.values()))
 
 
-HANDLERS: tuple[tuple[re.Pattern[str], Handler], ...] = tuple(
-    (re.compile(pattern, re.DOTALL), handler)
-    for pattern, handler in (
+HANDLERS: tuple[tuple[re.Pattern[str], Handler], ...] = patterns(
+    (
         (rf"ALTER TABLE {TABLE} (?P<commands>.+)\Z", alter),
         (rf"DROP TABLE (?P<lenient>IF EXISTS )?{TABLE}(?: SYNC)?\Z", drop_table),
         (rf"RENAME TABLE {_TWO}\Z", rename),

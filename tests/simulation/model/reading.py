@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import add, mul
+from typing import TypeVar
 
 from tests.simulation.model.state import UnmodelledError, Values
 
+H = TypeVar("H")
 NAME = r"(?:`(?:[^`\\]|\\.)+`|\w+)"
 TABLE = rf"(?:(?P<db>{NAME})\.)?(?P<name>{NAME})"
 _TOKEN = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|[()\[\],]|[^'`()\[\],]+")
@@ -19,6 +21,11 @@ _CREATE = re.compile(
 )
 _REST = re.compile(r"(?P<clauses>.*?)(?: SETTINGS (?P<settings>.*?))?(?: COMMENT (?P<comment>'(?:[^'\\]|\\.)*'))?\Z", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "f": "\f"}
+
+
+def patterns(handlers: Iterable[tuple[str, H]]) -> tuple[tuple[re.Pattern[str], H], ...]:
+    """What is recognised by a pattern, with what handles it, in order."""
+    return tuple((re.compile(pattern, re.DOTALL), handler) for pattern, handler in handlers)
 
 
 def plain(name: str | None) -> str:
