@@ -33,7 +33,7 @@ AaiclickError
 
 from __future__ import annotations
 
-from aaiclick.shown import shown, shown_lines
+from aaiclick.printable import shown, shown_lines
 
 
 class AaiclickError(Exception):

@@ -20,15 +20,13 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Protocol, TypeAlias, TypeVar, cast
 
-from aaiclick.errand import Errand
 from aaiclick.errors import LeaseLostError, StatementError
 from aaiclick.events import Event
-from aaiclick.memory import smaller_blocks
+from aaiclick.memory_limit import smaller_blocks
 from aaiclick.processes import is_gone
+from aaiclick.user_function import Reply, Row, Rows, Scalar, UserFunction
 
-Scalar: TypeAlias = str | int | float | bool | None
-Row: TypeAlias = tuple[Scalar, ...]
-Rows: TypeAlias = tuple[Row, ...]
+__all__ = ["Reply", "Row", "Rows", "Scalar"]  # and what is defined here
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +116,11 @@ class Call:
     """Let a function of the user go on: answers with its next request. ``reply`` answers the one before: rows, an error that is raised
     inside the function, or None. An error of the function is thrown into the routine like that of a statement."""
 
-    errand: Errand
+    function: UserFunction
     reply: Reply = None
     seconds: float = 5.0
 
 
-Reply: TypeAlias = "Rows | Exception | None"
 Effect: TypeAlias = Query | Command | Sleep | Clock | Nonce | ProcessGone | Emit | Call
 T = TypeVar("T")
 Routine: TypeAlias = Generator[Effect, Rows, T]
@@ -246,7 +243,7 @@ def _carry_out(effect: Effect, connection: Connection, on_event: OnEvent | None)
             connection.command(effect)
         return ()
     if isinstance(effect, Call):
-        return effect.errand.step(effect.reply, effect.seconds)
+        return effect.function.step(effect.reply, effect.seconds)
     if isinstance(effect, Sleep):
         time.sleep(effect.seconds)
     return _answer(effect, on_event)
@@ -328,7 +325,7 @@ async def _carry_out_async(effect: Effect, connection: AsyncConnection, on_event
         await _watched(connection.command(effect), connection, effect.beside)
         return ()
     if isinstance(effect, Call):
-        return await effect.errand.step_async(effect.reply, effect.seconds)
+        return await effect.function.step_async(effect.reply, effect.seconds)
     if isinstance(effect, Sleep):
         await asyncio.sleep(effect.seconds)
     return _answer(effect, on_event)

@@ -16,7 +16,7 @@ from typing_extensions import Self
 
 from aaiclick import Schema, ensure_schema, plan_schema
 from aaiclick.apply.executor import apply_steps
-from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.clients import open_connection
 from aaiclick.plan.model import Step
 from aaiclick.routine import run

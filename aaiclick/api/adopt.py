@@ -7,22 +7,22 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import cast
 
-from aaiclick.api.carry_out import Site, adoption
-from aaiclick.api.drive import drive, drive_async
-from aaiclick.api.survey import Survey, survey
-from aaiclick.api.transitions.overtaken import begun, giving_up
-from aaiclick.apply.lease import acquire, guarded, release
-from aaiclick.apply.options import ApplyOptions
-from aaiclick.apply.owner import this_process
-from aaiclick.apply.record_cache import update_cache
-from aaiclick.apply.records import Record, append, ensure_tables
-from aaiclick.apply.transitions.owners import take_over
+from aaiclick.api.client import drive, drive_async
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.commands.execute import Site, adoption
+from aaiclick.commands.inspect import Survey, survey
+from aaiclick.commands.overtaken import begun, giving_up
 from aaiclick.errors import SchemaError, UsageError
-from aaiclick.plan.recognise import differences
-from aaiclick.plan.versions import LiveVersion
+from aaiclick.lease.acquire import acquire, guarded, release
+from aaiclick.lease.owner import this_process
 from aaiclick.routine import AsyncConnection, Connection, Routine
 from aaiclick.specs.schema import Schema
+from aaiclick.state.cache import update_cache
+from aaiclick.state.owners import take_over
+from aaiclick.state.records import Record, append, ensure_tables
 from aaiclick.version import VERSION
+from aaiclick.versions.live import LiveVersion
+from aaiclick.versions.recognition import differences
 
 
 class DoesNotFitError(SchemaError):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from aaiclick.api.flow import Run, ensure
-from aaiclick.apply.owner import Owner
 from aaiclick.catalog.forms import UnsupportedForm
 from aaiclick.catalog.functions import read_functions
 from aaiclick.catalog.read import read_catalog
-from aaiclick.clients.elsewhere import engine_elsewhere
+from aaiclick.clients.temporary_engine import engine_elsewhere
+from aaiclick.commands.ensure import Run, ensure
 from aaiclick.errors import SpecError
-from aaiclick.plan.lockfile import LockedForm
+from aaiclick.lease.owner import Owner
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Routine, run
 from aaiclick.specs.schema import Schema, SchemaObject
 from aaiclick.specs.views import TableFamily
 from aaiclick.version import VERSION
+from aaiclick.versions.lockfile import LockedForm
 
 
 def declared_forms(schema: Schema) -> dict[str, LockedForm]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from aaiclick.api import once as memory
-from aaiclick.api.drive import Make, check_arguments, drive, drive_async, policy_for
-from aaiclick.api.flow import Run, ensure
-from aaiclick.api.report import Report
-from aaiclick.apply.owner import this_process
+from aaiclick.api.client import Make, check_arguments, drive, drive_async, policy_for
+from aaiclick.commands.ensure import Run, ensure
+from aaiclick.commands.report import Report
+from aaiclick.lease.owner import this_process
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine
 from aaiclick.specs.schema import Schema

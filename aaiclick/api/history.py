@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from aaiclick.api.drive import drive, drive_async
-from aaiclick.apply.records import Record, history
+from aaiclick.api.client import drive, drive_async
 from aaiclick.catalog.read import server_facts
 from aaiclick.routine import AsyncConnection, Connection, Routine
 from aaiclick.specs.schema import Schema
+from aaiclick.state.records import Record, history
 
 
 def schema_history(client: object, schema: Schema, database: str | None = None) -> tuple[Record, ...]:

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from aaiclick.api.report import Report
+from aaiclick.commands.report import Report
 from aaiclick.specs.schema import Schema
 
 # Held weakly by the client object itself: an id() is used again after its object is gone, and a lazy wrapper is another object than

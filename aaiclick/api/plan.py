@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aaiclick.api.drive import check_arguments, drive, drive_async
-from aaiclick.api.rights import missing_rights
-from aaiclick.api.survey import make_plan, survey
+from aaiclick.api.client import check_arguments, drive, drive_async
+from aaiclick.commands.inspect import make_plan, survey
+from aaiclick.commands.rights import missing_rights
 from aaiclick.plan.model import Plan
 from aaiclick.routine import AsyncConnection, Connection, Routine
 from aaiclick.specs.schema import Schema
@@ -19,7 +19,7 @@ def plan_schema(client: object, schema: Schema, database: str | None = None, scr
     would have to look at (``step.unlooked``), and may still become a copy, or something that has to be allowed by name."""
     check_arguments("plan_schema", schema)
     if not scratch:
-        from aaiclick.api.advisory import plan_elsewhere
+        from aaiclick.commands.advisory import plan_elsewhere
 
         return plan_elsewhere(client, schema, database, _looks(quick))
     return drive(client, lambda connection: _plan(connection, schema, database, _looks(quick)), "plan_schema", schema=schema)
@@ -29,7 +29,7 @@ async def plan_schema_async(client: object, schema: Schema, database: str | None
     """The async twin of ``plan_schema``."""
     check_arguments("plan_schema_async", schema)
     if not scratch:
-        from aaiclick.api.advisory import plan_elsewhere_async
+        from aaiclick.commands.advisory import plan_elsewhere_async
 
         return await plan_elsewhere_async(client, schema, database, _looks(quick))
     return await drive_async(client, lambda connection: _plan(connection, schema, database, _looks(quick)), "plan_schema_async", schema=schema)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.api.drive import drive, drive_async
+from aaiclick.api.client import drive, drive_async
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.reflect import reflect_catalog
 from aaiclick.routine import AsyncConnection, Connection, Routine

@@ -6,32 +6,32 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from aaiclick.api.back import Way, find_way
-from aaiclick.api.drive import Make, check_arguments, drive, drive_async, policy_for
-from aaiclick.api.report import Report
-from aaiclick.api.survey import live_digest, survey
-from aaiclick.api.transitions.settle import returned
-from aaiclick.apply.feed import finish_feeds
-from aaiclick.apply.feed_mark import find_feeds
-from aaiclick.apply.identity import physicals
+from aaiclick.api.client import Make, check_arguments, drive, drive_async, policy_for
+from aaiclick.apply.backfill.backfill import finish_feeds
 from aaiclick.apply.interrupted import let_go
-from aaiclick.apply.kept import next_expiry
-from aaiclick.apply.lease import acquire, guarded, release
-from aaiclick.apply.leftovers import clean_leftovers
-from aaiclick.apply.mark import Mark, find_marks
-from aaiclick.apply.options import ApplyOptions, Site
-from aaiclick.apply.owner import Owner, this_process
-from aaiclick.apply.record_cache import CacheEntry, update_cache
-from aaiclick.apply.records import append, ensure_tables
-from aaiclick.apply.rollback import restore_table
-from aaiclick.apply.statements import drop_table
-from aaiclick.apply.transitions.under_way import GoingBack, begin_back
+from aaiclick.apply.recovery import clean_leftovers
+from aaiclick.apply.rollback.restore import restore_table
+from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.catalog.read import read_catalog
+from aaiclick.commands.inspect import live_digest, survey
+from aaiclick.commands.report import Report
+from aaiclick.commands.rollback_plan import Way, find_way
+from aaiclick.commands.settle import returned
 from aaiclick.errors import HazardNotAllowedError, LeaseLostError, SchemaError
 from aaiclick.events import StepDone, StepStarted
+from aaiclick.lease.acquire import acquire, guarded, release
+from aaiclick.lease.owner import Owner, this_process
 from aaiclick.plan.replicas import refusal, several
 from aaiclick.routine import AsyncConnection, Clock, Connection, Emit, Interruption, OnEvent, Routine
+from aaiclick.server.statements import drop_table
+from aaiclick.server.tables import physicals
 from aaiclick.specs.schema import Schema
+from aaiclick.state.backfill_mark import find_feeds
+from aaiclick.state.cache import CacheEntry, update_cache
+from aaiclick.state.kept_tables import next_expiry
+from aaiclick.state.rebuild_mark import Mark, find_marks
+from aaiclick.state.records import append, ensure_tables
+from aaiclick.state.transition import GoingBack, begin_back
 
 SHORTEST = 3600
 """Seconds that the newer table is kept at least: a run that goes on after a kill knows by it what is done already."""

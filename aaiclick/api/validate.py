@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from aaiclick.api.drive import check_arguments, drive, drive_async
-from aaiclick.api.report import KeptTable, Status
-from aaiclick.api.survey import Survey, Surveyed, make_plan, spec_differences, survey
-from aaiclick.api.transitions.overtaken import ahead_error, begun
-from aaiclick.apply.feed_mark import find_feeds
-from aaiclick.apply.kept import KeptRow, kept_tables
-from aaiclick.apply.mark import find_marks
-from aaiclick.plan.converted import unproven
+from aaiclick.api.client import check_arguments, drive, drive_async
+from aaiclick.commands.inspect import Survey, Surveyed, make_plan, spec_differences, survey
+from aaiclick.commands.overtaken import ahead_error, begun
+from aaiclick.commands.report import KeptTable, Status
 from aaiclick.plan.foreign_objects import changed as changed_of_others
 from aaiclick.routine import AsyncConnection, Connection, Routine
 from aaiclick.specs.schema import Schema
+from aaiclick.state.backfill_mark import find_feeds
+from aaiclick.state.kept_tables import KeptRow, kept_tables
+from aaiclick.state.rebuild_mark import find_marks
+from aaiclick.versions.conversions import unproven
 
 
 def validate_schema(client: object, schema: Schema, database: str | None = None) -> Status:

@@ -6,20 +6,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from aaiclick.apply.identity import Physical, need
-from aaiclick.apply.mutations import Mutation, kill, mutations, reason, settle, stuck_sentence
-from aaiclick.apply.options import ApplyOptions, Done
-from aaiclick.apply.statements import DDL, MUTATION, ddl, merged, send, system_merges
-from aaiclick.apply.storages import freed, refused
-from aaiclick.apply.watched import unwatch, watch
+from aaiclick.apply.guarded_alter import unwatch, watch
+from aaiclick.apply.run import ApplyOptions, Done
 from aaiclick.catalog.forms import Settings
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
-from aaiclick.plan.work import Alter, AlterWork
+from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.routine import Command, Emit, Routine
-from aaiclick.specs.quoting import qualified
+from aaiclick.server.mutations import RECALCULATE, Mutation, kill, mutations, reason, settle, stuck_sentence
+from aaiclick.server.statements import DDL, MUTATION, ddl, merged, send, system_merges
+from aaiclick.server.storages import freed, refused
+from aaiclick.server.tables import Physical, need
+from aaiclick.sql.quoting import qualified
 
-RECALCULATE = "materialize_ttl_recalculate_only"
 _NEVER_KILLED = re.compile(r"\b(RENAME|DROP|CLEAR)\b", re.IGNORECASE)
 
 

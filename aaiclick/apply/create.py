@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from aaiclick.apply.options import Done
-from aaiclick.apply.staging import send_create
-from aaiclick.apply.statements import ACCESS_DENIED, CREATE, ddl, merged, send
+from aaiclick.apply.rebuild.staging import send_create
+from aaiclick.apply.run import Done
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
-from aaiclick.plan.wording import told
-from aaiclick.plan.work import CreateWork
+from aaiclick.plan.operations import CreateWork
 from aaiclick.routine import Command, Routine
+from aaiclick.server.messages import told
+from aaiclick.server.statements import ACCESS_DENIED, CREATE, ddl, merged, send
 
 
 def apply_create(work: CreateWork, database: str) -> Routine[Done]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from aaiclick.apply.options import Done
-from aaiclick.apply.statements import DDL, send
-from aaiclick.plan.work import DropWork
+from aaiclick.apply.run import Done
+from aaiclick.plan.operations import DropWork
 from aaiclick.routine import Command, Routine
+from aaiclick.server.statements import DDL, send
 
 
 def apply_drop(work: DropWork, database: str) -> Routine[Done]:

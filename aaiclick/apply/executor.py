@@ -8,23 +8,19 @@ from contextlib import suppress
 from typing_extensions import assert_never
 
 from aaiclick.apply.alter import apply_alter
-from aaiclick.apply.attach import apply_attach
+from aaiclick.apply.backfill.backfill import apply_feed
 from aaiclick.apply.create import apply_create
 from aaiclick.apply.drop import apply_drop
-from aaiclick.apply.feed import apply_feed
-from aaiclick.apply.hold import start_wherever
-from aaiclick.apply.identity import Physical, physicals
-from aaiclick.apply.mutations import now
-from aaiclick.apply.options import ApplyOptions, Done, Site, StepOutcome
-from aaiclick.apply.rebuild import apply_rebuild
+from aaiclick.apply.rebuild.attach import apply_attach
+from aaiclick.apply.rebuild.rebuild import apply_rebuild
+from aaiclick.apply.rebuild.resume import keep_wanted
 from aaiclick.apply.replace import apply_replace
-from aaiclick.apply.resume import keep_wanted
-from aaiclick.apply.sql import apply_sql
-from aaiclick.apply.statements import system_merges
+from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome
+from aaiclick.apply.script import apply_sql
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import StepDone, StepStarted
 from aaiclick.plan.model import Step
-from aaiclick.plan.work import (
+from aaiclick.plan.operations import (
     AlterWork,
     AttachWork,
     CallableWork,
@@ -37,6 +33,10 @@ from aaiclick.plan.work import (
     Work,
 )
 from aaiclick.routine import Emit, Routine
+from aaiclick.server.merges import start_wherever
+from aaiclick.server.mutations import now
+from aaiclick.server.statements import system_merges
+from aaiclick.server.tables import Physical, physicals
 
 __all__ = ["ApplyOptions", "StepOutcome", "apply_steps", "apply_work"]
 

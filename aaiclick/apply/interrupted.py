@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from aaiclick.apply.feed import let_in
-from aaiclick.apply.fence import lift_fence
-from aaiclick.apply.hold import FENCE
-from aaiclick.apply.hold import release as let_merge
-from aaiclick.apply.holding import Lease, check, release
-from aaiclick.apply.mark import Mark, find_marks
-from aaiclick.apply.storages import storage
-from aaiclick.apply.views_seam import open_new
+from aaiclick.apply.backfill.backfill import let_in
+from aaiclick.apply.rebuild.views import open_new
 from aaiclick.errors import AaiclickError
 from aaiclick.events import INTERRUPTED, Note
+from aaiclick.lease.renew import Lease, check, release
 from aaiclick.routine import Emit, Routine
+from aaiclick.server.merges import FENCE
+from aaiclick.server.merges import release as let_merge
+from aaiclick.server.storages import storage
+from aaiclick.server.write_fence import lift_fence
+from aaiclick.state.rebuild_mark import Mark, find_marks
 
 _A_MOMENT = 1.0
 

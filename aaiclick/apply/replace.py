@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from aaiclick.apply.options import Done
-from aaiclick.apply.statements import CREATE, merged, send
-from aaiclick.plan.work import ReplaceWork
+from aaiclick.apply.run import Done
+from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Command, Routine
+from aaiclick.server.statements import CREATE, merged, send
 
 
 def apply_replace(work: ReplaceWork, database: str) -> Routine[Done]:

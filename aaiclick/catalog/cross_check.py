@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from aaiclick.catalog.forms import Form, TableForm
-from aaiclick.catalog.normal import bare, key_elements
-from aaiclick.catalog.tokens import Tokens
+from aaiclick.catalog.normalize import bare, key_elements
+from aaiclick.sql.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)

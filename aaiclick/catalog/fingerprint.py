@@ -6,8 +6,8 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from aaiclick.catalog.prefixes import strip_database
-from aaiclick.catalog.tokens import TokenError, Tokens, identifier
+from aaiclick.sql.database_prefix import strip_database
+from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 DIGEST_FORMAT = 1
 _TABLE = re.compile(r"CREATE TABLE (?:[A-Za-z_]\w*|`(?:[^`\\]|\\.)*`)\.(?:[A-Za-z_]\w*|`(?:[^`\\]|\\.)*`)(?: UUID '[0-9a-f-]*')? ", re.DOTALL)

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from aaiclick.catalog.calls import renamed_calls
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import FunctionForm
-from aaiclick.catalog.instantiate import formatted
 from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Scratch
+from aaiclick.catalog.scratch_objects import formatted
 from aaiclick.errors import PlanError, SpecError, StatementError
 from aaiclick.routine import Clock, Command, Interruption, Query, Routine, text
 from aaiclick.specs.functions import Function, create_function_sql
-from aaiclick.specs.quoting import quote_name
+from aaiclick.sql.function_calls import renamed_calls
+from aaiclick.sql.quoting import quote_name
 
 T = TypeVar("T")
 _DENIED = 497

@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import cast
 
-from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.cross_check import ColumnFacts, KeyFacts, cross_check
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, ServerFacts, UnsupportedForm
+from aaiclick.catalog.parse.create import split_create
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Query, Routine, Row, number, text
 

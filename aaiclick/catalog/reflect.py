@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 
-from aaiclick.catalog.column_clauses import read_settings
-from aaiclick.catalog.cursor import Cursor
 from aaiclick.catalog.forms import Catalog, ColumnForm, DictionaryForm, Form, FunctionForm, ProjectionForm, Settings, TableForm, UnsupportedForm, ViewForm
-from aaiclick.catalog.normal import inner_form, normal
+from aaiclick.catalog.normalize import inner_form, normal
+from aaiclick.catalog.parse.columns import read_settings
 from aaiclick.catalog.reflect_engine import reflect_engine, setting_values
 from aaiclick.catalog.render import has_hidden
-from aaiclick.catalog.tokens import Tokens, unquote
 from aaiclick.errors import SpecError, UnsupportedObjectError
 from aaiclick.specs.columns import Column, ColumnFields, Constraint, Index, Projection
 from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema, SchemaObject
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, DictionaryFields, MaterializedView, View
+from aaiclick.sql.cursor import Cursor
+from aaiclick.sql.tokens import Tokens, unquote
 
 OWN_PREFIX = "_aaiclick_"
 RECORD_TABLE = "schema_version"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from aaiclick.catalog.forms import Settings, TableForm
-from aaiclick.catalog.normal import key_elements
-from aaiclick.catalog.tokens import Tokens, unquote
+from aaiclick.catalog.normalize import key_elements
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.specs.columns import SettingValue
 from aaiclick.specs.engines import (
@@ -23,6 +22,7 @@ from aaiclick.specs.engines import (
     SummingMergeTree,
     VersionedCollapsingMergeTree,
 )
+from aaiclick.sql.tokens import Tokens, unquote
 
 _INTEGER = re.compile(r"-?[0-9]+\Z")
 _FLOAT = re.compile(r"-?[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?\Z")

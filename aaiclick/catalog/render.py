@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 
 from aaiclick.catalog.forms import ColumnForm, DictionaryForm, Form, FunctionForm, IndexForm, Settings, TableForm, UnsupportedForm, ViewForm
-from aaiclick.catalog.tokens import TokenError, Tokens, identifier
 from aaiclick.errors import UnsupportedObjectError
-from aaiclick.specs.quoting import is_bare, quote_string
+from aaiclick.sql.quoting import is_bare, quote_string
+from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 HIDDEN = "[HIDDEN]"
 # Switched on while a table is fenced or read-only, or naming storage that two tables cannot share.

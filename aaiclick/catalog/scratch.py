@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.routine import Clock, Command, Interruption, Nonce, Query, Routine, Rows, number, text
-from aaiclick.specs.quoting import qualified, quote_name
+from aaiclick.sql.quoting import qualified, quote_name
 
 T = TypeVar("T")
 PREFIX = "_aaiclick_scratch_"

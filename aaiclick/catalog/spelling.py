@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 from aaiclick.catalog.forms import ConstraintForm, IndexForm, TableForm
-from aaiclick.catalog.normal import bare, normal, normal_index
+from aaiclick.catalog.normalize import bare, normal, normal_index
 
 
 def spelled_as(form: TableForm, live: TableForm) -> TableForm:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from aaiclick.cli.declared import DEFAULT
+from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.frame import Frame
 from aaiclick.cli.history import record_json
 from aaiclick.cli.options import Database, Debug, Json, Reference, Url
+from aaiclick.cli.schema_reference import DEFAULT
 from aaiclick.errors import UsageError
 
 Version = Annotated[int | None, typer.Option("--version", metavar="N", help="The version that the tables are at.")]

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aaiclick.api.report import Report, Status
+    from aaiclick.commands.report import Report, Status
     from aaiclick.events import Event
     from aaiclick.plan.model import Plan
     from aaiclick.plan.policy import Policy

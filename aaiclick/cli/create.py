@@ -17,10 +17,10 @@ from aaiclick.specs.ddl import (
 )
 from aaiclick.specs.engines import Engine
 from aaiclick.specs.functions import Function, create_function_sql, function_order
-from aaiclick.specs.quoting import qualified, quote_name
 from aaiclick.specs.schema import Schema, SchemaObject
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
+from aaiclick.sql.quoting import qualified, quote_name
 
 _LOOKUP = re.compile(r"\b(?:dictGet|dictHas|dictIs|joinGet)", re.IGNORECASE)
 _BREAK = "\n    "

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from aaiclick.cli.command import Frame
 from aaiclick.cli.create import create_statements
-from aaiclick.cli.declared import DEFAULT
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.frame import Frame
 from aaiclick.cli.options import Debug, Json, Names, Reference
-from aaiclick.specs.quoting import quote_name
+from aaiclick.cli.schema_reference import DEFAULT
+from aaiclick.sql.quoting import quote_name
 
 
 def ddl(*, json: Json = False, database: Names = None, schema: Reference = DEFAULT, debug: Debug = False) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 from aaiclick.cli import calls
-from aaiclick.cli.clauses import clauses
+from aaiclick.cli.change_text import clauses
+from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.frame import Frame
 from aaiclick.cli.numbers import count_text, rows_text, seconds_text
 from aaiclick.cli.output import Output
 from aaiclick.plan.gate import Refusal, Verdict, judge
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.policy import Policy
-from aaiclick.plan.render import size_text
-from aaiclick.shown import shown
+from aaiclick.printable import shown, size_text
 
 HEADINGS = ("object", "change", "strategy", "rows", "size", "hazards", "")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from aaiclick.apply.records import Record
-from aaiclick.cli.declared import DEFAULT
+from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.frame import Frame
 from aaiclick.cli.numbers import seconds_text
 from aaiclick.cli.options import Database, Debug, Json, Reference, Url
+from aaiclick.cli.schema_reference import DEFAULT
+from aaiclick.state.records import Record
 
 
 def history(*, json: Json = False, url: Url = None, database: Database = None, schema: Reference = DEFAULT, debug: Debug = False) -> None:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aaiclick.api.report import Report
 from aaiclick.cli import calls
 from aaiclick.cli.calls import PolicyName
-from aaiclick.cli.declared import DEFAULT
+from aaiclick.cli.command import Frame
 from aaiclick.cli.dry_run import dry_run
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.frame import Frame
 from aaiclick.cli.numbers import count_text, seconds_text
 from aaiclick.cli.options import Database, Debug, Json, KeepOld, Reference, Url
 from aaiclick.cli.output import Json as JsonValue
 from aaiclick.cli.output import Output
 from aaiclick.cli.progress import watcher
+from aaiclick.cli.schema_reference import DEFAULT
+from aaiclick.commands.report import Report
 from aaiclick.errors import UsageError
 from aaiclick.plan.model import Step
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aaiclick.cli.declared import DEFAULT
+from aaiclick.cli.schema_reference import DEFAULT
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there, errors included.")]
 Url = Annotated[

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aaiclick.shown import shown, shown_lines, shown_sql
+from aaiclick.printable import shown, shown_lines, shown_sql
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod

@@ -10,12 +10,12 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from aaiclick.cli.clauses import clauses, headline
+from aaiclick.cli.change_text import clauses, headline
 from aaiclick.cli.numbers import count_text, rows_text, seconds_text, short_text
 from aaiclick.cli.output import Output, fitting, quiet_pipe
 from aaiclick.events import INTERRUPTED, Event, Note, PlanReady, StepDone, StepStarted, Waiting
 from aaiclick.events import Progress as RowsDone
-from aaiclick.shown import shown
+from aaiclick.printable import shown
 
 WINDOW = 30.0
 LINE_EVERY = 10.0

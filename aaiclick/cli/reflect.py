@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from aaiclick.cli import calls
+from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.frame import Frame
 from aaiclick.cli.options import Database, Debug, Json, Url
 from aaiclick.cli.source import python_source
 from aaiclick.errors import UsageError

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from aaiclick.cli.declared import DEFAULT
+from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.frame import Frame
 from aaiclick.cli.options import Debug, Json, Reference
+from aaiclick.cli.schema_reference import DEFAULT
 from aaiclick.errors import UsageError
 
 Message = Annotated[

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from aaiclick.api.report import Report
 from aaiclick.cli import calls
-from aaiclick.cli.declared import DEFAULT
+from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.frame import Frame
 from aaiclick.cli.migrate import report_json
 from aaiclick.cli.numbers import seconds_text
 from aaiclick.cli.options import Database, Debug, Json, KeepOld, Reference, Url
 from aaiclick.cli.progress import watcher
+from aaiclick.cli.schema_reference import DEFAULT
+from aaiclick.commands.report import Report
 
 To = Annotated[
     int | None,

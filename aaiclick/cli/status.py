@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from aaiclick.api.report import KeptTable, Status
 from aaiclick.cli import calls
-from aaiclick.cli.clauses import one_each
-from aaiclick.cli.declared import DEFAULT
+from aaiclick.cli.change_text import one_each
+from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.frame import Frame
 from aaiclick.cli.options import Database, Debug, Json, Reference, Url
 from aaiclick.cli.output import Output
-from aaiclick.plan.render import size_text
+from aaiclick.cli.schema_reference import DEFAULT
+from aaiclick.commands.report import KeptTable, Status
+from aaiclick.printable import size_text
 
 
 def status(*, json: Json = False, url: Url = None, database: Database = None, schema: Reference = DEFAULT, debug: Debug = False) -> None:

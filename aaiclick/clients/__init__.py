@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from aaiclick.clients.kinds import Kind, kind_of
 from aaiclick.clients.opening import Opened, open_embedded_client, open_session_client, open_url
-from aaiclick.clients.recognise import Kind, kind_of
 from aaiclick.clients.url import DatabaseUrl, EmbeddedUrl, ServerUrl, mask, parse_url
 from aaiclick.errors import UsageError
 
 if TYPE_CHECKING:
+    from aaiclick.clients.chdb_session import EngineSession
     from aaiclick.clients.connect import ConnectAsyncClient, ConnectClient
-    from aaiclick.clients.engine import EngineSession
     from aaiclick.clients.foreign import ForeignClient
     from aaiclick.routine import AsyncConnection
 
@@ -45,7 +45,7 @@ async def open_async_connection(client: object, *, caller: str = "open_async_con
 
     kind = kind_of(client, caller)
     if kind is Kind.CONNECT_ASYNC:
-        from aaiclick.clients.connect_async import HttpAsyncConnection
+        from aaiclick.clients.http_async import HttpAsyncConnection
 
         return HttpAsyncConnection(cast("ConnectAsyncClient", client))
     if kind is Kind.FOREIGN:

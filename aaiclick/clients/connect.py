@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from aaiclick.clients.failures import http_failure, unknown_setting
-from aaiclick.clients.statement import used_parameters
+from aaiclick.clients.parameters import used_parameters
 from aaiclick.errors import AaiclickError, StatementError
 from aaiclick.routine import Command, Query
 

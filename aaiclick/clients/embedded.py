@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from aaiclick.clients.answers import FORMAT, decode_rows
-from aaiclick.clients.engine import EngineSession, execute, open_session
+from aaiclick.clients.chdb_session import EngineSession, execute, open_session
 from aaiclick.clients.failures import unknown_setting
 from aaiclick.clients.fork import refuse_forked_child
 from aaiclick.clients.metadata_files import definition_kept, writes_definition
+from aaiclick.clients.parameters import quote_name, set_clause
 from aaiclick.clients.settings import LISTED, Changed, changed_of, learn, only_kept, put_back
-from aaiclick.clients.statement import quote_name, set_clause
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Command, Query, run
 

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from aaiclick.clients.answers import FORMAT, decode_rows
+from aaiclick.clients.chdb_session import execute, open_session, running_engine
 from aaiclick.clients.embedded import EmbeddedConnection, Home, SessionReader
-from aaiclick.clients.engine import execute, open_session, running_engine
 from aaiclick.clients.failures import http_failure, unknown_setting
 from aaiclick.clients.fork import refuse_inherited_engine
+from aaiclick.clients.parameters import quote_name, used_parameters
 from aaiclick.clients.settings import changed_of, learn, let_be, put_back
-from aaiclick.clients.statement import quote_name, used_parameters
 from aaiclick.clients.threaded import ThreadedConnection
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import AsyncConnection, Command, Query, run_async

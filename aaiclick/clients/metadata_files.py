@@ -13,8 +13,8 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from aaiclick.catalog.tokens import unquote
 from aaiclick.errors import StatementError
+from aaiclick.sql.tokens import unquote
 
 KEPT = "aaiclick_metadata"
 """The directory of the copies, beside the engine's own: in those the engine refuses files that it does not know."""

@@ -8,15 +8,15 @@ from contextlib import suppress
 from typing import TypeAlias, cast
 
 from aaiclick.clients.answers import FORMAT
+from aaiclick.clients.chdb_session import FLUSH, EngineSession, execute, open_session
 from aaiclick.clients.connect import ConnectClient, bound
 from aaiclick.clients.directory import forget_directory, prepare_directory
 from aaiclick.clients.embedded import EmbeddedConnection, Home, SessionReader
-from aaiclick.clients.engine import FLUSH, EngineSession, execute, open_session
 from aaiclick.clients.failures import UNKNOWN_DATABASE, http_failure
 from aaiclick.clients.fork import refuse_inherited_engine
 from aaiclick.clients.http import HttpConnection, open_server
+from aaiclick.clients.parameters import quote_name, set_clause
 from aaiclick.clients.settings import only_kept
-from aaiclick.clients.statement import quote_name, set_clause
 from aaiclick.clients.url import MEMORY, EmbeddedUrl, ServerUrl, parse_url
 from aaiclick.errors import ConnectionFailed, StatementError, UsageError
 from aaiclick.routine import Query

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aaiclick.oplog.schema import OPLOG
 
 if TYPE_CHECKING:
-    from aaiclick.api.report import Report
+    from aaiclick.commands.report import Report
     from aaiclick.plan.policy import Policy
     from aaiclick.routine import OnEvent
 

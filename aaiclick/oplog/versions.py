@@ -66,4 +66,4 @@ VARIABLES: dict[int, dict[str, dict[str, tuple[str, ...]]]] = {
         },
     },
 }
-"""What differs between installs of one version: see ``aaiclick.plan.lockfile``."""
+"""What differs between installs of one version: see ``aaiclick.versions.lockfile``."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaiclick.catalog.forms import Catalog
-from aaiclick.catalog.instantiate import instantiable, masked
+from aaiclick.catalog.scratch_objects import instantiable, masked
 from aaiclick.plan.model import Step
-from aaiclick.plan.work import CreateWork
+from aaiclick.plan.operations import CreateWork
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_settings, create_table_sql, setting_literal, takes_its_columns
 from aaiclick.specs.engines import Engine

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import FunctionForm
 from aaiclick.catalog.functions import function_form, read_functions
-from aaiclick.plan.hazards import Hazard
+from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
-from aaiclick.plan.work import CreateWork, ReplaceWork
+from aaiclick.plan.operations import CreateWork, ReplaceWork
 from aaiclick.routine import Routine
 from aaiclick.specs.functions import Function, calls, create_function_sql, function_order
 from aaiclick.specs.schema import Schema

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aaiclick.catalog.forms import LiveObject, TableForm
-from aaiclick.plan.changes.base import Change
-from aaiclick.plan.changes.column_attributes import ChangeStatistics
-from aaiclick.plan.changes.objects import ChangeIndex, ChangeProjection
-from aaiclick.plan.hazards import Hazard
+from aaiclick.diff.changes.base import Change
+from aaiclick.diff.changes.column_attributes import ChangeStatistics
+from aaiclick.diff.changes.objects import ChangeIndex, ChangeProjection
+from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
+from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.plan.strategies.context import TableCase
-from aaiclick.plan.work import Alter, AlterWork
 from aaiclick.routine import Query, Routine, text
-from aaiclick.specs.quoting import qualified, quote_name
+from aaiclick.sql.quoting import qualified, quote_name
 
 KEY = "materialize"
 _IN_PLACE = frozenset({"alter", "mutate", "attach"})

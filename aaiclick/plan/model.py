@@ -9,11 +9,14 @@ from typing import Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
-from aaiclick.plan.hazards import Hazard
-from aaiclick.plan.work import CreateWork, ReplaceWork, Work
+from aaiclick.diff.hazards import Hazard
+from aaiclick.plan.operations import CreateWork, ReplaceWork, Work
+from aaiclick.printable import shown, shown_lines, shown_sql, size_text
 
 Strategy: TypeAlias = Literal["create", "alter", "mutate", "attach", "rebuild", "replace", "backfill", "drop", "sql", "callable"]
 PLAN_FORMAT = 1
+WORTH_SAYING = 1 << 20
+"""What the looks of a step read is told from one MiB on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,6 @@ class Plan:
         return _plan().validate_json(text)
 
     def __str__(self) -> str:
-        from aaiclick.plan.render import plan_text
-
         return plan_text(self)
 
 
@@ -129,3 +130,45 @@ def _without_secrets(step: Step) -> Step:
 def _plan() -> TypeAdapter[Plan]:
     # Built on first use: a start with nothing to do has none.
     return TypeAdapter(Plan)
+
+
+def version_text(version: int | None) -> str:
+    """``v3``, ``an empty database`` or ``an unrecorded state``."""
+    if version is None:
+        return "an unrecorded state"
+    return f"v{version}" if version else "an empty database"
+
+
+def step_text(step: Step) -> str:
+    """One step: a heading, its hazards, its SQL."""
+    cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
+    heading = [f"-- {step.object}: {step.change}"] if len(step.changes) < 2 else [f"-- {step.object}:", *(f"--   - {change}" for change in step.changes)]
+    lines = [*heading, f"--   strategy: {step.strategy}{cost}{' (only if asked for)' if step.optional else ''}"]
+    if step.unlooked and step.behind:
+        lines.append(f"--   counted when its turn comes, behind {step.behind}: {'; '.join(step.unlooked)}")
+    elif step.unlooked:
+        lines.append(f"--   not looked at: {'; '.join(step.unlooked)}")
+    elif step.read_bytes >= WORTH_SAYING:
+        lines.append(f"--   reads {step.reads} first ({size_text(step.read_bytes)})")
+    if step.blocked:
+        lines.append(f"--   BLOCKED: {step.blocked}")
+    for hazard in step.hazards:
+        allow = f" [--allow '{hazard.allow}']" if hazard.allow else ""
+        lines.append(f"--   {hazard.kind}: {hazard.message}{allow}")
+    # A comment ends with its line: a name must not go on as a statement.
+    lines = [shown(line) for line in lines]
+    for statement in step.sql:
+        lines.append(shown_lines(statement) if statement.startswith("--") else f"{shown_sql(statement)};")
+    return "\n".join(lines)
+
+
+def plan_text(plan: Plan) -> str:
+    """The whole plan."""
+    to = f"v{plan.to_version}" if plan.to_version is not None else "the declared state"
+    head = shown(f"-- {plan.schema} in database {plan.database}: {version_text(plan.from_version)} -> {to}")
+    if not plan.steps:
+        head += "\n-- nothing to do"
+    if plan.advisory:
+        head += "\n-- advisory: rehearsed on another engine, the server may decide differently"
+    notes = "\n".join(shown(f"-- note: {note}") for note in plan.notes)
+    return "\n\n".join(part for part in (head, *(step_text(step) for step in plan.steps), notes) if part)

@@ -6,11 +6,11 @@ is a copy of its own. What hangs on the storage itself stays behind.
 
 from __future__ import annotations
 
+from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import StatementError
-from aaiclick.plan.feeders import find_feeders
-from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.routine import Query, Routine, number, text
+from aaiclick.server.feeders import find_feeders
 
 _WINDOW = "non_replicated_deduplication_window"
 

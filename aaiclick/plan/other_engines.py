@@ -7,17 +7,17 @@ those are created anew under the same name in one statement.
 from __future__ import annotations
 
 from aaiclick.catalog.forms import TableForm
-from aaiclick.catalog.instantiate import instantiable
 from aaiclick.catalog.render import form_sql, has_hidden, local_family
+from aaiclick.catalog.scratch_objects import instantiable
+from aaiclick.diff.alters import batches
+from aaiclick.diff.changes.column_attributes import ChangeColumnComment
+from aaiclick.diff.changes.settings import ChangeComment
+from aaiclick.diff.hazards import Hazard
 from aaiclick.plan import steps
-from aaiclick.plan.alters import batches
-from aaiclick.plan.changes.column_attributes import ChangeColumnComment
-from aaiclick.plan.changes.settings import ChangeComment
-from aaiclick.plan.hazards import Hazard
 from aaiclick.plan.model import Step
+from aaiclick.plan.operations import Alter, AlterWork, ReplaceWork
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.context import TableCase
-from aaiclick.plan.work import Alter, AlterWork, ReplaceWork
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_settings, create_table_sql
 

@@ -5,32 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from aaiclick.catalog.canonical import canonical_forms, canonical_tables
-from aaiclick.catalog.canonical_views import unchanged_views
+from aaiclick.catalog.declared_tables import canonical_forms, canonical_tables
+from aaiclick.catalog.declared_views import unchanged_views
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
 from aaiclick.catalog.functions import with_stand_ins
 from aaiclick.catalog.render import has_hidden, scratch_unfit
 from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.diff.compare import diff_table
+from aaiclick.diff.target import make_target
 from aaiclick.errors import MigrationError
 from aaiclick.plan import steps
-from aaiclick.plan.compose import compose
+from aaiclick.plan.backfill.view_steps import require_aggregates
 from aaiclick.plan.creates import create_tables
-from aaiclick.plan.declared.dictionaries import require_attributes
-from aaiclick.plan.declared.expressions import require_creatable
-from aaiclick.plan.diff import diff_table
+from aaiclick.plan.declaration.dictionaries import require_attributes
+from aaiclick.plan.declaration.expressions import require_creatable
+from aaiclick.plan.dependents.around import Changed, in_order, plan_around
+from aaiclick.plan.dependents.drops import Ahead, guard_drops
 from aaiclick.plan.families import family_tables
-from aaiclick.plan.feeds import require_aggregates
 from aaiclick.plan.functions import plan_functions
-from aaiclick.plan.hints import Hints
 from aaiclick.plan.materialize import asked
-from aaiclick.plan.memo import Memo
 from aaiclick.plan.model import Step
-from aaiclick.plan.outside.around import Changed, in_order, plan_around
-from aaiclick.plan.outside.drops import Ahead, guard_drops
-from aaiclick.plan.scripted import scripted_steps
-from aaiclick.plan.tables import make_case, plan_table, renamed
-from aaiclick.plan.target import make_target
+from aaiclick.plan.rehearsal.cache import Memo
+from aaiclick.plan.scripted.steps import scripted_steps
+from aaiclick.plan.table import make_case, plan_table, renamed
 from aaiclick.plan.views import create_order, plan_views
 from aaiclick.routine import Routine
 from aaiclick.specs.engines import MergeTree
@@ -38,6 +36,8 @@ from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
+from aaiclick.versions.compose import compose
+from aaiclick.versions.path import Hints
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Literal, TypeAlias
 
+from aaiclick.diff.hazards import ALLOWABLE, WITHOUT_OBJECT
 from aaiclick.errors import UsageError
-from aaiclick.plan.hazards import ALLOWABLE, WITHOUT_OBJECT
 
 Level: TypeAlias = Literal["check", "safe", "lossless", "everything"]
 ENVIRONMENT = "AAICLICK_SCHEMA_POLICY"

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aaiclick.catalog.forms import Catalog
+from aaiclick.diff.hazards import ONE_NODE
 from aaiclick.errors import HazardNotAllowedError
-from aaiclick.plan.hazards import ONE_NODE
 
 
 def several(catalog: Catalog, allowed: Collection[str]) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.forms import DictionaryForm, LiveObject, ViewForm
 from aaiclick.catalog.render import form_sql
-from aaiclick.plan.changes.base import Change
-from aaiclick.plan.hazards import Hazard
+from aaiclick.diff.changes.base import Change
+from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step, Strategy
+from aaiclick.plan.operations import Alter, AlterWork, AttachWork, CreateWork, DropWork, Guard, RebuildWork, ReplaceWork
 from aaiclick.plan.strategies.context import TableCase
-from aaiclick.plan.work import Alter, AlterWork, AttachWork, CreateWork, DropWork, Guard, RebuildWork, ReplaceWork
-from aaiclick.specs.quoting import qualified, quote_name
+from aaiclick.sql.quoting import qualified, quote_name
 
 SHADOW = "_aaiclick_<run>_"
 

@@ -5,27 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from aaiclick.catalog.canonical import canonical_tables, canonical_views
+from aaiclick.catalog.declared_tables import canonical_tables, canonical_views
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, TableForm, UnsupportedForm, ViewForm
-from aaiclick.catalog.normal import normal_form
+from aaiclick.catalog.normalize import normal_form
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.catalog.tokens import TokenError, Tokens, unquote
+from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError
-from aaiclick.plan.declared.dictionaries import loads, require_attributes
-from aaiclick.plan.feeds import change_aggregate, create_aggregate, replace_step, replaced, require_types
-from aaiclick.plan.fills import create_view
-from aaiclick.plan.hazards import Hazard
+from aaiclick.plan.backfill.fill import create_view
+from aaiclick.plan.backfill.view_steps import change_aggregate, create_aggregate, replace_step, replaced, require_types
+from aaiclick.plan.declaration.dictionaries import loads, require_attributes
+from aaiclick.plan.declaration.materialized_views import check_views
+from aaiclick.plan.dependents.around import queries_of
 from aaiclick.plan.model import Step
-from aaiclick.plan.outside.around import queries_of
-from aaiclick.plan.outside.declared import check_views
+from aaiclick.plan.operations import CreateWork, ReplaceWork
 from aaiclick.plan.steps import obstacle_step, unreadable_step
-from aaiclick.plan.work import CreateWork, ReplaceWork
 from aaiclick.routine import Routine
 from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_dictionary_sql, create_materialized_view_sql, create_view_sql
-from aaiclick.specs.quoting import qualified, quote_string
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import Dictionary, MaterializedView, View
+from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 _SECRET = re.compile(r"(?i)(\b(?:password|secret\w*|\w*token|access_key\w*|credentials?|api_key|value)\b\s*\(?\s*)'(?:[^'\\]|\\.|'')*'")
 _IN_URL = re.compile(r"(://[^:/@'\s]*:)[^@'\s]*@")

@@ -14,11 +14,11 @@ from aaiclick.specs.base import Spec
 from aaiclick.specs.columns import Column, SettingValue
 from aaiclick.specs.engines import AggregatingMergeTree
 from aaiclick.specs.engines import Key as KeyClause
-from aaiclick.specs.quoting import is_bare, quote_name
 from aaiclick.specs.schema import SchemaObject
 from aaiclick.specs.tables import Table, TableFields
-from aaiclick.specs.type_text import parse_type, split_arguments
 from aaiclick.specs.views import MaterializedView, View
+from aaiclick.sql.quoting import is_bare, quote_name
+from aaiclick.sql.types import parse_type, split_arguments
 
 _NAME = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*\(")
 NEUTRAL = frozenset({"sum", "sumWithOverflow", "groupBitOr", "groupBitXor", "groupArrayArray", "groupUniqArrayArray"})

@@ -7,9 +7,9 @@ import re
 from aaiclick.errors import SpecError
 from aaiclick.specs.columns import Column, Constraint, Index, Projection, SettingValue
 from aaiclick.specs.engines import Engine, Key, MergeTree
-from aaiclick.specs.quoting import is_bare, qualified, quote_name, quote_string
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, View
+from aaiclick.sql.quoting import is_bare, qualified, quote_name, quote_string
 
 _PART = r"[A-Za-z_][A-Za-z0-9_]*|`(?:[^`\\]|\\.)+`"
 # A disk described in place: ``disk(type = local, path = '...')`` is no string.

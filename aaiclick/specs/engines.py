@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
 from aaiclick.specs.columns import SettingValue
-from aaiclick.specs.quoting import is_bare, quote_name
+from aaiclick.sql.quoting import is_bare, quote_name
 
 Key = str | list[str]
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeAlias, cast
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.columns import Column, ColumnFields
-from aaiclick.specs.quoting import is_bare, quote_name
-from aaiclick.specs.type_text import TypeText, named, nullable_type, unwrapped
+from aaiclick.sql.quoting import is_bare, quote_name
+from aaiclick.sql.types import TypeText, named, nullable_type, unwrapped
 
 # pyarrow has no type information, and is never imported here at load time.
 Untyped: TypeAlias = Any

@@ -19,8 +19,8 @@ from pydantic_core import PydanticUndefined
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.columns import Column, ColumnFields
-from aaiclick.specs.quoting import is_bare, quote_name, quote_string
-from aaiclick.specs.type_text import TypeText, named, nullable_type, unwrapped
+from aaiclick.sql.quoting import is_bare, quote_name, quote_string
+from aaiclick.sql.types import TypeText, named, nullable_type, unwrapped
 
 # What may stand behind a field's colon: a class, a generic alias, a union.
 Annotation: TypeAlias = Any

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
-from aaiclick.specs.quoting import quote_name
+from aaiclick.sql.quoting import quote_name
 
 
 class Function(Spec):

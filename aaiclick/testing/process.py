@@ -26,7 +26,7 @@ from aaiclick.errors import ConnectionFailed, StatementError, UsageError
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_SCRIPT = Path(__file__).with_name("server.py")
+_SCRIPT = Path(__file__).parent.parent / "engine_server" / "server.py"
 _PASSWORD_VARIABLE = "AAICLICK_TEST_SERVER_PASSWORD"  # noqa: S105 - the name of a variable
 START_TIMEOUT = 60.0
 """How long a start may take before it counts as failed; seconds."""

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 from aaiclick.catalog.reflect import reflect_object
 from aaiclick.errors import UsageError
-from aaiclick.plan.history_checks import released
-from aaiclick.plan.lockfile import Lock
 from aaiclick.specs.schema import Schema
 from aaiclick.testing.engine import quoted
+from aaiclick.versions.lockfile import Lock
+from aaiclick.versions.released import released
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-    from aaiclick.api.report import Report
+    from aaiclick.commands.report import Report
     from aaiclick.plan.policy import Policy
 
 

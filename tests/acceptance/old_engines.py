@@ -13,7 +13,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick.errors import StatementError
-from aaiclick.specs.quoting import quote_name
+from aaiclick.sql.quoting import quote_name
 from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import fresh_name
 from tests.acceptance.counts import note

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from aaiclick import Column, MergeTree, Schema, Table
-from aaiclick.api.command import UNKNOWN, name_schema, place_of
+from aaiclick.api.command_line import UNKNOWN, name_schema, place_of
 from aaiclick.errors import AaiclickError, ApplyError, HazardNotAllowedError, SchemaVersionError
 from aaiclick.oplog import OPLOG
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table
-from aaiclick.api.survey import make_plan, survey
 from aaiclick.clients.opening import Opened, open_url
+from aaiclick.commands.inspect import make_plan, survey
 from aaiclick.plan.model import Plan
 from aaiclick.routine import Command, Routine
 from aaiclick.testing.engine import EmbeddedEngine

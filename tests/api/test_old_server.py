@@ -8,8 +8,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, validate_schema
-from aaiclick.api.survey import survey
 from aaiclick.catalog.forms import ServerFacts
+from aaiclick.commands.inspect import survey
 from aaiclick.errors import AaiclickError, StatementError, UsageError
 from aaiclick.routine import Command, Query, Routine, run
 
@@ -40,13 +40,13 @@ def test_a_refused_question_is_blamed_on_the_version_only_where_it_is_too_old(
         yield from ()
         return ServerFacts(version, ".".join(map(str, version)), "default", "default", "UTC")
 
-    monkeypatch.setattr("aaiclick.api.survey.server_facts", facts)
+    monkeypatch.setattr("aaiclick.commands.inspect.server_facts", facts)
     with pytest.raises(error, match="the oldest that is supported is 23.10: upgrade the server" if error is UsageError else "Missing columns"):
         run(survey(SCHEMA, "db"), Refusing())
 
 
 def test_a_release_on_which_no_change_was_shown_is_read_and_filled_but_not_changed(aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aaiclick.plan.tables.OLDEST_THAT_CHANGES", (99, 1))
+    monkeypatch.setattr("aaiclick.plan.table.OLDEST_THAT_CHANGES", (99, 1))
     assert [step.strategy for step in ensure_schema(aaiclick_client, SCHEMA).steps] == ["create"]
     assert validate_schema(aaiclick_client, SCHEMA).in_sync
     wider = Schema("app", version=2, objects=[Table("t", [Column("a", "UInt16"), Column("b", "UInt8")], engine=MergeTree(order_by=["a"]))])

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table
-from aaiclick.api.flow import Run, ensure
-from aaiclick.api.report import Report
 from aaiclick.api.rollback import Back, rollback
-from aaiclick.apply.owner import this_process
 from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, UnsupportedForm
 from aaiclick.clients.opening import open_url
+from aaiclick.commands.ensure import Run, ensure
+from aaiclick.commands.report import Report
 from aaiclick.errors import HazardNotAllowedError, StatementError, UsageError
+from aaiclick.lease.owner import this_process
 from aaiclick.plan.replicas import several
 from aaiclick.routine import Command, Connection, Query, run
 from aaiclick.testing.engine import EmbeddedEngine

@@ -8,8 +8,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, View, ensure_schema, plan_schema, rollback_schema, validate_schema
-from aaiclick.apply.names import RECORDS
 from aaiclick.errors import BlockedError, SchemaAheadError, SchemaVersionError, SpecChangedError, UsageError
+from aaiclick.server.names import RECORDS
 
 
 def events(version: int | None, *extra: Column, order_by: list[str] | None = None, comment: str | None = None) -> Schema:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from aaiclick import Column, MergeTree, Schema, Table
-from aaiclick.api.survey import warm
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.read import MOST_NAMES
+from aaiclick.commands.inspect import warm
 from aaiclick.routine import Query
 
 

@@ -8,19 +8,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
-from aaiclick.apply.attach import apply_attach
 from aaiclick.apply.executor import apply_steps
-from aaiclick.apply.identity import physical
-from aaiclick.apply.leftovers import Leftover, clean_leftovers
-from aaiclick.apply.options import ApplyOptions, Site, StepOutcome
-from aaiclick.apply.rebuild import apply_rebuild
+from aaiclick.apply.rebuild.attach import apply_attach
+from aaiclick.apply.rebuild.rebuild import apply_rebuild
+from aaiclick.apply.recovery import Leftover, clean_leftovers
+from aaiclick.apply.run import ApplyOptions, Site, StepOutcome
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import StatementError
 from aaiclick.events import Event
 from aaiclick.plan.model import Step, Strategy
-from aaiclick.plan.work import AttachWork, RebuildWork, Work
+from aaiclick.plan.operations import AttachWork, RebuildWork, Work
 from aaiclick.processes import is_gone
 from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Row, Rows, Sleep, run, scalar_rows
+from aaiclick.server.tables import physical
 
 T = TypeVar("T")
 Hook = Callable[[Effect], object]
@@ -165,7 +165,7 @@ def forms(lab: Lab, *names: str) -> dict[str, Any]:
 
 def rebuild(lab: Lab, table: str, wanted: str, **changes: Any) -> RebuildWork:
     """The work that gives ``table`` the form of the CREATE text ``wanted`` (made under the name ``wanted``), columns as they are."""
-    from aaiclick.plan.work import CopyColumn
+    from aaiclick.plan.operations import CopyColumn
 
     lab.sql(wanted)
     form = forms(lab, "wanted")["wanted"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from aaiclick.apply.alter import Altered, apply_alters
-from aaiclick.apply.mutations import mutations, settle
-from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note, Progress, Waiting
-from aaiclick.plan.work import Alter, AlterWork
+from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.routine import Command, Effect, Emit, Query, Rows, Sleep
+from aaiclick.server.mutations import mutations, settle
 from tests.apply.applying import Lab
 
 RETYPE = Alter("ALTER TABLE t MODIFY COLUMN v UInt64", mutates=True, risky=True, recovery="ALTER TABLE t MODIFY COLUMN v String")

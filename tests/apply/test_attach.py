@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import ApplyError
-from aaiclick.plan.work import Alter, AttachWork
+from aaiclick.plan.operations import Alter, AttachWork
 from aaiclick.routine import Command
 from tests.apply.applying import Lab, forms
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from aaiclick.apply.chunks import MOST_CHUNKS, bounds, cut
-from aaiclick.apply.identity import Part
-from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.rebuild.chunks import MOST_CHUNKS, bounds, cut
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Note
 from aaiclick.routine import Command, Effect
+from aaiclick.server.tables import Part
 from tests.apply.applying import Lab, rebuild
 
 OLD = "CREATE TABLE t (k UInt64, p UInt8, v String) ENGINE = MergeTree PARTITION BY p ORDER BY k"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from aaiclick.apply.executor import apply_steps
-from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import StepDone, StepStarted
-from aaiclick.plan.work import Alter, AlterWork, CallableWork, CreateWork, DropWork, ReplaceWork, SqlWork
+from aaiclick.plan.operations import Alter, AlterWork, CallableWork, CreateWork, DropWork, ReplaceWork, SqlWork
 from aaiclick.routine import Command, Effect, Routine
 from tests.apply.applying import Lab, step
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from aaiclick.apply.journal import Action, Entry, close_run, ensure_journal, intent, outcome, read_run, unfinished
-from aaiclick.apply.names import JOURNAL
 from aaiclick.errors import ApplyError
 from aaiclick.routine import Command, Query, run
-from aaiclick.specs.quoting import qualified, quote_name
+from aaiclick.server.names import JOURNAL
+from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.state.journal import Action, Entry, close_run, ensure_journal, intent, outcome, read_run, unfinished
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.apply.session_connection import Driver, KilledError, SessionConnection, session
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from aaiclick.apply.lease import Lease, Owner, acquire, check, release, renew, renew_loop_step, tagged, this_process
-from aaiclick.apply.names import BEATS, LOCK, TOMBSTONE_PREFIX, tombstone
-from aaiclick.apply.tombstones import bury
 from aaiclick.errors import LeaseLostError, LockHeldError, StatementError
 from aaiclick.events import Note, Waiting
+from aaiclick.lease.acquire import Lease, Owner, acquire, check, release, renew, renew_loop_step, tagged, this_process
+from aaiclick.lease.tombstones import bury
 from aaiclick.routine import Command, Effect, Emit, Query, Routine, Sleep
-from aaiclick.specs.quoting import qualified, quote_name
+from aaiclick.server.names import BEATS, LOCK, TOMBSTONE_PREFIX, tombstone
+from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.apply.session_connection import Driver, SessionConnection, session
 

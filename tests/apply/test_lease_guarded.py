@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from aaiclick.apply.lease import Lease, Owner, acquire, guarded
-from aaiclick.apply.names import BEATS, LOCK
 from aaiclick.errors import ConnectionFailed, LeaseLostError, StatementError
 from aaiclick.events import Note
+from aaiclick.lease.acquire import Lease, Owner, acquire, guarded
 from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, Query, Routine, Sleep
-from aaiclick.specs.quoting import qualified
+from aaiclick.server.names import BEATS, LOCK
+from aaiclick.sql.quoting import qualified
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.apply.session_connection import Driver, SessionConnection, session
 

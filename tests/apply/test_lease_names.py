@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aaiclick.apply import names
-from aaiclick.apply.names import OurName, is_ours, kept_table, label, mark_table, parse_name, scratch_database, shadow_table, staging_table, tombstone
 from aaiclick.routine import Command
-from aaiclick.specs.quoting import qualified, quote_name
+from aaiclick.server import names
+from aaiclick.server.names import OurName, is_ours, kept_table, label, mark_table, parse_name, scratch_database, shadow_table, staging_table, tombstone
+from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.apply.session_connection import SessionConnection, session
 

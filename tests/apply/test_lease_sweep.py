@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from aaiclick.apply.lease import Lease, Owner, acquire, check, guarded, release
-from aaiclick.apply.names import BEATS, LOCK
 from aaiclick.errors import LeaseLostError
+from aaiclick.lease.acquire import Lease, Owner, acquire, check, guarded, release
 from aaiclick.routine import Command, Routine, Sleep, run
-from aaiclick.specs.quoting import qualified
+from aaiclick.server.names import BEATS, LOCK
+from aaiclick.sql.quoting import qualified
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.apply.session_connection import Driver, KilledError, SessionConnection, session
 from tests.reliability.counts import note
@@ -196,7 +196,7 @@ def test_eight_threads_with_holders_that_vanish_never_overlap(
 def test_after_a_real_kill_the_next_process_need_not_wait(tmp_path: Path, kill: str) -> None:
     script = textwrap.dedent("""
         import os, signal, sys
-        from aaiclick.apply.lease import acquire, this_process
+        from aaiclick.lease.acquire import acquire, this_process
         from tests.apply.session_connection import Driver, session
         path, kill = sys.argv[1:]
         with session(path) as connection:

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from aaiclick.apply.kept import drop_expired, kept_tables
-from aaiclick.apply.options import ApplyOptions
-from aaiclick.apply.swap import require_exchange
+from aaiclick.apply.rebuild.exchange import require_exchange
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Progress
-from aaiclick.plan.work import CopyColumn, RebuildWork
+from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.routine import Command
-from aaiclick.specs.quoting import quote_name
+from aaiclick.sql.quoting import quote_name
+from aaiclick.state.kept_tables import drop_expired, kept_tables
 from tests.apply.applying import Lab, forms, rebuild
 
 COLUMNS = (

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.events import Note
-from aaiclick.plan.work import CopyColumn
+from aaiclick.plan.operations import CopyColumn
 from aaiclick.routine import Command, Effect, Query
 from tests.apply.applying import Lab, rebuild
 

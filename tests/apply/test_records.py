@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aaiclick.apply.names import RECORDS
-from aaiclick.apply.records import (
+from aaiclick.errors import UnsupportedObjectError
+from aaiclick.routine import Command, run
+from aaiclick.server.names import RECORDS
+from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.state.records import (
     CacheEntry,
     Record,
     append,
@@ -24,9 +27,6 @@ from aaiclick.apply.records import (
     update_cache,
     write_cache,
 )
-from aaiclick.errors import UnsupportedObjectError
-from aaiclick.routine import Command, run
-from aaiclick.specs.quoting import qualified, quote_name
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.apply.session_connection import SessionConnection, session
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from aaiclick.apply.leftovers import clean_leftovers
-from aaiclick.apply.options import ApplyOptions, StepOutcome
-from aaiclick.apply.resume import abandon
+from aaiclick.apply.rebuild.resume import abandon
+from aaiclick.apply.recovery import clean_leftovers
+from aaiclick.apply.run import ApplyOptions, StepOutcome
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
-from aaiclick.plan.work import AlterWork, RebuildWork, Work
+from aaiclick.plan.operations import AlterWork, RebuildWork, Work
 from aaiclick.routine import Command, Effect, Row
 from tests.apply.applying import Killed, Lab, rebuild
 from tests.apply.test_rebuild_kill import check_clean, restart
@@ -147,7 +147,7 @@ def other_form(lab: Lab, work: RebuildWork) -> Work:
 
 def alter(lab: Lab, work: RebuildWork) -> Work:
     """It would wait for ever for its mutation while merges are stopped."""
-    from aaiclick.plan.work import Alter
+    from aaiclick.plan.operations import Alter
 
     return AlterWork("t", (Alter(f"ALTER TABLE `{lab.database}`.t MODIFY COLUMN v LowCardinality(String)", mutates=True),))
 

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from aaiclick.apply.projection import Projected
-from aaiclick.apply.verify import Sums, differing, hash_sql, sums
+from aaiclick.apply.rebuild.checksum import Sums, differing, hash_sql, sums
+from aaiclick.apply.rebuild.columns import Projected
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Connection, Query, run

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from aaiclick.apply.interrupted import let_go
-from aaiclick.apply.lease import acquire, this_process
-from aaiclick.apply.mark import CLOSING_FORMAT, FORMAT, find_marks
-from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import ApplyError, StatementError
-from aaiclick.plan.work import AttachWork, RebuildWork
+from aaiclick.lease.acquire import acquire, this_process
+from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Command, Effect, Query
+from aaiclick.state.rebuild_mark import CLOSING_FORMAT, FORMAT, find_marks
 from tests.apply.applying import Killed, Lab, forms, rebuild
 
 READ_ONLY = 774

@@ -10,13 +10,13 @@ from time import monotonic, sleep
 import pytest
 
 from aaiclick import ensure_schema
-from aaiclick.api.survey import make_plan, survey
 from aaiclick.apply.executor import apply_steps
+from aaiclick.commands.inspect import make_plan, survey
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.plan.model import Plan
-from aaiclick.plan.target import PASSING
-from aaiclick.plan.work import AlterWork, AttachWork, RebuildWork
+from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork
 from aaiclick.routine import Command, Effect, Query
+from aaiclick.server.names import GUARD
 from aaiclick.specs.columns import Column, Constraint, Index
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.migrations import Migration, Rebuild
@@ -61,15 +61,15 @@ def once(lab: Lab, when: Callable[[Effect], bool], sql: str, refusals: list[str]
 
 
 def guards(lab: Lab) -> int:
-    return lab.definition("t").count(PASSING)
+    return lab.definition("t").count(GUARD)
 
 
 def adds_guard(effect: Effect) -> bool:
-    return sent(effect, "ADD CONSTRAINT", PASSING, "CHECK")
+    return sent(effect, "ADD CONSTRAINT", GUARD, "CHECK")
 
 
 def drops_guard(effect: Effect) -> bool:
-    return sent(effect, "DROP CONSTRAINT", PASSING, "MODIFY COLUMN")
+    return sent(effect, "DROP CONSTRAINT", GUARD, "MODIFY COLUMN")
 
 
 @pytest.mark.parametrize("rows", ["INSERT INTO t SELECT number, number FROM numbers(10)", ""], ids=["full", "empty"])
@@ -190,7 +190,7 @@ def test_every_kind_of_look(lab: Lab, old: str, rows: str, new: Table, bad: str)
     assert guards(lab) == 0
     lab.sql("ALTER TABLE t DELETE WHERE k = 80 SETTINGS mutations_sync = 2")
     refusals: list[str] = []
-    carry_out(lab, plan(lab, new), once(lab, lambda effect: sent(effect, "DROP CONSTRAINT", PASSING), bad, refusals))
+    carry_out(lab, plan(lab, new), once(lab, lambda effect: sent(effect, "DROP CONSTRAINT", GUARD), bad, refusals))
     assert len(refusals) == 1
     assert guards(lab) == 0
     assert plan(lab, new).in_sync

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import StatementError
-from aaiclick.plan.work import AttachWork
+from aaiclick.plan.operations import AttachWork
 from aaiclick.routine import Command
 from tests.apply.applying import Lab, forms, rebuild
 

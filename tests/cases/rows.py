@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.specs.quoting import quote_name, quote_string
+from aaiclick.sql.quoting import quote_name, quote_string
 
 _PLAIN = (
     "String",

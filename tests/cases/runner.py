@@ -14,13 +14,13 @@ from typing import Protocol
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Plan, Policy, Schema, ensure_schema, plan_schema, reflect_schema
-from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import TableForm
-from aaiclick.catalog.normal import normal
-from aaiclick.plan.conversion.convert import conversion
+from aaiclick.catalog.normalize import normal
+from aaiclick.catalog.parse.create import split_create
+from aaiclick.diff.conversion.convert import conversion
 from aaiclick.specs.columns import Column
-from aaiclick.specs.quoting import qualified, quote_name
 from aaiclick.specs.tables import Table
+from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import fresh_name
 
 REPLAY = "SET flatten_nested = 0, allow_suspicious_low_cardinality_types = 1, allow_suspicious_codecs = 1, allow_experimental_codecs = 1"

@@ -6,9 +6,9 @@ import gzip
 import json
 from pathlib import Path
 
-from aaiclick.catalog.canonical import canonical_tables
+from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import Catalog, TableForm
-from aaiclick.catalog.normal import normal
+from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.reflect import reflect_table
 from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import Form
+from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.scratch import PERMISSIVE
 from aaiclick.routine import Command, Connection, Query
 

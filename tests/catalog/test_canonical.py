@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from aaiclick.catalog.canonical import canonical_forms, canonical_tables, canonical_views, clone
+from aaiclick.catalog.declared_tables import canonical_forms, canonical_tables, canonical_views, clone
 from aaiclick.catalog.forms import ColumnForm, DictionaryForm, Form, IndexForm, TableForm, ViewForm
-from aaiclick.catalog.instantiate import conceal
-from aaiclick.catalog.normal import normal, normal_form
+from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.render import has_hidden, local_family
 from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.catalog.scratch_objects import conceal
 from aaiclick.errors import SpecError, StatementError, UnsupportedObjectError
 from aaiclick.routine import Command, Connection, Query, Routine, run, text
 from aaiclick.specs import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, DictionaryForm, IndexForm, ProjectionForm, TableForm, UnsupportedForm
+from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import form_sql, statement
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.routine import Command, Connection

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from aaiclick.catalog.canonical import canonical_tables
+from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import Catalog, Form, TableForm
-from aaiclick.catalog.normal import normal, normal_form
+from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.reflect import reflect_table
 from aaiclick.catalog.render import form_sql

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, DictionaryForm, IndexForm, TableForm, UnsupportedForm, ViewForm
-from aaiclick.catalog.normal import bare, inner_form, key_elements, normal, normal_form, normal_key, normal_list, normal_value
+from aaiclick.catalog.normalize import bare, inner_form, key_elements, normal, normal_form, normal_key, normal_list, normal_value
 
 TABLE = TableForm("t", "MergeTree", (ColumnForm("a", "UInt8"), ColumnForm("b", "UInt8")), order_by="a")
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from aaiclick.catalog.canonical import canonical_tables, canonical_views
+from aaiclick.catalog.declared_tables import canonical_tables, canonical_views
 from aaiclick.catalog.forms import ColumnForm, DictionaryForm, Form, ProjectionForm, TableForm, UnsupportedForm, ViewForm
-from aaiclick.catalog.normal import normal, normal_form
+from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.reflect import reflect_catalog, reflect_object, reflect_table
 from aaiclick.catalog.render import target_parts
@@ -17,8 +17,8 @@ from aaiclick.errors import UnsupportedObjectError
 from aaiclick.routine import Command, Connection, Routine, run
 from aaiclick.specs import AggregatingMergeTree, Column, Engine, MergeTree, ReplacingMergeTree, SummingMergeTree
 from aaiclick.specs.ddl import create_materialized_view_sql
-from aaiclick.specs.quoting import qualified
 from aaiclick.specs.views import Dictionary, MaterializedView, View
+from aaiclick.sql.quoting import qualified
 from tests.catalog.helpers import made, permissive
 
 DICTIONARY = """CREATE DICTIONARY dic (a UInt64, b String DEFAULT 'x' EXPRESSION upper(b), p UInt64 HIERARCHICAL) PRIMARY KEY a

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import column_form_sql, form_sql, target_parts, target_text
-from aaiclick.catalog.tokens import TokenError, Tokens, identifier, signature, split_top, unquote
 from aaiclick.routine import Connection, Query
-from aaiclick.specs.quoting import quote_name, quote_string
+from aaiclick.sql.quoting import quote_name, quote_string
+from aaiclick.sql.tokens import TokenError, Tokens, identifier, signature, split_top, unquote
 
 TEXTS = st.text(alphabet=st.one_of(st.sampled_from("`'\"\\ .,()$\n\t\r\0\b\f-/*{}#é漢😀aBx0_"), st.characters(exclude_categories=["Cs"])), max_size=20)
 NAMES = TEXTS.filter(lambda name: name.strip() != "")

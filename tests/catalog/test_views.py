@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import ColumnForm, UnsupportedForm, ViewForm
-from aaiclick.catalog.prefixes import strip_database
+from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import form_sql
 from aaiclick.routine import Command, Connection
+from aaiclick.sql.database_prefix import strip_database
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.catalog.helpers import text_of
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from aaiclick.api.report import Report, Status
 from aaiclick.cli import calls
 from aaiclick.cli.main import main
+from aaiclick.commands.report import Report, Status
 from aaiclick.events import Event
 from aaiclick.plan.model import Plan
 from aaiclick.plan.policy import Policy

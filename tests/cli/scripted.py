@@ -6,10 +6,10 @@ import io
 import re
 from typing import Any
 
-from aaiclick.api.report import KeptTable, Report, Status
-from aaiclick.plan.hazards import Hazard
+from aaiclick.commands.report import KeptTable, Report, Status
+from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Plan, Step
-from aaiclick.plan.work import AlterWork, SqlWork
+from aaiclick.plan.operations import AlterWork, SqlWork
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COLOURS = re.compile(r"\x1b\[(?:[0-9]+;)*3[0-7](?:;[0-9]+)*m")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.cli.clauses import clauses, headline, one_each
+from aaiclick.cli.change_text import clauses, headline, one_each
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aaiclick.cli.declared import DEFAULT, load_schema
+from aaiclick.cli.schema_reference import DEFAULT, load_schema
 from aaiclick.errors import UsageError
 
 MODULE = """

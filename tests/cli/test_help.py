@@ -11,9 +11,9 @@ import pytest
 import typer.main
 
 from aaiclick.cli.calls import PolicyName
+from aaiclick.cli.database import ROOT_VARIABLE, URL_VARIABLE
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.main import build, main
-from aaiclick.cli.target import ROOT_VARIABLE, URL_VARIABLE
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "cli.md"
 ROOT: Any = typer.main.get_command(build(rich_help=False))

@@ -10,8 +10,8 @@ import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
 from aaiclick.errors import AaiclickError, SchemaVersionError, StatementError
-from aaiclick.shown import shown_sql
-from aaiclick.specs.quoting import quote_name
+from aaiclick.printable import shown_sql
+from aaiclick.sql.quoting import quote_name
 from tests.cli.processes import Install
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from aaiclick.cli.output import Output
-from aaiclick.shown import shown, shown_lines
+from aaiclick.printable import shown, shown_lines
 from tests.cli.scripted import COLOURS, ESCAPES, Terminal
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aaiclick.cli.target import command_line, resolve
+from aaiclick.cli.database import command_line, resolve
 from aaiclick.clients.directory import directory_state
 from aaiclick.errors import UsageError
 

@@ -61,7 +61,7 @@ def test_a_locked_directory_is_one_sentence(tmp_path: Path) -> None:
 def test_the_engines_own_word_for_a_lock_is_understood(tmp_path: Path) -> None:
     """Where the kernel does not tell who holds a lock (containers, macOS), chdb fails without a reason."""
     code = """
-    import aaiclick.clients.engine as engine
+    import aaiclick.clients.chdb_session as engine
     engine.lock_holder = lambda path: None
     print(told(f'chdb://{sys.argv[1]}'))
     """

@@ -11,8 +11,8 @@ import struct
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from aaiclick.plan.conversion import values
-from aaiclick.specs.quoting import quote_string
+from aaiclick.diff.conversion import values
+from aaiclick.sql.quoting import quote_string
 
 MOVED = "Enum8('b' = 1, 'a' = 2)"
 LABELS = "Enum8('a' = 1, 'b' = 2)"

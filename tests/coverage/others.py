@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Policy, Schema, ensure_schema, plan_schema
-from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts
+from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.read import server_facts
-from aaiclick.plan.hints import Hints
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.planner import Planned, plan_objects
 from aaiclick.routine import Connection, run
-from aaiclick.specs.quoting import quote_name
 from aaiclick.specs.tables import Table
+from aaiclick.sql.quoting import quote_name
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+from aaiclick.versions.path import Hints
 from tests.catalog.helpers import Recording
 from tests.coverage.engines import SECRET, Other
 from tests.coverage.walk import first_sentence

@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Policy, ensure_schema, plan_schema
 from aaiclick.errors import BlockedError
-from aaiclick.specs.quoting import quote_name
+from aaiclick.sql.quoting import quote_name
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.cases.rows import random_rows, tame_rows
 from tests.cases.runner import Ground, clean, declaration, five_checks, form_of, prepare

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.plan.conversion import values
-from aaiclick.plan.conversion.convert import conversion, in_place
-from aaiclick.plan.conversion.labels import enum_pairs, relabelled
-from aaiclick.specs.quoting import quote_string
+from aaiclick.diff.conversion import values
+from aaiclick.diff.conversion.convert import conversion, in_place
+from aaiclick.diff.conversion.labels import enum_pairs, relabelled
+from aaiclick.sql.quoting import quote_string
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.coverage.conversions import LABELS, MOVED, NO_CONVERSION, TYPES, Seen, lost, questions
 

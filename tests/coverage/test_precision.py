@@ -7,7 +7,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
 from aaiclick.errors import BlockedError, SchemaVersionError
-from aaiclick.specs.quoting import quote_string
+from aaiclick.sql.quoting import quote_string
 
 ALLOWED = Policy.lossless().allow("retype t.c")
 

@@ -10,15 +10,15 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MaterializedView, MergeTree, Policy, Schema, Table, View, ensure_schema
-from aaiclick.api.flow import Run, ensure
 from aaiclick.api.validate import validate
-from aaiclick.apply.owner import this_process
-from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import UnsupportedForm
+from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.reflect import reflect_catalog
 from aaiclick.clients.opening import open_url
+from aaiclick.commands.ensure import Run, ensure
 from aaiclick.errors import UnsupportedObjectError
+from aaiclick.lease.owner import this_process
 from aaiclick.routine import Command, Connection, Query, run
 from aaiclick.testing.engine import EmbeddedEngine
 

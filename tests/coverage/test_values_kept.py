@@ -7,7 +7,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, ReplacingMergeTree, Schema, Table, ensure_schema, plan_schema
 from aaiclick.errors import BlockedError, SchemaVersionError
-from aaiclick.specs.quoting import quote_string
+from aaiclick.sql.quoting import quote_string
 
 
 def schema(version: int, column: Column, engine: MergeTree | None = None) -> Schema:

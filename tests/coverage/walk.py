@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Plan, Policy, Schema, ensure_schema, plan_schema, reflect_schema
 from aaiclick.errors import BlockedError, SchemaVersionError
-from aaiclick.specs.quoting import quote_name
+from aaiclick.sql.quoting import quote_name
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.cases.rows import random_rows, tame_rows
 from tests.cases.runner import REPLAY, Ground, _text, clean, declaration, five_checks, form_of, prepare

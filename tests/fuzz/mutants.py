@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 
-from aaiclick.plan.checks import Findings
-from aaiclick.plan.outside.around import Around
-from aaiclick.plan.proof.absent import Absent
+from aaiclick.plan.data_checks.checks import Findings
+from aaiclick.plan.dependents.around import Around
+from aaiclick.plan.old_parts.absent_columns import Absent
 from aaiclick.plan.proof.verdict import Verdict
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.routine import Routine
@@ -182,9 +182,9 @@ def _checked(case: World) -> bool:
     return any(table.constraints for table in case.after.tables) and not all(table.constraints for table in case.before.tables)
 
 
-TABLES, PROOF = "aaiclick.plan.tables", "aaiclick.plan.proof.verdict"
+TABLES, PROOF = "aaiclick.plan.table", "aaiclick.plan.proof.verdict"
 LOOKS = "aaiclick.plan.proof.column_looks"
-IN_PLACE = f"{LOOKS}.in_place {LOOKS}.keeps_bytes aaiclick.plan.changes.column_type.in_place"
+IN_PLACE = f"{LOOKS}.in_place {LOOKS}.keeps_bytes aaiclick.diff.changes.column_type.in_place"
 MUTANTS = (
     Mutant("in place, whatever reads what changes", f"{TABLES}.prove", _always_in_place, _read_by_keys, seed=608),
     Mutant("an index or projection stays over what it was made of", f"{PROOF}._remake", _nothing, _read_by_indexes, seed=4877),

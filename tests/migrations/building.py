@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from aaiclick import Column, MergeTree, Migration, Schema, Table
-from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import UnsupportedForm
-from aaiclick.plan.lockfile import LockedForm
+from aaiclick.catalog.parse.create import split_create
 from aaiclick.specs.ddl import create_table_sql
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from aaiclick.versions.lockfile import LockedForm
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import cast
 
 from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table
-from aaiclick.api.report import Report
 from aaiclick.api.rollback import Back, rollback
-from aaiclick.apply.names import JOURNAL, LOCK, RECORDS
-from aaiclick.apply.owner import this_process
 from aaiclick.clients.opening import Opened
+from aaiclick.commands.report import Report
 from aaiclick.errors import AaiclickError, HazardNotAllowedError, SchemaAheadError, SchemaVersionError
+from aaiclick.lease.owner import this_process
 from aaiclick.routine import Call, Command, Effect, Rows
+from aaiclick.server.names import JOURNAL, LOCK, RECORDS
 from aaiclick.testing.engine import quoted
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
 
@@ -48,7 +48,7 @@ class Stopper(Driver):
                 raise KilledError
             self.points += 1
         if isinstance(effect, Call):
-            return effect.errand.step(effect.reply, effect.seconds)
+            return effect.function.step(effect.reply, effect.seconds)
         return super()._answer(effect)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import cast
 
 from aaiclick import Column, MergeTree, Migration, Rebuild, Schema, Table
-from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from aaiclick.specs.moves import MoveContext
 from aaiclick.testing.engine import EmbeddedEngine
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from tests.migrations.building import locked_forms
 
 ROWS = 8

@@ -8,7 +8,7 @@ import pytest
 
 from aaiclick import Migration, Rebuild
 from aaiclick.errors import DuplicateVersionError, MigrationError, SpecError
-from aaiclick.plan.migration_files import checksum_of, read_migrations, read_script
+from aaiclick.versions.scripts import checksum_of, read_migrations, read_script
 
 WHOLE = """-- title: two things; at once
 -- strategy: rebuild log

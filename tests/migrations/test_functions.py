@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from aaiclick import Column, Migration, ensure_schema, ensure_schema_async, validate_schema
-from aaiclick.apply import data_move, ledger
-from aaiclick.apply.ledger import Account
+from aaiclick.apply import function_call
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Event, Progress
 from aaiclick.routine import Routine
 from aaiclick.specs.moves import AsyncMoveContext, MoveContext
+from aaiclick.state import ledger
+from aaiclick.state.ledger import Account
 from tests.migrations.building import records, rows, schema, table
 
 if TYPE_CHECKING:
@@ -207,8 +208,8 @@ def test_the_end_is_entered_although_the_journal_is_out_of_order_for_a_moment(aa
 
     before(aaiclick_client)
     move = Slices()
-    monkeypatch.setattr(data_move, "PAUSES", (0.0, 0.0))
-    monkeypatch.setattr(data_move, "finish", finish)
+    monkeypatch.setattr(function_call, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(function_call, "finish", finish)
     ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]
     assert (refused, move.calls, rows(aaiclick_client, "log")) == (["2:move", "2:move"], [None], ALL)
 
@@ -227,8 +228,8 @@ def test_an_end_that_cannot_be_entered_is_told_and_the_next_call_knows_that_it_i
 
     before(aaiclick_client)
     with monkeypatch.context() as patched:
-        patched.setattr(data_move, "PAUSES", (0.0,))
-        patched.setattr(data_move, "finish", finish)
+        patched.setattr(function_call, "PAUSES", (0.0,))
+        patched.setattr(function_call, "finish", finish)
         with pytest.raises(ApplyError, match=r"migration 2 \(log\): move ended, but that could not be entered.*calls it again, with attempt > 1"):
             ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]
     ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]

@@ -12,9 +12,9 @@ from aaiclick.api.adopt import DoesNotFitError, adopt_schema, is_forced
 from aaiclick.api.history import schema_history
 from aaiclick.api.revision import UndecidedError, check_schema, revise
 from aaiclick.errors import EditedLockError, EditedMigrationError, MissingVersionError, SchemaAheadError, UnrecognisedSchemaError, UsageError
-from aaiclick.plan.lockfile import LOCK_FILE, read_lock
 from aaiclick.testing import locked_versions
 from aaiclick.testing.plugin import UpgradeFactory
+from aaiclick.versions.lockfile import LOCK_FILE, read_lock
 from tests.migrations.building import records, rows, schema, table
 from tests.migrations.projects import Project
 

@@ -9,8 +9,8 @@ import pytest
 
 from aaiclick import Column, Migration, Policy, Rebuild, Schema, ensure_schema, plan_schema
 from aaiclick.errors import BlockedError
-from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from aaiclick.testing.engine import EmbeddedEngine
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from tests.migrations.building import locked_forms, names, records, rows, schema, table
 
 if TYPE_CHECKING:

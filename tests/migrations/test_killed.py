@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from aaiclick import Policy, Schema
-from aaiclick.apply.names import LOCK, RECORDS
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.errors import AaiclickError, SchemaVersionError, StatementError
 from aaiclick.routine import Call, Clock, Command, Effect, Rows
+from aaiclick.server.names import LOCK, RECORDS
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
 from tests.migrations import story
 from tests.migrations.story import END_LOG, END_T, FILL, ROWS, write_package
@@ -44,7 +44,7 @@ class Stopper(Driver):
                 raise KilledError
             self.points += 1
         if isinstance(effect, Call):
-            return effect.errand.step(effect.reply, effect.seconds)
+            return effect.function.step(effect.reply, effect.seconds)
         return super()._answer(effect)
 
 

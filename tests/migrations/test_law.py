@@ -12,8 +12,8 @@ from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table, View, ensure_schema
-from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from tests.migrations.building import locked_forms
 from tests.migrations.law_moves import copying
 from tests.reliability.counts import note

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aaiclick import Column, Migration, Policy, Rebuild, ensure_schema, plan_schema
-from aaiclick.api import flow
+from aaiclick.commands import ensure
 from aaiclick.errors import SchemaVersionError
 from tests.migrations.building import rows, schema, table
 
@@ -30,7 +30,7 @@ def stopped(client: Client, monkeypatch: pytest.MonkeyPatch, *migrations: Migrat
     ensure_schema(client, schema(1, T))
     client.command("INSERT INTO t VALUES (1, 1), (2, 2)")
     with monkeypatch.context() as patched:
-        patched.setattr(flow, "append", dies)
+        patched.setattr(ensure, "append", dies)
         with pytest.raises(Killed):
             ensure_schema(client, schema(2, T, migrations=list(migrations)))
     client.command("DROP TABLE IF EXISTS _aaiclick_lock SYNC")  # its holder is dead: nobody has to wait for the lease to run out
@@ -53,7 +53,7 @@ def test_statements_are_not_sent_twice(aaiclick_client: Client, monkeypatch: pyt
 
 @pytest.mark.parametrize(("answer", "expected"), [("rerun", [(1, 1), (2, 2), (9, 9)]), ("skip", [(1, 1), (2, 2)])])
 def test_a_statement_that_may_have_happened_is_asked_about(aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch, answer: str, expected: object) -> None:
-    from aaiclick.apply import sql_steps
+    from aaiclick.apply import script_steps
 
     more = Migration(2, sql=["INSERT INTO t VALUES (9, 9)"])
     declared = schema(2, T, migrations=[more])
@@ -64,7 +64,7 @@ def test_a_statement_that_may_have_happened_is_asked_about(aaiclick_client: Clie
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(sql_steps, "send", dies)
+        patched.setattr(script_steps, "send", dies)
         with pytest.raises(Killed):
             ensure_schema(aaiclick_client, declared)
     aaiclick_client.command("DROP TABLE IF EXISTS _aaiclick_lock SYNC")

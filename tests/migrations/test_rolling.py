@@ -8,10 +8,10 @@ from functools import partial
 
 import pytest
 
-from aaiclick.apply.sqltext import hexed
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import SchemaError
 from aaiclick.routine import Call, Command
+from aaiclick.sql.hex_text import hexed
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
 from tests.migrations.rolling import CASES, Rolling, attempted
 from tests.reliability.counts import every, note

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aaiclick.apply.sqltext import hexed
 from aaiclick.clients.opening import open_url
 from aaiclick.routine import Call, Command
+from aaiclick.sql.hex_text import hexed
 from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import fresh_name
 from tests.migrations.rolling import CASES, Rolling

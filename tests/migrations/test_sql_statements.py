@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.plan.sql_statements import ScriptError, normal_text, split_statements
+from aaiclick.sql.script import ScriptError, normal_text, split_statements
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from aaiclick import Column, Migration, Rebuild, Schema, Table, ensure_schema, plan_schema, validate_schema
 from aaiclick.api.adopt import adopt_schema
 from aaiclick.errors import UnknownConversionError
-from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from tests.migrations.building import locked_forms, rows, table
 
 if TYPE_CHECKING:

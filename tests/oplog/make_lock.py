@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import aaiclick.oplog.migrations
-from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import UnsupportedForm
+from aaiclick.catalog.parse.create import split_create
 from aaiclick.oplog.versions import RELEASED, VARIABLES
-from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, seal_of
-from aaiclick.plan.migration_files import read_migrations
 from aaiclick.specs import Schema, Table
 from aaiclick.specs.ddl import create_table_sql
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, seal_of
+from aaiclick.versions.scripts import read_migrations
 
 COMMITTED = Path(aaiclick.oplog.migrations.__path__[0]) / LOCK_FILE
 

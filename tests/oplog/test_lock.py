@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aaiclick.oplog import OPLOG
 from aaiclick.oplog.versions import RELEASED
-from aaiclick.plan.lockfile import dump_lock, read_lock
+from aaiclick.versions.lockfile import dump_lock, read_lock
 from tests.oplog.make_lock import COMMITTED, make_lock
 
 if TYPE_CHECKING:

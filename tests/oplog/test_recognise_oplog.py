@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import Form
-from aaiclick.plan.lockfile import Lock, read_lock
-from aaiclick.plan.recognise import recognise
+from aaiclick.catalog.parse.create import split_create
+from aaiclick.versions.lockfile import Lock, read_lock
+from aaiclick.versions.recognition import recognise
 from tests.oplog.reading import execute, storage
 from tests.oplog.states import PLAIN, STATES, State
 

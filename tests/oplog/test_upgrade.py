@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aaiclick import Policy, forget, plan_schema, validate_schema
-from aaiclick.apply.kept import KEPT_PREFIX
 from aaiclick.errors import SchemaVersionError
 from aaiclick.events import Event, PlanReady
 from aaiclick.oplog import OPLOG, init_oplog_tables, init_oplog_tables_async
+from aaiclick.state.kept_tables import KEPT_PREFIX
 from tests.oplog.reading import OWN, all_rows, columns, execute, rows, scratch, storage, tables
 from tests.oplog.states import EXPIRED, PLAIN, STATES, State
 

@@ -19,7 +19,7 @@ from aaiclick import (
     plan_schema,
 )
 from aaiclick.errors import BlockedError, SchemaVersionError, SpecError
-from aaiclick.specs.quoting import quote_name
+from aaiclick.sql.quoting import quote_name
 
 ROWS = 1000
 

@@ -7,17 +7,17 @@ from dataclasses import replace
 import pytest
 
 from aaiclick.catalog.forms import ColumnForm
-from aaiclick.plan.alters import batches
-from aaiclick.plan.changes.base import Change
-from aaiclick.plan.changes.column_default import ChangeDefault
-from aaiclick.plan.changes.column_type import RetypeColumn
-from aaiclick.plan.changes.columns import AddColumn, DropColumn, RenameColumn
-from aaiclick.plan.changes.keys import ChangeEngine
-from aaiclick.plan.changes.pin import Pin, PinColumns
-from aaiclick.plan.changes.ttl import ChangeTtl, keeps_all
-from aaiclick.plan.conversion.combining import combines_alike
-from aaiclick.plan.conversion.convert import conversion
-from aaiclick.plan.conversion.labels import enum_labels
+from aaiclick.diff.alters import batches
+from aaiclick.diff.changes.base import Change
+from aaiclick.diff.changes.column_default import ChangeDefault
+from aaiclick.diff.changes.column_type import RetypeColumn
+from aaiclick.diff.changes.columns import AddColumn, DropColumn, RenameColumn
+from aaiclick.diff.changes.keys import ChangeEngine
+from aaiclick.diff.changes.pin import Pin, PinColumns
+from aaiclick.diff.changes.ttl import ChangeTtl, keeps_all
+from aaiclick.diff.conversion.combining import combines_alike
+from aaiclick.diff.conversion.convert import conversion
+from aaiclick.diff.conversion.labels import enum_labels
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import itertools
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick.plan.outside.fitting import fits, literal
+from aaiclick.plan.dependents.fitting import fits, literal
 
 ENDS = {
     "Bool": ("false", "true"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, DictionaryForm, IndexForm, ProjectionForm, TableForm, ViewForm
 from aaiclick.errors import MigrationError
-from aaiclick.plan.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, load_lock, read_lock
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, load_lock, read_lock
 
 FULL = TableForm(
     "t",

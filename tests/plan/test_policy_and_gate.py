@@ -11,12 +11,12 @@ import pytest
 
 import aaiclick
 from aaiclick import Plan, Policy
+from aaiclick.diff.hazards import ALLOWABLE, Hazard
 from aaiclick.errors import UsageError
 from aaiclick.plan.gate import judge, refuse
-from aaiclick.plan.hazards import ALLOWABLE, Hazard
 from aaiclick.plan.model import Step, Strategy
+from aaiclick.plan.operations import AlterWork
 from aaiclick.plan.policy import EMBEDDED_MAX_BYTES, KEEP_ENVIRONMENT, KEEP_OLD, parse_bytes, parse_duration
-from aaiclick.plan.work import AlterWork
 
 TTL = Hazard("loses-rows", "rows are deleted", "change-ttl t")
 DROP = Hazard("changes-values", "the values are gone", "drop-column t.c")

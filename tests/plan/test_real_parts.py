@@ -9,10 +9,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Plan, Policy, Schema, Table, ensure_schema, plan_schema
-from aaiclick.api.survey import make_plan, survey
 from aaiclick.clients.opening import open_url
+from aaiclick.commands.inspect import make_plan, survey
 from aaiclick.errors import BlockedError, StatementError
-from aaiclick.plan.parts.sample import MOST_PARTS, LivePart, kept, partitions
+from aaiclick.plan.rehearsal.sample import MOST_PARTS, LivePart, kept, partitions
 from aaiclick.routine import Command, Query, run
 from aaiclick.testing.engine import EmbeddedEngine
 

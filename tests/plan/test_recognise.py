@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, Form, IndexForm, ProjectionForm, TableForm, UnsupportedForm, ViewForm
-from aaiclick.plan.lockfile import Lock, LockedVersion
-from aaiclick.plan.recognise import differences, recognise
+from aaiclick.versions.lockfile import Lock, LockedVersion
+from aaiclick.versions.recognition import differences, recognise
 
 A, B, C = ColumnForm("a", "UInt8"), ColumnForm("b", "String"), ColumnForm("c", "DateTime")
 OLD = TableForm("t", "MergeTree", (A, B), order_by="a", ttl="c + toIntervalDay(7)", settings=(("index_granularity", "8192"),))

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.plan.proof.roles import KEEPS_ONE, added_up, altered, role
-from aaiclick.plan.strategies.rebuild import ties_matter
+from aaiclick.diff.merging import KEEPS_ONE, added_up, altered, role, ties_matter
 
 
 def table(engine: str, *columns: ColumnForm, arguments: str = "") -> TableForm:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.catalog.clauses import split_create
 from aaiclick.catalog.forms import TableForm
-from aaiclick.plan.strategies.rebuild import order_matters, ties_matter
+from aaiclick.catalog.parse.create import split_create
+from aaiclick.diff.merging import order_matters, ties_matter
 
 COLUMNS = "`k` UInt64, `n` UInt64, `s` String, `v` UInt8"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.plan.diff import diff_table
-from aaiclick.plan.target import make_target
+from aaiclick.diff.compare import diff_table
+from aaiclick.diff.target import make_target
 from aaiclick.specs import Column, MergeTree, Table
 
 

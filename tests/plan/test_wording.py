@@ -6,7 +6,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Schema, Table, plan_schema
-from aaiclick.plan.wording import LONGEST, told
+from aaiclick.server.messages import LONGEST, told
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from aaiclick.api.flow import Run, ensure
-from aaiclick.apply.owner import Owner, this_process
 from aaiclick.clients.opening import Opened
+from aaiclick.commands.ensure import Run, ensure
 from aaiclick.events import Event
+from aaiclick.lease.owner import Owner, this_process
 from aaiclick.plan.policy import Policy
 from aaiclick.processes import is_gone
 from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Rows, Sleep, scalar_rows

@@ -11,13 +11,13 @@ from pathlib import Path
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Policy, Schema, plan_schema
-from aaiclick.apply.hold import FENCE, HELD
-from aaiclick.apply.kept import KEPT_PREFIX
-from aaiclick.apply.names import LOCK, RECORDS
-from aaiclick.apply.way_back import NUMBERS
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clients.opening import Opened, open_url
-from aaiclick.specs.quoting import qualified
+from aaiclick.server.merges import FENCE, HELD
+from aaiclick.server.names import LOCK, RECORDS
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.block_numbers import NUMBERS
+from aaiclick.state.kept_tables import KEPT_PREFIX
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.cases.runner import REPLAY, Ground, clean, declaration, form_of, prepare, rows_as, shared_form, statements
 from tests.cases.test_golden import CASES, read_case

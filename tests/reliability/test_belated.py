@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table
-from aaiclick.api.flow import Run, ensure
-from aaiclick.apply.guarded import guarded
-from aaiclick.apply.holding import release
-from aaiclick.apply.lease import acquire
-from aaiclick.apply.names import LOCK, RECORDS, tombstone
-from aaiclick.apply.owner import Owner
-from aaiclick.apply.records import append, ensure_tables, history, read_latest
-from aaiclick.apply.tombstones import own_grave
+from aaiclick.commands.ensure import Run, ensure
 from aaiclick.errors import LeaseLostError, StatementError
+from aaiclick.lease.acquire import acquire
+from aaiclick.lease.guard import guarded
+from aaiclick.lease.owner import Owner
+from aaiclick.lease.renew import release
+from aaiclick.lease.tombstones import own_grave
 from aaiclick.routine import Command, Effect, Query, Routine, Sleep
+from aaiclick.server.names import LOCK, RECORDS, tombstone
+from aaiclick.state.records import append, ensure_tables, history, read_latest
 from aaiclick.version import VERSION
 from tests.apply.applying import Lab
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aaiclick import Column, MergeTree, Schema, Table, ensure_schema
-from aaiclick.apply.lock_state import Holder
-from aaiclick.apply.names import tombstone
-from aaiclick.apply.owner import Owner
-from aaiclick.apply.record_cache import parse_cache
-from aaiclick.specs.quoting import quote_string
+from aaiclick.lease.lock import Holder
+from aaiclick.lease.owner import Owner
+from aaiclick.server.names import tombstone
+from aaiclick.sql.quoting import quote_string
+from aaiclick.state.cache import parse_cache
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

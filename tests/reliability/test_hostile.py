@@ -17,7 +17,7 @@ from aaiclick.clients.opening import open_url
 from aaiclick.errors import AaiclickError
 from aaiclick.events import Event
 from aaiclick.routine import Command, Query, scalar_rows
-from aaiclick.specs.quoting import quote_name
+from aaiclick.sql.quoting import quote_name
 from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 

@@ -11,10 +11,10 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
-from aaiclick.apply.hold import FENCE, HELD
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.errors import AaiclickError
 from aaiclick.routine import Command, Effect
+from aaiclick.server.merges import FENCE, HELD
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.reliability.counts import every, note
 from tests.reliability.driving import Driver, ensuring

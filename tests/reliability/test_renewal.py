@@ -9,22 +9,22 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from aaiclick.apply.fence import raise_fence
-from aaiclick.apply.guarded import guarded
-from aaiclick.apply.holding import Lease
-from aaiclick.apply.identity import need
 from aaiclick.apply.interrupted import let_go
-from aaiclick.apply.lease import acquire, release
-from aaiclick.apply.lock_state import look
-from aaiclick.apply.mark import new_mark, write_mark
-from aaiclick.apply.options import ApplyOptions, Site
-from aaiclick.apply.owner import this_process
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.clients.threaded import ThreadedConnection
 from aaiclick.errors import LeaseLostError
 from aaiclick.events import INTERRUPTED, Event, Note
-from aaiclick.plan.work import RebuildWork
+from aaiclick.lease.acquire import acquire, release
+from aaiclick.lease.guard import guarded
+from aaiclick.lease.lock import look
+from aaiclick.lease.owner import this_process
+from aaiclick.lease.renew import Lease
+from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Beside, Clock, Command, Interruption, Nonce, Query, Routine, Sleep, run, run_async, text
+from aaiclick.server.tables import need
+from aaiclick.server.write_fence import raise_fence
+from aaiclick.state.rebuild_mark import new_mark, write_mark
 from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.apply.applying import Lab, forms
@@ -162,7 +162,7 @@ def fenced_work(lab: Lab) -> Routine[None]:
     nonce = text((yield Nonce())[0][0])
     work = RebuildWork("t", forms(lab, "t")["t"], ())
     try:
-        yield from write_mark(lab.database, new_mark(work, source, Site(lab.database, nonce, ApplyOptions())))
+        yield from write_mark(lab.database, new_mark(work, source, nonce, ApplyOptions().keep_old_seconds))
         yield from raise_fence(source, 1.0)
         yield Command("SELECT 'the long copy'")
     except Interruption:

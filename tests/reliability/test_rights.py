@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
-from aaiclick.api.rights import missing_rights
-from aaiclick.apply import rebuild
+from aaiclick.apply.rebuild import rebuild
+from aaiclick.commands.rights import missing_rights
 from aaiclick.errors import AaiclickError, ApplyError, StatementError
 from aaiclick.plan.model import Plan
 from aaiclick.routine import Query, Routine

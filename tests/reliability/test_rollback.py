@@ -10,14 +10,14 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, rollback_schema, validate_schema
 from aaiclick.api.rollback import Back, rollback
-from aaiclick.apply.kept import KEPT_PREFIX
-from aaiclick.apply.owner import this_process
-from aaiclick.apply.records import history
-from aaiclick.apply.way_back import NUMBERS
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
+from aaiclick.lease.owner import this_process
 from aaiclick.oplog import OPLOG, init_oplog_tables
 from aaiclick.routine import run
+from aaiclick.state.block_numbers import NUMBERS
+from aaiclick.state.kept_tables import KEPT_PREFIX
+from aaiclick.state.records import history
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.oplog.states import PLAIN
 from tests.reliability.counts import note

@@ -7,12 +7,12 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure_schema, rollback_schema, validate_schema
 from aaiclick.api.rollback import Back, rollback
-from aaiclick.apply.kept import KEPT_PREFIX
-from aaiclick.apply.owner import this_process
-from aaiclick.apply.records import history
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
+from aaiclick.lease.owner import this_process
 from aaiclick.routine import Command, Effect, run
+from aaiclick.state.kept_tables import KEPT_PREFIX
+from aaiclick.state.records import history
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.counts import note
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
-from aaiclick.apply.lease import Owner, acquire, release, this_process
-from aaiclick.apply.lock_state import Holder, parse_holder
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import LockHeldError
 from aaiclick.events import Event, Note, Waiting
+from aaiclick.lease.acquire import Owner, acquire, release, this_process
+from aaiclick.lease.lock import Holder, parse_holder
 from aaiclick.processes import is_gone, own_traces
 from aaiclick.routine import run
 from aaiclick.testing import EngineServer
@@ -195,7 +195,7 @@ def _until_gone(pid: int, began: str) -> None:
 
 HOLDING = """
 import sys
-from aaiclick.apply.lease import acquire, this_process
+from aaiclick.lease.acquire import acquire, this_process
 from aaiclick.clients.opening import open_url
 from aaiclick.routine import run
 connection = open_url(sys.argv[1])

@@ -13,9 +13,9 @@ from itertools import pairwise
 import pytest
 
 from aaiclick import Policy
-from aaiclick.api.report import Report
+from aaiclick.commands.report import Report
 from aaiclick.oplog import init_oplog_tables
-from aaiclick.specs.quoting import quote_name
+from aaiclick.sql.quoting import quote_name
 from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.oplog.states import PLAIN

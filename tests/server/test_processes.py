@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from aaiclick.engine_server import server as server_script
 from aaiclick.errors import ConnectionFailed, StatementError, UsageError
 from aaiclick.testing import EngineServer
-from aaiclick.testing import server as server_script
 
 WRITER = """
 import sys
@@ -165,7 +165,7 @@ def _alive(pid: int) -> bool:
 
 
 def test_from_the_command_line(tmp_path: Path, ask: Any) -> None:
-    for start in (["-m", "aaiclick.testing.server"], [str(Path(server_script.__file__))]):
+    for start in (["-m", "aaiclick.engine_server.server"], [str(Path(server_script.__file__))]):
         process = subprocess.Popen([sys.executable, *start, "--port", "0", "--path", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.testing.statements import inspect
+from aaiclick.engine_server.statements import inspect
 
 
 @pytest.mark.parametrize(

@@ -12,17 +12,20 @@ from typing import Any
 
 import pytest
 
-from aaiclick.api import flow
-from aaiclick.apply import attach, deletes, drain, fence, finish, guarded, hold, holding, lease, rebuild, records, storages
-from aaiclick.apply.drain import drain_all
-from aaiclick.apply.identity import Physical
-from aaiclick.apply.journal import ensure_journal
-from aaiclick.apply.mark import Mark
-from aaiclick.apply.options import ApplyOptions
-from aaiclick.apply.statements import ddl
-from aaiclick.apply.transitions.step_ledger import StepLedger
+from aaiclick.apply.rebuild import attach, concurrent_mutations, finish, rebuild
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.commands import ensure
+from aaiclick.lease import acquire, guard, renew
 from aaiclick.routine import Command, Effect, Routine
-from aaiclick.specs.quoting import qualified
+from aaiclick.server import inserts, merges, storages, write_fence
+from aaiclick.server.inserts import drain_all
+from aaiclick.server.statements import ddl
+from aaiclick.server.tables import Physical
+from aaiclick.sql.quoting import qualified
+from aaiclick.state import records
+from aaiclick.state.journal import ensure_journal
+from aaiclick.state.rebuild_mark import Mark
+from aaiclick.state.step_ledger import StepLedger
 from tests.simulation.schedule import Bounds
 from tests.simulation.stories import STORIES
 
@@ -50,7 +53,7 @@ def _no_fence(patch: pytest.MonkeyPatch) -> None:
         yield from drain_all(table, seconds, "")
         return True
 
-    for module in (fence, deletes, attach):
+    for module in (write_fence, concurrent_mutations, attach):
         patch.setattr(module, "raise_fence", raise_fence)
 
 
@@ -58,14 +61,14 @@ def _no_drain(patch: pytest.MonkeyPatch) -> None:
     def nothing(table: str, seconds: float, reason: str) -> Routine[None]:
         yield from ()
 
-    patch.setattr(drain, "drain", nothing)
+    patch.setattr(inserts, "drain", nothing)
 
 
 def _no_look_at_the_uuid(patch: pytest.MonkeyPatch) -> None:
     def by_name(table: Physical, commands: Sequence[str]) -> Routine[None]:
         yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} {', '.join(f'({command})' for command in commands)}")
 
-    for module in (storages, hold, fence):
+    for module in (storages, merges, write_fence):
         patch.setattr(module, "alter_storage", by_name)
 
 
@@ -95,7 +98,7 @@ def _lease_not_checked(patch: pytest.MonkeyPatch) -> None:
         yield from ()
         return held, proven
 
-    patch.setattr(guarded, "_keep", keep)
+    patch.setattr(guard, "_keep", keep)
 
 
 def _no_late_rows(patch: pytest.MonkeyPatch) -> None:
@@ -111,7 +114,7 @@ def _released_by_drop(patch: pytest.MonkeyPatch) -> None:
         yield Command(f"DROP TABLE IF EXISTS `{database}`.`_aaiclick_lock`")
         return 0
 
-    for module in (holding, lease):
+    for module in (renew, acquire):
         patch.setattr(module, "bury", bury)
 
 
@@ -120,7 +123,7 @@ def _nobody_expelled(patch: pytest.MonkeyPatch) -> None:
         yield from ()
         return held
 
-    patch.setattr(lease, "expel", expel)
+    patch.setattr(acquire, "expel", expel)
 
 
 def _record_anyway(patch: pytest.MonkeyPatch) -> None:
@@ -128,14 +131,14 @@ def _record_anyway(patch: pytest.MonkeyPatch) -> None:
         del after
         yield from records.append(database, record)
 
-    patch.setattr(flow, "append", append)
+    patch.setattr(ensure, "append", append)
 
 
 def _nothing_taken_back(patch: pytest.MonkeyPatch) -> None:
     def take_back(sent: str, nonce: str) -> Routine[None]:
         yield from ()
 
-    patch.setattr(guarded, "_take_back", take_back)
+    patch.setattr(guard, "_take_back", take_back)
 
 
 _CALM = partial(_only, operators=0)

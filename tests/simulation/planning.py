@@ -13,14 +13,14 @@ from functools import partial
 
 import pytest
 
-from aaiclick.api import carry_out, flow
-from aaiclick.api.survey import Survey, Surveyed, make_plan
-from aaiclick.apply.options import ApplyOptions
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.clients.opening import Opened
+from aaiclick.commands import ensure, execute
+from aaiclick.commands.inspect import Survey, Surveyed, make_plan
 from aaiclick.plan.planner import basis_of
 from aaiclick.routine import Command, Routine, run
-from aaiclick.specs.quoting import quote_name
+from aaiclick.sql.quoting import quote_name
 
 
 class Planner:
@@ -70,8 +70,8 @@ def _key(found: Survey, looks: int | None, clones: bool) -> tuple[object, ...]:
 def planned_by(planner: Planner) -> Iterator[None]:
     """As long as this is open."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (flow, carry_out):
+        for module in (ensure, execute):
             patch.setattr(module, "make_plan", planner.plan)
         # A copy of several chunks, of tables of a few rows.
-        patch.setattr(flow, "ApplyOptions", partial(ApplyOptions, chunk_rows=8))
+        patch.setattr(ensure, "ApplyOptions", partial(ApplyOptions, chunk_rows=8))
         yield

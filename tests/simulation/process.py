@@ -8,13 +8,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Literal, cast
 
-from aaiclick.api.flow import Run, ensure
-from aaiclick.api.report import Report
-from aaiclick.apply.names import LOCK, RECORDS
-from aaiclick.apply.owner import Owner
+from aaiclick.commands.ensure import Run, ensure
+from aaiclick.commands.report import Report
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, SchemaVersionError, StatementError
+from aaiclick.lease.owner import Owner
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Beside, Call, Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Rows, Sleep
+from aaiclick.server.names import LOCK, RECORDS
 from aaiclick.version import VERSION
 from tests.simulation.chaos import Chaos, Fate
 from tests.simulation.schedule_state import Actor, Execution, Scene
@@ -172,9 +172,9 @@ class Process(Actor):
             case Emit(event):
                 scene.tell(self, "says", event)
                 self._send(())
-            case Call(errand, reply, seconds):
+            case Call(function, reply, seconds):
                 try:
-                    rows = errand.step(reply, seconds)
+                    rows = function.step(reply, seconds)
                 except Exception as error:
                     self._fail(error)
                 else:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from aaiclick.catalog.forms import TableForm
 from aaiclick.plan.proof.changed import Changed
 from aaiclick.plan.proof.kinds import keeps_bytes
-from aaiclick.plan.proof.readers import KEYS, Reader, mentioned, through_aliases
-from aaiclick.specs.quoting import quote_name
+from aaiclick.plan.proof.readers import KEYS, Reader, through_aliases
+from aaiclick.sql.column_names import mentioned
+from aaiclick.sql.quoting import quote_name
 
 STALE = "the server would go on with the old type of the key until it starts again"
 

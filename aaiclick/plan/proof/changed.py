@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.diff.renamed_columns import renamed_form
+from aaiclick.diff.target import Target
 from aaiclick.plan.proof.kinds import extends, same_kind
-from aaiclick.plan.renaming import renamed_form
-from aaiclick.plan.target import Target
 
 How: TypeAlias = Literal["labels", "zone", "type", "expression"]
 """``labels``: an Enum got new members, and nothing else. ``zone``: the same type, up to zones and members. ``expression``: what an ALIAS reads.
-What rows of parts without the column read stays: it is written down first (``aaiclick/plan/proof/absent.py``)."""
+What rows of parts without the column read stays: it is written down first (``aaiclick/plan/old_parts/absent_columns.py``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from aaiclick.plan.conversion.convert import conversion, in_place
-from aaiclick.plan.hazards import Hazard
+from aaiclick.diff.conversion.convert import conversion, in_place
+from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.proof.changed import Changed
 from aaiclick.plan.proof.evaluate import Look, Seen
 from aaiclick.plan.proof.kinds import keeps_bytes, same_order
-from aaiclick.specs.quoting import quote_name, quote_string
+from aaiclick.sql.quoting import quote_name, quote_string
 
 
 def by_copy(each: Changed) -> bool:

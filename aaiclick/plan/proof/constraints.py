@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaiclick.catalog.forms import ConstraintForm
+from aaiclick.diff.changes.objects import ChangeConstraint
 from aaiclick.errors import StatementError
-from aaiclick.plan.changes.objects import ChangeConstraint
-from aaiclick.plan.checks import first_line
-from aaiclick.plan.proof.readers import Reader, mentioned
+from aaiclick.plan.data_checks.checks import first_line
+from aaiclick.plan.proof.readers import Reader
 from aaiclick.plan.proof.rows import LOOK, future_rows
 from aaiclick.plan.strategies.context import TableCase
-from aaiclick.plan.wording import shortened
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.specs.quoting import quote_name
+from aaiclick.server.messages import shortened
+from aaiclick.sql.column_names import mentioned
+from aaiclick.sql.quoting import quote_name
 
 _BEFORE = "_aaiclick_before"
 

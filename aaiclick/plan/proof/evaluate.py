@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.errors import StatementError
-from aaiclick.plan.checks import first_line
+from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.proof.kinds import same_kind, same_order
 from aaiclick.plan.proof.readers import Reader
 from aaiclick.plan.proof.rows import LOOK, future_rows
 from aaiclick.plan.strategies.context import TableCase
-from aaiclick.plan.wording import shortened
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.specs.quoting import quote_name
+from aaiclick.server.messages import shortened
+from aaiclick.sql.quoting import quote_name
 
 _PREFIX = "_aaiclick_old_"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from aaiclick.plan.asking import answered
-from aaiclick.plan.hazards import Hazard
+from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.proof.evaluate import Seen
 from aaiclick.plan.proof.readers import Reader
 from aaiclick.plan.proof.rows import LOOK, future_rows
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.routine import Query, Routine, number
+from aaiclick.server.refusable import answered
 
 
 def expires(case: TableCase, data_name: str, reader: Reader, seen: Seen) -> Routine[tuple[Hazard, ...]]:

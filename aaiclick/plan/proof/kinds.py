@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from aaiclick.errors import SpecError
-from aaiclick.specs.type_text import TypeText, named, parse_type
+from aaiclick.sql.types import TypeText, named, parse_type
 
 _MEMBER = re.compile(r"('(?:[^'\\]|\\.)*')\s*=\s*(-?\d+)", re.DOTALL)
 _BY_NUMBER = {"Enum8": "Int8", "Enum16": "Int16", "Bool": "UInt8", "DateTime": "UInt32", "Date": "UInt16"}

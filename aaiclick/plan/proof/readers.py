@@ -6,20 +6,20 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from aaiclick.catalog.expressions import expression_end
 from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.catalog.normal import key_elements
-from aaiclick.catalog.tokens import TokenError, Tokens, identifier, split_top
-from aaiclick.plan.asking import answered
-from aaiclick.plan.renaming import renamed_form
-from aaiclick.plan.target import Target
+from aaiclick.catalog.normalize import key_elements
+from aaiclick.diff.renamed_columns import renamed_form
+from aaiclick.diff.target import Target
 from aaiclick.routine import Query, Routine, text
-from aaiclick.specs.quoting import quote_name
+from aaiclick.server.refusable import answered
+from aaiclick.sql.column_names import mentioned, same_column
+from aaiclick.sql.expressions import expression_end
+from aaiclick.sql.quoting import quote_name
+from aaiclick.sql.tokens import Tokens, split_top
 
 ReaderKind: TypeAlias = Literal["sort key", "partition key", "sampling key", "TTL", "index", "projection", "constraint", "statistics", "implicit index"]
 KEYS: frozenset[ReaderKind] = frozenset({"sort key", "partition key", "sampling key"})
 _IMPLICIT = ("add_minmax_index_for_numeric_columns", "add_minmax_index_for_string_columns", "add_minmax_index_for_temporal_columns")
-_EVERYTHING = frozenset({"COLUMNS", "APPLY"})
 _DIRECTIONS = (" DESC", " ASC")
 
 
@@ -114,37 +114,6 @@ def ttl_expressions(ttl: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def mentioned(expression: str, columns: Collection[str]) -> frozenset[str]:
-    """The columns that an expression may read: each one whose name, or that of a part of it, stands in it. ``*`` may be any."""
-    try:
-        tokens = Tokens(expression)
-    except TokenError:
-        return frozenset(columns)
-    names: set[str] = set()
-    position = 0
-    while position < len(tokens):
-        parts, behind = identifier(tokens, position)
-        if tokens.is_op(position, "*") and not _multiplies(tokens, position):
-            return frozenset(columns)
-        if parts and parts[0].upper() in _EVERYTHING and tokens.is_op(behind, "("):
-            return frozenset(columns)
-        names |= {".".join(parts[start:]) for start in range(len(parts))} | {".".join(parts[:end]) for end in range(1, len(parts))}
-        position = max(behind, position + 1)
-    return frozenset(column for column in columns if any(_same(column, name) for name in names))
-
-
-def _same(column: str, name: str) -> bool:
-    """A subcolumn belongs to its column, and the parts of a Nested to it."""
-    return column == name or name.startswith(f"{column}.") or column.startswith(f"{name}.")
-
-
-def _multiplies(tokens: Tokens, position: int) -> bool:
-    if tokens.is_op(position - 1, "(") and tokens.is_op(position + 1, ")") and tokens.is_word(position - 2, "COUNT"):
-        return True  # count(*) reads no column
-    operand = position > 0 and tokens.is_kind(position - 1, "word", "name", "number", "string", "close")
-    return operand and not (tokens.is_word(position - 1, "SELECT") or tokens.is_word(position - 1, "DISTINCT"))
-
-
 def through_aliases(form: TableForm, columns: Collection[str]) -> frozenset[str]:
     """These columns, and every ALIAS that reads one of them, whatever the way."""
     found = set(columns)
@@ -185,6 +154,6 @@ def _read(table: str, expressions: Collection[str], columns: Collection[str]) ->
             continue
         name = line.split("column_name: ", 1)[1].rpartition(", result_type: ")[0]
         source = line.rpartition("source_id: ")[2]
-        if source in tables and any(_same(column, name) for column in columns):
+        if source in tables and any(same_column(column, name) for column in columns):
             return True
     return False

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import IndexForm, ProjectionForm
-from aaiclick.plan.changes.base import AlterCommand, Phase, Quiet
-from aaiclick.plan.changes.objects import index_body
-from aaiclick.specs.quoting import quote_name
+from aaiclick.diff.changes.base import AlterCommand, Phase, Quiet
+from aaiclick.diff.changes.objects import index_body
+from aaiclick.sql.quoting import quote_name
 
 
 @dataclass(frozen=True, slots=True)

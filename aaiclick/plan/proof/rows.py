@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm
-from aaiclick.plan.proof.readers import mentioned
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.plan.strategies.rebuild import copy_columns
-from aaiclick.specs.quoting import qualified, quote_name, quote_string
+from aaiclick.sql.column_names import mentioned
+from aaiclick.sql.quoting import qualified, quote_name, quote_string
 
 LOOK: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "max_execution_time": 0, "final": 0}
 """Without the first one an expression behind ``CAST(k, ...) AS k`` would read the converted ``k``."""

@@ -13,23 +13,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aaiclick.catalog.forms import ConstraintForm
-from aaiclick.plan.changes.base import Change
-from aaiclick.plan.hazards import Hazard
-from aaiclick.plan.meanwhile.watch import Watched, of_constraints, of_kept, of_look
+from aaiclick.diff.changes.base import Change
+from aaiclick.diff.hazards import Hazard
+from aaiclick.plan.combining.keys import regrouped
+from aaiclick.plan.guards.conditions import Watched, of_constraints, of_kept, of_look
 from aaiclick.plan.proof.alone import STALE, outdated, read_by, unharmed
 from aaiclick.plan.proof.changed import Changed, changed_columns
 from aaiclick.plan.proof.column_looks import by_copy, look_at, looked_at, never_in_place, once_stored
-from aaiclick.plan.proof.combining import regrouped
 from aaiclick.plan.proof.constraints import new_constraints, newly_violated, violated
 from aaiclick.plan.proof.cost import Cost, cost_of
 from aaiclick.plan.proof.evaluate import Look, Seen, evaluate, look_of
 from aaiclick.plan.proof.expiring import expires
 from aaiclick.plan.proof.kinds import same_order
-from aaiclick.plan.proof.readers import KEYS, Reader, kept_readers, mentioned, touched
+from aaiclick.plan.proof.readers import KEYS, Reader, kept_readers, touched
 from aaiclick.plan.proof.remake import RemakeIndex, RemakeProjection
 from aaiclick.plan.proof.rows import future_rows
 from aaiclick.plan.strategies.context import TableCase
 from aaiclick.routine import Routine
+from aaiclick.sql.column_names import mentioned
 
 
 @dataclass(frozen=True, slots=True)

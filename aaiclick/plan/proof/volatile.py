@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from aaiclick.plan.changes.base import Change
-from aaiclick.plan.changes.columns import AddColumn
+from aaiclick.diff.changes.base import Change
+from aaiclick.diff.changes.columns import AddColumn
 from aaiclick.routine import Query, Routine, text
-from aaiclick.specs.quoting import quote_name
+from aaiclick.sql.quoting import quote_name
 
 _CALL = re.compile(r"(\w+)\s*\(")
 

@@ -1,0 +1,1 @@
+"""How a table gets its new form: in place, by its parts, or by a copy."""

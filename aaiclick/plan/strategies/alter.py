@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import Settings
-from aaiclick.plan.alters import Batch, batches, by_phase, singly
-from aaiclick.plan.changes.base import AlterCommand
-from aaiclick.plan.memo import Sent, alike
-from aaiclick.plan.rehearsal import Outcome, Stage, attempt, stage_form
+from aaiclick.diff.alters import Batch, batches, by_phase, singly
+from aaiclick.diff.changes.base import AlterCommand
+from aaiclick.plan.operations import Alter, AlterWork
+from aaiclick.plan.rehearsal.cache import Sent, alike
+from aaiclick.plan.rehearsal.empty_clone import Outcome, Stage, attempt, stage_form
 from aaiclick.plan.strategies.context import TableCase, reached
-from aaiclick.plan.wording import told
-from aaiclick.plan.work import Alter, AlterWork
 from aaiclick.routine import Routine
+from aaiclick.server.messages import told
 
 
 @dataclass(frozen=True, slots=True)

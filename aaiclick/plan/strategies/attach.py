@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.spelling import spelled_as
-from aaiclick.plan.alters import batches
-from aaiclick.plan.changes.base import Change, Phase
-from aaiclick.plan.memo import Sent
-from aaiclick.plan.rehearsal import Stage, attempt
+from aaiclick.diff.alters import batches
+from aaiclick.diff.changes.base import Change, Phase
+from aaiclick.plan.operations import AttachWork
+from aaiclick.plan.rehearsal.cache import Sent
+from aaiclick.plan.rehearsal.empty_clone import Stage, attempt
 from aaiclick.plan.strategies.alter import alters_of, send_batches, settings_of
 from aaiclick.plan.strategies.context import TableCase
-from aaiclick.plan.work import AttachWork
 from aaiclick.routine import Routine
-from aaiclick.specs.quoting import qualified, quote_string
+from aaiclick.sql.quoting import qualified, quote_string
 
 # Each refused change is found on a clone of its own. Parts carry few things that ALTER cannot change.
 _MOST_REFUSED = 8

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import LiveObject, ServerFacts, TableForm
-from aaiclick.catalog.normal import normal
+from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.render import scratch_unfit
-from aaiclick.plan.changes.base import Change
-from aaiclick.plan.memo import Memo
-from aaiclick.plan.rehearsal import Stage
-from aaiclick.plan.target import Target, is_prefix
+from aaiclick.diff.changes.base import Change
+from aaiclick.diff.target import Target, is_prefix
+from aaiclick.plan.rehearsal.cache import Memo
+from aaiclick.plan.rehearsal.empty_clone import Stage
 from aaiclick.routine import Routine
-from aaiclick.specs.quoting import qualified
 from aaiclick.specs.tables import Table
+from aaiclick.sql.quoting import qualified
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from aaiclick.catalog.normal import FENCE_SETTINGS, normal_value
-from aaiclick.plan.hazards import Hazard
+from aaiclick.catalog.normalize import FENCE_SETTINGS, normal_value
+from aaiclick.diff.hazards import Hazard
+from aaiclick.plan.backfill.triggers import fence_known
+from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.plan.strategies.context import TableCase
-from aaiclick.plan.triggers import fence_known
-from aaiclick.plan.work import AttachWork, RebuildWork
 from aaiclick.routine import Routine
+from aaiclick.server.tables import EXCHANGING
 
-EXCHANGING = frozenset({"Atomic", "Overlay"})
-"""Engines of databases in which two tables change places in one step."""
 _PART_NAMES = ("_part", "_partition_id")
 
 

@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
-from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.catalog.render import local_family
-from aaiclick.plan.changes.ttl import keeps_all
-from aaiclick.plan.conversion.convert import conversion
-from aaiclick.plan.proof.roles import KEEPS_ONE, role
+from aaiclick.catalog.forms import ColumnForm
+from aaiclick.diff.changes.ttl import keeps_all
+from aaiclick.diff.conversion.convert import conversion
+from aaiclick.diff.merging import order_matters, ties_matter
+from aaiclick.diff.target import live_column
+from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.plan.proof.volatile import volatile
-from aaiclick.plan.rehearsal import Outcome, Stage, attempt
+from aaiclick.plan.rehearsal.empty_clone import Outcome, Stage, attempt
 from aaiclick.plan.strategies.context import TableCase
-from aaiclick.plan.target import live_column
-from aaiclick.plan.wording import told
-from aaiclick.plan.work import CopyColumn, RebuildWork
 from aaiclick.routine import Routine
-from aaiclick.specs.quoting import quote_name
+from aaiclick.server.messages import told
+from aaiclick.sql.quoting import quote_name
 
 _UNVERIFIED = ("AggregateFunction(", "Dynamic", "JSON", "Object(", "QBit(")
-
-
-_IN_ANY_ORDER = frozenset(
-    [
-        "avg",
-        "bitmap",
-        "count",
-        "groupbitand",
-        "groupbitor",
-        "groupbitxor",
-        "groupuniqarray",
-        "max",
-        "maxmap",
-        "min",
-        "minmap",
-        "sum",
-        "summap",
-        "sumwithoverflow",
-        "uniq",
-        "uniqcombined",
-        "uniqcombined64",
-        "uniqexact",
-        "uniqhll12",
-        "uniqthetasketch",
-    ]
-)
-"""Aggregate functions whose result does not depend on the order of the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,32 +114,3 @@ def _expression(case: TableCase, column: ColumnForm) -> str:
 def _type_literal(type_text: str) -> str:
     escaped = type_text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def order_matters(form: TableForm) -> bool:
-    """True where the result of a merge depends on the order in which rows were written, whoever wrote them."""
-    engine = local_family(form).engine
-    if engine == "ReplacingMergeTree":
-        return not form.arguments
-    return engine in ("CollapsingMergeTree", "CoalescingMergeTree") or (
-        engine == "AggregatingMergeTree" and any("Function(any" in column.type for column in form.columns)
-    )
-
-
-def ties_matter(form: TableForm) -> bool:
-    """True where it does so only between rows that the engine takes for equals: of the same version, or in a column that it does not combine. A copy
-    has to keep their order; rows that came at the same time have none."""
-    engine = local_family(form).engine
-    if order_matters(form) or engine in ("ReplacingMergeTree", "VersionedCollapsingMergeTree", "GraphiteMergeTree"):
-        return True
-    if engine not in ("SummingMergeTree", "AggregatingMergeTree"):
-        return False
-    return any(column.stored and _kept_from_one_row(form, column, engine) for column in form.columns)
-
-
-def _kept_from_one_row(form: TableForm, column: ColumnForm, engine: str) -> bool:
-    if column.type.startswith(("AggregateFunction(", "SimpleAggregateFunction(")):
-        function = re.match(r"\w+\((?:\d+, )?(\w+)", column.type)
-        return function is None or function[1].lower() not in _IN_ANY_ORDER
-    said = role(form, column)
-    return bool(said) and (engine == "AggregatingMergeTree" or said == KEEPS_ONE)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from aaiclick.errors import StatementError
-from aaiclick.specs.quoting import quote_string
+from aaiclick.sql.quoting import quote_string
 
 Values = tuple[int, ...]
 NAMES = {36: "BAD_ARGUMENTS", 44: "ILLEGAL_COLUMN", 57: "TABLE_ALREADY_EXISTS", 60: "UNKNOWN_TABLE", 81: "UNKNOWN_DATABASE", 394: "QUERY_WAS_CANCELLED"}

@@ -1,0 +1,87 @@
+"""Opening a client, driving a routine on it, closing what was opened; events go to the caller and to the log."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+from aaiclick.api.command_line import name_schema
+from aaiclick.clients import open_async_connection, open_connection
+from aaiclick.errors import AaiclickError, UsageError
+from aaiclick.events import Event, Note, PlanReady, Progress, StepDone, StepStarted, Waiting
+from aaiclick.plan.policy import Policy
+from aaiclick.printable import shown
+from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine, run, run_async
+from aaiclick.specs.schema import Schema
+
+T = TypeVar("T")
+log = logging.getLogger("aaiclick")
+Make = Callable[[Connection | AsyncConnection], Routine[T]]
+
+
+def drive(client: object, make: Make[T], caller: str, on_event: OnEvent | None = None, schema: Schema | None = None) -> T:
+    """Run what ``make`` makes for the connection; a client that was handed in stays open. Errors name the command of ``schema``."""
+    connection = open_connection(client, caller=caller)
+    try:
+        return run(make(connection), connection, _tell(on_event))
+    except AaiclickError as error:
+        name_schema(error, schema)
+        raise
+    finally:
+        connection.close()
+
+
+async def drive_async(client: object, make: Make[T], caller: str, on_event: OnEvent | None = None, schema: Schema | None = None) -> T:
+    """The async twin of ``drive``."""
+    connection = await open_async_connection(client, caller=caller)
+    try:
+        return await run_async(make(connection), connection, _tell(on_event))
+    except AaiclickError as error:
+        name_schema(error, schema)
+        raise
+    finally:
+        await connection.close()
+
+
+def check_arguments(caller: str, schema: object, policy: object = None) -> None:
+    """Raises ``UsageError`` where something else than a ``Schema`` or a ``Policy`` is given."""
+    if not isinstance(schema, Schema):
+        raise UsageError(f"{caller} was given {_described(schema)} as the schema: a Schema is wanted")
+    if policy is not None and not isinstance(policy, Policy):
+        raise UsageError(f"{caller} was given {_described(policy)} as the policy: write Policy.check(), safe(), lossless() or everything()")
+
+
+def _described(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else f"an object of type {type(value).__name__}"
+
+
+def policy_for(policy: Policy | None, embedded: bool) -> Policy:
+    """An explicit policy, else the environment's, else the default for the kind of engine."""
+    return policy if policy is not None else Policy.default(embedded, os.environ)
+
+
+def _tell(on_event: OnEvent | None) -> OnEvent:
+    def tell(event: Event) -> None:
+        _log(event)
+        if on_event is not None:
+            on_event(event)
+
+    return tell
+
+
+def _log(event: Event) -> None:
+    match event:
+        case PlanReady(schema, steps, rows):
+            log.info("%s: %d steps, %d rows to copy or rewrite", shown(schema), steps, rows)
+        case StepStarted(index, total, name, change, strategy, rows):
+            log.info("step %d of %d: %s: %s (%s, %d rows)", index, total, shown(name), shown(change), strategy, rows)
+        case Progress(name, phase, done, total, seconds):
+            log.debug("%s: %s: %d of %d rows after %.1f s", shown(name), phase, done, total, seconds)
+        case StepDone(index, total, name, strategy, rows, seconds):
+            log.info("step %d of %d done: %s (%s, %d rows, %.1f s)", index, total, shown(name), strategy, rows, seconds)
+        case Waiting(what, seconds, ends):
+            log.info("waiting: %s (%.1f s%s)", shown(what), seconds, f"; {ends}" if ends else "")
+        case Note(sentence, level):
+            log.log(logging.WARNING if level == "warning" else logging.INFO, "%s", shown(sentence))

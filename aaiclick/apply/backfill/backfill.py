@@ -1,0 +1,221 @@
+"""FeedWork: a materialized view is put in place between two inserts, and what was there before it is brought into its target.
+
+    mark -> [hold merges] -> refuse writers, wait for those that run -> note the last block -> the view -> let writers in -> [fill]
+
+An INSERT builds its way through the views of its table before it writes: one that began before the view was there never meets it, one
+that begins after it always does. Behind the fence there is none that runs, so the last block number divides the rows that the view has
+to be told about from those that it sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aaiclick.apply.backfill.fill import fill_up
+from aaiclick.apply.rebuild.chunks import highest
+from aaiclick.apply.run import ApplyOptions, Done, Site
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.events import Note
+from aaiclick.plan.operations import FeedWork
+from aaiclick.routine import Command, Emit, Routine
+from aaiclick.server.inserts import drain_all
+from aaiclick.server.merges import FENCE, hold, originals, release
+from aaiclick.server.statements import CREATE, drop_table, send
+from aaiclick.server.storages import storage
+from aaiclick.server.tables import Physical, need, parts, physical
+from aaiclick.server.write_fence import fence_supported, lift_fence, raise_fence
+from aaiclick.state.backfill_mark import FeedMark, drop_feed, feed_name, find_feeds, format_of, stages, update_feed, write_feed
+
+_EXISTS = 57
+
+
+def apply_feed(work: FeedWork, site: Site) -> Routine[Done]:
+    """Carry it out. Raises ApplyError, StatementError; before the view's statements every error leaves things as they were."""
+    database, options = site.database, site.options
+    sources = yield from _sources(work, database)
+    fenced = yield from _fenced(work, options)
+    saved = next((originals(source) for source in sources if work.fill is not None and source.name == work.fill.source), ())
+    uuids = tuple(source.uuid for source in sources)
+    mark = yield from write_feed(database, FeedMark(feed_name(site.nonce, work.view), site.nonce, work, uuids, fenced, saved, format=format_of(work)))
+    try:
+        mark = yield from _close(mark, sources, database, options)
+    except OutcomeUnknownError:
+        raise
+    except Exception as error:
+        yield from _quietly(database, mark, error)
+        raise
+    mark = yield from open_again(database, mark)
+    return Done((yield from _end(database, mark, options)))
+
+
+def finish_feeds(database: str, options: ApplyOptions) -> Routine[tuple[str, ...]]:
+    """What dead runs left: before the view was touched it is undone, from then on brought to its end; the views' names. Only call it while
+    holding the lease, after the statements of dead runs have ended."""
+    settled: list[str] = []
+    for found in (yield from find_feeds(database)):
+        if isinstance(found, str):
+            yield Emit(Note(f"{database}.{found}: its comment cannot be read: a newer version of aaiclick made it. It is left as it is", "warning"))
+            continue
+        settled.append(found.work.view)
+        if found.phase == "closing":
+            yield from undo(database, found)
+            continue
+        closed = (yield from _close_again(found, database, options)) if found.phase == "opening" else found
+        mark = yield from open_again(database, closed)
+        yield from _end(database, mark, options)
+    return tuple(settled)
+
+
+def let_in(database: str) -> Routine[None]:
+    """Let writers in again for every mark, without the fill: the few statements that an interrupted run has time for. A view that is away
+    is made first: what is written without it would be missed."""
+    for mark in (yield from find_feeds(database)):
+        if isinstance(mark, FeedMark):
+            if mark.phase == "closing":
+                yield from _lift(database, mark)
+            else:
+                yield from open_again(database, mark)
+
+
+def _sources(work: FeedWork, database: str) -> Routine[tuple[Physical, ...]]:
+    found: list[Physical] = []
+    for name in work.sources:
+        source = yield from need(database, name)
+        if not source.merge_tree or source.engine.startswith(("Replicated", "Shared")) or not source.uuid:
+            raise ApplyError(f"{name}: writers of a table of engine {source.engine} cannot be kept out. Nothing was changed")
+        if f"{FENCE} = " in source.definition:
+            raise ApplyError(f"{name} is read-only ({FENCE}): lift that first (ALTER TABLE ... RESET SETTING {FENCE})")
+        found.append(source)
+    return tuple(found)
+
+
+def _fenced(work: FeedWork, options: ApplyOptions) -> Routine[bool]:
+    if (yield from fence_supported()):
+        return True
+    missing = [name for name in work.sources if name not in options.writers_stopped]
+    if missing:
+        flags = " ".join(f"--allow 'writers-stopped {name}'" for name in missing)
+        raise ApplyError(
+            f"{work.view} has to be put in place while nobody writes into {', '.join(missing)}, and this server cannot keep writers out (it has no"
+            f" table_readonly). Stop the writers and run: aaiclick migrate {flags}"
+        )
+    return False
+
+
+def _close(mark: FeedMark, sources: tuple[Physical, ...], database: str, options: ApplyOptions) -> Routine[FeedMark]:
+    """Keep writers out and note what is there; the mark then says 'opening'."""
+    fill = mark.work.fill
+    for source in sources:
+        if fill is not None and source.name == fill.source:
+            # Before anybody is kept out: a running merge may take its time to end.
+            yield from hold(source)
+    for source in sources:
+        if mark.fenced:
+            yield from raise_fence(source, options.fence_seconds)
+        else:
+            yield from drain_all(source, options.fence_seconds, "Nothing was changed. Run again when they have ended")
+    high = -1
+    if fill is not None:
+        source = next(source for source in sources if source.name == fill.source)
+        high = highest((yield from parts(source)))
+        if fill.target and fill.empty and (yield from parts((yield from need(database, fill.target)))):
+            raise ApplyError(f"{fill.target} holds rows already, and nobody can tell which rows of {fill.source} are in them. Nothing was changed")
+    return (yield from update_feed(database, replace(mark, phase="opening", high=high)))
+
+
+def _close_again(mark: FeedMark, database: str, options: ApplyOptions) -> Routine[FeedMark]:
+    """A run died between the fence and the view. The fence is a setting and still up; where somebody lifted it by hand meanwhile and the view
+    is not there, what came since has to be filled as well."""
+    if not mark.fenced:
+        return mark
+    lifted = False
+    for name, uuid in zip(mark.work.sources, mark.sources, strict=True):
+        source = yield from physical(database, name)
+        if source is None or source.uuid != uuid:
+            continue  # somebody else dropped or replaced it: there is no writer to keep out
+        if f"{FENCE} = " not in source.definition:
+            lifted = True
+            yield from raise_fence(source, options.fence_seconds)
+    fill = mark.work.fill
+    if lifted and fill is not None and mark.work.statements[-1].startswith("CREATE") and (yield from physical(database, mark.work.view)) is None:
+        source = yield from physical(database, fill.source)
+        if source is None or source.uuid not in mark.sources:
+            return mark
+        return (yield from update_feed(database, replace(mark, high=highest((yield from parts(source))))))
+    return mark
+
+
+def open_again(database: str, mark: FeedMark) -> Routine[FeedMark]:
+    """Send the statements that are left, then let writers in. Where the server refuses one, the old view is made again."""
+    first = mark.sent
+    while mark.phase == "opening" and mark.sent < len(mark.work.statements):
+        sql = mark.work.statements[mark.sent]
+        try:
+            yield from send(Command(sql, settings=CREATE, database=database))
+        except OutcomeUnknownError:
+            raise
+        except StatementError as error:
+            # Of a dead run nobody knows whether its CREATE came through: it did.
+            if not (error.code == _EXISTS and sql.startswith("CREATE") and mark.sent == first):
+                yield from _put_back(database, mark, error)
+                raise
+        mark = yield from update_feed(database, replace(mark, sent=mark.sent + 1))
+    if mark.phase == "opening":
+        mark = yield from update_feed(database, replace(mark, phase="open"))
+    yield from _lift(database, mark)
+    return mark
+
+
+def _put_back(database: str, mark: FeedMark, error: Exception) -> Routine[None]:
+    if mark.work.undo and (yield from physical(database, mark.work.view)) is None:
+        yield from send(Command(mark.work.undo, settings=CREATE, database=database))
+    yield from _quietly(database, mark, error)
+
+
+def undo(database: str, mark: FeedMark) -> Routine[None]:
+    """Writers first, then merges, then the mark."""
+    yield from _lift(database, mark)
+    yield from _release(database, mark)
+    yield from drop_feed(database, mark)
+
+
+def _quietly(database: str, mark: FeedMark, error: Exception) -> Routine[None]:
+    try:
+        yield from undo(database, mark)
+    except Exception as second:
+        yield Emit(Note(f"{mark.work.view}: cleaning up after a failure ({error}) did not work: {second}. The next run does it", "warning"))
+
+
+def _lift(database: str, mark: FeedMark) -> Routine[None]:
+    for uuid in mark.sources if mark.fenced else ():
+        source = yield from storage(database, uuid)
+        if source is not None and f"{FENCE} = " in source.definition:
+            yield from lift_fence(source)
+
+
+def _release(database: str, mark: FeedMark) -> Routine[None]:
+    fill = mark.work.fill
+    if fill is None:
+        return
+    yield from release(database, mark.sources[mark.work.sources.index(fill.source)], mark.saved)
+
+
+def _end(database: str, mark: FeedMark, options: ApplyOptions) -> Routine[int]:
+    rows = 0
+    if mark.work.fill is not None:
+        uuid = mark.sources[mark.work.sources.index(mark.work.fill.source)]
+        source = yield from physical(database, mark.work.fill.source)
+        if source is None or source.uuid != uuid:
+            filled = mark.work.fill.target or mark.work.view
+            yield Emit(Note(f"{mark.work.fill.source} was dropped or replaced while {filled} was filled from it: it is left as far as it came", "warning"))
+            yield from _release(database, mark)
+        else:
+            if mark.phase != "filled":
+                mark, rows = yield from fill_up(database, mark, mark.work.fill, source, options)
+                # Said before merges go on: they mix the rows of both sides.
+                mark = yield from update_feed(database, replace(mark, phase="filled"))
+            yield from _release(database, mark)
+    for leftover in (yield from stages(database, mark.work.view)):
+        yield from drop_table(database, leftover)
+    yield from drop_feed(database, mark)
+    return rows

@@ -1,0 +1,155 @@
+"""What a view would have made of the rows that were there before it, chunk by chunk: staging, then MOVE PARTITION into its target.
+
+An INSERT into the target would set off the views that read it in turn, and could not be told from one that is sent again. A chunk is a
+range of block numbers: merges of the source are held, so no part lies across its borders, and a part that a mutation renamed meanwhile
+makes its chunk begin again. The mark names a staging table only when it is complete; from then on it is moved and never filled again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from aaiclick.apply.rebuild.chunks import Chunk, cut, highest
+from aaiclick.apply.rebuild.staging import create_from, move_all, staging_form
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.read import read_catalog
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.events import Note, Progress
+from aaiclick.plan.operations import Fill
+from aaiclick.routine import Command, Emit, Query, Routine, number, text
+from aaiclick.server.merges import hold
+from aaiclick.server.mutations import now
+from aaiclick.server.statements import BLOCKS, COPY, MEMORY_LIMIT, READ, Sent, ask, drop_table, merged
+from aaiclick.server.tables import Part, Physical, need, parts, physical
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified, quote_name, quote_string
+from aaiclick.state.backfill_mark import FeedMark, stage_name, stages, update_feed
+
+EXTERNAL_BYTES = 512 << 20
+"""A GROUP BY over a chunk with more states than this goes to disk."""
+
+
+def fill_up(database: str, mark: FeedMark, fill: Fill, source: Physical, options: ApplyOptions) -> Routine[tuple[FeedMark, int]]:
+    """Bring everything up to block ``mark.high`` into the target; the mark then, and the rows of the source that were read. Can be begun again after a crash at
+    any point. Raises ApplyError where parts were merged across the noted block, or rows keep changing."""
+    if not fill.target:
+        fill = replace(fill, target=(yield from _own_table(database, mark.work.view)))
+    form = yield from _form(database, fill.target)
+    # A restart forgets SYSTEM STOP MERGES, and a fence that was lifted let settings only speak: both again.
+    yield from hold(source)
+    started, rows, restarts, level = (yield from now()), 0, 0, 0
+    for turn in itertools.count():
+        mark = yield from _moved(database, mark, fill)
+        present = yield from parts(source)
+        due = [part for part in present if part.last > mark.done and part.first <= mark.high and not part.patch]
+        if not due:
+            return mark, rows
+        _require_unmixed(due, mark, fill)
+        total = sum(part.rows for part in due)
+        # In the order of blocks, so that what is done is one number.
+        chunk = cut(due, rows=options.chunk_rows, size=options.chunk_bytes, ordered=True)[0]
+        staging = stage_name(mark.nonce, turn, mark.work.view)
+        yield from create_from(staging_form(form), database, staging, ())
+        try:
+            yield from _insert(database, fill, chunk, staging, BLOCKS[level])
+        except OutcomeUnknownError:
+            raise
+        except StatementError as error:
+            if error.code != MEMORY_LIMIT or level + 1 == len(BLOCKS):
+                raise
+            # Some blocks may be in already: the next turn drops this staging table and fills another one.
+            level += 1
+            continue
+        found = yield from _readable(database, fill, chunk)
+        # Asked last: parts that are still there now were there all the time.
+        if not (yield from _still_there(source, chunk)):
+            restarts += 1
+            if restarts > options.restarts * 10:
+                raise ApplyError(f"{fill.source}: rows were deleted or changed {restarts} times while {fill.target} was filled from it. Run again: it goes on")
+            yield Emit(Note(f"{fill.source}: rows were changed while {fill.target} was filled: a chunk begins again"))
+            continue
+        if chunk.exact and found != chunk.rows:
+            raise ApplyError(
+                f"{fill.source} holds {chunk.rows} rows in {len(chunk.parts)} parts, but {found} can be read: a row policy or a setting of this user hides"
+                " the others. Run again without it: it goes on"
+            )
+        mark = yield from update_feed(database, replace(mark, filled=staging, filled_high=highest(chunk.parts)))
+        rows += chunk.rows
+        yield Emit(Progress(fill.target, "backfill", rows, rows + total - chunk.rows, (yield from now()) - started))
+    raise AssertionError
+
+
+def _moved(database: str, mark: FeedMark, fill: Fill) -> Routine[FeedMark]:
+    """Move what a complete staging table holds (still), and drop what is none."""
+    if mark.filled:
+        if (yield from physical(database, mark.filled)) is not None:
+            yield from move_all(database, mark.filled, fill.target)
+        mark = yield from update_feed(database, replace(mark, done=mark.filled_high, filled="", filled_high=-1))
+    for leftover in (yield from stages(database, mark.work.view)):
+        yield from drop_table(database, leftover)
+    return mark
+
+
+def _form(database: str, target: str) -> Routine[TableForm]:
+    yield from need(database, target)
+    live = (yield from read_catalog(database, (target,))).objects[target]
+    if not isinstance(live.form, TableForm) or not live.form.merge_tree:
+        raise ApplyError(f"{target} is no table of the MergeTree family: nothing can be moved into it")
+    return live.form
+
+
+def _require_unmixed(due: Sequence[Part], mark: FeedMark, fill: Fill) -> None:
+    mixed = [part.name for part in due if part.first <= mark.done or part.last > mark.high]
+    if mixed:
+        raise ApplyError(
+            f"{fill.source}: parts {', '.join(mixed[:3])} mix rows that {fill.target} has with rows that it lacks, because somebody merged them while it was"
+            f" filled. Make it anew: DROP VIEW {mark.work.view}, TRUNCATE TABLE {fill.target}, DROP TABLE {mark.name}, and run again"
+        )
+
+
+def _own_table(database: str, view: str) -> Routine[str]:
+    """The table that a view owns. It is called by the view's UUID, which is not shown everywhere; both show where its rows are."""
+    rows = yield from ask(
+        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '.inner_id.') AND data_paths IN"
+        " (SELECT data_paths FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({view:String}))",
+        {"db": hexed(database), "view": hexed(view)},
+    )
+    if len(rows) != 1:
+        raise ApplyError(f"{view}: the table that it owns cannot be found, and was not filled. Run again: it goes on")
+    return text(rows[0][0])
+
+
+def _insert(database: str, fill: Fill, chunk: Chunk, staging: str, blocks: Mapping[str, str | int]) -> Routine[None]:
+    names = ", ".join(quote_name(name) for name, _ in fill.columns)
+    sql = f"INSERT INTO {qualified(database, staging)} ({names}) {_question(database, fill, chunk, names)}"
+    size: Sent = {"max_query_size": 2 * len(sql) + 262144, "max_bytes_before_external_group_by": EXTERNAL_BYTES}
+    yield Command(sql, settings=merged(COPY, size, blocks), database=database, long=True)
+
+
+def _question(database: str, fill: Fill, chunk: Chunk, names: str) -> str:
+    """What the view asks, of the rows of the chunk alone."""
+    where = f"{_selected(chunk)}{f' AND ({fill.where})' if fill.where else ''}"
+    if fill.before:
+        # By name: the order of a view's columns is not that of its target.
+        return f"SELECT {names} FROM ({fill.before} WHERE {where} {fill.behind})"
+    reads = ", ".join(expression if expression == name else f"{expression} AS {quote_name(name)}" for name, expression in fill.columns)
+    grouped = f" GROUP BY {', '.join(quote_name(key) for key in fill.keys)}" if fill.keys else ""
+    return f"SELECT {reads} FROM {qualified(database, fill.source)} WHERE {where}{grouped}"
+
+
+def _selected(chunk: Chunk) -> str:
+    partitions = ", ".join(quote_string(each) for each in chunk.partitions)
+    return f"_partition_id IN ({partitions}) AND _part IN ({', '.join(quote_string(part.name) for part in chunk.parts)})"
+
+
+def _still_there(source: Physical, chunk: Chunk) -> Routine[bool]:
+    names = {part.name for part in (yield from parts(source))}
+    return all(part.name in names for part in chunk.parts)
+
+
+def _readable(database: str, fill: Fill, chunk: Chunk) -> Routine[int]:
+    sql = f"SELECT count() FROM {qualified(database, fill.source)} WHERE {_selected(chunk)}"
+    return number((yield Query(sql, {}, merged(READ, {"max_query_size": 2 * len(sql) + 262144})))[0][0])

@@ -1,0 +1,87 @@
+"""Rows that come in between the look at a table and its change.
+
+That no row met a condition is only known of the rows that were there. So the condition becomes a constraint of the live table: an INSERT that would
+meet it is refused, every other one goes on. Those that began before are waited for, and what they wrote is counted again: the rows of
+parts that are newer than the look. The ALTER that rests on it takes the constraint away, in the same statement. (A fence could not do that: an ALTER of
+a table with ``table_readonly`` is refused also where it resets it.)
+
+Whoever is killed in between leaves constraints behind that begin with ``_aaiclick_guard_``; the next plan drops them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.plan.operations import Guard
+from aaiclick.routine import Query, Routine, number, text
+from aaiclick.server.inserts import drain_all
+from aaiclick.server.messages import shortened, told
+from aaiclick.server.mutations import require_settled
+from aaiclick.server.statements import READ, UNKNOWN_TABLE
+from aaiclick.server.storages import remove_guards, stand, storage
+from aaiclick.server.tables import Physical, parts
+from aaiclick.sql.quoting import qualified
+
+_PATIENCE = "Nothing was changed. Run again when they have ended"
+
+
+def watch(table: Physical, guards: Sequence[Guard], seen: int, options: ApplyOptions) -> Routine[tuple[str, ...]]:
+    """Hold writers to what was seen; the names of the constraints, in the order of ``guards``.
+
+    Raises ApplyError where a row that came in meanwhile meets one, with count and example; the table is as it was then.
+    """
+    if not guards:
+        return ()
+    names = yield from stand(table, [f"CHECK NOT ifNull(({guard.condition}) != 0, 0)" for guard in guards])
+    try:
+        yield from drain_all(table, options.drain_seconds, _PATIENCE)
+        # An update that was sent before may still be changing rows.
+        yield from require_settled(table.database, table.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
+        yield from count_newer(table, guards, seen)
+    except OutcomeUnknownError:
+        raise
+    except Exception:
+        yield from unwatch(table)
+        raise
+    return names
+
+
+def unwatch(table: Physical) -> Routine[None]:
+    """Take the constraints away after a failure, which is what counts: where it does not work the next run does it."""
+    with suppress(AaiclickError):
+        yield from remove_guards((yield from storage(table.database, table.uuid)) if table.uuid else table)
+
+
+def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[None]:
+    """Raises ApplyError where rows of parts that are newer than the look meet a guard."""
+    present = yield from parts(table)
+    newer = [part for part in present if max(part.last, part.version) > seen]
+    if not newer:
+        return
+    # The part's own name tells: <partition>_<first>_<last>_<level>[_<mutation>]. What a lightweight update changes lies in parts of all ages.
+    name = "splitByChar('_', _part)"
+    only = "" if seen <= 0 or any(part.patch for part in newer) else f" WHERE greatest(toInt64OrZero({name}[3]), toInt64OrZero({name}[5])) > {seen}"
+    for guard in guards:
+        try:
+            rows = yield Query(
+                f"SELECT toUInt64(countIf({guard.condition})), anyIf(toString({guard.example}), {guard.condition})"
+                f" FROM {qualified(table.database, table.name)}{only}",
+                {},
+                READ,
+                long=True,
+            )
+        except StatementError as error:
+            if error.code in (0, UNKNOWN_TABLE):
+                raise
+            raise ApplyError(
+                f"{table.name}: rows came in since it was looked at, of which cannot be told whether they {guard.problem}: {told(str(error))}"
+            ) from error
+        count, example = number(rows[0][0]), text(rows[0][1])
+        if count:
+            raise ApplyError(
+                f"{table.name}: {count:,} rows {guard.problem}, for instance {shortened(example)}: they came in since it was looked at."
+                " Nothing was changed. Run again"
+            )

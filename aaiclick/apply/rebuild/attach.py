@@ -1,0 +1,140 @@
+"""AttachWork: a new table takes over the parts of the old one by hard links.
+
+ATTACH PARTITION FROM is not idempotent, and parts with an unfinished mutation would be attached without it. So it only ever fills a table
+that nobody else writes into: the shadow behind a fence, or, where the server has no fence, a staging table after the exchange (readers
+then miss the old rows until the running inserts have ended).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from aaiclick.apply.alter import Altered, apply_alters
+from aaiclick.apply.guarded_alter import count_newer, watch
+from aaiclick.apply.rebuild.block_numbers import at_exchange, remember_blocks
+from aaiclick.apply.rebuild.chunks import highest
+from aaiclick.apply.rebuild.copy_chunk import changes
+from aaiclick.apply.rebuild.exchange import exchange, require_exchange
+from aaiclick.apply.rebuild.finish import Filler, finish
+from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_resting_streams
+from aaiclick.apply.rebuild.rebuild import late_filler, make_job, no_window, undo_quietly
+from aaiclick.apply.rebuild.staging import create_from, staging_form
+from aaiclick.apply.rebuild.views import read_by_views
+from aaiclick.apply.run import Done, Site
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
+from aaiclick.events import Note
+from aaiclick.plan.operations import AttachWork, CopyColumn, RebuildWork
+from aaiclick.routine import Emit, Routine
+from aaiclick.server.merges import hold
+from aaiclick.server.mutations import require_settled
+from aaiclick.server.names import staging_table
+from aaiclick.server.statements import ddl, drop_table, system_merges
+from aaiclick.server.storages import require_in_place
+from aaiclick.server.tables import Part, Physical, need, parts
+from aaiclick.server.write_fence import fence_supported, raise_fence
+from aaiclick.sql.quoting import qualified, quote_name, quote_string
+from aaiclick.state.rebuild_mark import at_rest, new_mark, update_mark, write_mark
+
+
+def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
+    """Carry out an ``AttachWork``. Before the exchange every error leaves the table as its ``alters`` made it, without scratch objects."""
+    database, options = site.database, site.options
+    source = yield from need(database, work.table)
+    yield from require_rebuildable(source, work.form)
+    yield from require_resting_streams(source, options)
+    yield from require_exchange(database)
+    fenced = yield from fence_supported()
+    if not fenced and work.table not in options.writers_stopped and (yield from read_by_views(database, work.table)):
+        raise ApplyError(no_window(work.table, "a materialized view reads it"))
+    yield from apply_alters(Altered(database, work.table, work.settings, options, work.seen), work.alters)
+    yield from require_settled(database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
+    source = yield from need(database, work.table, source.uuid)
+    mark = yield from write_mark(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
+    rows = 0
+    try:
+        mark, source = yield from at_rest(database, mark, source)
+        yield from hold(source)
+        yield from create_from(work.form, database, mark.shadow_name, work.settings)
+        shadow = yield from need(database, mark.shadow_name)
+        mark = yield from remember_blocks(database, replace(mark, shadow=shadow.uuid), work.form.settings, source)
+        mark = yield from update_mark(database, mark)
+        if fenced:
+            yield from system_merges(database, mark.shadow_name, "STOP MERGES")
+            yield from raise_fence(source, options.fence_seconds)
+            yield from count_newer(source, work.guards, work.seen)
+            present = yield from parts(source)
+            rows = yield from _attach(work, source, present, mark.shadow_name)
+            mark = replace(mark, high=highest(present), rows=rows)
+        else:
+            yield from watch(source, work.guards, work.seen, options)
+            yield from _rehearse(work, source, staging_table(site.nonce, 0, work.table))
+        known = yield from changes(source)
+        yield from require_settled(database, work.table, stuck_seconds=options.stuck_seconds, limit=options.fence_seconds)
+        mark = yield from at_exchange(database, replace(mark, phase="swap", known=tuple(sorted(known))))
+        mark = yield from update_mark(database, mark)
+        yield from exchange(database, mark)
+    except Exception as error:
+        yield from undo_quietly(database, mark, error)
+        yield from require_in_place(source, error)
+        raise
+    end = yield from finish(database, mark, attach_filler(work, site), options)
+    return Done(rows + end.rows, end.kept, end.notes)
+
+
+def attach_filler(work: AttachWork, site: Site) -> Filler:
+    """Old parts get into staging by hard links as long as all of them are late, which is so after an exchange that came first; single late
+    parts (and parts that the server refuses to attach) are copied."""
+    numbers = itertools.count(1)
+
+    def filler(old: Physical, late: Sequence[Part]) -> Routine[tuple[str, int]]:
+        present = yield from parts(old)
+        if tuple(late) == present:
+            staging = staging_table(site.nonce, next(numbers), work.table)
+            try:
+                yield from create_from(staging_form(work.form), site.database, staging, work.settings)
+                return staging, (yield from _attach(work, old, present, staging))
+            except OutcomeUnknownError:
+                raise
+            except StatementError as error:
+                yield Emit(Note(f"{work.table}: {error}; the rows are copied instead", "warning"))
+                yield from drop_table(site.database, staging)
+        return (yield from _copied(work, site, old, late, numbers))
+
+    return filler
+
+
+def _copied(work: AttachWork, site: Site, old: Physical, late: Sequence[Part], numbers: Iterator[int]) -> Routine[tuple[str, int]]:
+    columns = tuple(CopyColumn(column.name, quote_name(column.name)) for column in work.form.columns if column.stored)
+    job, _ = yield from make_job(RebuildWork(work.table, work.form, columns, settings=work.settings), old, site)
+    return (yield from late_filler(replace(job, numbers=numbers))(old, late))
+
+
+def _attach(work: AttachWork, source: Physical, present: Sequence[Part], target: str) -> Routine[int]:
+    """Attach every partition to an empty table that is ours, and compare; the rows."""
+    if any(part.patch for part in present):
+        raise ApplyError(f"{work.table} has updates that are not yet merged (patch parts), which cannot be attached: OPTIMIZE TABLE ... FINAL first")
+    for partition in sorted({part.partition for part in present}):
+        yield from _attach_one(work, source, partition, target)
+    made = yield from parts((yield from need(source.database, target)))
+    expected = (len(present), sum(part.rows for part in present))
+    found = (len(made), sum(part.rows for part in made))
+    if expected != found:
+        raise VerificationError(f"{work.table}: {expected[0]} parts with {expected[1]} rows were to be attached, the new table has {found[0]} with {found[1]}")
+    return found[1]
+
+
+def _rehearse(work: AttachWork, source: Physical, staging: str) -> Routine[None]:
+    """Attach one partition to a table that is dropped again: what the server refuses has to be refused before the exchange."""
+    present = yield from parts(source)
+    yield from create_from(staging_form(work.form), source.database, staging, work.settings)
+    for part in present[:1]:
+        yield from _attach_one(work, source, part.partition, staging)
+    yield from drop_table(source.database, staging)
+
+
+def _attach_one(work: AttachWork, source: Physical, partition: str, target: str) -> Routine[None]:
+    """ATTACH PARTITION ALL is not known to older servers."""
+    attached = f"ATTACH PARTITION ID {quote_string(partition)} FROM {qualified(source.database, source.name)}"
+    yield from ddl(f"ALTER TABLE {qualified(source.database, target)} {attached}", dict(work.settings))

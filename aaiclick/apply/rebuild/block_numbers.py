@@ -1,0 +1,67 @@
+"""What makes the way back possible: the new table remembers, for each of its rows, whether it came before or after the exchange.
+
+``_block_number`` is given to a block of rows when it is written, and lost in the first merge unless the table keeps it in a column of its
+own. So while an old table is kept, the new one has ``enable_block_number_column``; what is above the number that it had reached at the
+exchange has come since.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aaiclick.apply.rebuild.chunks import highest
+from aaiclick.apply.rebuild.views import read_by_views
+from aaiclick.catalog.forms import Settings
+from aaiclick.routine import Routine, number
+from aaiclick.server.statements import ask, ddl
+from aaiclick.server.tables import Physical, need, parts
+from aaiclick.server.write_fence import fence_supported
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.block_numbers import NUMBERS
+from aaiclick.state.rebuild_mark import CLOSING_FORMAT, Mark
+
+
+def remember_blocks(database: str, mark: Mark, declared: Settings, source: Physical | None = None) -> Routine[Mark]:
+    """Let the shadow keep block numbers, where the old table is to be kept and the server can; the mark then says so.
+
+    ``source``: parts that are taken over as they are may hold numbers of another table; then nothing can be told apart.
+    """
+    if not mark.keep_old_seconds or (source is not None and (yield from _holds_numbers(source))):
+        return mark
+    if dict(declared).get(NUMBERS, "0") not in ("0", "false"):
+        # Where an earlier rebuild set it for the same reason, it is no wish of the user's.
+        return replace(mark, counts=True, numbered=(yield from _set_by_us(database, mark.source)))
+    rows = yield from ask("SELECT count() FROM system.merge_tree_settings WHERE name = {name:String}", {"name": NUMBERS})
+    if not number(rows[0][0]):
+        return mark
+    yield from ddl(f"ALTER TABLE {qualified(database, mark.shadow_name)} MODIFY SETTING {NUMBERS} = 1")
+    return replace(mark, counts=True, numbered=True)
+
+
+def at_exchange(database: str, mark: Mark) -> Routine[Mark]:
+    """The mark with what both tables had reached: rows above ``base`` in the new one will have come since. And whether the new one has to refuse
+    writers across the exchange."""
+    shadow = yield from need(database, mark.shadow_name)
+    top = highest((yield from parts(shadow)))
+    mark = replace(mark, copied=mark.high, top=top, base=top if mark.counts else None)
+    if (yield from read_by_views(database, mark.table)) and (yield from fence_supported()):
+        return replace(mark, closing=True, format=CLOSING_FORMAT)
+    return mark
+
+
+def _set_by_us(database: str, uuid: str) -> Routine[bool]:
+    rows = yield from ask(
+        "SELECT count() FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '_aaiclick_old_')"
+        " AND JSONExtractString(comment, 'replaced_by') = {uuid:String} AND JSONExtractBool(comment, 'numbered')",
+        {"db": hexed(database), "uuid": uuid},
+    )
+    return number(rows[0][0]) > 0
+
+
+def _holds_numbers(source: Physical) -> Routine[bool]:
+    rows = yield from ask(
+        "SELECT count() FROM system.parts_columns WHERE active AND database = unhex({db:String}) AND table = unhex({name:String}) AND column = '_block_number'",
+        {"db": hexed(source.database), "name": hexed(source.name)},
+    )
+    return number(rows[0][0]) > 0

@@ -1,0 +1,197 @@
+"""The copy until it has everything: rows that came meanwhile are copied too, and chunks whose rows were deleted or changed are filled anew.
+
+    look -> fill what is missing or stale -> look ... -> put the new table together -> [fence, look, fill, add] -> look -> exchange
+
+The new table takes over the parts of the staging tables by hard links, which costs about a millisecond for each part and can be done
+again: where a chunk turns out to be stale after that, the new table is made anew. So a delete costs the chunks it touched, at any moment
+up to the exchange. Behind a fence nothing changes any more, so there the last pass is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from aaiclick.apply.rebuild.block_numbers import at_exchange
+from aaiclick.apply.rebuild.chunks import Chunk, bounds, cut, highest
+from aaiclick.apply.rebuild.concurrent_mutations import Seen, close, look
+from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
+from aaiclick.apply.rebuild.shadow import make_shadow
+from aaiclick.apply.rebuild.staged_chunks import Filled, covered, divide, in_order, rows_of
+from aaiclick.apply.rebuild.staging import attach_all
+from aaiclick.errors import ApplyError, VerificationError
+from aaiclick.events import Note, Progress
+from aaiclick.routine import Emit, Query, Routine, number
+from aaiclick.server.mutations import now
+from aaiclick.server.statements import READ, drop_table
+from aaiclick.server.tables import Part
+from aaiclick.server.write_fence import fence_supported, lift_fence
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.rebuild_mark import Mark, update_mark
+
+_ROUNDS = 4
+"""Passes over what came meanwhile, before the exchange: each shorter than the one before."""
+_OPEN = 2
+"""Passes over what was changed meanwhile that are made before 'reapply-deletes' keeps writers out for the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far a copy is. ``stock`` is filled, ``attached`` names what of it the new table has; ``passes`` were made, ``spoilt`` counts those
+    after which something had been deleted or changed (``dirty``: in the last one); ``reached`` is the highest block number that a pass
+    was for; ``closed``: the fence is up."""
+
+    mark: Mark
+    stock: tuple[Filled, ...]
+    attached: tuple[str, ...] = ()
+    written: int = 0
+    passes: int = 0
+    spoilt: int = 0
+    dirty: bool = False
+    reached: int = -1
+    closed: bool = False
+
+
+def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, stock: Sequence[Filled] = ()) -> Routine[tuple[Mark, int]]:
+    """Fill the new table up to a block number and say so in the mark; the rows written. ``stock`` is filled already.
+
+    ``already``: on the way back the new table holds so many rows of another one, which deletes of now would have to reach as well: any of
+    them raises SourceChanged.
+    """
+    state = State(mark, tuple(stock))
+    while True:
+        seen = yield from look(job.source, job.known, job.site.options, closed=state.closed)
+        if seen.pending and state.closed:
+            # It came in the moment in which the fence went up.
+            yield from lift_fence(job.source)
+            state = replace(state, closed=False)
+            continue
+        state = yield from _drop_stale(job, state, seen)
+        if already is not None and (state.spoilt or seen.pending or not seen.known <= job.known):
+            raise SourceChanged(f"{job.work.table}: rows were deleted or changed in the meantime. The table is as it was: run again")
+        there, missing = covered(state.stock, seen.parts)
+        state = replace(state, reached=max(highest(there), state.reached))
+        # Only what came later may be left to the exchange; what a pass was for and is missing now was changed.
+        changed = any(part.first <= state.reached for part in missing)
+        if missing and (state.closed or changed or state.passes < _ROUNDS):
+            if (yield from _has_to_close(job, state)):
+                yield from close(job.source, job.site.options)
+                state = replace(state, closed=True)
+                continue
+            state = yield from _pass(job, state, seen, there, missing)
+        elif len(state.attached) < len(state.stock):
+            state = yield from _attach(job, state)
+        elif (fenced and not state.closed) or (seen.pending and (yield from _has_to_close(job, state))):
+            yield from close(job.source, job.site.options)
+            state = replace(state, closed=True)
+        elif seen.pending:
+            # What it deletes or changes is in the copy still: the next look lets it through.
+            state = replace(state, dirty=True)
+        else:
+            break
+    if job.work.form.engine == "MergeTree":
+        yield from _require_rows(job, state.mark, (already or 0) + sum(filled.rows for filled in state.stock))
+    mark = replace(state.mark, phase="swap", high=highest(there), rows=rows_of(there), known=tuple(sorted(seen.known)))
+    mark = yield from at_exchange(job.site.database, mark)
+    return (yield from update_mark(job.site.database, mark)), state.written
+
+
+def copy_parts(job: Job, listed: Sequence[Part], target: str) -> Routine[int]:
+    """Copy parts of a table that nobody changes into another one of ours; the rows. Raises SourceChanged where somebody did."""
+    options, written = job.site.options, 0
+    rows, size = bounds(listed, options.chunk_rows, options.chunk_bytes)
+    for chunk in cut(listed, rows=rows, size=size, ordered=job.work.ordered):
+        filled = yield from fill_chunk(job, chunk)
+        yield from attach_all(job.site.database, [filled.name], target, dict(job.work.settings))
+        yield from drop_table(job.site.database, filled.name)
+        written += filled.rows
+    return written
+
+
+def _drop_stale(job: Job, state: State, seen: Seen) -> Routine[State]:
+    good, stale = divide(state.stock, seen.parts)
+    if not stale:
+        return replace(state, spoilt=state.spoilt + state.dirty, dirty=False)
+    names = {filled.name for filled in stale}
+    state = replace(state, stock=good, spoilt=state.spoilt + 1, dirty=False)
+    if names & set(state.attached):
+        state = replace(state, mark=(yield from make_shadow(job.site.database, state.mark, job.work)), attached=())
+    for name in sorted(names):
+        yield from drop_table(job.site.database, name)
+    return state
+
+
+def _has_to_close(job: Job, state: State) -> Routine[bool]:
+    """What is done about deletes and updates that keep coming: whether writers are refused from now on. By default nothing is, and the run
+    ends; where it was allowed by name more."""
+    table, options = job.work.table, job.site.options
+    if not state.spoilt or state.closed:
+        return False
+    reapplied = table in options.reapplied and state.spoilt > _OPEN
+    if (table in options.closed or reapplied) and (yield from fence_supported()):
+        yield Emit(Note(f"{table}: rows are deleted or changed while it is copied: writers are refused until that is done", "warning"))
+        return True
+    if reapplied:
+        raise ApplyError(
+            f"{table}: rows are deleted or changed all the time while it is copied, and this server cannot keep writers out for the last of them"
+            " (it has no table_readonly). The table is as it was: stop deletes and updates while it is rebuilt"
+        )
+    if state.spoilt > options.restarts and table not in options.patient:
+        raise ApplyError(
+            f"{table}: rows were deleted or changed while they were copied, {state.spoilt} times in a row. The table is as it was: stop deletes and updates"
+            f" while it is rebuilt, or run aaiclick migrate --allow 'reapply-deletes {table}' (what they changed is copied again, the last of it while"
+            f" writers are refused), --allow 'wait-for-deletes {table}' (until a moment without them) or --allow 'keep-writers-out {table}'"
+        )
+    return False
+
+
+def _pass(job: Job, state: State, seen: Seen, there: Sequence[Part], missing: Sequence[Part]) -> Routine[State]:
+    """Fill a staging table for each chunk of what is missing."""
+    options = job.site.options
+    rows, size = bounds([*there, *missing], options.chunk_rows, options.chunk_bytes)
+    chunks = cut(missing, rows=rows, size=size, ordered=job.work.ordered, between=there)
+    if state.spoilt:
+        what = f"{len(chunks)} {'chunk is' if len(chunks) == 1 else 'chunks are'}"
+        yield Emit(Note(f"{job.work.table}: rows were deleted or changed while they were copied: {what} copied again", "warning"))
+    elif state.stock and not state.passes:
+        yield Emit(Note(f"{job.work.table}: {len(state.stock)} of {len(state.stock) + len(chunks)} chunks are there already: the copy goes on"))
+    done, total, spoilt = rows_of(there), rows_of(there) + rows_of(missing), False
+    for place, chunk in enumerate(chunks):
+        present = seen.parts if not place else (yield from look(job.source, job.known, options, closed=state.closed)).parts
+        current = _current(chunk, present)
+        spoilt = spoilt or len(current.parts) < len(chunk.parts)
+        done += chunk.rows
+        if not current.parts:
+            continue
+        try:
+            filled = yield from fill_chunk(job, current)
+        except SourceChanged:
+            spoilt = True
+            continue
+        state = replace(state, stock=(*state.stock, filled), written=state.written + filled.rows)
+        yield Emit(Progress(job.work.table, "copy", done, total, (yield from now()) - job.started))
+    return replace(state, passes=state.passes + 1, dirty=spoilt, reached=max(state.reached, highest(missing)))
+
+
+def _current(chunk: Chunk, present: Sequence[Part]) -> Chunk:
+    """The parts of a chunk under the names they have now."""
+    wanted = {part.key for part in chunk.parts}
+    place = {part.key: number for number, part in enumerate(chunk.parts)}
+    return Chunk(tuple(sorted((part for part in present if part.key in wanted), key=lambda part: place[part.key])))
+
+
+def _attach(job: Job, state: State) -> Routine[State]:
+    """Let the new table take over what it has not yet, in the order of blocks: where that order matters, what comes later is higher."""
+    waiting = in_order(filled for filled in state.stock if filled.name not in state.attached)
+    names = [filled.name for filled in waiting]
+    if not state.passes:
+        yield Emit(Note(f"{job.work.table}: all {len(names)} chunks are there already: the copy goes on"))
+    yield from attach_all(job.site.database, names, state.mark.shadow_name, dict(job.work.settings))
+    yield from job.site.options.journal.note("chunks-attached", {"count": len(names), "source": job.source.uuid})
+    return replace(state, attached=(*state.attached, *names))
+
+
+def _require_rows(job: Job, mark: Mark, rows: int) -> Routine[None]:
+    answer = yield Query(f"SELECT count() FROM {qualified(job.site.database, mark.shadow_name)}", {}, READ)
+    if number(answer[0][0]) != rows:
+        raise VerificationError(f"{job.work.table}: {rows} rows were copied and compared, but the new table holds {number(answer[0][0])}. Nothing was swapped")

@@ -1,0 +1,97 @@
+"""Comparing a chunk with what it was read from, before it is moved anywhere.
+
+The hash of a row is that of one tuple: bare arguments of cityHash64 give NULL as soon as one of them is NULL, and ``sum`` would skip the
+row. Sums of 64-bit hashes do not depend on the order of rows. Older servers (24.8) cannot hash a NULL inside a tuple, nor (25.8) a Variant:
+what they refuse is hashed as text, in which NULL and 'NULL' differ. Both sides hold the same values, or else differ: so both go one way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aaiclick.apply.rebuild.columns import Projected
+from aaiclick.errors import StatementError, VerificationError
+from aaiclick.routine import Query, Routine, number
+from aaiclick.server.statements import READ, merged
+from aaiclick.sql.quoting import quote_name
+
+_ILLEGAL_TYPE = 43
+_NOT_IMPLEMENTED = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Rows and the wrapped sum of their hashes."""
+
+    rows: int
+    hash: int
+
+
+def hash_sql(expressions: Sequence[str], as_text: bool = False) -> str:
+    """The sum of the hashes of all rows; 0 for no expressions."""
+    row = f"tuple({', '.join(expressions)})"
+    return f"sum(cityHash64({f'toString({row})' if as_text else row}))" if expressions else "toUInt64(0)"
+
+
+def sums(source: str, where: str, expressions: Sequence[str], settings: Mapping[str, str | int]) -> Routine[Sums]:
+    """Count and checksum of the rows of ``source`` (a quoted name) that ``where`` selects ('' for all)."""
+    rows = yield from _hashes(source, where, (tuple(expressions),), settings)
+    return Sums(rows[0], rows[1])
+
+
+def _hashes(source: str, where: str, groups: Sequence[Sequence[str]], settings: Mapping[str, str | int]) -> Routine[tuple[int, ...]]:
+    """The number of rows, and for each group of expressions the sum of their hashes."""
+    condition = f" WHERE {where}" if where else ""
+
+    def asked(as_text: bool) -> Query:
+        listed = ", ".join(hash_sql(group, as_text) for group in groups)
+        return Query(f"SELECT count(), {listed} FROM {source}{condition}", {}, merged(READ, settings), long=True)
+
+    try:
+        rows = yield asked(as_text=False)
+    except StatementError as error:
+        if error.code != _NOT_IMPLEMENTED:
+            raise
+        rows = yield asked(as_text=True)
+    return tuple(number(value) for value in rows[0])
+
+
+def hashable(source: str, columns: Sequence[Projected], settings: Mapping[str, str | int]) -> Routine[tuple[str, ...]]:
+    """The targets that the server can hash: older ones refuse some types."""
+    checked = [column for column in columns if column.checked]
+    try:
+        yield Query(f"SELECT {hash_sql([column.read for column in checked])} FROM {source} WHERE 0", {}, merged(READ, settings))
+        return tuple(column.target for column in checked)
+    except StatementError as error:
+        if error.code != _ILLEGAL_TYPE:
+            raise
+    able: list[str] = []
+    for column in checked:
+        try:
+            yield Query(f"SELECT {hash_sql([column.read])} FROM {source} WHERE 0", {}, merged(READ, settings))
+            able.append(column.target)
+        except StatementError as error:
+            if error.code != _ILLEGAL_TYPE:
+                raise
+    return tuple(able)
+
+
+def differing(source: str, where: str, target: str, columns: Sequence[Projected], settings: Mapping[str, str | int]) -> Routine[tuple[str, ...]]:
+    """The columns whose checksums differ, one by one: asked only when the sum of all did."""
+    checked = [column for column in columns if column.checked]
+    left = yield from _hashes(source, where, [[column.read] for column in checked], settings)
+    right = yield from _hashes(target, "", [[quote_name(column.target)] for column in checked], settings)
+    pairs = zip(checked, left[1:], right[1:], strict=True)
+    return tuple(column.target for column, one, two in pairs if one != two)
+
+
+def mismatch(table: str, partitions: Sequence[str], expected: Sums, found: Sums, columns: Sequence[str]) -> VerificationError:
+    """The error that says which partition differs in what."""
+    where = f"partition {', '.join(partitions[:5])}{' and others' if len(partitions) > 5 else ''}"
+    if expected.rows != found.rows:
+        what = f"{expected.rows} rows were read, {found.rows} are in the copy"
+    else:
+        named = f"column {', '.join(columns)}" if columns else "the combination of columns"
+        what = f"{found.rows} rows on both sides, but {named} differs"
+    return VerificationError(f"{table}: the copy of {where} differs: {what}. Nothing was swapped: the table is as it was")

@@ -1,0 +1,136 @@
+"""Deletes and updates of others while a table is held: they are let through between two chunks, and what they changed is copied again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.errors import ApplyError
+from aaiclick.events import Waiting
+from aaiclick.routine import Emit, Routine, Sleep, number
+from aaiclick.server.mutations import Mutation, mutations, reads_rows, stuck_sentence
+from aaiclick.server.statements import ask, system_merges
+from aaiclick.server.tables import Part, Physical, parts
+from aaiclick.server.write_fence import lift_fence, raise_fence
+from aaiclick.sql.hex_text import hexed
+
+_POLL = 0.005
+_LONGEST_POLL = 1.0
+_CLOSINGS = 300
+_CLOSING_SECONDS = 120.0
+_TAKES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The active parts of a table, and what had changed rows of it until then: its finished mutations and patch parts. ``pending``: another
+    one is not done, so that what it deletes or changes still shows in the parts."""
+
+    parts: tuple[Part, ...]
+    known: frozenset[str]
+    pending: bool = False
+
+
+def look(table: Physical, known: frozenset[str], options: ApplyOptions, *, closed: bool = False) -> Routine[Seen]:
+    """Let the deletes and updates of now through (not where the table is ``closed`` by a fence: none is carried out there), and look at the parts.
+
+    Those that come while it waits are not waited for: where they never stop that would be for ever. They are held from here on, so the parts
+    stay what they are until the next look. Mutations first: one that comes after that is not known, whether it shows in the parts or not.
+    Raises ApplyError where one that is not ``known`` changes the columns themselves: the copy was planned for others.
+    """
+    listed = yield from mutations(table.database, table.name)
+    require_rows_only(table.name, listed, known)
+    if not closed and any(not each.done for each in listed):
+        yield from let_through(table, listed, options)
+        listed = yield from mutations(table.database, table.name)
+        require_rows_only(table.name, listed, known)
+    present = yield from parts(table)
+    patches = [part.name for part in present if part.patch]
+    return Seen(present, frozenset([*(each.id for each in listed if each.done), *patches]), any(not each.done for each in listed))
+
+
+def require_rows_only(name: str, listed: Sequence[Mutation], known: frozenset[str]) -> None:
+    """Raise ApplyError for a new mutation that is no delete or update and does not only write down what is declared."""
+    for each in listed:
+        if each.id not in known and not reads_rows(each.command) and re.match(r"\(?\s*MATERIALIZE\b", each.command) is None:
+            raise ApplyError(f"{name}: its columns were changed while it was copied ({each.command}). The table is as that left it: run again")
+
+
+def let_through(table: Physical, listed: Sequence[Mutation], options: ApplyOptions) -> Routine[None]:
+    """Wait for these mutations, no matter how many more come meanwhile, and hold those again. Settings hold merges; only STOP MERGES holds
+    mutations as well."""
+    pending = {each.id for each in listed if not each.done}
+
+    def over(now: Sequence[Mutation]) -> Routine[bool]:
+        yield from ()
+        return not any(each.id in pending and not each.done for each in now)
+
+    yield from system_merges(table.database, table.name, "START MERGES")
+    yield from _wait(table, options, over)
+    yield from system_merges(table.database, table.name, "STOP MERGES")
+
+
+def _wait(
+    table: Physical, options: ApplyOptions, over: Callable[[Sequence[Mutation]], Routine[bool]], longest: float = _LONGEST_POLL, limit: float = 0.0
+) -> Routine[None]:
+    """Wait until it is ``over``, for ``limit`` seconds at the longest (0: as long as mutations of others are waited for)."""
+    wait, waited, failing = _POLL, 0.0, 0.0
+    while True:
+        listed = yield from mutations(table.database, table.name)
+        if (yield from over(listed)):
+            return
+        left = [each for each in listed if not each.done]
+        failed = next((each for each in left if each.failure and not each.interrupted), None)
+        failing = failing + wait if failed is not None else 0.0
+        if failed is not None and (failed.fails_on_data or failing > options.stuck_seconds):
+            raise ApplyError(stuck_sentence(table.name, failed))
+        if left and options.mutation_seconds and waited >= options.mutation_seconds:
+            raise ApplyError(f"{table.name}: mutation {left[0].id} ({left[0].command}) is still running after {waited:.0f} s. Run again")
+        if limit and waited > limit:
+            raise ApplyError(
+                f"{table.name}: deletes or updates follow each other so closely that writers cannot be locked out between two of them."
+                " The table is as it was: pause whoever sends them for a moment, and run again"
+            )
+        yield Emit(Waiting(f"deletes and updates of {table.name}", waited))
+        yield Sleep(wait)
+        waited += wait
+        wait = min(2 * wait, longest)
+
+
+def close(table: Physical, options: ApplyOptions) -> Routine[None]:
+    """Refuse writers, deletes and updates when none of these is left: behind a fence no mutation begins to rewrite a part.
+
+    Those that are being rewritten are finished, though. So the fence goes up when that is all that is left of a mutation, and whoever sent
+    it finds the next one refused. Where a mutation takes no time the moment between two of them is short, so it is looked for often.
+    """
+
+    def last_parts(now: Sequence[Mutation]) -> Routine[bool]:
+        left = sum(each.parts_to_do for each in now if not each.done)
+        return not left or left <= (yield from _being_rewritten(table))
+
+    def pending() -> Routine[bool]:
+        for _ in range(_TAKES):
+            if all(each.done for each in (yield from mutations(table.database, table.name))):
+                return False
+            yield Sleep(_POLL)
+        return True
+
+    yield from system_merges(table.database, table.name, "START MERGES")
+    for _ in range(_CLOSINGS):
+        yield from _wait(table, options, last_parts, _POLL, _CLOSING_SECONDS)
+        if (yield from raise_fence(table, options.fence_seconds, unless=pending)):
+            if all(each.done for each in (yield from mutations(table.database, table.name))):
+                yield from system_merges(table.database, table.name, "STOP MERGES")
+                return
+            yield from lift_fence(table)
+    raise ApplyError(f"{table.name}: deletes or updates came in {_CLOSINGS} times while writers were being locked out. Run again")
+
+
+def _being_rewritten(table: Physical) -> Routine[int]:
+    rows = yield from ask(
+        "SELECT count() FROM system.merges WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND is_mutation",
+        {"db": hexed(table.database), "name": hexed(table.name)},
+    )
+    return number(rows[0][0])

@@ -1,0 +1,161 @@
+"""Copying the rows of parts into staging tables, chunk by chunk, in memory that does not grow with the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from aaiclick.apply.rebuild.checksum import differing, mismatch, sums
+from aaiclick.apply.rebuild.chunks import Chunk, inserts, sequences
+from aaiclick.apply.rebuild.columns import Projected
+from aaiclick.apply.rebuild.staged_chunks import Filled, sources
+from aaiclick.apply.rebuild.staging import create_from, staging_form, write_filled
+from aaiclick.apply.run import Site
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
+from aaiclick.plan.operations import RebuildWork
+from aaiclick.routine import Command, Routine
+from aaiclick.server.mutations import mutations
+from aaiclick.server.names import staging_table
+from aaiclick.server.statements import BLOCKS, COPY, MEMORY_LIMIT, Sent, drop_table, merged
+from aaiclick.server.tables import Part, Physical, parts
+from aaiclick.sql.quoting import qualified, quote_name, quote_string
+
+
+class SourceChanged(ApplyError):  # noqa: N818 - reads as a sentence
+    """Rows of the old table were deleted or changed while they were copied."""
+
+
+@dataclass(slots=True)
+class Sparing:
+    """How small the blocks of a copy are by now, an index of ``BLOCKS``: what one chunk has met, the next ones need not meet again."""
+
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A copy under way. ``source`` is the old storage under the name it has now; ``known`` are the mutations and patch parts it had at the
+    beginning; ``numbers`` counts staging tables; ``digest`` names the copy; ``sparing`` is how it keeps to the memory it may have."""
+
+    site: Site
+    work: RebuildWork
+    source: Physical
+    columns: tuple[Projected, ...]
+    known: frozenset[str]
+    numbers: Iterator[int]
+    started: float
+    digest: str = ""
+    sparing: Sparing = field(default_factory=Sparing)
+
+    def staging(self) -> str:
+        """The name of the next staging table."""
+        return staging_table(self.site.nonce, next(self.numbers), self.work.table)
+
+
+def changes(table: Physical) -> Routine[frozenset[str]]:
+    """What has changed rows of a table so far: its mutations and patch parts."""
+    listed = yield from mutations(table.database, table.name)
+    present = yield from parts(table)
+    return frozenset([each.id for each in listed] + [part.name for part in present if part.patch])
+
+
+def fill_chunk(job: Job, chunk: Chunk) -> Routine[Filled]:
+    """A staging table that holds a chunk and says so. Raises VerificationError, SourceChanged (then it is gone again)."""
+    staging, rows = yield from fill(job, chunk)
+    filled = Filled(staging, job.source.uuid, job.digest, sources(chunk.parts), rows)
+    yield from write_filled(job.site.database, filled, job.work.form, rows)
+    yield from job.site.options.journal.note("chunk-filled", {"staging": staging, "source": job.source.uuid, "rows": rows})
+    return filled
+
+
+def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
+    """Fill a new staging table with a chunk and compare it; its name and rows. Raises VerificationError, SourceChanged."""
+    while True:
+        staging = job.staging()
+        yield from create_from(staging_form(job.work.form), job.site.database, staging, job.work.settings)
+        try:
+            yield from _insert(job, chunk, staging, _settings(job))
+            break
+        except OutcomeUnknownError:
+            raise
+        except StatementError as error:
+            if error.code != MEMORY_LIMIT or job.sparing.level + 1 == len(BLOCKS):
+                raise
+        # Some blocks may be in already: a new staging table, never the same one again.
+        yield from drop_table(job.site.database, staging)
+        job.sparing.level += 1
+    try:
+        return staging, (yield from _compare(job, chunk, staging))
+    except SourceChanged:
+        yield from drop_table(job.site.database, staging)
+        raise
+
+
+def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[None]:
+    targets = ", ".join(quote_name(column.target) for column in job.columns)
+    reads = ", ".join(column.read for column in job.columns)
+    source = qualified(job.site.database, job.source.name)
+    # Where the order of rows matters the INSERTs follow it one by one, so that block numbers do.
+    for selected in sequences(chunk) if job.work.ordered else inserts(chunk):
+        sql = f"INSERT INTO {qualified(job.site.database, staging)} ({targets}) SELECT {reads} FROM {source} WHERE {condition(job, selected)}"
+        if job.work.ordered:
+            sql += _in_order(selected)
+        size: Sent = {"max_query_size": 2 * len(sql) + 262144}
+        yield Command(sql, settings=merged(settings, size), long=True)
+
+
+def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
+    """Rows in staging, once both sides were found equal."""
+    source, target = qualified(job.site.database, job.source.name), qualified(job.site.database, staging)
+    checked = [column for column in job.columns if column.checked] if job.site.options.verify else []
+    threads: Sent = {"max_threads": 1} if job.sparing.level else {}
+    where = condition(job, chunk.parts)
+    size: Sent = {"max_query_size": 2 * (len(where) + sum(len(column.read) for column in job.columns)) + 262144}
+    settings = merged(dict(job.work.settings), threads, size)
+    expected = yield from sums(source, where, [column.read for column in checked], settings)
+    found = yield from sums(target, "", [quote_name(column.target) for column in checked], settings)
+    names: tuple[str, ...] = ()
+    if expected != found and expected.rows == found.rows:
+        names = yield from differing(source, where, target, job.columns, settings)
+    # Asked last: parts that are still there now were there all the time, with nothing more that changes their rows.
+    present = {part.name: part.content for part in (yield from parts(job.source))}
+    gone = [part.name for part in chunk.parts if present.get(part.name) != part.content]
+    if gone:
+        raise SourceChanged(f"{job.work.table}: rows were deleted or changed while they were copied ({len(gone)} parts: {', '.join(gone[:3])})")
+    if expected != found:
+        raise mismatch(job.work.table, chunk.partitions, expected, found, names)
+    if chunk.exact and not job.work.where and expected.rows != chunk.rows:
+        raise VerificationError(
+            f"{job.work.table}: partition {', '.join(chunk.partitions[:5])} holds {chunk.rows} rows, but {expected.rows} can be read:"
+            " a row policy or a setting of this user hides the others. Nothing was swapped: the table is as it was"
+        )
+    return found.rows
+
+
+def _in_order(selected: Sequence[Part]) -> str:
+    """One thread reads a single part in its order anyway; several are put in the order of their blocks, which only small ones are."""
+    if len(selected) == 1:
+        return ""
+    names = ", ".join(quote_string(part.name) for part in selected)
+    places = ", ".join(str(place) for place in range(len(selected)))
+    return f" ORDER BY transform(toString(_part), [{names}], [{places}], {len(selected)}), _part_offset"
+
+
+def condition(job: Job, selected: Sequence[Part]) -> str:
+    """Selects the rows of these parts, by names that no merge or mutation gives to other rows."""
+    partitions = ", ".join(quote_string(each) for each in sorted({part.partition for part in selected}))
+    names = ", ".join(quote_string(part.name) for part in selected)
+    where = f" AND ({job.work.where})" if job.work.where else ""
+    return f"_partition_id IN ({partitions}) AND _part IN ({names}){where}"
+
+
+def _settings(job: Job) -> Sent:
+    settings = merged(COPY, dict(job.work.settings))
+    materialized = {column.name for column in job.work.form.columns if column.kind == "MATERIALIZED"}
+    if any(column.target in materialized for column in job.columns):
+        settings["insert_allow_materialized_columns"] = 1
+    if job.site.options.copy_threads:
+        settings.update({"max_threads": job.site.options.copy_threads, "max_insert_threads": job.site.options.copy_threads})
+    if job.work.ordered:
+        settings.update({"max_threads": 1, "max_insert_threads": 1})
+    return merged(settings, BLOCKS[job.sparing.level])

@@ -1,0 +1,151 @@
+"""The exchange: the one moment at which the new table becomes the live one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from aaiclick.apply.rebuild.staging import stagings
+from aaiclick.apply.rebuild.views import close_shadow
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.events import Note
+from aaiclick.routine import Command, Emit, Routine, Sleep, text
+from aaiclick.server.merges import release, release_copies
+from aaiclick.server.refreshable_views import start_refreshes
+from aaiclick.server.statements import DDL, NOT_ENOUGH_SPACE, ONCE, ask, drop_table, send
+from aaiclick.server.storages import storage
+from aaiclick.server.tables import EXCHANGING, Physical, parts, physicals
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.kept_tables import keep
+from aaiclick.state.rebuild_mark import Mark, drop_mark
+
+_PROBES = 5
+_PAUSE = 0.5
+
+
+def require_exchange(database: str) -> Routine[None]:
+    """Raise ApplyError where the database's engine cannot exchange two tables in one step."""
+    rows = yield from ask("SELECT engine FROM system.databases WHERE name = unhex({db:String})", {"db": hexed(database)})
+    engine = text(rows[0][0]) if rows else ""
+    if engine not in EXCHANGING:
+        what = f"has engine {engine}" if engine else "is not there"
+        raise ApplyError(f"database {database} {what}: two tables can only be exchanged in one of engine Atomic. Nothing was changed")
+
+
+def exchange(database: str, mark: Mark) -> Routine[None]:
+    """Exchange the live table and the shadow, by name but only while the names hold the storages of the mark.
+
+    An error of the statement is not believed before the storages were looked at. Where somebody put another table under the name in the last
+    moment, that one is put back. Where views read the table the new one refuses writers until ``finish``. Raises ApplyError, StatementError.
+    """
+    if (yield from swapped(database, mark)):
+        raise ApplyError(f"{mark.table}: its storage is the new one already")
+    if mark.closing:
+        yield from close_shadow(database, mark)
+    sql = f"EXCHANGE TABLES {qualified(database, mark.table)} AND {qualified(database, mark.shadow_name)}"
+    try:
+        yield from send(Command(sql, settings=DDL), ONCE)
+    except StatementError as error:
+        for _ in range(_PROBES):
+            if (yield from swapped(database, mark)):
+                break
+            if not isinstance(error, OutcomeUnknownError):
+                raise
+            # The statement may still be on its way.
+            yield Sleep(_PAUSE)
+        else:
+            raise
+    if not (yield from swapped(database, mark)):
+        raise ApplyError(f"{mark.table}: the exchange was acknowledged, but did not happen")
+    found = yield from whereabouts(database, mark)
+    if found.stranger is not None:
+        yield from _give_back(database, mark)
+        raise ApplyError(f"{mark.table} was replaced by somebody else in the moment of the exchange. That table is back under its name, as it was")
+
+
+def _give_back(database: str, mark: Mark) -> Routine[None]:
+    """An exchange that met somebody else's table is taken back. Between the two exchanges a writer may have reached the new table, which is then
+    kept by ``clear``."""
+    yield from send(Command(f"EXCHANGE TABLES {qualified(database, mark.table)} AND {qualified(database, mark.shadow_name)}", settings=DDL), ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where the two storages of a mark are now: ``source`` with the user's rows, ``shadow`` the new one; None where it is gone. ``exchanged``: the
+    new one was put in place, whatever it is called now. ``stranger``: the shadow's name holds a table that is neither."""
+
+    source: Physical | None
+    shadow: Physical | None
+    exchanged: bool
+    stranger: Physical | None = None
+
+
+def whereabouts(database: str, mark: Mark) -> Routine[Whereabouts]:
+    """Ask for the storages by UUID: an operator may have renamed, exchanged or dropped tables meanwhile."""
+    named = yield from physicals(database, (mark.table, mark.shadow_name))
+    listed = {table.uuid: table for table in named.values()}
+    source = listed.get(mark.source) or (yield from storage(database, mark.source))
+    shadow = (listed.get(mark.shadow) or (yield from storage(database, mark.shadow))) if mark.shadow else None
+    held = named.get(mark.shadow_name)
+    # Only the exchange takes the new storage away from its scratch name.
+    exchanged = shadow is not None and (shadow.database, shadow.name) != (database, mark.shadow_name)
+    if shadow is None and mark.shadow and held is not None and held.uuid == mark.source:
+        exchanged = True  # and the new table was dropped since
+    stranger = held if held is not None and held.uuid not in (mark.source, mark.shadow) and mark.phase == "swap" else None
+    return Whereabouts(source, shadow, exchanged, stranger)
+
+
+def swapped(database: str, mark: Mark) -> Routine[bool]:
+    """Whether the live name holds the new storage. Raises ApplyError where it holds neither of the two."""
+    found = yield from physicals(database, (mark.table, mark.shadow_name))
+    live = found.get(mark.table)
+    if live is not None and live.uuid == mark.source:
+        return False
+    if live is not None and mark.shadow and live.uuid == mark.shadow:
+        return True
+    held = "is missing" if live is None else f"holds storage {live.uuid or 'without UUID'}"
+    raise ApplyError(f"{mark.table} {held}: neither the old storage {mark.source} nor the new one {mark.shadow or '(not made)'}. Left as it is")
+
+
+def undo(database: str, mark: Mark) -> Routine[None]:
+    """Before the exchange: make the live table as it was, whatever it is called now, and remove the scratch objects. Raises ApplyError after the
+    exchange.
+
+    Writers first: the fence is lifted before anything else.
+    """
+    found = yield from whereabouts(database, mark)
+    if found.exchanged and found.stranger is not None:
+        yield from _give_back(database, mark)
+    elif found.exchanged:
+        raise ApplyError(f"{mark.table}: the new table is live already")
+    try:
+        yield from release(database, mark.source, mark.saved)
+    except StatementError as error:
+        if error.code != NOT_ENOUGH_SPACE:
+            raise
+        # An ALTER on a full disk destroys the definition of the table: first of all the copy makes room.
+        for name in (*(yield from stagings(database, mark.table)), *((mark.shadow_name,) if found.shadow is not None and not found.exchanged else ())):
+            yield from drop_table(database, name, sync=True)
+        yield from release(database, mark.source, mark.saved)
+    yield from release_copies(database, mark.since, mark.saved)
+    yield from clear(database, mark)
+
+
+def clear(database: str, mark: Mark) -> Routine[None]:
+    """Drop staging, shadow and mark, never a storage with rows that are nowhere else."""
+    for name in (yield from stagings(database, mark.table)):
+        yield from drop_table(database, name)
+    found = yield from physicals(database, (mark.shadow_name,))
+    shadow = found.get(mark.shadow_name)
+    if shadow is not None and shadow.uuid == mark.source:
+        raise ApplyError(f"{mark.shadow_name} holds the rows of {mark.table}: left as it is")
+    if shadow is not None and (mark.phase == "copy" or shadow.uuid == mark.shadow):
+        late = mark.phase == "swap" and any(part.first > mark.top for part in (yield from parts(shadow)))
+        if late:
+            reason = "rows were written into it in the moment in which it was live by mistake"
+            yield from keep(replace(mark, source=shadow.uuid, shadow="", saved=(), base=None), shadow, reason)
+            yield Emit(Note(f"{mark.table}: {reason}. It is kept until somebody has looked at it", "warning"))
+        else:
+            yield from drop_table(database, mark.shadow_name)
+    yield from start_refreshes(mark.stopped)
+    yield from drop_mark(database, mark)

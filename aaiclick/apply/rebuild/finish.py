@@ -1,0 +1,149 @@
+"""After the exchange: late rows come across, the old table is kept or dropped.
+
+Until that is done the rows of inserts that ran during the exchange are in the old storage *only*. The mark says up to which block number
+the new table has everything, so any run can go on from here, and the old storage is never dropped before its parts were looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from aaiclick.apply.rebuild.chunks import highest
+from aaiclick.apply.rebuild.staging import move_all, stagings
+from aaiclick.apply.rebuild.views import open_new
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.events import Note
+from aaiclick.routine import Emit, Routine
+from aaiclick.server.inserts import drain_all
+from aaiclick.server.merges import FENCE, release, release_copies, start_wherever
+from aaiclick.server.mutations import mutations, require_settled
+from aaiclick.server.refreshable_views import start_refreshes
+from aaiclick.server.statements import drop_table, system_merges
+from aaiclick.server.storages import storage
+from aaiclick.server.tables import Part, Physical, parts, physicals
+from aaiclick.server.write_fence import lift_fence
+from aaiclick.state.kept_tables import KEPT_PREFIX, keep
+from aaiclick.state.rebuild_mark import Mark, drop_mark, update_mark
+
+
+class Filler(Protocol):
+    """How late parts get into a staging table of the new form: by a copy, or by hard links."""
+
+    def __call__(self, old: Physical, late: Sequence[Part], /) -> Routine[tuple[str, int]]:
+        """Fill and compare a new staging table; its name and rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """``rows`` came across late; ``kept`` is the name of the old table where it stays; ``notes`` for the operator."""
+
+    rows: int
+    kept: str
+    notes: tuple[str, ...]
+
+
+def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Routine[Finished]:
+    """Bring a swapped rebuild to its end. Can be begun again after a crash at any point."""
+    yield from open_new(database, mark, options.fence_seconds)
+    old = yield from _old_storage(database, mark)
+    if old is None:
+        # Dropped by the run that made the mark: it drops only what it has looked through.
+        yield from start_wherever(database, mark.table, mark.shadow)
+        yield from release_copies(database, mark.since, mark.saved)
+        yield from _end(database, mark)
+        return Finished(0, "", ())
+    rows, reason = 0, ""
+    if not old.name.startswith(KEPT_PREFIX):
+        yield from drain_all(replace(old, name=mark.table), options.drain_seconds, "The new table is in place; their rows are brought across by the next run")
+        reason = yield from _changed(mark, old, options)
+        rows, mark, mixed = yield from _late(database, mark, old, fill, options)
+        reason = mixed or reason
+    notes: tuple[str, ...] = ()
+    if reason:
+        notes = (f"{mark.table}: {reason}. The old table is kept until somebody has looked at it",)
+        yield Emit(Note(notes[0], "warning"))
+    yield from start_wherever(database, mark.table, mark.shadow)
+    kept = ""
+    if mark.keep_old_seconds or reason or old.name.startswith(KEPT_PREFIX):
+        kept = yield from keep(mark, old, reason)
+    else:
+        # A flush that nobody could wait for may have come in since: the only copy of its rows is never dropped.
+        more, mark, mixed = yield from _late(database, mark, old, fill, options)
+        rows += more
+        if mixed:
+            kept = yield from keep(mark, old, mixed)
+        else:
+            yield from drop_table(database, old.name)
+    yield from release_copies(database, mark.since, mark.saved)
+    yield from options.journal.note("old-table", {"table": mark.table, "uuid": mark.source, "kept": kept})
+    yield from _end(database, mark)
+    return Finished(rows, kept, notes)
+
+
+def _late(database: str, mark: Mark, old: Physical, fill: Filler, options: ApplyOptions) -> Routine[tuple[int, Mark, str]]:
+    """Move what came after ``mark.high`` into the live table; rows, the mark, and why not everything could be moved."""
+    rows = 0
+    while True:
+        if mark.filled:
+            # Compared before the mark said so. What is not in it any more was moved: never filled again.
+            if mark.filled in (yield from physicals(database, (mark.filled,))):
+                yield from move_all(database, mark.filled, mark.table)
+                yield from drop_table(database, mark.filled)
+            mark = yield from update_mark(
+                database, replace(mark, high=mark.filled_high, rows=mark.rows + mark.filled_rows, filled="", filled_high=-1, filled_rows=0)
+            )
+        present = yield from parts(old)
+        late = [part for part in present if part.last > mark.high and not part.patch]
+        if not late:
+            return rows, mark, ""
+        mixed = [part.name for part in late if part.first <= mark.high]
+        if mixed:
+            return rows, mark, f"parts {', '.join(mixed[:3])} of the old table mix rows that were copied with rows that were not, and cannot be told apart"
+        staging, count = yield from fill(old, late)
+        yield from options.journal.note("late-filled", {"staging": staging, "source": old.uuid, "rows": count})
+        mark = yield from update_mark(database, replace(mark, filled=staging, filled_high=highest(late), filled_rows=sum(part.rows for part in late)))
+        rows += count
+
+
+def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:
+    """A delete or update that met the old table in the moment of the exchange is missing in the new one: what to say about it.
+
+    It is let through to the old rows first, so that late rows come across as it left them.
+    """
+    listed = yield from mutations(old.database, old.name)
+    if any(not mutation.done for mutation in listed):
+        if f"{FENCE} = " in old.definition:
+            yield from lift_fence(old)  # nobody knows this table any more, and behind a fence no mutation is carried out
+        yield from system_merges(old.database, old.name, "START MERGES")  # mutations only: the table's settings still hold merges
+        yield from require_settled(old.database, old.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
+    for mutation in listed:
+        if mutation.id not in mark.known:
+            return f"rows of the old table were changed in the moment of the exchange ({mutation.command}), which the new table does not show"
+    present = yield from parts(old)
+    if sum(part.rows for part in present if part.last <= mark.high and not part.patch) != mark.rows:
+        return "parts of the old table were dropped in the moment of the exchange, which the new table still shows"
+    if any(part.patch and part.name not in mark.known for part in present):
+        return "rows of the old table were updated in the moment of the exchange, which the new table does not show"
+    return ""
+
+
+def _old_storage(database: str, mark: Mark) -> Routine[Physical | None]:
+    """The old storage under the name it has now: the shadow's, or its kept name. One that somebody else has renamed since is theirs: its
+    settings are put back."""
+    old = yield from storage(database, mark.source)
+    if old is None or old.name == mark.shadow_name or old.name.startswith(KEPT_PREFIX):
+        return old
+    yield from release(database, mark.source, mark.saved)
+    yield Emit(Note(f"{mark.table}: its old table was renamed to {old.database}.{old.name} by somebody else: it is left to them", "warning"))
+    return None
+
+
+def _end(database: str, mark: Mark) -> Routine[None]:
+    # They carry the name that the table had when they were made, also where an operator has renamed it since.
+    for name in (yield from stagings(database, mark.work.table)):
+        yield from drop_table(database, name)
+    yield from start_refreshes(mark.stopped)
+    yield from drop_mark(database, mark)

@@ -1,0 +1,45 @@
+"""What a table must be like before it can be rebuilt or have its parts attached."""
+
+from __future__ import annotations
+
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.catalog.forms import TableForm
+from aaiclick.errors import ApplyError
+from aaiclick.routine import Routine, text
+from aaiclick.server.feeders import find_feeders
+from aaiclick.server.merges import FENCE
+from aaiclick.server.statements import ask
+from aaiclick.server.tables import Physical
+from aaiclick.sql.hex_text import hexed
+
+
+def require_rebuildable(source: Physical, form: TableForm) -> Routine[None]:
+    """Raise ApplyError where the copy by parts cannot work, before anything is touched."""
+    for engine in (source.engine, form.engine):
+        if engine.startswith(("Replicated", "Shared")):
+            raise ApplyError(f"{source.name}: {engine} is replicated, and a copy on one replica is not safe. Nothing was changed")
+        if not engine.endswith("MergeTree"):
+            raise ApplyError(f"{source.name}: a rebuild between {source.engine} and {form.engine} is not possible: both have to be of the MergeTree family")
+    if f"{FENCE} = " in source.definition:
+        raise ApplyError(f"{source.name} is read-only ({FENCE}): lift that first (ALTER TABLE ... RESET SETTING {FENCE})")
+    if not source.uuid:
+        raise ApplyError(f"{source.name} has no UUID, so its storage cannot be told apart from its copy. Nothing was changed")
+    rows = yield from ask(
+        "SELECT name FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND name IN ('_part', '_partition_id')",
+        {"db": hexed(source.database), "name": hexed(source.name)},
+    )
+    if rows:
+        raise ApplyError(f"{source.name}: a column is called {text(rows[0][0])}, which hides the part a row is in. Rename it first")
+
+
+def require_resting_streams(source: Physical, options: ApplyOptions) -> Routine[None]:
+    """Raise ApplyError where a stream brings rows into the table and nobody has said that it rests: what it brings in the moment of the exchange
+    would end in the old table, and nothing tells when that is over."""
+    if source.name in options.writers_stopped:
+        return
+    found = yield from find_feeders(source.database, source.name)
+    if found.streams:
+        raise ApplyError(
+            f"{', '.join(found.streams)} {'brings' if len(found.streams) == 1 else 'bring'} rows into {source.name} all the time, and nobody can wait for them."
+            f" Stop them (DETACH TABLE) and run: aaiclick migrate --allow 'writers-stopped {source.name}'"
+        )

@@ -1,0 +1,149 @@
+"""RebuildWork: a new table, filled chunk by chunk, takes the name of the old one.
+
+    mark -> hold merges -> guards -> shadow -> chunks into staging tables -> parts of those into the shadow (see ``catch_up``)
+         -> exchange -> [drain, late parts] -> old kept or dropped
+
+Without a fence the rows of inserts that run at the exchange land in the old storage and are brought across afterwards. With one, nothing
+can run at the exchange. Every step can be the last one of a killed run: see ``leftovers`` and ``resume``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aaiclick.apply.guarded_alter import watch
+from aaiclick.apply.rebuild.catch_up import copy_up
+from aaiclick.apply.rebuild.checksum import hashable
+from aaiclick.apply.rebuild.chunks import Chunk
+from aaiclick.apply.rebuild.columns import Projected, column_types, projected, volatile_columns
+from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, changes, fill
+from aaiclick.apply.rebuild.exchange import exchange, require_exchange, undo
+from aaiclick.apply.rebuild.finish import Filler, finish
+from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_resting_streams
+from aaiclick.apply.rebuild.resume import earlier_marks, take_over
+from aaiclick.apply.rebuild.shadow import make_shadow
+from aaiclick.apply.rebuild.staged_chunks import covered, work_digest
+from aaiclick.apply.rebuild.staging import stocked
+from aaiclick.apply.run import ApplyOptions, Done, Site
+from aaiclick.errors import ApplyError
+from aaiclick.events import Note
+from aaiclick.plan.operations import RebuildWork
+from aaiclick.routine import Emit, Routine
+from aaiclick.server.disks import require_room
+from aaiclick.server.merges import hold
+from aaiclick.server.mutations import mutations, now, require_settled
+from aaiclick.server.storages import require_in_place
+from aaiclick.server.tables import Part, Physical, need, parts
+from aaiclick.server.write_fence import fence_supported
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.rebuild_mark import Mark, at_rest, new_mark, write_mark
+
+
+def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
+    """Carry out a ``RebuildWork``. Before the exchange every error leaves the live table as it was, without scratch objects.
+
+    Raises VerificationError, ApplyError (also where no safe way is left without a window without writers), StatementError.
+    """
+    database, options = site.database, site.options
+    source = yield from need(database, work.table)
+    earlier = yield from earlier_marks(source, options)
+    fenced = yield from preflight(work, source, options)
+    yield from require_room(source, (yield from _bytes_to_copy(source, earlier)), options.disk_factor)
+    mark = new_mark(work, source, site.nonce, site.options.keep_old_seconds)
+    mark = yield from write_mark(database, replace(mark, saved=earlier[0].saved, stopped=earlier[0].stopped) if earlier else mark)
+    try:
+        mark, source = yield from at_rest(database, mark, source)
+        yield from hold(source)
+        yield from watch(source, work.guards, work.seen, options)
+        mark, job, notes = yield from prepare(work, source, mark, site)
+        stock = yield from take_over(job, earlier)
+        mark, rows = yield from copy_up(job, mark, fenced, stock=stock)
+        yield from options.journal.note("exchange", {"table": work.table, "uuid": mark.source, "new": mark.shadow})
+        yield from exchange(database, mark)
+    except Exception as error:
+        yield from undo_quietly(database, mark, error)
+        yield from require_in_place(source, error)
+        raise
+    try:
+        end = yield from finish(database, mark, late_filler(job), options)
+    except SourceChanged as error:
+        # The new table is live: there is nothing to begin again, the next run goes on from the mark.
+        raise ApplyError(f"{error}, after the exchange. Run again: it goes on") from error
+    return Done(rows + end.rows, end.kept, (*notes, *end.notes))
+
+
+def _bytes_to_copy(source: Physical, earlier: Sequence[Mark]) -> Routine[int]:
+    """The bytes of the parts that no killed run has copied."""
+    present = yield from parts(source)
+    if earlier:
+        stock = [filled for _, filled in (yield from stocked(source.database, source.name)) if filled is not None]
+        _, present = covered(stock, present)
+    return sum(part.bytes for part in present)
+
+
+def preflight(work: RebuildWork, source: Physical, options: ApplyOptions) -> Routine[bool]:
+    """Refuse what cannot be done safely, before anything is touched; whether a fence is used."""
+    yield from require_rebuildable(source, work.form)
+    yield from require_resting_streams(source, options)
+    yield from require_exchange(source.database)
+    yield from require_settled(source.database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
+    if not work.fenced:
+        return False
+    if (yield from fence_supported()):
+        return True
+    if work.table in options.writers_stopped:
+        return False
+    why = "the order of its rows decides which survive" if work.ordered else "a materialized view reads it"
+    raise ApplyError(no_window(work.table, why))
+
+
+def no_window(table: str, why: str) -> str:
+    """What a server without a fence says of a table whose writers would have to be kept out."""
+    return (
+        f"{table} has to be rebuilt while nobody writes ({why}), and this server cannot keep writers out (it has no table_readonly)."
+        f" Stop the writers and run: aaiclick migrate --allow 'writers-stopped {table}'"
+    )
+
+
+def prepare(work: RebuildWork, source: Physical, mark: Mark, site: Site) -> Routine[tuple[Mark, Job, tuple[str, ...]]]:
+    """Make the shadow of a held table; the mark with its UUID, the copy that is to be made, and notes on it."""
+    mark = yield from make_shadow(site.database, mark, work)
+    job, notes = yield from make_job(work, source, site)
+    return mark, job, notes
+
+
+def make_job(work: RebuildWork, source: Physical, site: Site) -> Routine[tuple[Job, tuple[str, ...]]]:
+    """What the copy needs to know about a source whose merges are held; and notes on what the checksum leaves out."""
+    types, declared = yield from column_types(source)
+    columns, notes = projected(work, (yield from volatile_columns(source)), types)
+    able = yield from hashable(qualified(site.database, source.name), columns, dict(work.settings))
+    unable = [column.target for column in columns if column.checked and column.target not in able]
+    if unable:
+        notes = (*notes, f"{work.table}: not covered by the checksum: {', '.join(unable)} (this server cannot hash the type)")
+    checked = tuple(Projected(column.target, column.read, column.target in able) for column in columns)
+    unfinished = {each.id for each in (yield from mutations(source.database, source.name)) if not each.done}
+    known = (yield from changes(source)) - unfinished
+    started = yield from now()
+    # What was compared differently, or read from other columns, is another copy.
+    compared = ",".join(column.target for column in checked if column.checked and site.options.verify)
+    return Job(site, work, source, checked, known, itertools.count(), started, work_digest(work, declared, compared)), notes
+
+
+def late_filler(job: Job) -> Filler:
+    """Late parts go through the same copy and comparison as the others."""
+
+    def filler(old: Physical, late: Sequence[Part]) -> Routine[tuple[str, int]]:
+        settled = replace(job, source=old, known=(yield from changes(old)))
+        return (yield from fill(settled, Chunk(tuple(late))))
+
+    return filler
+
+
+def undo_quietly(database: str, mark: Mark, error: Exception) -> Routine[None]:
+    """Undo after a failure; where even that fails the first error is what counts, and the next run undoes."""
+    try:
+        yield from undo(database, mark)
+    except Exception as second:
+        yield Emit(Note(f"{mark.table}: cleaning up after a failure ({error}) did not work: {second}. The next run does it", "warning"))

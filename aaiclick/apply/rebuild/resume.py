@@ -1,0 +1,128 @@
+"""Going on with a copy that was killed: what its staging tables hold is not copied again, as long as the same copy is wanted.
+
+    next run: writers in, settings back, merges still stopped, shadow gone -> plan -> the same rebuild: filled chunks are taken over
+                                                                            -> anything else: undone, before the first step
+
+Taking over is a rename to names of the new run, whose mark is there before: a statement of the dead run that is still on its way meets no
+table that is in use, and a kill in between leaves two marks that both know the old settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from aaiclick.apply.rebuild.copy_chunk import Job
+from aaiclick.apply.rebuild.exchange import swapped, undo
+from aaiclick.apply.rebuild.staged_chunks import Filled, divide, work_digest
+from aaiclick.apply.rebuild.staging import stocked
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.errors import AaiclickError
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import RebuildWork
+from aaiclick.routine import Routine
+from aaiclick.server.merges import hold, restore_settings
+from aaiclick.server.statements import ddl, drop_table, system_merges
+from aaiclick.server.tables import Physical, parts, physical
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.rebuild_mark import Mark, drop_mark, find_marks
+
+
+def suspend(database: str, mark: Mark) -> Routine[bool]:
+    """Put a copy that was killed before its exchange in a state in which it may wait for a plan; False where it has nothing to go on with.
+
+    Writers are let in and the table looks as it was, so that a plan can be made of it. Merges stay stopped: they would make other parts of
+    those that were copied.
+    """
+    if not isinstance(mark.work, RebuildWork) or mark.back:
+        return False
+    found = yield from stocked(database, mark.table)
+    if not any(filled is not None and filled.source == mark.source for _, filled in found):
+        return False
+    yield from system_merges(database, mark.table, "STOP MERGES")
+    yield from restore_settings(database, mark.source, mark.saved)
+    for name, filled in found:
+        if filled is None:
+            yield from drop_table(database, name)
+    yield from _drop_shadow(database, mark)
+    return True
+
+
+def keep_wanted(steps: Sequence[Step], database: str, options: ApplyOptions) -> Routine[None]:
+    """Undo the copies that wait for something else than these steps do to their table first: its merges and mutations have to go on."""
+    if not options.waiting:
+        return
+    for mark in (yield from _waiting(database, options)):
+        first = next((step for step in steps if _concerns(step, mark.table)), None)
+        if first is None or not _same(first, mark):
+            yield from undo(database, mark)
+
+
+def abandon(database: str, options: ApplyOptions) -> Routine[None]:
+    """Undo the copies that nobody went on with."""
+    if not options.waiting:
+        return
+    for mark in (yield from _waiting(database, options)):
+        if not (yield from swapped(database, mark)):
+            yield from undo(database, mark)
+
+
+def abandon_quietly(database: str, options: ApplyOptions) -> Routine[None]:
+    """The same after a failure, which is what counts; where it does not work the next run does it."""
+    with suppress(AaiclickError):
+        yield from abandon(database, options)
+
+
+def earlier_marks(source: Physical, options: ApplyOptions) -> Routine[tuple[Mark, ...]]:
+    """The marks of killed copies of this table that may go on; its merges are held by settings then, so that mutations can go on."""
+    if source.name not in options.waiting:
+        return ()
+    found = tuple(mark for mark in (yield from _waiting(source.database, options)) if mark.table == source.name and mark.source == source.uuid)
+    if found:
+        yield from hold(source)
+        yield from system_merges(source.database, source.name, "START MERGES")
+    return found
+
+
+def take_over(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[Filled, ...]]:
+    """Give the staging tables that the killed runs filled names of this one, where they hold what this copy wants; the others are dropped,
+    as is all else that those runs left."""
+    if not earlier:
+        return ()
+    database = job.site.database
+    found = yield from stocked(database, job.work.table)
+    fitting = [filled for _, filled in found if filled is not None and filled.source == job.source.uuid and filled.digest == job.digest]
+    good, _ = divide(fitting, (yield from parts(job.source)))
+    taken: list[Filled] = []
+    wanted = {filled.name: filled for filled in good}
+    for name, _ in found:
+        if name in wanted:
+            ours = job.staging()
+            yield from ddl(f"RENAME TABLE {qualified(database, name)} TO {qualified(database, ours)}")
+            taken.append(Filled(ours, job.source.uuid, job.digest, wanted[name].parts, wanted[name].rows))
+        else:
+            yield from drop_table(database, name)
+    for mark in earlier:
+        yield from _drop_shadow(database, mark)
+        yield from drop_mark(database, mark)
+    return tuple(taken)
+
+
+def _waiting(database: str, options: ApplyOptions) -> Routine[tuple[Mark, ...]]:
+    found = yield from find_marks(database)
+    return tuple(mark for mark in found if isinstance(mark, Mark) and mark.table in options.waiting)
+
+
+def _concerns(step: Step, table: str) -> bool:
+    """Statements and functions of a migration may do anything to any table."""
+    return step.object == table or getattr(step.work, "table", "") == table or step.work.kind in ("sql", "callable")
+
+
+def _same(step: Step, mark: Mark) -> bool:
+    return isinstance(step.work, RebuildWork) and isinstance(mark.work, RebuildWork) and work_digest(step.work) == work_digest(mark.work)
+
+
+def _drop_shadow(database: str, mark: Mark) -> Routine[None]:
+    shadow = yield from physical(database, mark.shadow_name)
+    if shadow is not None and shadow.uuid != mark.source:
+        yield from drop_table(database, mark.shadow_name)

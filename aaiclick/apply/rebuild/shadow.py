@@ -1,0 +1,26 @@
+"""The new table of a rebuild while it is put together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aaiclick.apply.rebuild.block_numbers import remember_blocks
+from aaiclick.apply.rebuild.staging import create_from
+from aaiclick.plan.operations import RebuildWork
+from aaiclick.routine import Routine
+from aaiclick.server.statements import system_merges
+from aaiclick.server.tables import need
+from aaiclick.state.rebuild_mark import Mark, update_mark
+
+
+def make_shadow(database: str, mark: Mark, work: RebuildWork) -> Routine[Mark]:
+    """Make the shadow, empty, instead of one that is there; the mark with its UUID."""
+    yield from create_from(work.form, database, mark.shadow_name, work.settings)
+    shadow = yield from need(database, mark.shadow_name)
+    mark = yield from remember_blocks(database, replace(mark, shadow=shadow.uuid), work.form.settings)
+    mark = yield from update_mark(database, mark)
+    # Rows that the new TTL lets expire are its business once it is live; until then what was counted has to stay.
+    yield from system_merges(database, mark.shadow_name, "STOP TTL MERGES")
+    if work.ordered:
+        yield from system_merges(database, mark.shadow_name, "STOP MERGES")
+    return mark

@@ -1,0 +1,99 @@
+"""What the filled staging tables of a copy hold, and what of the source they leave out.
+
+Each of them says in its own comment what it was filled with, so it outlives the run that filled it: nothing is copied twice as long as
+the parts it was read from are there with the same content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
+
+from aaiclick.plan.operations import RebuildWork
+from aaiclick.server.tables import Part
+
+FORMAT = 1
+Source: TypeAlias = tuple[str, int, int, str]
+"""Partition, block range and content of a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The staging table ``name`` holds ``rows`` rows, compared with these ``parts`` of storage ``source``; ``digest`` names the copy that
+    they belong to."""
+
+    name: str
+    source: str
+    digest: str
+    parts: tuple[Source, ...]
+    rows: int
+    state: Literal["filled"] = "filled"
+    format: int = FORMAT
+
+    @property
+    def first(self) -> int:
+        """The lowest block number in it."""
+        return min((part[1] for part in self.parts), default=-1)
+
+
+_FILLED: TypeAdapter[Filled] = TypeAdapter(Filled)
+_WORK: TypeAdapter[RebuildWork] = TypeAdapter(RebuildWork)
+
+
+def body(filled: Filled) -> str:
+    """The comment that says so."""
+    return _FILLED.dump_json(filled).decode()
+
+
+def read_filled(name: str, comment: str) -> Filled | None:
+    """What the comment of a staging table says; None where it does not say that it was filled."""
+    if not comment:
+        return None
+    try:
+        filled = _FILLED.validate_json(comment)
+    except ValidationError:
+        return None
+    return replace(filled, name=name) if filled.format == FORMAT else None
+
+
+def work_digest(work: RebuildWork, *more: str) -> str:
+    """Names a copy: the new form, what is read from the old rows, which of them. How writers are kept out makes no difference to it,
+    nor does what a way back would need, or what was looked at before."""
+    said = _WORK.dump_json(replace(work, fenced=False, keeps_ttl=False), exclude={"back", "guards", "seen"})
+    return hashlib.blake2s("\0".join([said.decode(), *more]).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def sources(parts: Iterable[Part]) -> tuple[Source, ...]:
+    """How parts are written down."""
+    return tuple((*part.key, part.content) for part in parts)
+
+
+def divide(stock: Iterable[Filled], present: Iterable[Part]) -> tuple[tuple[Filled, ...], tuple[Filled, ...]]:
+    """Those of which every part is there as it was; and those that hold what was deleted or changed since."""
+    there = set(sources(present))
+    good: list[Filled] = []
+    stale: list[Filled] = []
+    for filled in stock:
+        (good if there.issuperset(filled.parts) else stale).append(filled)
+    return tuple(good), tuple(stale)
+
+
+def covered(stock: Iterable[Filled], present: Iterable[Part]) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+    """The parts that are in some staging table, and those that have to be copied yet (patch parts are in neither)."""
+    held = {part[:3] for filled in stock for part in filled.parts}
+    rows = [part for part in present if not part.patch]
+    return tuple(part for part in rows if part.key in held), tuple(part for part in rows if part.key not in held)
+
+
+def in_order(stock: Iterable[Filled]) -> tuple[Filled, ...]:
+    """By block number: the order of rows where it matters."""
+    return tuple(sorted(stock, key=lambda filled: (filled.first, filled.name)))
+
+
+def rows_of(parts: Sequence[Part]) -> int:
+    """Rows in parts, hidden ones included."""
+    return sum(part.rows for part in parts)

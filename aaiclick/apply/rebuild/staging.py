@@ -1,0 +1,125 @@
+"""Staging tables: one for each chunk, filled and compared; when the copy is complete the new table takes their parts over by hard links.
+
+They are kept until the exchange is over, so that a chunk can be filled anew, and the new table put together again, up to the last moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from aaiclick.apply.rebuild.chunks import SMALL_ROWS
+from aaiclick.apply.rebuild.staged_chunks import Filled, body, read_filled
+from aaiclick.catalog.forms import Settings, TableForm
+from aaiclick.catalog.render import form_sql
+from aaiclick.catalog.scratch import curable, permissive
+from aaiclick.errors import ApplyError, StatementError
+from aaiclick.routine import Command, Routine, number, text
+from aaiclick.server.merges import MERGES_HELD, ROOMY
+from aaiclick.server.names import label, parse_name
+from aaiclick.server.statements import CREATE, ask, ddl, drop_table, merged, send
+from aaiclick.server.tables import need, parts
+from aaiclick.sql.hex_text import hexed, size_setting
+from aaiclick.sql.quoting import qualified, quote_string
+
+_OWN: frozenset[str] = frozenset(
+    {
+        "non_replicated_deduplication_window",
+        "table_readonly",
+        # Block numbers of a staging table must not reach the new one: there they tell old rows from new ones.
+        "enable_block_number_column",
+        "enable_block_offset_column",
+        *(name for name, _ in MERGES_HELD),
+        *(name for name, _ in ROOMY),
+    }
+)
+
+
+def staging_form(form: TableForm) -> TableForm:
+    """The structure of the new table, with no merges and no deduplication of blocks, also after a restart."""
+    settings: Settings = (*(pair for pair in form.settings if pair[0] not in _OWN), *MERGES_HELD, *ROOMY)
+    return replace(form, settings=settings, comment="")
+
+
+def may_merge(form: TableForm) -> bool:
+    """Whether a merge leaves every row as it is: then a filled staging table may merge, as the new table would."""
+    return form.engine == "MergeTree" and not form.ttl and not any(column.ttl for column in form.columns)
+
+
+def create_from(form: TableForm, database: str, name: str, settings: Settings) -> Routine[None]:
+    """Make a table of that form; one of that name is dropped first (its run is over, or it is this run's own)."""
+    yield from drop_table(database, name)
+    yield from send_create(Command(form_sql(form, database, name), settings=merged(CREATE, dict(settings)), database=database), name)
+
+
+def send_create(command: Command, name: str) -> Routine[None]:
+    """Send a CREATE; once more with the permissive settings where it is refused for want of one: a declaration that names a suspicious type
+    or codec asks for it, and the live table may have been made under such a setting. ``name`` is anything that is not empty."""
+    try:
+        yield from send(command)
+    except StatementError as error:
+        extra = (yield from permissive(name)) if curable(error) else {}
+        if not extra:
+            raise
+        yield from send(replace(command, settings=merged(extra, command.settings)))
+
+
+def write_filled(database: str, filled: Filled, form: TableForm, rows: int) -> Routine[None]:
+    """Let a compared staging table say what it holds; from then on it is never filled again. ``rows`` were read."""
+    changes = [f"MODIFY COMMENT {quote_string(body(filled))}"]
+    if rows > SMALL_ROWS and may_merge(form):
+        changes.append(f"RESET SETTING {', '.join(name for name, _ in MERGES_HELD if 'ttl' not in name)}")
+    sql = f"ALTER TABLE {qualified(database, filled.name)} {', '.join(changes)}"
+    yield from ddl(sql, size_setting(sql))
+
+
+def move_all(database: str, staging: str, target: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
+    """Move every partition of a staging table. Can be repeated after a crash at any point: MOVE PARTITION takes the rows out of staging,
+    so what is moved is never moved twice."""
+    table = yield from need(database, staging)
+    listed = sorted({part.partition for part in (yield from parts(table))})
+    for partition in listed:
+        moved = f"MOVE PARTITION ID {quote_string(partition)} TO TABLE {qualified(database, target)}"
+        yield from ddl(f"ALTER TABLE {qualified(database, staging)} {moved}", settings)
+    left = yield from parts(table)
+    if left:
+        raise ApplyError(f"{target}: {len(left)} parts stay in {staging} after they were moved. Run again")
+
+
+def attach_all(database: str, names: Sequence[str], target: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
+    """Add the parts of staging tables to a table of ours by hard links, in the order of the names. Not to be repeated."""
+    if not names:
+        return
+    rows = yield from ask(
+        "SELECT DISTINCT table, partition_id FROM system.parts WHERE active AND rows > 0 AND database = unhex({db:String})"
+        " AND startsWith(table, '_aaiclick_stage_') ORDER BY table, partition_id",
+        {"db": hexed(database)},
+    )
+    partitions: dict[str, list[str]] = {}
+    for name, partition in rows:
+        partitions.setdefault(text(name), []).append(text(partition))
+    for name in names:
+        for partition in partitions.get(name, ()):
+            attached = f"ATTACH PARTITION ID {quote_string(partition)} FROM {qualified(database, name)}"
+            yield from ddl(f"ALTER TABLE {qualified(database, target)} {attached}", settings)
+
+
+def stagings(database: str, table: str) -> Routine[tuple[str, ...]]:
+    """The staging tables that were made for a table of the user, of any run."""
+    return tuple(name for name, _ in (yield from stocked(database, table)))
+
+
+def stocked(database: str, table: str) -> Routine[tuple[tuple[str, Filled | None], ...]]:
+    """The staging tables of a table, and what those hold that were filled and hold as many rows as they did then."""
+    rows = yield from ask(
+        "SELECT name, comment, coalesce(total_rows, 0) FROM system.tables"
+        " WHERE database = unhex({db:String}) AND startsWith(name, '_aaiclick_stage_') ORDER BY name",
+        {"db": hexed(database)},
+    )
+    found: list[tuple[str, Filled | None]] = []
+    for name, comment, count in rows:
+        ours = parse_name(text(name))
+        if ours is not None and ours.label == label(table):
+            filled = read_filled(text(name), text(comment))
+            found.append((text(name), filled if filled is not None and filled.rows == number(count) else None))
+    return tuple(found)

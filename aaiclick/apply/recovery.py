@@ -1,0 +1,139 @@
+"""What a dead run left behind: undone or gone on with before its exchange, brought to its end after it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from aaiclick.apply.rebuild.attach import attach_filler
+from aaiclick.apply.rebuild.exchange import Whereabouts, clear, undo, whereabouts
+from aaiclick.apply.rebuild.finish import Filler, finish
+from aaiclick.apply.rebuild.rebuild import late_filler, make_job
+from aaiclick.apply.rebuild.resume import suspend
+from aaiclick.apply.rebuild.views import open_new
+from aaiclick.apply.run import ApplyOptions, Site
+from aaiclick.errors import ApplyError
+from aaiclick.events import Note
+from aaiclick.plan.operations import AttachWork, RebuildWork
+from aaiclick.routine import Emit, Nonce, Routine, number, text
+from aaiclick.server.merges import hold, release, release_copies
+from aaiclick.server.names import label, parse_name
+from aaiclick.server.statements import ask, drop_table
+from aaiclick.server.tables import Part, Physical
+from aaiclick.sql.hex_text import hexed
+from aaiclick.state.kept_tables import keep
+from aaiclick.state.rebuild_mark import Mark, find_marks
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """``object`` was 'undone' (the table is as it was before the run), 'finished' (the new table is in place, with ``rows`` late rows
+    brought across, the old one kept as ``kept``), 'waiting' (a copy that may go on, if it is wanted), 'dropped' (an empty scratch table) or
+    'left', with the reason."""
+
+    object: str
+    action: Literal["undone", "finished", "waiting", "dropped", "left"]
+    reason: str = ""
+    rows: int = 0
+    kept: str = ""
+
+
+def clean_leftovers(database: str, options: ApplyOptions | None = None, *, resume: bool = False) -> Routine[tuple[Leftover, ...]]:
+    """Put right what dead runs left in a database; nothing is there in the normal case (two cheap queries).
+
+    ``resume``: copies that may go on are left waiting; who asks for that passes their tables on (``ApplyOptions.waiting``), and ends with
+    ``abandon``. Only call it while holding the lease, after the statements of dead runs have ended. What may hold the only copy of rows and cannot be
+    explained is left, with a Note. Raises StatementError and, where a wait was too long, ApplyError; it can be called again then.
+    """
+    chosen = options if options is not None else ApplyOptions()
+    result: list[Leftover] = []
+    for found in (yield from find_marks(database)):
+        if isinstance(found, str):
+            result.append(Leftover(found, "left", "its comment cannot be read: a newer version of aaiclick made it"))
+            continue
+        result.append((yield from _settle(database, found, chosen, resume)))
+    if not any(leftover.action == "left" for leftover in result):
+        result += yield from _unmarked(database, {label(leftover.object) for leftover in result if leftover.action == "waiting"})
+    for leftover in result:
+        if leftover.action == "left":
+            yield Emit(Note(f"{database}.{leftover.object}: {leftover.reason}. It is left as it is", "warning"))
+    return tuple(result)
+
+
+def _settle(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> Routine[Leftover]:
+    found = yield from whereabouts(database, mark)
+    if not found.exchanged or found.stranger is not None:
+        untouched = found.source is not None and (found.source.database, found.source.name) == (database, mark.table)
+        if untouched and resume and (yield from suspend(database, mark)):
+            return Leftover(mark.table, "waiting")
+        yield from undo(database, mark)
+        return Leftover(mark.table, "undone")
+    if mark.phase != "swap":
+        yield from release(database, mark.source, mark.saved)
+        return Leftover(mark.table, "left", "the new table is in place before its copy was complete: somebody exchanged the tables by hand")
+    if found.shadow is None or found.shadow.database != database:
+        return (yield from _without_the_new(database, mark, found, options))
+    # An operator may have renamed the new table since: rows that came late follow it.
+    mark = replace(mark, table=found.shadow.name)
+    old = found.source if found.source is not None and found.source.name == mark.shadow_name else None
+    fill: Filler
+    if old is None:
+        fill = _never
+    else:
+        # Where the server was restarted only the table's settings hold merges: a merge that they let through is waited for.
+        if f"{'table_readonly'} = " not in old.definition:
+            yield from hold(old)
+        fill = yield from _filler(database, mark, old, options)
+    end = yield from finish(database, mark, fill, options)
+    return Leftover(mark.table, "finished", "; ".join(end.notes), end.rows, end.kept)
+
+
+def _without_the_new(database: str, mark: Mark, found: Whereabouts, options: ApplyOptions) -> Routine[Leftover]:
+    """The new table was dropped, or taken to another database, after it was put in place. The old one has rows that may be nowhere else."""
+    what = "dropped" if found.shadow is None else f"moved to {found.shadow.database}.{found.shadow.name}"
+    reason = f"the new table was {what} by somebody else before it was complete"
+    kept = ""
+    yield from open_new(database, mark, options.fence_seconds)
+    if found.source is not None and found.source.name == mark.shadow_name:
+        kept = yield from keep(mark, found.source, reason)
+    yield from release_copies(database, mark.since, mark.saved)
+    yield from clear(database, replace(mark, shadow=""))
+    yield Emit(Note(f"{mark.table}: {reason}{f'. The old one is kept as {kept} until somebody has looked at it' if kept else ''}", "warning"))
+    return Leftover(mark.table, "finished", reason, kept=kept)
+
+
+def _filler(database: str, mark: Mark, old: Physical, options: ApplyOptions) -> Routine[Filler]:
+    """With a nonce of its own: staging tables of the dead run are never used again, except a filled one, to be moved."""
+    rows = yield Nonce()
+    site = Site(database, text(rows[0][0]), options)
+    match mark.work:
+        case AttachWork():
+            return attach_filler(mark.work, site)
+        case RebuildWork():
+            job, _ = yield from make_job(mark.work, old, site)
+            return late_filler(job)
+
+
+def _never(old: Physical, late: Sequence[Part]) -> Routine[tuple[str, int]]:
+    yield from ()
+    raise ApplyError(f"{old.name} was looked through already, but has {len(late)} new parts")
+
+
+def _unmarked(database: str, waiting: Collection[str]) -> Routine[list[Leftover]]:
+    """Scratch tables that no mark explains: dropped where they are empty."""
+    rows = yield from ask(
+        "SELECT name, coalesce(total_rows, 0) FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '_aaiclick_') ORDER BY name",
+        {"db": hexed(database)},
+    )
+    found: list[Leftover] = []
+    for name, count in rows:
+        ours = parse_name(text(name))
+        if ours is None or ours.kind not in ("stage", "new") or ours.label in waiting:
+            continue
+        if number(count):
+            found.append(Leftover(text(name), "left", f"{number(count)} rows of an unknown run are in it, perhaps the only copy"))
+            continue
+        yield from drop_table(database, text(name))
+        found.append(Leftover(text(name), "dropped"))
+    return found

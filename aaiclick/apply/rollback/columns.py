@@ -1,0 +1,209 @@
+"""Which columns of a newer table fill those of an older one, through all the tables in between (pure).
+
+Rows that came to a newer table never had an older form, so nobody knows what they "were". What counts is that they come out as they are when they are
+carried forward once more: each expression that filled a column is put over what the old columns would hold, and has to give the value that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.diff.conversion import values
+from aaiclick.diff.conversion.convert import conversion
+from aaiclick.plan.operations import CopyColumn
+from aaiclick.sql.quoting import quote_name, quote_string
+from aaiclick.state.kept_tables import KeptRow
+from aaiclick.versions.compose import bound, mentions
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A kept table and how the one that replaced it was made of it: ``forward`` says how its columns were filled, ``back`` how a migration
+    says that they go back, ``filtered`` that some rows were left out, ``renames`` (old, new) which of its columns were renamed later on.
+    ``known``: False where no plan was entered that tells all this."""
+
+    row: KeptRow
+    forward: tuple[CopyColumn, ...] = ()
+    filtered: bool = False
+    renames: tuple[tuple[str, str], ...] = ()
+    back: tuple[CopyColumn, ...] = ()
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Rows with a value of ``column`` that carrying them back and forward again would change: ``condition`` selects them ('1': nobody can
+    tell), ``value`` is an expression for an example. ``said``: how the old columns would be filled ('': nothing says so); ``held``: an old
+    column would take the value as it is."""
+
+    column: str
+    condition: str
+    value: str
+    said: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """How the rows of one newer table fill the old one."""
+
+    columns: tuple[CopyColumn, ...]
+    doubts: tuple[Doubt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A column of an older table over those of a newer one: ``source`` where it is one of them as it is, else ``text``, in ``type``."""
+
+    text: str
+    type: str
+    source: ColumnForm | None = None
+
+    def of_type(self, wanted: str) -> str:
+        """The expression in another type."""
+        return self.text if self.type == wanted else conversion(self.text, self.type, wanted)
+
+
+def columns_back(old: TableForm, chain: Sequence[Link], newer: Sequence[TableForm]) -> tuple[list[Came], tuple[str, ...]]:
+    """For each of the newer tables how its rows fill the old one, and what does not survive. ``newer``: as many as ``chain`` has links, each is
+    what replaced the one before."""
+    listed: list[Came] = []
+    notes: list[str] = []
+    for place, form in enumerate(newer):
+        cells, doubts = _down([old, *newer[:-1]][: place + 1], chain[: place + 1], newer[: place + 1])
+        columns: list[CopyColumn] = []
+        for column in old.columns:
+            cell = cells.get(column.name)
+            if cell is not None:
+                columns.append(CopyColumn(column.name, cell.of_type(column.type)))
+            elif column.stored:
+                notes.append(f"column {column.name} gets its default in rows that came since: {old.name} does not have it any more")
+        read = {column.name for column in form.columns if any(_reads(cell, column.name) for cell in cells.values())}
+        lost = [column.name for column in form.columns if column.stored and column.name not in read and old.column(column.name) is None]
+        if lost:
+            notes.append(f"what rows that came since hold in column {', '.join(lost)} is not carried over: the old table does not have it")
+        listed.append(Came(tuple(columns), doubts))
+    return listed, tuple(dict.fromkeys(f"{old.name}: {note}" for note in notes))
+
+
+def unfit_condition(old: TableForm, newer: TableForm, columns: Sequence[CopyColumn]) -> str:
+    """Selects the rows with a value that is another one after it was converted to the old type and back; '' where there can be none."""
+    changed: list[str] = []
+    for column in columns:
+        wanted = old.column(column.target)
+        source = next(
+            (each for each in newer.columns if wanted is not None and column.expression == conversion(quote_name(each.name), each.type, wanted.type)), None
+        )
+        if wanted is None or source is None or source.type == wanted.type:
+            continue
+        name = quote_name(source.name)
+        empty = f"isNull({name})" if values.holds_null(source.type) and not values.holds_null(wanted.type) else ""
+        changed.extend(each for each in (empty, values.unfit(name, source.type, wanted.type), values.differs(name, source.type, wanted.type)) if each)
+    return " OR ".join(f"({each})" for each in changed)
+
+
+def _down(older: Sequence[TableForm], chain: Sequence[Link], newer: Sequence[TableForm]) -> tuple[Mapping[str, _Cell], tuple[Doubt, ...]]:
+    """From the newest table's own columns down to the oldest one's. ``older`` and ``newer``: the tables on both sides of each link."""
+    cells = {column.name: _Cell(quote_name(column.name), column.type, column) for column in newer[-1].columns if column.stored or column.kind == "ALIAS"}
+    doubts: list[Doubt] = []
+    for before, link, after in zip(reversed(older), reversed(chain), reversed(newer), strict=True):
+        below = _below(before, link, after, cells)
+        doubts += _doubts(before, link, after, cells, below)
+        cells = below
+    return cells, tuple(doubts)
+
+
+def _below(before: TableForm, link: Link, after: TableForm, cells: Mapping[str, _Cell]) -> dict[str, _Cell]:
+    said = {column.target: column.expression for column in link.back}
+    found: dict[str, _Cell] = {}
+    for column in before.columns:
+        if not column.stored:
+            continue
+        source = _source(column, after, link)
+        if column.name in said:
+            text = _over(said[column.name], link, after, cells)
+            if text is not None:
+                found[column.name] = _Cell(text, column.type)
+        elif source is not None and source.name in cells:
+            found[column.name] = cells[source.name]
+    return found
+
+
+def _over(expression: str, link: Link, after: TableForm, cells: Mapping[str, _Cell]) -> str | None:
+    """An expression over the columns that a newer table had when it was made; None where one of them is gone."""
+    later = dict(link.renames)
+    first = {new: old for old, new in link.renames}
+    had = {*(each.target for each in link.forward), *(first.get(each.name, each.name) for each in after.columns)}
+    if any(mentions(expression, name) and later.get(name, name) not in cells for name in had):
+        return None
+    texts = {first.get(column.name, column.name): cells[column.name].of_type(column.type) for column in after.columns if column.name in cells}
+    try:
+        return bound(expression, texts)
+    except ValueError:
+        return None
+
+
+def _doubts(before: TableForm, link: Link, after: TableForm, cells: Mapping[str, _Cell], below: Mapping[str, _Cell]) -> list[Doubt]:
+    """What an expression filled has to come out as it is. What was only converted is compared by ``unfit_condition``."""
+    later = dict(link.renames)
+    said = {column.target: column.expression for column in link.back if column.target in below}
+    names = [column.name for column in before.columns]
+    texts = {column.name: below[column.name].of_type(column.type) if column.name in below else _default(column, names) for column in before.columns}
+    found: list[Doubt] = []
+    for each in link.forward:
+        target = after.column(later.get(each.target, each.target))
+        if target is None or target.name not in cells or any(each.expression == _plain(column, target) for column in before.columns):
+            continue
+        mine = [name for name, expression in said.items() if mentions(expression, each.target)]
+        held = any(name not in said and cell.source is not None and _source_name(before, name, after, link) == target.name for name, cell in below.items())
+        words = ", ".join(f"{name} = {said[name]}" for name in mine)
+        value = cells[target.name].of_type(target.type)
+        try:
+            again = bound(each.expression, texts) if each.verify else ""
+        except ValueError:
+            again = ""
+        if again:
+            # With the type that it had when it was filled, whatever it was changed to since.
+            condition = f"toString(CAST({again}, {quote_string(target.type)})) IS DISTINCT FROM toString({value})"
+        elif held and not mine:
+            condition = "1"
+        else:
+            continue
+        found.append(Doubt(target.name, condition, value, words, held))
+    return found
+
+
+def _default(column: ColumnForm, names: Sequence[str]) -> str:
+    """What an old column gets where nothing fills it, as far as that can be said without the row."""
+    fixed = column.kind == "DEFAULT" and bool(column.expression) and not any(mentions(column.expression, name) for name in names)
+    return f"CAST({column.expression}, {quote_string(column.type)})" if fixed else f"defaultValueOfTypeName({quote_string(column.type)})"
+
+
+def _source_name(before: TableForm, name: str, after: TableForm, link: Link) -> str:
+    column = before.column(name)
+    source = _source(column, after, link) if column is not None else None
+    return source.name if source is not None else ""
+
+
+def _plain(column: ColumnForm, target: ColumnForm) -> str:
+    return conversion(quote_name(column.name), column.type, target.type)
+
+
+def _reads(cell: _Cell, name: str) -> bool:
+    return cell.source.name == name if cell.source is not None else mentions(cell.text, name)
+
+
+def _source(column: ColumnForm, newer: TableForm, link: Link) -> ColumnForm | None:
+    """The newer table's column that holds what the older one's did."""
+    later = dict(link.renames)
+    name = later.get(column.name, column.name)
+    same = newer.column(name)
+    if same is not None:
+        return same if same.stored or same.kind == "ALIAS" else None
+    for each in link.forward:
+        target = newer.column(later.get(each.target, each.target))
+        if target is not None and each.expression == conversion(quote_name(column.name), column.type, target.type):
+            return target
+    return None

@@ -1,0 +1,58 @@
+"""What was done on the way to a version and is not undone by the way back (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aaiclick.apply.rollback.path import Transition
+from aaiclick.catalog.forms import Catalog, TableForm
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import AlterWork
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """``words``: what stands in the way of the older code. ``gone``: the tables among them whose older form is not kept. ``notes``: what it does
+    not mind."""
+
+    words: tuple[str, ...]
+    gone: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def left_behind(listed: Sequence[Transition], restored: Mapping[str, int], catalog: Catalog) -> Left:
+    """``listed``: the transitions that are gone back over, oldest first. ``restored``: for each table that comes back the place in it of the first
+    transition that this undoes."""
+    words: list[str] = []
+    gone: list[str] = []
+    notes: list[str] = []
+    created: set[str] = set()
+    for place, each in enumerate(listed):
+        for step in each.steps:
+            undone = step.object in restored and place >= restored[step.object]
+            if undone and isinstance(step.work, AlterWork) and step.work.frees_ttl:
+                notes.append(f"{step.object} comes back without what was taken away before it was copied ({step.change})")
+            if undone or step.object in created or (step.optional and _still_there(step, catalog)):
+                continue
+            if step.strategy == "create":
+                created.add(step.object)
+                notes.append(f"{step.object} stays: the older version does not know it")
+            elif step.strategy == "alter" and all(change.endswith(" is missing") for change in step.changes or (step.change,)):
+                notes.append(f"{step.object} stays as it is: what was added ({step.change}) does the older version no harm")
+            elif step.strategy in ("rebuild", "attach"):
+                gone.append(step.object)
+                words.append(f"{step.object}: {step.change} (the table from before v{each.record.version} is not kept any more)")
+            else:
+                words.append(f"{step.object}: {step.change}")
+    return Left(tuple(dict.fromkeys(words)), tuple(dict.fromkeys(gone)), tuple(dict.fromkeys(notes)))
+
+
+def _still_there(step: Step, catalog: Catalog) -> bool:
+    """Whether something that the code no longer declares was left alone when the plan was carried out: such steps are only taken where asked for."""
+    live = catalog.objects.get(step.object)
+    if live is None:
+        return False
+    column = re.search(r"(?:^|: )column (.+) is no longer declared", step.change)
+    return column is None or not isinstance(live.form, TableForm) or live.form.column(column[1]) is not None

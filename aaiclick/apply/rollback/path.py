@@ -1,0 +1,132 @@
+"""The versions that a database came through, newest first, and what was done on the way (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import ValidationError
+
+from aaiclick.apply.rollback.columns import Link
+from aaiclick.plan.model import Plan, Step
+from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork
+from aaiclick.state.kept_tables import KeptRow
+from aaiclick.state.records import Record, opens_generation
+from aaiclick.state.transition import Attempt
+
+_RENAMED = re.compile(r"RENAME COLUMN (`(?:[^`\\]|\\.)+`) TO (`(?:[^`\\]|\\.)+`)")
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A record with the plan that was carried out (None where it holds none)."""
+
+    record: Record
+    plan: Plan | None
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the plan."""
+        return self.plan.steps if self.plan is not None else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """From ``version`` back to ``before``: what was done since (oldest first), and the record that ``before`` began with, where there is one.
+    ``begun``: when the first run was about to do something (None: nobody entered it)."""
+
+    version: int
+    before: int
+    done: tuple[Transition, ...]
+    earlier: Record | None
+    begun: int | None = None
+
+    @property
+    def since(self) -> int:
+        """Unix milliseconds: what was replaced later is of this hop or a newer one. Older code may have recorded its version again meanwhile."""
+        known = [at for at in (self.earlier.at if self.earlier is not None else -1, self.begun) if at is not None]
+        return min(known)
+
+
+def hops(records: Iterable[Record], live: int, attempts: Sequence[Attempt] = ()) -> tuple[Hop, ...]:
+    """The way that leads back from version ``live``, newest first; transitions that a way back has undone are not on it. ``attempts``: what
+    runs entered that did not come to the end of a transition as well."""
+    listed = [record for record in records if record.state != "failed"]
+    found: list[Hop] = []
+    version = live
+    while True:
+        came = next((each for each in reversed(listed) if each.version == version and each.from_version != version and _forward(each)), None)
+        if came is None or not came.from_version:
+            return tuple(found)
+        later = [each for each in listed if each.seq > came.seq and each.version == each.from_version == version and _forward(each)]
+        listed = [each for each in listed if each.seq < came.seq]
+        version, to = came.from_version, came.version or 0
+        earlier = next((each for each in reversed(listed) if each.version == version), None)
+        generation = max((each.seq for each in listed if opens_generation(each)), default=0)
+        own = [each for each in attempts if each.run == f"generation {generation}" and version < each.version <= to and each.at <= came.at]
+        done = (*attempted(own, came), *(Transition(each, _plan(each.plan)) for each in (came, *later)))
+        found.append(Hop(to, version, done, earlier, own[0].at if own else None))
+
+
+def attempted(attempts: Sequence[Attempt], record: Record) -> tuple[Transition, ...]:
+    """Each attempt as a transition that ended when the next one began, and the last with ``record``."""
+    ends = [*(each.at for each in attempts[1:]), record.at]
+    return tuple(Transition(replace(record, at=end, plan=""), _plan(each.steps)) for each, end in zip(attempts, ends, strict=False))
+
+
+def earlier_of(records: Iterable[Record], version: int) -> Record | None:
+    """The last record of a version."""
+    found = [record for record in records if record.version == version and record.state != "failed"]
+    return found[-1] if found else None
+
+
+def _forward(record: Record) -> bool:
+    return record.state in ("applied", "adopted")
+
+
+def _plan(text: str) -> Plan | None:
+    try:
+        return Plan.from_json(text) if text else None
+    except ValidationError:
+        return None
+
+
+def transitions(covered: Sequence[Hop]) -> tuple[Transition, ...]:
+    """What was done in these hops, oldest first."""
+    return tuple(each for hop in reversed(covered) for each in hop.done)
+
+
+def made_by(row: KeptRow, listed: Sequence[Transition]) -> Transition | None:
+    """The transition that replaced a kept table: it was recorded at its end."""
+    return next((each for each in listed if each.record.at >= row.kept.earliest), None)
+
+
+def linked(rows: Sequence[KeptRow], listed: Sequence[Transition]) -> tuple[Link, ...]:
+    """Kept tables of one table, the oldest first, with what the plans say of the columns."""
+    found: list[Link] = []
+    for place, row in enumerate(rows):
+        made = made_by(row, listed)
+        # A table may be altered and rebuilt by one plan: the copy says how its columns were filled.
+        own = [step.work for step in made.steps if step.object == row.kept.table] if made is not None else []
+        work = next((each for each in own if isinstance(each, RebuildWork)), None)
+        known = any(isinstance(each, RebuildWork | AttachWork) for each in own)
+        until = rows[place + 1].kept.earliest if place + 1 < len(rows) else None
+        later = [each for each in listed if made is not None and each.record.at > made.record.at and (until is None or each.record.at < until)]
+        found.append(Link(row, work.columns if work else (), bool(work and work.where), _renames(row.kept.table, later), work.back if work else (), known))
+    return tuple(found)
+
+
+def _renames(table: str, later: Sequence[Transition]) -> tuple[tuple[str, str], ...]:
+    """Columns that ALTERs renamed, from the first name to the last."""
+    now: dict[str, str] = {}
+    for step in (step for each in later for step in each.steps if step.object == table and isinstance(step.work, AlterWork)):
+        assert isinstance(step.work, AlterWork)
+        for old, new in _RENAMED.findall(" ".join(alter.sql for alter in step.work.alters)):
+            first = next((name for name, last in now.items() if last == old), old)
+            now[first] = new
+    return tuple((_unquoted(old), _unquoted(new)) for old, new in sorted(now.items()))
+
+
+def _unquoted(quoted: str) -> str:
+    return re.sub(r"\\(.)", r"\1", quoted[1:-1])

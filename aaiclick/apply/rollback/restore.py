@@ -1,0 +1,102 @@
+"""Putting a kept table back in place of the one that replaced it, with the rows that came since.
+
+A new table of the old form takes over the kept one's parts by hard link, then the rows above the block number of the exchange are copied
+into it like those of any rebuild, and the two are exchanged. Where the way leads over several versions, the rows that came while other tables were
+live that are kept as well come from these. So a crash at any point is what a crash in a rebuild is, and the kept tables are only dropped when
+all is over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aaiclick.apply.rebuild.catch_up import copy_parts, copy_up
+from aaiclick.apply.rebuild.exchange import exchange
+from aaiclick.apply.rebuild.finish import finish
+from aaiclick.apply.rebuild.rebuild import late_filler, make_job, preflight, prepare, undo_quietly
+from aaiclick.apply.rollback.inspect import Restore, kept_parts
+from aaiclick.apply.run import Done, Site
+from aaiclick.errors import ApplyError, VerificationError
+from aaiclick.routine import Routine
+from aaiclick.server.merges import FENCE, hold
+from aaiclick.server.statements import ddl, drop_table, system_merges
+from aaiclick.server.storages import require_in_place
+from aaiclick.server.tables import Physical, need, parts
+from aaiclick.server.write_fence import fence_supported, lift_fence
+from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.state.kept_tables import Kept
+from aaiclick.state.rebuild_mark import at_rest, new_mark, write_mark
+
+
+def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
+    """Carry one table back to version ``to``. Before the exchange every error leaves all tables as they were.
+
+    Raises ApplyError, VerificationError, StatementError.
+    """
+    database, options, work = site.database, site.options, found.work
+    source = yield from need(database, work.table, found.live)
+    fenced = yield from preflight(work, source, options)
+    mark = yield from write_mark(database, replace(new_mark(work, source, site.nonce, site.options.keep_old_seconds), back=True, back_to=to))
+    try:
+        mark, source = yield from at_rest(database, mark, source)
+        yield from hold(source)
+        mark, job, notes = yield from prepare(work, source, mark, site)
+        # What is counted must not collapse before it was.
+        yield from system_merges(database, mark.shadow_name, "STOP MERGES")
+        rows = yield from _bring_back(found.name, found.kept, mark.shadow_name, site)
+        between = yield from _between(found, mark.shadow_name, site)
+        mark, since = yield from copy_up(job, mark, fenced, already=rows + between)
+        yield from exchange(database, mark)
+    except Exception as error:
+        yield from undo_quietly(database, mark, error)
+        yield from require_in_place(source, error)
+        raise
+    end = yield from finish(database, mark, late_filler(job), options)
+    # The oldest first: the others are found from the table that was replaced now, where a run is killed in between.
+    for name in found.used:
+        yield from drop_table(database, name)
+    return Done(rows + between + since + end.rows, end.kept, (*notes, *end.notes))
+
+
+def _bring_back(name: str, kept: Kept, target: str, site: Site) -> Routine[int]:
+    """The parts of the kept table that the other one was made of, by hard links; the rows in them."""
+    old = yield from need(site.database, name, kept.uuid)
+    yield from _without_late(old, kept)
+    present = yield from parts(old)
+    if any(part.patch for part in present):
+        raise ApplyError(f"{name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was changed")
+    for partition in sorted({part.partition for part in present}):
+        attached = f"ATTACH PARTITION ID {quote_string(partition)} FROM {qualified(site.database, name)}"
+        yield from ddl(f"ALTER TABLE {qualified(site.database, target)} {attached}")
+    made = yield from parts((yield from need(site.database, target)))
+    expected, found = (len(present), sum(part.rows for part in present)), (len(made), sum(part.rows for part in made))
+    if expected != found:
+        raise VerificationError(f"{kept.table}: {expected[0]} parts with {expected[1]} rows were to come back, {found[0]} with {found[1]} did")
+    return (yield from kept_parts(site.database, name, present))
+
+
+def _between(found: Restore, target: str, site: Site) -> Routine[int]:
+    """Copy the rows that came while other tables that are kept were live; how many."""
+    written = 0
+    for each in found.between:
+        source = yield from need(site.database, each.name, each.kept.uuid)
+        job, _ = yield from make_job(replace(found.work, columns=each.columns, where=each.where), source, site)
+        present = [part for part in (yield from parts(source)) if part.last <= each.kept.copied]
+        if any(part.patch for part in present):
+            raise ApplyError(f"{each.name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was changed")
+        written += yield from copy_parts(job, present, target)
+    return written
+
+
+def _without_late(old: Physical, kept: Kept) -> Routine[None]:
+    """Rows that reached the old table in the moment of the exchange were brought across, where they count among those that came since."""
+    late = [part for part in (yield from parts(old)) if part.first > kept.copied]
+    if not late:
+        return
+    fenced = f"{FENCE} = " in old.definition
+    if fenced:
+        yield from lift_fence(old)
+    for part in late:
+        yield from ddl(f"ALTER TABLE {qualified(old.database, old.name)} DROP PART {quote_string(part.name)}")
+    if fenced and (yield from fence_supported()):
+        yield from ddl(f"ALTER TABLE {qualified(old.database, old.name)} MODIFY SETTING {FENCE} = 1")

@@ -1,0 +1,199 @@
+"""Declared tables in canonical form: created empty in scratch, read back, split."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from aaiclick.catalog.declared_views import canonical_views
+from aaiclick.catalog.forms import Catalog, ColumnForm, Form, LiveObject, TableForm, UnsupportedForm
+from aaiclick.catalog.parse.create import split_create
+from aaiclick.catalog.render import form_sql, local_family, scratch_unfit
+from aaiclick.catalog.scratch import Scratch
+from aaiclick.catalog.scratch_objects import conceal, formatted, instantiable, load, make, masked, read_forms, sentence
+from aaiclick.errors import SpecError, StatementError, UnsupportedObjectError
+from aaiclick.routine import Routine
+from aaiclick.specs.ddl import create_table_sql, setting_literal
+from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.tables import Table
+from aaiclick.sql.quoting import quote_string
+from aaiclick.sql.tokens import split_top, unquote
+
+__all__ = ["canonical_forms", "canonical_tables", "canonical_views", "clone", "stand"]
+Problem = tuple[str, str]
+_ANY = "any"
+
+
+def canonical_tables(
+    scratch: Scratch, tables: Sequence[Table], catalog: Catalog | None = None, live: Mapping[str, LiveObject] | None = None
+) -> Routine[dict[str, TableForm]]:
+    """The form of each declared table, by name: all CREATEs, then one SELECT. Tables that differ in their names only are made once.
+
+    - Replicated engines are made as their local family; the form names the declared engine again.
+    - Engines that reach outside (Kafka, S3, Distributed, Buffer ...) are never made: the engine formats their definition, and a plain
+      table with the same columns gives their types. With a ``catalog``, secrets that the live table hides are hidden here too.
+    - A declaration of a ``live`` table (by the declaration's name) that this server would not create either is loaded as the server loads
+      that one: an older release made it, and it can stay.
+
+    Raises ``SpecError`` with the engine's sentence for the first table that it refuses; the others are mentioned.
+    """
+    problems: list[Problem] = []
+    foreign: dict[str, TableForm] = {}
+    # By the whole of its CREATE but the name: the table that was made for it.
+    made: dict[str, str] = {}
+    alike: dict[str, str] = {}
+    for table in tables:
+        if _instantiable(table):
+            local = _local(table)
+            first = made.setdefault(create_table_sql(local, scratch.database, _ANY), table.name)
+            if first != table.name:
+                alike[table.name] = first
+                continue
+            sql = create_table_sql(local, scratch.database, scratch.name(table.name))
+            error = yield from make(scratch, sql)
+            if error is not None and (yield from _outlived(scratch, table, (live or {}).get(table.name))):
+                error = error if (yield from load(scratch, sql)) is not None else None
+        else:
+            plain = Table(table.name, table.columns, engine=MergeTree(order_by=[]))
+            error = yield from make(scratch, create_table_sql(plain, scratch.database, scratch.name(table.name)))
+            if error is None:
+                error = yield from _format_foreign(scratch, table, foreign, problems)
+        if error is not None:
+            problems.append((table.name, sentence(scratch, error)))
+    _raise_first(problems)
+    forms = yield from read_forms(scratch, [table.name for table in tables if table.name not in alike])
+    for name, first in alike.items():
+        if first in forms:
+            forms[name] = dataclasses.replace(forms[first], name=name)
+    known = {table.name: _declared(table, forms.get(table.name), foreign.get(table.name), problems) for table in tables}
+    _raise_first(problems)
+    return {name: _hidden(form, catalog) for name, form in known.items() if form is not None}
+
+
+def clone(scratch: Scratch, form: TableForm, name: str) -> Routine[str]:
+    """Make an empty table of that form in scratch; its name there.
+
+    Raises ``UnsupportedObjectError`` for an engine that reaches outside, and ``StatementError`` where the engine refuses the form.
+    """
+    return (yield from stand(scratch, form, name))[0]
+
+
+def stand(scratch: Scratch, form: TableForm, name: str) -> Routine[tuple[str, str]]:
+    """``clone``, and why the engine does not create such a table any more where it only loads it; '' where it creates it."""
+    local = local_family(form)
+    if not instantiable(local.engine, local.arguments):
+        raise UnsupportedObjectError(form.name, f"an empty copy of a {form.engine} table would not keep to itself")
+    error = yield from make(scratch, form_sql(local, scratch.database, scratch.name(name)), replay=True)
+    if error is None:
+        return scratch.name(name), ""
+    if not local.merge_tree or (yield from load(scratch, form_sql(local, scratch.database, scratch.name(name)))) is not None:
+        raise error
+    return scratch.name(name), sentence(scratch, error)
+
+
+def canonical_forms(scratch: Scratch, forms: Sequence[TableForm], suffix: str = "~live") -> Routine[dict[str, Form]]:
+    """What the engine makes today of texts that it wrote in the past: each live table created empty in scratch (``suffix`` behind its
+    name) and read back, once for tables that differ in their names only. Where two forms differ only before this, nothing differs. A table
+    that cannot be made stays as it is."""
+    made: dict[TableForm, str] = {}
+    for form in forms:
+        plain = dataclasses.replace(form, name="")
+        if plain in made:
+            continue
+        try:
+            yield from clone(scratch, form, form.name + suffix)
+        except (StatementError, UnsupportedObjectError):
+            continue
+        made[plain] = form.name + suffix
+    again = yield from read_forms(scratch, list(made.values()))
+    found: dict[str, Form] = {form.name: form for form in forms}
+    for form in forms:
+        read = again.get(made.get(dataclasses.replace(form, name=""), ""))
+        if isinstance(read, TableForm):
+            kept = tuple(pair for pair in form.settings if scratch_unfit(*pair))
+            found[form.name] = dataclasses.replace(
+                read, name=form.name, engine=form.engine, arguments=_kept_arguments(form, read), settings=(*read.settings, *kept)
+            )
+    return found
+
+
+def _outlived(scratch: Scratch, table: Table, live: LiveObject | None) -> Routine[bool]:
+    """Whether the live table is one that this server loads but would not create. A Nested is not taken apart when a table is loaded."""
+    if live is None or not isinstance(live.form, TableForm) or any(column.type.lstrip().lower().startswith("nested") for column in table.columns):
+        return False
+    try:
+        _, refusal = yield from stand(scratch, live.form, f"{table.name}~outlived")
+    except (StatementError, UnsupportedObjectError):
+        return False
+    return bool(refusal)
+
+
+def _kept_arguments(form: TableForm, read: TableForm) -> str:
+    return read.arguments if read.engine == form.engine else form.arguments
+
+
+def _instantiable(table: Table) -> bool:
+    return isinstance(table.engine, MergeTree) or instantiable(table.engine.name, table.engine.arguments)
+
+
+def _local(table: Table) -> Table:
+    """The declaration as scratch can hold it."""
+    engine = table.engine
+    settings = {name: value for name, value in engine.settings.items() if not scratch_unfit(name, str(value))}
+    changed: dict[str, object] = {"settings": settings}
+    if isinstance(engine, MergeTree):
+        changed["replicated"] = None
+    return table.model_copy(update={"engine": engine.model_copy(update=changed)})
+
+
+def _format_foreign(scratch: Scratch, table: Table, foreign: dict[str, TableForm], problems: list[Problem]) -> Routine[StatementError | None]:
+    try:
+        written = yield from formatted(create_table_sql(table, scratch.database, described=True))
+    except StatementError as error:
+        return error
+    form = split_create(written, scratch.database)
+    if isinstance(form, TableForm):
+        shown = yield from masked(create_table_sql(table, scratch.database, described=True))
+        hidden = split_create(shown, scratch.database) if shown else form
+        concealed = conceal(form, hidden)
+        foreign[table.name] = concealed if isinstance(concealed, TableForm) else form
+    elif isinstance(form, UnsupportedForm):
+        problems.append((table.name, f"cannot be managed: {form.reason}"))
+    return None
+
+
+def _declared(table: Table, made: Form | None, foreign: TableForm | None, problems: list[Problem]) -> TableForm | None:
+    """The form as declared: what was changed for scratch is put back."""
+    if not isinstance(made, TableForm):
+        reason = made.reason if isinstance(made, UnsupportedForm) else "the engine does not show its definition"
+        problems.append((table.name, f"cannot be managed: {reason}"))
+        return None
+    if foreign is not None:
+        columns = tuple(_typed(column, made) for column in foreign.columns)
+        return dataclasses.replace(foreign, name=table.name, columns=columns)
+    engine, arguments = made.engine, made.arguments
+    if isinstance(table.engine, MergeTree) and table.engine.replicated is not None:
+        engine, arguments = f"Replicated{engine}", ", ".join(part for part in (table.engine.replicated, arguments) if part)
+    literals = ((name, setting_literal(value)) for name, value in sorted(table.engine.settings.items()) if value is not None)
+    unfit = tuple((name, literal) for name, literal in literals if scratch_unfit(name, literal))
+    return dataclasses.replace(made, engine=engine, arguments=arguments, settings=(*made.settings, *unfit))
+
+
+def _typed(column: ColumnForm, made: TableForm) -> ColumnForm:
+    return made.column(column.name) or column
+
+
+def _hidden(form: TableForm, catalog: Catalog | None) -> TableForm:
+    if form.engine == "Alias":
+        # The engine quotes the names; formatting alone leaves them as they are.
+        form = dataclasses.replace(form, arguments=", ".join(quote_string(unquote(name)) for name in split_top(form.arguments)))
+    live = catalog.get(form.name) if catalog is not None else None
+    concealed = conceal(form, live.form if live is not None else None)
+    return concealed if isinstance(concealed, TableForm) else form
+
+
+def _raise_first(problems: Sequence[Problem]) -> None:
+    if problems:
+        name, problem = problems[0]
+        others = "".join(f". Also {other}: {said}" for other, said in problems[1:])
+        raise SpecError(f"table {name}", problem + others)

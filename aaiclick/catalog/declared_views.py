@@ -1,0 +1,159 @@
+"""Declared views and dictionaries in canonical form, without any effect on what is live.
+
+A materialized view is never made: over live tables it would write into its live target. Its SELECT is created as a plain view in
+scratch, over empty copies of what it reads, and the engine's text of that is what is compared. Dictionaries are not made at all: the
+engine keeps their text as typed, so that formatting it is enough, and no source is contacted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, UnsupportedForm, ViewForm
+from aaiclick.catalog.parse.create import split_create
+from aaiclick.catalog.render import column_form_sql, engine_tail, target_parts, target_text
+from aaiclick.catalog.scratch import Scratch
+from aaiclick.catalog.scratch_objects import conceal, formatted, make, names_in, read_forms, sentence
+from aaiclick.catalog.view_sources import make_sources
+from aaiclick.errors import SpecError, StatementError
+from aaiclick.routine import Routine
+from aaiclick.specs.ddl import create_dictionary_sql, engine_sql
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import Dictionary, MaterializedView, View
+from aaiclick.sql.database_prefix import strip_database
+
+AnyView = View | MaterializedView
+_INNER = "~inner"
+
+
+def canonical_views(
+    scratch: Scratch, views: Sequence[View | MaterializedView | Dictionary], catalog: Catalog, tables: Sequence[Table] = ()
+) -> Routine[dict[str, Form]]:
+    """The form of each declared view and dictionary, by name. ``tables`` are the declared tables that the views may read; what else they
+    read is copied, empty, from ``catalog``. Comments and targets are taken from the declaration.
+
+    Raises ``SpecError`` with the engine's sentence for a definition that it refuses.
+    """
+    queries = [view for view in views if not isinstance(view, Dictionary)]
+    found: dict[str, Form] = {}
+    if queries:
+        if not scratch.prefix:
+            yield from make_sources(scratch, queries, catalog, tables)
+        found.update((yield from _view_forms(scratch, queries, catalog)))
+    for dictionary in (view for view in views if isinstance(view, Dictionary)):
+        found[dictionary.name] = yield from _dictionary_form(scratch, dictionary, catalog)
+    return found
+
+
+def _view_forms(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) -> Routine[dict[str, ViewForm]]:
+    refused = yield from _make_views(scratch, views, catalog)
+    made = yield from read_forms(scratch, [view.name for view in views if view.name not in refused])
+    forms: dict[str, ViewForm] = {}
+    for view in views:
+        form = made.get(view.name)
+        if isinstance(form, UnsupportedForm):
+            raise SpecError(f"{view.noun} {view.name}", f"cannot be managed: {form.reason}")
+        if not isinstance(form, ViewForm):
+            form = yield from _unmade(scratch, view, catalog, refused.get(view.name))
+        forms[view.name] = yield from _completed(scratch, view, form, catalog)
+    return forms
+
+
+def _make_views(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) -> Routine[dict[str, StatementError]]:
+    """Create each SELECT as a plain view. One may read another, so that what is refused is tried again until nothing more succeeds."""
+    waiting = list(views)
+    refused: dict[str, StatementError] = {}
+    # Without a database of its own scratch cannot hold copies under the names the query uses: it is then read over the live tables.
+    where = dataclasses.replace(scratch, database=catalog.database) if scratch.prefix else scratch
+    present = yield from names_in(scratch)
+    waiting = [view for view in waiting if scratch.name(view.name) not in present]
+    while waiting:
+        refused = {}
+        for view in waiting:
+            error = yield from make(where, f"CREATE VIEW {scratch.sql_name(view.name)} AS {view.query}", inside=True)
+            if error is not None:
+                refused[view.name] = error
+        if len(refused) == len(waiting):
+            break
+        waiting = [view for view in waiting if view.name in refused]
+    return refused
+
+
+def _unmade(scratch: Scratch, view: AnyView, catalog: Catalog, error: StatementError | None) -> Routine[ViewForm]:
+    """A query that cannot be analysed over scratch (it reads what cannot be copied): equal to the live one where their texts are."""
+    try:
+        written = yield from formatted(f"CREATE VIEW v AS {view.query}")
+    except StatementError as syntax:
+        raise SpecError(f"{view.noun} {view.name}", sentence(scratch, syntax)) from None
+    form, live = split_create(written, catalog.database), catalog.get(view.name)
+    if isinstance(form, ViewForm) and live is not None and isinstance(live.form, ViewForm) and live.form.query == form.query:
+        return dataclasses.replace(form, columns=live.form.columns)
+    problem = sentence(scratch, error) if error is not None else "the engine does not show its definition"
+    raise SpecError(f"{view.noun} {view.name}", problem)
+
+
+def unchanged_views(views: Sequence[AnyView], catalog: Catalog) -> Routine[frozenset[str]]:
+    """The views whose declared query is the live one's, text by text: nothing about them will be replaced."""
+    found: set[str] = set()
+    for view in views:
+        live = catalog.get(view.name)
+        if live is None or not isinstance(live.form, ViewForm):
+            continue
+        try:
+            form = split_create((yield from formatted(f"CREATE VIEW v AS {view.query}")), catalog.database)
+        except StatementError:
+            continue  # a syntax error: the comparison says so
+        if isinstance(form, ViewForm) and strip_database(form.query, catalog.database) == strip_database(live.form.query, catalog.database):
+            found.add(view.name)
+    return frozenset(found)
+
+
+def _completed(scratch: Scratch, view: AnyView, form: ViewForm, catalog: Catalog) -> Routine[ViewForm]:
+    form = dataclasses.replace(form, name=view.name, query=strip_database(form.query, catalog.database), comment=view.comment or "")
+    if isinstance(view, View):
+        return form
+    target = ""
+    if view.to is not None:
+        database, name = target_parts(view.to)
+        target = target_text(None if database == catalog.database else database, name)
+    inner = (yield from _inner(scratch, view, form)) if view.engine is not None else ""
+    refresh = (yield from _refresh(scratch, view, catalog.database)) if view.refresh is not None else ""
+    return dataclasses.replace(form, materialized=True, to=target, inner=inner, refresh=refresh)
+
+
+def _inner(scratch: Scratch, view: MaterializedView, form: ViewForm) -> Routine[str]:
+    """The engine of a view that owns its table, tried on a table with the columns of its query."""
+    name = view.name + _INNER
+    columns = ", ".join(column_form_sql(column) for column in form.columns)
+    error = yield from make(scratch, f"CREATE TABLE {scratch.sql_name(name)} ({columns}) {engine_sql(view)}")
+    if error is not None:
+        raise SpecError(f"{view.noun} {view.name}", sentence(scratch, error))
+    made = (yield from read_forms(scratch, [name])).get(name)
+    if made is None or made.kind != "table":
+        raise SpecError(f"{view.noun} {view.name}", "the engine of its own table cannot be managed")
+    return engine_tail(made)
+
+
+def _refresh(scratch: Scratch, view: MaterializedView, database: str) -> Routine[str]:
+    try:
+        written = yield from formatted(f"CREATE MATERIALIZED VIEW v REFRESH {view.refresh} TO t AS SELECT 1")
+    except StatementError as error:
+        raise SpecError(f"{view.noun} {view.name}: refresh", sentence(scratch, error)) from None
+    form = split_create(written, database)
+    if not isinstance(form, ViewForm):
+        raise SpecError(f"{view.noun} {view.name}: refresh", "cannot be managed")
+    return form.refresh
+
+
+def _dictionary_form(scratch: Scratch, dictionary: Dictionary, catalog: Catalog) -> Routine[DictionaryForm]:
+    try:
+        written = yield from formatted(create_dictionary_sql(dictionary, catalog.database))
+    except StatementError as error:
+        raise SpecError(f"dictionary {dictionary.name}", sentence(scratch, error)) from None
+    live = catalog.get(dictionary.name)
+    form = conceal(split_create(written, catalog.database), live.form if live is not None else None)
+    if not isinstance(form, DictionaryForm):
+        reason = form.reason if isinstance(form, UnsupportedForm) else f"it is a {form.kind}"
+        raise SpecError(f"dictionary {dictionary.name}", f"cannot be managed: {reason}")
+    return dataclasses.replace(form, name=dictionary.name)

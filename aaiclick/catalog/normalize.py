@@ -1,0 +1,181 @@
+"""The few equalities that have to be ours, because the engine keeps what was typed. Everything else is compared as it stands.
+
+- ``k``, ``(k)`` and ``tuple(k)`` are one key; ``(a, b)`` and ``tuple(a, b)``; ``tuple()`` is none;
+- a primary key equal to the sort key says nothing;
+- ``n.x`` and `` `n.x` `` are one column in a key or an index, where a column is called so;
+- one pair of parentheses around a whole index expression, constraint, default or TTL says nothing;
+- an EPHEMERAL without a value has its type's default, which the engine writes down with the first ALTER;
+- settings have no order; ``true`` is 1, and a number may stand in quotes or with a point;
+- ``table_readonly`` is a fence that comes and goes, not a part of the definition.
+
+An empty COMMENT is absent already in the form.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from functools import lru_cache
+
+from aaiclick.catalog.forms import ColumnForm, ConstraintForm, DictionaryForm, Form, FunctionForm, IndexForm, Settings, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.parse.engine import read_engine, table_form
+from aaiclick.catalog.render import engine_tail
+from aaiclick.sql.cursor import Cursor
+from aaiclick.sql.quoting import quote_name, quote_string
+from aaiclick.sql.tokens import Tokens, grouped, identifier, split_top, unquote
+
+FENCE_SETTINGS = frozenset({"table_readonly"})
+_INTEGER = re.compile(r"-?[0-9]+\Z")
+_FLOAT = re.compile(r"-?[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?\Z")
+_SWITCH = {"true": "1", "false": "0"}
+
+
+def normal(form: TableForm) -> TableForm:
+    """The form that every equal definition has; idempotent, and still a definition that the engine accepts."""
+    dotted = frozenset(column.name for column in form.columns if "." in column.name)
+    order_by = normal_key(_whole_names(form.order_by, dotted))
+    primary_key = normal_key(_whole_names(form.primary_key, dotted))
+    return dataclasses.replace(
+        form,
+        arguments=_arguments(form),
+        columns=tuple(normal_column(column) for column in form.columns),
+        indexes=tuple(normal_index(index, dotted) for index in form.indexes),
+        constraints=tuple(ConstraintForm(entry.name, entry.kind, bare(entry.expression)) for entry in form.constraints),
+        partition_by=normal_key(_whole_names(form.partition_by, dotted)),
+        primary_key="" if primary_key == order_by else primary_key,
+        order_by=order_by,
+        sample_by=bare(form.sample_by),
+        ttl=normal_list(form.ttl),
+        settings=normal_settings(form.settings),
+        old_syntax="",
+    )
+
+
+def normal_form(form: Form) -> Form:
+    """``normal`` for any object. An unsupported one stays as it is: it equals nothing but itself."""
+    match form:
+        case TableForm():
+            return normal(form)
+        case ViewForm():
+            columns = tuple(normal_column(column) for column in form.columns)
+            return dataclasses.replace(form, columns=columns, inner=engine_tail(normal(inner_form(form))) if form.inner else "")
+        case DictionaryForm():
+            return dataclasses.replace(form, clauses=tuple(sorted(form.clauses)))
+        case FunctionForm() | UnsupportedForm():
+            return form
+
+
+def inner_form(view: ViewForm) -> TableForm:
+    """The table that a materialized view owns: its engine, keys and settings, with the view's columns."""
+    return dataclasses.replace(table_form(view.name, read_engine(Cursor(Tokens(view.inner)))), columns=view.columns)
+
+
+def normal_column(column: ColumnForm) -> ColumnForm:
+    """A column without needless parentheses, its settings in order."""
+    expression, ttl, settings = bare(column.expression), bare(column.ttl), normal_settings(column.settings)
+    if column.kind == "EPHEMERAL" and expression == f"defaultValueOfTypeName({quote_string(column.type)})":
+        expression = ""
+    if (expression, ttl, settings) == (column.expression, column.ttl, column.settings):
+        return column
+    return dataclasses.replace(column, expression=expression, ttl=ttl, settings=settings)
+
+
+def normal_index(index: IndexForm, dotted: frozenset[str] = frozenset()) -> IndexForm:
+    """An index whose expression has no needless parentheses; ``(a, b)`` and ``tuple(a, b)`` are one. ``dotted``: columns with a dot."""
+    return dataclasses.replace(index, expression=normal_key(_whole_names(index.expression, dotted)), granularity=index.granularity or "1")
+
+
+@lru_cache(maxsize=8192)
+def without_direction(element: str) -> str:
+    """The expression of an element of a sort key: ``k`` for ``k DESC``."""
+    return element.removesuffix(" DESC").removesuffix(" ASC")
+
+
+def key_elements(text: str) -> tuple[str, ...]:
+    """The expressions of a key, one by one: none for ``tuple()``."""
+    tokens = Tokens(text)
+    start, end = 0, len(tokens)
+    while True:
+        called = tokens.is_word(start, "TUPLE") and tokens.match.get(start + 1) == end - 1
+        if called or (tokens.is_op(start, "(") and tokens.match.get(start) == end - 1 and not _query(tokens, start + 1)):
+            start, end = start + 1 + called, end - 1
+            pieces = tokens.split(start, end)
+            if len(pieces) == 1 and not called:
+                continue
+            return tuple(bare(tokens.slice(*piece)) for piece in pieces)
+        return (tokens.slice(start, end),) if end > start else ()
+
+
+def normal_key(text: str) -> str:
+    """A key as ``a``, ``(a, b)``, or nothing."""
+    elements = key_elements(text)
+    return f"({', '.join(elements)})" if len(elements) > 1 else "".join(elements)
+
+
+def bare(text: str) -> str:
+    """An expression without the parentheses around the whole of it; a tuple and a subquery keep theirs."""
+    while text.startswith("("):
+        tokens = Tokens(text)
+        if not grouped(tokens) or len(tokens.split(1, len(tokens) - 1)) != 1 or _query(tokens, 1):
+            return text
+        text = tokens.slice(1, len(tokens) - 1)
+    return text
+
+
+def normal_list(text: str) -> str:
+    """``bare`` for each element of a list."""
+    if "(" not in text:
+        return text
+    tokens = Tokens(text)
+    return ", ".join(bare(tokens.slice(*piece)) for piece in tokens.split(0, len(tokens)))
+
+
+def normal_settings(settings: Settings) -> Settings:
+    """Settings by name, values in one spelling."""
+    return tuple(sorted((name, normal_value(value)) for name, value in settings if name not in FENCE_SETTINGS))
+
+
+def normal_value(value: str) -> str:
+    """``true`` is 1, ``'10'`` is 10, ``1000.`` is 1000; anything else as it stands."""
+    plain = unquote(value)
+    if plain.lower() in _SWITCH:
+        return _SWITCH[plain.lower()]
+    if _INTEGER.match(plain):
+        return str(int(plain))
+    if _FLOAT.match(plain):
+        number = float(plain)
+        return str(int(number)) if number.is_integer() else repr(number)
+    return _disk(value) if value.startswith("disk(") else value
+
+
+def _arguments(form: TableForm) -> str:
+    """``SummingMergeTree((k))`` is ``SummingMergeTree(k)``."""
+    if not form.engine.endswith(("SummingMergeTree", "CoalescingMergeTree")) or "(" not in form.arguments:
+        return form.arguments
+    return ", ".join(normal_key(piece) if piece.startswith("(") else piece for piece in split_top(form.arguments))
+
+
+def _disk(text: str) -> str:
+    """A disk described in place, spaced as the engine does."""
+    spaced = {"=": " = ", ",": ", "}
+    return "".join(spaced.get(token.text, token.text) if token.kind == "op" else token.text for token in Tokens(text).items)
+
+
+def _whole_names(text: str, dotted: frozenset[str]) -> str:
+    """``n.x`` as one quoted name where a column is called so."""
+    if not dotted or "." not in text:
+        return text
+    tokens = Tokens(text)
+    pieces, copied, position = list[str](), 0, 0
+    while position < len(tokens):
+        parts, behind = identifier(tokens, position)
+        joined = ".".join(parts)
+        if len(parts) > 1 and joined in dotted:
+            pieces += [text[copied : tokens.items[position].start], quote_name(joined)]
+            copied = tokens.items[behind - 1].end
+        position = max(behind, position + 1)
+    return "".join([*pieces, text[copied:]])
+
+
+def _query(tokens: Tokens, position: int) -> bool:
+    return tokens.is_word(position, "SELECT") or tokens.is_word(position, "WITH")

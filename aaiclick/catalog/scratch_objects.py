@@ -1,0 +1,162 @@
+"""Making objects in scratch and reading back what the engine makes of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+
+from aaiclick.catalog.forms import DictionaryForm, Form, Settings, TableForm
+from aaiclick.catalog.parse.create import split_create
+from aaiclick.catalog.render import HIDDEN
+from aaiclick.catalog.scratch import Scratch
+from aaiclick.errors import StatementError
+from aaiclick.routine import Command, Query, Routine, text
+from aaiclick.sql.function_calls import renamed_calls
+from aaiclick.sql.tokens import Tokens, identifier, split_top
+
+# Engines that keep to themselves: an empty table of them reads nothing, writes nothing and connects to nothing.
+SELF_CONTAINED = frozenset({"Log", "TinyLog", "StripeLog", "Memory", "Null", "Set", "Join", "GenerateRandom", "Merge"})
+# So do these, as long as their arguments name no path.
+WITHOUT_PATH = {"EmbeddedRocksDB": 1, "File": 1}
+# Not about the definition: no right, no memory, no time, no connection.
+_NOT_THE_DEFINITION = frozenset({0, 159, 164, 202, 209, 210, 241, 243, 279, 394, 452, 497})
+_SYNTAX = re.compile(r"Syntax error.*?: failed at position (\d+) \((.*?)\)", re.DOTALL)
+_PREAMBLE = re.compile(r"\A(?:Code: \d+\.\s*)?(?:DB::Exception:\s*)+")
+
+
+def instantiable(engine: str, arguments: str | None = None) -> bool:
+    """True where an empty table of that engine can be made in scratch without any effect elsewhere."""
+    if engine in WITHOUT_PATH:
+        return arguments is not None and len(split_top(arguments)) <= WITHOUT_PATH[engine]
+    return engine in SELF_CONTAINED or (engine.endswith("MergeTree") and not engine.startswith(("Replicated", "Shared")))
+
+
+def make(scratch: Scratch, sql: str, replay: bool = False, inside: bool = False) -> Routine[StatementError | None]:
+    """Create one object; the engine's refusal of the definition is the answer, any other failure is raised.
+
+    ``replay``: the text is the engine's own, where a Nested column already stands as its parts. ``inside``: names without a database
+    mean scratch's own objects.
+    """
+    settings: dict[str, str | int] = {**scratch.settings, "flatten_nested": 0 if replay else 1}
+    sql = sql if replay else renamed_calls(sql, scratch.functions)
+    try:
+        yield Command(sql, settings=settings, database=scratch.database if inside else None)
+    except StatementError as error:
+        if error.code in _NOT_THE_DEFINITION:
+            raise
+        return error
+    return None
+
+
+def load(scratch: Scratch, sql: str) -> Routine[StatementError | None]:
+    """Let the engine load a definition as it does when it starts: what an older release created and this one would not is there all the
+    same. ``sql`` is a CREATE TABLE that was refused; a refusal of this, too, is the answer."""
+    create = "CREATE TABLE "
+    tokens = Tokens(sql.removeprefix(create))
+    _, behind = identifier(tokens, 0)
+    end = len(create) + tokens.items[behind - 1].end
+    digest = hashlib.blake2s(f"{scratch.nonce} {sql}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    uuid = f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:]}"
+    return (yield from make(scratch, f"ATTACH TABLE {sql[len(create) : end]} UUID '{uuid}'{sql[end:]}", replay=True))
+
+
+def read_forms(scratch: Scratch, names: Sequence[str]) -> Routine[dict[str, Form]]:
+    """The forms of these objects in scratch, by the name each was made for, in one query. What is not there is left out."""
+    made = {scratch.name(name): name for name in names}
+    if not made:
+        return {}
+    listed = ",".join(name.encode("utf-8", "surrogateescape").hex() for name in sorted(made))
+    sql = (
+        "SELECT name, create_table_query FROM system.tables "
+        "WHERE database = {database:String} AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
+    )
+    rows = yield Query(sql, {"database": scratch.database, "names": listed})
+    forms: dict[str, Form] = {}
+    for row in rows:
+        name = made[text(row[0])]
+        forms[name] = dataclasses.replace(split_create(text(row[1]), scratch.database), name=name)
+    return forms
+
+
+def names_in(scratch: Scratch) -> Routine[frozenset[str]]:
+    """What scratch holds, by the names in scratch."""
+    rows = yield Query("SELECT name FROM system.tables WHERE database = {database:String}", {"database": scratch.database})
+    return frozenset(text(row[0]) for row in rows)
+
+
+def formatted(sql: str) -> Routine[str]:
+    """The engine's spelling of a statement, without running it. Types and expressions stay as typed; secrets are shown.
+
+    Raises ``StatementError`` for a syntax error, with the place but without the text around it: that may hold a secret.
+    """
+    try:
+        rows = yield Query("SELECT formatQuerySingleLine(unhex({sql:String}))", {"sql": sql.encode("utf-8", "surrogateescape").hex()})
+    except StatementError as error:
+        found = _SYNTAX.search(error.message)
+        if found is None:
+            raise
+        token = "" if "'" in found[2] else f" ({found[2]})"
+        raise StatementError(f"Syntax error at position {found[1]} of its CREATE statement{token}", error.code, error.name) from None
+    return text(rows[0][0])
+
+
+def masked(sql: str) -> Routine[str]:
+    """A CREATE TABLE as the engine shows it to others: ``[HIDDEN]`` for each secret; '' where it cannot say (an engine it does not
+    know, a server that shows secrets)."""
+    try:
+        rows = yield Query(f"EXPLAIN SYNTAX {sql}")
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return ""
+    shown = "\n".join(text(row[0]) for row in rows)
+    return shown if HIDDEN in shown else ""
+
+
+def sentence(scratch: Scratch, error: StatementError) -> str:
+    """The engine's sentence about a definition, without its preamble and scratch's own name."""
+    plain = _PREAMBLE.sub("", error.message).strip()
+    return plain.replace(f"`{scratch.database}`.", "").replace(f"{scratch.database}.", "").replace(scratch.prefix or scratch.database, "")
+
+
+def conceal(form: Form, live: Form | None) -> Form:
+    """``form`` with ``[HIDDEN]`` wherever the live object shows that and the rest of the text is the same: the two then compare equal,
+    and the secret of the declaration appears in no difference."""
+    if isinstance(form, DictionaryForm) and isinstance(live, DictionaryForm):
+        return dataclasses.replace(form, clauses=_concealed(form.clauses, dict(live.clauses)))
+    if isinstance(form, TableForm) and isinstance(live, TableForm):
+        arguments = _hide(form.arguments, live.arguments)
+        return dataclasses.replace(form, arguments=arguments, settings=_concealed(form.settings, dict(live.settings)))
+    return form
+
+
+def _concealed(pairs: Settings, live: Mapping[str, str]) -> Settings:
+    return tuple((name, _hide(value, live.get(name, ""))) for name, value in pairs)
+
+
+def _hide(declared: str, live: str) -> str:
+    if HIDDEN not in live or HIDDEN in declared:
+        return declared
+    pattern = ".*".join(re.escape(part) for part in live.split(HIDDEN))
+    if re.fullmatch(pattern, declared, re.DOTALL):
+        return live
+    # Something else differs as well: argument by argument, so that the secret does not show up in the difference.
+    pieces, shown = split_top(declared), split_top(live)
+    if len(pieces) != len(shown) or len(pieces) < 2:
+        return _placed(declared, live)
+    return ", ".join(_hide(piece, other) for piece, other in zip(pieces, shown, strict=True))
+
+
+def _placed(declared: str, live: str) -> str:
+    """The literal at each place where the live text shows ``[HIDDEN]`` is hidden, whatever else differs."""
+    mine, theirs = Tokens(declared), Tokens(live)
+    if len(mine) != len(theirs):
+        return declared
+    pieces, copied = list[str](), 0
+    for token, other in zip(mine.items, theirs.items, strict=True):
+        if token.kind == "string" and HIDDEN in other.text:
+            pieces += [declared[copied : token.start], f"'{HIDDEN}'"]
+            copied = token.end
+    return "".join([*pieces, declared[copied:]])

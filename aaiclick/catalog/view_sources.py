@@ -1,0 +1,91 @@
+"""Empty copies, in scratch, of everything that a query names: so that it can be analysed there under the names it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaiclick.catalog.forms import Catalog, DictionaryForm, FunctionForm, LiveObject, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.render import attribute_form_sql, column_form_sql, form_sql, local_family
+from aaiclick.catalog.scratch import Scratch
+from aaiclick.catalog.scratch_objects import instantiable, make, names_in
+from aaiclick.routine import Routine
+from aaiclick.specs.ddl import column_sql, create_table_sql
+from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import MaterializedView, View
+from aaiclick.sql.tokens import TokenError, Tokens, unquote
+
+
+def make_sources(scratch: Scratch, views: Sequence[View | MaterializedView], catalog: Catalog, tables: Sequence[Table]) -> Routine[None]:
+    """Make what the views read and scratch does not hold yet: declared tables as declared, anything else as it is live. A source that
+    the engine refuses is left out; the view that needs it is then refused with the engine's own sentence."""
+    declared = {table.name: table for table in tables}
+    own = {view.name for view in views}
+    present = set((yield from names_in(scratch)))
+    waiting = sorted({name for view in views for name in mentioned(view.query)})
+    seen: set[str] = set()
+    views_read: list[ViewForm] = []
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen or name in own or scratch.name(name) in present:
+            continue
+        seen.add(name)
+        live = catalog.get(name)
+        if name in declared:
+            yield from make(scratch, _table_sql(scratch, declared[name]))
+        elif live is not None:
+            if isinstance(live.form, ViewForm):
+                views_read.append(live.form)
+                waiting += sorted(mentioned(live.form.query))
+            elif sql := source_sql(scratch, live):
+                yield from make(scratch, sql, replay=True)
+    yield from _make_views(scratch, views_read)
+
+
+def _make_views(scratch: Scratch, waiting: Sequence[ViewForm]) -> Routine[None]:
+    """Views over the copies; one may read another, so that what is refused is tried again until nothing more succeeds."""
+    while waiting:
+        refused: list[ViewForm] = []
+        for form in waiting:
+            error = yield from make(scratch, f"CREATE VIEW {scratch.sql_name(form.name)} AS {form.query}", inside=True)
+            if error is not None:
+                refused.append(form)
+        if len(refused) == len(waiting):
+            return
+        waiting = refused
+
+
+def mentioned(query: str) -> frozenset[str]:
+    """Every name in a query, and every word in its strings' place (``dictGet('d', ...)``): more than it reads, never less."""
+    try:
+        items = Tokens(query).items
+    except TokenError:
+        return frozenset()
+    names = [unquote(token.text) for token in items if token.kind in ("word", "name", "string")]
+    return frozenset(part for name in names for part in (name, name.rpartition(".")[2]))
+
+
+def source_sql(scratch: Scratch, live: LiveObject) -> str:
+    """An empty object with the columns of a live table or dictionary, cut off from where its data comes from."""
+    match live.form:
+        case TableForm():
+            local = local_family(live.form)
+            if instantiable(local.engine, local.arguments):
+                return form_sql(local, scratch.database, scratch.name(live.name))
+            columns = ", ".join(column_form_sql(column) for column in live.form.columns)
+            return f"CREATE TABLE {scratch.sql_name(live.name)} ({columns}) ENGINE = MergeTree ORDER BY tuple()"
+        case DictionaryForm():
+            attributes = ", ".join(attribute_form_sql(column) for column in live.form.columns)
+            clauses = {**dict(live.form.clauses), "SOURCE": "NULL()"}
+            kept = [f"{word}({clauses[word]})" for word in ("SOURCE", "LIFETIME", "LAYOUT", "RANGE") if word in clauses]
+            return f"CREATE DICTIONARY {scratch.sql_name(live.name)} ({attributes}) PRIMARY KEY {clauses['PRIMARY KEY']} {' '.join(kept)}"
+        case ViewForm() | FunctionForm() | UnsupportedForm():
+            return ""
+
+
+def _table_sql(scratch: Scratch, table: Table) -> str:
+    name = scratch.name(table.name)
+    if isinstance(table.engine, MergeTree) and table.engine.replicated is None:
+        return create_table_sql(table, scratch.database, name)
+    columns = ", ".join(column_sql(column) for column in table.columns)
+    return f"CREATE TABLE {scratch.sql_name(table.name)} ({columns}) ENGINE = MergeTree ORDER BY tuple()"

@@ -1,0 +1,1 @@
+"""One file for each thing that a caller can ask for, from the first question to the answer."""

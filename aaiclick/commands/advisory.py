@@ -1,0 +1,45 @@
+"""Planning without any scratch object on the server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aaiclick.clients import open_async_connection, open_connection
+from aaiclick.clients.temporary_engine import AsyncSplitConnection, SplitConnection, engine_elsewhere
+from aaiclick.commands.inspect import make_plan, survey
+from aaiclick.plan.model import Plan
+from aaiclick.routine import Routine, run, run_async
+from aaiclick.server.names import PREFIX
+from aaiclick.specs.schema import Schema
+
+_SCRATCH = f"{PREFIX}scratch_"
+
+
+def _is_scratch(text: str) -> bool:
+    return _SCRATCH in text
+
+
+def plan_elsewhere(client: object, schema: Schema, database: str | None, looks: int | None = None) -> Plan:
+    """The plan, rehearsed in an embedded engine in another process: advisory, as that engine may be of another version."""
+    connection = open_connection(client, caller="plan_schema")
+    try:
+        with engine_elsewhere() as other:
+            return run(_plan(schema, database, looks), SplitConnection(connection, other, _is_scratch))
+    finally:
+        connection.close()
+
+
+async def plan_elsewhere_async(client: object, schema: Schema, database: str | None, looks: int | None = None) -> Plan:
+    """The async twin of ``plan_elsewhere``."""
+    connection = await open_async_connection(client, caller="plan_schema_async")
+    try:
+        with engine_elsewhere() as other:
+            return await run_async(_plan(schema, database, looks), AsyncSplitConnection(connection, other, _is_scratch))
+    finally:
+        await connection.close()
+
+
+def _plan(schema: Schema, database: str | None, looks: int | None) -> Routine[Plan]:
+    found = yield from survey(schema, database)
+    planned = yield from make_plan(found, looks, clones=False)
+    return replace(planned.plan, advisory=True)

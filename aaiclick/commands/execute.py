@@ -1,0 +1,165 @@
+"""Carrying a plan out under the lease: in one go, or up to each explicit part of a migration, behind which the rest is planned anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from aaiclick.apply.executor import apply_steps
+from aaiclick.apply.run import ApplyOptions, StepOutcome
+from aaiclick.commands.inspect import Survey, Surveyed, dump_forms, live_digest, make_plan, survey
+from aaiclick.commands.script_runner import runner_for
+from aaiclick.errors import ApplyError, BlockedError, SchemaVersionError
+from aaiclick.events import PlanReady
+from aaiclick.plan.gate import Verdict
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import AlterWork
+from aaiclick.routine import Emit, Routine
+from aaiclick.server.mutations import RECALCULATE
+from aaiclick.state.ledger import let_go, read_held
+from aaiclick.state.records import Record, append, ensure_tables
+from aaiclick.state.step_ledger import StepLedger
+from aaiclick.state.transition import Passage, UnderWay
+from aaiclick.versions.live import pending_scripts
+
+Gate = Callable[[Surveyed], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """``first`` is the plan that was begun with, ``last`` the one that led to the end. ``verdict`` lists all steps that were done."""
+
+    first: Surveyed
+    last: Surveyed
+    verdict: Verdict
+    outcomes: tuple[StepOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where and how: the run's nonce, options, who it is, the library's version, what its policy allows by name, and how many bytes
+    of a table's columns it may read beforehand (None: any number)."""
+
+    database: str
+    nonce: str
+    options: ApplyOptions
+    who: str
+    library: str
+    allowed: frozenset[str]
+    looks: int | None = None
+
+
+def carry_out(planned: Surveyed, gate: Gate, site: Site) -> Routine[Carried]:
+    """Every step that the gate lets through. Raises what the gate and the steps raise; what is done is entered, and not done again."""
+    first = planned
+    verdict = gate(planned)
+    if verdict.run and planned.survey.live.origin == "recognised" and pending_scripts(first.survey.schema, first.survey.released, first.survey.live):
+        planned = yield from _adopt(planned, site)
+        verdict = gate(planned)
+    yield from _put_back(planned.survey, verdict)
+    done: list[Step] = []
+    outcomes: list[StepOutcome] = []
+    while True:
+        batch = _until_move(verdict.run)
+        if batch:
+            yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
+            ledger = StepLedger(planned.survey.account, batch, site.options.journal, _passage(planned, batch, site), _filled(planned))
+            options = replace(site.options, journal=ledger, runner=runner_for(planned.survey))
+            outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
+            done += batch
+        if not any(_is_move(step) for step in batch):
+            return Carried(first, planned, Verdict(tuple(done), (), verdict.pending), tuple(outcomes))
+        moved = {step.id for step in batch if _is_move(step)}
+        planned = yield from make_plan((yield from survey(first.survey.schema, site.database, site.allowed)), site.looks)
+        again = [step.id for step in planned.plan.steps if step.id in moved]
+        if again:
+            raise ApplyError(f"{', '.join(again)} was carried out, but is planned again: its entry in the journal is gone")
+        verdict = _gate_again(gate, planned, tuple(step.id for step in done))
+
+
+def _gate_again(gate: Gate, planned: Surveyed, done: tuple[str, ...]) -> Verdict:
+    """Rows that a statement or function could have put right are looked at now, so this gate may say what the first could not know."""
+    try:
+        return gate(planned)
+    except BlockedError as error:
+        raise BlockedError(error.schema, error.blocks, done) from error
+    except SchemaVersionError as error:
+        raise SchemaVersionError(error.schema, error.live, error.expected, error.differences, error.next_command, done) from error
+
+
+def _filled(planned: Surveyed) -> dict[str, list[int]]:
+    """The versions still to be reached whose migrations fill a table by expressions. None as long as there are statements or functions to come: what
+    they put into a table that this plan makes is of an earlier version, and is converted behind them."""
+    found = planned.survey
+    versions: dict[str, list[int]] = {}
+    if any(_is_move(step) for step in planned.plan.steps):
+        return versions
+    for script in pending_scripts(found.schema, found.released, found.live):
+        for table in script.migration.rebuilds:
+            versions.setdefault(table, []).append(script.version)
+    return versions
+
+
+def _put_back(found: Survey, verdict: Verdict) -> Routine[None]:
+    """What a run that is gone left of a change of a TTL, unless this run makes that change again."""
+    held = found.ledger.held
+    if not held and any(f"{RECALCULATE} = " in live.text for live in found.catalog.objects.values()):
+        held = yield from read_held(found.account)
+    again = {step.object for step in verdict.run if isinstance(step.work, AlterWork) and (step.work.frees_ttl or any(a.retimes for a in step.work.alters))}
+    yield from let_go(found.account, held - again)
+
+
+def _passage(planned: Surveyed, batch: tuple[Step, ...], site: Site) -> Passage | None:
+    """What is entered before the first of these steps that code of the version before would not bear. None where the version stays, and where
+    there is nothing yet that older code could know."""
+    found, version = planned.survey, planned.survey.schema.version
+    before = found.live.number
+    if version is None or found.live.origin == "empty" or (before or 0) >= version:
+        return None
+    oldest = found.released.oldest_code(version)
+    attempts = found.under_way.attempts if found.under_way is not None else ()
+    number = sum(attempt.version == version for attempt in attempts)
+    return Passage(UnderWay(version, before, oldest, site.who, 0), number, replace(planned.plan, steps=batch).to_json())
+
+
+def _until_move(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps up to the first explicit part, which is the last of them."""
+    place = next((place for place, step in enumerate(steps) if _is_move(step)), len(steps))
+    return steps[: place + 1]
+
+
+def _is_move(step: Step) -> bool:
+    return step.work.kind in ("sql", "callable")
+
+
+def _adopt(planned: Surveyed, site: Site) -> Routine[Surveyed]:
+    """Write down which version a database without a record is at, before its tables stop telling: what is done from then on is entered
+    against it."""
+    found = planned.survey
+    yield from ensure_tables(site.database)
+    yield from append(site.database, (yield from adoption(found, site)), found.record.seq if found.record is not None else 0)
+    again = yield from survey(found.schema, site.database, site.allowed)
+    return (yield from make_plan(again, site.looks))
+
+
+def adoption(found: Survey, site: Site) -> Routine[Record]:
+    """The record of a version that was recognised."""
+    digest = yield from live_digest(found.schema, found.catalog)
+    number = found.live.number
+    locked = found.released.lock.get(number) if found.released.lock is not None and number else None
+    levels = {f"level {name}": str(level) for name, level in sorted(found.live.levels.items())}
+    content: dict[str, str] = json.loads(found.released.checksums(number) or "{}")
+    return Record(
+        schema=found.schema.name,
+        version=number,
+        state="adopted",
+        spec="",
+        objects=digest,
+        forms=dump_forms(locked.forms) if locked is not None else "",
+        plan="",
+        who=site.who,
+        seconds=0.0,
+        library=site.library,
+        migrations=json.dumps(content | levels, separators=(",", ":")) if content or levels else "",
+    )

@@ -1,0 +1,54 @@
+"""A database that holds nothing of a schema yet: known in one or two small questions, so that its start goes straight to the lease.
+
+Looking and planning before the lease is for those who find that they have nothing to do, or may not do it. Here every object has to be
+created, which any policy but ``check`` allows; what is looked at and planned under the lease is what counts in any case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.catalog.read import MOST_NAMES, REPLICATED_DATABASES, version_numbers
+from aaiclick.commands.inspect import Warm, names_of, require_server
+from aaiclick.routine import Query, Routine, text
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import Dictionary, View
+from aaiclick.sql.hex_text import hexed
+from aaiclick.state.owned import overview
+from aaiclick.versions.released import released
+
+_PLAIN = (Table, View, Dictionary)
+"""Objects that are created or not. Whatever else there is may be refused by a plan, and is planned before the lease leaves anything behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A database in which nothing of a schema is; ``names`` are those that its objects have or had."""
+
+    database: str
+    names: tuple[str, ...]
+
+
+def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh | None]:
+    """Where none of the schema's objects is there under its present name, and no start has left its mark. None where something is, or
+    where it takes a real look to tell (the database does not exist or is replicated, there are too many names).
+
+    Raises ``MigrationError`` as a real look does, ``UsageError`` where the server is too old.
+    """
+    if seen.present or seen.entry is not None or not schema.objects or any(type(item) not in _PLAIN for item in schema.objects):
+        return None
+    names = names_of(schema, released(schema))
+    if len(names) > MOST_NAMES:
+        return None
+    where = "currentDatabase()" if database is None else "unhex({database:String})"
+    bound: dict[str, str | int] = {} if database is None else {"database": hexed(database)}
+    rows = yield Query(f"SELECT name, version(), engine FROM system.databases WHERE name = {where}", bound)
+    if not rows or text(rows[0][2]) in REPLICATED_DATABASES:
+        return None
+    found, version = text(rows[0][0]), text(rows[0][1])
+    require_server(version_numbers(version), version)
+    former = sorted(set(names) - {item.name for item in schema.objects})
+    if former and (yield from overview(found, former)).known:
+        return None
+    return Fresh(found, names)

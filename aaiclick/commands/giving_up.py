@@ -1,0 +1,63 @@
+"""The way back from a migration that is under way: what its runs have done so far, as far as it left a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from aaiclick.apply.rollback.path import Hop, Transition, attempted, earlier_of
+from aaiclick.catalog.forms import Form
+from aaiclick.commands.inspect import Survey, load_forms
+from aaiclick.errors import SchemaError
+from aaiclick.plan.model import Step
+from aaiclick.state.kept_tables import KeptRow
+from aaiclick.state.ledger import version_of
+from aaiclick.state.records import Record
+from aaiclick.state.transition import UnderWay
+from aaiclick.versions.live import rebuild_key
+from aaiclick.versions.recognition import differences
+
+_NEVER_ENDED = 2**62
+"""Later than every table that is kept."""
+
+
+def hop_back(found: Survey, way: UnderWay, records: Sequence[Record], kept: Sequence[KeptRow]) -> Hop:
+    """From the version that is not reached yet to the recorded one. Raises SchemaError where nothing says which one that is."""
+    schema = found.schema
+    if not way.before:
+        said = f"{schema.name} is on its way to v{way.version}, and nothing says which version it came from"
+        raise SchemaError(f"{said}: aaiclick adopt --version N records it, without changing any table")
+    earlier = earlier_of(records, way.before)
+    end = _unrecorded(schema.name, way)
+    begun = way.attempts[0].at if way.attempts else way.at
+    forms = load_forms(earlier.forms) if earlier is not None else {}
+    done = tuple(_traced(each, found, forms, kept, begun) for each in attempted(way.attempts, end))
+    return Hop(way.version, way.before, done, earlier, begun)
+
+
+def _unrecorded(schema: str, way: UnderWay) -> Record:
+    return Record(schema, way.version, "applied", "", "", "", "", way.who, 0.0, "", from_version=way.before, at=_NEVER_ENDED)
+
+
+def _traced(transition: Transition, found: Survey, forms: Mapping[str, Form], kept: Sequence[KeptRow], begun: int) -> Transition:
+    """Without the steps that nobody came to."""
+    if transition.plan is None:
+        return transition
+    replaced = {row.kept.table for row in kept if not row.kept.back and row.kept.latest >= begun}
+    steps = tuple(step for step in transition.plan.steps if _left_a_trace(step, found, forms, replaced))
+    return replace(transition, plan=replace(transition.plan, steps=steps))
+
+
+def _left_a_trace(step: Step, found: Survey, forms: Mapping[str, Form], replaced: set[str]) -> bool:
+    begun = {
+        entry.action.step.partition(":")[2].partition(":")[0] for entry in found.entries if version_of(entry) in step.migrations and entry.state != "failed"
+    }
+    if step.strategy in ("sql", "callable"):
+        return ("sql" if step.strategy == "sql" else "move") in begun
+    live = found.catalog.get(step.object)
+    if step.strategy == "create":
+        return live is not None
+    done = any(rebuild_key(version, step.object) in found.ledger.done for version in step.migrations)
+    recorded = forms.get(step.object)
+    same = live is not None and recorded is not None and recorded.kind != "unsupported" and not differences(live.form, recorded)
+    return step.object in replaced or done or not same

@@ -1,0 +1,62 @@
+"""What code is told that meets a newer version, or somebody on the way to one: it may run, or it may not. It changes nothing in either case."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from aaiclick.commands.inspect import Survey
+from aaiclick.commands.report import Report
+from aaiclick.errors import SchemaAheadError, SchemaVersionError
+from aaiclick.state.transition import GoingBack, UnderWay
+
+
+def newer(found: Survey, seconds: float) -> Report:
+    """The answer where the database is at a newer version, or on its way there. Raises SchemaAheadError where this code may not run on it."""
+    schema, database = found.schema, found.catalog.database
+    problem = ahead_error(found)
+    if problem is not None:
+        raise problem
+    live = found.live.number
+    if found.under_way is not None and found.overtaken:
+        return running_beside(schema.name, database, live, schema.version, found.under_way.version, seconds)
+    note = f"the database is at v{live}, newer than this code (v{schema.version}), which can still run on it"
+    return Report(schema.name, database, live, live, (), (), (), (note,), True, seconds)
+
+
+def running_beside(schema: str, database: str, live: int | None, code: int | None, to: int, seconds: float) -> Report:
+    """The answer where this code may run while somebody is on the way to a newer version."""
+    note = f"a migration to v{to} is under way and this code (v{code}) can run meanwhile: nothing was changed and nothing recorded"
+    return Report(schema, database, live, live, (), (), (), (note,), True, seconds)
+
+
+def ahead_error(found: Survey) -> SchemaAheadError | None:
+    """Why this code may not run on what is there, or will be; None where it may."""
+    schema, version = found.schema, found.schema.version
+    assert version is not None
+    way = found.under_way if found.overtaken else None
+    if way is not None:
+        if way.passing.bears(version):
+            return None
+        return SchemaAheadError(schema.name, found.live.number, version, way.oldest_code, way.version, begun(way), giving_up(way, version))
+    assert found.record is not None
+    oldest, live = found.record.oldest_code, found.record.version or 0
+    return None if oldest is not None and oldest <= version else SchemaAheadError(schema.name, live, version, oldest)
+
+
+def begun(way: UnderWay | GoingBack) -> str:
+    """Who began it and when, for a sentence."""
+    when = f"on {datetime.fromtimestamp(way.at / 1000, timezone.utc):%Y-%m-%d at %H:%M} UTC" if way.at else ""
+    by = f"by {way.who}" if way.who else ""
+    return " ".join(part for part in ("begun", by, when) if part)
+
+
+def giving_up(way: UnderWay, code: int) -> str:
+    """The command after which the older code may start. A database without a record has no version to go back to: somebody has to say which it is at."""
+    return f"aaiclick rollback --to {way.before}" if way.before else f"aaiclick adopt --version {code}"
+
+
+def coming_back(found: Survey, going: GoingBack) -> SchemaVersionError:
+    """Some of its tables are back and some are not: neither version's code has what it expects."""
+    words = (f"the way back to v{going.to} ({begun(going)}) was not finished",)
+    live = f"v{going.before} and on its way back to v{going.to}"
+    return SchemaVersionError(found.schema.name, live, found.schema.version_label, words, f"aaiclick rollback --to {going.to}")

@@ -1,0 +1,52 @@
+"""What the user of a connection may not do, as far as carrying out a plan needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aaiclick.errors import StatementError
+from aaiclick.plan.model import Plan
+from aaiclick.routine import Query, Routine, number
+from aaiclick.sql.quoting import quote_name
+
+_SCRATCH = "_aaiclick_scratch_any"
+_COPIES = ("rebuild", "attach")
+
+
+def missing_rights(plan: Plan) -> Routine[tuple[str, ...]]:
+    """One sentence for each right that is missing: which part goes another way without it, or does not go at all.
+
+    Nothing is said where the server knows no ``CHECK GRANT`` (before 24.9), or where there is nothing to do.
+    """
+    said: list[str] = []
+    for right, sentence in _needed(plan):
+        try:
+            rows = yield Query(f"CHECK GRANT {right}")
+        except StatementError:
+            return tuple(said)
+        if not number(rows[0][0]):
+            said.append(sentence)
+    return tuple(said)
+
+
+def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
+    if not plan.steps:
+        return
+    database = quote_name(plan.database)
+    copies = any(step.strategy in _COPIES for step in plan.steps)
+    needed = ["SELECT", "INSERT", "CREATE TABLE", "DROP TABLE", "ALTER TABLE"]
+    for right in needed:
+        yield f"{right} ON {database}.*", f"this user may not {right} in {plan.database}: nothing of this plan can be carried out before that is granted"
+    yield (
+        f"CREATE DATABASE ON {quote_name(_SCRATCH)}.*",
+        f"this user may not make databases: what is rehearsed is made in {plan.database} for that time, under names that begin with _aaiclick_scratch_",
+    )
+    yield (
+        "KILL QUERY ON *.*",
+        "this user may not KILL QUERY: statements that a killed run left on the server are waited for, not ended",
+    )
+    if copies:
+        yield (
+            f"SYSTEM MERGES ON {database}.*",
+            f"this user may not SYSTEM STOP MERGES in {plan.database}: the merges of a table are held by its settings alone while it is copied",
+        )

@@ -1,0 +1,217 @@
+"""Which way back there is: the kept tables that stand behind the live ones, and what cannot be put back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aaiclick.apply.rollback.inspect import Restore, look_back
+from aaiclick.apply.rollback.not_restored import Left, left_behind
+from aaiclick.apply.rollback.path import Hop, hops, linked, made_by, transitions
+from aaiclick.commands.giving_up import hop_back
+from aaiclick.commands.inspect import Survey
+from aaiclick.errors import SchemaError, SpecError
+from aaiclick.plan.model import Step
+from aaiclick.routine import Routine
+from aaiclick.server.tables import physicals
+from aaiclick.state.kept_tables import KeptRow, kept_tables
+from aaiclick.state.records import Record, history
+from aaiclick.state.transition import read_attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """From ``live`` to version ``to``. ``earlier`` is the record of the older version, where this database has one. ``done``: kept tables
+    that an unfinished way back has put in place already. ``refusals``: what has to be allowed, by its key, with the reason."""
+
+    found: Survey
+    live: int
+    to: int
+    earlier: Record | None
+    restores: tuple[Restore, ...]
+    done: tuple[str, ...]
+    refusals: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def database(self) -> str:
+        """The database."""
+        return self.found.catalog.database
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """One step for each table that comes back."""
+        return tuple(_step(restore, self.to) for restore in self.restores)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is kept. ``behind``: for each live table the kept ones that stand behind it, the newest first. ``begun``: tables that an unfinished
+    way back has put in place already, with those that they were made of. ``renamed``: kept tables whose successor has another name now."""
+
+    behind: Mapping[str, tuple[KeptRow, ...]]
+    begun: Mapping[str, tuple[KeptRow, ...]]
+    targets: frozenset[int]
+    renamed: tuple[str, ...]
+
+
+def find_way(found: Survey, to: int | None) -> Routine[Way]:
+    """Look for the way back. Raises SchemaError where there is none, SpecError where ``to`` is no version that the database came through."""
+    schema, database = found.schema, found.catalog.database
+    live, path = yield from _path(found)
+    kept = yield from _look(found, found.record.at if found.record is not None else -1)
+    target = _target(schema.name, live, path, to, kept.targets, given_up=found.under_way is not None)
+    covered = path[: 1 + next(place for place, hop in enumerate(path) if hop.before == target)]
+    listed = transitions(covered)
+    restores: list[Restore] = []
+    for table, rows in sorted(kept.behind.items()):
+        used = _used(rows, covered[-1])
+        if used:
+            known = found.catalog.objects.get(table)
+            views = bool(known.dependents) if known is not None else False
+            restores.append((yield from look_back(database, linked(used[::-1], listed), read_by_views=views)))
+    left = _left(found, kept, covered)
+    if not restores and not kept.begun and found.under_way is None:
+        said = f": {'; '.join((*left.words, *kept.renamed))}" if left.words or kept.renamed else ""
+        raise SchemaError(f"{schema.name} is at v{live}, and no table of v{target} is kept{said}. {_furthest(found, kept, path)}")
+    words = (*left.words, *kept.renamed)
+    refusals: list[tuple[str, str]] = []
+    if words:
+        further = f". {_furthest(found, kept, path)}" if left.gone else ""
+        refusals.append((f"partial {schema.name}", f"not put back: {'; '.join(words)}{further}"))
+    for restore in restores:
+        refusals += _refusals(restore)
+    notes = [*left.notes, *(note for restore in restores for note in restore.notes), *_lost(kept, covered, path)]
+    done = tuple(row.name for rows in kept.begun.values() for row in _used(rows, covered[-1]))
+    return Way(found, live, target, covered[-1].earlier, tuple(restores), done, tuple(refusals), tuple(notes))
+
+
+def _path(found: Survey) -> Routine[tuple[int, tuple[Hop, ...]]]:
+    """The version that is gone back from, and the way. A migration under way is gone back from first: it is not recorded."""
+    schema, database = found.schema, found.catalog.database
+    if found.under_way is not None:
+        records = yield from history(database, schema.name)
+        return found.under_way.version, (hop_back(found, found.under_way, records, (yield from kept_tables(database))),)
+    if found.record is None or found.record.version is None:
+        raise SchemaError(f"{schema.name} has no version record in {database}: there is nothing to go back from")
+    live = found.record.version
+    path = hops((yield from history(database, schema.name)), live, (yield from read_attempts(database, schema.name)))
+    if not path:
+        raise SchemaError(f"{schema.name} has been at v{live} since it was made in {database}: there is no version before to go back to")
+    return live, path
+
+
+def _target(schema: str, live: int, path: Sequence[Hop], to: int | None, begun: frozenset[int], *, given_up: bool) -> int:
+    versions = [hop.before for hop in path]
+    if begun and to is not None and to not in begun:
+        unfinished = ", ".join(f"v{version}" for version in sorted(begun))
+        raise SchemaError(f"{schema} is on its way back to {unfinished}, which was not finished. Run: aaiclick rollback --to {min(begun)}")
+    target = to if to is not None else min(begun) if begun else versions[0]
+    if target not in versions:
+        if given_up:
+            said = f"{schema} is on its way from v{versions[0]} to v{live}: that is given up first (--to {versions[0]})"
+            raise SpecError("to", f"{said}, then it can go to v{target}")
+        if len(versions) == 1:
+            raise SpecError("to", f"{schema} came to v{live} from v{versions[0]} in one step: only v{versions[0]} can be gone back to, not v{target}")
+        listed = ", ".join(f"v{version}" for version in versions)
+        raise SpecError("to", f"{schema} came to v{live} by way of {listed}: only one of these can be gone back to, not v{target}")
+    return target
+
+
+def _look(found: Survey, recorded: int) -> Routine[_Kept]:
+    """``recorded``: when the last record was written, Unix milliseconds."""
+    database = found.catalog.database
+    rows = yield from kept_tables(database)
+    declared = {item.name for item in found.schema.objects}
+    live = yield from physicals(database, tuple(sorted(declared | {row.kept.table for row in rows})))
+    older = {row.kept.replaced_by: row for row in rows if not row.kept.back}
+
+    def behind(uuid: str, table: str) -> tuple[KeptRow, ...]:
+        listed: list[KeptRow] = []
+        while (row := older.get(uuid)) is not None and row.kept.table == table and row not in listed:
+            listed.append(row)
+            uuid = row.kept.uuid
+        return tuple(listed)
+
+    chains = {name: chain for name, table in live.items() if name in declared and (chain := behind(table.uuid, name))}
+    # Put in place since the last record was written: the run that did it was killed before its end.
+    begun = [
+        row
+        for row in rows
+        if row.kept.back
+        and row.kept.table in declared
+        and (table := live.get(row.kept.table)) is not None
+        and table.uuid == row.kept.replaced_by
+        and row.kept.latest > recorded
+    ]
+    renamed = [
+        f"{name}: was called {row.kept.table} when it was replaced ({row.name} is kept; rename the table back first)"
+        for name, table in sorted(live.items())
+        if name in declared and (row := older.get(table.uuid)) is not None and row.kept.table != name
+    ]
+    targets = frozenset(row.kept.back_to for row in begun if row.kept.back_to is not None)
+    return _Kept(chains, {row.kept.table: behind(row.kept.uuid, row.kept.table) for row in begun}, targets, tuple(renamed))
+
+
+def _used(rows: Sequence[KeptRow], last: Hop) -> tuple[KeptRow, ...]:
+    """Those that were replaced since the older version was there, the newest first."""
+    return tuple(row for row in rows if row.kept.latest >= last.since)
+
+
+def _left(found: Survey, kept: _Kept, covered: Sequence[Hop]) -> Left:
+    listed = transitions(covered)
+    restored: dict[str, int] = {}
+    for table, rows in kept.behind.items():
+        used = _used(rows, covered[-1])
+        made = made_by(used[-1], listed) if used else None
+        if used:
+            restored[table] = listed.index(made) if made is not None else 0
+    # The oldest of the tables that these were made of may be dropped already: they are where they should be.
+    restored |= dict.fromkeys(kept.begun, 0)
+    return left_behind(listed, restored, found.catalog)
+
+
+def _furthest(found: Survey, kept: _Kept, path: Sequence[Hop]) -> str:
+    """How far back every table that was replaced is kept."""
+    whole = [hop.before for place, hop in enumerate(path) if kept.behind and not _left(found, kept, path[: place + 1]).gone]
+    if not whole:
+        return "The way back is to restore a backup"
+    return f"v{whole[-1]} is the oldest version of which everything that was replaced is kept: aaiclick rollback --to {whole[-1]}"
+
+
+def _lost(kept: _Kept, covered: Sequence[Hop], path: Sequence[Hop]) -> tuple[str, ...]:
+    """Kept tables of still older versions, which do not stand behind the table any more that is put back."""
+    further = sorted(table for table, rows in kept.behind.items() if len(_used(rows, covered[-1])) < len(_used(rows, path[-1])))
+    if not further or len(path) == len(covered):
+        return ()
+    oldest = path[-1].before
+    return (f"after this there is no way further back for {', '.join(further)}: to go to v{oldest}, go there in one go (--to {oldest})",)
+
+
+def _refusals(restore: Restore) -> list[tuple[str, str]]:
+    table = restore.kept.table
+    found: list[tuple[str, str]] = []
+    if restore.deleted:
+        found.append((f"deletes {table}", f"{table}: {restore.deleted} since it was replaced; they would be there again as they were"))
+    found += [(f"values {table}", f"{table}: {words}") for words in restore.unproven]
+    if restore.unfit:
+        found.append((f"values {table}", f"{table}: {restore.unfit} rows that came since hold values that the old columns cannot"))
+    return found
+
+
+def _step(restore: Restore, to: int) -> Step:
+    work = restore.work
+    table = work.table
+    sql = [f"-- a new table of v{to}'s form takes over the {restore.rows} rows of {restore.name} by hard links"]
+    live = restore.since
+    for each in restore.between:
+        listed = ", ".join(f"{column.expression} AS {column.target}" for column in each.columns)
+        sql.append(f"-- and {each.rows} rows that came while a table was live that is kept as well: SELECT {listed} FROM {each.name} WHERE {each.where}")
+        live -= each.rows
+    listed = ", ".join(f"{column.expression} AS {column.target}" for column in work.columns)
+    sql += [
+        f"-- and the {live} rows that came since: SELECT {listed} FROM {table} WHERE {work.where}",
+        f"-- writers are locked out (table_readonly) for the last part of the copy, then the new table is exchanged with {table}",
+    ]
+    words = f"the table of v{to} is put back, with {restore.since} rows that came since"
+    return Step(f"restore-{table}", table, words, "rebuild", sql, work, (), restore.since, 0)

@@ -1,0 +1,40 @@
+"""What the executor is given to carry out the explicit parts of migrations."""
+
+from __future__ import annotations
+
+from aaiclick.apply.function_call import run_move
+from aaiclick.apply.run import Runner
+from aaiclick.apply.script_steps import run_statements
+from aaiclick.catalog.read import read_catalog
+from aaiclick.catalog.reflect import reflect_catalog
+from aaiclick.clients.callables import Facts, MoveFunction
+from aaiclick.commands.inspect import Survey
+from aaiclick.errors import ApplyError
+from aaiclick.plan.operations import CallableWork, SqlWork
+from aaiclick.routine import Routine
+from aaiclick.versions.scripts import statements_of
+
+
+def runner_for(found: Survey) -> Runner:
+    """Carries out the statements and functions of the survey's migrations."""
+    account = found.account
+
+    def runner(work: CallableWork | SqlWork) -> Routine[None]:
+        script = found.released.script(work.migration)
+        if script is None:
+            raise ApplyError(f"migration {work.migration} is in the plan, but not in the code: plan again")
+        if isinstance(work, SqlWork):
+            yield from run_statements(work, account, script.label, len(statements_of(script.migration)))
+            return
+        move = script.migration.move
+        if move is None:
+            raise ApplyError(f"{script.label} has no function: plan again")
+        names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in found.schema.objects}))
+        catalog = yield from read_catalog(account.database, names)
+        before = reflect_catalog(catalog, found.schema.name)
+        attempt = found.ledger.attempts.get(script.version, 0) + 1
+        facts = Facts(account.database, script.version, before, found.schema, found.ledger.bookmarks.get(script.version, "null"), attempt)
+        name = getattr(move, "__name__", "its function")
+        yield from run_move(MoveFunction(move, facts), account, script.version, script.label, name, attempt)
+
+    return runner

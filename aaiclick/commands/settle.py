@@ -1,0 +1,49 @@
+"""A way back that was killed: whoever starts next puts its record right, where all of its tables are back or none is."""
+
+from __future__ import annotations
+
+from aaiclick.apply.rollback.path import earlier_of
+from aaiclick.commands.inspect import Survey, live_digest
+from aaiclick.commands.overtaken import coming_back
+from aaiclick.routine import Routine
+from aaiclick.server.tables import physicals
+from aaiclick.state.cache import update_cache
+from aaiclick.state.records import Record, append, history
+from aaiclick.state.transition import GoingBack, forget_back
+from aaiclick.version import VERSION
+
+
+def settle_back(found: Survey, going: GoingBack, who: str) -> Routine[None]:
+    """Record it, or forget it. Only under the lease, after what killed runs left is put right. Raises SchemaVersionError where some tables are back and others
+    not: going on copies rows, which is for the command."""
+    database = found.catalog.database
+    live = yield from physicals(database, tuple(sorted(going.tables)))
+    back = [name for name, uuid in going.tables.items() if name in live and live[name].uuid not in ("", uuid)]
+    if going.tables and not back:
+        yield from forget_back(found.account, going, found.under_way)
+        return
+    if len(back) < len(going.tables):
+        raise coming_back(found, going)
+    earlier = earlier_of((yield from history(database, found.schema.name)), going.to)
+    digest = yield from live_digest(found.schema, found.catalog)
+    yield from append(database, returned(found.schema.name, going.before, going.to, earlier, digest, who, 0.0))
+    yield from update_cache(database, found.schema.name, None)
+
+
+def returned(schema: str, live: int, to: int, earlier: Record | None, digest: str, who: str, seconds: float) -> Record:
+    """The record of a way back; ``earlier`` is that of the version that was gone back to."""
+    return Record(
+        schema=schema,
+        version=to,
+        state="rolled back",
+        spec=earlier.spec if earlier else "",
+        objects=digest,
+        forms=earlier.forms if earlier else "",
+        plan="",
+        who=who,
+        seconds=seconds,
+        library=VERSION,
+        migrations=earlier.migrations if earlier else "",
+        oldest_code=earlier.oldest_code if earlier else None,
+        from_version=live,
+    )

@@ -1,0 +1,1 @@
+"""Kinds of change: what each says, does and may harm."""

@@ -1,0 +1,103 @@
+"""Codec, comment, settings and statistics of a column: metadata that no row notices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import Settings
+from aaiclick.diff.changes.base import AlterCommand, Phase, Quiet, shown
+from aaiclick.sql.quoting import quote_name, quote_string
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCodec(Quiet):
+    """Another codec; old parts keep theirs until they are merged."""
+
+    table: str
+    name: str
+    type: str
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        return f"column {self.name}: codec {shown(self.old)} -> {shown(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        name = quote_name(self.name)
+        change = f"{self.type} CODEC({self.new})" if self.new else "REMOVE CODEC"
+        return (AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {change}"),)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeColumnComment(Quiet):
+    """Another comment."""
+
+    table: str
+    name: str
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        return f"column {self.name}: comment {quote_string(self.old)} -> {quote_string(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return (AlterCommand(Phase.MODIFY, f"COMMENT COLUMN {quote_name(self.name)} {quote_string(self.new)}"),)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeColumnSettings(Quiet):
+    """Other settings of a column."""
+
+    table: str
+    name: str
+    old: Settings
+    new: Settings
+
+    @property
+    def words(self) -> str:
+        changed = [f"{key} {dict(self.old).get(key, 'none')} -> {dict(self.new).get(key, 'none')}" for key in self._keys]
+        return f"column {self.name}: settings {', '.join(changed)}"
+
+    @property
+    def _keys(self) -> list[str]:
+        old, new = dict(self.old), dict(self.new)
+        return sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        new = dict(self.new)
+        name = quote_name(self.name)
+        listed = ", ".join(f"{key} = {new[key]}" for key in self._keys if key in new)
+        gone = ", ".join(key for key in self._keys if key not in new)
+        commands: list[AlterCommand] = []
+        if listed:
+            commands.append(AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} MODIFY SETTING {listed}"))
+        if gone:
+            commands.append(AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} RESET SETTING {gone}"))
+        return tuple(commands)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStatistics(Quiet):
+    """Other statistics; parts get them when they are merged or written."""
+
+    table: str
+    name: str
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        return f"column {self.name}: statistics {shown(self.old)} -> {shown(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        name = quote_name(self.name)
+        if not self.new:
+            return (AlterCommand(Phase.DROP_OBJECTS, f"DROP STATISTICS {name}"),)
+        verb = "MODIFY" if self.old else "ADD"
+        return (AlterCommand(Phase.ADD_OBJECTS, f"{verb} STATISTICS {name} TYPE {self.new}"),)

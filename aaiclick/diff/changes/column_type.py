@@ -1,0 +1,130 @@
+"""A column's type: what converts, what would be lost, what has to be counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import ColumnForm
+from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase
+from aaiclick.diff.changes.column_default import default_clause, not_stored
+from aaiclick.diff.conversion import values
+from aaiclick.diff.conversion.combining import combined_by, combines_alike
+from aaiclick.diff.conversion.convert import cast, in_place
+from aaiclick.diff.conversion.labels import enum_pairs, relabelled
+from aaiclick.diff.hazards import Hazard
+from aaiclick.sql.quoting import quote_name, quote_string
+
+
+def is_nullable(type_text: str) -> bool:
+    """True where the type itself can hold NULL."""
+    return type_text.startswith(("Nullable(", "LowCardinality(Nullable("))
+
+
+@dataclass(frozen=True, slots=True)
+class RetypeColumn:
+    """Another type, perhaps with another default in the same command (the old default may not convert).
+
+    Rows of parts that do not hold the column read what the type gives by default, and would read that of the new type (a missing UUID is
+    0000..., a missing String ''): they are pinned first (``PinColumns``). ``engine`` is the table's: some combine rows by a column's type.
+    """
+
+    table: str
+    old: ColumnForm
+    new: ColumnForm
+    with_default: bool = False
+    engine: str = ""
+
+    @property
+    def words(self) -> str:
+        default = f", {default_clause(self.new).strip()}" if self.with_default else ""
+        return f"column {self.new.name}: type {self.old.type} -> {self.new.type}{default}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        if self.old.stored and self.new.stored and not in_place(self.old.type, self.new.type):
+            return ()  # what the engine makes of the values by itself is not what they are: a copy says how
+        name = quote_name(self.new.name)
+        clause = default_clause(self.new) if self.with_default else ""
+        if self.new.kind == self.old.kind == "EPHEMERAL" and not self.new.expression:
+            clause = f" EPHEMERAL defaultValueOfTypeName({quote_string(self.new.type)})"  # else it keeps the old type's
+        back = f"MODIFY COLUMN {name} {self.old.type}{default_clause(self.old) if self.with_default else ''}"
+        if is_nullable(self.old.type) and not is_nullable(self.new.type) and not self.new.kind:
+            # The engine wants a DEFAULT to put in place of NULLs; there are none (they were counted), so it is taken away again.
+            spare = f" DEFAULT defaultValueOfTypeName({quote_string(self.new.type)})"
+            return (
+                AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{spare}", alone=True, recovery=back),
+                AlterCommand(Phase.ADD_OBJECTS, f"MODIFY COLUMN {name} REMOVE DEFAULT"),
+            )
+        return (AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{clause}", alone=True, recovery=back),)
+
+    @property
+    def relabelled(self) -> tuple[str, ...]:
+        """Labels that are gone and whose number another label takes over, in words."""
+        found = {f"{old} -> {new}" for pair in enum_pairs(self.old.type, self.new.type) for old, new in relabelled(*pair).items()}
+        return tuple(sorted(found))
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        breaks = Hazard("old-code-breaks", f"code that relies on {self.old.type} for {self.new.name} may fail")
+        found = [] if self.new.kind == "EPHEMERAL" else [hazard for hazard in (self._relabels(), self._combines(), self._unproven_pair()) if hazard is not None]
+        lost = not_stored(self.table, self.old, self.new)
+        return (*found, *((lost,) if lost is not None else ()), breaks)
+
+    def _relabels(self) -> Hazard | None:
+        if not self.relabelled:
+            return None
+        message = f"stored values of {self.table}.{self.new.name} get another meaning: {', '.join(self.relabelled)}"
+        return Hazard("changes-values", message, f"relabel-enum {self.table}.{self.new.name}")
+
+    def _combines(self) -> Hazard | None:
+        """By a function of the column's own; what else an engine does with it: ``aaiclick/plan/combining/roles.py``."""
+        if not self.engine.endswith(("AggregatingMergeTree", "SummingMergeTree", "CoalescingMergeTree")) or combines_alike(self.old.type, self.new.type):
+            return None
+        name, old, new = f"{self.table}.{self.new.name}", combined_by(self.old.type), combined_by(self.new.type)
+        if not old and not new:
+            return None
+        if old == new:
+            return self._by_name(f"merges combine {name} by {new} over {self.new.type}, which need not be what {self.old.type} gave")
+        return self._by_name(f"merges combine {name} by {new or 'nothing'}, no longer by {old or 'nothing'}")
+
+    def _unproven_pair(self) -> Hazard | None:
+        states = values.unproven(self.old.type, self.new.type)
+        return self._by_name(f"{states} in {self.table}.{self.new.name}: whether they mean the same cannot be shown") if states else None
+
+    def _by_name(self, message: str) -> Hazard:
+        return Hazard("changes-values", message, f"retype {self.table}.{self.new.name}")
+
+    @property
+    def checks(self) -> tuple[DataCheck, ...]:
+        readable = self.old.stored or (self.old.kind == "ALIAS" and self.new.kind != "MATERIALIZED")
+        return tuple(self._checks()) if readable and self.new.stored else ()
+
+    def _checks(self) -> list[DataCheck]:
+        column, name, old, new = self.new.name, quote_name(self.new.name), self.old.type, self.new.type
+        found: list[DataCheck] = []
+        known = ""
+        if values.holds_null(old) and not values.holds_null(new):
+            hint = f"a migration's expression can fill them: Rebuild(columns={{{column!r}: {f'ifNull({name}, ...)'!r}}})"
+            found.append(DataCheck(f"isNull({name})", name, f"hold NULL in {column}", hint=hint))
+            known = f"isNotNull({name}) AND "
+        unfit = values.unfit(name, old, new)
+        if unfit:
+            found.append(DataCheck(unfit, name, f"hold a value of {column} that {new} cannot hold", f"{known}{_converts(name, new)}", self._unproven))
+        differs = values.differs(name, old, new)
+        if differs:
+            fits = f"NOT ({unfit}) AND " if unfit else ""
+            allowable = self._by_name(f"hold a value of {column} that reads differently as {new}")
+            problem = f"hold a value of {column} that does not become {new}"
+            condition = f"{known}{fits}({differs})"
+            found.append(DataCheck(condition, name, problem, f"{known}{_converts(name, new)}", self._unproven, allowable))
+        return found
+
+    @property
+    def _unproven(self) -> Hazard:
+        return self._by_name(f"{self.new.type} does not convert back to {self.old.type}: whether {self.table}.{self.new.name} keeps its values cannot be shown")
+
+
+def _converts(name: str, type_text: str) -> str:
+    """False for every row that converts, an error for one that does not. It has to look at the values: the engine does not compute the
+    arguments of ``ignore`` or of a comparison whose result it knows."""
+    return f"toString({cast(name, type_text)}) = unhex('00FF00616169636C69636B')"

@@ -1,0 +1,100 @@
+"""Sort key, primary key, partition key, sampling key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aaiclick.catalog.scratch_objects import instantiable
+from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, Quiet, shown
+from aaiclick.diff.hazards import Hazard
+
+KEEPS_EVERY_ROW = frozenset({"MergeTree", "ReplicatedMergeTree", "SharedMergeTree"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSortKey(Quiet):
+    """Another ORDER BY. Where the engine combines rows of one key, the rows tell what that means: ``aaiclick/plan/combining/groups.py``."""
+
+    table: str
+    old: str
+    new: str
+    shorter: bool
+
+    @property
+    def words(self) -> str:
+        return f"sort key {shown(self.old)} -> {shown(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        # A shortened key has to go before the columns it lets go of; a longer one behind the columns it takes in.
+        return (AlterCommand(Phase.SHORTEN_KEY if self.shorter else Phase.SORT_KEY, f"MODIFY ORDER BY {self.new or 'tuple()'}"),)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFixedKey(Quiet):
+    """Another PARTITION BY or PRIMARY KEY: ALTER has no syntax for either. What other partitions do to rows that merges combine:
+    ``aaiclick/plan/combining/groups.py``."""
+
+    table: str
+    which: Literal["partition key", "primary key"]
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.which} {shown(self.old)} -> {shown(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSamplingKey(Quiet):
+    """Another SAMPLE BY."""
+
+    table: str
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        return f"sampling key {shown(self.old)} -> {shown(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return (AlterCommand(Phase.SORT_KEY, f"MODIFY SAMPLE BY {self.new}" if self.new else "REMOVE SAMPLE BY"),)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEngine:
+    """Another engine, or other arguments of it: ALTER has no syntax."""
+
+    table: str
+    old: str
+    new: str
+    new_name: str
+
+    @property
+    def words(self) -> str:
+        old, new = self.old.partition("(")[0], self.new.partition("(")[0]
+        if new.endswith("MergeTree") or instantiable(new):
+            return f"engine {self.old} -> {self.new}"
+        # Its arguments may hold a secret.
+        return f"engine {old} -> {new}" if old != new else f"arguments of the engine {new} differ"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return ()
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        if self.new_name in KEEPS_EVERY_ROW or not self.new_name.endswith("MergeTree"):
+            return ()
+        message = f"{self.new} combines rows of the same sort key of {self.table} when parts are merged"
+        return (Hazard("loses-rows", message, f"change-engine {self.table}"),)
+
+    @property
+    def checks(self) -> tuple[DataCheck, ...]:
+        return ()

@@ -1,0 +1,116 @@
+"""Skip indexes, projections and constraints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import ConstraintForm, IndexForm, ProjectionForm
+from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, Quiet
+from aaiclick.diff.hazards import Hazard
+from aaiclick.sql.quoting import quote_name
+
+_SETTINGS = " WITH SETTINGS "
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeIndex(Quiet):
+    """An index added, dropped or defined differently (dropped and added again: there is no MODIFY INDEX)."""
+
+    table: str
+    old: IndexForm | None
+    new: IndexForm | None
+
+    @property
+    def words(self) -> str:
+        if self.old is None or self.new is None:
+            form = self.new or self.old
+            return f"index {form.name if form else ''} {'is missing' if self.old is None else 'is no longer declared'}"
+        return f"index {self.new.name}: {index_body(self.old)} -> {index_body(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        commands: list[AlterCommand] = []
+        if self.old is not None:
+            commands.append(AlterCommand(Phase.DROP_OBJECTS, f"DROP INDEX {quote_name(self.old.name)}"))
+        if self.new is not None:
+            commands.append(AlterCommand(Phase.ADD_OBJECTS, f"ADD INDEX {quote_name(self.new.name)} {index_body(self.new)}"))
+        return tuple(commands)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeProjection(Quiet):
+    """A projection added, dropped or defined differently."""
+
+    table: str
+    old: ProjectionForm | None
+    new: ProjectionForm | None
+
+    @property
+    def words(self) -> str:
+        if self.old is None or self.new is None:
+            form = self.new or self.old
+            return f"projection {form.name if form else ''} {'is missing' if self.old is None else 'is no longer declared'}"
+        return f"projection {self.new.name}: {self.old.body} -> {self.new.body}"
+
+    @property
+    def only_settings(self) -> bool:
+        """True where what it holds of the rows stays."""
+        return self.old is not None and self.new is not None and _query(self.old) == _query(self.new) and _SETTINGS in self.new.body
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        commands: list[AlterCommand] = []
+        if self.only_settings and self.new is not None:
+            return (AlterCommand(Phase.MODIFY, f"MODIFY PROJECTION {quote_name(self.new.name)} {self.new.body}"),)
+        if self.old is not None:
+            commands.append(AlterCommand(Phase.DROP_OBJECTS, f"DROP PROJECTION {quote_name(self.old.name)}"))
+        if self.new is not None:
+            commands.append(AlterCommand(Phase.ADD_OBJECTS, f"ADD PROJECTION {quote_name(self.new.name)} {self.new.body}"))
+        return tuple(commands)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeConstraint:
+    """A constraint added, dropped or defined differently. The engine checks new rows only, so old ones are counted first."""
+
+    table: str
+    old: ConstraintForm | None
+    new: ConstraintForm | None
+
+    @property
+    def words(self) -> str:
+        if self.old is None or self.new is None:
+            form = self.new or self.old
+            return f"constraint {form.name if form else ''} {'is missing' if self.old is None else 'is no longer declared'}"
+        if (self.old.kind, self.old.expression) == (self.new.kind, self.new.expression):
+            return f"constraint {self.new.name} stands elsewhere"
+        return f"constraint {self.new.name}: {self.old.kind} {self.old.expression} -> {self.new.kind} {self.new.expression}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        commands: list[AlterCommand] = []
+        if self.old is not None:
+            commands.append(AlterCommand(Phase.DROP_OBJECTS, f"DROP CONSTRAINT {quote_name(self.old.name)}"))
+        if self.new is not None:
+            body = f"{quote_name(self.new.name)} {self.new.kind} {self.new.expression}"
+            commands.append(AlterCommand(Phase.ADD_OBJECTS, f"ADD CONSTRAINT {body}"))
+        return tuple(commands)
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        return ()
+
+    @property
+    def checks(self) -> tuple[DataCheck, ...]:
+        return ()  # the rows as they will be: ``aaiclick/plan/proof/constraints.py``
+
+
+def _query(projection: ProjectionForm) -> str:
+    """The projection without its settings: those alone can be modified."""
+    return projection.body.rpartition(_SETTINGS)[0] or projection.body
+
+
+def index_body(index: IndexForm) -> str:
+    """An index without its name."""
+    granularity = f" GRANULARITY {index.granularity}" if index.granularity else ""
+    return f"{index.expression} TYPE {index.type}{granularity}"

@@ -1,0 +1,52 @@
+"""Settings and comment of a table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aaiclick.catalog.render import HIDDEN
+from aaiclick.diff.changes.base import AlterCommand, Phase, Quiet
+from aaiclick.sql.quoting import quote_string
+
+_SECRET = re.compile(r"password|passphrase|secret|token|credential|access_key|sas_|account_key|connection_string")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSetting(Quiet):
+    """One setting; '' is absent. Which ones a server lets an ALTER change is for the rehearsal to find out (error 472)."""
+
+    table: str
+    name: str
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        if _SECRET.search(self.name):
+            return f"setting {self.name} differs"
+        return f"setting {self.name} {self.old or 'none'} -> {self.new or 'none'}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        if HIDDEN in self.new:
+            return ()  # what is hidden is never written from that text
+        text = f"MODIFY SETTING {self.name} = {self.new}" if self.new else f"RESET SETTING {self.name}"
+        return (AlterCommand(Phase.SETTINGS, text),)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeComment(Quiet):
+    """The table's comment."""
+
+    table: str
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        return f"comment {quote_string(self.old)} -> {quote_string(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return (AlterCommand(Phase.COMMENT, f"MODIFY COMMENT {quote_string(self.new)}"),)

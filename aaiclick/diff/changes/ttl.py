@@ -1,0 +1,81 @@
+"""TTL of a table and of a column. It deletes: never safe, whatever it costs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, shown
+from aaiclick.diff.hazards import Hazard
+from aaiclick.sql.quoting import quote_name
+
+_INTERVAL = re.compile(r"(toInterval[A-Za-z]+)\((\d+)\)")
+
+
+def keeps_all(old: str, new: str) -> bool:
+    """True where the new TTL deletes nothing that the old one would not: it is gone, or the same with longer intervals."""
+    if not new:
+        return True
+    if not old or _INTERVAL.sub(r"\1(?)", old) != _INTERVAL.sub(r"\1(?)", new):
+        return False
+    pairs = zip(_INTERVAL.findall(old), _INTERVAL.findall(new), strict=True)
+    return all(int(after) >= int(before) for (_, before), (_, after) in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeTtl:
+    """Another table TTL. Parts work out anew when their rows expire (only the TTL's columns are read), and keep every row."""
+
+    table: str
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        return f"TTL {shown(self.old)} -> {shown(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        return (AlterCommand(Phase.TTL, f"MODIFY TTL {self.new}" if self.new else "REMOVE TTL", retimes=bool(self.new)),)
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        if keeps_all(self.old, self.new):
+            return ()
+        message = f"rows of {self.table} that are past the new TTL are deleted, by this step or by a later merge"
+        return (Hazard("loses-rows", message, f"change-ttl {self.table}"),)
+
+    @property
+    def checks(self) -> tuple[DataCheck, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeColumnTtl:
+    """Another TTL of one column: past it, values become the default."""
+
+    table: str
+    name: str
+    type: str
+    old: str
+    new: str
+
+    @property
+    def words(self) -> str:
+        return f"column {self.name}: TTL {shown(self.old)} -> {shown(self.new)}"
+
+    @property
+    def commands(self) -> tuple[AlterCommand, ...]:
+        change = f"{self.type} TTL {self.new}" if self.new else "REMOVE TTL"
+        return (AlterCommand(Phase.TTL, f"MODIFY COLUMN {quote_name(self.name)} {change}", retimes=bool(self.new)),)
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        if keeps_all(self.old, self.new):
+            return ()
+        message = f"values of {self.table}.{self.name} that are past the new TTL become the default, now or at a later merge"
+        return (Hazard("changes-values", message, f"change-ttl {self.table}.{self.name}"),)
+
+    @property
+    def checks(self) -> tuple[DataCheck, ...]:
+        return ()

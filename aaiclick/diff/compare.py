@@ -1,0 +1,165 @@
+"""The differences between a live table and its target, as changes. Pure, sorted by the order of the target's clauses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.catalog.normalize import key_elements, normal
+from aaiclick.diff.changes.base import Change
+from aaiclick.diff.changes.column_attributes import ChangeCodec, ChangeColumnComment, ChangeColumnSettings, ChangeStatistics
+from aaiclick.diff.changes.column_default import ChangeDefault
+from aaiclick.diff.changes.column_type import RetypeColumn
+from aaiclick.diff.changes.columns import AddColumn, DropColumn, MoveColumn, RenameColumn
+from aaiclick.diff.changes.keys import ChangeEngine, ChangeFixedKey, ChangeSamplingKey, ChangeSortKey
+from aaiclick.diff.changes.objects import ChangeConstraint, ChangeIndex, ChangeProjection
+from aaiclick.diff.changes.settings import ChangeComment, ChangeSetting
+from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl
+from aaiclick.diff.renamed_columns import renamed_form
+from aaiclick.diff.target import Target, is_prefix
+
+
+def diff_table(live: TableForm, target: Target) -> tuple[Change, ...]:
+    """What makes ``live`` the target."""
+    live = normal(live)
+    live = renamed_form(live, target.renames)
+    wanted = target.form
+    name = live.name
+    changes: list[Change] = [RenameColumn(name, old, new) for old, new in target.renames]
+    new_names = dict(target.renames)
+    present = {column.name: column for column in live.columns}
+    changes.extend(DropColumn(name, column) for column in target.in_the_way)
+    changes.extend(_added(name, wanted, present, frozenset(new_names)))
+    for column in wanted.columns:
+        old = present.get(column.name)
+        if old is not None:
+            changes.extend(_column_changes(name, old, column, wanted.engine))
+    changes.extend(_moved(name, wanted, [column.name for column in live.columns]))
+    changes.extend(_key_changes(live, target))
+    changes.extend(_object_changes(live, wanted))
+    if live.ttl != wanted.ttl:
+        changes.append(ChangeTtl(name, live.ttl, wanted.ttl))
+    before, after = dict(live.settings), dict(wanted.settings)
+    for setting in sorted({*before, *after}):
+        if before.get(setting) != after.get(setting):
+            changes.append(ChangeSetting(name, setting, before.get(setting, ""), after.get(setting, "")))
+    if live.comment != wanted.comment:
+        changes.append(ChangeComment(name, live.comment, wanted.comment))
+    return tuple(changes)
+
+
+def _added(table: str, wanted: TableForm, present: dict[str, ColumnForm], freed: frozenset[str]) -> list[Change]:
+    changes: list[Change] = []
+    after = ""
+    for column in wanted.columns:
+        if column.name not in present:
+            changes.append(AddColumn(table, column, after, column.name in freed))
+        after = column.name
+    return changes
+
+
+def _column_changes(table: str, old: ColumnForm, new: ColumnForm, engine: str) -> list[Change]:
+    changes: list[Change] = []
+    default_differs = (old.kind, old.expression) != (new.kind, new.expression)
+    together = old.type != new.type and default_differs and bool(new.kind)
+    if default_differs and not together:
+        changes.append(ChangeDefault(table, old, new if not new.kind else replace(new, type=old.type)))
+    if old.type != new.type:
+        changes.append(RetypeColumn(table, old, new, together, engine))
+    if old.codec != new.codec:
+        changes.append(ChangeCodec(table, new.name, new.type, old.codec, new.codec))
+    if old.comment != new.comment:
+        changes.append(ChangeColumnComment(table, new.name, old.comment, new.comment))
+    if old.ttl != new.ttl:
+        changes.append(ChangeColumnTtl(table, new.name, new.type, old.ttl, new.ttl))
+    if dict(old.settings) != dict(new.settings):
+        changes.append(ChangeColumnSettings(table, new.name, old.settings, new.settings))
+    if old.statistics != new.statistics:
+        changes.append(ChangeStatistics(table, new.name, old.statistics, new.statistics))
+    return changes
+
+
+def _moved(table: str, wanted: TableForm, present: list[str]) -> list[Change]:
+    """One MODIFY for each column outside the longest run that already stands in the wanted order. Surplus columns do not count:
+    where they stand is nobody's concern, unless they are wanted in another order among the declared ones."""
+    order = {column.name: place for place, column in enumerate(wanted.columns)}
+    standing = [name for name in present if name in order]
+    keep = _longest_run([order[name] for name in standing])
+    kept = {name for name in standing if order[name] in keep}
+    changes: list[Change] = []
+    after = ""
+    for column in wanted.columns:
+        if column.name in standing and column.name not in kept:
+            changes.append(MoveColumn(table, column.name, column.type, after))
+        after = column.name
+    return changes
+
+
+def _longest_run(numbers: list[int]) -> set[int]:
+    """A longest increasing subsequence."""
+    best: list[list[int]] = []
+    for number in numbers:
+        longest: list[int] = []
+        for run in best:
+            if run[-1] < number and len(run) > len(longest):
+                longest = run
+        best.append([*longest, number])
+    longest_of_all: list[int] = []
+    for run in best:
+        longest_of_all = run if len(run) > len(longest_of_all) else longest_of_all
+    return set(longest_of_all)
+
+
+def _key_changes(live: TableForm, target: Target) -> list[Change]:
+    wanted, name = target.form, live.name
+    changes: list[Change] = []
+    old_engine, new_engine = _engine(live), _engine(wanted)
+    if old_engine != new_engine:
+        changes.append(ChangeEngine(name, old_engine, new_engine, wanted.engine))
+    if live.partition_by != wanted.partition_by:
+        changes.append(ChangeFixedKey(name, "partition key", live.partition_by, wanted.partition_by))
+    if live.order_by != wanted.order_by:
+        before, after = key_elements(live.order_by), key_elements(wanted.order_by)
+        shorter = len(after) < len(before) and before[: len(after)] == after
+        changes.append(ChangeSortKey(name, live.order_by, wanted.order_by, shorter))
+    if _primary_differs(live, wanted) and not (target.free_primary_key and is_prefix(live.primary_key, wanted.order_by)):
+        changes.append(ChangeFixedKey(name, "primary key", live.primary_key or live.order_by, wanted.primary_key or wanted.order_by))
+    if live.sample_by != wanted.sample_by:
+        changes.append(ChangeSamplingKey(name, live.sample_by, wanted.sample_by))
+    return changes
+
+
+def _primary_differs(live: TableForm, wanted: TableForm) -> bool:
+    """Keys as they are in effect. Where neither side says one it follows the sort key, whose change is said already; and a sort key
+    that grows in place leaves the old one behind as the primary key."""
+    if not live.primary_key and not wanted.primary_key:
+        return False
+    return (live.primary_key or live.order_by) != (wanted.primary_key or wanted.order_by)
+
+
+def _engine(form: TableForm) -> str:
+    return f"{form.engine}({form.arguments})" if form.arguments else form.engine
+
+
+def _object_changes(live: TableForm, wanted: TableForm) -> list[Change]:
+    name = live.name
+    changes: list[Change] = []
+    old_indexes, new_indexes = {form.name: form for form in live.indexes}, {form.name: form for form in wanted.indexes}
+    for key in _names(old_indexes, new_indexes):
+        if old_indexes.get(key) != new_indexes.get(key):
+            changes.append(ChangeIndex(name, old_indexes.get(key), new_indexes.get(key)))
+    old_projections, new_projections = {form.name: form for form in live.projections}, {form.name: form for form in wanted.projections}
+    for key in _names(old_projections, new_projections):
+        if old_projections.get(key) != new_projections.get(key):
+            changes.append(ChangeProjection(name, old_projections.get(key), new_projections.get(key)))
+    old_constraints, new_constraints = {form.name: form for form in live.constraints}, {form.name: form for form in wanted.constraints}
+    for key in _names(old_constraints, new_constraints):
+        if old_constraints.get(key) != new_constraints.get(key):
+            changes.append(ChangeConstraint(name, old_constraints.get(key), new_constraints.get(key)))
+    return changes
+
+
+def _names(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """Names of both, those of the target in its order first (ADD appends, so the order of the commands is the order of the text)."""
+    return [*new, *(key for key in old if key not in new)]

@@ -1,0 +1,84 @@
+"""The expression by which a copy makes a value of the new type: the engine's CAST, except where that would make another value of it."""
+
+from __future__ import annotations
+
+from aaiclick.diff.conversion.labels import labels_of, moved, quote_label, relabelled
+from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, bare, shape
+from aaiclick.sql.quoting import quote_string
+from aaiclick.sql.types import TypeText
+
+
+def conversion(source: str, old: str, new: str) -> str:
+    """``source`` (an expression of type ``old``) as ``new``."""
+    return source if old == new else cast(prepared(source, old, new) or source, new)
+
+
+def in_place(old: str, new: str) -> bool:
+    """True where the engine's own conversion, which is what ALTER does, gives the same as ``conversion``."""
+    return not prepared("x", old, new)
+
+
+def cast(source: str, type_text: str) -> str:
+    """A plain CAST."""
+    return f"CAST({source}, {quote_string(type_text)})"
+
+
+def prepared(source: str, old: str, new: str, depth: int = 1) -> str:
+    """What has to be cast to ``new`` instead of ``source`` itself; '' where that will do.
+
+    The engine goes by number from one Enum to another inside of composite types, and where a label is gone; and it refuses moved numbers.
+    It cuts no FixedString by itself, not even the padding.
+    """
+    if old == new:
+        return ""
+    before, after = bare(old)[0], bare(new)[0]
+    name = f"part{depth}"
+    match shape(before, after):
+        case Arrays(item, wanted):
+            inside = prepared(name, item, wanted, depth + 1)
+            return f"arrayMap({name} -> {cast(inside, wanted)}, {source})" if inside else ""
+        case Maps(key, wanted_key, item, wanted):
+            keys, items = prepared(name, key, wanted_key, depth + 1), prepared(name, item, wanted, depth + 1)
+            return _map(source, name, wanted_key, keys, wanted, items) if keys or items else ""
+        case Tuples(elements):
+            return _tuple(source, elements_of=[(element.place, element.old, element.new) for element in elements if element.new], depth=depth)
+        case None:
+            return _leaf(source, before, after)
+
+
+def _leaf(source: str, old: TypeText, new: TypeText) -> str:
+    before, after = labels_of(old), labels_of(new)
+    if before is not None and after is not None:
+        given = relabelled(before, after)
+        if not moved(before, after):  # the numbers say the same as the labels, also for what is relabelled
+            return ""
+        if not given:
+            return f"toString({source})"
+        chosen = ", ".join(f"toString({source}) = {quote_label(gone)}, {quote_label(label)}" for gone, label in given.items())
+        return f"multiIf({chosen}, toString({source}))"
+    if old.name == "FixedString" and after is not None:
+        return f"toString({source})"  # without the zero bytes at its end, which no label has
+    if old.name == new.name == "FixedString" and int(new.arguments[0]) < int(old.arguments[0]):
+        return f"toString({source})"
+    return ""
+
+
+def _map(source: str, name: str, key: str, keys: str, item: str, items: str) -> str:
+    new_keys = f"arrayMap({name} -> {cast(keys, key)}, mapKeys({source}))" if keys else f"mapKeys({source})"
+    new_items = f"arrayMap({name} -> {cast(items, item)}, mapValues({source}))" if items else f"mapValues({source})"
+    return f"mapFromArrays({new_keys}, {new_items})"
+
+
+def _tuple(source: str, elements_of: list[tuple[int, str, str]], depth: int) -> str:
+    """All elements in the order of the new type; one that only the new type has is its type's default, as in the engine's own CAST."""
+    found: list[str] = []
+    special = False
+    for place, old, new in elements_of:
+        if not place:
+            found.append(f"defaultValueOfTypeName({quote_string(new)})")
+            continue
+        element = f"tupleElement({source}, {place})"
+        inside = prepared(element, old, new, depth + 1)
+        special = special or bool(inside)
+        found.append(cast(inside or element, new))
+    return f"tuple({', '.join(found)})" if special else ""

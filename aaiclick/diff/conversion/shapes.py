@@ -1,0 +1,101 @@
+"""Two types side by side: which part of the old one becomes which part of the new one, as the engine's CAST pairs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.sql.types import TypeText, named, parse_type
+from aaiclick.sql.types import unwrapped as _unwrapped
+
+_POINT = "Tuple(Float64, Float64)"
+_RING = f"Array({_POINT})"
+_POLYGON = f"Array({_RING})"
+_NAMED_SHAPES = {
+    "Point": _POINT,
+    "Ring": _RING,
+    "LineString": _RING,
+    "Polygon": _POLYGON,
+    "MultiLineString": _POLYGON,
+    "MultiPolygon": f"Array({_POLYGON})",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element of a Tuple: its place in the old type (from 1; 0 where only the new one has it) and both types ('' on the side that lacks it)."""
+
+    place: int
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrays:
+    """Array to Array; ``old`` and ``new`` are their items."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """Map to Map."""
+
+    old_key: str
+    new_key: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tuples:
+    """Tuple to Tuple, in the order of the new type; elements that only the old one has come last."""
+
+    elements: tuple[Element, ...]
+
+
+Shape = Arrays | Maps | Tuples
+"""How two composite types correspond."""
+
+
+def bare(type_text: str) -> tuple[TypeText, bool]:
+    """The type inside Nullable, LowCardinality and SimpleAggregateFunction, names such as Point and Nested spelled out; whether it holds NULL."""
+    found, nullable = _unwrapped(type_text)
+    if found.name in _NAMED_SHAPES and not found.arguments:
+        return parse_type(_NAMED_SHAPES[found.name]), nullable
+    if found.name == "Nested":
+        return TypeText("Array", (f"Tuple({', '.join(found.arguments)})",)), nullable
+    return found, nullable
+
+
+def text_of(found: TypeText) -> str:
+    """The type's text again."""
+    return f"{found.name}({', '.join(found.arguments)})" if found.arguments else found.name
+
+
+def shape(old: TypeText, new: TypeText) -> Shape | None:
+    """How two bare types correspond part by part; None where they do not (a leaf on one side, or another kind of composite)."""
+    if old.name != new.name:
+        return None
+    match old.name:
+        case "Array":
+            return Arrays(old.arguments[0], new.arguments[0])
+        case "Map":
+            return Maps(old.arguments[0], new.arguments[0], old.arguments[1], new.arguments[1])
+        case "Tuple":
+            return _tuples(old, new)
+        case _:
+            return None
+
+
+def _tuples(old: TypeText, new: TypeText) -> Tuples | None:
+    """By name where both sides have one in common, else by place."""
+    before, after = [named(item) for item in old.arguments], [named(item) for item in new.arguments]
+    common = {name for name, _ in before if name} & {name for name, _ in after if name}
+    if not common or not all(name for name, _ in (*before, *after)):
+        if len(before) != len(after):
+            return None
+        return Tuples(tuple(Element(place, a, b) for place, ((_, a), (_, b)) in enumerate(zip(before, after, strict=True), start=1)))
+    places = {name: (place, text) for place, (name, text) in enumerate(before, start=1)}
+    found = [Element(*places.pop(name, (0, "")), text) for name, text in after]
+    return Tuples((*found, *(Element(place, text, "") for place, text in places.values())))

@@ -1,0 +1,151 @@
+"""Whether every value of a column comes through its conversion: conditions over the rows, at whatever depth of the types.
+
+A condition lifts over Array, Map, Tuple and Nullable to the plain values inside (``leaves``). What does not correspond part by part (a text that
+becomes an Array, JSON, Variant, Dynamic) is compared as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aaiclick.diff.conversion import leaves
+from aaiclick.diff.conversion.convert import cast, conversion
+from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, bare, shape, text_of
+from aaiclick.sql.quoting import quote_string
+from aaiclick.sql.types import TypeText
+
+_OPEN = ("Variant", "Dynamic")
+_DOCUMENTS = ("JSON", "Object")
+_COMPOSITE = ("Array", "Map", "Tuple")
+_WHOLES = (*_OPEN, *_DOCUMENTS, *_COMPOSITE, "AggregateFunction", "QBit")
+Leaf = Callable[[str, TypeText, str], str]
+
+
+def holds_null(type_text: str) -> bool:
+    """True where a value of the type can be NULL."""
+    found, nullable = bare(type_text)
+    return nullable or found.name in _OPEN
+
+
+def unfit(value: str, old: str, new: str) -> str:
+    """True for rows with a value that the new type cannot hold: too large, no such label, a text that is no such value, a NULL inside. Rows
+    that are NULL as a whole are another question."""
+    nullable = bare(old)[1]
+    inside = _inside(f"assumeNotNull({value})" if nullable else value, old, new, _unfit, nulls=True, depth=1)
+    return f"isNotNull({value}) AND ({inside})" if nullable and inside else inside
+
+
+def differs(value: str, old: str, new: str) -> str:
+    """True for rows with a value that the new type takes and gives back as another."""
+    return _lifted(value, old, new, _differs, nulls=False)
+
+
+def unproven(old: str, new: str) -> str:
+    """The pair of types inside whose values cannot be compared at all; '' where they can."""
+    before, after = bare(old)[0], bare(new)[0]
+    if before == after:
+        return ""
+    if before.name == after.name == "AggregateFunction":
+        return f"states of {text_of(before)} are read as those of {text_of(after)}"
+    paired = shape(before, after)
+    if paired is None and before.name in _COMPOSITE and after.name in _COMPOSITE and all("Enum" in text_of(each) for each in (before, after)):
+        return f"labels of {text_of(before)} become those of {text_of(after)}"  # the engine goes by number
+    match paired:
+        case Arrays(item, wanted):
+            return unproven(item, wanted)
+        case Maps(key, wanted_key, item, wanted):
+            return unproven(key, wanted_key) or unproven(item, wanted)
+        case Tuples(elements):
+            return next((found for each in elements if each.old and each.new and (found := unproven(each.old, each.new))), "")
+        case None:
+            return ""
+
+
+def _lifted(value: str, old: str, new: str, leaf: Leaf, *, nulls: bool, depth: int = 1) -> str:
+    if old == new:
+        return ""
+    nullable = bare(old)[1]
+    inside = _inside(f"assumeNotNull({value})" if nullable else value, old, new, leaf, nulls=nulls, depth=depth)
+    empty = holds_null(old) and not holds_null(new)
+    if nullable and inside:
+        inside = f"isNotNull({value}) AND ({inside})"
+    if empty and nulls:
+        return _any([f"isNull({value})", inside])
+    return inside
+
+
+def _inside(value: str, old: str, new: str, leaf: Leaf, *, nulls: bool, depth: int) -> str:
+    """``value`` is not NULL as a whole."""
+    before, after = bare(old)[0], bare(new)[0]
+    if before == after:
+        return ""
+    name = f"part{depth}"
+    match shape(before, after):
+        case Arrays(item, wanted):
+            condition = _lifted(name, item, wanted, leaf, nulls=nulls, depth=depth + 1)
+            return f"arrayExists({name} -> {condition}, {value})" if condition else ""
+        case Maps(key, wanted_key, item, wanted):
+            keys = _lifted(name, key, wanted_key, leaf, nulls=nulls, depth=depth + 1)
+            items = _lifted(name, item, wanted, leaf, nulls=nulls, depth=depth + 1)
+            return _any(
+                [
+                    f"arrayExists({name} -> {keys}, mapKeys({value}))" if keys else "",
+                    f"arrayExists({name} -> {items}, mapValues({value}))" if items else "",
+                ]
+            )
+        case Tuples(elements):
+            found: list[str] = []
+            for element in elements:
+                part = f"tupleElement({value}, {element.place})"
+                if element.old and element.new:
+                    found.append(_lifted(part, element.old, element.new, leaf, nulls=nulls, depth=depth + 1))
+                elif element.old and not nulls:
+                    found.append(f"{_bytes(part)} != {_bytes(f'defaultValueOfTypeName({quote_string(element.old)})')}")  # it goes
+            return _any(found)
+        case None:
+            return leaf(value, before, new)
+
+
+def _unfit(value: str, old: TypeText, wanted: str) -> str:
+    new = bare(wanted)[0]
+    if old.name == "String" and new.name == "JSON":
+        return f"isNull(accurateCastOrNull({value}, {quote_string(text_of(new))}))"
+    return "" if old.name in _WHOLES or new.name in _WHOLES else leaves.unfit(value, old, new)
+
+
+def _differs(value: str, old: TypeText, wanted: str) -> str:
+    new = bare(wanted)[0]
+    if old.name not in _WHOLES and new.name not in _WHOLES:
+        return leaves.differs(value, old, new)
+    if old.name == new.name == "AggregateFunction":
+        return ""
+    there = conversion(value, text_of(old), wanted)
+    if old.name in _DOCUMENTS and new.name == "String":
+        return ""  # its text is what it reads
+    if new.name in _DOCUMENTS and old.name not in _OPEN:
+        read = value if old.name == "String" else f"toString({value})" if old.name in _DOCUMENTS else f"toJSONString({value})"
+        return f"{_tokens(read)} != {_tokens(f'toString({there})')}"
+    if old.name == "FixedString":
+        return f"{_shown(value)} != {_shown(there)}"
+    if old.name in _OPEN or new.name in _OPEN or old.name == "String":
+        return f"isNull({value}) != isNull({there}) OR ifNull(toString({value}) != toString({there}), 0)"
+    return f"{_bytes(value)} != {_bytes(cast(there, text_of(old)))}"
+
+
+def _tokens(document: str) -> str:
+    """A JSON text as the sorted list of its tokens: spaces and the order of keys carry nothing."""
+    return rf"arraySort(extractAll({document}, '\"(?:[^\"\\\\]|\\\\.)*\"|[^\\s,:{{}}\\[\\]\"]+|[{{}}\\[\\]]'))"
+
+
+def _shown(value: str) -> str:
+    """As text that shows zero bytes: ``toString`` cuts them off."""
+    return f"formatRow('TSV', {value})"
+
+
+def _bytes(value: str) -> str:
+    return f"formatRow('RowBinary', {value})"
+
+
+def _any(conditions: list[str]) -> str:
+    found = [condition for condition in conditions if condition]
+    return found[0] if len(found) == 1 else " OR ".join(f"({condition})" for condition in found)

@@ -1,0 +1,163 @@
+"""What merges do with a column, by the table's engine, and whether they still do the same with it as another type. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.catalog.normalize import key_elements, without_direction
+from aaiclick.catalog.render import local_family
+from aaiclick.diff.conversion.combining import ordered_alike
+from aaiclick.diff.conversion.numbers import decimal, floating, holds, numeric, whole
+from aaiclick.diff.conversion.shapes import bare
+from aaiclick.sql.column_names import mentioned
+from aaiclick.sql.tokens import split_top, unquote
+from aaiclick.sql.types import TypeText
+
+_IN_ANY_ORDER = frozenset(
+    [
+        "avg",
+        "bitmap",
+        "count",
+        "groupbitand",
+        "groupbitor",
+        "groupbitxor",
+        "groupuniqarray",
+        "max",
+        "maxmap",
+        "min",
+        "minmap",
+        "sum",
+        "summap",
+        "sumwithoverflow",
+        "uniq",
+        "uniqcombined",
+        "uniqcombined64",
+        "uniqexact",
+        "uniqhll12",
+        "uniqthetasketch",
+    ]
+)
+"""Aggregate functions whose result does not depend on the order of the rows."""
+KEEPS_ONE = "keep one value of {}"
+_ADDS = "add up {}"
+_MAP = "add up {} by the keys of its map"
+ORDER = "compare rows by {}"
+REMOVE = "remove rows by {}"
+_TIME = "pick values of {} by their time"
+
+
+def engine_of(form: TableForm) -> str:
+    """The engine, wherever it is kept: ``ReplacingMergeTree``."""
+    return local_family(form).engine
+
+
+def role(form: TableForm, column: ColumnForm) -> str:
+    """What merges do with the values of one key, in words with a place for its name; '' for a column of the key itself. One that the key only computes
+    something from may have several values under one key: it is not added up, and one of them is kept."""
+    if column.name in {_bare(element) for key in (form.order_by, form.partition_by) for element in key_elements(key)}:
+        return ""
+    engine, arguments = engine_of(form), tuple(split_top(local_family(form).arguments))
+    own = _special(engine, arguments).get(column.name)
+    if own is not None:
+        return own
+    if mentioned(f"{form.order_by} {form.partition_by}", [column.name]):
+        return KEEPS_ONE
+    if engine == "SummingMergeTree":
+        return _summed(form, column, arguments)
+    return _TIME if engine == "GraphiteMergeTree" else KEEPS_ONE
+
+
+def _bare(element: str) -> str:
+    name = without_direction(element)
+    return unquote(name) if name.startswith("`") else name
+
+
+def _special(engine: str, arguments: tuple[str, ...]) -> dict[str, str]:
+    words: tuple[str, ...] = ()
+    match engine:
+        case "ReplacingMergeTree":
+            words = (ORDER, REMOVE)
+        case "CollapsingMergeTree":
+            words = (REMOVE,)
+        case "VersionedCollapsingMergeTree":
+            words = (REMOVE, ORDER)
+        case _:
+            pass
+    return {name.strip("`"): said for name, said in zip(arguments, words, strict=False)}
+
+
+def _summed(form: TableForm, column: ColumnForm, arguments: tuple[str, ...]) -> str:
+    listed = {name.strip("`") for argument in arguments for name in key_elements(argument)}
+    prefix, dot, _ = column.name.partition(".")
+    if dot and prefix.endswith("Map") and column.type.startswith("Array("):
+        return _MAP
+    if listed and column.name not in listed:
+        return KEEPS_ONE
+    return _ADDS if summable(column.type) else KEEPS_ONE
+
+
+def summable(type_text: str) -> bool:
+    """Whether a SummingMergeTree adds up values of the type: numbers and Bools, also Nullable and LowCardinality ones."""
+    if type_text.startswith(("SimpleAggregateFunction(", "AggregateFunction(")):
+        return False
+    return numeric(bare(type_text)[0])
+
+
+def added_up(form: TableForm) -> tuple[str, ...]:
+    """The columns that a SummingMergeTree adds up. Where all of them are 0 the row is removed."""
+    if engine_of(form) != "SummingMergeTree":
+        return ()
+    return tuple(column.name for column in form.columns if column.stored and role(form, column) == _ADDS)
+
+
+def altered(before: TableForm, after: TableForm, old: ColumnForm, new: ColumnForm) -> str:
+    """What merges do differently with a column from now on, as a sentence about it; '' where they do the same."""
+    was, is_now = role(before, old), role(after, new)
+    if not was or not is_now or old.type.startswith("SimpleAggregateFunction(") or new.type.startswith("SimpleAggregateFunction("):
+        return ""
+    if was != is_now:
+        return f"merges {was.format(old.name)} no longer, and {is_now.format(new.name)} from now on"
+    if old.type == new.type or was == KEEPS_ONE:
+        return ""
+    one, other = bare(old.type)[0], bare(new.type)[0]
+    if one == other:
+        return ""
+    alike = ordered_alike(one, other) if was == ORDER else was == _ADDS and _adds_alike(one, other)
+    return "" if alike else f"merges {was.format(new.name)}, and as {new.type} in another way than as {old.type}"
+
+
+def _adds_alike(old: TypeText, new: TypeText) -> bool:
+    """A wider number of the same kind."""
+    one, other = decimal(old), decimal(new)
+    kinds = (whole(old) is not None and whole(new) is not None) or (floating(old) and floating(new))
+    return holds(old, new) and (kinds or (one is not None and other is not None and one[1] == other[1]))
+
+
+def order_matters(form: TableForm) -> bool:
+    """True where the result of a merge depends on the order in which rows were written, whoever wrote them."""
+    engine = local_family(form).engine
+    if engine == "ReplacingMergeTree":
+        return not form.arguments
+    return engine in ("CollapsingMergeTree", "CoalescingMergeTree") or (
+        engine == "AggregatingMergeTree" and any("Function(any" in column.type for column in form.columns)
+    )
+
+
+def ties_matter(form: TableForm) -> bool:
+    """True where it does so only between rows that the engine takes for equals: of the same version, or in a column that it does not combine. A copy
+    has to keep their order; rows that came at the same time have none."""
+    engine = local_family(form).engine
+    if order_matters(form) or engine in ("ReplacingMergeTree", "VersionedCollapsingMergeTree", "GraphiteMergeTree"):
+        return True
+    if engine not in ("SummingMergeTree", "AggregatingMergeTree"):
+        return False
+    return any(column.stored and _kept_from_one_row(form, column, engine) for column in form.columns)
+
+
+def _kept_from_one_row(form: TableForm, column: ColumnForm, engine: str) -> bool:
+    if column.type.startswith(("AggregateFunction(", "SimpleAggregateFunction(")):
+        function = re.match(r"\w+\((?:\d+, )?(\w+)", column.type)
+        return function is None or function[1].lower() not in _IN_ANY_ORDER
+    said = role(form, column)
+    return bool(said) and (engine == "AggregatingMergeTree" or said == KEEPS_ONE)

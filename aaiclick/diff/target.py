@@ -1,0 +1,172 @@
+"""What a live table should become: the declaration where it says something, the live table where it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.forms import ColumnForm, ConstraintForm, TableForm
+from aaiclick.catalog.normalize import key_elements, normal
+from aaiclick.diff.renamed_columns import renamed_form
+from aaiclick.server.names import GUARD
+from aaiclick.specs.columns import Column
+from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.renames import applicable, with_leaves
+from aaiclick.specs.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """``form``: the wanted table, surplus columns behind the column they stand behind. ``renames``: old -> new column names that apply to the live table.
+    ``surplus``: columns that the code no longer declares. ``notes``: live clauses that nobody declared, left alone.
+    ``free_primary_key``: any prefix of the sort key is fine. ``in_the_way``: surplus columns that cannot stand beside a declared one
+    (the parts ``c.x`` of a Nested where ``c`` is declared): the declaration can only be reached without them."""
+
+    form: TableForm
+    renames: tuple[tuple[str, str], ...]
+    surplus: tuple[str, ...]
+    notes: tuple[str, ...]
+    free_primary_key: bool
+    in_the_way: tuple[ColumnForm, ...] = ()
+
+
+def make_target(table: Table, declared: TableForm, live: TableForm, renames: dict[str, str] | None = None) -> Target:
+    """Lay the declaration over the live table. ``declared`` is the canonical form of ``table``; ``renames`` (old -> new) come from
+    migrations and add to ``renamed_from``."""
+    live, declared = normal(live), normal(declared)
+    applied = _renames(table, declared, live, renames or {})
+    notes: list[str] = []
+    stays = renamed_form(live, applied)  # what nobody declares follows the names
+    known = {column.name for column in declared.columns if live_column(live, applied, column.name) is not None}
+    columns = [_column(column, _spec_of(table, column.name), stays.column(column.name) if column.name in known else None, notes) for column in declared.columns]
+    taken = {column.name for column in declared.columns} | {old for old, _ in applied}
+    left = tuple(stays.column(column.name) or column for column in live.columns if column.name not in taken)
+    blocking = tuple(column for column in left if any(_collide(column.name, wanted.name) for wanted in declared.columns))
+    surplus = tuple(column for column in left if column not in blocking)
+    engine = table.engine
+    free_key = isinstance(engine, MergeTree) and not engine.declares("primary_key")
+    form = replace(
+        declared,
+        name=live.name,
+        columns=_with_surplus(columns, live, surplus, dict(applied)),
+        indexes=declared.indexes if table.declares("indexes") else stays.indexes,
+        projections=declared.projections if table.declares("projections") else stays.projections,
+        constraints=declared.constraints if table.declares("constraints") else _lasting(stays.constraints),
+        comment=declared.comment if table.declares("comment") else live.comment,
+    )
+    if isinstance(engine, MergeTree) and live.merge_tree:
+        form = _keys(form, engine, declared, stays)
+    elif live.engine == declared.engine:
+        unsaid = [key for key in ("partition_by", "primary_key", "order_by") if not engine.declares(key)]
+        form = replace(form, **{key: getattr(stays, key) for key in unsaid})
+    form = replace(form, settings=_settings(table, declared, live, notes))
+    for what, wanted, found in (("TTL", form.ttl, declared.ttl), ("partition key", form.partition_by, declared.partition_by)):
+        if wanted and wanted != found:
+            notes.append(f"{what} {wanted} is not declared (left alone)")
+    notes.extend(f"column {column.name} is no longer declared (left alone)" for column in surplus)
+    return Target(form, applied, tuple(column.name for column in surplus), tuple(notes), free_key, blocking)
+
+
+def _lasting(constraints: tuple[ConstraintForm, ...]) -> tuple[ConstraintForm, ...]:
+    """Without what a run that was paused between two ALTERs left behind when it went on, long after its successor had ended."""
+    return tuple(constraint for constraint in constraints if not constraint.name.startswith(GUARD))
+
+
+def _collide(one: str, other: str) -> bool:
+    """``c`` and ``c.x`` share the file that holds the sizes of arrays: the engine refuses to have both (error 36)."""
+    return one.startswith(f"{other}.") or other.startswith(f"{one}.")
+
+
+def _with_surplus(declared: list[ColumnForm], live: TableForm, surplus: tuple[ColumnForm, ...], new_names: dict[str, str]) -> tuple[ColumnForm, ...]:
+    """Surplus columns stay where they are, behind the column they stand behind: putting them last would be a change for nothing."""
+    order = list(declared)
+    staying = {column.name: column for column in surplus}
+    place = 0
+    for column in live.columns:
+        name = new_names.get(column.name, column.name)
+        found = next((index for index, wanted in enumerate(order) if wanted.name == name), None)
+        if found is None:
+            if name not in staying:
+                continue
+            order.insert(place, staying[name])
+            found = place
+        place = found + 1
+    return tuple(order)
+
+
+def _renames(table: Table, declared: TableForm, live: TableForm, extra: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """Renames whose old name is live and whose new name is not yet. A migration's may give the old name to a new column."""
+    hints = {column.renamed_from: column.name for column in table.columns if column.renamed_from and declared.column(column.renamed_from) is None}
+    present = {column.name for column in live.columns}
+    wanted = {old: new for old, new in with_leaves({**hints, **extra}, present).items() if declared.column(new) is not None}
+    return applicable(wanted, present)
+
+
+def live_column(live: TableForm, renames: tuple[tuple[str, str], ...], name: str) -> ColumnForm | None:
+    """The live column that becomes ``name``; None also where a column of that name is there and is renamed away."""
+    old = next((old for old, new in renames if new == name), name)
+    return None if old == name and any(gone == name for gone, _ in renames) else live.column(old)
+
+
+def _spec_of(table: Table, name: str) -> Column | None:
+    """The declaration a physical column comes from: its own, or that of the Nested it is a part of."""
+    return table.column(name) or table.column(name.split(".", 1)[0])
+
+
+def _column(declared: ColumnForm, spec: Column | None, live: ColumnForm | None, notes: list[str]) -> ColumnForm:
+    if live is None or spec is None:
+        return declared
+    form = declared
+    # A default that nobody declared stays; a column that is not stored is another thing than one that is.
+    if not spec.declares_kind and live.stored and (form.kind, form.expression) != (live.kind, live.expression):
+        form = replace(form, kind=live.kind, expression=live.expression)
+    for aspect in ("codec", "comment", "ttl", "statistics"):
+        if not spec.declares(aspect) and getattr(form, aspect) != getattr(live, aspect):
+            form = replace(form, **{aspect: getattr(live, aspect)})
+    settings = live.settings
+    if spec.declares("settings"):
+        removed = {name for name, value in spec.settings.items() if value is None}
+        kept = {name: value for name, value in live.settings if name not in removed}
+        settings = tuple(sorted({**kept, **dict(declared.settings)}.items()))
+    if form.settings != settings:
+        form = replace(form, settings=settings)
+    if form.kind != declared.kind or form.ttl != declared.ttl:
+        notes.append(f"column {declared.name}: {form.kind or 'TTL'} {form.expression or form.ttl} is not declared (left alone)")
+    return form
+
+
+def _keys(form: TableForm, engine: MergeTree, declared: TableForm, live: TableForm) -> TableForm:
+    if not (engine.declares("order_by") or engine.declares("primary_key")):
+        form = replace(form, order_by=live.order_by)
+    if not engine.declares("partition_by"):
+        form = replace(form, partition_by=live.partition_by)
+    if not engine.declares("sample_by"):
+        form = replace(form, sample_by=live.sample_by)
+    if not engine.declares("ttl"):
+        form = replace(form, ttl=live.ttl)
+    if not engine.declares("primary_key"):
+        form = replace(form, primary_key=live.primary_key if is_prefix(live.primary_key, form.order_by) else "")
+    if engine.replicated is None and live.engine.removeprefix("Replicated").removeprefix("Shared") == declared.engine and live.engine != declared.engine:
+        form = replace(form, engine=live.engine, arguments=live.arguments)  # the same family: where it is kept is not declared
+    return form
+
+
+def is_prefix(primary_key: str, order_by: str) -> bool:
+    """True where the primary key is a prefix of the sort key (an absent one is)."""
+    if not primary_key:
+        return True
+    short, long = key_elements(primary_key), key_elements(order_by)
+    return long[: len(short)] == short
+
+
+def _settings(table: Table, declared: TableForm, live: TableForm, notes: list[str]) -> tuple[tuple[str, str], ...]:
+    """Live settings stay unless the declaration says otherwise; a setting declared as None is taken away."""
+    wanted = dict(declared.settings)
+    removed = {name for name, value in table.engine.settings.items() if value is None}
+    named = set(table.engine.settings)
+    merged = {name: value for name, value in live.settings if name not in removed}
+    for name, value in wanted.items():
+        if name in named or name not in merged:
+            merged[name] = value
+    left = sorted(name for name, value in live.settings if name not in named and dict(declared.settings).get(name) != value)
+    notes.extend(f"setting {name} = {dict(live.settings)[name]} is not declared (left alone)" for name in left)
+    return tuple(sorted(merged.items()))

@@ -1,0 +1,201 @@
+"""The lease: one process at a time changes the schema of a database.
+
+    lease = yield from acquire(database, owner, still_needed=...)
+    if lease is not None:
+        yield from guarded(work(), lease)
+        yield from release(lease)
+
+It is free where there is nothing to do: nothing of this runs before a difference was found. A holder that is dead or
+paused for longer than the lease time is taken over; one whose process is known to be gone, at once. Whoever waits says
+so, asks ``still_needed`` again whenever a holder has ended, and goes on without the lease once the answer is no.
+
+The protocol is in ``lock_state`` (lock and heartbeats), ``tombstones`` (how an incarnation ends), ``holding`` (renew,
+check, release), ``expel`` (statements of former holders) and ``guarded`` (driving work under it).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from aaiclick.errors import AaiclickError, LeaseLostError, LockHeldError
+from aaiclick.events import Note, Waiting
+from aaiclick.lease.former_holders import expel
+from aaiclick.lease.guard import guarded
+from aaiclick.lease.lock import Beat, Holder, Look, create_beats, create_lock, look, newest_beats, tagged
+from aaiclick.lease.owner import Owner, this_process
+from aaiclick.lease.renew import Lease, check, clock, ended_by_successor, release, renew, renew_loop_step
+from aaiclick.lease.tombstones import bury, collect
+from aaiclick.routine import Emit, Nonce, ProcessGone, Routine, Sleep, flag, text
+
+__all__ = ["Lease", "Owner", "acquire", "check", "guarded", "release", "renew", "renew_loop_step", "tagged", "this_process"]
+
+StillNeeded = Callable[[], Routine[bool]]
+
+LEASE_SECONDS = 30.0
+MAX_WAIT = 600.0
+_FIRST_PAUSE = 0.02
+_LONGEST_PAUSE = 1.0
+_TELL_AGAIN = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Contender:
+    """Who wants the lease; ``begun`` is this machine's clock when it began to."""
+
+    database: str
+    owner: Owner
+    seconds: float
+    embedded: bool
+    begun: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """What a contender knows of the holder it waits for.
+
+    ``seen`` is the server's time (Unix milliseconds) when the holder's heartbeat number ``beat`` was first seen,
+    ``told`` this machine's clock at the last message, ``salt`` (0 to 1) spreads contenders that began together.
+    """
+
+    nonce: str = ""
+    beat: int = -1
+    seen: int = 0
+    pause: float = _FIRST_PAUSE
+    told: float = float("-inf")
+    salt: float = 0.0
+
+
+def acquire(
+    database: str,
+    owner: Owner,
+    *,
+    lease_seconds: float = LEASE_SECONDS,
+    still_needed: StillNeeded | None = None,
+    max_wait: float = MAX_WAIT,
+    embedded: bool = False,
+) -> Routine[Lease | None]:
+    """The lease on a database, or None where ``still_needed`` answered no.
+
+    ``still_needed`` is asked after another holder has ended and once more under the lease. ``embedded`` says that the
+    engine lives in this process: then a holder in another process, or from before the engine's start, is dead for
+    certain (one process at a time has the directory open) and its lease time is not waited for.
+    Raises LockHeldError after ``max_wait`` seconds; StatementError where this user may not create or rename tables.
+    """
+    me = _Contender(database, owner, lease_seconds, embedded, (yield from clock()))
+    wait = _Wait()
+    while True:
+        seen = yield from look(database)
+        holder = seen.holder
+        if wait.nonce and (holder is None or holder.nonce != wait.nonce):
+            wait = _Wait(told=wait.told)
+            if still_needed is not None and not (yield from still_needed()):
+                return None
+        elif holder is None:
+            lease = yield from _create(me, seen.now)
+            if lease is not None:
+                try:
+                    return (yield from _enter(lease, still_needed, max_wait))
+                except LeaseLostError:
+                    yield Emit(Note(f"the migration lease on database {database} was lost at once; trying again", "warning"))
+        else:
+            wait, left = yield from _time_left(me, holder, seen, wait)
+            gone = left > 0 and (yield from _gone(me.owner, holder.owner))
+            if (left > 0 and not gone) or not (yield from _take_over(database, holder, gone)):
+                now = yield from clock()
+                if now - me.begun > max_wait:
+                    raise LockHeldError(f"{holder.owner} migrates database {database} and did not end in {max_wait:.0f} s")
+                wait = yield from _pause(me, holder, wait, left, now)
+
+
+def _take_over(database: str, holder: Holder, gone: bool) -> Routine[bool]:
+    """End a dead holder's incarnation; False where somebody else did. Who makes the next lock is open to all contenders."""
+    nonce = text((yield Nonce())[0][0])
+    if (yield from bury(database, holder.nonce, nonce)) is None:
+        return False
+    why = ": that process is gone" if gone else ""
+    yield Emit(Note(f"{holder.owner} left a migration of database {database} unfinished{why}; taking over", "warning"))
+    return True
+
+
+def _gone(me: Owner, holder: Owner) -> Routine[bool]:
+    """Whether the holder was a process of this very machine, boot and pid namespace, and is no more. A host name and a pid prove nothing."""
+    if not holder.place or not holder.began or (holder.host, holder.place) != (me.host, me.place):
+        return False
+    return any(flag(row[0]) for row in (yield ProcessGone(holder.pid, holder.began)))
+
+
+def _pause(me: _Contender, holder: Holder, wait: _Wait, left: float, now: float) -> Routine[_Wait]:
+    """Say what is waited for, every few seconds, and sleep: longer from time to time, never far beyond the holder's end."""
+    if now - wait.told >= _TELL_AGAIN:
+        ends = f"its lease ends in {math.ceil(left)} s unless it is renewed" if left > 0 else "its lease has ended"
+        yield Emit(Waiting(f"{holder.owner} migrates database {me.database}", now - me.begun, ends))
+        wait = replace(wait, told=now)
+    if not wait.nonce:
+        wait = replace(wait, nonce=holder.nonce, salt=int(text((yield Nonce())[0][0])[:4], 16) / 0xFFFF)
+    yield Sleep(min(wait.pause * (0.75 + wait.salt / 2), max(left, _FIRST_PAUSE)))
+    return replace(wait, pause=min(wait.pause * 1.6, _LONGEST_PAUSE, max(me.seconds / 6, _FIRST_PAUSE)))
+
+
+def _create(me: _Contender, now: int) -> Routine[Lease | None]:
+    """Try to win the free lock; with the first heartbeat the nonce is known to every later holder."""
+    nonce = text((yield Nonce())[0][0])
+    yield from create_beats(me.database)
+    if not (yield from create_lock(me.database, Holder(nonce, me.owner, now, me.seconds))):
+        return None
+    lease = Lease(me.database, nonce, me.owner, me.seconds, now, 0.0)
+    try:
+        return (yield from renew(lease, first=True))
+    except LeaseLostError:
+        return None
+    except Exception as error:
+        if (yield from ended_by_successor(lease, error)):
+            return None
+        yield from _give_up(lease)
+        raise
+
+
+def _enter(lease: Lease, still_needed: StillNeeded | None, max_wait: float) -> Routine[Lease | None]:
+    """What a winner does before its first statement."""
+    try:
+        lease = yield from expel(lease, max_wait)
+        yield from collect(lease.database, lease.seconds, lease.nonce)
+        needed = still_needed is None or (yield from still_needed())
+    except LeaseLostError:
+        raise
+    except Exception as error:
+        if (yield from ended_by_successor(lease, error)):
+            raise LeaseLostError(f"the migration lease on database {lease.database} was lost at once") from error
+        yield from _give_up(lease)
+        raise
+    if needed:
+        return lease
+    yield from release(lease)
+    return None
+
+
+def _give_up(lease: Lease) -> Routine[None]:
+    """Best effort, beside an error that matters more: else the lock runs out by itself."""
+    try:
+        yield from release(lease)
+    except AaiclickError as error:
+        yield Emit(Note(f"the migration lease on database {lease.database} could not be given back: {error}", "warning"))
+
+
+def _time_left(me: _Contender, holder: Holder, seen: Look, wait: _Wait) -> Routine[tuple[_Wait, float]]:
+    """Seconds until this holder counts as dead (0 or less: now), by the server's clock.
+
+    ``seen.now`` is older than the heartbeat read here, so nothing is ever taken for older than it is. Where the clock
+    was set back, a heartbeat from the future counts from the moment it was first seen. A lock that nobody here wrote
+    has no age: it gets the contender's own lease time.
+    """
+    beats = yield from newest_beats(me.database, holder.nonce)
+    last = beats[0] if beats else Beat(-1, holder.since, holder.seconds, False)
+    if not wait.seen or wait.beat != last.count:
+        wait = replace(wait, beat=last.count, seen=seen.now)
+    elsewhere = (holder.owner.host, holder.owner.pid) != (me.owner.host, me.owner.pid)
+    if me.embedded and (elsewhere or last.at < seen.engine_started):
+        return wait, 0.0
+    at, granted = (wait.seen, me.seconds) if holder.since == 0 else (min(last.at, wait.seen), last.seconds)
+    return wait, granted - (seen.now - at) / 1000

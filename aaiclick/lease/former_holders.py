@@ -1,0 +1,81 @@
+"""Ending the statements of former holders.
+
+A client that dies leaves its INSERT SELECT running on the server. Copying beside it doubles rows, so whoever
+acquires the lease kills every statement that carries the nonce of another holder of this database, and waits until
+the last one is gone. This comes after the new lock was made: a former holder that is only slow finds out at its next
+check, and what it sent before is found here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from aaiclick.errors import LockHeldError, StatementError
+from aaiclick.events import Note, Waiting
+from aaiclick.lease.lock import UNKNOWN_TABLE, tagged
+from aaiclick.lease.renew import RENEWALS, Lease, clock, renew
+from aaiclick.routine import Command, Emit, Query, Routine, Sleep, text
+from aaiclick.server.names import BEATS
+from aaiclick.sql.quoting import qualified
+
+_FIRST_PAUSE = 0.01
+_LONGEST_PAUSE = 1.0
+_KILL_AGAIN = 5.0
+_TAG = r"^\\s*/\\* aaiclick:([0-9a-z]+) \\*/"
+
+
+def expel(lease: Lease, max_wait: float) -> Routine[Lease]:
+    """Kill and wait out the statements of all other holders; the lease, renewed as often as that took.
+
+    Raises LockHeldError when one is still running after ``max_wait`` seconds, LeaseLostError.
+    """
+    begun = yield from clock()
+    pause, killed, may_kill = _FIRST_PAUSE, float("-inf"), True
+    while True:
+        running = yield from _statements_of_others(lease)
+        if not running:
+            return lease
+        now = yield from clock()
+        elapsed = now - begun
+        total = sum(count for _, count in running)
+        what = f"{total} statement{'' if total == 1 else 's'} of a migration that ended without notice"
+        if elapsed > max_wait:
+            raise LockHeldError(f"database {lease.database}: {what} still running after {elapsed:.0f} s")
+        if may_kill and now - killed >= _KILL_AGAIN:
+            killed = now
+            yield Emit(Waiting(what, elapsed))
+            may_kill = yield from _kill(lease, tuple(nonce for nonce, _ in running))
+        if not 0 <= now - lease.clock < lease.seconds / RENEWALS:
+            lease = yield from renew(lease)
+        yield Sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE, lease.seconds / RENEWALS / 2)
+
+
+def _statements_of_others(lease: Lease) -> Routine[tuple[tuple[str, int], ...]]:
+    try:
+        rows = yield Query(
+            f"SELECT extract(query, '{_TAG}') AS nonce FROM system.processes WHERE nonce != '' AND nonce != {{nonce:String}}",
+            {"nonce": lease.nonce},
+        )
+    except StatementError as error:
+        # Old embedded engines run one statement at a time and have no list of them.
+        if error.code != UNKNOWN_TABLE or "system.processes" not in error.message:
+            raise
+        return ()
+    if not rows:
+        return ()
+    # Only nonces with heartbeats in this database count: a migration of another database is none of ours.
+    known = yield Query(f"SELECT DISTINCT nonce FROM {qualified(lease.database, BEATS)}")
+    ours = {text(row[0]) for row in known}
+    return tuple(sorted(Counter(text(row[0]) for row in rows if text(row[0]) in ours).items()))
+
+
+def _kill(lease: Lease, nonces: tuple[str, ...]) -> Routine[bool]:
+    """False where this user may not kill, or the engine cannot: then they are waited out."""
+    quoted = ", ".join(f"'{nonce}'" for nonce in nonces)  # matched as [0-9a-z]+ above
+    try:
+        yield Command(tagged(lease.nonce, f"KILL QUERY WHERE extract(query, '{_TAG}') IN ({quoted}) ASYNC"))
+    except StatementError as error:
+        yield Emit(Note(f"statements of a former migration cannot be killed and are waited out: {error}", "warning"))
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""Driving work under the lease.
+
+Losing the lease stops the run between two statements: the inner routine is closed, not told. Cleaning up would be
+done without the lease, beside a successor that resumes from the journal.
+
+Between the proof that the lease is held and the moment a statement reaches the server a process can still be paused.
+That is why scratch names carry the nonce: a successor never uses them, and once it has renamed or dropped them, a
+belated MOVE, EXCHANGE or RENAME fails on a missing table.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar, cast
+
+from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
+from aaiclick.lease.lock import tagged
+from aaiclick.lease.renew import RENEWALS, Lease, check, clock, ended_by_successor, renew, renew_loop_step
+from aaiclick.routine import Beside, Command, Effect, Nonce, Query, Routine, Sleep, number, text
+from aaiclick.server.names import GUARD, PREFIX
+from aaiclick.server.statements import NOT_ENOUGH_SPACE
+
+T = TypeVar("T")
+
+_STOPPED = re.compile(r"SYSTEM STOP ((?:TTL )?MERGES) (.+)", re.DOTALL)
+_MADE = re.compile(rf"CREATE (TABLE|DATABASE) ((?:(?:`(?:[^`\\]|\\.)+`|\w+)\.)?`?{PREFIX}\w+`?)(?= )")
+_GUARDED = re.compile(rf"ALTER TABLE (.+) ADD CONSTRAINT ({GUARD}[0-9a-z]+) ASSUME 1", re.DOTALL)
+_FREE = "SELECT toUInt64(least(free_space, 1000000000000)) FROM system.disks WHERE name = 'default'"
+PROOFS = 30
+"""A proof (renewal or check) is good for this fraction of the lease time: 1 s of the default 30 s."""
+ROOM = 1 << 20
+"""Bytes that have to be free before a definition is written anew."""
+
+
+def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
+    """Carry a routine out under a lease that was just acquired or renewed.
+
+    Every statement is tagged with the nonce; a renewal comes before a statement when a third of the lease time has
+    passed, a check before a ``Command`` when the last proof is older than a thirtieth; long sleeps are cut.
+    Long statements are sent with ``renew_loop_step`` beside them.
+    Raises LeaseLostError, and whatever the routine raises.
+    """
+    held, proven, sent = lease, lease.clock, ""
+    try:
+        effect = next(routine)
+        while True:
+            try:
+                held, proven = yield from _keep(held, proven, effect)
+            except LeaseLostError:
+                yield from _take_back(sent, held.nonce)
+                raise
+            except Exception as error:  # the connection is in trouble: for the routine, its statement failed
+                effect = routine.throw(error)
+                continue
+            if isinstance(effect, Command) and effect.sql.startswith("ALTER TABLE ") and (full := (yield from _no_room(held))) is not None:
+                effect = routine.throw(full)
+                continue
+            rest = 0.0
+            if isinstance(effect, Query | Command):
+                effect = _tagged(effect, held)
+            elif isinstance(effect, Sleep) and effect.seconds > held.seconds / RENEWALS:
+                rest = effect.seconds - held.seconds / RENEWALS
+                effect = Sleep(held.seconds / RENEWALS)
+            sent = effect.sql if isinstance(effect, Command) else sent
+            try:
+                rows = yield effect
+            except Exception as error:
+                if (yield from ended_by_successor(held, error)):
+                    raise LeaseLostError(f"this run's statement was ended by the one that took over the migration of database {held.database}") from error
+                effect = routine.throw(error)
+                continue
+            if isinstance(effect, Nonce) and effect.signed:
+                rows = ((text(rows[0][0]) + held.nonce,),)
+            effect = Sleep(rest) if rest else routine.send(rows)
+    except StopIteration as stop:
+        return cast("T", stop.value)
+    finally:
+        routine.close()
+
+
+def _no_room(held: Lease) -> Routine[StatementError | None]:
+    """A refusal of the ALTER that would come next, where the disk of the definitions is full. The engine answers such an ALTER with success and
+    leaves an empty file, with which it does not start again."""
+    try:
+        rows = yield Query(tagged(held.nonce, _FREE))
+    except StatementError:
+        return None
+    if not rows or number(rows[0][0]) >= ROOM:
+        return None
+    message = f"disk default has {number(rows[0][0]):,} bytes left, and a definition is only written with {ROOM:,}: make room and run again"
+    return StatementError(message, NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE")
+
+
+def _take_back(sent: str, nonce: str) -> Routine[None]:
+    """The last statement before the lease turned out to be lost may have been belated: sent when a successor had ended, who could not know of it.
+
+    ``SYSTEM STOP MERGES`` names a table, not a storage, and nothing shows that it was sent. A successor that is still at work holds merges by settings,
+    and what it takes over of a scratch object it has renamed or read before: nobody misses one that was made just now under this run's nonce.
+    """
+    undone = ""
+    if (stopped := _STOPPED.search(sent)) is not None:
+        undone = f"SYSTEM START {stopped[1]} {stopped[2]}"
+    elif (made := _MADE.search(sent)) is not None and nonce in made[2]:
+        undone = f"DROP {made[1]} IF EXISTS {made[2]}"
+    elif (guard := _GUARDED.search(sent)) is not None:
+        undone = f"ALTER TABLE {guard[1]} DROP CONSTRAINT IF EXISTS {guard[2]}"
+    if undone:
+        with suppress(AaiclickError):
+            yield Command(undone)
+
+
+def _tagged(effect: Query | Command, held: Lease) -> Query | Command:
+    """The statement as it is sent: with the nonce, and where it is long with renewals beside it."""
+    sql = tagged(held.nonce, effect.sql)
+    if not effect.long:
+        return replace(effect, sql=sql)
+    return replace(effect, sql=sql, beside=Beside(held.seconds / RENEWALS, partial(renew_loop_step, held)))
+
+
+def _keep(held: Lease, proven: float, effect: Effect) -> Routine[tuple[Lease, float]]:
+    """Renew or check where it is due before this effect; the lease as it is then, and when it was last proved."""
+    if not isinstance(effect, Query | Command | Sleep):
+        return held, proven
+    now = yield from clock()
+    # A clock that was set back proves nothing: negative ages count as due.
+    if not 0 <= now - held.clock < held.seconds / RENEWALS:
+        try:
+            return (yield from renew(held)), now
+        except StatementError as error:
+            # Within the lease time nothing is lost yet; the next statement tries again.
+            if not 0 <= now - held.clock < held.seconds:
+                raise LeaseLostError(f"the migration lease on database {held.database} could not be renewed in time: {error}") from error
+    if isinstance(effect, Command) and not 0 <= now - proven < held.seconds / PROOFS:
+        yield from check(held)
+        proven = now
+    return held, proven

@@ -1,0 +1,129 @@
+"""Holding the lease: renew, check, give back.
+
+A holder is sure of its lease for as long as the granted time since its last heartbeat has not passed; afterwards
+another process may have taken over. It is therefore renewed at every third of the time, and a holder that is late by
+its own clock asks before it goes on (see ``aaiclick.lease.guard``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
+from aaiclick.events import Note
+from aaiclick.lease.lock import Beat, beat, look, newest_beats
+from aaiclick.lease.owner import Owner
+from aaiclick.lease.tombstones import bury, collect, drop_tombstone
+from aaiclick.routine import Clock, Emit, Routine
+
+RENEWALS = 3
+"""Heartbeats in one lease time: two may fail before anything is lost."""
+
+
+_ENDED_BY_OTHERS = (60, 81, 394)
+"""What a statement fails with when a successor has killed it, or has removed the scratch objects that it names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to change one database, for ``seconds`` from the last heartbeat.
+
+    ``since`` is the server's time before the lock was made (Unix milliseconds), ``clock`` this machine's clock (Unix
+    seconds) before the last heartbeat was sent.
+    """
+
+    database: str
+    nonce: str
+    owner: Owner
+    seconds: float
+    since: int
+    clock: float
+
+
+def clock() -> Routine[float]:
+    """The clock of the machine that runs this, Unix seconds."""
+    rows = yield Clock()
+    return float(rows[0][0] or 0)
+
+
+def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) -> Routine[Lease]:
+    """Write a heartbeat and make sure that the lock is still this one's.
+
+    ``seconds`` grants more time than the lease says (never less) until the next heartbeat: for one long statement on a
+    client that has no second connection to renew beside it. A dead holder is then taken over that much later.
+    ``first``: there is no heartbeat of this incarnation yet, so none has to be read. Raises LeaseLostError.
+    """
+    granted = lease.seconds if seconds is None else seconds
+    sent = yield from clock()
+    yield from beat(lease.database, lease.nonce, granted)
+    seen = yield from look(lease.database)
+    if seen.holder is None or seen.holder.nonce != lease.nonce:
+        raise _lost(lease, seen.holder.owner if seen.holder is not None else None)
+    beats = () if first else (yield from newest_beats(lease.database, lease.nonce))
+    before = beats[1] if len(beats) > 1 else Beat(0, lease.since, lease.seconds, False)
+    # Visible only now: had the heartbeat before this one run out, a contender may have seen it and be on its way to
+    # rename the lock. That is written down, and this incarnation's tombstone is kept for it.
+    if not before.at <= seen.now <= before.expires:
+        yield from beat(lease.database, lease.nonce, granted, late=True)
+    return replace(lease, clock=sent)
+
+
+def renew_loop_step(lease: Lease) -> Routine[float]:
+    """One renewal beside a running statement; the seconds until the next one is due.
+
+    Heartbeats are rows keyed by the nonce, so any connection may write them. ``guarded`` sends this routine along with every long
+    statement, and the driver carries it out on a second connection until that has ended. LeaseLostError ends the loop: the successor
+    kills the statement by its tag, and the guarded routine finds out before the next one.
+    """
+    yield from renew(lease)
+    return lease.seconds / RENEWALS
+
+
+def check(lease: Lease) -> Routine[None]:
+    """Make sure that the lock is still this one's: one round trip, nothing is written. Raises LeaseLostError."""
+    seen = yield from look(lease.database)
+    if seen.holder is None or seen.holder.nonce != lease.nonce:
+        raise _lost(lease, seen.holder.owner if seen.holder is not None else None)
+
+
+def release(lease: Lease) -> Routine[None]:
+    """Give the lease back. One that was lost meanwhile is only noted: there is nothing left to stop."""
+    seen = yield from look(lease.database)
+    ended: int | None = None
+    if seen.holder is not None and seen.holder.nonce == lease.nonce:
+        ended = yield from bury(lease.database, lease.nonce, lease.nonce)
+    if ended is None:
+        yield Emit(Note(f"the migration lease on database {lease.database} had been taken over before it was given back", "warning"))
+        return
+    try:
+        # Heartbeats that were all in time mean that no contender ever saw this incarnation expired: nobody is about
+        # to rename its lock, so its tombstone has nothing to guard. None can have been late within the first lease time.
+        if lease.since <= ended <= lease.since + round(lease.seconds * 1000) or (yield from _in_time(lease, ended)):
+            yield from drop_tombstone(lease.database, lease.nonce)
+        else:
+            yield from collect(lease.database, lease.seconds, lease.nonce)
+    except StatementError as error:
+        yield Emit(Note(f"the lease on database {lease.database} was given back, its remains are left to the next run: {error}"))
+
+
+def _in_time(lease: Lease, ended: int) -> Routine[bool]:
+    beats = yield from newest_beats(lease.database, lease.nonce)
+    return bool(beats) and not beats[0].late and beats[0].at <= ended <= beats[0].expires
+
+
+def ended_by_successor(lease: Lease, error: Exception) -> Routine[bool]:
+    """Whether a statement failed because whoever took this lease over has killed it, or has removed what it was working on."""
+    if not isinstance(error, StatementError) or error.code not in _ENDED_BY_OTHERS:
+        return False
+    try:
+        yield from check(lease)
+    except LeaseLostError:
+        return True
+    except AaiclickError:
+        return False
+    return False
+
+
+def _lost(lease: Lease, successor: Owner | None) -> LeaseLostError:
+    by = f"{successor} took over" if successor is not None else "its lock is gone"
+    return LeaseLostError(f"this run no longer holds the migration lease on database {lease.database}: {by}")

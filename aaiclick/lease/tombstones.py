@@ -1,0 +1,113 @@
+"""Ending an incarnation of the lock, and what is left of it.
+
+There is no compare-and-drop in ClickHouse: DROP and RENAME act on whatever has the name now. So an incarnation ends,
+by release as well as by takeover, with a RENAME of the lock to the tombstone name of that incarnation. A contender that
+is late by one incarnation finds the tombstone in its way (code 57) and cannot carry off its successor's lock. With DROP
+as the release there is no such obstacle, and mutual exclusion breaks.
+
+A tombstone therefore outlives every contender that may still believe in its incarnation: ``RETENTION`` lease times,
+counted from a mark made after the RENAME. For one that comes later still, ``bury`` looks at what it has renamed and
+puts it back; and whoever acquires a lease first ends every statement of other holders (``expel``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aaiclick.errors import StatementError
+from aaiclick.lease.lock import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE, Holder, newest_beats, parse_holder, tagged
+from aaiclick.routine import Command, Query, Routine, Scalar, number, text
+from aaiclick.server.names import LOCK, TOMBSTONE_PREFIX, parse_name, tombstone
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified, quote_string
+
+RETENTION = 10
+"""Lease times that a tombstone is kept."""
+
+
+def bury(database: str, nonce: str, by: str) -> Routine[int | None]:
+    """End the incarnation ``nonce``. The server's time after the RENAME, or None where someone else had ended it.
+
+    ``by`` is the nonce the statement is tagged with.
+    """
+    lock, grave = qualified(database, LOCK), qualified(database, tombstone(nonce))
+    try:
+        yield Command(tagged(by, f"RENAME TABLE {lock} TO {grave}"))
+    except StatementError as error:
+        if error.code not in (TABLE_ALREADY_EXISTS, UNKNOWN_TABLE):
+            raise
+        return None
+    rows = yield _tables("name = {name:String}", database, tombstone(nonce))
+    if rows:
+        _, comment, uuid, now = rows[0]
+        if parse_holder(text(comment), text(uuid)).nonce == nonce:
+            return number(now)
+        # The tombstone had been collected already and this was a successor's lock. Its holder stops at its next check
+        # if it looks just now; a contender may even have made a new lock, then this one is over.
+        yield from _forgiving(Command(tagged(by, f"RENAME TABLE {grave} TO {lock}")))
+    return None
+
+
+def drop_tombstone(database: str, nonce: str) -> Routine[None]:
+    """Only for an incarnation that nobody can have seen expired."""
+    yield Command(tagged(nonce, f"DROP TABLE IF EXISTS {qualified(database, tombstone(nonce))}"))
+
+
+def collect(database: str, seconds: float, by: str) -> Routine[None]:
+    """Mark new tombstones, drop those marked more than ``RETENTION`` lease times ago (the longer of theirs and ``seconds``)."""
+    rows = yield _tables("startsWith(name, {name:String})", database, TOMBSTONE_PREFIX)
+    for row in rows:
+        name, holder, now = _read(row)
+        if holder is None:
+            continue
+        table = qualified(database, name)
+        if holder.ended is None:
+            ended = quote_string(replace(holder, ended=now).comment())
+            yield from _forgiving(Command(tagged(by, f"ALTER TABLE {table} MODIFY COMMENT {ended}")))
+        elif now - holder.ended > RETENTION * 1000 * max(holder.seconds, seconds):
+            yield from _forgiving(Command(tagged(by, f"DROP TABLE IF EXISTS {table}")))
+
+
+def last_grave(database: str, seconds: float) -> Routine[int | None]:
+    """When ``collect`` would take the last of the tombstones away (Unix seconds, by the server's clock); None where there is none."""
+    ends: list[int] = []
+    for row in (yield _tables("startsWith(name, {name:String})", database, TOMBSTONE_PREFIX)):
+        _, holder, now = _read(row)
+        if holder is not None:
+            ended = now if holder.ended is None else holder.ended
+            ends.append(int(ended + RETENTION * 1000 * max(holder.seconds, seconds)) // 1000 + 1)
+    return max(ends, default=None)
+
+
+def own_grave(database: str, nonce: str) -> Routine[int | None]:
+    """The same for the lock of a run that is about to give it back: its tombstone stays where a heartbeat came late. None where all were in time."""
+    beats = yield from newest_beats(database, nonce)
+    if not beats or not beats[0].late:
+        return None
+    return int(beats[0].at / 1000 + (RETENTION + 1) * beats[0].seconds) + 1
+
+
+def _read(row: tuple[Scalar, ...]) -> tuple[str, Holder | None, int]:
+    name, comment, uuid, now = text(row[0]), text(row[1]), text(row[2]), number(row[3])
+    parsed = parse_name(name)
+    if parsed is None:
+        return name, None, now
+    # The name decides: a comment that is no longer ours must not keep its tombstone alive for ever.
+    return name, replace(parse_holder(comment, uuid), nonce=parsed.nonce), now
+
+
+def _tables(condition: str, database: str, name: str) -> Query:
+    return Query(
+        "SELECT name, comment, toString(uuid), toUnixTimestamp64Milli(now64(3)) FROM system.tables"
+        f" WHERE database = unhex({{database:String}}) AND {condition}",
+        {"database": hexed(database), "name": name},
+    )
+
+
+def _forgiving(command: Command) -> Routine[None]:
+    """Others may have collected or renamed the same table in the meantime."""
+    try:
+        yield command
+    except StatementError as error:
+        if error.code not in (TABLE_ALREADY_EXISTS, UNKNOWN_TABLE):
+            raise

@@ -1,0 +1,189 @@
+"""``MaterializedView(..., backfill=True)``: what a new view would have made of the rows that its source holds already.
+
+A view sees one INSERT at a time. What it makes of each row by itself can be made later just as well, and so can what an aggregating target
+adds up: the rows are brought in part by part. Anything else depends on which rows came together, and is refused with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
+from aaiclick.catalog.normalize import inner_form
+from aaiclick.catalog.scratch import Scratch
+from aaiclick.diff.hazards import Hazard
+from aaiclick.diff.merging import order_matters
+from aaiclick.plan.backfill.triggers import can_be_fenced
+from aaiclick.plan.backfill.view_steps import feed_hazards, feed_shown
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import CreateWork, FeedWork, Fill, ReplaceWork
+from aaiclick.routine import Query, Routine, text
+from aaiclick.server.refusable import answered
+from aaiclick.specs.ddl import create_materialized_view_sql
+from aaiclick.specs.views import MaterializedView
+from aaiclick.sql.quoting import quote_name
+from aaiclick.sql.tokens import TokenError, Tokens, identifier
+
+_TOGETHER = (
+    *("JOIN", "DISTINCT", "LIMIT", "HAVING", "OVER", "WINDOW", "QUALIFY", "UNION", "EXCEPT", "INTERSECT", "TOTALS", "ROLLUP", "CUBE"),
+    *("FINAL", "SAMPLE", "PREWHERE", "ORDER", "SETTINGS", "OFFSET", "FETCH"),
+)
+_CALL = re.compile(r"(\w+)\s*\(")
+_BRANCH = re.compile(r"^[\s│├└─]*")
+_ADDING = ("AggregatingMergeTree", "SummingMergeTree")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A SELECT over one table, cut at its condition: ``before`` and ``behind`` stand around ``where`` ('' for none)."""
+
+    source: tuple[str, ...]
+    before: str
+    where: str
+    behind: str
+
+
+def cut_query(query: str) -> Question | str:
+    """The pieces of a view's query, or why it cannot be asked again for rows that are there already."""
+    try:
+        tokens = Tokens(query)
+    except TokenError as error:
+        return str(error)
+    selects = sum(tokens.is_word(place, "SELECT") for place in range(len(tokens)))
+    if selects != 1:
+        return "it has a query inside of its query" if selects else "it is no SELECT"
+    end = len(tokens)
+    found = next((word for word in _TOGETHER for place in range(end) if tokens.is_word(place, word)), "")
+    array = any(tokens.is_word(place, "ARRAY", "JOIN") for place in range(end))
+    joins = [place for place in range(end) if tokens.is_word(place, "JOIN") and not tokens.is_word(place - 1, "ARRAY")]
+    if found and not (found == "JOIN" and array and not joins):
+        return f"{found} depends on which rows came together" if found != "JOIN" else "what the table that it joins held when the rows came is not known"
+    start = _top(tokens, "FROM", 0)
+    if start is None:
+        return "it reads no table"
+    source, behind = identifier(tokens, start + 1)
+    if not source or tokens.is_op(behind, "(") or tokens.is_op(behind, ","):
+        return "it does not read one table"
+    where, group = _top(tokens, "WHERE", behind), _top(tokens, "GROUP", behind)
+    stop = group if group is not None else end
+    return Question(
+        source,
+        tokens.slice(0, where if where is not None else stop),
+        tokens.slice(where + 1, stop) if where is not None else "",
+        tokens.slice(stop, end),
+    )
+
+
+def _top(tokens: Tokens, word: str, position: int) -> int | None:
+    """The first place of a word outside of brackets."""
+    while position < len(tokens):
+        if tokens.is_word(position, word):
+            return position
+        position = tokens.after(position)
+    return None
+
+
+def create_view(
+    item: MaterializedView,
+    create: Step,
+    wanted: Form | None,
+    forms: Mapping[str, Form],
+    targets: Mapping[str, Form],
+    catalog: Catalog,
+    scratch: Scratch,
+    declared: Collection[str],
+) -> Routine[Step]:
+    """The step for a materialized view that is missing. ``create`` makes it and nothing else. ``forms`` are those of the declared tables that are
+    there, ``targets`` those that views write into, ``declared`` the names of all."""
+    if item.refresh is not None or not isinstance(wanted, ViewForm):
+        return create
+    question = cut_query(wanted.query)
+    source = question.source[-1] if isinstance(question, Question) else ""
+    live = catalog.get(source) if isinstance(question, Question) and question.source in ((source,), (catalog.database, source)) else None
+    if not item.backfill:
+        return _told(create, live, item)
+    raw = forms.get(source) if live is not None else None
+    if isinstance(question, str):
+        return _refused(create, item, question)
+    if live is None and len(question.source) == 1 and source in declared:
+        # Made by this plan there is nothing in it.
+        return _refused(create, item, f"{source} gets its name in the same run: fill it in the next") if source in forms else create
+    form = raw or (live.form if live is not None else None)
+    if live is None or not isinstance(form, TableForm):
+        return _refused(create, item, f"{'.'.join(question.source)} is no table of this database")
+    target = targets.get(wanted.to) if wanted.to else inner_form(wanted)
+    why = yield from _unfit(item, question, form, wanted, target, catalog, scratch)
+    if why:
+        return _refused(create, item, why)
+    fill = Fill(source, wanted.to, tuple((column.name, column.name) for column in wanted.columns), (), question.where, True, question.before, question.behind)
+    work = FeedWork(item.name, (create_materialized_view_sql(item, catalog.database),), (source,), fill)
+    blocked = ""
+    there = catalog.get(wanted.to) if wanted.to else None
+    if there is not None and there.rows:
+        blocked = f"{wanted.to} holds {there.rows:,} rows already, and nobody can tell which rows of {source} are in them"
+    hazards = yield from feed_hazards(work)
+    words = f"{item.noun} is missing, and is filled from {source}"
+    return Step(create.id, item.name, words, "backfill", feed_shown(work), work, hazards, live.rows, live.bytes, blocked=blocked)
+
+
+def _told(create: Step, live: LiveObject | None, item: MaterializedView) -> Step:
+    """Rows that the view will not show are said, and nothing more: a view over what comes from now on is a thing to want."""
+    if live is None or not live.rows or not isinstance(create.work, CreateWork):
+        return create
+    message = f"the {live.rows:,} rows that {live.name} holds already are not in it: backfill=True would bring them in"
+    hazard = Hazard("readers-see-gap", message)
+    return Step(create.id, item.name, create.change, "create", create.sql, create.work, (hazard,))
+
+
+def _refused(create: Step, item: MaterializedView, why: str) -> Step:
+    reason = f"it cannot be filled with what is there: {why}. Leave backfill away, and fill it by a statement of a migration"
+    return Step(create.id, item.name, create.change, "backfill", [f"-- {reason}"], ReplaceWork(()), blocked=reason)
+
+
+def _unfit(
+    item: MaterializedView, question: Question, source: TableForm, wanted: ViewForm, target: Form | None, catalog: Catalog, scratch: Scratch
+) -> Routine[str]:
+    """Why the fill would not be what the view had made; '' where it would."""
+    if not can_be_fenced(source.engine):
+        return f"writers of a table of engine {source.engine} cannot be kept out"
+    if not isinstance(target, TableForm) or not can_be_fenced(target.engine):
+        return f"its target {wanted.to or '(its own table)'} is no table of the MergeTree family in this database"
+    if order_matters(target):
+        return f"{target.engine} keeps rows by the order in which they came, and these would come last"
+    volatile = yield from _volatile(wanted.query)
+    if volatile:
+        return f"{volatile} gives something else each time"
+    if (yield from _aggregates(wanted, scratch)) and not target.engine.endswith(_ADDING):
+        return f"it aggregates each INSERT by itself, and {target.engine} does not add the pieces up"
+    listening = (yield from _listening(catalog.database, wanted.to)) if catalog.get(wanted.to) is not None else ""
+    return f"{listening} reads {wanted.to}, and would not see these rows" if listening else ""
+
+
+def _listening(database: str, target: str) -> Routine[str]:
+    """The materialized views that an INSERT into the target sets off: the fill is none."""
+    rows = yield Query(
+        "SELECT arrayStringConcat(arrayMap((d, n) -> concat(d, '.', n), dependencies_database, dependencies_table), ', ') FROM system.tables"
+        " WHERE database = {database:String} AND name = {name:String}",
+        {"database": database, "name": target},
+    )
+    return text(rows[0][0]) if rows else ""
+
+
+def _volatile(query: str) -> Routine[str]:
+    called = {word.lower() for word in _CALL.findall(query)}
+    # The column was called is_deterministic before.
+    flags = yield Query("SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE '%deterministic' ORDER BY name")
+    if not called or not flags:
+        return ""
+    rows = yield Query(f"SELECT DISTINCT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 1)")
+    return ", ".join(sorted(called & {text(row[0]) for row in rows}))
+
+
+def _aggregates(wanted: ViewForm, scratch: Scratch) -> Routine[bool]:
+    """Whether the query puts rows together; the engine's plan of it says so."""
+    rows = yield from answered(Query(f"EXPLAIN SELECT * FROM {scratch.sql_name(wanted.name)} SETTINGS optimize_trivial_count_query = 0"))
+    if rows is None:
+        return True
+    return any(_BRANCH.sub("", text(row[0])).startswith(("Aggregating", "MergingAggregated")) for row in rows)

@@ -1,0 +1,190 @@
+"""Steps that put a materialized view in place between two inserts: no row passes it by, and none is counted twice.
+
+An aggregate's view is filled with what its raw table holds. A measure that is added later is filled alone: the rows of the target that
+hold it have nothing in the others, which adds nothing to them. Whatever else changes needs the target to be made anew, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
+from aaiclick.diff.hazards import Hazard
+from aaiclick.errors import SpecError, StatementError
+from aaiclick.plan.backfill.triggers import can_be_fenced, fence_known, fenced_sources
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import CreateWork, FeedWork, Fill
+from aaiclick.routine import Query, Routine, number
+from aaiclick.specs.aggregates import AggregateView
+from aaiclick.specs.ddl import create_materialized_view_sql
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.views import MaterializedView
+from aaiclick.sql.quoting import qualified, quote_name, quote_string
+from aaiclick.sql.tokens import TokenError, Tokens, unquote
+from aaiclick.sql.types import parse_type
+
+_AGAIN = ("min(", "max(", "any(", "groupBitAnd(")
+"""Simple aggregates that stay the same when they meet a row for the second time."""
+
+
+def require_aggregates(schema: Schema) -> None:
+    """Raise ``SpecError`` where an aggregate's view stands without its tables."""
+    for item in schema.objects:
+        if isinstance(item, AggregateView):
+            for name in (item.raw, item.to or ""):
+                if not any(table.name == name for table in schema.tables):
+                    raise SpecError(f"{item.noun} {item.name}", f"its table {name} is not declared: declare both with rollup(...)")
+
+
+def require_types(item: AggregateView, view: Form | None, target: Form | None) -> None:
+    """The engine's word on what the query yields, against what the target's columns are declared as. Raises ``SpecError``: an INSERT would
+    convert, or fail, without anybody having been asked."""
+    if not isinstance(view, ViewForm) or not isinstance(target, TableForm):
+        return
+    for column in view.columns:
+        wanted = target.column(column.name)
+        simple = parse_type(wanted.type).arguments[1] if wanted is not None and wanted.type.startswith("SimpleAggregateFunction(") else ""
+        if wanted is not None and column.type not in (wanted.type, simple):
+            raise SpecError(f"aggregate {item.to}: {column.name}", f"is declared as {wanted.type}, but {dict(item.columns)[column.name]} yields {column.type}")
+
+
+def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, database: str) -> Routine[FeedWork | None]:
+    """DROP and CREATE of a view that writes into a table of its own, without missing an insert; None where there is no safe way."""
+    before = live.form
+    if not isinstance(before, ViewForm) or not (before.to and wanted.to) or before.refresh or wanted.refresh:
+        return None
+    sources = yield from fenced_sources(database, item.name)
+    if not sources:
+        return None
+    statements = (f"DROP VIEW IF EXISTS {qualified(database, item.name)}", create_materialized_view_sql(item, database))
+    return FeedWork(item.name, statements, sources, undo=live.text)
+
+
+def replace_step(item: MaterializedView, words: list[str], work: FeedWork) -> Step:
+    """The step for ``replaced``."""
+    return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", feed_shown(work), work, (_refused(work),))
+
+
+def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Catalog) -> Routine[Step]:
+    """The step for an aggregate's view that is missing. ``forms`` has the tables that are there."""
+    create = create_materialized_view_sql(item, catalog.database)
+    raw, live = forms.get(item.raw), catalog.get(item.raw)
+    key, words = f"{item.name}:create", f"{item.noun} is missing"
+    if raw is None:
+        return Step(key, item.name, words, "create", [create], CreateWork(create))
+    assert isinstance(raw, TableForm)
+    rows, size = (live.rows, live.bytes) if live is not None else (0, 0)
+    if not can_be_fenced(raw.engine):
+        lost = f"what {item.raw} holds already is not brought into {item.to}: writers of a table of engine {raw.engine} cannot be kept out"
+        hazard = Hazard("changes-values", lost, f"start-empty {item.to}")
+        return Step(key, item.name, words, "create", [create], CreateWork(create), (hazard,) if raw.engine not in ("Null", "Kafka") else ())
+    work = FeedWork(item.name, (create,), (item.raw,), _fill(item, dict(item.columns), empty=True))
+    target = catalog.get(item.to or "")
+    blocked = ""
+    if target is not None and target.rows:
+        blocked = f"{item.to} holds {target.rows} rows, but there is no view that fills it: nobody can tell which rows of {item.raw} are in them"
+    hazards = yield from feed_hazards(work)
+    return Step(key, item.name, f"{words}, and is filled from {item.raw}", "backfill", feed_shown(work), work, hazards, rows, size, blocked=blocked)
+
+
+def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, forms: Mapping[str, Form], catalog: Catalog) -> Routine[Step | None]:
+    """The step for an aggregate whose query differs; None where an ALTER alone does: measures that are given up."""
+    database = catalog.database
+    raw, source = forms.get(item.raw), catalog.get(item.raw)
+    before, after = _selected(live.query), _selected(wanted.query)
+    columns, behind = before
+    added = [name for name in after[0] if name not in columns]
+    differing = [name for name, text in columns.items() if name in after[0] and after[0][name] != text]
+    same = live.to == wanted.to and not differing and behind == after[1] and set(item.keys) <= set(columns)
+    if (same and not added) or not isinstance(raw, TableForm):
+        return None
+    rows, size = (source.rows, source.bytes) if source is not None else (0, 0)
+    kept = [name for name in item.measures if name in columns]
+    again = [name for name in kept if name not in item.neutral]
+    held = bool(added) and (yield from _held(item, added, catalog))
+    if same and not held and set(added) <= set(item.neutral) and all(item.measures[name].startswith(_AGAIN) for name in again):
+        columns = {name: text for name, text in item.columns if name in item.keys or name in added or name in again}
+        work = FeedWork(item.name, (f"ALTER TABLE {qualified(database, item.name)} MODIFY QUERY {item.query}",), (item.raw,), _fill(item, columns, empty=False))
+        hazards = yield from feed_hazards(work)
+        if raw.ttl:
+            gone = f"{item.raw} has a TTL: {', '.join(added)} of {item.to} begins with the rows that are still there, the other measures go further back"
+            hazards = (*hazards, Hazard("changes-values", gone, f"fill-from-the-rest {item.to}"))
+        words = f"{', '.join(added)} is new, and is filled from {item.raw}"
+    else:
+        moved = live.to != wanted.to
+        emptied = () if moved else (f"TRUNCATE TABLE {qualified(database, item.to or '')}",)
+        statements = (f"DROP VIEW IF EXISTS {qualified(database, item.name)}", *emptied, create_materialized_view_sql(item, database))
+        undo = catalog.objects[item.name].text
+        work = FeedWork(item.name, statements, (item.raw,), _fill(item, dict(item.columns), empty=moved), undo)
+        hazards = yield from feed_hazards(work)
+        what = f"{item.to} is emptied and filled again from {item.raw}: what that no longer holds is gone, and readers see it grow"
+        if not moved:
+            hazards = (*hazards, Hazard("loses-rows", what, f"rebuild-aggregate {item.to}"))
+        words = f"target {live.to} -> {wanted.to}" if moved else "the question differs"
+    if not can_be_fenced(raw.engine):
+        return None
+    return Step(f"{item.name}:replace", item.name, words, "backfill", feed_shown(work), work, hazards, rows, size)
+
+
+def _held(item: AggregateView, added: Collection[str], catalog: Catalog) -> Routine[bool]:
+    """Whether a measure that comes back still has states in the target: filled once more its rows would count twice."""
+    target = catalog.get(item.to or "")
+    if target is None or not isinstance(target.form, TableForm):
+        return False
+    there = [column for column in target.form.columns if column.name in added]
+    if not there:
+        return False
+    tests = [f"hex({quote_name(column.name)}) != hex(defaultValueOfTypeName({quote_string(column.type)}))" for column in there]
+    try:
+        rows = yield Query(f"SELECT count() FROM {qualified(catalog.database, target.name)} WHERE {' OR '.join(tests)}")
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return True  # this server cannot tell
+    return number(rows[0][0]) > 0
+
+
+def _fill(item: AggregateView, columns: Mapping[str, str], *, empty: bool) -> Fill:
+    assert item.to is not None
+    return Fill(item.raw, item.to, tuple(columns.items()), tuple(item.keys), item.where, empty)
+
+
+def feed_hazards(work: FeedWork) -> Routine[tuple[Hazard, ...]]:
+    """What putting a view in place does to those who write into its sources."""
+    if (yield from fence_known()):
+        return (_refused(work),)
+    why = f"this server cannot keep writers out (it has no table_readonly): nobody may write into {', '.join(work.sources)} meanwhile"
+    return tuple(Hazard("changes-values", why, f"writers-stopped {name}") for name in work.sources)
+
+
+def _refused(work: FeedWork) -> Hazard:
+    return Hazard("holds-up-writers", f"INSERTs into {', '.join(work.sources)} are refused (error 774) until those that run have ended")
+
+
+def feed_shown(work: FeedWork) -> list[str]:
+    """The work for people."""
+    listed = ", ".join(work.sources)
+    lines = [f"-- refuse writers of {listed} and wait for the INSERTs that run", *work.statements, f"-- let writers of {listed} in again"]
+    if work.fill is not None:
+        names = ", ".join(name for name, _ in work.fill.columns)
+        lines.append(f"-- fill {work.fill.target or 'the table that it owns'} ({names}) with what {work.fill.source} held before, part by part")
+    return lines
+
+
+def _selected(query: str) -> tuple[dict[str, str], str]:
+    """What the engine's text of a query selects, by name; and the text from FROM on. A text that is no plain SELECT is all behind."""
+    try:
+        tokens = Tokens(query)
+    except TokenError:
+        return {}, query
+    end = 0
+    while end < len(tokens) and not tokens.is_word(end, "FROM"):
+        end = tokens.after(end)
+    if end == len(tokens) or not tokens.is_word(0, "SELECT"):
+        return {}, query
+    found: dict[str, str] = {}
+    for start, stop in tokens.split(1, end):
+        last = tokens.items[stop - 1]
+        named = stop - start > 2 and tokens.is_word(stop - 2, "AS")
+        found[unquote(last.text)] = tokens.slice(start, stop - 2 if named else stop)
+    return found, tokens.slice(end, len(tokens))

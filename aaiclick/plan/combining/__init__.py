@@ -1,0 +1,1 @@
+"""Rows that merges combine: whether a change brings other rows together."""

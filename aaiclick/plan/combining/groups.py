@@ -1,0 +1,172 @@
+"""Rows that merges combine, where the keys of the table or the part that a column plays in it change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.normalize import key_elements, without_direction
+from aaiclick.diff.changes.column_type import RetypeColumn
+from aaiclick.diff.changes.columns import AddColumn
+from aaiclick.diff.changes.keys import KEEPS_EVERY_ROW
+from aaiclick.diff.conversion.shapes import bare
+from aaiclick.diff.hazards import Hazard
+from aaiclick.diff.merging import added_up, altered, engine_of
+from aaiclick.diff.renamed_columns import renamed_form
+from aaiclick.diff.target import live_column
+from aaiclick.plan.combining.refilled import refilled, refills
+from aaiclick.plan.proof.rows import LOOK, future_rows
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.routine import Query, Routine, number
+from aaiclick.server.refusable import answered
+from aaiclick.sql.column_names import mentioned
+from aaiclick.sql.quoting import quote_name
+
+_OLD = "_aaiclick_old_group"
+_ZERO = "_aaiclick_was_zero"
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """How many groups of rows there are, how many there will be, and how many pairs of the two."""
+
+    old: int
+    new: int
+    both: int
+
+
+def combined(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
+    """By name only: what another answer comes of once parts are merged."""
+    live, wanted = case.form, case.target.form
+    if not (live.merge_tree and wanted.merge_tree) or wanted.engine in KEEPS_EVERY_ROW or engine_of(live) != engine_of(wanted):
+        return ()  # another engine is by name in any case
+    if not case.live.rows:
+        return ()
+    keys = yield from _keys(case, data_name)
+    keys = (*keys, *(yield from refilled(case, data_name, _elements(wanted.order_by), _elements(live.order_by))))
+    vanishing = yield from _vanishing(case, data_name)
+    return (*keys, *_roles(case), *vanishing)
+
+
+def _roles(case: TableCase) -> tuple[Hazard, ...]:
+    live, wanted, table = case.form, case.target.form, case.live.name
+    found: list[Hazard] = []
+    for new in wanted.columns:
+        old = live_column(live, case.target.renames, new.name)
+        if old is not None and old.stored and new.stored and (old.type != new.type or old.name != new.name):
+            said = altered(live, wanted, old, new)
+            if said:
+                found.append(Hazard("changes-values", f"{table}: {said}", f"retype {table}.{new.name}"))
+    return tuple(found)
+
+
+def _keys(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
+    before, wanted = renamed_form(case.form, case.target.renames), case.target.form
+    found: list[Hazard] = []
+    old, new = _elements(before.order_by), _elements(wanted.order_by)
+    filled = refills(case, f"tuple({wanted.order_by})")
+    if set(old) != set(new) or filled:
+        groups = yield from _counted(case, data_name, _elements(case.form.order_by), new)
+        found.extend(_of_sort_key(case, groups, longer=set(old) < set(new) and not filled))
+    other = before.partition_by != wanted.partition_by
+    apart = not (_within(wanted, wanted) and (not other or _within(before, wanted)))
+    if apart and (other or refills(case, f"tuple({wanted.partition_by})")):
+        groups = yield from _counted(case, data_name, _everything(case.form), _everything(wanted))
+        if other or groups is None or not groups.old == groups.new == groups.both:
+            found.append(_of_partition_key(case, before, groups))
+    return tuple(found)
+
+
+def _of_sort_key(case: TableCase, groups: _Groups | None, *, longer: bool) -> Sequence[Hazard]:
+    engine, table, key = engine_of(case.target.form), case.live.name, f"change-sort-key {case.live.name}"
+    if groups is None:
+        return (Hazard("loses-rows", f"{engine} combines rows of the same sort key: with the new key other rows of {table} are combined", key),)
+    apart, together = groups.both - groups.old, groups.both - groups.new
+    if together and not longer:
+        return (Hazard("loses-rows", f"{engine} combines rows of the same sort key: rows of {groups.both:,} keys are combined to {groups.new:,}", key),)
+    if apart:
+        message = f"{engine} combines rows of the same sort key: rows of {groups.old:,} keys, which it would combine, stay apart as {groups.both:,}"
+        return (Hazard("changes-values", message, key),)
+    return ()
+
+
+def _of_partition_key(case: TableCase, before: TableForm, groups: _Groups | None) -> Hazard:
+    engine, table = engine_of(case.target.form), case.live.name
+    key = f"change-partition-key {table}"
+    message = f"{engine} combines rows of the same sort key within a partition: with the new partitions other rows of {table} are combined"
+    if groups is None or not before.partition_by:
+        apart = f" (now rows of {groups.old:,} keys would stay apart as {groups.both:,})" if groups is not None else ""
+        return Hazard("changes-values", f"{message} from now on{apart}", key)
+    return Hazard("loses-rows", f"{message} (groups of rows: {groups.old:,} now, {groups.new:,} then)", key)
+
+
+def _within(form: TableForm, keyed: TableForm) -> bool:
+    """Rows of one sort key are in one partition, whatever they hold."""
+    elements = set(_elements(keyed.order_by))
+    columns = [column.name for column in form.columns]
+    return all(part in elements or mentioned(part, columns) <= {each.strip("`") for each in elements} for part in _elements(form.partition_by))
+
+
+def _elements(key: str) -> tuple[str, ...]:
+    return tuple(without_direction(element) for element in key_elements(key)) if key else ()
+
+
+def _everything(form: TableForm) -> tuple[str, ...]:
+    return (*_elements(form.partition_by), *_elements(form.order_by))
+
+
+def _counted(case: TableCase, data_name: str, old: Sequence[str], new: Sequence[str]) -> Routine[_Groups | None]:
+    if case.quick:
+        return None
+    rows = future_rows(case, data_name, new, {_OLD: f"tuple({', '.join(old)})"})
+    key = f"tuple({', '.join(new)})"
+    counts = ", ".join(f"uniqExact(sipHash128({text}))" for text in (_OLD, key, f"({_OLD}, {key})"))
+    found = yield from _ask(f"SELECT {counts} FROM {rows.source}")
+    return _Groups(*found) if found is not None else None
+
+
+def _vanishing(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
+    """A SummingMergeTree removes rows in which everything that it adds up is 0: with the first number in a table of texts, all of them. In a
+    Nullable that is NULL, and 0 stays."""
+    after = added_up(case.target.form)
+    if not after or _sums(renamed_form(case.form, case.target.renames)) == _sums(case.target.form):
+        return ()
+    zero, was = _sums(case.target.form), _sums(case.form) or "0"
+    table = case.live.name
+    found: Sequence[int] | None = None
+    if not case.quick:
+        rows = future_rows(case, data_name, [zero], {_ZERO: was})
+        found = yield from _ask(f"SELECT countIf({zero} AND NOT {_ZERO}), countIf({_ZERO} AND NOT ({zero})) FROM {rows.source}")
+    if found is not None and not any(found):
+        return ()
+    said, name = "SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable", _cause(case, frozenset(after))
+    if found is not None and not found[0]:
+        return (Hazard("changes-values", f"{said}: {found[1]:,} rows of {table} are such, and stay from now on", name),)
+    count = f"{found[0]:,} rows" if found is not None else "rows"
+    return (Hazard("loses-rows", f"{said}: {count} of {table} hold nothing else in {', '.join(after)}", name),)
+
+
+def _sums(form: TableForm) -> str:
+    """The condition under which the server removes a row."""
+    summed = set(added_up(form))
+    tests = [(quote_name(column.name), bare(column.type)[1]) for column in form.columns if column.name in summed]
+    return " AND ".join(f"isNull({name})" if nullable else f"{name} = 0" for name, nullable in sorted(tests))
+
+
+def _cause(case: TableCase, after: frozenset[str]) -> str:
+    """The name by which it is allowed: that of the change which brings it about."""
+    table = case.live.name
+    for change in case.changes:
+        if isinstance(change, AddColumn) and change.column.name in after:
+            return f"add-column {table}.{change.column.name}"
+        if isinstance(change, RetypeColumn):
+            return f"retype {table}.{change.new.name}"
+    return f"change-sort-key {table}"
+
+
+def _ask(sql: str) -> Routine[Sequence[int] | None]:
+    rows = yield from answered(Query(sql, {}, LOOK, long=True))
+    if rows is None:
+        return None
+    return [number(value) for value in rows[0]]

@@ -1,0 +1,91 @@
+"""Columns by which an engine combines rows, where a migration fills them by an expression: rows that were one become others, or the other way round.
+
+The text of the key stays, so no difference of the tables tells it. Counted over the rows as they are and as the copy would write them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aaiclick.diff.hazards import Hazard
+from aaiclick.diff.merging import ORDER, REMOVE, engine_of, role
+from aaiclick.diff.target import live_column
+from aaiclick.plan.proof.readers import through_aliases
+from aaiclick.plan.proof.rows import LOOK, future_rows
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.routine import Query, Routine, number, text
+from aaiclick.server.messages import shortened
+from aaiclick.server.refusable import answered
+from aaiclick.sql.column_names import mentioned
+from aaiclick.sql.quoting import quote_name
+
+_KEY, _WAS, _PAIRS = "_aaiclick_old_key", "_aaiclick_was", "_aaiclick_pairs"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    count: int
+    example: str = ""
+
+
+def refills(case: TableCase, expression: str) -> frozenset[str]:
+    """The columns in a key that an expression of a migration fills."""
+    if not case.overrides:
+        return frozenset()
+    filled = [name for name in case.overrides if (column := case.target.form.column(name)) is not None and column.stored]
+    reached = through_aliases(case.target.form, filled)
+    return frozenset(mentioned(expression, reached))
+
+
+def refilled(case: TableCase, data_name: str, key: Sequence[str], old_key: Sequence[str]) -> Routine[tuple[Hazard, ...]]:
+    """By name: a version, a sign or a mark of deletion that becomes another one. ``key`` and ``old_key``: the sort key of the target and of the
+    live table."""
+    found: list[Hazard] = []
+    for column in case.target.form.columns:
+        said = role(case.target.form, column)
+        if column.name not in case.overrides or said not in (ORDER, REMOVE):
+            continue
+        source = live_column(case.form, case.target.renames, column.name)
+        counted: _Found | None = None
+        if source is not None and source.kind != "EPHEMERAL" and not case.quick:
+            counted = yield from (_moved if said == ORDER else _changed)(case, data_name, key, old_key, source.name, column.name)
+        if counted is not None and not counted.count:
+            continue
+        found.append(_hazard(case, column.name, said, counted))
+    return tuple(found)
+
+
+def _hazard(case: TableCase, name: str, said: str, counted: _Found | None) -> Hazard:
+    table, engine = case.live.name, engine_of(case.target.form)
+    what = f"other rows of {table} survive" if said == ORDER else f"merges remove other rows of {table}"
+    message = f"{engine}: merges {said.format(name)}, which becomes {case.overrides[name]}: {what}"
+    if counted is not None:
+        message += f" ({counted.count:,} {'keys' if said == ORDER else 'rows'}, for instance {counted.example})"
+    return Hazard("loses-rows", message, f"change-sort-key {table}")
+
+
+def _moved(case: TableCase, data_name: str, key: Sequence[str], old_key: Sequence[str], old: str, new: str) -> Routine[_Found | None]:
+    """Keys of which two rows stand in another order by the new value, or become equal, or are no longer."""
+    rows = future_rows(case, data_name, [*key, quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)})
+    pairs = f"arraySort(groupUniqArray(tuple({_WAS}, {quote_name(new)})))"
+    bad = f"arrayExists((a, b) -> a.1 = b.1 OR NOT ifNull(a.2 < b.2, 0), arrayPopBack({_PAIRS}), arrayPopFront({_PAIRS}))"
+    grouped = f"(SELECT {_KEY}, {pairs} AS {_PAIRS} FROM {rows.source} GROUP BY {_KEY})"
+    return (yield from _ask(f"SELECT toUInt64(countIf({bad})), anyIf(concat(toString({_KEY}), ': ', toString({_PAIRS})), {bad}) FROM {grouped}"))
+
+
+def _changed(case: TableCase, data_name: str, key: Sequence[str], old_key: Sequence[str], old: str, new: str) -> Routine[_Found | None]:
+    """Rows whose value is another one."""
+    del key
+    rows = future_rows(case, data_name, [quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)})
+    differs = f"ifNull({_WAS} != {quote_name(new)}, isNull({_WAS}) != isNull({quote_name(new)}))"
+    example = f"concat(toString({_KEY}), ': ', toString(tuple({_WAS})), ' -> ', toString(tuple({quote_name(new)})))"
+    return (yield from _ask(f"SELECT toUInt64(countIf({differs})), anyIf({example}, {differs}) FROM {rows.source}"))
+
+
+def _ask(sql: str) -> Routine[_Found | None]:
+    """None where the engine cannot tell."""
+    rows = yield from answered(Query(sql, {}, LOOK, long=True))
+    if rows is None:
+        return None
+    return _Found(number(rows[0][0]), shortened(text(rows[0][1])))

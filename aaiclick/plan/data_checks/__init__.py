@@ -1,0 +1,1 @@
+"""Questions to the live rows: what a change would lose or could not convert."""

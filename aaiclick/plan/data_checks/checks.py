@@ -1,0 +1,123 @@
+"""Counting what stands in the way, before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.scratch import curable, permissive
+from aaiclick.diff.changes.base import Change, DataCheck
+from aaiclick.diff.hazards import Hazard
+from aaiclick.errors import StatementError
+from aaiclick.routine import Query, Routine, Rows, number, text
+from aaiclick.server.messages import shortened, told
+
+# ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED, TYPE_MISMATCH, CANNOT_CONVERT_TYPE, NO_COMMON_TYPE: about types, whatever the rows are.
+_NO_CONVERSION = frozenset({43, 48, 53, 70, 386})
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """A check of a change, by its place among them, that no row met. ``forward``: only its ``forward`` could be evaluated."""
+
+    change: Change
+    place: int
+    forward: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """``blocked``: '' or a sentence with count and example for each check that found rows. ``hazards``: what could not be shown. ``clear``: the
+    checks that found none; ``filled``: (condition, example, problem) of expressions of a migration that no row met."""
+
+    blocked: str
+    hazards: tuple[Hazard, ...] = ()
+    clear: tuple[Clear, ...] = ()
+    filled: tuple[tuple[str, str, str], ...] = ()
+
+
+def count_first(table: str, changes: Sequence[Change]) -> Routine[Findings]:
+    """Carry out the checks of all changes. ``table`` is the quoted live name.
+
+    What writers add behind these counts: ``aaiclick/plan/meanwhile``.
+    """
+    problems: list[str] = []
+    hazards: list[Hazard] = []
+    clear: list[Clear] = []
+    for change in changes:
+        checks = change.checks
+        if len(checks) > 1 and (yield from _none(table, checks)):
+            clear += [Clear(change, place) for place in range(len(checks))]
+            continue
+        yield from _one_by_one(table, change, problems, hazards, clear)
+    return Findings("; ".join(problems), tuple(hazards), tuple(clear))
+
+
+def _none(table: str, checks: Sequence[DataCheck]) -> Routine[bool]:
+    """Whether one pass over the rows finds nothing at all."""
+    try:
+        rows = yield from _asked(f"SELECT {', '.join(f'countIf({check.condition})' for check in checks)} FROM {table}")
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return False
+    return not any(number(count) for count in rows[0])
+
+
+def _one_by_one(table: str, change: Change, problems: list[str], hazards: list[Hazard], clear: list[Clear]) -> Routine[None]:
+    blocked = False
+    for place, check in enumerate(change.checks):
+        problem, hazard, found = yield from _count(table, check)
+        if not found:
+            clear.append(Clear(change, place, hazard is not None))
+        if problem and not (blocked and check.allowable is not None):  # a value that does not convert at all is told once
+            problems.append(problem)
+            blocked = True
+        if hazard is not None:
+            hazards.append(hazard)
+
+
+def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None, bool]]:
+    """A sentence, a hazard, and whether any row was found (or nobody can tell)."""
+    hazard: Hazard | None = None
+    condition = check.condition
+    for _ in range(2):
+        try:
+            rows = yield from _asked(f"SELECT count() FROM {table} WHERE {condition}")
+            count = number(rows[0][0])
+            if count == 0:
+                return "", hazard, False
+            example = yield from _example(table, replace(check, condition=condition))
+        except StatementError as error:
+            if error.code in _NO_CONVERSION and check.forward and condition != check.forward:
+                condition, hazard = check.forward, check.unproven
+                continue
+            if error.code == 0:
+                raise
+            return f"whether rows {check.problem} cannot be told (the engine: {first_line(str(error))})", None, True
+        found = f"{count:,} rows {check.problem}, for instance {example}"
+        if check.allowable is None:
+            return f"{found}; {check.hint}" if check.hint else found, hazard, True
+        return "", replace(check.allowable, message=f"{count:,} rows {check.allowable.message}, for instance {example}"), True
+    raise AssertionError
+
+
+def _asked(sql: str) -> Routine[Rows]:
+    """The answer; with the setting that a type of the columns was made under, where the server takes no such type without it (Time on 25.8)."""
+    try:
+        return (yield Query(sql))
+    except StatementError as error:
+        settings = (yield from permissive("checks")) if curable(error) else {}
+        if not settings:
+            raise
+    return (yield Query(sql, {}, settings))
+
+
+def _example(table: str, check: DataCheck) -> Routine[str]:
+    rows = yield from _asked(f"SELECT toString(tuple({check.example})) FROM {table} WHERE {check.condition} LIMIT 1")
+    return shortened(text(rows[0][0])) if rows else ""
+
+
+def first_line(message: str) -> str:
+    """The first line of a server's message, without its stack and version."""
+    return told(message)

@@ -1,0 +1,140 @@
+"""The expressions and the filter of a migration over the rows as they are, before anything is touched: what fails on a row would fail in the
+middle of the copy, and a number that does not fit its column would wrap around without a word."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aaiclick.diff.conversion.values import differs, unfit
+from aaiclick.errors import StatementError
+from aaiclick.plan.data_checks.checks import first_line
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.routine import Query, Routine, number, text
+from aaiclick.sql.quoting import qualified, quote_string
+
+_INTEGER = re.compile(r"(?:Nullable\()?U?Int\d+\)?\Z")
+# ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED: the engine cannot hash a type. NO_SUCH_COLUMN, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE: an earlier step of
+# the plan makes what the expression reads. Nothing is known about the rows then.
+_NOT_THE_ROWS = frozenset({16, 43, 47, 48, 60})
+_FRACTION = re.compile(r"(?:Nullable\()?(?:B?Float|Decimal)")
+_VALUE = "_value"
+_PATIENT: dict[str, str | int] = {"max_execution_time": 0, "final": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    raw: str
+    type: str
+
+    @property
+    def cast(self) -> str:
+        return f"CAST({self.raw}, {quote_string(self.type)})"
+
+    @property
+    def unfit(self) -> str:
+        """Rows that the column's type cannot hold as they are: NULL where it takes none, a text that is no such value, a number too large."""
+        lost = f"isNull(accurateCastOrNull({self.raw}, {quote_string(self.type)}))"
+        return f"{lost} AND isNotNull({self.raw})" if self.type.startswith(("Nullable(", "LowCardinality(Nullable(")) else lost
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """``blocked``: '' or a sentence for each expression that fails on the live rows, with count and example where the engine can tell them.
+    ``clear``: (condition, example, problem) of what would be cut to size, and no row met."""
+
+    blocked: str = ""
+    clear: tuple[tuple[str, str, str], ...] = ()
+
+
+def evaluate_first(case: TableCase, data_name: str) -> Routine[Evaluated]:
+    """Every expression and the filter of a migration."""
+    form = case.target.form
+    columns = [_Column(name, raw, own.type) for name, raw in sorted(case.overrides.items()) if (own := form.column(name)) is not None and own.stored]
+    source = qualified(case.database, data_name)
+    if case.where and (said := (yield from _failure(f"SELECT count() FROM {source} WHERE {case.where}"))):
+        return Evaluated(f"the filter {case.where} fails on its rows (the engine: {said})")
+    where = f" WHERE {case.where}" if case.where else ""
+    if not columns:
+        return Evaluated()
+    together = yield from _failure(f"SELECT {_hashed(*(column.cast for column in columns))} FROM {source}{where}")
+    problems: list[str] = []
+    clear: list[tuple[str, str, str]] = []
+    for column in columns:
+        problems.append((yield from _problem(column, source, where, clear, failing=bool(together))))
+    return Evaluated("; ".join(problem for problem in problems if problem), tuple(clear))
+
+
+def _problem(column: _Column, source: str, where: str, clear: list[tuple[str, str, str]], *, failing: bool) -> Routine[str]:
+    if not failing:
+        return (yield from _wrapped(column, source, where, clear))
+    said = yield from _failure(f"SELECT {_hashed(column.cast)} FROM {source}{where}")
+    if not said:
+        return (yield from _wrapped(column, source, where, clear))
+    counted = yield from _count(column, source, where)
+    return counted or f"{column.name} = {column.raw} fails on its rows (the engine: {said})"
+
+
+def _wrapped(column: _Column, source: str, where: str, clear: list[tuple[str, str, str]]) -> Routine[str]:
+    """What the copy would make another value without a word: 44 of 300 in a UInt8, 1970 of a day too far away, at whatever depth of the types. Only
+    the fraction of a division goes where the column is one of whole numbers. An expression that says the conversion itself (``round``, ``CAST``) means it."""
+    values = f"(SELECT {column.raw} AS {_VALUE} FROM {source}{where})"
+    try:
+        rows = yield Query(f"SELECT toTypeName({_VALUE}) FROM {values} LIMIT 1", {}, _PATIENT)
+        made = text(rows[0][0]) if rows else column.type
+        conditions = _cut(made, column.type)
+        if made == column.type or not conditions:
+            return ""
+        cut = " OR ".join(f"({each})" for each in conditions)
+        found = number((yield Query(f"SELECT count() FROM {values} WHERE {cut}", {}, _PATIENT, long=True))[0][0])
+        if not found:
+            problem = f"give a value of {column.name} = {column.raw} that {column.type} cannot hold"
+            clear.append((f"arrayMap({_VALUE} -> ({cut}), [{column.raw}])[1]", f"tuple({column.raw})", problem))
+            return ""
+        example = yield Query(f"SELECT toString(tuple({_VALUE})) FROM {values} WHERE {cut} LIMIT 1", {}, _PATIENT)
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return ""  # nothing is known about the rows, or the types cannot be compared
+    shown = text(example[0][0]) if example else ""
+    way = "" if _INTEGER.match(made) else ": where that is meant, say it in the expression (round, CAST)"
+    return f"{found:,} rows give a value of {column.name} = {column.raw} that {column.type} cannot hold, for instance {shown[:200]}{way}"
+
+
+def _cut(made: str, wanted: str) -> list[str]:
+    """Conditions for values of one type that are no values of the other."""
+    if _INTEGER.match(wanted) and _FRACTION.match(made):
+        return [f"isNotNull({_VALUE}) AND isNull(accurateCastOrNull(trunc({_VALUE}), {quote_string(wanted)}))"]
+    return [each for each in (unfit(_VALUE, made, wanted), differs(_VALUE, made, wanted)) if each]
+
+
+def _count(column: _Column, source: str, where: str) -> Routine[str]:
+    condition = f"{where} AND ({column.unfit})" if where else f" WHERE {column.unfit}"
+    try:
+        rows = yield Query(f"SELECT count() FROM {source}{condition}", {}, _PATIENT, long=True)
+        found = number(rows[0][0])
+        if not found:
+            return ""
+        example = yield Query(f"SELECT toString(tuple({column.raw})) FROM {source}{condition} LIMIT 1", {}, _PATIENT)
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return ""
+    shown = text(example[0][0]) if example else ""
+    return f"{found:,} rows give a value of {column.name} = {column.raw} that {column.type} cannot hold, for instance {shown[:200]}"
+
+
+def _hashed(*expressions: str) -> str:
+    return f"sum(cityHash64(tuple({', '.join(expressions)})))"
+
+
+def _failure(sql: str) -> Routine[str]:
+    """The engine's sentence where it fails on the rows."""
+    try:
+        yield Query(sql, {}, _PATIENT, long=True)
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return "" if error.code in _NOT_THE_ROWS else first_line(str(error))
+    return ""

@@ -1,0 +1,72 @@
+"""The attributes of a dictionary that is made or changed, held against the table of this server that it reads.
+
+The engine makes it whatever they are: what its source lacks is said at the first look-up, and a value too large for an attribute is cut to size without
+a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aaiclick.catalog.forms import Catalog, Form, TableForm
+from aaiclick.diff.conversion import values
+from aaiclick.errors import SpecError
+from aaiclick.plan.dependents.fitting import fits
+from aaiclick.plan.dependents.lookups import null_alone, source_of
+from aaiclick.routine import Query, Routine, text
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.views import Dictionary
+from aaiclick.sql.quoting import qualified
+
+_HERE = frozenset({"", "localhost", "127.0.0.1"})
+
+
+def loads(item: Dictionary, database: str) -> str:
+    """The statement that loads it now, where its source is on the same server; '' where it is not, and may be out of reach at the moment."""
+    said = source_of(item.source)
+    if not said or said.get("HOST", "") not in _HERE:
+        return ""
+    return f"SYSTEM RELOAD DICTIONARY {qualified(database, item.name)}"
+
+
+def require_attributes(item: Dictionary, schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> Routine[None]:
+    """Raise ``SpecError`` where its table has no such column, or one whose values the attribute does not hold."""
+    said = source_of(item.source)
+    name = said.get("TABLE", "")
+    if not name or "QUERY" in said or said.get("HOST", "") not in _HERE:
+        return
+    columns = yield from _columns(said.get("DB") or catalog.database, name, schema, catalog, forms)
+    for column in item.columns if columns else ():
+        kept = columns.get(column.name)
+        if kept is None:
+            raise SpecError(f"dictionary {item.name}: column {column.name}", f"its source {name} has no column of that name")
+        if column.name not in item.primary_key and _cut(kept, column.type):
+            problem = f"its source {name} keeps {kept}, and {column.type} does not hold all of that: it would give other values"
+            raise SpecError(f"dictionary {item.name}: column {column.name}", f"{problem}. Declare it as {kept}, or cast it in a QUERY")
+
+
+def _cut(kept: str, attribute: str) -> bool:
+    if not kept or fits(kept, attribute) or null_alone(attribute, kept):
+        return False
+    if kept.startswith("Nullable("):
+        kept = kept.removeprefix("Nullable(")[:-1]
+    try:
+        return not fits(kept, attribute) and bool(values.unfit("x", kept, attribute) or values.differs("x", kept, attribute))
+    except (SpecError, ValueError):
+        return False
+
+
+def _columns(database: str, name: str, schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> Routine[dict[str, str]]:
+    """The columns of a table as it will be, with their types ('' where the declaration's own text is all that is known); nothing where it is not known."""
+    declared = next((table for table in schema.tables if table.name == name), None) if database == catalog.database else None
+    if declared is not None:
+        form = forms.get(name)
+        if isinstance(form, TableForm):
+            return {column.name: column.type for column in form.columns if column.kind != "EPHEMERAL"}
+        if any(column.type.lstrip().startswith("Nested") for column in declared.columns):
+            return {}
+        return {column.name: column.type for column in declared.columns if column.kind != "EPHEMERAL"}
+    rows = yield Query(
+        "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}", {"database": database, "table": name}
+    )
+    return {text(row[0]): text(row[1]) for row in rows}

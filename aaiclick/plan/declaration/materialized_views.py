@@ -1,0 +1,161 @@
+"""What is wrong with a declared materialized view that the engine would say only when the view is made, or at an INSERT, or never.
+
+Of a view that is made or changed everything is asked beforehand: whether its target is there and takes what the query yields, and whether the
+engine makes a materialized view of such a query at all. The view is tried in scratch, between empty copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
+from aaiclick.catalog.render import column_form_sql, target_parts
+from aaiclick.catalog.scratch import Scratch
+from aaiclick.catalog.scratch_objects import make, sentence
+from aaiclick.errors import SpecError
+from aaiclick.plan.dependents.fitting import fits, literal
+from aaiclick.routine import Query, Routine, text
+from aaiclick.server.refusable import answered
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.views import MaterializedView
+from aaiclick.sql.quoting import quote_name, quote_string
+from aaiclick.sql.tokens import TokenError, Tokens, identifier
+
+
+def require_targets(schema: Schema, catalog: Catalog) -> Routine[None]:
+    """Raise ``SpecError`` where a view writes into what is neither declared nor there."""
+    declared = {item.name for item in schema.objects}
+    for item in schema.objects:
+        if not isinstance(item, MaterializedView) or item.to is None:
+            continue
+        database, name = target_parts(item.to)
+        if database in (None, catalog.database) and (name in declared or catalog.get(name) is not None):
+            continue
+        if not (yield from target_columns((database or catalog.database, name))):
+            near = f" in database {database}" if database not in (None, catalog.database) else ""
+            raise SpecError(f"{item.noun} {item.name}: to", f"{name} is neither declared nor there{near}")
+
+
+def target_columns(place: tuple[str, str]) -> Routine[dict[str, str]]:
+    """The types of the columns of a table that is there."""
+    rows = yield Query(
+        "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String} AND default_kind NOT IN ('ALIAS', 'MATERIALIZED')",
+        {"database": place[0], "table": place[1]},
+    )
+    return {text(row[0]): text(row[1]) for row in rows}
+
+
+def writable(form: Form | None) -> dict[str, str]:
+    """The columns of a declared target that an INSERT fills."""
+    return {column.name: column.type for column in form.columns if column.kind not in ("ALIAS", "MATERIALIZED")} if isinstance(form, TableForm) else {}
+
+
+def require_fit(item: MaterializedView, view: ViewForm, target: Mapping[str, str], live: LiveObject | None, now: Mapping[str, str]) -> Routine[tuple[str, ...]]:
+    """Raise ``SpecError`` where values would be changed, or refused, on their way into the target. A view that was made so and is left as it is
+    gets a note. ``now``: the target's columns as they are today."""
+    before = live.form if live is not None and isinstance(live.form, ViewForm) else None
+    stored = {column.name: column.type for column in before.columns} if before is not None and (before.to, before.query) == (view.to, view.query) else {}
+    notes: list[str] = []
+    chosen = _selected(view.query)
+    missing = [column.name for column in view.columns if column.name not in target]
+    if missing and live is None:
+        raise SpecError(f"{item.noun} {item.name}", f"its target {view.to} has no column {', '.join(missing)}: what the query says of it would be dropped")
+    for column in view.columns:
+        wanted = target.get(column.name)
+        if wanted is None or fits(column.type, wanted) or (yield from _literal_fits(chosen.get(column.name, ""), wanted)):
+            continue
+        problem = f"its query yields {column.type} for {column.name}, and {view.to} keeps {wanted}: other values would arrive there, or none."
+        if stored.get(column.name) == column.type and now.get(column.name) == wanted:
+            notes.append(f"{item.name}: {problem} It is left as it was made")
+            continue
+        raise SpecError(
+            f"{item.noun} {item.name}", f"{problem} Cast it in the query (CAST({quote_name(column.name)}, {quote_string(wanted)})), or change the column"
+        )
+    return tuple(notes)
+
+
+def _literal_fits(expression: str, kind: str) -> Routine[bool]:
+    """A number that is written down is no UInt8: it is what it is."""
+    if not literal(expression):
+        return False
+    rows = yield from answered(Query(f"SELECT toUInt8(isNotNull(accurateCastOrNull({expression}, {quote_string(kind)})))"))
+    if rows is None:
+        return False
+    return text(rows[0][0]) == "1"
+
+
+def _selected(query: str) -> dict[str, str]:
+    """What a plain SELECT selects, by name, as far as it says AS."""
+    try:
+        tokens = Tokens(query)
+    except TokenError:
+        return {}
+    end = 0
+    while end < len(tokens) and not tokens.is_word(end, "FROM"):
+        end = tokens.after(end)
+    if not tokens.is_word(0, "SELECT"):
+        return {}
+    found: dict[str, str] = {}
+    for start, stop in tokens.split(1, end):
+        if stop - start > 2 and tokens.is_word(stop - 2, "AS"):
+            found[identifier(tokens, stop - 1)[0][0]] = tokens.slice(start, stop - 2)
+    return found
+
+
+def require_triggerable(scratch: Scratch, item: MaterializedView, view: ViewForm, catalog: Catalog) -> Routine[None]:
+    """Raise ``SpecError`` with the engine's sentence where it makes no materialized view of this query (FINAL, SAMPLE, a table function).
+    Only where the query reads nothing but copies: over a live table the view would write."""
+    if scratch.prefix or item.refresh is not None or (yield from _reaches_out(item.query, scratch, catalog)):
+        return
+    listed = ", ".join(column_form_sql(column) for column in view.columns)
+    place = f"{item.name}~target"
+    error = yield from make(scratch, f"CREATE TABLE {scratch.sql_name(place)} ({listed}) ENGINE = Null", replay=True)
+    if error is not None:
+        return
+    trigger = scratch.sql_name(f"{item.name}~trigger")
+    error = yield from make(scratch, f"CREATE MATERIALIZED VIEW {trigger} TO {scratch.sql_name(place)} AS {item.query}", inside=True)
+    if error is not None:
+        problem = sentence(scratch, error).partition(": While processing")[0].replace(f"{place}", item.to or "the view's own table")
+        raise SpecError(f"{item.noun} {item.name}", problem)
+
+
+def check_views(
+    schema: Schema, items: Sequence[MaterializedView], wanted: Mapping[str, Form], targets: Mapping[str, Form], catalog: Catalog, scratch: Scratch
+) -> Routine[tuple[str, ...]]:
+    """All of it for the declared materialized views, whose forms are ``wanted``; notes."""
+    yield from require_targets(schema, catalog)
+    notes: list[str] = []
+    for item in items:
+        view, live = wanted.get(item.name), catalog.get(item.name)
+        if not isinstance(view, ViewForm):
+            continue
+        before = live.form if live is not None else None
+        database, name = target_parts(view.to) if view.to else (None, "")
+        there = catalog.get(name) if database in (None, catalog.database) else None
+        target = writable(targets.get(name)) if database in (None, catalog.database) else {}
+        if view.to and not target:
+            target = yield from target_columns((database or catalog.database, name))
+        if not isinstance(before, ViewForm) or (before.query, before.to) != (view.query, view.to):
+            yield from require_triggerable(scratch, item, view, catalog)
+        if target:
+            notes += yield from require_fit(item, view, target, live, writable(there.form) if there is not None else target)
+    return tuple(notes)
+
+
+def _reaches_out(query: str, scratch: Scratch, catalog: Catalog) -> Routine[bool]:
+    """Whether the query names another database: only what stands without one is read from scratch."""
+    try:
+        tokens = Tokens(query)
+    except TokenError:
+        return True
+    first: set[str] = set()
+    position = 0
+    while position < len(tokens):
+        parts, behind = identifier(tokens, position)
+        if len(parts) > 1:
+            first.add(parts[0])
+        position = max(behind, position + 1)
+    if not first:
+        return False
+    rows = yield Query("SELECT name FROM system.databases")
+    return bool(first & {text(row[0]) for row in rows})

@@ -1,0 +1,160 @@
+"""Steps around those of the tables: for what reads them from outside, whoever declared it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from aaiclick.catalog.forms import Catalog, LiveObject, TableForm, ViewForm
+from aaiclick.catalog.normalize import normal
+from aaiclick.plan.dependents.fitting import fits
+from aaiclick.plan.dependents.fronts import read_fronts
+from aaiclick.plan.dependents.lookups import lookup_steps, read_lookups
+from aaiclick.plan.dependents.materialized import materialized_steps
+from aaiclick.plan.dependents.plain import broken_step, plain_steps
+from aaiclick.plan.dependents.readers import Reader, read_readers
+from aaiclick.plan.dependents.world import After, Outcome, affected, outcomes
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import ReplaceWork
+from aaiclick.routine import Query, Routine, text
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """``before`` and ``behind`` the steps of the tables, and notes. ``first``: tables that get wider and are written to by a view of others that do:
+    what they were would cut values off as soon as the others change. ``unchecked``: new names of tables that only dictionaries depend on which the plan
+    changes as well; the engine would refuse to rename them, though a dictionary goes on with what it has loaded."""
+
+    before: tuple[Step, ...] = ()
+    behind: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
+    unchecked: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What the plan does to the tables: ``targets`` are the forms of those that differ, ``renamed`` the new names by the old ones. ``queries``: the
+    declared views that are there, by name, each with '' or the query that it gets; ``replaced``: those that have a step already."""
+
+    targets: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
+    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
+    queries: Mapping[str, str] = field(default_factory=dict[str, str])
+    replaced: frozenset[str] = frozenset()
+
+
+def plan_around(catalog: Catalog, changed: Changed, steps: Sequence[Step]) -> Routine[Around]:
+    """``steps`` are those of tables and views that are planned already."""
+    tables = _tables(catalog, changed)
+    if not tables and not changed.queries:
+        return Around()
+    readers = yield from read_readers(catalog.database, None if tables else changed.queries)
+    if tables:
+        lookups = yield from read_lookups(catalog.database, tuple(tables))
+        readers = (*readers, *lookups, *(yield from read_fronts(catalog.database, tables, tables)))
+    after = After(catalog, tables, {name: query for name, query in changed.queries.items() if query}, frozenset(changed.queries))
+    chosen = affected(readers, after)
+    before: list[Step] = []
+    behind: list[Step] = []
+    first: list[str] = []
+    made = {name for name, live in catalog.objects.items() if planned_only(live)}
+    for outcome in (yield from outcomes(chosen, after)):
+        if outcome.reader.database == catalog.database and outcome.reader.name in changed.replaced | made:
+            continue
+        early, late = yield from _steps(outcome, catalog, tables, changed, steps)
+        before += early
+        behind += late
+        first.append(_wider_target(outcome, catalog, tables))
+    before += yield from _depended(catalog.database, changed.renamed, chosen)
+    unchecked = {changed.renamed[old] for old in changed.renamed if _followed(catalog.get(old), chosen, catalog.database)}
+    return Around(tuple(before), tuple(behind), (), tuple(dict.fromkeys(name for name in reversed(first) if name)), frozenset(unchecked))
+
+
+def _depended(database: str, renamed: Mapping[str, str], readers: Sequence[Reader]) -> Routine[list[Step]]:
+    """The engine renames no table that others need when they are loaded. Dictionaries are looked at by themselves."""
+    found: list[Step] = []
+    known = {reader.place for reader in readers}
+    for old, new in sorted(renamed.items()):
+        rows = yield Query(
+            "SELECT d, n FROM system.tables ARRAY JOIN loading_dependent_database AS d, loading_dependent_table AS n"
+            " WHERE database = {database:String} AND name = {name:String} ORDER BY d, n",
+            {"database": database, "name": old},
+        )
+        needed = [f"{text(row[0])}.{text(row[1])}" for row in rows if (text(row[0]), text(row[1])) not in known]
+        if needed:
+            why = f"{', '.join(needed)} cannot be loaded without {old}: the server does not rename it. Change or drop them first"
+            found.append(Step(f"{new}:needed", new, f"is needed as {old}", "replace", [f"-- {why}"], ReplaceWork(()), blocked=why))
+    return found
+
+
+def _followed(live: LiveObject | None, readers: Sequence[Reader], database: str) -> bool:
+    """Whether all that the engine knows to depend on a table was looked at here."""
+    known = {f"{reader.database}.{reader.name}" for reader in readers}
+    lookups = [reader for reader in readers if reader.noun == "dictionary"]
+    return live is not None and bool(lookups) and set(live.dependents) <= known
+
+
+def _wider_target(outcome: Outcome, catalog: Catalog, tables: Mapping[str, TableForm | None]) -> str:
+    database, name = outcome.reader.target or ("", "")
+    live, wanted = catalog.get(name), tables.get(name)
+    if wanted is None or live is None or not isinstance(live.form, TableForm) or database != catalog.database:
+        return ""
+    types = {column.name: column.type for column in wanted.columns}
+    return name if all(column.name in types and fits(column.type, types[column.name]) for column in live.form.columns) else ""
+
+
+def in_order(steps: Sequence[Step], around: Around) -> list[Step]:
+    """The steps of tables, those of ``first`` in front."""
+    place = {name: index for index, name in enumerate(around.first)}
+    free = {f"{name}:rename" for name in around.unchecked}
+    return [_unchecked(step) if step.id in free else step for step in sorted(steps, key=lambda step: place.get(step.object, len(place)))]
+
+
+def _unchecked(step: Step) -> Step:
+    assert isinstance(step.work, ReplaceWork)
+    return replace(step, work=replace(step.work, settings=(("check_table_dependencies", "0"),)))
+
+
+def _steps(
+    outcome: Outcome, catalog: Catalog, tables: Mapping[str, TableForm | None], changed: Changed, steps: Sequence[Step]
+) -> Routine[tuple[tuple[Step, ...], tuple[Step, ...]]]:
+    reader = outcome.reader
+    if not reader.view:
+        return lookup_steps(outcome, catalog.database), ()
+    if outcome.refusal:
+        said = any(reader.name in step.blocked for step in steps)
+        return ((), ()) if said else ((broken_step(outcome, catalog.database),), ())
+    if reader.form is None:
+        return plain_steps(outcome, catalog.database, bool(tables))
+    declared = reader.database == catalog.database and reader.name in changed.queries
+    return (yield from materialized_steps(outcome, catalog, tables, declared))
+
+
+def _tables(catalog: Catalog, changed: Changed) -> dict[str, TableForm | None]:
+    """Every table that another definition is found under than today, by name."""
+    found: dict[str, TableForm | None] = dict.fromkeys(changed.renamed)
+    for old, new in changed.renamed.items():
+        live = catalog.get(old)
+        if live is not None and isinstance(live.form, TableForm):
+            found[new] = live.form
+    for name, target in changed.targets.items():
+        live = catalog.get(name)
+        form = live.form if live is not None else None
+        if not isinstance(form, TableForm) or normal(form) != normal(target):
+            found[name] = target
+    return found
+
+
+def planned_only(live: LiveObject) -> bool:
+    """True for an object that an earlier step of the plan makes."""
+    return live.text.startswith("-- ")
+
+
+def queries_of(catalog: Catalog, forms: Mapping[str, ViewForm]) -> dict[str, str]:
+    """For ``Changed``: the declared views that are there, each with '' where its query stays."""
+    found: dict[str, str] = {}
+    for name, form in forms.items():
+        live = catalog.get(name)
+        if live is not None and isinstance(live.form, ViewForm):
+            found[name] = "" if live.form.query == form.query and not planned_only(live) else form.query
+    return found

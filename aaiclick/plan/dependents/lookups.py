@@ -1,0 +1,93 @@
+"""Dictionaries over tables of the same server: what they will read, and whether it still fits what they say of it.
+
+A dictionary knows its table by name, and asks for the columns that it names. It goes on with what it has loaded where that fails, so that nobody
+sees it before the next restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aaiclick.catalog.forms import DictionaryForm
+from aaiclick.catalog.parse.create import split_create
+from aaiclick.plan.dependents.plain import blocked_step
+from aaiclick.plan.dependents.readers import Reader
+from aaiclick.plan.dependents.world import Outcome
+from aaiclick.plan.model import Step
+from aaiclick.routine import Query, Routine, text
+from aaiclick.server.messages import told
+from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.sql.tokens import TokenError, Tokens, unquote
+
+
+def read_lookups(database: str, names: tuple[str, ...]) -> Routine[tuple[Reader, ...]]:
+    """The dictionaries of the server that read one of these tables of ``database``. The engine lists those whose source is on the same server."""
+    listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))
+    rows = yield Query(
+        "SELECT database, name, create_table_query, toString(uuid) FROM system.tables"
+        " WHERE engine = 'Dictionary' AND arrayExists((d, n) -> d = {database:String}"
+        " AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), n), loading_dependencies_database, loading_dependencies_table)"
+        " ORDER BY database, name",
+        {"database": database, "names": listed},
+    )
+    return tuple(_reader(*(text(value) for value in row)) for row in rows)
+
+
+def _reader(database: str, name: str, definition: str, uuid: str) -> Reader:
+    form = split_create(definition, database)
+    if not isinstance(form, DictionaryForm):
+        return Reader(database, name, definition, "", (), None, uuid, "dictionary")
+    columns = tuple(column for column in form.columns if not dict(column.settings).get("IS_OBJECT_ID"))
+    return Reader(database, name, definition, _query(form, database), columns, None, uuid, "dictionary")
+
+
+def _query(form: DictionaryForm, database: str) -> str:
+    """What it asks its table for; '' where that cannot be told."""
+    said = source_of(dict(form.clauses).get("SOURCE", ""))
+    if "QUERY" in said:
+        return said["QUERY"]
+    if "TABLE" not in said:
+        return ""
+    reads: list[str] = []
+    for column in form.columns:
+        expression = dict(column.settings).get("EXPRESSION", "")
+        reads.append(f"{expression} AS {quote_name(column.name)}" if expression else quote_name(column.name))
+    where = f" WHERE {said['WHERE']}" if said.get("WHERE") else ""
+    return f"SELECT {', '.join(reads)} FROM {qualified(said.get('DB') or database, said['TABLE'])}{where}"
+
+
+def source_of(clause: str) -> Mapping[str, str]:
+    """``CLICKHOUSE(TABLE 't' DB 'd')`` as words and their values."""
+    try:
+        tokens = Tokens(clause)
+    except TokenError:
+        return {}
+    if not tokens.is_word(0, "CLICKHOUSE") or not tokens.is_op(1, "("):
+        return {}
+    pairs: dict[str, str] = {}
+    for place in range(2, len(tokens) - 2):
+        if tokens.is_kind(place, "word") and tokens.is_kind(place + 1, "string", "word", "name"):
+            pairs.setdefault(tokens.items[place].text.upper(), unquote(tokens.items[place + 1].text))
+    return pairs
+
+
+def lookup_steps(outcome: Outcome, database: str) -> tuple[Step, ...]:
+    """A dictionary that nobody changes with its table stands in the way of what would break it, or cut its values off."""
+    reader = outcome.reader
+    if outcome.refusal and reader.noun != "dictionary":
+        why = f"the {reader.noun} would stand in front of nothing ({told(outcome.refusal)}). Change or drop it first"
+        return (blocked_step(reader, database, why),)
+    if outcome.refusal:
+        why = f"it could not be loaded any more ({told(outcome.refusal)}). Declare it over what the table will be, or change or drop it first"
+        return (blocked_step(reader, database, why),)
+    lookup = reader.noun == "dictionary"
+    found = [(name, kept, fresh) for name, kept, fresh in outcome.pinned if not (lookup and null_alone(kept, fresh))]
+    if not found:
+        return ()
+    why = "; ".join(f"{name} is {kept} in it, and will be {fresh} in the table" for name, kept, fresh in found)
+    return (blocked_step(reader, database, f"the {reader.noun} would give other values: {why}. Declare it with the new types, or change it first"),)
+
+
+def null_alone(kept: str, fresh: str) -> bool:
+    """A dictionary gives the default of an attribute where its table has NULL."""
+    return fresh == f"Nullable({kept})"

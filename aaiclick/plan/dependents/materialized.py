@@ -1,0 +1,178 @@
+"""Materialized views over tables that change: where what they yield is written to, and what they say of themselves.
+
+The rows go into a target or into a table of the view's own, whose columns stay as they are: a wider value would be cut off there without a
+word. The view itself stores a list of columns, too, and converts to it at every read. ``MODIFY QUERY`` with the same query makes the list anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.declared_tables import clone
+from aaiclick.catalog.forms import Catalog, TableForm
+from aaiclick.catalog.read import read_catalog
+from aaiclick.catalog.render import form_sql
+from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.diff.hazards import Hazard
+from aaiclick.errors import StatementError, UnsupportedObjectError
+from aaiclick.plan.declaration.materialized_views import target_columns, writable
+from aaiclick.plan.dependents.fitting import fits
+from aaiclick.plan.dependents.plain import blocked_step, called
+from aaiclick.plan.dependents.readers import Reader
+from aaiclick.plan.dependents.world import Outcome
+from aaiclick.plan.model import Step, Strategy
+from aaiclick.plan.operations import Alter, AlterWork, ReplaceWork
+from aaiclick.plan.rehearsal.empty_clone import Stage, attempt
+from aaiclick.routine import Routine
+from aaiclick.sql.quoting import qualified, quote_name
+
+Steps = tuple[tuple[Step, ...], tuple[Step, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A column of the query whose values the column it is written to cannot hold (``kept`` is '' where there is none)."""
+
+    column: str
+    kept: str
+    yields: str
+
+    @property
+    def words(self) -> str:
+        """What differs."""
+        return f"{self.column} is {self.kept} there, and the query yields {self.yields}" if self.kept else f"it has no column {self.column}"
+
+
+def materialized_steps(outcome: Outcome, catalog: Catalog, tables: Mapping[str, TableForm | None], declared: bool) -> Routine[Steps]:
+    """What is done before and behind the steps of the tables. ``tables``: the forms that tables of the database will have."""
+    reader = outcome.reader
+    assert reader.form is not None
+    if not outcome.fresh or not reader.columns:
+        return (), ()
+    if not reader.form.to:
+        return (yield from _owner(outcome, catalog, declared))
+    place = reader.target
+    assert place is not None
+    kept = yield from _columns_of(place, catalog, tables)
+    today = yield from target_columns(place)
+    # What is already so is somebody's own business: they made it so.
+    found = [
+        each
+        for each in misfits(outcome, kept)
+        if each.yields != outcome.now.get(each.column) or (each.kept != today.get(each.column) and fits(each.yields, today.get(each.column, "")))
+    ]
+    if declared:
+        found = [each for each in found if not each.kept]
+    if found:
+        name = place[1] if place[0] == catalog.database else ".".join(place)
+        why = f"values would be changed on their way into its target {name}: {'; '.join(each.words for each in found)}. Change {name} as well, or first"
+        return (blocked_step(reader, catalog.database, why),), ()
+    return (), _refreshed(outcome, catalog.database)
+
+
+def misfits(outcome: Outcome, kept: Mapping[str, str]) -> list[Misfit]:
+    """The columns of the query that do not fit."""
+    return [
+        Misfit(column.name, kept.get(column.name, ""), column.type)
+        for column in outcome.fresh
+        if column.name not in kept or not fits(column.type, kept[column.name])
+    ]
+
+
+def _refreshed(outcome: Outcome, database: str) -> tuple[Step, ...]:
+    """The view's own list of columns, by which it is read."""
+    reader, fresh = outcome.reader, {column.name: column.type for column in outcome.fresh}
+    stale = [column for column in reader.columns if _differs(column.type, fresh.get(column.name, column.type), outcome.now.get(column.name, ""))]
+    if not stale:
+        return ()
+    return (_query_step(reader, database, [f"column {column.name}: {column.type} -> {fresh[column.name]}" for column in stale]),)
+
+
+def _differs(kept: str, yields: str, now: str) -> bool:
+    """Whether a type has to follow: what the query yields is new (the same instant in another zone is shown differently), or would be changed."""
+    return kept != yields and (now != yields or not fits(yields, kept))
+
+
+def _query_step(reader: Reader, database: str, words: Sequence[str]) -> Step:
+    sql = f"ALTER TABLE {qualified(reader.database, reader.name)} MODIFY QUERY {reader.query}"
+    told = tuple(f"{reader.noun} as its query gives it: {each}" for each in words)
+    name = called(reader, database)
+    return Step(f"{name}:types", name, "; ".join(told), "replace", [sql], ReplaceWork((sql,)), changes=told)
+
+
+def _columns_of(place: tuple[str, str], catalog: Catalog, tables: Mapping[str, TableForm | None]) -> Routine[dict[str, str]]:
+    """The types of a target's columns as they will be; empty where it is not there."""
+    if place[0] == catalog.database and place[1] in tables:
+        return writable(tables[place[1]])
+    return (yield from target_columns(place))
+
+
+def _owner(outcome: Outcome, catalog: Catalog, declared: bool) -> Routine[Steps]:
+    """A view with a table of its own, which takes an ALTER under its own name. That table cannot be exchanged: the view knows it by UUID."""
+    reader = outcome.reader
+    inner = f".inner_id.{reader.uuid}"
+    live = (yield from read_catalog(reader.database, (inner,))).get(inner)
+    if live is None or not isinstance(live.form, TableForm):
+        return (), ()
+    form = live.form
+    kept = {column.name: column.type for column in form.columns}
+    found = [
+        Misfit(column.name, kept.get(column.name, ""), column.type)
+        for column in outcome.fresh
+        if _differs(kept.get(column.name, ""), column.type, outcome.now.get(column.name, "")) and (declared or column.type != outcome.now.get(column.name))
+    ]
+    stale = [column for column in reader.columns if kept.get(column.name, column.type) != column.type and not fits(kept[column.name], column.type)]
+    if not found:
+        words = [f"column {column.name}: {column.type} -> {kept[column.name]}" for column in stale]
+        return ((_query_step(reader, catalog.database, words),) if stale else (), ())
+    why = "; ".join(each.words for each in found)
+    commands = [_command(each) for each in found]
+    refused = "" if all(not each.kept or fits(each.kept, each.yields) for each in found) else "what it holds would change"
+    refused = refused or (yield from _refused(form, commands, catalog.database))
+    if not refused and reader.database != catalog.database:
+        refused = f"it is in another database: ALTER TABLE {qualified(reader.database, inner)} {', '.join(commands)} would do"
+    if refused and declared:
+        return (), (_by_name(reader, why),)
+    if refused:
+        return (), (_impossible(outcome, catalog.database, why, refused),)
+    sql = f"ALTER TABLE {qualified(reader.database, inner)} {', '.join(commands)}"
+    told = tuple(f"own table of the materialized view: {'column ' + each.column + ': ' + (each.kept or 'none') + ' -> ' + each.yields}" for each in found)
+    hazards = (Hazard("rewrites-data", f"columns of the table that {reader.name} owns are written anew"),) if any(each.kept for each in found) else ()
+    work = AlterWork(inner, (Alter(sql, mutates=bool(hazards)),))
+    strategy: Strategy = "mutate" if hazards else "alter"
+    step = Step(f"{reader.name}:inner", reader.name, "; ".join(told), strategy, [sql], work, hazards, live.rows, live.bytes, changes=told)
+    return (step, _query_step(reader, catalog.database, [f"column {each.column}: {each.kept or 'none'} -> {each.yields}" for each in found])), ()
+
+
+def _command(misfit: Misfit) -> str:
+    return f"{'MODIFY' if misfit.kept else 'ADD'} COLUMN {quote_name(misfit.column)} {misfit.yields}"
+
+
+def _refused(form: TableForm, commands: Sequence[str], database: str) -> Routine[str]:
+    """Why the engine does not change such a table; '' where it does."""
+
+    def body(scratch: Scratch) -> Routine[str]:
+        try:
+            name = yield from clone(scratch, replace(form, name="own"), "own")
+        except (StatementError, UnsupportedObjectError) as error:
+            return str(error)
+        stage = Stage(scratch.database, name, dict(scratch.settings))
+        return (yield from attempt(stage, f"ALTER TABLE {stage.name} {', '.join(commands)}")).message
+
+    return (yield from with_scratch(body, fallback=database))
+
+
+def _by_name(reader: Reader, why: str) -> Step:
+    assert reader.form is not None
+    create = form_sql(replace(reader.form, columns=()), reader.database, reader.name)
+    statements = (f"DROP VIEW {qualified(reader.database, reader.name)}", create)
+    lost = f"the table that {reader.name} owns cannot follow its query ({why}): it is made anew, and the rows in it are gone"
+    hazard = Hazard("loses-rows", lost, f"replace-view {reader.name}")
+    return Step(f"{reader.name}:replace", reader.name, f"its own table: {why}", "replace", list(statements), ReplaceWork(statements), (hazard,))
+
+
+def _impossible(outcome: Outcome, database: str, why: str, refused: str) -> Step:
+    reader = outcome.reader
+    said = f"the table that it owns cannot follow: {why} ({refused.splitlines()[0].rstrip('.')})"
+    return blocked_step(reader, database, f"{said}. Give the view a table to write to (to=), or cast in its query")

@@ -1,0 +1,136 @@
+"""Views of any database as the engine shows them, and where their queries name a table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import ColumnForm, ViewForm
+from aaiclick.catalog.parse.columns import read_elements
+from aaiclick.catalog.parse.create import split_create
+from aaiclick.catalog.render import column_form_sql, target_parts
+from aaiclick.catalog.scratch import PREFIX
+from aaiclick.routine import Query, Routine, text
+from aaiclick.sql.cursor import Cursor
+from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.sql.tokens import TokenError, Tokens, identifier
+
+Place = tuple[str, str]
+"""Database and name."""
+_NOT_OURS = "('system', 'INFORMATION_SCHEMA', 'information_schema')"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """``text`` is its definition, ``query`` its SELECT; the engine writes the database in front of every table. ``columns`` are those that it
+    stores: none for a view with parameters. ``form`` is None for all but materialized ones."""
+
+    database: str
+    name: str
+    text: str
+    query: str
+    columns: tuple[ColumnForm, ...]
+    form: ViewForm | None
+    uuid: str
+    noun: str
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return self.database, self.name
+
+    @property
+    def view(self) -> bool:
+        """True where its columns follow its query: dictionaries and tables in front of others have their own."""
+        return self.noun in ("view", "materialized view")
+
+    @property
+    def target(self) -> Place | None:
+        """The table that a materialized view writes into, where it is none of its own."""
+        if self.form is None or not self.form.to:
+            return None
+        database, name = target_parts(self.form.to)
+        return database or self.database, name
+
+
+def read_readers(database: str, names: Collection[str] | None = None) -> Routine[tuple[Reader, ...]]:
+    """Every view of the server, or only those of ``database`` with one of the names."""
+    where = f"database NOT IN {_NOT_OURS} AND NOT startsWith(database, {{prefix:String}})"
+    parameters: dict[str, str | int] = {"prefix": PREFIX}
+    if names is not None:
+        where = "database = {database:String} AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
+        parameters = {"database": database, "names": ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))}
+    rows = yield Query(
+        "SELECT database, name, engine, create_table_query, as_select, toString(uuid) FROM system.tables"
+        f" WHERE engine IN ('View', 'MaterializedView') AND {where} ORDER BY database, name",
+        parameters,
+    )
+    return tuple(_reader(*(text(value) for value in row)) for row in rows)
+
+
+def _reader(database: str, name: str, engine: str, definition: str, query: str, uuid: str) -> Reader:
+    if engine == "View":
+        return Reader(database, name, definition, query, _stored(definition), None, uuid, "view")
+    form = split_create(definition, database)
+    view = form if isinstance(form, ViewForm) else ViewForm(name, query, materialized=True)
+    return Reader(database, name, definition, query, view.columns, view, uuid, "materialized view")
+
+
+def _list_at(tokens: Tokens) -> int:
+    """Where the list of columns of a CREATE VIEW begins; -1 where there is none."""
+    position = next((place for place in range(len(tokens)) if tokens.is_word(place, "VIEW")), -1)
+    _, behind = identifier(tokens, position + 1)
+    return behind if position >= 0 and tokens.is_op(behind, "(") else -1
+
+
+def _stored(definition: str) -> tuple[ColumnForm, ...]:
+    """The columns that a plain view stores. What stands in another pair of parentheses behind them are names alone."""
+    try:
+        tokens = Tokens(definition)
+        start = _list_at(tokens)
+        return tuple(read_elements(Cursor(tokens, start, len(tokens)).group()).columns) if start >= 0 else ()
+    except ValueError:
+        return ()
+
+
+def made_anew(reader: Reader, columns: Collection[ColumnForm] | None) -> str:
+    """The statement that makes a plain view anew from its own text, with these columns (None: those that its query yields when it is made):
+    everything else about it stays."""
+    tokens = Tokens(reader.text)
+    start = _list_at(tokens)
+    behind = reader.text[tokens.items[tokens.match[start]].end :]
+    listed = f" ({', '.join(column_form_sql(column) for column in columns)})" if columns is not None else ""
+    return f"CREATE OR REPLACE VIEW {qualified(reader.database, reader.name)}{listed}{behind}"
+
+
+def spans(query: str, places: Collection[Place]) -> list[tuple[int, int, Place]]:
+    """Where a query names one of the places: the text of database and name, and which it is."""
+    try:
+        tokens = Tokens(query)
+    except TokenError:
+        return []
+    found: list[tuple[int, int, Place]] = []
+    position = 0
+    while position < len(tokens):
+        parts, behind = identifier(tokens, position)
+        if len(parts) > 1 and (place := (parts[0], parts[1])) in places:
+            found.append((tokens.items[position].start, tokens.items[position + 2].end, place))
+        position = max(behind, position + 1)
+    return found
+
+
+def relocated(query: str, moved: Mapping[Place, Place]) -> str:
+    """The query over other tables. Where such a table has another name, its columns are still called by the old one."""
+    pieces: list[str] = []
+    position = 0
+    for start, end, place in spans(query, moved):
+        database, name = moved[place]
+        alias = "" if name == place[1] or not _needs_alias(query, start, end) else f" AS {quote_name(place[1])}"
+        pieces += [query[position:start], f"{qualified(database, name)}{alias}"]
+        position = end
+    return "".join([*pieces, query[position:]])
+
+
+def _needs_alias(query: str, start: int, end: int) -> bool:
+    before, behind = query[:start].rstrip().upper(), query[end:].lstrip().upper()
+    return before.endswith(("FROM", "JOIN")) and not behind.startswith("AS ")

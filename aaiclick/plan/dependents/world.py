@@ -1,0 +1,153 @@
+"""The database as a plan will leave it, in scratch and empty, and what the views that read its tables yield there.
+
+Their queries are analysed over clones of the new forms, one view over the other. What is not touched by the plan is read where it is:
+nothing is run, so nothing is read but its columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from aaiclick.catalog.forms import Catalog, ColumnForm, LiveObject, TableForm, ViewForm
+from aaiclick.catalog.render import column_form_sql
+from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.catalog.scratch_objects import make, read_forms, sentence
+from aaiclick.catalog.view_sources import source_sql
+from aaiclick.plan.dependents.fitting import fits
+from aaiclick.plan.dependents.readers import Place, Reader, relocated, spans
+from aaiclick.routine import Command, Query, Routine, text
+from aaiclick.server.refusable import answered
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """What is asked: the tables of the database as they will be, by name (None: gone, or under another name), views with another query than
+    the live one (as the planner has it, without its database), and views that count whatever they read."""
+
+    catalog: Catalog
+    tables: Mapping[str, TableForm | None]
+    queries: Mapping[str, str] = field(default_factory=dict[str, str])
+    always: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``fresh`` is what the view's query yields afterwards, ``now`` what it yields today (by name; empty where the engine cannot say), ``columns``
+    what the view is to store. ``refusal``: '' or why the engine would not analyse the query any more, though it does today."""
+
+    reader: Reader
+    fresh: tuple[ColumnForm, ...]
+    now: Mapping[str, str]
+    columns: tuple[ColumnForm, ...]
+    refusal: str = ""
+
+    @property
+    def pinned(self) -> tuple[tuple[str, str, str], ...]:
+        """(column, stored type, new type) where a type of the view's own stands in the way of what its query yields from now on."""
+        fresh = {column.name: column.type for column in self.fresh}
+        return tuple(
+            (column.name, column.type, fresh[column.name])
+            for column in self.columns
+            if column.name in fresh and not fits(fresh[column.name], column.type) and self.now.get(column.name) != fresh[column.name]
+        )
+
+
+def affected(readers: Sequence[Reader], after: After) -> list[Reader]:
+    """The views that read what changes, also through each other, and those that always count; what one reads comes before it."""
+    database = after.catalog.database
+    touched: set[Place] = {(database, name) for name in after.tables}
+    chosen = [reader for reader in readers if reader.database == database and reader.name in after.always]
+    while True:
+        known = {*touched, *(reader.place for reader in chosen)}
+        rest = [reader for reader in readers if reader not in chosen]
+        more = [reader for reader in rest if reader.target in touched or spans(reader.query, known - {reader.place})]
+        if not more:
+            break
+        chosen += more
+    ordered: list[Reader] = []
+    waiting = sorted(chosen, key=lambda reader: (reader.place, reader.query))
+    while waiting:
+        left = {reader.place for reader in waiting if reader.view}
+        ready = [reader for reader in waiting if not spans(reader.query, left - {reader.place})] or waiting[:1]
+        ordered += ready
+        waiting = [reader for reader in waiting if reader not in ready]
+    return ordered
+
+
+def outcomes(readers: Sequence[Reader], after: After) -> Routine[tuple[Outcome, ...]]:
+    """One for each of the views, which are in order of what they read."""
+
+    def body(scratch: Scratch) -> Routine[tuple[Outcome, ...]]:
+        database = after.catalog.database
+        moved: dict[Place, Place] = {}
+        for name, form in after.tables.items():
+            moved[database, name] = (scratch.database, scratch.name(name))
+            live = after.catalog.get(name) or LiveObject(database, name, ViewForm(name, ""), "", "")
+            if form is not None and (sql := source_sql(scratch, replace(live, name=name, form=form))):
+                yield from make(scratch, sql, replay=True)
+        found: list[Outcome] = []
+        for reader in readers:
+            outcome = yield from _outcome(scratch, reader, after, moved)
+            found.append(outcome)
+        return tuple(found)
+
+    return (yield from with_scratch(body, fallback=after.catalog.database)) if readers else ()
+
+
+def _outcome(scratch: Scratch, reader: Reader, after: After, moved: dict[Place, Place]) -> Routine[Outcome]:
+    own = reader.database == after.catalog.database
+    if not reader.query:
+        return Outcome(reader, (), {}, reader.columns)
+    name = reader.name if own else f"{reader.name}~{reader.database}"
+    taken = set(moved.values())
+    if (scratch.database, scratch.name(name)) in taken:
+        name += "~view"
+    query = after.queries.get(reader.name) if own else None
+    query = relocated(reader.query, moved) if query is None else query
+    error = yield from make(scratch, f"CREATE VIEW {scratch.sql_name(name)} AS {query}", inside=True)
+    now = (yield from _described(reader)) if reader.columns or error is not None else None
+    if error is not None:
+        refusal = sentence(scratch, error) if now is not None else ""
+        return Outcome(reader, (), now or {}, reader.columns, refusal)
+    form = (yield from read_forms(scratch, [name])).get(name)
+    fresh = form.columns if isinstance(form, ViewForm) else ()
+    declared = own and reader.name in after.always
+    if not reader.view:
+        yield Command(f"DROP VIEW {scratch.sql_name(name)}")
+        return Outcome(reader, fresh, now or {}, reader.columns)
+    columns = fresh if declared or reader.form is not None else _columns(reader.columns, fresh, now or {}, "*" in reader.query)
+    if columns != fresh and columns:
+        listed = ", ".join(column_form_sql(column) for column in columns)
+        yield Command(f"DROP VIEW {scratch.sql_name(name)}")
+        yield from make(scratch, f"CREATE VIEW {scratch.sql_name(name)} ({listed}) AS {query}", inside=True)
+    moved[reader.place] = (scratch.database, scratch.name(name))
+    return Outcome(reader, fresh, now or {}, columns)
+
+
+def _described(reader: Reader) -> Routine[dict[str, str] | None]:
+    """What the view's query yields today, by name; None where the engine cannot analyse it."""
+    rows = yield from answered(Query(f"DESCRIBE TABLE ({reader.query})"))
+    if rows is None:
+        return None
+    return {text(row[0]): text(row[1]) for row in rows}
+
+
+def _columns(stored: Collection[ColumnForm], fresh: Sequence[ColumnForm], now: Mapping[str, str], everything: bool) -> tuple[ColumnForm, ...]:
+    """What a view that nobody declares is to store. A column whose type is that of the query follows the query; one that was given a type
+    of its own keeps it. The list itself grows where it was all that the query yields, or where it lacks what ``SELECT *`` yields by now and no
+    type in it is the view's own: then it is older than the table's last columns."""
+    kept = {column.name: column for column in stored}
+    plain = all(column.type == now.get(column.name) for column in stored)
+    whole = set(kept) == set(now) or not now or (plain and everything)
+    found: list[ColumnForm] = []
+    for column in fresh:
+        old = kept.get(column.name)
+        if old is None:
+            if whole:
+                found.append(column)
+        elif now and old.type != now.get(column.name):
+            found.append(old)
+        else:
+            found.append(replace(old, type=column.type))
+    return tuple(found)

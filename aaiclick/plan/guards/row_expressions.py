@@ -1,0 +1,39 @@
+"""Expressions over the declared table as expressions over one row of the live table. Pure.
+
+A constraint reads stored columns only, and no subquery: so an ALIAS stands there as what it computes, and a converted column as its conversion,
+each bound to its name (see ``aaiclick/versions/compose.py``). Raises ``ValueError`` where a name cannot be bound (a part of a Nested).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.rebuild import copy_columns
+from aaiclick.sql.quoting import quote_string
+from aaiclick.versions.compose import bound, mentions
+
+
+def over_live(form: TableForm, expression: str) -> str:
+    """The expression without the ALIAS columns of the live table."""
+    aliases = {column.name: column for column in form.columns if column.kind == "ALIAS"}
+    return _bound(expression, {}, aliases)
+
+
+def over_target(case: TableCase, expression: str) -> str:
+    """An expression over the columns of the target, with each of them as the copy would make it of the row."""
+    copied = {column.target: over_live(case.form, column.expression) for column in copy_columns(case)}
+    return _bound(expression, copied, {column.name: column for column in case.target.form.columns if column.name not in copied})
+
+
+def _bound(expression: str, texts: Mapping[str, str], computed: Mapping[str, ColumnForm]) -> str:
+    named = {name: _computed(computed[name], texts, computed) for name in computed if mentions(expression, name)}
+    return bound(expression, {**texts, **named})
+
+
+def _computed(column: ColumnForm, texts: Mapping[str, str], computed: Mapping[str, ColumnForm]) -> str:
+    if not column.expression:
+        return f"defaultValueOfTypeName({quote_string(column.type)})"
+    rest = {name: other for name, other in computed.items() if name != column.name}
+    return f"CAST({_bound(column.expression, texts, rest)}, {quote_string(column.type)})"

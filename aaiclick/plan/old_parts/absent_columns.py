@@ -1,0 +1,158 @@
+"""Columns that old parts lack: their rows read the default, so another default (or another column that it reads) is another value.
+
+Over the rows of just those parts what is read now is compared with what would be read. Where it differs, it is written down first; where
+that cannot be done, the table is copied, and the copy reads what rows read now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.forms import ColumnForm
+from aaiclick.diff.changes.base import Change
+from aaiclick.diff.changes.pin import Pin, PinColumns
+from aaiclick.diff.compare import diff_table
+from aaiclick.diff.target import live_column
+from aaiclick.errors import StatementError
+from aaiclick.plan.data_checks.checks import first_line
+from aaiclick.plan.old_parts.columns import Held, held_columns, lacking
+from aaiclick.plan.old_parts.emptied import before_drop
+from aaiclick.plan.old_parts.readings import computed, computed_to_be, differs, leaves_of, reached_by, rows_to_be, unsaid
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.routine import Query, Routine, number
+from aaiclick.sql.quoting import qualified, quote_name
+
+READ: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "final": 0, "max_execution_time": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """``changes``: what has to be sent in place, the pin first. ``refusal``: '' or why rows of old parts would read something else in place
+    whatever was done first. ``open``: columns of which no row was looked at, where the case may read none."""
+
+    changes: tuple[Change, ...]
+    refusal: str = ""
+    open: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """``source``: the quoted table that holds the rows now."""
+
+    case: TableCase
+    held: Held
+    source: str
+
+
+def absent_columns(case: TableCase, data_name: str) -> Routine[Absent]:
+    """What the rows of old parts need before the changes of a case are made in place."""
+    live = case.form
+    if not case.live.rows or not live.merge_tree or not case.target.form.merge_tree or not case.changes:
+        return Absent(case.changes)
+    touched = _touched(case)
+    dropped = [column.name for column in case.target.in_the_way]
+    if not touched and not dropped:
+        return Absent(case.changes)
+    held = yield from held_columns(case.database, data_name)
+    lacked = tuple(f"old parts without {old.name}" for old, _ in touched if held.lacking(old.name))
+    if case.quick and lacked:
+        return Absent(case.changes, open=lacked)
+    look = _Look(case, held, qualified(case.database, data_name))
+    pins: list[Pin] = []
+    for old, new in touched:
+        missing = held.lacking(old.name)
+        if old.kind == "ALIAS" and missing < held.parts:
+            return Absent(case.changes, f"some parts of {live.name} still hold values of {old.name} from before it was an ALIAS")
+        if not missing or not (yield from _reads_differently(look, old, new)):
+            continue
+        refusal = yield from _unfit(look, old)
+        if refusal:
+            return Absent(case.changes, refusal)
+        pins.append(_pin(case, old, missing))
+    kept = before_drop(live, held, dropped, dropped)
+    if kept.refusal:
+        return Absent(case.changes, kept.refusal)
+    pins += [pin for pin in kept.pins if pin.column.name not in {each.column.name for each in pins}]
+    if not pins:
+        return Absent(case.changes)
+    # An ALIAS has become a DEFAULT with the same expression by then.
+    pinned = {pin.column.name: replace(pin.column, kind="DEFAULT") for pin in pins if not pin.restored}
+    form = replace(live, columns=tuple(pinned.get(column.name, column) for column in live.columns))
+    rest = diff_table(form, case.target) if pinned else case.changes
+    return Absent((PinColumns(tuple(pins), held.patched), *rest))
+
+
+def _touched(case: TableCase) -> tuple[tuple[ColumnForm, ColumnForm], ...]:
+    """Pairs (live, wanted) of stored columns that rows without them may read differently from now on."""
+    live, wanted, renames = case.form, case.target.form, case.target.renames
+    pairs = [(old, new) for new in wanted.columns if (old := live_column(live, renames, new.name)) is not None]
+    kept = {old.name for old, _ in pairs}
+    changed = {name for old, new in pairs for name in (old.name, new.name) if _said(old) != _said(new)}
+    changed |= {column.name for column in live.columns if column.name not in kept}
+    changed |= {column.name for column in wanted.columns if live.column(column.name) is None}
+    reached = reached_by(changed, live, wanted)
+    found: list[tuple[ColumnForm, ColumnForm]] = []
+    for old, new in pairs:
+        if not new.stored or old.kind == "EPHEMERAL" or (old.kind == "ALIAS" and new.kind == "MATERIALIZED"):
+            continue
+        sizes = {leaf.name for leaf in leaves_of(old.name, live)} != {leaf.name for leaf in leaves_of(new.name, wanted)}
+        if _said(old)[1:] != _said(new)[1:] or sizes or old.name in reached or new.name in reached:
+            found.append((old, new))
+    return tuple(found)
+
+
+def _said(column: ColumnForm) -> tuple[str, str, str, str]:
+    return column.name, column.type, column.kind, column.expression
+
+
+def _reads_differently(look: _Look, old: ColumnForm, new: ColumnForm) -> Routine[bool]:
+    """Over the rows of the parts that do not hold the column. What the engine cannot compare counts as different, and what is not looked at."""
+    case = look.case
+    if case.quick:
+        return True
+    live, wanted, renames = case.form, case.target.form, case.target.renames
+    rows = rows_to_be(live, wanted, renames, look.source, "1" if old.kind == "ALIAS" else lacking(case.database, look.held.table, old.name))
+    condition = differs(quote_name(new.name), computed(new, wanted))
+    counted = yield from _count(f"{computed_to_be(live, wanted, renames)}SELECT countIf({condition}) FROM {rows}")
+    return not isinstance(counted, int) or counted > 0
+
+
+def _unfit(look: _Look, old: ColumnForm) -> Routine[str]:
+    """Why what rows read cannot be written down under the table as it is; '' where it can."""
+    case, name = look.case, quote_name(old.name)
+    if case.quick:
+        return f"stored values of {old.name} were not looked at" if old.kind == "MATERIALIZED" else ""
+    without = lacking(case.database, look.held.table, old.name)
+    if old.kind == "MATERIALIZED":
+        # MATERIALIZE COLUMN computes every part anew, so what is stored has to be what the expression gives.
+        wrong, where = differs(name, computed(old, case.form)), f"NOT ({without})"
+        why = f"rows of old parts would read another {old.name}, and to write it down would compute stored values anew that {old.expression} does not give"
+    elif old.kind:
+        wrong, where, why = "0", without, ""
+    else:
+        wrong, where = differs(name, computed(old, case.form)), without
+        why = f"rows of parts without {old.name} do not read {unsaid(old, case.form)}"
+    counted = yield from _count(f"SELECT countIf({wrong}) FROM {look.source} WHERE {where}")
+    if not isinstance(counted, int):
+        return f"what rows read of {old.name} cannot be shown (the engine: {counted})"
+    if counted:
+        return why
+    read = yield from _count(f"SELECT sum(length(toString(tuple({name})))) FROM {look.source} WHERE {without}")
+    return "" if isinstance(read, int) else f"rows of parts without {old.name} cannot be read (the engine: {read})"
+
+
+def _pin(case: TableCase, old: ColumnForm, parts: int) -> Pin:
+    if old.kind == "ALIAS":
+        return Pin(old, parts, old.expression, restored=False)
+    return Pin(old, parts, "" if old.kind else unsaid(old, case.form))
+
+
+def _count(sql: str) -> Routine[int | str]:
+    """A count, or the sentence of the engine that refuses it."""
+    try:
+        rows = yield Query(sql, {}, READ, long=True)
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return first_line(str(error))
+    return number(rows[0][0])

@@ -1,0 +1,57 @@
+"""Columns that are given up: what parts keep. The engine refuses an ALTER that leaves a part without any column, when others were made already;
+and the arrays of a Nested have the sizes of whichever of its parts are there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.diff.changes.pin import Pin
+from aaiclick.plan.old_parts.columns import Held
+from aaiclick.plan.old_parts.readings import leaves_of, unsaid
+from aaiclick.sql.column_names import mentioned
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """``pins``: what has to be written down before columns go. ``refusal``: '' or why nothing can be."""
+
+    pins: tuple[Pin, ...] = ()
+    refusal: str = ""
+
+
+def before_drop(form: TableForm, held: Held, dropped: Collection[str], given_up: Collection[str]) -> Kept:
+    """For ``dropped`` columns of ``form``. ``given_up``: all that may be dropped, one after the other and each only if it is asked for: a part
+    has to keep something whatever is chosen."""
+    if not dropped:
+        return Kept()
+    sizes = tuple(_filled(leaf, form, held) for leaf in _leaves(form, held, dropped, given_up))
+    emptied = held.emptied(given_up)
+    if not emptied or sizes:
+        return Kept(sizes)
+    keeper = next(iter(_keepers(form, given_up)), None)
+    if keeper is None:
+        return Kept(sizes, f"{emptied} parts of {form.name} hold no other column than {', '.join(sorted(given_up))}")
+    return Kept((*sizes, _filled(keeper, form, held)))
+
+
+def _leaves(form: TableForm, held: Held, dropped: Collection[str], given_up: Collection[str]) -> Sequence[ColumnForm]:
+    """Parts of a Nested that stay, and that some parts do not hold."""
+    found: dict[str, ColumnForm] = {}
+    for name in dropped:
+        for leaf in leaves_of(name, form):
+            if leaf.name not in given_up and not leaf.kind and held.lacking(leaf.name):
+                found[leaf.name] = leaf
+    return list(found.values())
+
+
+def _keepers(form: TableForm, given_up: Collection[str]) -> Sequence[ColumnForm]:
+    """Columns that can be written into a part. One of a key cannot, and a MATERIALIZED one would be computed anew everywhere."""
+    keys = f"{form.order_by} {form.partition_by}"
+    free = [column for column in form.columns if column.kind in ("", "DEFAULT") and column.name not in given_up and not mentioned(keys, [column.name])]
+    return sorted(free, key=lambda column: (column.kind == "", "(" in column.expression))
+
+
+def _filled(column: ColumnForm, form: TableForm, held: Held) -> Pin:
+    return Pin(column, held.lacking(column.name), "" if column.kind else unsaid(column, form))

@@ -1,0 +1,86 @@
+"""What rows of a live table read now, and what they would read of the declared table. SQL text only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.diff.conversion.convert import conversion
+from aaiclick.diff.target import live_column
+from aaiclick.sql.quoting import quote_name, quote_string
+
+Renames = tuple[tuple[str, str], ...]
+
+
+def mentions(expression: str, name: str) -> bool:
+    """True where the text may name the column (also where it only looks so)."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None or quote_name(name) in expression
+
+
+def leaves_of(name: str, form: TableForm) -> tuple[ColumnForm, ...]:
+    """The other stored parts of the same Nested: they share the sizes of their arrays."""
+    prefix, dot, _ = name.partition(".")
+    if not dot:
+        return ()
+    return tuple(column for column in form.columns if column.stored and column.name != name and column.name.startswith(f"{prefix}."))
+
+
+def unsaid(column: ColumnForm, form: TableForm) -> str:
+    """What rows of a part that does not hold the column read where it has no default: as many elements as the other parts of its Nested have,
+    else what the type gives."""
+    kind = quote_string(column.type)
+    others = leaves_of(column.name, form)
+    if others and column.type.startswith("Array("):
+        return f"arrayResize(defaultValueOfTypeName({kind}), length({quote_name(others[0].name)}))"
+    return f"defaultValueOfTypeName({kind})"
+
+
+def computed(column: ColumnForm, form: TableForm) -> str:
+    """What a row reads where nothing is stored."""
+    return f"CAST({column.expression or unsaid(column, form)}, {quote_string(column.type)})"
+
+
+def rows_to_be(live: TableForm, wanted: TableForm, renames: Renames, source: str, where: str) -> str:
+    """A FROM: the live rows with every stored column of ``wanted`` that they know, converted, under its new name. Aliases and names
+    collide in it: ``prefer_column_name_to_alias`` has to be set."""
+    parts = [
+        f"{conversion(quote_name(old.name), old.type, column.type)} AS {quote_name(column.name)}"
+        for column in wanted.columns
+        if (old := _source(live, renames, column)) is not None
+    ]
+    return f"(SELECT {', '.join(parts)} FROM {source} WHERE {where})"
+
+
+def computed_to_be(live: TableForm, wanted: TableForm, renames: Renames) -> str:
+    """A WITH for the columns of ``wanted`` that no live row holds."""
+    parts = [
+        f"{computed(column, wanted)} AS {quote_name(column.name)}"
+        for column in wanted.columns
+        if _source(live, renames, column) is None and not column.type.startswith("Nested(")
+    ]
+    return f"WITH {', '.join(parts)} " if parts else ""
+
+
+def _source(live: TableForm, renames: Renames, column: ColumnForm) -> ColumnForm | None:
+    old = live_column(live, renames, column.name)
+    readable = old is not None and old.kind != "EPHEMERAL" and column.stored and not (old.kind == "ALIAS" and column.kind == "MATERIALIZED")
+    return old if readable else None
+
+
+def differs(one: str, other: str) -> str:
+    """A condition over two expressions of one type, NULL included."""
+    return f"cityHash64(tuple({one})) != cityHash64(tuple({other}))"
+
+
+def reached_by(changed: Iterable[str], *forms: TableForm) -> frozenset[str]:
+    """``changed`` and the columns whose expression reads one of them, also through others."""
+    found = set(changed)
+    growing = True
+    while growing:
+        growing = False
+        for column in (column for form in forms for column in form.columns):
+            if column.name not in found and column.expression and any(mentions(column.expression, name) for name in found):
+                found.add(column.name)
+                growing = True
+    return frozenset(found)

@@ -1,0 +1,89 @@
+"""Trying statements on an empty clone: the server itself says what it accepts and what it would rewrite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import Form, Settings
+from aaiclick.catalog.parse.create import split_create
+from aaiclick.catalog.scratch import curable
+from aaiclick.errors import StatementError
+from aaiclick.routine import Command, Query, Routine, number, text
+from aaiclick.sql.quoting import qualified
+
+# Waits for its own mutations, so that the count below sees them; TTL is never materialised by a change of it.
+REHEARSE = {"mutations_sync": 1, "alter_sync": 1, "materialize_ttl_after_modify": 0, "flatten_nested": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``mutates`` where an accepted statement started a mutation; otherwise the server's code and sentence. ``settings``: the permissive
+    ones, where the engine refused the statement without them; they have to be sent with the statement itself, too."""
+
+    accepted: bool
+    mutates: bool = False
+    code: int = 0
+    message: str = ""
+    settings: Settings = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """An empty table in scratch on which statements are tried. ``settings`` are the permissive ones. ``refusal``: why this server would not
+    create such a table, where it only loads one that is there."""
+
+    database: str
+    table: str
+    settings: dict[str, str | int]
+    refusal: str = ""
+
+    @property
+    def name(self) -> str:
+        """The quoted name."""
+        return qualified(self.database, self.table)
+
+
+def attempt(stage: Stage, sql: str, extra: Mapping[str, str | int] | None = None) -> Routine[Outcome]:
+    """Send one statement about the stage, with ``extra`` settings that it will have later, too; a refusal is an answer, not an error.
+
+    As it will be sent to the live table first: plainly. Only what is refused for its want of a permissive setting gets those.
+    """
+    before = yield from mutation_count(stage)
+    plain = {**REHEARSE, **(extra or {})}
+    needed: Settings = ()
+    try:
+        yield Command(sql, settings=plain)
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        refusal = Outcome(False, code=error.code, message=str(error))
+        if not (stage.settings and curable(error)):
+            return refusal
+        try:
+            yield Command(sql, settings={**stage.settings, **plain})
+        except StatementError as again:
+            if again.code == 0:
+                raise
+            return refusal
+        needed = tuple((name, str(value)) for name, value in sorted(stage.settings.items()))
+    after = yield from mutation_count(stage)
+    return Outcome(True, mutates=after > before, settings=needed)
+
+
+def mutation_count(stage: Stage) -> Routine[int]:
+    """How many mutations the stage has seen."""
+    rows = yield Query(
+        "SELECT count() FROM system.mutations WHERE database = {database:String} AND table = {table:String}",
+        {"database": stage.database, "table": stage.table},
+    )
+    return number(rows[0][0])
+
+
+def stage_form(stage: Stage) -> Routine[Form]:
+    """What the stage looks like now."""
+    rows = yield Query(
+        "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND name = {table:String}",
+        {"database": stage.database, "table": stage.table},
+    )
+    return split_create(text(rows[0][0]), stage.database)

@@ -1,0 +1,88 @@
+"""What an empty clone accepted, asked again of a clone that holds parts: a refusal leads to the next strategy, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaiclick.errors import StatementError
+from aaiclick.plan.data_checks.checks import first_line
+from aaiclick.plan.operations import AttachWork, RebuildWork
+from aaiclick.plan.rehearsal.cache import Sent, alike
+from aaiclick.plan.rehearsal.empty_clone import REHEARSE
+from aaiclick.plan.rehearsal.parts_clone import Loaded, Unloaded, attach_all, load, send_again
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.routine import Command, Routine
+from aaiclick.sql.quoting import quote_name
+
+_MOST_ALIKE = 3
+"""Tables of one form whose parts are looked at: of a family of thousands the rest is taken to be like these."""
+_ROWS = 1000
+_SECONDS = 30
+# No time, no memory, no right: nothing about the rows.
+_UNDECIDED = frozenset({159, 160, 164, 202, 241, 243, 394, 497})
+
+
+def alter_refused(case: TableCase, source: str, sent: Sequence[Sent]) -> Routine[str]:
+    """Why ALTERs that an empty clone accepts fail on parts of the table (now called ``source``); '' where they do not, or nobody looks."""
+    if not _looks(case, "alter"):
+        return ""
+    loaded = yield from load(case, source, "alter-parts")
+    if isinstance(loaded, Unloaded):
+        return ""
+    outcome = yield from send_again(case, loaded, sent)
+    return "" if outcome.accepted else first_line(outcome.message)
+
+
+def attach_refused(case: TableCase, source: str, work: AttachWork, sent: Sequence[Sent]) -> Routine[str]:
+    """Why a table of the new form cannot take over parts of the live one; '' where it can, or nobody looks."""
+    if not _looks(case, "attach"):
+        return ""
+    loaded = yield from load(case, source, "attach-parts")
+    if isinstance(loaded, Unloaded):
+        return loaded.refusal
+    return (yield from _attached(case, loaded, work, sent))
+
+
+def _attached(case: TableCase, loaded: Loaded, work: AttachWork, sent: Sequence[Sent]) -> Routine[str]:
+    outcome = yield from send_again(case, loaded, sent)
+    if outcome.accepted and not (loaded.pending and any(each.mutates for each in sent)):
+        target = yield from case.make_stage(work.form, "attached-parts")
+        outcome = yield from attach_all(loaded, target)
+    return "" if outcome.accepted else first_line(outcome.message)
+
+
+def copy_refused(case: TableCase, source: str, work: RebuildWork) -> Routine[str]:
+    """Why some rows cannot be copied; '' where they can, or nobody looks. An empty table only shows that the types convert."""
+    if not _looks(case, "rebuild"):
+        return ""
+    target = yield from case.make_stage(work.form, "copied-rows")
+    names = ", ".join(quote_name(column.target) for column in work.columns)
+    expressions = ", ".join(column.expression for column in work.columns)
+    where = f" WHERE {work.where}" if work.where else ""
+    settings = {**REHEARSE, **_COPY, **dict(work.settings)}
+    try:
+        yield Command(f"INSERT INTO {target.name} ({names}) SELECT {expressions} FROM {case.name_of(source)}{where} LIMIT {_ROWS}", settings=settings)
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return "" if error.code in _UNDECIDED else first_line(str(error))
+    return ""
+
+
+_COPY: dict[str, str | int] = {
+    "max_execution_time": _SECONDS,
+    "insert_allow_materialized_columns": 1,
+    "insert_null_as_default": 0,
+    "optimize_on_insert": 0,
+    "max_partitions_per_insert_block": 0,
+    "async_insert": 0,
+}
+
+
+def _looks(case: TableCase, strategy: str) -> bool:
+    if case.quick or not case.clones or not case.live.rows or case.live.predicted:
+        return False
+    key = (strategy, alike(case.form, case.target))
+    seen = case.memo.looked.get(key, 0)
+    case.memo.looked[key] = seen + 1
+    return seen < _MOST_ALIKE

@@ -1,0 +1,115 @@
+"""A clone of a live table that holds some of its parts, by hard link.
+
+The live table is only read: ATTACH PARTITION takes a shared lock, and stops no merge but the clone's. The clone begins no merge, and no
+TTL takes a row of it. Mutations run where the sample is small; of a large one they are left pending, so that only what the engine says to
+the statement itself is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.forms import TableForm
+from aaiclick.errors import StatementError
+from aaiclick.plan.rehearsal.cache import Sent
+from aaiclick.plan.rehearsal.empty_clone import REHEARSE, Outcome, Stage
+from aaiclick.plan.rehearsal.sample import kept, live_parts, partitions
+from aaiclick.plan.strategies.context import TableCase
+from aaiclick.routine import Command, Routine
+from aaiclick.server.merges import MERGES_HELD
+from aaiclick.sql.quoting import qualified, quote_string
+
+RUN_BYTES = 64 << 20
+"""The mutations of a sample of more bytes are left pending."""
+_SECONDS = 30
+_TIMEOUT, _ACCESS_DENIED, _READONLY = 159, 497, 164
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """``partitions`` are those of the clone; ``pending``: mutations do not run on it."""
+
+    stage: Stage
+    partitions: tuple[str, ...]
+    pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unloaded:
+    """Why the live table's parts cannot be attached anywhere; '' where nothing is known about it."""
+
+    refusal: str = ""
+
+
+def load(case: TableCase, source: str, label: str) -> Routine[Loaded | Unloaded]:
+    """Make a clone of the live table (now called ``source``) with some of its parts."""
+    columns = len(case.form.columns)
+    parts = yield from live_parts(case.database, source, case.live.parts, columns)
+    chosen = partitions(parts, columns)
+    if not chosen:
+        patched = any(part.patch for part in parts)
+        return Unloaded("it has updates that are not applied yet (patch parts), which cannot be attached" if patched else "")
+    form = replace(case.as_spelled, name=case.form.name)
+    stage = yield from case.make_stage(_still(form), label)
+    for partition in chosen:
+        try:
+            yield Command(f"ALTER TABLE {stage.name} ATTACH PARTITION ID {quote_string(partition)} FROM {qualified(case.database, source)}", settings=REHEARSE)
+        except StatementError as error:
+            if error.code == 0:
+                raise
+            return Unloaded("" if error.code in (_ACCESS_DENIED, _READONLY, _TIMEOUT) else str(error))
+    attached = yield from live_parts(stage.database, stage.table, len(parts), columns)
+    stays = kept(attached)
+    gone = [part for part in attached if part not in stays]
+    if gone:
+        yield Command(f"ALTER TABLE {stage.name} {', '.join(f'DROP PART {quote_string(part.name)}' for part in gone)}", settings=REHEARSE)
+    pending = sum(part.bytes for part in stays) > RUN_BYTES
+    if pending and not (yield from _stopped(stage)):
+        return Unloaded()
+    return Loaded(stage, tuple(sorted({part.partition for part in stays})), pending)
+
+
+def send_again(case: TableCase, loaded: Loaded, sent: Sequence[Sent]) -> Routine[Outcome]:
+    """Send batches that an empty clone accepted; the first refusal, of the statement or of its mutation. What takes longer than a rehearsal
+    may is not decided by it."""
+    stage = loaded.stage
+    for each in sent:
+        sync = 0 if loaded.pending else 1
+        settings: dict[str, str | int] = {**REHEARSE, "alter_sync": sync, "mutations_sync": sync, "max_execution_time": _SECONDS, **dict(each.settings)}
+        try:
+            yield Command(each.batch.sql(stage.name, case.parenthesise), settings=settings)
+        except StatementError as error:
+            if error.code == 0:
+                raise
+            return Outcome(error.code == _TIMEOUT, code=error.code, message=str(error))
+        if loaded.pending and each.mutates:
+            break  # what comes behind an unfinished mutation is refused for other reasons
+    return Outcome(True)
+
+
+def attach_all(loaded: Loaded, target: Stage) -> Routine[Outcome]:
+    """Let a table take over the parts of the clone."""
+    for partition in loaded.partitions:
+        try:
+            yield Command(f"ALTER TABLE {target.name} ATTACH PARTITION ID {quote_string(partition)} FROM {loaded.stage.name}", settings=REHEARSE)
+        except StatementError as error:
+            if error.code == 0:
+                raise
+            return Outcome(False, code=error.code, message=str(error))
+    return Outcome(True)
+
+
+def _stopped(stage: Stage) -> Routine[bool]:
+    try:
+        yield Command(f"SYSTEM STOP MERGES {stage.name}")
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return False
+    return True
+
+
+def _still(form: TableForm) -> TableForm:
+    held = {name for name, _ in MERGES_HELD}
+    return replace(form, settings=(*(pair for pair in form.settings if pair[0] not in held), *MERGES_HELD))

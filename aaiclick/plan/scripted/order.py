@@ -1,0 +1,281 @@
+"""The order of a plan with explicit parts: what they need is added, they run in the order of their versions, then everything else follows.
+
+    TTLs that go or lengthen -> expand -> statements and functions, version by version -> changes in place and rebuilds -> what is asked to be dropped
+
+A statement or function of version 3 was written for the tables of version 3. So the tables that it names are brought there first, as far as it
+can tell the difference: columns that are missing are added, renames are made, and where a version before it fills columns by an expression or
+changes a type, that is done before it. Where the declared form has the same columns, the table goes there at once and is not touched again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.declared_tables import canonical_tables
+from aaiclick.catalog.forms import Catalog, TableForm
+from aaiclick.catalog.reflect import reflect_table
+from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.errors import UnsupportedObjectError
+from aaiclick.plan.model import Step
+from aaiclick.plan.planner import Planned, live_source, plain_views, plan_objects
+from aaiclick.plan.scripted.statements import made_by, moved_catalog, plan_moves, predicted
+from aaiclick.plan.scripted.views import show_views
+from aaiclick.plan.ttl import free_ttl, plan_unhurried, without_ttl
+from aaiclick.routine import Routine
+from aaiclick.specs.columns import Column
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.tables import Table
+from aaiclick.sql.tokens import TokenError, Tokens, unquote
+from aaiclick.versions.compose import Stage
+from aaiclick.versions.path import EVERY, Explicit, Hints
+from aaiclick.versions.released import Released
+
+
+def plan_phases(schema: Schema, catalog: Catalog, hints: Hints, found: Released) -> Routine[Planned]:
+    """Plan from the catalogue to the declaration, with the explicit parts of the migrations on the way."""
+    if not hints.explicit:
+        return (yield from plan_unhurried(schema, catalog, hints))
+    freed = yield from free_ttl(schema, catalog, hints)
+    planned = yield from _plan_explicit(schema, freed.catalog, hints, found)
+    return replace(planned, steps=(*freed.steps, *planned.steps))
+
+
+def _plan_explicit(schema: Schema, catalog: Catalog, hints: Hints, found: Released) -> Routine[Planned]:
+    """The first explicit part and what it relies on, then the rest."""
+    first = hints.explicit[0]
+    steps, notes, catalog, hints, blocked = yield from _expand(schema, catalog, hints, found, first)
+    shown = yield from show_views(schema, catalog, found, first)
+    steps, notes, catalog = [*steps, *shown.steps], [*notes, *shown.notes], shown.catalog
+    blocked = "; ".join(part for part in (blocked, shown.blocked) if part)
+    moved = yield from plan_moves(first, catalog, hints, blocked)
+    rest = replace(hints, explicit=hints.explicit[1:], later={**_changed_by(first, catalog), **hints.later})
+    following = moved_catalog(catalog, moved.tables)
+    planned = yield from (_plan_explicit(schema, following, rest, found) if rest.explicit else plan_objects(schema, following, rest))
+    listed = tuple(dict.fromkeys((*notes, *moved.notes, *planned.notes)))
+    return Planned((*steps, *moved.steps, *planned.steps), listed, planned.forms, planned.targets)
+
+
+def _expand(schema: Schema, catalog: Catalog, hints: Hints, found: Released, first: Explicit) -> Routine[tuple[list[Step], list[str], Catalog, Hints, str]]:
+    """Bring every table that the explicit part names to where it may rely on it."""
+    steps: list[Step] = []
+    notes: list[str] = []
+    blocked = ""
+    for table in _tables_at(schema, hints, found, first.version):
+        stages = hints.stages_of(table.declared.name) if table.declared is not None else ()
+        if not _mentions(first, {table.spec.name, *(stage.before for stage in stages), *(stage.table for stage in stages)}):
+            continue
+        wanted = _wanted(table, catalog, hints, first)
+        if isinstance(wanted, str):
+            blocked = wanted
+            continue
+        if wanted is None:
+            continue
+        spec, taken, left = wanted
+        sub = Schema(schema.name, objects=[spec])
+        names = {spec.name: hints.names.get(table.declared.name, ()) if table.declared is not None else ()}
+        planned = yield from plan_objects(
+            sub,
+            catalog,
+            Hints(
+                {spec.name: taken},
+                names,
+                (),
+                frozenset(),
+                hints.promises,
+                replaced=plain_views(schema),
+                clones=hints.clones,
+                looks=hints.looks,
+                later=hints.later,
+            ),
+        )
+        required = [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned.steps if not step.optional]
+        notes += [note for note in planned.notes if "left alone" not in note]
+        steps += required
+        if required:
+            catalog = yield from _after(catalog, spec, planned, hints)
+            if table.declared is not None:
+                hints = replace(hints, stages={**hints.stages, table.declared.name: left})
+    return steps, notes, catalog, hints, blocked
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """A table at an explicit part. ``spec`` is what its version makes of it, ``prior`` what the version before released (None where nobody
+    wrote that down), ``declared`` the declaration that it becomes (None where it is given up later)."""
+
+    spec: Table
+    prior: Table | None
+    declared: Table | None
+
+
+def _tables_at(schema: Schema, hints: Hints, found: Released, version: int) -> list[_At]:
+    prior = _locked(found, version - 1)
+    own = _locked(found, version) if version != schema.version else {}
+    if not own:
+        return [_At(table, prior.get(_name_at(hints.stages_of(table.name), table.name, version - 1)), table) for table in schema.tables]
+    by_name = {_name_at(hints.stages_of(table.name), table.name, version): table for table in schema.tables}
+    listed: list[_At] = []
+    for name, spec in own.items():
+        declared = by_name.get(name)
+        stages = hints.stages_of(declared.name) if declared is not None else ()
+        before = next((stage.before for stage in stages if stage.version == version), name)
+        listed.append(_At(spec, prior.get(before), declared))
+    return listed
+
+
+def _locked(found: Released, version: int) -> dict[str, Table]:
+    """The tables of a released version as declarations."""
+    locked = found.lock.get(version) if found.lock is not None else None
+    tables: dict[str, Table] = {}
+    for name, form in sorted(locked.forms.items()) if locked is not None else ():
+        if isinstance(form, TableForm):
+            with suppress(UnsupportedObjectError):
+                tables[name] = reflect_table(form)
+    return tables
+
+
+def _name_at(stages: tuple[Stage, ...], declared: str, version: int) -> str:
+    later = [stage for stage in stages if stage.version > version]
+    return later[0].before if later else declared
+
+
+def _wanted(table: _At, catalog: Catalog, hints: Hints, first: Explicit) -> tuple[Table, tuple[Stage, ...], tuple[Stage, ...]] | str | None:
+    """The declaration to plan for before the explicit part, the stages on the way to it, and those that are left for later. None where
+    nothing is needed; a sentence where there is no safe way."""
+    declared = table.declared
+    stages = hints.stages_of(declared.name) if declared is not None else ()
+    until = tuple(stage for stage in stages if stage.version <= first.version)
+    live = live_source(table.spec, catalog, Hints(names={table.spec.name: tuple(stage.before for stage in reversed(until))}))
+    made = made_by(first.statements)
+    if live is None:
+        if table.spec.name in made or (declared is not None and (catalog.get(declared.name) is not None or declared.name in made)):
+            return None
+        return (_covering(table), (), ())
+    if not isinstance(live.form, TableForm):
+        return None
+    before = tuple(stage for stage in until if stage.rebuild is not None and stage.version < first.version)
+    later = tuple(stage for stage in stages if stage.rebuild is not None and stage.version >= first.version)
+    renamed = {old: new for stage in until for old, new in stage.renames.items()}
+    earlier = {old: new for stage in until if stage.version < first.version for old, new in stage.renames.items()}
+    retyped = table.prior is not None and _retyped(live.form, table.prior, earlier)
+    if not before and not retyped and not any(_read_elsewhere(live.form, old) for old in renamed):
+        spec = _additive(live.form, table.spec, renamed, made)
+        if spec is None:
+            return None
+        return spec, tuple(replace(stage, rebuild=None, table=spec.name) for stage in until), stages
+    left = tuple(replace(stage, rebuild=None) if stage.version < first.version else stage for stage in stages)
+    covered = declared is not None and _covers(declared, table.spec) and (table.prior is None or _agrees(declared, table.prior))
+    if declared is not None and covered and not later and table.spec.name == declared.name and not made:
+        return declared, stages, tuple(replace(stage, rebuild=None) for stage in stages)
+    if table.prior is None:
+        labels = ", ".join(stage.label for stage in before) or "a rename"
+        return (
+            f"{first.label} works on {table.spec.name} as {labels} leaves it, and a later version changes it again: nobody wrote down what the versions"
+            " between released. Keep a schema.lock.json (aaiclick revision writes it), or bring the database to the version before it first"
+        )
+    taken = tuple(stage if stage.version < first.version else replace(stage, rebuild=None) for stage in until)
+    return without_ttl(_merged(table.prior, table.spec, renamed, made)), taken, left
+
+
+def _covering(table: _At) -> Table:
+    """How a missing table is made: as it will be in the end, where the version's own columns are all there."""
+    if table.declared is not None and table.declared.name == table.spec.name and _covers(table.declared, table.spec):
+        return table.declared
+    return table.spec
+
+
+def _covers(declared: Table, spec: Table) -> bool:
+    return all((column := declared.column(own.name)) is not None and column.type.replace(" ", "") == own.type.replace(" ", "") for own in spec.columns)
+
+
+def _agrees(declared: Table, prior: Table) -> bool:
+    """Columns that are in both have the same type."""
+    return all((own := declared.column(column.name)) is None or own.type.replace(" ", "") == column.type.replace(" ", "") for column in prior.columns)
+
+
+def _retyped(live: TableForm, spec: Table, renames: Mapping[str, str]) -> bool:
+    before = {renames.get(column.name, column.name): column.type for column in live.columns}
+    return any(column.name in before and before[column.name].replace(" ", "") != column.type.replace(" ", "") for column in spec.columns)
+
+
+def _read_elsewhere(live: TableForm, name: str) -> bool:
+    """Whether a key, an index or another column's expression names the column: renaming it then changes more than its name."""
+    texts = [live.order_by, live.primary_key, live.partition_by, live.sample_by, live.ttl, live.arguments]
+    texts += [index.expression for index in live.indexes] + [projection.body for projection in live.projections]
+    texts += (
+        [constraint.expression for constraint in live.constraints] + [column.expression for column in live.columns] + [column.ttl for column in live.columns]
+    )
+    return any(unquote(token.text) == name for text in texts if text for token in Tokens(text).items if token.kind in ("word", "name"))
+
+
+def _additive(live: TableForm, spec: Table, renames: Mapping[str, str], made: Collection[str]) -> Table | None:
+    """The live table with the columns of ``spec`` that it lacks, and with those renamed that are to be; None where it has them all."""
+    try:
+        base = reflect_table(live)
+    except UnsupportedObjectError:
+        return None
+    merged = _merged(base, spec, renames, made)
+    same = [column.name for column in merged.columns] == [column.name for column in base.columns] and spec.name == base.name
+    return None if same else merged
+
+
+def _merged(base: Table, spec: Table, renames: Mapping[str, str], made: Collection[str]) -> Table:
+    """``base`` under the names of ``spec``, with the columns that it lacks and that no statement ``made`` is about to add."""
+    present = {column.name for column in base.columns}
+    columns: list[Column] = []
+    for column in base.columns:
+        new = renames.get(column.name, column.name)
+        columns.append(column if new in present or spec.column(new) is None else column.model_copy(update={"name": new}))
+    place = 0
+    for column in spec.columns:
+        at = next((index for index, known in enumerate(columns) if known.name == column.name), None)
+        if at is None and column.name in made:
+            continue
+        if at is None:
+            columns.insert(place, column.model_copy(update={"renamed_from": None}))
+            at = place
+        place = at + 1
+    return base.model_copy(update={"columns": columns, "name": spec.name})
+
+
+def _after(catalog: Catalog, spec: Table, planned: Planned, hints: Hints) -> Routine[Catalog]:
+    """The catalogue with the table as it will be."""
+    live = live_source(spec, catalog, hints)
+    form = planned.targets.get(spec.name)
+    if form is None:
+
+        def body(scratch: Scratch) -> Routine[dict[str, TableForm]]:
+            return (yield from canonical_tables(scratch, [spec]))
+
+        form = (yield from with_scratch(body, fallback=catalog.database))[spec.name]
+    objects = {name: entry for name, entry in catalog.objects.items() if live is None or name != live.name}
+    objects[spec.name] = predicted(catalog, live, replace(form, name=spec.name))
+    return replace(catalog, objects=objects)
+
+
+def _changed_by(explicit: Explicit, catalog: Catalog) -> dict[str, str]:
+    """The tables whose rows the part may change. Of a function, of what cannot be read and of what goes through views nobody knows which."""
+    try:
+        named = {unquote(token.text) for sql in explicit.statements for token in Tokens(sql).items if token.kind in ("word", "name")}
+    except TokenError:
+        return {EVERY: explicit.label}
+    read = [live for live in catalog.objects.values() if live.name in named]
+    if explicit.move is not None or any(live.dependents or not isinstance(live.form, TableForm) for live in read):
+        return {EVERY: explicit.label}
+    return dict.fromkeys(sorted(named), explicit.label)
+
+
+def _mentions(explicit: Explicit, names: set[str]) -> bool:
+    """Whether the part may read or write a table of one of the names; a function may do anything."""
+    if explicit.move is not None:
+        return True
+    for sql in explicit.statements:
+        try:
+            tokens = Tokens(sql)
+        except TokenError:
+            return True
+        if any(token.kind in ("word", "name") and unquote(token.text) in names for token in tokens.items):
+            return True
+    return False

@@ -1,0 +1,224 @@
+"""The explicit part of a migration as steps: its statements, then its function. What can be tried in scratch without touching anything
+live is tried there, and the rest of the plan starts from what it left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.declared_tables import clone
+from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
+from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.catalog.scratch_objects import names_in, read_forms, sentence
+from aaiclick.diff.hazards import Hazard
+from aaiclick.errors import StatementError, UnsupportedObjectError, UsageError
+from aaiclick.plan.data_checks.checks import first_line
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import CallableWork, SqlWork
+from aaiclick.plan.rehearsal.empty_clone import REHEARSE
+from aaiclick.plan.scripted.explain import Reading, read_statement
+from aaiclick.plan.scripted.steps import promise_hazards
+from aaiclick.routine import Command, Query, Routine, text
+from aaiclick.sql.quoting import qualified
+from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
+from aaiclick.versions.path import Explicit, Hints
+
+UNKNOWN_TABLE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The steps, and the tables as they will be: None where one is gone. ``tables`` is empty where nothing could be tried."""
+
+    steps: tuple[Step, ...]
+    tables: Mapping[str, TableForm | None]
+    notes: tuple[str, ...] = ()
+
+
+def plan_moves(explicit: Explicit, catalog: Catalog, hints: Hints, blocked: str) -> Routine[Moved]:
+    """One step for the statements, one for the function. ``catalog`` is what the steps before them leave."""
+    steps: list[Step] = []
+    tables: Mapping[str, TableForm | None] = {}
+    notes: tuple[str, ...] = ()
+    promises = promise_hazards((explicit.version,), hints.promises)
+    if explicit.statements:
+        step, tables, notes = yield from _sql_step(explicit, catalog)
+        steps.append(replace(step, hazards=(*step.hazards, *promises), blocked="; ".join(part for part in (blocked, step.blocked) if part)))
+    if explicit.move is not None:
+        work = CallableWork(explicit.version)
+        name = explicit.name or "the function"
+        change = f"{name} moves data"
+        unknown = Hazard("changes-values", f"what {name} of {explicit.label} does to rows is its own affair")
+        sql = [f"-- Python: {name}(context), from its bookmark where it has one"]
+        steps.append(
+            Step(
+                f"{explicit.version:04d}:move",
+                explicit.label,
+                change,
+                "callable",
+                sql,
+                work,
+                (unknown, *promises),
+                blocked=blocked,
+                migrations=(explicit.version,),
+            )
+        )
+        notes = (*notes, f"what follows {explicit.label} is planned anew when its function has run")
+    return Moved(tuple(steps), tables, notes)
+
+
+def _sql_step(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Step, Mapping[str, TableForm | None], tuple[str, ...]]]:
+    tables = frozenset(name for name, live in catalog.objects.items() if isinstance(live.form, TableForm) and live.form.engine != "Merge")
+    rows = yield Query("SELECT name FROM system.databases")
+    databases = frozenset(text(row[0]) for row in rows)
+    known = set(tables)
+    readings: list[Reading] = []
+    for sql in explicit.statements:
+        reading = yield from read_statement(sql, known, databases)
+        readings.append(reading)
+        if reading.tame:
+            known |= made_by([sql])
+    refused = [f"statement {place} of {explicit.label}: {first_line(reading.refusal)}" for place, reading in enumerate(readings, 1) if reading.refusal]
+    after: Mapping[str, TableForm | None] = {}
+    blocked, notes = "; ".join(refused), list[str]()
+    if not refused and all(reading.tame for reading in readings):
+        after, blocked, tried = yield from _rehearse(explicit, catalog)
+    else:
+        tried = False
+    if not tried and not refused:
+        notes.append(f"{explicit.label} is sent as it stands, without a rehearsal; what follows it is planned anew when it has run")
+    count = len(explicit.statements)
+    step = Step(
+        id=f"{explicit.version:04d}:sql",
+        object=explicit.label,
+        change=f"{count} statement{'s' if count > 1 else ''}",
+        strategy="sql",
+        sql=list(explicit.statements) if tried else ["-- not rehearsed: it is sent as it stands", *explicit.statements],
+        work=SqlWork(explicit.statements, explicit.version),
+        hazards=_hazards(explicit, readings, untried=not tried and not refused and all(reading.tame for reading in readings)),
+        migrations=(explicit.version,),
+        blocked=blocked,
+    )
+    return step, after, tuple(notes)
+
+
+def made_by(statements: Sequence[str]) -> frozenset[str]:
+    """The names of tables and columns that the statements make themselves (CREATE TABLE, ADD COLUMN, RENAME ... TO)."""
+    found: set[str] = set()
+    for sql in statements:
+        try:
+            tokens = Tokens(sql)
+        except TokenError:
+            continue
+        for place in range(len(tokens)):
+            if tokens.is_word(place, "ADD", "COLUMN") or tokens.is_word(place, "CREATE", "TABLE"):
+                at = place + 2
+                at += 3 if tokens.is_word(at, "IF", "NOT", "EXISTS") else 0
+            elif tokens.is_word(place, "TO") and (tokens.is_word(0, "RENAME") or tokens.is_word(place - 3, "RENAME", "COLUMN")):
+                at = place + 1
+            else:
+                continue
+            parts, _ = identifier(tokens, at)
+            found |= set(parts[-1:])
+    return frozenset(found)
+
+
+def _hazards(explicit: Explicit, readings: list[Reading], *, untried: bool) -> tuple[Hazard, ...]:
+    found: list[Hazard] = []
+    for place, reading in enumerate(readings, 1):
+        if reading.loses:
+            found.append(Hazard("loses-rows", f"statement {place} of {explicit.label} is a {reading.loses}", f"run-sql {explicit.label}"))
+        if reading.changes:
+            found.append(Hazard("changes-values", f"statement {place} of {explicit.label} changes values"))
+        if untried or not reading.tame:
+            found.append(Hazard("cannot-be-undone", f"statement {place} of {explicit.label} was not rehearsed: what it does is its own affair"))
+    if explicit.doubtful:
+        told = f"statement {explicit.doubtful} of {explicit.label} was under way when a run was stopped: it may have happened already. Look, then allow one:"
+        told += f" 'rerun {explicit.label}:{explicit.doubtful}' sends it again, 'skip {explicit.label}:{explicit.doubtful}' takes it for done"
+        found.append(Hazard("changes-values", told, f"rerun {explicit.label}:{explicit.doubtful}"))
+    return tuple(found)
+
+
+def _rehearse(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Mapping[str, TableForm | None], str, bool]]:
+    """Send the statements to empty clones in a scratch database that is the current one: the tables afterwards, a refusal, and whether it
+    could be tried at all."""
+
+    def body(scratch: Scratch) -> Routine[tuple[Mapping[str, TableForm | None], str, bool]]:
+        if scratch.prefix:
+            return {}, "", False  # scratch tables beside live ones: an unqualified name would mean the live table
+        cloned: list[str] = []
+        for name, live in sorted(catalog.objects.items()):
+            if not isinstance(live.form, TableForm) or scratch.name(name) != name:
+                continue
+            try:
+                yield from clone(scratch, live.form, name)
+            except (StatementError, UnsupportedObjectError):
+                return {}, "", False
+            cloned.append(name)
+        untouched = yield from read_forms(scratch, cloned)
+        refusal, tried = yield from _send(explicit, catalog, scratch)
+        if refusal or not tried:
+            return {}, refusal, tried
+        present = yield from names_in(scratch)
+        forms = yield from read_forms(scratch, sorted(present))
+        after: dict[str, TableForm | None] = {name: None for name in cloned if name not in present}
+        for name, form in forms.items():
+            if isinstance(form, TableForm) and form != untouched.get(name):
+                known = catalog.get(name)
+                after[name] = _as_live(form, known.form if known is not None else None)
+        return after, "", True
+
+    return (yield from with_scratch(body))
+
+
+def _send(explicit: Explicit, catalog: Catalog, scratch: Scratch) -> Routine[tuple[str, bool]]:
+    """The engine's refusal, and whether the statements could be tried."""
+    for place, sql in enumerate(explicit.statements, 1):
+        try:
+            yield Command(sql, settings={**scratch.settings, **REHEARSE}, database=scratch.database)
+        except UsageError:
+            return "", False  # this client cannot run a statement in another database
+        except StatementError as error:
+            if error.code == 0:
+                raise
+            if error.code == UNKNOWN_TABLE and (yield from _names_live(sql, catalog)):
+                return "", False
+            return f"statement {place} of {explicit.label} is refused: {sentence(scratch, error)}", True
+    return "", True
+
+
+def _names_live(sql: str, catalog: Catalog) -> Routine[bool]:
+    """Whether a statement may be about a live table that is no part of the schema, and so has no clone."""
+    named = {unquote(token.text) for token in Tokens(sql).items if token.kind in ("word", "name")}
+    rows = yield Query("SELECT name FROM system.tables WHERE database = {database:String}", {"database": catalog.database})
+    return any(text(row[0]) in named and text(row[0]) not in catalog.objects for row in rows)
+
+
+def moved_catalog(catalog: Catalog, tables: Mapping[str, TableForm | None]) -> Catalog:
+    """The catalogue with the tables as they will be. Rows are only counted where the columns stay what they are: nothing can be asked
+    about columns that are not there yet."""
+    objects = dict(catalog.objects)
+    for name, form in tables.items():
+        before = objects.pop(name, None)
+        if form is not None:
+            objects[name] = predicted(catalog, before, form)
+    return replace(catalog, objects=objects)
+
+
+def predicted(catalog: Catalog, before: LiveObject | None, form: TableForm) -> LiveObject:
+    """A table as it will be. Under another name nothing can be asked about its rows either."""
+    if before is None:
+        return LiveObject(catalog.database, form.name, form, f"-- {qualified(catalog.database, form.name)} as it will be", form.engine, predicted=True)
+    same = (
+        isinstance(before.form, TableForm)
+        and before.name == form.name
+        and {(column.name, column.type) for column in before.form.columns} <= {(column.name, column.type) for column in form.columns}
+    )
+    return replace(before, name=form.name, form=form, rows=before.rows if same else 0, parts=before.parts if same else 0, predicted=True)
+
+
+def _as_live(form: TableForm, live: Form | None) -> TableForm:
+    """Scratch holds a replicated table as its local family: the engine stays what it is."""
+    if isinstance(live, TableForm) and live.engine != form.engine and live.engine.removeprefix("Replicated").removeprefix("Shared") == form.engine:
+        return replace(form, engine=live.engine, arguments=live.arguments)
+    return form

@@ -1,0 +1,106 @@
+"""Views around an explicit part: those that it may read are there, in the form of its version, before it begins.
+
+A plain view costs nothing to make or replace, so every one that a statement names (a function may use any) is brought to its version first.
+A materialized view changes what an INSERT does: it is made before an explicit part where an earlier version has it, or where a statement
+names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.declared_tables import canonical_views
+from aaiclick.catalog.forms import Catalog, LiveObject, ViewForm
+from aaiclick.catalog.reflect import reflect_object
+from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.errors import SpecError, UnsupportedObjectError
+from aaiclick.plan.model import Step
+from aaiclick.plan.views import plan_views
+from aaiclick.routine import Routine
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.views import MaterializedView, View
+from aaiclick.sql.tokens import TokenError, Tokens, unquote
+from aaiclick.versions.path import Explicit
+from aaiclick.versions.released import Released
+
+AnyView = View | MaterializedView
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The steps, the catalogue as they leave it, notes, and '' or why a statement cannot have the view that it names."""
+
+    steps: tuple[Step, ...]
+    catalog: Catalog
+    notes: tuple[str, ...] = ()
+    blocked: str = ""
+
+
+def show_views(schema: Schema, catalog: Catalog, found: Released, first: Explicit) -> Routine[Shown]:
+    """Bring the views that the explicit part may use to its version. ``catalog`` is what the steps before it leave."""
+    wanted = _wanted(schema, catalog, found, first)
+    if not wanted:
+        return Shown((), catalog)
+
+    def body(scratch: Scratch) -> Routine[Shown]:
+        steps: list[Step] = []
+        notes: list[str] = []
+        blocked: list[str] = []
+        objects = dict(catalog.objects)
+        for item in wanted:
+            known = replace(catalog, objects=objects)
+            try:
+                forms = yield from canonical_views(scratch, [item], known)
+                planned = yield from plan_views(schema, [item], known, scratch, {}, [])
+            except SpecError as error:
+                told = f"{item.noun} {item.name} cannot be made before {first.label}: {error.problem}"
+                (notes if first.move is not None else blocked).append(told)
+                continue
+            steps += [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned]
+            form = forms[item.name]
+            if planned and isinstance(form, ViewForm):
+                engine = "MaterializedView" if form.materialized else "View"
+                objects[item.name] = LiveObject(catalog.database, item.name, form, f"-- {item.name} as it will be", engine)
+        return Shown(tuple(steps), replace(catalog, objects=objects), tuple(notes), "; ".join(blocked))
+
+    return (yield from with_scratch(body, fallback=catalog.database))
+
+
+def _wanted(schema: Schema, catalog: Catalog, found: Released, first: Explicit) -> list[AnyView]:
+    before = {item.name for item in _views_of(schema, found, first.version - 1)}
+    listed: list[AnyView] = []
+    for item in _views_of(schema, found, first.version):
+        named = _named(first, item.name)
+        if isinstance(item, View):
+            if first.move is not None or named:
+                listed.append(item)
+        elif named or (item.name in before and catalog.get(item.name) is None):
+            listed.append(item)
+    return listed
+
+
+def _views_of(schema: Schema, found: Released, version: int) -> Sequence[AnyView]:
+    """The views of a version: as declared for the last one, else as the lock file has them."""
+    if version == schema.version:
+        return [item for item in schema.objects if isinstance(item, AnyView)]
+    locked = found.lock.get(version) if found.lock is not None else None
+    listed: list[AnyView] = []
+    for form in (form for _, form in sorted(locked.forms.items())) if locked is not None else ():
+        if isinstance(form, ViewForm):
+            with suppress(UnsupportedObjectError):
+                item = reflect_object(form)
+                if isinstance(item, AnyView):
+                    listed.append(item)
+    if locked is None and version > 0:
+        return [item for item in schema.objects if isinstance(item, View)]
+    return listed
+
+
+def _named(first: Explicit, name: str) -> bool:
+    for sql in first.statements:
+        with suppress(TokenError):
+            if any(token.kind in ("word", "name") and unquote(token.text) == name for token in Tokens(sql).items):
+                return True
+    return False

@@ -1,0 +1,1 @@
+"""Statements on a running server, and facts about its tables, parts, mutations, merges and inserts."""

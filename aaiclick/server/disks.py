@@ -1,0 +1,39 @@
+"""Room for a second copy, looked for before anything is touched."""
+
+from __future__ import annotations
+
+from aaiclick.errors import ApplyError
+from aaiclick.routine import Routine, number, text
+from aaiclick.server.statements import ask
+from aaiclick.server.tables import Physical
+from aaiclick.sql.hex_text import hexed
+
+
+def require_room(table: Physical, size: int, factor: float) -> Routine[None]:
+    """Raise ApplyError where the disks of the table have less than ``factor`` times ``size`` bytes left for new parts.
+
+    Disks that report no limit (object storage) count as roomy.
+    """
+    rows = yield from ask(
+        "SELECT sum(least(unreserved_space, 1000000000000000)), arrayStringConcat(groupArray(name), ', ') FROM system.disks WHERE name IN"
+        " (SELECT arrayJoin(disks) FROM system.storage_policies WHERE policy_name IN"
+        " (SELECT storage_policy FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({name:String})))",
+        {"db": hexed(table.database), "name": hexed(table.name)},
+    )
+    free, disks = number(rows[0][0]), text(rows[0][1])
+    needed = int(size * factor)
+    if disks and free < needed:
+        raise ApplyError(
+            f"{table.name}: a rebuild needs {human(needed)} beside the old table, but disk {disks} has {human(free)} left."
+            " Nothing was changed: make room and run again"
+        )
+
+
+def human(size: int) -> str:
+    """1536 -> '1.5 KiB'."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError

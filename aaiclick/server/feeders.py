@@ -1,0 +1,98 @@
+"""Who brings rows into a table without being a query that anybody could wait for.
+
+An INSERT is in ``system.processes`` for as long as it runs. The flush of a Buffer table, what a Kafka or FileLog table hands to its views, and
+the exchange at the end of a refresh are not, or not as a writer of this table. So they are found in the catalogue: everything from which
+rows flow into the table, also by way of other tables and of materialized views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import ViewForm
+from aaiclick.catalog.parse.create import split_create
+from aaiclick.catalog.render import target_parts
+from aaiclick.routine import Query, Routine, text
+from aaiclick.sql.quoting import qualified
+from aaiclick.sql.tokens import split_top, unquote
+
+Node = tuple[str, str]
+STREAMS = frozenset({"AzureQueue", "FileLog", "Kafka", "MaterializedPostgreSQL", "NATS", "RabbitMQ", "S3Queue"})
+"""Engines that hand rows to their views in the background."""
+_PASSING_ON = ("Buffer", "Distributed")
+_READ = (
+    "SELECT database, name, engine, engine_full, create_table_query, toString(uuid) FROM system.tables"
+    " WHERE engine IN ('Buffer', 'Distributed', 'MaterializedView', 'AzureQueue', 'FileLog', 'Kafka', 'MaterializedPostgreSQL', 'NATS', 'RabbitMQ', 'S3Queue')"
+    " ORDER BY database, name"
+)
+_TRIGGERS = "SELECT database, name, place, view FROM system.tables ARRAY JOIN dependencies_database AS place, dependencies_table AS view ORDER BY ALL"
+
+
+@dataclass(frozen=True, slots=True)
+class Feeders:
+    """Names with their database, quoted. ``buffers`` are flushed, ``refreshed`` (views that are made anew from time to time, and whose target
+    the table is) are stopped meanwhile; for ``streams`` nobody but their owner can say that they rest. ``queues``: Distributed tables."""
+
+    buffers: tuple[str, ...] = ()
+    refreshed: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    node: Node
+    engine: str
+    leads_to: Node | None
+    refreshes: bool = False
+
+
+def find_feeders(database: str, table: str) -> Routine[Feeders]:
+    """Everything that brings rows into the table by itself. One query where nothing of the kind is there."""
+    rows = yield Query(_READ)
+    sources = [_source(text(place), text(name), text(engine), text(full), text(query), text(uuid)) for place, name, engine, full, query, uuid in rows]
+    if all(source.engine == "MaterializedView" and not source.refreshes for source in sources):
+        return Feeders()
+    flows: dict[Node, set[Node]] = {}
+    for source in sources:
+        if source.leads_to is not None:
+            flows.setdefault(source.leads_to, set()).add(source.node)
+    for place, name, view_place, view in (yield Query(_TRIGGERS)):
+        flows.setdefault((text(view_place), text(view)), set()).add((text(place), text(name)))
+    above = _upstream((database, table), flows)
+    found = [source for source in sources if source.node in above]
+
+    def named(*engines: str) -> tuple[str, ...]:
+        return tuple(qualified(*source.node) for source in found if source.engine in engines)
+
+    refreshed = tuple(qualified(*source.node) for source in found if source.refreshes)
+    return Feeders(named("Buffer"), refreshed, named(*sorted(STREAMS)), named("Distributed"))
+
+
+def _upstream(node: Node, flows: Mapping[Node, set[Node]]) -> set[Node]:
+    found: set[Node] = set()
+    todo = [node]
+    while todo:
+        for source in flows.get(todo.pop(), ()):
+            if source not in found:
+                found.add(source)
+                todo.append(source)
+    return found
+
+
+def _source(database: str, name: str, engine: str, full: str, query: str, uuid: str) -> _Source:
+    node = (database, name)
+    if engine in _PASSING_ON:
+        arguments = [unquote(part) for part in split_top(full.partition("(")[2].rpartition(")")[0])]
+        first = 0 if engine == "Buffer" else 1
+        return _Source(node, engine, (arguments[first] or database, arguments[first + 1]) if len(arguments) > first + 1 else None)
+    if engine != "MaterializedView":
+        return _Source(node, engine, None)
+    form = split_create(query, database)
+    if not isinstance(form, ViewForm):
+        return _Source(node, engine, None)
+    if not form.to:
+        return _Source(node, engine, (database, f".inner_id.{uuid}"), bool(form.refresh))
+    place, target = target_parts(form.to)
+    return _Source(node, engine, (place or database, target), bool(form.refresh))

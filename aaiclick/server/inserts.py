@@ -1,0 +1,88 @@
+"""Waiting for inserts that began before an exchange or a fence.
+
+EXCHANGE never waits for a running INSERT: it resolved its table before, and its rows land in the old storage whenever it ends. Every
+INSERT is waited for, whatever table it names: through a materialized view it may write into any. A lightweight UPDATE is one of them: it
+inserts patch parts.
+"""
+
+from __future__ import annotations
+
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.events import Note, Waiting
+from aaiclick.routine import Command, Emit, Routine, Sleep, text
+from aaiclick.server.feeders import find_feeders
+from aaiclick.server.messages import told
+from aaiclick.server.names import GUARD
+from aaiclick.server.statements import MUTATION, ask, send
+from aaiclick.server.tables import Physical
+
+_VIOLATED = 469
+_POLL = 0.02
+_LONGEST_POLL = 1.0
+_WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update') AND query_id != queryID()"
+_UNBEGUN = f"{_WRITES} AND read_rows = 0 AND written_rows = 0"
+
+
+def drain(table: str, seconds: float, reason: str) -> Routine[None]:
+    """Wait until the INSERTs that run now are gone.
+
+    Raises ApplyError after ``seconds``; ``reason`` says what state that leaves.
+    """
+    pending, waited = yield from _outlast(_WRITES, seconds, _POLL, f"running inserts to end before {table} is complete")
+    if pending:
+        raise ApplyError(f"{table}: {len(pending)} inserts are still running after {waited:.0f} s ({', '.join(sorted(pending)[:3])}). {reason}")
+
+
+def drain_unbegun(table: str, seconds: float) -> Routine[None]:
+    """Wait until the INSERTs that run now have begun to read or write, or are gone: they have looked for the views of their tables then, and asked
+    whether these are read-only. What takes longer than ``seconds`` waits for rows of its client, and has done both."""
+    yield from _outlast(_UNBEGUN, seconds, _POLL / 4, f"new inserts to be refused or to begin before writers of {table} go on")
+
+
+def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
+    """The same, and the flushes of Buffer tables in front of this one, which are no queries.
+
+    A flush holds the lock of its buffer for as long as it writes, and ``OPTIMIZE`` takes that lock: when it returns, no flush is under way that
+    resolved its table before. Behind a fence it is refused (774) and the rows stay in the buffer. ``table`` by the name that writers use.
+    """
+    yield from drain(table.name, seconds, reason)
+    found = yield from find_feeders(table.database, table.name)
+    for name in found.buffers:
+        yield Emit(Waiting(f"{name} to be flushed before {table.name} is complete", 0.0))
+        yield from _flushed(name, f"OPTIMIZE TABLE {name}")
+    for name in found.queues:
+        yield from _flushed(name, f"SYSTEM FLUSH DISTRIBUTED {name}")
+    if found.queues:
+        # What the queues sent are inserts like others.
+        yield from drain(table.name, seconds, reason)
+
+
+def _flushed(name: str, sql: str) -> Routine[None]:
+    """A flush that is refused has ended, and its rows wait in the buffer for the next one. Rows that a guard refuses (``watched``) would be converted
+    unseen by that."""
+    try:
+        yield from send(Command(sql, settings=MUTATION))
+    except OutcomeUnknownError:
+        raise
+    except StatementError as error:
+        if error.code == _VIOLATED and GUARD in str(error):
+            raise ApplyError(f"{name} holds rows that the table would not take any more: {told(str(error))}. Nothing was changed") from error
+        yield Emit(Note(f"{sql}: {error}"))
+
+
+def _listed(condition: str) -> Routine[tuple[str, ...]]:
+    """The ids of queries that run now. An INSERT that has resolved its table is among them already."""
+    rows = yield from ask(f"SELECT query_id FROM system.processes WHERE {condition} ORDER BY query_id")
+    return tuple(text(row[0]) for row in rows)
+
+
+def _outlast(condition: str, seconds: float, wait: float, what: str) -> Routine[tuple[set[str], float]]:
+    """Wait for the queries that meet a condition now, ``wait`` seconds at first; those that meet it still after ``seconds``, and how long that was."""
+    pending, waited = set((yield from _listed(condition))), 0.0
+    while pending and waited < seconds:
+        yield Emit(Waiting(f"{len(pending)} {what}", waited))
+        yield Sleep(wait)
+        waited += wait
+        wait = min(2 * wait, _LONGEST_POLL)
+        pending &= set((yield from _listed(condition)))
+    return pending, waited

@@ -1,0 +1,181 @@
+"""Holding a table's parts still while they are copied.
+
+``SYSTEM STOP MERGES`` also stops running merges, but a restart forgets it; then late rows could be merged with rows that are copied
+already and nobody could tell them apart. So three table settings hold merges persistently as well (checked: 30 parts of expired rows
+stay 30 parts). Writers go on meanwhile, so the limits on the number of parts are lifted for as long.
+"""
+
+from __future__ import annotations
+
+import re
+
+from aaiclick.catalog.forms import Settings
+from aaiclick.errors import ApplyError
+from aaiclick.events import Note, Waiting
+from aaiclick.routine import Emit, Routine, Rows, Sleep, number, text
+from aaiclick.server.names import PREFIX
+from aaiclick.server.statements import ask, ddl, system_merges
+from aaiclick.server.storages import alter_storage, remove_guards, storage
+from aaiclick.server.tables import Physical, need, physical
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+
+# No merge of any kind begins.
+MERGES_HELD: Settings = (
+    ("max_bytes_to_merge_at_max_space_in_pool", "1"),
+    ("max_bytes_to_merge_at_min_space_in_pool", "1"),
+    ("max_number_of_merges_with_ttl_in_pool", "0"),
+)
+ROOMY: Settings = (("parts_to_delay_insert", "1000000"), ("parts_to_throw_insert", "1000000"), ("max_parts_in_total", "10000000"))
+"""Writers are neither slowed down nor refused for the parts that pile up."""
+
+HELD = MERGES_HELD + ROOMY
+FENCE = "table_readonly"
+_POLL = 0.05
+_LONGEST_POLL = 1.0
+_TRIES = 5
+
+
+def originals(table: Physical) -> Settings:
+    """What the settings of ``HELD`` were; '' where the table did not set them."""
+    found = dict(_settings(table))
+    return tuple((name, found.get(name, "")) for name, _ in HELD)
+
+
+def hold(table: Physical, seconds: float = 600.0) -> Routine[None]:
+    """Begin no merge any more and wait until none is running. Raises ApplyError where the name holds another table by now."""
+    if tuple((name, dict(_settings(table)).get(name, "")) for name, _ in HELD) != HELD:
+        yield from alter_storage(table, (f"MODIFY SETTING {', '.join(f'{name} = {value}' for name, value in HELD)}",))
+    yield from system_merges(table.database, table.name, "STOP MERGES")
+    there = yield from physical(table.database, table.name)
+    if there is None or there.uuid != table.uuid:
+        # The settings hold the merges of this storage; those of the one that has its name now go on.
+        yield from system_merges(table.database, table.name, "START MERGES")
+        yield from need(table.database, table.name, table.uuid)
+    wait, waited = _POLL, 0.0
+    while (yield from _merging(table)):
+        if waited > seconds:
+            raise ApplyError(f"{table.name}: a merge is still running {waited:.0f} s after merges were stopped. Run again when it has ended")
+        yield Emit(Waiting(f"a merge of {table.name} to end", waited))
+        yield Sleep(wait)
+        waited += wait
+        wait = min(2 * wait, _LONGEST_POLL)
+
+
+def release(database: str, uuid: str, saved: Settings) -> Routine[None]:
+    """Put the settings of a held storage back, lift its fence and let merges go on, whatever it is called now. Nothing where it is gone."""
+    table = yield from restore_settings(database, uuid, saved)
+    if table is not None:
+        yield from start_merges(table.database, table.name)
+
+
+def restore_settings(database: str, uuid: str, saved: Settings) -> Routine[Physical | None]:
+    """Lift the fence of a held storage and put its settings back; merges that were stopped stay so. The table as it is called now."""
+    for attempt in range(_TRIES):
+        table = yield from storage(database, uuid)
+        if table is None:
+            return None
+        try:
+            yield from _restore(table, saved)
+        except ApplyError:
+            # It was renamed between two statements: where it is now is asked again.
+            if attempt + 1 == _TRIES:
+                raise
+        else:
+            return table
+    raise AssertionError
+
+
+def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
+    """A table that somebody made ``AS`` the held one has its settings, and its fence, for ever: put those back as well.
+
+    ``since``: server time, Unix seconds, before the table was held. A copy is told by all settings of ``HELD`` at once.
+    """
+    rows = yield from ask(
+        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND NOT startsWith(name, {ours:String})"
+        # chdb's default database says 1970 of every table.
+        " AND (toUnixTimestamp(metadata_modification_time) >= {since:UInt64} OR toUnixTimestamp(metadata_modification_time) = 0)"
+        " AND position(engine_full, {held:String}) > 0 ORDER BY name",
+        {"db": hexed(database), "ours": PREFIX, "since": since, "held": f"{HELD[2][0]} = {HELD[2][1]}"},
+    )
+    for (name,) in rows:
+        table = yield from physical(database, text(name))
+        if table is not None and set(HELD) <= set(_settings(table)):
+            yield Emit(Note(f"{table.name} was made from a table whose merges were held: its settings are put right"))
+            yield from _restore(table, saved)
+            yield from start_merges(table.database, table.name)
+
+
+def lift_copied_fences(table: Physical, since: int) -> Routine[None]:
+    """A table that somebody made ``AS`` the new one while that refused writers would refuse them for ever.
+
+    Told by its definition, which is that of the new table but for the fence, and by its age; where the server keeps no age (chdb's default
+    database) it may as well be somebody's own, and is left alone.
+    """
+    rows = yield from ask(
+        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND NOT startsWith(name, {ours:String})"
+        " AND toUnixTimestamp(metadata_modification_time) >= {since:UInt64} AND position(engine_full, {fence:String}) > 0 ORDER BY name",
+        {"db": hexed(table.database), "ours": PREFIX, "since": max(since, 1), "fence": f"{FENCE} = "},
+    )
+    for name in (text(row[0]) for row in rows if text(row[0]) != table.name):
+        copy = yield from physical(table.database, name)
+        if copy is not None and _open(copy) == _open(table) and (yield from _columns(copy)) == (yield from _columns(table)):
+            yield Emit(Note(f"{name} was made from a table that refused writers for a moment: it lets them in"))
+            yield from ddl(f"ALTER TABLE {qualified(copy.database, name)} RESET SETTING {FENCE}")
+
+
+def _open(table: Physical) -> tuple[str, Settings]:
+    """The definition without a fence."""
+    return table.definition.rpartition(" SETTINGS ")[0], tuple(pair for pair in _settings(table) if pair[0] != FENCE)
+
+
+def _columns(table: Physical) -> Routine[Rows]:
+    return (
+        yield from ask(
+            "SELECT name, type, default_kind, default_expression FROM system.columns"
+            " WHERE database = unhex({db:String}) AND table = unhex({name:String}) ORDER BY position",
+            {"db": hexed(table.database), "name": hexed(table.name)},
+        )
+    )
+
+
+def _restore(table: Physical, saved: Settings) -> Routine[None]:
+    present = dict(_settings(table))
+    if FENCE in present:
+        # Everything else is refused (774) as long as the fence is up. On a table without one this changes nothing.
+        yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} RESET SETTING {FENCE}")
+    yield from remove_guards(table)
+    back = ", ".join(f"{key} = {value}" for key, value in saved if value and present.get(key) != value)
+    unset = ", ".join(key for key, value in saved if not value and key in present)
+    commands = [*([f"MODIFY SETTING {back}"] if back else []), *([f"RESET SETTING {unset}"] if unset else [])]
+    if commands:
+        yield from alter_storage(table, commands)
+
+
+def start_merges(database: str, name: str) -> Routine[None]:
+    """Let every kind of merge go on."""
+    yield from system_merges(database, name, "START MERGES")
+    yield from system_merges(database, name, "START TTL MERGES")
+
+
+def start_wherever(database: str, name: str, uuid: str) -> Routine[None]:
+    """For what has the name now, and for the storage that was meant, whatever it is called: ``SYSTEM STOP`` follows the storage, and somebody may have
+    renamed it since."""
+    yield from start_merges(database, name)
+    there = yield from storage(database, uuid)
+    if there is not None and (there.database, there.name) != (database, name):
+        yield from start_merges(there.database, there.name)
+
+
+def _settings(table: Physical) -> Settings:
+    clause = table.definition.rpartition(" SETTINGS ")[2]
+    return tuple((match[1], match[2]) for match in re.finditer(r"(?:^|, )(\w+) = ('(?:[^'\\]|\\.)*'|[^,]+)", clause))
+
+
+def _merging(table: Physical) -> Routine[bool]:
+    rows = yield from ask(
+        "SELECT count() FROM system.merges WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND NOT is_mutation"
+        " AND position(result_part_path, {uuid:String}) > 0",
+        {"db": hexed(table.database), "name": hexed(table.name), "uuid": table.uuid},
+    )
+    return number(rows[0][0]) > 0

@@ -1,0 +1,146 @@
+"""Watching mutations: waiting for them with progress, and telling a stuck one by the engine's own reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aaiclick.errors import ApplyError
+from aaiclick.events import Note, Progress, Waiting
+from aaiclick.routine import Clock, Emit, Routine, Sleep, flag, number, text
+from aaiclick.server.statements import ask, ddl
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+
+_POLL = 0.02
+_LONGEST_POLL = 1.0
+RECALCULATE = "materialize_ttl_recalculate_only"
+_STILL = 10.0
+"""Seconds without a part that was rewritten after which somebody should look."""
+_PASSING = frozenset({159, 202, 236, 241, 243, 252, 394, 439})
+"""Failures that a retry of the engine may get over: timeouts, limits of memory, disk, threads, cancelled merges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A mutation as system.mutations shows it."""
+
+    id: str
+    command: str
+    done: bool
+    parts_to_do: int
+    failure: str
+
+    @property
+    def fails_on_data(self) -> bool:
+        """True where the engine gave a reason that no retry will change."""
+        match = re.match(r"Code: (\d+)", self.failure)
+        return bool(self.failure) and (match is None or int(match.group(1)) not in _PASSING)
+
+    @property
+    def interrupted(self) -> bool:
+        """True where its last failure is that merges were stopped: it goes on when they are started."""
+        return self.failure.startswith("Code: 236.")
+
+
+def mutations(database: str, table: str) -> Routine[tuple[Mutation, ...]]:
+    """All mutations the table remembers, oldest first."""
+    rows = yield from ask(
+        "SELECT mutation_id, command, is_done, parts_to_do, latest_fail_reason FROM system.mutations"
+        " WHERE database = unhex({db:String}) AND table = unhex({name:String}) ORDER BY create_time, mutation_id",
+        {"db": hexed(database), "name": hexed(table)},
+    )
+    return tuple(Mutation(text(key), text(command), flag(done), number(todo), text(failure)) for key, command, done, todo, failure in rows)
+
+
+def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.0, phase: str = "mutation") -> Routine[Mutation | None]:
+    """Wait until every mutation of now has ended, with Progress in parts. Those that come meanwhile are not waited for: clients that delete all
+    the time would make that a wait for ever.
+
+    Answers with the first mutation that is stuck: it has failed on the data, or for ``stuck_seconds`` on anything else. Raises
+    ApplyError when ``limit`` seconds (0: none) have passed.
+    """
+    wait, waited, failing, total = _POLL, 0.0, 0.0, 0
+    still, before, told = 0.0, -1, False
+    started = yield from now()
+    first: frozenset[str] | None = None
+    while True:
+        listed = [each for each in (yield from mutations(database, table)) if not each.done]
+        first = frozenset(each.id for each in listed) if first is None else first
+        pending = [each for each in listed if each.id in first]
+        if not pending:
+            return None
+        # Mutations of one table are carried out in order, so the first that fails holds up the rest.
+        failed = next((each for each in pending if each.failure and not each.interrupted), None)
+        failing = failing + wait if failed is not None else 0.0
+        if failed is not None and (failed.fails_on_data or failing >= stuck_seconds):
+            return failed
+        todo = sum(each.parts_to_do for each in pending)
+        total = max(total, todo)
+        yield Emit(Progress(table, phase, total - todo, total, (yield from now()) - started))
+        still, before = (still + wait if todo == before else 0.0), todo
+        if still >= _STILL and not told and not (yield from _under_way(database, table)):
+            told = True
+            where = qualified(database, table)
+            hint = f"if somebody has stopped the merges of the table, mutations wait as well: SYSTEM START MERGES {where}"
+            yield Emit(Note(f"{table}: mutation {pending[0].id} ({pending[0].command}) has not gone on for {still:.0f} s; {hint}", "warning"))
+        if limit and waited >= limit:
+            raise ApplyError(f"{table}: mutation {pending[0].id} ({pending[0].command}) is still running after {waited:.0f} s. Run again: it is waited for")
+        if phase == "waiting":
+            yield Emit(Waiting(f"mutation {pending[0].id} of {table}", waited))
+        yield Sleep(wait)
+        waited += wait
+        wait = min(2 * wait, _LONGEST_POLL)
+
+
+def _under_way(database: str, table: str) -> Routine[bool]:
+    """Whether a part is being rewritten at the moment."""
+    rows = yield from ask(
+        "SELECT count() FROM system.merges WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND is_mutation",
+        {"db": hexed(database), "name": hexed(table)},
+    )
+    return number(rows[0][0]) > 0
+
+
+def require_settled(database: str, table: str, *, stuck_seconds: float, limit: float, what: Callable[[Mutation], str] | None = None) -> Routine[None]:
+    """Wait until every mutation of now has ended; ApplyError with the engine's reason where one is stuck (it is left as it is)."""
+    stuck = yield from settle(database, table, stuck_seconds=stuck_seconds, limit=limit, phase="waiting")
+    if stuck is not None:
+        raise ApplyError(what(stuck) if what is not None else stuck_sentence(table, stuck))
+
+
+def stuck_sentence(table: str, stuck: Mutation) -> str:
+    """What an operator has to know about a mutation that cannot go on."""
+    return (
+        f"{table}: mutation {stuck.id} ({stuck.command}) cannot go on: {reason(stuck)}."
+        " Correct the data, or put the column's old type back and then kill exactly this mutation; never kill one that renames or drops"
+    )
+
+
+def reason(mutation: Mutation) -> str:
+    """The engine's reason on one line, without its version and stack."""
+    return re.sub(r"\s+", " ", mutation.failure.partition("Stack trace")[0]).strip()[:600] or "no reason given"
+
+
+def kill(database: str, table: str, mutation: Mutation) -> Routine[None]:
+    """Kill exactly this mutation and wait until it is gone. What it renamed or dropped in the metadata is never put back by the engine,
+    so this is only for a mutation that does neither."""
+    yield from ddl(
+        f"KILL MUTATION WHERE database = unhex('{hexed(database)}') AND table = unhex('{hexed(table)}') AND mutation_id = unhex('{hexed(mutation.id)}')"
+    )
+    wait = _POLL
+    while mutation.id in [each.id for each in (yield from mutations(database, table)) if not each.done]:
+        yield Sleep(wait)
+        wait = min(2 * wait, _LONGEST_POLL)
+
+
+def now() -> Routine[float]:
+    """Unix seconds."""
+    rows = yield Clock()
+    return float(rows[0][0] or 0)
+
+
+def reads_rows(command: str) -> bool:
+    """True for a mutation that deletes or changes rows, as the engine shows its command; False for one of columns, indexes and the like."""
+    return re.match(r"\(?\s*(DELETE|UPDATE|APPLY|REWRITE)\b", command, re.IGNORECASE) is not None

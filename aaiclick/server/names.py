@@ -1,0 +1,118 @@
+"""Names of the objects this library makes in a user's database.
+
+All of them start with ``_aaiclick_`` and carry the nonce of the run that made them, so a run can never meet the
+scratch objects of another one, and a statement of a run that was taken over fails on names that are gone. The one
+exception is ``schema_version``, which users are meant to read.
+
+The table a name belongs to is only a readable label: whatever is not a short plain word is shortened and gets a hash.
+Names stay pure ASCII words, because ClickHouse writes every other byte as three characters into the file name, and
+because the engine takes no table name longer than 214 bytes less the database's (code 69): with these, the database's
+name may have 140.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+PREFIX = "_aaiclick_"
+RECORDS = "schema_version"
+LOCK = f"{PREFIX}lock"
+BEATS = f"{PREFIX}lease"
+JOURNAL = f"{PREFIX}journal"
+TOMBSTONE_PREFIX = f"{PREFIX}lock_was_"
+GUARD = f"{PREFIX}guard_"
+"""Constraints that are there between two ALTERs of a run (``server/storages.py``)."""
+
+MAX_BYTES = 200
+"""No name of ours is longer."""
+
+_LABEL = 32
+_PLAIN = re.compile(r"[A-Za-z0-9_]+\Z")
+_HASHED = re.compile(r"(?:.*_)?[0-9a-f]{10}\Z", re.DOTALL)
+_NONCE = re.compile(r"[0-9a-z]{1,32}\Z")
+_NAME = re.compile(PREFIX + r"(?P<kind>scratch|new|stage|old|mark|lock_was)_(?P<nonce>[0-9a-z]{1,32})(?:_(?P<rest>.+))?\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class OurName:
+    """A name read back. ``kind``: scratch, new, stage, old, mark or lock_was; ``label`` is the table's name, perhaps shortened."""
+
+    kind: str
+    nonce: str
+    label: str = ""
+    chunk: int | None = None
+
+
+def is_ours(name: str) -> bool:
+    """True for every name that starts as ours do (``schema_version`` does not)."""
+    return name.startswith(PREFIX)
+
+
+def scratch_database(nonce: str) -> str:
+    """A database for empty clones."""
+    return _checked(f"{PREFIX}scratch_{_nonce(nonce)}")
+
+
+def shadow_table(nonce: str, table: str) -> str:
+    """The new form of a table while it is filled."""
+    return _checked(f"{PREFIX}new_{_nonce(nonce)}_{label(table)}")
+
+
+def staging_table(nonce: str, chunk: int, table: str) -> str:
+    """Where one chunk of a copy is filled and counted before it moves on; ``chunk`` counts from 0."""
+    if chunk < 0:
+        raise ValueError(f"chunk {chunk} is negative")
+    return _checked(f"{PREFIX}stage_{_nonce(nonce)}_{chunk}_{label(table)}")
+
+
+def kept_table(nonce: str, table: str) -> str:
+    """The old form of a table, kept for the way back."""
+    return _checked(f"{PREFIX}old_{_nonce(nonce)}_{label(table)}")
+
+
+def mark_table(nonce: str, table: str) -> str:
+    """The empty table that says what belongs to whom while a table is rebuilt."""
+    return _checked(f"{PREFIX}mark_{_nonce(nonce)}_{label(table)}")
+
+
+def tombstone(nonce: str) -> str:
+    """What the lock of this incarnation is renamed to when it ends."""
+    return _checked(f"{TOMBSTONE_PREFIX}{_nonce(nonce)}")
+
+
+def parse_name(name: str) -> OurName | None:
+    """The parts of a scratch, shadow, staging, kept, mark or tombstone name; None for every other name."""
+    match = _NAME.match(name)
+    if match is None:
+        return None
+    kind, nonce, rest = match["kind"], match["nonce"], match["rest"] or ""
+    if kind in ("scratch", "lock_was"):
+        return None if rest else OurName(kind, nonce)
+    if kind == "stage":
+        chunk, _, rest = rest.partition("_")
+        return OurName(kind, nonce, rest, int(chunk)) if chunk.isdigit() and rest else None
+    return OurName(kind, nonce, rest) if rest else None
+
+
+def label(table: str) -> str:
+    """A table's name as a part of ours: itself where it is a short plain word, else shortened with a hash of the whole name."""
+    # A plain name that looks like a shortened one gets a hash as well, so that two tables never share a label.
+    if len(table) <= _LABEL and _PLAIN.match(table) and not _HASHED.match(table):
+        return table
+    digest = hashlib.blake2s(table.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
+    slug = re.sub(r"[^A-Za-z0-9]+", "_", table)[: _LABEL - len(digest) - 1].strip("_")
+    return f"{slug}_{digest}" if slug else digest
+
+
+def _nonce(nonce: str) -> str:
+    if _NONCE.match(nonce) is None:
+        raise ValueError(f"{nonce!r} is no nonce: 1 to 32 lower-case letters and digits are needed")
+    return nonce
+
+
+def _checked(name: str) -> str:
+    if len(name.encode()) > MAX_BYTES:
+        raise ValueError(f"{name!r} is longer than {MAX_BYTES} bytes")
+    return name

@@ -1,0 +1,62 @@
+"""Refreshable views whose target is rebuilt: a refresh ends with an exchange of the target, which would take the copy's source away.
+
+They are stopped before anything is held, and the mark says which: whoever brings the rebuild to its end, or undoes it, starts them again.
+A restart of the server starts them by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaiclick.errors import ApplyError, StatementError
+from aaiclick.events import Waiting
+from aaiclick.routine import Command, Emit, Routine, Sleep, text
+from aaiclick.server.feeders import find_feeders
+from aaiclick.server.statements import UNKNOWN_TABLE, ask, send
+from aaiclick.sql.quoting import qualified
+
+_POLL = 0.05
+_LONGEST = 60.0
+_STATUS = "SELECT database, view, status FROM system.view_refreshes ORDER BY database, view"
+_OFF = frozenset({"Disabled"})
+
+
+def running_refreshes(database: str, table: str) -> Routine[tuple[str, ...]]:
+    """The refreshable views that fill the table and are not stopped already, by their quoted names."""
+    found = yield from find_feeders(database, table)
+    if not found.refreshed:
+        return ()
+    status = yield from _status()
+    return tuple(name for name in found.refreshed if status.get(name, "") not in _OFF)
+
+
+def stop_refreshes(views: Sequence[str]) -> Routine[None]:
+    """Stop them and wait until none is under way. Raises ApplyError where one goes on, StatementError where this user may not stop it."""
+    for name in views:
+        yield from send(Command(f"SYSTEM STOP VIEW {name}"))
+    waited = 0.0
+    while True:
+        status = yield from _status()
+        running = [name for name in views if status.get(name, "Disabled") not in _OFF]
+        if not running:
+            return
+        if waited > _LONGEST:
+            raise ApplyError(f"the view {running[0]} is still being refreshed {waited:.0f} s after it was stopped. Run again when it has ended")
+        yield Emit(Waiting(f"the refresh of {running[0]} to end", waited))
+        yield Sleep(_POLL)
+        waited += _POLL
+
+
+def start_refreshes(views: Sequence[str]) -> Routine[None]:
+    """Start them again; one that was dropped meanwhile is nobody's concern."""
+    for name in views:
+        try:
+            yield from send(Command(f"SYSTEM START VIEW {name}"))
+        except StatementError as error:
+            if error.code not in (UNKNOWN_TABLE, 36, 62):
+                raise
+
+
+def _status() -> Routine[dict[str, str]]:
+    rows = yield from ask(_STATUS)
+    return {qualified(text(database), text(view)): text(status) for database, view, status in rows}

@@ -1,0 +1,160 @@
+"""Statements with explicit settings, and again by code where the server asks for patience.
+
+Defaults differ between versions and profiles (``mutations_sync`` and ``async_insert`` were turned on by newer servers), so nothing
+that matters is left to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeAlias
+
+from aaiclick.catalog.scratch import curable, permissive
+from aaiclick.errors import OutcomeUnknownError, StatementError
+from aaiclick.routine import Command, Query, Routine, Rows, Sleep
+from aaiclick.sql.quoting import qualified
+
+Sent: TypeAlias = dict[str, str | int]
+
+UNKNOWN_TABLE = 60
+TABLE_TOO_BIG_TO_DROP = 359
+MEMORY_LIMIT = 241
+ACCESS_DENIED = 497
+NOT_ENOUGH_SPACE = 243
+
+PATIENCE: Mapping[int, str] = {
+    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
+    252: "TOO_MANY_PARTS",
+    473: "DEADLOCK_AVOIDED",
+    517: "CANNOT_ASSIGN_ALTER",
+}
+"""Refusals that happen before anything was done and pass by themselves. (252 is met by an INSERT after its first blocks, too: statements
+that insert rows are sent with ``ONCE``.)"""
+
+ONCE: frozenset[int] = frozenset({202, 473, 517})
+
+ATTEMPTS = 10
+_FIRST_WAIT = 0.1
+_LONGEST_WAIT = 5.0
+
+DDL: Mapping[str, str | int] = {
+    "alter_sync": 1,
+    "mutations_sync": 0,
+    "materialize_ttl_after_modify": 0,
+    "lock_acquire_timeout": 120,
+    "max_execution_time": 0,
+}
+"""For statements that change metadata. A mutation never blocks the statement that starts it: it is watched instead."""
+
+MUTATION: Mapping[str, str | int] = {**DDL, "alter_sync": 0}
+
+CREATE: Mapping[str, str | int] = {**DDL, "flatten_nested": 0, "data_type_default_nullable": 0}
+"""Engine text is sent back to the engine: nothing in it may be read differently because of a profile."""
+
+READ: Mapping[str, str | int] = {"max_execution_time": 0, "final": 0}
+
+COPY: Mapping[str, str | int] = {
+    **READ,
+    "async_insert": 0,
+    "insert_deduplicate": 0,
+    "optimize_on_insert": 0,
+    "insert_null_as_default": 0,
+    "max_partitions_per_insert_block": 0,
+    "lock_acquire_timeout": 120,
+}
+"""For INSERT SELECT: equal blocks are not dropped, rows are not merged on the way in, a NULL is not turned into a default.
+
+``max_insert_threads`` and the size of blocks are left to the server. One thread that inserts needs a third less memory at its peak (two
+cores, partitions of five million rows) and the same CPU time, but 1.6 times as long where both cores are free. Blocks of half the
+size cost half as much CPU time again, because filled staging tables then merge their more numerous parts beside the copy; so did INSERTs
+of at most 1.25 million rows each, which leave more parts, too."""
+
+BLOCKS: tuple[Mapping[str, str | int], ...] = (
+    {},
+    *(
+        {
+            "max_insert_threads": 1,
+            "max_threads": 1,
+            "max_block_size": rows,
+            "preferred_block_size_bytes": size >> 5,
+            "min_insert_block_size_rows": 100_000,
+            "min_insert_block_size_bytes": size,
+            "max_bytes_before_external_group_by": size,
+            "parts_to_delay_insert": 0,
+            "parts_to_throw_insert": 1_000_000,
+        }
+        for rows, size in ((8192, 32 << 20), (64, 8 << 20), (8, 2 << 20), (1, 1 << 20))
+    ),
+)
+"""How an INSERT SELECT is sent again after one that met the memory limit: with one thread, and smaller and smaller blocks. 300 rows of 640 KB
+need 100 MB in blocks of 8 rows (150 MB of 64, where the parts of the source are compact), rows of ordinary size 100 MB in those of 8192."""
+
+
+def merged(*settings: Mapping[str, str | int]) -> Sent:
+    """Later ones win."""
+    result: Sent = {}
+    for each in settings:
+        result.update(each)
+    return result
+
+
+def send(command: Command, codes: frozenset[int] = frozenset(PATIENCE)) -> Routine[None]:
+    """Send a statement; again with growing pauses while the server answers with one of these codes.
+
+    Raises the last StatementError. A statement whose outcome is unknown is never repeated.
+    """
+    wait = _FIRST_WAIT
+    for attempt in range(ATTEMPTS):
+        try:
+            yield command
+        except OutcomeUnknownError:
+            raise
+        except StatementError as error:
+            if attempt + 1 == ATTEMPTS or error.code not in codes:
+                raise
+        else:
+            return
+        yield Sleep(wait)
+        wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def ddl(sql: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
+    """Send a statement that changes metadata. With every ALTER, whatever it is about, the engine looks at the types and defaults of the table anew:
+    one that was made under a permissive setting is altered under that setting only."""
+    command = Command(sql, settings=merged(DDL, settings or {}))
+    try:
+        yield from send(command)
+    except StatementError as error:
+        extra = (yield from permissive("ddl")) if sql.startswith("ALTER TABLE ") and curable(error) else {}
+        if not extra:
+            raise
+        yield from send(replace(command, settings=merged(extra, command.settings)))
+
+
+def ask(sql: str, parameters: Mapping[str, str | int] | None = None) -> Routine[Rows]:
+    """Ask the catalogue for rows, on the caller's own session."""
+    return (yield Query(sql, parameters or {}))
+
+
+def drop_table(database: str, name: str, *, sync: bool = False) -> Routine[None]:
+    """Drop a table of ours where it is there, whatever its size. ``sync``: its room is free when this returns, not minutes later."""
+    sql = f"DROP TABLE IF EXISTS {qualified(database, name)}{' SYNC' if sync else ''}"
+    try:
+        yield from ddl(sql)
+    except StatementError as error:
+        if error.code != TABLE_TOO_BIG_TO_DROP:
+            raise
+        # The limit protects against typing mistakes; its own setting is unknown to older servers, so it is only sent when met.
+        yield from ddl(sql, {"max_table_size_to_drop": 0})
+
+
+def system_merges(database: str, name: str, action: str) -> Routine[bool]:
+    """``SYSTEM <action> db.name`` (STOP MERGES, START TTL MERGES ...); False where the user may not or the table is gone."""
+    try:
+        yield from send(Command(f"SYSTEM {action} {qualified(database, name)}"))
+    except StatementError as error:
+        if error.code not in (ACCESS_DENIED, UNKNOWN_TABLE):
+            raise
+        return False
+    return True

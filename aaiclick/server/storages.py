@@ -1,0 +1,139 @@
+"""One storage, wherever it is called now: found by its UUID, altered only while the name still means it.
+
+An ALTER names a table, and between a look at the name and the ALTER an operator may rename, drop or exchange it, or this process may be
+paused until its successor has put another table there. A setting such as ``table_readonly`` carries no name of whoever set it, so it must
+never reach another table. So the storage is marked with a constraint of a name of its own first, and the ALTER that matters drops that
+constraint: on any other storage the server refuses the ALTER as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.routine import Nonce, Routine, text
+from aaiclick.server.names import GUARD
+from aaiclick.server.statements import UNKNOWN_TABLE, ask, ddl
+from aaiclick.server.tables import Physical, physical, real_uuid
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified, quote_name
+
+_BAD_ARGUMENTS = 36
+_GUARD = re.compile(rf"{GUARD}[0-9a-z]+")
+_LOOKS = 5
+
+
+def storage(database: str, uuid: str) -> Routine[Physical | None]:
+    """The storage with this UUID under the name it has now, in any database; None where it is gone. In chdb's ``default`` database only the
+    path of the data has the UUID."""
+    if not uuid:
+        return None
+    rows = yield from ask(
+        "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM system.tables"
+        " WHERE toString(uuid) = {uuid:String} OR (database = unhex({db:String}) AND position(arrayStringConcat(data_paths, ' '), {uuid:String}) > 0)"
+        " ORDER BY database = unhex({db:String}) DESC LIMIT 1",
+        {"uuid": uuid, "db": hexed(database)},
+    )
+    for place, name, own, paths, engine, definition, comment in rows:
+        return Physical(text(place), text(name), real_uuid(text(own), text(paths)), text(engine), text(definition), text(comment))
+    return None
+
+
+def alter_storage(table: Physical, commands: Sequence[str]) -> Routine[None]:
+    """Commands of one ALTER that reach this storage or none.
+
+    Raises ApplyError where the name holds another table by now: that one is as it was.
+    """
+    guards = yield from stand(table, ("ASSUME 1",))
+    target = qualified(table.database, table.name)
+    try:
+        yield from ddl(freed(f"ALTER TABLE {target} {_listed(commands)}", table, guards))
+    except StatementError as error:
+        yield from refused(table, error)
+
+
+def stand(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...]]:
+    """Put guards on this storage, constraints with these bodies; their names. Raises ApplyError where the name holds another table by now."""
+    nonce = text((yield Nonce())[0][0])
+    guards = tuple(f"{GUARD}{nonce}{f'n{place}' if place else ''}" for place in range(len(bodies)))
+    added = [f"ADD CONSTRAINT {guard} {body}" for guard, body in zip(guards, bodies, strict=True)]
+    try:
+        yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} {_listed(added)}")
+    except StatementError as error:
+        if error.code != UNKNOWN_TABLE:
+            raise
+        raise _replaced(table) from error
+    there = yield from physical(table.database, table.name)
+    if there is None or there.uuid != table.uuid:
+        yield from _remove(there, guards)
+        yield from remove_guards((yield from storage(table.database, table.uuid)))
+        raise _replaced(table)
+    return guards
+
+
+def refused(table: Physical, error: StatementError) -> Routine[None]:
+    """Raise what came of an ALTER that takes guards away: ApplyError where it met another table, which is as it was."""
+    if error.code not in (_BAD_ARGUMENTS, UNKNOWN_TABLE):
+        raise error
+    there = yield from physical(table.database, table.name)
+    if there is not None and there.uuid == table.uuid:
+        raise error
+    yield from remove_guards((yield from storage(table.database, table.uuid)))
+    raise _replaced(table) from error
+
+
+def freed(sql: str, table: Physical, guards: Sequence[str]) -> str:
+    """The ALTER with the guards taken away first."""
+    target = f"ALTER TABLE {qualified(table.database, table.name)} "
+    commands = sql.removeprefix(target)
+    dropped = ", ".join(f"(DROP CONSTRAINT {guard})" for guard in guards)
+    return f"{target}{dropped}, {commands if commands.startswith('(') else f'({commands})'}" if guards else sql
+
+
+def _listed(commands: Sequence[str]) -> str:
+    return ", ".join(f"({command})" for command in commands) if len(commands) > 1 else commands[0]
+
+
+def remove_guards(table: Physical | None) -> Routine[None]:
+    """Take away what a run that ended between two ALTERs left in the definition. A storage that moves meanwhile is followed."""
+    for _ in range(_LOOKS):
+        if table is None:
+            return
+        rows = yield from ask(
+            "SELECT create_table_query FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({name:String})",
+            {"db": hexed(table.database), "name": hexed(table.name)},
+        )
+        guards = tuple(dict.fromkeys(_GUARD.findall(text(rows[0][0])))) if rows else ()
+        yield from _remove(table, guards)
+        there = yield from physical(table.database, table.name)
+        if there is not None and there.uuid == table.uuid:
+            return
+        table = yield from storage(table.database, table.uuid)
+
+
+def _remove(table: Physical | None, guards: Sequence[str]) -> Routine[None]:
+    """The names are ours alone, so it does not matter which table has them."""
+    for guard in guards if table is not None else ():
+        assert table is not None
+        try:
+            yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} DROP CONSTRAINT IF EXISTS {quote_name(guard)}")
+        except StatementError as error:
+            if error.code != UNKNOWN_TABLE:
+                raise
+
+
+def _replaced(table: Physical) -> ApplyError:
+    return ApplyError(f"{table.database}.{table.name} was renamed, dropped or replaced by somebody else meanwhile. Whatever has its name now is as it was")
+
+
+def require_in_place(table: Physical, error: Exception) -> Routine[None]:
+    """Raise ApplyError, ``error`` behind it, where that came about because somebody else took the table away."""
+    if isinstance(error, OutcomeUnknownError):
+        return
+    there = yield from physical(table.database, table.name)
+    if there is not None and there.uuid == table.uuid:
+        return
+    now = yield from storage(table.database, table.uuid)
+    where = f"it is {now.database}.{now.name} now, as it was" if now is not None else "its rows are gone"
+    raise ApplyError(f"{table.name} was {'renamed' if now is not None else 'dropped'} by somebody else while it was rebuilt: {where}. Run again") from error

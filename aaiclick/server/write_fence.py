@@ -1,0 +1,78 @@
+"""Keeping writers out for a moment with ``table_readonly``: they get error 774 until the exchange.
+
+INSERTs that run already still commit, so a fence is always followed by a drain. An asynchronous insert that was acknowledged but not
+flushed would be lost behind a fence: the queue has to be empty first, and is looked at again at once afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from aaiclick.errors import ApplyError, StatementError
+from aaiclick.events import Waiting
+from aaiclick.routine import Command, Emit, Routine, Sleep, number
+from aaiclick.server.inserts import drain_all
+from aaiclick.server.merges import FENCE
+from aaiclick.server.statements import UNKNOWN_TABLE, ask, ddl, send
+from aaiclick.server.storages import alter_storage
+from aaiclick.server.tables import Physical
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+
+_TRIES = 20
+_PAUSE = 0.1
+
+
+def fence_supported() -> Routine[bool]:
+    """True where the server knows ``table_readonly`` (25.8 does not)."""
+    rows = yield from ask("SELECT count() FROM system.merge_tree_settings WHERE name = {name:String}", {"name": FENCE})
+    return number(rows[0][0]) > 0
+
+
+def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bool]] | None = None) -> Routine[bool]:
+    """Refuse new writes and wait for those that run. Where ``unless`` says so right after the first, it is lifted at once, and the answer is
+    False. Raises ApplyError with the fence still up: whoever catches it lifts it."""
+    for attempt in range(_TRIES):
+        yield from _flush(table, attempt)
+        yield from alter_storage(table, (f"MODIFY SETTING {FENCE} = 1",))
+        if unless is not None and (yield from unless()):
+            yield from lift_fence(table)
+            return False
+        if not (yield from _queued(table)):
+            yield from drain_all(table, seconds, "Writers may go on; nothing was changed. Run again when they have ended")
+            return True
+        yield from lift_fence(table)
+    raise ApplyError(f"{table.name}: asynchronous inserts keep arriving; behind a fence they would be lost. Stop these writers for the migration")
+
+
+def lift_fence(table: Physical) -> Routine[None]:
+    """Let writers in again; nothing happens where there is no fence."""
+    yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} RESET SETTING {FENCE}")
+
+
+def _flush(table: Physical, attempt: int) -> Routine[None]:
+    waited = 0.0
+    while (yield from _queued(table)):
+        yield Emit(Waiting(f"asynchronous inserts into {table.name} to be flushed", waited))
+        if waited == 0.0:
+            # Without the right to flush, the queue's own timeout does it.
+            with suppress(StatementError):
+                yield from send(Command("SYSTEM FLUSH ASYNC INSERT QUEUE"))
+        yield Sleep(_PAUSE)
+        waited += _PAUSE
+        if waited > _TRIES * (attempt + 1):
+            raise ApplyError(f"{table.name}: the queue of asynchronous inserts does not run empty. Stop these writers for the migration")
+
+
+def _queued(table: Physical) -> Routine[bool]:
+    try:
+        rows = yield from ask(
+            "SELECT count() FROM system.asynchronous_inserts WHERE database = unhex({db:String}) AND table = unhex({name:String})",
+            {"db": hexed(table.database), "name": hexed(table.name)},
+        )
+    except StatementError as error:
+        if error.code != UNKNOWN_TABLE:
+            raise
+        return False
+    return number(rows[0][0]) > 0

@@ -1,0 +1,1 @@
+"""SQL text: names, strings, tokens, expressions, types. It knows no database and no schema."""

@@ -1,0 +1,26 @@
+"""Calls of functions in a statement, renamed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+from aaiclick.sql.quoting import quote_name
+from aaiclick.sql.tokens import TokenError, Tokens, unquote
+
+
+def renamed_calls(sql: str, names: Mapping[str, str]) -> str:
+    """The text with other names for the functions that it calls."""
+    if not names:
+        return sql
+    try:
+        items = Tokens(sql).items
+    except TokenError:
+        return sql
+    pieces: list[str] = []
+    position = 0
+    for token, behind in itertools.pairwise(items):
+        if token.kind in ("word", "name") and behind.text == "(" and (new := names.get(unquote(token.text))) is not None:
+            pieces += [sql[position : token.start], quote_name(new)]
+            position = token.end
+    return "".join([*pieces, sql[position:]])

@@ -1,0 +1,90 @@
+"""A script cut into statements: at semicolons that stand outside of strings, quoted names, heredocs and comments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aaiclick.sql.tokens import TokenError, Tokens, signature
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement without its semicolon and the comments around it; ``line`` is where it begins, from 1."""
+
+    text: str
+    line: int
+
+
+class ScriptError(ValueError):
+    """The script cannot be cut; ``line`` says where, from 1."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        self.line = line
+        self.problem = problem
+        super().__init__(f"line {line}: {problem}")
+
+
+_OPENED: Mapping[str, str] = {"'": "a string", "`": "a quoted name", '"': "a quoted name", "$": "a heredoc"}
+
+
+def split_statements(script: str) -> tuple[Statement, ...]:
+    """The statements in order; empty ones are left out. ``ScriptError`` for an open quote or comment, or brackets that do not match."""
+    try:
+        tokens = Tokens(script)
+    except TokenError as error:
+        raise _located(script, error) from None
+    for sign, behind in zip(tokens.items, tokens.items[1:], strict=False):
+        if (sign.text, behind.text) == ("/", "*") and sign.end == behind.start:  # a comment that ends is no token
+            raise ScriptError(script.count("\n", 0, sign.start) + 1, "a comment begins here and never ends")
+    found: list[Statement] = []
+    for first, end in _pieces(tokens):
+        text = tokens.slice(first, end)
+        found.append(Statement(text, script.count("\n", 0, tokens.items[first].start) + 1))
+    return tuple(found)
+
+
+def normal_text(sql: str) -> str:
+    """What two spellings of a statement that differ in spaces and comments only have in common."""
+    try:
+        return " ".join(f"{kind[0]}:{text}" for kind, text in signature(sql))
+    except TokenError:
+        return sql.strip()
+
+
+def _pieces(tokens: Tokens) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    first = position = 0
+    while position < len(tokens):
+        if tokens.is_op(position, ";"):
+            if position > first:
+                found.append((first, position))
+            first = position + 1
+        position = tokens.after(position)
+    return [*found, (first, len(tokens))] if len(tokens) > first else found
+
+
+def _located(script: str, error: TokenError) -> ScriptError:
+    """The tokenizer tells an offset, where it has one; the longest readable beginning tells the line otherwise."""
+    said = str(error)
+    _, _, number = said.rpartition("at offset ")
+    offset = int(number.split()[0]) if number.split()[:1] and number.split()[0].isdigit() else None
+    if offset is None:
+        return ScriptError(_open_bracket(script), said)
+    line = script.count("\n", 0, offset) + 1
+    rest = script[offset:]
+    opened = next((noun for sign, noun in _OPENED.items() if rest.startswith(sign)), None)
+    return ScriptError(line, f"{opened} begins here and never ends" if opened is not None else said)
+
+
+def _open_bracket(script: str) -> int:
+    """The line of the bracket that is never closed: the last one whose beginning can be cut and whose bracket stays open."""
+    for offset in range(len(script) - 1, -1, -1):
+        if script[offset] in "([{":
+            try:
+                Tokens(script[:offset])
+            except TokenError as error:
+                if "never closed" not in str(error):
+                    continue
+            return script.count("\n", 0, offset) + 1
+    return 1

@@ -1,0 +1,50 @@
+"""Which tables have ``enable_block_number_column`` because of us, also when the kept table that says so was dropped by hand.
+
+The setting carries no name of whoever set it. So it is written into the journal, by the UUID of the storage, when the old table gets its kept name,
+and that entry ends with the setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aaiclick.routine import Routine
+from aaiclick.server.statements import ddl
+from aaiclick.server.tables import physical
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.journal import Action, ensure_journal, intent, last_words, outcome
+
+NUMBERS = "enable_block_number_column"
+_RUN = "numbered"
+
+
+def note_numbered(database: str, table: str, uuid: str) -> Routine[None]:
+    """Say that a storage has the setting because of us."""
+    yield from ensure_journal(database)
+    yield from intent(database, _action(uuid), {"table": table})
+
+
+def read_numbered(database: str) -> Routine[dict[str, str]]:
+    """The storages that have it, by UUID, with the name that each had then."""
+    entries = yield from last_words(database, "run = unhex({run:String})", {"run": hexed(_RUN)})
+    return {entry.action.step: str(entry.details.get("table", "")) for entry in entries if entry.state == "intent"}
+
+
+def forget_numbered(database: str, needed: Collection[str]) -> Routine[None]:
+    """Take the setting away where no kept table needs it any more. ``needed``: the storages of which one does."""
+    for uuid, table in sorted((yield from read_numbered(database)).items()):
+        if uuid not in needed:
+            yield from forget_blocks(database, table, uuid)
+            yield from outcome(database, _action(uuid), "done")
+
+
+def forget_blocks(database: str, table: str, uuid: str) -> Routine[None]:
+    """The old table is gone: new parts need no numbers any more. Nothing happens where the table is another one by now."""
+    live = yield from physical(database, table)
+    if live is not None and live.uuid == uuid and f"{NUMBERS} = " in live.definition:
+        yield from ddl(f"ALTER TABLE {qualified(database, table)} RESET SETTING {NUMBERS}")
+
+
+def _action(uuid: str) -> Action:
+    return Action(_RUN, "", "", uuid, 0)

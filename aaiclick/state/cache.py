@@ -1,0 +1,124 @@
+"""The small cache in the comment of ``schema_version``, for the warm start.
+
+One query reads comments and definitions together, so a process that finds its fingerprint here needs no second one.
+It is only a cache: the rows are the truth, and whatever cannot be read counts as absent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import cast
+
+from aaiclick.routine import Command, Query, Routine, text
+from aaiclick.server.names import RECORDS
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified, quote_string
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """A transition that was begun and is not recorded yet: on the way to version ``to``. ``oldest_code``: the oldest code that runs on what it
+    makes (None: only that of ``to``). ``back``: it is a way back."""
+
+    to: int
+    oldest_code: int | None = None
+    back: bool = False
+
+    def bears(self, version: int | None) -> bool:
+        """Whether code of that version may run meanwhile."""
+        return not self.back and version is not None and self.oldest_code is not None and self.oldest_code <= version
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """The last transition of one schema. ``due``: when the first kept table expires (Unix seconds), None where none is kept. ``passing``: the
+    transition that is under way. The rows of the journal are what counts; an entry that an earlier release wrote anew does not have it."""
+
+    version: int | None
+    spec: str
+    objects: str
+    oldest_code: int | None = None
+    due: int | None = None
+    passing: Passing | None = None
+
+
+def parse_cache(comment: str) -> dict[str, CacheEntry]:
+    """The entries by schema name. Anything that is no such cache, or no such entry, is left out."""
+    try:
+        raw: object = json.loads(comment)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(raw, dict):
+        return {}
+    entries: dict[str, CacheEntry] = {}
+    for name, fields in cast("dict[str, object]", raw).items():
+        entry = _entry(cast("dict[str, object]", fields)) if isinstance(fields, dict) else None
+        if entry is not None:
+            entries[name] = entry
+    return entries
+
+
+def cache_comment(cache: Mapping[str, CacheEntry]) -> str:
+    """The comment's text: pure ASCII, sorted."""
+    fields = {
+        name: {"version": entry.version, "spec": entry.spec, "objects": entry.objects, "oldest_code": entry.oldest_code, "due": entry.due}
+        | ({"passing": asdict(entry.passing)} if entry.passing is not None else {})
+        for name, entry in cache.items()
+    }
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+
+
+def write_cache(database: str, cache: Mapping[str, CacheEntry]) -> Routine[None]:
+    """Replace the whole cache. Only under the lease: the comment is written by name."""
+    yield Command(f"ALTER TABLE {qualified(database, RECORDS)} MODIFY COMMENT {quote_string(cache_comment(cache))}")
+
+
+def update_cache(database: str, schema: str, entry: CacheEntry | None) -> Routine[None]:
+    """Replace the entry of one schema (None: remove it) and keep those of the others. Only under the lease."""
+    cache = yield from _read(database)
+    cache.pop(schema, None)
+    if entry is not None:
+        cache[schema] = entry
+    yield from write_cache(database, cache)
+
+
+def mark_passing(database: str, schema: str, passing: Passing | None) -> Routine[None]:
+    """Note in the entry of one schema what is under way (None: nothing is any more); the rest of it stays. Only under the lease."""
+    cache = yield from _read(database)
+    entry = cache.get(schema, CacheEntry(None, "", ""))
+    if entry.passing != passing:
+        cache[schema] = replace(entry, passing=passing)
+        yield from write_cache(database, cache)
+
+
+def _read(database: str) -> Routine[dict[str, CacheEntry]]:
+    rows = yield Query(
+        "SELECT comment FROM system.tables WHERE database = unhex({database:String}) AND name = {name:String}",
+        {"database": hexed(database), "name": RECORDS},
+    )
+    return parse_cache(text(rows[0][0])) if rows else {}
+
+
+def _entry(fields: dict[str, object]) -> CacheEntry | None:
+    spec, objects = fields.get("spec"), fields.get("objects")
+    numbers = (fields.get("version"), fields.get("oldest_code"), fields.get("due"))
+    if not isinstance(spec, str) or not isinstance(objects, str) or not all(_whole(value) for value in numbers):
+        return None
+    version, oldest_code, due = cast("tuple[int | None, int | None, int | None]", numbers)
+    return CacheEntry(version, spec, objects, oldest_code, due, _passing(fields.get("passing")))
+
+
+def _passing(value: object) -> Passing | None:
+    if not isinstance(value, dict):
+        return None
+    fields = cast("dict[str, object]", value)
+    to, oldest_code = fields.get("to"), fields.get("oldest_code")
+    if not isinstance(to, int) or not _whole(oldest_code):
+        return None
+    return Passing(to, cast("int | None", oldest_code), fields.get("back") is True)
+
+
+def _whole(value: object) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool))

@@ -1,0 +1,159 @@
+"""The write-ahead journal: what a run is about to do, and what came of it.
+
+An *action* is one thing that either happened or did not (a statement, the move of a chunk). Its intent is written
+before it begins, its outcome after it ended; between the two a probe has to ask the catalogue. Rows are only ever
+added, each by one INSERT (about 4 ms) under the lease; ``seq`` orders them, counted by the server, whose clock may be
+set back. A run that is over ends with a row of its own; until then the next run finds its entries with ``unfinished``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, cast
+
+from aaiclick.errors import ApplyError, StatementError
+from aaiclick.routine import Command, Query, Routine, Row, number, text
+from aaiclick.server.names import JOURNAL
+from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
+from aaiclick.sql.quoting import qualified
+
+Outcome: TypeAlias = Literal["done", "failed", "undone"]
+State: TypeAlias = Literal["intent", "done", "failed", "undone", "closed"]
+Details: TypeAlias = Mapping[str, object]
+"""What a probe needs: UUIDs, data paths, staging names, counts. Plain JSON values under string keys."""
+
+UNKNOWN_TABLE = 60
+
+_READ = "run, schema, plan, step, action, state, details, seq, toUnixTimestamp64Milli(at)"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing a run does: the run's nonce, schema, plan, the step of that plan, and the number of the action in it."""
+
+    run: str
+    schema: str
+    plan: str
+    step: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The last word on an action. ``details`` are those of that row; ``at`` is the server's time, Unix milliseconds."""
+
+    action: Action
+    state: State
+    details: Details = field(default_factory=dict[str, object])
+    seq: int = 0
+    at: int = 0
+
+
+def ensure_journal(database: str) -> Routine[None]:
+    """Make the table where it is missing."""
+    yield Command(
+        f"CREATE TABLE IF NOT EXISTS {qualified(database, JOURNAL)}"
+        " (`seq` UInt64, `run` LowCardinality(String), `schema` LowCardinality(String), `plan` String, `step` String, `action` UInt32,"
+        " `state` LowCardinality(String), `details` String CODEC(ZSTD(3)), `at` DateTime64(6, 'UTC'))"
+        " ENGINE = MergeTree ORDER BY seq COMMENT 'aaiclick: intent and outcome of each migration step'"
+    )
+
+
+def intent(database: str, action: Action, details: Details | None = None) -> Routine[None]:
+    """Say that an action is about to begin. Once this has returned, a crash cannot make the action go unnoticed."""
+    yield from _write(database, action, "intent", details)
+
+
+def outcome(database: str, action: Action, state: Outcome, details: Details | None = None) -> Routine[None]:
+    """Say how an action ended."""
+    yield from _write(database, action, state, details)
+
+
+def close_run(database: str, run: str, schema: str, plan: str = "") -> Routine[None]:
+    """Say that nothing of this run is left to resume or undo."""
+    yield from _write(database, Action(run, schema, plan, "", 0), "closed", None)
+
+
+def unfinished(database: str) -> Routine[tuple[Entry, ...]]:
+    """The entries of every run that was not closed: for each action its last one, in the order in which they were written.
+
+    Actions in state ``intent`` have to be probed; the others tell what is behind them. None where there is no journal.
+    """
+    table = qualified(database, JOURNAL)
+    return (yield from last_words(database, f"run NOT IN (SELECT run FROM {table} WHERE state = 'closed')", {}))
+
+
+def read_run(database: str, run: str) -> Routine[tuple[Entry, ...]]:
+    """The same for one run, closed or not (its closing row is left out)."""
+    return (yield from last_words(database, "run = unhex({run:String})", {"run": hexed(run)}))
+
+
+def last_words(database: str, condition: str, parameters: Mapping[str, str | int]) -> Routine[tuple[Entry, ...]]:
+    """The last entry of each action that meets a condition, in the order in which they were written; none where there is no journal."""
+    sql = (
+        f"SELECT {_READ} FROM {qualified(database, JOURNAL)} WHERE state != 'closed' AND {condition}"
+        " ORDER BY seq DESC LIMIT 1 BY run, schema, plan, step, action"
+    )
+    try:
+        rows = yield Query(sql, parameters)
+    except StatementError as error:
+        if error.code != UNKNOWN_TABLE:
+            raise
+        return ()
+    return tuple(sorted((_entry(row) for row in rows), key=lambda entry: entry.seq))
+
+
+def _entry(row: Row) -> Entry:
+    run, schema, plan, step, action, state, details, seq, at = row
+    return Entry(
+        Action(text(run), text(schema), text(plan), text(step), number(action)),
+        cast("State", text(state)),
+        _details(text(details), number(seq)),
+        number(seq),
+        number(at),
+    )
+
+
+def _details(body: str, seq: int) -> Details:
+    try:
+        raw: object = json.loads(body)
+    except ValueError:
+        raw = None
+    if isinstance(raw, dict):
+        return cast("dict[str, object]", raw)
+    raise ApplyError(f"row {seq} of {JOURNAL} was not written by aaiclick: its details are no JSON object")
+
+
+def _write(database: str, action: Action, state: State, details: Details | None) -> Routine[None]:
+    table = qualified(database, JOURNAL)
+    body = json.dumps(_plain(details or {}), sort_keys=True, allow_nan=False, separators=(",", ":"))
+    sql = (
+        f"INSERT INTO {table} (seq, run, schema, plan, step, action, state, details, at)"
+        " SELECT max(seq) + 1, unhex({run:String}), unhex({schema:String}), unhex({plan:String}), unhex({step:String}), {action:UInt32},"
+        f" unhex({{state:String}}), {hex_literal(body)}, now64(6, 'UTC') FROM {table}"
+    )
+    parameters: dict[str, str | int] = {
+        "run": hexed(action.run),
+        "schema": hexed(action.schema),
+        "plan": hexed(action.plan),
+        "step": hexed(action.step),
+        "action": action.number,
+        "state": hexed(state),
+    }
+    yield Command(sql, parameters, size_setting(sql))
+
+
+def _plain(value: object) -> object:
+    """JSON values only: anything else is a mistake of the caller and raises TypeError before a statement is sent."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[object, object]", value)
+        if not all(isinstance(key, str) for key in fields):
+            raise TypeError("keys of journal details are strings")
+        return {str(key): _plain(item) for key, item in fields.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return [_plain(item) for item in cast("Sequence[object]", value)]
+    raise TypeError(f"journal details hold JSON values, not {type(value).__name__}")

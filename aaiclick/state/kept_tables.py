@@ -1,0 +1,216 @@
+"""Old tables that stay for the way back: what their comments say, and their removal when the time is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+from pydantic import TypeAdapter, ValidationError
+
+from aaiclick.catalog.forms import Settings
+from aaiclick.events import Note
+from aaiclick.routine import Emit, Nonce, Routine, number, text
+from aaiclick.server.merges import FENCE
+from aaiclick.server.names import kept_table
+from aaiclick.server.statements import ask, ddl, drop_table
+from aaiclick.server.storages import remove_guards
+from aaiclick.server.tables import Physical, parts, physical, physicals
+from aaiclick.server.write_fence import fence_supported, lift_fence
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.state.block_numbers import forget_blocks, forget_numbered, note_numbered, read_numbered
+from aaiclick.state.rebuild_mark import Mark
+
+KEPT_PREFIX = "_aaiclick_old_"
+DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The comment of a kept table. ``table`` was its name, ``uuid`` its storage, ``replaced_by`` the storage that took its place; ``since``
+    and ``expires`` are Unix seconds (0: it stays until somebody decides, ``reason`` says why); ``saved`` its settings and
+    ``comment`` its comment before it was held. Rows up to its block ``copied`` are those of the new table up to block ``base`` (None: nobody
+    can tell); ``numbered``: the new table has a setting of ours for that.
+    ``back``: it was replaced by a still older one, on the way back to version ``back_to``. ``moment``: ``since`` by the server's clock, in
+    Unix milliseconds, as the records of transitions have it (0: an earlier release did not write it). ``brought``: everything up to this block
+    is in the new table, also what came late (None: an earlier release did not write it). All times are the server's."""
+
+    table: str
+    uuid: str
+    replaced_by: str
+    since: int
+    expires: int
+    saved: Settings = ()
+    reason: str = ""
+    copied: int = -1
+    base: int | None = None
+    numbered: bool = False
+    comment: str = ""
+    back: bool = False
+    back_to: int | None = None
+    moment: int = 0
+    brought: int | None = None
+    format: int = 1
+
+    @property
+    def earliest(self) -> int:
+        """Unix milliseconds: it was not replaced before."""
+        return self.moment or self.since * 1000
+
+    @property
+    def latest(self) -> int:
+        """Unix milliseconds: it was not replaced later."""
+        return self.moment or self.since * 1000 + 999
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """A kept table as the database has it."""
+
+    name: str
+    kept: Kept
+    rows: int
+    bytes: int
+
+
+@cache
+def _adapter() -> TypeAdapter[Kept]:
+    # Built on first use: a start with nothing to do has none.
+    return TypeAdapter(Kept)
+
+
+def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
+    """Give the old storage its kept name, comment and fence; the name. Can be repeated after a crash at any point."""
+    if old.name.startswith(KEPT_PREFIX):
+        name = old.name
+    else:
+        name = yield from _free_name(old.database, mark)
+        moment = yield from _server_time()
+        since = moment // 1000
+        kept = Kept(
+            mark.table,
+            mark.source,
+            mark.shadow,
+            since,
+            0 if reason else since + mark.keep_old_seconds,
+            mark.saved,
+            reason,
+            mark.copied,
+            mark.base if not reason else None,
+            mark.numbered,
+            # A run that was killed between comment and name is begun again: then this is no comment of the user's any more.
+            old.comment if (again := read_kept(old.comment)) is None else again.comment,
+            mark.back,
+            mark.back_to,
+            moment,
+            mark.high,
+        )
+        if mark.numbered:
+            yield from note_numbered(old.database, mark.table, mark.shadow)
+        # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second, fence last.
+        if f"{FENCE} = " in old.definition:
+            yield from lift_fence(old)
+        yield from remove_guards(old)
+        yield from ddl(f"ALTER TABLE {qualified(old.database, old.name)} MODIFY COMMENT {quote_string(_adapter().dump_json(kept).decode())}")
+        yield from ddl(f"RENAME TABLE {qualified(old.database, old.name)} TO {qualified(old.database, name)}")
+    if (yield from fence_supported()):
+        yield from ddl(f"ALTER TABLE {qualified(old.database, name)} MODIFY SETTING {FENCE} = 1")
+    return name
+
+
+def kept_tables(database: str) -> Routine[tuple[KeptRow, ...]]:
+    """Every kept table of the database whose comment can be read, by name."""
+    rows = yield from ask(
+        "SELECT name, comment, coalesce(total_rows, 0), coalesce(total_bytes, 0) FROM system.tables"
+        " WHERE database = unhex({db:String}) AND startsWith(name, {prefix:String}) ORDER BY name",
+        {"db": hexed(database), "prefix": KEPT_PREFIX},
+    )
+    found: list[KeptRow] = []
+    for name, comment, count, size in rows:
+        kept = read_kept(text(comment))
+        if kept is not None:
+            found.append(KeptRow(text(name), kept, number(count), number(size)))
+    return tuple(found)
+
+
+def numbered_tables(database: str) -> Routine[frozenset[str]]:
+    """The live tables that have ``enable_block_number_column`` because of us: as long as the tables that they replaced are kept, or until a start
+    finds that one was dropped by hand and its time is over."""
+    listed = {row.kept.replaced_by: row.kept.table for row in (yield from kept_tables(database)) if row.kept.numbered}
+    noted = (yield from read_numbered(database)) | listed
+    live = yield from physicals(database, sorted(set(noted.values())))
+    return frozenset(name for name, table in live.items() if table.uuid in noted)
+
+
+def read_kept(comment: str) -> Kept | None:
+    """What a kept table's comment says; None where it says something else."""
+    try:
+        return _adapter().validate_json(comment)
+    except ValidationError:
+        return None
+
+
+def drop_expired(database: str) -> Routine[tuple[str, ...]]:
+    """Drop the kept tables whose time is over, by the server's clock; their names.
+
+    One that got rows after they were brought across for the last time (a flush that nobody could wait for) stays, and is said. What the new table
+    had for one that somebody dropped by hand goes as well.
+    """
+    at = (yield from _server_time()) // 1000
+    dropped: list[str] = []
+    listed = yield from kept_tables(database)
+    for row in listed:
+        if not row.kept.expires or row.kept.expires > at:
+            continue
+        late = yield from _late_rows(database, row)
+        if late:
+            yield from _keep_on(database, row, f"{late:,} rows reached it after it was replaced, and {row.kept.table} does not have them")
+            continue
+        yield from drop_table(database, row.name)
+        yield from forget_blocks(database, row.kept.table, row.kept.replaced_by)
+        dropped.append(row.name)
+    yield from forget_numbered(database, {row.kept.replaced_by for row in listed if row.name not in dropped})
+    return tuple(dropped)
+
+
+def _late_rows(database: str, row: KeptRow) -> Routine[int]:
+    brought = row.kept.brought
+    table = yield from physical(database, row.name)
+    if brought is None or table is None or table.uuid != row.kept.uuid:
+        return 0
+    return sum(part.rows for part in (yield from parts(table)) if part.first > brought and not part.patch)
+
+
+def _keep_on(database: str, row: KeptRow, reason: str) -> Routine[None]:
+    """Until somebody has looked at it. A fenced table refuses a comment, so the fence goes for as long."""
+    target = qualified(database, row.name)
+    yield Emit(Note(f"{row.name}: {reason}. It is kept until somebody has looked at it", "warning"))
+    fenced = yield from fence_supported()
+    if fenced:
+        yield from ddl(f"ALTER TABLE {target} RESET SETTING {FENCE}")
+    body = _adapter().dump_json(replace(row.kept, expires=0, reason=reason)).decode()
+    yield from ddl(f"ALTER TABLE {target} MODIFY COMMENT {quote_string(body)}")
+    if fenced:
+        yield from ddl(f"ALTER TABLE {target} MODIFY SETTING {FENCE} = 1")
+
+
+def next_expiry(database: str) -> Routine[int | None]:
+    """When the first kept table expires (Unix seconds); None where none does."""
+    listed = yield from kept_tables(database)
+    return min((row.kept.expires for row in listed if row.kept.expires), default=None)
+
+
+def _server_time() -> Routine[int]:
+    rows = yield from ask("SELECT toUnixTimestamp64Milli(now64(3))")
+    return number(rows[0][0])
+
+
+def _free_name(database: str, mark: Mark) -> Routine[str]:
+    """One run may rebuild a table twice: the second kept table gets a number of its own."""
+    nonce = mark.nonce
+    while True:
+        name = kept_table(nonce, mark.table)
+        if (yield from physical(database, name)) is None:
+            return name
+        rows = yield Nonce()
+        nonce = text(rows[0][0])

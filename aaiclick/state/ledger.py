@@ -1,0 +1,167 @@
+"""What the runs on the way to a version have done already, in the journal.
+
+A plan is worked out anew by every run, so whatever a migration does of its own accord has to be remembered apart from it: a function that
+ended, a statement that was sent, a rebuild whose expressions have been applied. Entries belong to a schema, a version and a generation: whoever
+starts meanwhile, of whatever version, and whatever it records, they stay those of their transition. A new generation begins with a way back and
+with ``aaiclick adopt`` (see ``Record.generation``): what was done before counts no more then.
+
+Earlier releases kept their entries under the number of the record that they started from. They are read as well, and carried over by the next run
+that holds the lease.
+
+A rebuild needs no outcome: the exchange of the two tables is what completes it, so its entry holds the UUIDs of both, and the next run looks which
+one is there. (Earlier releases entered that of the table that goes.)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import Catalog
+from aaiclick.routine import Routine
+from aaiclick.server.mutations import RECALCULATE
+from aaiclick.server.statements import ddl, system_merges
+from aaiclick.server.tables import physical
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.journal import Action, Entry, ensure_journal, intent, last_words, outcome
+from aaiclick.versions.live import Ledger
+
+_BOOKMARK = "bookmark"
+_HELD = ":ttl:"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where the entries of a schema are kept. ``seq`` is that of the last record (0: none)."""
+
+    database: str
+    schema: str
+    generation: int
+    seq: int = 0
+
+    @property
+    def run(self) -> str:
+        """The name of the entries in the journal."""
+        return f"generation {self.generation}"
+
+    @property
+    def former_run(self) -> str:
+        """The name under which an earlier release would have entered what follows the last record."""
+        return f"from {self.seq}"
+
+    def action(self, key: str, number: int = 0) -> Action:
+        """One thing that is done once."""
+        return Action(self.run, self.schema, "", key, number)
+
+
+def read_entries(account: Account) -> Routine[tuple[Entry, ...]]:
+    """The last word on everything that was done in this generation, in the order in which it was said."""
+    condition = (
+        "schema = unhex({schema:String}) AND (run = unhex({run:String}) OR (startsWith(run, 'from ') AND toUInt64OrZero(substring(run, 6)) >= {least:UInt64}))"
+    )
+    found = yield from last_words(account.database, condition, {"schema": hexed(account.schema), "run": hexed(account.run), "least": account.generation})
+    last = {(entry.action.step, entry.action.number): entry for entry in found}
+    return tuple(sorted(last.values(), key=lambda entry: entry.seq))
+
+
+def version_of(entry: Entry) -> int:
+    """The version that an entry is about; 0 for what is about none."""
+    digits = entry.action.step.partition(":")[0]
+    return int(digits) if digits.isdigit() else 0
+
+
+def ledger_of(account: Account, entries: Sequence[Entry], catalog: Catalog) -> Ledger:
+    """What is done."""
+    done = {entry.action.step for entry in entries if _is_done(entry, catalog)}
+    doubtful = {entry.action.step for entry in entries if entry.state == "intent" and ":sql:" in entry.action.step} - done
+    bookmarks = {version_of(entry): json.dumps(entry.details.get("value")) for entry in entries if entry.action.step.endswith(f":{_BOOKMARK}")}
+    attempts = {version_of(entry): _attempt(entry) for entry in entries if entry.action.step.endswith(":move")}
+    return Ledger(frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(account, entries)))
+
+
+def carry_over(account: Account, entries: Iterable[Entry], above: int) -> Routine[None]:
+    """Enter anew what an earlier release entered of the versions above one. Only under the lease."""
+    for entry in entries:
+        held = _HELD in entry.action.step and entry.state == "intent" and entry.action.run == account.former_run
+        if entry.action.run == account.run or not (held or version_of(entry) > above):
+            continue
+        action = account.action(entry.action.step, entry.action.number)
+        if entry.state in ("done", "failed", "undone"):
+            yield from outcome(account.database, action, entry.state, entry.details)
+        else:
+            yield from intent(account.database, action, entry.details)
+
+
+def begin(account: Account, key: str, details: Mapping[str, object] | None = None, number: int = 0) -> Routine[None]:
+    """Say that something that is done once is about to begin."""
+    yield from ensure_journal(account.database)
+    yield from intent(account.database, account.action(key, number), details)
+
+
+def read_held(account: Account) -> Routine[frozenset[str]]:
+    """The tables of which a run changed the TTL and did not live to the end of it."""
+    return frozenset(_held(account, (yield from read_entries(account))))
+
+
+def let_go(account: Account, held: Collection[str]) -> Routine[None]:
+    """Put back what a run that is gone did to change the TTL of these tables: TTL merges may be stopped, and a setting be left."""
+    for table in sorted(held):
+        there = yield from physical(account.database, table)
+        yield from system_merges(account.database, table, "START TTL MERGES")
+        if there is not None and f"{RECALCULATE} = " in there.definition:
+            yield from ddl(f"ALTER TABLE {qualified(account.database, table)} RESET SETTING {RECALCULATE}")
+        yield from finish(account, f"0{_HELD}{table}")
+
+
+def held_key(table: str) -> str:
+    """The key of a change of a table's TTL."""
+    return f"0{_HELD}{table}"
+
+
+def enter_done(account: Account, entries: Iterable[Entry], done: Collection[str]) -> Routine[None]:
+    """Write down what the catalogue alone tells of a killed run, before anything that would make it tell something else. Only under the lease."""
+    for entry in entries:
+        if entry.state == "intent" and entry.action.step in done and ":rebuild:" in entry.action.step:
+            yield from finish(account, entry.action.step)
+
+
+def finish(account: Account, key: str) -> Routine[None]:
+    """Say that it ended well."""
+    yield from outcome(account.database, account.action(key), "done")
+
+
+def refuse(account: Account, key: str, why: str) -> Routine[None]:
+    """Say that it did not happen: the server refused it as a whole."""
+    yield from outcome(account.database, account.action(key), "failed", {"error": why[:2000]})
+
+
+def set_bookmark(account: Account, version: int, value: object) -> Routine[None]:
+    """Keep how far the function of a migration came."""
+    yield from outcome(account.database, account.action(f"{version}:{_BOOKMARK}"), "done", {"value": value})
+
+
+def _held(account: Account, entries: Iterable[Entry]) -> set[str]:
+    own = (account.run, account.former_run)
+    return {str(entry.details.get("table")) for entry in entries if entry.state == "intent" and _HELD in entry.action.step and entry.action.run in own}
+
+
+def _attempt(entry: Entry) -> int:
+    number = entry.details.get("attempt")
+    return number if isinstance(number, int) else 1
+
+
+def _is_done(entry: Entry, catalog: Catalog) -> bool:
+    if entry.action.step.endswith(f":{_BOOKMARK}"):
+        return False
+    if entry.state == "done":
+        return True
+    before, new = entry.details.get("uuid"), entry.details.get("new")
+    live = catalog.get(str(entry.details.get("table", "")))
+    if entry.state != "intent" or ":rebuild:" not in entry.action.step or live is None:
+        return False
+    if isinstance(new, str):
+        # Somebody else may have put another table under the name.
+        return bool(new) and live.uuid == new
+    return bool(before) and live.uuid not in ("", before)

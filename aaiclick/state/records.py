@@ -1,0 +1,230 @@
+"""The table ``schema_version``: what was done to the schemas of a database, one row per transition, append-only.
+
+``seq`` orders the rows: it is counted by the server, because its clock may be set back. Rows are written under the
+lease, so no two writers count at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
+
+from aaiclick.errors import StatementError, UnsupportedObjectError
+from aaiclick.routine import Command, Query, Routine, Row, Scalar, number, text
+from aaiclick.server.names import RECORDS
+from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
+from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.state.cache import CacheEntry, cache_comment, parse_cache, update_cache, write_cache
+
+__all__ = [
+    "CacheEntry",
+    "Record",
+    "append",
+    "cache_comment",
+    "ensure_tables",
+    "history",
+    "once_declared",
+    "opens_generation",
+    "parse_cache",
+    "read_latest",
+    "update_cache",
+    "write_cache",
+]
+
+State: TypeAlias = Literal["applied", "adopted", "rolled back", "failed"]
+
+UNKNOWN_TABLE = 60
+# A schema_version that somebody else made: unknown column, no such column, no such column in the table.
+_FOREIGN = (10, 16, 47)
+
+_COLUMNS = (
+    ("seq", "UInt64", "counts the transitions of this database"),
+    ("schema", "LowCardinality(String)", "name of the declared schema"),
+    ("version", "Nullable(UInt32)", "version after the transition; NULL: developed without versions"),
+    ("from_version", "Nullable(UInt32)", "version before it; NULL: none was recorded"),
+    ("state", "LowCardinality(String)", "applied, adopted, rolled back, or failed"),
+    ("spec", "String", "fingerprint of the declaration"),
+    ("objects", "String", "digest of the live objects after the transition"),
+    ("forms", "String CODEC(ZSTD(3))", "canonical form of each object, JSON"),
+    ("plan", "String CODEC(ZSTD(3))", "the plan that was carried out, JSON"),
+    ("migrations", "String", "checksum of the migrations"),
+    ("oldest_code", "Nullable(UInt32)", "oldest version of the code that can run on the result"),
+    ("who", "String", "user@host pid"),
+    ("seconds", "Float64", "how long it took"),
+    ("library", "LowCardinality(String)", "version of aaiclick"),
+    ("server", "LowCardinality(String)", "version of the server"),
+    ("at", "DateTime64(3, 'UTC')", "when it ended, by the server's clock"),
+)
+_READ = (
+    "schema, version, state, spec, objects, forms, plan, who, seconds, library, migrations, oldest_code, from_version, server, seq, toUnixTimestamp64Milli(at)"
+)
+
+_OPENS = "state = 'rolled back' OR (state = 'adopted' AND JSONHas(plan, 'adopted'))"
+"""A version that was recognised is recorded as adopted as well, without a plan."""
+_GENERATION = f"maxIf(seq, {_OPENS}) OVER ()"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One transition of one schema.
+
+    ``version`` is the one after it, ``from_version`` the one before. A failed one changes no version: ``version`` is
+    then what was aimed at. ``server``, ``seq`` and ``at`` (Unix milliseconds) are filled in by the server. ``generation``, as
+    ``read_latest`` finds it: ``seq`` of the last record that opened one (0: none did). A way back does, and so does ``aaiclick adopt``: what was
+    converted before it is converted again by whoever goes forward again.
+    """
+
+    schema: str
+    version: int | None
+    state: State
+    spec: str
+    objects: str
+    forms: str
+    plan: str
+    who: str
+    seconds: float
+    library: str
+    migrations: str = ""
+    oldest_code: int | None = None
+    from_version: int | None = None
+    server: str = ""
+    seq: int = 0
+    at: int = 0
+    generation: int = 0
+
+
+def opens_generation(record: Record) -> bool:
+    """What ``_OPENS`` says in SQL."""
+    return record.state == "rolled back" or (record.state == "adopted" and '"adopted"' in record.plan)
+
+
+def ensure_tables(database: str) -> Routine[None]:
+    """Make the table where it is missing."""
+    columns = ", ".join(f"`{name}` {_commented(kind, comment)}" for name, kind, comment in _COLUMNS)
+    yield Command(f"CREATE TABLE IF NOT EXISTS {qualified(database, RECORDS)} ({columns}) ENGINE = MergeTree ORDER BY (schema, seq)")
+
+
+def read_latest(database: str, schema: str) -> Routine[Record | None]:
+    """The transition that the schema's present version comes from; None where there is none, or no table.
+
+    Failed ones are passed over. Raises UnsupportedObjectError where ``schema_version`` is somebody else's table.
+    """
+    records = yield from _select(database, "schema = unhex({schema:String}) AND state != 'failed'", {"schema": hexed(schema)}, "DESC LIMIT 1", _GENERATION)
+    return records[0] if records else None
+
+
+def once_declared(database: str, schema: str) -> Routine[frozenset[str]]:
+    """Every name that some version of the schema had here; empty where there is no table. The server takes the names out of the forms."""
+    names = "arrayMap(x -> hex(x), groupUniqArrayArray(JSONExtractKeys(forms)))"
+    sql = f"SELECT arrayStringConcat({names}, ',') FROM {qualified(database, RECORDS)} WHERE schema = unhex({{schema:String}}) AND state != 'failed'"
+    try:
+        rows = yield Query(sql, {"schema": hexed(schema)})
+    except StatementError as error:
+        if error.code == UNKNOWN_TABLE:
+            return frozenset()
+        raise
+    return frozenset(bytes.fromhex(name).decode() for name in text(rows[0][0]).split(",") if name)
+
+
+def history(database: str, schema: str | None = None) -> Routine[tuple[Record, ...]]:
+    """All transitions of a schema (None: of every schema), oldest first; none where there is no table."""
+    condition, parameters = ("1", dict[str, "str | int"]()) if schema is None else ("schema = unhex({schema:String})", {"schema": hexed(schema)})
+    return (yield from _select(database, condition, parameters, "ASC"))
+
+
+def append(database: str, record: Record, after: int | None = None) -> Routine[None]:
+    """Write one transition; ``seq``, ``at`` and ``server`` are the server's own. Only under the lease.
+
+    ``after``: ``seq`` of the schema's last record as this run has read it (0: none). Where another one is there by now the run has lost its lease
+    without knowing, and nothing is written.
+    """
+    table = qualified(database, RECORDS)
+    values = (
+        "max(seq) + 1",
+        "unhex({schema:String})",
+        _nullable(record.version),
+        _nullable(record.from_version),
+        "unhex({state:String})",
+        "unhex({spec:String})",
+        "unhex({objects:String})",
+        hex_literal(record.forms),
+        hex_literal(record.plan),
+        "unhex({migrations:String})",
+        _nullable(record.oldest_code),
+        "unhex({who:String})",
+        "toFloat64({seconds:String})",
+        "unhex({library:String})",
+        "version()",
+        "now64(3, 'UTC')",
+    )
+    names = ", ".join(name for name, _, _ in _COLUMNS)
+    newest = "" if after is None else f" HAVING maxIf(seq, schema = unhex({{schema:String}}) AND state != 'failed') = {after}"
+    sql = f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {table}{newest}"
+    parameters: dict[str, str | int] = {
+        "schema": hexed(record.schema),
+        "state": hexed(record.state),
+        "spec": hexed(record.spec),
+        "objects": hexed(record.objects),
+        "migrations": hexed(record.migrations),
+        "who": hexed(record.who),
+        "seconds": repr(record.seconds),
+        "library": hexed(record.library),
+    }
+    try:
+        yield Command(sql, parameters, size_setting(sql))
+    except StatementError as error:
+        raise _foreign(database, error) from error
+
+
+def _select(database: str, condition: str, parameters: Mapping[str, str | int], order: str, generation: str = "0") -> Routine[tuple[Record, ...]]:
+    try:
+        rows = yield Query(f"SELECT {_READ}, {generation} FROM {qualified(database, RECORDS)} WHERE {condition} ORDER BY seq {order}", parameters)
+    except StatementError as error:
+        if error.code == UNKNOWN_TABLE:
+            return ()
+        raise _foreign(database, error) from error
+    return tuple(_record(row) for row in rows)
+
+
+def _record(row: Row) -> Record:
+    schema, version, state, spec, objects, forms, plan, who, seconds, library, migrations, oldest_code, from_version, server, seq, at, generation = row
+    return Record(
+        schema=text(schema),
+        version=_optional(version),
+        state=cast("State", text(state)),
+        spec=text(spec),
+        objects=text(objects),
+        forms=text(forms),
+        plan=text(plan),
+        who=text(who),
+        seconds=float(seconds or 0),
+        library=text(library),
+        migrations=text(migrations),
+        oldest_code=_optional(oldest_code),
+        from_version=_optional(from_version),
+        server=text(server),
+        seq=number(seq),
+        at=number(at),
+        generation=number(generation),
+    )
+
+
+def _foreign(database: str, error: StatementError) -> Exception:
+    if error.code not in _FOREIGN:
+        return error
+    said = f"this table was not made by aaiclick and is in its way; rename it. The server said: {error.message}"
+    return UnsupportedObjectError(f"{database}.{RECORDS}", said)
+
+
+def _commented(kind: str, comment: str) -> str:
+    base, codec, name = kind.partition(" CODEC")
+    return f"{base} COMMENT {quote_string(comment)}{codec}{name}"
+
+
+def _nullable(value: int | None) -> str:
+    return "NULL" if value is None else str(int(value))
+
+
+def _optional(value: Scalar) -> int | None:
+    return None if value is None else int(value)

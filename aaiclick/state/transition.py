@@ -1,0 +1,152 @@
+"""A transition that was begun and is not recorded yet: who meets it knows from the journal what it is, also where it is not its own.
+
+It begins with the first effect that is not purely additive. Until then code of the recorded version finds everything as it left it: new tables and
+new columns do it no harm. The entry in the journal is what counts; the mark in the comment of ``schema_version`` is for the one query of a start
+that finds nothing else to do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import AlterWork
+from aaiclick.routine import Routine
+from aaiclick.sql.hex_text import hexed
+from aaiclick.state.cache import Passing, mark_passing
+from aaiclick.state.journal import Entry, last_words, outcome
+from aaiclick.state.ledger import Account, begin, version_of
+from aaiclick.state.records import ensure_tables
+
+_FORWARD = ":under way"
+_BACK = ":back"
+_ADDED = re.compile(r"(column|index|projection) .+ is missing\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Steps that a run was about to take (a plan as JSON), on the way to ``version``; ``at`` is the server's time, Unix milliseconds. ``run``: under
+    which name it is entered, which says in which generation."""
+
+    version: int
+    steps: str
+    at: int
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """On the way from version ``before`` (None: nothing said which) to ``version``. ``who`` began it, ``at`` is the server's time, Unix
+    milliseconds. ``oldest_code``: the oldest code that runs on the result."""
+
+    version: int
+    before: int | None
+    oldest_code: int | None
+    who: str
+    at: int
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def passing(self) -> Passing:
+        """What a start needs to know of it."""
+        return Passing(self.version, self.oldest_code)
+
+
+@dataclass(frozen=True, slots=True)
+class GoingBack:
+    """On the way back from version ``before`` to ``to``; ``tables``: the storage (UUID) that each table had that was to come back."""
+
+    to: int
+    before: int
+    who: str
+    at: int
+    tables: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What is entered of a transition before its first effect that is not additive. ``number`` counts the attempts."""
+
+    under_way: UnderWay
+    number: int
+    steps: str
+
+
+def additive(step: Step) -> bool:
+    """Whether code of the version before finds everything else as it was."""
+    if step.strategy == "create" and step.work.kind == "create":
+        return True
+    added = all(_ADDED.match(change) for change in step.changes or (step.change,))
+    return step.strategy == "alter" and isinstance(step.work, AlterWork) and not step.work.frees_ttl and added
+
+
+def find_under_way(entries: Sequence[Entry], recorded: int | None) -> UnderWay | None:
+    """The newest transition among the entries that leads above what is recorded. What earlier releases entered counts from its first entry."""
+    later = [entry for entry in entries if version_of(entry) > (recorded or 0) and entry.state != "undone" and not entry.action.step.endswith(_BACK)]
+    if not later:
+        return None
+    own = [entry for entry in later if entry.action.step.endswith(_FORWARD)]
+    told = own or [entry for entry in later if entry.state in ("intent", "done")]
+    if not told:
+        return None
+    newest = max(told, key=lambda entry: (version_of(entry), -entry.seq))
+    attempts = tuple(_attempt(entry) for entry in own)
+    before = _number(newest, "from")
+    return UnderWay(version_of(newest), before if before is not None else recorded, _number(newest, "oldest_code"), _text(newest, "who"), newest.at, attempts)
+
+
+def find_going_back(entries: Sequence[Entry]) -> GoingBack | None:
+    """The way back that was begun in this generation: its record begins another one."""
+    found = [entry for entry in entries if entry.action.step.endswith(_BACK) and entry.state == "intent"]
+    if not found:
+        return None
+    last = found[-1]
+    tables = last.details.get("tables")
+    listed = {str(name): str(uuid) for name, uuid in cast("dict[str, object]", tables).items()} if isinstance(tables, dict) else {}
+    return GoingBack(version_of(last), _number(last, "from") or 0, _text(last, "who"), last.at, listed)
+
+
+def read_attempts(database: str, schema: str) -> Routine[tuple[Attempt, ...]]:
+    """All that was ever entered, oldest first."""
+    entries = yield from last_words(
+        database, "schema = unhex({schema:String}) AND endsWith(step, unhex({end:String}))", {"schema": hexed(schema), "end": hexed(_FORWARD)}
+    )
+    return tuple(_attempt(entry) for entry in entries)
+
+
+def begin_passage(account: Account, passage: Passage) -> Routine[None]:
+    """Enter it, and mark it where a start looks. The entry first: without the mark nothing has happened yet."""
+    way = passage.under_way
+    details = {"oldest_code": way.oldest_code, "who": way.who, "from": way.before, "steps": passage.steps}
+    yield from begin(account, f"{way.version}{_FORWARD}", details, passage.number)
+    yield from ensure_tables(account.database)
+    yield from mark_passing(account.database, account.schema, way.passing)
+
+
+def begin_back(account: Account, going: GoingBack) -> Routine[None]:
+    """Enter a way back before its first effect."""
+    yield from begin(account, f"{going.to}{_BACK}", {"from": going.before, "who": going.who, "tables": dict(going.tables)})
+    yield from mark_passing(account.database, account.schema, Passing(going.to, back=True))
+
+
+def forget_back(account: Account, going: GoingBack, under_way: UnderWay | None) -> Routine[None]:
+    """Nothing came of it."""
+    yield from outcome(account.database, account.action(f"{going.to}{_BACK}"), "undone")
+    yield from mark_passing(account.database, account.schema, under_way.passing if under_way is not None else None)
+
+
+def _attempt(entry: Entry) -> Attempt:
+    return Attempt(version_of(entry), _text(entry, "steps"), entry.at, entry.action.run)
+
+
+def _number(entry: Entry, key: str) -> int | None:
+    value = entry.details.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(entry: Entry, key: str) -> str:
+    value = entry.details.get(key)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,26 @@
+"""Functions of the user that run beside a routine, and the plain rows that they and a database answer with."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeAlias
+
+Scalar: TypeAlias = str | int | float | bool | None
+Row: TypeAlias = tuple[Scalar, ...]
+Rows: TypeAlias = tuple[Row, ...]
+Reply: TypeAlias = Rows | Exception | None
+
+
+class UserFunction(Protocol):
+    """A function of the user that runs beside the routine and asks it for whatever it needs, so that all I/O stays with the driver."""
+
+    def step(self, reply: Reply, seconds: float, /) -> Rows:
+        """Answer its last request, let it go on, and give its next one: a row of plain values. Blocks for at most ``seconds``."""
+        ...
+
+    async def step_async(self, reply: Reply, seconds: float, /) -> Rows:
+        """The same for an event loop."""
+        ...
+
+    def abandon(self) -> None:
+        """Nobody will answer any more: its next request raises. Does nothing once it has ended."""
+        ...

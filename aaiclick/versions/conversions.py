@@ -1,0 +1,97 @@
+"""A database without a record is recognised by the form of its tables, and the form does not tell whether values were converted (pure).
+
+Between two versions whose tables look the same lies a migration that moves values: nobody but the operator knows whether it ran. Where the form of its own
+version tells the two apart the version is taken for what it looks like, and what it does not prove is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import Catalog
+from aaiclick.versions.live import LiveVersion
+from aaiclick.versions.lockfile import LockedForm, LockedVersion
+from aaiclick.versions.recognition import is_exactly
+from aaiclick.versions.released import Released
+from aaiclick.versions.scripts import Script
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """``stops``: what may have been converted or not, and nothing tells; ``notes``: what only the form of the tables speaks for. ``before``
+    is the version to be recorded where the first of the stops was not done."""
+
+    stops: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    before: int = 0
+
+
+def unproven(catalog: Catalog, found: Released, live: LiveVersion) -> Unproven:
+    """What recognition would take as done on its own."""
+    scripts = [script for script in found.scripts if _moves_values(script)]
+    if live.origin == "unrecorded":
+        rows = sum(entry.rows for entry in catalog.objects.values())
+        told = [(script, words) for script in scripts if (words := _words(script, _tables(script), catalog, rows))]
+        return Unproven(tuple(words for _, words in told), (), told[0][0].version - 1 if told else 0)
+    if live.origin != "recognised" or not live.number or found.lock is None:
+        return Unproven()
+    stops: list[str] = []
+    notes: list[str] = []
+    before = 0
+    for script in scripts:
+        here = tuple(name for name in _tables(script) if script.version <= live.levels.get(name, live.number))
+        explicit = script.migration.explicit and script.version <= live.number
+        rows = sum(catalog.objects[name].rows for name in (catalog.objects if explicit else here) if name in catalog.objects)
+        words = _words(script, here, catalog, rows) if here or explicit else ""
+        if not words:
+            continue
+        earlier, own = found.lock.get(script.version - 1), found.lock.get(script.version)
+        if earlier is not None and own is not None and _same(catalog, earlier, own, here, whole=explicit):
+            stops.append(words)
+            before = before or script.version - 1
+        else:
+            notes.append(f"v{live.number} is recognised by the form of the tables, which does not tell whether values were converted: {words}")
+    return Unproven(tuple(stops), tuple(notes), before)
+
+
+def _moves_values(script: Script) -> bool:
+    return script.migration.explicit or bool(_tables(script))
+
+
+def _tables(script: Script) -> tuple[str, ...]:
+    """The tables of which it fills columns or leaves rows out, under the names that it may call them by."""
+    named = {old: new for old, new in script.migration.renames.items() if "." not in old}
+    filled = [name for name, one in script.migration.rebuilds.items() if one.columns or one.where]
+    return tuple(dict.fromkeys(named.get(name, name) for name in filled))
+
+
+def _words(script: Script, tables: Iterable[str], catalog: Catalog, rows: int) -> str:
+    """What there is to be converted; '' where there are no rows."""
+    if not rows:
+        return ""
+    said: list[str] = []
+    for name in tables:
+        there = catalog.get(name)
+        if there is None or not there.rows:
+            continue
+        rebuilds = script.migration.rebuilds.items()
+        columns = next((sorted(one.columns) for key, one in rebuilds if script.migration.renames.get(key, key) == name), list[str]())
+        what = f"column {', '.join(columns)} of {name}" if columns else f"the rows of {name}"
+        said.append(f"{what} ({there.rows:,} rows)")
+    if script.migration.explicit:
+        said.append("what its statements do" if script.migration.sql else "what its function does")
+    return f"{script.label}: {', '.join(said)}" if said else ""
+
+
+def _same(catalog: Catalog, earlier: LockedVersion, own: LockedVersion, tables: Iterable[str], *, whole: bool) -> bool:
+    """Whether the tables are exactly those of the version before as well. ``whole``: all of its objects, and none that only its own version has."""
+    names = list(earlier.forms) if whole else list(tables)
+    if whole and any(name in catalog.objects and name not in earlier.forms for name in own.forms):
+        return False
+    return all(_is(catalog, name, earlier.forms.get(name)) for name in names)
+
+
+def _is(catalog: Catalog, name: str, form: LockedForm | None) -> bool:
+    there = catalog.get(name)
+    return form is not None and (form.kind == "function" or (there is not None and is_exactly(there.form, form)))

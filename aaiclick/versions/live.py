@@ -1,0 +1,172 @@
+"""Which version a database is at, and what that means for this code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, cast
+
+from aaiclick.catalog.forms import Catalog, Form, TableForm
+from aaiclick.specs.schema import Schema
+from aaiclick.versions.compose import Stage
+from aaiclick.versions.lockfile import Lock
+from aaiclick.versions.path import Explicit, Hints
+from aaiclick.versions.recognition import Recognition, recognise
+from aaiclick.versions.released import Released
+from aaiclick.versions.scripts import Script, statements_of
+
+Origin: TypeAlias = Literal["recorded", "recognised", "empty", "unrecorded"]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveVersion:
+    """``number`` is None where nothing says (an unrecorded database of a schema without released versions), 0 for an empty one.
+    ``levels``: in a mix of released forms, the version that each table is at."""
+
+    number: int | None
+    origin: Origin
+    recognition: Recognition | None = None
+    levels: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def label(self) -> str:
+        """For the sentence 'oplog is at ..., code expects v5'."""
+        if self.number is None:
+            return "no recorded version"
+        return f"v{self.number}"
+
+
+def former_names(scripts: Sequence[Script]) -> frozenset[str]:
+    """Every name that a migration gave up by renaming a table."""
+    return frozenset(old for script in scripts for old in script.migration.renames if "." not in old)
+
+
+def live_version(
+    schema: Schema, catalog: Catalog, recorded: int | None, has_record: bool, lock: Lock | None, former: frozenset[str] = frozenset(), levels: str = ""
+) -> LiveVersion:
+    """The record where there is one, else what the tables look like. ``levels``: the record's column ``migrations``."""
+    if has_record:
+        return LiveVersion(recorded, "recorded", levels=_recorded_levels(levels))
+    names = {item.name for item in schema.objects} | {table.renamed_from for table in schema.tables} | former
+    if lock is not None:
+        forms: dict[str, Form] = {name: live.form for name, live in catalog.objects.items()}
+        found = recognise(forms, lock)
+        origin: Origin = "empty" if found.version == 0 else "unrecorded" if found.version is None else "recognised"
+        highest = {name: max(versions) for name, versions in found.matches.items() if found.mixed and versions and name in forms}
+        return LiveVersion(found.version, origin, found, highest)
+    if not any(name in catalog.objects for name in names):
+        return LiveVersion(0, "empty")
+    return LiveVersion(None, "unrecorded")
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What runs on this way have done already: keys such as ``3:move``, ``3:sql:1`` (statements count from 1) and
+    ``2:rebuild:operation_log``. ``doubtful``: begun, and nobody knows whether they ended. ``bookmarks``: JSON by version. ``attempts``: by
+    version, how often its function was called. ``held``: tables whose TTL merges a run stopped that did not live to start them."""
+
+    done: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
+    bookmarks: Mapping[int, str] = field(default_factory=dict[int, str])
+    attempts: Mapping[int, int] = field(default_factory=dict[int, int])
+    held: frozenset[str] = frozenset()
+
+
+def pending_scripts(schema: Schema, found: Released, live: LiveVersion) -> tuple[Script, ...]:
+    """The migrations between the live version and the declared one. A fresh database needs none: it is made as it is declared."""
+    if not live.number or schema.version is None:
+        return ()
+    return tuple(script for script in found.scripts if live.number < script.version <= schema.version)
+
+
+def hints_of(schema: Schema, found: Released, live: LiveVersion, recorded_forms: str, ledger: Ledger) -> Hints:
+    """What lies between the live version and the declared one: from the migrations, the lock file, the record, and what is done already."""
+    former = set(found.lock.names) if found.lock is not None else set[str]()
+    former |= set(_recorded_names(recorded_forms))
+    scripts = pending_scripts(schema, found, live)
+    stages: dict[str, tuple[Stage, ...]] = {}
+    names: dict[str, tuple[str, ...]] = {}
+    for table in schema.tables:
+        way = _way(table.name, schema, found, live, ledger)
+        stages[table.name] = way
+        earlier = tuple(dict.fromkeys(stage.before for stage in reversed(way) if stage.before != table.name))
+        names[table.name] = earlier
+    return Hints(
+        stages=stages,
+        names=names,
+        explicit=tuple(one for script in scripts if (one := _explicit(script, ledger)) is not None),
+        former=frozenset(former),
+        promises={script.version: script.migration.oldest_code for script in scripts},
+    )
+
+
+def _way(table: str, schema: Schema, found: Released, live: LiveVersion, ledger: Ledger) -> tuple[Stage, ...]:
+    """The versions that a table has before it, oldest first; its names are followed back from the declared one."""
+    if not live.number or schema.version is None:
+        return ()
+    stages: list[Stage] = []
+    name = table
+    for version in range(schema.version, live.number, -1):
+        script = found.script(version)
+        migration = script.migration if script is not None else None
+        before = name
+        if migration is not None:
+            before = next((old for old, new in sorted(migration.renames.items()) if "." not in old and new == name), name)
+        if version <= _level(before, live):
+            break
+        stages.append(_stage(version, name, before, script, found, ledger))
+        name = before
+    return tuple(reversed(stages))
+
+
+def _stage(version: int, name: str, before: str, script: Script | None, found: Released, ledger: Ledger) -> Stage:
+    locked = found.lock.get(version) if found.lock is not None else None
+    form = locked.forms.get(name) if locked is not None else None
+    released_form = form if isinstance(form, TableForm) else None
+    if script is None:
+        return Stage(version, f"version {version}", name, before, form=released_form)
+    migration = script.migration
+    keys = (name, before)
+    renames = {what.partition(".")[2]: new for what, new in migration.renames.items() if "." in what and what.partition(".")[0] in keys}
+    rebuild = next((migration.rebuilds[key] for key in keys if key in migration.rebuilds), None)
+    in_place = any(migration.strategy.get(key) == "alter" for key in keys)
+    if any(rebuild_key(version, key) in ledger.done for key in keys):
+        rebuild = None
+    return Stage(version, script.label, name, before, renames, rebuild, in_place, released_form)
+
+
+def rebuild_key(version: int, table: str) -> str:
+    """The key, in the journal, of a rebuild with the expressions of a migration."""
+    return f"{version}:rebuild:{table}"
+
+
+def _level(table: str, live: LiveVersion) -> int:
+    """In a mix every table is at a version of its own, and what led there is behind it."""
+    return live.levels.get(table, live.number or 0)
+
+
+def _recorded_levels(recorded: str) -> Mapping[str, int]:
+    """What ``adopted`` wrote beside the checksums for a mix."""
+    found = _recorded_names(recorded)
+    return {key.removeprefix("level "): int(str(value)) for key, value in found.items() if key.startswith("level ") and str(value).isdigit()}
+
+
+def _explicit(script: Script, ledger: Ledger) -> Explicit | None:
+    version, migration = script.version, script.migration
+    statements = statements_of(migration)
+    sent = next((place for place in range(len(statements)) if f"{version}:sql:{place + 1}" not in ledger.done), len(statements))
+    move = migration.move if f"{version}:move" not in ledger.done else None
+    rest = statements[sent:]
+    if not rest and move is None:
+        return None
+    doubtful = sent + 1 if f"{version}:sql:{sent + 1}" in ledger.doubtful else 0
+    return Explicit(version, script.label, rest, move, getattr(move, "__name__", ""), doubtful)
+
+
+def _recorded_names(forms: str) -> Mapping[str, object]:
+    try:
+        raw: object = json.loads(forms) if forms else {}
+    except ValueError:
+        return {}
+    return cast("dict[str, object]", raw) if isinstance(raw, dict) else {}

@@ -1,0 +1,124 @@
+"""From the last released version to the declared one: what differs, what somebody has to decide, and the migration file that says so. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.normalize import normal, normal_form
+from aaiclick.diff.compare import diff_table
+from aaiclick.diff.target import Target
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.tables import Table
+from aaiclick.versions.lockfile import LockedForm
+
+_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """``words``: every difference. ``undecided``: what is gone and might have been renamed, each with the flags that decide it.
+    ``renames`` are for the migration's header."""
+
+    words: tuple[str, ...]
+    undecided: tuple[str, ...]
+    renames: tuple[tuple[str, str], ...]
+
+
+def compare(
+    released: Mapping[str, LockedForm], declared: Mapping[str, LockedForm], schema: Schema, renames: Mapping[str, str], drops: Sequence[str]
+) -> Release:
+    """What lies between. ``renames``: ``{"table.column": "new"}`` or ``{"table": "new"}``, ``drops``: names that are no longer declared
+    and were not renamed."""
+    hinted = {table.renamed_from: table.name for table in schema.tables if table.renamed_from}
+    moved = {old: new for old, new in renames.items() if "." not in old} | hinted
+    back = {new: old for old, new in moved.items()}
+    words: list[str] = []
+    undecided: list[str] = []
+    known = dict(renames)
+    for name in sorted(set(declared) | set(released)):
+        old_name = back.get(name, name)
+        old, new = released.get(old_name), declared.get(name)
+        if new is None:
+            if name in moved:
+                continue
+            words.append(f"{name}: {released[name].kind} is no longer declared")
+            if name not in drops:
+                undecided.append(f"{name} is no longer declared: --rename {name}=NEW_NAME, or --drop {name}")
+        elif old is None:
+            words.append(f"{name}: {new.kind} is new")
+        elif isinstance(old, TableForm) and isinstance(new, TableForm):
+            if old_name != name:
+                words.append(f"{name}: was {old_name}")
+            words += _table(name, old, new, schema.get(name), known, drops, undecided)
+        elif old.kind != new.kind or normal_form(old) != normal_form(new):
+            words.append(f"{name}: {new.kind} differs")
+    return Release(tuple(words), tuple(undecided), tuple(sorted(renames.items())))
+
+
+def unknown_decisions(
+    released: Mapping[str, LockedForm], declared: Mapping[str, LockedForm], renames: Mapping[str, str], drops: Sequence[str]
+) -> tuple[str, ...]:
+    """Decisions about names that are not there."""
+    wrong: list[str] = []
+    for what in [*renames, *drops]:
+        table, _, column = what.partition(".")
+        form = released.get(table)
+        there = form is not None and (not column or (isinstance(form, TableForm) and form.column(column) is not None))
+        if not there:
+            wrong.append(f"{what}: the last released version has no such {'column' if column else 'table'}")
+    for what, new in renames.items():
+        table, _, column = what.partition(".")
+        form = declared.get(renames.get(table, table) if column else new)
+        if form is None or (column and not (isinstance(form, TableForm) and form.column(new) is not None)):
+            wrong.append(f"{what}={new}: {new} is not declared")
+    return tuple(wrong)
+
+
+def _table(name: str, old: TableForm, new: TableForm, spec: object, renames: Mapping[str, str], drops: Sequence[str], undecided: list[str]) -> list[str]:
+    hints = {column.renamed_from: column.name for column in spec.columns if column.renamed_from} if isinstance(spec, Table) else {}
+    asked = {what.partition(".")[2]: to for what, to in renames.items() if what.partition(".")[0] in (name, old.name) and "." in what}
+    applied = tuple((before, after) for before, after in sorted({**hints, **asked}.items()) if old.column(before) is not None and new.column(after) is not None)
+    gone = [column.name for column in old.columns if new.column(column.name) is None and column.name not in dict(applied)]
+    target = Target(normal(new), applied, (), (), free_primary_key=False)
+    kept = [change.words for change in diff_table(_named(old, name, gone), target)]
+    added = [column.name for column in new.columns if old.column(column.name) is None and column.name not in dict(applied).values()]
+    for column in gone:
+        if f"{name}.{column}" not in drops and f"{old.name}.{column}" not in drops:
+            candidates = f" (new: {', '.join(added)})" if added else ""
+            undecided.append(f"{name}.{column} is no longer declared{candidates}: --rename {name}.{column}=NEW_NAME, or --drop {name}.{column}")
+    return [f"{name}: {word}" for word in [*kept, *(f"column {column} is no longer declared" for column in gone)]]
+
+
+def _named(form: TableForm, name: str, gone: Sequence[str]) -> TableForm:
+    return replace(form, name=name, columns=tuple(column for column in form.columns if column.name not in gone))
+
+
+def slug(message: str) -> str:
+    """The part of a file name that says what the migration does."""
+    return _SLUG.sub("_", message.lower()).strip("_")[:60] or "revision"
+
+
+def script_text(message: str, version: int, release: Release, oldest_code: int | None, python: bool) -> str:
+    """The migration file: what was decided in its header, what is derived in comments."""
+    title = " ".join(message.split())
+    derived = list(release.words)
+    if python:
+        renames = f"\n    renames={dict(release.renames)!r}," if release.renames else ""
+        oldest = f"\n    oldest_code={oldest_code}," if oldest_code is not None else ""
+        listed = "".join(f"\n    {word}" for word in derived)
+        return (
+            f'"""{title}.\n\nDerived from the declarations, not to be repeated here:\n{listed}\n"""\n\n'
+            "from aaiclick import Migration\n\n\n"
+            "def move(context):\n"
+            '    """Moves data; it is called with a MoveContext and goes on at context.bookmark."""\n\n\n'
+            f"migration = Migration(\n    version={version},\n    title={title!r},{renames}{oldest}\n    move=move,\n)\n"
+        )
+    lines = [f"-- title: {title}", "-- strategy: derived"]
+    lines += [f"-- rename: {old} -> {new}" for old, new in release.renames]
+    lines += [f"-- oldest_code: {oldest_code}"] if oldest_code is not None else []
+    lines += ["", "-- Derived from the declarations, not to be repeated here:"]
+    lines += [f"--   {word}" for word in derived]
+    return "\n".join(lines) + "\n"

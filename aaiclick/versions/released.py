@@ -1,0 +1,147 @@
+"""History is only ever added to: what was released or applied is compared with what the code holds now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
+
+from aaiclick.errors import EditedLockError, EditedMigrationError, MigrationError, MissingVersionError
+from aaiclick.specs.schema import Schema
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, read_lock, seal_of
+from aaiclick.versions.scripts import Script, read_migrations
+
+_UNDO = "Undo the edit, and put the change into the next version"
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What the code knows about a schema's versions: its migrations by number, and the released forms."""
+
+    scripts: tuple[Script, ...] = ()
+    lock: Lock | None = None
+
+    def script(self, version: int) -> Script | None:
+        """The migration of that number."""
+        return next((script for script in self.scripts if script.version == version), None)
+
+    def checksums(self, version: int | None) -> str:
+        """What is recorded beside an applied version: a checksum for each migration and each released form up to it, as JSON."""
+        found = {str(script.version): script.checksum for script in self.scripts if version is not None and script.version <= version}
+        if self.lock is not None and version is not None:
+            found |= {f"form {locked.version}": seal_of(_bare(locked)) for locked in self.lock.versions if locked.version <= version}
+        return json.dumps(dict(sorted(found.items())), separators=(",", ":")) if found else ""
+
+    def oldest_code(self, version: int | None) -> int | None:
+        """The oldest code that runs on a database at ``version``; None where only that version's own does.
+
+        Older code has to get along with every version between its own and this one, so the promises on the way count too; a version
+        without a migration, or whose migration says nothing, promises nothing.
+        """
+        if version is None:
+            return None
+        oldest = version
+        while oldest > 1 and all(self._promised(number) <= oldest - 1 for number in range(oldest, version + 1)):
+            oldest -= 1
+        return oldest if oldest < version else None
+
+    def _promised(self, version: int) -> int:
+        script = self.script(version)
+        return version if script is None or script.migration.oldest_code is None else script.migration.oldest_code
+
+
+def released(schema: Schema) -> Released:
+    """Read and check the migrations and the lock file of a schema. Raises ``MigrationError`` and its ``HistoryError``s."""
+    scripts = read_migrations(schema.migrations)
+    lock = read_lock(schema.migrations) if isinstance(schema.migrations, str) else None
+    check_released(schema.name, schema.version, scripts, lock)
+    return Released(scripts, lock)
+
+
+def check_released(name: str, version: int | None, scripts: Sequence[Script], lock: Lock | None) -> None:
+    """Migrations, lock file and the code's version agree with each other."""
+    if lock is not None and lock.schema != name:
+        raise MigrationError(LOCK_FILE, f"is of the schema {lock.schema}, not of {name}")
+    for script in scripts:
+        if version is not None and script.version > version:
+            raise MigrationError(script.where, f"is newer than version {version} of {name}: raise the version in the code, or remove the file")
+    if lock is None:
+        return
+    numbers = [locked.version for locked in lock.versions]
+    for older, newer in pairwise(numbers):
+        if newer != older + 1:
+            raise MissingVersionError(
+                LOCK_FILE, f"goes from version {older} to {newer}: version {older + 1} is missing. Put its entry back from version control"
+            )
+    if version is not None and numbers and numbers[-1] > version:
+        raise MissingVersionError(
+            LOCK_FILE,
+            f"holds version {numbers[-1]}, but {name} declares {version}: a released version cannot be taken back. Set the version to {numbers[-1]} or more",
+        )
+    for locked in lock.versions:
+        _check_entry(locked, next((script for script in scripts if script.version == locked.version), None))
+
+
+def check_applied(schema: str, recorded: str, applied: int | None, found: Released) -> None:
+    """What a database says was applied is what the code holds. ``recorded`` is the record's column ``migrations``."""
+    for key, checksum in sorted(_recorded(recorded).items()):
+        form, _, digits = key.rpartition(" ")
+        if not digits.isdigit() or (applied is not None and int(digits) > applied):
+            continue
+        version = int(digits)
+        if form == "form":
+            locked = found.lock.get(version) if found.lock is not None else None
+            if locked is None:
+                raise MissingVersionError(
+                    f"{schema} v{version}", f"was applied to this database, but {LOCK_FILE} does not hold it. Put its entry back from version control"
+                )
+            if seal_of(_bare(locked)) != checksum:
+                raise EditedLockError(
+                    f"{schema} v{version}",
+                    f"{LOCK_FILE} describes it differently from what was applied to this database. Put its entry back from version control",
+                )
+            continue
+        script = found.script(version)
+        if script is None:
+            raise MissingVersionError(
+                f"{schema} v{version}", "its migration was applied to this database, but the code does not have it. Put the file back from version control"
+            )
+        if script.checksum != checksum:
+            raise EditedMigrationError(
+                script.where,
+                f"differs from the migration that was applied to this database. {_UNDO}; where it means the same:"
+                f" aaiclick adopt --version {applied or version} --force",
+            )
+
+
+def _check_entry(locked: LockedVersion, script: Script | None) -> None:
+    where = f"{LOCK_FILE}, version {locked.version}"
+    if locked.seal and locked.seal != seal_of(locked):
+        raise EditedLockError(where, "was edited after it was released. Put the entry back from version control: what changes belongs into a new version")
+    if locked.migration is None:
+        return
+    if script is None:
+        if locked.migration:
+            raise MissingVersionError(f"version {locked.version}", "its migration was released, but the file is gone. Put it back from version control")
+        return
+    if not locked.migration:
+        raise EditedMigrationError(script.where, f"was added to version {locked.version} after that was released. Give it the next number")
+    if locked.migration != script.checksum:
+        raise EditedMigrationError(script.where, f"was edited after version {locked.version} was released. {_UNDO}")
+
+
+def _bare(locked: LockedVersion) -> LockedVersion:
+    """The forms alone: a checksum of the migration is recorded by itself, and how tolerant recognition is may be corrected later."""
+    return LockedVersion(locked.version, locked.forms)
+
+
+def _recorded(text: str) -> Mapping[str, str]:
+    try:
+        raw: object = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    if not isinstance(raw, dict):
+        return {}
+    return {key: value for key, value in cast("dict[str, object]", raw).items() if isinstance(value, str)}

@@ -1,0 +1,200 @@
+"""Migrations as they are given: a package (or folder) of ``NNNN_what.sql`` and ``NNNN_what.py``, or a list."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol
+
+from aaiclick.errors import AaiclickError, DuplicateVersionError, MigrationError
+from aaiclick.specs.migrations import Migration, Rebuild
+from aaiclick.sql.script import ScriptError, normal_text, split_statements
+from aaiclick.versions.headers import read_header
+
+_NAME = re.compile(r"(?P<number>\d{4,})_(?P<what>[A-Za-z0-9_]+)\.(?P<kind>sql|py)\Z")
+_NUMBERED = re.compile(r"\d.*\.(?:sql|py)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A migration and where it comes from. ``label`` is what people call it (``0002_sort_key.sql``), ``where`` leads there; ``checksum``
+    says what it does: spaces, comments and the title do not count."""
+
+    migration: Migration
+    label: str
+    where: str
+    checksum: str
+
+    @property
+    def version(self) -> int:
+        """Its number."""
+        return self.migration.version
+
+
+class _Entry(Protocol):
+    """What ``importlib.resources`` and ``pathlib`` have in common."""
+
+    @property
+    def name(self) -> str: ...
+
+    def is_file(self) -> bool: ...
+
+    def read_text(self, encoding: str) -> str: ...
+
+
+def read_migrations(source: str | Path | Sequence[Migration] | None) -> tuple[Script, ...]:
+    """All migrations by number. A ``str`` is a package's dotted name, a ``Path`` a folder.
+
+    Raises ``MigrationError`` naming file and line, ``DuplicateVersionError`` where two have one number.
+    """
+    if source is None:
+        return ()
+    if isinstance(source, str):
+        try:
+            entries: Iterable[_Entry] = list(files(source).iterdir())
+        except (ImportError, FileNotFoundError, NotADirectoryError) as error:
+            hint = '. aaiclick revision -m "..." makes it' if isinstance(error, ModuleNotFoundError) and error.name == source else ""
+            raise MigrationError(source, f"the migrations package cannot be imported: {error}{hint}") from error
+        found = _read_folder(entries, source)
+    elif isinstance(source, Path):
+        found = _read_folder(source.iterdir() if source.is_dir() else [], source)
+    else:
+        found = [_listed(migration) for migration in source]
+    ordered = sorted(found, key=lambda script: (script.version, script.label))
+    for script, following in pairwise(ordered):
+        if script.version == following.version:
+            raise DuplicateVersionError(
+                following.where, f"has the number of {script.label}: two migrations cannot be version {script.version}. Give one of them the next number"
+            )
+    return tuple(ordered)
+
+
+def read_script(text: str, version: int, where: str) -> Migration:
+    """A migration from the text of an SQL file."""
+    header = read_header(text, where)
+    body = "\n" * header.lines + "\n".join(text.splitlines()[header.lines :])
+    try:
+        statements = split_statements(body)
+    except ScriptError as error:
+        raise MigrationError(f"{where}, line {error.line}", error.problem) from None
+    if statements and not header.sql:
+        raise MigrationError(f"{where}, line {statements[0].line}", "is a statement, but the header does not say '-- strategy: sql'")
+    if header.sql and not statements:
+        raise MigrationError(f"{where}, line {header.lines}", "the header says 'strategy: sql', but there is no statement")
+    fields = {
+        table: Rebuild(columns=lines.columns, where=lines.where, back=lines.back)
+        for table, lines in header.rebuilds.items()
+        if lines.columns or lines.where or lines.back
+    }
+    try:
+        return Migration(
+            version,
+            title=header.title,
+            rebuild=fields,
+            renames=header.renames,
+            strategy={table: way for table, way in header.ways.items() if table not in fields},
+            sql=[statement.text for statement in statements],
+            oldest_code=header.oldest_code,
+        )
+    except AaiclickError as error:
+        raise MigrationError(where, str(error)) from error
+
+
+def statements_of(migration: Migration) -> tuple[str, ...]:
+    """Its statements one by one: an entry of the list may hold several."""
+    found: list[str] = []
+    for entry in migration.sql:
+        try:
+            found.extend(statement.text for statement in split_statements(entry))
+        except ScriptError as error:
+            raise MigrationError(f"migration {migration.version}, statement {entry[:40]!r}", str(error)) from None
+    return tuple(found)
+
+
+def checksum_of(migration: Migration, source: str = "") -> str:
+    """Names what a migration does. ``source``: the text of the Python file that holds its function, where there is one. How the way back goes is no
+    part of it."""
+    content: dict[str, object] = {
+        "version": migration.version,
+        "rebuild": {table: {"columns": one.columns, "where": one.where} for table, one in sorted(migration.rebuilds.items())},
+        "alter": sorted(table for table, way in migration.strategy.items() if way == "alter"),
+        "renames": dict(sorted(migration.renames.items())),
+        "sql": [normal_text(text) for text in statements_of(migration)],
+        "oldest_code": migration.oldest_code,
+        "move": _named(migration.move, source),
+    }
+    encoded = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(encoded.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _named(move: object, source: str) -> object:
+    if move is None:
+        return None
+    if source:
+        # How a line ends, and lines without anything, do not count; the rest is the function's and its helpers' own text.
+        return [line.rstrip() for line in source.splitlines() if line.strip()]
+    return f"{getattr(move, '__module__', '')}.{getattr(move, '__qualname__', type(move).__qualname__)}"
+
+
+def _listed(migration: Migration) -> Script:
+    label = f"migration {migration.version}" + (f" ({migration.title})" if migration.title else "")
+    return Script(migration, label, label, checksum_of(migration))
+
+
+def _read_folder(entries: Iterable[_Entry], source: str | Path) -> list[Script]:
+    found: list[Script] = []
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        named = _NAME.match(entry.name)
+        where = f"{source}/{entry.name}"
+        if named is None:
+            if entry.name.endswith(".sql") or _NUMBERED.match(entry.name):
+                raise MigrationError(where, "is no name of a migration: write four digits and what it does, such as 0002_sort_key.sql")
+            continue
+        if not entry.is_file():
+            continue
+        number = int(named["number"])
+        if number < 1:
+            raise MigrationError(where, "versions count from 1")
+        text = entry.read_text(encoding="utf-8").removeprefix("\ufeff")
+        if named["kind"] == "sql":
+            migration = read_script(text, number, where)
+            found.append(Script(migration, entry.name, where, checksum_of(migration)))
+        else:
+            migration = _from_module(_module(source, entry.name), number, where)
+            found.append(Script(migration, entry.name, where, checksum_of(migration, text if migration.move is not None else "")))
+    return found
+
+
+def _module(source: str | Path, name: str) -> ModuleType:
+    where, stem = f"{source}/{name}", name.removesuffix(".py")
+    try:
+        if isinstance(source, str):
+            return importlib.import_module(f"{source}.{stem}")
+        spec = importlib.util.spec_from_file_location(f"_aaiclick_migration_{stem}", source / name)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise MigrationError(where, f"cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _from_module(module: ModuleType, number: int, where: str) -> Migration:
+    held = {id(value): value for value in vars(module).values() if isinstance(value, Migration)}
+    if len(held) != 1:
+        problem = "holds no Migration" if not held else f"holds {len(held)} Migrations"
+        raise MigrationError(where, f"{problem}: one is needed, such as migration = Migration(version={number}, ...)")
+    migration = next(iter(held.values()))
+    if migration.version != number:
+        raise MigrationError(where, f"its Migration says version {migration.version}, its name {number}")
+    return migration
