@@ -278,3 +278,21 @@ class DriftRemainsError(ApplyError):
         self.schema = schema
         self.differences = differences
         super().__init__(f"{schema} was migrated, but differences are left: {'; '.join(differences)}")
+
+
+class DoesNotFitError(SchemaError):
+    """The tables are not what the version has; ``differences`` says how. Nothing was recorded."""
+
+    def __init__(self, schema: str, version: int, found: tuple[str, ...]) -> None:
+        self.schema = schema
+        self.version = version
+        self.differences = found
+        super().__init__(f"{schema} does not fit v{version}: {'; '.join(found)}. To record it all the same: aaiclick adopt --version {version} --force")
+
+
+class UndecidedError(MigrationError):
+    """Something is gone that may have been renamed: ``undecided`` says which flags decide it. Nothing was written."""
+
+    def __init__(self, schema: str, undecided: tuple[str, ...]) -> None:
+        self.undecided = undecided
+        super().__init__(schema, "; ".join(undecided))

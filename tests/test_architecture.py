@@ -193,6 +193,18 @@ def test_plans_are_carried_out_by_what_they_say() -> None:
     assert wrong == []
 
 
+def test_the_public_functions_are_thin() -> None:
+    """What is asked of a database stands in ``commands/``: the functions for callers, and the command line, only say what they want."""
+    wrong = [
+        where(path, node.lineno)
+        for path in FILES
+        if part_of(path) in ("api", "cli")
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.YieldFrom | ast.Yield) and "contextmanager" not in path.read_text(encoding="utf-8") and path.name != "source.py"
+    ]
+    assert wrong == []
+
+
 def test_one_module_alone_starts_another_process() -> None:
     """``python -m`` is an import that no tool sees."""
     started = [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aaiclick.api import once as memory
 from aaiclick.api.client import Make, check_arguments, drive, drive_async, policy_for
-from aaiclick.commands.ensure import Run, ensure
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
 from aaiclick.lease.owner import this_process
 from aaiclick.plan.policy import Policy

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from aaiclick.api.client import check_arguments, drive, drive_async
-from aaiclick.commands.inspect import make_plan, survey
-from aaiclick.commands.rights import missing_rights
+from aaiclick.commands.plan import plan
 from aaiclick.plan.model import Plan
-from aaiclick.routine import AsyncConnection, Connection, Routine
 from aaiclick.specs.schema import Schema
 
 
@@ -22,7 +18,7 @@ def plan_schema(client: object, schema: Schema, database: str | None = None, scr
         from aaiclick.commands.advisory import plan_elsewhere
 
         return plan_elsewhere(client, schema, database, _looks(quick))
-    return drive(client, lambda connection: _plan(connection, schema, database, _looks(quick)), "plan_schema", schema=schema)
+    return drive(client, lambda connection: plan(schema, database, _looks(quick), connection.embedded), "plan_schema", schema=schema)
 
 
 async def plan_schema_async(client: object, schema: Schema, database: str | None = None, scratch: bool = True, quick: bool = False) -> Plan:
@@ -32,17 +28,8 @@ async def plan_schema_async(client: object, schema: Schema, database: str | None
         from aaiclick.commands.advisory import plan_elsewhere_async
 
         return await plan_elsewhere_async(client, schema, database, _looks(quick))
-    return await drive_async(client, lambda connection: _plan(connection, schema, database, _looks(quick)), "plan_schema_async", schema=schema)
+    return await drive_async(client, lambda connection: plan(schema, database, _looks(quick), connection.embedded), "plan_schema_async", schema=schema)
 
 
 def _looks(quick: bool) -> int | None:
     return 0 if quick else None
-
-
-def _plan(connection: Connection | AsyncConnection, schema: Schema, database: str | None, looks: int | None) -> Routine[Plan]:
-    found = yield from survey(schema, database)
-    plan = (yield from make_plan(found, looks)).plan
-    # An embedded engine has one user, who may do everything.
-    if connection.embedded:
-        return plan
-    return replace(plan, notes=(*plan.notes, *(yield from missing_rights(plan))))

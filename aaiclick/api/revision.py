@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aaiclick.api.declared_forms import declared_forms
-from aaiclick.errors import DuplicateVersionError, HistoryError, MigrationError, UsageError
+from aaiclick.errors import DuplicateVersionError, HistoryError, MigrationError, UndecidedError, UsageError
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, read_lock, seal_of
 from aaiclick.versions.release import Release, compare, script_text, slug, unknown_decisions
@@ -33,14 +33,6 @@ class Checked:
     version: int | None
     released: int | None
     problems: tuple[str, ...]
-
-
-class UndecidedError(MigrationError):
-    """Something is gone that may have been renamed: ``undecided`` says which flags decide it. Nothing was written."""
-
-    def __init__(self, schema: str, undecided: tuple[str, ...]) -> None:
-        self.undecided = undecided
-        super().__init__(schema, "; ".join(undecided))
 
 
 def migrations_folder(schema: Schema, make: bool = False) -> Path:

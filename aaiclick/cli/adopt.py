@@ -70,7 +70,8 @@ def _take_over(frame: Frame, tables: tuple[str, ...]) -> ExitCode:
 def _adopt(frame: Frame, version: int | None, force: bool, tables: tuple[str, ...]) -> ExitCode:
     if version is None or tables:
         raise UsageError("aaiclick adopt takes either --version N or --take-over TABLE")
-    from aaiclick.api.adopt import adopt_schema, against
+    from aaiclick.api.adopt import adopt_schema
+    from aaiclick.state.records import against
 
     declared, target = frame.declared(), frame.target()
     if target.missing:

@@ -41,7 +41,7 @@ def _history(frame: Frame) -> ExitCode:
 
 def record_json(record: Record) -> dict[str, str | int | float | bool | None]:
     """A transition without its forms and plan."""
-    from aaiclick.api.adopt import is_forced
+    from aaiclick.state.records import is_forced
 
     return {
         "version": record.version,
@@ -58,7 +58,7 @@ def record_json(record: Record) -> dict[str, str | int | float | bool | None]:
 
 
 def _row(record: Record) -> tuple[str, ...]:
-    from aaiclick.api.adopt import is_forced
+    from aaiclick.state.records import is_forced
 
     state = f"{record.state} (forced)" if is_forced(record) else record.state
     before = "" if record.from_version is None else f"v{record.from_version}" if record.from_version else "empty"

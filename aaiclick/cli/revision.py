@@ -63,7 +63,8 @@ def _pairs(given: list[str]) -> list[tuple[str, str]]:
 def _revision(
     frame: Frame, message: str, renames: list[tuple[str, str]], drops: tuple[str, ...], oldest_code: int | None, python: bool, amend: bool
 ) -> ExitCode:
-    from aaiclick.api.revision import UndecidedError, revise
+    from aaiclick.api.revision import revise
+    from aaiclick.errors import UndecidedError
 
     wrong = [old for old, new in renames if not old or not new or "." in new]
     if wrong:

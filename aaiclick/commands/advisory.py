@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from aaiclick.clients import open_async_connection, open_connection
 from aaiclick.clients.temporary_engine import AsyncSplitConnection, SplitConnection, engine_elsewhere
-from aaiclick.commands.inspect import make_plan, survey
+from aaiclick.commands.inspection.inspect import inspect_database
+from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.plan.model import Plan
 from aaiclick.routine import Routine, run, run_async
 from aaiclick.server.names import PREFIX
@@ -40,6 +41,6 @@ async def plan_elsewhere_async(client: object, schema: Schema, database: str | N
 
 
 def _plan(schema: Schema, database: str | None, looks: int | None) -> Routine[Plan]:
-    found = yield from survey(schema, database)
+    found = yield from inspect_database(schema, database)
     planned = yield from make_plan(found, looks, clones=False)
     return replace(planned.plan, advisory=True)

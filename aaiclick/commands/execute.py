@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 
 from aaiclick.apply.executor import apply_steps
 from aaiclick.apply.run import ApplyOptions, StepOutcome
-from aaiclick.commands.inspect import Survey, Surveyed, dump_forms, live_digest, make_plan, survey
+from aaiclick.commands.inspection.digests import live_digest
+from aaiclick.commands.inspection.inspect import Inspection, inspect_database
+from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
+from aaiclick.commands.inspection.recorded_forms import dump_forms
 from aaiclick.commands.script_runner import runner_for
 from aaiclick.errors import ApplyError, BlockedError, SchemaVersionError
 from aaiclick.events import PlanReady
@@ -23,15 +26,15 @@ from aaiclick.state.step_ledger import StepLedger
 from aaiclick.state.transition import Passage, UnderWay
 from aaiclick.versions.live import pending_scripts
 
-Gate = Callable[[Surveyed], Verdict]
+Gate = Callable[[PlannedMigration], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
     """``first`` is the plan that was begun with, ``last`` the one that led to the end. ``verdict`` lists all steps that were done."""
 
-    first: Surveyed
-    last: Surveyed
+    first: PlannedMigration
+    last: PlannedMigration
     verdict: Verdict
     outcomes: tuple[StepOutcome, ...]
 
@@ -50,35 +53,39 @@ class Site:
     looks: int | None = None
 
 
-def carry_out(planned: Surveyed, gate: Gate, site: Site) -> Routine[Carried]:
+def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carried]:
     """Every step that the gate lets through. Raises what the gate and the steps raise; what is done is entered, and not done again."""
     first = planned
     verdict = gate(planned)
-    if verdict.run and planned.survey.live.origin == "recognised" and pending_scripts(first.survey.schema, first.survey.released, first.survey.live):
+    if (
+        verdict.run
+        and planned.inspection.live.origin == "recognised"
+        and pending_scripts(first.inspection.schema, first.inspection.released, first.inspection.live)
+    ):
         planned = yield from _adopt(planned, site)
         verdict = gate(planned)
-    yield from _put_back(planned.survey, verdict)
+    yield from _put_back(planned.inspection, verdict)
     done: list[Step] = []
     outcomes: list[StepOutcome] = []
     while True:
         batch = _until_move(verdict.run)
         if batch:
             yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
-            ledger = StepLedger(planned.survey.account, batch, site.options.journal, _passage(planned, batch, site), _filled(planned))
-            options = replace(site.options, journal=ledger, runner=runner_for(planned.survey))
+            ledger = StepLedger(planned.inspection.account, batch, site.options.journal, _passage(planned, batch, site), _filled(planned))
+            options = replace(site.options, journal=ledger, runner=runner_for(planned.inspection))
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
         if not any(_is_move(step) for step in batch):
             return Carried(first, planned, Verdict(tuple(done), (), verdict.pending), tuple(outcomes))
         moved = {step.id for step in batch if _is_move(step)}
-        planned = yield from make_plan((yield from survey(first.survey.schema, site.database, site.allowed)), site.looks)
+        planned = yield from make_plan((yield from inspect_database(first.inspection.schema, site.database, site.allowed)), site.looks)
         again = [step.id for step in planned.plan.steps if step.id in moved]
         if again:
             raise ApplyError(f"{', '.join(again)} was carried out, but is planned again: its entry in the journal is gone")
         verdict = _gate_again(gate, planned, tuple(step.id for step in done))
 
 
-def _gate_again(gate: Gate, planned: Surveyed, done: tuple[str, ...]) -> Verdict:
+def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) -> Verdict:
     """Rows that a statement or function could have put right are looked at now, so this gate may say what the first could not know."""
     try:
         return gate(planned)
@@ -88,10 +95,10 @@ def _gate_again(gate: Gate, planned: Surveyed, done: tuple[str, ...]) -> Verdict
         raise SchemaVersionError(error.schema, error.live, error.expected, error.differences, error.next_command, done) from error
 
 
-def _filled(planned: Surveyed) -> dict[str, list[int]]:
+def _filled(planned: PlannedMigration) -> dict[str, list[int]]:
     """The versions still to be reached whose migrations fill a table by expressions. None as long as there are statements or functions to come: what
     they put into a table that this plan makes is of an earlier version, and is converted behind them."""
-    found = planned.survey
+    found = planned.inspection
     versions: dict[str, list[int]] = {}
     if any(_is_move(step) for step in planned.plan.steps):
         return versions
@@ -101,7 +108,7 @@ def _filled(planned: Surveyed) -> dict[str, list[int]]:
     return versions
 
 
-def _put_back(found: Survey, verdict: Verdict) -> Routine[None]:
+def _put_back(found: Inspection, verdict: Verdict) -> Routine[None]:
     """What a run that is gone left of a change of a TTL, unless this run makes that change again."""
     held = found.ledger.held
     if not held and any(f"{RECALCULATE} = " in live.text for live in found.catalog.objects.values()):
@@ -110,10 +117,10 @@ def _put_back(found: Survey, verdict: Verdict) -> Routine[None]:
     yield from let_go(found.account, held - again)
 
 
-def _passage(planned: Surveyed, batch: tuple[Step, ...], site: Site) -> Passage | None:
+def _passage(planned: PlannedMigration, batch: tuple[Step, ...], site: Site) -> Passage | None:
     """What is entered before the first of these steps that code of the version before would not bear. None where the version stays, and where
     there is nothing yet that older code could know."""
-    found, version = planned.survey, planned.survey.schema.version
+    found, version = planned.inspection, planned.inspection.schema.version
     before = found.live.number
     if version is None or found.live.origin == "empty" or (before or 0) >= version:
         return None
@@ -133,17 +140,17 @@ def _is_move(step: Step) -> bool:
     return step.work.kind in ("sql", "callable")
 
 
-def _adopt(planned: Surveyed, site: Site) -> Routine[Surveyed]:
+def _adopt(planned: PlannedMigration, site: Site) -> Routine[PlannedMigration]:
     """Write down which version a database without a record is at, before its tables stop telling: what is done from then on is entered
     against it."""
-    found = planned.survey
+    found = planned.inspection
     yield from ensure_tables(site.database)
     yield from append(site.database, (yield from adoption(found, site)), found.record.seq if found.record is not None else 0)
-    again = yield from survey(found.schema, site.database, site.allowed)
+    again = yield from inspect_database(found.schema, site.database, site.allowed)
     return (yield from make_plan(again, site.looks))
 
 
-def adoption(found: Survey, site: Site) -> Routine[Record]:
+def adoption(found: Inspection, site: Site) -> Routine[Record]:
     """The record of a version that was recognised."""
     digest = yield from live_digest(found.schema, found.catalog)
     number = found.live.number

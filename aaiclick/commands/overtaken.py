@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from aaiclick.commands.inspect import Survey
+from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.report import Report
 from aaiclick.errors import SchemaAheadError, SchemaVersionError
 from aaiclick.state.transition import GoingBack, UnderWay
 
 
-def newer(found: Survey, seconds: float) -> Report:
+def newer(found: Inspection, seconds: float) -> Report:
     """The answer where the database is at a newer version, or on its way there. Raises SchemaAheadError where this code may not run on it."""
     schema, database = found.schema, found.catalog.database
     problem = ahead_error(found)
@@ -29,7 +29,7 @@ def running_beside(schema: str, database: str, live: int | None, code: int | Non
     return Report(schema, database, live, live, (), (), (), (note,), True, seconds)
 
 
-def ahead_error(found: Survey) -> SchemaAheadError | None:
+def ahead_error(found: Inspection) -> SchemaAheadError | None:
     """Why this code may not run on what is there, or will be; None where it may."""
     schema, version = found.schema, found.schema.version
     assert version is not None
@@ -55,7 +55,7 @@ def giving_up(way: UnderWay, code: int) -> str:
     return f"aaiclick rollback --to {way.before}" if way.before else f"aaiclick adopt --version {code}"
 
 
-def coming_back(found: Survey, going: GoingBack) -> SchemaVersionError:
+def coming_back(found: Inspection, going: GoingBack) -> SchemaVersionError:
     """Some of its tables are back and some are not: neither version's code has what it expects."""
     words = (f"the way back to v{going.to} ({begun(going)}) was not finished",)
     live = f"v{going.before} and on its way back to v{going.to}"

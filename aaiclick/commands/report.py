@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aaiclick.plan.model import Step
+from aaiclick.plan.gate import Verdict
+from aaiclick.plan.model import Plan, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +60,25 @@ class Status:
     notes: tuple[str, ...]
     kept_tables: tuple[KeptTable, ...]
     unfinished: str = ""
+
+
+def report_of(plan: Plan, verdict: Verdict, seconds: float) -> Report:
+    """What was done, and what was left because nobody asked for it."""
+    return Report(
+        schema=plan.schema,
+        database=plan.database,
+        from_version=plan.from_version,
+        to_version=plan.to_version,
+        steps=verdict.run,
+        pending=tuple(refusal.step for refusal in verdict.pending),
+        reasons=tuple(refusal.reason for refusal in verdict.pending),
+        notes=tuple(note for note in plan.notes if not _is_pending(note, verdict)),
+        in_sync=True,
+        duration=seconds,
+    )
+
+
+def _is_pending(note: str, verdict: Verdict) -> bool:
+    """A surplus column is a pending step (or was just dropped), and need not be said twice."""
+    said = [refusal.step for refusal in verdict.pending] + list(verdict.run)
+    return any(note == f"{step.object}: {step.change} (left alone)" for step in said)

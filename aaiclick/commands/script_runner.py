@@ -8,15 +8,15 @@ from aaiclick.apply.script_steps import run_statements
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.reflect import reflect_catalog
 from aaiclick.clients.callables import Facts, MoveFunction
-from aaiclick.commands.inspect import Survey
+from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import CallableWork, SqlWork
 from aaiclick.routine import Routine
 from aaiclick.versions.scripts import statements_of
 
 
-def runner_for(found: Survey) -> Runner:
-    """Carries out the statements and functions of the survey's migrations."""
+def runner_for(found: Inspection) -> Runner:
+    """Carries out the statements and functions of the migrations that are to come."""
     account = found.account
 
     def runner(work: CallableWork | SqlWork) -> Routine[None]:

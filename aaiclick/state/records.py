@@ -6,6 +6,7 @@ lease, so no two writers count at once.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
@@ -228,3 +229,22 @@ def _nullable(value: int | None) -> str:
 
 def _optional(value: Scalar) -> int | None:
     return None if value is None else int(value)
+
+
+def is_forced(record: Record) -> bool:
+    """Whether an adoption was recorded against what the tables said."""
+    return _told(record).get("forced") is True
+
+
+def against(record: Record) -> tuple[str, ...]:
+    """What an adoption was recorded against."""
+    listed = _told(record).get("differences")
+    return tuple(str(word) for word in cast("list[object]", listed)) if isinstance(listed, list) else ()
+
+
+def _told(record: Record) -> dict[str, object]:
+    try:
+        told: object = json.loads(record.plan) if record.state == "adopted" and record.plan else {}
+    except ValueError:
+        return {}
+    return cast("dict[str, object]", told) if isinstance(told, dict) else {}

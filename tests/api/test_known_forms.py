@@ -8,7 +8,8 @@ import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table
 from aaiclick.clients.opening import Opened, open_url
-from aaiclick.commands.inspect import make_plan, survey
+from aaiclick.commands.inspection.inspect import inspect_database
+from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.plan.model import Plan
 from aaiclick.routine import Command, Routine
 from aaiclick.testing.engine import EmbeddedEngine
@@ -32,7 +33,7 @@ def connection(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Itera
 
 
 def planning(schema: Schema, database: str) -> Routine[Plan]:
-    return (yield from make_plan((yield from survey(schema, database)))).plan
+    return (yield from make_plan((yield from inspect_database(schema, database)))).plan
 
 
 def made(connection: Opened, database: str, schema: Schema | None = None) -> tuple[list[str], tuple[str, ...]]:

@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, validate_schema
 from aaiclick.catalog.forms import ServerFacts
-from aaiclick.commands.inspect import survey
+from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.errors import AaiclickError, StatementError, UsageError
 from aaiclick.routine import Command, Query, Routine, run
 
@@ -40,9 +40,9 @@ def test_a_refused_question_is_blamed_on_the_version_only_where_it_is_too_old(
         yield from ()
         return ServerFacts(version, ".".join(map(str, version)), "default", "default", "UTC")
 
-    monkeypatch.setattr("aaiclick.commands.inspect.server_facts", facts)
+    monkeypatch.setattr("aaiclick.commands.inspection.inspect.server_facts", facts)
     with pytest.raises(error, match="the oldest that is supported is 23.10: upgrade the server" if error is UsageError else "Missing columns"):
-        run(survey(SCHEMA, "db"), Refusing())
+        run(inspect_database(SCHEMA, "db"), Refusing())
 
 
 def test_a_release_on_which_no_change_was_shown_is_read_and_filled_but_not_changed(aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table
-from aaiclick.api.rollback import Back, rollback
 from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, UnsupportedForm
 from aaiclick.clients.opening import open_url
-from aaiclick.commands.ensure import Run, ensure
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
+from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import HazardNotAllowedError, StatementError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.plan.replicas import several
@@ -104,7 +105,7 @@ def test_nothing_is_changed(connection: Connection, aaiclick_database: str, chan
     with pytest.raises(HazardNotAllowedError, match=said):
         start(told, aaiclick_database, V2, policy)
     with pytest.raises(HazardNotAllowedError, match="To allow it: aaiclick rollback --allow 'one-node'"):
-        run(rollback(Back(V2, aaiclick_database, None, frozenset(), False, this_process(), True, 0)), told)
+        run(rollback(Rollback(V2, aaiclick_database, None, frozenset(), False, this_process(), True, 0)), told)
     assert told.changes == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from aaiclick import Column, MergeTree, Schema, Table
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.read import MOST_NAMES
-from aaiclick.commands.inspect import warm
+from aaiclick.commands.inspection.warm import warm
 from aaiclick.routine import Query
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from aaiclick import ensure_schema
 from aaiclick.apply.executor import apply_steps
-from aaiclick.commands.inspect import make_plan, survey
+from aaiclick.commands.inspection.inspect import inspect_database
+from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.plan.model import Plan
 from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork
@@ -30,7 +31,7 @@ GOOD, BAD = "INSERT INTO t (k, v) VALUES (7, 7)", "INSERT INTO t (k, v) VALUES (
 
 
 def plan(lab: Lab, table: Table) -> Plan:
-    found = lab.run(survey(Schema("shop", objects=[table]), lab.database))
+    found = lab.run(inspect_database(Schema("shop", objects=[table]), lab.database))
     return lab.run(make_plan(found)).plan
 
 
@@ -300,7 +301,7 @@ def test_an_expression_of_a_migration_is_held_to_it(lab: Lab) -> None:
     lab.sql("INSERT INTO t SELECT number, number FROM numbers(9)")
     tripled = Migration(version=2, title="triple", rebuild={"t": Rebuild(columns={"v": "v * 3"})}, oldest_code=1)
     schema = Schema("shop", version=2, objects=[NEW], migrations=[tripled])
-    planned = lab.run(make_plan(lab.run(survey(schema, lab.database)))).plan
+    planned = lab.run(make_plan(lab.run(inspect_database(schema, lab.database)))).plan
     assert [type(step.work) for step in planned.required] == [RebuildWork]
     with pytest.raises(ApplyError, match=r"1 rows give a value of v = v \* 3 that UInt16 cannot hold, for instance \(90000\)"):
         carry_out(lab, planned, once(lab, adds_guard, "INSERT INTO t VALUES (80, 30000)"))

@@ -10,13 +10,14 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MaterializedView, MergeTree, Policy, Schema, Table, View, ensure_schema
-from aaiclick.api.validate import validate
 from aaiclick.catalog.forms import UnsupportedForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.reflect import reflect_catalog
 from aaiclick.clients.opening import open_url
-from aaiclick.commands.ensure import Run, ensure
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.migrate import Run
+from aaiclick.commands.validate import validate
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Command, Connection, Query, run
@@ -115,7 +116,7 @@ def test_a_declared_object_with_an_unknown_clause_is_never_recorded_as_done(
     doctored.commands.clear()
     with pytest.raises(UnsupportedObjectError, match=r"FRILL 'x'.*It is declared, so nothing is done and no version is recorded until it can be"):
         run(ensure(Run(wanted, aaiclick_database, Policy.everything(), this_process(), True, "0")), doctored)
-    status = run(validate(doctored, wanted, aaiclick_database), doctored)
+    status = run(validate(wanted, aaiclick_database), doctored)
     assert not status.in_sync
     assert [words.split(":")[0] for words in status.differences if "its definition cannot be read" in words] == ["odd", "odd_view", "odd", "odd_view"]
     assert aaiclick_client.query("SELECT max(version) FROM schema_version").result_rows == [(1,)]
@@ -137,7 +138,7 @@ def test_an_object_that_could_not_be_read_when_it_was_recorded_is_left_alone_as_
     wanted = _schema(1, [Column("a", "UInt64"), Column("b", "String")], "SELECT a FROM odd")
     for _ in range(2):
         assert run(ensure(Run(wanted, aaiclick_database, Policy.everything(), this_process(), True, "0")), doctored).in_sync
-    status = run(validate(doctored, wanted, aaiclick_database), doctored)
+    status = run(validate(wanted, aaiclick_database), doctored)
     assert status.in_sync
     assert [note.split(" was left alone, as it was recorded")[0] for note in status.notes if "cannot be read" in note] == ["odd", "odd_view"]
     doctored.close()

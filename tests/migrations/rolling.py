@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import cast
 
 from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table
-from aaiclick.api.rollback import Back, rollback
 from aaiclick.clients.opening import Opened
 from aaiclick.commands.report import Report
+from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import AaiclickError, HazardNotAllowedError, SchemaAheadError, SchemaVersionError
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Call, Command, Effect, Rows
@@ -152,7 +152,7 @@ class Rolling:
             driver = Stopper(self.connection, stop, later)
             owner = DEAD if stop is not None else this_process()
             try:
-                driver.run(rollback(Back(self.v1, self.database, 1, allow, False, owner, True, 3600)))
+                driver.run(rollback(Rollback(self.v1, self.database, 1, allow, False, owner, True, 3600)))
             except HazardNotAllowedError as error:
                 allow |= frozenset(error.allow)
                 continue
@@ -160,7 +160,7 @@ class Rolling:
 
     def back_dry(self) -> Report:
         """What the way back says that it would do."""
-        found: Report = Driver(self.connection).run(rollback(Back(self.v1, self.database, 1, frozenset(), True, this_process(), True, 3600)))
+        found: Report = Driver(self.connection).run(rollback(Rollback(self.v1, self.database, 1, frozenset(), True, this_process(), True, 3600)))
         return found
 
     def killed_back(self, stop: int) -> bool:

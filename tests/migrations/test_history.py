@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aaiclick import Column, Migration, Policy, ensure_schema, validate_schema
-from aaiclick.api.adopt import DoesNotFitError, adopt_schema, is_forced
+from aaiclick.api.adopt import adopt_schema
 from aaiclick.api.history import schema_history
-from aaiclick.api.revision import UndecidedError, check_schema, revise
-from aaiclick.errors import EditedLockError, EditedMigrationError, MissingVersionError, SchemaAheadError, UnrecognisedSchemaError, UsageError
+from aaiclick.api.revision import check_schema, revise
+from aaiclick.errors import (
+    DoesNotFitError,
+    EditedLockError,
+    EditedMigrationError,
+    MissingVersionError,
+    SchemaAheadError,
+    UndecidedError,
+    UnrecognisedSchemaError,
+    UsageError,
+)
+from aaiclick.state.records import is_forced
 from aaiclick.testing import locked_versions
 from aaiclick.testing.plugin import UpgradeFactory
 from aaiclick.versions.lockfile import LOCK_FILE, read_lock

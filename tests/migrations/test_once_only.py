@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aaiclick import Column, Migration, Policy, Rebuild, ensure_schema, plan_schema
-from aaiclick.commands import ensure
+from aaiclick.commands import migrate
 from aaiclick.errors import SchemaVersionError
 from tests.migrations.building import rows, schema, table
 
@@ -30,7 +30,7 @@ def stopped(client: Client, monkeypatch: pytest.MonkeyPatch, *migrations: Migrat
     ensure_schema(client, schema(1, T))
     client.command("INSERT INTO t VALUES (1, 1), (2, 2)")
     with monkeypatch.context() as patched:
-        patched.setattr(ensure, "append", dies)
+        patched.setattr(migrate, "append", dies)
         with pytest.raises(Killed):
             ensure_schema(client, schema(2, T, migrations=list(migrations)))
     client.command("DROP TABLE IF EXISTS _aaiclick_lock SYNC")  # its holder is dead: nobody has to wait for the lease to run out

@@ -10,7 +10,8 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Plan, Policy, Schema, Table, ensure_schema, plan_schema
 from aaiclick.clients.opening import open_url
-from aaiclick.commands.inspect import make_plan, survey
+from aaiclick.commands.inspection.inspect import inspect_database
+from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.errors import BlockedError, StatementError
 from aaiclick.plan.rehearsal.sample import MOST_PARTS, LivePart, kept, partitions
 from aaiclick.routine import Command, Query, run
@@ -126,7 +127,7 @@ def test_no_clone_of_parts_where_none_is_wanted(aaiclick_engine: EmbeddedEngine,
     aaiclick_client.command("CREATE TABLE t (k UInt64, v UInt64) ENGINE = MergeTree ORDER BY k")
     aaiclick_client.command("INSERT INTO t SELECT number, 1 FROM numbers(10)")
     connection = Listening(aaiclick_engine)
-    found = run(survey(declared(index_granularity=1024), aaiclick_database), connection)
+    found = run(inspect_database(declared(index_granularity=1024), aaiclick_database), connection)
     plan = run(make_plan(found, clones=clones), connection).plan
     assert strategies(plan) == ["attach"]
     assert any(f"FROM `{aaiclick_database}`.`t`" in sql and "ATTACH" in sql for sql in connection.sent) is clones
@@ -138,7 +139,7 @@ def test_nothing_is_left_in_scratch_where_a_rehearsal_fails(aaiclick_engine: Emb
     aaiclick_client.command("CREATE TABLE t (k UInt64, v UInt64) ENGINE = MergeTree ORDER BY k")
     aaiclick_client.command("INSERT INTO t SELECT number, 1 FROM numbers(10)")
     connection = Listening(aaiclick_engine, "alter-parts` MODIFY")
-    found = run(survey(declared([Column("k", "UInt64"), Column("v", "String")]), aaiclick_database), connection)
+    found = run(inspect_database(declared([Column("k", "UInt64"), Column("v", "String")]), aaiclick_database), connection)
     run(make_plan(found), connection)
     assert any("alter-parts` MODIFY" in sql for sql in connection.sent)
     assert aaiclick_client.query("SELECT count() FROM system.databases WHERE startsWith(name, '_aaiclick_scratch_')").result_rows == [(0,)]

@@ -14,7 +14,7 @@ from functools import partial
 
 from aaiclick import Policy, ensure_schema
 from aaiclick.apply.run import ApplyOptions
-from aaiclick.commands import ensure
+from aaiclick.commands import migrate, session
 from aaiclick.errors import AaiclickError
 from aaiclick.events import Event, Note, PlanReady, Progress
 from aaiclick.lease.acquire import acquire
@@ -41,9 +41,9 @@ def main() -> int:
     """Bring the database of a case to its target."""
     case, url, database, *lease = sys.argv[1:]
     if lease:
-        vars(ensure)["acquire"] = partial(acquire, lease_seconds=float(lease[0]))
+        vars(session)["acquire"] = partial(acquire, lease_seconds=float(lease[0]))
     if "AAICLICK_TEST_CHUNK_ROWS" in os.environ:
-        vars(ensure)["ApplyOptions"] = partial(ApplyOptions, chunk_rows=int(os.environ["AAICLICK_TEST_CHUNK_ROWS"]))
+        vars(migrate)["ApplyOptions"] = partial(ApplyOptions, chunk_rows=int(os.environ["AAICLICK_TEST_CHUNK_ROWS"]))
     say("ready")
     sys.stdin.readline()
     begun = time.monotonic()

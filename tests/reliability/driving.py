@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from aaiclick.clients.opening import Opened
-from aaiclick.commands.ensure import Run, ensure
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.migrate import Run
 from aaiclick.events import Event
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.plan.policy import Policy

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table
-from aaiclick.commands.ensure import Run, ensure
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.migrate import Run
 from aaiclick.errors import LeaseLostError, StatementError
 from aaiclick.lease.acquire import acquire
 from aaiclick.lease.guard import guarded

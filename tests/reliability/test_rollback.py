@@ -9,8 +9,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, rollback_schema, validate_schema
-from aaiclick.api.rollback import Back, rollback
 from aaiclick.clients.opening import open_url
+from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
 from aaiclick.lease.owner import this_process
 from aaiclick.oplog import OPLOG, init_oplog_tables
@@ -219,8 +219,8 @@ def test_a_kept_table_that_was_dropped_by_hand_takes_its_setting_along(place: Pl
     assert any(NUMBERS in note for note in validate_schema(place.client, V2).notes), "from now on it is the user's"
 
 
-def back(database: str) -> Back:
-    return Back(V2, database, None, frozenset(), False, this_process(), True, 3600)
+def back(database: str) -> Rollback:
+    return Rollback(V2, database, None, frozenset(), False, this_process(), True, 3600)
 
 
 @pytest.mark.slow
@@ -247,7 +247,7 @@ def killed_on_the_way_back(aaiclick_engine: EmbeddedEngine, aaiclick_database: s
         ensure_schema(place.client, V2, policy=KEPT)
         place.sql("INSERT INTO t (k, v) SELECT 100 + number, 'y' FROM numbers(5)")
         try:
-            dead = Back(V2, aaiclick_database, None, frozenset(), False, DEAD, True, 3600)
+            dead = Rollback(V2, aaiclick_database, None, frozenset(), False, DEAD, True, 3600)
             Driver(connection).run(rollback(dead), stop)
             break
         except KilledError:

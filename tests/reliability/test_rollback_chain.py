@@ -6,8 +6,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure_schema, rollback_schema, validate_schema
-from aaiclick.api.rollback import Back, rollback
 from aaiclick.clients.opening import open_url
+from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Command, Effect, run
@@ -188,8 +188,8 @@ def test_a_table_that_was_renamed_since_is_named(place: Place) -> None:
         rollback_schema(place.client, five, to=3)
 
 
-def back(database: str, to: int | None) -> Back:
-    return Back(V4, database, to, frozenset(), False, this_process(), True, 3600)
+def back(database: str, to: int | None) -> Rollback:
+    return Rollback(V4, database, to, frozenset(), False, this_process(), True, 3600)
 
 
 def test_killed_while_what_is_not_needed_any_more_is_dropped(place: Place, aaiclick_engine: EmbeddedEngine) -> None:
@@ -204,7 +204,7 @@ def test_killed_while_what_is_not_needed_any_more_is_dropped(place: Place, aaicl
 
     connection = open_url(aaiclick_engine.url)
     with pytest.raises(KilledError):
-        Driver(connection, before=die).run(rollback(Back(V4, place.database, 1, frozenset(), False, DEAD, True, 3600)))
+        Driver(connection, before=die).run(rollback(Rollback(V4, place.database, 1, frozenset(), False, DEAD, True, 3600)))
     assert len(place.ours(KEPT_PREFIX)) == 2
     with pytest.raises(SchemaError, match=r"on its way back to v1, which was not finished. Run: aaiclick rollback .*--to 1"):
         Driver(connection, later=LATER).run(rollback(back(place.database, 3)))
@@ -232,14 +232,14 @@ def killed_on_a_long_way(engine: EmbeddedEngine, database: str, client: Client, 
             ensure_schema(place.client, each, policy=KEPT)
             place.sql(f"INSERT INTO t (k, v) SELECT {number * 10} + number, 'x' FROM numbers(10)", f"INSERT INTO u (k, v) VALUES ({number}, 'x')")
         try:
-            Driver(connection).run(rollback(Back(last, database, to, frozenset(), False, DEAD, True, 3600)), stop)
+            Driver(connection).run(rollback(Rollback(last, database, to, frozenset(), False, DEAD, True, 3600)), stop)
             break
         except KilledError:
             stop += step
             kills += 1
         if run(history(database, "case"), connection)[-1].version == 4:
             begun = bool(place.rows(f"SELECT count() FROM system.tables WHERE database = '{database}' AND position(comment, '\"back_to\":1') > 0")[0][0])
-            Driver(connection, later=LATER).run(rollback(Back(last, database, None if begun else to, frozenset(), False, this_process(), True, 3600)))
+            Driver(connection, later=LATER).run(rollback(Rollback(last, database, None if begun else to, frozenset(), False, this_process(), True, 3600)))
         assert run(history(database, "case"), connection)[-1].version == 1, stop
         Driver(connection, later=0).run(ensuring(versions[0], database, Policy.lossless()))
         assert place.rows("SELECT count(), uniqExact(k), sum(k) FROM t") == [(40, 40, 780)], stop

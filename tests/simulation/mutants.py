@@ -14,7 +14,7 @@ import pytest
 
 from aaiclick.apply.rebuild import attach, concurrent_mutations, finish, rebuild
 from aaiclick.apply.run import ApplyOptions
-from aaiclick.commands import ensure
+from aaiclick.commands import migrate
 from aaiclick.lease import acquire, guard, renew
 from aaiclick.routine import Command, Effect, Routine
 from aaiclick.server import inserts, merges, storages, write_fence
@@ -131,7 +131,7 @@ def _record_anyway(patch: pytest.MonkeyPatch) -> None:
         del after
         yield from records.append(database, record)
 
-    patch.setattr(ensure, "append", append)
+    patch.setattr(migrate, "append", append)
 
 
 def _nothing_taken_back(patch: pytest.MonkeyPatch) -> None:

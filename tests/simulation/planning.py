@@ -16,8 +16,9 @@ import pytest
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.clients.opening import Opened
-from aaiclick.commands import ensure, execute
-from aaiclick.commands.inspect import Survey, Surveyed, make_plan
+from aaiclick.commands import ensure, execute, migrate
+from aaiclick.commands.inspection.inspect import Inspection
+from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
 from aaiclick.plan.planner import basis_of
 from aaiclick.routine import Command, Routine, run
 from aaiclick.sql.quoting import quote_name
@@ -29,9 +30,9 @@ class Planner:
     def __init__(self, connection: Opened) -> None:
         self.connection = connection
         self.live = False
-        self.known: dict[tuple[object, ...], Surveyed] = {}
+        self.known: dict[tuple[object, ...], PlannedMigration] = {}
 
-    def plan(self, found: Survey, looks: int | None = None, clones: bool = True) -> Routine[Surveyed]:
+    def plan(self, found: Inspection, looks: int | None = None, clones: bool = True) -> Routine[PlannedMigration]:
         """In place of ``make_plan``."""
         key = _key(found, looks, clones)
         made = self.known.get(key)
@@ -40,9 +41,9 @@ class Planner:
                 self._lay_out(found)
             made = self.known[key] = run(make_plan(found, looks, clones), self.connection)
         yield from with_scratch(_nothing, found.catalog.database)
-        return Surveyed(found, replace(made.plan, basis=basis_of(found.catalog)), made.forms)
+        return PlannedMigration(found, replace(made.plan, basis=basis_of(found.catalog)), made.forms)
 
-    def _lay_out(self, found: Survey) -> None:
+    def _lay_out(self, found: Inspection) -> None:
         database = quote_name(found.catalog.database)
         self.connection.command(Command(f"DROP DATABASE IF EXISTS {database} SYNC"))
         self.connection.command(Command(f"CREATE DATABASE {database}"))
@@ -57,7 +58,7 @@ def _nothing(scratch: Scratch) -> Routine[None]:
     yield from ()
 
 
-def _key(found: Survey, looks: int | None, clones: bool) -> tuple[object, ...]:
+def _key(found: Inspection, looks: int | None, clones: bool) -> tuple[object, ...]:
     tables = tuple((live.name, live.text, bool(live.rows)) for live in found.catalog.objects.values())
     record = found.record
     recorded = (record.version, record.state, record.spec, record.forms) if record is not None else ()
@@ -70,8 +71,8 @@ def _key(found: Survey, looks: int | None, clones: bool) -> tuple[object, ...]:
 def planned_by(planner: Planner) -> Iterator[None]:
     """As long as this is open."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (ensure, execute):
+        for module in (ensure, migrate, execute):
             patch.setattr(module, "make_plan", planner.plan)
         # A copy of several chunks, of tables of a few rows.
-        patch.setattr(ensure, "ApplyOptions", partial(ApplyOptions, chunk_rows=8))
+        patch.setattr(migrate, "ApplyOptions", partial(ApplyOptions, chunk_rows=8))
         yield

@@ -8,7 +8,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Literal, cast
 
-from aaiclick.commands.ensure import Run, ensure
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, SchemaVersionError, StatementError
 from aaiclick.lease.owner import Owner

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aaiclick.apply.rollback.path import earlier_of
-from aaiclick.commands.inspect import Survey, live_digest
+from aaiclick.commands.inspection.digests import live_digest
+from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.overtaken import coming_back
 from aaiclick.routine import Routine
 from aaiclick.server.tables import physicals
@@ -13,7 +14,7 @@ from aaiclick.state.transition import GoingBack, forget_back
 from aaiclick.version import VERSION
 
 
-def settle_back(found: Survey, going: GoingBack, who: str) -> Routine[None]:
+def settle_back(found: Inspection, going: GoingBack, who: str) -> Routine[None]:
     """Record it, or forget it. Only under the lease, after what killed runs left is put right. Raises SchemaVersionError where some tables are back and others
     not: going on copies rows, which is for the command."""
     database = found.catalog.database

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from aaiclick.apply.rollback.path import Hop, Transition, attempted, earlier_of
 from aaiclick.catalog.forms import Form
-from aaiclick.commands.inspect import Survey, load_forms
+from aaiclick.commands.inspection.inspect import Inspection
+from aaiclick.commands.inspection.recorded_forms import load_forms
 from aaiclick.errors import SchemaError
 from aaiclick.plan.model import Step
 from aaiclick.state.kept_tables import KeptRow
@@ -21,7 +22,7 @@ _NEVER_ENDED = 2**62
 """Later than every table that is kept."""
 
 
-def hop_back(found: Survey, way: UnderWay, records: Sequence[Record], kept: Sequence[KeptRow]) -> Hop:
+def hop_back(found: Inspection, way: UnderWay, records: Sequence[Record], kept: Sequence[KeptRow]) -> Hop:
     """From the version that is not reached yet to the recorded one. Raises SchemaError where nothing says which one that is."""
     schema = found.schema
     if not way.before:
@@ -39,7 +40,7 @@ def _unrecorded(schema: str, way: UnderWay) -> Record:
     return Record(schema, way.version, "applied", "", "", "", "", way.who, 0.0, "", from_version=way.before, at=_NEVER_ENDED)
 
 
-def _traced(transition: Transition, found: Survey, forms: Mapping[str, Form], kept: Sequence[KeptRow], begun: int) -> Transition:
+def _traced(transition: Transition, found: Inspection, forms: Mapping[str, Form], kept: Sequence[KeptRow], begun: int) -> Transition:
     """Without the steps that nobody came to."""
     if transition.plan is None:
         return transition
@@ -48,7 +49,7 @@ def _traced(transition: Transition, found: Survey, forms: Mapping[str, Form], ke
     return replace(transition, plan=replace(transition.plan, steps=steps))
 
 
-def _left_a_trace(step: Step, found: Survey, forms: Mapping[str, Form], replaced: set[str]) -> bool:
+def _left_a_trace(step: Step, found: Inspection, forms: Mapping[str, Form], replaced: set[str]) -> bool:
     begun = {
         entry.action.step.partition(":")[2].partition(":")[0] for entry in found.entries if version_of(entry) in step.migrations and entry.state != "failed"
     }

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from aaiclick.apply.rollback.inspect import Restore, look_back
 from aaiclick.apply.rollback.not_restored import Left, left_behind
 from aaiclick.apply.rollback.path import Hop, hops, linked, made_by, transitions
-from aaiclick.commands.giving_up import hop_back
-from aaiclick.commands.inspect import Survey
+from aaiclick.commands.inspection.inspect import Inspection
+from aaiclick.commands.rollback.giving_up import hop_back
 from aaiclick.errors import SchemaError, SpecError
 from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
@@ -24,7 +24,7 @@ class Way:
     """From ``live`` to version ``to``. ``earlier`` is the record of the older version, where this database has one. ``done``: kept tables
     that an unfinished way back has put in place already. ``refusals``: what has to be allowed, by its key, with the reason."""
 
-    found: Survey
+    found: Inspection
     live: int
     to: int
     earlier: Record | None
@@ -55,7 +55,7 @@ class _Kept:
     renamed: tuple[str, ...]
 
 
-def find_way(found: Survey, to: int | None) -> Routine[Way]:
+def find_way(found: Inspection, to: int | None) -> Routine[Way]:
     """Look for the way back. Raises SchemaError where there is none, SpecError where ``to`` is no version that the database came through."""
     schema, database = found.schema, found.catalog.database
     live, path = yield from _path(found)
@@ -86,7 +86,7 @@ def find_way(found: Survey, to: int | None) -> Routine[Way]:
     return Way(found, live, target, covered[-1].earlier, tuple(restores), done, tuple(refusals), tuple(notes))
 
 
-def _path(found: Survey) -> Routine[tuple[int, tuple[Hop, ...]]]:
+def _path(found: Inspection) -> Routine[tuple[int, tuple[Hop, ...]]]:
     """The version that is gone back from, and the way. A migration under way is gone back from first: it is not recorded."""
     schema, database = found.schema, found.catalog.database
     if found.under_way is not None:
@@ -118,7 +118,7 @@ def _target(schema: str, live: int, path: Sequence[Hop], to: int | None, begun: 
     return target
 
 
-def _look(found: Survey, recorded: int) -> Routine[_Kept]:
+def _look(found: Inspection, recorded: int) -> Routine[_Kept]:
     """``recorded``: when the last record was written, Unix milliseconds."""
     database = found.catalog.database
     rows = yield from kept_tables(database)
@@ -158,7 +158,7 @@ def _used(rows: Sequence[KeptRow], last: Hop) -> tuple[KeptRow, ...]:
     return tuple(row for row in rows if row.kept.latest >= last.since)
 
 
-def _left(found: Survey, kept: _Kept, covered: Sequence[Hop]) -> Left:
+def _left(found: Inspection, kept: _Kept, covered: Sequence[Hop]) -> Left:
     listed = transitions(covered)
     restored: dict[str, int] = {}
     for table, rows in kept.behind.items():
@@ -171,7 +171,7 @@ def _left(found: Survey, kept: _Kept, covered: Sequence[Hop]) -> Left:
     return left_behind(listed, restored, found.catalog)
 
 
-def _furthest(found: Survey, kept: _Kept, path: Sequence[Hop]) -> str:
+def _furthest(found: Inspection, kept: _Kept, path: Sequence[Hop]) -> str:
     """How far back every table that was replaced is kept."""
     whole = [hop.before for place, hop in enumerate(path) if kept.behind and not _left(found, kept, path[: place + 1]).gone]
     if not whole:

@@ -1,0 +1,147 @@
+"""What is to be done about what was found: one decision, for a start that carries it out and for those who only report it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aaiclick.commands.inspection.planning import PlannedMigration
+from aaiclick.commands.inspection.verify import spec_differences
+from aaiclick.commands.overtaken import ahead_error
+from aaiclick.errors import (
+    AaiclickError,
+    BlockedError,
+    ForeignTableError,
+    SchemaVersionError,
+    SpecChangedError,
+    UnknownConversionError,
+    UnrecognisedSchemaError,
+    UnsupportedObjectError,
+)
+from aaiclick.plan.foreign_objects import changed, touched
+from aaiclick.plan.gate import Verdict, judge
+from aaiclick.plan.policy import Policy
+from aaiclick.plan.steps import UNREADABLE
+from aaiclick.versions.conversions import unproven
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why nothing is done until somebody decides."""
+
+    error: AaiclickError
+    """What a start raises."""
+    state: str = ""
+    """How ``Status.state`` calls it; '' where it is one of the differences like any other."""
+    words: tuple[str, ...] = ()
+    """For ``Status.differences``."""
+
+
+def gate(planned: PlannedMigration, policy: Policy) -> Verdict:
+    """What may run. Raises where something that is required may not, and why."""
+    in_the_way = obstacle(planned)
+    if in_the_way is not None:
+        raise in_the_way.error
+    found, plan = planned.inspection, planned.plan
+    schema = found.schema
+    verdict = judge(plan, policy)
+    if verdict.refused:
+        keys = tuple(dict.fromkeys(key for refusal in verdict.refused for key in refusal.allow))
+        command = " ".join(["aaiclick migrate", *(f"--allow '{key}'" for key in keys)])
+        raise SchemaVersionError(schema.name, found.live.label, schema.version_label, _differences(planned), command)
+    blocked = tuple(f"{step.object}: {step.blocked}" for step in verdict.run if step.blocked)
+    if blocked:
+        raise BlockedError(schema.name, blocked)
+    return verdict
+
+
+def standing(planned: PlannedMigration) -> tuple[str, tuple[str, ...]]:
+    """How the database stands to the code, as ``Status.state`` and ``Status.differences`` say it: what a start would say, without a policy."""
+    found = planned.inspection
+    if found.ahead or found.overtaken:
+        problem = ahead_error(found)
+        if problem is None:
+            return "in sync", ()
+        at = f"on its way to v{problem.under_way}" if problem.under_way is not None else f"at v{problem.live}"
+        return "ahead", (f"the database is {at}, newer than this code",)
+    in_the_way = obstacle(planned)
+    if in_the_way is not None and in_the_way.state:
+        return in_the_way.state, in_the_way.words
+    words = _differences(planned) + tuple(f"{step.object}: blocked: {step.blocked}" for step in planned.plan.required if step.blocked)
+    if not words:
+        return "in sync", ()
+    if found.live.origin == "empty":
+        return "empty", words
+    return ("drift" if found.same_version else "behind"), words
+
+
+def obstacle(planned: PlannedMigration) -> Obstacle | None:
+    """The first thing that no policy can allow."""
+    return next((found for look in _LOOKS if (found := look(planned)) is not None), None)
+
+
+def _changed(planned: PlannedMigration) -> Obstacle | None:
+    """The declaration is another one than the one that was recorded for the same version."""
+    found = planned.inspection
+    if not found.same_version or found.record is None or found.record.spec == found.schema.fingerprint:
+        return None
+    words = spec_differences(found, planned.forms)
+    return Obstacle(SpecChangedError(found.schema.name, found.schema.version or 0, words), "changed", words) if words else None
+
+
+def _unrecognised(planned: PlannedMigration) -> Obstacle | None:
+    """Nothing tells which version the tables are of."""
+    found = planned.inspection
+    recognition = found.live.recognition
+    if recognition is None or found.live.number is not None:
+        return None
+    words = tuple(f"{name}: {', '.join(unmatched)}" for name, unmatched in sorted(recognition.unmatched.items()))
+    return Obstacle(UnrecognisedSchemaError(found.schema.name, words, recognition.nearest), "unrecognised", words)
+
+
+def _unrecorded(planned: PlannedMigration) -> Obstacle | None:
+    """There are migrations, and no record of which were applied."""
+    found = planned.inspection
+    if found.live.origin != "unrecorded" or not found.released.scripts or not planned.plan.required:
+        return None
+    words = ("there are migrations, and nothing says which of them were applied", *_differences(planned))
+    return Obstacle(UnrecognisedSchemaError(found.schema.name, words, None))
+
+
+def _unreadable(planned: PlannedMigration) -> Obstacle | None:
+    """A declared table whose definition cannot be read: it is never recorded as done."""
+    for step in planned.plan.required:
+        if step.id.endswith(UNREADABLE):
+            words = f"{step.blocked}. It is declared, so nothing is done and no version is recorded until it can be"
+            return Obstacle(UnsupportedObjectError(step.object, words))
+    return None
+
+
+def _foreign(planned: PlannedMigration) -> Obstacle | None:
+    """A table belongs to another schema, which recorded it, and is declared otherwise here."""
+    found, plan = planned.inspection, planned.plan
+    schema, foreign = found.schema, changed(planned.plan, found.schema, found.owners)
+    if not foreign:
+        return None
+    owners = tuple((name, found.owners[name].label) for name in sorted(foreign))
+    words = tuple(words for step in plan.required if touched(step, schema) & foreign for words in step.differences)
+    said = (*(f"{name} belongs to {label}" for name, label in owners), *_differences(planned))
+    said += tuple(f"{step.object}: blocked: {step.blocked}" for step in plan.required if step.blocked)
+    return Obstacle(ForeignTableError(schema.name, owners, words), "foreign", said)
+
+
+def _unproven(planned: PlannedMigration) -> Obstacle | None:
+    """The form of the tables does not tell whether their values were converted."""
+    found = planned.inspection
+    doubt = unproven(found.catalog, found.released, found.live)
+    if not doubt.stops:
+        return None
+    words = tuple(f"nothing tells whether values were converted: {stop}" for stop in doubt.stops)
+    return Obstacle(UnknownConversionError(found.schema.name, found.live.number, doubt.before, doubt.stops), "unrecognised", words)
+
+
+_LOOKS: tuple[Callable[[PlannedMigration], Obstacle | None], ...] = (_changed, _unrecognised, _unrecorded, _unreadable, _foreign, _unproven)
+
+
+def _differences(planned: PlannedMigration) -> tuple[str, ...]:
+    return planned.plan.differences([item.name for item in planned.inspection.schema.objects])

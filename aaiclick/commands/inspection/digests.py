@@ -1,0 +1,32 @@
+"""Digests of what is declared, as it is in the database: what a warm start compares."""
+
+from __future__ import annotations
+
+from aaiclick.catalog.fingerprint import text_digest
+from aaiclick.catalog.forms import Catalog
+from aaiclick.catalog.functions import function_stamp
+from aaiclick.plan.families import family_stamp
+from aaiclick.routine import Routine
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.views import TableFamily
+
+
+def live_digest(schema: Schema, catalog: Catalog) -> Routine[str]:
+    """``digest_of``, with the state of the tables of its families and of its functions."""
+    families = yield from family_stamp(families_of(schema), catalog.database)
+    return stamped(digest_of(schema, catalog), families, (yield from function_stamp(schema.functions)))
+
+
+def stamped(digest: str, *stamps: str) -> str:
+    """The digest of definitions, with those of what is no definition."""
+    return "+".join([digest, *(stamp for stamp in stamps if stamp)])
+
+
+def families_of(schema: Schema) -> list[TableFamily]:
+    """The families that a schema declares."""
+    return [item for item in schema.objects if isinstance(item, TableFamily)]
+
+
+def digest_of(schema: Schema, catalog: Catalog) -> str:
+    """The digest that ``warm`` will see for the objects of this schema."""
+    return text_digest({item.name: catalog.objects[item.name].text for item in schema.objects if item.name in catalog.objects})

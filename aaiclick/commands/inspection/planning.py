@@ -1,0 +1,97 @@
+"""The plan of what was found, and what of its notes is our own doing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.forms import Form, TableForm
+from aaiclick.commands.inspection.digests import live_digest
+from aaiclick.commands.inspection.inspect import Inspection
+from aaiclick.commands.inspection.recorded_forms import load_forms
+from aaiclick.plan.foreign_objects import without_foreign
+from aaiclick.plan.model import Plan
+from aaiclick.plan.planner import Planned, basis_of
+from aaiclick.plan.replicas import note_of, several
+from aaiclick.plan.scripted.order import plan_phases
+from aaiclick.plan.steps import UNREADABLE
+from aaiclick.routine import Routine
+from aaiclick.server.merges import FENCE, HELD
+from aaiclick.state.block_numbers import NUMBERS
+from aaiclick.state.kept_tables import numbered_tables
+from aaiclick.state.rebuild_mark import Mark, find_marks
+from aaiclick.version import VERSION
+from aaiclick.versions.conversions import unproven
+from aaiclick.versions.live import hints_of
+
+_UNDECLARED = re.compile(r"(.+): setting (\w+) = .+ is not declared \(left alone\)", re.DOTALL)
+_OURS = frozenset({NUMBERS, FENCE, *(name for name, _ in HELD)})
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMigration:
+    """What was found, with its plan; ``forms`` are the canonical forms of what is declared, as far as they had to be worked out."""
+
+    inspection: Inspection
+    plan: Plan
+    forms: Mapping[str, Form]
+
+
+def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) -> Routine[PlannedMigration]:
+    """Plan from what was found. ``looks``: how many bytes of live columns may be read for each table to see what would become of them (None:
+    any number, 0: no row is looked at). ``clones``: statements are also tried on clones that hold parts of the live tables."""
+    schema, catalog = found.schema, found.catalog
+    hints = hints_of(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
+    hints = replace(hints, known=_written_down(found), former=hints.former | found.forgotten, looks=looks, clones=clones, asked=found.allowed)
+    planned: Planned = yield from plan_phases(schema, catalog, hints, found.released)
+    if any(step.id.endswith(UNREADABLE) for step in planned.steps):
+        planned = yield from _as_recorded(found, planned)
+    doubt = unproven(catalog, found.released, found.live)
+    said = tuple(f"nothing tells whether values were converted, and a start asks for aaiclick adopt: {words}" for words in doubt.stops)
+    many = (note_of(words),) if (words := several(catalog, found.allowed)) else ()
+    plan = Plan(
+        schema=schema.name,
+        database=catalog.database,
+        from_version=found.live.number,
+        to_version=schema.version,
+        steps=planned.steps,
+        basis=basis_of(catalog),
+        fingerprint=schema.fingerprint,
+        notes=(*(yield from _without_ours(catalog.database, planned.notes)), *doubt.notes, *said, *many),
+    )
+    plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
+    return PlannedMigration(found, plan, planned.forms)
+
+
+def _as_recorded(found: Inspection, planned: Planned) -> Routine[Planned]:
+    """What cannot be read is left alone as long as every definition is, letter by letter, what was recorded for this very declaration."""
+    record = found.record
+    if (
+        record is None
+        or not found.same_version
+        or record.spec != found.schema.fingerprint
+        or record.objects != (yield from live_digest(found.schema, found.catalog))
+    ):
+        return planned
+    notes = tuple(f"{step.object} was left alone, as it was recorded: {step.change}" for step in planned.steps if step.id.endswith(UNREADABLE))
+    return replace(planned, steps=tuple(step for step in planned.steps if not step.id.endswith(UNREADABLE)), notes=(*planned.notes, *notes))
+
+
+def _without_ours(database: str, notes: tuple[str, ...]) -> Routine[tuple[str, ...]]:
+    """The notes without those on settings that stay on a table only as long as its older one is kept, or as a rebuild of it is unfinished."""
+    said = {note: found for note in notes if (found := _UNDECLARED.fullmatch(note)) is not None and found[2] in _OURS}
+    if not said:
+        return notes
+    numbered = yield from numbered_tables(database)
+    held = {mark.table for mark in (yield from find_marks(database)) if isinstance(mark, Mark)}
+    ours = {note for note, found in said.items() if found[1] in (numbered if found[2] == NUMBERS else held)}
+    return tuple(note for note in notes if note not in ours)
+
+
+def _written_down(found: Inspection) -> dict[str, TableForm]:
+    """The canonical forms in the record, where they are of the very same declaration, and were made by this release on this server."""
+    record, server = found.record, found.catalog.server.version_text
+    if record is None or record.state == "rolled back" or (record.spec, record.server, record.library) != (found.schema.fingerprint, server, VERSION):
+        return {}
+    return {name: form for name, form in load_forms(record.forms).items() if isinstance(form, TableForm)}

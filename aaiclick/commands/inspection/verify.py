@@ -1,0 +1,59 @@
+"""What still differs after a plan was carried out, and what a declaration changed under a recorded version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aaiclick.catalog.forms import Catalog, Form, TableForm
+from aaiclick.catalog.normalize import normal
+from aaiclick.commands.inspection.inspect import Inspection
+from aaiclick.commands.inspection.recorded_forms import load_forms
+from aaiclick.diff.compare import diff_table
+from aaiclick.diff.target import Target, make_target
+from aaiclick.plan.planner import live_source
+from aaiclick.specs.functions import Function
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.views import TableFamily
+
+
+def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tuple[tuple[str, ...], dict[str, Form]]:
+    """What still differs after a plan was carried out, in words, and the canonical form of every declared object. Needs no scratch:
+    an object that was just created is its own canonical form."""
+    differences: list[str] = []
+    known: dict[str, Form] = {}
+    for item in schema.objects:
+        live = catalog.get(item.name)
+        if isinstance(item, Function) and item.name in forms:
+            known[item.name] = forms[item.name]
+        if isinstance(item, TableFamily | Function):
+            continue
+        if live is None:
+            differences.append(f"{item.name}: {item.noun} is missing")
+            continue
+        known[item.name] = forms.get(item.name, live.form)
+    for table in schema.tables:
+        live, declared = live_source(table, catalog), known.get(table.name)
+        if live is not None and isinstance(live.form, TableForm) and isinstance(declared, TableForm) and declared is not live.form:
+            changes = diff_table(live.form, make_target(table, declared, live.form))
+            differences.extend(f"{table.name}: {change.words}" for change in changes)
+    return tuple(differences), known
+
+
+def spec_differences(found: Inspection, forms: Mapping[str, Form]) -> tuple[str, ...]:
+    """How the declaration differs from the one that was recorded for the same version, on canonical forms; empty where only the encoding
+    of the fingerprint (or what is managed) differs."""
+    assert found.record is not None
+    recorded = load_forms(found.record.forms)
+    declared = {item.name for item in found.schema.objects if not isinstance(item, TableFamily)}
+    words = [f"{name}: is no longer declared" for name in sorted(set(recorded) - declared)]
+    words += [f"{name}: is new in the declaration" for name in sorted(declared - set(recorded))] if recorded else []
+    for name in sorted(declared & set(recorded)):
+        old, new = recorded[name], forms.get(name)
+        if isinstance(old, TableForm) and isinstance(new, TableForm):
+            target = Target(normal(new), (), (), (), free_primary_key=False)
+            words += [f"{name}: {change.words}" for change in diff_table(old, target)]
+            kept = {column.name for column in new.columns}
+            words += [f"{name}: column {column.name} is no longer declared" for column in old.columns if column.name not in kept]
+        elif new is not None and old != new:
+            words.append(f"{name}: the definition differs")
+    return tuple(words)

@@ -1,0 +1,54 @@
+"""The one query of a start that has nothing to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.catalog.fingerprint import text_digest
+from aaiclick.catalog.functions import function_stamp
+from aaiclick.catalog.read import MOST_NAMES
+from aaiclick.commands.inspection.digests import families_of, stamped
+from aaiclick.plan.families import family_stamp
+from aaiclick.routine import Query, Routine, number, text
+from aaiclick.server.names import RECORDS
+from aaiclick.specs.schema import Schema
+from aaiclick.state.cache import CacheEntry, parse_cache
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """What the one query of a warm start saw. ``present``: how many of the declared objects are there. ``in_sync``: there is nothing to do, and
+    nobody is on the way to or from another version; ``overtaken``: nothing but that somebody is, and this code may run meanwhile. ``at``: Unix
+    seconds, by the server's clock."""
+
+    database: str
+    digest: str
+    entry: CacheEntry | None
+    in_sync: bool
+    present: int
+    overtaken: bool = False
+    at: int = 0
+
+
+def warm(schema: Schema, database: str | None) -> Routine[Warm]:
+    """One query: the definitions of what is declared, and the record's cache in the comment of ``schema_version``. It always looks at the
+    tables themselves (someone may have dropped one); no lock, no write, no scratch."""
+    where = "database = {database:String}" if database is not None else "database = currentDatabase()"
+    wanted = [RECORDS, *(item.name for item in schema.objects)]
+    parameters: dict[str, str | int] = {} if database is None else {"database": database}
+    if len(wanted) <= MOST_NAMES:
+        where += f" AND name IN ({', '.join(f'{{n{place}:String}}' for place in range(len(wanted)))})"
+        parameters.update({f"n{place}": name for place, name in enumerate(wanted)})
+    sql = f"SELECT name, create_table_query, comment, database, toUnixTimestamp(now()) FROM system.tables WHERE {where} SETTINGS use_query_cache = 0"
+    rows = yield Query(sql, parameters, bare=True)
+    declared = frozenset(wanted[1:])
+    texts = {text(row[0]): text(row[1]) for row in rows if row[0] in declared}
+    comment = next((text(row[2]) for row in rows if row[0] == RECORDS), "")
+    entry = parse_cache(comment).get(schema.name)
+    digest = stamped(text_digest(texts), (yield from family_stamp(families_of(schema), database)), (yield from function_stamp(schema.functions)))
+    in_sync = entry is not None and (entry.version, entry.spec, entry.objects) == (schema.version, schema.fingerprint, digest)
+    at = number(rows[0][4]) if rows else 0
+    in_sync = in_sync and (entry is None or entry.due is None or at < entry.due)
+    passing = entry.passing if entry is not None else None
+    overtaken = in_sync and passing is not None and schema.version is not None and passing.to > schema.version and passing.bears(schema.version)
+    return Warm(text(rows[0][3]) if rows else database or "", digest, entry, in_sync and passing is None, len(texts), overtaken, at)

@@ -1,0 +1,235 @@
+"""Under the lease: recover, plan, carry out, verify, record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from aaiclick.apply.backfill.backfill import finish_feeds
+from aaiclick.apply.rebuild.resume import abandon, abandon_quietly
+from aaiclick.apply.recovery import clean_leftovers
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.apply.running_mutations import reattach
+from aaiclick.catalog.forms import Form
+from aaiclick.catalog.functions import sweep_stand_ins
+from aaiclick.catalog.read import read_catalog
+from aaiclick.catalog.scratch import next_stale, sweep_stale_scratch
+from aaiclick.commands.clock import now
+from aaiclick.commands.decide import gate
+from aaiclick.commands.execute import Site, carry_out
+from aaiclick.commands.inspection.digests import live_digest
+from aaiclick.commands.inspection.inspect import Inspection, inspect_database
+from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
+from aaiclick.commands.inspection.recorded_forms import dump_forms
+from aaiclick.commands.inspection.verify import residual
+from aaiclick.commands.inspection.warm import warm
+from aaiclick.commands.overtaken import newer
+from aaiclick.commands.report import Report, report_of
+from aaiclick.commands.rollback.settle import settle_back
+from aaiclick.commands.session import under_lease
+from aaiclick.diff.hazards import WITHOUT_OBJECT
+from aaiclick.errors import (
+    DriftRemainsError,
+)
+from aaiclick.lease.acquire import LEASE_SECONDS
+from aaiclick.lease.lock import former_holders
+from aaiclick.lease.owner import Owner
+from aaiclick.lease.renew import Lease
+from aaiclick.lease.tombstones import last_grave, own_grave
+from aaiclick.plan.gate import Verdict
+from aaiclick.plan.model import Plan
+from aaiclick.plan.planner import basis_of
+from aaiclick.plan.policy import Policy
+from aaiclick.plan.replicas import refusal, several
+from aaiclick.routine import Routine
+from aaiclick.specs.schema import Schema
+from aaiclick.state.block_numbers import forget_numbered
+from aaiclick.state.cache import CacheEntry, update_cache, write_cache
+from aaiclick.state.kept_tables import drop_expired, next_expiry
+from aaiclick.state.ledger import carry_over, enter_done
+from aaiclick.state.owned import Overview, overview
+from aaiclick.state.records import Record, append, ensure_tables
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one call of ``ensure_schema`` was given."""
+
+    schema: Schema
+    database: str | None
+    policy: Policy
+    owner: Owner
+    embedded: bool
+    library: str
+
+
+def asks_for_more(policy: Policy) -> bool:
+    """Optional steps may be wanted, of which the warm look knows nothing: what is no longer declared is no difference."""
+    return bool(policy.allowed - WITHOUT_OBJECT) or policy.level == "everything"
+
+
+def migrate(run: Run, database: str, planned: PlannedMigration | None, started: float, absent: tuple[str, ...] = ()) -> Routine[Report]:
+    """Under the lease: recover what killed runs left, plan, carry out, verify, record. ``planned``: the plan that was made before, which only counts if
+    nobody changed anything in between. ``absent``: names under which nothing was there before the lease."""
+
+    def still_needed() -> Routine[bool]:
+        seen = yield from warm(run.schema, database)
+        return not seen.in_sync or asks_for_more(run.policy)
+
+    def body(lease: Lease) -> Routine[Report]:
+        return _apply(run, database, planned, lease.nonce, started, absent)
+
+    report = yield from under_lease(database, run.owner, body, embedded=run.embedded, still_needed=still_needed)
+    if report is not None:
+        return report
+    # Whoever had the lease has done it.
+    notes = planned.plan.notes if planned is not None else ()
+    version = run.schema.version
+    return Report(run.schema.name, database, version, version, (), (), (), notes, True, (yield from now()) - started)
+
+
+def _allowed_tables(policy: Policy, key: str) -> frozenset[str]:
+    """The tables for which ``<key> <table>`` is allowed."""
+    return frozenset(each.removeprefix(f"{key} ") for each in policy.allowed if each.startswith(f"{key} "))
+
+
+def _ended(database: str, own: str, holders: Collection[str]) -> Routine[frozenset[str]]:
+    """Whoever has the lease has waited for the end of all former holders."""
+    return (yield from former_holders(database, [nonce for nonce in holders if nonce != own]))
+
+
+def _apply(run: Run, database: str, planned: PlannedMigration | None, nonce: str, started: float, absent: tuple[str, ...]) -> Routine[Report]:
+    """Under the lease: what was planned before is only carried out if nobody changed anything in between."""
+    options = ApplyOptions(
+        keep_old_seconds=int(run.policy.keep_old.total_seconds()),
+        writers_stopped=_allowed_tables(run.policy, "writers-stopped"),
+        closed=_allowed_tables(run.policy, "keep-writers-out"),
+        reapplied=_allowed_tables(run.policy, "reapply-deletes"),
+        patient=_allowed_tables(run.policy, "wait-for-deletes"),
+    )
+    ours = yield from overview(database, absent)
+    if ours.remains:
+        # First of all what a killed run left: until then the tables look neither like before nor like after.
+        done = yield from clean_leftovers(database, options, resume=True)
+        options = replace(options, waiting=frozenset(each.object for each in done if each.action == "waiting"))
+    try:
+        return (yield from _plan_and_carry_out(run, database, planned, nonce, started, options, ours, empty=bool(absent) and not ours.known))
+    except Exception:
+        yield from abandon_quietly(database, options)
+        raise
+
+
+def _clear_away(run: Run, database: str, nonce: str, options: ApplyOptions, ours: Overview) -> Routine[None]:
+    """What earlier runs left beside the copies of tables."""
+    if ours.remains:
+        yield from finish_feeds(database, options)
+        yield from sweep_stale_scratch(database, embedded=run.embedded, ended=partial(_ended, database, nonce))
+        yield from drop_expired(database)
+    elif ours.journal:
+        # No table is kept: what a new one had for the sake of one goes.
+        yield from forget_numbered(database, ())
+
+
+def _plan_and_carry_out(
+    run: Run, database: str, planned: PlannedMigration | None, nonce: str, started: float, options: ApplyOptions, ours: Overview, *, empty: bool
+) -> Routine[Report]:
+    """The rest, with what may wait of a killed copy (``options.waiting``): gone on with, or undone."""
+    yield from _clear_away(run, database, nonce, options, ours)
+    if run.schema.functions:
+        yield from sweep_stand_ins()
+    found = yield from inspect_database(run.schema, database, run.policy.allowed, recorded=ours.recorded, empty=empty)
+    if found.going_back is not None:
+        yield from settle_back(found, found.going_back, str(run.owner))
+        found = yield from inspect_database(run.schema, database, run.policy.allowed, recorded=ours.recorded)
+    if many := several(found.catalog, run.policy.allowed):
+        # They came after the look before the lease.
+        raise refusal(run.schema.name, many, ())
+    if found.ahead or found.overtaken:
+        yield from abandon(database, options)
+        return newer(found, (yield from now()) - started)
+    yield from carry_over(found.account, found.entries, found.live.number or 0)
+    yield from enter_done(found.account, found.entries, found.ledger.done)
+    looks = looked_at(run.policy)
+    if planned is None or basis_of(found.catalog) != planned.plan.basis or _differs(found, planned.inspection) or _unlooked(planned.plan, run.policy):
+        planned = yield from make_plan(found, looks, run.policy.looks)
+    site = Site(database, nonce, options, str(run.owner), run.library, run.policy.allowed, looks)
+    carried = yield from carry_out(planned, lambda each: gate(each, run.policy), site)
+    yield from abandon(database, options)
+    planned = replace(carried.first, plan=replace(carried.first.plan, notes=carried.last.plan.notes))
+    verdict, outcomes = carried.verdict, carried.outcomes
+    catalog = yield from read_catalog(database, tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects})))
+    left, forms = residual(run.schema, catalog, carried.last.forms)
+    if left:
+        raise DriftRemainsError(run.schema.name, left)
+    digest = yield from live_digest(run.schema, catalog)
+    if found.catalog.objects:
+        # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has ended.
+        yield from reattach(database, {table.name for table in run.schema.tables}, options)
+    if not ours.recorded:
+        yield from ensure_tables(database)
+    seconds = (yield from now()) - started
+    if verdict.run or not is_recorded(planned, digest):
+        before = carried.last.inspection.record
+        yield from append(database, _record(run, planned, verdict, forms, digest, seconds), before.seq if before is not None else 0)
+    oldest = found.released.oldest_code(run.schema.version)
+    due = yield from _due(database, ours, any(outcome.kept for outcome in outcomes), nonce, (yield from now()) - started)
+    entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due)
+    if ours.recorded:
+        yield from update_cache(database, run.schema.name, entry)
+    else:
+        # The table was made under this lease, and the comment is written only under one: no other schema has an entry yet.
+        yield from write_cache(database, {run.schema.name: entry})
+    said = tuple(note for outcome in outcomes for note in outcome.notes)
+    report = report_of(planned.plan, verdict, (yield from now()) - started)
+    return replace(report, notes=(*report.notes, *said))
+
+
+def _due(database: str, ours: Overview, kept: bool, nonce: str, seconds: float) -> Routine[int | None]:
+    """When a start has something to take away: a kept table, the lock of a holder that was taken over or (``seconds``: how long this run took) that
+    was late itself, or a scratch database that a killed run left."""
+    expiry = (yield from next_expiry(database)) if ours.remains or kept else None
+    grave = (yield from last_grave(database, LEASE_SECONDS)) if ours.graves else None
+    own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_grave(database, nonce))
+    stale = (yield from next_stale(database)) if ours.recorded else None
+    return min((at for at in (expiry, grave, own, stale) if at is not None), default=None)
+
+
+def looked_at(policy: Policy) -> int | None:
+    """How many bytes of a table's columns may be read to see what would become of them."""
+    return 0 if policy.level in ("check", "safe") else policy.max_bytes
+
+
+def _unlooked(plan: Plan, policy: Policy) -> bool:
+    """Whether the plan that was made before the lease left something out: a look at rows, or a trial on a clone with parts of the table."""
+    return any(step.unlooked or (policy.looks and step.work.kind in ("alter", "attach", "rebuild")) for step in plan.steps)
+
+
+def _differs(found: Inspection, before: Inspection) -> bool:
+    return found.record != before.record or found.ledger != before.ledger
+
+
+def _record(run: Run, planned: PlannedMigration, verdict: Verdict, forms: Mapping[str, Form], digest: str, seconds: float) -> Record:
+    found = planned.inspection
+    adopted = not verdict.run and found.record is None
+    return Record(
+        schema=run.schema.name,
+        version=run.schema.version,
+        state="adopted" if adopted else "applied",
+        spec=run.schema.fingerprint,
+        objects=digest,
+        forms=dump_forms(forms),
+        plan=planned.plan.to_json() if verdict.run else "",
+        who=str(run.owner),
+        seconds=seconds,
+        library=run.library,
+        from_version=found.live.number,
+        migrations=found.released.checksums(run.schema.version),
+        oldest_code=found.released.oldest_code(run.schema.version),
+    )
+
+
+def is_recorded(planned: PlannedMigration, digest: str) -> bool:
+    """Whether the last record is of the declared version and of the tables as they are."""
+    record = planned.inspection.record
+    return record is not None and record.version == planned.inspection.schema.version and record.objects == digest

@@ -1,0 +1,20 @@
+"""What would be done, without doing it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aaiclick.commands.inspection.inspect import inspect_database
+from aaiclick.commands.inspection.planning import make_plan
+from aaiclick.commands.rights import missing_rights
+from aaiclick.plan.model import Plan
+from aaiclick.routine import Routine
+from aaiclick.specs.schema import Schema
+
+
+def plan(schema: Schema, database: str | None, looks: int | None, embedded: bool) -> Routine[Plan]:
+    """The plan, with the rights that it would need and the user has not. ``looks``: how many bytes of live columns may be read for each table (None: any
+    number)."""
+    made = (yield from make_plan((yield from inspect_database(schema, database)), looks)).plan
+    # An embedded engine has one user, who may do everything.
+    return made if embedded else replace(made, notes=(*made.notes, *(yield from missing_rights(made))))

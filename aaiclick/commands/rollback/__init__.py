@@ -1,0 +1,1 @@
+"""The way back: which there is, carrying it out, and putting right one that was killed."""

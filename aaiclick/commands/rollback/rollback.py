@@ -1,0 +1,145 @@
+"""The way back to an earlier version, with the rows that came since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.apply.backfill.backfill import finish_feeds
+from aaiclick.apply.recovery import clean_leftovers
+from aaiclick.apply.rollback.restore import restore_table
+from aaiclick.apply.run import ApplyOptions, Site
+from aaiclick.catalog.read import read_catalog
+from aaiclick.commands.clock import now
+from aaiclick.commands.inspection.digests import live_digest
+from aaiclick.commands.inspection.inspect import inspect_database
+from aaiclick.commands.report import Report
+from aaiclick.commands.rollback.plan import Way, find_way
+from aaiclick.commands.rollback.settle import returned
+from aaiclick.commands.session import under_lease
+from aaiclick.errors import HazardNotAllowedError, SchemaError
+from aaiclick.events import StepDone, StepStarted
+from aaiclick.lease.owner import Owner
+from aaiclick.lease.renew import Lease
+from aaiclick.plan.replicas import refusal, several
+from aaiclick.routine import Emit, Routine
+from aaiclick.server.statements import drop_table
+from aaiclick.server.tables import physicals
+from aaiclick.specs.schema import Schema
+from aaiclick.state.backfill_mark import find_feeds
+from aaiclick.state.cache import CacheEntry, update_cache
+from aaiclick.state.kept_tables import next_expiry
+from aaiclick.state.rebuild_mark import Mark, find_marks
+from aaiclick.state.records import append, ensure_tables
+from aaiclick.state.transition import GoingBack, begin_back
+
+SHORTEST = 3600
+"""Seconds that the newer table is kept at least: a run that goes on after a kill knows by it what is done already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """What one call of ``rollback_schema`` was given."""
+
+    schema: Schema
+    database: str | None
+    to: int | None
+    allow: frozenset[str]
+    dry_run: bool
+    owner: Owner
+    embedded: bool
+    keep_seconds: int
+
+
+def rollback(back: Rollback) -> Routine[Report]:
+    """Look, refuse or carry out."""
+    started = yield from now()
+    found = yield from inspect_database(back.schema, back.database)
+    database = found.catalog.database
+    if not back.dry_run and (words := several(found.catalog, back.allow)):
+        raise refusal(back.schema.name, words, (), "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}")
+    # After a kill the tables are neither here nor there: they are put right first, under the lease.
+    if back.dry_run or not ((yield from find_marks(database)) or (yield from find_feeds(database))):
+        way = yield from find_way(found, back.to)
+        if back.dry_run:
+            return _report(way, (yield from now()) - started, done=False)
+        _require_allowed(back, way)
+
+    def body(lease: Lease) -> Routine[Report]:
+        return _carry_out(back, database, lease.nonce, started)
+
+    report = yield from under_lease(database, back.owner, body, embedded=back.embedded)
+    assert report is not None
+    return report
+
+
+def _require_allowed(back: Rollback, way: Way) -> None:
+    blocked = [restore.blocked for restore in way.restores if restore.blocked]
+    if blocked:
+        raise SchemaError(f"{back.schema.name} cannot go back to v{way.to}: {'; '.join(blocked)}. Nothing was changed: restore a backup")
+    refused = [(key, words) for key, words in way.refusals if key not in back.allow]
+    if refused:
+        command = "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}"
+        raise HazardNotAllowedError(back.schema.name, tuple(words for _, words in refused), tuple(key for key, _ in refused), command)
+
+
+def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Routine[Report]:
+    options = ApplyOptions(keep_old_seconds=max(back.keep_seconds, SHORTEST))
+    # Where a run was killed on the way back, this one goes on to the same version, also where nothing had come of it yet.
+    aims = [mark.back_to for mark in (yield from find_marks(database)) if isinstance(mark, Mark) and mark.back_to is not None]
+    yield from clean_leftovers(database, options)
+    yield from finish_feeds(database, options)
+    found = yield from inspect_database(back.schema, database)
+    way = yield from find_way(found, back.to if back.to is not None else min(aims, default=None))
+    _require_allowed(back, way)
+    said: list[str] = []
+    live = yield from physicals(database, tuple(sorted(restore.kept.table for restore in way.restores)))
+    going = found.going_back
+    listed = {name: table.uuid for name, table in live.items()} | (dict(going.tables) if going is not None and going.to == way.to else {})
+    # Before the first effect, so that nobody takes for the newer version what is half-way back.
+    yield from ensure_tables(database)
+    yield from begin_back(found.account, GoingBack(way.to, way.live, str(back.owner), 0, listed))
+    for name in way.done:
+        yield from drop_table(database, name)
+    for number, (step, restore) in enumerate(zip(way.steps, way.restores, strict=True), 1):
+        begun = yield from now()
+        yield Emit(StepStarted(number, len(way.steps), step.object, step.change, step.strategy, step.rows))
+        done = yield from restore_table(restore, Site(database, nonce, options), way.to)
+        yield Emit(StepDone(number, len(way.steps), step.object, step.strategy, done.rows, (yield from now()) - begun))
+        said += done.notes
+    names = tuple(sorted({item.name for item in back.schema.objects} | set(way.found.catalog.objects)))
+    digest = yield from live_digest(back.schema, (yield from read_catalog(database, names)))
+    seconds = (yield from now()) - started
+    yield from append(database, returned(back.schema.name, way.live, way.to, way.earlier, digest, str(back.owner), seconds))
+    due = yield from next_expiry(database)
+    entry = CacheEntry(way.to, way.earlier.spec if way.earlier else "", digest, due=due)
+    # What was given up may have left something: the next start looks at the tables themselves.
+    yield from update_cache(database, back.schema.name, entry if found.under_way is None else None)
+    return _report(way, (yield from now()) - started, done=True, said=tuple(said))
+
+
+def _report(way: Way, seconds: float, *, done: bool, said: tuple[str, ...] = ()) -> Report:
+    return Report(
+        schema=way.found.schema.name,
+        database=way.database,
+        from_version=way.live,
+        to_version=way.to,
+        steps=way.steps if done else (),
+        pending=() if done else way.steps,
+        reasons=() if done else tuple(_reason(way, step.object) for step in way.steps),
+        notes=(*_partly(way, done=done), *way.notes, *said),
+        in_sync=done,
+        duration=seconds,
+    )
+
+
+def _partly(way: Way, *, done: bool) -> tuple[str, ...]:
+    """What concerns no single table that comes back."""
+    tables = {restore.kept.table for restore in way.restores}
+    found = [(key, words) for key, words in way.refusals if key.partition(" ")[2] not in tables or key.startswith("partial ")]
+    return tuple(words if done else f"{words} (--allow '{key}')" for key, words in found)
+
+
+def _reason(way: Way, table: str) -> str:
+    words = [f"{words} (--allow '{key}')" for key, words in way.refusals if key.partition(" ")[2] == table and not key.startswith("partial ")]
+    words += [restore.blocked for restore in way.restores if restore.kept.table == table and restore.blocked]
+    return "; ".join(words) or "not asked for: this is a dry run"

@@ -1,0 +1,56 @@
+"""How the live database stands to the code. Never raises for a difference: it reports it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from aaiclick.commands.decide import standing
+from aaiclick.commands.inspection.inspect import Inspection, inspect_database
+from aaiclick.commands.inspection.planning import make_plan
+from aaiclick.commands.overtaken import begun
+from aaiclick.commands.report import KeptTable, Status
+from aaiclick.routine import Routine
+from aaiclick.specs.schema import Schema
+from aaiclick.state.backfill_mark import find_feeds
+from aaiclick.state.kept_tables import KeptRow, kept_tables
+from aaiclick.state.rebuild_mark import find_marks
+
+
+def validate(schema: Schema, database: str | None) -> Routine[Status]:
+    """Compare, version and object by object; nothing is written."""
+    found = yield from inspect_database(schema, database)
+    planned = yield from make_plan(found, looks=0, clones=False)
+    state, differences = standing(planned)
+    pending = tuple(f"{step.object}: {step.change} (left alone)" for step in planned.plan.steps if step.optional)
+    notes = tuple(dict.fromkeys((*planned.plan.notes, *pending)))
+    database = found.catalog.database
+    marks = yield from find_marks(database)
+    waiting = [mark if isinstance(mark, str) else f"a {mark.work.kind} of {mark.table} was not finished" for mark in marks]
+    feeds = yield from find_feeds(database)
+    waiting += [mark if isinstance(mark, str) else f"the materialized view {mark.work.view} was not brought to its end" for mark in feeds]
+    waiting += _begun(found)
+    kept = yield from kept_tables(database)
+    return Status(
+        schema=schema.name,
+        database=found.catalog.database,
+        server=found.catalog.server.version_text,
+        live_version=found.live.number,
+        code_version=schema.version,
+        state=state,
+        in_sync=state == "in sync",
+        differences=differences,
+        notes=notes,
+        kept_tables=tuple(_kept(row) for row in kept),
+        unfinished="; ".join(waiting),
+    )
+
+
+def _begun(found: Inspection) -> list[str]:
+    """Transitions that are not recorded yet."""
+    said = [f"a migration to v{found.under_way.version} ({begun(found.under_way)}) was not brought to its end"] if found.under_way is not None else []
+    return said + ([f"the way back to v{found.going_back.to} ({begun(found.going_back)}) was not finished"] if found.going_back is not None else [])
+
+
+def _kept(row: KeptRow) -> KeptTable:
+    expires = datetime.fromtimestamp(row.kept.expires, timezone.utc).isoformat() if row.kept.expires else ""
+    return KeptTable(row.name, row.kept.table, row.rows, row.bytes, expires)
