@@ -38,7 +38,7 @@ PARTS: tuple[Part, ...] = (
     Part("answers lost (the statement happened, or not)", (f"{_R}test_failures.py::test_every_answer_lost",), _LOST, 60),
     Part("server killed or restarted under a run", (f"{_R}test_failures.py::test_the_server_dies",), _LOST, 40),
     Part("stampede of 32 processes over HTTP, holders killed", (f"{_R}test_stampede.py",), "one did the work at a time, rows exact", 60),
-    Part("threads that want the lease, holders that vanish", ("tests/apply/test_lease_sweep.py",), "never two at a time", 30),
+    Part("threads that want the lease, holders that vanish", ("tests/lease/test_lease_sweep.py",), "never two at a time", 30),
     Part(
         "writers through a rebuild without a fence", (f"{_R}test_writers.py::test_writers_go_on_for_long[rebuild-alone]",), "every acknowledged row once", 120
     ),
@@ -57,7 +57,7 @@ PARTS: tuple[Part, ...] = (
         "nothing stayed held or half done, nobody's rows went but by a drop",
         150,
     ),
-    Part("a Buffer that is flushed at any moment of a rebuild", ("tests/apply/test_feeders.py",), "every row once", 10),
+    Part("a Buffer that is flushed at any moment of a rebuild", ("tests/server/test_feeders.py",), "every row once", 10),
     Part("deletes during a rebuild", (f"{_R}test_writers.py::test_deletes", f"{_R}test_writers.py::test_keeping"), "none came back unsaid", 120),
     Part("sweep over a jump with statements and a function", ("tests/migrations/test_killed.py",), _LOST, 150),
     Part(

@@ -14,7 +14,7 @@ from aaiclick.server import names
 from aaiclick.server.names import OurName, is_ours, kept_table, label, mark_table, parse_name, scratch_database, shadow_table, staging_table, tombstone
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import EmbeddedEngine
-from tests.apply.session_connection import SessionConnection, session
+from tests.support.session_connection import SessionConnection, session
 
 NONCE = "0123456789ab"
 

@@ -20,8 +20,8 @@ from aaiclick.routine import Command, Routine, Sleep, run
 from aaiclick.server.names import BEATS, LOCK
 from aaiclick.sql.quoting import qualified
 from aaiclick.testing.engine import EmbeddedEngine
-from tests.apply.session_connection import Driver, KilledError, SessionConnection, session
 from tests.reliability.counts import note
+from tests.support.session_connection import Driver, KilledError, SessionConnection, session
 
 OWNER = Owner("anne", "host-a", 1)
 SHORT = 0.05
@@ -197,7 +197,7 @@ def test_after_a_real_kill_the_next_process_need_not_wait(tmp_path: Path, kill: 
     script = textwrap.dedent("""
         import os, signal, sys
         from aaiclick.lease.acquire import acquire, this_process
-        from tests.apply.session_connection import Driver, session
+        from tests.support.session_connection import Driver, session
         path, kill = sys.argv[1:]
         with session(path) as connection:
             connection.command(__import__("aaiclick.routine").routine.Command("CREATE DATABASE IF NOT EXISTS app"))

@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 from aaiclick import Policy, ensure_schema, plan_schema
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.cases.runner import Ground, clean, declaration, prepare
-from tests.proof.old_parts import Story, story
+from tests.plan.old_parts import Story, story
 
 QUICK = 8
 SEEDS = [pytest.param(seed, marks=() if seed < QUICK else pytest.mark.proof) for seed in range(200)]

@@ -14,7 +14,7 @@ from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, Query, Routine
 from aaiclick.server.names import BEATS, LOCK
 from aaiclick.sql.quoting import qualified
 from aaiclick.testing.engine import EmbeddedEngine
-from tests.apply.session_connection import Driver, SessionConnection, session
+from tests.support.session_connection import Driver, SessionConnection, session
 
 OWNER = Owner("anne", "host-a", 1)
 START = 1_000_000.0

@@ -28,7 +28,7 @@ from aaiclick.state.records import (
     write_cache,
 )
 from aaiclick.testing.engine import EmbeddedEngine
-from tests.apply.session_connection import SessionConnection, session
+from tests.support.session_connection import SessionConnection, session
 
 HOSTILE = 'quo\'te "d" back\\slash `tick` tab\t new\nline {x:String} %s größe\u2603 \\x41 --'
 FIRST = Record(

@@ -17,7 +17,7 @@ from aaiclick.routine import Command, Effect, Emit, Query, Routine, Sleep
 from aaiclick.server.names import BEATS, LOCK, TOMBSTONE_PREFIX, tombstone
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import EmbeddedEngine
-from tests.apply.session_connection import Driver, SessionConnection, session
+from tests.support.session_connection import Driver, SessionConnection, session
 
 ANNE = Owner("anne", "host-a", 1)
 BERT = Owner("bert", "host-b", 2)

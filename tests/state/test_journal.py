@@ -14,7 +14,7 @@ from aaiclick.server.names import JOURNAL
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.journal import Action, Entry, close_run, ensure_journal, intent, outcome, read_run, unfinished
 from aaiclick.testing.engine import EmbeddedEngine
-from tests.apply.session_connection import Driver, KilledError, SessionConnection, session
+from tests.support.session_connection import Driver, KilledError, SessionConnection, session
 
 HOSTILE = 'quo\'te "d" back\\slash `tick` tab\t new\nline {x:String} %s größe\u2603'
 COPY = Action("0123456789ab", "oplog", "plan-1", "rebuild operation_log", 1)
