@@ -11,6 +11,7 @@ from aaiclick.apply.rebuild.exchange import Whereabouts, clear, undo, whereabout
 from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.rebuild import late_filler, make_job
 from aaiclick.apply.rebuild.resume import suspend
+from aaiclick.apply.rebuild.taking import BelatedError, followed, is_taken
 from aaiclick.apply.rebuild.views import open_new
 from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.errors import ApplyError
@@ -24,6 +25,8 @@ from aaiclick.server.tables import Part, Physical
 from aaiclick.sql.hex_text import hexed
 from aaiclick.state.kept_tables import keep
 from aaiclick.state.rebuild_mark import Mark, find_marks
+
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,20 @@ def clean_leftovers(database: str, options: ApplyOptions | None = None, *, resum
     return tuple(result)
 
 
-def _settle(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> Routine[Leftover]:
+def _settle(database: str, left: Mark, options: ApplyOptions, resume: bool) -> Routine[Leftover]:
+    """Looked at anew where its run sends what it was paused before while this one works: it can do so once."""
+    for _ in range(_TRIES):
+        mark = yield from followed(database, left)
+        if mark is None:
+            return Leftover(left.table, "finished")
+        try:
+            return (yield from _settled(database, mark, options, resume))
+        except BelatedError:
+            left = mark
+    raise BelatedError(left.table)
+
+
+def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> Routine[Leftover]:
     found = yield from whereabouts(database, mark)
     if not found.exchanged or found.stranger is not None:
         untouched = found.source is not None and (found.source.database, found.source.name) == (database, mark.table)
@@ -74,6 +90,8 @@ def _settle(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> R
         return Leftover(mark.table, "left", "the new table is in place before its copy was complete: somebody exchanged the tables by hand")
     if found.shadow is None or found.shadow.database != database:
         return (yield from _without_the_new(database, mark, found, options))
+    if found.source is not None and is_taken(found.source, database) and found.source.name != mark.shadow_name:
+        raise BelatedError(mark.table)
     # An operator may have renamed the new table since: rows that came late follow it.
     mark = replace(mark, table=found.shadow.name)
     old = found.source if found.source is not None and found.source.name == mark.shadow_name else None
@@ -129,7 +147,7 @@ def _unmarked(database: str, waiting: Collection[str]) -> Routine[list[Leftover]
     found: list[Leftover] = []
     for name, count in rows:
         ours = parse_name(text(name))
-        if ours is None or ours.kind not in ("stage", "new") or ours.label in waiting:
+        if ours is None or ours.kind not in ("stage", "new", "taken") or ours.label in waiting:
             continue
         if number(count):
             found.append(Leftover(text(name), "left", f"{number(count)} rows of an unknown run are in it, perhaps the only copy"))

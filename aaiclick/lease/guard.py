@@ -17,17 +17,19 @@ from functools import partial
 from typing import TypeVar, cast
 
 from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
-from aaiclick.lease.lock import tagged
+from aaiclick.lease.lock import tagged, while_held
 from aaiclick.lease.renew import RENEWALS, Lease, check, clock, ended_by_successor, renew, renew_loop_step
 from aaiclick.routine import Beside, Command, Effect, Nonce, Query, Routine, Sleep, number, text
-from aaiclick.server.names import GUARD, PREFIX
+from aaiclick.server.names import GUARD, JOURNAL, PREFIX, RECORDS
 from aaiclick.server.statements import NOT_ENOUGH_SPACE
+from aaiclick.sql.quoting import qualified
 
 T = TypeVar("T")
 
 _STOPPED = re.compile(r"SYSTEM STOP ((?:TTL )?MERGES) (.+)", re.DOTALL)
 _MADE = re.compile(rf"CREATE (TABLE|DATABASE) ((?:(?:`(?:[^`\\]|\\.)+`|\w+)\.)?`?{PREFIX}\w+`?)(?= )")
-_GUARDED = re.compile(rf"ALTER TABLE (.+) ADD CONSTRAINT ({GUARD}[0-9a-z]+) ASSUME 1", re.DOTALL)
+_GUARDED = re.compile(rf"ALTER TABLE ((?:`(?:[^`\\]|\\.)+`\.)?`(?:[^`\\]|\\.)+`|\S+) \(?ADD CONSTRAINT {GUARD}", re.DOTALL)
+_GUARDS = re.compile(rf"ADD CONSTRAINT ({GUARD}[0-9a-z]+) ")
 _FREE = "SELECT toUInt64(least(free_space, 1000000000000)) FROM system.disks WHERE name = 'default'"
 PROOFS = 30
 """A proof (renewal or check) is good for this fraction of the lease time: 1 s of the default 30 s."""
@@ -106,15 +108,21 @@ def _take_back(sent: str, nonce: str) -> Routine[None]:
     elif (made := _MADE.search(sent)) is not None and nonce in made[2]:
         undone = f"DROP {made[1]} IF EXISTS {made[2]}"
     elif (guard := _GUARDED.search(sent)) is not None:
-        undone = f"ALTER TABLE {guard[1]} DROP CONSTRAINT IF EXISTS {guard[2]}"
+        undone = f"ALTER TABLE {guard[1]} {', '.join(f'(DROP CONSTRAINT IF EXISTS {name})' for name in _GUARDS.findall(sent))}"
     if undone:
         with suppress(AaiclickError):
             yield Command(undone)
 
 
 def _tagged(effect: Query | Command, held: Lease) -> Query | Command:
-    """The statement as it is sent: with the nonce, and where it is long with renewals beside it."""
+    """The statement as it is sent: with the nonce, and where it is long with renewals beside it.
+
+    A line of the journal or the records counts as the last word on what it is about. One that a paused process sends when its successor has written that word
+    would have an expression applied to its rows a second time: so the server writes it only while the lock is this run's.
+    """
     sql = tagged(held.nonce, effect.sql)
+    if any(effect.sql.startswith(f"INSERT INTO {qualified(held.database, name)} ") for name in (JOURNAL, RECORDS)):
+        sql = f"{sql}{' AND' if ' HAVING ' in sql else ' HAVING'} {while_held(held.database, held.nonce)}"
     if not effect.long:
         return replace(effect, sql=sql)
     return replace(effect, sql=sql, beside=Beside(held.seconds / RENEWALS, partial(renew_loop_step, held)))

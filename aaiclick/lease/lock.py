@@ -21,7 +21,7 @@ from aaiclick.errors import StatementError
 from aaiclick.lease.owner import Owner
 from aaiclick.routine import Command, Query, Routine, number, text
 from aaiclick.server.names import BEATS, LOCK
-from aaiclick.sql.hex_text import INSERT_SETTINGS, hexed
+from aaiclick.sql.hex_text import INSERT_SETTINGS, hex_literal, hexed
 from aaiclick.sql.quoting import qualified, quote_string
 
 TABLE_ALREADY_EXISTS = 57
@@ -83,6 +83,12 @@ class Beat:
 def tagged(nonce: str, sql: str) -> str:
     """The statement with its holder's mark, by which a successor finds it in system.processes."""
     return f"/* aaiclick:{nonce} */ {sql}"
+
+
+def while_held(database: str, nonce: str) -> str:
+    """A condition that the server itself evaluates when a statement begins: the lock is still of this incarnation."""
+    mine = quote_string(json.dumps({"nonce": nonce}).strip("{}"))
+    return f"(SELECT count() FROM system.tables WHERE database = {hex_literal(database)} AND name = {quote_string(LOCK)} AND position(comment, {mine}) > 0) > 0"
 
 
 def parse_holder(comment: str, uuid: str) -> Holder:

@@ -32,12 +32,12 @@ _LABEL = 32
 _PLAIN = re.compile(r"[A-Za-z0-9_]+\Z")
 _HASHED = re.compile(r"(?:.*_)?[0-9a-f]{10}\Z", re.DOTALL)
 _NONCE = re.compile(r"[0-9a-z]{1,32}\Z")
-_NAME = re.compile(PREFIX + r"(?P<kind>scratch|new|stage|old|mark|lock_was)_(?P<nonce>[0-9a-z]{1,32})(?:_(?P<rest>.+))?\Z", re.DOTALL)
+_NAME = re.compile(PREFIX + r"(?P<kind>scratch|new|stage|taken|old|mark|lock_was)_(?P<nonce>[0-9a-z]{1,32})(?:_(?P<rest>.+))?\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class OurName:
-    """A name read back. ``kind``: scratch, new, stage, old, mark or lock_was; ``label`` is the table's name, perhaps shortened."""
+    """A name read back. ``kind``: scratch, new, stage, taken, old, mark or lock_was; ``label`` is the table's name, perhaps shortened."""
 
     kind: str
     nonce: str
@@ -67,6 +67,11 @@ def staging_table(nonce: str, chunk: int, table: str) -> str:
     return _checked(f"{PREFIX}stage_{_nonce(nonce)}_{chunk}_{label(table)}")
 
 
+def taken_table(nonce: str, table: str) -> str:
+    """What a table of ours is called that is about to be dropped: a name that no other run knows."""
+    return _checked(f"{PREFIX}taken_{_nonce(nonce)}_{label(table)}")
+
+
 def kept_table(nonce: str, table: str) -> str:
     """The old form of a table, kept for the way back."""
     return _checked(f"{PREFIX}old_{_nonce(nonce)}_{label(table)}")
@@ -83,7 +88,7 @@ def tombstone(nonce: str) -> str:
 
 
 def parse_name(name: str) -> OurName | None:
-    """The parts of a scratch, shadow, staging, kept, mark or tombstone name; None for every other name."""
+    """The parts of a scratch, shadow, staging, taken, kept, mark or tombstone name; None for every other name."""
     match = _NAME.match(name)
     if match is None:
         return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -118,8 +118,12 @@ def test_a_belated_record_is_not_written(lab: Lab) -> None:
         ("CREATE TABLE {db}.`_aaiclick_new_{nonce}_t` (`x` UInt8) ENGINE = Null", "name = '_aaiclick_new_{nonce}_t'"),
         ("CREATE TABLE {plain}._aaiclick_stage_{nonce}_0_t (`x` UInt8) ENGINE = Null", "name = '_aaiclick_stage_{nonce}_0_t'"),
         ("ALTER TABLE {db}.`t` ADD CONSTRAINT _aaiclick_guard_abc ASSUME 1", "position(create_table_query, '_aaiclick_guard_') > 0"),
+        (
+            "ALTER TABLE {db}.`t` (ADD CONSTRAINT _aaiclick_guard_abc CHECK price < 3), (ADD CONSTRAINT _aaiclick_guard_abcn1 CHECK id < 9)",
+            "position(create_table_query, '_aaiclick_guard_') > 0",
+        ),
     ],
-    ids=["shadow", "staging", "guard"],
+    ids=["shadow", "staging", "guard", "guards of writers"],
 )
 def test_what_was_sent_last_is_taken_back_when_the_lease_is_lost(lab: Lab, sql: str, left: str) -> None:
     lease = lab.run(acquire(lab.database, ME))
@@ -236,6 +240,127 @@ def test_a_table_that_was_made_as_the_held_one_is_put_right_by_the_next_run_too(
     assert "max_parts_in_total" in lab.definition("made")
     start(lab, PRICES, later=LATER)
     assert "max_parts_in_total" not in lab.definition("made")
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["seen at once", "killed there"])
+def test_an_exchange_that_comes_while_its_table_is_dropped_takes_no_rows_along(lab: Lab, killed: bool) -> None:
+    """A run that was paused before its exchange sends it when its successor has looked at the new table, and is about to drop it."""
+    killed_at(lab, PRICES, "EXCHANGE TABLES")
+    lab.sql("INSERT INTO t VALUES (50, 1)")
+    shadow = next(name for name in lab.ours() if name.startswith("_aaiclick_new_"))
+    came = False
+
+    def exchange(effect: Effect) -> None:
+        nonlocal came
+        if came and killed and isinstance(effect, Query):
+            raise KilledError
+        if isinstance(effect, Command) and not came and f"`{shadow}`" in effect.sql:
+            came = True
+            lab.sql(f"EXCHANGE TABLES t AND {shadow}")
+
+    with pytest.raises(KilledError) if killed else nullcontext():
+        start(lab, PRICES, DEAD, exchange, LATER)
+    assert came
+    lab.sql("INSERT INTO t VALUES (100, 7)")
+    start(lab, PRICES, later=2 * LATER)
+    start(lab, PRICES, later=3 * LATER)
+    assert lab.rows("SELECT id, price FROM {db}.t ORDER BY id") == (*((row, 100) for row in range(5)), (50, 100), (100, 7))
+    assert not nothing_left(lab)
+
+
+def test_an_exchange_that_comes_when_its_table_was_taken_away_is_refused(lab: Lab) -> None:
+    killed_at(lab, PRICES, "EXCHANGE TABLES")
+    shadow = next(name for name in lab.ours() if name.startswith("_aaiclick_new_"))
+    killed_at(lab, OLD, "`_aaiclick_taken_", after=True)
+    taken = [name for name in lab.ours() if name.startswith("_aaiclick_taken_")]
+    assert len(taken) == 1
+    with pytest.raises(StatementError):
+        lab.sql(f"EXCHANGE TABLES t AND {shadow}")
+    start(lab, PRICES, later=LATER)
+    assert lab.rows("SELECT id, price FROM {db}.t ORDER BY id") == tuple((row, 100) for row in range(5))
+    assert not nothing_left(lab)
+
+
+def test_a_table_that_somebody_put_there_is_not_dropped_as_the_new_one(lab: Lab) -> None:
+    """The exchange met it. The run was paused before it gave it back, and does so when its successor has."""
+    seen = 0
+
+    def operate(effect: Effect) -> None:
+        nonlocal seen
+        if isinstance(effect, Command) and "EXCHANGE TABLES" in effect.sql:
+            seen += 1
+            if seen == 2:
+                raise KilledError
+            lab.sql("RENAME TABLE t TO t_saved")
+            lab.sql("CREATE TABLE t (`id` UInt64, `price` UInt64) ENGINE = MergeTree ORDER BY id")
+            lab.sql("INSERT INTO t VALUES (77, 7)")
+
+    with pytest.raises(KilledError):
+        start(lab, PRICES, DEAD, operate)
+    shadow = next(name for name in lab.ours() if name.startswith("_aaiclick_new_"))
+    came = False
+
+    def exchange(effect: Effect) -> None:
+        nonlocal came
+        if isinstance(effect, Command) and not came and f"RENAME TABLE `{lab.database}`.`{shadow}`" in effect.sql:
+            came = True
+            lab.sql(f"EXCHANGE TABLES t AND {shadow}")
+
+    start(lab, PRICES, DEAD, exchange, LATER)
+    assert came
+    assert lab.rows("SELECT id, price FROM {db}.t") == ((77, 700),)
+    assert lab.rows("SELECT id, price FROM {db}.t_saved ORDER BY id") == tuple((row, 1) for row in range(5))
+    assert not nothing_left(lab)
+
+
+def test_a_belated_line_of_the_journal_does_not_have_an_expression_applied_twice(lab: Lab) -> None:
+    """It said that the new table was not there yet, behind the line of the successor that said which it was."""
+    begins = b'"new":"","table":"t"'.hex().upper()
+    paused(lab, PRICES, lambda effect: begins in getattr(effect, "sql", ""), lambda: killed_at(lab, PRICES, "EXCHANGE TABLES", after=True))
+    start(lab, PRICES, later=LATER)
+    assert lab.rows("SELECT id, price FROM {db}.t ORDER BY id") == tuple((row, 100) for row in range(5))
+
+
+def test_what_a_paused_run_writes_into_its_mark_brings_no_row_a_second_time(lab: Lab) -> None:
+    """It says that late rows are in a staging table, when its successor has brought them across from another one."""
+    exchanged = came = False
+
+    def late(effect: Effect) -> bool:
+        nonlocal exchanged, came
+        sql = getattr(effect, "sql", "")
+        if exchanged and not came:
+            came = True
+            old = next(name for name in lab.ours() if name.startswith("_aaiclick_new_"))
+            lab.sql(f"INSERT INTO {old} VALUES (50, 1)")
+        exchanged = exchanged or "EXCHANGE TABLES" in sql
+        return '"filled":"_aaiclick_stage_' in sql
+
+    paused(lab, PRICES, late, lambda: killed_at(lab, PRICES, "DROP TABLE IF EXISTS `" + lab.database + "`.`_aaiclick_stage_"))
+    start(lab, PRICES, later=LATER)
+    assert lab.rows("SELECT id, price FROM {db}.t ORDER BY id") == (*((row, 100) for row in range(5)), (50, 100))
+
+
+def nothing_left(lab: Lab) -> set[str]:
+    """Scratch tables."""
+    return {name for name in lab.ours() if not name.startswith(("_aaiclick_journal", "_aaiclick_lease", "_aaiclick_lock"))}
+
+
+def paused(lab: Lab, schema: Schema, before: Callable[[Effect], bool], others: Callable[[], None]) -> None:
+    """A run that is paused before this statement, for longer than its lease: what others do meanwhile, and then it sends it."""
+    driver = Driver(lab.connection)
+    came = False
+
+    def pause(effect: Effect) -> None:
+        nonlocal came
+        if not came and before(effect):
+            came = True
+            others()
+            driver.now += 100
+
+    driver.before = pause
+    with pytest.raises((LeaseLostError, StatementError)):
+        driver.run(ensuring(schema, lab.database, POLICY, DEAD))
+    assert came
 
 
 def test_records_of_a_new_database_are_appended(lab: Lab) -> None:

@@ -38,11 +38,17 @@ class Operator(Actor):
         else:
             if self._newest() != self.recorded:
                 # A version was recorded without it: nobody converts it any more.
-                self.scene.stray.add(self.original)
+                self._leave_unconverted()
             for sql in self.back:
                 self._send(sql)
             self.done = True
         self.done = self.done or not self.back
+
+    def _leave_unconverted(self) -> None:
+        self.scene.stray.add(self.original)
+        for storage in self.scene.world.server.databases[DATABASE].values():
+            if storage.uuid == self.original:
+                self.scene.late.update(row for row, _ in storage.rows)
 
     def _act(self) -> list[str]:
         live = self.scene.world.server.find(DATABASE, "t")

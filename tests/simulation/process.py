@@ -15,9 +15,10 @@ from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, 
 from aaiclick.lease.owner import Owner
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Beside, Call, Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Rows, Sleep
-from aaiclick.server.names import LOCK, RECORDS
+from aaiclick.server.names import LOCK, PREFIX, RECORDS
 from aaiclick.version import VERSION
 from tests.simulation.chaos import Chaos, Fate
+from tests.simulation.model.engine import untagged
 from tests.simulation.schedule_state import Actor, Execution, Scene
 from tests.simulation.world import DATABASE
 
@@ -39,6 +40,7 @@ class Process(Actor):
         self.kills_wait = False
         self.cached = False
         self.created = 0
+        self.late: str | None = None
         self.effect: Effect
         self.routine: Routine[Report] = self._made()
         self._advance(lambda: next(self.routine))
@@ -107,7 +109,20 @@ class Process(Actor):
                 return
             self._send(rows) if fate is not Fate.LOST_AFTER else self._fail(_lost(effect))
             return
+        self._look_whether_late(effect)
         self._command(effect, fate)
+
+    def _look_whether_late(self, effect: Command) -> None:
+        """``late``: a statement that was sent when the lease was another's already, or nobody's: the last one."""
+        scene = self.scene
+        sql, tag = untagged(effect.sql)
+        lock = scene.world.server.find(DATABASE, LOCK)
+        self.late = None
+        if not tag or (lock is not None and f'"nonce": "{tag}"' in lock.comment):
+            return
+        self.late = sql
+        # A statement of the migration itself is its user's, and carries no condition.
+        scene.unfenced |= {name for name in ("sums", "log") if re.match(rf"INSERT INTO (?:`?{DATABASE}`?\.)?`?{name}`? ", sql)}
 
     def _command(self, effect: Command, fate: Fate) -> None:
         scene = self.scene
@@ -208,10 +223,20 @@ class Process(Actor):
         self.scene.tell(self, how, about)
         self.state = "dead"
         self.execution = self.beside = None
+        if self.late is not None:
+            self._silence(self.late)
         if self.created and self.statements - self.created < 8:
             # A table that was missing is there, and nothing says yet that nothing of it is to be converted.
             self._leave_open()
         self.routine.close()
+
+    def _silence(self, late: str) -> None:
+        """It would have taken back what it sent too late."""
+        scene = self.scene
+        if made := re.match(rf"CREATE (?:TABLE|DATABASE) \S*{PREFIX}(?:mark|new|stage|scratch)_(\w+)", late):
+            scene.silenced.add(made[1].partition("_")[0])
+        if (stopped := re.match(rf"SYSTEM STOP (?:TTL )?MERGES `{DATABASE}`\.`(\w+)`", late)) and (there := scene.world.server.find(DATABASE, stopped[1])):
+            scene.stopped.add(there.uuid)
 
     def _leave_open(self) -> None:
         """Which rows of the table are to be converted nobody can tell."""

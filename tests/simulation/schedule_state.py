@@ -64,8 +64,10 @@ class Written:
 @dataclass
 class Scene:
     """``time`` only ever goes on; the server's clock is ahead of it by ``server_ahead``. ``stray``: storages that an operator made or dropped; ``dropped``:
-    rows that went with them; ``operated``: an operator did something. ``disturbed``: some run was killed, paused or left without an answer;
-    ``overdue``: one was when its cache was written, so what it leaves waits for the next migration."""
+    rows that went with them; ``late``: rows of a table that an operator put back after the version was recorded without it; ``operated``: an operator did
+    something. ``disturbed``: some run was killed, paused or left without an answer; ``overdue``: one was when its cache was written, so what it leaves waits
+    for the next migration. ``unfenced``: tables that a paused run wrote a statement or function of the migration into when it had lost its lease;
+    ``silenced``: nonces of runs that were killed right behind what they had sent too late; ``stopped``: storages whose merges such a one stopped."""
 
     rng: Random
     world: World
@@ -84,6 +86,10 @@ class Scene:
     overdue: bool = False
     disturbed: bool = False
     operated: bool = False
+    late: set[int] = field(default_factory=set)
+    unfenced: set[str] = field(default_factory=set)
+    silenced: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
 
     def alive(self, pid: int) -> bool:
         return any(process.pid == pid and process.alive for process in self.processes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from aaiclick.apply.rebuild.staging import stagings
+from aaiclick.apply.rebuild.taking import BelatedError, discard, find_new, is_new, is_taken
 from aaiclick.apply.rebuild.views import close_shadow
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
@@ -87,8 +88,9 @@ def whereabouts(database: str, mark: Mark) -> Routine[Whereabouts]:
     source = listed.get(mark.source) or (yield from storage(database, mark.source))
     shadow = (listed.get(mark.shadow) or (yield from storage(database, mark.shadow))) if mark.shadow else None
     held = named.get(mark.shadow_name)
-    # Only the exchange takes the new storage away from its scratch name.
-    exchanged = shadow is not None and (shadow.database, shadow.name) != (database, mark.shadow_name)
+    # Only the exchange takes the new storage away from its scratch name, and a run that was about to drop it.
+    moved = shadow is not None and (shadow.database, shadow.name) != (database, mark.shadow_name)
+    exchanged = moved and not is_taken(shadow, database)
     if shadow is None and mark.shadow and held is not None and held.uuid == mark.source:
         exchanged = True  # and the new table was dropped since
     stranger = held if held is not None and held.uuid not in (mark.source, mark.shadow) and mark.phase == "swap" else None
@@ -124,8 +126,10 @@ def undo(database: str, mark: Mark) -> Routine[None]:
         if error.code != NOT_ENOUGH_SPACE:
             raise
         # An ALTER on a full disk destroys the definition of the table: first of all the copy makes room.
-        for name in (*(yield from stagings(database, mark.table)), *((mark.shadow_name,) if found.shadow is not None and not found.exchanged else ())):
+        for name in (yield from stagings(database, mark.table)):
             yield from drop_table(database, name, sync=True)
+        if found.shadow is not None and not found.exchanged:
+            yield from discard(database, mark, sync=True)
         yield from release(database, mark.source, mark.saved)
     yield from release_copies(database, mark.since, mark.saved)
     yield from clear(database, mark)
@@ -135,17 +139,18 @@ def clear(database: str, mark: Mark) -> Routine[None]:
     """Drop staging, shadow and mark, never a storage with rows that are nowhere else."""
     for name in (yield from stagings(database, mark.table)):
         yield from drop_table(database, name)
-    found = yield from physicals(database, (mark.shadow_name,))
-    shadow = found.get(mark.shadow_name)
+    shadow = yield from find_new(database, mark)
     if shadow is not None and shadow.uuid == mark.source:
-        raise ApplyError(f"{mark.shadow_name} holds the rows of {mark.table}: left as it is")
-    if shadow is not None and (mark.phase == "copy" or shadow.uuid == mark.shadow):
+        raise BelatedError(mark.table)
+    if shadow is not None and is_new(mark, shadow):
         late = mark.phase == "swap" and any(part.first > mark.top for part in (yield from parts(shadow)))
         if late:
             reason = "rows were written into it in the moment in which it was live by mistake"
             yield from keep(replace(mark, source=shadow.uuid, shadow="", saved=(), base=None), shadow, reason)
             yield Emit(Note(f"{mark.table}: {reason}. It is kept until somebody has looked at it", "warning"))
         else:
-            yield from drop_table(database, mark.shadow_name)
+            yield from discard(database, mark)
+    elif shadow is not None and (yield from whereabouts(database, mark)).exchanged:
+        raise BelatedError(mark.table)
     yield from start_refreshes(mark.stopped)
     yield from drop_mark(database, mark)

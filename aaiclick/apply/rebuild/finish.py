@@ -12,6 +12,7 @@ from typing import Protocol
 
 from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.rebuild.staging import move_all, stagings
+from aaiclick.apply.rebuild.taking import BelatedError, is_taken, take_old
 from aaiclick.apply.rebuild.views import open_new
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.events import Note
@@ -70,7 +71,9 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
     if mark.keep_old_seconds or reason or old.name.startswith(KEPT_PREFIX):
         kept = yield from keep(mark, old, reason)
     else:
-        # A flush that nobody could wait for may have come in since: the only copy of its rows is never dropped.
+        # A flush that nobody could wait for may have come in since, and a run that was paused may have taken the table away while its parts were looked at:
+        # the last look is under a name that nobody else knows. The only copy of rows is never dropped.
+        old = yield from take_old(database, mark, old)
         more, mark, mixed = yield from _late(database, mark, old, fill, options)
         rows += more
         if mixed:
@@ -136,6 +139,8 @@ def _old_storage(database: str, mark: Mark) -> Routine[Physical | None]:
     old = yield from storage(database, mark.source)
     if old is None or old.name == mark.shadow_name or old.name.startswith(KEPT_PREFIX):
         return old
+    if is_taken(old, database):
+        raise BelatedError(mark.table)
     yield from release(database, mark.source, mark.saved)
     yield Emit(Note(f"{mark.table}: its old table was renamed to {old.database}.{old.name} by somebody else: it is left to them", "warning"))
     return None

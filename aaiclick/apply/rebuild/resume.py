@@ -16,6 +16,7 @@ from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.rebuild.exchange import swapped, undo
 from aaiclick.apply.rebuild.staged_chunks import Filled, divide, work_digest
 from aaiclick.apply.rebuild.staging import stocked
+from aaiclick.apply.rebuild.taking import BelatedError, discard, find_new
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import AaiclickError
 from aaiclick.plan.model import Step
@@ -23,7 +24,7 @@ from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Routine
 from aaiclick.server.merges import hold, restore_settings
 from aaiclick.server.statements import ddl, drop_table, system_merges
-from aaiclick.server.tables import Physical, parts, physical
+from aaiclick.server.tables import Physical, parts
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.rebuild_mark import Mark, drop_mark, find_marks
 
@@ -123,6 +124,8 @@ def _same(step: Step, mark: Mark) -> bool:
 
 
 def _drop_shadow(database: str, mark: Mark) -> Routine[None]:
-    shadow = yield from physical(database, mark.shadow_name)
-    if shadow is not None and shadow.uuid != mark.source:
-        yield from drop_table(database, mark.shadow_name)
+    shadow = yield from find_new(database, mark)
+    if shadow is not None and shadow.uuid == mark.source:
+        raise BelatedError(mark.table)
+    if shadow is not None:
+        yield from discard(database, mark)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from aaiclick.routine import Command
+from aaiclick.server.names import LOCK
 from tests.simulation.model.ddl import add_part, put_together
 from tests.simulation.model.reading import TABLE, column_list, partition_of, pieces, plain, projection
 from tests.simulation.model.state import Running, Server, Storage, UnmodelledError, Values, refusal
@@ -16,7 +17,7 @@ _SELECTED = re.compile(
 _VALUES = re.compile(rf"INSERT INTO {TABLE}(?: \([^)]*\))? VALUES (?P<values>.+)\Z", re.DOTALL)
 _LINE = re.compile(
     rf"INSERT INTO {TABLE} \((?P<columns>[^)]*)\) SELECT (?P<list>.+) FROM (?P<source>\S+?)"
-    r"(?: WHERE nonce = \{nonce:String\}| HAVING .* = (?P<after>\d+))?\Z",
+    r"(?: WHERE nonce = \{nonce:String\})?(?: HAVING (?:maxIf.* = (?P<after>\d+)(?: AND )?)?(?:\(SELECT .* position\(comment, '(?P<mine>[^']*)'\).*)?)?\Z",
     re.DOTALL,
 )
 _PARTS = re.compile(r"_partition_id IN \([^)]*\) AND _part IN \((?P<names>[^)]*)\)\Z")
@@ -103,6 +104,8 @@ def insert_line(server: Server, sql: str, parameters: Mapping[str, str | int], d
     if found is None:
         raise UnmodelledError(sql)
     storage = server.need(plain(found["db"]) or database, plain(found["name"]))
+    if found["mine"] is not None and ((lock := server.find(plain(found["db"]) or database, LOCK)) is None or found["mine"] not in lock.comment):
+        return
     if found["after"] is not None:
         schema = bytes.fromhex(str(parameters["schema"])).decode()
         newest = max((int(str(line["seq"])) for line in storage.lines if line["schema"] == schema and line["state"] != "failed"), default=0)

@@ -1,0 +1,51 @@
+"""Every statement of a run that lost its lease, at every moment of its successor: all of it in ``make proof``, every n-th meeting in the normal suite."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+from tests.reliability.counts import note
+from tests.simulation.belated import Meeting, meet, meetings
+from tests.simulation.planning import Planner
+from tests.simulation.stories import STORIES
+
+TITLE = "simulation: a late statement at each moment of the successor"
+PRICES = next(story for story in STORIES if story.name == "prices")
+SWEPT = ("prices", "prices behind a fence", "parts are taken over", "three versions")
+KILLS = (None, 1, 4, 12, 30)
+SHARDS = 20
+
+
+def hexed(words: str) -> str:
+    return words.encode().hex().upper()
+
+
+@pytest.mark.parametrize(
+    ("words", "moments", "killed"),
+    [
+        ("EXCHANGE TABLES", range(34, 44), None),
+        ("EXCHANGE TABLES", range(34, 44), 1),
+        ("EXCHANGE TABLES", range(37, 41), 2),
+        (hexed('"new":"","table"'), range(118, 130, 2), 1),
+        (hexed('-4000-8000-000000000000","table"'), range(146, 150), 12),
+    ],
+    ids=["an exchange", "an exchange, and killed there", "an exchange, and killed behind it", "a line of the journal", "another line of the journal"],
+)
+def test_what_was_found(planner: Planner, words: str, moments: range, killed: int | None) -> None:
+    for moment in moments:
+        assert meet(Meeting(PRICES, 0, words, moment, killed)).sent
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("name", SWEPT)
+@pytest.mark.parametrize("seed", [0, 1], ids=["the old table is dropped", "the old table is kept"])
+def test_swept(planner: Planner, name: str, seed: int, shard: int) -> None:
+    story = next(each for each in STORIES if each.name == name)
+    # A seventh of them, and other ones in each story.
+    found = list(islice(meetings(story, seed, KILLS), shard * 7 + SWEPT.index(name), None, SHARDS * 7))
+    for meeting in found:
+        meet(meeting)
+    note(TITLE, meetings=len(found))
