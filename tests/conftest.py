@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.in_memory import leave_ram_disk, use_ram_disk
+from tests.in_memory import keep_bytecode, leave_ram_disk, use_ram_disk
 from tests.sampled import left_out
 from tests.shared_engine import SharedEngine, put_back
 
@@ -48,6 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
         made = use_ram_disk()
         if made is not None:
             config.add_cleanup(lambda: leave_ram_disk(made))
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        keep_bytecode()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -28,6 +29,15 @@ def use_ram_disk() -> Path | None:
     os.environ["TMPDIR"] = str(made)
     tempfile.tempdir = None
     return made
+
+
+def keep_bytecode() -> None:
+    """Where Python was told to write no bytecode, every process that a test starts would compile this library anew, which takes longer than what
+    it is started for. They find it in the directory of this run, as all of them inherit this process's environment."""
+    made = os.environ.get("TMPDIR", "")
+    if sys.dont_write_bytecode and Path(made).name.startswith(_PREFIX):
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = os.path.join(made, "bytecode")
 
 
 def leave_ram_disk(made: Path) -> None:

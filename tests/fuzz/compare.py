@@ -18,6 +18,7 @@ PRUNING = (
     "use_primary_key",
     "use_partition_pruning",
     "optimize_read_in_order",
+    "use_statistics_for_part_pruning",
 )
 """A part's partition value and its minmax index answer for the rows otherwise."""
 EXACT = ("AggregateFunction", "Dynamic", "JSON", "Variant")
@@ -65,6 +66,19 @@ def readable(table: Table) -> list[Column]:
     return [column for column in table.columns if column.kind != "EPHEMERAL"]
 
 
+def _picked(ground: Ground, name: str, exprs: list[str]) -> tuple[str, ...]:
+    picked = ", ".join(f"toString(any({expr})), any(toTypeName({expr})), toString(max({expr}))" for expr in exprs)
+    return ground.rows(f"SELECT {picked} FROM {name}")[0]
+
+
+def _has_largest(ground: Ground, name: str, expr: str) -> bool:
+    try:
+        _picked(ground, name, [expr])
+    except Refused:
+        return False
+    return True
+
+
 def predicates(ground: Ground, name: str, table: Table) -> list[str]:
     """Conditions over each column and each key, from values that are there."""
     exprs = [
@@ -77,8 +91,13 @@ def predicates(ground: Ground, name: str, table: Table) -> list[str]:
     exprs = list(dict.fromkeys(exprs))
     if not exprs:
         return []
-    picked = ", ".join(f"toString(any({expr})), any(toTypeName({expr})), toString(max({expr}))" for expr in exprs)
-    found = ground.rows(f"SELECT {picked} FROM {name}")[0]
+    try:
+        found = _picked(ground, name, exprs)
+    except Refused:  # one of them has no largest value, such as an element of a tuple that holds several types
+        exprs = [expr for expr in exprs if _has_largest(ground, name, expr)]
+        if not exprs:
+            return []
+        found = _picked(ground, name, exprs)
     made: list[str] = []
     for place, expr in enumerate(exprs):
         one, kind, top = found[3 * place : 3 * place + 3]

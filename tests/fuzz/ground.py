@@ -13,6 +13,8 @@ _ALLOWED = (
 )
 SETTINGS = dict.fromkeys(_ALLOWED.split(), "1")
 SETTINGS |= {"optimize_on_insert": "0", "async_insert": "0", "mutations_sync": "2", "max_threads": "1", "max_insert_threads": "1"}
+SETTINGS["materialize_statistics_on_insert"] = "1"
+"""Otherwise only merged parts have statistics, and what the engine prunes wrongly by them would not show in the table that is created directly."""
 
 
 class Refused(Exception):  # noqa: N818 - reads as a sentence

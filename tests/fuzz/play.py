@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -14,7 +16,7 @@ from tests.fuzz.compare import Failure
 from tests.fuzz.declare import declared
 from tests.fuzz.ground import Ground, Refused
 from tests.fuzz.reference import copied, fill, kept, parts_of
-from tests.fuzz.schema import Batch, Column, Table, View, World
+from tests.fuzz.schema import Batch, Column, Dictionary, Table, View, World
 from tests.fuzz.types import quoted
 
 ENDS = ("applied", "by name", "blocked", "refused", "nothing to do", "no case")
@@ -322,12 +324,27 @@ def _seen(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ..
 
 
 def _once(ground: Ground, world: World, name: str) -> str:
-    """A condition for a dictionary: of rows with the same key it holds whichever it is given last."""
+    """A condition for a dictionary: of rows with the same key it holds whichever it is given last. It keeps what it was given, so the rows
+    count that were ever written, whatever merges have made of them since."""
     for one in world.after.dictionaries:
         if one.name == name:
             key = quoted(one.columns[0].name)
-            return f" WHERE {key} IN (SELECT {key} FROM {ground.want}.{quoted(one.table)} GROUP BY {key} HAVING count() = 1)"
+            written = Counter(row.get(was) for was, batches in _sources(world, one) for batch in batches for row in batch.rows)
+            several = ", ".join(value for value, count in written.items() if value and count > 1)
+            return (
+                f" WHERE {key} IN (SELECT {key} FROM {ground.want}.{quoted(one.table)} GROUP BY {key} HAVING count() = 1)"
+                f"{f' AND {key} NOT IN ({several})' if several else ''}"
+            )
     return ""
+
+
+def _sources(world: World, one: Dictionary) -> Iterator[tuple[str, list[Batch]]]:
+    """What the key was called, and the rows that were written under that name: before the change, and after it."""
+    for table in world.after.tables:
+        if table.name == one.table:
+            was = next((column.old_name for column in table.columns if column.name == one.columns[0].name), "")
+            yield was, [batch for batch in world.batches if batch.table == table.old_name]
+            yield one.columns[0].name, [batch for batch in world.later if batch.table == table.name]
 
 
 def _older(world: World, name: str) -> bool:
