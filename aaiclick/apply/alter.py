@@ -14,7 +14,7 @@ from aaiclick.events import Note
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.server.mutations import RECALCULATE, Mutation, kill, mutations, reason, settle, stuck_sentence
-from aaiclick.server.statements import DDL, MUTATION, ddl, merged, send, system_merges
+from aaiclick.server.statements import DDL, MUTATION, ddl, merged, permitted, system_merges
 from aaiclick.server.storages import freed, refused
 from aaiclick.server.tables import Physical, need
 from aaiclick.sql.quoting import qualified
@@ -70,7 +70,7 @@ def _one_by_one(on: Altered, alters: Sequence[Alter], table: Physical | None, na
         own, left = left[: len(alter.guards)], left[len(alter.guards) :]
         sent = replace(alter, sql=freed(alter.sql, table, own)) if table is not None else alter
         try:
-            yield from (retimed(on, sent) if alter.retimes else send(Command(sent.sql, settings=merged(base, dict(on.settings)), database=on.database)))
+            yield from (retimed(on, sent) if alter.retimes else permitted(Command(sent.sql, settings=merged(base, dict(on.settings)), database=on.database)))
         except StatementError as error:
             if not own or table is None:
                 raise
@@ -91,7 +91,7 @@ def retimed(on: Altered, alter: Alter) -> Routine[None]:
     table = qualified(on.database, on.table)
     yield from ddl(f"ALTER TABLE {table} MODIFY SETTING {RECALCULATE} = 1")
     yield from system_merges(on.database, on.table, "STOP TTL MERGES")
-    yield from send(Command(alter.sql, settings=merged({**DDL, "materialize_ttl_after_modify": 1}, dict(on.settings)), database=on.database))
+    yield from permitted(Command(alter.sql, settings=merged({**DDL, "materialize_ttl_after_modify": 1}, dict(on.settings)), database=on.database))
     stuck = yield from _settled(on)
     if stuck is not None:
         yield from _give_up(on, stuck, alter)
@@ -110,7 +110,7 @@ def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]
         raise ApplyError(f"{stuck_sentence(table, stuck)}. {len(others)} later mutations wait behind it")
     yield Emit(Note(f"{table}: {alter.sql} fails on the data ({reason(stuck)}); it is undone", "warning"))
     yield from kill(on.database, table, stuck)
-    yield from send(Command(alter.recovery, settings=merged(MUTATION, dict(on.settings)), database=on.database))
+    yield from permitted(Command(alter.recovery, settings=merged(MUTATION, dict(on.settings)), database=on.database))
     again = yield from _settled(on)
     if again is not None:
         raise ApplyError(f"{table}: {alter.sql} failed on the data ({reason(stuck)}), and putting it back did too: {stuck_sentence(table, again)}")

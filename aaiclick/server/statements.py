@@ -120,13 +120,17 @@ def send(command: Command, codes: frozenset[int] = frozenset(PATIENCE)) -> Routi
 
 
 def ddl(sql: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
-    """Send a statement that changes metadata. With every ALTER, whatever it is about, the engine looks at the types and defaults of the table anew:
-    one that was made under a permissive setting is altered under that setting only."""
-    command = Command(sql, settings=merged(DDL, settings or {}))
+    """Send a statement that changes metadata."""
+    yield from permitted(Command(sql, settings=merged(DDL, settings or {})))
+
+
+def permitted(command: Command) -> Routine[None]:
+    """Send it. With every ALTER, whatever it is about, the engine looks at the types and defaults of the table anew: one that was made under a
+    permissive setting is altered under that setting only."""
     try:
         yield from send(command)
     except StatementError as error:
-        extra = (yield from permissive("ddl")) if sql.startswith("ALTER TABLE ") and curable(error) else {}
+        extra = (yield from permissive("ddl")) if command.sql.startswith("ALTER TABLE ") and curable(error) else {}
         if not extra:
             raise
         yield from send(replace(command, settings=merged(extra, command.settings)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from aaiclick.errors import SpecError
+from aaiclick.sql.tokens import TokenError, Tokens
 
 _WRAPPERS = ("Nullable", "LowCardinality")
 
@@ -77,6 +79,19 @@ def named(argument: str) -> tuple[str, str]:
         return argument[1:end], argument[end + 1 :].strip()
     name, space, rest = argument.partition(" ")
     return (name, rest.strip()) if space and "(" not in name and rest else ("", argument)
+
+
+def as_defined(type_text: str) -> str:
+    """A type as a CREATE has it. DESCRIBE puts each element of a Tuple that has names on a line of its own, and writes ``max_types=2`` closer."""
+    try:
+        items = Tokens(type_text).items
+    except TokenError:
+        return type_text
+    pieces = [items[0].text] if items else []
+    for before, token in pairwise(items):
+        apart = type_text[before.end : token.start] != "" and before.kind != "open" and token.kind != "close"
+        pieces.append(f" {token.text}" if apart or "=" in (before.text, token.text) else token.text)
+    return "".join(pieces)
 
 
 def nullable_type(type_text: str) -> str:

@@ -57,6 +57,21 @@ def test_what_is_refused_by_default_is_sent_as_it_was_rehearsed(
     assert plan_schema(aaiclick_client, schema).steps == ()
 
 
+def test_what_is_no_longer_declared_is_dropped_from_a_table_that_was_made_so(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str
+) -> None:
+    """With every ALTER the engine looks at all defaults of the table again, also at those that it is not about."""
+    odd = "Array(LowCardinality(Nullable(UInt64))) ALIAS CAST([], 'Array(LowCardinality(Nullable(UInt64)))')"
+    allowed = "SET allow_suspicious_low_cardinality_types = 1"
+    aaiclick_engine.command(f"{allowed}; CREATE TABLE {aaiclick_database}.t (a UInt8, b {odd}, c {odd}) ENGINE = MergeTree ORDER BY a")
+    aaiclick_engine.command(f"INSERT INTO {aaiclick_database}.t (a) SELECT number FROM numbers(100)")
+    aaiclick_engine.command("SET allow_suspicious_low_cardinality_types = DEFAULT")
+    schema = Schema("app", objects=[Table("t", [Column("a", "UInt8")], engine=MergeTree(order_by=["a"]))])
+    ensure_schema(aaiclick_client, schema, policy=Policy.lossless().allow("drop-column t.b"))
+    assert [step.id for step in plan_schema(aaiclick_client, schema).steps] == ["t:drop-column:c"]
+    assert aaiclick_engine.command(f"{allowed}; SELECT count(), sum(a) FROM {aaiclick_database}.t") == "100\t4950\n"
+
+
 @pytest.mark.parametrize(
     ("column", "tail", "cured"),
     [

@@ -101,6 +101,9 @@ def kept(old: Column, new: Column) -> str:
     if lengthened(old.type, new.type):
         return "2"
     there = convert(name, old.type, new.type)
+    if old.type.name in {"Variant", "Dynamic"}:
+        # Which type each value has is what the declaration gives up: there is no way back to it, and the text is what is compared.
+        return f"if(isNull({name}) = isNull({there}) AND ifNull(toString({name}) = toString({there}), 1), 2, 0)"
     back = convert(there, new.type, old.type)
     same = f"{bytes_of(back, old.type)} = {bytes_of(name, old.type)}"
     reads = f"formatRow('TSV', {finished(name, old.type)}) = formatRow('TSV', {finished(there, new.type)})"

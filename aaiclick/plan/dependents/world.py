@@ -18,6 +18,7 @@ from aaiclick.plan.dependents.fitting import fits
 from aaiclick.plan.dependents.readers import Place, Reader, relocated, spans
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.server.refusable import answered
+from aaiclick.sql.types import as_defined
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def _described(reader: Reader) -> Routine[dict[str, str] | None]:
     rows = yield from answered(Query(f"DESCRIBE TABLE ({reader.query})"))
     if rows is None:
         return None
-    return {text(row[0]): text(row[1]) for row in rows}
+    return {text(row[0]): as_defined(text(row[1])) for row in rows}
 
 
 def _columns(stored: Collection[ColumnForm], fresh: Sequence[ColumnForm], now: Mapping[str, str], everything: bool) -> tuple[ColumnForm, ...]:
