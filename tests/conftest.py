@@ -9,9 +9,10 @@ from importlib.metadata import entry_points
 import pytest
 from hypothesis import HealthCheck, settings
 
+from aaiclick.testing import EngineServer
 from tests.in_memory import keep_bytecode, leave_ram_disk, use_ram_disk
 from tests.sampled import left_out
-from tests.shared_engine import SharedEngine, put_back
+from tests.shared_engine import SharedEngine, SharedServer, put_back
 
 # An installed package brings its plugin along by its entry point; in a bare checkout it is named here.
 if not entry_points(group="pytest11", name="aaiclick"):
@@ -28,6 +29,13 @@ def aaiclick_engine(aaiclick_engine_path: str) -> Iterator[SharedEngine]:
     """The plugin's engine, which here forgets after each test what was SET on it."""
     with SharedEngine(aaiclick_engine_path) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def aaiclick_server() -> Iterator[EngineServer]:
+    """The plugin's server, whose clients are opened as those of the engine are."""
+    with SharedServer() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

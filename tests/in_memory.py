@@ -32,7 +32,7 @@ def use_ram_disk() -> Path | None:
 
 
 def keep_bytecode() -> None:
-    """Where Python was told to write no bytecode, every process that a test starts would compile this library anew, which takes longer than what
+    """Where Python was told to write no bytecode, every process that a test starts would compile this library anew, which takes as long as what
     it is started for. They find it in the directory of this run, as all of them inherit this process's environment."""
     made = os.environ.get("TMPDIR", "")
     if sys.dont_write_bytecode and Path(made).name.startswith(_PREFIX):

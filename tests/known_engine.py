@@ -1,4 +1,4 @@
-"""What a client of the embedded engine finds out when it is opened is the same for all that a test process opens: it is found out once.
+"""What a client finds out when it is opened is the same for all that a test process opens on one engine: it is found out once.
 
 The driver asks for the version, the time zone and all settings, reads 1,800 rows of them, and asks which protocol is spoken.
 """
@@ -16,14 +16,14 @@ _installed = threading.Lock()
 
 
 @contextmanager
-def known_engine() -> Iterator[None]:
-    """Clients that this thread opens here on the embedded engine take over what the first one was told."""
+def known_engine(engine: str) -> Iterator[None]:
+    """Clients that this thread opens here on this engine take over what the first one was told."""
     _install()
-    _inside.held = True
+    _inside.engine = engine
     try:
         yield
     finally:
-        _inside.held = False
+        _inside.engine = ""
 
 
 def _install() -> None:
@@ -32,11 +32,12 @@ def _install() -> None:
 
     def sequence(config: Any) -> Any:
         """The driver's own questions, but for those that were answered before."""
-        if not getattr(_inside, "held", False) or config.settings:
+        engine = getattr(_inside, "engine", "")
+        if not engine or config.settings:
             return (yield from init_sequence(config))
         # The first of a client's own questions that names its database tells whether that is there.
         identity = yield driver.QueryOp("SELECT version(), timezone()")
-        key = (tuple(identity.result_rows[0]), config.timezone_policy)
+        key = (engine, tuple(identity.result_rows[0]), config.timezone_policy)
         if key not in _found:
             _found[key] = yield from init_sequence(config)
         return _found[key]

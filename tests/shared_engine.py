@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.known_engine import known_engine
 
@@ -31,7 +32,7 @@ class SharedEngine(EmbeddedEngine):
 
     def client(self, database: str | None = None) -> Client:
         """As the plugin's, but only the first one asks for the engine's 1,800 settings and reads them, which takes longer than many a test."""
-        with known_engine():
+        with known_engine(self.path):
             return super().client(database)
 
     def close(self) -> None:
@@ -47,6 +48,16 @@ class SharedEngine(EmbeddedEngine):
         if changed:
             super().command("SET " + ", ".join(f"{name} = DEFAULT" for name in changed))
         self._said_set = False
+
+
+class SharedServer(EngineServer):
+    """Its plain clients, too, know what the first one was told."""
+
+    def client(self, database: str | None = None, **options: object) -> Client:
+        if options:
+            return super().client(database, **options)
+        with known_engine("server"):
+            return super().client(database)
 
 
 def put_back() -> None:

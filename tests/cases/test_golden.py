@@ -1,6 +1,6 @@
 """One file per kind of change in ``golden/``: before, rows, after; and what is expected of the plan, written by ``--update-golden``.
 
-Every plan is made; where whole files are run, every eighth case is carried out too (``tests/sampled.py``), with ``-k`` or in ``make proof`` all of them.
+Every plan is made; where whole files are run, every twelfth case is carried out too (``tests/sampled.py``), with ``-k`` or in ``make proof`` all of them.
 """
 
 from __future__ import annotations

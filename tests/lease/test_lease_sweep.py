@@ -144,7 +144,7 @@ def work(table: str, lease: Lease) -> Routine[None]:
         yield Sleep(0.001)
 
 
-@pytest.mark.parametrize("rounds", [pytest.param(5, marks=pytest.mark.slow), pytest.param(25, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("rounds", [pytest.param(3, marks=pytest.mark.slow), pytest.param(25, marks=pytest.mark.proof)])
 def test_eight_threads_with_holders_that_vanish_never_overlap(
     connection: SessionConnection, aaiclick_engine: EmbeddedEngine, aaiclick_database: str, rounds: int
 ) -> None:

@@ -69,7 +69,7 @@ def lost_answers(scene: Scene, stride: int) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("scene", EVERYWHERE[:1], indirect=True)
 def test_lost_answers(scene: Scene) -> None:
-    assert lost_answers(scene, 17) > 1
+    assert lost_answers(scene, 29) > 1
 
 
 @pytest.mark.proof
