@@ -16,6 +16,7 @@ from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_table_sql, setting_literal
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.tables import Table
+from aaiclick.sql.database_prefix import without_current_database
 from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.tokens import split_top, unquote
 
@@ -39,6 +40,7 @@ def canonical_tables(
     """
     problems: list[Problem] = []
     foreign: dict[str, TableForm] = {}
+    tables = tables if catalog is None else [_at_home(table, catalog.database) for table in tables]
     # By the whole of its CREATE but the name: the table that was made for it.
     made: dict[str, str] = {}
     alike: dict[str, str] = {}
@@ -134,6 +136,16 @@ def _kept_arguments(form: TableForm, read: TableForm) -> str:
 
 def _instantiable(table: Table) -> bool:
     return isinstance(table.engine, MergeTree) or instantiable(table.engine.name, table.engine.arguments)
+
+
+def _at_home(table: Table, database: str) -> Table:
+    """The declaration for this database: what an engine is given as ``currentDatabase()`` becomes a name when the table is created, and in scratch that
+    would be the name of another one."""
+    engine = table.engine
+    if isinstance(engine, MergeTree):
+        return table
+    arguments = without_current_database(engine.arguments, database)
+    return table if arguments == engine.arguments else table.model_copy(update={"engine": engine.model_copy(update={"arguments": arguments})})
 
 
 def _local(table: Table) -> Table:

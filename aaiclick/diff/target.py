@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, TableForm
@@ -29,9 +30,9 @@ class Target:
     in_the_way: tuple[ColumnForm, ...] = ()
 
 
-def make_target(table: Table, declared: TableForm, live: TableForm, renames: dict[str, str] | None = None) -> Target:
+def make_target(table: Table, declared: TableForm, live: TableForm, renames: dict[str, str] | None = None, asked: Mapping[str, str] | None = None) -> Target:
     """Lay the declaration over the live table. ``declared`` is the canonical form of ``table``; ``renames`` (old -> new) come from
-    migrations and add to ``renamed_from``."""
+    migrations and add to ``renamed_from``; ``asked``: what these say, whether it applies or not."""
     live, declared = normal(live), normal(declared)
     applied = _renames(table, declared, live, renames or {})
     notes: list[str] = []
@@ -62,7 +63,11 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
     for what, wanted, found in (("TTL", form.ttl, declared.ttl), ("partition key", form.partition_by, declared.partition_by)):
         if wanted and wanted != found:
             notes.append(f"{what} {wanted} is not declared (left alone)")
-    notes.extend(f"column {column.name} is no longer declared (left alone)" for column in surplus)
+    beside = _beside(table, live, asked or {})
+    for column in surplus:
+        new = beside.get(column.name)
+        what = f"is there beside {new}, its new name: nothing is renamed, and what {column.name} holds is not in {new}" if new else "is no longer declared"
+        notes.append(f"column {column.name} {what} (left alone)")
     return Target(form, applied, tuple(column.name for column in surplus), tuple(notes), free_key, blocking)
 
 
@@ -99,6 +104,13 @@ def _renames(table: Table, declared: TableForm, live: TableForm, extra: dict[str
     present = {column.name for column in live.columns}
     wanted = {old: new for old, new in with_leaves({**hints, **extra}, present).items() if declared.column(new) is not None}
     return applicable(wanted, present)
+
+
+def _beside(table: Table, live: TableForm, asked: Mapping[str, str]) -> dict[str, str]:
+    """Old name -> new name of columns that were to be renamed while there is one of either name: another program made one of them again."""
+    present = {column.name for column in live.columns}
+    hints = {column.renamed_from: column.name for column in table.columns if column.renamed_from}
+    return {old: new for old, new in with_leaves({**hints, **asked}, present).items() if old in present and new in present}
 
 
 def live_column(live: TableForm, renames: tuple[tuple[str, str], ...], name: str) -> ColumnForm | None:

@@ -71,7 +71,7 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
     created = yield from create_tables(missing, catalog)
     others = [item for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary)]
     families = [item for item in schema.objects if isinstance(item, TableFamily)]
-    dropped = _dropped(schema, catalog, hints)
+    dropped = _dropped(schema, catalog, sources, hints)
     present = [item for item in others if catalog.get(item.name) is not None]
     hints = replace(hints, replaced=hints.replaced | plain_views(schema))
     # The engine says whether a materialized view can be made, and whether its types are right.
@@ -85,7 +85,7 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
     def body(scratch: Scratch) -> Routine[Planned]:
         tables = dict(sources)
         declared = list(schema.tables)
-        notes: list[str] = []
+        notes = _beside(schema, catalog, sources, hints)
         for family in families:
             for table in family_tables(family, catalog, frozenset(tables), notes):
                 declared.append(table)
@@ -137,9 +137,27 @@ def plain_views(schema: Schema) -> frozenset[str]:
 
 def live_source(table: Table, catalog: Catalog, hints: Hints | None = None) -> LiveObject | None:
     """The live table a declaration is about: its own name, else a former one (the newest that is there)."""
+    return next((live for name in (table.name, *_former(table, hints)) if (live := catalog.get(name)) is not None), None)
+
+
+def _former(table: Table, hints: Hints | None) -> list[str]:
     former = hints.names.get(table.name, ()) if hints is not None else ()
-    names = [table.name, *former, *([table.renamed_from] if table.renamed_from is not None else [])]
-    return next((live for name in names if (live := catalog.get(name)) is not None), None)
+    return [*former, *([table.renamed_from] if table.renamed_from is not None else [])]
+
+
+def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], hints: Hints) -> list[str]:
+    """Tables that were to be renamed, while there is one of either name: another program made one of them again, and its rows stay in it."""
+    taken = {item.name for item in schema.objects} | {live.name for live in sources.values()}
+    found: dict[str, str] = {}
+    for table in schema.tables:
+        for old in _former(table, hints):
+            live = catalog.get(old)
+            if table.name in sources and live is not None and old not in taken:
+                rows = f"its {live.rows:,} rows are" if live.rows else "what it holds is"
+                found[old] = (
+                    f"table {old} is there beside {sources[table.name].name}, its new name: nothing is renamed, and {rows} not in {table.name} (left alone)"
+                )
+    return list(found.values())
 
 
 def _plan_tables(
@@ -174,7 +192,8 @@ def _plan_tables(
         again = rewritten[live.name]
         assert isinstance(again, TableForm)
         composed = compose(again, hints.stages_of(table.name), forms[table.name])
-        target = make_target(table, forms[table.name], again, dict(composed.renames))
+        said = {old: new for stage in hints.stages_of(table.name) for old, new in stage.renames.items()}
+        target = make_target(table, forms[table.name], again, dict(composed.renames), said)
         targets[table.name] = target.form
         rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back)) if composed.rebuilds else None
         case = make_case(catalog, scratch, live, again, target, rebuild, table)
@@ -211,9 +230,8 @@ def _differs(table: Table, declared: TableForm, live: LiveObject, hints: Hints) 
     return bool(diff_table(live.form, target) or target.surplus or target.notes or composed.rebuilds)
 
 
-def _dropped(schema: Schema, catalog: Catalog, hints: Hints) -> tuple[Step, ...]:
+def _dropped(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], hints: Hints) -> tuple[Step, ...]:
     """Objects that an earlier version of this schema declared and this one does not: dropped only when asked for by name."""
-    declared = {item.name for item in schema.objects} | {table.renamed_from for table in schema.tables}
-    declared |= {name for names in hints.names.values() for name in names}
+    declared = {item.name for item in schema.objects} | {live.name for live in sources.values()}
     gone = sorted(name for name in hints.former if name not in declared and catalog.get(name) is not None)
     return tuple(steps.drop_step(catalog.database, catalog.objects[name]) for name in gone)

@@ -15,6 +15,7 @@ _ENDS_FROM = frozenset(
     | {"SETTINGS", "WINDOW", "QUALIFY", "SELECT", "WITH", "FORMAT", "ARRAY", "INTERPOLATE"}
 )
 _DICTIONARY_FUNCTIONS = ("dictget", "dicthas", "dictisin")
+_CURRENT = frozenset({"currentdatabase", "current_database", "database", "schema"})
 Edit = tuple[int, int, str]
 
 
@@ -34,6 +35,20 @@ def strip_database(query: str, database: str, lenient: bool = False) -> str:
         pieces += [query[position:start], replacement]
         position = end
     return "".join([*pieces, query[position:]])
+
+
+def without_current_database(arguments: str, database: str) -> str:
+    """The arguments of an engine with the name for ``currentDatabase()``, which the engine keeps from the moment of the CREATE."""
+    try:
+        items = Tokens(arguments).items
+    except TokenError:
+        return arguments
+    pieces, position = list[str](), 0
+    for name, opening, closing in zip(items, items[1:], items[2:], strict=False):
+        if name.text.lower() in _CURRENT and (opening.text, closing.text) == ("(", ")"):
+            pieces += [arguments[position : name.start], quote_string(database)]
+            position = closing.end
+    return "".join([*pieces, arguments[position:]])
 
 
 class _Walk:

@@ -120,3 +120,34 @@ def test_a_new_name_has_no_table_in_it() -> None:
     for old, new in (("t.a", "t.b"), ("t.n.a", "t.n.b"), ("t", "x.y"), ("t.a", "n.b")):
         with pytest.raises(SpecError, match="is no new name"):
             Migration(version=2, renames={old: new})
+
+
+def test_an_old_column_beside_its_new_name_is_named(aaiclick_client: Client) -> None:
+    """Older code that still runs has added it again: a rename would have to lose one of the two."""
+    aaiclick_client.command("CREATE TABLE t (id UInt64, old Int64, new Int64) ENGINE = MergeTree ORDER BY id")
+    wanted = schema(2, [ID, Column("new", "Int64", renamed_from="old")])
+    plan = plan_schema(aaiclick_client, wanted)
+    assert "t: column old is there beside new, its new name: nothing is renamed, and what old holds is not in new (left alone)" in plan.notes
+    assert [(step.id, step.optional) for step in plan.steps] == [("t:drop-column:old", True)]
+    ensure_schema(aaiclick_client, schema(1, [ID]))
+    plan = plan_schema(aaiclick_client, schema(2, [ID, Column("new", "Int64")], Migration(version=2, renames={"t.old": "new"})))
+    assert any("column old is there beside new" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize("by", ["hint", "migration"])
+def test_an_old_table_beside_its_new_name_is_named(aaiclick_client: Client, by: str) -> None:
+    ensure_schema(aaiclick_client, Schema("app", version=1, objects=[Table("old", [ID], engine=MergeTree(order_by=["id"]))]))
+    aaiclick_client.command("CREATE TABLE new (id UInt64) ENGINE = MergeTree ORDER BY id")
+    aaiclick_client.command("INSERT INTO old SELECT number FROM numbers(1200)")
+    migrations = [Migration(version=2, renames={"old": "new"})] if by == "migration" else None
+    hint = {"renamed_from": "old"} if by == "hint" else {}
+    table = Table("new", [ID], engine=MergeTree(order_by=["id"]), **hint)  # type: ignore[arg-type]
+    wanted = Schema("app", version=2, objects=[table], migrations=migrations)
+    plan = plan_schema(aaiclick_client, wanted)
+    note = "table old is there beside new, its new name: nothing is renamed, and its 1,200 rows are not in new (left alone)"
+    assert (plan.required, note in plan.notes) == ((), True)
+    assert [(step.id, step.optional, step.hazards[0].allow) for step in plan.steps] == [("old:drop", True, "drop-table old")]
+    ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
+    later = plan_schema(aaiclick_client, wanted)
+    assert ([step.id for step in later.steps], note in later.notes) == (["old:drop"], by == "hint")  # what a migration said is done
+    assert aaiclick_client.command("SELECT count() FROM old") == 1200

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, Dictionary, MaterializedView, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
+from aaiclick import Column, Dictionary, Engine, MaterializedView, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
 from aaiclick.errors import BlockedError
-from aaiclick.testing.engine import fresh_name
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 
 LOOKUP = "CREATE DICTIONARY look (k UInt64, a UInt8) PRIMARY KEY k SOURCE(CLICKHOUSE(TABLE 't' DB '{db}')) LAYOUT(FLAT()) LIFETIME(0)"
 
@@ -138,3 +138,22 @@ def test_a_table_in_front_of_several(aaiclick_client: Client) -> None:
     assert migrate(aaiclick_client, schema(table(Column("a", "UInt32")), table(Column("a", "UInt32"), name="t2"))) == [("t", "mutate"), ("t2", "mutate")]
     with pytest.raises(BlockedError, match="front: the Merge table"):
         migrate(aaiclick_client, schema(table(Column("a", "UInt32")), table(Column("a", "UInt64"), name="t2")))
+
+
+@pytest.mark.parametrize(
+    "engine", [Engine("Merge", "currentDatabase(), '^x'"), Engine("Buffer", "DATABASE(), 'x', 1, 1, 1, 1, 1, 1, 1")], ids=["merge", "buffer"]
+)
+def test_the_current_database_of_an_engine_is_that_of_the_schema(aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, engine: Engine) -> None:
+    """The engine keeps the name from the moment of the CREATE, and a scratch database is another one."""
+    away = fresh_name()
+    aaiclick_engine.command(f"CREATE DATABASE {away}")
+    columns = [Column("a", "UInt8")]
+    wanted = Schema("app", objects=[Table("x", columns, engine=MergeTree(order_by=["a"])), Table("m", columns, engine=engine)])
+    for database in (away, aaiclick_client.database):
+        ensure_schema(aaiclick_client, wanted, database=database)
+        assert plan_schema(aaiclick_client, wanted, database=database).steps == ()
+        assert f"'{database}'" in aaiclick_engine.command(f"SHOW CREATE TABLE {database}.m FORMAT TSVRaw")
+    aaiclick_engine.command(f"DROP TABLE {away}.m; CREATE TABLE {away}.m (a UInt8) ENGINE = Merge('{aaiclick_client.database}', '^x')")
+    (step,) = plan_schema(aaiclick_client, wanted, database=away).steps
+    assert (step.object, step.strategy) == ("m", "replace")
+    aaiclick_engine.command(f"DROP DATABASE {away} SYNC")
