@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aaiclick.apply.run import Done
+from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Command, Routine
-from aaiclick.server.statements import CREATE, merged, send
+from aaiclick.server.messages import told
+from aaiclick.server.statements import ACCESS_DENIED, CREATE, merged, send
 
 
 def apply_replace(work: ReplaceWork, database: str) -> Routine[Done]:
-    """Send them in order; each can be sent again after a crash."""
+    """Send them in order; each can be sent again after a crash. Raises ApplyError where a dictionary could not be loaded as it is declared."""
+    if work.trial:
+        # First: the engine replaces a dictionary without loading it, and a later start would find what is declared.
+        yield from with_scratch(partial(_try, work), fallback=database)
     for sql in work.statements:
         yield from send(Command(sql, settings=merged(CREATE, dict(work.settings)), database=database))
     return Done()
+
+
+def _try(work: ReplaceWork, scratch: Scratch) -> Routine[None]:
+    name = scratch.sql_name("trial")
+    try:
+        yield Command(f"CREATE DICTIONARY {name}{work.trial}", settings=merged(CREATE, dict(work.settings)))
+        yield Command(f"SYSTEM RELOAD DICTIONARY {name}")
+    except OutcomeUnknownError:
+        raise
+    except StatementError as error:
+        if error.code != ACCESS_DENIED:  # who may replace it need not be allowed to load it, or to make another one
+            raise ApplyError(f"it cannot be loaded as it is declared: {told(str(error))}. It stays as it was") from error

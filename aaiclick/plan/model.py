@@ -121,7 +121,7 @@ def _without_secrets(step: Step) -> Step:
         case CreateWork(secret=True):
             return replace(step, work=replace(step.work, sql=""))
         case ReplaceWork(secret=True):
-            return replace(step, work=replace(step.work, statements=()))
+            return replace(step, work=replace(step.work, statements=(), trial=""))
         case _:
             return step
 

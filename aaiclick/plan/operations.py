@@ -112,12 +112,13 @@ class RebuildWork:
 @dataclass(frozen=True, slots=True)
 class ReplaceWork:
     """Statements that replace an object without rows of its own (view, dictionary), or change a view's query in place. ``secret`` as in
-    ``CreateWork``."""
+    ``CreateWork``. ``trial``: the CREATE of a dictionary behind its name; it is loaded under another one first ('' for none)."""
 
     statements: tuple[str, ...]
     settings: Settings = ()
     kind: Literal["replace"] = "replace"
     secret: bool = False
+    trial: str = ""
 
 
 @dataclass(frozen=True, slots=True)

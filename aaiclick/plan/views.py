@@ -13,7 +13,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError
 from aaiclick.plan.backfill.fill import create_view
 from aaiclick.plan.backfill.view_steps import change_aggregate, create_aggregate, replace_step, replaced, require_types
-from aaiclick.plan.declaration.dictionaries import loads, require_attributes
+from aaiclick.plan.declaration.dictionaries import loads, require_attributes, trial
 from aaiclick.plan.declaration.materialized_views import check_views
 from aaiclick.plan.dependents.around import queries_of
 from aaiclick.plan.model import Step
@@ -155,7 +155,8 @@ def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, for
         sql = create_sql(item, database).replace("CREATE DICTIONARY", "CREATE OR REPLACE DICTIONARY", 1)
         shown = without_secrets(sql)
         load = [text] if (text := loads(item, database)) else []
-        return Step(f"{item.name}:replace", item.name, "definition differs", "replace", [shown, *load], ReplaceWork((sql, *load), secret=shown != sql))
+        work = ReplaceWork((sql, *load), secret=shown != sql, trial=trial(item, database) if load else "")
+        return Step(f"{item.name}:replace", item.name, "definition differs", "replace", [shown, *load], work)
     before, after = normal_form(live.form), normal_form(form)
     assert isinstance(before, ViewForm)
     assert isinstance(after, ViewForm)
@@ -172,9 +173,9 @@ def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, for
     if alters:
         blocked = _unwritten(item, after, forms, catalog)
         return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", list(alters), ReplaceWork(alters), blocked=blocked)
-    work = yield from replaced(item, live, after, database)
-    if work is not None:
-        return replace_step(item, words, work)
+    feed = yield from replaced(item, live, after, database)
+    if feed is not None:
+        return replace_step(item, words, feed)
     statements = (f"DROP VIEW {name}", create_sql(item, database))
     lost = "inserts between the two statements are not seen by the view" + ("" if item.to else ", and the rows of its inner table are gone")
     hazard = Hazard("loses-rows", lost, f"replace-view {item.name}")

@@ -120,6 +120,28 @@ def test_a_dictionary_that_cannot_be_loaded_is_taken_away_again(aaiclick_client:
         assert names(aaiclick_client) == ["a"]
 
 
+@pytest.mark.parametrize("source", ["QUERY 'SELECT id, v + throwIf(id = 2) AS v FROM {db}.t'", "TABLE 'nowhere'"], ids=["query", "table"])
+def test_a_dictionary_that_could_not_be_loaded_stays_as_it_was(aaiclick_client: Client, source: str) -> None:
+    tables = table(Column("v", "UInt64"))
+    column = Column("v", "UInt64")
+    ensure_schema(aaiclick_client, schema(tables, dictionary(aaiclick_client, column)))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 5), (2, 6)")
+    aaiclick_client.command("SYSTEM RELOAD DICTIONARY look")
+    declared = schema(tables, dictionary(aaiclick_client, column, source=source.replace("{db}", str(aaiclick_client.database))))
+    before = aaiclick_client.command("SHOW CREATE DICTIONARY look")
+    for _ in range(2):
+        with pytest.raises(ApplyError, match=r"step look:replace .*it cannot be loaded as it is declared: .*It stays as it was"):
+            ensure_schema(aaiclick_client, declared)
+    assert aaiclick_client.command("SHOW CREATE DICTIONARY look") == before
+    assert aaiclick_client.command(f"SELECT dictGet('{aaiclick_client.database}.look', 'v', toUInt64(2))") == 6
+    assert names(aaiclick_client) == ["look", "t"]
+    aaiclick_client.command("ALTER TABLE t DELETE WHERE id = 2 SETTINGS mutations_sync = 2")
+    aaiclick_client.command("CREATE TABLE nowhere AS t")
+    ensure_schema(aaiclick_client, declared)
+    assert plan_schema(aaiclick_client, declared).steps == ()
+    assert "_aaiclick_scratch" not in aaiclick_client.command("SELECT toString(groupArray(name)) FROM system.databases")
+
+
 def merge(client: Client, kind: str) -> Table:
     return Table("m", [Column("id", "UInt64"), Column("v", kind)], engine=Engine("Merge", f"'{client.database}', '^t$'"))
 
