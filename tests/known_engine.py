@@ -28,6 +28,7 @@ def known_engine(engine: str) -> Iterator[None]:
 
 def _install() -> None:
     from clickhouse_connect.driver import client as driver
+    from clickhouse_connect.driver._backend.operations import QueryOp
     from clickhouse_connect.driver._backend.orchestration import init_sequence
 
     def sequence(config: Any) -> Any:
@@ -36,12 +37,12 @@ def _install() -> None:
         if not engine or config.settings:
             return (yield from init_sequence(config))
         # The first of a client's own questions that names its database tells whether that is there.
-        identity = yield driver.QueryOp("SELECT version(), timezone()")
+        identity = yield QueryOp("SELECT version(), timezone()")
         key = (engine, tuple(identity.result_rows[0]), config.timezone_policy)
         if key not in _found:
             _found[key] = yield from init_sequence(config)
         return _found[key]
 
     with _installed:
-        if driver.init_sequence is init_sequence:
-            driver.init_sequence = sequence
+        if vars(driver)["init_sequence"] is init_sequence:
+            vars(driver)["init_sequence"] = sequence
