@@ -10,9 +10,9 @@ from pathlib import Path
 from aaiclick.api.declared_forms import declared_forms
 from aaiclick.errors import DuplicateVersionError, HistoryError, MigrationError, UndecidedError, UsageError
 from aaiclick.specs.schema import Schema
+from aaiclick.versions.history import check_released
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, read_lock, seal_of
 from aaiclick.versions.release import Release, compare, script_text, slug, unknown_decisions
-from aaiclick.versions.released import check_released
 from aaiclick.versions.scripts import Script, read_migrations
 
 

@@ -23,10 +23,10 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import (
     AlterWork,
     AttachWork,
+    BackfillWork,
     CallableWork,
     CreateWork,
     DropWork,
-    FeedWork,
     RebuildWork,
     ReplaceWork,
     SqlWork,
@@ -89,7 +89,7 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
             return (yield from apply_rebuild(work, site))
         case ReplaceWork():
             return (yield from apply_replace(work, database))
-        case FeedWork():
+        case BackfillWork():
             return (yield from apply_feed(work, site))
         case DropWork():
             return (yield from apply_drop(work, database))

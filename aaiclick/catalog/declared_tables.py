@@ -20,7 +20,7 @@ from aaiclick.sql.database_prefix import without_current_database
 from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.tokens import split_top, unquote
 
-__all__ = ["canonical_forms", "canonical_tables", "canonical_views", "clone", "stand"]
+__all__ = ["canonical_forms", "canonical_tables", "canonical_views", "create_clone", "create_or_load_clone"]
 Problem = tuple[str, str]
 _ANY = "any"
 
@@ -72,15 +72,15 @@ def canonical_tables(
     return {name: _hidden(form, catalog) for name, form in known.items() if form is not None}
 
 
-def clone(scratch: Scratch, form: TableForm, name: str) -> Routine[str]:
+def create_clone(scratch: Scratch, form: TableForm, name: str) -> Routine[str]:
     """Make an empty table of that form in scratch; its name there.
 
     Raises ``UnsupportedObjectError`` for an engine that reaches outside, and ``StatementError`` where the engine refuses the form.
     """
-    return (yield from stand(scratch, form, name))[0]
+    return (yield from create_or_load_clone(scratch, form, name))[0]
 
 
-def stand(scratch: Scratch, form: TableForm, name: str) -> Routine[tuple[str, str]]:
+def create_or_load_clone(scratch: Scratch, form: TableForm, name: str) -> Routine[tuple[str, str]]:
     """``clone``, and why the engine does not create such a table any more where it only loads it; '' where it creates it."""
     local = local_family(form)
     if not instantiable(local.engine, local.arguments):
@@ -103,7 +103,7 @@ def canonical_forms(scratch: Scratch, forms: Sequence[TableForm], suffix: str = 
         if plain in made:
             continue
         try:
-            yield from clone(scratch, form, form.name + suffix)
+            yield from create_clone(scratch, form, form.name + suffix)
         except (StatementError, UnsupportedObjectError):
             continue
         made[plain] = form.name + suffix
@@ -124,7 +124,7 @@ def _outlived(scratch: Scratch, table: Table, live: LiveObject | None) -> Routin
     if live is None or not isinstance(live.form, TableForm) or any(column.type.lstrip().lower().startswith("nested") for column in table.columns):
         return False
     try:
-        _, refusal = yield from stand(scratch, live.form, f"{table.name}~outlived")
+        _, refusal = yield from create_or_load_clone(scratch, live.form, f"{table.name}~outlived")
     except (StatementError, UnsupportedObjectError):
         return False
     return bool(refusal)

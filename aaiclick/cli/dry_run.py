@@ -10,7 +10,7 @@ from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.numbers import count_text, rows_text, seconds_text
 from aaiclick.cli.output import Output
-from aaiclick.plan.gate import Refusal, Verdict, judge
+from aaiclick.plan.gate import GateDecision, Refusal, judge
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.policy import Policy
 from aaiclick.printable import shown, size_text
@@ -58,7 +58,7 @@ class _Comments:
         self._output.say((self._prefix + text).rstrip(), style)
 
 
-def _row(step: Step, verdict: Verdict) -> tuple[str, ...]:
+def _row(step: Step, verdict: GateDecision) -> tuple[str, ...]:
     change = "\n".join(shown(clause) for clause in clauses(step.change))
     hazards = ", ".join(dict.fromkeys(hazard.kind for hazard in step.hazards))
     return (
@@ -72,7 +72,7 @@ def _row(step: Step, verdict: Verdict) -> tuple[str, ...]:
     )
 
 
-def _fate(step: Step, verdict: Verdict) -> str:
+def _fate(step: Step, verdict: GateDecision) -> str:
     """What would become of a step."""
     if step.blocked:
         return "blocked"
@@ -89,7 +89,7 @@ def _keys(refusals: tuple[Refusal, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for refusal in refusals for key in refusal.allow))
 
 
-def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: Verdict) -> None:
+def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision) -> None:
     """How much it is, and what to run."""
     rows, size = sum(step.rows for step in verdict.run), sum(step.bytes for step in verdict.run)
     estimates = [step.seconds for step in verdict.run if step.seconds is not None]

@@ -19,10 +19,10 @@ from aaiclick.errors import (
     UnsupportedObjectError,
 )
 from aaiclick.plan.foreign_objects import changed, touched
-from aaiclick.plan.gate import Verdict, judge
+from aaiclick.plan.gate import GateDecision, judge
 from aaiclick.plan.policy import Policy
 from aaiclick.plan.steps import UNREADABLE
-from aaiclick.versions.conversions import unproven
+from aaiclick.versions.conversions import unproven_conversions
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Obstacle:
     """For ``Status.differences``."""
 
 
-def gate(planned: PlannedMigration, policy: Policy) -> Verdict:
+def gate(planned: PlannedMigration, policy: Policy) -> GateDecision:
     """What may run. Raises where something that is required may not, and why."""
     in_the_way = obstacle(planned)
     if in_the_way is not None:
@@ -133,7 +133,7 @@ def _foreign(planned: PlannedMigration) -> Obstacle | None:
 def _unproven(planned: PlannedMigration) -> Obstacle | None:
     """The form of the tables does not tell whether their values were converted."""
     found = planned.inspection
-    doubt = unproven(found.catalog, found.released, found.live)
+    doubt = unproven_conversions(found.catalog, found.released, found.live)
     if not doubt.stops:
         return None
     words = tuple(f"nothing tells whether values were converted: {stop}" for stop in doubt.stops)

@@ -36,7 +36,7 @@ def ensure(run: Run) -> Routine[Report]:
     database = found.catalog.database
     if run.policy.level != "check" and several(found.catalog, run.policy.allowed):
         return (yield from _only_look(run, found, started))
-    if run.policy.level != "check" and (found.ledger.doubtful or (yield from find_marks(database)) or (yield from find_feeds(database))):
+    if run.policy.level != "check" and (found.ledger.outcome_unknown or (yield from find_marks(database)) or (yield from find_feeds(database))):
         # Somebody is at work, or was killed. Whatever may be done here now, writers that a dead run locked out are let in again first, and
         # no plan is made of tables that are neither what they were nor what they will be. A statement that was begun may be under way: whether
         # anybody has to be asked about it shows when its run has ended.

@@ -15,7 +15,7 @@ from aaiclick.commands.inspection.recorded_forms import dump_forms
 from aaiclick.commands.script_runner import runner_for
 from aaiclick.errors import ApplyError, BlockedError, SchemaVersionError
 from aaiclick.events import PlanReady
-from aaiclick.plan.gate import Verdict
+from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork
 from aaiclick.routine import Emit, Routine
@@ -24,9 +24,9 @@ from aaiclick.state.ledger import let_go, read_held
 from aaiclick.state.records import Record, append, ensure_tables
 from aaiclick.state.step_ledger import StepLedger
 from aaiclick.state.transition import Passage, UnderWay
-from aaiclick.versions.live import pending_scripts
+from aaiclick.versions.live import scripts_between
 
-Gate = Callable[[PlannedMigration], Verdict]
+Gate = Callable[[PlannedMigration], GateDecision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Carried:
 
     first: PlannedMigration
     last: PlannedMigration
-    verdict: Verdict
+    verdict: GateDecision
     outcomes: tuple[StepOutcome, ...]
 
 
@@ -60,7 +60,7 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
     if (
         verdict.run
         and planned.inspection.live.origin == "recognised"
-        and pending_scripts(first.inspection.schema, first.inspection.released, first.inspection.live)
+        and scripts_between(first.inspection.schema, first.inspection.released, first.inspection.live)
     ):
         planned = yield from _adopt(planned, site)
         verdict = gate(planned)
@@ -76,7 +76,7 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
         if not any(_is_move(step) for step in batch):
-            return Carried(first, planned, Verdict(tuple(done), (), verdict.pending), tuple(outcomes))
+            return Carried(first, planned, GateDecision(tuple(done), (), verdict.pending), tuple(outcomes))
         moved = {step.id for step in batch if _is_move(step)}
         planned = yield from make_plan((yield from inspect_database(first.inspection.schema, site.database, site.allowed)), site.looks)
         again = [step.id for step in planned.plan.steps if step.id in moved]
@@ -85,7 +85,7 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
         verdict = _gate_again(gate, planned, tuple(step.id for step in done))
 
 
-def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) -> Verdict:
+def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) -> GateDecision:
     """Rows that a statement or function could have put right are looked at now, so this gate may say what the first could not know."""
     try:
         return gate(planned)
@@ -102,13 +102,13 @@ def _filled(planned: PlannedMigration) -> dict[str, list[int]]:
     versions: dict[str, list[int]] = {}
     if any(_is_move(step) for step in planned.plan.steps):
         return versions
-    for script in pending_scripts(found.schema, found.released, found.live):
+    for script in scripts_between(found.schema, found.released, found.live):
         for table in script.migration.rebuilds:
             versions.setdefault(table, []).append(script.version)
     return versions
 
 
-def _put_back(found: Inspection, verdict: Verdict) -> Routine[None]:
+def _put_back(found: Inspection, verdict: GateDecision) -> Routine[None]:
     """What a run that is gone left of a change of a TTL, unless this run makes that change again."""
     held = found.ledger.held
     if not held and any(f"{RECALCULATE} = " in live.text for live in found.catalog.objects.values()):

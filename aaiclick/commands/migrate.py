@@ -37,7 +37,7 @@ from aaiclick.lease.lock import former_holders
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
 from aaiclick.lease.tombstones import last_grave, own_grave
-from aaiclick.plan.gate import Verdict
+from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
@@ -209,7 +209,7 @@ def _differs(found: Inspection, before: Inspection) -> bool:
     return found.record != before.record or found.ledger != before.ledger
 
 
-def _record(run: Run, planned: PlannedMigration, verdict: Verdict, forms: Mapping[str, Form], digest: str, seconds: float) -> Record:
+def _record(run: Run, planned: PlannedMigration, verdict: GateDecision, forms: Mapping[str, Form], digest: str, seconds: float) -> Record:
     found = planned.inspection
     adopted = not verdict.run and found.record is None
     return Record(

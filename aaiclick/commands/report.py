@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aaiclick.plan.gate import Verdict
+from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step
 
 
@@ -62,7 +62,7 @@ class Status:
     unfinished: str = ""
 
 
-def report_of(plan: Plan, verdict: Verdict, seconds: float) -> Report:
+def report_of(plan: Plan, verdict: GateDecision, seconds: float) -> Report:
     """What was done, and what was left because nobody asked for it."""
     return Report(
         schema=plan.schema,
@@ -78,7 +78,7 @@ def report_of(plan: Plan, verdict: Verdict, seconds: float) -> Report:
     )
 
 
-def _is_pending(note: str, verdict: Verdict) -> bool:
+def _is_pending(note: str, verdict: GateDecision) -> bool:
     """A surplus column is a pending step (or was just dropped), and need not be said twice."""
     said = [refusal.step for refusal in verdict.pending] + list(verdict.run)
     return any(note == f"{step.object}: {step.change} (left alone)" for step in said)

@@ -51,6 +51,6 @@ def by_phase(batch: Batch) -> tuple[Batch, ...]:
     return tuple(Batch(tuple(command for command in batch.commands if command.phase == phase), batch.risky, batch.recovery) for phase in phases)
 
 
-def singly(batch: Batch) -> tuple[Batch, ...]:
+def one_by_one(batch: Batch) -> tuple[Batch, ...]:
     """One ALTER for each command."""
     return tuple(Batch((command,), batch.risky, batch.recovery) for command in batch.commands)

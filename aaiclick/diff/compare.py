@@ -29,7 +29,7 @@ def diff_table(live: TableForm, target: Target) -> tuple[Change, ...]:
     changes: list[Change] = [RenameColumn(name, old, new) for old, new in target.renames]
     new_names = dict(target.renames)
     present = {column.name: column for column in live.columns}
-    changes.extend(DropColumn(name, column) for column in target.in_the_way)
+    changes.extend(DropColumn(name, column) for column in target.unholdable)
     changes.extend(_added(name, wanted, present, frozenset(new_names)))
     for column in wanted.columns:
         old = present.get(column.name)
@@ -84,13 +84,13 @@ def _moved(table: str, wanted: TableForm, present: list[str]) -> list[Change]:
     """One MODIFY for each column outside the longest run that already stands in the wanted order. Surplus columns do not count:
     where they stand is nobody's concern, unless they are wanted in another order among the declared ones."""
     order = {column.name: place for place, column in enumerate(wanted.columns)}
-    standing = [name for name in present if name in order]
-    keep = _longest_run([order[name] for name in standing])
-    kept = {name for name in standing if order[name] in keep}
+    common = [name for name in present if name in order]
+    kept_places = _longest_run([order[name] for name in common])
+    kept = {name for name in common if order[name] in kept_places}
     changes: list[Change] = []
     after = ""
     for column in wanted.columns:
-        if column.name in standing and column.name not in kept:
+        if column.name in common and column.name not in kept:
             changes.append(MoveColumn(table, column.name, column.type, after))
         after = column.name
     return changes

@@ -27,7 +27,7 @@ class Target:
     surplus: tuple[str, ...]
     notes: tuple[str, ...]
     free_primary_key: bool
-    in_the_way: tuple[ColumnForm, ...] = ()
+    unholdable: tuple[ColumnForm, ...] = ()
 
 
 def make_target(table: Table, declared: TableForm, live: TableForm, renames: dict[str, str] | None = None, asked: Mapping[str, str] | None = None) -> Target:

@@ -21,7 +21,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateDecision:
     """``run`` in order; ``refused`` are required; ``pending`` are optional ones that nobody asked for."""
 
     run: tuple[Step, ...]
@@ -29,7 +29,7 @@ class Verdict:
     pending: tuple[Refusal, ...]
 
 
-def judge(plan: Plan, policy: Policy) -> Verdict:
+def judge(plan: Plan, policy: Policy) -> GateDecision:
     """Sort the steps of a plan."""
     run: list[Step] = []
     refused: list[Refusal] = []
@@ -40,7 +40,7 @@ def judge(plan: Plan, policy: Policy) -> Verdict:
             run.append(step)
         else:
             (pending if step.optional else refused).append(refusal)
-    return Verdict(tuple(run), tuple(refused), tuple(pending))
+    return GateDecision(tuple(run), tuple(refused), tuple(pending))
 
 
 def refuse(step: Step, policy: Policy) -> Refusal | None:

@@ -15,7 +15,7 @@ from aaiclick.diff.changes.objects import ChangeIndex, ChangeProjection
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.quoting import qualified, quote_name
 
@@ -23,14 +23,14 @@ KEY = "materialize"
 _IN_PLACE = frozenset({"alter", "mutate", "attach"})
 
 
-def offered(case: TableCase, made: Step) -> tuple[Step, ...]:
+def offered(diff: TableDiff, made: Step) -> tuple[Step, ...]:
     """What the step ``made`` adds to the table and leaves empty for the rows that are there. A copy writes all of them anew."""
-    if made.strategy not in _IN_PLACE or made.blocked or not case.live.rows:
+    if made.strategy not in _IN_PLACE or made.blocked or not diff.live.rows:
         return ()
-    return tuple(_step(case.database, case.live, *found) for change in case.changes if (found := _added(change)) is not None)
+    return tuple(_step(diff.database, diff.live, *found) for change in diff.changes if (found := _added(change)) is not None)
 
 
-def asked(database: str, live: LiveObject, keys: Collection[str]) -> Routine[tuple[Step, ...]]:
+def requested(database: str, live: LiveObject, keys: Collection[str]) -> Routine[tuple[Step, ...]]:
     """The same for a table that differs in nothing, where it is asked for by name and was not done yet."""
     form = live.form
     if not isinstance(form, TableForm) or not form.merge_tree or not live.rows:

@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import StatementError
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.feeders import find_feeders
 
 _WINDOW = "non_replicated_deduplication_window"
 
 
-def not_inherited(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
+def not_inherited(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     """Hazards of every step that exchanges the table; ``data_name`` is what it is called now."""
-    detached = yield from _detached(case, data_name)
-    streams = yield from _streams(case, data_name)
-    return (*detached, *streams, *_tokens(case))
+    detached = yield from _detached(diff, data_name)
+    streams = yield from _streams(diff, data_name)
+    return (*detached, *streams, *_tokens(diff))
 
 
-def _detached(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
+def _detached(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     """A new table takes over the active parts. Those that somebody detached stay in the old one's directory, and go with it; what the
     server itself put aside (it gives a reason) is nobody's."""
     try:
         rows = yield Query(
             "SELECT count(), min(name) FROM system.detached_parts WHERE database = {database:String} AND table = {table:String} AND reason = ''",
-            {"database": case.database, "table": data_name},
+            {"database": diff.database, "table": data_name},
         )
     except StatementError as error:
         if error.code == 0:
@@ -38,25 +38,25 @@ def _detached(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
     if not count:
         return ()
     message = f"{count:,} detached parts of {data_name} (such as {text(rows[0][1])}) are not carried over: they go when the old table is dropped"
-    return (Hazard("loses-rows", message, f"leave-detached-parts {case.live.name}"),)
+    return (Hazard("loses-rows", message, f"leave-detached-parts {diff.live.name}"),)
 
 
-def _streams(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
+def _streams(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     """What a stream brings in the moment of the exchange ends in the old table, and nothing tells when that is over."""
-    found = yield from find_feeders(case.database, data_name)
+    found = yield from find_feeders(diff.database, data_name)
     if not found.streams:
         return ()
     names = ", ".join(found.streams)
     message = f"{names} may bring rows in the moment of the exchange, which are lost: stop {'it' if len(found.streams) == 1 else 'them'} first (DETACH TABLE)"
-    return (Hazard("loses-rows", message, f"writers-stopped {case.live.name}"),)
+    return (Hazard("loses-rows", message, f"writers-stopped {diff.live.name}"),)
 
 
-def _tokens(case: TableCase) -> tuple[Hazard, ...]:
-    window = dict(case.form.settings).get(_WINDOW, "0")
+def _tokens(diff: TableDiff) -> tuple[Hazard, ...]:
+    window = dict(diff.form.settings).get(_WINDOW, "0")
     if window in ("0", "false"):
         return ()
     message = (
-        f"the new table does not know the last {window} inserts of {case.live.name}: one of them that is sent again after the exchange"
+        f"the new table does not know the last {window} inserts of {diff.live.name}: one of them that is sent again after the exchange"
         " is not recognised, and its rows are there twice"
     )
     return (Hazard("old-code-breaks", message),)

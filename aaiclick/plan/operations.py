@@ -141,7 +141,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class FeedWork:
+class BackfillWork:
     """Statements that put a materialized view in place between two inserts of its ``sources``, so that every row meets the old view or the
     new one, and never both; then the ``fill`` for rows that were there before. Each statement may be sent again, apart from a last CREATE.
     ``undo`` makes the old view again where the new one is refused."""
@@ -179,4 +179,4 @@ class CallableWork:
     kind: Literal["callable"] = "callable"
 
 
-Work: TypeAlias = CreateWork | AlterWork | AttachWork | RebuildWork | ReplaceWork | FeedWork | DropWork | SqlWork | CallableWork
+Work: TypeAlias = CreateWork | AlterWork | AttachWork | RebuildWork | ReplaceWork | BackfillWork | DropWork | SqlWork | CallableWork

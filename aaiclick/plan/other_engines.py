@@ -17,7 +17,7 @@ from aaiclick.plan import steps
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork, ReplaceWork
 from aaiclick.plan.strategies.alter import propose_alter
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_settings, create_table_sql
 
@@ -49,17 +49,17 @@ _REFUSED = {
 }
 
 
-def plan_other_engine(case: TableCase, blocked: str) -> Routine[Step]:
+def plan_other_engine(diff: TableDiff, blocked: str) -> Routine[Step]:
     """The step of a table that is, or should become, of another family."""
-    work, refusal = yield from _alter(case)
+    work, refusal = yield from _alter(diff)
     if work is not None:
-        return steps.alter_step(case, work, case.changes, blocked, 0)
-    return _replace(case, blocked) or steps.impossible_step(case, case.changes, refusal)
+        return steps.alter_step(diff, work, diff.changes, blocked, 0)
+    return _replace(diff, blocked) or steps.impossible_step(diff, diff.changes, refusal)
 
 
-def can_be_staged(case: TableCase) -> bool:
+def can_be_cloned(diff: TableDiff) -> bool:
     """True where an empty copy of the table, as it is and as it should be, keeps to itself."""
-    forms = (local_family(case.form), local_family(case.target.form))
+    forms = (local_family(diff.form), local_family(diff.target.form))
     return all(instantiable(form.engine, form.arguments) for form in forms)
 
 
@@ -68,19 +68,19 @@ def stand_in(form: TableForm) -> TableForm:
     return TableForm(form.name, "MergeTree", form.columns, order_by="tuple()")
 
 
-def _alter(case: TableCase) -> Routine[tuple[AlterWork | None, str]]:
+def _alter(diff: TableDiff) -> Routine[tuple[AlterWork | None, str]]:
     """Rehearsed where a copy can be made. Elsewhere only comments, which every engine takes."""
-    if can_be_staged(case):
-        proposal = yield from propose_alter(case)
-        return proposal.work, _sentence(case, proposal.refusal)
-    if case.changes and all(isinstance(change, ChangeComment | ChangeColumnComment) for change in case.changes):
-        alters = tuple(Alter(batch.sql(case.name, case.parenthesise)) for batch in batches(case.changes))
-        return AlterWork(case.live.name, alters), ""
-    return None, _sentence(case, "")
+    if can_be_cloned(diff):
+        proposal = yield from propose_alter(diff)
+        return proposal.work, _sentence(diff, proposal.refusal)
+    if diff.changes and all(isinstance(change, ChangeComment | ChangeColumnComment) for change in diff.changes):
+        alters = tuple(Alter(batch.sql(diff.name, diff.parenthesise)) for batch in batches(diff.changes))
+        return AlterWork(diff.live.name, alters), ""
+    return None, _sentence(diff, "")
 
 
-def _sentence(case: TableCase, refusal: str) -> str:
-    engine = case.form.engine
+def _sentence(diff: TableDiff, refusal: str) -> str:
+    engine = diff.form.engine
     lake = "its rows are kept under its path" if engine.startswith(("DeltaLake", "Hudi", "Iceberg", "Paimon")) else "a copy would lose rows written meanwhile"
     why = _REFUSED.get(engine, lake)
     said = f"{refusal}; " if refusal else ""
@@ -89,19 +89,19 @@ def _sentence(case: TableCase, refusal: str) -> str:
     return f"{said}a table of engine {engine} is not created anew, because {why}: do it by hand, or declare another name"
 
 
-def _replace(case: TableCase, blocked: str) -> Step | None:
+def _replace(diff: TableDiff, blocked: str) -> Step | None:
     """One statement that creates the new table and exchanges it with the old one; None where that would lose something."""
-    engine, name = case.form.engine, case.live.name
+    engine, name = diff.form.engine, diff.live.name
     if engine not in _HOLDS_NOTHING and engine not in _HOLDS_A_LITTLE:
         return None
-    form, declared = case.target.form, case.declared
+    form, declared = diff.target.form, diff.declared
     settings: dict[str, str | int] = {"flatten_nested": 0}
-    sql = form_sql(form, case.database, name) if not has_hidden(form) else ""
+    sql = form_sql(form, diff.database, name) if not has_hidden(form) else ""
     if not sql:
         # The secret is in the declaration only.
-        if declared is None or case.target.surplus:
+        if declared is None or diff.target.surplus:
             return None
-        sql, settings = create_table_sql(declared, case.database, name), create_settings(declared)
+        sql, settings = create_table_sql(declared, diff.database, name), create_settings(declared)
     sql = sql.replace("CREATE TABLE", "CREATE OR REPLACE TABLE", 1)
     shown = engine in _TELLS_ALL and form.engine in _TELLS_ALL
     work = ReplaceWork((sql,), tuple((key, str(value)) for key, value in settings.items()), secret=not shown)
@@ -110,11 +110,11 @@ def _replace(case: TableCase, blocked: str) -> Step | None:
     return Step(
         id=f"{name}:replace",
         object=name,
-        change=steps.words(case.changes),
+        change=steps.words(diff.changes),
         strategy="replace",
-        sql=[sql] if shown else [f"-- CREATE OR REPLACE TABLE {case.name}, as declared (its definition may hold a secret)"],
+        sql=[sql] if shown else [f"-- CREATE OR REPLACE TABLE {diff.name}, as declared (its definition may hold a secret)"],
         work=work,
-        hazards=(*steps.change_hazards(case.changes), *hazards),
+        hazards=(*steps.change_hazards(diff.changes), *hazards),
         blocked=blocked,
-        changes=steps.each(case.changes),
+        changes=steps.each(diff.changes),
     )

@@ -20,15 +20,15 @@ from aaiclick.plan.backfill.view_steps import require_aggregates
 from aaiclick.plan.creates import create_tables
 from aaiclick.plan.declaration.dictionaries import require_attributes
 from aaiclick.plan.declaration.expressions import require_creatable
-from aaiclick.plan.dependents.around import Changed, in_order, plan_around
-from aaiclick.plan.dependents.drops import Ahead, guard_drops
+from aaiclick.plan.dependents.dependent_steps import PlannedChanges, in_order, plan_dependents
+from aaiclick.plan.dependents.drops import BeforeDrop, guard_drops
 from aaiclick.plan.families import family_tables
 from aaiclick.plan.functions import plan_functions
-from aaiclick.plan.materialize import asked
+from aaiclick.plan.materialize import requested
 from aaiclick.plan.model import Step
-from aaiclick.plan.rehearsal.cache import Memo
+from aaiclick.plan.rehearsal.cache import RehearsalCache
 from aaiclick.plan.scripted.steps import scripted_steps
-from aaiclick.plan.table import make_case, plan_table, renamed
+from aaiclick.plan.table import make_table_diff, plan_table, renamed
 from aaiclick.plan.views import create_order, plan_views
 from aaiclick.routine import Routine
 from aaiclick.specs.engines import MergeTree
@@ -37,7 +37,7 @@ from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
 from aaiclick.versions.compose import compose
-from aaiclick.versions.path import Hints
+from aaiclick.versions.upgrade_path import UpgradePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +56,24 @@ def basis_of(catalog: Catalog) -> str:
     return text_digest({name: live.text for name, live in catalog.objects.items()})
 
 
-def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Planned]:
+def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine[Planned]:
     """Everything between the catalogue and the declaration. Scratch is only opened where a declared object is there already."""
     require_aggregates(schema)
     functions = yield from plan_functions(schema)
     if functions.changed:
-        hints = replace(hints, known={})  # forms that were written down have the former bodies in them
+        path = replace(path, known={})  # forms that were written down have the former bodies in them
     forms_of: dict[str, Form] = dict(functions.forms or {})
-    sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog, hints)) is not None}
+    sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog, path)) is not None}
     _check_sources(schema.name, sources)
     missing = [table for table in schema.tables if table.name not in sources]
-    if not functions.steps and not hints.later:  # neither a function nor a statement makes first what they name
+    if not functions.steps and not path.later:  # neither a function nor a statement makes first what they name
         yield from require_creatable(missing, catalog)
     created = yield from create_tables(missing, catalog)
     others = [item for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary)]
     families = [item for item in schema.objects if isinstance(item, TableFamily)]
-    dropped = _dropped(schema, catalog, sources, hints)
+    dropped = _dropped(schema, catalog, sources, path)
     present = [item for item in others if catalog.get(item.name) is not None]
-    hints = replace(hints, replaced=hints.replaced | plain_views(schema))
+    path = replace(path, replaced=path.replaced | plain_views(schema))
     # The engine says whether a materialized view can be made, and whether its types are right.
     if not sources and not present and not families and not any(isinstance(item, MaterializedView) for item in others):
         for item in others:
@@ -85,7 +85,7 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
     def body(scratch: Scratch) -> Routine[Planned]:
         tables = dict(sources)
         declared = list(schema.tables)
-        notes = _beside(schema, catalog, sources, hints)
+        notes = _beside(schema, catalog, sources, path)
         for family in families:
             for table in family_tables(family, catalog, frozenset(tables), notes):
                 declared.append(table)
@@ -95,18 +95,18 @@ def plan_objects(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Plan
         queried = [item for item in present if isinstance(item, View | MaterializedView)]
         kept = yield from unchanged_views(queried, catalog)
         rewritten = frozenset(item.name for item in queried) - kept
-        with_views = replace(hints, replaced=hints.replaced - kept, rewritten=rewritten)
+        with_views = replace(path, replaced=path.replaced - kept, rewritten=rewritten)
         found, forms = yield from _plan_tables(declared, tables, catalog, scratch, with_views, notes, targets)
         queries: dict[str, str] = {}
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
         ordered = sorted(found, key=lambda step: step.optional)
         required = [step for step in ordered if not step.optional]
-        optional = yield from guard_drops([step for step in ordered if step.optional], catalog, Ahead(targets, replaced, queries))
+        optional = yield from guard_drops([step for step in ordered if step.optional], catalog, BeforeDrop(targets, replaced, queries))
         moved = {live.name: name for name, live in tables.items() if live.name != name}
-        followed = frozenset(step.object for step in replaced) | (hints.replaced - kept - frozenset(queries))
-        around = yield from plan_around(catalog, Changed(targets, moved, queries, followed), (*required, *replaced))
+        followed = frozenset(step.object for step in replaced) | (path.replaced - kept - frozenset(queries))
+        around = yield from plan_dependents(catalog, PlannedChanges(targets, moved, queries, followed), (*required, *replaced))
         notes += around.notes
-        plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in hints.replaced)
+        plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in path.replaced)
         views = (*plain, *around.behind, *(step for step in replaced if step not in plain))
         listed = (*functions.steps, *created, *around.before, *in_order(required, around), *views, *optional, *dropped)
         return Planned(listed, tuple(notes), {**forms, **forms_of}, targets)
@@ -135,22 +135,22 @@ def plain_views(schema: Schema) -> frozenset[str]:
     return frozenset(item.name for item in schema.objects if isinstance(item, View))
 
 
-def live_source(table: Table, catalog: Catalog, hints: Hints | None = None) -> LiveObject | None:
+def live_source(table: Table, catalog: Catalog, path: UpgradePath | None = None) -> LiveObject | None:
     """The live table a declaration is about: its own name, else a former one (the newest that is there)."""
-    return next((live for name in (table.name, *_former(table, hints)) if (live := catalog.get(name)) is not None), None)
+    return next((live for name in (table.name, *_former(table, path)) if (live := catalog.get(name)) is not None), None)
 
 
-def _former(table: Table, hints: Hints | None) -> list[str]:
-    former = hints.names.get(table.name, ()) if hints is not None else ()
+def _former(table: Table, path: UpgradePath | None) -> list[str]:
+    former = path.names.get(table.name, ()) if path is not None else ()
     return [*former, *([table.renamed_from] if table.renamed_from is not None else [])]
 
 
-def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], hints: Hints) -> list[str]:
+def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> list[str]:
     """Tables that were to be renamed, while there is one of either name: another program made one of them again, and its rows stay in it."""
     taken = {item.name for item in schema.objects} | {live.name for live in sources.values()}
     found: dict[str, str] = {}
     for table in schema.tables:
-        for old in _former(table, hints):
+        for old in _former(table, path):
             live = catalog.get(old)
             if table.name in sources and live is not None and old not in taken:
                 rows = f"its {live.rows:,} rows are" if live.rows else "what it holds is"
@@ -161,12 +161,18 @@ def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject],
 
 
 def _plan_tables(
-    declared: list[Table], sources: Mapping[str, LiveObject], catalog: Catalog, scratch: Scratch, hints: Hints, notes: list[str], targets: dict[str, TableForm]
+    declared: list[Table],
+    sources: Mapping[str, LiveObject],
+    catalog: Catalog,
+    scratch: Scratch,
+    path: UpgradePath,
+    notes: list[str],
+    targets: dict[str, TableForm],
 ) -> Routine[tuple[list[Step], dict[str, Form]]]:
     present = [table for table in declared if table.name in sources]
     # What is not understood is reported, not compared: perhaps this server writes that clause into the copy as well.
     understood = [table for table in present if not isinstance(sources[table.name].form, UnsupportedForm)]
-    known = {table.name: form for table in understood if (form := _known(table, sources[table.name], hints)) is not None}
+    known = {table.name: form for table in understood if (form := _known(table, sources[table.name], path)) is not None}
     forms = {**known, **(yield from canonical_tables(scratch, [table for table in understood if table.name not in known], catalog, sources))}
     found: list[Step] = []
     differing: list[tuple[Table, LiveObject, str]] = []
@@ -181,39 +187,39 @@ def _plan_tables(
             if live.name != table.name:
                 found.append(steps.rename_step(catalog.database, live.name, table.name))
                 live = renamed(live, table.name)
-            if table.name not in known and _differs(table, forms[table.name], live, hints):
+            if table.name not in known and _differs(table, forms[table.name], live, path):
                 differing.append((table, live, data_name))
-            elif hints.asked:
-                found.extend((yield from asked(catalog.database, live, hints.asked)))
+            elif path.requested:
+                found.extend((yield from requested(catalog.database, live, path.requested)))
     # A text that another release of the engine wrote may only look different: what differs is written anew by this one before it counts.
     rewritten = yield from canonical_forms(scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)])
-    memo = Memo()
+    cache = RehearsalCache()
     for table, live, data_name in differing:
         again = rewritten[live.name]
         assert isinstance(again, TableForm)
-        composed = compose(again, hints.stages_of(table.name), forms[table.name])
-        said = {old: new for stage in hints.stages_of(table.name) for old, new in stage.renames.items()}
+        composed = compose(again, path.changes_of(table.name), forms[table.name])
+        said = {old: new for change in path.changes_of(table.name) for old, new in change.renames.items()}
         target = make_target(table, forms[table.name], again, dict(composed.renames), said)
         targets[table.name] = target.form
         rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back)) if composed.rebuilds else None
-        case = make_case(catalog, scratch, live, again, target, rebuild, table)
-        behind = hints.behind((table.name, live.name, data_name, *hints.names.get(table.name, ())))
-        case = replace(case, memo=memo, replaced=hints.replaced, rewritten=hints.rewritten, clones=hints.clones, looks=0 if behind else hints.looks)
-        planned = yield from plan_table(case, data_name)
+        diff = make_table_diff(catalog, scratch, live, again, target, rebuild, table)
+        behind = path.behind((table.name, live.name, data_name, *path.names.get(table.name, ())))
+        diff = replace(diff, cache=cache, replaced=path.replaced, rewritten=path.rewritten, try_on_parts=path.try_on_parts, looks=0 if behind else path.looks)
+        planned = yield from plan_table(diff, data_name)
         going = {words for step in planned if not step.optional for words in step.differences}
         notes.extend(words for note in target.notes if (words := f"{table.name}: {note}").removesuffix(" (left alone)") not in going)
         planned = tuple(replace(step, behind=behind) if behind and step.unlooked else step for step in planned)
-        found.extend(scripted_steps(planned, composed, hints.promises, frozenset(column.name for column in again.columns)))
+        found.extend(scripted_steps(planned, composed, path.oldest_code, frozenset(column.name for column in again.columns)))
     return found, dict[str, Form](forms)
 
 
-def _known(table: Table, live: LiveObject, hints: Hints) -> TableForm | None:
+def _known(table: Table, live: LiveObject, path: UpgradePath) -> TableForm | None:
     """The form that was written down for this declaration, where the live table equals it. Where it does not, the declaration is made anew
     in scratch: what was written down is never a reason to change a table."""
-    form = hints.known.get(table.name)
+    form = path.known.get(table.name)
     if form is None or live.name != table.name or not isinstance(live.form, TableForm) or not _repeatable(table, form):
         return None
-    return None if _differs(table, form, live, hints) else form
+    return None if _differs(table, form, live, path) else form
 
 
 def _repeatable(table: Table, form: TableForm) -> bool:
@@ -223,15 +229,15 @@ def _repeatable(table: Table, form: TableForm) -> bool:
     return plain and not has_hidden(form) and not any(scratch_unfit(name, str(value)) for name, value in engine.settings.items())
 
 
-def _differs(table: Table, declared: TableForm, live: LiveObject, hints: Hints) -> bool:
+def _differs(table: Table, declared: TableForm, live: LiveObject, path: UpgradePath) -> bool:
     assert isinstance(live.form, TableForm)
-    composed = compose(live.form, hints.stages_of(table.name), declared)
+    composed = compose(live.form, path.changes_of(table.name), declared)
     target = make_target(table, declared, live.form, dict(composed.renames))
     return bool(diff_table(live.form, target) or target.surplus or target.notes or composed.rebuilds)
 
 
-def _dropped(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], hints: Hints) -> tuple[Step, ...]:
+def _dropped(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> tuple[Step, ...]:
     """Objects that an earlier version of this schema declared and this one does not: dropped only when asked for by name."""
     declared = {item.name for item in schema.objects} | {live.name for live in sources.values()}
-    gone = sorted(name for name in hints.former if name not in declared and catalog.get(name) is not None)
+    gone = sorted(name for name in path.former if name not in declared and catalog.get(name) is not None)
     return tuple(steps.drop_step(catalog.database, catalog.objects[name]) for name in gone)

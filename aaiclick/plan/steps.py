@@ -10,7 +10,7 @@ from aaiclick.diff.changes.base import Change
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.operations import Alter, AlterWork, AttachWork, CreateWork, DropWork, Guard, RebuildWork, ReplaceWork
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.sql.quoting import qualified, quote_name
 
 SHADOW = "_aaiclick_<run>_"
@@ -84,20 +84,20 @@ def drop_step(database: str, live: LiveObject) -> Step:
     return Step(f"{name}:drop", name, f"{noun} is no longer declared", "drop", [sql], DropWork(sql), hazards, live.rows, live.bytes, optional=True)
 
 
-def alter_step(case: TableCase, work: AlterWork, changes: Sequence[Change], blocked: str, touched: int, label: str = "") -> Step:
+def alter_step(diff: TableDiff, work: AlterWork, changes: Sequence[Change], blocked: str, touched: int, label: str = "") -> Step:
     """In place. ``touched``: bytes that its mutations rewrite. A ``label`` makes it an optional step."""
     mutates = any(alter.mutates for alter in work.alters)
     strategy: Strategy = "mutate" if mutates else "alter"
-    extra = (Hazard("rewrites-data", f"the server rewrites parts of {case.live.name} in the background"),) if mutates else ()
+    extra = (Hazard("rewrites-data", f"the server rewrites parts of {diff.live.name} in the background"),) if mutates else ()
     return Step(
-        id=f"{case.live.name}:{label or strategy}",
-        object=case.live.name,
+        id=f"{diff.live.name}:{label or strategy}",
+        object=diff.live.name,
         change=words(changes),
         strategy=strategy,
         sql=[line for alter in work.alters for line in (*_held_to(alter.guards), alter.sql)],
         work=work,
         hazards=(*change_hazards(changes), *extra),
-        rows=case.live.rows if mutates else 0,
+        rows=diff.live.rows if mutates else 0,
         bytes=touched if mutates else 0,
         optional=bool(label),
         blocked=blocked,
@@ -110,44 +110,44 @@ def _held_to(guards: Sequence[Guard]) -> list[str]:
     return [f"-- no INSERT may add rows from here on that {guard.problem}".replace("\n", " ") for guard in guards]
 
 
-def pin_step(case: TableCase, alter: Alter, names: Sequence[str]) -> Step:
+def pin_step(diff: TableDiff, alter: Alter, names: Sequence[str]) -> Step:
     """Defaults that are computed at every read are written down before rows are copied."""
-    name = case.live.name
+    name = diff.live.name
     change = f"defaults of {', '.join(names)} are written into parts that do not hold them"
     hazard = Hazard("rewrites-data", f"the server writes {', '.join(names)} of {name} in the background")
-    return Step(f"{name}:pin", name, change, "mutate", [alter.sql], AlterWork(name, (alter,)), (hazard,), case.live.rows, 0)
+    return Step(f"{name}:pin", name, change, "mutate", [alter.sql], AlterWork(name, (alter,)), (hazard,), diff.live.rows, 0)
 
 
-def attach_step(case: TableCase, work: AttachWork, changes: Sequence[Change], blocked: str) -> Step:
+def attach_step(diff: TableDiff, work: AttachWork, changes: Sequence[Change], blocked: str) -> Step:
     """By hard link."""
-    shadow = _shadow(case.live.name)
-    live, new = case.name, qualified(case.database, shadow)
+    shadow = _shadow(diff.live.name)
+    live, new = diff.name, qualified(diff.database, shadow)
     sql = [
         *(line for alter in work.alters for line in (*_held_to(alter.guards), alter.sql)),
-        form_sql(work.form, case.database, shadow),
+        form_sql(work.form, diff.database, shadow),
         "-- writers wait from here (table_readonly) where the server has that; elsewhere the tables are exchanged first",
         f"ALTER TABLE {new} ATTACH PARTITION ALL FROM {live}",
         f"EXCHANGE TABLES {live} AND {new}",
         "-- wait for inserts that were running, move their parts across, compare; keep the old table for the way back, then",
         f"DROP TABLE {new}",
     ]
-    hazards = (*change_hazards(changes), Hazard("holds-up-writers", f"inserts into {case.live.name} wait or are refused for a moment"))
+    hazards = (*change_hazards(changes), Hazard("holds-up-writers", f"inserts into {diff.live.name} wait or are refused for a moment"))
     return Step(
-        f"{case.live.name}:attach", case.live.name, words(changes), "attach", sql, work, hazards, case.live.rows, 0, blocked=blocked, changes=each(changes)
+        f"{diff.live.name}:attach", diff.live.name, words(changes), "attach", sql, work, hazards, diff.live.rows, 0, blocked=blocked, changes=each(changes)
     )
 
 
-def rebuild_step(case: TableCase, work: RebuildWork, changes: Sequence[Change], blocked: str, reason: str = "") -> Step:
+def rebuild_step(diff: TableDiff, work: RebuildWork, changes: Sequence[Change], blocked: str, reason: str = "") -> Step:
     """By copy. ``reason``: why a change in place would end in something else."""
-    shadow = _shadow(case.live.name)
-    live, new = case.name, qualified(case.database, shadow)
+    shadow = _shadow(diff.live.name)
+    live, new = diff.name, qualified(diff.database, shadow)
     names = ", ".join(quote_name(column.target) for column in work.columns)
     expressions = ", ".join(column.expression for column in work.columns)
     where = f" WHERE {work.where}" if work.where else ""
     unverified = [column.target for column in work.columns if not column.verify]
     sql = [
         *([f"-- a copy, because in place something else would come of it: {reason}".replace("\n", " ")] if reason else []),
-        form_sql(work.form, case.database, shadow),
+        form_sql(work.form, diff.database, shadow),
         *_held_to(work.guards),
         *(["-- writers are locked out (table_readonly) for the last part of the copy"] if work.fenced else []),
         "-- for each partition, in chunks, through a staging table, with count and checksum:",
@@ -157,38 +157,38 @@ def rebuild_step(case: TableCase, work: RebuildWork, changes: Sequence[Change], 
         "-- wait for inserts that were running, move their rows across; keep the old table for the way back, then",
         f"DROP TABLE {new}",
     ]
-    extra = [Hazard("rewrites-data", f"all {case.live.rows:,} rows of {case.live.name} are copied")]
+    extra = [Hazard("rewrites-data", f"all {diff.live.rows:,} rows of {diff.live.name} are copied")]
     if work.fenced:
-        extra.append(Hazard("holds-up-writers", f"inserts into {case.live.name} are refused while the last part is copied"))
+        extra.append(Hazard("holds-up-writers", f"inserts into {diff.live.name} are refused while the last part is copied"))
     hazards = (*change_hazards(changes), *extra)
     return Step(
-        f"{case.live.name}:rebuild",
-        case.live.name,
+        f"{diff.live.name}:rebuild",
+        diff.live.name,
         words(changes),
         "rebuild",
         sql,
         work,
         hazards,
-        case.live.rows,
-        case.live.bytes,
+        diff.live.rows,
+        diff.live.bytes,
         blocked=blocked,
         changes=each(changes),
     )
 
 
-def impossible_step(case: TableCase, changes: Sequence[Change], refusal: str, *, whole: bool = False) -> Step:
+def impossible_step(diff: TableDiff, changes: Sequence[Change], refusal: str, *, whole: bool = False) -> Step:
     """Nothing works: said, with the engine's sentence, and never tried. ``whole``: the refusal is a sentence of its own that names the table."""
     return Step(
-        id=f"{case.live.name}:rebuild",
-        object=case.live.name,
+        id=f"{diff.live.name}:rebuild",
+        object=diff.live.name,
         change=words(changes),
         strategy="rebuild",
         sql=[f"-- no way was found: {refusal}"],
-        work=AlterWork(case.live.name, ()),
+        work=AlterWork(diff.live.name, ()),
         hazards=change_hazards(changes),
-        rows=case.live.rows,
-        bytes=case.live.bytes,
-        blocked=refusal if whole else f"{case.live.name} cannot be changed that way ({refusal})",
+        rows=diff.live.rows,
+        bytes=diff.live.bytes,
+        blocked=refusal if whole else f"{diff.live.name} cannot be changed that way ({refusal})",
         changes=each(changes),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aaiclick.catalog.declared_tables import stand
+from aaiclick.catalog.declared_tables import create_or_load_clone
 from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, TableForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.render import has_hidden
@@ -15,31 +15,31 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.target import Target, live_column
 from aaiclick.plan import steps
 from aaiclick.plan.combining.groups import combined
-from aaiclick.plan.data_checks.checks import Findings, count_first
+from aaiclick.plan.data_checks.checks import CheckFindings, count_violations
 from aaiclick.plan.data_checks.counting import countable, counted_rows
-from aaiclick.plan.data_checks.expressions import Evaluated, evaluate_first
+from aaiclick.plan.data_checks.expressions import ExpressionFindings, check_expressions
 from aaiclick.plan.declaration.expressions import require_conditions
 from aaiclick.plan.dependents.select_check import broken_dependents
-from aaiclick.plan.guards.conditions import Watch, highest_block, of_counts, of_expressions
+from aaiclick.plan.guards.conditions import TableGuards, highest_block, of_counts, of_expressions
 from aaiclick.plan.materialize import offered
 from aaiclick.plan.model import Step
 from aaiclick.plan.not_inherited import not_inherited
-from aaiclick.plan.old_parts.absent_columns import Absent, absent_columns
+from aaiclick.plan.old_parts.absent_columns import AbsentColumns, absent_columns
 from aaiclick.plan.old_parts.columns import held_columns
 from aaiclick.plan.operations import Alter
-from aaiclick.plan.other_engines import can_be_staged, plan_other_engine, stand_in
+from aaiclick.plan.other_engines import can_be_cloned, plan_other_engine, stand_in
 from aaiclick.plan.proof.constraints import new_constraints, violated
 from aaiclick.plan.proof.cost import Cost, cost_of
-from aaiclick.plan.proof.verdict import Verdict, prove
+from aaiclick.plan.proof.in_place import InPlaceProof, prove
 from aaiclick.plan.proof.volatile import volatile, written_down
-from aaiclick.plan.rehearsal.empty_clone import Stage
+from aaiclick.plan.rehearsal.empty_clone import Clone
 from aaiclick.plan.rehearsal.on_parts import alter_refused, attach_refused, copy_refused
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
-from aaiclick.plan.strategies.context import TableCase
-from aaiclick.plan.strategies.fit import read_only, unfenced, unfit_for_swap
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.rebuild import propose_rebuild
-from aaiclick.plan.surplus_columns import nulls_refused, surplus_steps, unholdable
+from aaiclick.plan.strategies.refusals import exchange_refusal, fence_hazards, read_only
+from aaiclick.plan.surplus_columns import drop_column_steps, nulls_refused, unholdable
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.tables import Table
@@ -50,24 +50,24 @@ OLDEST_THAT_CHANGES = (24, 8)
 """The oldest release on which the corpus went from one definition to another with every row; older ones are read, and get what is missing."""
 
 
-def make_case(
+def make_table_diff(
     catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableForm, target: Target, rebuild: Rebuild | None, declared: Table | None = None
-) -> TableCase:
+) -> TableDiff:
     """Gather what the strategies need about one table."""
     changes = diff_table(form, target)
 
-    def make_stage(wanted: TableForm, label: str) -> Routine[Stage]:
-        name, refusal = yield from stand(scratch, wanted, f"{live.name}~{label}")
-        return Stage(scratch.database, name, dict(scratch.settings), refusal)
+    def make_clone(wanted: TableForm, label: str) -> Routine[Clone]:
+        name, refusal = yield from create_or_load_clone(scratch, wanted, f"{live.name}~{label}")
+        return Clone(scratch.database, name, dict(scratch.settings), refusal)
 
-    return TableCase(
+    return TableDiff(
         database=catalog.database,
         live=live,
         form=normal(form),
         target=target,
         changes=changes,
         server=catalog.server,
-        make_stage=make_stage,
+        make_clone=make_clone,
         overrides=dict(rebuild.columns) if rebuild else {},
         where=(rebuild.where or "") if rebuild else "",
         back=dict(rebuild.back) if rebuild else {},
@@ -77,21 +77,21 @@ def make_case(
     )
 
 
-def plan_table(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
+def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     """The steps of one table: what is required first, then the optional clean-ups. ``data_name`` is where the rows are now (another
     name where the table is renamed by an earlier step)."""
     found: list[Step] = []
-    too_old = _too_old(case.server)
+    too_old = _too_old(diff.server)
     if too_old:
-        return (steps.impossible_step(case, case.changes, too_old),) if case.changes or case.forced else ()
-    if case.changes or case.forced:
-        required = yield from _required(case, data_name)
-        if required[-1].blocked and (fewer := (yield from unholdable(case))) is not None:
-            case = fewer
-            required = yield from _required(case, data_name)
+        return (steps.impossible_step(diff, diff.changes, too_old),) if diff.changes or diff.forced else ()
+    if diff.changes or diff.forced:
+        required = yield from _required(diff, data_name)
+        if required[-1].blocked and (fewer := (yield from unholdable(diff))) is not None:
+            diff = fewer
+            required = yield from _required(diff, data_name)
         found.extend(required)
-        found.extend(offered(case, found[-1]))
-    found.extend((yield from surplus_steps(case, data_name)))
+        found.extend(offered(diff, found[-1]))
+    found.extend((yield from drop_column_steps(diff, data_name)))
     return tuple(found)
 
 
@@ -103,48 +103,48 @@ def _too_old(server: ServerFacts) -> str:
     return f"tables that hold another definition are changed from ClickHouse {oldest} on, and this server is {server.version_text}: upgrade the server"
 
 
-def _required(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
-    if not can_be_staged(case):
-        broken = yield from broken_dependents(replace(case, form=stand_in(case.form)), stand_in(case.target.form))
-        return ((yield from plan_other_engine(case, broken)),)
-    held = read_only(case)
+def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
+    if not can_be_cloned(diff):
+        broken = yield from broken_dependents(replace(diff, form=stand_in(diff.form)), stand_in(diff.target.form))
+        return ((yield from plan_other_engine(diff, broken)),)
+    held = read_only(diff)
     if held:
-        return (steps.impossible_step(case, case.changes, held, whole=True),)
-    yield from require_conditions(case.live.name, case.target.form, new_constraints(case))
-    found = yield from _dependents(case)
+        return (steps.impossible_step(diff, diff.changes, held, whole=True),)
+    yield from require_conditions(diff.live.name, diff.target.form, new_constraints(diff))
+    found = yield from _dependents(diff)
     cost = Cost()
-    seen = 0 if case.quick else (yield from highest_block(case, data_name))
+    seen = 0 if diff.quick else (yield from highest_block(diff, data_name))
     # An empty table is looked at, too: for a moment it need not be empty any more.
-    if not found.blocked and (case.live.rows or not (case.quick or case.live.predicted)):
-        counted, cost = yield from _counted(case, data_name)
-        found = Findings(counted.blocked, (*found.hazards, *counted.hazards), counted.clear, counted.filled)
-        cost = cost if case.live.rows else Cost()
-    verdict = yield from _proof(case, data_name, found.blocked)
-    combines = () if found.blocked else (yield from combined(case, data_name))
-    if case.quick and combines:  # it may be that no two rows meet
+    if not found.blocked and (diff.live.rows or not (diff.quick or diff.live.predicted)):
+        counted, cost = yield from _counted(diff, data_name)
+        found = CheckFindings(counted.blocked, (*found.hazards, *counted.hazards), counted.clear, counted.filled)
+        cost = cost if diff.live.rows else Cost()
+    proof = yield from _proof(diff, data_name, found.blocked)
+    combines = () if found.blocked else (yield from combined(diff, data_name))
+    if diff.quick and combines:  # it may be that no two rows meet
         combines, cost = (), cost.plus(Cost(open=("which rows merges combine",)))
-    watch = Watch((*of_counts(case, found.clear), *of_expressions(case, found.filled)), verdict.watched, seen)
-    made = yield from _cheapest(case, data_name, verdict, watch, _joined(found.blocked, verdict.blocked))
-    return (*made[:-1], _costing(_with(made[-1], (*found.hazards, *verdict.hazards, *combines, *(yield from nulls_refused(case)))), cost.plus(verdict.cost)))
+    table_guards = TableGuards((*of_counts(diff, found.clear), *of_expressions(diff, found.filled)), proof.guards, seen)
+    made = yield from _cheapest(diff, data_name, proof, table_guards, _joined(found.blocked, proof.blocked))
+    return (*made[:-1], _costing(_with(made[-1], (*found.hazards, *proof.hazards, *combines, *(yield from nulls_refused(diff)))), cost.plus(proof.cost)))
 
 
-def _counted(case: TableCase, data_name: str) -> Routine[tuple[Findings, Cost]]:
+def _counted(diff: TableDiff, data_name: str) -> Routine[tuple[CheckFindings, Cost]]:
     """What in the rows stands in the way, and what it cost to find out."""
-    checked = [change for change in countable(case) if change.checks]
-    expressions = [*case.overrides.values(), *([case.where] if case.where else [])] if case.forced else []
+    checked = [change for change in countable(diff) if change.checks]
+    expressions = [*diff.overrides.values(), *([diff.where] if diff.where else [])] if diff.forced else []
     if not checked and not expressions:
-        return Findings(""), Cost()
-    old_names = {new: old for old, new in case.target.renames}
-    live = [column.name for column in case.form.columns]
+        return CheckFindings(""), Cost()
+    old_names = {new: old for old, new in diff.target.renames}
+    live = [column.name for column in diff.form.columns]
     read = {old_names.get(change.new.name, change.new.name) for change in checked if isinstance(change, RetypeColumn)}
     read |= {name for expression in expressions for name in mentioned(expression, live)}
-    cost = yield from cost_of(case, data_name, read, (*(change.words for change in checked), *expressions))
+    cost = yield from cost_of(diff, data_name, read, (*(change.words for change in checked), *expressions))
     if cost.open:
-        return Findings(""), cost
-    evaluated = (yield from evaluate_first(case, data_name)) if case.forced else Evaluated()
+        return CheckFindings(""), cost
+    evaluated = (yield from check_expressions(diff, data_name)) if diff.forced else ExpressionFindings()
     if evaluated.blocked:
-        return Findings(evaluated.blocked), cost  # a filter that fails would only make the other counts fail, too
-    counted = yield from count_first(counted_rows(case, data_name), checked)
+        return CheckFindings(evaluated.blocked), cost  # a filter that fails would only make the other counts fail, too
+    counted = yield from count_violations(counted_rows(diff, data_name), checked)
     return replace(counted, filled=evaluated.clear), cost
 
 
@@ -155,13 +155,13 @@ def _costing(step: Step, cost: Cost) -> Step:
     return replace(step, reads=cost.words, read_bytes=cost.bytes, unlooked=(*step.unlooked, *dict.fromkeys(cost.open)))
 
 
-def _proof(case: TableCase, data_name: str, blocked: str) -> Routine[Verdict]:
+def _proof(diff: TableDiff, data_name: str, blocked: str) -> Routine[InPlaceProof]:
     """Whether the rows allow a change in place. Rows that stand in the way make that a question for later."""
-    if case.forced and case.form.merge_tree and case.target.form.merge_tree:
-        return Verdict(False)
-    if blocked or not (case.form.merge_tree and case.target.form.merge_tree):
-        return Verdict(True)
-    return (yield from prove(case, data_name))
+    if diff.forced and diff.form.merge_tree and diff.target.form.merge_tree:
+        return InPlaceProof(False)
+    if blocked or not (diff.form.merge_tree and diff.target.form.merge_tree):
+        return InPlaceProof(True)
+    return (yield from prove(diff, data_name))
 
 
 def _joined(*sentences: str) -> str:
@@ -172,87 +172,87 @@ def _with(step: Step, hazards: tuple[Hazard, ...]) -> Step:
     return replace(step, hazards=(*step.hazards, *hazards))
 
 
-def _dependents(case: TableCase) -> Routine[Findings]:
+def _dependents(diff: TableDiff) -> Routine[CheckFindings]:
     """What would fail over the new form stands in the way, except views that the plan replaces: they only fail until then."""
-    broken = yield from broken_dependents(replace(case, replaced=frozenset()), case.target.form)
-    if not broken or not case.replaced:
-        return Findings(broken)
-    rest = yield from broken_dependents(case, case.target.form, "reread-rest")
+    broken = yield from broken_dependents(replace(diff, replaced=frozenset()), diff.target.form)
+    if not broken or not diff.replaced:
+        return CheckFindings(broken)
+    rest = yield from broken_dependents(diff, diff.target.form, "reread-rest")
     gap = Hazard("readers-see-gap", f"from this step until it is replaced: {broken}")
-    return Findings(rest, () if rest else (gap,))
+    return CheckFindings(rest, () if rest else (gap,))
 
 
-def _cheapest(case: TableCase, data_name: str, verdict: Verdict, watch: Watch, blocked: str) -> Routine[tuple[Step, ...]]:
+def _cheapest(diff: TableDiff, data_name: str, proof: InPlaceProof, table_guards: TableGuards, blocked: str) -> Routine[tuple[Step, ...]]:
     """The first strategy that is proven to end as the copy does, and that the engine accepts."""
-    if not (case.form.merge_tree and case.target.form.merge_tree):
-        return ((yield from plan_other_engine(case, blocked)),)
-    absent = (yield from absent_columns(case, data_name)) if verdict.in_place else Absent(case.changes)
-    found = yield from _tried(case, data_name, verdict, absent, watch, blocked)
+    if not (diff.form.merge_tree and diff.target.form.merge_tree):
+        return ((yield from plan_other_engine(diff, blocked)),)
+    absent = (yield from absent_columns(diff, data_name)) if proof.in_place else AbsentColumns(diff.changes)
+    found = yield from _tried(diff, data_name, proof, absent, table_guards, blocked)
     return (*found[:-1], replace(found[-1], unlooked=absent.open)) if absent.open else found
 
 
-def _tried(case: TableCase, data_name: str, verdict: Verdict, absent: Absent, watch: Watch, blocked: str) -> Routine[tuple[Step, ...]]:
+def _tried(diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentColumns, table_guards: TableGuards, blocked: str) -> Routine[tuple[Step, ...]]:
     """``alter``, ``attach``, ``rebuild``, as far as each is allowed."""
-    reason = refusal = _joined(verdict.reason, absent.refusal)
-    allowed = verdict.in_place and not absent.refusal
-    in_place = replace(case, changes=(*(yield from written_down(absent.changes, case.live.rows)), *verdict.remade))
+    reason = refusal = _joined(proof.reason, absent.refusal)
+    allowed = proof.in_place and not absent.refusal
+    in_place = replace(diff, changes=(*(yield from written_down(absent.changes, diff.live.rows)), *proof.remade))
     if allowed:
         proposal = yield from propose_alter(in_place)
         refusal = proposal.refusal
         if proposal.work is not None and not blocked:
             refusal = yield from alter_refused(in_place, data_name, proposal.sent)
         if proposal.work is not None and not refusal:
-            touched = yield from _touched_bytes(case, data_name)
-            return (steps.alter_step(case, watch.alter(proposal.work, proposal.sent), in_place.changes, blocked, touched),)
-    if has_hidden(case.target.form):
+            touched = yield from _touched_bytes(diff, data_name)
+            return (steps.alter_step(diff, table_guards.alter(proposal.work, proposal.sent), in_place.changes, blocked, touched),)
+    if has_hidden(diff.target.form):
         why = "a new table cannot be made: its definition holds a secret that the server does not show"
-        return (steps.impossible_step(case, case.changes, _joined(refusal, why)),)
-    unfit = unfit_for_swap(case)
+        return (steps.impossible_step(diff, diff.changes, _joined(refusal, why)),)
+    unfit = exchange_refusal(diff)
     if unfit:
-        return (steps.impossible_step(case, case.changes, _joined(refusal, unfit), whole=not refusal),)
+        return (steps.impossible_step(diff, diff.changes, _joined(refusal, unfit), whole=not refusal),)
     if allowed:
         attach = yield from propose_attach(in_place)
         if attach is not None and (blocked or not (yield from attach_refused(in_place, data_name, attach.work, attach.sent))):
-            behind = (*(yield from not_inherited(case, data_name)), *(yield from unfenced(case, attach.work)))
-            return (_with(steps.attach_step(case, watch.attach(attach.work, attach.sent), in_place.changes, blocked), behind),)
-    rebuild = yield from propose_rebuild(case)
+            behind = (*(yield from not_inherited(diff, data_name)), *(yield from fence_hazards(diff, attach.work)))
+            return (_with(steps.attach_step(diff, table_guards.attach(attach.work, attach.sent), in_place.changes, blocked), behind),)
+    rebuild = yield from propose_rebuild(diff)
     if rebuild.work is not None:
-        if case.live.rows and not blocked and not case.quick:
-            checks = [constraint for constraint in case.target.form.constraints if constraint.kind == "CHECK"]
-            blocked = yield from violated(case, data_name, checks)
-        if not blocked and (failing := (yield from copy_refused(case, data_name, rebuild.work))):
-            blocked = f"rows of {case.live.name} cannot be copied ({failing})"
-        pinned = yield from _pin(case, data_name)
-        behind = (*(yield from not_inherited(case, data_name)), *(yield from unfenced(case, rebuild.work)))
-        return (*pinned, _with(steps.rebuild_step(case, watch.rebuild(rebuild.work), case.changes, blocked, reason), behind))
+        if diff.live.rows and not blocked and not diff.quick:
+            checks = [constraint for constraint in diff.target.form.constraints if constraint.kind == "CHECK"]
+            blocked = yield from violated(diff, data_name, checks)
+        if not blocked and (failing := (yield from copy_refused(diff, data_name, rebuild.work))):
+            blocked = f"rows of {diff.live.name} cannot be copied ({failing})"
+        pinned = yield from _pin(diff, data_name)
+        behind = (*(yield from not_inherited(diff, data_name)), *(yield from fence_hazards(diff, rebuild.work)))
+        return (*pinned, _with(steps.rebuild_step(diff, table_guards.rebuild(rebuild.work), diff.changes, blocked, reason), behind))
     # What ALTER says of a conversion the copy says, too, with the column's name.
-    return (steps.impossible_step(case, case.changes, _joined("" if refusal in rebuild.refusal else refusal, rebuild.refusal)),)
+    return (steps.impossible_step(diff, diff.changes, _joined("" if refusal in rebuild.refusal else refusal, rebuild.refusal)),)
 
 
-def _pin(case: TableCase, data_name: str) -> Routine[tuple[Step, ...]]:
+def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     """Before a copy: a column that some parts do not hold is computed anew at every read (``now()``, ``generateUUIDv4()``), so copy and
     checksum would never agree. Its values are written into those parts first."""
-    computed = [column for column in case.form.columns if column.kind == "DEFAULT" and "(" in column.expression]
-    if not computed or not case.live.rows:
+    computed = [column for column in diff.form.columns if column.kind == "DEFAULT" and "(" in column.expression]
+    if not computed or not diff.live.rows:
         return ()
-    held = yield from held_columns(case.database, data_name)
-    absent = [column for column in computed if held.lacking(column.name) and not mentioned(f"{case.form.order_by} {case.form.partition_by}", [column.name])]
+    held = yield from held_columns(diff.database, data_name)
+    absent = [column for column in computed if held.lacking(column.name) and not mentioned(f"{diff.form.order_by} {diff.form.partition_by}", [column.name])]
     changing = yield from volatile([column.expression for column in absent])
     names = [column.name for column in absent if column.expression in changing]
     if not names or held.patched:  # what a lightweight update wrote would be lost: the copy leaves the column out of its checksum
         return ()
     commands = ", ".join(f"MATERIALIZE COLUMN {quote_name(name)}" for name in names)
-    return (steps.pin_step(case, Alter(f"ALTER TABLE {case.name} {commands}", mutates=True), names),)
+    return (steps.pin_step(diff, Alter(f"ALTER TABLE {diff.name} {commands}", mutates=True), names),)
 
 
-def _touched_bytes(case: TableCase, data_name: str) -> Routine[int]:
+def _touched_bytes(diff: TableDiff, data_name: str) -> Routine[int]:
     """Compressed bytes of the columns that change type: what a mutation reads and writes, roughly."""
-    touched = {old.name for column in case.target.form.columns if (old := live_column(case.form, case.target.renames, column.name)) and old.type != column.type}
+    touched = {old.name for column in diff.target.form.columns if (old := live_column(diff.form, diff.target.renames, column.name)) and old.type != column.type}
     if not touched:
         return 0
     rows = yield Query(
         "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND table = {table:String}",
-        {"database": case.database, "table": data_name},
+        {"database": diff.database, "table": data_name},
     )
     size = {text(row[0]): number(row[1]) for row in rows}
     return sum(size.get(name, 0) for name in touched)

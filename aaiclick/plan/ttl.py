@@ -19,67 +19,67 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork, AttachWork
 from aaiclick.plan.planner import Planned, live_source, plan_objects
 from aaiclick.plan.rehearsal.empty_clone import attempt
-from aaiclick.plan.strategies.context import TableCase
-from aaiclick.plan.table import make_case
+from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.plan.table import make_table_diff
 from aaiclick.routine import Routine
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.versions.compose import compose
-from aaiclick.versions.path import Hints
+from aaiclick.versions.upgrade_path import UpgradePath
 
 _Change = ChangeTtl | ChangeColumnTtl
 S = TypeVar("S", Column, MergeTree)
 
 
 @dataclass(frozen=True, slots=True)
-class Freed:
+class TtlSteps:
     """The steps that come first, and the catalogue as they leave it."""
 
     steps: tuple[Step, ...]
     catalog: Catalog
 
 
-def free_ttl(schema: Schema, catalog: Catalog, hints: Hints, names: Collection[str] | None = None) -> Routine[Freed]:
+def ttl_steps(schema: Schema, catalog: Catalog, path: UpgradePath, names: Collection[str] | None = None) -> Routine[TtlSteps]:
     """One step for each table (of ``names``, where given) whose TTL, or that of a column, will be gone or longer in the end."""
-    tables = [table for table in schema.tables if (names is None or table.name in names) and _has_ttl(live_source(table, catalog, hints))]
+    tables = [table for table in schema.tables if (names is None or table.name in names) and _has_ttl(live_source(table, catalog, path))]
     if not tables:
-        return Freed((), catalog)
+        return TtlSteps((), catalog)
 
-    def body(scratch: Scratch) -> Routine[Freed]:
-        sources = {table.name: live for table in tables if (live := live_source(table, catalog, hints)) is not None}
+    def body(scratch: Scratch) -> Routine[TtlSteps]:
+        sources = {table.name: live for table in tables if (live := live_source(table, catalog, path)) is not None}
         forms = yield from canonical_tables(scratch, tables, catalog, sources)
         found: list[Step] = []
         objects = dict(catalog.objects)
         for table in tables:
-            live = live_source(table, catalog, hints)
+            live = live_source(table, catalog, path)
             assert live is not None
-            step, form = yield from _free(table, forms[table.name], live, catalog, scratch, hints)
+            step, form = yield from _free(table, forms[table.name], live, catalog, scratch, path)
             if step is not None:
                 found.append(step)
                 objects[live.name] = replace(live, form=form)
-        return Freed(tuple(found), replace(catalog, objects=objects))
+        return TtlSteps(tuple(found), replace(catalog, objects=objects))
 
     return (yield from with_scratch(body, fallback=catalog.database))
 
 
-def plan_unhurried(schema: Schema, catalog: Catalog, hints: Hints) -> Routine[Planned]:
+def plan_ttl_first(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine[Planned]:
     """``plan_objects``, where a TTL that goes or lengthens waits for nothing: not for a copy of another table, not for a mutation of its own.
 
     A rebuild needs no step of its own for it: TTL merges of its table are stopped before the first step and held until the exchange.
     """
-    planned = yield from plan_objects(schema, catalog, hints)
+    planned = yield from plan_objects(schema, catalog, path)
     costly = [place for place, step in enumerate(planned.steps) if step.strategy in ("rebuild", "attach", "mutate") and not step.optional]
     late = {
         step.object
         for place, step in enumerate(planned.steps)
         if isinstance(step.work, AlterWork | AttachWork) and not step.optional and costly and costly[0] <= place
     }
-    freed = (yield from free_ttl(schema, catalog, hints, late)) if late else Freed((), catalog)
+    freed = (yield from ttl_steps(schema, catalog, path, late)) if late else TtlSteps((), catalog)
     if not freed.steps:
         return planned
-    rest = yield from plan_objects(schema, freed.catalog, hints)
+    rest = yield from plan_objects(schema, freed.catalog, path)
     return replace(rest, steps=(*freed.steps, *rest.steps))
 
 
@@ -101,34 +101,34 @@ def _has_ttl(live: LiveObject | None) -> bool:
     return isinstance(form, TableForm) and bool(form.ttl or any(column.ttl for column in form.columns))
 
 
-def _free(table: Table, declared: TableForm, live: LiveObject, catalog: Catalog, scratch: Scratch, hints: Hints) -> Routine[tuple[Step | None, TableForm]]:
+def _free(table: Table, declared: TableForm, live: LiveObject, catalog: Catalog, scratch: Scratch, path: UpgradePath) -> Routine[tuple[Step | None, TableForm]]:
     form = live.form
     assert isinstance(form, TableForm)
-    target = make_target(table, declared, form, dict(compose(form, hints.stages_of(table.name), declared).renames))
-    case = make_case(catalog, scratch, live, form, target, None, table)
-    changes = [_as_live(change, case) for change in case.changes if isinstance(change, _Change) and change.old and keeps_all(change.old, change.new)]
+    target = make_target(table, declared, form, dict(compose(form, path.changes_of(table.name), declared).renames))
+    diff = make_table_diff(catalog, scratch, live, form, target, None, table)
+    changes = [_as_live(change, diff) for change in diff.changes if isinstance(change, _Change) and change.old and keeps_all(change.old, change.new)]
     # What only takes a TTL away goes first: nothing is started again before all of it is gone.
-    commands = sorted((command for change in changes for command in change.commands), key=lambda command: command.retimes)
+    commands = sorted((command for change in changes for command in change.commands), key=lambda command: command.sets_ttl)
     if not commands:
         return None, form
-    stage = yield from case.make_stage(form, "ttl")
+    change = yield from diff.make_clone(form, "ttl")
     for command in commands:
-        outcome = yield from attempt(stage, f"ALTER TABLE {stage.name} {command.text}")
+        outcome = yield from attempt(change, f"ALTER TABLE {change.name} {command.text}")
         if not outcome.accepted or outcome.mutates:
             return None, form  # the strategy that is found for the table as a whole takes care of it
     always = bool(table.engine.settings.get("materialize_ttl_recalculate_only"))
-    alters = tuple(Alter(f"ALTER TABLE {case.name} {each.text}", retimes=each.retimes, recalculating=each.retimes and always) for each in commands)
+    alters = tuple(Alter(f"ALTER TABLE {diff.name} {each.text}", retimes=each.sets_ttl, recalculating=each.sets_ttl and always) for each in commands)
     words = tuple(f"{change.words}, before anything else" for change in changes)
     work = AlterWork(live.name, alters, frees_ttl=True)
     return Step(f"{live.name}:ttl", live.name, "; ".join(words), "alter", [alter.sql for alter in alters], work, changes=words), _freed(form, changes)
 
 
-def _as_live(change: _Change, case: TableCase) -> _Change:
+def _as_live(change: _Change, diff: TableDiff) -> _Change:
     """The change over the columns as they are called, and typed, now."""
     if isinstance(change, ChangeTtl):
         return change
-    old_names = {new: old for old, new in case.target.renames}
-    column = case.form.column(old_names.get(change.name, change.name))
+    old_names = {new: old for old, new in diff.target.renames}
+    column = diff.form.column(old_names.get(change.name, change.name))
     return replace(change, name=column.name, type=column.type) if column is not None else change
 
 

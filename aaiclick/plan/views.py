@@ -15,7 +15,7 @@ from aaiclick.plan.backfill.fill import create_view
 from aaiclick.plan.backfill.view_steps import change_aggregate, create_aggregate, replace_step, replaced, require_types
 from aaiclick.plan.declaration.dictionaries import loads, require_attributes, trial
 from aaiclick.plan.declaration.materialized_views import check_views
-from aaiclick.plan.dependents.around import queries_of
+from aaiclick.plan.dependents.dependent_steps import queries_of
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import CreateWork, ReplaceWork
 from aaiclick.plan.steps import obstacle_step, unreadable_step
@@ -166,16 +166,16 @@ def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, for
     if isinstance(item, View):
         sql = create_sql(item, database).replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1)
         return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", [sql], ReplaceWork((sql,)))
-    fed = (yield from change_aggregate(item, before, after, forms, catalog)) if isinstance(item, AggregateView) else None
-    if fed is not None:
-        return fed
+    aggregate_step = (yield from change_aggregate(item, before, after, forms, catalog)) if isinstance(item, AggregateView) else None
+    if aggregate_step is not None:
+        return aggregate_step
     alters = _in_place(item, before, after, name)
     if alters:
         blocked = _unwritten(item, after, forms, catalog)
         return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", list(alters), ReplaceWork(alters), blocked=blocked)
-    feed = yield from replaced(item, live, after, database)
-    if feed is not None:
-        return replace_step(item, words, feed)
+    backfill = yield from replaced(item, live, after, database)
+    if backfill is not None:
+        return replace_step(item, words, backfill)
     statements = (f"DROP VIEW {name}", create_sql(item, database))
     lost = "inserts between the two statements are not seen by the view" + ("" if item.to else ", and the rows of its inner table are gone")
     hazard = Hazard("loses-rows", lost, f"replace-view {item.name}")

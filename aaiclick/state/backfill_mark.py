@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from aaiclick.catalog.forms import Settings
-from aaiclick.plan.operations import FeedWork
+from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Command, Routine, text
 from aaiclick.server.names import PREFIX, label
 from aaiclick.server.statements import CREATE, DDL, ask, drop_table, merged, send
@@ -41,7 +41,7 @@ class FeedMark:
 
     name: str
     nonce: str
-    work: FeedWork
+    work: BackfillWork
     sources: tuple[str, ...]
     fenced: bool
     saved: Settings = ()
@@ -62,7 +62,7 @@ def feed_name(nonce: str, view: str) -> str:
     return f"{MARK_PREFIX}{nonce}_{label(view)}"
 
 
-def format_of(work: FeedWork) -> int:
+def format_of(work: BackfillWork) -> int:
     """The format of the mark for it."""
     return FORMAT if work.fill is not None and work.fill.before else 1
 

@@ -26,7 +26,7 @@ from aaiclick.server.tables import physical
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.journal import Action, Entry, ensure_journal, intent, last_words, outcome
-from aaiclick.versions.live import Ledger
+from aaiclick.versions.live import MigrationProgress
 
 _BOOKMARK = "bookmark"
 _HELD = ":ttl:"
@@ -72,13 +72,13 @@ def version_of(entry: Entry) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def ledger_of(account: Account, entries: Sequence[Entry], catalog: Catalog) -> Ledger:
+def ledger_of(account: Account, entries: Sequence[Entry], catalog: Catalog) -> MigrationProgress:
     """What is done."""
     done = {entry.action.step for entry in entries if _is_done(entry, catalog)}
     doubtful = {entry.action.step for entry in entries if entry.state == "intent" and ":sql:" in entry.action.step} - done
     bookmarks = {version_of(entry): json.dumps(entry.details.get("value")) for entry in entries if entry.action.step.endswith(f":{_BOOKMARK}")}
     attempts = {version_of(entry): _attempt(entry) for entry in entries if entry.action.step.endswith(":move")}
-    return Ledger(frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(account, entries)))
+    return MigrationProgress(frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(account, entries)))
 
 
 def carry_over(account: Account, entries: Iterable[Entry], above: int) -> Routine[None]:

@@ -16,8 +16,8 @@ from aaiclick.catalog.reflect import reflect_object
 from aaiclick.errors import UsageError
 from aaiclick.specs.schema import Schema
 from aaiclick.testing.engine import quoted
+from aaiclick.versions.history import read_history
 from aaiclick.versions.lockfile import Lock
-from aaiclick.versions.released import released
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -100,7 +100,7 @@ class OldInstall:
 
 
 def _lock(schema: Schema) -> Lock:
-    lock = released(schema).lock
+    lock = read_history(schema).lock
     if lock is None:
         raise UsageError(f"{schema.name} has no schema.lock.json: aaiclick revision writes it")
     return lock

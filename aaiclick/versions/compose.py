@@ -20,7 +20,7 @@ from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class VersionChange:
     """What one version does to one table. ``table`` is its name from this version on, ``before`` the one until then. ``form`` is what the
     version released, None where nobody wrote that down (and for the last stage, whose form is the declaration)."""
 
@@ -44,8 +44,8 @@ class Composed:
     renames: Mapping[str, str] = field(default_factory=dict[str, str])
     where: str = ""
     back: Mapping[str, str] = field(default_factory=dict[str, str])
-    rebuilds: tuple[Stage, ...] = ()
-    in_place: tuple[Stage, ...] = ()
+    rebuilds: tuple[VersionChange, ...] = ()
+    in_place: tuple[VersionChange, ...] = ()
     problem: str = ""
 
 
@@ -64,24 +64,24 @@ class _Unknown(Exception):  # noqa: N818 - never leaves this module
     """A name of which it is not known what an earlier version made of it."""
 
 
-def compose(live: TableForm, stages: Sequence[Stage], declared: TableForm) -> Composed:
+def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> Composed:
     """Put the stages (oldest first) into one step from ``live`` to ``declared``. Raises ``MigrationError`` where columns change places on the way."""
-    rebuilds = tuple(stage for stage in stages if stage.rebuild is not None)
-    in_place = tuple(stage for stage in stages if stage.in_place)
+    rebuilds = tuple(change for change in changes if change.rebuild is not None)
+    in_place = tuple(change for change in changes if change.in_place)
     cells = {column.name: _Cell(quote_name(column.name), column.type, column.name) for column in live.columns if column.kind != "EPHEMERAL"}
     conditions: list[str] = []
     problem = ""
-    for place, stage in enumerate(stages):
-        last = place == len(stages) - 1
+    for place, change in enumerate(changes):
+        last = place == len(changes) - 1
         try:
-            cells = _step(cells, stage, conditions, declared)
+            cells = _step(cells, change, conditions, declared)
         except _Unknown as error:
             problem = problem or str(error)
             continue
-        if stage.form is not None and not last:
-            cells = _released(cells, stage.form)
+        if change.form is not None and not last:
+            cells = _released(cells, change.form)
         elif not last:
-            cells = {name: _unsure(cell, declared.column(_last_name(name, stages[place + 1 :]))) for name, cell in cells.items()}
+            cells = {name: _unsure(cell, declared.column(_last_name(name, changes[place + 1 :]))) for name, cell in cells.items()}
     columns: dict[str, str] = {}
     renames: dict[str, str] = {}
     for name, cell in cells.items():
@@ -90,37 +90,37 @@ def compose(live: TableForm, stages: Sequence[Stage], declared: TableForm) -> Co
                 renames[cell.origin] = name
         elif (rebuilds or not cell.added) and (declared.column(name) is not None or live.column(name) is not None):
             columns[name] = cell.text
-    places = circle(renames)
-    if places:
+    swapped = circle(renames)
+    if swapped:
         raise MigrationError(
-            declared.name, f"columns {', '.join(places)} take each other's places on the way: migrate version by version, or fill them in a Rebuild"
+            declared.name, f"columns {', '.join(swapped)} take each other's places on the way: migrate version by version, or fill them in a Rebuild"
         )
     back: Mapping[str, str] = {}
     try:
-        back = _way_back(live, stages, declared)
+        back = _rollback_columns(live, changes, declared)
     except _Unknown as error:
         problem = problem or str(error)
     where = " AND ".join(f"({condition})" for condition in conditions) if len(conditions) > 1 else "".join(conditions)
     return Composed(columns, renames, where, back, rebuilds, in_place, problem)
 
 
-def _way_back(live: TableForm, stages: Sequence[Stage], declared: TableForm) -> dict[str, str]:
+def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> dict[str, str]:
     """The live columns from the declared ones, newest version first, where a version says how."""
-    if not any(stage.rebuild is not None and stage.rebuild.back for stage in stages):
+    if not any(change.rebuild is not None and change.rebuild.back for change in changes):
         return {}
     cells = {column.name: _Cell(quote_name(column.name), column.type, column.name) for column in declared.columns if column.kind != "EPHEMERAL"}
-    for place in range(len(stages) - 1, -1, -1):
-        stage = stages[place]
-        form = stages[place - 1].form if place else live
+    for place in range(len(changes) - 1, -1, -1):
+        change = changes[place]
+        form = changes[place - 1].form if place else live
         below = dict(cells)
-        for old, new in stage.renames.items():
+        for old, new in change.renames.items():
             if new in below:
                 below[old] = below.pop(new)
-        for name, expression in (stage.rebuild.back if stage.rebuild is not None else {}).items():
+        for name, expression in (change.rebuild.back if change.rebuild is not None else {}).items():
             column = form.column(name) if form is not None else None
             if form is not None and column is None:
-                raise _Unknown(f"{stage.label} says how column {name} of {stage.before} goes back, which the version before does not have")
-            text = bind(expression, cells, stage)
+                raise _Unknown(f"{change.label} says how column {name} of {change.before} goes back, which the version before does not have")
+            text = bind(expression, cells, change)
             kind = column.type if column is not None else ""
             below[name] = _Cell(_cast(text, kind) if kind else text, kind)
         cells = below
@@ -141,41 +141,41 @@ def mentions(expression: str, name: str) -> bool:
     return name in _mentioned(expression)
 
 
-def _step(cells: Mapping[str, _Cell], stage: Stage, conditions: list[str], declared: TableForm) -> dict[str, _Cell]:
+def _step(cells: Mapping[str, _Cell], change: VersionChange, conditions: list[str], declared: TableForm) -> dict[str, _Cell]:
     """Renames and expressions of one version; the expressions read the columns as they were before it, under their old names."""
     after = dict(cells)
-    for old, new in applicable(with_leaves(stage.renames, after), after):
+    for old, new in applicable(with_leaves(change.renames, after), after):
         after[new] = after.pop(old)
-    if stage.rebuild is None:
+    if change.rebuild is None:
         return after
-    wanted = stage.form if stage.form is not None else declared
-    for name, expression in stage.rebuild.columns.items():
+    wanted = change.form if change.form is not None else declared
+    for name, expression in change.rebuild.columns.items():
         known = wanted.column(name)
-        if known is None and name not in after and stage.form is not None:
-            raise _Unknown(f"{stage.label} fills column {name} of {stage.table}, which version {stage.version} does not have")
-        text = bind(expression, cells, stage)
-        kind = known.type if known is not None and stage.form is not None else ""
+        if known is None and name not in after and change.form is not None:
+            raise _Unknown(f"{change.label} fills column {name} of {change.table}, which version {change.version} does not have")
+        text = bind(expression, cells, change)
+        kind = known.type if known is not None and change.form is not None else ""
         after[name] = _Cell(_cast(text, kind) if kind else text, kind)
-    if stage.rebuild.where:
-        conditions.append(bind(stage.rebuild.where, cells, stage))
+    if change.rebuild.where:
+        conditions.append(bind(change.rebuild.where, cells, change))
     return after
 
 
-def bind(expression: str, cells: Mapping[str, _Cell], stage: Stage) -> str:
+def bind(expression: str, cells: Mapping[str, _Cell], change: VersionChange) -> str:
     """The expression with the names it mentions bound to what they are made of."""
     bound = {name: cell for name, cell in cells.items() if cell.text != quote_name(name) or not cell.sure}
     mentioned = [name for name in _mentioned(expression) if name in bound]
     for name in mentioned:
         if not cells[name].sure:
             raise _Unknown(
-                f"{stage.label} reads {stage.before}.{name}, whose type an earlier version may have changed: nobody wrote down what that version released."
+                f"{change.label} reads {change.before}.{name}, whose type an earlier version may have changed: nobody wrote down what that version released."
                 " Keep a schema.lock.json (aaiclick revision writes it), or bring the database to the version before it first"
             )
     if not mentioned:
         return expression
     dotted = next((name for name in mentioned if "." in name), None)
     if dotted is not None:
-        raise _Unknown(f"{stage.label} reads the nested column {dotted}, which an earlier version makes. Bring the database to the version before it first")
+        raise _Unknown(f"{change.label} reads the nested column {dotted}, which an earlier version makes. Bring the database to the version before it first")
     return _bind(expression, mentioned, [cells[name].text for name in mentioned])
 
 
@@ -217,13 +217,13 @@ def _released(cells: Mapping[str, _Cell], form: TableForm) -> dict[str, _Cell]:
 
 def _added(column: ColumnForm, cells: Mapping[str, _Cell]) -> _Cell:
     expression = column.expression or f"defaultValueOfTypeName({quote_string(column.type)})"
-    text = bind(expression, cells, Stage(0, f"the default of {column.name}", "", ""))
+    text = bind(expression, cells, VersionChange(0, f"the default of {column.name}", "", ""))
     return _Cell(_cast(text, column.type), column.type, added=True)
 
 
-def _last_name(name: str, stages: Sequence[Stage]) -> str:
-    for stage in stages:
-        name = with_leaves(stage.renames, (name,)).get(name, name)
+def _last_name(name: str, changes: Sequence[VersionChange]) -> str:
+    for change in changes:
+        name = with_leaves(change.renames, (name,)).get(name, name)
     return name
 
 

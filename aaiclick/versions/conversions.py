@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import Catalog
+from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.live import LiveVersion
 from aaiclick.versions.lockfile import LockedForm, LockedVersion
 from aaiclick.versions.recognition import is_exactly
-from aaiclick.versions.released import Released
 from aaiclick.versions.scripts import Script
 
 
 @dataclass(frozen=True, slots=True)
-class Unproven:
+class UnprovenConversions:
     """``stops``: what may have been converted or not, and nothing tells; ``notes``: what only the form of the tables speaks for. ``before``
     is the version to be recorded where the first of the stops was not done."""
 
@@ -27,15 +27,15 @@ class Unproven:
     before: int = 0
 
 
-def unproven(catalog: Catalog, found: Released, live: LiveVersion) -> Unproven:
+def unproven_conversions(catalog: Catalog, found: ReleaseHistory, live: LiveVersion) -> UnprovenConversions:
     """What recognition would take as done on its own."""
     scripts = [script for script in found.scripts if _moves_values(script)]
     if live.origin == "unrecorded":
         rows = sum(entry.rows for entry in catalog.objects.values())
         told = [(script, words) for script in scripts if (words := _words(script, _tables(script), catalog, rows))]
-        return Unproven(tuple(words for _, words in told), (), told[0][0].version - 1 if told else 0)
+        return UnprovenConversions(tuple(words for _, words in told), (), told[0][0].version - 1 if told else 0)
     if live.origin != "recognised" or not live.number or found.lock is None:
-        return Unproven()
+        return UnprovenConversions()
     stops: list[str] = []
     notes: list[str] = []
     before = 0
@@ -52,7 +52,7 @@ def unproven(catalog: Catalog, found: Released, live: LiveVersion) -> Unproven:
             before = before or script.version - 1
         else:
             notes.append(f"v{live.number} is recognised by the form of the tables, which does not tell whether values were converted: {words}")
-    return Unproven(tuple(stops), tuple(notes), before)
+    return UnprovenConversions(tuple(stops), tuple(notes), before)
 
 
 def _moves_values(script: Script) -> bool:

@@ -9,12 +9,12 @@ from typing import Literal, TypeAlias, cast
 
 from aaiclick.catalog.forms import Catalog, Form, TableForm
 from aaiclick.specs.schema import Schema
-from aaiclick.versions.compose import Stage
+from aaiclick.versions.compose import VersionChange
+from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.lockfile import Lock
-from aaiclick.versions.path import Explicit, Hints
 from aaiclick.versions.recognition import Recognition, recognise
-from aaiclick.versions.released import Released
 from aaiclick.versions.scripts import Script, statements_of
+from aaiclick.versions.upgrade_path import PendingScript, UpgradePath
 
 Origin: TypeAlias = Literal["recorded", "recognised", "empty", "unrecorded"]
 
@@ -61,51 +61,51 @@ def live_version(
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class MigrationProgress:
     """What runs on this way have done already: keys such as ``3:move``, ``3:sql:1`` (statements count from 1) and
     ``2:rebuild:operation_log``. ``doubtful``: begun, and nobody knows whether they ended. ``bookmarks``: JSON by version. ``attempts``: by
     version, how often its function was called. ``held``: tables whose TTL merges a run stopped that did not live to start them."""
 
     done: frozenset[str] = frozenset()
-    doubtful: frozenset[str] = frozenset()
+    outcome_unknown: frozenset[str] = frozenset()
     bookmarks: Mapping[int, str] = field(default_factory=dict[int, str])
     attempts: Mapping[int, int] = field(default_factory=dict[int, int])
     held: frozenset[str] = frozenset()
 
 
-def pending_scripts(schema: Schema, found: Released, live: LiveVersion) -> tuple[Script, ...]:
+def scripts_between(schema: Schema, found: ReleaseHistory, live: LiveVersion) -> tuple[Script, ...]:
     """The migrations between the live version and the declared one. A fresh database needs none: it is made as it is declared."""
     if not live.number or schema.version is None:
         return ()
     return tuple(script for script in found.scripts if live.number < script.version <= schema.version)
 
 
-def hints_of(schema: Schema, found: Released, live: LiveVersion, recorded_forms: str, ledger: Ledger) -> Hints:
+def upgrade_path(schema: Schema, found: ReleaseHistory, live: LiveVersion, recorded_forms: str, progress: MigrationProgress) -> UpgradePath:
     """What lies between the live version and the declared one: from the migrations, the lock file, the record, and what is done already."""
     former = set(found.lock.names) if found.lock is not None else set[str]()
     former |= set(_recorded_names(recorded_forms))
-    scripts = pending_scripts(schema, found, live)
-    stages: dict[str, tuple[Stage, ...]] = {}
+    scripts = scripts_between(schema, found, live)
+    changes: dict[str, tuple[VersionChange, ...]] = {}
     names: dict[str, tuple[str, ...]] = {}
     for table in schema.tables:
-        way = _way(table.name, schema, found, live, ledger)
-        stages[table.name] = way
-        earlier = tuple(dict.fromkeys(stage.before for stage in reversed(way) if stage.before != table.name))
+        table_changes = _changes_of(table.name, schema, found, live, progress)
+        changes[table.name] = table_changes
+        earlier = tuple(dict.fromkeys(change.before for change in reversed(table_changes) if change.before != table.name))
         names[table.name] = earlier
-    return Hints(
-        stages=stages,
+    return UpgradePath(
+        changes=changes,
         names=names,
-        explicit=tuple(one for script in scripts if (one := _explicit(script, ledger)) is not None),
+        pending_scripts=tuple(one for script in scripts if (one := _pending_script(script, progress)) is not None),
         former=frozenset(former),
-        promises={script.version: script.migration.oldest_code for script in scripts},
+        oldest_code={script.version: script.migration.oldest_code for script in scripts},
     )
 
 
-def _way(table: str, schema: Schema, found: Released, live: LiveVersion, ledger: Ledger) -> tuple[Stage, ...]:
+def _changes_of(table: str, schema: Schema, found: ReleaseHistory, live: LiveVersion, progress: MigrationProgress) -> tuple[VersionChange, ...]:
     """The versions that a table has before it, oldest first; its names are followed back from the declared one."""
     if not live.number or schema.version is None:
         return ()
-    stages: list[Stage] = []
+    changes: list[VersionChange] = []
     name = table
     for version in range(schema.version, live.number, -1):
         script = found.script(version)
@@ -115,25 +115,25 @@ def _way(table: str, schema: Schema, found: Released, live: LiveVersion, ledger:
             before = next((old for old, new in sorted(migration.renames.items()) if "." not in old and new == name), name)
         if version <= _level(before, live):
             break
-        stages.append(_stage(version, name, before, script, found, ledger))
+        changes.append(_version_change(version, name, before, script, found, progress))
         name = before
-    return tuple(reversed(stages))
+    return tuple(reversed(changes))
 
 
-def _stage(version: int, name: str, before: str, script: Script | None, found: Released, ledger: Ledger) -> Stage:
+def _version_change(version: int, name: str, before: str, script: Script | None, found: ReleaseHistory, progress: MigrationProgress) -> VersionChange:
     locked = found.lock.get(version) if found.lock is not None else None
     form = locked.forms.get(name) if locked is not None else None
     released_form = form if isinstance(form, TableForm) else None
     if script is None:
-        return Stage(version, f"version {version}", name, before, form=released_form)
+        return VersionChange(version, f"version {version}", name, before, form=released_form)
     migration = script.migration
     keys = (name, before)
     renames = {what.partition(".")[2]: new for what, new in migration.renames.items() if "." in what and what.partition(".")[0] in keys}
     rebuild = next((migration.rebuilds[key] for key in keys if key in migration.rebuilds), None)
     in_place = any(migration.strategy.get(key) == "alter" for key in keys)
-    if any(rebuild_key(version, key) in ledger.done for key in keys):
+    if any(rebuild_key(version, key) in progress.done for key in keys):
         rebuild = None
-    return Stage(version, script.label, name, before, renames, rebuild, in_place, released_form)
+    return VersionChange(version, script.label, name, before, renames, rebuild, in_place, released_form)
 
 
 def rebuild_key(version: int, table: str) -> str:
@@ -152,16 +152,16 @@ def _recorded_levels(recorded: str) -> Mapping[str, int]:
     return {key.removeprefix("level "): int(str(value)) for key, value in found.items() if key.startswith("level ") and str(value).isdigit()}
 
 
-def _explicit(script: Script, ledger: Ledger) -> Explicit | None:
+def _pending_script(script: Script, progress: MigrationProgress) -> PendingScript | None:
     version, migration = script.version, script.migration
     statements = statements_of(migration)
-    sent = next((place for place in range(len(statements)) if f"{version}:sql:{place + 1}" not in ledger.done), len(statements))
-    move = migration.move if f"{version}:move" not in ledger.done else None
+    sent = next((place for place in range(len(statements)) if f"{version}:sql:{place + 1}" not in progress.done), len(statements))
+    move = migration.move if f"{version}:move" not in progress.done else None
     rest = statements[sent:]
     if not rest and move is None:
         return None
-    doubtful = sent + 1 if f"{version}:sql:{sent + 1}" in ledger.doubtful else 0
-    return Explicit(version, script.label, rest, move, getattr(move, "__name__", ""), doubtful)
+    outcome_unknown = sent + 1 if f"{version}:sql:{sent + 1}" in progress.outcome_unknown else 0
+    return PendingScript(version, script.label, rest, move, getattr(move, "__name__", ""), outcome_unknown)
 
 
 def _recorded_names(forms: str) -> Mapping[str, object]:

@@ -78,9 +78,13 @@ def unknown_decisions(
 
 
 def _table(name: str, old: TableForm, new: TableForm, spec: object, renames: Mapping[str, str], drops: Sequence[str], undecided: list[str]) -> list[str]:
-    hints = {column.renamed_from: column.name for column in spec.columns if column.renamed_from} if isinstance(spec, Table) else {}
-    asked = {what.partition(".")[2]: to for what, to in renames.items() if what.partition(".")[0] in (name, old.name) and "." in what}
-    applied = tuple((before, after) for before, after in sorted({**hints, **asked}.items()) if old.column(before) is not None and new.column(after) is not None)
+    declared_renames = {column.renamed_from: column.name for column in spec.columns if column.renamed_from} if isinstance(spec, Table) else {}
+    given_renames = {what.partition(".")[2]: to for what, to in renames.items() if what.partition(".")[0] in (name, old.name) and "." in what}
+    applied = tuple(
+        (before, after)
+        for before, after in sorted({**declared_renames, **given_renames}.items())
+        if old.column(before) is not None and new.column(after) is not None
+    )
     gone = [column.name for column in old.columns if new.column(column.name) is None and column.name not in dict(applied)]
     target = Target(normal(new), applied, (), (), free_primary_key=False)
     kept = [change.words for change in diff_table(_named(old, name, gone), target)]

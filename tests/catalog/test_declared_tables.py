@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from aaiclick.catalog.declared_tables import canonical_forms, canonical_tables, canonical_views, clone
+from aaiclick.catalog.declared_tables import canonical_forms, canonical_tables, canonical_views, create_clone
 from aaiclick.catalog.forms import ColumnForm, DictionaryForm, Form, IndexForm, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.catalog.read import read_catalog
@@ -209,7 +209,7 @@ def test_clones_are_empty_and_equal(connection: Connection, aaiclick_database: s
     assert live.columns[1].type == "Nested(x UInt8)"
 
     def body(scratch: Scratch) -> Routine[tuple[str, str, Form]]:
-        name = yield from clone(scratch, live, "t_alter")
+        name = yield from create_clone(scratch, live, "t_alter")
         rows = yield Query(f"SELECT toString(count()) FROM `{scratch.database}`.`{name}`")
         again = yield from read_catalog(scratch.database)
         return name, text(rows[0][0]), again.objects[name].form
@@ -227,10 +227,10 @@ def replace_name(form: Form, name: str) -> Form:
 def test_what_cannot_be_cloned(connection: Connection) -> None:
     kafka = TableForm("t", "Kafka", (ColumnForm("a", "UInt8"),))
     with pytest.raises(UnsupportedObjectError, match="would not keep to itself"):
-        run(with_scratch(lambda scratch: clone(scratch, kafka, "t")), connection)
+        run(with_scratch(lambda scratch: create_clone(scratch, kafka, "t")), connection)
     broken = TableForm("t", "MergeTree", (ColumnForm("a", "UInt99"),), order_by="a")
     with pytest.raises(StatementError):
-        run(with_scratch(lambda scratch: clone(scratch, broken, "t")), connection)
+        run(with_scratch(lambda scratch: create_clone(scratch, broken, "t")), connection)
 
 
 def test_a_text_of_the_past_in_todays_spelling(connection: Connection) -> None:

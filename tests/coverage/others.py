@@ -17,7 +17,7 @@ from aaiclick.routine import Connection, run
 from aaiclick.specs.tables import Table
 from aaiclick.sql.quoting import quote_name
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
-from aaiclick.versions.path import Hints
+from aaiclick.versions.upgrade_path import UpgradePath
 from tests.catalog.helpers import Recording
 from tests.coverage.engines import SECRET, Other
 from tests.coverage.walk import first_sentence
@@ -84,7 +84,7 @@ def planned(connection: Connection, facts: ServerFacts, other: Other, wanted: Ta
     text = f"CREATE TABLE app.t ({COLUMNS}) ENGINE = {other.live}"
     live = {"t": LiveObject("app", "t", split_create(text, "app"), text, other.name)} if there else {}
     watched = Recording(connection)
-    found = run(plan_objects(Schema("other", objects=[wanted]), Catalog("app", "Atomic", facts, live), Hints()), watched)
+    found = run(plan_objects(Schema("other", objects=[wanted]), Catalog("app", "Atomic", facts, live), UpgradePath()), watched)
     assert not [effect.sql for effect in watched.seen if effect.sql.startswith("CREATE") and f"ENGINE = {other.name}" in effect.sql]
     plan = Plan("other", "app", None, None, found.steps, "", "")
     assert SECRET not in f"{plan}{plan.to_json()}{plan.differences([])}{found.notes}"

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 
-from aaiclick.plan.data_checks.checks import Findings
-from aaiclick.plan.dependents.around import Around
-from aaiclick.plan.old_parts.absent_columns import Absent
-from aaiclick.plan.proof.verdict import Verdict
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.data_checks.checks import CheckFindings
+from aaiclick.plan.dependents.dependent_steps import DependentSteps
+from aaiclick.plan.old_parts.absent_columns import AbsentColumns
+from aaiclick.plan.proof.in_place import InPlaceProof
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.fuzz.combined import COMBINING
@@ -59,24 +59,24 @@ def put_back(mutant: Mutant) -> Iterator[None]:
             setattr(module, attribute, was)
 
 
-def _always_in_place(case: TableCase, data_name: str) -> Routine[Verdict]:
+def _always_in_place(case: TableDiff, data_name: str) -> Routine[InPlaceProof]:
     yield from ()
-    return Verdict(True)
+    return InPlaceProof(True)
 
 
-def _nothing_absent(case: TableCase, data_name: str) -> Routine[Absent]:
+def _nothing_absent(case: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     yield from ()
-    return Absent(case.changes)
+    return AbsentColumns(case.changes)
 
 
-def _nothing_counted(*_: object) -> Routine[Findings]:
+def _nothing_counted(*_: object) -> Routine[CheckFindings]:
     yield from ()
-    return Findings("")
+    return CheckFindings("")
 
 
-def _nobody_around(*_: object) -> Routine[Around]:
+def _nobody_around(*_: object) -> Routine[DependentSteps]:
     yield from ()
-    return Around()
+    return DependentSteps()
 
 
 def _nothing_combined(*_: object) -> Routine[tuple[()]]:
@@ -182,19 +182,19 @@ def _checked(case: World) -> bool:
     return any(table.constraints for table in case.after.tables) and not all(table.constraints for table in case.before.tables)
 
 
-TABLES, PROOF = "aaiclick.plan.table", "aaiclick.plan.proof.verdict"
-LOOKS = "aaiclick.plan.proof.column_looks"
+TABLES, PROOF = "aaiclick.plan.table", "aaiclick.plan.proof.in_place"
+LOOKS = "aaiclick.plan.proof.column_comparisons"
 IN_PLACE = f"{LOOKS}.in_place {LOOKS}.keeps_bytes aaiclick.diff.changes.column_type.in_place"
 MUTANTS = (
     Mutant("in place, whatever reads what changes", f"{TABLES}.prove", _always_in_place, _read_by_keys, seed=608),
     Mutant("an index or projection stays over what it was made of", f"{PROOF}._remake", _nothing, _read_by_indexes, seed=4877),
     Mutant("what old parts lack reads the new default", f"{TABLES}.absent_columns", _nothing_absent, _late, seed=4390),
-    Mutant("values are not counted", f"{TABLES}.count_first", _nothing_counted, _retyped, seed=34),
+    Mutant("values are not counted", f"{TABLES}.count_violations", _nothing_counted, _retyped, seed=34),
     Mutant("labels go by their numbers in a copy", "aaiclick.plan.strategies.rebuild.conversion", _cast, _labels_inside, seed=421),
     Mutant("labels go by their numbers in place", IN_PLACE, lambda *_: True, _labels_inside, seed=495),
     Mutant("merges combine other rows and nobody asks", f"{TABLES}.combined", _nothing_combined, _keyed_again, seed=153),
     Mutant("a copy does not keep the order of rows", "aaiclick.plan.strategies.rebuild.ties_matter", lambda *_: False, _by_order, seed=153),
-    Mutant("views keep the types that they had", "aaiclick.plan.planner.plan_around", _nobody_around, _viewed, seed=27),
+    Mutant("views keep the types that they had", "aaiclick.plan.planner.plan_dependents", _nobody_around, _viewed, seed=27),
     Mutant("constraints are not held against the rows", f"{TABLES}.violated {PROOF}.violated {PROOF}.newly_violated", _no_words, _checked, seed=90),
 )
 

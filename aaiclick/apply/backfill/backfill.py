@@ -1,4 +1,4 @@
-"""FeedWork: a materialized view is put in place between two inserts, and what was there before it is brought into its target.
+"""BackfillWork: a materialized view is put in place between two inserts, and what was there before it is brought into its target.
 
     mark -> [hold merges] -> refuse writers, wait for those that run -> note the last block -> the view -> let writers in -> [fill]
 
@@ -16,7 +16,7 @@ from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
-from aaiclick.plan.operations import FeedWork
+from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.server.inserts import drain_all
 from aaiclick.server.merges import FENCE, hold, originals, release
@@ -29,7 +29,7 @@ from aaiclick.state.backfill_mark import FeedMark, drop_feed, feed_name, find_fe
 _EXISTS = 57
 
 
-def apply_feed(work: FeedWork, site: Site) -> Routine[Done]:
+def apply_feed(work: BackfillWork, site: Site) -> Routine[Done]:
     """Carry it out. Raises ApplyError, StatementError; before the view's statements every error leaves things as they were."""
     database, options = site.database, site.options
     sources = yield from _sources(work, database)
@@ -77,7 +77,7 @@ def let_in(database: str) -> Routine[None]:
                 yield from open_again(database, mark)
 
 
-def _sources(work: FeedWork, database: str) -> Routine[tuple[Physical, ...]]:
+def _sources(work: BackfillWork, database: str) -> Routine[tuple[Physical, ...]]:
     found: list[Physical] = []
     for name in work.sources:
         source = yield from need(database, name)
@@ -89,7 +89,7 @@ def _sources(work: FeedWork, database: str) -> Routine[tuple[Physical, ...]]:
     return tuple(found)
 
 
-def _fenced(work: FeedWork, options: ApplyOptions) -> Routine[bool]:
+def _fenced(work: BackfillWork, options: ApplyOptions) -> Routine[bool]:
     if (yield from fence_supported()):
         return True
     missing = [name for name in work.sources if name not in options.writers_stopped]

@@ -17,7 +17,7 @@ from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, View
 from aaiclick.sql.hex_text import hexed
 from aaiclick.state.owned import overview
-from aaiclick.versions.released import released
+from aaiclick.versions.history import read_history
 
 _PLAIN = (Table, View, Dictionary)
 """Objects that are created or not. Whatever else there is may be refused by a plan, and is planned before the lease leaves anything behind."""
@@ -39,7 +39,7 @@ def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh
     """
     if seen.present or seen.entry is not None or not schema.objects or any(type(item) not in _PLAIN for item in schema.objects):
         return None
-    names = names_of(schema, released(schema))
+    names = names_of(schema, read_history(schema))
     if len(names) > MOST_NAMES:
         return None
     where = "currentDatabase()" if database is None else "unhex({database:String})"

@@ -16,8 +16,8 @@ from aaiclick.state.ledger import Account, ledger_of, read_entries
 from aaiclick.state.owners import Owner, read_owners
 from aaiclick.state.records import Record, once_declared, read_latest
 from aaiclick.state.transition import GoingBack, UnderWay, find_going_back, find_under_way
-from aaiclick.versions.live import Ledger, LiveVersion, former_names, live_version, pending_scripts
-from aaiclick.versions.released import Released, check_applied, released
+from aaiclick.versions.history import ReleaseHistory, check_applied, read_history
+from aaiclick.versions.live import LiveVersion, MigrationProgress, former_names, live_version, scripts_between
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Inspection:
     schema: Schema
     catalog: Catalog
     record: Record | None
-    released: Released
+    released: ReleaseHistory
     live: LiveVersion
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: MigrationProgress = field(default_factory=MigrationProgress)
     forgotten: frozenset[str] = frozenset()
     entries: tuple[Entry, ...] = ()
     under_way: UnderWay | None = None
@@ -67,7 +67,7 @@ def inspect_database(
     """Read the catalogue and the record. ``skipped``: what a policy allows by name, as far as it says ``skip <migration>:<statement>``.
     ``trusting``: what the record says was applied is not held against the code. ``recorded``: False where there certainly is no record;
     ``empty``: where there certainly is no object of the schema."""
-    known = released(schema)
+    known = read_history(schema)
     former = former_names(known.scripts)
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of(schema, known)
     catalog = yield from _catalog(database, () if empty else names)
@@ -77,8 +77,8 @@ def inspect_database(
     live = live_version(schema, catalog, record.version if record else None, record is not None, known.lock, former, record.migrations if record else "")
     account = _account(catalog.database, schema, record)
     entries = (yield from read_entries(account)) if recorded else ()
-    ledger = Ledger()
-    if pending_scripts(schema, known, live):
+    ledger = MigrationProgress()
+    if scripts_between(schema, known, live):
         ledger = ledger_of(account, entries, catalog)
         ledger = replace(ledger, done=ledger.done | _skipped(known, ledger, skipped))
     forgotten: frozenset[str] = frozenset()
@@ -105,10 +105,10 @@ def _forgotten(schema: Schema, catalog: Catalog, asked: tuple[str, ...] | None) 
     return catalog, names & frozenset(catalog.objects)
 
 
-def _skipped(known: Released, ledger: Ledger, allowed: frozenset[str]) -> frozenset[str]:
+def _skipped(known: ReleaseHistory, ledger: MigrationProgress, allowed: frozenset[str]) -> frozenset[str]:
     """Statements of which nobody knows whether they happened, and of which the operator says that they did."""
     found: set[str] = set()
-    for key in ledger.doubtful:
+    for key in ledger.outcome_unknown:
         version, _, number = key.partition(":sql:")
         script = known.script(int(version))
         if script is not None and f"skip {script.label}:{number}" in allowed:
@@ -138,7 +138,7 @@ def require_server(version: tuple[int, ...], words: str) -> None:
         raise UsageError(f"this server is ClickHouse {words}; the oldest that is supported is {oldest}: upgrade the server")
 
 
-def names_of(schema: Schema, known: Released) -> tuple[str, ...]:
+def names_of(schema: Schema, known: ReleaseHistory) -> tuple[str, ...]:
     """Every name that an object of the schema has or had."""
     names = {item.name for item in schema.objects} | former_names(known.scripts)
     names |= {table.renamed_from for table in schema.tables if table.renamed_from}

@@ -14,7 +14,7 @@ from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import Planned, basis_of
 from aaiclick.plan.replicas import note_of, several
-from aaiclick.plan.scripted.order import plan_phases
+from aaiclick.plan.scripted.order import plan_upgrade
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.routine import Routine
 from aaiclick.server.merges import FENCE, HELD
@@ -22,8 +22,8 @@ from aaiclick.state.block_numbers import NUMBERS
 from aaiclick.state.kept_tables import numbered_tables
 from aaiclick.state.rebuild_mark import Mark, find_marks
 from aaiclick.version import VERSION
-from aaiclick.versions.conversions import unproven
-from aaiclick.versions.live import hints_of
+from aaiclick.versions.conversions import unproven_conversions
+from aaiclick.versions.live import upgrade_path
 
 _UNDECLARED = re.compile(r"(.+): setting (\w+) = .+ is not declared \(left alone\)", re.DOTALL)
 _OURS = frozenset({NUMBERS, FENCE, *(name for name, _ in HELD)})
@@ -42,12 +42,12 @@ def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) 
     """Plan from what was found. ``looks``: how many bytes of live columns may be read for each table to see what would become of them (None:
     any number, 0: no row is looked at). ``clones``: statements are also tried on clones that hold parts of the live tables."""
     schema, catalog = found.schema, found.catalog
-    hints = hints_of(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
-    hints = replace(hints, known=_written_down(found), former=hints.former | found.forgotten, looks=looks, clones=clones, asked=found.allowed)
-    planned: Planned = yield from plan_phases(schema, catalog, hints, found.released)
+    path = upgrade_path(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
+    path = replace(path, known=_written_down(found), former=path.former | found.forgotten, looks=looks, try_on_parts=clones, requested=found.allowed)
+    planned: Planned = yield from plan_upgrade(schema, catalog, path, found.released)
     if any(step.id.endswith(UNREADABLE) for step in planned.steps):
         planned = yield from _as_recorded(found, planned)
-    doubt = unproven(catalog, found.released, found.live)
+    doubt = unproven_conversions(catalog, found.released, found.live)
     said = tuple(f"nothing tells whether values were converted, and a start asks for aaiclick adopt: {words}" for words in doubt.stops)
     many = (note_of(words),) if (words := several(catalog, found.allowed)) else ()
     plan = Plan(

@@ -47,7 +47,7 @@ class AlterCommand:
     text: str
     alone: bool = False
     recovery: str = ""
-    retimes: bool = False
+    sets_ttl: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Change(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class BaseChange:
     """Base of changes without hazards and checks."""
 
     @property

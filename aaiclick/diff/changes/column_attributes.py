@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import Settings
-from aaiclick.diff.changes.base import AlterCommand, Phase, Quiet, shown
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase, shown
 from aaiclick.sql.quoting import quote_name, quote_string
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeCodec(Quiet):
+class ChangeCodec(BaseChange):
     """Another codec; old parts keep theirs until they are merged."""
 
     table: str
@@ -31,7 +31,7 @@ class ChangeCodec(Quiet):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeColumnComment(Quiet):
+class ChangeColumnComment(BaseChange):
     """Another comment."""
 
     table: str
@@ -49,7 +49,7 @@ class ChangeColumnComment(Quiet):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeColumnSettings(Quiet):
+class ChangeColumnSettings(BaseChange):
     """Other settings of a column."""
 
     table: str
@@ -82,7 +82,7 @@ class ChangeColumnSettings(Quiet):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeStatistics(Quiet):
+class ChangeStatistics(BaseChange):
     """Other statistics; parts get them when they are merged or written."""
 
     table: str

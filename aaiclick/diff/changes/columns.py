@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.catalog.render import column_form_sql
-from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, Quiet
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phase
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.sql.types import named, parse_type
@@ -18,7 +18,7 @@ def place(after: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class AddColumn(Quiet):
+class AddColumn(BaseChange):
     """A declared column that is not there; it goes behind ``after`` ('' for the first place). ``freed``: a rename has just given up its name.
     ``written``: its default gives something else at every read (``now()``, ``rand()``), so the rows that are there get theirs in the same ALTER."""
 
@@ -85,7 +85,7 @@ class DropColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class RenameColumn(Quiet):
+class RenameColumn(BaseChange):
     """A column that is declared under a new name (a hint of the declaration or of a migration)."""
 
     table: str
@@ -106,7 +106,7 @@ class RenameColumn(Quiet):
 
 
 @dataclass(frozen=True, slots=True)
-class MoveColumn(Quiet):
+class MoveColumn(BaseChange):
     """A column in another place; the whole type has to be said again (``MODIFY COLUMN c FIRST`` alone does not parse)."""
 
     table: str

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aaiclick.catalog.scratch_objects import instantiable
-from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, Quiet, shown
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phase, shown
 from aaiclick.diff.hazards import Hazard
 
 KEEPS_EVERY_ROW = frozenset({"MergeTree", "ReplicatedMergeTree", "SharedMergeTree"})
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeSortKey(Quiet):
+class ChangeSortKey(BaseChange):
     """Another ORDER BY. Where the engine combines rows of one key, the rows tell what that means: ``aaiclick/plan/combining/groups.py``."""
 
     table: str
@@ -32,7 +32,7 @@ class ChangeSortKey(Quiet):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeFixedKey(Quiet):
+class ChangeFixedKey(BaseChange):
     """Another PARTITION BY or PRIMARY KEY: ALTER has no syntax for either. What other partitions do to rows that merges combine:
     ``aaiclick/plan/combining/groups.py``."""
 
@@ -51,7 +51,7 @@ class ChangeFixedKey(Quiet):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeSamplingKey(Quiet):
+class ChangeSamplingKey(BaseChange):
     """Another SAMPLE BY."""
 
     table: str

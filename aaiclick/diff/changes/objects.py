@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ConstraintForm, IndexForm, ProjectionForm
-from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, Quiet
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phase
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.quoting import quote_name
 
@@ -13,7 +13,7 @@ _SETTINGS = " WITH SETTINGS "
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeIndex(Quiet):
+class ChangeIndex(BaseChange):
     """An index added, dropped or defined differently (dropped and added again: there is no MODIFY INDEX)."""
 
     table: str
@@ -38,7 +38,7 @@ class ChangeIndex(Quiet):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeProjection(Quiet):
+class ChangeProjection(BaseChange):
     """A projection added, dropped or defined differently."""
 
     table: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm
-from aaiclick.diff.changes.base import AlterCommand, Phase, Quiet
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase
 from aaiclick.diff.changes.column_default import default_clause
 from aaiclick.sql.quoting import quote_name
 
@@ -22,7 +22,7 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
-class PinColumns(Quiet):
+class PinColumns(BaseChange):
     """Columns that some parts do not hold are written into them, under the names and types that they have now.
 
     MATERIALIZE COLUMN of a DEFAULT writes only into parts that do not hold the column: explicit values are kept. What a lightweight

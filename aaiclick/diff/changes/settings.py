@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass
 
 from aaiclick.catalog.render import HIDDEN
-from aaiclick.diff.changes.base import AlterCommand, Phase, Quiet
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase
 from aaiclick.sql.quoting import quote_string
 
 _SECRET = re.compile(r"password|passphrase|secret|token|credential|access_key|sas_|account_key|connection_string")
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeSetting(Quiet):
+class ChangeSetting(BaseChange):
     """One setting; '' is absent. Which ones a server lets an ALTER change is for the rehearsal to find out (error 472)."""
 
     table: str
@@ -36,7 +36,7 @@ class ChangeSetting(Quiet):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeComment(Quiet):
+class ChangeComment(BaseChange):
     """The table's comment."""
 
     table: str

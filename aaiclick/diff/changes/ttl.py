@@ -36,7 +36,7 @@ class ChangeTtl:
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        return (AlterCommand(Phase.TTL, f"MODIFY TTL {self.new}" if self.new else "REMOVE TTL", retimes=bool(self.new)),)
+        return (AlterCommand(Phase.TTL, f"MODIFY TTL {self.new}" if self.new else "REMOVE TTL", sets_ttl=bool(self.new)),)
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
@@ -67,7 +67,7 @@ class ChangeColumnTtl:
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
         change = f"{self.type} TTL {self.new}" if self.new else "REMOVE TTL"
-        return (AlterCommand(Phase.TTL, f"MODIFY COLUMN {quote_name(self.name)} {change}", retimes=bool(self.new)),)
+        return (AlterCommand(Phase.TTL, f"MODIFY COLUMN {quote_name(self.name)} {change}", sets_ttl=bool(self.new)),)
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:

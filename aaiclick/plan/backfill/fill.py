@@ -16,9 +16,9 @@ from aaiclick.catalog.scratch import Scratch
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import order_matters
 from aaiclick.plan.backfill.triggers import can_be_fenced
-from aaiclick.plan.backfill.view_steps import feed_hazards, feed_shown
+from aaiclick.plan.backfill.view_steps import backfill_hazards, backfill_lines
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import CreateWork, FeedWork, Fill, ReplaceWork
+from aaiclick.plan.operations import BackfillWork, CreateWork, Fill, ReplaceWork
 from aaiclick.routine import Query, Routine, text
 from aaiclick.server.refusable import answered
 from aaiclick.specs.ddl import create_materialized_view_sql
@@ -26,7 +26,7 @@ from aaiclick.specs.views import MaterializedView
 from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
-_TOGETHER = (
+_DEPENDS_ON_OTHER_ROWS = (
     *("JOIN", "DISTINCT", "LIMIT", "HAVING", "OVER", "WINDOW", "QUALIFY", "UNION", "EXCEPT", "INTERSECT", "TOTALS", "ROLLUP", "CUBE"),
     *("FINAL", "SAMPLE", "PREWHERE", "ORDER", "SETTINGS", "OFFSET", "FETCH"),
 )
@@ -36,7 +36,7 @@ _ADDING = ("AggregatingMergeTree", "SummingMergeTree")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ViewQuery:
     """A SELECT over one table, cut at its condition: ``before`` and ``behind`` stand around ``where`` ('' for none)."""
 
     source: tuple[str, ...]
@@ -45,7 +45,7 @@ class Question:
     behind: str
 
 
-def cut_query(query: str) -> Question | str:
+def split_query(query: str) -> ViewQuery | str:
     """The pieces of a view's query, or why it cannot be asked again for rows that are there already."""
     try:
         tokens = Tokens(query)
@@ -55,7 +55,7 @@ def cut_query(query: str) -> Question | str:
     if selects != 1:
         return "it has a query inside of its query" if selects else "it is no SELECT"
     end = len(tokens)
-    found = next((word for word in _TOGETHER for place in range(end) if tokens.is_word(place, word)), "")
+    found = next((word for word in _DEPENDS_ON_OTHER_ROWS for place in range(end) if tokens.is_word(place, word)), "")
     array = any(tokens.is_word(place, "ARRAY", "JOIN") for place in range(end))
     joins = [place for place in range(end) if tokens.is_word(place, "JOIN") and not tokens.is_word(place - 1, "ARRAY")]
     if found and not (found == "JOIN" and array and not joins):
@@ -68,7 +68,7 @@ def cut_query(query: str) -> Question | str:
         return "it does not read one table"
     where, group = _top(tokens, "WHERE", behind), _top(tokens, "GROUP", behind)
     stop = group if group is not None else end
-    return Question(
+    return ViewQuery(
         source,
         tokens.slice(0, where if where is not None else stop),
         tokens.slice(where + 1, stop) if where is not None else "",
@@ -99,36 +99,36 @@ def create_view(
     there, ``targets`` those that views write into, ``declared`` the names of all."""
     if item.refresh is not None or not isinstance(wanted, ViewForm):
         return create
-    question = cut_query(wanted.query)
-    source = question.source[-1] if isinstance(question, Question) else ""
-    live = catalog.get(source) if isinstance(question, Question) and question.source in ((source,), (catalog.database, source)) else None
+    parsed = split_query(wanted.query)
+    source = parsed.source[-1] if isinstance(parsed, ViewQuery) else ""
+    live = catalog.get(source) if isinstance(parsed, ViewQuery) and parsed.source in ((source,), (catalog.database, source)) else None
     if not item.backfill:
-        return _told(create, live, item)
+        return _without_backfill(create, live, item)
     raw = forms.get(source) if live is not None else None
-    if isinstance(question, str):
-        return _refused(create, item, question)
-    if live is None and len(question.source) == 1 and source in declared:
+    if isinstance(parsed, str):
+        return _refused(create, item, parsed)
+    if live is None and len(parsed.source) == 1 and source in declared:
         # Made by this plan there is nothing in it.
         return _refused(create, item, f"{source} gets its name in the same run: fill it in the next") if source in forms else create
     form = raw or (live.form if live is not None else None)
     if live is None or not isinstance(form, TableForm):
-        return _refused(create, item, f"{'.'.join(question.source)} is no table of this database")
+        return _refused(create, item, f"{'.'.join(parsed.source)} is no table of this database")
     target = targets.get(wanted.to) if wanted.to else inner_form(wanted)
-    why = yield from _unfit(item, question, form, wanted, target, catalog, scratch)
+    why = yield from _unfit(item, parsed, form, wanted, target, catalog, scratch)
     if why:
         return _refused(create, item, why)
-    fill = Fill(source, wanted.to, tuple((column.name, column.name) for column in wanted.columns), (), question.where, True, question.before, question.behind)
-    work = FeedWork(item.name, (create_materialized_view_sql(item, catalog.database),), (source,), fill)
+    fill = Fill(source, wanted.to, tuple((column.name, column.name) for column in wanted.columns), (), parsed.where, True, parsed.before, parsed.behind)
+    work = BackfillWork(item.name, (create_materialized_view_sql(item, catalog.database),), (source,), fill)
     blocked = ""
     there = catalog.get(wanted.to) if wanted.to else None
     if there is not None and there.rows:
         blocked = f"{wanted.to} holds {there.rows:,} rows already, and nobody can tell which rows of {source} are in them"
-    hazards = yield from feed_hazards(work)
+    hazards = yield from backfill_hazards(work)
     words = f"{item.noun} is missing, and is filled from {source}"
-    return Step(create.id, item.name, words, "backfill", feed_shown(work), work, hazards, live.rows, live.bytes, blocked=blocked)
+    return Step(create.id, item.name, words, "backfill", backfill_lines(work), work, hazards, live.rows, live.bytes, blocked=blocked)
 
 
-def _told(create: Step, live: LiveObject | None, item: MaterializedView) -> Step:
+def _without_backfill(create: Step, live: LiveObject | None, item: MaterializedView) -> Step:
     """Rows that the view will not show are said, and nothing more: a view over what comes from now on is a thing to want."""
     if live is None or not live.rows or not isinstance(create.work, CreateWork):
         return create
@@ -143,7 +143,7 @@ def _refused(create: Step, item: MaterializedView, why: str) -> Step:
 
 
 def _unfit(
-    item: MaterializedView, question: Question, source: TableForm, wanted: ViewForm, target: Form | None, catalog: Catalog, scratch: Scratch
+    item: MaterializedView, parsed: ViewQuery, source: TableForm, wanted: ViewForm, target: Form | None, catalog: Catalog, scratch: Scratch
 ) -> Routine[str]:
     """Why the fill would not be what the view had made; '' where it would."""
     if not can_be_fenced(source.engine):
@@ -157,11 +157,11 @@ def _unfit(
         return f"{volatile} gives something else each time"
     if (yield from _aggregates(wanted, scratch)) and not target.engine.endswith(_ADDING):
         return f"it aggregates each INSERT by itself, and {target.engine} does not add the pieces up"
-    listening = (yield from _listening(catalog.database, wanted.to)) if catalog.get(wanted.to) is not None else ""
+    listening = (yield from _views_on(catalog.database, wanted.to)) if catalog.get(wanted.to) is not None else ""
     return f"{listening} reads {wanted.to}, and would not see these rows" if listening else ""
 
 
-def _listening(database: str, target: str) -> Routine[str]:
+def _views_on(database: str, target: str) -> Routine[str]:
     """The materialized views that an INSERT into the target sets off: the fill is none."""
     rows = yield Query(
         "SELECT arrayStringConcat(arrayMap((d, n) -> concat(d, '.', n), dependencies_database, dependencies_table), ', ') FROM system.tables"

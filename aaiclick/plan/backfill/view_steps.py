@@ -13,7 +13,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError, StatementError
 from aaiclick.plan.backfill.triggers import can_be_fenced, fence_known, fenced_sources
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import CreateWork, FeedWork, Fill
+from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
 from aaiclick.routine import Query, Routine, number
 from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_materialized_view_sql
@@ -48,7 +48,7 @@ def require_types(item: AggregateView, view: Form | None, target: Form | None) -
             raise SpecError(f"aggregate {item.to}: {column.name}", f"is declared as {wanted.type}, but {dict(item.columns)[column.name]} yields {column.type}")
 
 
-def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, database: str) -> Routine[FeedWork | None]:
+def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, database: str) -> Routine[BackfillWork | None]:
     """DROP and CREATE of a view that writes into a table of its own, without missing an insert; None where there is no safe way."""
     before = live.form
     if not isinstance(before, ViewForm) or not (before.to and wanted.to) or before.refresh or wanted.refresh:
@@ -57,12 +57,12 @@ def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, databas
     if not sources:
         return None
     statements = (f"DROP VIEW IF EXISTS {qualified(database, item.name)}", create_materialized_view_sql(item, database))
-    return FeedWork(item.name, statements, sources, undo=live.text)
+    return BackfillWork(item.name, statements, sources, undo=live.text)
 
 
-def replace_step(item: MaterializedView, words: list[str], work: FeedWork) -> Step:
+def replace_step(item: MaterializedView, words: list[str], work: BackfillWork) -> Step:
     """The step for ``replaced``."""
-    return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", feed_shown(work), work, (_refused(work),))
+    return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", backfill_lines(work), work, (_refused(work),))
 
 
 def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Catalog) -> Routine[Step]:
@@ -78,13 +78,13 @@ def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Ca
         lost = f"what {item.raw} holds already is not brought into {item.to}: writers of a table of engine {raw.engine} cannot be kept out"
         hazard = Hazard("changes-values", lost, f"start-empty {item.to}")
         return Step(key, item.name, words, "create", [create], CreateWork(create), (hazard,) if raw.engine not in ("Null", "Kafka") else ())
-    work = FeedWork(item.name, (create,), (item.raw,), _fill(item, dict(item.columns), empty=True))
+    work = BackfillWork(item.name, (create,), (item.raw,), _fill(item, dict(item.columns), empty=True))
     target = catalog.get(item.to or "")
     blocked = ""
     if target is not None and target.rows:
         blocked = f"{item.to} holds {target.rows} rows, but there is no view that fills it: nobody can tell which rows of {item.raw} are in them"
-    hazards = yield from feed_hazards(work)
-    return Step(key, item.name, f"{words}, and is filled from {item.raw}", "backfill", feed_shown(work), work, hazards, rows, size, blocked=blocked)
+    hazards = yield from backfill_hazards(work)
+    return Step(key, item.name, f"{words}, and is filled from {item.raw}", "backfill", backfill_lines(work), work, hazards, rows, size, blocked=blocked)
 
 
 def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, forms: Mapping[str, Form], catalog: Catalog) -> Routine[Step | None]:
@@ -104,8 +104,10 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
     held = bool(added) and (yield from _held(item, added, catalog))
     if same and not held and set(added) <= set(item.neutral) and all(item.measures[name].startswith(_AGAIN) for name in again):
         columns = {name: text for name, text in item.columns if name in item.keys or name in added or name in again}
-        work = FeedWork(item.name, (f"ALTER TABLE {qualified(database, item.name)} MODIFY QUERY {item.query}",), (item.raw,), _fill(item, columns, empty=False))
-        hazards = yield from feed_hazards(work)
+        work = BackfillWork(
+            item.name, (f"ALTER TABLE {qualified(database, item.name)} MODIFY QUERY {item.query}",), (item.raw,), _fill(item, columns, empty=False)
+        )
+        hazards = yield from backfill_hazards(work)
         if raw.ttl:
             gone = f"{item.raw} has a TTL: {', '.join(added)} of {item.to} begins with the rows that are still there, the other measures go further back"
             hazards = (*hazards, Hazard("changes-values", gone, f"fill-from-the-rest {item.to}"))
@@ -115,15 +117,15 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
         emptied = () if moved else (f"TRUNCATE TABLE {qualified(database, item.to or '')}",)
         statements = (f"DROP VIEW IF EXISTS {qualified(database, item.name)}", *emptied, create_materialized_view_sql(item, database))
         undo = catalog.objects[item.name].text
-        work = FeedWork(item.name, statements, (item.raw,), _fill(item, dict(item.columns), empty=moved), undo)
-        hazards = yield from feed_hazards(work)
+        work = BackfillWork(item.name, statements, (item.raw,), _fill(item, dict(item.columns), empty=moved), undo)
+        hazards = yield from backfill_hazards(work)
         what = f"{item.to} is emptied and filled again from {item.raw}: what that no longer holds is gone, and readers see it grow"
         if not moved:
             hazards = (*hazards, Hazard("loses-rows", what, f"rebuild-aggregate {item.to}"))
         words = f"target {live.to} -> {wanted.to}" if moved else "the question differs"
     if not can_be_fenced(raw.engine):
         return None
-    return Step(f"{item.name}:replace", item.name, words, "backfill", feed_shown(work), work, hazards, rows, size)
+    return Step(f"{item.name}:replace", item.name, words, "backfill", backfill_lines(work), work, hazards, rows, size)
 
 
 def _held(item: AggregateView, added: Collection[str], catalog: Catalog) -> Routine[bool]:
@@ -149,7 +151,7 @@ def _fill(item: AggregateView, columns: Mapping[str, str], *, empty: bool) -> Fi
     return Fill(item.raw, item.to, tuple(columns.items()), tuple(item.keys), item.where, empty)
 
 
-def feed_hazards(work: FeedWork) -> Routine[tuple[Hazard, ...]]:
+def backfill_hazards(work: BackfillWork) -> Routine[tuple[Hazard, ...]]:
     """What putting a view in place does to those who write into its sources."""
     if (yield from fence_known()):
         return (_refused(work),)
@@ -157,11 +159,11 @@ def feed_hazards(work: FeedWork) -> Routine[tuple[Hazard, ...]]:
     return tuple(Hazard("changes-values", why, f"writers-stopped {name}") for name in work.sources)
 
 
-def _refused(work: FeedWork) -> Hazard:
+def _refused(work: BackfillWork) -> Hazard:
     return Hazard("holds-up-writers", f"INSERTs into {', '.join(work.sources)} are refused (error 774) until those that run have ended")
 
 
-def feed_shown(work: FeedWork) -> list[str]:
+def backfill_lines(work: BackfillWork) -> list[str]:
     """The work for people."""
     listed = ", ".join(work.sources)
     lines = [f"-- refuse writers of {listed} and wait for the INSERTs that run", *work.statements, f"-- let writers of {listed} in again"]

@@ -17,7 +17,7 @@ from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import live_column
 from aaiclick.plan.combining.refilled import refilled, refills
 from aaiclick.plan.proof.rows import LOOK, future_rows
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
 from aaiclick.server.refusable import answered
 from aaiclick.sql.column_names import mentioned
@@ -36,24 +36,24 @@ class _Groups:
     both: int
 
 
-def combined(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
+def combined(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     """By name only: what another answer comes of once parts are merged."""
-    live, wanted = case.form, case.target.form
+    live, wanted = diff.form, diff.target.form
     if not (live.merge_tree and wanted.merge_tree) or wanted.engine in KEEPS_EVERY_ROW or engine_of(live) != engine_of(wanted):
         return ()  # another engine is by name in any case
-    if not case.live.rows:
+    if not diff.live.rows:
         return ()
-    keys = yield from _keys(case, data_name)
-    keys = (*keys, *(yield from refilled(case, data_name, _elements(wanted.order_by), _elements(live.order_by))))
-    vanishing = yield from _vanishing(case, data_name)
-    return (*keys, *_roles(case), *vanishing)
+    keys = yield from _keys(diff, data_name)
+    keys = (*keys, *(yield from refilled(diff, data_name, _elements(wanted.order_by), _elements(live.order_by))))
+    vanishing = yield from _vanishing(diff, data_name)
+    return (*keys, *_roles(diff), *vanishing)
 
 
-def _roles(case: TableCase) -> tuple[Hazard, ...]:
-    live, wanted, table = case.form, case.target.form, case.live.name
+def _roles(diff: TableDiff) -> tuple[Hazard, ...]:
+    live, wanted, table = diff.form, diff.target.form, diff.live.name
     found: list[Hazard] = []
     for new in wanted.columns:
-        old = live_column(live, case.target.renames, new.name)
+        old = live_column(live, diff.target.renames, new.name)
         if old is not None and old.stored and new.stored and (old.type != new.type or old.name != new.name):
             said = altered(live, wanted, old, new)
             if said:
@@ -61,25 +61,25 @@ def _roles(case: TableCase) -> tuple[Hazard, ...]:
     return tuple(found)
 
 
-def _keys(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
-    before, wanted = renamed_form(case.form, case.target.renames), case.target.form
+def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
+    before, wanted = renamed_form(diff.form, diff.target.renames), diff.target.form
     found: list[Hazard] = []
     old, new = _elements(before.order_by), _elements(wanted.order_by)
-    filled = refills(case, f"tuple({wanted.order_by})")
+    filled = refills(diff, f"tuple({wanted.order_by})")
     if set(old) != set(new) or filled:
-        groups = yield from _counted(case, data_name, _elements(case.form.order_by), new)
-        found.extend(_of_sort_key(case, groups, longer=set(old) < set(new) and not filled))
+        groups = yield from _counted(diff, data_name, _elements(diff.form.order_by), new)
+        found.extend(_of_sort_key(diff, groups, longer=set(old) < set(new) and not filled))
     other = before.partition_by != wanted.partition_by
     apart = not (_within(wanted, wanted) and (not other or _within(before, wanted)))
-    if apart and (other or refills(case, f"tuple({wanted.partition_by})")):
-        groups = yield from _counted(case, data_name, _everything(case.form), _everything(wanted))
+    if apart and (other or refills(diff, f"tuple({wanted.partition_by})")):
+        groups = yield from _counted(diff, data_name, _everything(diff.form), _everything(wanted))
         if other or groups is None or not groups.old == groups.new == groups.both:
-            found.append(_of_partition_key(case, before, groups))
+            found.append(_of_partition_key(diff, before, groups))
     return tuple(found)
 
 
-def _of_sort_key(case: TableCase, groups: _Groups | None, *, longer: bool) -> Sequence[Hazard]:
-    engine, table, key = engine_of(case.target.form), case.live.name, f"change-sort-key {case.live.name}"
+def _of_sort_key(diff: TableDiff, groups: _Groups | None, *, longer: bool) -> Sequence[Hazard]:
+    engine, table, key = engine_of(diff.target.form), diff.live.name, f"change-sort-key {diff.live.name}"
     if groups is None:
         return (Hazard("loses-rows", f"{engine} combines rows of the same sort key: with the new key other rows of {table} are combined", key),)
     apart, together = groups.both - groups.old, groups.both - groups.new
@@ -91,8 +91,8 @@ def _of_sort_key(case: TableCase, groups: _Groups | None, *, longer: bool) -> Se
     return ()
 
 
-def _of_partition_key(case: TableCase, before: TableForm, groups: _Groups | None) -> Hazard:
-    engine, table = engine_of(case.target.form), case.live.name
+def _of_partition_key(diff: TableDiff, before: TableForm, groups: _Groups | None) -> Hazard:
+    engine, table = engine_of(diff.target.form), diff.live.name
     key = f"change-partition-key {table}"
     message = f"{engine} combines rows of the same sort key within a partition: with the new partitions other rows of {table} are combined"
     if groups is None or not before.partition_by:
@@ -116,31 +116,31 @@ def _everything(form: TableForm) -> tuple[str, ...]:
     return (*_elements(form.partition_by), *_elements(form.order_by))
 
 
-def _counted(case: TableCase, data_name: str, old: Sequence[str], new: Sequence[str]) -> Routine[_Groups | None]:
-    if case.quick:
+def _counted(diff: TableDiff, data_name: str, old: Sequence[str], new: Sequence[str]) -> Routine[_Groups | None]:
+    if diff.quick:
         return None
-    rows = future_rows(case, data_name, new, {_OLD: f"tuple({', '.join(old)})"})
+    rows = future_rows(diff, data_name, new, {_OLD: f"tuple({', '.join(old)})"})
     key = f"tuple({', '.join(new)})"
     counts = ", ".join(f"uniqExact(sipHash128({text}))" for text in (_OLD, key, f"({_OLD}, {key})"))
     found = yield from _ask(f"SELECT {counts} FROM {rows.source}")
     return _Groups(*found) if found is not None else None
 
 
-def _vanishing(case: TableCase, data_name: str) -> Routine[tuple[Hazard, ...]]:
+def _vanishing(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     """A SummingMergeTree removes rows in which everything that it adds up is 0: with the first number in a table of texts, all of them. In a
     Nullable that is NULL, and 0 stays."""
-    after = added_up(case.target.form)
-    if not after or _sums(renamed_form(case.form, case.target.renames)) == _sums(case.target.form):
+    after = added_up(diff.target.form)
+    if not after or _sums(renamed_form(diff.form, diff.target.renames)) == _sums(diff.target.form):
         return ()
-    zero, was = _sums(case.target.form), _sums(case.form) or "0"
-    table = case.live.name
+    zero, was = _sums(diff.target.form), _sums(diff.form) or "0"
+    table = diff.live.name
     found: Sequence[int] | None = None
-    if not case.quick:
-        rows = future_rows(case, data_name, [zero], {_ZERO: was})
+    if not diff.quick:
+        rows = future_rows(diff, data_name, [zero], {_ZERO: was})
         found = yield from _ask(f"SELECT countIf({zero} AND NOT {_ZERO}), countIf({_ZERO} AND NOT ({zero})) FROM {rows.source}")
     if found is not None and not any(found):
         return ()
-    said, name = "SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable", _cause(case, frozenset(after))
+    said, name = "SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable", _cause(diff, frozenset(after))
     if found is not None and not found[0]:
         return (Hazard("changes-values", f"{said}: {found[1]:,} rows of {table} are such, and stay from now on", name),)
     count = f"{found[0]:,} rows" if found is not None else "rows"
@@ -154,10 +154,10 @@ def _sums(form: TableForm) -> str:
     return " AND ".join(f"isNull({name})" if nullable else f"{name} = 0" for name, nullable in sorted(tests))
 
 
-def _cause(case: TableCase, after: frozenset[str]) -> str:
+def _cause(diff: TableDiff, after: frozenset[str]) -> str:
     """The name by which it is allowed: that of the change which brings it about."""
-    table = case.live.name
-    for change in case.changes:
+    table = diff.live.name
+    for change in diff.changes:
         if isinstance(change, AddColumn) and change.column.name in after:
             return f"add-column {table}.{change.column.name}"
         if isinstance(change, RetypeColumn):

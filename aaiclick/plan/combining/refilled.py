@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import ORDER, REMOVE, engine_of, role
 from aaiclick.diff.target import live_column
-from aaiclick.plan.proof.readers import through_aliases
+from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.proof.rows import LOOK, future_rows
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.messages import shortened
 from aaiclick.server.refusable import answered
@@ -29,55 +29,55 @@ class _Found:
     example: str = ""
 
 
-def refills(case: TableCase, expression: str) -> frozenset[str]:
+def refills(diff: TableDiff, expression: str) -> frozenset[str]:
     """The columns in a key that an expression of a migration fills."""
-    if not case.overrides:
+    if not diff.overrides:
         return frozenset()
-    filled = [name for name in case.overrides if (column := case.target.form.column(name)) is not None and column.stored]
-    reached = through_aliases(case.target.form, filled)
+    filled = [name for name in diff.overrides if (column := diff.target.form.column(name)) is not None and column.stored]
+    reached = through_aliases(diff.target.form, filled)
     return frozenset(mentioned(expression, reached))
 
 
-def refilled(case: TableCase, data_name: str, key: Sequence[str], old_key: Sequence[str]) -> Routine[tuple[Hazard, ...]]:
+def refilled(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequence[str]) -> Routine[tuple[Hazard, ...]]:
     """By name: a version, a sign or a mark of deletion that becomes another one. ``key`` and ``old_key``: the sort key of the target and of the
     live table."""
     found: list[Hazard] = []
-    for column in case.target.form.columns:
-        said = role(case.target.form, column)
-        if column.name not in case.overrides or said not in (ORDER, REMOVE):
+    for column in diff.target.form.columns:
+        said = role(diff.target.form, column)
+        if column.name not in diff.overrides or said not in (ORDER, REMOVE):
             continue
-        source = live_column(case.form, case.target.renames, column.name)
+        source = live_column(diff.form, diff.target.renames, column.name)
         counted: _Found | None = None
-        if source is not None and source.kind != "EPHEMERAL" and not case.quick:
-            counted = yield from (_moved if said == ORDER else _changed)(case, data_name, key, old_key, source.name, column.name)
+        if source is not None and source.kind != "EPHEMERAL" and not diff.quick:
+            counted = yield from (_moved if said == ORDER else _changed)(diff, data_name, key, old_key, source.name, column.name)
         if counted is not None and not counted.count:
             continue
-        found.append(_hazard(case, column.name, said, counted))
+        found.append(_hazard(diff, column.name, said, counted))
     return tuple(found)
 
 
-def _hazard(case: TableCase, name: str, said: str, counted: _Found | None) -> Hazard:
-    table, engine = case.live.name, engine_of(case.target.form)
+def _hazard(diff: TableDiff, name: str, said: str, counted: _Found | None) -> Hazard:
+    table, engine = diff.live.name, engine_of(diff.target.form)
     what = f"other rows of {table} survive" if said == ORDER else f"merges remove other rows of {table}"
-    message = f"{engine}: merges {said.format(name)}, which becomes {case.overrides[name]}: {what}"
+    message = f"{engine}: merges {said.format(name)}, which becomes {diff.overrides[name]}: {what}"
     if counted is not None:
         message += f" ({counted.count:,} {'keys' if said == ORDER else 'rows'}, for instance {counted.example})"
     return Hazard("loses-rows", message, f"change-sort-key {table}")
 
 
-def _moved(case: TableCase, data_name: str, key: Sequence[str], old_key: Sequence[str], old: str, new: str) -> Routine[_Found | None]:
+def _moved(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequence[str], old: str, new: str) -> Routine[_Found | None]:
     """Keys of which two rows stand in another order by the new value, or become equal, or are no longer."""
-    rows = future_rows(case, data_name, [*key, quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)})
+    rows = future_rows(diff, data_name, [*key, quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)})
     pairs = f"arraySort(groupUniqArray(tuple({_WAS}, {quote_name(new)})))"
     bad = f"arrayExists((a, b) -> a.1 = b.1 OR NOT ifNull(a.2 < b.2, 0), arrayPopBack({_PAIRS}), arrayPopFront({_PAIRS}))"
     grouped = f"(SELECT {_KEY}, {pairs} AS {_PAIRS} FROM {rows.source} GROUP BY {_KEY})"
     return (yield from _ask(f"SELECT toUInt64(countIf({bad})), anyIf(concat(toString({_KEY}), ': ', toString({_PAIRS})), {bad}) FROM {grouped}"))
 
 
-def _changed(case: TableCase, data_name: str, key: Sequence[str], old_key: Sequence[str], old: str, new: str) -> Routine[_Found | None]:
+def _changed(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequence[str], old: str, new: str) -> Routine[_Found | None]:
     """Rows whose value is another one."""
     del key
-    rows = future_rows(case, data_name, [quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)})
+    rows = future_rows(diff, data_name, [quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)})
     differs = f"ifNull({_WAS} != {quote_name(new)}, isNull({_WAS}) != isNull({quote_name(new)}))"
     example = f"concat(toString({_KEY}), ': ', toString(tuple({_WAS})), ' -> ', toString(tuple({quote_name(new)})))"
     return (yield from _ask(f"SELECT toUInt64(countIf({differs})), anyIf({example}, {differs}) FROM {rows.source}"))

@@ -17,7 +17,7 @@ _NO_CONVERSION = frozenset({43, 48, 53, 70, 386})
 
 
 @dataclass(frozen=True, slots=True)
-class Clear:
+class PassedCheck:
     """A check of a change, by its place among them, that no row met. ``forward``: only its ``forward`` could be evaluated."""
 
     change: Change
@@ -26,31 +26,31 @@ class Clear:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class CheckFindings:
     """``blocked``: '' or a sentence with count and example for each check that found rows. ``hazards``: what could not be shown. ``clear``: the
     checks that found none; ``filled``: (condition, example, problem) of expressions of a migration that no row met."""
 
     blocked: str
     hazards: tuple[Hazard, ...] = ()
-    clear: tuple[Clear, ...] = ()
+    clear: tuple[PassedCheck, ...] = ()
     filled: tuple[tuple[str, str, str], ...] = ()
 
 
-def count_first(table: str, changes: Sequence[Change]) -> Routine[Findings]:
+def count_violations(table: str, changes: Sequence[Change]) -> Routine[CheckFindings]:
     """Carry out the checks of all changes. ``table`` is the quoted live name.
 
     What writers add behind these counts: ``aaiclick/plan/meanwhile``.
     """
     problems: list[str] = []
     hazards: list[Hazard] = []
-    clear: list[Clear] = []
+    clear: list[PassedCheck] = []
     for change in changes:
         checks = change.checks
         if len(checks) > 1 and (yield from _none(table, checks)):
-            clear += [Clear(change, place) for place in range(len(checks))]
+            clear += [PassedCheck(change, place) for place in range(len(checks))]
             continue
         yield from _one_by_one(table, change, problems, hazards, clear)
-    return Findings("; ".join(problems), tuple(hazards), tuple(clear))
+    return CheckFindings("; ".join(problems), tuple(hazards), tuple(clear))
 
 
 def _none(table: str, checks: Sequence[DataCheck]) -> Routine[bool]:
@@ -64,12 +64,12 @@ def _none(table: str, checks: Sequence[DataCheck]) -> Routine[bool]:
     return not any(number(count) for count in rows[0])
 
 
-def _one_by_one(table: str, change: Change, problems: list[str], hazards: list[Hazard], clear: list[Clear]) -> Routine[None]:
+def _one_by_one(table: str, change: Change, problems: list[str], hazards: list[Hazard], clear: list[PassedCheck]) -> Routine[None]:
     blocked = False
     for place, check in enumerate(change.checks):
         problem, hazard, found = yield from _count(table, check)
         if not found:
-            clear.append(Clear(change, place, hazard is not None))
+            clear.append(PassedCheck(change, place, hazard is not None))
         if problem and not (blocked and check.allowable is not None):  # a value that does not convert at all is told once
             problems.append(problem)
             blocked = True

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aaiclick.diff.conversion.values import differs, unfit
 from aaiclick.errors import StatementError
 from aaiclick.plan.data_checks.checks import first_line
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.quoting import qualified, quote_string
 
@@ -40,7 +40,7 @@ class _Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
+class ExpressionFindings:
     """``blocked``: '' or a sentence for each expression that fails on the live rows, with count and example where the engine can tell them.
     ``clear``: (condition, example, problem) of what would be cut to size, and no row met."""
 
@@ -48,22 +48,22 @@ class Evaluated:
     clear: tuple[tuple[str, str, str], ...] = ()
 
 
-def evaluate_first(case: TableCase, data_name: str) -> Routine[Evaluated]:
+def check_expressions(diff: TableDiff, data_name: str) -> Routine[ExpressionFindings]:
     """Every expression and the filter of a migration."""
-    form = case.target.form
-    columns = [_Column(name, raw, own.type) for name, raw in sorted(case.overrides.items()) if (own := form.column(name)) is not None and own.stored]
-    source = qualified(case.database, data_name)
-    if case.where and (said := (yield from _failure(f"SELECT count() FROM {source} WHERE {case.where}"))):
-        return Evaluated(f"the filter {case.where} fails on its rows (the engine: {said})")
-    where = f" WHERE {case.where}" if case.where else ""
+    form = diff.target.form
+    columns = [_Column(name, raw, own.type) for name, raw in sorted(diff.overrides.items()) if (own := form.column(name)) is not None and own.stored]
+    source = qualified(diff.database, data_name)
+    if diff.where and (said := (yield from _failure(f"SELECT count() FROM {source} WHERE {diff.where}"))):
+        return ExpressionFindings(f"the filter {diff.where} fails on its rows (the engine: {said})")
+    where = f" WHERE {diff.where}" if diff.where else ""
     if not columns:
-        return Evaluated()
+        return ExpressionFindings()
     together = yield from _failure(f"SELECT {_hashed(*(column.cast for column in columns))} FROM {source}{where}")
     problems: list[str] = []
     clear: list[tuple[str, str, str]] = []
     for column in columns:
         problems.append((yield from _problem(column, source, where, clear, failing=bool(together))))
-    return Evaluated("; ".join(problem for problem in problems if problem), tuple(clear))
+    return ExpressionFindings("; ".join(problem for problem in problems if problem), tuple(clear))
 
 
 def _problem(column: _Column, source: str, where: str, clear: list[tuple[str, str, str]], *, failing: bool) -> Routine[str]:

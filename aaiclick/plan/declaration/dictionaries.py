@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from aaiclick.catalog.forms import Catalog, Form, TableForm
 from aaiclick.diff.conversion import values
 from aaiclick.errors import SpecError
+from aaiclick.plan.dependents.dictionaries import null_alone, source_of
 from aaiclick.plan.dependents.fitting import fits
-from aaiclick.plan.dependents.lookups import null_alone, source_of
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.ddl import create_dictionary_sql
 from aaiclick.specs.schema import Schema

@@ -15,7 +15,7 @@ from aaiclick.catalog.forms import Catalog, ConstraintForm, TableForm
 from aaiclick.catalog.normalize import key_elements, without_direction
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.errors import SpecError
-from aaiclick.plan.proof.readers import ttl_expressions
+from aaiclick.plan.proof.column_uses import ttl_expressions
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.refusable import answered
 from aaiclick.specs.ddl import key_sql

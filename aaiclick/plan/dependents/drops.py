@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.dependents.lookups import read_lookups
-from aaiclick.plan.dependents.plain import called
-from aaiclick.plan.dependents.readers import Reader, made_anew, read_readers, spans
-from aaiclick.plan.dependents.world import After, Outcome, affected, outcomes
+from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects
+from aaiclick.plan.dependents.dependents import Dependent, made_anew, read_views, spans
+from aaiclick.plan.dependents.dictionaries import read_dictionaries
+from aaiclick.plan.dependents.plain_views import called
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Routine
@@ -25,7 +25,7 @@ _DROP = ":drop-column:"
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class BeforeDrop:
     """What the plan does before a column is dropped: ``targets`` are the tables that differ, as they are then, ``views`` the steps that give views
     another definition, ``queries`` the queries that they get."""
 
@@ -33,24 +33,28 @@ class Ahead:
     views: Sequence[Step]
     queries: Mapping[str, str]
 
-    def anew(self, readers: Sequence[Reader], database: str) -> dict[str, Step]:
+    def anew(self, dependents: Sequence[Dependent], database: str) -> dict[str, Step]:
         """Plain views that are replaced, each with its step."""
-        plain = {reader.name for reader in readers if reader.noun == "view" and reader.database == database}
+        plain = {dependent.name for dependent in dependents if dependent.noun == "view" and dependent.database == database}
         return {step.object: step for step in self.views if step.strategy == "replace" and step.object in plain and self.queries.get(step.object)}
 
 
-def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: Ahead) -> Routine[list[Step]]:
+def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> Routine[list[Step]]:
     """The optional steps, those blocked that would break something; behind them what makes views anew that show such a column with all others."""
     database = catalog.database
     tables = tuple(sorted({step.object for step in steps if _DROP in step.id and not step.blocked}))
     if not tables:
         return list(steps)
-    readers = yield from read_readers(database)
-    lookups = yield from read_lookups(database, tables)
+    dependents = yield from read_views(database)
+    lookups = yield from read_dictionaries(database, tables)
     replaced = {step.object for step in ahead.views}
-    anew = ahead.anew(readers, database)
-    others = [reader for reader in (*readers, *lookups) if not (reader.database == database and reader.name in replaced)]
-    views = [reader for reader in readers if reader.noun == "view" and (reader in others or (reader.database == database and reader.name in anew))]
+    anew = ahead.anew(dependents, database)
+    others = [dependent for dependent in (*dependents, *lookups) if not (dependent.database == database and dependent.name in replaced)]
+    views = [
+        dependent
+        for dependent in dependents
+        if dependent.noun == "view" and (dependent in others or (dependent.database == database and dependent.name in anew))
+    ]
     found: list[Step] = []
     for step in steps:
         guarded = _guarded(step, others, database)
@@ -59,7 +63,7 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: Ahead) -> Routin
     return found
 
 
-def _shown(step: Step, views: Sequence[Reader], catalog: Catalog, ahead: Ahead, anew: Mapping[str, Step]) -> Routine[tuple[Step, ...]]:
+def _shown(step: Step, views: Sequence[Dependent], catalog: Catalog, ahead: BeforeDrop, anew: Mapping[str, Step]) -> Routine[tuple[Step, ...]]:
     """``SELECT *`` goes on without the column, but a view names it in its list. Its step, or the drop's own with the reason against it."""
     table, _, column = step.id.partition(_DROP)
     live = catalog.get(table)
@@ -67,47 +71,47 @@ def _shown(step: Step, views: Sequence[Reader], catalog: Catalog, ahead: Ahead, 
     if not isinstance(form, TableForm):
         return ()
     queries = {name: query for name, query in ahead.queries.items() if name in anew}
-    before = After(catalog, {**ahead.targets, table: form}, queries, frozenset(anew))
+    before = DatabaseAfter(catalog, {**ahead.targets, table: form}, queries, frozenset(anew))
     after = replace(before, tables={**before.tables, table: replace(form, columns=tuple(each for each in form.columns if each.name != column))})
     chosen = affected(views, after)
-    if not any(each.name == column for reader in chosen for each in reader.columns) and not any(reader.name in anew for reader in chosen):
+    if not any(each.name == column for dependent in chosen for each in dependent.columns) and not any(dependent.name in anew for dependent in chosen):
         return ()
-    shown = {outcome.reader.place: _names(outcome) for outcome in (yield from outcomes(chosen, before))}
+    shown = {effect.dependent.place: _names(effect) for effect in (yield from effects(chosen, before))}
     found: list[Step] = []
-    for outcome in (yield from outcomes(chosen, after)):
-        reader = outcome.reader
-        remade = anew.get(reader.name) if reader.database == catalog.database else None
-        stored = {each.name for each in reader.columns}
-        held = [name for name in shown.get(reader.place, ()) if remade is not None or name in stored]
-        left = _names(outcome)
+    for effect in (yield from effects(chosen, after)):
+        dependent = effect.dependent
+        remade = anew.get(dependent.name) if dependent.database == catalog.database else None
+        stored = {each.name for each in dependent.columns}
+        held = [name for name in shown.get(dependent.place, ()) if remade is not None or name in stored]
+        left = _names(effect)
         gone = [name for name in held if name not in left]
-        name = called(reader, catalog.database)
-        if outcome.refusal and remade is None:
-            return (replace(step, blocked=f"the {reader.noun} {name} would fail ({told(outcome.refusal)})"),)
-        if not outcome.fresh or not gone:
+        name = called(dependent, catalog.database)
+        if effect.refusal and remade is None:
+            return (replace(step, blocked=f"the {dependent.noun} {name} would fail ({told(effect.refusal)})"),)
+        if not effect.fresh or not gone:
             continue
-        if remade is None and any(outcome.now.get(each.name) != each.type for each in reader.columns):
-            return (replace(step, blocked=f"the {reader.noun} {name} names {', '.join(gone)} in a list of its own"),)
-        statements = list(remade.sql) if remade is not None else [made_anew(reader, None)]
+        if remade is None and any(effect.now.get(each.name) != each.type for each in dependent.columns):
+            return (replace(step, blocked=f"the {dependent.noun} {name} names {', '.join(gone)} in a list of its own"),)
+        statements = list(remade.sql) if remade is not None else [made_anew(dependent, None)]
         hazards = tuple(Hazard("old-code-breaks", f"{name} no longer shows {', '.join(gone)}", hazard.allow) for hazard in step.hazards if hazard.allow)
-        words = f"{reader.noun} as its query gives it: column {', '.join(gone)} is gone"
+        words = f"{dependent.noun} as its query gives it: column {', '.join(gone)} is gone"
         found.append(Step(f"{name}:without:{table}.{column}", name, words, "replace", statements, ReplaceWork(tuple(statements)), hazards, optional=True))
     return tuple(found)
 
 
-def _names(outcome: Outcome) -> list[str]:
-    return [each.name for each in outcome.fresh]
+def _names(effect: Effect) -> list[str]:
+    return [each.name for each in effect.fresh]
 
 
-def _guarded(step: Step, readers: Sequence[Reader], database: str) -> Step:
+def _guarded(step: Step, dependents: Sequence[Dependent], database: str) -> Step:
     _, found, column = step.id.partition(_DROP)
     if not found or step.blocked:
         return step
     place = (database, step.object)
-    writing = [reader for reader in readers if reader.target == place and any(each.name == column for each in reader.columns)]
-    asking = [reader for reader in readers if reader.noun == "dictionary" and spans(reader.query, {place}) and column in _words(reader.query)]
-    said = [f"the materialized view {reader.name} writes {column}" for reader in writing]
-    said += [f"the dictionary {reader.name} asks for {column}" for reader in asking]
+    writing = [dependent for dependent in dependents if dependent.target == place and any(each.name == column for each in dependent.columns)]
+    asking = [dependent for dependent in dependents if dependent.noun == "dictionary" and spans(dependent.query, {place}) and column in _words(dependent.query)]
+    said = [f"the materialized view {dependent.name} writes {column}" for dependent in writing]
+    said += [f"the dictionary {dependent.name} asks for {column}" for dependent in asking]
     return replace(step, blocked="; ".join(said)) if said else step
 
 

@@ -9,43 +9,43 @@ from __future__ import annotations
 from aaiclick.catalog.forms import TableForm
 from aaiclick.errors import StatementError
 from aaiclick.plan.data_checks.checks import first_line
-from aaiclick.plan.dependents.readers import relocated
-from aaiclick.plan.rehearsal.empty_clone import Stage
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.dependents.dependents import relocated
+from aaiclick.plan.rehearsal.empty_clone import Clone
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 
-def broken_dependents(case: TableCase, form: TableForm, label: str = "reread") -> Routine[str]:
+def broken_dependents(diff: TableDiff, form: TableForm, label: str = "reread") -> Routine[str]:
     """'' or the views that read the table now and could not with ``form``. Those that the plan itself replaces are not counted."""
-    readers = yield from _readers(case)
-    if not readers:
+    dependents = yield from _dependents(diff)
+    if not dependents:
         return ""
-    old = yield from case.make_stage(case.form, f"{label}-before")
-    new = yield from case.make_stage(form, label)
+    old = yield from diff.make_clone(diff.form, f"{label}-before")
+    new = yield from diff.make_clone(form, label)
     broken: list[str] = []
-    for name, noun, query in readers:
-        before = yield from _refusal(case, old, query)
-        after = yield from _refusal(case, new, query)
+    for name, noun, query in dependents:
+        before = yield from _refusal(diff, old, query)
+        after = yield from _refusal(diff, new, query)
         if after and not before:
-            broken.append(f"the {noun} {name} reads {case.live.name} and would fail ({after})")
+            broken.append(f"the {noun} {name} reads {diff.live.name} and would fail ({after})")
     return "; ".join(broken)
 
 
-def _readers(case: TableCase) -> Routine[tuple[tuple[str, str, str], ...]]:
+def _dependents(diff: TableDiff) -> Routine[tuple[tuple[str, str, str], ...]]:
     """Views of the same database, and materialized views of any database that the engine lists as dependents, whose text names the table."""
-    known = case.memo.readers.get(case.live.dependents)
+    known = diff.cache.dependents.get(diff.live.dependents)
     if known is None:
-        known = yield from _views(case)
-        case.memo.readers[case.live.dependents] = known
-    return tuple(reader for reader in known if reader[0] not in case.replaced and _spans(reader[2], case))
+        known = yield from _views(diff)
+        diff.cache.dependents[diff.live.dependents] = known
+    return tuple(dependent for dependent in known if dependent[0] not in diff.replaced and _spans(dependent[2], diff))
 
 
-def _views(case: TableCase) -> Routine[list[tuple[str, str, str]]]:
-    listed = [dependent.partition(".")[::2] for dependent in case.live.dependents]
+def _views(diff: TableDiff) -> Routine[list[tuple[str, str, str]]]:
+    listed = [dependent.partition(".")[::2] for dependent in diff.live.dependents]
     others = " OR ".join(f"(database = {{d{place}:String}} AND name = {{n{place}:String}})" for place in range(len(listed)))
-    parameters: dict[str, str | int] = {"database": case.database}
+    parameters: dict[str, str | int] = {"database": diff.database}
     for place, (database, name) in enumerate(listed):
         parameters[f"d{place}"], parameters[f"n{place}"] = database, name
     rows = yield Query(
@@ -57,7 +57,7 @@ def _views(case: TableCase) -> Routine[list[tuple[str, str, str]]]:
     return [(text(name), nouns.get(text(engine), "object"), text(query)) for name, engine, query in rows]
 
 
-def _spans(query: str, case: TableCase) -> list[tuple[int, int]]:
+def _spans(query: str, diff: TableDiff) -> list[tuple[int, int]]:
     """Where the query names the table (the engine always writes the database in front of it)."""
     try:
         tokens = Tokens(query)
@@ -67,19 +67,19 @@ def _spans(query: str, case: TableCase) -> list[tuple[int, int]]:
     position = 0
     while position < len(tokens):
         parts, behind = identifier(tokens, position)
-        if parts[:2] == (case.database, case.live.name):
+        if parts[:2] == (diff.database, diff.live.name):
             end = tokens.items[position + 2].end
             found.append((tokens.items[position].start, end))
         position = max(behind, position + 1)
     return found
 
 
-def _refusal(case: TableCase, stage: Stage, query: str) -> Routine[str]:
+def _refusal(diff: TableDiff, clone: Clone, query: str) -> Routine[str]:
     """Why the engine would not analyse the query over the stage; '' where it does."""
-    moved = relocated(query, {(case.database, case.live.name): (stage.database, stage.table)})
-    probe = qualified(stage.database, f"{stage.table}_view")
+    moved = relocated(query, {(diff.database, diff.live.name): (clone.database, clone.table)})
+    probe = qualified(clone.database, f"{clone.table}_view")
     try:
-        yield Command(f"CREATE VIEW {probe} AS {moved}", settings=stage.settings)
+        yield Command(f"CREATE VIEW {probe} AS {moved}", settings=clone.settings)
         yield Command(f"DROP VIEW {probe}")
     except StatementError as error:
         if error.code == 0:

@@ -13,12 +13,12 @@ from aaiclick.catalog.forms import ConstraintForm, TableForm
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.objects import ChangeConstraint
-from aaiclick.plan.data_checks.checks import Clear
+from aaiclick.plan.data_checks.checks import PassedCheck
 from aaiclick.plan.guards.row_expressions import over_live, over_target
 from aaiclick.plan.operations import Alter, AlterWork, AttachWork, Guard, RebuildWork
-from aaiclick.plan.proof.evaluate import Look
-from aaiclick.plan.rehearsal.cache import Sent
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.proof.comparisons import Comparison
+from aaiclick.plan.rehearsal.cache import AcceptedBatch
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
@@ -27,91 +27,93 @@ _PART_NAME = "_part"
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class ChangeGuard:
     """``changes``: those that rest on it; the first ALTER that makes one of them takes the guard away."""
 
     guard: Guard
     changes: tuple[Change, ...] = ()
 
 
-def highest_block(case: TableCase, data_name: str) -> Routine[int]:
+def highest_block(diff: TableDiff, data_name: str) -> Routine[int]:
     """The block number up to which rows are there now; 0 where parts cannot be told apart by it (then all rows are counted again)."""
-    form = case.as_spelled
+    form = diff.as_spelled
     plainly = form.merge_tree and not form.engine.startswith(("Replicated", "Shared")) and not form.old_syntax
-    if not plainly or not case.live.rows or form.column(_PART_NAME) is not None:
+    if not plainly or not diff.live.rows or form.column(_PART_NAME) is not None:
         return 0
     rows = yield Query(
         "SELECT toUInt64(max(greatest(max_block_number, toInt64(data_version)))) FROM system.parts"
         " WHERE active AND database = {database:String} AND table = {table:String}",
-        {"database": case.database, "table": data_name},
+        {"database": diff.database, "table": data_name},
     )
     return number(rows[0][0]) if rows else 0
 
 
-def of_counts(case: TableCase, clear: Sequence[Clear]) -> tuple[Watched, ...]:
+def of_counts(diff: TableDiff, clear: Sequence[PassedCheck]) -> tuple[ChangeGuard, ...]:
     """What was counted of the columns themselves."""
-    old_names = {new: old for old, new in case.target.renames}
-    found: list[Watched] = []
+    old_names = {new: old for old, new in diff.target.renames}
+    found: list[ChangeGuard] = []
     for each in clear:
         change = each.change
         if not isinstance(change, RetypeColumn):
             continue
         name = old_names.get(change.new.name, change.new.name)
         check = replace(change, old=replace(change.old, name=name), new=replace(change.new, name=name)).checks[each.place]
-        condition = over_live(case.form, check.forward if each.forward else check.condition)
-        found.append(Watched(Guard(_filtered(case, condition), check.problem, over_live(case.form, check.example)), (change,)))
+        condition = over_live(diff.form, check.forward if each.forward else check.condition)
+        found.append(ChangeGuard(Guard(_filtered(diff, condition), check.problem, over_live(diff.form, check.example)), (change,)))
     return tuple(found)
 
 
-def of_expressions(case: TableCase, filled: Sequence[tuple[str, str, str]]) -> tuple[Watched, ...]:
+def of_expressions(diff: TableDiff, filled: Sequence[tuple[str, str, str]]) -> tuple[ChangeGuard, ...]:
     """What a copy would cut to size of what an expression of a migration gives."""
-    found: list[Watched] = []
+    found: list[ChangeGuard] = []
     for condition, example, problem in filled:
         with suppress(ValueError):
-            found.append(Watched(Guard(_filtered(case, over_live(case.form, condition)), problem, over_live(case.form, example))))
+            found.append(ChangeGuard(Guard(_filtered(diff, over_live(diff.form, condition)), problem, over_live(diff.form, example))))
     return tuple(found)
 
 
-def of_constraints(case: TableCase, constraints: Sequence[ConstraintForm]) -> tuple[Watched, ...]:
+def of_constraints(diff: TableDiff, constraints: Sequence[ConstraintForm]) -> tuple[ChangeGuard, ...]:
     """New constraints, over the rows as they will be. Where that cannot be said of one row the engine itself checks from the ALTER on."""
-    found: list[Watched] = []
+    found: list[ChangeGuard] = []
     for constraint in constraints:
-        changes = tuple(change for change in case.changes if isinstance(change, ChangeConstraint) and change.new == constraint)
+        changes = tuple(change for change in diff.changes if isinstance(change, ChangeConstraint) and change.new == constraint)
         try:
-            condition = f"NOT ifNull(({over_target(case, constraint.expression)}) != 0, 0)"
+            condition = f"NOT ifNull(({over_target(diff, constraint.expression)}) != 0, 0)"
         except ValueError:
             continue
-        found.append(Watched(Guard(condition, f"violate the constraint {constraint.name} ({constraint.expression})", _shown(case.form, condition)), changes))
+        found.append(
+            ChangeGuard(Guard(condition, f"violate the constraint {constraint.name} ({constraint.expression})", _shown(diff.form, condition)), changes)
+        )
     return tuple(found)
 
 
-def of_kept(case: TableCase, name: str, old: str, new: str) -> tuple[Watched, ...]:
+def of_kept(diff: TableDiff, name: str, old: str, new: str) -> tuple[ChangeGuard, ...]:
     """A constraint that stays, where a row would fulfil it now and not in its new form."""
     try:
-        condition = f"NOT ifNull(({over_target(case, new)}) != 0, 0) AND ifNull(({over_live(case.form, old)}) != 0, 0)"
+        condition = f"NOT ifNull(({over_target(diff, new)}) != 0, 0) AND ifNull(({over_live(diff.form, old)}) != 0, 0)"
     except ValueError:
         return ()
-    return (Watched(Guard(condition, f"violate the constraint {name} ({new})", _shown(case.form, condition)), _retypes(case, [old])),)
+    return (ChangeGuard(Guard(condition, f"violate the constraint {name} ({new})", _shown(diff.form, condition)), _retypes(diff, [old])),)
 
 
-def of_look(case: TableCase, look: Look, what: str) -> Watched | None:
+def of_comparison(diff: TableDiff, look: Comparison, what: str) -> ChangeGuard | None:
     """A reader, or a column, that gave the same for every row; None where that cannot be said of one row."""
     try:
-        old = [over_live(case.form, expression) for expression in look.old]
-        new = [over_target(case, expression) for expression in look.new]
+        old = [over_live(diff.form, expression) for expression in look.old]
+        new = [over_target(diff, expression) for expression in look.new]
     except ValueError:
         return None
     condition = f"formatRow('RowBinary', {', '.join(old)}) != formatRow('RowBinary', {', '.join(new)})"
     if look.partition:
         condition = f"({condition} OR partitionID({', '.join(old)}) != partitionID({', '.join(new)}))"
-    return Watched(Guard(condition, f"give another value for {what}", f"tuple({', '.join(old)})"), _retypes(case, look.old))
+    return ChangeGuard(Guard(condition, f"give another value for {what}", f"tuple({', '.join(old)})"), _retypes(diff, look.old))
 
 
-def _retypes(case: TableCase, expressions: Collection[str]) -> tuple[Change, ...]:
-    names = dict(case.target.renames)
-    read = frozenset[str]().union(*(mentioned(expression, [column.name for column in case.form.columns]) for expression in expressions))
+def _retypes(diff: TableDiff, expressions: Collection[str]) -> tuple[Change, ...]:
+    names = dict(diff.target.renames)
+    read = frozenset[str]().union(*(mentioned(expression, [column.name for column in diff.form.columns]) for expression in expressions))
     new = {names.get(name, name) for name in read}
-    return tuple(change for change in case.changes if isinstance(change, RetypeColumn) and change.new.name in new)
+    return tuple(change for change in diff.changes if isinstance(change, RetypeColumn) and change.new.name in new)
 
 
 def _shown(form: TableForm, condition: str) -> str:
@@ -120,38 +122,40 @@ def _shown(form: TableForm, condition: str) -> str:
     return f"tuple({', '.join(map(quote_name, read))})" if read else "''"
 
 
-def _filtered(case: TableCase, condition: str) -> str:
-    return f"({over_live(case.form, case.where)}) AND ({condition})" if case.where else condition
+def _filtered(diff: TableDiff, condition: str) -> str:
+    return f"({over_live(diff.form, diff.where)}) AND ({condition})" if diff.where else condition
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class TableGuards:
     """``counted`` of the columns themselves, ``proven`` of what reads them; ``seen`` as in ``AlterWork``."""
 
-    counted: tuple[Watched, ...] = ()
-    proven: tuple[Watched, ...] = ()
+    counted: tuple[ChangeGuard, ...] = ()
+    proven: tuple[ChangeGuard, ...] = ()
     seen: int = 0
 
-    def alter(self, work: AlterWork, sent: Sequence[Sent]) -> AlterWork:
+    def alter(self, work: AlterWork, sent: Sequence[AcceptedBatch]) -> AlterWork:
         """The ALTERs with the guards, each at the first that makes what rests on it."""
-        watched = (*self.counted, *self.proven)
-        return replace(work, alters=_placed(work.alters, sent, watched, strict=False)[0], seen=self.seen) if watched else work
+        guards = (*self.counted, *self.proven)
+        return replace(work, alters=_placed(work.alters, sent, guards, strict=False)[0], seen=self.seen) if guards else work
 
-    def attach(self, work: AttachWork, sent: Sequence[Sent]) -> AttachWork:
+    def attach(self, work: AttachWork, sent: Sequence[AcceptedBatch]) -> AttachWork:
         """The same for the ALTERs before it; the others stay until the tables are exchanged."""
-        watched = (*self.counted, *self.proven)
-        alters, rest = _placed(work.alters, sent, watched, strict=True)
-        return replace(work, alters=alters, guards=tuple(each.guard for each in rest), seen=self.seen) if watched else work
+        guards = (*self.counted, *self.proven)
+        alters, rest = _placed(work.alters, sent, guards, strict=True)
+        return replace(work, alters=alters, guards=tuple(each.guard for each in rest), seen=self.seen) if guards else work
 
     def rebuild(self, work: RebuildWork) -> RebuildWork:
         """They stay until the tables are exchanged. What reads a column is computed anew by the copy."""
         return replace(work, guards=tuple(each.guard for each in self.counted), seen=self.seen) if self.counted else work
 
 
-def _placed(alters: Sequence[Alter], sent: Sequence[Sent], watched: Sequence[Watched], *, strict: bool) -> tuple[tuple[Alter, ...], list[Watched]]:
+def _placed(
+    alters: Sequence[Alter], sent: Sequence[AcceptedBatch], change_guards: Sequence[ChangeGuard], *, strict: bool
+) -> tuple[tuple[Alter, ...], list[ChangeGuard]]:
     guards: list[list[Guard]] = [[] for _ in alters]
-    rest: list[Watched] = []
-    for each in watched:
+    rest: list[ChangeGuard] = []
+    for each in change_guards:
         commands = {command for change in each.changes for command in change.commands}
         place = next((place for place, batch in enumerate(sent) if commands & set(batch.batch.commands)), None)
         if place is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.rebuild import copy_columns
 from aaiclick.sql.quoting import quote_string
 from aaiclick.versions.compose import bound, mentions
@@ -21,10 +21,10 @@ def over_live(form: TableForm, expression: str) -> str:
     return _bound(expression, {}, aliases)
 
 
-def over_target(case: TableCase, expression: str) -> str:
+def over_target(diff: TableDiff, expression: str) -> str:
     """An expression over the columns of the target, with each of them as the copy would make it of the row."""
-    copied = {column.target: over_live(case.form, column.expression) for column in copy_columns(case)}
-    return _bound(expression, copied, {column.name: column for column in case.target.form.columns if column.name not in copied})
+    copied = {column.target: over_live(diff.form, column.expression) for column in copy_columns(diff)}
+    return _bound(expression, copied, {column.name: column for column in diff.target.form.columns if column.name not in copied})
 
 
 def _bound(expression: str, texts: Mapping[str, str], computed: Mapping[str, ColumnForm]) -> str:

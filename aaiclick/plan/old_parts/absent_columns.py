@@ -15,10 +15,10 @@ from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import live_column
 from aaiclick.errors import StatementError
 from aaiclick.plan.data_checks.checks import first_line
-from aaiclick.plan.old_parts.columns import Held, held_columns, lacking
+from aaiclick.plan.old_parts.columns import PartColumns, held_columns, lacking
 from aaiclick.plan.old_parts.emptied import before_drop
 from aaiclick.plan.old_parts.readings import computed, computed_to_be, differs, leaves_of, reached_by, rows_to_be, unsaid
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
 from aaiclick.sql.quoting import qualified, quote_name
 
@@ -26,7 +26,7 @@ READ: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "final": 0, "max
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class AbsentColumns:
     """``changes``: what has to be sent in place, the pin first. ``refusal``: '' or why rows of old parts would read something else in place
     whatever was done first. ``open``: columns of which no row was looked at, where the case may read none."""
 
@@ -36,55 +36,55 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Rows:
     """``source``: the quoted table that holds the rows now."""
 
-    case: TableCase
-    held: Held
+    diff: TableDiff
+    held: PartColumns
     source: str
 
 
-def absent_columns(case: TableCase, data_name: str) -> Routine[Absent]:
+def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     """What the rows of old parts need before the changes of a case are made in place."""
-    live = case.form
-    if not case.live.rows or not live.merge_tree or not case.target.form.merge_tree or not case.changes:
-        return Absent(case.changes)
-    touched = _touched(case)
-    dropped = [column.name for column in case.target.in_the_way]
+    live = diff.form
+    if not diff.live.rows or not live.merge_tree or not diff.target.form.merge_tree or not diff.changes:
+        return AbsentColumns(diff.changes)
+    touched = _touched(diff)
+    dropped = [column.name for column in diff.target.unholdable]
     if not touched and not dropped:
-        return Absent(case.changes)
-    held = yield from held_columns(case.database, data_name)
+        return AbsentColumns(diff.changes)
+    held = yield from held_columns(diff.database, data_name)
     lacked = tuple(f"old parts without {old.name}" for old, _ in touched if held.lacking(old.name))
-    if case.quick and lacked:
-        return Absent(case.changes, open=lacked)
-    look = _Look(case, held, qualified(case.database, data_name))
+    if diff.quick and lacked:
+        return AbsentColumns(diff.changes, open=lacked)
+    look = _Rows(diff, held, qualified(diff.database, data_name))
     pins: list[Pin] = []
     for old, new in touched:
         missing = held.lacking(old.name)
         if old.kind == "ALIAS" and missing < held.parts:
-            return Absent(case.changes, f"some parts of {live.name} still hold values of {old.name} from before it was an ALIAS")
+            return AbsentColumns(diff.changes, f"some parts of {live.name} still hold values of {old.name} from before it was an ALIAS")
         if not missing or not (yield from _reads_differently(look, old, new)):
             continue
         refusal = yield from _unfit(look, old)
         if refusal:
-            return Absent(case.changes, refusal)
-        pins.append(_pin(case, old, missing))
+            return AbsentColumns(diff.changes, refusal)
+        pins.append(_pin(diff, old, missing))
     kept = before_drop(live, held, dropped, dropped)
     if kept.refusal:
-        return Absent(case.changes, kept.refusal)
+        return AbsentColumns(diff.changes, kept.refusal)
     pins += [pin for pin in kept.pins if pin.column.name not in {each.column.name for each in pins}]
     if not pins:
-        return Absent(case.changes)
+        return AbsentColumns(diff.changes)
     # An ALIAS has become a DEFAULT with the same expression by then.
     pinned = {pin.column.name: replace(pin.column, kind="DEFAULT") for pin in pins if not pin.restored}
     form = replace(live, columns=tuple(pinned.get(column.name, column) for column in live.columns))
-    rest = diff_table(form, case.target) if pinned else case.changes
-    return Absent((PinColumns(tuple(pins), held.patched), *rest))
+    rest = diff_table(form, diff.target) if pinned else diff.changes
+    return AbsentColumns((PinColumns(tuple(pins), held.patched), *rest))
 
 
-def _touched(case: TableCase) -> tuple[tuple[ColumnForm, ColumnForm], ...]:
+def _touched(diff: TableDiff) -> tuple[tuple[ColumnForm, ColumnForm], ...]:
     """Pairs (live, wanted) of stored columns that rows without them may read differently from now on."""
-    live, wanted, renames = case.form, case.target.form, case.target.renames
+    live, wanted, renames = diff.form, diff.target.form, diff.target.renames
     pairs = [(old, new) for new in wanted.columns if (old := live_column(live, renames, new.name)) is not None]
     kept = {old.name for old, _ in pairs}
     changed = {name for old, new in pairs for name in (old.name, new.name) if _said(old) != _said(new)}
@@ -105,33 +105,33 @@ def _said(column: ColumnForm) -> tuple[str, str, str, str]:
     return column.name, column.type, column.kind, column.expression
 
 
-def _reads_differently(look: _Look, old: ColumnForm, new: ColumnForm) -> Routine[bool]:
+def _reads_differently(look: _Rows, old: ColumnForm, new: ColumnForm) -> Routine[bool]:
     """Over the rows of the parts that do not hold the column. What the engine cannot compare counts as different, and what is not looked at."""
-    case = look.case
-    if case.quick:
+    diff = look.diff
+    if diff.quick:
         return True
-    live, wanted, renames = case.form, case.target.form, case.target.renames
-    rows = rows_to_be(live, wanted, renames, look.source, "1" if old.kind == "ALIAS" else lacking(case.database, look.held.table, old.name))
+    live, wanted, renames = diff.form, diff.target.form, diff.target.renames
+    rows = rows_to_be(live, wanted, renames, look.source, "1" if old.kind == "ALIAS" else lacking(diff.database, look.held.table, old.name))
     condition = differs(quote_name(new.name), computed(new, wanted))
     counted = yield from _count(f"{computed_to_be(live, wanted, renames)}SELECT countIf({condition}) FROM {rows}")
     return not isinstance(counted, int) or counted > 0
 
 
-def _unfit(look: _Look, old: ColumnForm) -> Routine[str]:
+def _unfit(look: _Rows, old: ColumnForm) -> Routine[str]:
     """Why what rows read cannot be written down under the table as it is; '' where it can."""
-    case, name = look.case, quote_name(old.name)
-    if case.quick:
+    diff, name = look.diff, quote_name(old.name)
+    if diff.quick:
         return f"stored values of {old.name} were not looked at" if old.kind == "MATERIALIZED" else ""
-    without = lacking(case.database, look.held.table, old.name)
+    without = lacking(diff.database, look.held.table, old.name)
     if old.kind == "MATERIALIZED":
         # MATERIALIZE COLUMN computes every part anew, so what is stored has to be what the expression gives.
-        wrong, where = differs(name, computed(old, case.form)), f"NOT ({without})"
+        wrong, where = differs(name, computed(old, diff.form)), f"NOT ({without})"
         why = f"rows of old parts would read another {old.name}, and to write it down would compute stored values anew that {old.expression} does not give"
     elif old.kind:
         wrong, where, why = "0", without, ""
     else:
-        wrong, where = differs(name, computed(old, case.form)), without
-        why = f"rows of parts without {old.name} do not read {unsaid(old, case.form)}"
+        wrong, where = differs(name, computed(old, diff.form)), without
+        why = f"rows of parts without {old.name} do not read {unsaid(old, diff.form)}"
     counted = yield from _count(f"SELECT countIf({wrong}) FROM {look.source} WHERE {where}")
     if not isinstance(counted, int):
         return f"what rows read of {old.name} cannot be shown (the engine: {counted})"
@@ -141,10 +141,10 @@ def _unfit(look: _Look, old: ColumnForm) -> Routine[str]:
     return "" if isinstance(read, int) else f"rows of parts without {old.name} cannot be read (the engine: {read})"
 
 
-def _pin(case: TableCase, old: ColumnForm, parts: int) -> Pin:
+def _pin(diff: TableDiff, old: ColumnForm, parts: int) -> Pin:
     if old.kind == "ALIAS":
         return Pin(old, parts, old.expression, restored=False)
-    return Pin(old, parts, "" if old.kind else unsaid(old, case.form))
+    return Pin(old, parts, "" if old.kind else unsaid(old, diff.form))
 
 
 def _count(sql: str) -> Routine[int | str]:

@@ -14,7 +14,7 @@ _PATCH = "patch-"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PartColumns:
     """``parts``: active parts of ``table``; ``columns``: in how many of them each column is. ``patched``: some rows are in patch
     parts. ``together``: the different sets of columns that parts hold."""
 
@@ -33,7 +33,7 @@ class Held:
         return sum(names <= set(columns) for names in self.together)
 
 
-def held_columns(database: str, table: str) -> Routine[Held]:
+def held_columns(database: str, table: str) -> Routine[PartColumns]:
     """Read it from the catalogue."""
     named = {"database": database, "table": table}
     rows = yield Query(
@@ -51,7 +51,7 @@ def held_columns(database: str, table: str) -> Routine[Held]:
     counts: Counter[str] = Counter()
     for names, parts in together:
         counts.update(dict.fromkeys(names, parts))
-    return Held(table, number(rows[0][0]), counts, number(rows[0][1]) > 0, tuple(names for names, _ in together))
+    return PartColumns(table, number(rows[0][0]), counts, number(rows[0][1]) > 0, tuple(names for names, _ in together))
 
 
 def lacking(database: str, table: str, column: str) -> str:

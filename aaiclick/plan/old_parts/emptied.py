@@ -8,35 +8,35 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.changes.pin import Pin
-from aaiclick.plan.old_parts.columns import Held
+from aaiclick.plan.old_parts.columns import PartColumns
 from aaiclick.plan.old_parts.readings import leaves_of, unsaid
 from aaiclick.sql.column_names import mentioned
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class DropPreparation:
     """``pins``: what has to be written down before columns go. ``refusal``: '' or why nothing can be."""
 
     pins: tuple[Pin, ...] = ()
     refusal: str = ""
 
 
-def before_drop(form: TableForm, held: Held, dropped: Collection[str], given_up: Collection[str]) -> Kept:
+def before_drop(form: TableForm, held: PartColumns, dropped: Collection[str], given_up: Collection[str]) -> DropPreparation:
     """For ``dropped`` columns of ``form``. ``given_up``: all that may be dropped, one after the other and each only if it is asked for: a part
     has to keep something whatever is chosen."""
     if not dropped:
-        return Kept()
+        return DropPreparation()
     sizes = tuple(_filled(leaf, form, held) for leaf in _leaves(form, held, dropped, given_up))
     emptied = held.emptied(given_up)
     if not emptied or sizes:
-        return Kept(sizes)
+        return DropPreparation(sizes)
     keeper = next(iter(_keepers(form, given_up)), None)
     if keeper is None:
-        return Kept(sizes, f"{emptied} parts of {form.name} hold no other column than {', '.join(sorted(given_up))}")
-    return Kept((*sizes, _filled(keeper, form, held)))
+        return DropPreparation(sizes, f"{emptied} parts of {form.name} hold no other column than {', '.join(sorted(given_up))}")
+    return DropPreparation((*sizes, _filled(keeper, form, held)))
 
 
-def _leaves(form: TableForm, held: Held, dropped: Collection[str], given_up: Collection[str]) -> Sequence[ColumnForm]:
+def _leaves(form: TableForm, held: PartColumns, dropped: Collection[str], given_up: Collection[str]) -> Sequence[ColumnForm]:
     """Parts of a Nested that stay, and that some parts do not hold."""
     found: dict[str, ColumnForm] = {}
     for name in dropped:
@@ -53,5 +53,5 @@ def _keepers(form: TableForm, given_up: Collection[str]) -> Sequence[ColumnForm]
     return sorted(free, key=lambda column: (column.kind == "", "(" in column.expression))
 
 
-def _filled(column: ColumnForm, form: TableForm, held: Held) -> Pin:
+def _filled(column: ColumnForm, form: TableForm, held: PartColumns) -> Pin:
     return Pin(column, held.lacking(column.name), "" if column.kind else unsaid(column, form))

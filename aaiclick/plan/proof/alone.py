@@ -5,45 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaiclick.catalog.forms import TableForm
-from aaiclick.plan.proof.changed import Changed
+from aaiclick.plan.proof.changed import ChangedColumn
+from aaiclick.plan.proof.column_uses import KEYS, ColumnUse, through_aliases
 from aaiclick.plan.proof.kinds import keeps_bytes
-from aaiclick.plan.proof.readers import KEYS, Reader, through_aliases
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 
 STALE = "the server would go on with the old type of the key until it starts again"
 
 
-def read_by(form: TableForm, reader: Reader, changed: Sequence[Changed]) -> tuple[Changed, ...]:
+def read_by(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) -> tuple[ChangedColumn, ...]:
     """The changed columns that a reader reads, itself or by way of an ALIAS."""
-    return tuple(each for each in changed if any(mentioned(expression, through_aliases(form, [each.old.name])) for expression in reader.old))
+    return tuple(each for each in changed if any(mentioned(expression, through_aliases(form, [each.old.name])) for expression in use.old))
 
 
-def unharmed(form: TableForm, reader: Reader, changed: Sequence[Changed]) -> bool:
+def unharmed(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) -> bool:
     """The Enums that it reads only got members; or it takes the column as it is, and its bytes stay what they are."""
-    concerned = read_by(form, reader, changed)
+    concerned = read_by(form, use, changed)
     if all(each.how == "labels" for each in concerned):
         return True
-    if reader.kind == "projection" or any(each.how == "expression" or not keeps_bytes(each.old.type, each.new.type) for each in concerned):
+    if use.kind == "projection" or any(each.how == "expression" or not keeps_bytes(each.old.type, each.new.type) for each in concerned):
         return False
-    if reader.kind in ("statistics", "implicit index"):
+    if use.kind in ("statistics", "implicit index"):
         return True
-    if outdated(form, reader, changed) or (reader.kind == "index" and any(each.how == "type" for each in concerned)):
+    if outdated(form, use, changed) or (use.kind == "index" and any(each.how == "type" for each in concerned)):
         return False
     own = through_aliases(form, [each.old.name for each in concerned])
-    return all(not mentioned(expression, own) or any(_is_column(expression, each) for each in concerned) for expression in reader.old)
+    return all(not mentioned(expression, own) or any(_is_column(expression, each) for each in concerned) for expression in use.old)
 
 
-def outdated(form: TableForm, reader: Reader, changed: Sequence[Changed]) -> bool:
+def outdated(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) -> bool:
     """The server goes on with the old type of a key column until it starts again: after Enum8 -> Int8 ``min(k)`` of a sort key gives 0, and
     after another zone ``count()`` over ``PARTITION BY k`` compares with the old one. A key of a new table knows the new type."""
-    if reader.kind not in KEYS:
+    if use.kind not in KEYS:
         return False
-    concerned = [each for each in read_by(form, reader, changed) if each.how != "labels"]
+    concerned = [each for each in read_by(form, use, changed) if each.how != "labels"]
     if any(each.how != "zone" for each in concerned):
         return True
-    return reader.kind == "partition key" and any(_is_column(expression, each) for expression in reader.old for each in concerned)
+    return use.kind == "partition key" and any(_is_column(expression, each) for expression in use.old for each in concerned)
 
 
-def _is_column(expression: str, each: Changed) -> bool:
+def _is_column(expression: str, each: ChangedColumn) -> bool:
     return expression in (each.old.name, quote_name(each.old.name))

@@ -16,7 +16,7 @@ What rows of parts without the column read stays: it is written down first (``aa
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedColumn:
     """``old`` is the live column, ``new`` what it becomes (with its new name)."""
 
     old: ColumnForm
@@ -24,17 +24,17 @@ class Changed:
     how: How
 
 
-def changed_columns(form: TableForm, target: Target) -> tuple[Changed, ...]:
+def changed_columns(form: TableForm, target: Target) -> tuple[ChangedColumn, ...]:
     """Columns that are in both tables and change, in the order of the target. A new name alone is no change: the engine follows it."""
     renamed = renamed_form(form, target.renames)
-    found: list[Changed] = []
+    found: list[ChangedColumn] = []
     for place, column in enumerate(renamed.columns):
         wanted = target.form.column(column.name)
         if wanted is None:
             continue
         how = _how(column, wanted)
         if how is not None:
-            found.append(Changed(form.columns[place], wanted, how))
+            found.append(ChangedColumn(form.columns[place], wanted, how))
     order = {column.name: place for place, column in enumerate(target.form.columns)}
     return tuple(sorted(found, key=lambda changed: order[changed.new.name]))
 

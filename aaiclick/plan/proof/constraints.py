@@ -11,9 +11,9 @@ from aaiclick.catalog.forms import ConstraintForm
 from aaiclick.diff.changes.objects import ChangeConstraint
 from aaiclick.errors import StatementError
 from aaiclick.plan.data_checks.checks import first_line
-from aaiclick.plan.proof.readers import Reader
+from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.rows import LOOK, future_rows
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.messages import shortened
 from aaiclick.sql.column_names import mentioned
@@ -22,10 +22,10 @@ from aaiclick.sql.quoting import quote_name
 _BEFORE = "_aaiclick_before"
 
 
-def new_constraints(case: TableCase) -> tuple[ConstraintForm, ...]:
+def new_constraints(diff: TableDiff) -> tuple[ConstraintForm, ...]:
     """Those that are added or say something else now."""
     found: list[ConstraintForm] = []
-    for change in case.changes:
+    for change in diff.changes:
         if isinstance(change, ChangeConstraint) and change.new is not None:
             old = change.old
             if old is None or (old.kind, old.expression) != (change.new.kind, change.new.expression):
@@ -33,20 +33,20 @@ def new_constraints(case: TableCase) -> tuple[ConstraintForm, ...]:
     return tuple(found)
 
 
-def violated(case: TableCase, data_name: str, constraints: Sequence[ConstraintForm]) -> Routine[str]:
+def violated(diff: TableDiff, data_name: str, constraints: Sequence[ConstraintForm]) -> Routine[str]:
     """'' or a sentence for each constraint that rows violate, with count and example."""
     problems: list[str] = []
     for constraint in constraints:
-        problems.append((yield from _violated(case, data_name, constraint, "")))
+        problems.append((yield from _violated(diff, data_name, constraint, "")))
     return "; ".join(problem for problem in problems if problem)
 
 
-def newly_violated(case: TableCase, data_name: str, readers: Sequence[Reader]) -> Routine[str]:
+def newly_violated(diff: TableDiff, data_name: str, uses: Sequence[ColumnUse]) -> Routine[str]:
     """The same for constraints that stay, where a row fulfils one now and would not in its new form."""
     problems: list[str] = []
-    kinds = {constraint.name: constraint for constraint in case.target.form.constraints}
-    for reader in readers:
-        problems.append((yield from _violated(case, data_name, kinds[reader.name], fulfilled(reader.old[0]))))
+    kinds = {constraint.name: constraint for constraint in diff.target.form.constraints}
+    for use in uses:
+        problems.append((yield from _violated(diff, data_name, kinds[use.name], fulfilled(use.old[0]))))
     return "; ".join(problem for problem in problems if problem)
 
 
@@ -55,10 +55,10 @@ def fulfilled(expression: str) -> str:
     return f"ifNull(({expression}) != 0, 0)"
 
 
-def _violated(case: TableCase, data_name: str, constraint: ConstraintForm, before: str) -> Routine[str]:
+def _violated(diff: TableDiff, data_name: str, constraint: ConstraintForm, before: str) -> Routine[str]:
     expression = constraint.expression
-    shown = sorted(mentioned(expression, [column.name for column in case.target.form.columns]))
-    rows = future_rows(case, data_name, [expression, *map(quote_name, shown)], {_BEFORE: before} if before else {})
+    shown = sorted(mentioned(expression, [column.name for column in diff.target.form.columns]))
+    rows = future_rows(diff, data_name, [expression, *map(quote_name, shown)], {_BEFORE: before} if before else {})
     condition = f"NOT {fulfilled(expression)}{f' AND {_BEFORE}' if before else ''}"
     example = f"toString(tuple({', '.join(map(quote_name, shown))}))" if shown else "''"
     try:

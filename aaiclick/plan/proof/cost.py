@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
 
 
@@ -30,15 +30,15 @@ class Cost:
         return Cost(self.columns | other.columns, max(self.rows, other.rows), self.bytes + other.bytes, (*self.open, *other.open))
 
 
-def cost_of(case: TableCase, data_name: str, columns: Collection[str], what: Collection[str]) -> Routine[Cost]:
+def cost_of(diff: TableDiff, data_name: str, columns: Collection[str], what: Collection[str]) -> Routine[Cost]:
     """What it costs to read these live columns for ``what`` (in words); it stays open where that is more than the case may read."""
     rows = yield Query(
         "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND table = {table:String}",
-        {"database": case.database, "table": data_name},
+        {"database": diff.database, "table": data_name},
     )
     size = {text(row[0]): number(row[1]) for row in rows}
     read = sum(size.get(name, 0) for name in columns)
     if any(not size.get(name) for name in columns):
-        read += max(0, case.live.bytes - sum(size.values()))  # small parts keep all columns in one file, which counts for none of them
-    allowed = case.looks is None or (case.looks > 0 and read <= case.looks)
-    return Cost(frozenset(columns), case.live.rows, read, () if allowed else tuple(what))
+        read += max(0, diff.live.bytes - sum(size.values()))  # small parts keep all columns in one file, which counts for none of them
+    allowed = diff.looks is None or (diff.looks > 0 and read <= diff.looks)
+    return Cost(frozenset(columns), diff.live.rows, read, () if allowed else tuple(what))

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.proof.evaluate import Seen
-from aaiclick.plan.proof.readers import Reader
+from aaiclick.plan.proof.column_uses import ColumnUse
+from aaiclick.plan.proof.comparisons import ComparisonResult
 from aaiclick.plan.proof.rows import LOOK, future_rows
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
 from aaiclick.server.refusable import answered
 
 
-def expires(case: TableCase, data_name: str, reader: Reader, seen: Seen) -> Routine[tuple[Hazard, ...]]:
+def expires(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonResult) -> Routine[tuple[Hazard, ...]]:
     """By name only where a row would expire earlier than now. Columns of the table itself are only compared where every element is a time."""
-    earlier = (yield from _earlier(case, data_name, reader)) if not seen.failed else None
+    earlier = (yield from _earlier(diff, data_name, use)) if not seen.failed else None
     if earlier == 0:
         return ()
-    table, name = case.live.name, reader.name
+    table, name = diff.live.name, use.name
     count = f"{earlier:,} rows" if earlier is not None else "rows"
     what = f"values of {table}.{name} in {count}" if name else f"{count} of {table}"
-    message = f"{what} are past their TTL earlier, because it gives another time ({reader.body}): by a later merge they are gone"
+    message = f"{what} are past their TTL earlier, because it gives another time ({use.body}): by a later merge they are gone"
     return (Hazard("changes-values" if name else "loses-rows", message, f"change-ttl {table}{f'.{name}' if name else ''}"),)
 
 
-def _earlier(case: TableCase, data_name: str, reader: Reader) -> Routine[int | None]:
-    carried = {f"_aaiclick_old_{place}": expression for place, expression in enumerate(reader.old)}
-    rows = future_rows(case, data_name, reader.new, carried)
-    pairs = list(zip(carried, reader.new, strict=True))
+def _earlier(diff: TableDiff, data_name: str, use: ColumnUse) -> Routine[int | None]:
+    carried = {f"_aaiclick_old_{place}": expression for place, expression in enumerate(use.old)}
+    rows = future_rows(diff, data_name, use.new, carried)
+    pairs = list(zip(carried, use.new, strict=True))
     # A condition that is met from now on takes a row as well, and that is 0 before and 1 after.
     sooner = " OR ".join(f"{old} < {new}" if new.startswith("ifNull(") else f"{new} < {old}" for old, new in pairs)
     answer = yield from answered(Query(f"SELECT toUInt64(countIf({sooner})) FROM {rows.source}", {}, LOOK, long=True))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import IndexForm, ProjectionForm
-from aaiclick.diff.changes.base import AlterCommand, Phase, Quiet
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase
 from aaiclick.diff.changes.objects import index_body
 from aaiclick.sql.quoting import quote_name
 
 
 @dataclass(frozen=True, slots=True)
-class RemakeIndex(Quiet):
+class RemakeIndex(BaseChange):
     """Dropped before the columns change (its files are gone when that mutation has ended), added behind them, then filled from the rows."""
 
     table: str
@@ -33,7 +33,7 @@ class RemakeIndex(Quiet):
 
 
 @dataclass(frozen=True, slots=True)
-class RemakeProjection(Quiet):
+class RemakeProjection(BaseChange):
     """As ``RemakeIndex``."""
 
     table: str

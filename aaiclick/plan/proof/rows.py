@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.rebuild import copy_columns
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
@@ -29,21 +29,21 @@ class Rows:
     read: frozenset[str]
 
 
-def future_rows(case: TableCase, data_name: str, expressions: Collection[str], carried: Mapping[str, str]) -> Rows:
+def future_rows(diff: TableDiff, data_name: str, expressions: Collection[str], carried: Mapping[str, str]) -> Rows:
     """The rows as the copy would write them, with what ``expressions`` (over the target) need; ``carried``: expressions over the live row
     by the name under which they can be read beside it."""
-    target = case.target.form
-    copied = {column.target: column.expression for column in copy_columns(case)}
+    target = diff.target.form
+    copied = {column.target: column.expression for column in copy_columns(diff)}
     computed = {column.name: column for column in target.columns if column.name not in copied}
     needed = _closure(expressions, [column.name for column in target.columns], computed)
     inner = [f"{expression} AS {quote_name(name)}" for name, expression in carried.items()]
     inner += [f"{copied[name]} AS {quote_name(name)}" for name in copied if name in needed]
     outer = [f"{_default(computed[name])} AS {quote_name(name)}" for name in computed if name in needed]
-    where = f" WHERE {case.where}" if case.where else ""
-    rows = f"(SELECT {', '.join(inner) or '1'} FROM {qualified(case.database, data_name)}{where})"
-    live = [column.name for column in case.form.columns]
-    texts = [*carried.values(), *(copied[name] for name in copied if name in needed), *([case.where] if case.where else [])]
-    aliases = {column.name: column for column in case.form.columns if column.kind == "ALIAS"}
+    where = f" WHERE {diff.where}" if diff.where else ""
+    rows = f"(SELECT {', '.join(inner) or '1'} FROM {qualified(diff.database, data_name)}{where})"
+    live = [column.name for column in diff.form.columns]
+    texts = [*carried.values(), *(copied[name] for name in copied if name in needed), *([diff.where] if diff.where else [])]
+    aliases = {column.name: column for column in diff.form.columns if column.kind == "ALIAS"}
     read = _closure(texts, live, aliases)
     return Rows(f"(SELECT {', '.join(['*', *outer])} FROM {rows})" if outer else rows, read)
 

@@ -12,7 +12,7 @@ Key = tuple[TableForm, TableForm, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class AcceptedBatch:
     """A batch that the engine accepted on an empty clone, whether it started a mutation, and the settings that it needed."""
 
     batch: Batch
@@ -21,12 +21,12 @@ class Sent:
 
 
 @dataclass(slots=True)
-class Memo:
+class RehearsalCache:
     """For one run of the planner. ``alters``: accepted batches by the form of the table and its target. ``readers``: views of the
     database by what was asked for. ``looked``: of how many tables of a form parts were looked at, by strategy."""
 
-    alters: dict[Key, tuple[Sent, ...]] = field(default_factory=dict[Key, tuple[Sent, ...]])
-    readers: dict[tuple[str, ...], list[tuple[str, str, str]]] = field(default_factory=dict[tuple[str, ...], list[tuple[str, str, str]]])
+    alters: dict[Key, tuple[AcceptedBatch, ...]] = field(default_factory=dict[Key, tuple[AcceptedBatch, ...]])
+    dependents: dict[tuple[str, ...], list[tuple[str, str, str]]] = field(default_factory=dict[tuple[str, ...], list[tuple[str, str, str]]])
     looked: dict[tuple[str, Key], int] = field(default_factory=dict[tuple[str, Key], int])
 
 

@@ -29,7 +29,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Clone:
     """An empty table in scratch on which statements are tried. ``settings`` are the permissive ones. ``refusal``: why this server would not
     create such a table, where it only loads one that is there."""
 
@@ -44,12 +44,12 @@ class Stage:
         return qualified(self.database, self.table)
 
 
-def attempt(stage: Stage, sql: str, extra: Mapping[str, str | int] | None = None) -> Routine[Outcome]:
+def attempt(clone: Clone, sql: str, extra: Mapping[str, str | int] | None = None) -> Routine[Outcome]:
     """Send one statement about the stage, with ``extra`` settings that it will have later, too; a refusal is an answer, not an error.
 
     As it will be sent to the live table first: plainly. Only what is refused for its want of a permissive setting gets those.
     """
-    before = yield from mutation_count(stage)
+    before = yield from mutation_count(clone)
     plain = {**REHEARSE, **(extra or {})}
     needed: Settings = ()
     try:
@@ -58,32 +58,32 @@ def attempt(stage: Stage, sql: str, extra: Mapping[str, str | int] | None = None
         if error.code == 0:
             raise
         refusal = Outcome(False, code=error.code, message=str(error))
-        if not (stage.settings and curable(error)):
+        if not (clone.settings and curable(error)):
             return refusal
         try:
-            yield Command(sql, settings={**stage.settings, **plain})
+            yield Command(sql, settings={**clone.settings, **plain})
         except StatementError as again:
             if again.code == 0:
                 raise
             return refusal
-        needed = tuple((name, str(value)) for name, value in sorted(stage.settings.items()))
-    after = yield from mutation_count(stage)
+        needed = tuple((name, str(value)) for name, value in sorted(clone.settings.items()))
+    after = yield from mutation_count(clone)
     return Outcome(True, mutates=after > before, settings=needed)
 
 
-def mutation_count(stage: Stage) -> Routine[int]:
+def mutation_count(clone: Clone) -> Routine[int]:
     """How many mutations the stage has seen."""
     rows = yield Query(
         "SELECT count() FROM system.mutations WHERE database = {database:String} AND table = {table:String}",
-        {"database": stage.database, "table": stage.table},
+        {"database": clone.database, "table": clone.table},
     )
     return number(rows[0][0])
 
 
-def stage_form(stage: Stage) -> Routine[Form]:
+def clone_form(clone: Clone) -> Routine[Form]:
     """What the stage looks like now."""
     rows = yield Query(
         "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND name = {table:String}",
-        {"database": stage.database, "table": stage.table},
+        {"database": clone.database, "table": clone.table},
     )
-    return split_create(text(rows[0][0]), stage.database)
+    return split_create(text(rows[0][0]), clone.database)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from aaiclick.errors import StatementError
 from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.operations import AttachWork, RebuildWork
-from aaiclick.plan.rehearsal.cache import Sent, alike
+from aaiclick.plan.rehearsal.cache import AcceptedBatch, alike
 from aaiclick.plan.rehearsal.empty_clone import REHEARSE
-from aaiclick.plan.rehearsal.parts_clone import Loaded, Unloaded, attach_all, load, send_again
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.rehearsal.parts_clone import NoPartsClone, PartsClone, attach_parts, load, replay_alters
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Routine
 from aaiclick.sql.quoting import quote_name
 
@@ -22,46 +22,46 @@ _SECONDS = 30
 _UNDECIDED = frozenset({159, 160, 164, 202, 241, 243, 394, 497})
 
 
-def alter_refused(case: TableCase, source: str, sent: Sequence[Sent]) -> Routine[str]:
+def alter_refused(diff: TableDiff, source: str, sent: Sequence[AcceptedBatch]) -> Routine[str]:
     """Why ALTERs that an empty clone accepts fail on parts of the table (now called ``source``); '' where they do not, or nobody looks."""
-    if not _looks(case, "alter"):
+    if not _looks(diff, "alter"):
         return ""
-    loaded = yield from load(case, source, "alter-parts")
-    if isinstance(loaded, Unloaded):
+    loaded = yield from load(diff, source, "alter-parts")
+    if isinstance(loaded, NoPartsClone):
         return ""
-    outcome = yield from send_again(case, loaded, sent)
+    outcome = yield from replay_alters(diff, loaded, sent)
     return "" if outcome.accepted else first_line(outcome.message)
 
 
-def attach_refused(case: TableCase, source: str, work: AttachWork, sent: Sequence[Sent]) -> Routine[str]:
+def attach_refused(diff: TableDiff, source: str, work: AttachWork, sent: Sequence[AcceptedBatch]) -> Routine[str]:
     """Why a table of the new form cannot take over parts of the live one; '' where it can, or nobody looks."""
-    if not _looks(case, "attach"):
+    if not _looks(diff, "attach"):
         return ""
-    loaded = yield from load(case, source, "attach-parts")
-    if isinstance(loaded, Unloaded):
+    loaded = yield from load(diff, source, "attach-parts")
+    if isinstance(loaded, NoPartsClone):
         return loaded.refusal
-    return (yield from _attached(case, loaded, work, sent))
+    return (yield from _attached(diff, loaded, work, sent))
 
 
-def _attached(case: TableCase, loaded: Loaded, work: AttachWork, sent: Sequence[Sent]) -> Routine[str]:
-    outcome = yield from send_again(case, loaded, sent)
+def _attached(diff: TableDiff, loaded: PartsClone, work: AttachWork, sent: Sequence[AcceptedBatch]) -> Routine[str]:
+    outcome = yield from replay_alters(diff, loaded, sent)
     if outcome.accepted and not (loaded.pending and any(each.mutates for each in sent)):
-        target = yield from case.make_stage(work.form, "attached-parts")
-        outcome = yield from attach_all(loaded, target)
+        target = yield from diff.make_clone(work.form, "attached-parts")
+        outcome = yield from attach_parts(loaded, target)
     return "" if outcome.accepted else first_line(outcome.message)
 
 
-def copy_refused(case: TableCase, source: str, work: RebuildWork) -> Routine[str]:
+def copy_refused(diff: TableDiff, source: str, work: RebuildWork) -> Routine[str]:
     """Why some rows cannot be copied; '' where they can, or nobody looks. An empty table only shows that the types convert."""
-    if not _looks(case, "rebuild"):
+    if not _looks(diff, "rebuild"):
         return ""
-    target = yield from case.make_stage(work.form, "copied-rows")
+    target = yield from diff.make_clone(work.form, "copied-rows")
     names = ", ".join(quote_name(column.target) for column in work.columns)
     expressions = ", ".join(column.expression for column in work.columns)
     where = f" WHERE {work.where}" if work.where else ""
     settings = {**REHEARSE, **_COPY, **dict(work.settings)}
     try:
-        yield Command(f"INSERT INTO {target.name} ({names}) SELECT {expressions} FROM {case.name_of(source)}{where} LIMIT {_ROWS}", settings=settings)
+        yield Command(f"INSERT INTO {target.name} ({names}) SELECT {expressions} FROM {diff.name_of(source)}{where} LIMIT {_ROWS}", settings=settings)
     except StatementError as error:
         if error.code == 0:
             raise
@@ -79,10 +79,10 @@ _COPY: dict[str, str | int] = {
 }
 
 
-def _looks(case: TableCase, strategy: str) -> bool:
-    if case.quick or not case.clones or not case.live.rows or case.live.predicted:
+def _looks(diff: TableDiff, strategy: str) -> bool:
+    if diff.quick or not diff.try_on_parts or not diff.live.rows or diff.live.predicted:
         return False
-    key = (strategy, alike(case.form, case.target))
-    seen = case.memo.looked.get(key, 0)
-    case.memo.looked[key] = seen + 1
+    key = (strategy, alike(diff.form, diff.target))
+    seen = diff.cache.looked.get(key, 0)
+    diff.cache.looked[key] = seen + 1
     return seen < _MOST_ALIKE

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.errors import StatementError
-from aaiclick.plan.rehearsal.cache import Sent
-from aaiclick.plan.rehearsal.empty_clone import REHEARSE, Outcome, Stage
+from aaiclick.plan.rehearsal.cache import AcceptedBatch
+from aaiclick.plan.rehearsal.empty_clone import REHEARSE, Clone, Outcome
 from aaiclick.plan.rehearsal.sample import kept, live_parts, partitions
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Routine
 from aaiclick.server.merges import MERGES_HELD
 from aaiclick.sql.quoting import qualified, quote_string
@@ -27,58 +27,58 @@ _TIMEOUT, _ACCESS_DENIED, _READONLY = 159, 497, 164
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class PartsClone:
     """``partitions`` are those of the clone; ``pending``: mutations do not run on it."""
 
-    stage: Stage
+    clone: Clone
     partitions: tuple[str, ...]
     pending: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Unloaded:
+class NoPartsClone:
     """Why the live table's parts cannot be attached anywhere; '' where nothing is known about it."""
 
     refusal: str = ""
 
 
-def load(case: TableCase, source: str, label: str) -> Routine[Loaded | Unloaded]:
+def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPartsClone]:
     """Make a clone of the live table (now called ``source``) with some of its parts."""
-    columns = len(case.form.columns)
-    parts = yield from live_parts(case.database, source, case.live.parts, columns)
+    columns = len(diff.form.columns)
+    parts = yield from live_parts(diff.database, source, diff.live.parts, columns)
     chosen = partitions(parts, columns)
     if not chosen:
         patched = any(part.patch for part in parts)
-        return Unloaded("it has updates that are not applied yet (patch parts), which cannot be attached" if patched else "")
-    form = replace(case.as_spelled, name=case.form.name)
-    stage = yield from case.make_stage(_still(form), label)
+        return NoPartsClone("it has updates that are not applied yet (patch parts), which cannot be attached" if patched else "")
+    form = replace(diff.as_spelled, name=diff.form.name)
+    clone = yield from diff.make_clone(_still(form), label)
     for partition in chosen:
         try:
-            yield Command(f"ALTER TABLE {stage.name} ATTACH PARTITION ID {quote_string(partition)} FROM {qualified(case.database, source)}", settings=REHEARSE)
+            yield Command(f"ALTER TABLE {clone.name} ATTACH PARTITION ID {quote_string(partition)} FROM {qualified(diff.database, source)}", settings=REHEARSE)
         except StatementError as error:
             if error.code == 0:
                 raise
-            return Unloaded("" if error.code in (_ACCESS_DENIED, _READONLY, _TIMEOUT) else str(error))
-    attached = yield from live_parts(stage.database, stage.table, len(parts), columns)
+            return NoPartsClone("" if error.code in (_ACCESS_DENIED, _READONLY, _TIMEOUT) else str(error))
+    attached = yield from live_parts(clone.database, clone.table, len(parts), columns)
     stays = kept(attached)
     gone = [part for part in attached if part not in stays]
     if gone:
-        yield Command(f"ALTER TABLE {stage.name} {', '.join(f'DROP PART {quote_string(part.name)}' for part in gone)}", settings=REHEARSE)
+        yield Command(f"ALTER TABLE {clone.name} {', '.join(f'DROP PART {quote_string(part.name)}' for part in gone)}", settings=REHEARSE)
     pending = sum(part.bytes for part in stays) > RUN_BYTES
-    if pending and not (yield from _stopped(stage)):
-        return Unloaded()
-    return Loaded(stage, tuple(sorted({part.partition for part in stays})), pending)
+    if pending and not (yield from _stopped(clone)):
+        return NoPartsClone()
+    return PartsClone(clone, tuple(sorted({part.partition for part in stays})), pending)
 
 
-def send_again(case: TableCase, loaded: Loaded, sent: Sequence[Sent]) -> Routine[Outcome]:
+def replay_alters(diff: TableDiff, loaded: PartsClone, sent: Sequence[AcceptedBatch]) -> Routine[Outcome]:
     """Send batches that an empty clone accepted; the first refusal, of the statement or of its mutation. What takes longer than a rehearsal
     may is not decided by it."""
-    stage = loaded.stage
+    clone = loaded.clone
     for each in sent:
         sync = 0 if loaded.pending else 1
         settings: dict[str, str | int] = {**REHEARSE, "alter_sync": sync, "mutations_sync": sync, "max_execution_time": _SECONDS, **dict(each.settings)}
         try:
-            yield Command(each.batch.sql(stage.name, case.parenthesise), settings=settings)
+            yield Command(each.batch.sql(clone.name, diff.parenthesise), settings=settings)
         except StatementError as error:
             if error.code == 0:
                 raise
@@ -88,11 +88,11 @@ def send_again(case: TableCase, loaded: Loaded, sent: Sequence[Sent]) -> Routine
     return Outcome(True)
 
 
-def attach_all(loaded: Loaded, target: Stage) -> Routine[Outcome]:
+def attach_parts(loaded: PartsClone, target: Clone) -> Routine[Outcome]:
     """Let a table take over the parts of the clone."""
     for partition in loaded.partitions:
         try:
-            yield Command(f"ALTER TABLE {target.name} ATTACH PARTITION ID {quote_string(partition)} FROM {loaded.stage.name}", settings=REHEARSE)
+            yield Command(f"ALTER TABLE {target.name} ATTACH PARTITION ID {quote_string(partition)} FROM {loaded.clone.name}", settings=REHEARSE)
         except StatementError as error:
             if error.code == 0:
                 raise
@@ -100,9 +100,9 @@ def attach_all(loaded: Loaded, target: Stage) -> Routine[Outcome]:
     return Outcome(True)
 
 
-def _stopped(stage: Stage) -> Routine[bool]:
+def _stopped(clone: Clone) -> Routine[bool]:
     try:
-        yield Command(f"SYSTEM STOP MERGES {stage.name}")
+        yield Command(f"SYSTEM STOP MERGES {clone.name}")
     except StatementError as error:
         if error.code == 0:
             raise

@@ -34,24 +34,26 @@ _OUTSIDE = frozenset({"CLUSTER", "FUNCTION", "INFILE", "OUTFILE", "SYSTEM", "TEM
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """``tame``: it may be tried in scratch. ``loses``: '' or what it takes away by itself
+class StatementEffects:
+    """``rehearsable``: it may be tried in scratch. ``loses``: '' or what it takes away by itself
     (a DROP, a DELETE ...). ``changes``: it changes values. ``refusal``: the engine's sentence where it cannot be parsed."""
 
-    tame: bool
+    rehearsable: bool
     loses: str = ""
     changes: bool = False
     refusal: str = ""
 
 
-def read_statement(sql: str, tables: Collection[str], databases: Collection[str]) -> Routine[Reading]:
+def statement_effects(sql: str, tables: Collection[str], databases: Collection[str]) -> Routine[StatementEffects]:
     """Ask the engine what it reads. ``tables`` are those of the schema, ``databases`` all names that could stand before a dot."""
     lines, refusal = yield from _explain(sql)
     if refusal:
-        return Reading(False, refusal=refusal)
-    tame = _stays(sql, databases) and _tame(lines, tables, frozenset(tables) | _with_names(sql))
+        return StatementEffects(False, refusal=refusal)
+    rehearsable = _stays_in_database(sql, databases) and _rehearsable(lines, tables, frozenset(tables) | _with_names(sql))
     commands = [line.split()[1] for line in lines if line.strip().startswith("AlterCommand ")]
-    return Reading(tame, _loses(lines, commands), _root(lines).startswith("Update") or "UPDATE" in commands or any(one.startswith("CLEAR") for one in commands))
+    return StatementEffects(
+        rehearsable, _loses(lines, commands), _root(lines).startswith("Update") or "UPDATE" in commands or any(one.startswith("CLEAR") for one in commands)
+    )
 
 
 def _explain(sql: str) -> Routine[tuple[list[str], str]]:
@@ -110,7 +112,7 @@ def _loses(lines: Sequence[str], commands: Sequence[str]) -> str:
     return lost[0].replace("_", " ") if lost else ""
 
 
-def _stays(sql: str, databases: Collection[str]) -> bool:
+def _stays_in_database(sql: str, databases: Collection[str]) -> bool:
     """No word that leads outside, and no database's name before a dot."""
     try:
         tokens = Tokens(sql)
@@ -139,7 +141,7 @@ def _with_names(sql: str) -> frozenset[str]:
     return frozenset(name for name in found if "." not in name)
 
 
-def _tame(lines: Sequence[str], tables: Collection[str], readable: Collection[str]) -> bool:
+def _rehearsable(lines: Sequence[str], tables: Collection[str], readable: Collection[str]) -> bool:
     found = _ROOT.match(lines[0]) if lines else None
     if found is None:
         return False

@@ -20,53 +20,55 @@ from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.plan.model import Step
 from aaiclick.plan.planner import Planned, live_source, plain_views, plan_objects
-from aaiclick.plan.scripted.statements import made_by, moved_catalog, plan_moves, predicted
-from aaiclick.plan.scripted.views import show_views
-from aaiclick.plan.ttl import free_ttl, plan_unhurried, without_ttl
+from aaiclick.plan.scripted.statements import catalog_after, made_by, plan_script, predicted
+from aaiclick.plan.scripted.views import plan_script_views
+from aaiclick.plan.ttl import plan_ttl_first, ttl_steps, without_ttl
 from aaiclick.routine import Routine
 from aaiclick.specs.columns import Column
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
-from aaiclick.versions.compose import Stage
-from aaiclick.versions.path import EVERY, Explicit, Hints
-from aaiclick.versions.released import Released
+from aaiclick.versions.compose import VersionChange
+from aaiclick.versions.history import ReleaseHistory
+from aaiclick.versions.upgrade_path import EVERY, PendingScript, UpgradePath
 
 
-def plan_phases(schema: Schema, catalog: Catalog, hints: Hints, found: Released) -> Routine[Planned]:
+def plan_upgrade(schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory) -> Routine[Planned]:
     """Plan from the catalogue to the declaration, with the explicit parts of the migrations on the way."""
-    if not hints.explicit:
-        return (yield from plan_unhurried(schema, catalog, hints))
-    freed = yield from free_ttl(schema, catalog, hints)
-    planned = yield from _plan_explicit(schema, freed.catalog, hints, found)
+    if not path.pending_scripts:
+        return (yield from plan_ttl_first(schema, catalog, path))
+    freed = yield from ttl_steps(schema, catalog, path)
+    planned = yield from _plan_scripts(schema, freed.catalog, path, found)
     return replace(planned, steps=(*freed.steps, *planned.steps))
 
 
-def _plan_explicit(schema: Schema, catalog: Catalog, hints: Hints, found: Released) -> Routine[Planned]:
+def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory) -> Routine[Planned]:
     """The first explicit part and what it relies on, then the rest."""
-    first = hints.explicit[0]
-    steps, notes, catalog, hints, blocked = yield from _expand(schema, catalog, hints, found, first)
-    shown = yield from show_views(schema, catalog, found, first)
+    first = path.pending_scripts[0]
+    steps, notes, catalog, path, blocked = yield from _expand(schema, catalog, path, found, first)
+    shown = yield from plan_script_views(schema, catalog, found, first)
     steps, notes, catalog = [*steps, *shown.steps], [*notes, *shown.notes], shown.catalog
     blocked = "; ".join(part for part in (blocked, shown.blocked) if part)
-    moved = yield from plan_moves(first, catalog, hints, blocked)
-    rest = replace(hints, explicit=hints.explicit[1:], later={**_changed_by(first, catalog), **hints.later})
-    following = moved_catalog(catalog, moved.tables)
-    planned = yield from (_plan_explicit(schema, following, rest, found) if rest.explicit else plan_objects(schema, following, rest))
+    moved = yield from plan_script(first, catalog, path, blocked)
+    rest = replace(path, pending_scripts=path.pending_scripts[1:], later={**_changed_by(first, catalog), **path.later})
+    following = catalog_after(catalog, moved.tables)
+    planned = yield from (_plan_scripts(schema, following, rest, found) if rest.pending_scripts else plan_objects(schema, following, rest))
     listed = tuple(dict.fromkeys((*notes, *moved.notes, *planned.notes)))
     return Planned((*steps, *moved.steps, *planned.steps), listed, planned.forms, planned.targets)
 
 
-def _expand(schema: Schema, catalog: Catalog, hints: Hints, found: Released, first: Explicit) -> Routine[tuple[list[Step], list[str], Catalog, Hints, str]]:
+def _expand(
+    schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory, first: PendingScript
+) -> Routine[tuple[list[Step], list[str], Catalog, UpgradePath, str]]:
     """Bring every table that the explicit part names to where it may rely on it."""
     steps: list[Step] = []
     notes: list[str] = []
     blocked = ""
-    for table in _tables_at(schema, hints, found, first.version):
-        stages = hints.stages_of(table.declared.name) if table.declared is not None else ()
-        if not _mentions(first, {table.spec.name, *(stage.before for stage in stages), *(stage.table for stage in stages)}):
+    for table in _tables_at(schema, path, found, first.version):
+        changes = path.changes_of(table.declared.name) if table.declared is not None else ()
+        if not _mentions(first, {table.spec.name, *(change.before for change in changes), *(change.table for change in changes)}):
             continue
-        wanted = _wanted(table, catalog, hints, first)
+        wanted = _wanted(table, catalog, path, first)
         if isinstance(wanted, str):
             blocked = wanted
             continue
@@ -74,30 +76,30 @@ def _expand(schema: Schema, catalog: Catalog, hints: Hints, found: Released, fir
             continue
         spec, taken, left = wanted
         sub = Schema(schema.name, objects=[spec])
-        names = {spec.name: hints.names.get(table.declared.name, ()) if table.declared is not None else ()}
+        names = {spec.name: path.names.get(table.declared.name, ()) if table.declared is not None else ()}
         planned = yield from plan_objects(
             sub,
             catalog,
-            Hints(
+            UpgradePath(
                 {spec.name: taken},
                 names,
                 (),
                 frozenset(),
-                hints.promises,
+                path.oldest_code,
                 replaced=plain_views(schema),
-                clones=hints.clones,
-                looks=hints.looks,
-                later=hints.later,
+                try_on_parts=path.try_on_parts,
+                looks=path.looks,
+                later=path.later,
             ),
         )
         required = [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned.steps if not step.optional]
         notes += [note for note in planned.notes if "left alone" not in note]
         steps += required
         if required:
-            catalog = yield from _after(catalog, spec, planned, hints)
+            catalog = yield from _after(catalog, spec, planned, path)
             if table.declared is not None:
-                hints = replace(hints, stages={**hints.stages, table.declared.name: left})
-    return steps, notes, catalog, hints, blocked
+                path = replace(path, changes={**path.changes, table.declared.name: left})
+    return steps, notes, catalog, path, blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +112,22 @@ class _At:
     declared: Table | None
 
 
-def _tables_at(schema: Schema, hints: Hints, found: Released, version: int) -> list[_At]:
+def _tables_at(schema: Schema, path: UpgradePath, found: ReleaseHistory, version: int) -> list[_At]:
     prior = _locked(found, version - 1)
     own = _locked(found, version) if version != schema.version else {}
     if not own:
-        return [_At(table, prior.get(_name_at(hints.stages_of(table.name), table.name, version - 1)), table) for table in schema.tables]
-    by_name = {_name_at(hints.stages_of(table.name), table.name, version): table for table in schema.tables}
+        return [_At(table, prior.get(_name_at(path.changes_of(table.name), table.name, version - 1)), table) for table in schema.tables]
+    by_name = {_name_at(path.changes_of(table.name), table.name, version): table for table in schema.tables}
     listed: list[_At] = []
     for name, spec in own.items():
         declared = by_name.get(name)
-        stages = hints.stages_of(declared.name) if declared is not None else ()
-        before = next((stage.before for stage in stages if stage.version == version), name)
+        changes = path.changes_of(declared.name) if declared is not None else ()
+        before = next((change.before for change in changes if change.version == version), name)
         listed.append(_At(spec, prior.get(before), declared))
     return listed
 
 
-def _locked(found: Released, version: int) -> dict[str, Table]:
+def _locked(found: ReleaseHistory, version: int) -> dict[str, Table]:
     """The tables of a released version as declarations."""
     locked = found.lock.get(version) if found.lock is not None else None
     tables: dict[str, Table] = {}
@@ -136,18 +138,20 @@ def _locked(found: Released, version: int) -> dict[str, Table]:
     return tables
 
 
-def _name_at(stages: tuple[Stage, ...], declared: str, version: int) -> str:
-    later = [stage for stage in stages if stage.version > version]
+def _name_at(changes: tuple[VersionChange, ...], declared: str, version: int) -> str:
+    later = [change for change in changes if change.version > version]
     return later[0].before if later else declared
 
 
-def _wanted(table: _At, catalog: Catalog, hints: Hints, first: Explicit) -> tuple[Table, tuple[Stage, ...], tuple[Stage, ...]] | str | None:
+def _wanted(
+    table: _At, catalog: Catalog, path: UpgradePath, first: PendingScript
+) -> tuple[Table, tuple[VersionChange, ...], tuple[VersionChange, ...]] | str | None:
     """The declaration to plan for before the explicit part, the stages on the way to it, and those that are left for later. None where
     nothing is needed; a sentence where there is no safe way."""
     declared = table.declared
-    stages = hints.stages_of(declared.name) if declared is not None else ()
-    until = tuple(stage for stage in stages if stage.version <= first.version)
-    live = live_source(table.spec, catalog, Hints(names={table.spec.name: tuple(stage.before for stage in reversed(until))}))
+    changes = path.changes_of(declared.name) if declared is not None else ()
+    until = tuple(change for change in changes if change.version <= first.version)
+    live = live_source(table.spec, catalog, UpgradePath(names={table.spec.name: tuple(change.before for change in reversed(until))}))
     made = made_by(first.statements)
     if live is None:
         if table.spec.name in made or (declared is not None and (catalog.get(declared.name) is not None or declared.name in made)):
@@ -155,27 +159,27 @@ def _wanted(table: _At, catalog: Catalog, hints: Hints, first: Explicit) -> tupl
         return (_covering(table), (), ())
     if not isinstance(live.form, TableForm):
         return None
-    before = tuple(stage for stage in until if stage.rebuild is not None and stage.version < first.version)
-    later = tuple(stage for stage in stages if stage.rebuild is not None and stage.version >= first.version)
-    renamed = {old: new for stage in until for old, new in stage.renames.items()}
-    earlier = {old: new for stage in until if stage.version < first.version for old, new in stage.renames.items()}
+    before = tuple(change for change in until if change.rebuild is not None and change.version < first.version)
+    later = tuple(change for change in changes if change.rebuild is not None and change.version >= first.version)
+    renamed = {old: new for change in until for old, new in change.renames.items()}
+    earlier = {old: new for change in until if change.version < first.version for old, new in change.renames.items()}
     retyped = table.prior is not None and _retyped(live.form, table.prior, earlier)
     if not before and not retyped and not any(_read_elsewhere(live.form, old) for old in renamed):
         spec = _additive(live.form, table.spec, renamed, made)
         if spec is None:
             return None
-        return spec, tuple(replace(stage, rebuild=None, table=spec.name) for stage in until), stages
-    left = tuple(replace(stage, rebuild=None) if stage.version < first.version else stage for stage in stages)
+        return spec, tuple(replace(change, rebuild=None, table=spec.name) for change in until), changes
+    left = tuple(replace(change, rebuild=None) if change.version < first.version else change for change in changes)
     covered = declared is not None and _covers(declared, table.spec) and (table.prior is None or _agrees(declared, table.prior))
     if declared is not None and covered and not later and table.spec.name == declared.name and not made:
-        return declared, stages, tuple(replace(stage, rebuild=None) for stage in stages)
+        return declared, changes, tuple(replace(change, rebuild=None) for change in changes)
     if table.prior is None:
-        labels = ", ".join(stage.label for stage in before) or "a rename"
+        labels = ", ".join(change.label for change in before) or "a rename"
         return (
             f"{first.label} works on {table.spec.name} as {labels} leaves it, and a later version changes it again: nobody wrote down what the versions"
             " between released. Keep a schema.lock.json (aaiclick revision writes it), or bring the database to the version before it first"
         )
-    taken = tuple(stage if stage.version < first.version else replace(stage, rebuild=None) for stage in until)
+    taken = tuple(change if change.version < first.version else replace(change, rebuild=None) for change in until)
     return without_ttl(_merged(table.prior, table.spec, renamed, made)), taken, left
 
 
@@ -240,9 +244,9 @@ def _merged(base: Table, spec: Table, renames: Mapping[str, str], made: Collecti
     return base.model_copy(update={"columns": columns, "name": spec.name})
 
 
-def _after(catalog: Catalog, spec: Table, planned: Planned, hints: Hints) -> Routine[Catalog]:
+def _after(catalog: Catalog, spec: Table, planned: Planned, path: UpgradePath) -> Routine[Catalog]:
     """The catalogue with the table as it will be."""
-    live = live_source(spec, catalog, hints)
+    live = live_source(spec, catalog, path)
     form = planned.targets.get(spec.name)
     if form is None:
 
@@ -255,23 +259,23 @@ def _after(catalog: Catalog, spec: Table, planned: Planned, hints: Hints) -> Rou
     return replace(catalog, objects=objects)
 
 
-def _changed_by(explicit: Explicit, catalog: Catalog) -> dict[str, str]:
+def _changed_by(script: PendingScript, catalog: Catalog) -> dict[str, str]:
     """The tables whose rows the part may change. Of a function, of what cannot be read and of what goes through views nobody knows which."""
     try:
-        named = {unquote(token.text) for sql in explicit.statements for token in Tokens(sql).items if token.kind in ("word", "name")}
+        named = {unquote(token.text) for sql in script.statements for token in Tokens(sql).items if token.kind in ("word", "name")}
     except TokenError:
-        return {EVERY: explicit.label}
+        return {EVERY: script.label}
     read = [live for live in catalog.objects.values() if live.name in named]
-    if explicit.move is not None or any(live.dependents or not isinstance(live.form, TableForm) for live in read):
-        return {EVERY: explicit.label}
-    return dict.fromkeys(sorted(named), explicit.label)
+    if script.move is not None or any(live.dependents or not isinstance(live.form, TableForm) for live in read):
+        return {EVERY: script.label}
+    return dict.fromkeys(sorted(named), script.label)
 
 
-def _mentions(explicit: Explicit, names: set[str]) -> bool:
+def _mentions(script: PendingScript, names: set[str]) -> bool:
     """Whether the part may read or write a table of one of the names; a function may do anything."""
-    if explicit.move is not None:
+    if script.move is not None:
         return True
-    for sql in explicit.statements:
+    for sql in script.statements:
         try:
             tokens = Tokens(sql)
         except TokenError:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from aaiclick.catalog.declared_tables import clone
+from aaiclick.catalog.declared_tables import create_clone
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import names_in, read_forms, sentence
@@ -16,18 +16,18 @@ from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import CallableWork, SqlWork
 from aaiclick.plan.rehearsal.empty_clone import REHEARSE
-from aaiclick.plan.scripted.explain import Reading, read_statement
-from aaiclick.plan.scripted.steps import promise_hazards
+from aaiclick.plan.scripted.explain import StatementEffects, statement_effects
+from aaiclick.plan.scripted.steps import old_code_hazards
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
-from aaiclick.versions.path import Explicit, Hints
+from aaiclick.versions.upgrade_path import PendingScript, UpgradePath
 
 UNKNOWN_TABLE = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class ScriptSteps:
     """The steps, and the tables as they will be: None where one is gone. ``tables`` is empty where nothing could be tried."""
 
     steps: tuple[Step, ...]
@@ -35,68 +35,68 @@ class Moved:
     notes: tuple[str, ...] = ()
 
 
-def plan_moves(explicit: Explicit, catalog: Catalog, hints: Hints, blocked: str) -> Routine[Moved]:
+def plan_script(script: PendingScript, catalog: Catalog, path: UpgradePath, blocked: str) -> Routine[ScriptSteps]:
     """One step for the statements, one for the function. ``catalog`` is what the steps before them leave."""
     steps: list[Step] = []
     tables: Mapping[str, TableForm | None] = {}
     notes: tuple[str, ...] = ()
-    promises = promise_hazards((explicit.version,), hints.promises)
-    if explicit.statements:
-        step, tables, notes = yield from _sql_step(explicit, catalog)
-        steps.append(replace(step, hazards=(*step.hazards, *promises), blocked="; ".join(part for part in (blocked, step.blocked) if part)))
-    if explicit.move is not None:
-        work = CallableWork(explicit.version)
-        name = explicit.name or "the function"
+    oldest_code = old_code_hazards((script.version,), path.oldest_code)
+    if script.statements:
+        step, tables, notes = yield from _sql_step(script, catalog)
+        steps.append(replace(step, hazards=(*step.hazards, *oldest_code), blocked="; ".join(part for part in (blocked, step.blocked) if part)))
+    if script.move is not None:
+        work = CallableWork(script.version)
+        name = script.name or "the function"
         change = f"{name} moves data"
-        unknown = Hazard("changes-values", f"what {name} of {explicit.label} does to rows is its own affair")
+        unknown = Hazard("changes-values", f"what {name} of {script.label} does to rows is its own affair")
         sql = [f"-- Python: {name}(context), from its bookmark where it has one"]
         steps.append(
             Step(
-                f"{explicit.version:04d}:move",
-                explicit.label,
+                f"{script.version:04d}:move",
+                script.label,
                 change,
                 "callable",
                 sql,
                 work,
-                (unknown, *promises),
+                (unknown, *oldest_code),
                 blocked=blocked,
-                migrations=(explicit.version,),
+                migrations=(script.version,),
             )
         )
-        notes = (*notes, f"what follows {explicit.label} is planned anew when its function has run")
-    return Moved(tuple(steps), tables, notes)
+        notes = (*notes, f"what follows {script.label} is planned anew when its function has run")
+    return ScriptSteps(tuple(steps), tables, notes)
 
 
-def _sql_step(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Step, Mapping[str, TableForm | None], tuple[str, ...]]]:
+def _sql_step(script: PendingScript, catalog: Catalog) -> Routine[tuple[Step, Mapping[str, TableForm | None], tuple[str, ...]]]:
     tables = frozenset(name for name, live in catalog.objects.items() if isinstance(live.form, TableForm) and live.form.engine != "Merge")
     rows = yield Query("SELECT name FROM system.databases")
     databases = frozenset(text(row[0]) for row in rows)
     known = set(tables)
-    readings: list[Reading] = []
-    for sql in explicit.statements:
-        reading = yield from read_statement(sql, known, databases)
-        readings.append(reading)
-        if reading.tame:
+    effects: list[StatementEffects] = []
+    for sql in script.statements:
+        effect = yield from statement_effects(sql, known, databases)
+        effects.append(effect)
+        if effect.rehearsable:
             known |= made_by([sql])
-    refused = [f"statement {place} of {explicit.label}: {first_line(reading.refusal)}" for place, reading in enumerate(readings, 1) if reading.refusal]
+    refused = [f"statement {place} of {script.label}: {first_line(effect.refusal)}" for place, effect in enumerate(effects, 1) if effect.refusal]
     after: Mapping[str, TableForm | None] = {}
     blocked, notes = "; ".join(refused), list[str]()
-    if not refused and all(reading.tame for reading in readings):
-        after, blocked, tried = yield from _rehearse(explicit, catalog)
+    if not refused and all(effect.rehearsable for effect in effects):
+        after, blocked, tried = yield from _rehearse(script, catalog)
     else:
         tried = False
     if not tried and not refused:
-        notes.append(f"{explicit.label} is sent as it stands, without a rehearsal; what follows it is planned anew when it has run")
-    count = len(explicit.statements)
+        notes.append(f"{script.label} is sent as it stands, without a rehearsal; what follows it is planned anew when it has run")
+    count = len(script.statements)
     step = Step(
-        id=f"{explicit.version:04d}:sql",
-        object=explicit.label,
+        id=f"{script.version:04d}:sql",
+        object=script.label,
         change=f"{count} statement{'s' if count > 1 else ''}",
         strategy="sql",
-        sql=list(explicit.statements) if tried else ["-- not rehearsed: it is sent as it stands", *explicit.statements],
-        work=SqlWork(explicit.statements, explicit.version),
-        hazards=_hazards(explicit, readings, untried=not tried and not refused and all(reading.tame for reading in readings)),
-        migrations=(explicit.version,),
+        sql=list(script.statements) if tried else ["-- not rehearsed: it is sent as it stands", *script.statements],
+        work=SqlWork(script.statements, script.version),
+        hazards=_hazards(script, effects, untried=not tried and not refused and all(effect.rehearsable for effect in effects)),
+        migrations=(script.version,),
         blocked=blocked,
     )
     return step, after, tuple(notes)
@@ -123,23 +123,25 @@ def made_by(statements: Sequence[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _hazards(explicit: Explicit, readings: list[Reading], *, untried: bool) -> tuple[Hazard, ...]:
+def _hazards(script: PendingScript, effects: list[StatementEffects], *, untried: bool) -> tuple[Hazard, ...]:
     found: list[Hazard] = []
-    for place, reading in enumerate(readings, 1):
-        if reading.loses:
-            found.append(Hazard("loses-rows", f"statement {place} of {explicit.label} is a {reading.loses}", f"run-sql {explicit.label}"))
-        if reading.changes:
-            found.append(Hazard("changes-values", f"statement {place} of {explicit.label} changes values"))
-        if untried or not reading.tame:
-            found.append(Hazard("cannot-be-undone", f"statement {place} of {explicit.label} was not rehearsed: what it does is its own affair"))
-    if explicit.doubtful:
-        told = f"statement {explicit.doubtful} of {explicit.label} was under way when a run was stopped: it may have happened already. Look, then allow one:"
-        told += f" 'rerun {explicit.label}:{explicit.doubtful}' sends it again, 'skip {explicit.label}:{explicit.doubtful}' takes it for done"
-        found.append(Hazard("changes-values", told, f"rerun {explicit.label}:{explicit.doubtful}"))
+    for place, effect in enumerate(effects, 1):
+        if effect.loses:
+            found.append(Hazard("loses-rows", f"statement {place} of {script.label} is a {effect.loses}", f"run-sql {script.label}"))
+        if effect.changes:
+            found.append(Hazard("changes-values", f"statement {place} of {script.label} changes values"))
+        if untried or not effect.rehearsable:
+            found.append(Hazard("cannot-be-undone", f"statement {place} of {script.label} was not rehearsed: what it does is its own affair"))
+    if script.outcome_unknown:
+        message = (
+            f"statement {script.outcome_unknown} of {script.label} was under way when a run was stopped: it may have happened already. Look, then allow one:"
+        )
+        message += f" 'rerun {script.label}:{script.outcome_unknown}' sends it again, 'skip {script.label}:{script.outcome_unknown}' takes it for done"
+        found.append(Hazard("changes-values", message, f"rerun {script.label}:{script.outcome_unknown}"))
     return tuple(found)
 
 
-def _rehearse(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Mapping[str, TableForm | None], str, bool]]:
+def _rehearse(script: PendingScript, catalog: Catalog) -> Routine[tuple[Mapping[str, TableForm | None], str, bool]]:
     """Send the statements to empty clones in a scratch database that is the current one: the tables afterwards, a refusal, and whether it
     could be tried at all."""
 
@@ -151,12 +153,12 @@ def _rehearse(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Mapping[str
             if not isinstance(live.form, TableForm) or scratch.name(name) != name:
                 continue
             try:
-                yield from clone(scratch, live.form, name)
+                yield from create_clone(scratch, live.form, name)
             except (StatementError, UnsupportedObjectError):
                 return {}, "", False
             cloned.append(name)
         untouched = yield from read_forms(scratch, cloned)
-        refusal, tried = yield from _send(explicit, catalog, scratch)
+        refusal, tried = yield from _send(script, catalog, scratch)
         if refusal or not tried:
             return {}, refusal, tried
         present = yield from names_in(scratch)
@@ -171,9 +173,9 @@ def _rehearse(explicit: Explicit, catalog: Catalog) -> Routine[tuple[Mapping[str
     return (yield from with_scratch(body))
 
 
-def _send(explicit: Explicit, catalog: Catalog, scratch: Scratch) -> Routine[tuple[str, bool]]:
+def _send(script: PendingScript, catalog: Catalog, scratch: Scratch) -> Routine[tuple[str, bool]]:
     """The engine's refusal, and whether the statements could be tried."""
-    for place, sql in enumerate(explicit.statements, 1):
+    for place, sql in enumerate(script.statements, 1):
         try:
             yield Command(sql, settings={**scratch.settings, **REHEARSE}, database=scratch.database)
         except UsageError:
@@ -183,7 +185,7 @@ def _send(explicit: Explicit, catalog: Catalog, scratch: Scratch) -> Routine[tup
                 raise
             if error.code == UNKNOWN_TABLE and (yield from _names_live(sql, catalog)):
                 return "", False
-            return f"statement {place} of {explicit.label} is refused: {sentence(scratch, error)}", True
+            return f"statement {place} of {script.label} is refused: {sentence(scratch, error)}", True
     return "", True
 
 
@@ -194,7 +196,7 @@ def _names_live(sql: str, catalog: Catalog) -> Routine[bool]:
     return any(text(row[0]) in named and text(row[0]) not in catalog.objects for row in rows)
 
 
-def moved_catalog(catalog: Catalog, tables: Mapping[str, TableForm | None]) -> Catalog:
+def catalog_after(catalog: Catalog, tables: Mapping[str, TableForm | None]) -> Catalog:
     """The catalogue with the tables as they will be. Rows are only counted where the columns stay what they are: nothing can be asked
     about columns that are not there yet."""
     objects = dict(catalog.objects)

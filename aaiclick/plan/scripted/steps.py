@@ -11,11 +11,11 @@ from aaiclick.plan.operations import RebuildWork
 from aaiclick.versions.compose import Composed
 
 
-def promise_hazards(versions: Sequence[int], promises: Mapping[int, int | None]) -> tuple[Hazard, ...]:
+def old_code_hazards(versions: Sequence[int], oldest_code: Mapping[int, int | None]) -> tuple[Hazard, ...]:
     """What the migrations say (or do not say) about code that is older than they are."""
     found: list[Hazard] = []
     for version in versions:
-        oldest = promises.get(version)
+        oldest = oldest_code.get(version)
         if oldest is None or oldest >= version:
             found.append(Hazard("old-code-breaks", f"migration {version} names no older code that runs on its result: stop code before v{version} first"))
         elif oldest > 1:
@@ -23,31 +23,31 @@ def promise_hazards(versions: Sequence[int], promises: Mapping[int, int | None])
     return tuple(found)
 
 
-def scripted_steps(steps: Sequence[Step], composed: Composed, promises: Mapping[int, int | None], stored: frozenset[str]) -> tuple[Step, ...]:
+def scripted_steps(steps: Sequence[Step], composed: Composed, oldest_code: Mapping[int, int | None], stored: frozenset[str]) -> tuple[Step, ...]:
     """The steps of one table with what its migrations asked for. ``stored``: the columns that the live table has."""
-    return tuple(step if step.optional else _scripted(step, composed, promises, stored) for step in steps)
+    return tuple(step if step.optional else _scripted(step, composed, oldest_code, stored) for step in steps)
 
 
-def _scripted(step: Step, composed: Composed, promises: Mapping[int, int | None], stored: frozenset[str]) -> Step:
+def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | None], stored: frozenset[str]) -> Step:
     blocked = [step.blocked, composed.problem]
     if step.strategy in ("rebuild", "attach"):
         blocked += [
-            f"{stage.label} says that {step.object} is changed in place, and that takes a {step.strategy}: take its 'strategy: alter' out"
-            for stage in composed.in_place
+            f"{change.label} says that {step.object} is changed in place, and that takes a {step.strategy}: take its 'strategy: alter' out"
+            for change in composed.in_place
         ]
     done = "; ".join(part for part in blocked if part)
     if not isinstance(step.work, RebuildWork) or not composed.rebuilds:
         return replace(step, blocked=done) if done != step.blocked else step
-    versions = tuple(stage.version for stage in composed.rebuilds)
+    versions = tuple(change.version for change in composed.rebuilds)
     filled: dict[str, list[str]] = {}
-    for stage in composed.rebuilds:
-        for name in stage.rebuild.columns if stage.rebuild is not None else ():
-            filled.setdefault(name, []).append(stage.label)
-    labels = ", ".join(stage.label for stage in composed.rebuilds)
+    for change in composed.rebuilds:
+        for name in change.rebuild.columns if change.rebuild is not None else ():
+            filled.setdefault(name, []).append(change.label)
+    labels = ", ".join(change.label for change in composed.rebuilds)
     words = [f"{name} is filled by {', '.join(by)}" for name, by in sorted(filled.items())]
     hazards = [Hazard("changes-values", f"{name} of {step.object} becomes what {', '.join(by)} says") for name, by in sorted(filled.items()) if name in stored]
     if composed.where:
-        words.append(f"rows are filtered by {', '.join(stage.label for stage in composed.rebuilds if stage.rebuild is not None and stage.rebuild.where)}")
+        words.append(f"rows are filtered by {', '.join(change.label for change in composed.rebuilds if change.rebuild is not None and change.rebuild.where)}")
         hazards.append(Hazard("loses-rows", f"rows of {step.object} for which {composed.where} is not true are gone", f"drop-rows {step.object}"))
     changes = tuple(change for change in (step.changes or (step.change,)) if change)
     if not filled and not composed.where and not changes:
@@ -56,7 +56,7 @@ def _scripted(step: Step, composed: Composed, promises: Mapping[int, int | None]
         step,
         change="; ".join((*changes, *words)),
         changes=(*changes, *words),
-        hazards=(*step.hazards, *hazards, *promise_hazards(versions, promises)),
+        hazards=(*step.hazards, *hazards, *old_code_hazards(versions, oldest_code)),
         migrations=versions,
         blocked=done,
     )

@@ -22,14 +22,14 @@ from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import MaterializedView, View
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
-from aaiclick.versions.path import Explicit
-from aaiclick.versions.released import Released
+from aaiclick.versions.history import ReleaseHistory
+from aaiclick.versions.upgrade_path import PendingScript
 
 AnyView = View | MaterializedView
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ViewSteps:
     """The steps, the catalogue as they leave it, notes, and '' or why a statement cannot have the view that it names."""
 
     steps: tuple[Step, ...]
@@ -38,13 +38,13 @@ class Shown:
     blocked: str = ""
 
 
-def show_views(schema: Schema, catalog: Catalog, found: Released, first: Explicit) -> Routine[Shown]:
+def plan_script_views(schema: Schema, catalog: Catalog, found: ReleaseHistory, first: PendingScript) -> Routine[ViewSteps]:
     """Bring the views that the explicit part may use to its version. ``catalog`` is what the steps before it leave."""
     wanted = _wanted(schema, catalog, found, first)
     if not wanted:
-        return Shown((), catalog)
+        return ViewSteps((), catalog)
 
-    def body(scratch: Scratch) -> Routine[Shown]:
+    def body(scratch: Scratch) -> Routine[ViewSteps]:
         steps: list[Step] = []
         notes: list[str] = []
         blocked: list[str] = []
@@ -55,20 +55,20 @@ def show_views(schema: Schema, catalog: Catalog, found: Released, first: Explici
                 forms = yield from canonical_views(scratch, [item], known)
                 planned = yield from plan_views(schema, [item], known, scratch, {}, [])
             except SpecError as error:
-                told = f"{item.noun} {item.name} cannot be made before {first.label}: {error.problem}"
-                (notes if first.move is not None else blocked).append(told)
+                message = f"{item.noun} {item.name} cannot be made before {first.label}: {error.problem}"
+                (notes if first.move is not None else blocked).append(message)
                 continue
             steps += [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned]
             form = forms[item.name]
             if planned and isinstance(form, ViewForm):
                 engine = "MaterializedView" if form.materialized else "View"
                 objects[item.name] = LiveObject(catalog.database, item.name, form, f"-- {item.name} as it will be", engine)
-        return Shown(tuple(steps), replace(catalog, objects=objects), tuple(notes), "; ".join(blocked))
+        return ViewSteps(tuple(steps), replace(catalog, objects=objects), tuple(notes), "; ".join(blocked))
 
     return (yield from with_scratch(body, fallback=catalog.database))
 
 
-def _wanted(schema: Schema, catalog: Catalog, found: Released, first: Explicit) -> list[AnyView]:
+def _wanted(schema: Schema, catalog: Catalog, found: ReleaseHistory, first: PendingScript) -> list[AnyView]:
     before = {item.name for item in _views_of(schema, found, first.version - 1)}
     listed: list[AnyView] = []
     for item in _views_of(schema, found, first.version):
@@ -81,7 +81,7 @@ def _wanted(schema: Schema, catalog: Catalog, found: Released, first: Explicit) 
     return listed
 
 
-def _views_of(schema: Schema, found: Released, version: int) -> Sequence[AnyView]:
+def _views_of(schema: Schema, found: ReleaseHistory, version: int) -> Sequence[AnyView]:
     """The views of a version: as declared for the last one, else as the lock file has them."""
     if version == schema.version:
         return [item for item in schema.objects if isinstance(item, AnyView)]
@@ -98,7 +98,7 @@ def _views_of(schema: Schema, found: Released, version: int) -> Sequence[AnyView
     return listed
 
 
-def _named(first: Explicit, name: str) -> bool:
+def _named(first: PendingScript, name: str) -> bool:
     for sql in first.statements:
         with suppress(TokenError):
             if any(token.kind in ("word", "name") and unquote(token.text) == name for token in Tokens(sql).items):

@@ -8,10 +8,10 @@ from aaiclick.catalog.spelling import spelled_as
 from aaiclick.diff.alters import batches
 from aaiclick.diff.changes.base import Change, Phase
 from aaiclick.plan.operations import AttachWork
-from aaiclick.plan.rehearsal.cache import Sent
-from aaiclick.plan.rehearsal.empty_clone import Stage, attempt
+from aaiclick.plan.rehearsal.cache import AcceptedBatch
+from aaiclick.plan.rehearsal.empty_clone import Clone, attempt
 from aaiclick.plan.strategies.alter import alters_of, send_batches, settings_of
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 from aaiclick.sql.quoting import qualified, quote_string
 
@@ -24,53 +24,53 @@ class AttachProposal:
     """``sent``: the ALTERs before it, as a clone accepted them."""
 
     work: AttachWork
-    sent: tuple[Sent, ...]
+    sent: tuple[AcceptedBatch, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """A clone after the ALTERs that go in place."""
 
-    stage: Stage
-    sent: tuple[Sent, ...]
+    clone: Clone
+    sent: tuple[AcceptedBatch, ...]
 
 
-def propose_attach(case: TableCase) -> Routine[AttachProposal | None]:
+def propose_attach(diff: TableDiff) -> Routine[AttachProposal | None]:
     """In-place changes first, on a clone; then ask the engine whether a table of the target's form would take over the clone's parts.
 
     The engine compares the two tables before it looks at parts, so an empty clone tells the most (errors 36 and 122).
     """
-    if not case.form.merge_tree or not case.target.form.merge_tree:
+    if not diff.form.merge_tree or not diff.target.form.merge_tree:
         return None
-    prepared = yield from _prepare(case)
+    prepared = yield from _prepare(diff)
     if prepared is None or any(each.batch.risky and each.mutates for each in prepared.sent):
         return None  # a mutation that can fail on the data and a swap do not belong into one step
-    stage = qualified(prepared.stage.database, prepared.stage.table)
-    spelled = spelled_as(case.target.form, case.as_spelled)
-    for form, label in ((case.target.form, "attached"), (spelled, "attached-spelled")):
-        wanted = yield from case.make_stage(form, label)
+    clone = qualified(prepared.clone.database, prepared.clone.table)
+    spelled = spelled_as(diff.target.form, diff.as_spelled)
+    for form, label in ((diff.target.form, "attached"), (spelled, "attached-spelled")):
+        wanted = yield from diff.make_clone(form, label)
         if wanted.refusal:
             return None
-        outcome = yield from attempt(wanted, f"ALTER TABLE {wanted.name} ATTACH PARTITION ID {quote_string('all')} FROM {stage}")
+        outcome = yield from attempt(wanted, f"ALTER TABLE {wanted.name} ATTACH PARTITION ID {quote_string('all')} FROM {clone}")
         if outcome.accepted:
-            work = AttachWork(case.live.name, form, alters_of(case, prepared.sent), settings_of(case, prepared.sent))
+            work = AttachWork(diff.live.name, form, alters_of(diff, prepared.sent), settings_of(diff, prepared.sent))
             return AttachProposal(work, prepared.sent)
-        if spelled == case.target.form:
+        if spelled == diff.target.form:
             break
     return None
 
 
-def _prepare(case: TableCase) -> Routine[_Prepared | None]:
+def _prepare(diff: TableDiff) -> Routine[_Prepared | None]:
     """The changes that ALTER can make, in their common order. A change of which one command is refused is left to the swap, with all its
     commands, and the rest begins again on another clone: nothing of it may stay behind (a projection that was dropped and could not be
     added again)."""
-    live = replace(case.as_spelled, name=case.form.name)
-    todo: list[Change] = [change for change in case.changes if change.commands]
+    live = replace(diff.as_spelled, name=diff.form.name)
+    todo: list[Change] = [change for change in diff.changes if change.commands]
     for number in range(_MOST_REFUSED):
-        stage = yield from case.make_stage(live, f"attach{number or ''}")
-        sending = yield from send_batches(case, stage, batches(todo))
+        clone = yield from diff.make_clone(live, f"attach{number or ''}")
+        sending = yield from send_batches(diff, clone, batches(todo))
         if sending.refused is None:
-            return _Prepared(stage, sending.sent)
+            return _Prepared(clone, sending.sent)
         if sending.refused.phase is Phase.PIN:
             return None  # the new table's default is another value for rows of parts without the column
         todo = [change for change in todo if sending.refused not in change.commands]

@@ -10,15 +10,15 @@ from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.render import scratch_unfit
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.target import Target, is_prefix
-from aaiclick.plan.rehearsal.cache import Memo
-from aaiclick.plan.rehearsal.empty_clone import Stage
+from aaiclick.plan.rehearsal.cache import RehearsalCache
+from aaiclick.plan.rehearsal.empty_clone import Clone
 from aaiclick.routine import Routine
 from aaiclick.specs.tables import Table
 from aaiclick.sql.quoting import qualified
 
 
 @dataclass(frozen=True, slots=True)
-class TableCase:
+class TableDiff:
     """One table that differs: where it is, where it should go, what differs, and how to try things out.
 
     ``make_stage`` makes an empty table of a form in scratch. ``overrides`` are expressions of a migration for copied columns,
@@ -35,7 +35,7 @@ class TableCase:
     target: Target
     changes: tuple[Change, ...]
     server: ServerFacts
-    make_stage: Callable[[TableForm, str], Routine[Stage]]
+    make_clone: Callable[[TableForm, str], Routine[Clone]]
     overrides: dict[str, str] = field(default_factory=dict[str, str])
     where: str = ""
     back: dict[str, str] = field(default_factory=dict[str, str])
@@ -43,9 +43,9 @@ class TableCase:
     replaced: frozenset[str] = frozenset()
     rewritten: frozenset[str] = frozenset()
     declared: Table | None = None
-    memo: Memo = field(default_factory=Memo)
+    cache: RehearsalCache = field(default_factory=RehearsalCache)
     database_engine: str = ""
-    clones: bool = True
+    try_on_parts: bool = True
     looks: int | None = None
 
     @property

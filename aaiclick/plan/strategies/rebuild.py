@@ -11,8 +11,8 @@ from aaiclick.diff.merging import order_matters, ties_matter
 from aaiclick.diff.target import live_column
 from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.plan.proof.volatile import volatile
-from aaiclick.plan.rehearsal.empty_clone import Outcome, Stage, attempt
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 from aaiclick.server.messages import told
 from aaiclick.sql.quoting import quote_name
@@ -21,62 +21,62 @@ _UNVERIFIED = ("AggregateFunction(", "Dynamic", "JSON", "Object(", "QBit(")
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class RebuildProposal:
     """``work`` is None where even a copy is refused; ``refusal`` is then the engine's sentence."""
 
     work: RebuildWork | None
     refusal: str = ""
 
 
-def propose_rebuild(case: TableCase) -> Routine[Proposal]:
+def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
     """Build the target in scratch and copy an empty clone into it: the types are checked without a row."""
-    if not case.form.merge_tree:
-        return Proposal(None, f"a table of engine {case.form.engine} cannot be rebuilt without losing rows written meanwhile")
-    if not case.target.form.merge_tree:
-        return Proposal(None, f"engine {case.target.form.engine} cannot take over the parts of a copy")
-    columns = yield from _comparable(case, copy_columns(case))
-    stage = yield from case.make_stage(case.form, "rebuild")
-    wanted = yield from case.make_stage(case.target.form, "rebuilt")
+    if not diff.form.merge_tree:
+        return RebuildProposal(None, f"a table of engine {diff.form.engine} cannot be rebuilt without losing rows written meanwhile")
+    if not diff.target.form.merge_tree:
+        return RebuildProposal(None, f"engine {diff.target.form.engine} cannot take over the parts of a copy")
+    columns = yield from _comparable(diff, copy_columns(diff))
+    clone = yield from diff.make_clone(diff.form, "rebuild")
+    wanted = yield from diff.make_clone(diff.target.form, "rebuilt")
     if wanted.refusal:
-        return Proposal(None, f"a new table of that definition is not created by this server ({wanted.refusal})")
+        return RebuildProposal(None, f"a new table of that definition is not created by this server ({wanted.refusal})")
     names = ", ".join(quote_name(column.target) for column in columns)
     expressions = ", ".join(column.expression for column in columns)
-    where = f" WHERE {case.where}" if case.where else ""
-    copy = f"INSERT INTO {wanted.name} ({names}) SELECT {expressions} FROM {stage.name}{where}"
+    where = f" WHERE {diff.where}" if diff.where else ""
+    copy = f"INSERT INTO {wanted.name} ({names}) SELECT {expressions} FROM {clone.name}{where}"
     outcome = yield from attempt(wanted, copy, {"insert_allow_materialized_columns": 1})
     if not outcome.accepted:
-        return Proposal(None, (yield from _refused(case, columns, stage, outcome)))
-    back = tuple(CopyColumn(name, expression) for name, expression in sorted(case.back.items()))
+        return RebuildProposal(None, (yield from _refused(diff, columns, clone, outcome)))
+    back = tuple(CopyColumn(name, expression) for name, expression in sorted(diff.back.items()))
     if back:
         # The way back is tried as well: when it is needed is no time to find out that it does not work.
         names, expressions = ", ".join(quote_name(column.target) for column in back), ", ".join(column.expression for column in back)
-        tried = yield from attempt(stage, f"INSERT INTO {stage.name} ({names}) SELECT {expressions} FROM {wanted.name}")
+        tried = yield from attempt(clone, f"INSERT INTO {clone.name} ({names}) SELECT {expressions} FROM {wanted.name}")
         if not tried.accepted:
-            return Proposal(None, f"the way back of {', '.join(column.target for column in back)} is refused: {told(tried.message)}")
-    target = case.target.form
+            return RebuildProposal(None, f"the way back of {', '.join(column.target for column in back)} is refused: {told(tried.message)}")
+    target = diff.target.form
     ordered = ties_matter(target)
     work = RebuildWork(
-        table=case.live.name,
+        table=diff.live.name,
         form=target,
         columns=columns,
-        where=case.where,
+        where=diff.where,
         ordered=ordered,
-        fenced=order_matters(target) or bool(case.live.dependents),
-        keeps_ttl=bool(case.form.ttl) and not keeps_all(case.form.ttl, target.ttl),
+        fenced=order_matters(target) or bool(diff.live.dependents),
+        keeps_ttl=bool(diff.form.ttl) and not keeps_all(diff.form.ttl, target.ttl),
         settings=outcome.settings,
         back=back,
     )
-    return Proposal(work)
+    return RebuildProposal(work)
 
 
-def _refused(case: TableCase, columns: tuple[CopyColumn, ...], stage: Stage, outcome: Outcome) -> Routine[str]:
+def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, outcome: Outcome) -> Routine[str]:
     """The columns that the engine cannot convert, by name; its sentence about the copy where it is none of them."""
     said: list[str] = []
     for column in columns:
-        old, new = live_column(case.form, case.target.renames, column.target), case.target.form.column(column.target)
+        old, new = live_column(diff.form, diff.target.renames, column.target), diff.target.form.column(column.target)
         if old is None or new is None or old.type == new.type:
             continue
-        alone = yield from attempt(stage, f"SELECT {column.expression} FROM {stage.name} WHERE 0 FORMAT Null")
+        alone = yield from attempt(clone, f"SELECT {column.expression} FROM {clone.name} WHERE 0 FORMAT Null")
         if not alone.accepted:
             said.append(f"column {column.target} does not convert from {old.type} to {new.type}: {told(alone.message)}")
     if not said:
@@ -84,26 +84,26 @@ def _refused(case: TableCase, columns: tuple[CopyColumn, ...], stage: Stage, out
     return f"{'; '.join(said)}. A migration with Rebuild(columns=...) can say how"
 
 
-def _comparable(case: TableCase, columns: tuple[CopyColumn, ...]) -> Routine[tuple[CopyColumn, ...]]:
+def _comparable(diff: TableDiff, columns: tuple[CopyColumn, ...]) -> Routine[tuple[CopyColumn, ...]]:
     """An expression of a migration that gives something else each time (``now()``, ``rand()``) cannot be compared with what was stored."""
-    changing = yield from volatile(case.overrides.values())
-    return tuple(replace(column, verify=column.verify and case.overrides.get(column.target, "") not in changing) for column in columns)
+    changing = yield from volatile(diff.overrides.values())
+    return tuple(replace(column, verify=column.verify and diff.overrides.get(column.target, "") not in changing) for column in columns)
 
 
-def copy_columns(case: TableCase) -> tuple[CopyColumn, ...]:
+def copy_columns(diff: TableDiff) -> tuple[CopyColumn, ...]:
     """Every stored column of the target that the old table knows something about; the others get their default in the copy."""
     found: list[CopyColumn] = []
-    for column in case.target.form.columns:
-        expression = _expression(case, column)
+    for column in diff.target.form.columns:
+        expression = _expression(diff, column)
         if expression:
             found.append(CopyColumn(column.name, expression, not any(part in column.type for part in _UNVERIFIED)))
     return tuple(found)
 
 
-def _expression(case: TableCase, column: ColumnForm) -> str:
-    if column.name in case.overrides and column.stored:
-        return f"CAST({case.overrides[column.name]}, {_type_literal(column.type)})"
-    source = live_column(case.form, case.target.renames, column.name)
+def _expression(diff: TableDiff, column: ColumnForm) -> str:
+    if column.name in diff.overrides and column.stored:
+        return f"CAST({diff.overrides[column.name]}, {_type_literal(column.type)})"
+    source = live_column(diff.form, diff.target.renames, column.name)
     if source is None or source.kind == "EPHEMERAL" or not column.stored:
         return ""
     if column.kind == "MATERIALIZED" and source.kind == "ALIAS":

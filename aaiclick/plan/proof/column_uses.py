@@ -17,20 +17,20 @@ from aaiclick.sql.expressions import expression_end
 from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.tokens import Tokens, split_top
 
-ReaderKind: TypeAlias = Literal["sort key", "partition key", "sampling key", "TTL", "index", "projection", "constraint", "statistics", "implicit index"]
-KEYS: frozenset[ReaderKind] = frozenset({"sort key", "partition key", "sampling key"})
+UseKind: TypeAlias = Literal["sort key", "partition key", "sampling key", "TTL", "index", "projection", "constraint", "statistics", "implicit index"]
+KEYS: frozenset[UseKind] = frozenset({"sort key", "partition key", "sampling key"})
 _IMPLICIT = ("add_minmax_index_for_numeric_columns", "add_minmax_index_for_string_columns", "add_minmax_index_for_temporal_columns")
 _DIRECTIONS = (" DESC", " ASC")
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ColumnUse:
     """One of them, as it is in the live table (``old``) and in the target (``new``): expressions, one by one, that give what it holds.
 
     ``name`` is that of the index, projection, constraint or column; '' for what a table has one of. ``body`` is the whole of its text.
     """
 
-    kind: ReaderKind
+    kind: UseKind
     name: str
     old: tuple[str, ...]
     new: tuple[str, ...]
@@ -44,7 +44,7 @@ class Reader:
         return f"TTL of {self.name}" if self.kind == "TTL" else f"{self.kind} {self.name}"
 
 
-def kept_readers(form: TableForm, target: Target) -> tuple[Reader, ...]:
+def kept_uses(form: TableForm, target: Target) -> tuple[ColumnUse, ...]:
     """The readers that are in both tables with the same text (under the new names). Others are dropped or made anew by the change itself."""
     before, wanted = renamed_form(form, target.renames), target.form
     found = [
@@ -53,45 +53,45 @@ def kept_readers(form: TableForm, target: Target) -> tuple[Reader, ...]:
         _key("sampling key", form.sample_by, before.sample_by, wanted.sample_by),
     ]
     if before.ttl and before.ttl == wanted.ttl:
-        found.append(Reader("TTL", "", ttl_expressions(form.ttl), ttl_expressions(wanted.ttl), wanted.ttl))
+        found.append(ColumnUse("TTL", "", ttl_expressions(form.ttl), ttl_expressions(wanted.ttl), wanted.ttl))
     for place, column in enumerate(before.columns):
         found += _of_column(form.columns[place], column, wanted.column(column.name))
     for place, index in enumerate(before.indexes):
         if index in wanted.indexes:
-            found.append(Reader("index", index.name, key_elements(form.indexes[place].expression), key_elements(index.expression), index.expression))
+            found.append(ColumnUse("index", index.name, key_elements(form.indexes[place].expression), key_elements(index.expression), index.expression))
     for place, projection in enumerate(before.projections):
         if projection in wanted.projections:
-            found.append(Reader("projection", projection.name, (form.projections[place].body,), (projection.body,), projection.body))
+            found.append(ColumnUse("projection", projection.name, (form.projections[place].body,), (projection.body,), projection.body))
     for place, constraint in enumerate(before.constraints):
         if constraint in wanted.constraints:
-            found.append(Reader("constraint", constraint.name, (form.constraints[place].expression,), (constraint.expression,), constraint.expression))
+            found.append(ColumnUse("constraint", constraint.name, (form.constraints[place].expression,), (constraint.expression,), constraint.expression))
     if any(dict(wanted.settings).get(name, "0") not in ("0", "false") for name in _IMPLICIT):
         names = dict(target.renames)
         listed = [(column.name, names.get(column.name, column.name)) for column in form.columns if column.stored]
         found += [
-            Reader("implicit index", new, (quote_name(old),), (quote_name(new),), quote_name(new)) for old, new in listed if wanted.column(new) is not None
+            ColumnUse("implicit index", new, (quote_name(old),), (quote_name(new),), quote_name(new)) for old, new in listed if wanted.column(new) is not None
         ]
-    return tuple(reader for reader in found if reader.old and reader.new)
+    return tuple(use for use in found if use.old and use.new)
 
 
-def _key(kind: ReaderKind, old: str, before: str, wanted: str) -> Reader:
+def _key(kind: UseKind, old: str, before: str, wanted: str) -> ColumnUse:
     """The elements that both keys begin with: a key may grow or shrink at its end in place."""
     shared = 0
     for one, other in zip(key_elements(before), key_elements(wanted), strict=False):
         if one != other:
             break
         shared += 1
-    return Reader(kind, "", tuple(map(_plain, key_elements(old)[:shared])), tuple(map(_plain, key_elements(wanted)[:shared])), wanted)
+    return ColumnUse(kind, "", tuple(map(_plain, key_elements(old)[:shared])), tuple(map(_plain, key_elements(wanted)[:shared])), wanted)
 
 
-def _of_column(live: ColumnForm, old: ColumnForm, new: ColumnForm | None) -> list[Reader]:
+def _of_column(live: ColumnForm, old: ColumnForm, new: ColumnForm | None) -> list[ColumnUse]:
     if new is None:
         return []
-    found: list[Reader] = []
+    found: list[ColumnUse] = []
     if old.ttl and old.ttl == new.ttl:
-        found.append(Reader("TTL", new.name, ttl_expressions(live.ttl), ttl_expressions(new.ttl), new.ttl))
+        found.append(ColumnUse("TTL", new.name, ttl_expressions(live.ttl), ttl_expressions(new.ttl), new.ttl))
     if old.statistics and old.statistics == new.statistics:
-        found.append(Reader("statistics", new.name, (quote_name(live.name),), (quote_name(new.name),), new.statistics))
+        found.append(ColumnUse("statistics", new.name, (quote_name(live.name),), (quote_name(new.name),), new.statistics))
     return found
 
 
@@ -124,21 +124,21 @@ def through_aliases(form: TableForm, columns: Collection[str]) -> frozenset[str]
         found |= more
 
 
-def touched(form: TableForm, table: str, readers: Collection[Reader], columns: Collection[str]) -> Routine[tuple[Reader, ...]]:
+def touched(form: TableForm, table: str, uses: Collection[ColumnUse], columns: Collection[str]) -> Routine[tuple[ColumnUse, ...]]:
     """The readers that read one of these live columns. ``table``: the live table, quoted.
 
     A name in an expression need not be a column: it may be an argument of a lambda. Where one stands in it the engine is asked; what it
     does not answer counts as read.
     """
     affected = through_aliases(form, columns)
-    found: list[Reader] = []
-    for reader in readers:
-        suspects = [expression for expression in reader.old if mentioned(expression, affected)]
+    found: list[ColumnUse] = []
+    for use in uses:
+        suspects = [expression for expression in use.old if mentioned(expression, affected)]
         reads = bool(suspects)
-        if reads and reader.kind != "projection" and all("->" in expression for expression in suspects):
+        if reads and use.kind != "projection" and all("->" in expression for expression in suspects):
             reads = yield from _read(table, suspects, affected)
         if reads:
-            found.append(reader)
+            found.append(use)
     return tuple(found)
 
 

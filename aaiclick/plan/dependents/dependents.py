@@ -21,7 +21,7 @@ _NOT_OURS = "('system', 'INFORMATION_SCHEMA', 'information_schema')"
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class Dependent:
     """``text`` is its definition, ``query`` its SELECT; the engine writes the database in front of every table. ``columns`` are those that it
     stores: none for a view with parameters. ``form`` is None for all but materialized ones."""
 
@@ -53,7 +53,7 @@ class Reader:
         return database or self.database, name
 
 
-def read_readers(database: str, names: Collection[str] | None = None) -> Routine[tuple[Reader, ...]]:
+def read_views(database: str, names: Collection[str] | None = None) -> Routine[tuple[Dependent, ...]]:
     """Every view of the server, or only those of ``database`` with one of the names."""
     where = f"database NOT IN {_NOT_OURS} AND NOT startsWith(database, {{prefix:String}})"
     parameters: dict[str, str | int] = {"prefix": PREFIX}
@@ -65,15 +65,15 @@ def read_readers(database: str, names: Collection[str] | None = None) -> Routine
         f" WHERE engine IN ('View', 'MaterializedView') AND {where} ORDER BY database, name",
         parameters,
     )
-    return tuple(_reader(*(text(value) for value in row)) for row in rows)
+    return tuple(_dependent(*(text(value) for value in row)) for row in rows)
 
 
-def _reader(database: str, name: str, engine: str, definition: str, query: str, uuid: str) -> Reader:
+def _dependent(database: str, name: str, engine: str, definition: str, query: str, uuid: str) -> Dependent:
     if engine == "View":
-        return Reader(database, name, definition, query, _stored(definition), None, uuid, "view")
+        return Dependent(database, name, definition, query, _stored(definition), None, uuid, "view")
     form = split_create(definition, database)
     view = form if isinstance(form, ViewForm) else ViewForm(name, query, materialized=True)
-    return Reader(database, name, definition, query, view.columns, view, uuid, "materialized view")
+    return Dependent(database, name, definition, query, view.columns, view, uuid, "materialized view")
 
 
 def _list_at(tokens: Tokens) -> int:
@@ -93,14 +93,14 @@ def _stored(definition: str) -> tuple[ColumnForm, ...]:
         return ()
 
 
-def made_anew(reader: Reader, columns: Collection[ColumnForm] | None) -> str:
+def made_anew(dependent: Dependent, columns: Collection[ColumnForm] | None) -> str:
     """The statement that makes a plain view anew from its own text, with these columns (None: those that its query yields when it is made):
     everything else about it stays."""
-    tokens = Tokens(reader.text)
+    tokens = Tokens(dependent.text)
     start = _list_at(tokens)
-    behind = reader.text[tokens.items[tokens.match[start]].end :]
+    behind = dependent.text[tokens.items[tokens.match[start]].end :]
     listed = f" ({', '.join(column_form_sql(column) for column in columns)})" if columns is not None else ""
-    return f"CREATE OR REPLACE VIEW {qualified(reader.database, reader.name)}{listed}{behind}"
+    return f"CREATE OR REPLACE VIEW {qualified(dependent.database, dependent.name)}{listed}{behind}"
 
 
 def spans(query: str, places: Collection[Place]) -> list[tuple[int, int, Place]]:

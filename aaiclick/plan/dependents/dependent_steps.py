@@ -7,20 +7,20 @@ from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Catalog, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal
+from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects
+from aaiclick.plan.dependents.dependents import Dependent, read_views
+from aaiclick.plan.dependents.dictionaries import dictionary_steps, read_dictionaries
 from aaiclick.plan.dependents.fitting import fits
-from aaiclick.plan.dependents.fronts import read_fronts
-from aaiclick.plan.dependents.lookups import lookup_steps, read_lookups
-from aaiclick.plan.dependents.materialized import materialized_steps
-from aaiclick.plan.dependents.plain import broken_step, plain_steps
-from aaiclick.plan.dependents.readers import Reader, read_readers
-from aaiclick.plan.dependents.world import After, Outcome, affected, outcomes
+from aaiclick.plan.dependents.front_tables import read_front_tables
+from aaiclick.plan.dependents.materialized_views import materialized_steps
+from aaiclick.plan.dependents.plain_views import broken_step, plain_steps
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Query, Routine, text
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class DependentSteps:
     """``before`` and ``behind`` the steps of the tables, and notes. ``first``: tables that get wider and are written to by a view of others that do:
     what they were would cut values off as soon as the others change. ``unchecked``: new names of tables that only dictionaries depend on which the plan
     changes as well; the engine would refuse to rename them, though a dictionary goes on with what it has loaded."""
@@ -33,7 +33,7 @@ class Around:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class PlannedChanges:
     """What the plan does to the tables: ``targets`` are the forms of those that differ, ``renamed`` the new names by the old ones. ``queries``: the
     declared views that are there, by name, each with '' or the query that it gets; ``replaced``: those that have a step already."""
 
@@ -43,37 +43,37 @@ class Changed:
     replaced: frozenset[str] = frozenset()
 
 
-def plan_around(catalog: Catalog, changed: Changed, steps: Sequence[Step]) -> Routine[Around]:
+def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[Step]) -> Routine[DependentSteps]:
     """``steps`` are those of tables and views that are planned already."""
     tables = _tables(catalog, changed)
     if not tables and not changed.queries:
-        return Around()
-    readers = yield from read_readers(catalog.database, None if tables else changed.queries)
+        return DependentSteps()
+    dependents = yield from read_views(catalog.database, None if tables else changed.queries)
     if tables:
-        lookups = yield from read_lookups(catalog.database, tuple(tables))
-        readers = (*readers, *lookups, *(yield from read_fronts(catalog.database, tables, tables)))
-    after = After(catalog, tables, {name: query for name, query in changed.queries.items() if query}, frozenset(changed.queries))
-    chosen = affected(readers, after)
+        lookups = yield from read_dictionaries(catalog.database, tuple(tables))
+        dependents = (*dependents, *lookups, *(yield from read_front_tables(catalog.database, tables, tables)))
+    after = DatabaseAfter(catalog, tables, {name: query for name, query in changed.queries.items() if query}, frozenset(changed.queries))
+    chosen = affected(dependents, after)
     before: list[Step] = []
     behind: list[Step] = []
     first: list[str] = []
     made = {name for name, live in catalog.objects.items() if planned_only(live)}
-    for outcome in (yield from outcomes(chosen, after)):
-        if outcome.reader.database == catalog.database and outcome.reader.name in changed.replaced | made:
+    for effect in (yield from effects(chosen, after)):
+        if effect.dependent.database == catalog.database and effect.dependent.name in changed.replaced | made:
             continue
-        early, late = yield from _steps(outcome, catalog, tables, changed, steps)
+        early, late = yield from _steps(effect, catalog, tables, changed, steps)
         before += early
         behind += late
-        first.append(_wider_target(outcome, catalog, tables))
+        first.append(_wider_target(effect, catalog, tables))
     before += yield from _depended(catalog.database, changed.renamed, chosen)
     unchecked = {changed.renamed[old] for old in changed.renamed if _followed(catalog.get(old), chosen, catalog.database)}
-    return Around(tuple(before), tuple(behind), (), tuple(dict.fromkeys(name for name in reversed(first) if name)), frozenset(unchecked))
+    return DependentSteps(tuple(before), tuple(behind), (), tuple(dict.fromkeys(name for name in reversed(first) if name)), frozenset(unchecked))
 
 
-def _depended(database: str, renamed: Mapping[str, str], readers: Sequence[Reader]) -> Routine[list[Step]]:
+def _depended(database: str, renamed: Mapping[str, str], dependents: Sequence[Dependent]) -> Routine[list[Step]]:
     """The engine renames no table that others need when they are loaded. Dictionaries are looked at by themselves."""
     found: list[Step] = []
-    known = {reader.place for reader in readers}
+    known = {dependent.place for dependent in dependents}
     for old, new in sorted(renamed.items()):
         rows = yield Query(
             "SELECT d, n FROM system.tables ARRAY JOIN loading_dependent_database AS d, loading_dependent_table AS n"
@@ -87,15 +87,15 @@ def _depended(database: str, renamed: Mapping[str, str], readers: Sequence[Reade
     return found
 
 
-def _followed(live: LiveObject | None, readers: Sequence[Reader], database: str) -> bool:
+def _followed(live: LiveObject | None, dependents: Sequence[Dependent], database: str) -> bool:
     """Whether all that the engine knows to depend on a table was looked at here."""
-    known = {f"{reader.database}.{reader.name}" for reader in readers}
-    lookups = [reader for reader in readers if reader.noun == "dictionary"]
+    known = {f"{dependent.database}.{dependent.name}" for dependent in dependents}
+    lookups = [dependent for dependent in dependents if dependent.noun == "dictionary"]
     return live is not None and bool(lookups) and set(live.dependents) <= known
 
 
-def _wider_target(outcome: Outcome, catalog: Catalog, tables: Mapping[str, TableForm | None]) -> str:
-    database, name = outcome.reader.target or ("", "")
+def _wider_target(effect: Effect, catalog: Catalog, tables: Mapping[str, TableForm | None]) -> str:
+    database, name = effect.dependent.target or ("", "")
     live, wanted = catalog.get(name), tables.get(name)
     if wanted is None or live is None or not isinstance(live.form, TableForm) or database != catalog.database:
         return ""
@@ -103,7 +103,7 @@ def _wider_target(outcome: Outcome, catalog: Catalog, tables: Mapping[str, Table
     return name if all(column.name in types and fits(column.type, types[column.name]) for column in live.form.columns) else ""
 
 
-def in_order(steps: Sequence[Step], around: Around) -> list[Step]:
+def in_order(steps: Sequence[Step], around: DependentSteps) -> list[Step]:
     """The steps of tables, those of ``first`` in front."""
     place = {name: index for index, name in enumerate(around.first)}
     free = {f"{name}:rename" for name in around.unchecked}
@@ -116,21 +116,21 @@ def _unchecked(step: Step) -> Step:
 
 
 def _steps(
-    outcome: Outcome, catalog: Catalog, tables: Mapping[str, TableForm | None], changed: Changed, steps: Sequence[Step]
+    effect: Effect, catalog: Catalog, tables: Mapping[str, TableForm | None], changed: PlannedChanges, steps: Sequence[Step]
 ) -> Routine[tuple[tuple[Step, ...], tuple[Step, ...]]]:
-    reader = outcome.reader
-    if not reader.view:
-        return lookup_steps(outcome, catalog.database), ()
-    if outcome.refusal:
-        said = any(reader.name in step.blocked for step in steps)
-        return ((), ()) if said else ((broken_step(outcome, catalog.database),), ())
-    if reader.form is None:
-        return plain_steps(outcome, catalog.database, bool(tables))
-    declared = reader.database == catalog.database and reader.name in changed.queries
-    return (yield from materialized_steps(outcome, catalog, tables, declared))
+    dependent = effect.dependent
+    if not dependent.view:
+        return dictionary_steps(effect, catalog.database), ()
+    if effect.refusal:
+        said = any(dependent.name in step.blocked for step in steps)
+        return ((), ()) if said else ((broken_step(effect, catalog.database),), ())
+    if dependent.form is None:
+        return plain_steps(effect, catalog.database, bool(tables))
+    declared = dependent.database == catalog.database and dependent.name in changed.queries
+    return (yield from materialized_steps(effect, catalog, tables, declared))
 
 
-def _tables(catalog: Catalog, changed: Changed) -> dict[str, TableForm | None]:
+def _tables(catalog: Catalog, changed: PlannedChanges) -> dict[str, TableForm | None]:
     """Every table that another definition is found under than today, by name."""
     found: dict[str, TableForm | None] = dict.fromkeys(changed.renamed)
     for old, new in changed.renamed.items():

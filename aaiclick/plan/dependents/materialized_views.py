@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from aaiclick.catalog.declared_tables import clone
+from aaiclick.catalog.declared_tables import create_clone
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.render import form_sql
@@ -17,13 +17,13 @@ from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import StatementError, UnsupportedObjectError
 from aaiclick.plan.declaration.materialized_views import target_columns, writable
+from aaiclick.plan.dependents.database_after import Effect
+from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.fitting import fits
-from aaiclick.plan.dependents.plain import blocked_step, called
-from aaiclick.plan.dependents.readers import Reader
-from aaiclick.plan.dependents.world import Outcome
+from aaiclick.plan.dependents.plain_views import blocked_step, called
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.operations import Alter, AlterWork, ReplaceWork
-from aaiclick.plan.rehearsal.empty_clone import Stage, attempt
+from aaiclick.plan.rehearsal.empty_clone import Clone, attempt
 from aaiclick.routine import Routine
 from aaiclick.sql.quoting import qualified, quote_name
 
@@ -44,49 +44,49 @@ class Misfit:
         return f"{self.column} is {self.kept} there, and the query yields {self.yields}" if self.kept else f"it has no column {self.column}"
 
 
-def materialized_steps(outcome: Outcome, catalog: Catalog, tables: Mapping[str, TableForm | None], declared: bool) -> Routine[Steps]:
+def materialized_steps(effect: Effect, catalog: Catalog, tables: Mapping[str, TableForm | None], declared: bool) -> Routine[Steps]:
     """What is done before and behind the steps of the tables. ``tables``: the forms that tables of the database will have."""
-    reader = outcome.reader
-    assert reader.form is not None
-    if not outcome.fresh or not reader.columns:
+    dependent = effect.dependent
+    assert dependent.form is not None
+    if not effect.fresh or not dependent.columns:
         return (), ()
-    if not reader.form.to:
-        return (yield from _owner(outcome, catalog, declared))
-    place = reader.target
+    if not dependent.form.to:
+        return (yield from _owner(effect, catalog, declared))
+    place = dependent.target
     assert place is not None
     kept = yield from _columns_of(place, catalog, tables)
     today = yield from target_columns(place)
     # What is already so is somebody's own business: they made it so.
     found = [
         each
-        for each in misfits(outcome, kept)
-        if each.yields != outcome.now.get(each.column) or (each.kept != today.get(each.column) and fits(each.yields, today.get(each.column, "")))
+        for each in misfits(effect, kept)
+        if each.yields != effect.now.get(each.column) or (each.kept != today.get(each.column) and fits(each.yields, today.get(each.column, "")))
     ]
     if declared:
         found = [each for each in found if not each.kept]
     if found:
         name = place[1] if place[0] == catalog.database else ".".join(place)
         why = f"values would be changed on their way into its target {name}: {'; '.join(each.words for each in found)}. Change {name} as well, or first"
-        return (blocked_step(reader, catalog.database, why),), ()
-    return (), _refreshed(outcome, catalog.database)
+        return (blocked_step(dependent, catalog.database, why),), ()
+    return (), _refreshed(effect, catalog.database)
 
 
-def misfits(outcome: Outcome, kept: Mapping[str, str]) -> list[Misfit]:
+def misfits(effect: Effect, kept: Mapping[str, str]) -> list[Misfit]:
     """The columns of the query that do not fit."""
     return [
         Misfit(column.name, kept.get(column.name, ""), column.type)
-        for column in outcome.fresh
+        for column in effect.fresh
         if column.name not in kept or not fits(column.type, kept[column.name])
     ]
 
 
-def _refreshed(outcome: Outcome, database: str) -> tuple[Step, ...]:
+def _refreshed(effect: Effect, database: str) -> tuple[Step, ...]:
     """The view's own list of columns, by which it is read."""
-    reader, fresh = outcome.reader, {column.name: column.type for column in outcome.fresh}
-    stale = [column for column in reader.columns if _differs(column.type, fresh.get(column.name, column.type), outcome.now.get(column.name, ""))]
+    dependent, fresh = effect.dependent, {column.name: column.type for column in effect.fresh}
+    stale = [column for column in dependent.columns if _differs(column.type, fresh.get(column.name, column.type), effect.now.get(column.name, ""))]
     if not stale:
         return ()
-    return (_query_step(reader, database, [f"column {column.name}: {column.type} -> {fresh[column.name]}" for column in stale]),)
+    return (_query_step(dependent, database, [f"column {column.name}: {column.type} -> {fresh[column.name]}" for column in stale]),)
 
 
 def _differs(kept: str, yields: str, now: str) -> bool:
@@ -94,10 +94,10 @@ def _differs(kept: str, yields: str, now: str) -> bool:
     return kept != yields and (now != yields or not fits(yields, kept))
 
 
-def _query_step(reader: Reader, database: str, words: Sequence[str]) -> Step:
-    sql = f"ALTER TABLE {qualified(reader.database, reader.name)} MODIFY QUERY {reader.query}"
-    told = tuple(f"{reader.noun} as its query gives it: {each}" for each in words)
-    name = called(reader, database)
+def _query_step(dependent: Dependent, database: str, words: Sequence[str]) -> Step:
+    sql = f"ALTER TABLE {qualified(dependent.database, dependent.name)} MODIFY QUERY {dependent.query}"
+    told = tuple(f"{dependent.noun} as its query gives it: {each}" for each in words)
+    name = called(dependent, database)
     return Step(f"{name}:types", name, "; ".join(told), "replace", [sql], ReplaceWork((sql,)), changes=told)
 
 
@@ -108,41 +108,41 @@ def _columns_of(place: tuple[str, str], catalog: Catalog, tables: Mapping[str, T
     return (yield from target_columns(place))
 
 
-def _owner(outcome: Outcome, catalog: Catalog, declared: bool) -> Routine[Steps]:
+def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
     """A view with a table of its own, which takes an ALTER under its own name. That table cannot be exchanged: the view knows it by UUID."""
-    reader = outcome.reader
-    inner = f".inner_id.{reader.uuid}"
-    live = (yield from read_catalog(reader.database, (inner,))).get(inner)
+    dependent = effect.dependent
+    inner = f".inner_id.{dependent.uuid}"
+    live = (yield from read_catalog(dependent.database, (inner,))).get(inner)
     if live is None or not isinstance(live.form, TableForm):
         return (), ()
     form = live.form
     kept = {column.name: column.type for column in form.columns}
     found = [
         Misfit(column.name, kept.get(column.name, ""), column.type)
-        for column in outcome.fresh
-        if _differs(kept.get(column.name, ""), column.type, outcome.now.get(column.name, "")) and (declared or column.type != outcome.now.get(column.name))
+        for column in effect.fresh
+        if _differs(kept.get(column.name, ""), column.type, effect.now.get(column.name, "")) and (declared or column.type != effect.now.get(column.name))
     ]
-    stale = [column for column in reader.columns if kept.get(column.name, column.type) != column.type and not fits(kept[column.name], column.type)]
+    stale = [column for column in dependent.columns if kept.get(column.name, column.type) != column.type and not fits(kept[column.name], column.type)]
     if not found:
         words = [f"column {column.name}: {column.type} -> {kept[column.name]}" for column in stale]
-        return ((_query_step(reader, catalog.database, words),) if stale else (), ())
+        return ((_query_step(dependent, catalog.database, words),) if stale else (), ())
     why = "; ".join(each.words for each in found)
     commands = [_command(each) for each in found]
     refused = "" if all(not each.kept or fits(each.kept, each.yields) for each in found) else "what it holds would change"
     refused = refused or (yield from _refused(form, commands, catalog.database))
-    if not refused and reader.database != catalog.database:
-        refused = f"it is in another database: ALTER TABLE {qualified(reader.database, inner)} {', '.join(commands)} would do"
+    if not refused and dependent.database != catalog.database:
+        refused = f"it is in another database: ALTER TABLE {qualified(dependent.database, inner)} {', '.join(commands)} would do"
     if refused and declared:
-        return (), (_by_name(reader, why),)
+        return (), (_by_name(dependent, why),)
     if refused:
-        return (), (_impossible(outcome, catalog.database, why, refused),)
-    sql = f"ALTER TABLE {qualified(reader.database, inner)} {', '.join(commands)}"
+        return (), (_impossible(effect, catalog.database, why, refused),)
+    sql = f"ALTER TABLE {qualified(dependent.database, inner)} {', '.join(commands)}"
     told = tuple(f"own table of the materialized view: {'column ' + each.column + ': ' + (each.kept or 'none') + ' -> ' + each.yields}" for each in found)
-    hazards = (Hazard("rewrites-data", f"columns of the table that {reader.name} owns are written anew"),) if any(each.kept for each in found) else ()
+    hazards = (Hazard("rewrites-data", f"columns of the table that {dependent.name} owns are written anew"),) if any(each.kept for each in found) else ()
     work = AlterWork(inner, (Alter(sql, mutates=bool(hazards)),))
     strategy: Strategy = "mutate" if hazards else "alter"
-    step = Step(f"{reader.name}:inner", reader.name, "; ".join(told), strategy, [sql], work, hazards, live.rows, live.bytes, changes=told)
-    return (step, _query_step(reader, catalog.database, [f"column {each.column}: {each.kept or 'none'} -> {each.yields}" for each in found])), ()
+    step = Step(f"{dependent.name}:inner", dependent.name, "; ".join(told), strategy, [sql], work, hazards, live.rows, live.bytes, changes=told)
+    return (step, _query_step(dependent, catalog.database, [f"column {each.column}: {each.kept or 'none'} -> {each.yields}" for each in found])), ()
 
 
 def _command(misfit: Misfit) -> str:
@@ -154,25 +154,25 @@ def _refused(form: TableForm, commands: Sequence[str], database: str) -> Routine
 
     def body(scratch: Scratch) -> Routine[str]:
         try:
-            name = yield from clone(scratch, replace(form, name="own"), "own")
+            name = yield from create_clone(scratch, replace(form, name="own"), "own")
         except (StatementError, UnsupportedObjectError) as error:
             return str(error)
-        stage = Stage(scratch.database, name, dict(scratch.settings))
-        return (yield from attempt(stage, f"ALTER TABLE {stage.name} {', '.join(commands)}")).message
+        clone = Clone(scratch.database, name, dict(scratch.settings))
+        return (yield from attempt(clone, f"ALTER TABLE {clone.name} {', '.join(commands)}")).message
 
     return (yield from with_scratch(body, fallback=database))
 
 
-def _by_name(reader: Reader, why: str) -> Step:
-    assert reader.form is not None
-    create = form_sql(replace(reader.form, columns=()), reader.database, reader.name)
-    statements = (f"DROP VIEW {qualified(reader.database, reader.name)}", create)
-    lost = f"the table that {reader.name} owns cannot follow its query ({why}): it is made anew, and the rows in it are gone"
-    hazard = Hazard("loses-rows", lost, f"replace-view {reader.name}")
-    return Step(f"{reader.name}:replace", reader.name, f"its own table: {why}", "replace", list(statements), ReplaceWork(statements), (hazard,))
+def _by_name(dependent: Dependent, why: str) -> Step:
+    assert dependent.form is not None
+    create = form_sql(replace(dependent.form, columns=()), dependent.database, dependent.name)
+    statements = (f"DROP VIEW {qualified(dependent.database, dependent.name)}", create)
+    lost = f"the table that {dependent.name} owns cannot follow its query ({why}): it is made anew, and the rows in it are gone"
+    hazard = Hazard("loses-rows", lost, f"replace-view {dependent.name}")
+    return Step(f"{dependent.name}:replace", dependent.name, f"its own table: {why}", "replace", list(statements), ReplaceWork(statements), (hazard,))
 
 
-def _impossible(outcome: Outcome, database: str, why: str, refused: str) -> Step:
-    reader = outcome.reader
+def _impossible(effect: Effect, database: str, why: str, refused: str) -> Step:
+    dependent = effect.dependent
     said = f"the table that it owns cannot follow: {why} ({refused.splitlines()[0].rstrip('.')})"
-    return blocked_step(reader, database, f"{said}. Give the view a table to write to (to=), or cast in its query")
+    return blocked_step(dependent, database, f"{said}. Give the view a table to write to (to=), or cast in its query")

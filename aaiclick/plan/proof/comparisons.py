@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from aaiclick.errors import StatementError
 from aaiclick.plan.data_checks.checks import first_line
+from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.kinds import same_kind, same_order
-from aaiclick.plan.proof.readers import Reader
 from aaiclick.plan.proof.rows import LOOK, future_rows
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.messages import shortened
 from aaiclick.sql.quoting import quote_name
@@ -22,7 +22,7 @@ _PREFIX = "_aaiclick_old_"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Comparison:
     """One comparison: ``old`` over the live row, ``new`` over the row as it will be, expression by expression. ``partition``: the two have
     to give the same partition, too."""
 
@@ -32,7 +32,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ComparisonResult:
     """What a look saw: for how many rows the two differ in bytes, one of them, and the types of the expressions on both sides.
     ``failed``: the engine's sentence where it could not be evaluated."""
 
@@ -52,40 +52,40 @@ class Seen:
         return not self.failed and not self.differs and all(same_order(*pair) for pair in self.types)
 
 
-def look_of(reader: Reader) -> Look:
+def use_comparison(use: ColumnUse) -> Comparison:
     """The look at a reader's expressions."""
-    return Look(reader.old, reader.new, reader.kind == "partition key")
+    return Comparison(use.old, use.new, use.kind == "partition key")
 
 
-def evaluate(case: TableCase, data_name: str, looks: Sequence[Look]) -> Routine[tuple[Seen, ...]]:
+def evaluate(diff: TableDiff, data_name: str, looks: Sequence[Comparison]) -> Routine[tuple[ComparisonResult, ...]]:
     """Make the looks, all in one pass; one by one where that fails, so that one that cannot be evaluated does not spoil the others."""
     if not looks:
         return ()
     try:
-        return (yield from _pass(case, data_name, looks))
+        return (yield from _pass(diff, data_name, looks))
     except StatementError as error:
         if error.code == 0:
             raise
         if len(looks) == 1:
-            return (Seen(failed=first_line(str(error))),)
-    found: list[Seen] = []
+            return (ComparisonResult(failed=first_line(str(error))),)
+    found: list[ComparisonResult] = []
     for look in looks:
-        found.extend((yield from evaluate(case, data_name, [look])))
+        found.extend((yield from evaluate(diff, data_name, [look])))
     return tuple(found)
 
 
-def _pass(case: TableCase, data_name: str, looks: Sequence[Look]) -> Routine[tuple[Seen, ...]]:
+def _pass(diff: TableDiff, data_name: str, looks: Sequence[Comparison]) -> Routine[tuple[ComparisonResult, ...]]:
     carried = {_name(place, part): expression for place, look in enumerate(looks) for part, expression in enumerate(look.old)}
-    rows = future_rows(case, data_name, [expression for look in looks for expression in look.new], carried)
+    rows = future_rows(diff, data_name, [expression for look in looks for expression in look.new], carried)
     columns = [column for place, look in enumerate(looks) for column in _columns(place, look)]
     answer = yield Query(f"SELECT {', '.join(columns)} FROM {rows.source}", {}, LOOK, long=True)
     values = list(answer[0])
-    found: list[Seen] = []
+    found: list[ComparisonResult] = []
     for look in looks:
         differs, example, types = number(values.pop(0)), text(values.pop(0)), [text(values.pop(0)) for _ in (*look.old, *look.new)]
         pairs = zip(types[: len(look.old)], types[len(look.old) :], strict=True)
         # An empty table has no row that says its types; nothing can differ there.
-        found.append(Seen(differs, shortened(example), tuple(pair for pair in pairs if all(pair))))
+        found.append(ComparisonResult(differs, shortened(example), tuple(pair for pair in pairs if all(pair))))
     return tuple(found)
 
 
@@ -93,7 +93,7 @@ def _name(place: int, part: int) -> str:
     return f"{_PREFIX}{place}_{part}"
 
 
-def _columns(place: int, look: Look) -> list[str]:
+def _columns(place: int, look: Comparison) -> list[str]:
     old = [quote_name(_name(place, part)) for part in range(len(look.old))]
     differs = f"formatRow('RowBinary', {', '.join(old)}) != formatRow('RowBinary', {', '.join(look.new)})"
     if look.partition:

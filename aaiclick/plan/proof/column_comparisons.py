@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from aaiclick.diff.conversion.convert import conversion, in_place
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.proof.changed import Changed
-from aaiclick.plan.proof.evaluate import Look, Seen
+from aaiclick.plan.proof.changed import ChangedColumn
+from aaiclick.plan.proof.comparisons import Comparison, ComparisonResult
 from aaiclick.plan.proof.kinds import keeps_bytes, same_order
 from aaiclick.sql.quoting import quote_name, quote_string
 
 
-def by_copy(each: Changed) -> bool:
+def by_copy(each: ChangedColumn) -> bool:
     """What the engine makes of the values by itself is not what the copy makes of them."""
     return each.old.stored and each.new.stored and not in_place(each.old.type, each.new.type)
 
 
-def never_in_place(each: Changed) -> str:
+def never_in_place(each: ChangedColumn) -> str:
     """Why, in words."""
     what = "cuts no FixedString, not even zero bytes," if "FixedString" in each.old.type else "goes by the numbers of labels, or refuses,"
     return f"the engine {what} where {each.new.name} changes in place"
 
 
-def looked_at(each: Changed) -> bool:
+def has_to_be_compared(each: ChangedColumn) -> bool:
     """Whether its rows have to be looked at: without a mutation its bytes stay, and need not be those that the copy would write."""
     if each.old.kind == "ALIAS" and each.new.kind == "MATERIALIZED":
         return each.old.expression == each.new.expression  # another one is by name anyway
@@ -30,16 +30,16 @@ def looked_at(each: Changed) -> bool:
     return same_order(each.old.type, each.new.type) and not keeps_bytes(each.old.type, each.new.type)
 
 
-def look_at(each: Changed) -> Look:
+def column_comparison(each: ChangedColumn) -> Comparison:
     """The column now, and as it will be."""
     source = quote_name(each.old.name)
     if each.old.kind == "ALIAS":  # it is computed, in place as by a copy, over columns and aliases that may change themselves
         computed = conversion(source, each.old.type, each.new.type)
-        return Look((computed,), (f"CAST({each.new.expression}, {quote_string(each.new.type)})",))
-    return Look((source,), (quote_name(each.new.name),))
+        return Comparison((computed,), (f"CAST({each.new.expression}, {quote_string(each.new.type)})",))
+    return Comparison((source,), (quote_name(each.new.name),))
 
 
-def once_stored(table: str, each: Changed, seen: Seen) -> tuple[Hazard, ...]:
+def once_stored(table: str, each: ChangedColumn, seen: ComparisonResult) -> tuple[Hazard, ...]:
     """An ALIAS that becomes MATERIALIZED is by name where it is another value from then on."""
     if seen.in_order:
         return ()

@@ -17,7 +17,7 @@ _UNDO = "Undo the edit, and put the change into the next version"
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
+class ReleaseHistory:
     """What the code knows about a schema's versions: its migrations by number, and the released forms."""
 
     scripts: tuple[Script, ...] = ()
@@ -52,12 +52,12 @@ class Released:
         return version if script is None or script.migration.oldest_code is None else script.migration.oldest_code
 
 
-def released(schema: Schema) -> Released:
+def read_history(schema: Schema) -> ReleaseHistory:
     """Read and check the migrations and the lock file of a schema. Raises ``MigrationError`` and its ``HistoryError``s."""
     scripts = read_migrations(schema.migrations)
     lock = read_lock(schema.migrations) if isinstance(schema.migrations, str) else None
     check_released(schema.name, schema.version, scripts, lock)
-    return Released(scripts, lock)
+    return ReleaseHistory(scripts, lock)
 
 
 def check_released(name: str, version: int | None, scripts: Sequence[Script], lock: Lock | None) -> None:
@@ -84,7 +84,7 @@ def check_released(name: str, version: int | None, scripts: Sequence[Script], lo
         _check_entry(locked, next((script for script in scripts if script.version == locked.version), None))
 
 
-def check_applied(schema: str, recorded: str, applied: int | None, found: Released) -> None:
+def check_applied(schema: str, recorded: str, applied: int | None, found: ReleaseHistory) -> None:
     """What a database says was applied is what the code holds. ``recorded`` is the record's column ``migrations``."""
     for key, checksum in sorted(_recorded(recorded).items()):
         form, _, digits = key.rpartition(" ")

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from aaiclick.catalog.forms import DictionaryForm
 from aaiclick.catalog.parse.create import split_create
-from aaiclick.plan.dependents.plain import blocked_step
-from aaiclick.plan.dependents.readers import Reader
-from aaiclick.plan.dependents.world import Outcome
+from aaiclick.plan.dependents.database_after import Effect
+from aaiclick.plan.dependents.dependents import Dependent
+from aaiclick.plan.dependents.plain_views import blocked_step
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, text
 from aaiclick.server.messages import told
@@ -20,7 +20,7 @@ from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 
-def read_lookups(database: str, names: tuple[str, ...]) -> Routine[tuple[Reader, ...]]:
+def read_dictionaries(database: str, names: tuple[str, ...]) -> Routine[tuple[Dependent, ...]]:
     """The dictionaries of the server that read one of these tables of ``database``. The engine lists those whose source is on the same server."""
     listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))
     rows = yield Query(
@@ -30,15 +30,15 @@ def read_lookups(database: str, names: tuple[str, ...]) -> Routine[tuple[Reader,
         " ORDER BY database, name",
         {"database": database, "names": listed},
     )
-    return tuple(_reader(*(text(value) for value in row)) for row in rows)
+    return tuple(_dependent(*(text(value) for value in row)) for row in rows)
 
 
-def _reader(database: str, name: str, definition: str, uuid: str) -> Reader:
+def _dependent(database: str, name: str, definition: str, uuid: str) -> Dependent:
     form = split_create(definition, database)
     if not isinstance(form, DictionaryForm):
-        return Reader(database, name, definition, "", (), None, uuid, "dictionary")
+        return Dependent(database, name, definition, "", (), None, uuid, "dictionary")
     columns = tuple(column for column in form.columns if not dict(column.settings).get("IS_OBJECT_ID"))
-    return Reader(database, name, definition, _query(form, database), columns, None, uuid, "dictionary")
+    return Dependent(database, name, definition, _query(form, database), columns, None, uuid, "dictionary")
 
 
 def _query(form: DictionaryForm, database: str) -> str:
@@ -71,21 +71,21 @@ def source_of(clause: str) -> Mapping[str, str]:
     return pairs
 
 
-def lookup_steps(outcome: Outcome, database: str) -> tuple[Step, ...]:
+def dictionary_steps(effect: Effect, database: str) -> tuple[Step, ...]:
     """A dictionary that nobody changes with its table stands in the way of what would break it, or cut its values off."""
-    reader = outcome.reader
-    if outcome.refusal and reader.noun != "dictionary":
-        why = f"the {reader.noun} would stand in front of nothing ({told(outcome.refusal)}). Change or drop it first"
-        return (blocked_step(reader, database, why),)
-    if outcome.refusal:
-        why = f"it could not be loaded any more ({told(outcome.refusal)}). Declare it over what the table will be, or change or drop it first"
-        return (blocked_step(reader, database, why),)
-    lookup = reader.noun == "dictionary"
-    found = [(name, kept, fresh) for name, kept, fresh in outcome.pinned if not (lookup and null_alone(kept, fresh))]
+    dependent = effect.dependent
+    if effect.refusal and dependent.noun != "dictionary":
+        why = f"the {dependent.noun} would stand in front of nothing ({told(effect.refusal)}). Change or drop it first"
+        return (blocked_step(dependent, database, why),)
+    if effect.refusal:
+        why = f"it could not be loaded any more ({told(effect.refusal)}). Declare it over what the table will be, or change or drop it first"
+        return (blocked_step(dependent, database, why),)
+    lookup = dependent.noun == "dictionary"
+    found = [(name, kept, fresh) for name, kept, fresh in effect.pinned if not (lookup and null_alone(kept, fresh))]
     if not found:
         return ()
     why = "; ".join(f"{name} is {kept} in it, and will be {fresh} in the table" for name, kept, fresh in found)
-    return (blocked_step(reader, database, f"the {reader.noun} would give other values: {why}. Declare it with the new types, or change it first"),)
+    return (blocked_step(dependent, database, f"the {dependent.noun} would give other values: {why}. Declare it with the new types, or change it first"),)
 
 
 def null_alone(kept: str, fresh: str) -> bool:

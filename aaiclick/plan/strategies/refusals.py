@@ -6,44 +6,44 @@ from aaiclick.catalog.normalize import FENCE_SETTINGS, normal_value
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.backfill.triggers import fence_known
 from aaiclick.plan.operations import AttachWork, RebuildWork
-from aaiclick.plan.strategies.context import TableCase
+from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 from aaiclick.server.tables import EXCHANGING
 
 _PART_NAMES = ("_part", "_partition_id")
 
 
-def read_only(case: TableCase) -> str:
+def read_only(diff: TableDiff) -> str:
     """Why nothing of the table can be changed; '' where it can. No run is under way here: its own fences are gone before a plan counts."""
-    fences = [name for name, value in case.as_spelled.settings if name in FENCE_SETTINGS and normal_value(value) not in ("", "0")]
+    fences = [name for name, value in diff.as_spelled.settings if name in FENCE_SETTINGS and normal_value(value) not in ("", "0")]
     if not fences:
         return ""
-    return f"{case.live.name} is read-only ({fences[0]}): run ALTER TABLE {case.name} RESET SETTING {fences[0]} first"
+    return f"{diff.live.name} is read-only ({fences[0]}): run ALTER TABLE {diff.name} RESET SETTING {fences[0]} first"
 
 
-def unfit_for_swap(case: TableCase) -> str:
+def exchange_refusal(diff: TableDiff) -> str:
     """Why no new table can take the place of this one; '' where one can."""
-    name = case.live.name
-    for engine in (case.as_spelled.engine, case.target.form.engine):
+    name = diff.live.name
+    for engine in (diff.as_spelled.engine, diff.target.form.engine):
         if engine.startswith(("Replicated", "Shared")):
             return f"{name} is replicated ({engine}), and a copy on one replica is not safe: do it by hand"
-    if case.as_spelled.old_syntax:
-        shown = f"{case.as_spelled.engine}({case.as_spelled.old_syntax})"
+    if diff.as_spelled.old_syntax:
+        shown = f"{diff.as_spelled.engine}({diff.as_spelled.old_syntax})"
         return f"{name} was created as {shown}, whose parts fit into no other table and cannot be held still: copy its rows to a new one with a migration's SQL"
-    if case.database_engine and case.database_engine not in EXCHANGING:
-        return f"database {case.database} has engine {case.database_engine}, and two tables can only be exchanged in one of engine Atomic: move {name} there"
-    if not case.live.uuid and not case.live.predicted:
+    if diff.database_engine and diff.database_engine not in EXCHANGING:
+        return f"database {diff.database} has engine {diff.database_engine}, and two tables can only be exchanged in one of engine Atomic: move {name} there"
+    if not diff.live.uuid and not diff.live.predicted:
         return f"{name} has no UUID, so its storage cannot be told apart from that of a copy: move it to a database of engine Atomic"
-    hiding = [column.name for column in case.as_spelled.columns if column.name in _PART_NAMES]
+    hiding = [column.name for column in diff.as_spelled.columns if column.name in _PART_NAMES]
     if hiding:
         return f"a column of {name} is called {hiding[0]}, which hides the part that a row is in: rename it in a version before this one"
     return ""
 
 
-def unfenced(case: TableCase, work: RebuildWork | AttachWork) -> Routine[tuple[Hazard, ...]]:
+def fence_hazards(diff: TableDiff, work: RebuildWork | AttachWork) -> Routine[tuple[Hazard, ...]]:
     """An exchange that needs a moment without writers, on a server that cannot keep them out."""
-    needed = work.fenced if isinstance(work, RebuildWork) else bool(case.live.dependents)
-    if not needed or not case.live.rows or (yield from fence_known()):
+    needed = work.fenced if isinstance(work, RebuildWork) else bool(diff.live.dependents)
+    if not needed or not diff.live.rows or (yield from fence_known()):
         return ()
     why = "the order of its rows decides which survive" if isinstance(work, RebuildWork) and work.ordered else "a materialized view reads it"
     meanwhile = "copied" if isinstance(work, RebuildWork) else "replaced"

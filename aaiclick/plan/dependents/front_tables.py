@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.scratch import PREFIX
-from aaiclick.plan.dependents.readers import Reader
+from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, split_top, unquote
@@ -16,7 +16,7 @@ from aaiclick.sql.tokens import TokenError, Tokens, split_top, unquote
 _DATABASE_AT = {"Buffer": 0, "Merge": 0, "Distributed": 1}
 
 
-def read_fronts(database: str, names: Collection[str], following: Mapping[str, TableForm | None]) -> Routine[tuple[Reader, ...]]:
+def read_front_tables(database: str, names: Collection[str], following: Mapping[str, TableForm | None]) -> Routine[tuple[Dependent, ...]]:
     """Those of the server that stand in front of one of these tables of ``database``. ``following``: tables of the database as they will be."""
     rows = yield Query(
         "SELECT database, name, create_table_query, toString(uuid) FROM system.tables WHERE engine IN ('Buffer', 'Merge', 'Distributed')"
@@ -24,7 +24,7 @@ def read_fronts(database: str, names: Collection[str], following: Mapping[str, T
         " AND NOT startsWith(name, {prefix:String}) ORDER BY database, name",
         {"prefix": PREFIX},
     )
-    found: list[Reader] = []
+    found: list[Dependent] = []
     for row in rows:
         place, name, definition, uuid = (text(value) for value in row)
         form = split_create(definition, place)
@@ -34,7 +34,7 @@ def read_fronts(database: str, names: Collection[str], following: Mapping[str, T
         noun = f"{form.engine} table"
         for table in sorted(names):
             if (place, name) != (database, table) and _before(form, place, database, table):
-                found.append(Reader(place, name, definition, f"SELECT * FROM {qualified(database, table)}", columns, None, uuid, noun))
+                found.append(Dependent(place, name, definition, f"SELECT * FROM {qualified(database, table)}", columns, None, uuid, noun))
     return tuple(found)
 
 

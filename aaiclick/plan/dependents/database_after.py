@@ -14,15 +14,15 @@ from aaiclick.catalog.render import column_form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import make, read_forms, sentence
 from aaiclick.catalog.view_sources import source_sql
+from aaiclick.plan.dependents.dependents import Dependent, Place, relocated, spans
 from aaiclick.plan.dependents.fitting import fits
-from aaiclick.plan.dependents.readers import Place, Reader, relocated, spans
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.server.refusable import answered
 from aaiclick.sql.types import as_defined
 
 
 @dataclass(frozen=True, slots=True)
-class After:
+class DatabaseAfter:
     """What is asked: the tables of the database as they will be, by name (None: gone, or under another name), views with another query than
     the live one (as the planner has it, without its database), and views that count whatever they read."""
 
@@ -33,11 +33,11 @@ class After:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Effect:
     """``fresh`` is what the view's query yields afterwards, ``now`` what it yields today (by name; empty where the engine cannot say), ``columns``
     what the view is to store. ``refusal``: '' or why the engine would not analyse the query any more, though it does today."""
 
-    reader: Reader
+    dependent: Dependent
     fresh: tuple[ColumnForm, ...]
     now: Mapping[str, str]
     columns: tuple[ColumnForm, ...]
@@ -54,32 +54,32 @@ class Outcome:
         )
 
 
-def affected(readers: Sequence[Reader], after: After) -> list[Reader]:
+def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Dependent]:
     """The views that read what changes, also through each other, and those that always count; what one reads comes before it."""
     database = after.catalog.database
     touched: set[Place] = {(database, name) for name in after.tables}
-    chosen = [reader for reader in readers if reader.database == database and reader.name in after.always]
+    chosen = [dependent for dependent in dependents if dependent.database == database and dependent.name in after.always]
     while True:
-        known = {*touched, *(reader.place for reader in chosen)}
-        rest = [reader for reader in readers if reader not in chosen]
-        more = [reader for reader in rest if reader.target in touched or spans(reader.query, known - {reader.place})]
+        known = {*touched, *(dependent.place for dependent in chosen)}
+        rest = [dependent for dependent in dependents if dependent not in chosen]
+        more = [dependent for dependent in rest if dependent.target in touched or spans(dependent.query, known - {dependent.place})]
         if not more:
             break
         chosen += more
-    ordered: list[Reader] = []
-    waiting = sorted(chosen, key=lambda reader: (reader.place, reader.query))
+    ordered: list[Dependent] = []
+    waiting = sorted(chosen, key=lambda dependent: (dependent.place, dependent.query))
     while waiting:
-        left = {reader.place for reader in waiting if reader.view}
-        ready = [reader for reader in waiting if not spans(reader.query, left - {reader.place})] or waiting[:1]
+        left = {dependent.place for dependent in waiting if dependent.view}
+        ready = [dependent for dependent in waiting if not spans(dependent.query, left - {dependent.place})] or waiting[:1]
         ordered += ready
-        waiting = [reader for reader in waiting if reader not in ready]
+        waiting = [dependent for dependent in waiting if dependent not in ready]
     return ordered
 
 
-def outcomes(readers: Sequence[Reader], after: After) -> Routine[tuple[Outcome, ...]]:
+def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tuple[Effect, ...]]:
     """One for each of the views, which are in order of what they read."""
 
-    def body(scratch: Scratch) -> Routine[tuple[Outcome, ...]]:
+    def body(scratch: Scratch) -> Routine[tuple[Effect, ...]]:
         database = after.catalog.database
         moved: dict[Place, Place] = {}
         for name, form in after.tables.items():
@@ -87,48 +87,48 @@ def outcomes(readers: Sequence[Reader], after: After) -> Routine[tuple[Outcome, 
             live = after.catalog.get(name) or LiveObject(database, name, ViewForm(name, ""), "", "")
             if form is not None and (sql := source_sql(scratch, replace(live, name=name, form=form))):
                 yield from make(scratch, sql, replay=True)
-        found: list[Outcome] = []
-        for reader in readers:
-            outcome = yield from _outcome(scratch, reader, after, moved)
-            found.append(outcome)
+        found: list[Effect] = []
+        for dependent in dependents:
+            effect = yield from _effect(scratch, dependent, after, moved)
+            found.append(effect)
         return tuple(found)
 
-    return (yield from with_scratch(body, fallback=after.catalog.database)) if readers else ()
+    return (yield from with_scratch(body, fallback=after.catalog.database)) if dependents else ()
 
 
-def _outcome(scratch: Scratch, reader: Reader, after: After, moved: dict[Place, Place]) -> Routine[Outcome]:
-    own = reader.database == after.catalog.database
-    if not reader.query:
-        return Outcome(reader, (), {}, reader.columns)
-    name = reader.name if own else f"{reader.name}~{reader.database}"
+def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved: dict[Place, Place]) -> Routine[Effect]:
+    own = dependent.database == after.catalog.database
+    if not dependent.query:
+        return Effect(dependent, (), {}, dependent.columns)
+    name = dependent.name if own else f"{dependent.name}~{dependent.database}"
     taken = set(moved.values())
     if (scratch.database, scratch.name(name)) in taken:
         name += "~view"
-    query = after.queries.get(reader.name) if own else None
-    query = relocated(reader.query, moved) if query is None else query
+    query = after.queries.get(dependent.name) if own else None
+    query = relocated(dependent.query, moved) if query is None else query
     error = yield from make(scratch, f"CREATE VIEW {scratch.sql_name(name)} AS {query}", inside=True)
-    now = (yield from _described(reader)) if reader.columns or error is not None else None
+    now = (yield from _described(dependent)) if dependent.columns or error is not None else None
     if error is not None:
         refusal = sentence(scratch, error) if now is not None else ""
-        return Outcome(reader, (), now or {}, reader.columns, refusal)
+        return Effect(dependent, (), now or {}, dependent.columns, refusal)
     form = (yield from read_forms(scratch, [name])).get(name)
     fresh = form.columns if isinstance(form, ViewForm) else ()
-    declared = own and reader.name in after.always
-    if not reader.view:
+    declared = own and dependent.name in after.always
+    if not dependent.view:
         yield Command(f"DROP VIEW {scratch.sql_name(name)}")
-        return Outcome(reader, fresh, now or {}, reader.columns)
-    columns = fresh if declared or reader.form is not None else _columns(reader.columns, fresh, now or {}, "*" in reader.query)
+        return Effect(dependent, fresh, now or {}, dependent.columns)
+    columns = fresh if declared or dependent.form is not None else _columns(dependent.columns, fresh, now or {}, "*" in dependent.query)
     if columns != fresh and columns:
         listed = ", ".join(column_form_sql(column) for column in columns)
         yield Command(f"DROP VIEW {scratch.sql_name(name)}")
         yield from make(scratch, f"CREATE VIEW {scratch.sql_name(name)} ({listed}) AS {query}", inside=True)
-    moved[reader.place] = (scratch.database, scratch.name(name))
-    return Outcome(reader, fresh, now or {}, columns)
+    moved[dependent.place] = (scratch.database, scratch.name(name))
+    return Effect(dependent, fresh, now or {}, columns)
 
 
-def _described(reader: Reader) -> Routine[dict[str, str] | None]:
+def _described(dependent: Dependent) -> Routine[dict[str, str] | None]:
     """What the view's query yields today, by name; None where the engine cannot analyse it."""
-    rows = yield from answered(Query(f"DESCRIBE TABLE ({reader.query})"))
+    rows = yield from answered(Query(f"DESCRIBE TABLE ({dependent.query})"))
     if rows is None:
         return None
     return {text(row[0]): as_defined(text(row[1])) for row in rows}
