@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from tests.fuzz.ground import Ground
-from tests.fuzz.types import text
+from tests.fuzz.types import quoted, text
 
 _BOOKKEEPING = {"_aaiclick_lease", "_aaiclick_journal"}
 _TTL = re.compile(r" TTL (.*?)(?= SETTINGS |$)")
 _SETTINGS = re.compile(r" SETTINGS (.*)$")
+_TEXT = re.compile(r"'(?:[^'\\]|\\.)*'")
+_TAIL = re.compile(r" STATISTICS\([^)]*\)| SETTINGS \([^)]*\)| TTL .*?(?= SETTINGS |$)")
 
 
 def described(ground: Ground, database: str, table: str) -> dict[str, str]:
@@ -29,11 +31,39 @@ def described(ground: Ground, database: str, table: str) -> dict[str, str]:
         f"SELECT name, type, default_kind, default_expression, comment, compression_codec FROM system.columns WHERE {where} ORDER BY position"
     )
     found.update({f"column {name}": " | ".join(rest) for name, *rest in columns})
+    (definition,) = ground.rows(f"SELECT create_table_query FROM system.tables WHERE database = {text(database)} AND name = {text(table)}")[0]
+    for name, *_ in columns:
+        found[f"column {name}"] += f" | {_tail(definition, name)}"
     for name, kind, expr, granularity in ground.rows(f"SELECT name, type_full, expr, granularity FROM system.data_skipping_indices WHERE {where}"):
         found[f"index {name}"] = f"{expr} {kind} {granularity}"
     for name, query in ground.rows(f"SELECT name, query FROM system.projections WHERE {where}"):
         found[f"projection {name}"] = query
     return found
+
+
+def _tail(definition: str, column: str) -> str:
+    """Statistics, TTL and settings of a column, which stand behind everything else in its definition. Both are fields of an answer."""
+    text_of, name = (re.sub(r"\\(.)", r"\1", field) for field in (definition, column))
+    _, found, rest = text_of.partition(f"{quoted(name)} ")
+    clauses = _TAIL.findall(_piece(_TEXT.sub("''", rest).replace("\\`", ""))) if found else []
+    return " ".join(_in_order(clause) if clause.startswith(" SETTINGS (") else clause for clause in clauses)
+
+
+def _in_order(settings: str) -> str:
+    """Two settings in either order are the same."""
+    return f" SETTINGS ({', '.join(sorted(settings.removeprefix(' SETTINGS (').removesuffix(')').split(', ')))})"
+
+
+def _piece(rest: str) -> str:
+    """Up to the comma or bracket that ends the column."""
+    depth, inside = 0, False
+    for place, letter in enumerate(rest):
+        inside ^= letter == "`"
+        if not inside:
+            depth += (letter == "(") - (letter == ")")
+            if depth < 0 or (letter == "," and not depth):
+                return rest[:place]
+    return rest
 
 
 def form(ground: Ground, live: str, table: str, want: str) -> str:

@@ -84,7 +84,7 @@ def predicates(ground: Ground, name: str, table: Table) -> list[str]:
     exprs = [
         quoted(c.name)
         for c in readable(table)
-        if not holds(c.type, "AggregateFunction", "JSON", "Dynamic", "Variant", "Map", "Array", "Tuple", "Point", "Ring")
+        if not holds(c.type, "AggregateFunction", "JSON", "Dynamic", "Variant", "Map", "Array", "Tuple", "Nested", "Point", "Ring")
     ]
     exprs += [part.removesuffix(" DESC") for part in table.order_by] + ([table.partition_by] if table.partition_by else [])
     exprs += [item.expr for item in table.indexes]

@@ -22,21 +22,25 @@ from aaiclick import (
     VersionedCollapsingMergeTree,
     View,
 )
+from aaiclick.specs.functions import Function
+from aaiclick.specs.schema import SchemaObject
 from tests.fuzz import schema as model
 from tests.fuzz.types import text
+from tests.fuzz.wide import SETTINGS
 
 
 def declared(world: model.World, database: str, version: int = 2) -> Schema:
     """What comes next, with the hints that renames need."""
-    objects = [
+    objects: list[SchemaObject] = [
+        *(Function(one.name, body=one.body) for one in world.after.functions),
         *(table(item, world) for item in world.after.tables),
         *(view(item) for item in world.after.views if item.declared),
         *(dictionary(item, database) for item in world.after.dictionaries),
     ]
     if version == 1:
-        return Schema("fuzz", version=1, objects=list(objects))
+        return Schema("fuzz", version=1, objects=objects)
     migrations = migrated(world)
-    return Schema("fuzz", version=migrations[-1].version if migrations else None, objects=list(objects), migrations=migrations or None)
+    return Schema("fuzz", version=migrations[-1].version if migrations else None, objects=objects, migrations=migrations or None)
 
 
 def migrated(world: model.World) -> list[Migration]:
@@ -77,6 +81,7 @@ def table(item: model.Table, world: model.World) -> Table:
 
 def column(item: model.Column, hint: bool) -> Column:
     fields: dict[str, object] = {"codec": item.codec or None, "comment": item.comment or None, "ttl": item.ttl or None}
+    fields |= {"statistics": item.statistics or None, "settings": dict.fromkeys(SETTINGS) | {name: int(value) for name, value in item.settings}}
     if item.kind:
         fields[item.kind.lower()] = item.expr or (True if item.kind == "EPHEMERAL" else "")
     else:

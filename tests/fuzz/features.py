@@ -16,6 +16,7 @@ def features(world: World) -> set[str]:
             found.update(_of_table(table))
         found.update("materialized view" if view.materialized else "view" for view in state.views)
         found.update("dictionary" for _ in state.dictionaries)
+        found.update("SQL function" for _ in state.functions)
     found.update("rows: lightweight delete" for touch in world.touches if touch.startswith("DELETE"))
     found.update("rows: patch parts" for touch in world.touches if touch.startswith("UPDATE"))
     found.update("rows: parts without a column" for table in world.before.tables for column in table.columns if column.late)
@@ -28,6 +29,9 @@ def _of_table(table: Table) -> Iterator[str]:
         yield from (f"type: {part.name}" for part in inside(column.type))
         if column.kind:
             yield f"column: {column.kind}"
+        yield from (f"column: {name}" for name in ("ttl", "statistics", "settings") if getattr(column, name))
+        if "," in column.codec:
+            yield "column: codec chain"
     for clause in ("partition_by", "primary_key", "sample_by", "ttl", "indexes", "projections", "constraints", "comment"):
         if getattr(table, clause):
             yield f"clause: {clause}"

@@ -81,6 +81,8 @@ def _play(ground: Ground, world: World) -> Outcome:
 
 
 def _history(ground: Ground, world: World) -> None:
+    for function in world.before.functions:
+        ground.run(function.create)
     for table in world.before.tables:
         ground.run(table.create(ground.live, late=False))
     for view in world.before.views:
@@ -118,6 +120,8 @@ def statements(batch: Batch) -> list[Batch]:
 def _reference(ground: Ground, world: World) -> list[Before]:
     """Create the target beside, copy every row, and look at the old values."""
     looks: list[Before] = []
+    for function in world.after.functions:
+        ground.run(function.create)
     for new in world.after.tables:
         ground.run(new.create(ground.want))
         old = world.before.table(new.old_name)
@@ -130,6 +134,8 @@ def _reference(ground: Ground, world: World) -> list[Before]:
             ground.run(f"INSERT INTO {ground.want}.{quoted(view.name)} SELECT * FROM {ground.live}.{quoted(view.name)}")
     for dictionary in world.after.dictionaries:
         ground.run(dictionary.create(ground.want))
+    for function in world.before.functions:
+        ground.run(function.create)
     return looks
 
 

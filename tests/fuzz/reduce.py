@@ -37,6 +37,10 @@ def candidates(world: World) -> Iterator[World]:
         yield replace(world, after=replace(world.after, dictionaries=()), before=replace(world.before, dictionaries=()))
     for place, table in enumerate(world.after.tables):
         yield from _tables(world, place, table)
+    for state in ("before", "after"):
+        one = getattr(world, state)
+        if one.functions and not any(one.functions[0].name in column.expr for table in one.tables for column in table.columns):
+            yield _said(world, state, replace(one, functions=()))
     for place in range(len(world.batches)):
         yield replace(world, batches=_but(world.batches, place))
     for place in range(len(world.touches)):
@@ -122,7 +126,7 @@ def _undone(before: Table, after: Table) -> Iterator[Table]:
         was = before.column(column.old_name)
         if was is None:
             continue
-        for field in ("type", "codec", "ttl", "comment"):
+        for field in ("type", "codec", "ttl", "comment", "statistics", "settings"):
             if getattr(was, field) != getattr(column, field):
                 yield with_column(after, _said(column, field, getattr(was, field)))
         if (was.kind, was.expr) != (column.kind, column.expr):
@@ -154,8 +158,9 @@ def _barer(before: Table, after: Table) -> Iterator[tuple[Table, Table]]:
             if column.kind or column.codec or column.comment:
                 yield before, with_column(after, replace(column, kind="", expr="", codec="", comment=""))
             continue
-        if was.codec or was.comment or column.codec or column.comment:
-            yield with_column(before, replace(was, codec="", comment="")), with_column(after, replace(column, codec="", comment=""))
+        for field, nothing in (("codec", ""), ("comment", ""), ("ttl", ""), ("statistics", ""), ("settings", ())):
+            if getattr(was, field) or getattr(column, field):
+                yield with_column(before, _said(was, field, nothing)), with_column(after, _said(column, field, nothing))
         if was.late:
             yield with_column(before, replace(was, late=False)), after
         if was.kind and (was.kind, was.expr) == (column.kind, column.expr):

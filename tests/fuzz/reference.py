@@ -34,6 +34,8 @@ def _by_label(expr: str, old: Type, new: Type, depth: int = 0) -> str:
         return f"mapFromArrays({keys}, {values})"
     if before.name == after.name == "Tuple":
         return _tuple_by_label(expr, before, after, depth)
+    if before.name == after.name == "Nested":  # one that is not taken apart is an array of tuples
+        return f"arrayMap({one} -> {_tuple_by_label(one, before, after, depth + 1)}, {expr})"
     return expr
 
 

@@ -20,6 +20,8 @@ class Column:
     comment: str = ""
     source: str = ""
     late: bool = False
+    statistics: str = ""
+    settings: tuple[tuple[str, str], ...] = ()
 
     @property
     def old_name(self) -> str:
@@ -43,8 +45,12 @@ class Column:
             parts.append(f"COMMENT {text(self.comment)}")
         if self.codec:
             parts.append(f"CODEC({self.codec})")
+        if self.statistics:
+            parts.append(f"STATISTICS({self.statistics})")
         if self.ttl:
             parts.append(f"TTL {self.ttl}")
+        if self.settings:
+            parts.append(f"SETTINGS ({', '.join(f'{name} = {value}' for name, value in self.settings)})")
         return " ".join(parts)
 
 
@@ -191,6 +197,18 @@ class Dictionary:
 
 
 @dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the whole server: the same name has another body before the change and after it, and is made again for each of the two."""
+
+    name: str
+    body: str
+
+    @property
+    def create(self) -> str:
+        return f"CREATE OR REPLACE FUNCTION {quoted(self.name)} AS {self.body}"
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One INSERT: literals by column; ``late``: after the late columns were added."""
 
@@ -206,10 +224,11 @@ class State:
     tables: tuple[Table, ...]
     views: tuple[View, ...] = ()
     dictionaries: tuple[Dictionary, ...] = ()
+    functions: tuple[Function, ...] = ()
 
     @property
     def names(self) -> list[str]:
-        return [*(one.name for one in self.tables), *(one.name for one in self.views), *(one.name for one in self.dictionaries)]
+        return [one.name for listed in (self.tables, self.views, self.dictionaries, self.functions) for one in listed]
 
     def table(self, name: str) -> Table | None:
         return next((table for table in self.tables if table.name == name), None)

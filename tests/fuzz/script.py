@@ -42,7 +42,8 @@ def _leading(value: BaseModel) -> tuple[str, ...]:
 
 def history(world: World) -> list[str]:
     """Everything that happened to the live database."""
-    made = [table.create("live", late=False) for table in world.before.tables]
+    made = [function.create for function in world.before.functions]
+    made += [table.create("live", late=False) for table in world.before.tables]
     made += [view.create("live") for view in world.before.views]
     made += [dictionary.create("live") for dictionary in world.before.dictionaries]
     made += [one for batch in world.batches if not batch.late for one in _inserts(batch, "live")]
@@ -57,12 +58,14 @@ def _inserts(batch: Batch, database: str) -> list[str]:
 
 def right(world: World) -> list[str]:
     """The copy: create, and insert by name."""
-    made = [table.create("want") for table in world.after.tables]
+    made = [function.create for function in world.after.functions]
+    made += [table.create("want") for table in world.after.tables]
     for new in world.after.tables:
         old = world.before.table(new.old_name)
         if old is not None:
             made.append(fill(old, new, "live", "want", "", *((world.rebuilt, world.where) if new is world.after.tables[0] else ())).replace("_part = ''", "1"))
-    return [*made, *(view.create("want") for view in world.after.views), *(one.create("want") for one in world.after.dictionaries)]
+    made += [*(view.create("want") for view in world.after.views), *(one.create("want") for one in world.after.dictionaries)]
+    return [*made, *(function.create for function in world.before.functions)]
 
 
 def script(world: World, title: str) -> str:

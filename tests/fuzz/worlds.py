@@ -11,6 +11,7 @@ from tests.fuzz.changes import changed
 from tests.fuzz.schema import State, Table, World
 from tests.fuzz.types import INTEGERS, quoted
 from tests.fuzz.views import followed, viewed
+from tests.fuzz.wide import widened
 
 
 def world(seed: int, tag: str = "") -> World:
@@ -28,7 +29,7 @@ def world(seed: int, tag: str = "") -> World:
     inserted = make.batches(rng, before, keys)
     later = make.batches(rng, after, {}, 1, late=True) if rng.random() < 0.6 else ()
     case = World(seed, first, then, inserted, touches(rng, before), later, rng.random() < 0.5, rng.random() < 0.4, rng.random() < 0.4, changes=changes)
-    return migrated(rng, case) if rng.random() < 0.03 else case
+    return widened(seed, tag, migrated(rng, case) if rng.random() < 0.03 else case)
 
 
 def migrated(rng: Random, case: World) -> World:
