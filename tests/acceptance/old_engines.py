@@ -7,7 +7,6 @@ lacks system tables without which nothing is changed.
 from __future__ import annotations
 
 import os
-import re
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -18,6 +17,7 @@ from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import fresh_name
 from tests.acceptance.counts import note
 from tests.cases.runner import REPLAY, statements
+from tests.support.served import with_settings
 
 
 def _listed(variable: str) -> list[str]:
@@ -25,7 +25,6 @@ def _listed(variable: str) -> list[str]:
 
 
 PYTHONS, READING = _listed("AAICLICK_ENGINES"), _listed("AAICLICK_READING_ENGINES")
-_SET = re.compile(r"SET ((?:\w+ = \d+(?:, )?)+); ")
 
 
 class OldEngine:
@@ -38,11 +37,7 @@ class OldEngine:
     def command(self, sql: str) -> str:
         """One statement; a server takes no second one, so the SET before it goes along as settings. These chdb finish no DROP: they
         would wait for it (25.8), or give up (24.8, code 341)."""
-        sql = sql.removesuffix(" SYNC")
-        before = _SET.match(sql)
-        if before is None:
-            return self.server.command(sql)
-        return self.server.command(sql[before.end() :], dict(item.split(" = ") for item in before[1].split(", ")))
+        return with_settings(self.server, sql.removesuffix(" SYNC"))
 
     def client(self, database: str | None = None) -> Client:
         return self.server.client(database)

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from clickhouse_connect.driver.client import Client
 
@@ -18,7 +19,6 @@ from aaiclick.server.names import LOCK, RECORDS
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.block_numbers import NUMBERS
 from aaiclick.state.kept_tables import KEPT_PREFIX
-from aaiclick.testing.engine import EmbeddedEngine
 from tests.cases.runner import REPLAY, Ground, clean, declaration, form_of, prepare, rows_as, shared_form, statements
 from tests.cases.test_golden import CASES, read_case
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
@@ -30,11 +30,20 @@ BOOKKEEPING = re.compile(r"_aaiclick_(lease|journal|lock_was_\w+)\Z")
 HOLDING = (*(name for name, _ in HELD), FENCE)
 
 
+class Reachable(Protocol):
+    """An engine in this process, or a server of the tests."""
+
+    @property
+    def url(self) -> str: ...
+
+    def command(self, sql: str) -> str: ...
+
+
 @dataclass
 class Scene:
     """The two databases of a case; the live one is made anew for each kill."""
 
-    engine: EmbeddedEngine
+    engine: Reachable
     client: Client
     path: Path
     case: dict[str, str] = field(init=False)

@@ -1,0 +1,171 @@
+"""What the library left in a database as it was before each layer got a package of its own, killed at any point: today's goes on with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aaiclick.clients.opening import open_url
+from aaiclick.errors import SchemaError
+from aaiclick.testing import EngineServer
+from aaiclick.testing.engine import fresh_name
+from tests.migrations.rolling import CASES as MIGRATIONS
+from tests.migrations.rolling import Rolling, attempted
+from tests.reliability.counts import note
+from tests.reliability.driving import LATER
+from tests.reliability.scene import CASES, Scene
+from tests.support.served import Served
+
+if TYPE_CHECKING:
+    from typing import IO
+
+ROOT = Path(__file__).parents[2]
+COMMIT = "9a0f8f1"
+TITLE = "half-done states of the code before, gone on with"
+STEMS = ("sort_key_reshaped", "engine_swapped")
+"""A rebuild and an attach."""
+
+
+class Earlier:
+    """A process of that commit, which runs what it is told and is killed on the way."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.asks: IO[str] = process.stdin
+        self.answers: IO[str] = process.stdout
+
+    def killed(self, **told: object) -> bool:
+        self.asks.write(json.dumps(told) + "\n")
+        self.asks.flush()
+        answer = self.answers.readline().strip()
+        assert answer in ("killed", "ended"), answer
+        return answer == "killed"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = subprocess.run(["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=ROOT, capture_output=True, check=False)
+    if found.returncode:
+        pytest.skip(f"the history of this checkout does not hold {COMMIT}, so the library as it was then cannot be had")
+    folder = tmp_path_factory.mktemp("earlier")
+    subprocess.run(["git", "archive", "-o", str(folder / "tree.tar"), COMMIT, "aaiclick", "tests"], cwd=ROOT, check=True)
+    with tarfile.open(folder / "tree.tar") as held:
+        held.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture
+def earlier(checkout: Path, aaiclick_server: EngineServer) -> Iterator[Earlier]:
+    aaiclick_server.start()
+    command = [sys.executable, str(Path(__file__).with_name("earlier_child.py")), str(checkout), aaiclick_server.url]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    # The folder of the script itself would come first, and with it this checkout's tests.
+    environment["PYTHONSAFEPATH"] = "1"
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=checkout) as process:
+        made = Earlier(process)
+        assert made.answers.readline() == "ready\n"
+        yield made
+        made.asks.close()
+        process.wait(30)
+
+
+@pytest.fixture
+def rolling(request: pytest.FixtureRequest, aaiclick_server: EngineServer) -> Iterator[Rolling]:
+    aaiclick_server.start()
+    connection = open_url(aaiclick_server.url)
+    made = Rolling(connection, aaiclick_server.command, fresh_name("earlier"), request.param, None)
+    yield made
+    connection.close()
+    aaiclick_server.command(f"DROP DATABASE IF EXISTS {made.database} SYNC")
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest, aaiclick_server: EngineServer) -> Iterator[Scene]:
+    aaiclick_server.start()
+    client = aaiclick_server.client()
+    made = Scene(Served(aaiclick_server), client, next(path for path in CASES if path.stem == request.param), keep=timedelta(days=1))
+    yield made
+    made.close()
+    client.close()
+
+
+def forward(rolling: Rolling, earlier: Earlier, stop: int) -> bool:
+    killed = earlier.killed(kind="migration", database=rolling.database, name=rolling.name, stop=stop, back=False)
+    rolling.go_on(rolling.v2)
+    rolling.check(f"killed at {stop} by the code before", repeated=rolling.name == "callable")
+    return killed
+
+
+def back(rolling: Rolling, earlier: Earlier, stop: int) -> bool:
+    """Version 1 again, and forward from there: everything is converted once."""
+    killed = earlier.killed(kind="migration", database=rolling.database, name=rolling.name, stop=stop, back=True)
+    # Where nothing was begun, or the way back is recorded already, there is no version before to go to.
+    attempted(partial(rolling.back, later=LATER), SchemaError)
+    rolling.go_on(rolling.v2)
+    # What statements and functions did is not undone by the way back, and is done again.
+    rolling.check(f"killed at {stop} on the way back by the code before", repeated=True)
+    return killed
+
+
+def changed(scene: Scene, earlier: Earlier, stop: int) -> bool:
+    scene.again()
+    expected = scene.rows(shared=False)
+    allow = sorted(scene.policy.allowed)
+    ground = scene.ground
+    killed = earlier.killed(kind="case", live=ground.live, direct=ground.direct, renames=scene.renames, allow=allow, keep=86400, stop=stop)
+    scene.go_on()
+    scene.check(expected, f"{scene.path.stem}: killed after {stop} commands by the code before")
+    return killed
+
+
+@pytest.mark.parametrize(("rolling", "stop"), [("cents", 29), ("rebuild", 17)], indirect=["rolling"])
+def test_a_migration_is_gone_on_with(rolling: Rolling, earlier: Earlier, stop: int) -> None:
+    assert forward(rolling, earlier, stop)
+
+
+@pytest.mark.parametrize(("rolling", "stop"), [("cents", 9)], indirect=["rolling"])
+def test_a_way_back_is_gone_on_with(rolling: Rolling, earlier: Earlier, stop: int) -> None:
+    assert back(rolling, earlier, stop)
+
+
+@pytest.mark.parametrize(("scene", "stop"), [(STEMS[0], 21), (STEMS[1], 17)], indirect=["scene"])
+def test_a_change_is_gone_on_with(scene: Scene, earlier: Earlier, stop: int) -> None:
+    assert changed(scene, earlier, stop)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("rolling", MIGRATIONS, indirect=True)
+@pytest.mark.parametrize("way", [forward, back], ids=["there", "back"])
+def test_a_migration_at_every_point(rolling: Rolling, earlier: Earlier, way: object) -> None:
+    if way is back:
+        rolling.again()
+        rolling.go_on(rolling.v2)
+        if isinstance(attempted(rolling.back_dry, SchemaError), SchemaError):
+            pytest.skip("nothing of it is replaced: there is no way back, and it is said")
+    run = back if way is back else forward
+    stop = 0
+    while run(rolling, earlier, stop):
+        stop += 1
+    assert stop > 5
+    note(TITLE, migrations=1, kills=stop)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("scene", STEMS, indirect=True)
+def test_a_change_at_every_point(scene: Scene, earlier: Earlier) -> None:
+    stop = 0
+    while changed(scene, earlier, stop):
+        stop += 1
+    assert stop > 20
+    note(TITLE, cases=1, kills=stop)
