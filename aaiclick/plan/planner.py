@@ -61,19 +61,19 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
     require_aggregates(schema)
     functions = yield from plan_functions(schema)
     if functions.changed:
-        path = replace(path, known={})  # forms that were written down have the former bodies in them
+        path = replace(path, recorded_forms={})  # forms that were written down have the former bodies in them
     forms_of: dict[str, Form] = dict(functions.forms or {})
     sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog, path)) is not None}
     _check_sources(schema.name, sources)
     missing = [table for table in schema.tables if table.name not in sources]
-    if not functions.steps and not path.later:  # neither a function nor a statement makes first what they name
+    if not functions.steps and not path.changed_later:  # neither a function nor a statement makes first what they name
         yield from require_creatable(missing, catalog)
     created = yield from create_tables(missing, catalog)
     others = [item for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary)]
     families = [item for item in schema.objects if isinstance(item, TableFamily)]
     dropped = _dropped(schema, catalog, sources, path)
     present = [item for item in others if catalog.get(item.name) is not None]
-    path = replace(path, replaced=path.replaced | plain_views(schema))
+    path = replace(path, replaced_views=path.replaced_views | plain_views(schema))
     # The engine says whether a materialized view can be made, and whether its types are right.
     if not sources and not present and not families and not any(isinstance(item, MaterializedView) for item in others):
         for item in others:
@@ -95,7 +95,7 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
         queried = [item for item in present if isinstance(item, View | MaterializedView)]
         kept = yield from unchanged_views(queried, catalog)
         rewritten = frozenset(item.name for item in queried) - kept
-        with_views = replace(path, replaced=path.replaced - kept, rewritten=rewritten)
+        with_views = replace(path, replaced_views=path.replaced_views - kept, rewritten_views=rewritten)
         found, forms = yield from _plan_tables(declared, tables, catalog, scratch, with_views, notes, targets)
         queries: dict[str, str] = {}
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
@@ -103,10 +103,10 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
         required = [step for step in ordered if not step.optional]
         optional = yield from guard_drops([step for step in ordered if step.optional], catalog, BeforeDrop(targets, replaced, queries))
         moved = {live.name: name for name, live in tables.items() if live.name != name}
-        followed = frozenset(step.object for step in replaced) | (path.replaced - kept - frozenset(queries))
+        followed = frozenset(step.object for step in replaced) | (path.replaced_views - kept - frozenset(queries))
         around = yield from plan_dependents(catalog, PlannedChanges(targets, moved, queries, followed), (*required, *replaced))
         notes += around.notes
-        plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in path.replaced)
+        plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in path.replaced_views)
         views = (*plain, *around.behind, *(step for step in replaced if step not in plain))
         listed = (*functions.steps, *created, *around.before, *in_order(required, around), *views, *optional, *dropped)
         return Planned(listed, tuple(notes), {**forms, **forms_of}, targets)
@@ -141,7 +141,7 @@ def live_source(table: Table, catalog: Catalog, path: UpgradePath | None = None)
 
 
 def _former(table: Table, path: UpgradePath | None) -> list[str]:
-    former = path.names.get(table.name, ()) if path is not None else ()
+    former = path.former_names.get(table.name, ()) if path is not None else ()
     return [*former, *([table.renamed_from] if table.renamed_from is not None else [])]
 
 
@@ -203,8 +203,15 @@ def _plan_tables(
         targets[table.name] = target.form
         rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back)) if composed.rebuilds else None
         diff = make_table_diff(catalog, scratch, live, again, target, rebuild, table)
-        behind = path.behind((table.name, live.name, data_name, *path.names.get(table.name, ())))
-        diff = replace(diff, cache=cache, replaced=path.replaced, rewritten=path.rewritten, try_on_parts=path.try_on_parts, looks=0 if behind else path.looks)
+        behind = path.waits_for((table.name, live.name, data_name, *path.former_names.get(table.name, ())))
+        diff = replace(
+            diff,
+            cache=cache,
+            replaced_views=path.replaced_views,
+            rewritten_views=path.rewritten_views,
+            try_on_parts=path.try_on_parts,
+            max_read_bytes=0 if behind else path.max_read_bytes,
+        )
         planned = yield from plan_table(diff, data_name)
         going = {words for step in planned if not step.optional for words in step.differences}
         notes.extend(words for note in target.notes if (words := f"{table.name}: {note}").removesuffix(" (left alone)") not in going)
@@ -216,7 +223,7 @@ def _plan_tables(
 def _known(table: Table, live: LiveObject, path: UpgradePath) -> TableForm | None:
     """The form that was written down for this declaration, where the live table equals it. Where it does not, the declaration is made anew
     in scratch: what was written down is never a reason to change a table."""
-    form = path.known.get(table.name)
+    form = path.recorded_forms.get(table.name)
     if form is None or live.name != table.name or not isinstance(live.form, TableForm) or not _repeatable(table, form):
         return None
     return None if _differs(table, form, live, path) else form
@@ -239,5 +246,5 @@ def _differs(table: Table, declared: TableForm, live: LiveObject, path: UpgradeP
 def _dropped(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> tuple[Step, ...]:
     """Objects that an earlier version of this schema declared and this one does not: dropped only when asked for by name."""
     declared = {item.name for item in schema.objects} | {live.name for live in sources.values()}
-    gone = sorted(name for name in path.former if name not in declared and catalog.get(name) is not None)
+    gone = sorted(name for name in path.once_declared if name not in declared and catalog.get(name) is not None)
     return tuple(steps.drop_step(catalog.database, catalog.objects[name]) for name in gone)

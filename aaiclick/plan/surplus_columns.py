@@ -36,7 +36,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
         return ()
     # A declared view that stays as it is may read a column that is no longer declared. One with another query has it before the column goes, and
     # that query was analysed over the declared columns.
-    diff = replace(diff, replaced=diff.rewritten)
+    diff = replace(diff, replaced_views=diff.rewritten_views)
     clone = yield from diff.make_clone(diff.target.form, "surplus")
     found: list[Step] = []
     held = (yield from held_columns(diff.database, data_name)) if diff.live.rows and diff.form.merge_tree else PartColumns(data_name, 0, {})

@@ -68,10 +68,10 @@ def make_table_diff(
         changes=changes,
         server=catalog.server,
         make_clone=make_clone,
-        overrides=dict(rebuild.columns) if rebuild else {},
+        column_expressions=dict(rebuild.columns) if rebuild else {},
         where=(rebuild.where or "") if rebuild else "",
         back=dict(rebuild.back) if rebuild else {},
-        forced=rebuild is not None,
+        must_copy=rebuild is not None,
         declared=declared,
         database_engine=catalog.database_engine,
     )
@@ -83,8 +83,8 @@ def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     found: list[Step] = []
     too_old = _too_old(diff.server)
     if too_old:
-        return (steps.impossible_step(diff, diff.changes, too_old),) if diff.changes or diff.forced else ()
-    if diff.changes or diff.forced:
+        return (steps.impossible_step(diff, diff.changes, too_old),) if diff.changes or diff.must_copy else ()
+    if diff.changes or diff.must_copy:
         required = yield from _required(diff, data_name)
         if required[-1].blocked and (fewer := (yield from unholdable(diff))) is not None:
             diff = fewer
@@ -113,15 +113,15 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     yield from require_conditions(diff.live.name, diff.target.form, new_constraints(diff))
     found = yield from _dependents(diff)
     cost = Cost()
-    seen = 0 if diff.quick else (yield from highest_block(diff, data_name))
+    seen = 0 if diff.reads_no_rows else (yield from highest_block(diff, data_name))
     # An empty table is looked at, too: for a moment it need not be empty any more.
-    if not found.blocked and (diff.live.rows or not (diff.quick or diff.live.predicted)):
+    if not found.blocked and (diff.live.rows or not (diff.reads_no_rows or diff.live.predicted)):
         counted, cost = yield from _counted(diff, data_name)
         found = CheckFindings(counted.blocked, (*found.hazards, *counted.hazards), counted.clear, counted.filled)
         cost = cost if diff.live.rows else Cost()
     proof = yield from _proof(diff, data_name, found.blocked)
     combines = () if found.blocked else (yield from combined(diff, data_name))
-    if diff.quick and combines:  # it may be that no two rows meet
+    if diff.reads_no_rows and combines:  # it may be that no two rows meet
         combines, cost = (), cost.plus(Cost(open=("which rows merges combine",)))
     table_guards = TableGuards((*of_counts(diff, found.clear), *of_expressions(diff, found.filled)), proof.guards, seen)
     made = yield from _cheapest(diff, data_name, proof, table_guards, _joined(found.blocked, proof.blocked))
@@ -131,7 +131,7 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
 def _counted(diff: TableDiff, data_name: str) -> Routine[tuple[CheckFindings, Cost]]:
     """What in the rows stands in the way, and what it cost to find out."""
     checked = [change for change in countable(diff) if change.checks]
-    expressions = [*diff.overrides.values(), *([diff.where] if diff.where else [])] if diff.forced else []
+    expressions = [*diff.column_expressions.values(), *([diff.where] if diff.where else [])] if diff.must_copy else []
     if not checked and not expressions:
         return CheckFindings(""), Cost()
     old_names = {new: old for old, new in diff.target.renames}
@@ -141,7 +141,7 @@ def _counted(diff: TableDiff, data_name: str) -> Routine[tuple[CheckFindings, Co
     cost = yield from cost_of(diff, data_name, read, (*(change.words for change in checked), *expressions))
     if cost.open:
         return CheckFindings(""), cost
-    evaluated = (yield from check_expressions(diff, data_name)) if diff.forced else ExpressionFindings()
+    evaluated = (yield from check_expressions(diff, data_name)) if diff.must_copy else ExpressionFindings()
     if evaluated.blocked:
         return CheckFindings(evaluated.blocked), cost  # a filter that fails would only make the other counts fail, too
     counted = yield from count_violations(counted_rows(diff, data_name), checked)
@@ -157,7 +157,7 @@ def _costing(step: Step, cost: Cost) -> Step:
 
 def _proof(diff: TableDiff, data_name: str, blocked: str) -> Routine[InPlaceProof]:
     """Whether the rows allow a change in place. Rows that stand in the way make that a question for later."""
-    if diff.forced and diff.form.merge_tree and diff.target.form.merge_tree:
+    if diff.must_copy and diff.form.merge_tree and diff.target.form.merge_tree:
         return InPlaceProof(False)
     if blocked or not (diff.form.merge_tree and diff.target.form.merge_tree):
         return InPlaceProof(True)
@@ -174,8 +174,8 @@ def _with(step: Step, hazards: tuple[Hazard, ...]) -> Step:
 
 def _dependents(diff: TableDiff) -> Routine[CheckFindings]:
     """What would fail over the new form stands in the way, except views that the plan replaces: they only fail until then."""
-    broken = yield from broken_dependents(replace(diff, replaced=frozenset()), diff.target.form)
-    if not broken or not diff.replaced:
+    broken = yield from broken_dependents(replace(diff, replaced_views=frozenset()), diff.target.form)
+    if not broken or not diff.replaced_views:
         return CheckFindings(broken)
     rest = yield from broken_dependents(diff, diff.target.form, "reread-rest")
     gap = Hazard("readers-see-gap", f"from this step until it is replaced: {broken}")
@@ -217,7 +217,7 @@ def _tried(diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentC
             return (_with(steps.attach_step(diff, table_guards.attach(attach.work, attach.sent), in_place.changes, blocked), behind),)
     rebuild = yield from propose_rebuild(diff)
     if rebuild.work is not None:
-        if diff.live.rows and not blocked and not diff.quick:
+        if diff.live.rows and not blocked and not diff.reads_no_rows:
             checks = [constraint for constraint in diff.target.form.constraints if constraint.kind == "CHECK"]
             blocked = yield from violated(diff, data_name, checks)
         if not blocked and (failing := (yield from copy_refused(diff, data_name, rebuild.work))):

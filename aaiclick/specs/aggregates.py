@@ -28,14 +28,16 @@ NEUTRAL = frozenset({"sum", "sumWithOverflow", "groupBitOr", "groupBitXor", "gro
 class Measure(Spec):
     """An aggregate: ``Measure("sum(price * amount)", "Float64")``.
 
-    The types of its arguments are needed where an argument is no column of the raw table. ``simple`` is the type of the result for a
-    ``SimpleAggregateFunction`` (``Measure("max(price)", simple="Float64")``), which keeps the value itself instead of a state.
+    Raises ``SpecError`` where the expression is not the call of one aggregate function.
     """
 
     noun: ClassVar[str] = "measure"
     expression: str
+    """The call of an aggregate function, as SQL."""
     types: tuple[str, ...] = ()
+    """Types of its arguments; needed where one is an expression, because only columns have a declared type."""
     simple: str | None = None
+    """Type of the result, for a ``SimpleAggregateFunction``: it keeps the value itself instead of a state. None: a state."""
 
     def __init__(self, expression: str, *types: str, simple: str | None = None) -> None:
         self._construct(expression, {"expression": expression, "types": types, "simple": simple})
@@ -51,11 +53,11 @@ class Measure(Spec):
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """What it is applied to."""
+        """The arguments of the function, as SQL."""
         return split_arguments(_taken_apart(self.expression)[2])
 
     def called(self, suffix: str, arguments: str) -> str:
-        """The function with a combinator behind its name: ``quantilesState(0.5)(x)``."""
+        """The call with a combinator behind the function's name: ``quantilesState(0.5)(x)``."""
         name, parameters, _ = _taken_apart(self.expression)
         return f"{name}{suffix}{f'({parameters})' if parameters else ''}({arguments})"
 
@@ -74,17 +76,23 @@ class GroupKey(Spec):
 
 
 class AggregateView(MaterializedView):
-    """The view of an ``Aggregate``. What its raw table holds already is brought into its target when the view is made."""
+    """The materialized view of an ``Aggregate``; rows that its raw table holds already are brought into the target when
+    the view is created."""
 
     raw: str = ""
+    """Name of the raw table that the view reads."""
     keys: dict[str, str] = Field(default_factory=dict[str, str])
+    """SQL expression of each key, by its column in the target: what the view groups by. Empty: one row for everything."""
     measures: dict[str, str] = Field(default_factory=dict[str, str])
+    """SQL expression of each measure, by its column in the target."""
     neutral: tuple[str, ...] = ()
+    """Measures to which a row without a value for them adds nothing, so that one can be backfilled beside the others."""
     where: str = ""
+    """Condition on the rows of the raw table, as SQL; '' for all rows."""
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
-        """(name, expression) of what it selects."""
+        """Name and expression of each column that the view selects."""
         return tuple({**self.keys, **self.measures}.items())
 
 
@@ -92,13 +100,21 @@ class AggregateFields(TypedDict, total=False):
     """Keywords of ``Aggregate``."""
 
     where: str | None
+    """Condition on the rows of the raw table (the view's WHERE), as SQL; unset or None for all rows."""
     reader: str | None
+    """Name of a plain view with the finished values; unset or None for no such view."""
     view: str | None
+    """Name of the materialized view; unset or None for the aggregate's name with ``_mv`` behind it."""
     order_by: KeyClause
+    """ORDER BY of the target; unset for the columns of ``by``."""
     partition_by: KeyClause | None
+    """PARTITION BY of the target; unset or None for none."""
     ttl: str | None
+    """TTL of the target, without the word TTL; unset or None for none."""
     settings: dict[str, SettingValue]
+    """SETTINGS of the target."""
     comment: str | None
+    """COMMENT of the target."""
 
 
 class Aggregate:
@@ -138,7 +154,10 @@ class Aggregate:
             raise SpecError(f"aggregate {name}: {both[0]}", "is a key and a measure")
 
     def objects(self, raw: Table) -> tuple[SchemaObject, ...]:
-        """The table, the materialized view, and the reading view where one is asked for. ``SpecError`` where a type cannot be told."""
+        """The target table, the materialized view, and the plain view where ``reader`` asks for it.
+
+        Raises ``SpecError`` where the type of a column cannot be told, or a name is also a column of the raw table.
+        """
         keys = {column: self._key(raw, column, key) for column, key in self.by.items()}
         measures = {column: self._measure(raw, column, measure) for column, measure in self.measures.items()}
         said: dict[str, object] = {"order_by": list(self.by), **self.fields}
@@ -168,6 +187,7 @@ class Aggregate:
 
     def _measure(self, raw: Table, column: str, measure: Measure) -> tuple[str, str]:
         path = f"aggregate {self.name}: {column}"
+        # ClickHouse prefers an alias of the SELECT to a column of that name: the aggregate would be read in its own argument.
         if raw.column(column) is not None:
             raise SpecError(path, f"is a column of {raw.name}: ClickHouse would read the aggregate where the column is meant. Call it otherwise")
         text = ", ".join(measure.arguments)
@@ -182,7 +202,8 @@ class Aggregate:
         found = raw.column(argument.strip("`"))
         if found is None:
             raise SpecError(path, f"{argument} is no column of {raw.name}: say the types of the arguments, Measure(..., 'Float64')")
-        # ClickHouse takes arguments of aggregate functions out of their LowCardinality.
+        # ClickHouse drops LowCardinality from the argument types of aggregate functions: the state of a
+        # LowCardinality(String) column is an AggregateFunction(..., String).
         kind = parse_type(found.type)
         return kind.arguments[0] if kind.name == "LowCardinality" else found.type
 
@@ -218,7 +239,10 @@ class Aggregate:
 
 
 def rollup(raw: Table, *aggregates: Aggregate) -> list[SchemaObject]:
-    """The raw table, and for each aggregate its table, its materialized view and its reading view: the objects of a ``Schema``."""
+    """The objects of a ``Schema`` for a raw table and its aggregates: all tables, materialized views and plain views.
+
+    Raises ``SpecError`` as ``Aggregate.objects`` does.
+    """
     return [raw, *(item for aggregate in aggregates for item in aggregate.objects(raw))]
 
 
@@ -227,7 +251,7 @@ def _quoted(name: str) -> str:
 
 
 def _taken_apart(expression: str) -> tuple[str, str, str]:
-    """Name, parameters and arguments of an aggregate function's call."""
+    """Name, parameters and arguments of an aggregate function's call: ``quantiles(0.5)(x)`` has all three."""
     found = _NAME.match(expression)
     if found is None:
         raise SpecError(f"measure {expression}", "an aggregate function's call is needed, such as sum(price)")

@@ -21,7 +21,7 @@ class Spec(BaseModel):
     noun: ClassVar[str] = "declaration"
 
     def declares(self, field: str) -> bool:
-        """True where the field was written down, be it as None or empty."""
+        """True where the field was given, even as None or empty: only then it is managed."""
         return field in self.model_fields_set
 
     def _construct(self, label: object, fields: Mapping[str, object]) -> None:
@@ -33,7 +33,7 @@ class Spec(BaseModel):
 
 
 def spec_error(model: type[Spec], name: object, error: ValidationError) -> SpecError:
-    """The first problem pydantic found, as ``SpecError`` with the path a reader of the declaration would use."""
+    """The first problem that pydantic found, with the path that a reader of the declaration would use."""
     first = error.errors()[0]
     where = [str(part) for part in first["loc"]]
     path = ": ".join([f"{model.noun} {name}" if name else model.noun, *([".".join(where)] if where else [])])

@@ -14,7 +14,7 @@ SettingValue = str | int | float | bool | None
 
 
 class ColumnFields(TypedDict, total=False):
-    """Keywords of ``Column``."""
+    """Keywords of ``Column``; what each means is said at the field of that name in ``Column``."""
 
     default: str | None
     materialized: str | None
@@ -29,26 +29,39 @@ class ColumnFields(TypedDict, total=False):
 
 
 class Column(Spec):
-    """One column.
+    """One column of a table, or one attribute of a dictionary.
 
-    ``type`` is any ClickHouse type as text; ``default``, ``materialized``, ``alias`` and ``ephemeral`` are SQL expressions (at most
-    one of them; ``ephemeral=True`` has none); ``codec`` is what stands inside ``CODEC(...)``; ``ttl`` an expression such as
-    ``created_at + INTERVAL 1 DAY``; ``renamed_from`` the column's former name, which is renamed where it is found.
+    At most one of ``default``, ``materialized``, ``alias`` and ``ephemeral`` may be given. A field that is left unset
+    is not managed: what the live column has stays. Raises ``SpecError`` for an empty name, type or expression.
     """
 
     noun: ClassVar[str] = "column"
     name: str
+    """Name of the column, unquoted."""
     type: str
+    """Any ClickHouse type, as SQL: ``LowCardinality(Nullable(String))``."""
     default: str | None = None
+    """Expression of DEFAULT, as SQL; None: the column has none."""
     materialized: str | None = None
+    """Expression of MATERIALIZED, as SQL; None: the column has none."""
     alias: str | None = None
+    """Expression of ALIAS, as SQL; None: the column has none."""
     ephemeral: str | bool | None = None
+    """Expression of EPHEMERAL, as SQL, or True for EPHEMERAL without one; None or False: the column is not ephemeral."""
     codec: str | None = None
+    """What stands inside ``CODEC(...)``: ``Delta, ZSTD(3)``; None: the codec of the table."""
     comment: str | None = None
+    """COMMENT of the column; None or '': none."""
     ttl: str | None = None
+    """TTL of the column without the word TTL: ``created_at + INTERVAL 1 DAY``. Past it, values become the default.
+    None: no TTL."""
     settings: dict[str, SettingValue] = Field(default_factory=dict[str, SettingValue])
+    """SETTINGS of the column, by name; None as a value takes the setting away."""
     statistics: str | None = None
+    """What stands inside ``STATISTICS(...)``: ``tdigest, uniq``; None: none."""
     renamed_from: str | None = None
+    """Former name of the column. Where the live table has it, and not the new one, the column is renamed; None: no
+    former name."""
 
     def __init__(self, name: str, type: str, **fields: Unpack[ColumnFields]) -> None:
         self._construct(name, {"name": name, "type": type, **fields})
@@ -88,13 +101,17 @@ class IndexFields(TypedDict, total=False):
 
 
 class Index(Spec):
-    """A data skipping index; ``granularity`` in granules (the engine's default is 1)."""
+    """A data skipping index (INDEX of a CREATE TABLE)."""
 
     noun: ClassVar[str] = "index"
     name: str
+    """Name of the index, unquoted."""
     expr: str
+    """The indexed expression, as SQL."""
     type: str = "minmax"
+    """TYPE with its arguments: ``minmax``, ``set(100)``, ``bloom_filter(0.01)``."""
     granularity: int | None = Field(default=None, ge=1)
+    """GRANULARITY: how many granules one entry of the index covers; None for the server's default: 1 for most types."""
 
     def __init__(self, name: str, **fields: Unpack[IndexFields]) -> None:
         self._construct(name, {"name": name, **fields})
@@ -110,17 +127,19 @@ class ProjectionFields(TypedDict, total=False):
 
 
 class Projection(Spec):
-    """A projection; ``query`` is its SELECT without FROM, ``settings`` those behind WITH SETTINGS.
-
-    A projection that is only an index has no query, but ``index`` (an expression) and its ``type`` (``basic``).
-    """
+    """A projection: a SELECT, or an index that is kept as a projection."""
 
     noun: ClassVar[str] = "projection"
     name: str
+    """Name of the projection, unquoted."""
     query: str = ""
+    """The SELECT without FROM; '' for a projection that is only an index."""
     settings: dict[str, SettingValue] = Field(default_factory=dict[str, SettingValue])
+    """WITH SETTINGS of the projection, by name."""
     index: str | None = None
+    """Expression of a projection that is only an index; None where ``query`` is given."""
     type: str | None = None
+    """TYPE of such an index: ``basic``; None where ``query`` is given."""
 
     def __init__(self, name: str, query: str = "", **fields: Unpack[ProjectionFields]) -> None:
         self._construct(name, {"name": name, **({"query": query} if query else {}), **fields})
@@ -141,7 +160,7 @@ class ConstraintFields(TypedDict, total=False):
 
 
 class Constraint(Spec):
-    """A constraint: ``check`` is enforced on inserts, ``assume`` is only trusted by the optimizer."""
+    """A constraint of a table: the server checks ``check`` at every INSERT, and only the optimizer uses ``assume``."""
 
     noun: ClassVar[str] = "constraint"
     name: str

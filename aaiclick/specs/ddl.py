@@ -18,7 +18,7 @@ _TARGET = re.compile(rf"(?P<first>{_PART})(?:\.(?P<table>{_PART}))?\Z", re.DOTAL
 
 
 def setting_literal(value: SettingValue) -> str:
-    """A setting's value as SQL."""
+    """A setting's value as SQL. Raises ``SpecError`` for None, which declares that the setting is not there."""
     if value is None:
         raise SpecError("settings", "None says that a setting is not there: it has no value to write")
     if isinstance(value, bool):
@@ -74,7 +74,7 @@ def constraint_sql(constraint: Constraint) -> str:
 
 
 def key_sql(key: Key, columns: frozenset[str]) -> str:
-    """A key clause's expression: declared columns are quoted where they need it, everything else is SQL as written."""
+    """A key clause as SQL: names of declared columns are quoted where needed, everything else stays as written."""
     if isinstance(key, str):
         return _element(key, columns)
     parts = [_element(part, columns) for part in key]
@@ -113,19 +113,24 @@ def engine_sql(table: Table | MaterializedView) -> str:
 
 
 def create_settings(table: Table) -> dict[str, str | int]:
-    """Settings that go with a table's CREATE: a Nested becomes its parts, whatever the profile says, unless the table's own
-    ``flatten_nested = 0`` (which ClickHouse takes from the SETTINGS of a CREATE) keeps it whole."""
+    """Settings that are sent with a table's CREATE.
+
+    ``flatten_nested`` decides whether a Nested becomes one column for each of its parts. It is always sent, so that a
+    profile does not decide it.
+    """
     return {"flatten_nested": 0 if table.engine.settings.get("flatten_nested") in (0, False, "0") else 1}
 
 
 def takes_its_columns(table: Table) -> bool:
-    """True for an engine that shows the columns of another table, and refuses to be told them."""
+    """True for an engine that shows the columns of another table and refuses a list of its own (``Alias``)."""
     return isinstance(table.engine, Engine) and table.engine.name == "Alias"
 
 
 def create_table_sql(table: Table, database: str, name: str | None = None, described: bool = False) -> str:
-    """CREATE TABLE, without IF NOT EXISTS: an object in the way is an error, never a silent success. ``described``: with its columns also
-    where the engine would refuse them, as the server shows the table."""
+    """CREATE TABLE without IF NOT EXISTS: an object of that name is an error, never a silent success.
+
+    ``described``: with a list of columns even where the engine would refuse one, as the server shows the table.
+    """
     elements = [
         *(column_sql(column) for column in table.columns),
         *(index_sql(index) for index in table.indexes),
@@ -144,8 +149,10 @@ def create_view_sql(view: View, database: str, name: str | None = None) -> str:
 
 
 def target_sql(to: str, database: str) -> str:
-    """A view's target: ``table`` in ``database``, or ``other.table``. A name with a dot of its own stands in backticks; any other text
-    that is no identifier is a table's name as it stands."""
+    """The table behind TO: ``table`` in ``database``, or ``other.table``.
+
+    A table name with a dot in it has to stand in backticks. A text that is no identifier is taken as a table name.
+    """
     found = _TARGET.match(to)
     if found is None or found["table"] is None:
         return f"{quote_name(database)}.{to}" if to.startswith("`") and found is not None else qualified(database, to)
@@ -153,7 +160,7 @@ def target_sql(to: str, database: str) -> str:
 
 
 def create_materialized_view_sql(view: MaterializedView, database: str, name: str | None = None) -> str:
-    """CREATE MATERIALIZED VIEW; the target is looked up in the same database unless it names one."""
+    """CREATE MATERIALIZED VIEW. A target without a database is a table of the view's own database."""
     refresh = f" REFRESH {view.refresh}" if view.refresh else ""
     target = f" TO {target_sql(view.to, database)}" if view.to is not None else f" {engine_sql(view)}"
     comment = f" COMMENT {quote_string(view.comment)}" if view.comment else ""

@@ -26,16 +26,24 @@ class EngineFields(TypedDict, total=False):
 
 
 class Engine(Spec):
-    """Any engine by name, with its arguments as they stand between the parentheses. Some take keys: EmbeddedRocksDB and KeeperMap a
-    ``primary_key``, S3 and File a ``partition_by``."""
+    """An engine outside the MergeTree family, by its name.
+
+    Some of them take keys: EmbeddedRocksDB and KeeperMap a ``primary_key``, S3 and File a ``partition_by``.
+    """
 
     noun: ClassVar[str] = "engine"
     name: str
+    """Name of the engine: ``Kafka``."""
     arguments: str = ""
+    """What stands between the engine's parentheses, as SQL; '' for none."""
     settings: dict[str, SettingValue] = Field(default_factory=dict[str, SettingValue])
+    """SETTINGS of the table, by name."""
     order_by: Key | None = None
+    """ORDER BY; None for none."""
     partition_by: Key | None = None
+    """PARTITION BY; None for none."""
     primary_key: Key | None = None
+    """PRIMARY KEY; None for none."""
 
     def __init__(self, name: str, arguments: str = "", **fields: Unpack[EngineFields]) -> None:
         self._construct(name, {"name": name, **({"arguments": arguments} if arguments else {}), **fields})
@@ -49,7 +57,7 @@ class Engine(Spec):
 
 
 class KeyFields(TypedDict, total=False):
-    """Keywords that every MergeTree engine takes."""
+    """Keywords that every MergeTree engine takes; what each means is said at the field of that name in ``MergeTree``."""
 
     order_by: Key
     partition_by: Key | None
@@ -61,21 +69,29 @@ class KeyFields(TypedDict, total=False):
 
 
 class MergeTree(Spec):
-    """``MergeTree``. Keys are a list of columns or expressions, or one expression; ``ttl`` is the table's TTL without the word TTL.
+    """The engine ``MergeTree``, and what all engines of its family have in common.
 
-    ``order_by=[]`` is ``tuple()``: no sort key. A key that is left unset is not managed, ``None`` says that there is none.
-    ``replicated`` holds the arguments of the Replicated variant (``'/path', '{replica}'``; empty for the server's defaults).
+    A key is a list of columns or expressions, or one expression. A key that is left unset is not managed; None says
+    that there is none.
     """
 
     noun: ClassVar[str] = "engine"
     engine_name: ClassVar[str] = "MergeTree"
     order_by: Key = Field(default_factory=list[str])
+    """ORDER BY, the sort key; an empty list is ``tuple()``: no sort key."""
     partition_by: Key | None = None
+    """PARTITION BY, the partition key."""
     primary_key: Key | None = None
+    """PRIMARY KEY, where it differs from the sort key: a prefix of that."""
     sample_by: str | None = None
+    """SAMPLE BY, the sampling key."""
     ttl: str | None = None
+    """TTL of the table, without the word TTL: ``created_at + INTERVAL 30 DAY``."""
     settings: dict[str, SettingValue] = Field(default_factory=dict[str, SettingValue])
+    """SETTINGS of the table, by name; None as a value takes the setting away."""
     replicated: str | None = None
+    """Arguments of the Replicated variant of the engine: ``'/path', '{replica}'``, '' for the server's defaults. None:
+    the engine is not replicated."""
 
     def __init__(self, **fields: Unpack[KeyFields]) -> None:
         self._build(fields)
@@ -96,7 +112,7 @@ class MergeTree(Spec):
 
     @property
     def own_arguments(self) -> str:
-        """The engine's arguments apart from those of the Replicated variant."""
+        """The engine's arguments without those of the Replicated variant."""
         return ""
 
     @property
@@ -107,7 +123,7 @@ class MergeTree(Spec):
         return f"{name}({arguments})" if arguments else name
 
     def columns_used(self) -> tuple[tuple[str, str], ...]:
-        """(argument, column) for every column that the engine's arguments name."""
+        """Argument and column for every column that the engine's arguments name."""
         return ()
 
 
@@ -119,7 +135,7 @@ class ReplacingFields(KeyFields, total=False):
 
 
 class ReplacingMergeTree(MergeTree):
-    """Keeps the last row (or the one with the highest ``version``) for each sort key."""
+    """Merges keep the last inserted row of each sort key, or the one with the highest ``version``."""
 
     engine_name: ClassVar[str] = "ReplacingMergeTree"
     version: str | None = None
@@ -146,7 +162,7 @@ class SummingFields(KeyFields, total=False):
 
 
 class SummingMergeTree(MergeTree):
-    """Sums the ``columns`` (all numeric ones where none are named) of rows with the same sort key."""
+    """Merges add up the ``columns`` of rows with the same sort key; all numeric columns where none are named."""
 
     engine_name: ClassVar[str] = "SummingMergeTree"
     columns: list[str] = Field(default_factory=list[str])
@@ -164,7 +180,7 @@ class SummingMergeTree(MergeTree):
 
 
 class CoalescingMergeTree(SummingMergeTree):
-    """Keeps the last non-NULL value of each column for each sort key."""
+    """Merges keep the last value of each column that is not NULL, for each sort key."""
 
     engine_name: ClassVar[str] = "CoalescingMergeTree"
 
@@ -173,7 +189,7 @@ class CoalescingMergeTree(SummingMergeTree):
 
 
 class AggregatingMergeTree(MergeTree):
-    """Merges aggregate states of rows with the same sort key."""
+    """Merges combine the aggregate states of rows with the same sort key."""
 
     engine_name: ClassVar[str] = "AggregatingMergeTree"
 
@@ -188,7 +204,7 @@ class CollapsingFields(KeyFields, total=False):
 
 
 class CollapsingMergeTree(MergeTree):
-    """Pairs of rows with ``sign`` 1 and -1 cancel each other out."""
+    """Merges remove pairs of rows with ``sign`` 1 and -1."""
 
     engine_name: ClassVar[str] = "CollapsingMergeTree"
     sign: str
@@ -211,7 +227,7 @@ class VersionedFields(CollapsingFields, total=False):
 
 
 class VersionedCollapsingMergeTree(CollapsingMergeTree):
-    """``CollapsingMergeTree`` for rows that arrive out of order."""
+    """As ``CollapsingMergeTree``, where the rows of a pair may be inserted in any order."""
 
     engine_name: ClassVar[str] = "VersionedCollapsingMergeTree"
     version: str
@@ -234,7 +250,7 @@ class GraphiteFields(KeyFields, total=False):
 
 
 class GraphiteMergeTree(MergeTree):
-    """Rolls Graphite metrics up; ``config`` names a section of the server's configuration."""
+    """Merges thin out Graphite metrics; ``config`` names the section of the server's configuration that says how."""
 
     engine_name: ClassVar[str] = "GraphiteMergeTree"
     config: str

@@ -1,4 +1,4 @@
-"""Tables from Arrow schemas, and Arrow schemas from tables. Arrow itself is only loaded for the way back."""
+"""Tables from Arrow schemas, and Arrow schemas from tables. Arrow itself is loaded only to make a schema."""
 
 from __future__ import annotations
 
@@ -60,8 +60,10 @@ class ArrowField(Protocol):
 
 
 def arrow_columns(schema: Iterable[ArrowField], types_by_field: Mapping[str, str] | None = None, nullable: bool = True) -> list[Column]:
-    """A column for each field. ``types_by_field`` says another type; ``nullable=False`` says that no field holds NULL, whatever the schema
-    allows (Arrow allows it everywhere by default). A type that ``to_arrow`` wrote into the field's metadata is taken as it stands.
+    """A column for each field of an Arrow schema.
+
+    ``types_by_field`` gives another type for single fields. ``nullable=False``: no field holds NULL, even though Arrow
+    allows it everywhere by default. A type that ``to_arrow`` wrote into a field's metadata is used as it is.
 
     Raises ``SpecError`` for a type that ClickHouse does not have.
     """
@@ -80,9 +82,10 @@ def arrow_columns(schema: Iterable[ArrowField], types_by_field: Mapping[str, str
 
 
 def arrow_schema(columns: Iterable[Column]) -> object:
-    """A ``pyarrow.Schema`` with a field for each column that an INSERT names; the exact type is in the field's metadata.
+    """A ``pyarrow.Schema`` with a field for each column that an INSERT can name; the exact type is in the field's
+    metadata.
 
-    Raises ``SpecError`` where pyarrow is not installed, or a type has no counterpart in Arrow.
+    Raises ``SpecError`` where pyarrow is not installed, or Arrow has no such type.
     """
     try:
         arrow = import_module("pyarrow")

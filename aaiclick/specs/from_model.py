@@ -65,10 +65,13 @@ _PYTHON: dict[str, object] = {
 
 
 def model_columns(model: type[BaseModel], types_by_field: Mapping[str, str] | None = None) -> list[Column]:
-    """A column for each field: its type (``types_by_field`` says another one), its default where that is a plain value, its description as comment.
+    """A column for each field of a model: its type, its default where that is a plain value, its description as
+    comment.
 
-    Bounds choose the width of an integer (``ge=0, le=255`` is UInt8), ``max_digits`` and ``decimal_places`` a Decimal. Raises
-    ``SpecError`` where a field has no type of its own in ClickHouse.
+    ``types_by_field`` gives another type for single fields. Bounds choose the width of an integer (``ge=0, le=255`` is
+    UInt8), ``max_digits`` and ``decimal_places`` a Decimal.
+
+    Raises ``SpecError`` where ClickHouse has no type for a field.
     """
     given = dict(types_by_field or {})
     unknown = sorted(set(given) - set(model.model_fields))
@@ -94,7 +97,8 @@ def table_name(model: type[BaseModel]) -> str:
 
 
 def columns_model(name: str, columns: list[Column]) -> type[BaseModel]:
-    """A model with a field for each column that an INSERT names: those with a DEFAULT may be left out (None stands for it), NULLs are None."""
+    """A model with a field for each column that an INSERT can name. A column with a DEFAULT may be left out; NULL is
+    None."""
     fields: dict[str, Any] = {}
     for column in columns:
         if column.kind in ("MATERIALIZED", "ALIAS"):
@@ -170,7 +174,8 @@ def _literal_type(values: tuple[object, ...], where: str) -> str:
 
 
 def _enum(annotation: type[enum.Enum]) -> str:
-    """Numbers make an Enum with the members' names. Texts do not: their numbers would change with the order of the members."""
+    """An Enum for members with numbers. Members with texts become LowCardinality(String): an Enum of them would be
+    renumbered whenever a member is inserted."""
     values = [(str(member.name), cast("object", member.value)) for member in annotation]
     numbers = [(name, value) for name, value in values if isinstance(value, int) and -(2**15) <= value < 2**15]
     if not values or len(numbers) != len(values):

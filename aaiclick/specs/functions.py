@@ -12,15 +12,16 @@ from aaiclick.sql.quoting import quote_name
 
 
 class Function(Spec):
-    """A function of the whole server, not of one database; ``body`` is its lambda: ``(price, amount) -> price * amount``.
+    """An SQL function (CREATE FUNCTION). It belongs to the whole server, not to one database.
 
-    ClickHouse writes the body in the place of each call when a table or view is made, so an object that was made with another body keeps
-    that until it is changed itself.
+    ClickHouse writes the body into each table and view that calls the function. An object that was created with another
+    body keeps that until it is changed itself.
     """
 
     noun: ClassVar[str] = "function"
     name: str
     body: str
+    """A lambda, as SQL: ``(price, amount) -> price * amount``."""
 
     def __init__(self, name: str, body: str) -> None:
         self._construct(name, {"name": name, "body": body})
@@ -36,12 +37,16 @@ def create_function_sql(function: Function, replace: bool = False) -> str:
 
 
 def calls(text: str, name: str) -> bool:
-    """Whether an expression may call the function."""
+    """True where the expression may call the function."""
     return re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}`?\s*\(", text) is not None
 
 
 def function_order(functions: Sequence[Function]) -> tuple[Function, ...]:
-    """Each behind those that it calls. ``SpecError`` names a circle: the engine would take it, and never end."""
+    """The functions in an order in which they can be created: each after those that it calls.
+
+    Raises ``SpecError`` for functions that call each other in a circle: the server would accept them, and fail at every
+    call.
+    """
     ordered: list[Function] = []
     waiting = list(functions)
     while waiting:

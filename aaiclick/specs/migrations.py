@@ -14,20 +14,20 @@ from aaiclick.specs.renames import circle, is_new_name
 
 
 class Rebuild(Spec):
-    """A shadow rebuild with an SQL expression per column (over the old columns) and an optional filter on the old rows.
-
-    ``back``: for old columns the expression over the new ones that gives what they held. A way back needs it for rows that came since, where a
-    column was filled by an expression that is not its own way back.
-    """
+    """A copy of the table in which columns get the values of SQL expressions."""
 
     noun: ClassVar[str] = "rebuild"
     columns: dict[str, str] = Field(default_factory=dict[str, str])
+    """Expression over the old columns for each column that it fills, as SQL."""
     where: str | None = None
+    """Condition on the old rows, as SQL: rows that do not meet it are not copied. None for all rows."""
     back: dict[str, str] = Field(default_factory=dict[str, str])
+    """Expression over the new columns for an old column, as SQL: what that column held. A rollback needs it for rows
+    written since, where the new values do not tell by themselves."""
 
 
 class MigrationFields(TypedDict, total=False):
-    """Keywords of ``Migration``."""
+    """Keywords of ``Migration``; what each means is said at the field of that name in ``Migration``."""
 
     title: str
     rebuild: dict[str, Rebuild]
@@ -39,24 +39,28 @@ class MigrationFields(TypedDict, total=False):
 
 
 class Migration(Spec):
-    """What has to happen between version - 1 and ``version`` beyond the difference of the two declarations. Every part is optional.
-
-    ``rebuild``: per table, how the new columns follow from the old ones. ``renames``: ``{"table.column": "new column"}`` or
-    ``{"table": "new table"}``. ``strategy``: per table, ``alter`` (in place, or the plan is blocked) or ``rebuild`` (by a copy, even
-    where ALTER would do). ``sql``: statements. ``move``: a function, sync or async, that moves data; it is called with a
-    ``MoveContext`` (``AsyncMoveContext``). ``oldest_code``: the oldest code version that still runs on the result.
-    """
+    """What has to happen between version - 1 and ``version`` beyond the difference of the two declarations. Every part
+    is optional."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     noun: ClassVar[str] = "migration"
     version: int = Field(ge=1)
+    """The version that the migration leads to, from 1."""
     title: str = ""
+    """A line for people; it has no effect."""
     rebuild: dict[str, Rebuild] = Field(default_factory=dict[str, Rebuild])
+    """For each table to be copied with expressions of its own: how its columns are filled."""
     renames: dict[str, str] = Field(default_factory=dict[str, str])
+    """Former and new names: ``{"table.column": "new column"}`` or ``{"table": "new table"}``."""
     strategy: dict[str, Literal["alter", "rebuild"]] = Field(default_factory=dict[str, Literal["alter", "rebuild"]])
+    """For a table ``alter`` (changed in place, or the plan is blocked) or ``rebuild`` (copied, even where ALTER would
+    do)."""
     sql: list[str] = Field(default_factory=list[str])
+    """SQL statements, sent in this order before the function."""
     move: Callable[..., object] | None = Field(default=None, exclude=True)
+    """Function that moves data, sync or async, called with a ``MoveContext`` or ``AsyncMoveContext``. None for none."""
     oldest_code: int | None = Field(default=None, ge=1)
+    """The oldest version of the code that still runs on the result; None: only code of this version and later does."""
 
     def __init__(self, version: int, **fields: Unpack[MigrationFields]) -> None:
         self._construct(version, {"version": version, **fields})

@@ -20,7 +20,7 @@ class MoveResult:
 
 
 class MoveClient(Protocol):
-    """The run's own connection: statements carry its mark and are only sent while it holds the lease."""
+    """The connection of the running migration. Its statements are sent only as long as this run holds the lease."""
 
     def command(self, sql: str, parameters: Values | None = None, settings: Values | None = None) -> None:
         """Send a statement without rows, with the migrated database as the current one."""
@@ -32,7 +32,7 @@ class MoveClient(Protocol):
 
 
 class AsyncMoveClient(Protocol):
-    """The same with awaitables."""
+    """``MoveClient`` for an async function."""
 
     async def command(self, sql: str, parameters: Values | None = None, settings: Values | None = None) -> None: ...
 
@@ -40,50 +40,62 @@ class AsyncMoveClient(Protocol):
 
 
 class MoveContext(Protocol):
-    """For ``def move(context)``.
+    """What ``def move(context)`` is called with.
 
-    ``before``: the live tables as they are when it is called. ``after``: the declared schema. ``bookmark``: what ``set_bookmark`` was
-    last given, by a run that did not get to the end of the function, too; None at first. The function has to be able to go on from it:
-    what is done behind the last bookmark is done again when a run was killed. ``attempt``: 1 for the first call of this function; more
-    where calls began before whose end was never entered: what they did behind the last bookmark may be there already.
+    A run may be killed at any moment. The next run calls the function again, with the last bookmark that was set. What
+    the function did after that bookmark it does once more, so it has to allow for that.
     """
 
     @property
-    def client(self) -> MoveClient: ...
+    def client(self) -> MoveClient:
+        """Sends statements as part of this migration."""
+        ...
 
     @property
-    def database(self) -> str: ...
+    def database(self) -> str:
+        """The migrated database."""
+        ...
 
     @property
-    def version(self) -> int: ...
+    def version(self) -> int:
+        """The version of this migration."""
+        ...
 
     @property
-    def before(self) -> Schema: ...
+    def before(self) -> Schema:
+        """The live tables as they are when the function is called."""
+        ...
 
     @property
-    def after(self) -> Schema: ...
+    def after(self) -> Schema:
+        """The declared schema."""
+        ...
 
     @property
-    def bookmark(self) -> Bookmark: ...
+    def bookmark(self) -> Bookmark:
+        """The value that ``set_bookmark`` got last, also from a run that was killed; None before the first one."""
+        ...
 
     @property
-    def attempt(self) -> int: ...
+    def attempt(self) -> int:
+        """1 for the first call of this function, more where an earlier call did not come to its end."""
+        ...
 
     def table(self, name: str) -> str:
         """The table with its database, quoted."""
         ...
 
     def set_bookmark(self, value: Bookmark) -> None:
-        """Keep how far the function came (a JSON value). On disk when this returns."""
+        """Store how far the function came, as a JSON value. It is on disk when this returns."""
         ...
 
     def progress(self, done: int, total: int) -> None:
-        """Tell whoever watches."""
+        """Report progress to the ``on_event`` callback of the run."""
         ...
 
 
 class AsyncMoveContext(Protocol):
-    """For ``async def move(context)``: the same with awaitables."""
+    """``MoveContext`` for ``async def move(context)``."""
 
     @property
     def client(self) -> AsyncMoveClient: ...

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping
 
 
 def applicable(renames: Mapping[str, str], present: Collection[str]) -> tuple[tuple[str, str], ...]:
-    """The renames (old -> new) that apply, the end of a chain first: ``b -> c`` frees the name for ``a -> b``.
+    """The renames (old -> new) that still have to be made, in a safe order: with ``b -> c`` and ``a -> b``, ``b`` is
+    renamed first.
 
-    One whose new name is there already (and stays) has been made before. Columns that take each other's names are not renamed at all: nobody
-    could tell whether that has happened.
+    A rename whose new name is there already, and stays, was made before. Columns that swap names are not renamed:
+    nothing would show whether that was done already.
     """
     found: list[tuple[str, str]] = []
     for old in sorted(renames):
@@ -18,7 +19,8 @@ def applicable(renames: Mapping[str, str], present: Collection[str]) -> tuple[tu
 
 
 def with_leaves(renames: Mapping[str, str], present: Collection[str]) -> dict[str, str]:
-    """A Nested that is kept as its parts has no column of its own: with ``n`` renamed to ``m`` each ``n.x`` becomes ``m.x``."""
+    """Renames of a flattened Nested as renames of its columns: with ``n`` renamed to ``m`` each ``n.x`` becomes
+    ``m.x``."""
     whole = {old for old in renames if old not in present and any(name.startswith(f"{old}.") for name in present)}
     leaves = {name: f"{renames[old]}{name.removeprefix(old)}" for old in whole for name in present if name.startswith(f"{old}.")}
     return {**leaves, **{old: new for old, new in renames.items() if old not in whole}}
@@ -37,7 +39,7 @@ def _follow(old: str, renames: Mapping[str, str], present: Collection[str], behi
 
 
 def circle(renames: Mapping[str, str]) -> tuple[str, ...]:
-    """Names that take each other's place, () where there are none."""
+    """Names that swap places, such as ``a`` and ``b`` of ``a -> b, b -> a``; () where there are none."""
     for start in sorted(renames):
         way, name = [start], renames[start]
         while name in renames and name not in way:
@@ -49,6 +51,7 @@ def circle(renames: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def is_new_name(old: str, new: str) -> bool:
-    """Whether ``new`` can be a name. Only a part of a Nested has a dot in it; elsewhere it is its table that stands there by mistake."""
+    """True where ``new`` can be a name. A dot is allowed only in a column of a Nested; elsewhere the table's name was
+    written by mistake."""
     table, _, column = old.partition(".")
     return bool(new) and ("." not in new or ("." in column and not new.startswith(f"{table}.") and not new.endswith(".")))

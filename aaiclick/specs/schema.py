@@ -31,18 +31,20 @@ class SchemaFields(TypedDict, total=False):
 
 
 class Schema(Spec):
-    """Everything an application declares. ``version=None`` is for development: no version gate.
-
-    ``migrations`` is a package name or a list; ``unsupported`` (filled by ``reflect_schema``) maps the names of live objects
-    that cannot be declared to the reason.
-    """
+    """Everything that one application declares in a database. Raises ``SpecError`` where a name is declared twice, or a
+    migration is newer than the version."""
 
     noun: ClassVar[str] = "schema"
     name: str
+    """Name of the schema. Records and the lease are kept under it."""
     version: int | None = Field(default=None, ge=1)
+    """Version of the declaration, from 1; None for development, where no version is checked."""
     objects: list[SchemaObject] = Field(default_factory=list[SchemaObject])
+    """The declared tables, views, dictionaries, families and functions."""
     migrations: str | list[Migration] | None = None
+    """Dotted name of the package with the migrations, or a list of them; None for none."""
     unsupported: dict[str, str] = Field(default_factory=dict[str, str])
+    """Live objects that cannot be declared, each with the reason. Filled by ``reflect_schema``."""
 
     def __init__(self, name: str, **fields: Unpack[SchemaFields]) -> None:
         self._construct(name, {"name": name, **fields})
@@ -79,12 +81,13 @@ class Schema(Spec):
         return tuple(item for item in self.objects if isinstance(item, Function))
 
     def get(self, name: str) -> SchemaObject | None:
-        """The object of that name."""
+        """The declared object of that name, or None."""
         return next((item for item in self.objects if item.name == name), None)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Names what is declared (explicitly set fields only), whatever the version; stable across library releases of one format."""
+        """A digest of what is declared, without the version. It counts only fields that were given, and is the same in
+        all releases of this library that share a format."""
         declared = [{"kind": item.noun, **item.model_dump(mode="json", exclude_unset=True)} for item in self.objects]
         encoded = json.dumps(sorted(declared, key=lambda item: (str(item["kind"]), str(item.get("name")))), sort_keys=True, separators=(",", ":"))
         return f"{FINGERPRINT_FORMAT}:{hashlib.sha256(encoded.encode()).hexdigest()[:32]}"

@@ -23,7 +23,7 @@ _LITERALS = frozenset({"true", "false", "null", "inf", "nan"})
 
 
 class TableFields(TypedDict, total=False):
-    """Keywords of ``Table``."""
+    """Keywords of ``Table``; what each means is said at the field of that name in ``Table``."""
 
     engine: AnyEngine
     indexes: list[Index]
@@ -34,20 +34,26 @@ class TableFields(TypedDict, total=False):
 
 
 class Table(Spec):
-    """One table. Lists that are left unset (``indexes``, ``projections``, ``constraints``) are not managed; an empty list says: none.
-
-    ``renamed_from`` is the table's former name: it is renamed where it is found.
-    """
+    """One table. Raises ``SpecError`` where a name is declared twice or a key names a column that is not there."""
 
     noun: ClassVar[str] = "table"
     name: str
+    """Name of the table, unquoted and without a database."""
     columns: list[Column]
+    """The columns, in the order of the CREATE TABLE."""
     engine: AnyEngine = Field(default_factory=MergeTree)
+    """ENGINE with its keys, TTL and SETTINGS."""
     indexes: list[Index] = Field(default_factory=list[Index])
+    """Data skipping indexes. Unset: they are not managed; an empty list: there are none."""
     projections: list[Projection] = Field(default_factory=list[Projection])
+    """Projections. Unset: they are not managed; an empty list: there are none."""
     constraints: list[Constraint] = Field(default_factory=list[Constraint])
+    """Constraints. Unset: they are not managed; an empty list: there are none."""
     comment: str | None = None
+    """COMMENT of the table. Unset: it is not managed; None or '': there is none."""
     renamed_from: str | None = None
+    """Former name of the table. Where that is there, and the new name is not, the table is renamed; None: no former
+    name."""
 
     def __init__(self, name: str, columns: list[Column], **fields: Unpack[TableFields]) -> None:
         self._construct(name, {"name": name, "columns": columns, **fields})
@@ -73,10 +79,12 @@ class Table(Spec):
 
     @classmethod
     def from_model(cls, model: type[BaseModel], name: str | None = None, types: Mapping[str, str] | None = None, **fields: Unpack[TableFields]) -> Table:
-        """A table with a column for each field of a pydantic model. ``name`` defaults to the model's (``HttpRequest``: ``http_request``),
-        ``types`` says another ClickHouse type for single fields; everything else is what ``Table`` takes.
+        """A table with a column for each field of a pydantic model.
 
-        Raises ``SpecError`` where a field has no type in ClickHouse.
+        ``name`` defaults to the model's (``HttpRequest``: ``http_request``). ``types`` gives another ClickHouse type
+        for single fields. Other keywords are those of ``Table``.
+
+        Raises ``SpecError`` where ClickHouse has no type for a field.
         """
         from aaiclick.specs.from_model import model_columns, table_name
 
@@ -86,32 +94,35 @@ class Table(Spec):
     def from_arrow(
         cls, schema: Iterable[ArrowField], name: str, types: Mapping[str, str] | None = None, nullable: bool = True, **fields: Unpack[TableFields]
     ) -> Table:
-        """A table with a column for each field of a ``pyarrow.Schema``. ``types`` as in ``from_model``; ``nullable=False``: no field holds
-        NULL, whatever the schema allows.
+        """A table with a column for each field of a ``pyarrow.Schema``.
 
-        Raises ``SpecError`` where a field has no type in ClickHouse.
+        ``types`` gives another ClickHouse type for single fields. ``nullable=False``: no field holds NULL, even though
+        Arrow allows it everywhere by default. Other keywords are those of ``Table``.
+
+        Raises ``SpecError`` where ClickHouse has no type for a field.
         """
         from aaiclick.specs.from_arrow import arrow_columns
 
         return cls(name, arrow_columns(schema, types, nullable), **fields)
 
     def to_model(self, name: str | None = None) -> type[BaseModel]:
-        """A pydantic model of a row as an INSERT takes it: without MATERIALIZED and ALIAS columns; what has a DEFAULT may be left out."""
+        """A pydantic model of a row for an INSERT: without MATERIALIZED and ALIAS columns. A column with a DEFAULT may
+        be left out."""
         from aaiclick.specs.from_model import columns_model
 
         return columns_model(name or "".join(part.capitalize() for part in re.split(r"\W|_", self.name)), self.columns)
 
     def to_arrow(self) -> object:
-        """A ``pyarrow.Schema`` of a row as an INSERT takes it; ``Table.from_arrow`` gives the same column types again.
+        """A ``pyarrow.Schema`` of a row for an INSERT; ``Table.from_arrow`` makes the same column types of it.
 
-        Raises ``SpecError`` where pyarrow is not installed, or a type has no counterpart in Arrow.
+        Raises ``SpecError`` where pyarrow is not installed, or Arrow has no such type.
         """
         from aaiclick.specs.from_arrow import arrow_schema
 
         return arrow_schema(self.columns)
 
     def column(self, name: str) -> Column | None:
-        """The column of that name."""
+        """The column of that name, or None."""
         return next((column for column in self.columns if column.name == name), None)
 
     def _check_keys(self) -> None:
@@ -135,7 +146,7 @@ class Table(Spec):
 
 
 def _plain_columns(expression: str) -> list[str]:
-    """Columns that an expression certainly names: a bare word, or the bare words that are a function's only arguments."""
+    """Columns that an expression certainly names: a bare word, or bare words that are all of a function's arguments."""
     stripped = expression.strip()
     if _WORD.match(stripped):
         return [stripped]
@@ -147,7 +158,7 @@ def _plain_columns(expression: str) -> list[str]:
 
 
 def _nested(word: str, names: set[str]) -> bool:
-    """``n`` is there when ``n.a`` is declared (Nested), or when it is a subcolumn of a declared one."""
+    """True where ``n`` stands for declared columns ``n.a``: a Nested, or a column with subcolumns."""
     return any(name.startswith(f"{word}.") for name in names)
 
 

@@ -34,7 +34,7 @@ class View(Spec):
 
 
 class MaterializedViewFields(TypedDict, total=False):
-    """Keywords of ``MaterializedView``."""
+    """Keywords of ``MaterializedView``; what each means is said at the field of that name in ``MaterializedView``."""
 
     query: str
     to: str | None
@@ -45,20 +45,27 @@ class MaterializedViewFields(TypedDict, total=False):
 
 
 class MaterializedView(Spec):
-    """A materialized view: writes what ``query`` yields for each inserted block into the table ``to``.
+    """A materialized view: it writes what its query yields for each inserted block into a table.
 
-    Without ``to`` the view owns an inner table, for which ``engine`` is needed. ``refresh`` makes it refreshable
-    (``EVERY 1 HOUR``), as ClickHouse writes it behind REFRESH. ``backfill`` brings what its source holds already into a view that is made.
+    Exactly one of ``to`` and ``engine`` is needed. Raises ``SpecError`` otherwise.
     """
 
     noun: ClassVar[str] = "materialized view"
     name: str
+    """Name of the view, unquoted."""
     query: str
+    """The SELECT behind AS."""
     to: str | None = None
+    """TO: the table that the view writes into, ``table`` or ``database.table``. None: the view owns an inner table."""
     engine: AnyEngine | None = None
+    """ENGINE of the inner table; None where ``to`` is given."""
     refresh: str | None = None
+    """What stands behind REFRESH of a refreshable view: ``EVERY 1 HOUR``. None: the view is set off by inserts."""
     comment: str | None = None
+    """COMMENT of the view. Unset: it is not managed."""
     backfill: bool = False
+    """True: when the view is created it is also filled with the rows that its source holds already. Where that cannot
+    be done safely, the plan is blocked."""
 
     def __init__(self, name: str, **fields: Unpack[MaterializedViewFields]) -> None:
         self._construct(name, {"name": name, **fields})
@@ -70,7 +77,7 @@ class MaterializedView(Spec):
 
 
 class DictionaryFields(TypedDict, total=False):
-    """Keywords of ``Dictionary``."""
+    """Keywords of ``Dictionary``; what each means is said at the field of that name in ``Dictionary``."""
 
     columns: list[Column]
     primary_key: list[str]
@@ -83,18 +90,27 @@ class DictionaryFields(TypedDict, total=False):
 
 
 class Dictionary(Spec):
-    """A dictionary; ``source``, ``layout``, ``lifetime`` and ``range`` are what stands between the parentheses of their clauses."""
+    """A dictionary. Raises ``SpecError`` where its key names no attribute."""
 
     noun: ClassVar[str] = "dictionary"
     name: str
+    """Name of the dictionary, unquoted."""
     columns: list[Column]
+    """The attributes, the key's own included."""
     primary_key: list[str]
+    """PRIMARY KEY: names of attributes."""
     source: str
+    """What stands inside ``SOURCE(...)``: ``CLICKHOUSE(TABLE 'shops')``."""
     layout: str = "FLAT()"
+    """What stands inside ``LAYOUT(...)``: ``HASHED()``."""
     lifetime: str | None = None
+    """What stands inside ``LIFETIME(...)``: ``MIN 300 MAX 600``, in seconds. None: no such clause."""
     range: str | None = None
+    """What stands inside ``RANGE(...)``: ``MIN starts MAX ends``. None: no such clause."""
     settings: dict[str, SettingValue] = Field(default_factory=dict[str, SettingValue])
+    """SETTINGS of the dictionary, by name."""
     comment: str | None = None
+    """COMMENT of the dictionary; None or '': none."""
 
     def __init__(self, name: str, **fields: Unpack[DictionaryFields]) -> None:
         self._construct(name, {"name": name, **fields})
@@ -114,16 +130,20 @@ class TableFamilyFields(TypedDict, total=False):
 
 
 class TableFamily(Spec):
-    """A partial declaration for every table whose name matches ``pattern`` (``*`` and ``?`` as in a shell).
+    """A partial declaration for all tables whose names match a pattern, such as tables that are made at run time.
 
-    What it does not mention is not its business; it never creates or drops a table.
+    It never creates or drops a table, and leaves alone what it does not mention.
     """
 
     noun: ClassVar[str] = "table family"
     pattern: str
+    """``*`` stands for any text and ``?`` for one character, as in a shell."""
     columns: list[Column] = Field(default_factory=list[Column])
+    """Columns that each of the tables has to have as declared here; others stay as they are."""
     engine: AnyEngine | None = None
+    """Keys, TTL and settings for each of the tables; None: the engine is not managed."""
     comment: str | None = None
+    """COMMENT of each of the tables; unset: it is not managed."""
 
     def __init__(self, pattern: str, **fields: Unpack[TableFamilyFields]) -> None:
         self._construct(pattern, {"pattern": pattern, **fields})

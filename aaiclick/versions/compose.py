@@ -1,8 +1,8 @@
-"""Several versions of one table in one copy: each column of the last one as an expression over the columns that are there now.
+"""Several versions of one table in one copy: each column of the newest version as an expression over the live columns.
 
-What a version's expression calls ``kwargs`` is what the versions before it made of that column, so the earlier expression is bound to the
-name inside the later one. The binding is the engine's own: in ``arrayMap(kwargs -> <later>, [<earlier>])[1]`` the engine resolves names,
-shadowing and subcolumns by its rules, which no replacement in the text could.
+A migration's expression reads columns as the versions before it left them. So the earlier expression is bound to the
+column's name inside the later one: ``arrayMap(kwargs -> <later>, [<earlier>])[1]``. The engine resolves names,
+shadowing and subcolumns in there by its own rules. Replacing names in the text could not do that.
 """
 
 from __future__ import annotations
@@ -21,51 +21,72 @@ from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 @dataclass(frozen=True, slots=True)
 class VersionChange:
-    """What one version does to one table. ``table`` is its name from this version on, ``before`` the one until then. ``form`` is what the
-    version released, None where nobody wrote that down (and for the last stage, whose form is the declaration)."""
+    """What one version does to one table."""
 
     version: int
+    """The number of the version."""
     label: str
+    """What people call its migration: ``0002_sort_key.sql``; ``version 2`` where it has none."""
     table: str
+    """Name of the table from this version on."""
     before: str
+    """Name of the table until this version."""
     renames: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Renames of columns that its migration lists, old -> new."""
     rebuild: Rebuild | None = None
+    """Expressions and filter of its migration; None where it has none, or the copy was made already."""
     in_place: bool = False
+    """True where the migration says ``strategy: alter``: anything but an ALTER is refused."""
     form: TableForm | None = None
+    """The released form of the table; None where no lock file has it, and for the newest version, whose form is the
+    declaration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """``columns``: expressions over the live columns by the new name. ``renames``: live name -> new name. ``where`` filters live rows. ``back``:
-    expressions over the new columns by the live name, where a version on the way says how the way back goes.
-    ``rebuilds``: the stages whose rebuild is in it. ``problem``: '' or why it cannot be put into one copy."""
+    """The changes of several versions put together, for one copy."""
 
     columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Expression over the live columns for each column of the declaration that a migration fills."""
     renames: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Renames over all versions: live name -> declared name."""
     where: str = ""
+    """Condition on the live rows, as SQL; '' for all rows."""
     back: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Expression over the declared columns for live columns, for a rollback; empty where no migration says how."""
     rebuilds: tuple[VersionChange, ...] = ()
+    """The versions whose expressions are in it."""
     in_place: tuple[VersionChange, ...] = ()
+    """The versions that allow no copy."""
     problem: str = ""
+    """Why the versions cannot be put into one copy; '' where they can."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """A column on the way. ``origin`` is the live column it still is ('' where it was computed); ``sure`` where its type is known."""
+    """A column while the versions are applied to it one after the other."""
 
     text: str
+    """Its value, as an expression over the live columns."""
     type: str
+    """Its type; '' where that is not known."""
     origin: str = ""
+    """The live column that it still is; '' where it was computed."""
     added: bool = False
+    """True where a released form added it with its default."""
     sure: bool = True
+    """False where a version without a released form may have changed its type."""
 
 
 class _Unknown(Exception):  # noqa: N818 - never leaves this module
-    """A name of which it is not known what an earlier version made of it."""
+    """It is not known what an earlier version made of a column."""
 
 
 def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> Composed:
-    """Put the stages (oldest first) into one step from ``live`` to ``declared``. Raises ``MigrationError`` where columns change places on the way."""
+    """The changes (oldest first) as one step from ``live`` to ``declared``.
+
+    Raises ``MigrationError`` where columns swap names on the way.
+    """
     rebuilds = tuple(change for change in changes if change.rebuild is not None)
     in_place = tuple(change for change in changes if change.in_place)
     cells = {column.name: _Cell(quote_name(column.name), column.type, column.name) for column in live.columns if column.kind != "EPHEMERAL"}
@@ -90,6 +111,8 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
                 renames[cell.origin] = name
         elif (rebuilds or not cell.added) and (declared.column(name) is not None or live.column(name) is not None):
             columns[name] = cell.text
+    # The engine refuses to rename two columns to each other in one ALTER (error 48), and by way of a third name a run
+    # that is killed in between could not tell how far it came.
     swapped = circle(renames)
     if swapped:
         raise MigrationError(
@@ -105,7 +128,8 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
 
 
 def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> dict[str, str]:
-    """The live columns from the declared ones, newest version first, where a version says how."""
+    """The live columns as expressions over the declared ones, from the newest version to the oldest, where migrations
+    say how."""
     if not any(change.rebuild is not None and change.rebuild.back for change in changes):
         return {}
     cells = {column.name: _Cell(quote_name(column.name), column.type, column.name) for column in declared.columns if column.kind != "EPHEMERAL"}
@@ -129,7 +153,10 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
 
 
 def bound(expression: str, texts: Mapping[str, str]) -> str:
-    """The expression with each name in it that ``texts`` gives another text for bound to that. Raises ValueError for a part of a Nested column."""
+    """The expression with names bound to other expressions.
+
+    Raises ``ValueError`` for a column of a Nested: its name has a dot, and a lambda's parameter cannot.
+    """
     mentioned = [name for name in _mentioned(expression) if texts.get(name, quote_name(name)) != quote_name(name)]
     if any("." in name for name in mentioned):
         raise ValueError(f"{expression}: a part of a Nested column cannot be bound")
@@ -137,12 +164,12 @@ def bound(expression: str, texts: Mapping[str, str]) -> str:
 
 
 def mentions(expression: str, name: str) -> bool:
-    """Whether an expression may read a column."""
+    """True where an expression may read the column."""
     return name in _mentioned(expression)
 
 
 def _step(cells: Mapping[str, _Cell], change: VersionChange, conditions: list[str], declared: TableForm) -> dict[str, _Cell]:
-    """Renames and expressions of one version; the expressions read the columns as they were before it, under their old names."""
+    """Apply one version. Its expressions read the columns as they were before it, under their old names."""
     after = dict(cells)
     for old, new in applicable(with_leaves(change.renames, after), after):
         after[new] = after.pop(old)
@@ -162,7 +189,7 @@ def _step(cells: Mapping[str, _Cell], change: VersionChange, conditions: list[st
 
 
 def bind(expression: str, cells: Mapping[str, _Cell], change: VersionChange) -> str:
-    """The expression with the names it mentions bound to what they are made of."""
+    """The expression with each column that an earlier version changed bound to what that made of it."""
     bound = {name: cell for name, cell in cells.items() if cell.text != quote_name(name) or not cell.sure}
     mentioned = [name for name in _mentioned(expression) if name in bound]
     for name in mentioned:
@@ -187,7 +214,7 @@ def _bind(expression: str, mentioned: Sequence[str], texts: Sequence[str]) -> st
 
 
 def _mentioned(expression: str) -> tuple[str, ...]:
-    """The names an expression may read; more than it does is harmless. A function's name is none."""
+    """Names that an expression may read. Too many do no harm; names of functions are left out."""
     try:
         tokens = Tokens(expression)
     except TokenError:
@@ -203,7 +230,7 @@ def _mentioned(expression: str) -> tuple[str, ...]:
 
 
 def _released(cells: Mapping[str, _Cell], form: TableForm) -> dict[str, _Cell]:
-    """The cells in the types of a released form, with the columns that it added."""
+    """The columns with the types of a released form, and the columns that it added."""
     after = dict(cells)
     for column in form.columns:
         cell = after.get(column.name)
@@ -228,7 +255,8 @@ def _last_name(name: str, changes: Sequence[VersionChange]) -> str:
 
 
 def _unsure(cell: _Cell, last: ColumnForm | None) -> _Cell:
-    """Behind a version of which nobody knows the form: a column is what it was only where its type is the same at both ends."""
+    """A column after a version without a released form. Its type is known only where it is the same before and in the
+    end."""
     if not cell.type and last is not None:
         return replace(cell, text=_cast(cell.text, last.type), type=last.type)
     same = last is not None and last.type == cell.type

@@ -1,7 +1,8 @@
-"""A database without a record is recognised by the form of its tables, and the form does not tell whether values were converted (pure).
+"""Databases without a record, and whether the values in them were converted. Pure.
 
-Between two versions whose tables look the same lies a migration that moves values: nobody but the operator knows whether it ran. Where the form of its own
-version tells the two apart the version is taken for what it looks like, and what it does not prove is said.
+Such a database is recognised by the definitions of its tables. They do not tell whether a migration that moves
+values has run. Where they are the same before and after it, only the operator knows. Where they differ, the
+migration is taken as done, and a note says that nothing proves it.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from aaiclick.versions.scripts import Script
 
 @dataclass(frozen=True, slots=True)
 class UnprovenConversions:
-    """``stops``: what may have been converted or not, and nothing tells; ``notes``: what only the form of the tables speaks for. ``before``
-    is the version to be recorded where the first of the stops was not done."""
+    """Conversions of values of which the tables' definitions prove nothing."""
 
     stops: tuple[str, ...] = ()
+    """Conversions that may have run or not: the operator has to say."""
     notes: tuple[str, ...] = ()
+    """Conversions that the definitions alone speak for."""
     before: int = 0
+    """Version to record where the first of ``stops`` did not run; 0 where there is none."""
 
 
 def unproven_conversions(catalog: Catalog, found: ReleaseHistory, live: LiveVersion) -> UnprovenConversions:
-    """What recognition would take as done on its own."""
+    """The conversions that recognition would take as done without proof."""
     scripts = [script for script in found.scripts if _moves_values(script)]
     if live.origin == "unrecorded":
         rows = sum(entry.rows for entry in catalog.objects.values())
@@ -60,14 +63,14 @@ def _moves_values(script: Script) -> bool:
 
 
 def _tables(script: Script) -> tuple[str, ...]:
-    """The tables of which it fills columns or leaves rows out, under the names that it may call them by."""
+    """Tables in which the migration fills columns or leaves rows out, under their new names."""
     named = {old: new for old, new in script.migration.renames.items() if "." not in old}
     filled = [name for name, one in script.migration.rebuilds.items() if one.columns or one.where]
     return tuple(dict.fromkeys(named.get(name, name) for name in filled))
 
 
 def _words(script: Script, tables: Iterable[str], catalog: Catalog, rows: int) -> str:
-    """What there is to be converted; '' where there are no rows."""
+    """What there is to convert, for people; '' where there are no rows."""
     if not rows:
         return ""
     said: list[str] = []
@@ -85,7 +88,10 @@ def _words(script: Script, tables: Iterable[str], catalog: Catalog, rows: int) -
 
 
 def _same(catalog: Catalog, earlier: LockedVersion, own: LockedVersion, tables: Iterable[str], *, whole: bool) -> bool:
-    """Whether the tables are exactly those of the version before as well. ``whole``: all of its objects, and none that only its own version has."""
+    """True where the tables are exactly as in the version before, too.
+
+    ``whole``: compare all objects of that version, and require that none is there that only the new version has.
+    """
     names = list(earlier.forms) if whole else list(tables)
     if whole and any(name in catalog.objects and name not in earlier.forms for name in own.forms):
         return False

@@ -8,8 +8,8 @@
     -- rename: operation_log.op -> operation
     -- oldest_code: 4
 
-The header ends at the first line that is no comment. Every line of it is ``-- key: value``, or belongs to the ``rebuild`` above it and is
-indented by at least two more spaces; a line that is indented further continues the one before.
+The header ends at the first line that is no comment. Its lines are ``-- key: value``. Lines below a ``rebuild`` that
+are indented by at least two more spaces belong to it; a line that is indented further continues the one before.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _RENAME = re.compile(r"([^\s>]+)\s*->\s*(\S+)\Z")
 
 @dataclass(slots=True)
 class RebuildLines:
-    """What stands under ``strategy: rebuild TABLE``."""
+    """The lines below ``strategy: rebuild TABLE``."""
 
     columns: dict[str, str] = field(default_factory=dict[str, str])
     where: str | None = None
@@ -41,20 +41,28 @@ class RebuildLines:
 
 @dataclass(slots=True)
 class Header:
-    """A header as it was read; ``lines`` is how many lines of the file it takes."""
+    """The header of a migration script."""
 
     title: str = ""
+    """A line for people; '' for none."""
     oldest_code: int | None = None
+    """The oldest version of the code that runs on the result; None where it does not say."""
     renames: dict[str, str] = field(default_factory=dict[str, str])
+    """Former and new names, as in ``Migration.renames``."""
     ways: dict[str, Way] = field(default_factory=dict[str, Way])
+    """For a table ``alter`` or ``rebuild``."""
     rebuilds: dict[str, RebuildLines] = field(default_factory=dict[str, RebuildLines])
+    """For each table with ``strategy: rebuild`` its expressions and filter."""
     sql: bool = False
+    """True where the script has statements of its own."""
     derived: bool = False
+    """True where all of it follows from the declarations."""
     lines: int = 0
+    """How many lines of the file the header takes."""
 
 
 def read_header(text: str, where: str) -> Header:
-    """The header of a script; ``MigrationError`` that names file and line where it is wrong or missing."""
+    """The header of a script. Raises ``MigrationError`` with file and line where it is wrong or missing."""
     return _Reader(where).read(text.splitlines())
 
 

@@ -1,4 +1,4 @@
-"""History is only ever added to: what was released or applied is compared with what the code holds now."""
+"""Released versions do not change: what was released or applied is compared with what the code holds now."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ _UNDO = "Undo the edit, and put the change into the next version"
 
 @dataclass(frozen=True, slots=True)
 class ReleaseHistory:
-    """What the code knows about a schema's versions: its migrations by number, and the released forms."""
+    """What the code knows about the versions of a schema: the migrations and the lock file."""
 
     scripts: tuple[Script, ...] = ()
     lock: Lock | None = None
 
     def script(self, version: int) -> Script | None:
-        """The migration of that number."""
+        """The migration that leads to the version, or None."""
         return next((script for script in self.scripts if script.version == version), None)
 
     def checksums(self, version: int | None) -> str:
-        """What is recorded beside an applied version: a checksum for each migration and each released form up to it, as JSON."""
+        """What is recorded with an applied version: a checksum of each migration and released form up to it, as JSON;
+        '' for none."""
         found = {str(script.version): script.checksum for script in self.scripts if version is not None and script.version <= version}
         if self.lock is not None and version is not None:
             found |= {f"form {locked.version}": seal_of(_bare(locked)) for locked in self.lock.versions if locked.version <= version}
         return json.dumps(dict(sorted(found.items())), separators=(",", ":")) if found else ""
 
     def oldest_code(self, version: int | None) -> int | None:
-        """The oldest code that runs on a database at ``version``; None where only that version's own does.
+        """The oldest code that runs on a database at ``version``; None where only that version's own code does.
 
-        Older code has to get along with every version between its own and this one, so the promises on the way count too; a version
-        without a migration, or whose migration says nothing, promises nothing.
+        Older code has to run with every version between its own and this one, so each migration on the way counts. A
+        version without a migration, or whose migration does not name older code, ends the way.
         """
         if version is None:
             return None
@@ -53,7 +54,11 @@ class ReleaseHistory:
 
 
 def read_history(schema: Schema) -> ReleaseHistory:
-    """Read and check the migrations and the lock file of a schema. Raises ``MigrationError`` and its ``HistoryError``s."""
+    """Read and check the migrations and the lock file of a schema.
+
+    Raises ``MigrationError``, or one of the ``HistoryError`` classes where a released version was changed or is
+    missing.
+    """
     scripts = read_migrations(schema.migrations)
     lock = read_lock(schema.migrations) if isinstance(schema.migrations, str) else None
     check_released(schema.name, schema.version, scripts, lock)
@@ -61,7 +66,7 @@ def read_history(schema: Schema) -> ReleaseHistory:
 
 
 def check_released(name: str, version: int | None, scripts: Sequence[Script], lock: Lock | None) -> None:
-    """Migrations, lock file and the code's version agree with each other."""
+    """Check that migrations, lock file and the code's version agree. Raises ``MigrationError`` or a ``HistoryError``."""
     if lock is not None and lock.schema != name:
         raise MigrationError(LOCK_FILE, f"is of the schema {lock.schema}, not of {name}")
     for script in scripts:
@@ -85,7 +90,11 @@ def check_released(name: str, version: int | None, scripts: Sequence[Script], lo
 
 
 def check_applied(schema: str, recorded: str, applied: int | None, found: ReleaseHistory) -> None:
-    """What a database says was applied is what the code holds. ``recorded`` is the record's column ``migrations``."""
+    """Check that the code still holds what was applied to a database. ``recorded`` is the column ``migrations`` of the
+    record.
+
+    Raises a ``HistoryError`` where a migration or a released version was edited or is gone.
+    """
     for key, checksum in sorted(_recorded(recorded).items()):
         form, _, digits = key.rpartition(" ")
         if not digits.isdigit() or (applied is not None and int(digits) > applied):
@@ -133,7 +142,7 @@ def _check_entry(locked: LockedVersion, script: Script | None) -> None:
 
 
 def _bare(locked: LockedVersion) -> LockedVersion:
-    """The forms alone: a checksum of the migration is recorded by itself, and how tolerant recognition is may be corrected later."""
+    """The forms alone: the migration has a checksum of its own, and what recognition tolerates may be corrected later."""
     return LockedVersion(locked.version, locked.forms)
 
 

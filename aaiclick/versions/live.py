@@ -1,4 +1,4 @@
-"""Which version a database is at, and what that means for this code."""
+"""Which version a database is at, and what is between that and the declared one."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ Origin: TypeAlias = Literal["recorded", "recognised", "empty", "unrecorded"]
 
 @dataclass(frozen=True, slots=True)
 class LiveVersion:
-    """``number`` is None where nothing says (an unrecorded database of a schema without released versions), 0 for an empty one.
-    ``levels``: in a mix of released forms, the version that each table is at."""
+    """The version that a database is at, and how that is known.
+
+    ``number`` is 0 for an empty database, and None where nothing tells: nothing is recorded, and no version was
+    released. ``levels``: where tables are at different released versions, the version of each.
+    """
 
     number: int | None
     origin: Origin
@@ -45,7 +48,11 @@ def former_names(scripts: Sequence[Script]) -> frozenset[str]:
 def live_version(
     schema: Schema, catalog: Catalog, recorded: int | None, has_record: bool, lock: Lock | None, former: frozenset[str] = frozenset(), levels: str = ""
 ) -> LiveVersion:
-    """The record where there is one, else what the tables look like. ``levels``: the record's column ``migrations``."""
+    """The recorded version, else the one that the tables look like.
+
+    ``levels`` is the column ``migrations`` of the record: for tables at different versions it holds the version of
+    each.
+    """
     if has_record:
         return LiveVersion(recorded, "recorded", levels=_recorded_levels(levels))
     names = {item.name for item in schema.objects} | {table.renamed_from for table in schema.tables} | former
@@ -62,26 +69,30 @@ def live_version(
 
 @dataclass(frozen=True, slots=True)
 class MigrationProgress:
-    """What runs on this way have done already: keys such as ``3:move``, ``3:sql:1`` (statements count from 1) and
-    ``2:rebuild:operation_log``. ``doubtful``: begun, and nobody knows whether they ended. ``bookmarks``: JSON by version. ``attempts``: by
-    version, how often its function was called. ``held``: tables whose TTL merges a run stopped that did not live to start them."""
+    """What earlier runs have done of the pending migrations, as the journal tells it."""
 
     done: frozenset[str] = frozenset()
+    """Keys of what is done: ``3:move``, ``3:sql:1`` (statements count from 1), ``2:rebuild:operation_log``."""
     outcome_unknown: frozenset[str] = frozenset()
+    """Keys of what was begun and of which nobody knows whether it ended."""
     bookmarks: Mapping[int, str] = field(default_factory=dict[int, str])
+    """The last bookmark of a version's function, as JSON."""
     attempts: Mapping[int, int] = field(default_factory=dict[int, int])
+    """How often a version's function was called."""
     held: frozenset[str] = frozenset()
+    """Tables whose TTL merges a run stopped, and did not live to start again."""
 
 
 def scripts_between(schema: Schema, found: ReleaseHistory, live: LiveVersion) -> tuple[Script, ...]:
-    """The migrations between the live version and the declared one. A fresh database needs none: it is made as it is declared."""
+    """The migrations between the live version and the declared one. An empty database needs none: it is created as
+    declared."""
     if not live.number or schema.version is None:
         return ()
     return tuple(script for script in found.scripts if live.number < script.version <= schema.version)
 
 
 def upgrade_path(schema: Schema, found: ReleaseHistory, live: LiveVersion, recorded_forms: str, progress: MigrationProgress) -> UpgradePath:
-    """What lies between the live version and the declared one: from the migrations, the lock file, the record, and what is done already."""
+    """The path from the live version to the declared one, from migrations, lock file, record, and what is done already."""
     former = set(found.lock.names) if found.lock is not None else set[str]()
     former |= set(_recorded_names(recorded_forms))
     scripts = scripts_between(schema, found, live)
@@ -94,15 +105,15 @@ def upgrade_path(schema: Schema, found: ReleaseHistory, live: LiveVersion, recor
         names[table.name] = earlier
     return UpgradePath(
         changes=changes,
-        names=names,
+        former_names=names,
         pending_scripts=tuple(one for script in scripts if (one := _pending_script(script, progress)) is not None),
-        former=frozenset(former),
+        once_declared=frozenset(former),
         oldest_code={script.version: script.migration.oldest_code for script in scripts},
     )
 
 
 def _changes_of(table: str, schema: Schema, found: ReleaseHistory, live: LiveVersion, progress: MigrationProgress) -> tuple[VersionChange, ...]:
-    """The versions that a table has before it, oldest first; its names are followed back from the declared one."""
+    """What each version between does to a table, oldest first. Its name is followed back through the renames."""
     if not live.number or schema.version is None:
         return ()
     changes: list[VersionChange] = []
@@ -137,17 +148,17 @@ def _version_change(version: int, name: str, before: str, script: Script | None,
 
 
 def rebuild_key(version: int, table: str) -> str:
-    """The key, in the journal, of a rebuild with the expressions of a migration."""
+    """The key, in the journal, of a copy with a migration's expressions."""
     return f"{version}:rebuild:{table}"
 
 
 def _level(table: str, live: LiveVersion) -> int:
-    """In a mix every table is at a version of its own, and what led there is behind it."""
+    """The version of one table: where tables are at different versions, each has its own."""
     return live.levels.get(table, live.number or 0)
 
 
 def _recorded_levels(recorded: str) -> Mapping[str, int]:
-    """What ``adopted`` wrote beside the checksums for a mix."""
+    """The versions of single tables, as ``aaiclick adopt`` recorded them."""
     found = _recorded_names(recorded)
     return {key.removeprefix("level "): int(str(value)) for key, value in found.items() if key.startswith("level ") and str(value).isdigit()}
 

@@ -1,14 +1,14 @@
 """``schema.lock.json``: the canonical form of every released version, beside the migrations.
 
-It recognises databases that predate the version record and generates the tests "upgrade from every released version". It is
-written by machine: what is read has to be exactly what would be written.
+Databases without a record are recognised by it, and the tests "upgrade from every released version" are made from
+it. It is written by machine: what is read has to be exactly what would be written.
 
-``variables`` lists, per object, clauses that differ between installs of one version: the texts that count as the same, where
-``{days}`` (any word in braces) stands for an unsigned number. A clause is a field of the table (``ttl``) or of a column
+``variables`` lists clauses that differ between installs of one version, with all their texts. ``{days}`` (any word
+in braces) stands for an unsigned number. A clause is a field of the table (``ttl``) or of a column
 (``created_at.type``).
 
-``migration`` is the checksum of the version's migration ('' where it has none; left out where nobody said). ``seal`` is the checksum of
-the entry itself, so that one that was edited by hand is found.
+``migration`` is the checksum of the version's migration, '' where it has none. ``seal`` is the checksum of the entry
+itself: it shows that an entry was edited by hand.
 """
 
 from __future__ import annotations
@@ -36,14 +36,18 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
 
 @dataclass(frozen=True, slots=True)
 class LockedVersion:
-    """A released version: the canonical form of each object by name, and what differs between installs. ``migration`` is the checksum of
-    its migration ('' for none, None where it is not known), ``seal`` what ``seal_of`` was when it was released ('' where it has none)."""
+    """A released version as the lock file has it."""
 
     version: int
+    """The number of the version."""
     forms: Mapping[str, LockedForm]
+    """The canonical form of each object, by name."""
     variables: Variables = field(default_factory=dict[str, dict[str, tuple[str, ...]]])
+    """For each object its clauses that differ between installs, each with all its texts."""
     migration: str | None = None
+    """Checksum of its migration; '' where it has none, None where the file does not say."""
     seal: str = ""
+    """Checksum of the entry when it was released; '' where the file has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,10 @@ class Lock:
 
 
 def read_lock(source: str | Path) -> Lock | None:
-    """The lock of a migrations package (by its dotted name) or of a folder or file (a ``Path``); None where there is no such file.
+    """The lock of a migrations package (its dotted name), a folder or a file (a ``Path``); None where there is no such
+    file.
 
-    ``MigrationError`` where the package cannot be imported or the file is not a lock that this release reads.
+    Raises ``MigrationError`` where the package cannot be imported, or this release cannot read the file.
     """
     if isinstance(source, Path):
         path = source / LOCK_FILE if source.is_dir() else source
@@ -79,7 +84,7 @@ def read_lock(source: str | Path) -> Lock | None:
 
 
 def load_lock(text: str, where: str = LOCK_FILE) -> Lock:
-    """The lock that ``dump_lock`` wrote; ``MigrationError`` naming ``where`` otherwise."""
+    """The lock that ``dump_lock`` wrote. Raises ``MigrationError`` that names ``where`` for any other text."""
     try:
         content: Json = json.loads(text)
     except json.JSONDecodeError as error:
@@ -159,7 +164,7 @@ def _plain_lock(lock: Lock) -> dict[str, Json]:
 
 
 def seal_of(locked: LockedVersion) -> str:
-    """Names what a released version says."""
+    """The checksum of a released version's entry."""
     encoded = json.dumps(_plain_version(locked), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(encoded.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -175,7 +180,7 @@ def _plain_version(locked: LockedVersion) -> dict[str, Json]:
 
 
 def _plain(value: object) -> Json:
-    """A form as JSON data; fields at their default are left out."""
+    """A form as JSON data, without fields that have their default."""
     if is_dataclass(value):
         found = ((entry, getattr(value, entry.name)) for entry in fields(value))
         return {entry.name: _plain(part) for entry, part in found if part != entry.default}

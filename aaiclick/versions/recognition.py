@@ -1,11 +1,11 @@
 """Which released version a database without a version record is at.
 
-Each object is compared with its form in every released version: exactly first, then modulo what installs of one version may
-differ in (``_tolerant``). The answer only decides what the upgrade is called and which migrations contribute; the plan itself goes
-from the live tables to the declared ones, so that a tolerance here can never leave a difference behind.
+Each object is compared with its form in every released version: exactly, then without what may differ between
+installs of one version (``_tolerant``). The answer only says what the upgrade is called and which migrations belong
+to it. The plan goes from the live tables to the declared ones, so a tolerance here leaves no difference behind.
 
-Real upgrades leave mixes: tables that each match a released version, but no version matches them all (``operation_log`` of version 1
-beside ``task_logs`` of version 4). Such a database is at the lowest of them.
+Real upgrades leave mixes: each table matches a released version, but no version matches them all (``operation_log``
+of version 1 beside ``task_logs`` of version 4). Such a database is at the lowest of them.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ _HOLE = re.compile(r"\{[a-z_]+\}")
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """``version`` is None where an object matches no release, and 0 for a database without any of the objects.
-
-    ``matches``: per object, the versions it can belong to (for a missing one: those that do not declare it). ``unmatched``: per
-    object, its differences from the ``nearest`` version, in words. ``mixed``: no single version matches all objects.
-    """
+    """What the objects of a database say about its version."""
 
     version: int | None
+    """The version; 0 for a database without any of the objects, None where an object matches no release."""
     matches: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    """For each object the versions that it can belong to; for a missing one those that do not declare it."""
     unmatched: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """For each object that matches no release its differences from ``nearest``, in words."""
     nearest: int | None = None
+    """The version with the fewest differences; None where every object matches one."""
     mixed: bool = False
+    """True where no single version matches all objects."""
 
 
 def recognise(live: Mapping[str, Form], lock: Lock) -> Recognition:
-    """Find the version of ``live`` (objects by name; those that no version declares are ignored)."""
+    """The version of ``live`` (objects by name). Objects that no version declares are ignored."""
     lock = _of_the_database(lock)
     newest: Mapping[str, LockedForm] = lock.versions[-1].forms if lock.versions else {}
     matches = {name: _matching(name, live.get(name), lock) for name in lock.names}
@@ -60,13 +61,13 @@ def recognise(live: Mapping[str, Form], lock: Lock) -> Recognition:
 
 
 def _of_the_database(lock: Lock) -> Lock:
-    """Without functions: they are the server's, and say nothing of a database."""
+    """The lock without functions: they belong to the server, and tell nothing about a database."""
     versions = (replace(locked, forms={name: form for name, form in locked.forms.items() if form.kind != "function"}) for locked in lock.versions)
     return replace(lock, versions=tuple(versions))
 
 
 def differences(live: Form | None, released: LockedForm, variables: Mapping[str, tuple[str, ...]] | None = None) -> tuple[str, ...]:
-    """What keeps ``live`` from being ``released``, in words; empty where it is that version of the object."""
+    """The differences between a live object and a released one, in words; empty where it is that version of the object."""
     if live is None:
         return (f"{released.kind} is missing",)
     if live.kind == "unsupported":
@@ -79,13 +80,12 @@ def differences(live: Form | None, released: LockedForm, variables: Mapping[str,
 
 
 def is_exactly(live: Form | None, released: LockedForm) -> bool:
-    """Whether an object is what was released, without any tolerance."""
+    """True where an object is exactly what was released."""
     return live is not None and live.kind == released.kind and normal_form(live) == normal_form(released)
 
 
 def _matching(name: str, live: Form | None, lock: Lock) -> tuple[int, ...]:
-    """The versions that the object does not contradict: it matches its form there, or it is not declared there (a missing object is
-    just as right, a surplus one does no harm)."""
+    """The versions that do not speak against the object: it matches its form there, or is not declared there."""
     return tuple(
         locked.version for locked in lock.versions if name not in locked.forms or not differences(live, locked.forms[name], locked.variables.get(name))
     )
@@ -96,7 +96,7 @@ def _declared_match(name: str, versions: tuple[int, ...], lock: Lock) -> bool:
 
 
 def _lowest(lock: Lock, matches: Mapping[str, tuple[int, ...]]) -> int:
-    """A mix is at the lowest of what its objects are at, and never at the newest version: that one would match all of them."""
+    """The version of a mix: the lowest of its objects', and never the newest version, which would match all of them."""
     numbers = [locked.version for locked in lock.versions]
     highest = numbers[-2] if len(numbers) > 1 else numbers[-1]
     return min([highest, *(max(found) for found in matches.values() if found)])
@@ -115,8 +115,11 @@ def _unrecognised(live: Mapping[str, Form], lock: Lock, matches: Mapping[str, tu
 
 
 def _tolerant(live: TableForm, released: TableForm, variables: Mapping[str, tuple[str, ...]]) -> TableForm:
-    """``released``, with everything that installs of one version may differ in taken from ``live``: surplus columns, indexes, projections
-    and constraints, settings, comments and codecs that the release has not, the order of columns, and declared variables."""
+    """The released form with everything that may differ between installs taken from ``live``.
+
+    That is: surplus columns, indexes, projections and constraints; settings; comments and codecs that were not
+    released; the order of columns; declared variables.
+    """
     live, released = normal(live), normal(released)
     columns = [_tolerant_column(live.column(column.name), column, variables) for column in released.columns]
     names = {column.name for column in columns}
@@ -155,5 +158,5 @@ def _tolerant_column(live: ColumnForm | None, released: ColumnForm, variables: M
 
 
 def _matches(text: str, alternatives: tuple[str, ...]) -> bool:
-    """True where the text is one of the alternatives, a ``{hole}`` of which stands for an unsigned number."""
+    """True where the text is one of the alternatives; ``{hole}`` in them stands for an unsigned number."""
     return any(re.fullmatch(r"\d+".join(re.escape(part) for part in _HOLE.split(alternative)), text) for alternative in alternatives)

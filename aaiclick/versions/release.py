@@ -1,4 +1,5 @@
-"""From the last released version to the declared one: what differs, what somebody has to decide, and the migration file that says so. Pure."""
+"""From the last released version to the declared one: what differs, what has to be decided, and the migration file for
+it. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +20,11 @@ _SLUG = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """``words``: every difference. ``undecided``: what is gone and might have been renamed, each with the flags that decide it.
-    ``renames`` are for the migration's header."""
+    """The difference between the last released version and the declaration.
+
+    ``words`` are all differences. ``undecided`` lists what is gone and may have been renamed, each with the flags
+    that decide it. ``renames`` go into the header of the migration.
+    """
 
     words: tuple[str, ...]
     undecided: tuple[str, ...]
@@ -30,8 +34,8 @@ class Release:
 def compare(
     released: Mapping[str, LockedForm], declared: Mapping[str, LockedForm], schema: Schema, renames: Mapping[str, str], drops: Sequence[str]
 ) -> Release:
-    """What lies between. ``renames``: ``{"table.column": "new"}`` or ``{"table": "new"}``, ``drops``: names that are no longer declared
-    and were not renamed."""
+    """What differs. ``renames``: ``{"table.column": "new"}`` or ``{"table": "new"}``. ``drops``: names that are no
+    longer declared and were not renamed."""
     hinted = {table.renamed_from: table.name for table in schema.tables if table.renamed_from}
     moved = {old: new for old, new in renames.items() if "." not in old} | hinted
     back = {new: old for old, new in moved.items()}
@@ -61,7 +65,7 @@ def compare(
 def unknown_decisions(
     released: Mapping[str, LockedForm], declared: Mapping[str, LockedForm], renames: Mapping[str, str], drops: Sequence[str]
 ) -> tuple[str, ...]:
-    """Decisions about names that are not there."""
+    """A sentence for each decision about a name that does not exist."""
     wrong: list[str] = []
     for what in [*renames, *drops]:
         table, _, column = what.partition(".")
@@ -101,12 +105,12 @@ def _named(form: TableForm, name: str, gone: Sequence[str]) -> TableForm:
 
 
 def slug(message: str) -> str:
-    """The part of a file name that says what the migration does."""
+    """The words of a migration's file name."""
     return _SLUG.sub("_", message.lower()).strip("_")[:60] or "revision"
 
 
 def script_text(message: str, version: int, release: Release, oldest_code: int | None, python: bool) -> str:
-    """The migration file: what was decided in its header, what is derived in comments."""
+    """The text of a migration file: decisions in its header, derived differences in comments."""
     title = " ".join(message.split())
     derived = list(release.words)
     if python:

@@ -1,4 +1,4 @@
-"""Migrations as they are given: a package (or folder) of ``NNNN_what.sql`` and ``NNNN_what.py``, or a list."""
+"""Migrations: a package or folder of ``NNNN_what.sql`` and ``NNNN_what.py``, or a list."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ _NUMBERED = re.compile(r"\d.*\.(?:sql|py)\Z")
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A migration and where it comes from. ``label`` is what people call it (``0002_sort_key.sql``), ``where`` leads there; ``checksum``
-    says what it does: spaces, comments and the title do not count."""
+    """A migration and where it was found.
+
+    ``label`` is what people call it (``0002_sort_key.sql``), ``where`` is the file. ``checksum`` covers what it
+    does: spaces, comments and the title do not count.
+    """
 
     migration: Migration
     label: str
@@ -36,7 +39,7 @@ class Script:
 
     @property
     def version(self) -> int:
-        """Its number."""
+        """The version that the migration leads to."""
         return self.migration.version
 
 
@@ -52,9 +55,9 @@ class _Entry(Protocol):
 
 
 def read_migrations(source: str | Path | Sequence[Migration] | None) -> tuple[Script, ...]:
-    """All migrations by number. A ``str`` is a package's dotted name, a ``Path`` a folder.
+    """All migrations, by version. A ``str`` is the dotted name of a package, a ``Path`` a folder.
 
-    Raises ``MigrationError`` naming file and line, ``DuplicateVersionError`` where two have one number.
+    Raises ``MigrationError`` that names file and line, and ``DuplicateVersionError`` where two have the same number.
     """
     if source is None:
         return ()
@@ -79,7 +82,7 @@ def read_migrations(source: str | Path | Sequence[Migration] | None) -> tuple[Sc
 
 
 def read_script(text: str, version: int, where: str) -> Migration:
-    """A migration from the text of an SQL file."""
+    """The migration in the text of an SQL file. Raises ``MigrationError`` that names file and line."""
     header = read_header(text, where)
     body = "\n" * header.lines + "\n".join(text.splitlines()[header.lines :])
     try:
@@ -110,7 +113,7 @@ def read_script(text: str, version: int, where: str) -> Migration:
 
 
 def statements_of(migration: Migration) -> tuple[str, ...]:
-    """Its statements one by one: an entry of the list may hold several."""
+    """The statements of a migration one by one: an entry of its list may hold several. Raises ``MigrationError``."""
     found: list[str] = []
     for entry in migration.sql:
         try:
@@ -121,8 +124,10 @@ def statements_of(migration: Migration) -> tuple[str, ...]:
 
 
 def checksum_of(migration: Migration, source: str = "") -> str:
-    """Names what a migration does. ``source``: the text of the Python file that holds its function, where there is one. How the way back goes is no
-    part of it."""
+    """The checksum of what a migration does, which its rollback expressions are no part of.
+
+    ``source``: the text of the Python file that holds its function; '' where it has none.
+    """
     content: dict[str, object] = {
         "version": migration.version,
         "rebuild": {table: {"columns": one.columns, "where": one.where} for table, one in sorted(migration.rebuilds.items())},

@@ -1,4 +1,4 @@
-"""What no difference between two declarations can tell, gathered from the migrations on the way."""
+"""What the difference of two declarations does not tell, collected from the migrations between them."""
 
 from __future__ import annotations
 
@@ -14,45 +14,57 @@ EVERY = ""
 
 @dataclass(frozen=True, slots=True)
 class PendingScript:
-    """What a migration does by itself: statements that are still to be sent, then its function, where it has one that did not run yet. ``doubtful``: the
-    number of the statement that was begun and of which nobody knows whether it ended (0: none)."""
+    """What is left to run of a migration's own statements and function."""
 
     version: int
+    """The version that the migration leads to."""
     label: str
+    """What people call the migration: ``0002_sort_key.sql``."""
     statements: tuple[str, ...] = ()
+    """SQL statements that are still to be sent, in order."""
     move: Callable[..., object] | None = None
+    """The migration's function; None where it has none or that ran already."""
     name: str = ""
+    """Name of the function; '' for none."""
     outcome_unknown: int = 0
+    """Number (from 1) of a statement that was begun and whose outcome nobody knows; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpgradePath:
-    """``stages``: for each declared table what every version on the way does to it, oldest first. ``names``: the names that a declared
-    table had before, newest first. ``explicit``: statements and functions in the order of their versions. ``former``: names of objects
-    that earlier versions declared. ``promises``: for the label of each migration on the way the oldest code that runs on its result.
-    ``known``: canonical forms that this release wrote down for the very same declaration on this release of the server. ``replaced``:
-    plain views that the plan itself brings to their declared form, ``rewritten`` views of every kind that get another query by it. ``clones``: statements
-    are tried on clones that hold parts of the live tables. ``looks``: how many bytes of live columns may be read for each table before
-    anything is changed (None: any number, 0: no row is looked at). ``asked``: what the policy allows by name. ``later``: names of tables (``EVERY`` for all)
-    whose rows an explicit part, which has not run yet, may change, with its label: they are looked at when it has."""
+    """All that the planner has to know about the versions between the live database and the declaration."""
 
     changes: Mapping[str, tuple[VersionChange, ...]] = field(default_factory=dict[str, tuple[VersionChange, ...]])
-    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """For each declared table what each version on the way does to it, oldest first."""
+    former_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """For each declared table the names that it had before, newest first."""
     pending_scripts: tuple[PendingScript, ...] = ()
-    former: frozenset[str] = frozenset()
+    """Statements and functions of migrations that still have to run, in the order of their versions."""
+    once_declared: frozenset[str] = frozenset()
+    """Names of objects that earlier versions declared. What is no longer declared may be dropped by name."""
     oldest_code: Mapping[int, int | None] = field(default_factory=dict[int, "int | None"])
-    known: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
-    replaced: frozenset[str] = frozenset()
-    rewritten: frozenset[str] = frozenset()
+    """For each migration the oldest version of the code that runs on its result; None where it does not say."""
+    recorded_forms: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
+    """Canonical forms that were recorded for this very declaration by this release on this server. They save a scratch
+    table."""
+    replaced_views: frozenset[str] = frozenset()
+    """Plain views that the plan replaces: that such a view breaks in the meantime does not block a table's change."""
+    rewritten_views: frozenset[str] = frozenset()
+    """Views of any kind that get another query by the plan, before a column is dropped."""
     try_on_parts: bool = True
-    looks: int | None = None
+    """True: statements are also tried on clones that hold some parts of the live tables."""
+    max_read_bytes: int | None = None
+    """How many bytes of a table's columns may be read to find out what a change does; None: any number, 0: none."""
     requested: frozenset[str] = frozenset()
-    later: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Keys of what the policy allows by name: ``materialize t.i``."""
+    changed_later: Mapping[str, str] = field(default_factory=dict[str, str])
+    """For tables whose rows a pending script may change (``EVERY``: all) the label of that script. Their rows are only
+    counted after it."""
 
-    def behind(self, names: Iterable[str]) -> str:
-        """The explicit part behind which a table of one of these names is looked at; '' where nothing is to come."""
-        return next((self.later[name] for name in (EVERY, *names) if name in self.later), "")
+    def waits_for(self, names: Iterable[str]) -> str:
+        """Label of the pending script after which a table with one of these names can be counted; '' for none."""
+        return next((self.changed_later[name] for name in (EVERY, *names) if name in self.changed_later), "")
 
     def changes_of(self, table: str) -> tuple[VersionChange, ...]:
-        """The stages of a declared table."""
+        """The changes that versions make to a declared table, oldest first."""
         return self.changes.get(table, ())

@@ -43,7 +43,14 @@ def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) 
     any number, 0: no row is looked at). ``clones``: statements are also tried on clones that hold parts of the live tables."""
     schema, catalog = found.schema, found.catalog
     path = upgrade_path(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
-    path = replace(path, known=_written_down(found), former=path.former | found.forgotten, looks=looks, try_on_parts=clones, requested=found.allowed)
+    path = replace(
+        path,
+        recorded_forms=_written_down(found),
+        once_declared=path.once_declared | found.forgotten,
+        max_read_bytes=looks,
+        try_on_parts=clones,
+        requested=found.allowed,
+    )
     planned: Planned = yield from plan_upgrade(schema, catalog, path, found.released)
     if any(step.id.endswith(UNREADABLE) for step in planned.steps):
         planned = yield from _as_recorded(found, planned)

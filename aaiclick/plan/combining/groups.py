@@ -117,7 +117,7 @@ def _everything(form: TableForm) -> tuple[str, ...]:
 
 
 def _counted(diff: TableDiff, data_name: str, old: Sequence[str], new: Sequence[str]) -> Routine[_Groups | None]:
-    if diff.quick:
+    if diff.reads_no_rows:
         return None
     rows = future_rows(diff, data_name, new, {_OLD: f"tuple({', '.join(old)})"})
     key = f"tuple({', '.join(new)})"
@@ -135,7 +135,7 @@ def _vanishing(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     zero, was = _sums(diff.target.form), _sums(diff.form) or "0"
     table = diff.live.name
     found: Sequence[int] | None = None
-    if not diff.quick:
+    if not diff.reads_no_rows:
         rows = future_rows(diff, data_name, [zero], {_ZERO: was})
         found = yield from _ask(f"SELECT countIf({zero} AND NOT {_ZERO}), countIf({_ZERO} AND NOT ({zero})) FROM {rows.source}")
     if found is not None and not any(found):

@@ -31,9 +31,9 @@ class _Found:
 
 def refills(diff: TableDiff, expression: str) -> frozenset[str]:
     """The columns in a key that an expression of a migration fills."""
-    if not diff.overrides:
+    if not diff.column_expressions:
         return frozenset()
-    filled = [name for name in diff.overrides if (column := diff.target.form.column(name)) is not None and column.stored]
+    filled = [name for name in diff.column_expressions if (column := diff.target.form.column(name)) is not None and column.stored]
     reached = through_aliases(diff.target.form, filled)
     return frozenset(mentioned(expression, reached))
 
@@ -44,11 +44,11 @@ def refilled(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Seque
     found: list[Hazard] = []
     for column in diff.target.form.columns:
         said = role(diff.target.form, column)
-        if column.name not in diff.overrides or said not in (ORDER, REMOVE):
+        if column.name not in diff.column_expressions or said not in (ORDER, REMOVE):
             continue
         source = live_column(diff.form, diff.target.renames, column.name)
         counted: _Found | None = None
-        if source is not None and source.kind != "EPHEMERAL" and not diff.quick:
+        if source is not None and source.kind != "EPHEMERAL" and not diff.reads_no_rows:
             counted = yield from (_moved if said == ORDER else _changed)(diff, data_name, key, old_key, source.name, column.name)
         if counted is not None and not counted.count:
             continue
@@ -59,7 +59,7 @@ def refilled(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Seque
 def _hazard(diff: TableDiff, name: str, said: str, counted: _Found | None) -> Hazard:
     table, engine = diff.live.name, engine_of(diff.target.form)
     what = f"other rows of {table} survive" if said == ORDER else f"merges remove other rows of {table}"
-    message = f"{engine}: merges {said.format(name)}, which becomes {diff.overrides[name]}: {what}"
+    message = f"{engine}: merges {said.format(name)}, which becomes {diff.column_expressions[name]}: {what}"
     if counted is not None:
         message += f" ({counted.count:,} {'keys' if said == ORDER else 'rows'}, for instance {counted.example})"
     return Hazard("loses-rows", message, f"change-sort-key {table}")

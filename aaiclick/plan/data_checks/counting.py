@@ -10,7 +10,7 @@ from aaiclick.sql.quoting import qualified, quote_name
 
 def countable(diff: TableDiff) -> tuple[Change, ...]:
     """The changes that can fail on the data. A column that a migration fills by an expression is not converted."""
-    return tuple(change for change in diff.changes if not (isinstance(change, RetypeColumn) and change.new.name in diff.overrides))
+    return tuple(change for change in diff.changes if not (isinstance(change, RetypeColumn) and change.new.name in diff.column_expressions))
 
 
 def counted_rows(diff: TableDiff, data_name: str) -> str:

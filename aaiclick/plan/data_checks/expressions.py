@@ -51,7 +51,7 @@ class ExpressionFindings:
 def check_expressions(diff: TableDiff, data_name: str) -> Routine[ExpressionFindings]:
     """Every expression and the filter of a migration."""
     form = diff.target.form
-    columns = [_Column(name, raw, own.type) for name, raw in sorted(diff.overrides.items()) if (own := form.column(name)) is not None and own.stored]
+    columns = [_Column(name, raw, own.type) for name, raw in sorted(diff.column_expressions.items()) if (own := form.column(name)) is not None and own.stored]
     source = qualified(diff.database, data_name)
     if diff.where and (said := (yield from _failure(f"SELECT count() FROM {source} WHERE {diff.where}"))):
         return ExpressionFindings(f"the filter {diff.where} fails on its rows (the engine: {said})")

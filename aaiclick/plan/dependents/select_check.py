@@ -39,7 +39,7 @@ def _dependents(diff: TableDiff) -> Routine[tuple[tuple[str, str, str], ...]]:
     if known is None:
         known = yield from _views(diff)
         diff.cache.dependents[diff.live.dependents] = known
-    return tuple(dependent for dependent in known if dependent[0] not in diff.replaced and _spans(dependent[2], diff))
+    return tuple(dependent for dependent in known if dependent[0] not in diff.replaced_views and _spans(dependent[2], diff))
 
 
 def _views(diff: TableDiff) -> Routine[list[tuple[str, str, str]]]:

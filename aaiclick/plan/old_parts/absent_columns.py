@@ -55,7 +55,7 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
         return AbsentColumns(diff.changes)
     held = yield from held_columns(diff.database, data_name)
     lacked = tuple(f"old parts without {old.name}" for old, _ in touched if held.lacking(old.name))
-    if diff.quick and lacked:
+    if diff.reads_no_rows and lacked:
         return AbsentColumns(diff.changes, open=lacked)
     look = _Rows(diff, held, qualified(diff.database, data_name))
     pins: list[Pin] = []
@@ -108,7 +108,7 @@ def _said(column: ColumnForm) -> tuple[str, str, str, str]:
 def _reads_differently(look: _Rows, old: ColumnForm, new: ColumnForm) -> Routine[bool]:
     """Over the rows of the parts that do not hold the column. What the engine cannot compare counts as different, and what is not looked at."""
     diff = look.diff
-    if diff.quick:
+    if diff.reads_no_rows:
         return True
     live, wanted, renames = diff.form, diff.target.form, diff.target.renames
     rows = rows_to_be(live, wanted, renames, look.source, "1" if old.kind == "ALIAS" else lacking(diff.database, look.held.table, old.name))
@@ -120,7 +120,7 @@ def _reads_differently(look: _Rows, old: ColumnForm, new: ColumnForm) -> Routine
 def _unfit(look: _Rows, old: ColumnForm) -> Routine[str]:
     """Why what rows read cannot be written down under the table as it is; '' where it can."""
     diff, name = look.diff, quote_name(old.name)
-    if diff.quick:
+    if diff.reads_no_rows:
         return f"stored values of {old.name} were not looked at" if old.kind == "MATERIALIZED" else ""
     without = lacking(diff.database, look.held.table, old.name)
     if old.kind == "MATERIALIZED":

@@ -40,5 +40,5 @@ def cost_of(diff: TableDiff, data_name: str, columns: Collection[str], what: Col
     read = sum(size.get(name, 0) for name in columns)
     if any(not size.get(name) for name in columns):
         read += max(0, diff.live.bytes - sum(size.values()))  # small parts keep all columns in one file, which counts for none of them
-    allowed = diff.looks is None or (diff.looks > 0 and read <= diff.looks)
+    allowed = diff.max_read_bytes is None or (diff.max_read_bytes > 0 and read <= diff.max_read_bytes)
     return Cost(frozenset(columns), diff.live.rows, read, () if allowed else tuple(what))

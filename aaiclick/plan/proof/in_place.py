@@ -98,7 +98,7 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
     if not left.words:
         return InPlaceProof(not found.reasons, "; ".join(found.reasons), tuple(found.remade))
     if not diff.live.rows:
-        if not diff.quick:
+        if not diff.reads_no_rows:
             _guard_empty(diff, left, found)
         return InPlaceProof(not found.reasons, "; ".join(found.reasons), tuple(found.remade), guards=tuple(found.guards))
     cost = yield from cost_of(diff, data_name, _columns_read(diff, data_name, left), left.words)

@@ -80,7 +80,7 @@ _COPY: dict[str, str | int] = {
 
 
 def _looks(diff: TableDiff, strategy: str) -> bool:
-    if diff.quick or not diff.try_on_parts or not diff.live.rows or diff.live.predicted:
+    if diff.reads_no_rows or not diff.try_on_parts or not diff.live.rows or diff.live.predicted:
         return False
     key = (strategy, alike(diff.form, diff.target))
     seen = diff.cache.looked.get(key, 0)

@@ -50,7 +50,7 @@ def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: Re
     steps, notes, catalog = [*steps, *shown.steps], [*notes, *shown.notes], shown.catalog
     blocked = "; ".join(part for part in (blocked, shown.blocked) if part)
     moved = yield from plan_script(first, catalog, path, blocked)
-    rest = replace(path, pending_scripts=path.pending_scripts[1:], later={**_changed_by(first, catalog), **path.later})
+    rest = replace(path, pending_scripts=path.pending_scripts[1:], changed_later={**_changed_by(first, catalog), **path.changed_later})
     following = catalog_after(catalog, moved.tables)
     planned = yield from (_plan_scripts(schema, following, rest, found) if rest.pending_scripts else plan_objects(schema, following, rest))
     listed = tuple(dict.fromkeys((*notes, *moved.notes, *planned.notes)))
@@ -76,7 +76,7 @@ def _expand(
             continue
         spec, taken, left = wanted
         sub = Schema(schema.name, objects=[spec])
-        names = {spec.name: path.names.get(table.declared.name, ()) if table.declared is not None else ()}
+        names = {spec.name: path.former_names.get(table.declared.name, ()) if table.declared is not None else ()}
         planned = yield from plan_objects(
             sub,
             catalog,
@@ -86,10 +86,10 @@ def _expand(
                 (),
                 frozenset(),
                 path.oldest_code,
-                replaced=plain_views(schema),
+                replaced_views=plain_views(schema),
                 try_on_parts=path.try_on_parts,
-                looks=path.looks,
-                later=path.later,
+                max_read_bytes=path.max_read_bytes,
+                changed_later=path.changed_later,
             ),
         )
         required = [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned.steps if not step.optional]
@@ -151,7 +151,7 @@ def _wanted(
     declared = table.declared
     changes = path.changes_of(declared.name) if declared is not None else ()
     until = tuple(change for change in changes if change.version <= first.version)
-    live = live_source(table.spec, catalog, UpgradePath(names={table.spec.name: tuple(change.before for change in reversed(until))}))
+    live = live_source(table.spec, catalog, UpgradePath(former_names={table.spec.name: tuple(change.before for change in reversed(until))}))
     made = made_by(first.statements)
     if live is None:
         if table.spec.name in made or (declared is not None and (catalog.get(declared.name) is not None or declared.name in made)):

@@ -36,22 +36,22 @@ class TableDiff:
     changes: tuple[Change, ...]
     server: ServerFacts
     make_clone: Callable[[TableForm, str], Routine[Clone]]
-    overrides: dict[str, str] = field(default_factory=dict[str, str])
+    column_expressions: dict[str, str] = field(default_factory=dict[str, str])
     where: str = ""
     back: dict[str, str] = field(default_factory=dict[str, str])
-    forced: bool = False
-    replaced: frozenset[str] = frozenset()
-    rewritten: frozenset[str] = frozenset()
+    must_copy: bool = False
+    replaced_views: frozenset[str] = frozenset()
+    rewritten_views: frozenset[str] = frozenset()
     declared: Table | None = None
     cache: RehearsalCache = field(default_factory=RehearsalCache)
     database_engine: str = ""
     try_on_parts: bool = True
-    looks: int | None = None
+    max_read_bytes: int | None = None
 
     @property
-    def quick(self) -> bool:
+    def reads_no_rows(self) -> bool:
         """True where no row is looked at."""
-        return self.looks == 0
+        return self.max_read_bytes == 0
 
     def name_of(self, data_name: str) -> str:
         """A table of the same database, quoted."""

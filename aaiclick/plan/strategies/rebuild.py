@@ -86,8 +86,8 @@ def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, out
 
 def _comparable(diff: TableDiff, columns: tuple[CopyColumn, ...]) -> Routine[tuple[CopyColumn, ...]]:
     """An expression of a migration that gives something else each time (``now()``, ``rand()``) cannot be compared with what was stored."""
-    changing = yield from volatile(diff.overrides.values())
-    return tuple(replace(column, verify=column.verify and diff.overrides.get(column.target, "") not in changing) for column in columns)
+    changing = yield from volatile(diff.column_expressions.values())
+    return tuple(replace(column, verify=column.verify and diff.column_expressions.get(column.target, "") not in changing) for column in columns)
 
 
 def copy_columns(diff: TableDiff) -> tuple[CopyColumn, ...]:
@@ -101,8 +101,8 @@ def copy_columns(diff: TableDiff) -> tuple[CopyColumn, ...]:
 
 
 def _expression(diff: TableDiff, column: ColumnForm) -> str:
-    if column.name in diff.overrides and column.stored:
-        return f"CAST({diff.overrides[column.name]}, {_type_literal(column.type)})"
+    if column.name in diff.column_expressions and column.stored:
+        return f"CAST({diff.column_expressions[column.name]}, {_type_literal(column.type)})"
     source = live_column(diff.form, diff.target.renames, column.name)
     if source is None or source.kind == "EPHEMERAL" or not column.stored:
         return ""
