@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -202,6 +203,52 @@ def test_the_public_functions_are_thin() -> None:
         for node in ast.walk(parse(path))
         if isinstance(node, ast.YieldFrom | ast.Yield) and "contextmanager" not in path.read_text(encoding="utf-8") and path.name != "source.py"
     ]
+    assert wrong == []
+
+
+def texts(path: Path) -> Iterator[tuple[str, int]]:
+    """Every string of a file with its line; of an f-string its fixed parts in one, with spaces between them. No docstrings."""
+    todo: list[ast.AST] = [parse(path)]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.JoinedStr):
+            yield " ".join(str(part.value) for part in node.values if isinstance(part, ast.Constant)), node.lineno
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value, node.lineno
+        elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            todo.extend(ast.iter_child_nodes(node))
+
+
+COMMENTS_READ = {"server/tables.py", "server/storages.py", "commands/inspection/warm.py"}
+"""Tables of the user's, by name or UUID; and the one query of a start with nothing to do."""
+COMMENTS_WRITTEN = {"diff/changes/settings.py", "plan/views.py"}
+"""Of tables and views that are declared."""
+
+
+def test_comments_of_our_own_tables_are_read_and_written_in_one_place() -> None:
+    wrong: list[str] = []
+    for path in FILES:
+        inside = str(path.relative_to(PACKAGE))
+        if part_of(path) in ("state", "lease"):
+            continue
+        wrong += [f"{where(path, line)}: {module}" for module, line in imports(parse(path)) if module == "aaiclick.state.comments"]
+        for said, line in texts(path):
+            reads = re.search(r"\bcomment\b.* FROM system\.tables", said, re.DOTALL) is not None
+            writes = "MODIFY COMMENT" in said or re.search(r"`nothing`.* COMMENT", said) is not None
+            if (reads and inside not in COMMENTS_READ) or (writes and inside not in COMMENTS_WRITTEN):
+                wrong.append(f"{where(path, line)}: {said[:80]}")
+    assert wrong == []
+
+
+def test_nobody_but_the_lease_knows_the_lock() -> None:
+    wrong: list[str] = []
+    for path in FILES:
+        if part_of(path) != "lease":
+            wrong += [
+                f"{where(path, line)}: {said[:80]}" for said, line in texts(path) if re.search(r"(?:\A|_aaiclick_| )lock(?:_was_)?\Z|_aaiclick_lock", said)
+            ]
+            named = [(node, alias.name) for node in ast.walk(parse(path)) if isinstance(node, ast.ImportFrom) for alias in node.names]
+            wrong += [f"{where(path, node.lineno)}: {name}" for node, name in named if node.module == "aaiclick.lease.names" and name in ("LOCK", "BEATS")]
     assert wrong == []
 
 

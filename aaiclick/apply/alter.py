@@ -66,7 +66,6 @@ def _one_by_one(on: Altered, alters: Sequence[Alter], table: Physical | None, na
     left = list(names)
     for alter in alters:
         base = MUTATION if alter.mutates else DDL
-        yield from on.options.journal.note("alter", {"table": on.table, "sql": alter.sql})
         own, left = left[: len(alter.guards)], left[len(alter.guards) :]
         sent = replace(alter, sql=freed(alter.sql, table, own)) if table is not None else alter
         try:

@@ -37,6 +37,7 @@ from aaiclick.server.merges import start_wherever
 from aaiclick.server.mutations import now
 from aaiclick.server.statements import system_merges
 from aaiclick.server.tables import Physical, physicals
+from aaiclick.state.step_entries import enter_begun, enter_done
 
 __all__ = ["ApplyOptions", "StepOutcome", "apply_steps", "apply_work"]
 
@@ -59,7 +60,8 @@ def apply_steps(plan_steps: Sequence[Step], database: str, nonce: str, options: 
     for index, step in enumerate(plan_steps, 1):
         begun = yield from now()
         yield Emit(StepStarted(index, len(plan_steps), step.object, step.change, step.strategy, step.rows))
-        yield from chosen.journal.note("step-started", {"step": step.id, "object": step.object, "strategy": step.strategy})
+        if chosen.entries is not None:
+            yield from enter_begun(chosen.entries, step)
         try:
             done = yield from apply_work(step.work, Site(database, nonce, chosen))
         except OutcomeUnknownError:
@@ -69,7 +71,8 @@ def apply_steps(plan_steps: Sequence[Step], database: str, nonce: str, options: 
                 yield from _start_ttl(database, table, stopped.get(table))
             raise _named(error, step, outcomes) from error
         seconds = (yield from now()) - begun
-        yield from chosen.journal.note("step-done", {"step": step.id, "rows": done.rows, "kept": done.kept})
+        if chosen.entries is not None:
+            yield from enter_done(chosen.entries, step)
         yield Emit(StepDone(index, len(plan_steps), step.object, step.strategy, done.rows, seconds))
         outcomes.append(StepOutcome(step.id, step.object, step.strategy, done.rows, seconds, done.kept, done.notes))
     return tuple(outcomes)

@@ -12,7 +12,8 @@ from aaiclick.server.merges import FENCE
 from aaiclick.server.merges import release as let_merge
 from aaiclick.server.storages import storage
 from aaiclick.server.write_fence import lift_fence
-from aaiclick.state.rebuild_mark import Mark, find_marks
+from aaiclick.state.owned import read_owned
+from aaiclick.state.rebuild_mark import Mark
 
 _A_MOMENT = 1.0
 
@@ -28,13 +29,14 @@ def let_go(lease: Lease) -> Routine[None]:
     """
     try:
         yield from check(lease)
-        for mark in (yield from find_marks(lease.database)):
+        owned = yield from read_owned(lease.database)
+        for mark in owned.marks():
             if isinstance(mark, Mark) and mark.phase == "copy":
                 # Who comes back holds them again; parts that were merged meanwhile are copied again.
                 yield from let_merge(lease.database, mark.source, mark.saved)
             elif isinstance(mark, Mark):
                 yield from _lift(lease.database, mark)
-        yield from let_in(lease.database)
+        yield from let_in(owned)
         yield from release(lease)
     except AaiclickError as error:
         yield Emit(Note(f"{INTERRUPTED} ({error})", "warning"))

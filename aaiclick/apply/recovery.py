@@ -17,14 +17,14 @@ from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.plan.operations import AttachWork, RebuildWork
-from aaiclick.routine import Emit, Nonce, Routine, number, text
+from aaiclick.routine import Emit, Nonce, Routine, text
 from aaiclick.server.merges import hold, release, release_copies
 from aaiclick.server.names import label, parse_name
-from aaiclick.server.statements import ask, drop_table
+from aaiclick.server.statements import drop_table
 from aaiclick.server.tables import Part, Physical
-from aaiclick.sql.hex_text import hexed
 from aaiclick.state.kept_tables import keep
-from aaiclick.state.rebuild_mark import Mark, find_marks
+from aaiclick.state.owned import Owned, read_owned
+from aaiclick.state.rebuild_mark import Mark
 
 _TRIES = 3
 
@@ -42,22 +42,25 @@ class Leftover:
     kept: str = ""
 
 
-def clean_leftovers(database: str, options: ApplyOptions | None = None, *, resume: bool = False) -> Routine[tuple[Leftover, ...]]:
-    """Put right what dead runs left in a database; nothing is there in the normal case (two cheap queries).
+def clean_leftovers(owned: Owned, options: ApplyOptions | None = None, *, resume: bool = False) -> Routine[tuple[Leftover, ...]]:
+    """Put right what dead runs left in a database; nothing is there in the normal case. ``owned``: what is there. Where this answers with anything it
+    has to be looked at again.
 
     ``resume``: copies that may go on are left waiting; who asks for that passes their tables on (``ApplyOptions.waiting``), and ends with
     ``abandon``. Only call it while holding the lease, after the statements of dead runs have ended. What may hold the only copy of rows and cannot be
     explained is left, with a Note. Raises StatementError and, where a wait was too long, ApplyError; it can be called again then.
     """
     chosen = options if options is not None else ApplyOptions()
+    database = owned.database
     result: list[Leftover] = []
-    for found in (yield from find_marks(database)):
+    for found in owned.marks():
         if isinstance(found, str):
             result.append(Leftover(found, "left", "its comment cannot be read: a newer version of aaiclick made it"))
             continue
         result.append((yield from _settle(database, found, chosen, resume)))
     if not any(leftover.action == "left" for leftover in result):
-        result += yield from _unmarked(database, {label(leftover.object) for leftover in result if leftover.action == "waiting"})
+        owned = (yield from read_owned(database)) if result else owned
+        result += yield from _unmarked(owned, {label(leftover.object) for leftover in result if leftover.action == "waiting"})
     for leftover in result:
         if leftover.action == "left":
             yield Emit(Note(f"{database}.{leftover.object}: {leftover.reason}. It is left as it is", "warning"))
@@ -138,20 +141,16 @@ def _never(old: Physical, late: Sequence[Part]) -> Routine[tuple[str, int]]:
     raise ApplyError(f"{old.name} was looked through already, but has {len(late)} new parts")
 
 
-def _unmarked(database: str, waiting: Collection[str]) -> Routine[list[Leftover]]:
+def _unmarked(owned: Owned, waiting: Collection[str]) -> Routine[list[Leftover]]:
     """Scratch tables that no mark explains: dropped where they are empty."""
-    rows = yield from ask(
-        "SELECT name, coalesce(total_rows, 0) FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '_aaiclick_') ORDER BY name",
-        {"db": hexed(database)},
-    )
     found: list[Leftover] = []
-    for name, count in rows:
-        ours = parse_name(text(name))
+    for table in owned.tables:
+        ours = parse_name(table.name)
         if ours is None or ours.kind not in ("stage", "new", "taken") or ours.label in waiting:
             continue
-        if number(count):
-            found.append(Leftover(text(name), "left", f"{number(count)} rows of an unknown run are in it, perhaps the only copy"))
+        if table.rows:
+            found.append(Leftover(table.name, "left", f"{table.rows} rows of an unknown run are in it, perhaps the only copy"))
             continue
-        yield from drop_table(database, text(name))
-        found.append(Leftover(text(name), "dropped"))
+        yield from drop_table(owned.database, table.name)
+        found.append(Leftover(table.name, "dropped"))
     return found

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aaiclick.plan.operations import CallableWork, SqlWork
 from aaiclick.routine import Routine
-from aaiclick.state.step_ledger import Journal, NoJournal
+from aaiclick.state.step_entries import StepEntries
 
 Runner = Callable[[CallableWork | SqlWork], Routine[None]]
 
@@ -46,7 +46,7 @@ class ApplyOptions:
     stuck_seconds: float = 5.0
     restarts: int = 3
     disk_factor: float = 1.1
-    journal: Journal = field(default_factory=NoJournal)
+    entries: StepEntries | None = None
     runner: Runner | None = None
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 from aaiclick.errors import OutcomeUnknownError, StatementError
-from aaiclick.routine import Clock, Command, Interruption, Nonce, Query, Routine, Rows, number, text
+from aaiclick.routine import Clock, Command, Interruption, Nonce, Query, Routine, text
 from aaiclick.sql.quoting import qualified, quote_name
 
 T = TypeVar("T")
@@ -159,37 +159,37 @@ Ended = Callable[[Collection[str]], Routine[frozenset[str]]]
 """Which of these holders of a lease are at their end."""
 
 
-def sweep_stale_scratch(database: str | None = None, *, embedded: bool = False, ended: Ended | None = None) -> Routine[tuple[str, ...]]:
+@dataclass(frozen=True, slots=True)
+class ScratchPlaces:
+    """The scratch databases of a server and the scratch tables (with their engines) of one database, as they were ``at`` that moment (Unix seconds, by
+    the server's clock), ``uptime`` seconds after the server's start."""
+
+    databases: tuple[str, ...]
+    tables: tuple[tuple[str, str], ...]
+    at: float
+    uptime: int
+
+
+def sweep_stale_scratch(places: ScratchPlaces, database: str, *, embedded: bool = False, ended: Ended | None = None) -> Routine[tuple[str, ...]]:
     """Remove scratch databases (and scratch tables in ``database``) that nobody uses any more; their names.
 
     They are older than an hour, or (``embedded``: one process at a time has the engine) than the engine's start, or belong to a holder of
     a lease that ``ended`` knows to be gone.
     """
     seconds = cast("float", (yield Clock())[0][0])
-    rows = yield from _databases()
-    names = [text(row[0]) for row in rows]
-    tables = (yield from _tables(database, PREFIX)) if database is not None else []
-    holders = {holder for name in (*names, *(name for name, _ in tables)) if (holder := _holder(name))}
+    holders = {holder for name in (*places.databases, *(name for name, _ in places.tables)) if (holder := _holder(name))}
     gone = (yield from ended(holders)) if ended is not None and holders else frozenset[str]()
-    uptime = number(rows[0][1]) if rows else STALE_SECONDS
-    # uptime() counts whole seconds, and so does the name.
-    age = min(STALE_SECONDS, uptime + 2) if embedded else STALE_SECONDS
-    stale = [name for name in names if _holder(name) in gone or _is_stale(name, seconds, age)]
+    stale = [name for name in places.databases if _holder(name) in gone or _is_stale(name, seconds) or (embedded and _is_of_before(name, places))]
     for name in stale:
         yield Command(f"DROP DATABASE IF EXISTS {quote_name(name)}")
-    if database is not None:
-        old = [(name, engine) for name, engine in tables if _holder(name) in gone or _is_stale(name, seconds, STALE_SECONDS)]
-        yield from _drop(database, old)
-        stale += [name for name, _ in old]
-    return tuple(stale)
+    old = [(name, engine) for name, engine in places.tables if _holder(name) in gone or _is_stale(name, seconds)]
+    yield from _drop(database, old)
+    return (*stale, *(name for name, _ in old))
 
 
-def next_stale(database: str) -> Routine[int | None]:
-    """When the last of the scratch places that are there now may be removed by anybody (Unix seconds); None where there is none. Those of runs that are
-    at work go by themselves."""
-    rows = yield from _databases()
-    names = [*(text(row[0]) for row in rows), *(name for name, _ in (yield from _tables(database, PREFIX)))]
-    made = [at for name in names if (at := _made(name)) is not None]
+def next_stale(places: ScratchPlaces) -> int | None:
+    """When the last of these may be removed by anybody (Unix seconds); None where there is none. Those of runs that are at work go by themselves."""
+    made = [at for name in (*places.databases, *(name for name, _ in places.tables)) if (at := _made(name)) is not None]
     return max(made) + STALE_SECONDS + 1 if made else None
 
 
@@ -204,9 +204,15 @@ def _file_name_length(name: str) -> int:
     return len(name) + sum(3 * len(found.encode("utf-8", "surrogatepass")) - 1 for found in _ESCAPED_IN_FILES.findall(name))
 
 
-def _is_stale(name: str, seconds: float, age: int) -> bool:
+def _is_stale(name: str, seconds: float) -> bool:
     made = _made(name)
-    return made is not None and seconds - made > age
+    return made is not None and seconds - made > STALE_SECONDS
+
+
+def _is_of_before(name: str, places: ScratchPlaces) -> bool:
+    """Whether it is from before the server's start. uptime() counts whole seconds, and so does the name."""
+    made = _made(name)
+    return made is not None and places.at - made > places.uptime + 2
 
 
 def _made(name: str) -> int | None:
@@ -233,11 +239,6 @@ def permissive(own: str) -> Routine[dict[str, str | int]]:
 
 def _drop_tables(database: str, prefix: str) -> Routine[None]:
     yield from _drop(database, (yield from _tables(database, prefix)))
-
-
-def _databases() -> Routine[Rows]:
-    """The scratch databases, each with the seconds since the server's start."""
-    return (yield Query("SELECT name, uptime() FROM system.databases WHERE startsWith(name, {prefix:String}) ORDER BY name", {"prefix": PREFIX}))
 
 
 def _tables(database: str, prefix: str) -> Routine[list[tuple[str, str]]]:

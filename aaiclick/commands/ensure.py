@@ -13,9 +13,7 @@ from aaiclick.commands.overtaken import coming_back, newer, running_beside
 from aaiclick.commands.report import Report, report_of
 from aaiclick.plan.replicas import refusal, several
 from aaiclick.routine import Routine
-from aaiclick.state.backfill_mark import find_feeds
 from aaiclick.state.cache import CacheEntry
-from aaiclick.state.rebuild_mark import find_marks
 
 
 def ensure(run: Run) -> Routine[Report]:
@@ -36,7 +34,7 @@ def ensure(run: Run) -> Routine[Report]:
     database = found.catalog.database
     if run.policy.level != "check" and several(found.catalog, run.policy.allowed):
         return (yield from _only_look(run, found, started))
-    if run.policy.level != "check" and (found.ledger.outcome_unknown or (yield from find_marks(database)) or (yield from find_feeds(database))):
+    if run.policy.level != "check" and (found.ledger.outcome_unknown or found.owned.unfinished):
         # Somebody is at work, or was killed. Whatever may be done here now, writers that a dead run locked out are let in again first, and
         # no plan is made of tables that are neither what they were nor what they will be. A statement that was begun may be under way: whether
         # anybody has to be asked about it shows when its run has ended.
@@ -59,8 +57,8 @@ def ensure(run: Run) -> Routine[Report]:
 
 def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
     """Where there is more than one replica, nothing is changed: not the tables, and not what is written down here of a migration."""
-    database, words = found.catalog.database, several(found.catalog, run.policy.allowed)
-    if found.going_back is not None or (yield from find_marks(database)) or (yield from find_feeds(database)):
+    words = several(found.catalog, run.policy.allowed)
+    if found.going_back is not None or found.owned.unfinished:
         raise refusal(found.schema.name, words, ("a migration was begun and is not finished",))
     if found.ahead or found.overtaken:
         return newer(found, (yield from now()) - started)

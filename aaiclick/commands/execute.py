@@ -22,7 +22,7 @@ from aaiclick.routine import Emit, Routine
 from aaiclick.server.mutations import RECALCULATE
 from aaiclick.state.ledger import let_go, read_held
 from aaiclick.state.records import Record, append, ensure_tables
-from aaiclick.state.step_ledger import StepLedger
+from aaiclick.state.step_entries import StepEntries
 from aaiclick.state.transition import Passage, UnderWay
 from aaiclick.versions.live import scripts_between
 
@@ -71,8 +71,8 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
         batch = _until_move(verdict.run)
         if batch:
             yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
-            ledger = StepLedger(planned.inspection.account, batch, site.options.journal, _passage(planned, batch, site), _filled(planned))
-            options = replace(site.options, journal=ledger, runner=runner_for(planned.inspection))
+            entries = StepEntries(planned.inspection.account, batch, _passage(planned, batch, site), _filled(planned))
+            options = replace(site.options, entries=entries, runner=runner_for(planned.inspection))
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
         if not any(_is_move(step) for step in batch):

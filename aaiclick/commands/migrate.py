@@ -36,7 +36,7 @@ from aaiclick.lease.acquire import LEASE_SECONDS
 from aaiclick.lease.lock import former_holders
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
-from aaiclick.lease.tombstones import last_grave, own_grave
+from aaiclick.lease.tombstones import last_collection, own_grave
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
@@ -44,11 +44,11 @@ from aaiclick.plan.policy import Policy
 from aaiclick.plan.replicas import refusal, several
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
-from aaiclick.state.block_numbers import forget_numbered
-from aaiclick.state.cache import CacheEntry, update_cache, write_cache
+from aaiclick.state.cache import CacheEntry, write_cache
 from aaiclick.state.kept_tables import drop_expired, next_expiry
 from aaiclick.state.ledger import carry_over, enter_done
-from aaiclick.state.owned import Overview, overview
+from aaiclick.state.owned import Owned, read_owned
+from aaiclick.state.past import Past, read_past
 from aaiclick.state.records import Record, append, ensure_tables
 
 
@@ -108,11 +108,12 @@ def _apply(run: Run, database: str, planned: PlannedMigration | None, nonce: str
         reapplied=_allowed_tables(run.policy, "reapply-deletes"),
         patient=_allowed_tables(run.policy, "wait-for-deletes"),
     )
-    ours = yield from overview(database, absent)
+    ours = yield from read_owned(database, absent)
     if ours.remains:
         # First of all what a killed run left: until then the tables look neither like before nor like after.
-        done = yield from clean_leftovers(database, options, resume=True)
+        done = yield from clean_leftovers(ours, options, resume=True)
         options = replace(options, waiting=frozenset(each.object for each in done if each.action == "waiting"))
+        ours = (yield from read_owned(database, absent)) if done else ours
     try:
         return (yield from _plan_and_carry_out(run, database, planned, nonce, started, options, ours, empty=bool(absent) and not ours.known))
     except Exception:
@@ -120,28 +121,27 @@ def _apply(run: Run, database: str, planned: PlannedMigration | None, nonce: str
         raise
 
 
-def _clear_away(run: Run, database: str, nonce: str, options: ApplyOptions, ours: Overview) -> Routine[None]:
-    """What earlier runs left beside the copies of tables."""
-    if ours.remains:
-        yield from finish_feeds(database, options)
-        yield from sweep_stale_scratch(database, embedded=run.embedded, ended=partial(_ended, database, nonce))
-        yield from drop_expired(database)
-    elif ours.journal:
-        # No table is kept: what a new one had for the sake of one goes.
-        yield from forget_numbered(database, ())
+def _clear_away(run: Run, nonce: str, options: ApplyOptions, ours: Owned, past: Past) -> Routine[Owned]:
+    """What earlier runs left beside the copies of tables; what is there without it."""
+    database = ours.database
+    yield from finish_feeds(ours, options)
+    yield from sweep_stale_scratch(ours.scratch, database, embedded=run.embedded, ended=partial(_ended, database, nonce))
+    # Where no table is kept, what a new one had for the sake of one goes.
+    return ours.without((yield from drop_expired(database, ours.kept(), ours.at // 1000, past.block_numbers)))
 
 
 def _plan_and_carry_out(
-    run: Run, database: str, planned: PlannedMigration | None, nonce: str, started: float, options: ApplyOptions, ours: Overview, *, empty: bool
+    run: Run, database: str, planned: PlannedMigration | None, nonce: str, started: float, options: ApplyOptions, ours: Owned, *, empty: bool
 ) -> Routine[Report]:
     """The rest, with what may wait of a killed copy (``options.waiting``): gone on with, or undone."""
-    yield from _clear_away(run, database, nonce, options, ours)
+    past = yield from read_past(ours, run.schema.name, journal=ours.recorded)
+    ours = yield from _clear_away(run, nonce, options, ours, past)
     if run.schema.functions:
         yield from sweep_stand_ins()
-    found = yield from inspect_database(run.schema, database, run.policy.allowed, recorded=ours.recorded, empty=empty)
+    found = yield from inspect_database(run.schema, database, run.policy.allowed, empty=empty, owned=ours, past=past)
     if found.going_back is not None:
         yield from settle_back(found, found.going_back, str(run.owner))
-        found = yield from inspect_database(run.schema, database, run.policy.allowed, recorded=ours.recorded)
+        found = yield from inspect_database(run.schema, database, run.policy.allowed, owned=ours)
     if many := several(found.catalog, run.policy.allowed):
         # They came after the look before the lease.
         raise refusal(run.schema.name, many, ())
@@ -173,26 +173,23 @@ def _plan_and_carry_out(
         before = carried.last.inspection.record
         yield from append(database, _record(run, planned, verdict, forms, digest, seconds), before.seq if before is not None else 0)
     oldest = found.released.oldest_code(run.schema.version)
-    due = yield from _due(database, ours, any(outcome.kept for outcome in outcomes), nonce, (yield from now()) - started)
+    # A first start leaves nothing to be taken away, and has made the table of the records under this lease: its comment holds no entry yet.
+    first = not (ours.recorded or ours.remains or ours.tombstones or any(outcome.kept for outcome in outcomes))
+    after = None if first else (yield from read_owned(database))
+    due = yield from _due(database, after, nonce, (yield from now()) - started)
     entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due)
-    if ours.recorded:
-        yield from update_cache(database, run.schema.name, entry)
-    else:
-        # The table was made under this lease, and the comment is written only under one: no other schema has an entry yet.
-        yield from write_cache(database, {run.schema.name: entry})
+    yield from write_cache(database, {**(after.cache() if after is not None else {}), run.schema.name: entry})
     said = tuple(note for outcome in outcomes for note in outcome.notes)
     report = report_of(planned.plan, verdict, (yield from now()) - started)
     return replace(report, notes=(*report.notes, *said))
 
 
-def _due(database: str, ours: Overview, kept: bool, nonce: str, seconds: float) -> Routine[int | None]:
+def _due(database: str, left: Owned | None, nonce: str, seconds: float) -> Routine[int | None]:
     """When a start has something to take away: a kept table, the lock of a holder that was taken over or (``seconds``: how long this run took) that
-    was late itself, or a scratch database that a killed run left."""
-    expiry = (yield from next_expiry(database)) if ours.remains or kept else None
-    grave = (yield from last_grave(database, LEASE_SECONDS)) if ours.graves else None
+    was late itself, or a scratch database that a killed run left. ``left``: what is there at the end; None where that is nothing to be taken away."""
     own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_grave(database, nonce))
-    stale = (yield from next_stale(database)) if ours.recorded else None
-    return min((at for at in (expiry, grave, own, stale) if at is not None), default=None)
+    later = (next_expiry(left.kept()), last_collection(left.tombstones, left.at, LEASE_SECONDS), next_stale(left.scratch)) if left is not None else ()
+    return min((at for at in (own, *later) if at is not None), default=None)
 
 
 def looked_at(policy: Policy) -> int | None:

@@ -11,9 +11,7 @@ from aaiclick.commands.overtaken import begun
 from aaiclick.commands.report import KeptTable, Status
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
-from aaiclick.state.backfill_mark import find_feeds
-from aaiclick.state.kept_tables import KeptRow, kept_tables
-from aaiclick.state.rebuild_mark import find_marks
+from aaiclick.state.kept_tables import KeptRow
 
 
 def validate(schema: Schema, database: str | None) -> Routine[Status]:
@@ -23,13 +21,10 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
     state, differences = standing(planned)
     pending = tuple(f"{step.object}: {step.change} (left alone)" for step in planned.plan.steps if step.optional)
     notes = tuple(dict.fromkeys((*planned.plan.notes, *pending)))
-    database = found.catalog.database
-    marks = yield from find_marks(database)
-    waiting = [mark if isinstance(mark, str) else f"a {mark.work.kind} of {mark.table} was not finished" for mark in marks]
-    feeds = yield from find_feeds(database)
+    waiting = [mark if isinstance(mark, str) else f"a {mark.work.kind} of {mark.table} was not finished" for mark in found.owned.marks()]
+    feeds = found.owned.backfill_marks()
     waiting += [mark if isinstance(mark, str) else f"the materialized view {mark.work.view} was not brought to its end" for mark in feeds]
     waiting += _begun(found)
-    kept = yield from kept_tables(database)
     return Status(
         schema=schema.name,
         database=found.catalog.database,
@@ -40,7 +35,7 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
         in_sync=state == "in sync",
         differences=differences,
         notes=notes,
-        kept_tables=tuple(_kept(row) for row in kept),
+        kept_tables=tuple(_kept(row) for row in found.owned.kept()),
         unfinished="; ".join(waiting),
     )
 

@@ -13,9 +13,9 @@ from collections import Counter
 from aaiclick.errors import LockHeldError, StatementError
 from aaiclick.events import Note, Waiting
 from aaiclick.lease.lock import UNKNOWN_TABLE, tagged
+from aaiclick.lease.names import BEATS
 from aaiclick.lease.renew import RENEWALS, Lease, clock, renew
 from aaiclick.routine import Command, Emit, Query, Routine, Sleep, text
-from aaiclick.server.names import BEATS
 from aaiclick.sql.quoting import qualified
 
 _FIRST_PAUSE = 0.01

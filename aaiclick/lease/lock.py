@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from aaiclick.errors import StatementError
+from aaiclick.lease.names import BEATS, LOCK
 from aaiclick.lease.owner import Owner
 from aaiclick.routine import Command, Query, Routine, number, text
-from aaiclick.server.names import BEATS, LOCK
 from aaiclick.sql.hex_text import INSERT_SETTINGS, hex_literal, hexed
 from aaiclick.sql.quoting import qualified, quote_string
 

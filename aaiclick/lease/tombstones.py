@@ -12,14 +12,19 @@ puts it back; and whoever acquires a lease first ends every statement of other h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from aaiclick.errors import StatementError
 from aaiclick.lease.lock import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE, Holder, newest_beats, parse_holder, tagged
+from aaiclick.lease.names import LOCK, TOMBSTONE_PREFIX, buried_nonce, tombstone
 from aaiclick.routine import Command, Query, Routine, Scalar, number, text
-from aaiclick.server.names import LOCK, TOMBSTONE_PREFIX, parse_name, tombstone
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_string
+
+LeaseRow: TypeAlias = tuple[str, str, str]
+"""Name, comment and UUID of a table of the lease, as the catalogue shows them: only this package reads them."""
 
 RETENTION = 10
 """Lease times that a tombstone is kept."""
@@ -68,11 +73,12 @@ def collect(database: str, seconds: float, by: str) -> Routine[None]:
             yield from _forgiving(Command(tagged(by, f"DROP TABLE IF EXISTS {table}")))
 
 
-def last_grave(database: str, seconds: float) -> Routine[int | None]:
-    """When ``collect`` would take the last of the tombstones away (Unix seconds, by the server's clock); None where there is none."""
+def last_collection(tombstones: Sequence[LeaseRow], now: int, seconds: float) -> int | None:
+    """When ``collect`` would take the last of the tombstones away (Unix seconds, by the server's clock); None where there is none. ``now``: Unix
+    milliseconds, when they were read."""
     ends: list[int] = []
-    for row in (yield _tables("startsWith(name, {name:String})", database, TOMBSTONE_PREFIX)):
-        _, holder, now = _read(row)
+    for name, comment, uuid in tombstones:
+        _, holder, _ = _read((name, comment, uuid, now))
         if holder is not None:
             ended = now if holder.ended is None else holder.ended
             ends.append(int(ended + RETENTION * 1000 * max(holder.seconds, seconds)) // 1000 + 1)
@@ -89,11 +95,11 @@ def own_grave(database: str, nonce: str) -> Routine[int | None]:
 
 def _read(row: tuple[Scalar, ...]) -> tuple[str, Holder | None, int]:
     name, comment, uuid, now = text(row[0]), text(row[1]), text(row[2]), number(row[3])
-    parsed = parse_name(name)
-    if parsed is None:
+    nonce = buried_nonce(name)
+    if nonce is None:
         return name, None, now
     # The name decides: a comment that is no longer ours must not keep its tombstone alive for ever.
-    return name, replace(parse_holder(comment, uuid), nonce=parsed.nonce), now
+    return name, replace(parse_holder(comment, uuid), nonce=nonce), now
 
 
 def _tables(condition: str, database: str, name: str) -> Query:

@@ -18,10 +18,7 @@ from dataclasses import dataclass
 
 PREFIX = "_aaiclick_"
 RECORDS = "schema_version"
-LOCK = f"{PREFIX}lock"
-BEATS = f"{PREFIX}lease"
 JOURNAL = f"{PREFIX}journal"
-TOMBSTONE_PREFIX = f"{PREFIX}lock_was_"
 GUARD = f"{PREFIX}guard_"
 """Constraints that are there between two ALTERs of a run (``server/storages.py``)."""
 
@@ -32,12 +29,12 @@ _LABEL = 32
 _PLAIN = re.compile(r"[A-Za-z0-9_]+\Z")
 _HASHED = re.compile(r"(?:.*_)?[0-9a-f]{10}\Z", re.DOTALL)
 _NONCE = re.compile(r"[0-9a-z]{1,32}\Z")
-_NAME = re.compile(PREFIX + r"(?P<kind>scratch|new|stage|taken|old|mark|lock_was)_(?P<nonce>[0-9a-z]{1,32})(?:_(?P<rest>.+))?\Z", re.DOTALL)
+_NAME = re.compile(PREFIX + r"(?P<kind>scratch|new|stage|taken|old|mark)_(?P<nonce>[0-9a-z]{1,32})(?:_(?P<rest>.+))?\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class OurName:
-    """A name read back. ``kind``: scratch, new, stage, taken, old, mark or lock_was; ``label`` is the table's name, perhaps shortened."""
+    """A name read back. ``kind``: scratch, new, stage, taken, old or mark; ``label`` is the table's name, perhaps shortened."""
 
     kind: str
     nonce: str
@@ -82,18 +79,13 @@ def mark_table(nonce: str, table: str) -> str:
     return _checked(f"{PREFIX}mark_{_nonce(nonce)}_{label(table)}")
 
 
-def tombstone(nonce: str) -> str:
-    """What the lock of this incarnation is renamed to when it ends."""
-    return _checked(f"{TOMBSTONE_PREFIX}{_nonce(nonce)}")
-
-
 def parse_name(name: str) -> OurName | None:
-    """The parts of a scratch, shadow, staging, taken, kept, mark or tombstone name; None for every other name."""
+    """The parts of a scratch, shadow, staging, taken, kept or mark name; None for every other name."""
     match = _NAME.match(name)
     if match is None:
         return None
     kind, nonce, rest = match["kind"], match["nonce"], match["rest"] or ""
-    if kind in ("scratch", "lock_was"):
+    if kind == "scratch":
         return None if rest else OurName(kind, nonce)
     if kind == "stage":
         chunk, _, rest = rest.partition("_")

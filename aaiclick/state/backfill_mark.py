@@ -11,15 +11,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
 from aaiclick.catalog.forms import Settings
 from aaiclick.plan.operations import BackfillWork
-from aaiclick.routine import Command, Routine, text
+from aaiclick.routine import Routine
 from aaiclick.server.names import PREFIX, label
-from aaiclick.server.statements import CREATE, DDL, ask, drop_table, merged, send
-from aaiclick.sql.hex_text import hexed, size_setting
-from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.server.statements import drop_table
+from aaiclick.state.comments import CommentFormat, create_commented, replace_comment
 
 MARK_PREFIX = f"{PREFIX}feed_"
 STAGE_PREFIX = f"{PREFIX}fed_"
@@ -54,7 +51,7 @@ class FeedMark:
     format: int = 1
 
 
-_MARK: TypeAdapter[FeedMark] = TypeAdapter(FeedMark)
+COMMENT = CommentFormat(FeedMark)
 
 
 def feed_name(nonce: str, view: str) -> str:
@@ -72,27 +69,20 @@ def stage_name(nonce: str, number: int, view: str) -> str:
     return f"{STAGE_PREFIX}{nonce}_{number}_{label(view)}"
 
 
-def stages(database: str, view: str) -> Routine[tuple[str, ...]]:
-    """The staging tables of a view's fill, of any run."""
-    rows = yield from ask(
-        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, {prefix:String}) ORDER BY name",
-        {"db": hexed(database), "prefix": STAGE_PREFIX},
-    )
-    own = re.compile(rf"{STAGE_PREFIX}[0-9a-z]+_[0-9]+_{re.escape(label(view))}\Z")
-    return tuple(name for name in (text(row[0]) for row in rows) if own.match(name))
+def is_stage_of(name: str, view: str) -> bool:
+    """Whether it is the name of a staging table of a view's fill, of any run."""
+    return re.match(rf"{STAGE_PREFIX}[0-9a-z]+_[0-9]+_{re.escape(label(view))}\Z", name) is not None
 
 
 def write_feed(database: str, mark: FeedMark) -> Routine[FeedMark]:
     """Make the mark. Raises StatementError 57 where it is there already."""
-    sql = f"CREATE TABLE {qualified(database, mark.name)} (`nothing` UInt8) ENGINE = Null COMMENT {_body(mark)}"
-    yield from send(Command(sql, settings=merged(CREATE, size_setting(sql))))
+    yield from create_commented(database, mark.name, COMMENT.dump(mark))
     return mark
 
 
 def update_feed(database: str, mark: FeedMark) -> Routine[FeedMark]:
     """Replace what the mark says; on disk when this returns."""
-    sql = f"ALTER TABLE {qualified(database, mark.name)} MODIFY COMMENT {_body(mark)}"
-    yield from send(Command(sql, settings=merged(DDL, size_setting(sql))))
+    yield from replace_comment(database, mark.name, COMMENT.dump(mark))
     return mark
 
 
@@ -101,22 +91,7 @@ def drop_feed(database: str, mark: FeedMark) -> Routine[None]:
     yield from drop_table(database, mark.name)
 
 
-def find_feeds(database: str) -> Routine[tuple[FeedMark | str, ...]]:
-    """Every mark of the database by name; the name alone where a newer version of this library wrote it."""
-    rows = yield from ask(
-        "SELECT name, comment FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, {prefix:String}) ORDER BY name",
-        {"db": hexed(database), "prefix": MARK_PREFIX},
-    )
-    return tuple(_read(text(name), text(comment)) for name, comment in rows)
-
-
-def _read(name: str, comment: str) -> FeedMark | str:
-    try:
-        mark = _MARK.validate_json(comment)
-    except ValidationError:
-        return name
-    return replace(mark, name=name) if mark.format in _FORMATS else name
-
-
-def _body(mark: FeedMark) -> str:
-    return quote_string(_MARK.dump_json(mark).decode())
+def parse_feed(name: str, comment: str) -> FeedMark | str:
+    """What the comment of a mark says; its name alone where a newer version of this library wrote it."""
+    mark = COMMENT.load(comment)
+    return replace(mark, name=name) if mark is not None and mark.format in _FORMATS else name

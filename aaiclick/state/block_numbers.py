@@ -6,17 +6,16 @@ and that entry ends with the setting.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 
 from aaiclick.routine import Routine
 from aaiclick.server.statements import ddl
 from aaiclick.server.tables import physical
-from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
-from aaiclick.state.journal import Action, ensure_journal, intent, last_words, outcome
+from aaiclick.state.journal import Action, Entry, ensure_journal, intent, outcome
 
 NUMBERS = "enable_block_number_column"
-_RUN = "numbered"
+RUN = "numbered"
 
 
 def note_numbered(database: str, table: str, uuid: str) -> Routine[None]:
@@ -25,15 +24,14 @@ def note_numbered(database: str, table: str, uuid: str) -> Routine[None]:
     yield from intent(database, _action(uuid), {"table": table})
 
 
-def read_numbered(database: str) -> Routine[dict[str, str]]:
+def numbered_in(entries: Iterable[Entry]) -> dict[str, str]:
     """The storages that have it, by UUID, with the name that each had then."""
-    entries = yield from last_words(database, "run = unhex({run:String})", {"run": hexed(_RUN)})
-    return {entry.action.step: str(entry.details.get("table", "")) for entry in entries if entry.state == "intent"}
+    return {entry.action.step: str(entry.details.get("table", "")) for entry in entries if entry.action.run == RUN and entry.state == "intent"}
 
 
-def forget_numbered(database: str, needed: Collection[str]) -> Routine[None]:
-    """Take the setting away where no kept table needs it any more. ``needed``: the storages of which one does."""
-    for uuid, table in sorted((yield from read_numbered(database)).items()):
+def forget_numbered(database: str, noted: Mapping[str, str], needed: Collection[str]) -> Routine[None]:
+    """Take the setting away where no kept table needs it any more. ``noted``: the storages that have it, ``needed`` those of which one does."""
+    for uuid, table in sorted(noted.items()):
         if uuid not in needed:
             yield from forget_blocks(database, table, uuid)
             yield from outcome(database, _action(uuid), "done")
@@ -47,4 +45,4 @@ def forget_blocks(database: str, table: str, uuid: str) -> Routine[None]:
 
 
 def _action(uuid: str) -> Action:
-    return Action(_RUN, "", "", uuid, 0)
+    return Action(RUN, "", "", uuid, 0)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
-from pydantic import TypeAdapter, ValidationError
-
-from aaiclick.catalog.forms import Settings
+from aaiclick.catalog.forms import Catalog, Settings
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Nonce, Routine, number, text
 from aaiclick.server.merges import FENCE
 from aaiclick.server.names import kept_table
 from aaiclick.server.statements import ask, ddl, drop_table
 from aaiclick.server.storages import remove_guards
-from aaiclick.server.tables import Physical, parts, physical, physicals
+from aaiclick.server.tables import Physical, parts, physical
 from aaiclick.server.write_fence import fence_supported, lift_fence
-from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified, quote_string
-from aaiclick.state.block_numbers import forget_blocks, forget_numbered, note_numbered, read_numbered
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.block_numbers import forget_blocks, forget_numbered, note_numbered
+from aaiclick.state.comments import CommentFormat, replace_comment
 from aaiclick.state.rebuild_mark import Mark
 
 KEPT_PREFIX = "_aaiclick_old_"
@@ -73,10 +71,7 @@ class KeptRow:
     bytes: int
 
 
-@cache
-def _adapter() -> TypeAdapter[Kept]:
-    # Built on first use: a start with nothing to do has none.
-    return TypeAdapter(Kept)
+COMMENT = CommentFormat(Kept)
 
 
 def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
@@ -99,7 +94,7 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
             mark.base if not reason else None,
             mark.numbered,
             # A run that was killed between comment and name is begun again: then this is no comment of the user's any more.
-            old.comment if (again := read_kept(old.comment)) is None else again.comment,
+            old.comment if (again := parse_kept(old.comment)) is None else again.comment,
             mark.back,
             mark.back_to,
             moment,
@@ -111,54 +106,33 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
         if f"{FENCE} = " in old.definition:
             yield from lift_fence(old)
         yield from remove_guards(old)
-        yield from ddl(f"ALTER TABLE {qualified(old.database, old.name)} MODIFY COMMENT {quote_string(_adapter().dump_json(kept).decode())}")
+        yield from replace_comment(old.database, old.name, COMMENT.dump(kept))
         yield from ddl(f"RENAME TABLE {qualified(old.database, old.name)} TO {qualified(old.database, name)}")
     if (yield from fence_supported()):
         yield from ddl(f"ALTER TABLE {qualified(old.database, name)} MODIFY SETTING {FENCE} = 1")
     return name
 
 
-def kept_tables(database: str) -> Routine[tuple[KeptRow, ...]]:
-    """Every kept table of the database whose comment can be read, by name."""
-    rows = yield from ask(
-        "SELECT name, comment, coalesce(total_rows, 0), coalesce(total_bytes, 0) FROM system.tables"
-        " WHERE database = unhex({db:String}) AND startsWith(name, {prefix:String}) ORDER BY name",
-        {"db": hexed(database), "prefix": KEPT_PREFIX},
-    )
-    found: list[KeptRow] = []
-    for name, comment, count, size in rows:
-        kept = read_kept(text(comment))
-        if kept is not None:
-            found.append(KeptRow(text(name), kept, number(count), number(size)))
-    return tuple(found)
-
-
-def numbered_tables(database: str) -> Routine[frozenset[str]]:
+def numbered_tables(listed: Sequence[KeptRow], noted: Mapping[str, str], catalog: Catalog) -> frozenset[str]:
     """The live tables that have ``enable_block_number_column`` because of us: as long as the tables that they replaced are kept, or until a start
     finds that one was dropped by hand and its time is over."""
-    listed = {row.kept.replaced_by: row.kept.table for row in (yield from kept_tables(database)) if row.kept.numbered}
-    noted = (yield from read_numbered(database)) | listed
-    live = yield from physicals(database, sorted(set(noted.values())))
-    return frozenset(name for name, table in live.items() if table.uuid in noted)
+    ours = {**noted, **{row.kept.replaced_by: row.kept.table for row in listed if row.kept.numbered}}
+    return frozenset(name for name in ours.values() if (live := catalog.get(name)) is not None and live.uuid in ours)
 
 
-def read_kept(comment: str) -> Kept | None:
+def parse_kept(comment: str) -> Kept | None:
     """What a kept table's comment says; None where it says something else."""
-    try:
-        return _adapter().validate_json(comment)
-    except ValidationError:
-        return None
+    return COMMENT.load(comment)
 
 
-def drop_expired(database: str) -> Routine[tuple[str, ...]]:
-    """Drop the kept tables whose time is over, by the server's clock; their names.
+def drop_expired(database: str, listed: Sequence[KeptRow], at: int, noted: Mapping[str, str]) -> Routine[tuple[str, ...]]:
+    """Drop the kept tables whose time is over; their names. ``at``: Unix seconds by the server's clock. ``noted``: the storages that have block
+    numbers because of us, by UUID, with their names.
 
     One that got rows after they were brought across for the last time (a flush that nobody could wait for) stays, and is said. What the new table
     had for one that somebody dropped by hand goes as well.
     """
-    at = (yield from _server_time()) // 1000
     dropped: list[str] = []
-    listed = yield from kept_tables(database)
     for row in listed:
         if not row.kept.expires or row.kept.expires > at:
             continue
@@ -169,7 +143,7 @@ def drop_expired(database: str) -> Routine[tuple[str, ...]]:
         yield from drop_table(database, row.name)
         yield from forget_blocks(database, row.kept.table, row.kept.replaced_by)
         dropped.append(row.name)
-    yield from forget_numbered(database, {row.kept.replaced_by for row in listed if row.name not in dropped})
+    yield from forget_numbered(database, noted, {row.kept.replaced_by for row in listed if row.name not in dropped})
     return tuple(dropped)
 
 
@@ -188,15 +162,13 @@ def _keep_on(database: str, row: KeptRow, reason: str) -> Routine[None]:
     fenced = yield from fence_supported()
     if fenced:
         yield from ddl(f"ALTER TABLE {target} RESET SETTING {FENCE}")
-    body = _adapter().dump_json(replace(row.kept, expires=0, reason=reason)).decode()
-    yield from ddl(f"ALTER TABLE {target} MODIFY COMMENT {quote_string(body)}")
+    yield from replace_comment(database, row.name, COMMENT.dump(replace(row.kept, expires=0, reason=reason)))
     if fenced:
         yield from ddl(f"ALTER TABLE {target} MODIFY SETTING {FENCE} = 1")
 
 
-def next_expiry(database: str) -> Routine[int | None]:
-    """When the first kept table expires (Unix seconds); None where none does."""
-    listed = yield from kept_tables(database)
+def next_expiry(listed: Sequence[KeptRow]) -> int | None:
+    """When the first of them expires (Unix seconds); None where none does."""
     return min((row.kept.expires for row in listed if row.kept.expires), default=None)
 
 

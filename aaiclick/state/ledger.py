@@ -25,7 +25,9 @@ from aaiclick.server.statements import ddl, system_merges
 from aaiclick.server.tables import physical
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
+from aaiclick.state.block_numbers import RUN as BLOCK_NUMBERS
 from aaiclick.state.journal import Action, Entry, ensure_journal, intent, last_words, outcome
+from aaiclick.state.owners import RUN as OWNERS
 from aaiclick.versions.live import MigrationProgress
 
 _BOOKMARK = "bookmark"
@@ -56,14 +58,23 @@ class Account:
         return Action(self.run, self.schema, "", key, number)
 
 
+def read_journal(account: Account) -> Routine[tuple[Entry, ...]]:
+    """The last word on everything that was done in this generation; and on what belongs to the database: owners of tables, block numbers."""
+    former = "startsWith(run, 'from ') AND toUInt64OrZero(substring(run, 6)) >= {least:UInt64}"
+    condition = f"(run IN ('{OWNERS}', '{BLOCK_NUMBERS}') OR (schema = unhex({{schema:String}}) AND (run = unhex({{run:String}}) OR ({former}))))"
+    parameters: dict[str, str | int] = {"schema": hexed(account.schema), "run": hexed(account.run), "least": account.generation}
+    return (yield from last_words(account.database, condition, parameters))
+
+
+def own_entries(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Those of the generation among them, in the order in which they were said."""
+    last = {(entry.action.step, entry.action.number): entry for entry in entries if entry.action.run not in (OWNERS, BLOCK_NUMBERS)}
+    return tuple(sorted(last.values(), key=lambda entry: entry.seq))
+
+
 def read_entries(account: Account) -> Routine[tuple[Entry, ...]]:
     """The last word on everything that was done in this generation, in the order in which it was said."""
-    condition = (
-        "schema = unhex({schema:String}) AND (run = unhex({run:String}) OR (startsWith(run, 'from ') AND toUInt64OrZero(substring(run, 6)) >= {least:UInt64}))"
-    )
-    found = yield from last_words(account.database, condition, {"schema": hexed(account.schema), "run": hexed(account.run), "least": account.generation})
-    last = {(entry.action.step, entry.action.number): entry for entry in found}
-    return tuple(sorted(last.values(), key=lambda entry: entry.seq))
+    return own_entries((yield from read_journal(account)))
 
 
 def version_of(entry: Entry) -> int:

@@ -1,45 +1,166 @@
-"""What of this library's own is in a database, in one question.
+"""What this library has made in a database, in one question: every table of ours with what its comment says, and the scratch databases.
 
-Most runs find nothing but their own lease. Each thing that a dead run may have left has its own way of being looked for; under the lease,
-where nobody else of ours makes anything, one look at the names says which of these ways need not be gone.
+Most runs find nothing but their own lease. A run looks once when it begins, and once more under the lease, where nobody else of ours makes
+anything; what it sees is handed down. Only where the run itself has made or dropped such a table since is it looked again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
-from aaiclick.routine import Query, Routine, text
-from aaiclick.server.names import BEATS, JOURNAL, LOCK, PREFIX, RECORDS, TOMBSTONE_PREFIX
+from aaiclick.catalog.scratch import PREFIX as SCRATCH_PREFIX
+from aaiclick.catalog.scratch import ScratchPlaces
+from aaiclick.lease.names import is_tombstone, of_the_lease
+from aaiclick.lease.tombstones import LeaseRow
+from aaiclick.routine import Query, Routine, number, text
+from aaiclick.server.names import JOURNAL, PREFIX, RECORDS, label, parse_name
 from aaiclick.sql.hex_text import hexed
+from aaiclick.state.backfill_mark import MARK_PREFIX as BACKFILL_MARK_PREFIX
+from aaiclick.state.backfill_mark import FeedMark, is_stage_of, parse_feed
+from aaiclick.state.cache import CacheEntry, parse_cache
+from aaiclick.state.kept_tables import KEPT_PREFIX, KeptRow, parse_kept
+from aaiclick.state.rebuild_mark import MARK_PREFIX, Mark, parse_mark
+from aaiclick.state.staged_chunks import STAGE_PREFIX, Filled, parse_filled
 
-_SCRATCH_PREFIX = f"{PREFIX}scratch_"
-_BOOKKEEPING = frozenset({LOCK, BEATS, JOURNAL, RECORDS})
+_NOTHING = "toUInt64(0), toUInt64(0), toInt64(0), toUInt64(0)"
+_SERVER = "SELECT 'server', '', '', '', '', toUInt64(0), toUInt64(0), toUnixTimestamp64Milli(now64(3)), toUInt64(uptime())"
+_TABLES = (
+    "SELECT 'table', name, engine, comment, toString(uuid), toUInt64(coalesce(total_rows, 0)), toUInt64(coalesce(total_bytes, 0)), toInt64(0), toUInt64(0)"
+    " FROM system.tables WHERE database = unhex({db:String}) AND (startsWith(name, {prefix:String}) OR name = {records:String})"
+)
+_SCRATCH = f"SELECT 'scratch', name, '', '', '', {_NOTHING} FROM system.databases WHERE startsWith(name, {{scratch:String}})"
+_ASKED = (
+    f"SELECT 'asked', name, '', '', '', {_NOTHING} FROM system.tables"
+    " WHERE database = unhex({db:String}) AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """``recorded``: the table of the records is there. ``remains``: so is something of ours beside the bookkeeping, such as a mark, a table
-    of a rebuild, a kept table, or a scratch database of any run. ``known``: so is something that the run asked for by name.
-    ``graves``: so is a former lock, which is taken away when its time is over. ``journal``: so is the journal."""
+class OwnedTable:
+    """One table of ours as the catalogue shows it."""
 
-    recorded: bool
-    remains: bool
-    known: bool
-    graves: bool = False
-    journal: bool = False
+    name: str
+    engine: str
+    comment: str
+    uuid: str
+    """As shown: nil in chdb's database ``default``."""
+    rows: int
+    bytes: int
 
 
-def overview(database: str, asked: Collection[str] = ()) -> Routine[Overview]:
-    """Look at the names. Under the lease this stays true but for what the run itself makes, and for what users create and drop."""
-    rows = yield Query(
-        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND (startsWith(name, {prefix:String})"
-        " OR has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name))"
-        " UNION ALL SELECT name FROM system.databases WHERE startsWith(name, {scratch:String})",
-        {"db": hexed(database), "prefix": PREFIX, "names": ",".join(hexed(name) for name in (RECORDS, *asked)), "scratch": _SCRATCH_PREFIX},
-    )
-    names = {text(row[0]) for row in rows}
-    ours = {name for name in names if name.startswith(PREFIX)}
-    remains = any(name not in _BOOKKEEPING and not name.startswith(TOMBSTONE_PREFIX) for name in ours)
-    graves = any(name.startswith(TOMBSTONE_PREFIX) for name in ours)
-    return Overview(RECORDS in names, remains, not names.isdisjoint(asked), graves, JOURNAL in names)
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What is there of this library at one moment. Under the lease it stays true but for what the run itself makes and drops."""
+
+    database: str
+    tables: tuple[OwnedTable, ...]
+    """By name: the bookkeeping, the lease, marks, staging tables, kept tables, scratch tables."""
+    scratch_databases: tuple[str, ...]
+    """Of the whole server: they belong to no database."""
+    at: int
+    """When this was looked at, by the server's clock; Unix milliseconds."""
+    uptime: int
+    """Seconds since the server's start, then."""
+    known: bool = False
+    """Whether something is there that was asked for by name."""
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the table of the records is there."""
+        return any(table.name == RECORDS for table in self.tables)
+
+    @property
+    def journal(self) -> bool:
+        """Whether the journal is there."""
+        return any(table.name == JOURNAL for table in self.tables)
+
+    @property
+    def remains(self) -> bool:
+        """Whether there is anything beside the bookkeeping and the lease: most runs need not go any of the ways to look for remains."""
+        return bool(self.scratch_databases) or any(table.name not in (RECORDS, JOURNAL) and not of_the_lease(table.name) for table in self.tables)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a rebuild or a backfill is under way, or was killed."""
+        return any(table.name.startswith((MARK_PREFIX, BACKFILL_MARK_PREFIX)) for table in self.tables)
+
+    @property
+    def tombstones(self) -> tuple[LeaseRow, ...]:
+        """Former locks: only the lease knows how to read them."""
+        return tuple((table.name, table.comment, table.uuid) for table in self.tables if is_tombstone(table.name))
+
+    @property
+    def scratch(self) -> ScratchPlaces:
+        """Scratch databases of the server, and scratch tables of this database."""
+        tables = tuple((table.name, table.engine) for table in self._named(SCRATCH_PREFIX))
+        return ScratchPlaces(self.scratch_databases, tables, self.at / 1000, self.uptime)
+
+    def cache(self) -> Mapping[str, CacheEntry]:
+        """What the comment of ``schema_version`` holds for the warm start, by schema."""
+        return parse_cache(next((table.comment for table in self.tables if table.name == RECORDS), ""))
+
+    def marks(self) -> tuple[Mark | str, ...]:
+        """Every mark of a rebuild; the name alone where it cannot be read (a newer version of this library wrote it)."""
+        return tuple(parse_mark(table.name, table.comment) for table in self._named(MARK_PREFIX))
+
+    def backfill_marks(self) -> tuple[FeedMark | str, ...]:
+        """Every mark of a view that is being put in place; the name alone where it cannot be read."""
+        return tuple(parse_feed(table.name, table.comment) for table in self._named(BACKFILL_MARK_PREFIX))
+
+    def backfill_stages(self, view: str) -> tuple[str, ...]:
+        """The staging tables of a view's fill, of any run."""
+        return tuple(table.name for table in self.tables if is_stage_of(table.name, view))
+
+    def kept(self) -> tuple[KeptRow, ...]:
+        """Every kept table whose comment can be read."""
+        listed = ((table, parse_kept(table.comment)) for table in self._named(KEPT_PREFIX))
+        return tuple(KeptRow(table.name, kept, table.rows, table.bytes) for table, kept in listed if kept is not None)
+
+    def staged(self, table: str) -> tuple[tuple[str, Filled | None], ...]:
+        """The staging tables that were made for a table of the user, of any run, and what those hold that were filled and hold as many rows as
+        they did then."""
+        found: list[tuple[str, Filled | None]] = []
+        for each in self._named(STAGE_PREFIX):
+            ours = parse_name(each.name)
+            if ours is not None and ours.label == label(table):
+                filled = parse_filled(each.name, each.comment)
+                found.append((each.name, filled if filled is not None and filled.rows == each.rows else None))
+        return tuple(found)
+
+    def without(self, names: Collection[str]) -> Owned:
+        """After these tables were dropped."""
+        return replace(self, tables=tuple(table for table in self.tables if table.name not in names))
+
+    def _named(self, prefix: str) -> tuple[OwnedTable, ...]:
+        return tuple(table for table in self.tables if table.name.startswith(prefix))
+
+
+def read_owned(database: str, asked: Collection[str] = ()) -> Routine[Owned]:
+    """Look. ``asked``: names of the user's, of which is told whether one is there."""
+    bound: dict[str, str | int] = {"db": hexed(database), "prefix": PREFIX, "records": RECORDS, "scratch": SCRATCH_PREFIX}
+    branches = [_SERVER, _TABLES, _SCRATCH]
+    if asked:
+        branches.append(_ASKED)
+        bound["names"] = ",".join(hexed(name) for name in asked)
+    rows = yield Query(" UNION ALL ".join(branches), bound)
+    tables: list[OwnedTable] = []
+    scratch: list[str] = []
+    at = uptime = 0
+    known = False
+    for kind, name, engine, comment, uuid, count, size, now, up in rows:
+        match kind:
+            case "server":
+                at, uptime = number(now), number(up)
+            case "table":
+                tables.append(OwnedTable(text(name), text(engine), text(comment), text(uuid), number(count), number(size)))
+            case "scratch":
+                scratch.append(text(name))
+            case _:
+                known = True
+    return Owned(database, tuple(sorted(tables, key=lambda table: table.name)), tuple(sorted(scratch)), at, uptime, known)
+
+
+def staging_tables(database: str, table: str) -> Routine[tuple[str, ...]]:
+    """The staging tables of a table of the user that are there now."""
+    return tuple(name for name, _ in (yield from read_owned(database)).staged(table))

@@ -10,18 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
 from aaiclick.catalog.forms import Settings
 from aaiclick.plan.operations import AttachWork, RebuildWork
-from aaiclick.routine import Command, Routine, number, text
+from aaiclick.routine import Routine, number
 from aaiclick.server.merges import originals
 from aaiclick.server.names import PREFIX, mark_table, shadow_table
 from aaiclick.server.refreshable_views import running_refreshes, stop_refreshes
-from aaiclick.server.statements import CREATE, DDL, ask, drop_table, merged, send
+from aaiclick.server.statements import ask, drop_table
 from aaiclick.server.tables import Physical, need
-from aaiclick.sql.hex_text import hexed, size_setting
-from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.state.comments import CommentFormat, create_commented, replace_comment
 
 MARK_PREFIX = f"{PREFIX}mark_"
 FORMAT = 1
@@ -72,7 +69,7 @@ class Mark:
     format: int = FORMAT
 
 
-_MARK: TypeAdapter[Mark] = TypeAdapter(Mark)
+COMMENT = CommentFormat(Mark)
 
 
 def new_mark(work: RebuildWork | AttachWork, source: Physical, nonce: str, keep_old_seconds: int) -> Mark:
@@ -87,15 +84,13 @@ def write_mark(database: str, mark: Mark) -> Routine[Mark]:
     rows = yield from ask("SELECT toUnixTimestamp(now())")
     running = yield from running_refreshes(database, mark.table)
     mark = replace(mark, since=number(rows[0][0]), stopped=tuple(dict.fromkeys((*mark.stopped, *running))))
-    sql = f"CREATE TABLE {qualified(database, mark.name)} (`nothing` UInt8) ENGINE = Null COMMENT {_body(mark)}"
-    yield from send(Command(sql, settings=merged(CREATE, size_setting(sql))))
+    yield from create_commented(database, mark.name, COMMENT.dump(mark))
     return mark
 
 
 def update_mark(database: str, mark: Mark) -> Routine[Mark]:
     """Replace what the mark says; on disk when this returns."""
-    sql = f"ALTER TABLE {qualified(database, mark.name)} MODIFY COMMENT {_body(mark)}"
-    yield from send(Command(sql, settings=merged(DDL, size_setting(sql))))
+    yield from replace_comment(database, mark.name, COMMENT.dump(mark))
     return mark
 
 
@@ -116,22 +111,7 @@ def drop_mark(database: str, mark: Mark) -> Routine[None]:
     yield from drop_table(database, mark.name)
 
 
-def find_marks(database: str) -> Routine[tuple[Mark | str, ...]]:
-    """Every mark of the database by name; the name alone where it cannot be read (a newer version of this library wrote it)."""
-    rows = yield from ask(
-        "SELECT name, comment FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, {prefix:String}) ORDER BY name",
-        {"db": hexed(database), "prefix": MARK_PREFIX},
-    )
-    return tuple(_read(text(name), text(comment)) for name, comment in rows)
-
-
-def _read(name: str, comment: str) -> Mark | str:
-    try:
-        mark = _MARK.validate_json(comment)
-    except ValidationError:
-        return name
-    return replace(mark, name=name) if mark.format in (FORMAT, CLOSING_FORMAT) else name
-
-
-def _body(mark: Mark) -> str:
-    return quote_string(_MARK.dump_json(mark).decode())
+def parse_mark(name: str, comment: str) -> Mark | str:
+    """What the comment of a mark says; its name alone where it cannot be read (a newer version of this library wrote it)."""
+    mark = COMMENT.load(comment)
+    return replace(mark, name=name) if mark is not None and mark.format in (FORMAT, CLOSING_FORMAT) else name

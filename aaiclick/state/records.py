@@ -20,15 +20,16 @@ from aaiclick.state.cache import CacheEntry, cache_comment, parse_cache, update_
 
 __all__ = [
     "CacheEntry",
+    "Claim",
     "Record",
     "append",
     "cache_comment",
     "ensure_tables",
     "history",
-    "once_declared",
     "opens_generation",
     "parse_cache",
     "read_latest",
+    "read_records",
     "update_cache",
     "write_cache",
 ]
@@ -95,6 +96,20 @@ class Record:
     generation: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A table (or view) that a schema has recorded."""
+
+    schema: str
+    version: int | None
+    """The schema's last recorded version; None: developed without versions."""
+    name: str
+    first: int
+    """``seq`` of the first record that holds it."""
+    present: bool
+    """Whether the schema's last record holds it."""
+
+
 def opens_generation(record: Record) -> bool:
     """What ``_OPENS`` says in SQL."""
     return record.state == "rolled back" or (record.state == "adopted" and '"adopted"' in record.plan)
@@ -115,17 +130,35 @@ def read_latest(database: str, schema: str) -> Routine[Record | None]:
     return records[0] if records else None
 
 
-def once_declared(database: str, schema: str) -> Routine[frozenset[str]]:
-    """Every name that some version of the schema had here; empty where there is no table. The server takes the names out of the forms."""
-    names = "arrayMap(x -> hex(x), groupUniqArrayArray(JSONExtractKeys(forms)))"
-    sql = f"SELECT arrayStringConcat({names}, ',') FROM {qualified(database, RECORDS)} WHERE schema = unhex({{schema:String}}) AND state != 'failed'"
+def read_records(database: str, schema: str) -> Routine[tuple[Record | None, frozenset[str], tuple[Claim, ...]]]:
+    """In one question what ``read_latest`` reads, every name that some version of the schema had here, and which schemas hold which names by their last
+    record. The server takes the names out of the forms."""
+    table = qualified(database, RECORDS)
+    own = "schema = unhex({schema:String})"
+    latest = f"SELECT {_READ}, {_GENERATION} AS generation FROM {table} WHERE {own} AND state != 'failed' ORDER BY seq DESC LIMIT 1"
+    newest, version = (f"{what} OVER (PARTITION BY schema)" for what in ("max(seq)", "argMax(version, seq)"))
+    forms = f"SELECT schema, seq, {newest} AS newest, {version} AS last_version, JSONExtractKeys(forms) AS names FROM {table}"
+    names = f"SELECT schema, seq, newest, last_version, arrayJoin(names) AS name FROM ({forms} WHERE state != 'failed' AND forms != '')"
+    # As many columns as a record has, so that both come in one answer.
+    held = (
+        "SELECT 'name', hex(schema), any(last_version), hex(name), '', '', '', '', '', toFloat64(0), '', '', NULL, NULL, '', min(seq), toInt64(0),"
+        f" toUInt64(max(seq) = newest) FROM ({names}) GROUP BY schema, name, newest HAVING max(seq) = newest OR {own}"
+    )
     try:
-        rows = yield Query(sql, {"schema": hexed(schema)})
+        rows = yield Query(f"SELECT 'record', * FROM ({latest}) UNION ALL {held}", {"schema": hexed(schema)})
     except StatementError as error:
         if error.code == UNKNOWN_TABLE:
-            return frozenset()
-        raise
-    return frozenset(bytes.fromhex(name).decode() for name in text(rows[0][0]).split(",") if name)
+            return None, frozenset(), ()
+        raise _foreign(database, error) from error
+    records = [_record(row[1:]) for row in rows if row[0] == "record"]
+    claims = sorted((_claim(row) for row in rows if row[0] == "name"), key=lambda claim: (claim.first, claim.schema, claim.name))
+    declared = frozenset(claim.name for claim in claims if claim.schema == schema)
+    return records[0] if records else None, declared, tuple(claim for claim in claims if claim.present)
+
+
+def _claim(row: Row) -> Claim:
+    schema, name = (bytes.fromhex(text(row[place])).decode() for place in (1, 3))
+    return Claim(schema, _optional(row[2]), name, number(row[15]), bool(number(row[17])))
 
 
 def history(database: str, schema: str | None = None) -> Routine[tuple[Record, ...]]:

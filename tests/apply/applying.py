@@ -21,6 +21,7 @@ from aaiclick.plan.operations import AttachWork, RebuildWork, Work
 from aaiclick.processes import is_gone
 from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Row, Rows, Sleep, run, scalar_rows
 from aaiclick.server.tables import physical
+from aaiclick.state.owned import read_owned
 
 T = TypeVar("T")
 Hook = Callable[[Effect], object]
@@ -108,7 +109,7 @@ class Lab:
         return cast("Routine[Any]", apply(work, Site(self.database, self.nonce(), options or ApplyOptions())))
 
     def clean(self, options: ApplyOptions | None = None) -> tuple[Leftover, ...]:
-        return self.run(clean_leftovers(self.database, options))
+        return self.run(clean_leftovers(run(read_owned(self.database), self.connection), options))
 
     def uuid(self, table: str) -> str:
         found = run(physical(self.database, table), self.connection)

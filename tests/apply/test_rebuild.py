@@ -14,7 +14,8 @@ from aaiclick.events import Progress
 from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.routine import Command
 from aaiclick.sql.quoting import quote_name
-from aaiclick.state.kept_tables import drop_expired, kept_tables
+from aaiclick.state.kept_tables import drop_expired
+from aaiclick.state.owned import read_owned
 from tests.apply.applying import Lab, forms, rebuild
 
 COLUMNS = (
@@ -184,7 +185,8 @@ def test_the_old_table_is_kept_or_dropped(lab: Lab, seconds: int) -> None:
     nonce = lab.nonce()
     for _ in range(2):  # twice in one run: the kept tables have names of their own
         outcome = lab.apply(work, options=ApplyOptions(keep_old_seconds=seconds), nonce=nonce)
-    kept = lab.run(kept_tables(lab.database))
+    owned = lab.run(read_owned(lab.database))
+    kept = owned.kept()
     assert lab.bag("t", ALL) == before
     if not seconds:
         assert not kept
@@ -197,7 +199,7 @@ def test_the_old_table_is_kept_or_dropped(lab: Lab, seconds: int) -> None:
     assert lab.bag(first.name, ALL) == before
     with pytest.raises(StatementError, match="readonly"):
         lab.sql(f"INSERT INTO `{first.name}` (k) VALUES (1)")
-    assert lab.run(drop_expired(lab.database)) == ()
+    assert lab.run(drop_expired(lab.database, kept, owned.at // 1000, {})) == ()
     assert lab.clean() == ()
 
 

@@ -17,6 +17,7 @@ from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.plan.operations import AlterWork, RebuildWork, Work
 from aaiclick.routine import Command, Effect, Row
+from aaiclick.state.owned import read_owned
 from tests.apply.applying import Killed, Lab, rebuild
 from tests.apply.test_rebuild_kill import check_clean, restart
 
@@ -65,7 +66,7 @@ def go_on(lab: Lab, *works: Work, before: Callable[[Effect], object] | None = No
         if before is not None:
             before(effect)
 
-    left = lab.run(clean_leftovers(lab.database, OPTIONS, resume=True), before=before)
+    left = lab.run(clean_leftovers(lab.run(read_owned(lab.database)), OPTIONS, resume=True), before=before)
     options = replace(OPTIONS, waiting=frozenset(each.object for each in left if each.action == "waiting"))
     try:
         done = lab.apply(*works, before=watch, options=options)

@@ -12,7 +12,8 @@ from aaiclick.errors import ApplyError, StatementError
 from aaiclick.lease.acquire import acquire, this_process
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Command, Effect, Query
-from aaiclick.state.rebuild_mark import CLOSING_FORMAT, FORMAT, find_marks
+from aaiclick.state.owned import read_owned
+from aaiclick.state.rebuild_mark import CLOSING_FORMAT, FORMAT
 from tests.apply.applying import Killed, Lab, forms, rebuild
 
 READ_ONLY = 774
@@ -97,7 +98,7 @@ def test_killed_around_the_exchange_the_next_run_lets_writers_in(lab: Lab, kind:
         make(lab)
         with pytest.raises(Killed):
             lab.run(lab.work(work), stop=stop)
-        marks = {mark.format for mark in lab.run(find_marks(lab.database)) if not isinstance(mark, str)}
+        marks = {mark.format for mark in lab.run(read_owned(lab.database)).marks() if not isinstance(mark, str)}
         # An earlier release, which knows no fence on the new table, must not be able to read such a mark.
         assert marks == {CLOSING_FORMAT} or (marks == {FORMAT} and len(fences(lab)) < 2)
         closed += len(fences(lab)) == 2

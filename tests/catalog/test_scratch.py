@@ -7,9 +7,10 @@ from collections.abc import Collection
 
 import pytest
 
-from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Scratch, open_scratch, sweep_stale_scratch, with_scratch
+from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Ended, Scratch, open_scratch, sweep_stale_scratch, with_scratch
 from aaiclick.errors import StatementError
 from aaiclick.routine import Clock, Command, Connection, Nonce, Query, Routine, Row, run
+from aaiclick.state.owned import read_owned
 from tests.catalog.helpers import Recording
 
 DENIED = StatementError("Code: 497. DB::Exception: Not enough privileges. (ACCESS_DENIED)", 497, "ACCESS_DENIED")
@@ -99,6 +100,11 @@ def test_long_names_stay_within_a_file_name(connection: Connection) -> None:
     assert Scratch("d", "n").name(long) != Scratch("d", "n").name(long + "x")
 
 
+def sweep(connection: Connection, database: str, ended: Ended | None = None) -> Routine[tuple[str, ...]]:
+    """Of what is there now."""
+    return sweep_stale_scratch(run(read_owned(database), connection).scratch, database, ended=ended)
+
+
 def drive_at(routine: Routine[tuple[str, ...]], connection: Connection, now: float) -> tuple[str, ...]:
     """As ``run``, at another time of day."""
     answer: tuple[Row, ...] | None = None
@@ -128,11 +134,11 @@ def test_what_a_killed_run_left_is_swept_when_it_is_old(connection: Connection, 
         connection.command(Command(f"CREATE TABLE {aaiclick_database}.{name}_t (a UInt8) ENGINE = Memory"))
         connection.command(Command(f"CREATE VIEW {aaiclick_database}.{name}_v AS SELECT a FROM {name}_t", database=aaiclick_database))
     try:
-        swept = drive_at(sweep_stale_scratch(aaiclick_database), connection, made + STALE_SECONDS + 1.5)
+        swept = drive_at(sweep(connection, aaiclick_database), connection, made + STALE_SECONDS + 1.5)
         assert sorted(swept) == [old, f"{old}_t", f"{old}_v"]
         assert {old, young, foreign} & databases(connection) == {young, foreign}
         assert tables(connection, aaiclick_database) == {f"{young}_t", f"{young}_v", f"{foreign}_t", f"{foreign}_v"}
-        assert drive_at(sweep_stale_scratch(), connection, made + STALE_SECONDS - 1) == ()
+        assert drive_at(sweep(connection, aaiclick_database), connection, made + STALE_SECONDS - 1) == ()
     finally:
         for name in (young, foreign):
             connection.command(Command(f"DROP DATABASE {name}"))
@@ -152,7 +158,7 @@ def test_what_a_former_holder_of_the_lease_left_goes_at_once(connection: Connect
         return frozenset({"d" * 12})
 
     try:
-        swept = drive_at(sweep_stale_scratch(aaiclick_database, ended=ended), connection, made + 1.0)
+        swept = drive_at(sweep(connection, aaiclick_database, ended), connection, made + 1.0)
         assert sorted(swept) == [dead, f"{dead}_t"]
         assert asked == [{"d" * 12, "e" * 12}]
         assert {dead, living, unsigned} & databases(connection) == {living, unsigned}

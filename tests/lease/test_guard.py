@@ -10,8 +10,8 @@ import pytest
 from aaiclick.errors import ConnectionFailed, LeaseLostError, StatementError
 from aaiclick.events import Note
 from aaiclick.lease.acquire import Lease, Owner, acquire, guarded
+from aaiclick.lease.names import BEATS, LOCK
 from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, Query, Routine, Sleep
-from aaiclick.server.names import BEATS, LOCK
 from aaiclick.sql.quoting import qualified
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.support.session_connection import Driver, SessionConnection, session

@@ -12,9 +12,9 @@ import pytest
 from aaiclick.errors import LeaseLostError, LockHeldError, StatementError
 from aaiclick.events import Note, Waiting
 from aaiclick.lease.acquire import Lease, Owner, acquire, check, release, renew, renew_loop_step, tagged, this_process
+from aaiclick.lease.names import BEATS, LOCK, TOMBSTONE_PREFIX, tombstone
 from aaiclick.lease.tombstones import bury
 from aaiclick.routine import Command, Effect, Emit, Query, Routine, Sleep
-from aaiclick.server.names import BEATS, LOCK, TOMBSTONE_PREFIX, tombstone
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.support.session_connection import Driver, SessionConnection, session

@@ -16,8 +16,8 @@ import pytest
 
 from aaiclick.errors import LeaseLostError
 from aaiclick.lease.acquire import Lease, Owner, acquire, check, guarded, release
+from aaiclick.lease.names import BEATS, LOCK
 from aaiclick.routine import Command, Routine, Sleep, run
-from aaiclick.server.names import BEATS, LOCK
 from aaiclick.sql.quoting import qualified
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.counts import note

@@ -16,9 +16,10 @@ from aaiclick.clients.opening import Opened
 from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import AaiclickError, HazardNotAllowedError, SchemaAheadError, SchemaVersionError
+from aaiclick.lease.names import LOCK
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Call, Command, Effect, Rows
-from aaiclick.server.names import JOURNAL, LOCK, RECORDS
+from aaiclick.server.names import JOURNAL, RECORDS
 from aaiclick.testing.engine import quoted
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
 

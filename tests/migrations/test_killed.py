@@ -13,8 +13,9 @@ import pytest
 from aaiclick import Policy, Schema
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.errors import AaiclickError, SchemaVersionError, StatementError
+from aaiclick.lease.names import LOCK
 from aaiclick.routine import Call, Clock, Command, Effect, Rows
-from aaiclick.server.names import LOCK, RECORDS
+from aaiclick.server.names import RECORDS
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
 from tests.migrations import story
 from tests.migrations.story import END_LOG, END_T, FILL, ROWS, write_package

@@ -10,8 +10,8 @@ import pytest
 
 from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure_schema, plan_schema
 from aaiclick.clients.opening import open_url
+from aaiclick.lease.names import LOCK
 from aaiclick.routine import Command
-from aaiclick.server.names import LOCK
 from aaiclick.specs.moves import MoveContext
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
 from tests.migrations.building import schema

@@ -14,8 +14,9 @@ from clickhouse_connect.driver.client import Client
 from aaiclick import Policy, Schema, plan_schema
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clients.opening import Opened, open_url
+from aaiclick.lease.names import LOCK
 from aaiclick.server.merges import FENCE, HELD
-from aaiclick.server.names import LOCK, RECORDS
+from aaiclick.server.names import RECORDS
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.block_numbers import NUMBERS
 from aaiclick.state.kept_tables import KEPT_PREFIX

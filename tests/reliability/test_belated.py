@@ -17,11 +17,12 @@ from aaiclick.commands.migrate import Run
 from aaiclick.errors import LeaseLostError, StatementError
 from aaiclick.lease.acquire import acquire
 from aaiclick.lease.guard import guarded
+from aaiclick.lease.names import LOCK, tombstone
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import release
 from aaiclick.lease.tombstones import own_grave
 from aaiclick.routine import Command, Effect, Query, Routine, Sleep
-from aaiclick.server.names import LOCK, RECORDS, tombstone
+from aaiclick.server.names import RECORDS
 from aaiclick.state.records import append, ensure_tables, history, read_latest
 from aaiclick.version import VERSION
 from tests.apply.applying import Lab

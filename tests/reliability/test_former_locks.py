@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from aaiclick import Column, MergeTree, Schema, Table, ensure_schema
 from aaiclick.lease.lock import Holder
+from aaiclick.lease.names import tombstone
 from aaiclick.lease.owner import Owner
-from aaiclick.server.names import tombstone
 from aaiclick.sql.quoting import quote_string
 from aaiclick.state.cache import parse_cache
 

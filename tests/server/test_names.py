@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aaiclick.lease.names import BEATS, LOCK, buried_nonce, is_tombstone, of_the_lease, tombstone
 from aaiclick.routine import Command
 from aaiclick.server import names
-from aaiclick.server.names import OurName, is_ours, kept_table, label, mark_table, parse_name, scratch_database, shadow_table, staging_table, tombstone
+from aaiclick.server.names import OurName, is_ours, kept_table, label, mark_table, parse_name, scratch_database, shadow_table, staging_table
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.support.session_connection import SessionConnection, session
@@ -40,10 +41,10 @@ def test_plain_names_can_be_read() -> None:
         (staging_table(NONCE, 0, "1_x"), OurName("stage", NONCE, "1_x", 0)),
         (kept_table(NONCE, "t"), OurName("old", NONCE, "t")),
         (mark_table(NONCE, "t_1"), OurName("mark", NONCE, "t_1")),
-        (tombstone(NONCE), OurName("lock_was", NONCE)),
+        (tombstone(NONCE), None),
         (scratch_database(NONCE), OurName("scratch", NONCE)),
-        (names.LOCK, None),
-        (names.BEATS, None),
+        (LOCK, None),
+        (BEATS, None),
         (names.JOURNAL, None),
         ("_aaiclick_stage_0123456789ab_x_t", None),
         ("_aaiclick_stage_0123456789ab_7", None),
@@ -57,8 +58,15 @@ def test_names_are_read_back(name: str, parsed: OurName | None) -> None:
 
 
 def test_ours() -> None:
-    assert all(is_ours(name) for name in (names.LOCK, names.BEATS, names.JOURNAL, shadow_table(NONCE, "t")))
+    assert all(is_ours(name) for name in (LOCK, BEATS, names.JOURNAL, shadow_table(NONCE, "t")))
     assert not any(is_ours(name) for name in (names.RECORDS, "aaiclick", "_aaiclick", "operation_log"))
+
+
+def test_names_of_the_lease() -> None:
+    assert all(of_the_lease(name) for name in (LOCK, BEATS, tombstone(NONCE)))
+    assert not any(of_the_lease(name) for name in (names.JOURNAL, names.RECORDS, shadow_table(NONCE, "t")))
+    assert [name for name in (LOCK, BEATS, tombstone(NONCE)) if is_tombstone(name)] == [tombstone(NONCE)]
+    assert [buried_nonce(name) for name in (tombstone(NONCE), f"{tombstone(NONCE)}_more", LOCK, "t")] == [NONCE, None, None, None]
 
 
 @pytest.mark.parametrize("nonce", ["", "UPPER", "a b", "a'b", "x" * 33])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from aaiclick.lease.names import BEATS, LOCK, TOMBSTONE_PREFIX
 from aaiclick.server.merges import HELD
-from aaiclick.server.names import BEATS, JOURNAL, LOCK, PREFIX, RECORDS, TOMBSTONE_PREFIX
+from aaiclick.server.names import JOURNAL, PREFIX, RECORDS
 from tests.simulation.model.state import FENCE, Storage
 from tests.simulation.schedule_state import Scene
 from tests.simulation.stories import GENERATIONS, LOGGED

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import pytest
 
+from aaiclick.apply import executor
 from aaiclick.apply.rebuild import attach, concurrent_mutations, finish, rebuild
-from aaiclick.apply.run import ApplyOptions
 from aaiclick.commands import migrate
 from aaiclick.lease import acquire, guard, renew
+from aaiclick.plan.model import Step
 from aaiclick.routine import Command, Effect, Routine
 from aaiclick.server import inserts, merges, storages, write_fence
 from aaiclick.server.inserts import drain_all
@@ -25,7 +26,7 @@ from aaiclick.sql.quoting import qualified
 from aaiclick.state import records
 from aaiclick.state.journal import ensure_journal
 from aaiclick.state.rebuild_mark import Mark
-from aaiclick.state.step_ledger import StepLedger
+from aaiclick.state.step_entries import StepEntries, enter_begun
 from tests.simulation.schedule import Bounds
 from tests.simulation.stories import STORIES
 
@@ -81,16 +82,17 @@ def _exchange_by_name(patch: pytest.MonkeyPatch) -> None:
 
 
 def _journal_late(patch: pytest.MonkeyPatch) -> None:
-    note = StepLedger.note
-
-    def late(self: StepLedger, action: str, details: Mapping[str, str | int]) -> Routine[None]:
-        step = self._steps.get(str(details.get("step", "")))
-        if action == "exchange" or (action == "step-started" and step is not None and step.work.kind == "rebuild"):
-            yield from ensure_journal(self._account.database)
+    def begun(entries: StepEntries, step: Step) -> Routine[None]:
+        if step.work.kind == "rebuild":
+            yield from ensure_journal(entries.account.database)
         else:
-            yield from note(self, action, details)
+            yield from enter_begun(entries, step)
 
-    patch.setattr(StepLedger, "note", late)
+    def exchanged(entries: StepEntries, table: str, before: str, new: str) -> Routine[None]:
+        yield from ensure_journal(entries.account.database)
+
+    patch.setattr(executor, "enter_begun", begun)
+    patch.setattr(rebuild, "enter_exchange", exchanged)
 
 
 def _lease_not_checked(patch: pytest.MonkeyPatch) -> None:
@@ -102,7 +104,7 @@ def _lease_not_checked(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_late_rows(patch: pytest.MonkeyPatch) -> None:
-    def late(database: str, mark: Mark, old: Physical, fill: object, options: ApplyOptions) -> Routine[tuple[int, Mark, str]]:
+    def late(database: str, mark: Mark, old: Physical, fill: object) -> Routine[tuple[int, Mark, str]]:
         yield from ()
         return 0, mark, ""
 

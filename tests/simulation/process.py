@@ -12,10 +12,11 @@ from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, SchemaVersionError, StatementError
+from aaiclick.lease.names import LOCK
 from aaiclick.lease.owner import Owner
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Beside, Call, Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Rows, Sleep
-from aaiclick.server.names import LOCK, PREFIX, RECORDS
+from aaiclick.server.names import PREFIX, RECORDS
 from aaiclick.version import VERSION
 from tests.simulation.chaos import Chaos, Fate
 from tests.simulation.model.engine import untagged

@@ -24,7 +24,8 @@ from aaiclick.server.statements import CREATE, drop_table, send
 from aaiclick.server.storages import storage
 from aaiclick.server.tables import Physical, need, parts, physical
 from aaiclick.server.write_fence import fence_supported, lift_fence, raise_fence
-from aaiclick.state.backfill_mark import FeedMark, drop_feed, feed_name, find_feeds, format_of, stages, update_feed, write_feed
+from aaiclick.state.backfill_mark import FeedMark, drop_feed, feed_name, format_of, update_feed, write_feed
+from aaiclick.state.owned import Owned, read_owned
 
 _EXISTS = 57
 
@@ -48,11 +49,12 @@ def apply_feed(work: BackfillWork, site: Site) -> Routine[Done]:
     return Done((yield from _end(database, mark, options)))
 
 
-def finish_feeds(database: str, options: ApplyOptions) -> Routine[tuple[str, ...]]:
+def finish_feeds(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, ...]]:
     """What dead runs left: before the view was touched it is undone, from then on brought to its end; the views' names. Only call it while
     holding the lease, after the statements of dead runs have ended."""
+    database = owned.database
     settled: list[str] = []
-    for found in (yield from find_feeds(database)):
+    for found in owned.backfill_marks():
         if isinstance(found, str):
             yield Emit(Note(f"{database}.{found}: its comment cannot be read: a newer version of aaiclick made it. It is left as it is", "warning"))
             continue
@@ -66,15 +68,15 @@ def finish_feeds(database: str, options: ApplyOptions) -> Routine[tuple[str, ...
     return tuple(settled)
 
 
-def let_in(database: str) -> Routine[None]:
+def let_in(owned: Owned) -> Routine[None]:
     """Let writers in again for every mark, without the fill: the few statements that an interrupted run has time for. A view that is away
     is made first: what is written without it would be missed."""
-    for mark in (yield from find_feeds(database)):
+    for mark in owned.backfill_marks():
         if isinstance(mark, FeedMark):
             if mark.phase == "closing":
-                yield from _lift(database, mark)
+                yield from _lift(owned.database, mark)
             else:
-                yield from open_again(database, mark)
+                yield from open_again(owned.database, mark)
 
 
 def _sources(work: BackfillWork, database: str) -> Routine[tuple[Physical, ...]]:
@@ -215,7 +217,7 @@ def _end(database: str, mark: FeedMark, options: ApplyOptions) -> Routine[int]:
                 # Said before merges go on: they mix the rows of both sides.
                 mark = yield from update_feed(database, replace(mark, phase="filled"))
             yield from _release(database, mark)
-    for leftover in (yield from stages(database, mark.work.view)):
+    for leftover in (yield from read_owned(database)).backfill_stages(mark.work.view):
         yield from drop_table(database, leftover)
     yield from drop_feed(database, mark)
     return rows

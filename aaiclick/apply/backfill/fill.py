@@ -26,7 +26,8 @@ from aaiclick.server.statements import BLOCKS, COPY, MEMORY_LIMIT, READ, Sent, a
 from aaiclick.server.tables import Part, Physical, need, parts, physical
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
-from aaiclick.state.backfill_mark import FeedMark, stage_name, stages, update_feed
+from aaiclick.state.backfill_mark import FeedMark, stage_name, update_feed
+from aaiclick.state.owned import read_owned
 
 EXTERNAL_BYTES = 512 << 20
 """A GROUP BY over a chunk with more states than this goes to disk."""
@@ -88,7 +89,7 @@ def _moved(database: str, mark: FeedMark, fill: Fill) -> Routine[FeedMark]:
         if (yield from physical(database, mark.filled)) is not None:
             yield from move_all(database, mark.filled, fill.target)
         mark = yield from update_feed(database, replace(mark, done=mark.filled_high, filled="", filled_high=-1))
-    for leftover in (yield from stages(database, mark.work.view)):
+    for leftover in (yield from read_owned(database)).backfill_stages(mark.work.view):
         yield from drop_table(database, leftover)
     return mark
 

@@ -19,6 +19,7 @@ from aaiclick.server.write_fence import fence_supported
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.block_numbers import NUMBERS
+from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import CLOSING_FORMAT, Mark
 
 
@@ -51,12 +52,7 @@ def at_exchange(database: str, mark: Mark) -> Routine[Mark]:
 
 
 def _set_by_us(database: str, uuid: str) -> Routine[bool]:
-    rows = yield from ask(
-        "SELECT count() FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '_aaiclick_old_')"
-        " AND JSONExtractString(comment, 'replaced_by') = {uuid:String} AND JSONExtractBool(comment, 'numbered')",
-        {"db": hexed(database), "uuid": uuid},
-    )
-    return number(rows[0][0]) > 0
+    return any(row.kept.numbered and row.kept.replaced_by == uuid for row in (yield from read_owned(database)).kept())
 
 
 def _holds_numbers(source: Physical) -> Routine[bool]:

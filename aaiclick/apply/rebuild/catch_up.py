@@ -17,7 +17,6 @@ from aaiclick.apply.rebuild.chunks import Chunk, bounds, cut, highest
 from aaiclick.apply.rebuild.concurrent_mutations import Seen, close, look
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
 from aaiclick.apply.rebuild.shadow import make_shadow
-from aaiclick.apply.rebuild.staged_chunks import Filled, covered, divide, in_order, rows_of
 from aaiclick.apply.rebuild.staging import attach_all
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.events import Note, Progress
@@ -28,6 +27,7 @@ from aaiclick.server.tables import Part
 from aaiclick.server.write_fence import fence_supported, lift_fence
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.rebuild_mark import Mark, update_mark
+from aaiclick.state.staged_chunks import Filled, covered, divide, in_order, rows_of
 
 _ROUNDS = 4
 """Passes over what came meanwhile, before the exchange: each shorter than the one before."""
@@ -187,7 +187,6 @@ def _attach(job: Job, state: State) -> Routine[State]:
     if not state.passes:
         yield Emit(Note(f"{job.work.table}: all {len(names)} chunks are there already: the copy goes on"))
     yield from attach_all(job.site.database, names, state.mark.shadow_name, dict(job.work.settings))
-    yield from job.site.options.journal.note("chunks-attached", {"count": len(names), "source": job.source.uuid})
     return replace(state, attached=(*state.attached, *names))
 
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from aaiclick.apply.rebuild.checksum import differing, mismatch, sums
-from aaiclick.apply.rebuild.chunks import Chunk, inserts, sequences
+from aaiclick.apply.rebuild.chunks import SMALL_ROWS, Chunk, inserts, sequences
 from aaiclick.apply.rebuild.columns import Projected
-from aaiclick.apply.rebuild.staged_chunks import Filled, sources
-from aaiclick.apply.rebuild.staging import create_from, staging_form, write_filled
+from aaiclick.apply.rebuild.staging import create_from, may_merge, staging_form
 from aaiclick.apply.run import Site
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.plan.operations import RebuildWork
@@ -19,6 +18,7 @@ from aaiclick.server.names import staging_table
 from aaiclick.server.statements import BLOCKS, COPY, MEMORY_LIMIT, Sent, drop_table, merged
 from aaiclick.server.tables import Part, Physical, parts
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
+from aaiclick.state.staged_chunks import Filled, sources, write_filled
 
 
 class SourceChanged(ApplyError):  # noqa: N818 - reads as a sentence
@@ -63,8 +63,7 @@ def fill_chunk(job: Job, chunk: Chunk) -> Routine[Filled]:
     """A staging table that holds a chunk and says so. Raises VerificationError, SourceChanged (then it is gone again)."""
     staging, rows = yield from fill(job, chunk)
     filled = Filled(staging, job.source.uuid, job.digest, sources(chunk.parts), rows)
-    yield from write_filled(job.site.database, filled, job.work.form, rows)
-    yield from job.site.options.journal.note("chunk-filled", {"staging": staging, "source": job.source.uuid, "rows": rows})
+    yield from write_filled(job.site.database, filled, merge=rows > SMALL_ROWS and may_merge(job.work.form))
     return filled
 
 

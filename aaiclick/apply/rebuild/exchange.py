@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from aaiclick.apply.rebuild.staging import stagings
 from aaiclick.apply.rebuild.taking import BelatedError, discard, find_new, is_new, is_taken
 from aaiclick.apply.rebuild.views import close_shadow
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
@@ -18,6 +17,7 @@ from aaiclick.server.tables import EXCHANGING, Physical, parts, physicals
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.kept_tables import keep
+from aaiclick.state.owned import staging_tables
 from aaiclick.state.rebuild_mark import Mark, drop_mark
 
 _PROBES = 5
@@ -126,7 +126,7 @@ def undo(database: str, mark: Mark) -> Routine[None]:
         if error.code != NOT_ENOUGH_SPACE:
             raise
         # An ALTER on a full disk destroys the definition of the table: first of all the copy makes room.
-        for name in (yield from stagings(database, mark.table)):
+        for name in (yield from staging_tables(database, mark.table)):
             yield from drop_table(database, name, sync=True)
         if found.shadow is not None and not found.exchanged:
             yield from discard(database, mark, sync=True)
@@ -137,7 +137,7 @@ def undo(database: str, mark: Mark) -> Routine[None]:
 
 def clear(database: str, mark: Mark) -> Routine[None]:
     """Drop staging, shadow and mark, never a storage with rows that are nowhere else."""
-    for name in (yield from stagings(database, mark.table)):
+    for name in (yield from staging_tables(database, mark.table)):
         yield from drop_table(database, name)
     shadow = yield from find_new(database, mark)
     if shadow is not None and shadow.uuid == mark.source:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from aaiclick.apply.rebuild.chunks import highest
-from aaiclick.apply.rebuild.staging import move_all, stagings
+from aaiclick.apply.rebuild.staging import move_all
 from aaiclick.apply.rebuild.taking import BelatedError, is_taken, take_old
 from aaiclick.apply.rebuild.views import open_new
 from aaiclick.apply.run import ApplyOptions
@@ -26,6 +26,7 @@ from aaiclick.server.storages import storage
 from aaiclick.server.tables import Part, Physical, parts, physicals
 from aaiclick.server.write_fence import lift_fence
 from aaiclick.state.kept_tables import KEPT_PREFIX, keep
+from aaiclick.state.owned import staging_tables
 from aaiclick.state.rebuild_mark import Mark, drop_mark, update_mark
 
 
@@ -60,7 +61,7 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
     if not old.name.startswith(KEPT_PREFIX):
         yield from drain_all(replace(old, name=mark.table), options.drain_seconds, "The new table is in place; their rows are brought across by the next run")
         reason = yield from _changed(mark, old, options)
-        rows, mark, mixed = yield from _late(database, mark, old, fill, options)
+        rows, mark, mixed = yield from _late(database, mark, old, fill)
         reason = mixed or reason
     notes: tuple[str, ...] = ()
     if reason:
@@ -74,19 +75,18 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
         # A flush that nobody could wait for may have come in since, and a run that was paused may have taken the table away while its parts were looked at:
         # the last look is under a name that nobody else knows. The only copy of rows is never dropped.
         old = yield from take_old(database, mark, old)
-        more, mark, mixed = yield from _late(database, mark, old, fill, options)
+        more, mark, mixed = yield from _late(database, mark, old, fill)
         rows += more
         if mixed:
             kept = yield from keep(mark, old, mixed)
         else:
             yield from drop_table(database, old.name)
     yield from release_copies(database, mark.since, mark.saved)
-    yield from options.journal.note("old-table", {"table": mark.table, "uuid": mark.source, "kept": kept})
     yield from _end(database, mark)
     return Finished(rows, kept, notes)
 
 
-def _late(database: str, mark: Mark, old: Physical, fill: Filler, options: ApplyOptions) -> Routine[tuple[int, Mark, str]]:
+def _late(database: str, mark: Mark, old: Physical, fill: Filler) -> Routine[tuple[int, Mark, str]]:
     """Move what came after ``mark.high`` into the live table; rows, the mark, and why not everything could be moved."""
     rows = 0
     while True:
@@ -106,7 +106,6 @@ def _late(database: str, mark: Mark, old: Physical, fill: Filler, options: Apply
         if mixed:
             return rows, mark, f"parts {', '.join(mixed[:3])} of the old table mix rows that were copied with rows that were not, and cannot be told apart"
         staging, count = yield from fill(old, late)
-        yield from options.journal.note("late-filled", {"staging": staging, "source": old.uuid, "rows": count})
         mark = yield from update_mark(database, replace(mark, filled=staging, filled_high=highest(late), filled_rows=sum(part.rows for part in late)))
         rows += count
 
@@ -148,7 +147,7 @@ def _old_storage(database: str, mark: Mark) -> Routine[Physical | None]:
 
 def _end(database: str, mark: Mark) -> Routine[None]:
     # They carry the name that the table had when they were made, also where an operator has renamed it since.
-    for name in (yield from stagings(database, mark.work.table)):
+    for name in (yield from staging_tables(database, mark.work.table)):
         yield from drop_table(database, name)
     yield from start_refreshes(mark.stopped)
     yield from drop_mark(database, mark)

@@ -24,8 +24,6 @@ from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_resting_streams
 from aaiclick.apply.rebuild.resume import earlier_marks, take_over
 from aaiclick.apply.rebuild.shadow import make_shadow
-from aaiclick.apply.rebuild.staged_chunks import covered, work_digest
-from aaiclick.apply.rebuild.staging import stocked
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
@@ -38,7 +36,10 @@ from aaiclick.server.storages import require_in_place
 from aaiclick.server.tables import Part, Physical, need, parts
 from aaiclick.server.write_fence import fence_supported
 from aaiclick.sql.quoting import qualified
+from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark, at_rest, new_mark, write_mark
+from aaiclick.state.staged_chunks import covered, work_digest
+from aaiclick.state.step_entries import enter_exchange
 
 
 def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
@@ -60,7 +61,8 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         mark, job, notes = yield from prepare(work, source, mark, site)
         stock = yield from take_over(job, earlier)
         mark, rows = yield from copy_up(job, mark, fenced, stock=stock)
-        yield from options.journal.note("exchange", {"table": work.table, "uuid": mark.source, "new": mark.shadow})
+        if options.entries is not None:
+            yield from enter_exchange(options.entries, work.table, mark.source, mark.shadow)
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)
@@ -78,7 +80,7 @@ def _bytes_to_copy(source: Physical, earlier: Sequence[Mark]) -> Routine[int]:
     """The bytes of the parts that no killed run has copied."""
     present = yield from parts(source)
     if earlier:
-        stock = [filled for _, filled in (yield from stocked(source.database, source.name)) if filled is not None]
+        stock = [filled for _, filled in (yield from read_owned(source.database)).staged(source.name) if filled is not None]
         _, present = covered(stock, present)
     return sum(part.bytes for part in present)
 

@@ -14,8 +14,6 @@ from contextlib import suppress
 
 from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.rebuild.exchange import swapped, undo
-from aaiclick.apply.rebuild.staged_chunks import Filled, divide, work_digest
-from aaiclick.apply.rebuild.staging import stocked
 from aaiclick.apply.rebuild.taking import BelatedError, discard, find_new
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import AaiclickError
@@ -26,7 +24,9 @@ from aaiclick.server.merges import hold, restore_settings
 from aaiclick.server.statements import ddl, drop_table, system_merges
 from aaiclick.server.tables import Physical, parts
 from aaiclick.sql.quoting import qualified
-from aaiclick.state.rebuild_mark import Mark, drop_mark, find_marks
+from aaiclick.state.owned import read_owned
+from aaiclick.state.rebuild_mark import Mark, drop_mark
+from aaiclick.state.staged_chunks import Filled, divide, work_digest
 
 
 def suspend(database: str, mark: Mark) -> Routine[bool]:
@@ -37,7 +37,7 @@ def suspend(database: str, mark: Mark) -> Routine[bool]:
     """
     if not isinstance(mark.work, RebuildWork) or mark.back:
         return False
-    found = yield from stocked(database, mark.table)
+    found = (yield from read_owned(database)).staged(mark.table)
     if not any(filled is not None and filled.source == mark.source for _, filled in found):
         return False
     yield from system_merges(database, mark.table, "STOP MERGES")
@@ -91,7 +91,7 @@ def take_over(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[Filled, ...]]:
     if not earlier:
         return ()
     database = job.site.database
-    found = yield from stocked(database, job.work.table)
+    found = (yield from read_owned(database)).staged(job.work.table)
     fitting = [filled for _, filled in found if filled is not None and filled.source == job.source.uuid and filled.digest == job.digest]
     good, _ = divide(fitting, (yield from parts(job.source)))
     taken: list[Filled] = []
@@ -110,8 +110,7 @@ def take_over(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[Filled, ...]]:
 
 
 def _waiting(database: str, options: ApplyOptions) -> Routine[tuple[Mark, ...]]:
-    found = yield from find_marks(database)
-    return tuple(mark for mark in found if isinstance(mark, Mark) and mark.table in options.waiting)
+    return tuple(mark for mark in (yield from read_owned(database)).marks() if isinstance(mark, Mark) and mark.table in options.waiting)
 
 
 def _concerns(step: Step, table: str) -> bool:

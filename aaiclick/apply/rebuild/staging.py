@@ -8,18 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from aaiclick.apply.rebuild.chunks import SMALL_ROWS
-from aaiclick.apply.rebuild.staged_chunks import Filled, body, read_filled
 from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.errors import ApplyError, StatementError
-from aaiclick.routine import Command, Routine, number, text
+from aaiclick.routine import Command, Routine, text
 from aaiclick.server.merges import MERGES_HELD, ROOMY
-from aaiclick.server.names import label, parse_name
 from aaiclick.server.statements import CREATE, ask, ddl, drop_table, merged, send
 from aaiclick.server.tables import need, parts
-from aaiclick.sql.hex_text import hexed, size_setting
+from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_string
 
 _OWN: frozenset[str] = frozenset(
@@ -64,15 +61,6 @@ def send_create(command: Command, name: str) -> Routine[None]:
         yield from send(replace(command, settings=merged(extra, command.settings)))
 
 
-def write_filled(database: str, filled: Filled, form: TableForm, rows: int) -> Routine[None]:
-    """Let a compared staging table say what it holds; from then on it is never filled again. ``rows`` were read."""
-    changes = [f"MODIFY COMMENT {quote_string(body(filled))}"]
-    if rows > SMALL_ROWS and may_merge(form):
-        changes.append(f"RESET SETTING {', '.join(name for name, _ in MERGES_HELD if 'ttl' not in name)}")
-    sql = f"ALTER TABLE {qualified(database, filled.name)} {', '.join(changes)}"
-    yield from ddl(sql, size_setting(sql))
-
-
 def move_all(database: str, staging: str, target: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
     """Move every partition of a staging table. Can be repeated after a crash at any point: MOVE PARTITION takes the rows out of staging,
     so what is moved is never moved twice."""
@@ -102,24 +90,3 @@ def attach_all(database: str, names: Sequence[str], target: str, settings: Mappi
         for partition in partitions.get(name, ()):
             attached = f"ATTACH PARTITION ID {quote_string(partition)} FROM {qualified(database, name)}"
             yield from ddl(f"ALTER TABLE {qualified(database, target)} {attached}", settings)
-
-
-def stagings(database: str, table: str) -> Routine[tuple[str, ...]]:
-    """The staging tables that were made for a table of the user, of any run."""
-    return tuple(name for name, _ in (yield from stocked(database, table)))
-
-
-def stocked(database: str, table: str) -> Routine[tuple[tuple[str, Filled | None], ...]]:
-    """The staging tables of a table, and what those hold that were filled and hold as many rows as they did then."""
-    rows = yield from ask(
-        "SELECT name, comment, coalesce(total_rows, 0) FROM system.tables"
-        " WHERE database = unhex({db:String}) AND startsWith(name, '_aaiclick_stage_') ORDER BY name",
-        {"db": hexed(database)},
-    )
-    found: list[tuple[str, Filled | None]] = []
-    for name, comment, count in rows:
-        ours = parse_name(text(name))
-        if ours is not None and ours.label == label(table):
-            filled = read_filled(text(name), text(comment))
-            found.append((text(name), filled if filled is not None and filled.rows == number(count) else None))
-    return tuple(found)

@@ -24,7 +24,8 @@ from aaiclick.server.statements import UNKNOWN_TABLE, ddl, drop_table
 from aaiclick.server.storages import storage
 from aaiclick.server.tables import Physical, physical
 from aaiclick.sql.quoting import qualified
-from aaiclick.state.rebuild_mark import Mark, find_marks, update_mark
+from aaiclick.state.owned import read_owned
+from aaiclick.state.rebuild_mark import Mark, update_mark
 
 _TRIES = 5
 
@@ -113,7 +114,11 @@ def followed(database: str, mark: Mark) -> Routine[Mark | None]:
             if error.code != UNKNOWN_TABLE:
                 raise
             # Its run dropped it only now, or another one that was paused here took it over.
-            same = [found for found in (yield from find_marks(database)) if isinstance(found, Mark) and found.nonce == mark.nonce and found.table == mark.table]
+            same = [
+                found
+                for found in (yield from read_owned(database)).marks()
+                if isinstance(found, Mark) and found.nonce == mark.nonce and found.table == mark.table
+            ]
             if not same:
                 return None
             mark = same[0]
@@ -123,7 +128,7 @@ def followed(database: str, mark: Mark) -> Routine[Mark | None]:
 
 
 def _readdressed(database: str, name: str) -> Routine[Mark | None]:
-    mark = next((found for found in (yield from find_marks(database)) if isinstance(found, Mark) and found.name == name), None)
+    mark = next((found for found in (yield from read_owned(database)).marks() if isinstance(found, Mark) and found.name == name), None)
     if mark is None:
         return None
     for uuid in (mark.source, mark.shadow):

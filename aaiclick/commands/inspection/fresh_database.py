@@ -16,7 +16,7 @@ from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, View
 from aaiclick.sql.hex_text import hexed
-from aaiclick.state.owned import overview
+from aaiclick.state.owned import read_owned
 from aaiclick.versions.history import read_history
 
 _PLAIN = (Table, View, Dictionary)
@@ -50,6 +50,6 @@ def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh
     found, version = text(rows[0][0]), text(rows[0][1])
     require_server(version_numbers(version), version)
     former = sorted(set(names) - {item.name for item in schema.objects})
-    if former and (yield from overview(found, former)).known:
+    if former and (yield from read_owned(found, former)).known:
         return None
     return Fresh(found, names)

@@ -12,9 +12,11 @@ from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
 from aaiclick.state.journal import Entry
-from aaiclick.state.ledger import Account, ledger_of, read_entries
-from aaiclick.state.owners import Owner, read_owners
-from aaiclick.state.records import Record, once_declared, read_latest
+from aaiclick.state.ledger import Account, ledger_of
+from aaiclick.state.owned import Owned, read_owned
+from aaiclick.state.owners import Owner
+from aaiclick.state.past import Past, account_of, read_past
+from aaiclick.state.records import Record
 from aaiclick.state.transition import GoingBack, UnderWay, find_going_back, find_under_way
 from aaiclick.versions.history import ReleaseHistory, check_applied, read_history
 from aaiclick.versions.live import LiveVersion, MigrationProgress, former_names, live_version, scripts_between
@@ -22,23 +24,42 @@ from aaiclick.versions.live import LiveVersion, MigrationProgress, former_names,
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What is there. ``record`` is the last transition of the schema, None where there is none. ``forgotten``: objects that earlier versions
-    declared here, and that are there still. ``entries``: what the journal holds of this generation; ``under_way`` and ``going_back`` what was
-    begun, as far as it says, and is not recorded. ``allowed``: what the policy allows by name; ``owners``: what belongs to another schema of this
-    database."""
+    """What is there."""
 
     schema: Schema
     catalog: Catalog
-    record: Record | None
     released: ReleaseHistory
+    """The versions and scripts that the code brings along."""
     live: LiveVersion
+    owned: Owned
+    """What this library has made in the database."""
+    past: Past
+    """What is written down of the past."""
     ledger: MigrationProgress = field(default_factory=MigrationProgress)
+    """What of the migrations that are pending is done already."""
     forgotten: frozenset[str] = frozenset()
-    entries: tuple[Entry, ...] = ()
+    """Objects that earlier versions declared here, and that are there still."""
     under_way: UnderWay | None = None
+    """A transition that was begun, as far as the journal says, and is not recorded."""
     going_back: GoingBack | None = None
+    """A way back that was begun and is not recorded."""
     allowed: frozenset[str] = frozenset()
-    owners: Mapping[str, Owner] = field(default_factory=dict[str, Owner])
+    """What the policy allows by name."""
+
+    @property
+    def record(self) -> Record | None:
+        """The last transition of the schema; None where there is none."""
+        return self.past.record
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What the journal holds of this generation."""
+        return self.past.entries
+
+    @property
+    def owners(self) -> Mapping[str, Owner]:
+        """What belongs to another schema of this database."""
+        return self.past.owners
 
     @property
     def overtaken(self) -> bool:
@@ -48,7 +69,7 @@ class Inspection:
     @property
     def account(self) -> Account:
         """Where what is done on the way from here is entered."""
-        return _account(self.catalog.database, self.schema, self.record)
+        return account_of(self.catalog.database, self.schema.name, self.record)
 
     @property
     def ahead(self) -> bool:
@@ -62,42 +83,41 @@ class Inspection:
 
 
 def inspect_database(
-    schema: Schema, database: str | None, skipped: frozenset[str] = frozenset(), trusting: bool = False, recorded: bool = True, empty: bool = False
+    schema: Schema,
+    database: str | None,
+    skipped: frozenset[str] = frozenset(),
+    trusting: bool = False,
+    empty: bool = False,
+    owned: Owned | None = None,
+    past: Past | None = None,
 ) -> Routine[Inspection]:
     """Read the catalogue and the record. ``skipped``: what a policy allows by name, as far as it says ``skip <migration>:<statement>``.
-    ``trusting``: what the record says was applied is not held against the code. ``recorded``: False where there certainly is no record;
-    ``empty``: where there certainly is no object of the schema."""
+    ``trusting``: what the record says was applied is not held against the code. ``empty``: there certainly is no object of the schema.
+    ``owned``, ``past``: what was looked at already, under the lease, and is still so."""
     known = read_history(schema)
     former = former_names(known.scripts)
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of(schema, known)
     catalog = yield from _catalog(database, () if empty else names)
-    record = (yield from read_latest(catalog.database, schema.name)) if recorded else None
+    owned = owned if owned is not None else (yield from read_owned(catalog.database))
+    past = past if past is not None else (yield from read_past(owned, schema.name))
+    record, entries = past.record, past.entries
     if record is not None and record.version is not None and schema.version is not None and not trusting:
         check_applied(schema.name, record.migrations, min(record.version, schema.version), known)
     live = live_version(schema, catalog, record.version if record else None, record is not None, known.lock, former, record.migrations if record else "")
-    account = _account(catalog.database, schema, record)
-    entries = (yield from read_entries(account)) if recorded else ()
     ledger = MigrationProgress()
     if scripts_between(schema, known, live):
-        ledger = ledger_of(account, entries, catalog)
+        ledger = ledger_of(account_of(catalog.database, schema.name, record), entries, catalog)
         ledger = replace(ledger, done=ledger.done | _skipped(known, ledger, skipped))
     forgotten: frozenset[str] = frozenset()
     if record is not None:
-        catalog, forgotten = yield from _forgotten(schema, catalog, names)
-    under_way = find_under_way(entries, live.number)
-    owners: Mapping[str, Owner] = (yield from read_owners(catalog.database, schema.name)) if recorded else {}
-    back = find_going_back(entries)
-    return Inspection(schema, catalog, record, known, live, ledger, forgotten, entries, under_way, back, skipped, owners)
+        catalog, forgotten = yield from _forgotten(past.names, catalog, names)
+    under_way, back = find_under_way(entries, live.number), find_going_back(entries)
+    return Inspection(schema, catalog, known, live, owned, past, ledger, forgotten, under_way, back, skipped)
 
 
-def _account(database: str, schema: Schema, record: Record | None) -> Account:
-    return Account(database, schema.name, record.generation, record.seq) if record is not None else Account(database, schema.name, 0)
-
-
-def _forgotten(schema: Schema, catalog: Catalog, asked: tuple[str, ...] | None) -> Routine[tuple[Catalog, frozenset[str]]]:
-    """What was declared once and is not any more is reported as long as it is there. ``asked``: the names that the catalogue was read
-    for; None where all were read."""
-    names = yield from once_declared(catalog.database, schema.name)
+def _forgotten(names: frozenset[str], catalog: Catalog, asked: tuple[str, ...] | None) -> Routine[tuple[Catalog, frozenset[str]]]:
+    """What was declared once and is not any more is reported as long as it is there. ``names``: whatever was declared; ``asked``: the names that the
+    catalogue was read for; None where all were read."""
     unread = names - frozenset(asked) if asked is not None else frozenset[str]()
     if unread:
         more = yield from read_catalog(catalog.database, tuple(sorted(unread)))

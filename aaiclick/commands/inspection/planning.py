@@ -20,7 +20,7 @@ from aaiclick.routine import Routine
 from aaiclick.server.merges import FENCE, HELD
 from aaiclick.state.block_numbers import NUMBERS
 from aaiclick.state.kept_tables import numbered_tables
-from aaiclick.state.rebuild_mark import Mark, find_marks
+from aaiclick.state.rebuild_mark import Mark
 from aaiclick.version import VERSION
 from aaiclick.versions.conversions import unproven_conversions
 from aaiclick.versions.live import upgrade_path
@@ -65,7 +65,7 @@ def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) 
         steps=planned.steps,
         basis=basis_of(catalog),
         fingerprint=schema.fingerprint,
-        notes=(*(yield from _without_ours(catalog.database, planned.notes)), *doubt.notes, *said, *many),
+        notes=(*_without_ours(found, planned.notes), *doubt.notes, *said, *many),
     )
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
     return PlannedMigration(found, plan, planned.forms)
@@ -85,13 +85,13 @@ def _as_recorded(found: Inspection, planned: Planned) -> Routine[Planned]:
     return replace(planned, steps=tuple(step for step in planned.steps if not step.id.endswith(UNREADABLE)), notes=(*planned.notes, *notes))
 
 
-def _without_ours(database: str, notes: tuple[str, ...]) -> Routine[tuple[str, ...]]:
+def _without_ours(seen: Inspection, notes: tuple[str, ...]) -> tuple[str, ...]:
     """The notes without those on settings that stay on a table only as long as its older one is kept, or as a rebuild of it is unfinished."""
     said = {note: found for note in notes if (found := _UNDECLARED.fullmatch(note)) is not None and found[2] in _OURS}
     if not said:
         return notes
-    numbered = yield from numbered_tables(database)
-    held = {mark.table for mark in (yield from find_marks(database)) if isinstance(mark, Mark)}
+    numbered = numbered_tables(seen.owned.kept(), seen.past.block_numbers, seen.catalog)
+    held = {mark.table for mark in seen.owned.marks() if isinstance(mark, Mark)}
     ours = {note for note, found in said.items() if found[1] in (numbered if found[2] == NUMBERS else held)}
     return tuple(note for note in notes if note not in ours)
 

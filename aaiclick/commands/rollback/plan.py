@@ -14,7 +14,7 @@ from aaiclick.errors import SchemaError, SpecError
 from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
 from aaiclick.server.tables import physicals
-from aaiclick.state.kept_tables import KeptRow, kept_tables
+from aaiclick.state.kept_tables import KeptRow
 from aaiclick.state.records import Record, history
 from aaiclick.state.transition import read_attempts
 
@@ -91,7 +91,7 @@ def _path(found: Inspection) -> Routine[tuple[int, tuple[Hop, ...]]]:
     schema, database = found.schema, found.catalog.database
     if found.under_way is not None:
         records = yield from history(database, schema.name)
-        return found.under_way.version, (hop_back(found, found.under_way, records, (yield from kept_tables(database))),)
+        return found.under_way.version, (hop_back(found, found.under_way, records, found.owned.kept()),)
     if found.record is None or found.record.version is None:
         raise SchemaError(f"{schema.name} has no version record in {database}: there is nothing to go back from")
     live = found.record.version
@@ -121,7 +121,7 @@ def _target(schema: str, live: int, path: Sequence[Hop], to: int | None, begun: 
 def _look(found: Inspection, recorded: int) -> Routine[_Kept]:
     """``recorded``: when the last record was written, Unix milliseconds."""
     database = found.catalog.database
-    rows = yield from kept_tables(database)
+    rows = found.owned.kept()
     declared = {item.name for item in found.schema.objects}
     live = yield from physicals(database, tuple(sorted(declared | {row.kept.table for row in rows})))
     older = {row.kept.replaced_by: row for row in rows if not row.kept.back}

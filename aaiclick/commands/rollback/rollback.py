@@ -25,10 +25,10 @@ from aaiclick.routine import Emit, Routine
 from aaiclick.server.statements import drop_table
 from aaiclick.server.tables import physicals
 from aaiclick.specs.schema import Schema
-from aaiclick.state.backfill_mark import find_feeds
-from aaiclick.state.cache import CacheEntry, update_cache
+from aaiclick.state.cache import CacheEntry, write_cache
 from aaiclick.state.kept_tables import next_expiry
-from aaiclick.state.rebuild_mark import Mark, find_marks
+from aaiclick.state.owned import read_owned
+from aaiclick.state.rebuild_mark import Mark
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.state.transition import GoingBack, begin_back
 
@@ -58,7 +58,7 @@ def rollback(back: Rollback) -> Routine[Report]:
     if not back.dry_run and (words := several(found.catalog, back.allow)):
         raise refusal(back.schema.name, words, (), "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}")
     # After a kill the tables are neither here nor there: they are put right first, under the lease.
-    if back.dry_run or not ((yield from find_marks(database)) or (yield from find_feeds(database))):
+    if back.dry_run or not found.owned.unfinished:
         way = yield from find_way(found, back.to)
         if back.dry_run:
             return _report(way, (yield from now()) - started, done=False)
@@ -85,10 +85,11 @@ def _require_allowed(back: Rollback, way: Way) -> None:
 def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Routine[Report]:
     options = ApplyOptions(keep_old_seconds=max(back.keep_seconds, SHORTEST))
     # Where a run was killed on the way back, this one goes on to the same version, also where nothing had come of it yet.
-    aims = [mark.back_to for mark in (yield from find_marks(database)) if isinstance(mark, Mark) and mark.back_to is not None]
-    yield from clean_leftovers(database, options)
-    yield from finish_feeds(database, options)
-    found = yield from inspect_database(back.schema, database)
+    owned = yield from read_owned(database)
+    aims = [mark.back_to for mark in owned.marks() if isinstance(mark, Mark) and mark.back_to is not None]
+    settled = yield from clean_leftovers(owned, options)
+    yield from finish_feeds(owned, options)
+    found = yield from inspect_database(back.schema, database, owned=None if settled else owned)
     way = yield from find_way(found, back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
     said: list[str] = []
@@ -110,10 +111,11 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     digest = yield from live_digest(back.schema, (yield from read_catalog(database, names)))
     seconds = (yield from now()) - started
     yield from append(database, returned(back.schema.name, way.live, way.to, way.earlier, digest, str(back.owner), seconds))
-    due = yield from next_expiry(database)
-    entry = CacheEntry(way.to, way.earlier.spec if way.earlier else "", digest, due=due)
+    left = yield from read_owned(database)
+    entry = CacheEntry(way.to, way.earlier.spec if way.earlier else "", digest, due=next_expiry(left.kept()))
     # What was given up may have left something: the next start looks at the tables themselves.
-    yield from update_cache(database, back.schema.name, entry if found.under_way is None else None)
+    others = {name: each for name, each in left.cache().items() if name != back.schema.name}
+    yield from write_cache(database, {**others, back.schema.name: entry} if found.under_way is None else others)
     return _report(way, (yield from now()) - started, done=True, said=tuple(said))
 
 

@@ -9,9 +9,9 @@ from aaiclick.catalog.forms import Catalog, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects
 from aaiclick.plan.dependents.dependents import Dependent, read_views
-from aaiclick.plan.dependents.dictionaries import dictionary_steps, read_dictionaries
+from aaiclick.plan.dependents.dictionaries import dictionary_steps
 from aaiclick.plan.dependents.fitting import fits
-from aaiclick.plan.dependents.front_tables import read_front_tables
+from aaiclick.plan.dependents.look import read_dependents
 from aaiclick.plan.dependents.materialized_views import materialized_steps
 from aaiclick.plan.dependents.plain_views import broken_step, plain_steps
 from aaiclick.plan.model import Step
@@ -48,10 +48,8 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
     tables = _tables(catalog, changed)
     if not tables and not changed.queries:
         return DependentSteps()
-    dependents = yield from read_views(catalog.database, None if tables else changed.queries)
-    if tables:
-        lookups = yield from read_dictionaries(catalog.database, tuple(tables))
-        dependents = (*dependents, *lookups, *(yield from read_front_tables(catalog.database, tables, tables)))
+    database = catalog.database
+    dependents = (yield from read_dependents(database, tables)) if tables else (yield from read_views(database, changed.queries))
     after = DatabaseAfter(catalog, tables, {name: query for name, query in changed.queries.items() if query}, frozenset(changed.queries))
     chosen = affected(dependents, after)
     before: list[Step] = []

@@ -17,7 +17,9 @@ from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 Place = tuple[str, str]
 """Database and name."""
-_NOT_OURS = "('system', 'INFORMATION_SCHEMA', 'information_schema')"
+VIEWS = "engine IN ('View', 'MaterializedView')"
+ELSEWHERE = "database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') AND NOT startsWith(database, {prefix:String})"
+"""Not the server's own, and none of our scratch databases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +57,19 @@ class Dependent:
 
 def read_views(database: str, names: Collection[str] | None = None) -> Routine[tuple[Dependent, ...]]:
     """Every view of the server, or only those of ``database`` with one of the names."""
-    where = f"database NOT IN {_NOT_OURS} AND NOT startsWith(database, {{prefix:String}})"
-    parameters: dict[str, str | int] = {"prefix": PREFIX}
+    where, parameters = ELSEWHERE, dict[str, "str | int"](prefix=PREFIX)
     if names is not None:
         where = "database = {database:String} AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
         parameters = {"database": database, "names": ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))}
     rows = yield Query(
-        "SELECT database, name, engine, create_table_query, as_select, toString(uuid) FROM system.tables"
-        f" WHERE engine IN ('View', 'MaterializedView') AND {where} ORDER BY database, name",
+        f"SELECT database, name, engine, create_table_query, as_select, toString(uuid) FROM system.tables WHERE {VIEWS} AND {where} ORDER BY database, name",
         parameters,
     )
-    return tuple(_dependent(*(text(value) for value in row)) for row in rows)
+    return tuple(view_dependent(*(text(value) for value in row)) for row in rows)
 
 
-def _dependent(database: str, name: str, engine: str, definition: str, query: str, uuid: str) -> Dependent:
+def view_dependent(database: str, name: str, engine: str, definition: str, query: str, uuid: str) -> Dependent:
+    """A view as the engine shows it."""
     if engine == "View":
         return Dependent(database, name, definition, query, _stored(definition), None, uuid, "view")
     form = split_create(definition, database)

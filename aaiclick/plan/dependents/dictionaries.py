@@ -19,21 +19,24 @@ from aaiclick.server.messages import told
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
+DICTIONARIES = (
+    "engine = 'Dictionary' AND arrayExists((d, n) -> d = {database:String}"
+    " AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), n), loading_dependencies_database, loading_dependencies_table)"
+)
+
 
 def read_dictionaries(database: str, names: tuple[str, ...]) -> Routine[tuple[Dependent, ...]]:
     """The dictionaries of the server that read one of these tables of ``database``. The engine lists those whose source is on the same server."""
     listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))
     rows = yield Query(
-        "SELECT database, name, create_table_query, toString(uuid) FROM system.tables"
-        " WHERE engine = 'Dictionary' AND arrayExists((d, n) -> d = {database:String}"
-        " AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), n), loading_dependencies_database, loading_dependencies_table)"
-        " ORDER BY database, name",
+        f"SELECT database, name, create_table_query, toString(uuid) FROM system.tables WHERE {DICTIONARIES} ORDER BY database, name",
         {"database": database, "names": listed},
     )
-    return tuple(_dependent(*(text(value) for value in row)) for row in rows)
+    return tuple(dictionary_dependent(*(text(value) for value in row)) for row in rows)
 
 
-def _dependent(database: str, name: str, definition: str, uuid: str) -> Dependent:
+def dictionary_dependent(database: str, name: str, definition: str, uuid: str) -> Dependent:
+    """A dictionary as the engine shows it."""
     form = split_create(definition, database)
     if not isinstance(form, DictionaryForm):
         return Dependent(database, name, definition, "", (), None, uuid, "dictionary")

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.parse.create import split_create
-from aaiclick.catalog.scratch import PREFIX
-from aaiclick.plan.dependents.dependents import Dependent
-from aaiclick.routine import Query, Routine, text
+from aaiclick.plan.dependents.dependents import ELSEWHERE, Dependent
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, split_top, unquote
 
+FRONTS = f"engine IN ('Buffer', 'Merge', 'Distributed') AND {ELSEWHERE} AND NOT startsWith(name, {{prefix:String}})"
 _DATABASE_AT = {"Buffer": 0, "Merge": 0, "Distributed": 1}
 
 
-def read_front_tables(database: str, names: Collection[str], following: Mapping[str, TableForm | None]) -> Routine[tuple[Dependent, ...]]:
-    """Those of the server that stand in front of one of these tables of ``database``. ``following``: tables of the database as they will be."""
-    rows = yield Query(
-        "SELECT database, name, create_table_query, toString(uuid) FROM system.tables WHERE engine IN ('Buffer', 'Merge', 'Distributed')"
-        " AND database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') AND NOT startsWith(database, {prefix:String})"
-        " AND NOT startsWith(name, {prefix:String}) ORDER BY database, name",
-        {"prefix": PREFIX},
-    )
-    found: list[Dependent] = []
-    for row in rows:
-        place, name, definition, uuid = (text(value) for value in row)
-        form = split_create(definition, place)
-        if not isinstance(form, TableForm):
-            continue
-        columns = (following.get(name) or form).columns if place == database else form.columns
-        noun = f"{form.engine} table"
-        for table in sorted(names):
-            if (place, name) != (database, table) and _before(form, place, database, table):
-                found.append(Dependent(place, name, definition, f"SELECT * FROM {qualified(database, table)}", columns, None, uuid, noun))
-    return tuple(found)
+def front_dependents(place: str, name: str, definition: str, uuid: str, database: str, following: Mapping[str, TableForm | None]) -> Iterator[Dependent]:
+    """What such a table asks of those tables of ``database`` that it stands in front of. ``following``: the tables as they will be."""
+    form = split_create(definition, place)
+    if not isinstance(form, TableForm):
+        return
+    columns = (following.get(name) or form).columns if place == database else form.columns
+    for table in sorted(following):
+        if (place, name) != (database, table) and _before(form, place, database, table):
+            query = f"SELECT * FROM {qualified(database, table)}"
+            yield Dependent(place, name, definition, query, columns, None, uuid, f"{form.engine} table")
 
 
 def _before(form: TableForm, own: str, database: str, table: str) -> bool:

@@ -73,7 +73,8 @@ def _is_wanted(line: Line, tail: str, given: Given) -> bool:
     if "endsWith(step" in tail:
         return line["schema"] == unhexed(given["schema"]) and str(line["step"]).endswith(unhexed(given["end"]))
     if "run = unhex({run:String}) OR (startsWith(run, 'from ')" in tail:
-        return line["schema"] == unhexed(given["schema"]) and (line["run"] == unhexed(given["run"]) or _former(line["run"], int(given["least"])))
+        own = line["schema"] == unhexed(given["schema"]) and (line["run"] == unhexed(given["run"]) or _former(line["run"], int(given["least"])))
+        return bool(own or line["run"] in ("owners", "numbered"))
     raise UnmodelledError(tail)
 
 
@@ -85,26 +86,24 @@ def _names(line: Line) -> list[str]:
     return list(json.loads(line["forms"])) if line["forms"] else []
 
 
-def once_declared(server: Server, found: Found, given: Given, database: str) -> Rows:
-    own = [line for line in lines(server, found, database) if line["schema"] == unhexed(given["schema"]) and line["state"] != "failed"]
-    names = {name for line in own for name in _names(line)}
-    return ((",".join(name.encode().hex().upper() for name in sorted(names)),),)
-
-
-def claims(server: Server, found: Found, given: Given, database: str) -> Rows:
-    own = [line for line in lines(server, found, database) if line["state"] != "failed" and line["forms"]]
-    newest = {line["schema"]: line["seq"] for line in sorted(own, key=lambda line: int(line["seq"]))}
-    version = {line["schema"]: line["version"] for line in own if line["seq"] == newest[line["schema"]]}
+def past(server: Server, found: Found, given: Given, database: str) -> Rows:
+    """``read_records``: the last record, and which schema holds which names."""
+    every = lines(server, found, database)
+    own = sorted((line for line in every if line["schema"] == unhexed(given["schema"]) and line["state"] != "failed"), key=lambda line: int(line["seq"]))
+    generation = max((line["seq"] for line in own if _opens(line)), default=0)
+    rows: list[tuple[Any, ...]] = [("record", *(line[name] for name in _RECORD), generation) for line in own[-1:]]
+    with_forms = sorted((line for line in every if line["state"] != "failed" and line["forms"]), key=lambda line: int(line["seq"]))
+    newest = {line["schema"]: line for line in with_forms}
     held: dict[tuple[str, str], list[int]] = {}
-    for line in own:
+    for line in with_forms:
         for name in _names(line):
             held.setdefault((line["schema"], name), []).append(line["seq"])
-    rows = [
-        (schema.encode().hex().upper(), name.encode().hex().upper(), min(seqs), version[schema])
-        for (schema, name), seqs in held.items()
-        if max(seqs) == newest[schema]
-    ]
-    return tuple(sorted(rows, key=lambda row: (row[2], row[0], row[1])))
+    for (schema, name), seqs in held.items():
+        present = max(seqs) == newest[schema]["seq"]
+        if present or schema == unhexed(given["schema"]):
+            digits = (schema.encode().hex().upper(), newest[schema]["version"], name.encode().hex().upper())
+            rows.append(("name", *digits, "", "", "", "", "", 0.0, "", "", None, None, "", min(seqs), 0, int(present)))
+    return tuple(rows)
 
 
 def _hash(rows: Iterable[tuple[int, ...]]) -> int:
@@ -141,8 +140,7 @@ ASKED: tuple[tuple[re.Pattern[str], Asked], ...] = patterns(
         (rf"SELECT DISTINCT nonce FROM {TABLE}", nonces),
         (rf"SELECT schema, version, state, spec, .*? FROM {TABLE} (?P<tail>.*)", records),
         (rf"SELECT run, schema, plan, step, .*? FROM {TABLE} (?P<tail>.*)", entries),
-        (rf"SELECT arrayStringConcat\(arrayMap\(x -> hex\(x\), groupUniqArrayArray.*? FROM {TABLE} ", once_declared),
-        (rf"SELECT hex\(schema\), hex\(name\), .*? FROM {TABLE} WHERE state", claims),
+        (rf"SELECT 'record', \* FROM \(SELECT schema, version, state, spec, .*? FROM {TABLE} ", past),
         (rf"SELECT count\(\), (?P<hashes>sum\(cityHash64.*?) FROM {TABLE}(?: WHERE (?P<where>.*))?\Z", sums),
         (rf"SELECT sum\(cityHash64\(tuple\(.*?\)\)\) FROM {TABLE} WHERE 0\Z", no_sums),
         (rf"SELECT count\(\) FROM {TABLE}(?: WHERE (?P<where>.*))?\Z", count),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 
 from aaiclick.routine import Rows
@@ -103,29 +102,23 @@ def own_parts(server: Server, given: Given, sql: str) -> Rows:
     )
 
 
-def by_prefix(*wanted: str) -> Asked:
-    """Tables whose names begin in one way, with some of their columns."""
-
-    def asked(server: Server, given: Given, sql: str) -> Rows:
-        database = bound(given, "db") if "db" in given else str(given["database"])
-        literal = re.search(r"startsWith\(name, '([^']*)'\)", sql)
-        prefix = literal[1] if literal is not None else str(given["prefix"])
-        shown: dict[str, Callable[[Storage], str | int]] = {
-            "comment": lambda found: found.comment,
-            "rows": lambda found: found.count if found.merge_tree else 0,
-            "bytes": lambda found: 500 * len(found.parts),
-            "engine": lambda found: found.engine,
-        }
-        listed = ((name, found) for name, found in tables(server, database) if name.startswith(prefix))
-        return tuple((name, *(shown[each](found) for each in wanted)) for name, found in listed)
-
-    return asked
+def scratch_tables(server: Server, given: Given, sql: str) -> Rows:
+    return tuple((name, found.engine) for name, found in tables(server, str(given["database"])) if name.startswith(str(given["prefix"])))
 
 
-def overview(server: Server, given: Given, sql: str) -> Rows:
-    wanted = {unhexed(each) for each in str(given["names"]).split(",")}
-    found = [name for name, _ in tables(server, bound(given, "db")) if name in wanted or name.startswith(str(given["prefix"]))]
-    return tuple((name,) for name in (*found, *(name for name in sorted(server.databases) if name.startswith(str(given["scratch"])))))
+def owned(server: Server, given: Given, sql: str) -> Rows:
+    """``read_owned``: the server's clock, tables of ours, scratch databases, what was asked for by name."""
+    nothing_more = (0, 0, 0, 0)
+    rows: list[tuple[str | int, ...]] = [("server", "", "", "", "", 0, 0, milliseconds(server), int(server.now - server.started))]
+    wanted = {unhexed(each) for each in str(given["names"]).split(",")} if "names" in given else set()
+    for name, each in tables(server, bound(given, "db")):
+        if name.startswith(str(given["prefix"])) or name == given["records"]:
+            size = (each.count, 500 * len(each.parts)) if each.merge_tree else (0, 0)
+            rows.append(("table", name, each.engine, each.comment, each.uuid, *size, 0, 0))
+        if name in wanted:
+            rows.append(("asked", name, "", "", "", *nothing_more))
+    rows += [("scratch", name, "", "", "", *nothing_more) for name in sorted(server.databases) if name.startswith(str(given["scratch"]))]
+    return tuple(rows)
 
 
 def lock(server: Server, given: Given, sql: str) -> Rows:
@@ -169,23 +162,12 @@ def numbered_parts(server: Server, given: Given, sql: str) -> Rows:
     return ((sum(part.numbered for part in found.parts) if found is not None else 0,),)
 
 
-def replacers(server: Server, given: Given, sql: str) -> Rows:
-    """Kept tables that this storage has replaced, and whose successor keeps block numbers because of us."""
-    listed = [each.comment for name, each in tables(server, bound(given, "db")) if name.startswith("_aaiclick_old_")]
-    notes = [json.loads(comment) for comment in listed if comment.startswith("{")]
-    return ((sum(note.get("replaced_by") == given["uuid"] and note.get("numbered") is True for note in notes),),)
-
-
 def inserts(server: Server, given: Given, sql: str) -> Rows:
     return tuple((each,) for each in sorted(server.running))
 
 
 def tags(server: Server, given: Given, sql: str) -> Rows:
     return tuple((each.tag,) for each in server.running.values() if each.tag and each.tag != given["nonce"])
-
-
-def scratch_databases(server: Server, given: Given, sql: str) -> Rows:
-    return tuple((name, int(server.now - server.started)) for name in sorted(server.databases) if name.startswith(str(given["prefix"])))
 
 
 def database_engine(server: Server, given: Given, sql: str) -> Rows:
@@ -226,17 +208,13 @@ def milliseconds_now(server: Server, given: Given, sql: str) -> Rows:
 ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT name, create_table_query, comment, database, toUnixTimestamp(now()) FROM system.tables", warm),
     ("SELECT 'server', version()", whole),
+    ("SELECT 'server', '', '', '', '',", owned),
     ("SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM system.tables", physicals),
     ("SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM system.tables", storage),
     ("SELECT partition_id, min_block_number, max_block_number, level,", parts),
     ("SELECT DISTINCT table, partition_id FROM system.parts", own_parts),
-    ("SELECT name, comment, coalesce(total_rows, 0), coalesce(total_bytes, 0) FROM system.tables", by_prefix("comment", "rows", "bytes")),
-    ("SELECT name, comment, coalesce(total_rows, 0) FROM system.tables", by_prefix("comment", "rows")),
-    ("SELECT name, coalesce(total_rows, 0) FROM system.tables", by_prefix("rows")),
     ("SELECT name, comment, toString(uuid), toUnixTimestamp64Milli(now64(3)) FROM system.tables", graves),
-    ("SELECT name, comment FROM system.tables", by_prefix("comment")),
-    ("SELECT name, engine FROM system.tables", by_prefix("engine")),
-    ("SELECT name FROM system.tables WHERE database = unhex({db:String}) AND (startsWith(name, {prefix:String}) OR has(", overview),
+    ("SELECT name, engine FROM system.tables", scratch_tables),
     ("SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree')", copies),
     ("SELECT count(), any(comment), any(toString(uuid)), toUnixTimestamp64Milli(now64(3)), uptime() FROM system.tables", lock),
     ("SELECT comment FROM system.tables", comment),
@@ -247,7 +225,6 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT name FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND name IN ('_part', '_partition_id')", nothing),
     ("SELECT query_id FROM system.processes WHERE query_kind IN", inserts),
     ("SELECT extract(query, ", tags),
-    ("SELECT name, uptime() FROM system.databases", scratch_databases),
     ("SELECT engine FROM system.databases", database_engine),
     ("SELECT name, version(), engine FROM system.databases", database_facts),
     ("SELECT count() FROM system.merge_tree_settings", engine_setting),
@@ -258,7 +235,6 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT database, view, status FROM system.view_refreshes", nothing),
     ("SELECT count() FROM system.merges", constant(0)),
     ("SELECT count() FROM system.parts_columns WHERE active AND", numbered_parts),
-    ("SELECT count() FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '_aaiclick_old_') AND JSONExtractString", replacers),
     ("SELECT count() FROM system.asynchronous_inserts", constant(0)),
     ("SELECT toUInt64(least(free_space, 1000000000000)) FROM system.disks", constant(_PLENTY)),
     ("SELECT sum(least(unreserved_space, 1000000000000000)), arrayStringConcat(groupArray(name), ', ') FROM system.disks", constant(_PLENTY, "default")),

@@ -52,9 +52,9 @@ def drop_table(server: Server, found: re.Match[str], database: str) -> None:
 
 def rename(server: Server, found: re.Match[str], database: str) -> None:
     place, name, place2, name2 = (plain(found[key]) for key in ("db", "name", "db2", "name2"))
-    storage = server.need(place, name)
     if server.find(place2, name2) is not None:
         raise refusal(57, f"Table {place2}.{name2} already exists")
+    storage = server.need(place, name)
     del server.databases[place][name]
     server.databases[place2][name2] = storage
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from aaiclick.lease.names import LOCK
 from aaiclick.routine import Command
-from aaiclick.server.names import LOCK
 from tests.simulation.model.ddl import add_part, put_together
 from tests.simulation.model.reading import TABLE, column_list, partition_of, pieces, plain, projection
 from tests.simulation.model.state import Running, Server, Storage, UnmodelledError, Values, refusal

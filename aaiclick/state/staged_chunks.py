@@ -11,11 +11,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from aaiclick.plan.operations import RebuildWork
+from aaiclick.routine import Routine
+from aaiclick.server.merges import MERGES_HELD
+from aaiclick.server.names import PREFIX
+from aaiclick.server.statements import ddl
 from aaiclick.server.tables import Part
+from aaiclick.sql.hex_text import size_setting
+from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.state.comments import CommentFormat
 
+STAGE_PREFIX = f"{PREFIX}stage_"
 FORMAT = 1
 Source: TypeAlias = tuple[str, int, int, str]
 """Partition, block range and content of a part."""
@@ -40,24 +48,23 @@ class Filled:
         return min((part[1] for part in self.parts), default=-1)
 
 
-_FILLED: TypeAdapter[Filled] = TypeAdapter(Filled)
+COMMENT = CommentFormat(Filled)
 _WORK: TypeAdapter[RebuildWork] = TypeAdapter(RebuildWork)
 
 
-def body(filled: Filled) -> str:
-    """The comment that says so."""
-    return _FILLED.dump_json(filled).decode()
+def write_filled(database: str, filled: Filled, *, merge: bool) -> Routine[None]:
+    """Let a compared staging table say what it holds; from then on it is never filled again. ``merge``: its parts may be merged from now on."""
+    changes = [f"MODIFY COMMENT {quote_string(COMMENT.dump(filled))}"]
+    if merge:
+        changes.append(f"RESET SETTING {', '.join(name for name, _ in MERGES_HELD if 'ttl' not in name)}")
+    sql = f"ALTER TABLE {qualified(database, filled.name)} {', '.join(changes)}"
+    yield from ddl(sql, size_setting(sql))
 
 
-def read_filled(name: str, comment: str) -> Filled | None:
+def parse_filled(name: str, comment: str) -> Filled | None:
     """What the comment of a staging table says; None where it does not say that it was filled."""
-    if not comment:
-        return None
-    try:
-        filled = _FILLED.validate_json(comment)
-    except ValidationError:
-        return None
-    return replace(filled, name=name) if filled.format == FORMAT else None
+    filled = COMMENT.load(comment)
+    return replace(filled, name=name) if filled is not None and filled.format == FORMAT else None
 
 
 def work_digest(work: RebuildWork, *more: str) -> str:

@@ -1,0 +1,35 @@
+"""What reads tables from outside, in one question: views, dictionaries, and tables that stand in front of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.scratch import PREFIX
+from aaiclick.plan.dependents.dependents import ELSEWHERE, VIEWS, Dependent, view_dependent
+from aaiclick.plan.dependents.dictionaries import DICTIONARIES, dictionary_dependent
+from aaiclick.plan.dependents.front_tables import FRONTS, front_dependents
+from aaiclick.routine import Query, Routine, text
+
+_COLUMNS = "database, name, engine, create_table_query, as_select, toString(uuid)"
+_PARTS = (f"{VIEWS} AND {ELSEWHERE}", DICTIONARIES, FRONTS)
+"""Each is a statement of its own within the one: only so the server sorts tables out by their engine before it writes their definitions."""
+
+
+def read_dependents(database: str, following: Mapping[str, TableForm | None]) -> Routine[tuple[Dependent, ...]]:
+    """Every view of the server, and what else reads one of these tables of ``database``. ``following``: the tables as they will be."""
+    listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in following))
+    sql = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM system.tables WHERE {part}" for part in _PARTS)
+    rows = yield Query(sql, {"prefix": PREFIX, "database": database, "names": listed})
+    views: list[Dependent] = []
+    dictionaries: list[Dependent] = []
+    fronts: list[Dependent] = []
+    for row in sorted(tuple(text(value) for value in row) for row in rows):
+        place, name, engine, definition, query, uuid = row
+        if engine in ("View", "MaterializedView"):
+            views.append(view_dependent(place, name, engine, definition, query, uuid))
+        elif engine == "Dictionary":
+            dictionaries.append(dictionary_dependent(place, name, definition, uuid))
+        else:
+            fronts += front_dependents(place, name, definition, uuid, database, following)
+    return (*views, *dictionaries, *fronts)

@@ -1,0 +1,55 @@
+"""JSON in the comment of a table: how this library keeps what has to be said of one table, and has to be on disk with it.
+
+A comment is replaced as a whole by one statement, so states never mix, and it goes with the table. What is written here is read by later
+releases: the text of each kind stays as it is, byte for byte.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from aaiclick.routine import Command, Routine
+from aaiclick.server.statements import CREATE, ddl, merged, send
+from aaiclick.sql.hex_text import size_setting
+from aaiclick.sql.quoting import qualified, quote_string
+
+T = TypeVar("T")
+
+
+class CommentFormat(Generic[T]):
+    """How values of one dataclass stand in comments."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._kind = kind
+        self._made: TypeAdapter[T] | None = None
+
+    def dump(self, value: T) -> str:
+        """The comment's text."""
+        return self._adapter().dump_json(value).decode()
+
+    def load(self, comment: str) -> T | None:
+        """What a comment says; None where it says something else."""
+        try:
+            return self._adapter().validate_json(comment) if comment else None
+        except ValidationError:
+            return None
+
+    def _adapter(self) -> TypeAdapter[T]:
+        # Made on first use: a start with nothing to do has none.
+        if self._made is None:
+            self._made = TypeAdapter(self._kind)
+        return self._made
+
+
+def create_commented(database: str, name: str, comment: str) -> Routine[None]:
+    """Make an empty table that only says something. Raises StatementError 57 where it is there already."""
+    sql = f"CREATE TABLE {qualified(database, name)} (`nothing` UInt8) ENGINE = Null COMMENT {quote_string(comment)}"
+    yield from send(Command(sql, settings=merged(CREATE, size_setting(sql))))
+
+
+def replace_comment(database: str, name: str, comment: str) -> Routine[None]:
+    """On disk when this returns."""
+    sql = f"ALTER TABLE {qualified(database, name)} MODIFY COMMENT {quote_string(comment)}"
+    yield from ddl(sql, size_setting(sql))

@@ -1,0 +1,50 @@
+"""What a database says of the past of a schema: its last record, the names that it declared, who else declares tables here, and the journal.
+
+Two questions, one to each of the two tables; none to a table that is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aaiclick.routine import Routine
+from aaiclick.state.block_numbers import numbered_in
+from aaiclick.state.journal import Entry
+from aaiclick.state.ledger import Account, own_entries, read_journal
+from aaiclick.state.owned import Owned
+from aaiclick.state.owners import Owner, owners_of, taken_over
+from aaiclick.state.records import Record, read_records
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is written down."""
+
+    record: Record | None = None
+    """The transition that the present version comes from; None where there is none."""
+    names: frozenset[str] = frozenset()
+    """Every name that some version of the schema had here."""
+    owners: Mapping[str, Owner] = field(default_factory=dict[str, Owner])
+    """The tables (and views) of this database that belong to another schema."""
+    entries: tuple[Entry, ...] = ()
+    """What the journal holds of this generation, in the order in which it was said."""
+    block_numbers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The storages that keep block numbers because of us, by UUID, with the name that each had then."""
+
+
+def account_of(database: str, schema: str, record: Record | None) -> Account:
+    """Where what follows the record is entered."""
+    return Account(database, schema, record.generation, record.seq) if record is not None else Account(database, schema, 0)
+
+
+def read_past(owned: Owned, schema: str, *, journal: bool = True) -> Routine[Past]:
+    """Read both tables as far as they are there. ``journal``: whether what it holds of this schema counts.
+
+    Raises UnsupportedObjectError where ``schema_version`` is somebody else's table.
+    """
+    record, names, claims = (yield from read_records(owned.database, schema)) if owned.recorded else (None, frozenset[str](), ())
+    account = account_of(owned.database, schema, record)
+    entries = (yield from read_journal(account)) if owned.journal else ()
+    own = own_entries(entries) if journal else ()
+    return Past(record, names, owners_of(claims, taken_over(entries), schema), own, numbered_in(entries))

@@ -1,0 +1,72 @@
+"""What the journal says of the steps of a plan that are done once: written as they are carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aaiclick.plan.model import Step
+from aaiclick.routine import Routine
+from aaiclick.server.tables import physical
+from aaiclick.state.journal import ensure_journal
+from aaiclick.state.ledger import Account, begin, finish, held_key
+from aaiclick.state.transition import Passage, additive, begin_passage
+from aaiclick.versions.live import rebuild_key
+
+
+@dataclass(frozen=True, slots=True)
+class StepEntries:
+    """Where the steps of one plan are entered, and what of them."""
+
+    account: Account
+    steps: tuple[Step, ...]
+    passage: Passage | None = None
+    """What is entered before the first of them that is not additive; None: the version stays."""
+    filled: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
+    """The versions whose migrations fill a table anew, by its name."""
+
+    @property
+    def first_felt(self) -> Step | None:
+        """The first step that code of the version before does not bear."""
+        return next((step for step in self.steps if not additive(step)), None)
+
+
+def enter_begun(entries: StepEntries, step: Step) -> Routine[None]:
+    """Before the first effect of a step."""
+    if entries.passage is not None and step is entries.first_felt:
+        yield from begin_passage(entries.account, entries.passage)
+    if _sets_ttl(step):
+        yield from begin(entries.account, held_key(step.object), {"table": step.object})
+    if step.work.kind == "rebuild" and step.migrations:
+        table = yield from physical(entries.account.database, step.object)
+        yield from _enter_rebuild(entries, step, table.uuid if table is not None else "", "")
+
+
+def enter_exchange(entries: StepEntries, table: str, before: str, new: str) -> Routine[None]:
+    """Before a rebuilt table takes the place of the old one: from then on the storage that is there tells whether the rebuild is done.
+    ``before`` is the storage that goes, ``new`` the one that comes."""
+    for step in entries.steps:
+        if step.work.kind == "rebuild" and step.object == table:
+            yield from _enter_rebuild(entries, step, before, new)
+
+
+def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
+    """After the last effect of a step. A rebuild has converted the rows of its table. In a table that was made, whatever is written is of the newest
+    version: nothing of it is to be converted."""
+    if _sets_ttl(step):
+        yield from finish(entries.account, held_key(step.object))
+    made = entries.filled.get(step.object, ()) if step.work.kind == "create" else ()
+    if made:
+        yield from ensure_journal(entries.account.database)
+    for version in step.migrations if step.work.kind == "rebuild" else made:
+        yield from finish(entries.account, rebuild_key(version, step.object))
+
+
+def _sets_ttl(step: Step) -> bool:
+    return step.work.kind == "alter" and (step.work.frees_ttl or any(alter.retimes for alter in step.work.alters))
+
+
+def _enter_rebuild(entries: StepEntries, step: Step, before: str, new: str) -> Routine[None]:
+    """``new`` is '' as long as the exchange cannot have happened."""
+    for version in step.migrations:
+        yield from begin(entries.account, rebuild_key(version, step.object), {"uuid": before, "new": new, "table": step.object})

@@ -1,0 +1,64 @@
+"""How many statements each kind of start sends: exact, so that a question that is asked once more than needed is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from aaiclick import Column, MergeTree, Policy, Schema, Table
+from aaiclick.clients.opening import Opened, open_url
+from aaiclick.routine import Command, Query
+from aaiclick.testing.engine import EmbeddedEngine
+from tests.reliability.driving import Driver, ensuring
+
+POLICY = Policy.lossless(keep_old=timedelta(days=1))
+
+
+def version(number: int, columns: dict[str, str], *order_by: str) -> Schema:
+    return Schema("app", version=number, objects=[Table("t", [Column(*each) for each in columns.items()], engine=MergeTree(order_by=list(order_by)))])
+
+
+ONE = version(1, {"a": "UInt64", "b": "String"}, "a")
+ALTERED = version(2, {"a": "UInt64", "b": "String", "c": "UInt8"}, "a")
+REBUILT = version(2, {"a": "UInt64", "b": "String"}, "b", "a")
+BESIDE = version(3, {"a": "UInt64", "b": "String", "c": "UInt8"}, "b", "a")
+
+
+@pytest.fixture
+def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[Opened]:
+    opened = open_url(aaiclick_engine.url)
+    yield opened
+    opened.close()
+
+
+def start(connection: Opened, database: str, schema: Schema) -> tuple[int, int, int]:
+    """Statements, how many of them are queries, and how many of those look into ``system.tables``."""
+    driver = Driver(connection)
+    assert driver.run(ensuring(schema, database, POLICY)).in_sync
+    sent = [effect for effect in driver.seen if isinstance(effect, Query | Command)]
+    queries = [effect for effect in sent if isinstance(effect, Query)]
+    return len(sent), len(queries), sum("FROM system.tables" in query.sql for query in queries)
+
+
+def with_rows(connection: Opened, database: str) -> None:
+    connection.command(Command(f"INSERT INTO {database}.t (a, b) SELECT number, toString(number) FROM numbers(1000)"))
+
+
+def test_a_first_start_and_one_with_nothing_to_do(connection: Opened, aaiclick_database: str) -> None:
+    assert start(connection, aaiclick_database, ONE) == (23, 14, 9)
+    assert start(connection, aaiclick_database, ONE) == (1, 1, 1)
+
+
+def test_an_alter(connection: Opened, aaiclick_database: str) -> None:
+    start(connection, aaiclick_database, ONE)
+    with_rows(connection, aaiclick_database)
+    assert start(connection, aaiclick_database, ALTERED) == (68, 45, 23)
+
+
+def test_a_rebuild_and_an_alter_beside_the_kept_table(connection: Opened, aaiclick_database: str) -> None:
+    start(connection, aaiclick_database, ONE)
+    with_rows(connection, aaiclick_database)
+    assert start(connection, aaiclick_database, REBUILT) == (186, 113, 45)
+    assert start(connection, aaiclick_database, BESIDE) == (70, 47, 23)
