@@ -128,9 +128,10 @@ def view(item: model.View) -> View | MaterializedView:
     query = item.query.replace("{db}.", "")
     if not item.materialized:
         return View(item.name, query=query)
+    refresh = item.refresh or None
     if item.to:
-        return MaterializedView(item.name, query=query, to=item.to)
-    return MaterializedView(item.name, query=query, engine=engine_of(item.engine, {"order_by": list(item.order_by)}))
+        return MaterializedView(item.name, query=query, to=item.to, refresh=refresh)
+    return MaterializedView(item.name, query=query, engine=engine_of(item.engine, {"order_by": list(item.order_by)}), refresh=refresh)
 
 
 def dictionary(item: model.Dictionary, database: str) -> Dictionary:

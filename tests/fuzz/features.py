@@ -14,7 +14,7 @@ def features(world: World) -> set[str]:
     for state in (world.before, world.after):
         for table in state.tables:
             found.update(_of_table(table))
-        found.update("materialized view" if view.materialized else "view" for view in state.views)
+        found.update("refreshable view" if view.refresh else "materialized view" if view.materialized else "view" for view in state.views)
         found.update("dictionary" for _ in state.dictionaries)
         found.update("SQL function" for _ in state.functions)
     found.update("rows: lightweight delete" for touch in world.touches if touch.startswith("DELETE"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -98,6 +98,13 @@ def _history(ground: Ground, world: World) -> None:
                 insert(ground, ground.live, batch)
     for touch in world.touches:
         ground.run(touch.replace("{db}", ground.live))
+    _refresh(ground, world.before.views, ground.live)
+
+
+def _refresh(ground: Ground, views: Sequence[View], *databases: str) -> None:
+    for database in databases:
+        for statement in [one for view in views for one in view.refreshing(database)]:
+            ground.run(statement)
 
 
 def insert(ground: Ground, database: str, batch: Batch) -> None:
@@ -141,7 +148,7 @@ def _reference(ground: Ground, world: World) -> list[Before]:
 
 def _kept_inside(world: World, view: View) -> bool:
     """The view has a table of its own, which the change leaves as it is."""
-    return view.materialized and not view.to and any(other.name == view.name for other in world.before.views)
+    return view.materialized and not view.to and not view.refresh and any(other.name == view.name for other in world.before.views)
 
 
 def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str], ...], where: str) -> Before:
@@ -276,6 +283,7 @@ def _called(look: Before, was: Column, column: Column) -> list[str]:
 def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ...], second: Plan) -> list[Failure]:
     """Form, rows, answers, later inserts, merges, views."""
     found: list[Failure] = []
+    _refresh(ground, world.after.views, ground.want, ground.live)
     for new in world.after.tables:
         difference = form(ground, ground.live, new.name, ground.want)
         found += [Failure("form", difference)] if difference else []
@@ -288,6 +296,7 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
         pieces = [piece for batch in world.later for piece in statements(batch)]
         later = [batch for batch in pieces if not _surplus(looks, world) and _takes(ground, ground.want, batch)]
         found += [Failure("insert", f"the table that was created directly takes {batch.rows}") for batch in later if not _takes(ground, ground.live, batch)]
+        _refresh(ground, world.after.views, ground.want, ground.live)
         for look in looks:
             look.unread |= _unread(ground, ground.want, look.new) if later else frozenset()
             found += _compared(ground, look, keys, "later rows") if later else []

@@ -169,13 +169,18 @@ class View:
     engine: Engine = Engine()
     order_by: tuple[str, ...] = ()
     declared: bool = True
+    refresh: str = ""
 
     def create(self, database: str) -> str:
         query = self.query.replace("{db}", database)
         if not self.materialized:
             return f"CREATE VIEW {database}.{quoted(self.name)} AS {query}"
         target = f"TO {database}.{quoted(self.to)}" if self.to else f"ENGINE = {self.engine.sql} ORDER BY {_tuple(self.order_by)}"
-        return f"CREATE MATERIALIZED VIEW {database}.{quoted(self.name)} {target} AS {query}"
+        return f"CREATE MATERIALIZED VIEW {database}.{quoted(self.name)}{f' REFRESH {self.refresh}' if self.refresh else ''} {target} AS {query}"
+
+    def refreshing(self, database: str) -> list[str]:
+        """Has a refreshable view made anew, and waits for it; nothing where it is none."""
+        return [f"SYSTEM {what} VIEW {database}.{quoted(self.name)}" for what in ("REFRESH", "WAIT")] if self.refresh else []
 
 
 @dataclass(frozen=True, slots=True)

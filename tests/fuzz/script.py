@@ -49,7 +49,8 @@ def history(world: World) -> list[str]:
     made += [one for batch in world.batches if not batch.late for one in _inserts(batch, "live")]
     made += [one for table in world.before.tables for one in table.added("live")]
     made += [one for batch in world.batches if batch.late for one in _inserts(batch, "live")]
-    return [*made, *(touch.replace("{db}", "live") for touch in world.touches)]
+    made += [touch.replace("{db}", "live") for touch in world.touches]
+    return [*made, *(one for view in world.before.views for one in view.refreshing("live"))]
 
 
 def _inserts(batch: Batch, database: str) -> list[str]:

@@ -1,4 +1,5 @@
-"""What a part of the cases has beside everything else: codec chains, statistics, settings and TTLs of columns, a Nested that is kept whole, SQL functions.
+"""What a part of the cases has beside everything else: codec chains, statistics, settings and TTLs of columns, a Nested that is kept whole,
+SQL functions, views that are refreshed.
 
 Made with dice of its own, so that the same number still makes the same tables, rows and changes without it.
 """
@@ -35,9 +36,21 @@ def widened(seed: int, tag: str, case: World) -> World:
     rng = Random(f"wide {seed}")
     if rng.random() >= SHARE:
         return case
+    if any(view.materialized for view in case.before.views) and rng.random() < 0.5:
+        return _refreshable(rng, case)
     for name in rng.sample((*PARTS, "whole Nested", "SQL function"), rng.choice((1, 1, 2))):
         case = _with(rng, case, name) if name in PARTS else _nested(rng, case) if name == "whole Nested" else _called(rng, case, f"{FUNCTION}f{tag}")
     return case
+
+
+def _refreshable(rng: Random, case: World) -> World:
+    """Its materialized views are made anew from time to time, and do not follow each INSERT."""
+    before, after = rng.choice((("EVERY 1 YEAR",) * 2, ("EVERY 1 YEAR",) * 2, ("EVERY 1 YEAR", "EVERY 2 YEAR"), ("", "EVERY 1 YEAR"), ("EVERY 1 YEAR", "")))
+    states = [
+        replace(state, views=tuple(replace(view, refresh=refresh) if view.materialized else view for view in state.views))
+        for state, refresh in ((case.before, before), (case.after, after))
+    ]
+    return replace(case, before=states[0], after=states[1], changes=case.changes if before == after else (*case.changes, "refreshable view"))
 
 
 def _called(rng: Random, case: World, name: str) -> World:
