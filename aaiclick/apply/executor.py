@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing_extensions import assert_never
 
 from aaiclick.apply.alter import apply_alter
-from aaiclick.apply.backfill.backfill import apply_feed
+from aaiclick.apply.backfill.backfill import apply_backfill
 from aaiclick.apply.create import apply_create
 from aaiclick.apply.drop import apply_drop
 from aaiclick.apply.rebuild.attach import apply_attach
@@ -93,7 +93,7 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
         case ReplaceWork():
             return (yield from apply_replace(work, database))
         case BackfillWork():
-            return (yield from apply_feed(work, site))
+            return (yield from apply_backfill(work, site))
         case DropWork():
             return (yield from apply_drop(work, database))
         case SqlWork() if options.runner is not None:

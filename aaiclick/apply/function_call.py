@@ -15,7 +15,7 @@ from aaiclick.errors import AaiclickError, ApplyError, LeaseLostError
 from aaiclick.events import Progress
 from aaiclick.routine import Call, Command, Emit, Query, Reply, Routine, Row, Sleep, number, text
 from aaiclick.server.mutations import now
-from aaiclick.state.ledger import Account, begin, finish, set_bookmark
+from aaiclick.state.ledger import JournalScope, begin, finish, set_bookmark
 from aaiclick.user_function import UserFunction
 
 PAUSES = (0.1, 1.0, 5.0)
@@ -24,10 +24,10 @@ WAIT = 5.0
 """Seconds without a request after which the lease is looked after."""
 
 
-def run_move(function: UserFunction, account: Account, version: int, label: str, name: str, attempt: int = 1) -> Routine[None]:
+def run_move(function: UserFunction, scope: JournalScope, version: int, label: str, name: str, attempt: int = 1) -> Routine[None]:
     """Let the function run to its end. Raises ApplyError with the migration's name where it fails: the next run goes on at its bookmark.
     ``attempt`` is the number of this call, and is entered before it begins."""
-    yield from begin(account, f"{version}:move", {"attempt": attempt})
+    yield from begin(scope, f"{version}:move", {"attempt": attempt})
     started = yield from now()
     reply: Reply = None
     try:
@@ -40,17 +40,17 @@ def run_move(function: UserFunction, account: Account, version: int, label: str,
             request = rows[0]
             if request[0] == "done":
                 break
-            reply = yield from _carry_out(request, account, version, label, started)
+            reply = yield from _carry_out(request, scope, version, label, started)
     finally:
         function.abandon()
-    yield from _enter_end(account, version, label, name)
+    yield from _enter_end(scope, version, label, name)
 
 
-def _enter_end(account: Account, version: int, label: str, name: str) -> Routine[None]:
+def _enter_end(scope: JournalScope, version: int, label: str, name: str) -> Routine[None]:
     """Entering it twice does no harm and not entering it does, so whatever stands in the way is tried again."""
     for pause in (*PAUSES, None):
         try:
-            return (yield from finish(account, f"{version}:move"))
+            return (yield from finish(scope, f"{version}:move"))
         except LeaseLostError:
             raise
         except AaiclickError as error:
@@ -60,16 +60,16 @@ def _enter_end(account: Account, version: int, label: str, name: str) -> Routine
             yield Sleep(pause)
 
 
-def _carry_out(request: Row, account: Account, version: int, label: str, started: float) -> Routine[Reply]:
+def _carry_out(request: Row, scope: JournalScope, version: int, label: str, started: float) -> Routine[Reply]:
     """One request. An error is the function's: it may know what to do about it."""
     kind = text(request[0])
     try:
         if kind == "query":
             return (yield Query(text(request[1]), _values(request[2]), _values(request[3])))
         if kind == "command":
-            yield Command(text(request[1]), _values(request[2]), _values(request[3]), database=account.database, long=True)
+            yield Command(text(request[1]), _values(request[2]), _values(request[3]), database=scope.database, long=True)
         elif kind == "bookmark":
-            yield from set_bookmark(account, version, json.loads(text(request[1])))
+            yield from set_bookmark(scope, version, json.loads(text(request[1])))
         elif kind == "progress":
             seconds = (yield from now()) - started
             yield Emit(Progress(label, "move", number(request[1]), number(request[2]), seconds))

@@ -14,40 +14,45 @@ Runner = Callable[[CallableWork | SqlWork], Routine[None]]
 
 @dataclass(frozen=True, slots=True)
 class ApplyOptions:
-    """``keep_old_seconds``: how long the old table of a rebuild stays for the way back (0: dropped at once).
-
-    ``writers_stopped``: tables for which the caller vouches that nobody writes, so that work that needs a fence runs without one on
-    servers that have none (``--allow 'writers-stopped <table>'``).
-    ``closed``: tables of which writers may be refused for a whole copy, where deletes or updates have spoilt one
-    (``--allow 'keep-writers-out <table>'``); ``reapplied`` those of which they may be refused for the last chunks that deletes or updates
-    have changed (``--allow 'reapply-deletes <table>'``), ``patient`` those that are copied until there is a moment without any
-    (``--allow 'wait-for-deletes <table>'``). ``verify`` compares checksums of every chunk (counts are always compared). ``chunk_rows`` and
-    ``chunk_bytes`` (on disk) bound what one staging table holds, except that a part is never split. ``copy_threads``: 0 leaves the number
-    of threads to the server. ``drain_seconds`` limits the wait for inserts after the exchange, ``fence_seconds`` the same wait while writers are refused,
-    ``mutation_seconds`` the wait for mutations of others (0: no limit), ``stuck_seconds`` how long a mutation may fail before it counts
-    as stuck. ``restarts``: how often chunks are filled anew because their rows were deleted or changed. ``disk_factor``: free space
-    needed for a rebuild, as a multiple of the table's bytes. ``runner`` carries out the statements and the data move of a migration.
-    ``waiting``: tables with a killed rebuild that may go on.
-    """
+    """How steps are carried out."""
 
     keep_old_seconds: int = 0
+    """How long the old table of a rebuild stays for the way back; 0: dropped at once."""
     writers_stopped: frozenset[str] = frozenset()
+    """Tables for which the caller vouches that nobody writes, so that work that needs a fence runs without one on servers that have none
+    (``--allow 'writers-stopped <table>'``)."""
     closed: frozenset[str] = frozenset()
+    """Tables of which writers may be refused for a whole copy, where deletes or updates have spoilt one (``--allow 'keep-writers-out <table>'``)."""
     reapplied: frozenset[str] = frozenset()
+    """Those of which they may be refused for the last chunks that deletes or updates have changed (``--allow 'reapply-deletes <table>'``)."""
     patient: frozenset[str] = frozenset()
+    """Those that are copied until there is a moment without any (``--allow 'wait-for-deletes <table>'``)."""
     waiting: frozenset[str] = frozenset()
+    """Tables with a killed rebuild that may go on."""
     verify: bool = True
+    """Checksums of every chunk are compared; counts always are."""
     chunk_rows: int = 5_000_000
+    """How many rows one staging table holds at most, except that a part is never split."""
     chunk_bytes: int = 1 << 30
+    """How many bytes (on disk) it holds at most, with the same exception."""
     copy_threads: int = 0
+    """0 leaves the number of threads to the server."""
     drain_seconds: float = 3600.0
+    """Limit of the wait for inserts after the exchange."""
     fence_seconds: float = 60.0
+    """Limit of the wait for inserts while writers are refused."""
     mutation_seconds: float = 0.0
+    """Limit of the wait for mutations of others; 0: none."""
     stuck_seconds: float = 5.0
+    """How long a mutation may fail before it counts as stuck."""
     restarts: int = 3
+    """How often chunks are filled anew because their rows were deleted or changed."""
     disk_factor: float = 1.1
+    """Free space needed for a rebuild, as a multiple of the table's bytes."""
     entries: StepEntries | None = None
+    """What is entered in the journal of the steps; None: nothing."""
     runner: Runner | None = None
+    """Carries out the statements and the data move of a migration."""
 
 
 @dataclass(frozen=True, slots=True)

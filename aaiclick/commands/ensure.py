@@ -24,9 +24,9 @@ def ensure(run: Run) -> Routine[Report]:
         ended = yield from now()
         version = run.schema.version
         return Report(run.schema.name, seen.database, version, version, (), (), (), (), True, ended - started)
-    if seen.overtaken and seen.entry is not None and seen.entry.passing is not None:
+    if seen.overtaken and seen.entry is not None and seen.entry.running is not None:
         ended = yield from now()
-        return running_beside(run.schema.name, seen.database, seen.entry.version, run.schema.version, seen.entry.passing.to, ended - started)
+        return running_beside(run.schema.name, seen.database, seen.entry.version, run.schema.version, seen.entry.running.to, ended - started)
     fresh = (yield from untouched(run.schema, run.database, seen)) if run.policy.level != "check" else None
     if fresh is not None:
         return (yield from migrate(run, fresh.database, None, started, fresh.names))
@@ -73,4 +73,4 @@ def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
 
 def _cached(entry: CacheEntry | None, planned: PlannedMigration, at: int) -> bool:
     """False also where a kept table has expired: it is dropped under the lease. So is the mark of a transition that has ended."""
-    return entry is not None and entry.passing is None and entry.spec == planned.inspection.schema.fingerprint and (entry.due is None or at < entry.due)
+    return entry is not None and entry.running is None and entry.spec == planned.inspection.schema.fingerprint and (entry.due is None or at < entry.due)

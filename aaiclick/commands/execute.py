@@ -23,7 +23,7 @@ from aaiclick.server.mutations import RECALCULATE
 from aaiclick.state.ledger import let_go, read_held
 from aaiclick.state.records import Record, append, ensure_tables
 from aaiclick.state.step_entries import StepEntries
-from aaiclick.state.transition import Passage, UnderWay
+from aaiclick.state.transition import TransitionStart, UnderWay
 from aaiclick.versions.live import scripts_between
 
 Gate = Callable[[PlannedMigration], GateDecision]
@@ -71,7 +71,7 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
         batch = _until_move(verdict.run)
         if batch:
             yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
-            entries = StepEntries(planned.inspection.account, batch, _passage(planned, batch, site), _filled(planned))
+            entries = StepEntries(planned.inspection.scope, batch, _transition_start(planned, batch, site), _filled(planned))
             options = replace(site.options, entries=entries, runner=runner_for(planned.inspection))
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
@@ -112,12 +112,12 @@ def _put_back(found: Inspection, verdict: GateDecision) -> Routine[None]:
     """What a run that is gone left of a change of a TTL, unless this run makes that change again."""
     held = found.ledger.held
     if not held and any(f"{RECALCULATE} = " in live.text for live in found.catalog.objects.values()):
-        held = yield from read_held(found.account)
+        held = yield from read_held(found.scope)
     again = {step.object for step in verdict.run if isinstance(step.work, AlterWork) and (step.work.frees_ttl or any(a.retimes for a in step.work.alters))}
-    yield from let_go(found.account, held - again)
+    yield from let_go(found.scope, held - again)
 
 
-def _passage(planned: PlannedMigration, batch: tuple[Step, ...], site: Site) -> Passage | None:
+def _transition_start(planned: PlannedMigration, batch: tuple[Step, ...], site: Site) -> TransitionStart | None:
     """What is entered before the first of these steps that code of the version before would not bear. None where the version stays, and where
     there is nothing yet that older code could know."""
     found, version = planned.inspection, planned.inspection.schema.version
@@ -127,7 +127,7 @@ def _passage(planned: PlannedMigration, batch: tuple[Step, ...], site: Site) -> 
     oldest = found.released.oldest_code(version)
     attempts = found.under_way.attempts if found.under_way is not None else ()
     number = sum(attempt.version == version for attempt in attempts)
-    return Passage(UnderWay(version, before, oldest, site.who, 0), number, replace(planned.plan, steps=batch).to_json())
+    return TransitionStart(UnderWay(version, before, oldest, site.who, 0), number, replace(planned.plan, steps=batch).to_json())
 
 
 def _until_move(steps: tuple[Step, ...]) -> tuple[Step, ...]:

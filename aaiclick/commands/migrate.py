@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from aaiclick.apply.backfill.backfill import finish_feeds
+from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.rebuild.resume import abandon, abandon_quietly
 from aaiclick.apply.recovery import clean_leftovers
 from aaiclick.apply.run import ApplyOptions
@@ -46,7 +46,7 @@ from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry, write_cache
 from aaiclick.state.kept_tables import drop_expired, next_expiry
-from aaiclick.state.ledger import carry_over, enter_done
+from aaiclick.state.ledger import carry_over, enter_finished_rebuilds
 from aaiclick.state.owned import Owned, read_owned
 from aaiclick.state.past import Past, read_past
 from aaiclick.state.records import Record, append, ensure_tables
@@ -124,7 +124,7 @@ def _apply(run: Run, database: str, planned: PlannedMigration | None, nonce: str
 def _clear_away(run: Run, nonce: str, options: ApplyOptions, ours: Owned, past: Past) -> Routine[Owned]:
     """What earlier runs left beside the copies of tables; what is there without it."""
     database = ours.database
-    yield from finish_feeds(ours, options)
+    yield from finish_backfills(ours, options)
     yield from sweep_stale_scratch(ours.scratch, database, embedded=run.embedded, ended=partial(_ended, database, nonce))
     # Where no table is kept, what a new one had for the sake of one goes.
     return ours.without((yield from drop_expired(database, ours.kept(), ours.at // 1000, past.block_numbers)))
@@ -148,8 +148,8 @@ def _plan_and_carry_out(
     if found.ahead or found.overtaken:
         yield from abandon(database, options)
         return newer(found, (yield from now()) - started)
-    yield from carry_over(found.account, found.entries, found.live.number or 0)
-    yield from enter_done(found.account, found.entries, found.ledger.done)
+    yield from carry_over(found.scope, found.entries, found.live.number or 0)
+    yield from enter_finished_rebuilds(found.scope, found.entries, found.ledger.done)
     looks = looked_at(run.policy)
     if planned is None or basis_of(found.catalog) != planned.plan.basis or _differs(found, planned.inspection) or _unlooked(planned.plan, run.policy):
         planned = yield from make_plan(found, looks, run.policy.looks)

@@ -35,7 +35,7 @@ def ahead_error(found: Inspection) -> SchemaAheadError | None:
     assert version is not None
     way = found.under_way if found.overtaken else None
     if way is not None:
-        if way.passing.bears(version):
+        if way.running.bears(version):
             return None
         return SchemaAheadError(schema.name, found.live.number, version, way.oldest_code, way.version, begun(way), giving_up(way, version))
     assert found.record is not None

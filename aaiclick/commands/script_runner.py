@@ -17,24 +17,24 @@ from aaiclick.versions.scripts import statements_of
 
 def runner_for(found: Inspection) -> Runner:
     """Carries out the statements and functions of the migrations that are to come."""
-    account = found.account
+    scope = found.scope
 
     def runner(work: CallableWork | SqlWork) -> Routine[None]:
         script = found.released.script(work.migration)
         if script is None:
             raise ApplyError(f"migration {work.migration} is in the plan, but not in the code: plan again")
         if isinstance(work, SqlWork):
-            yield from run_statements(work, account, script.label, len(statements_of(script.migration)))
+            yield from run_statements(work, scope, script.label, len(statements_of(script.migration)))
             return
         move = script.migration.move
         if move is None:
             raise ApplyError(f"{script.label} has no function: plan again")
         names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in found.schema.objects}))
-        catalog = yield from read_catalog(account.database, names)
+        catalog = yield from read_catalog(scope.database, names)
         before = reflect_catalog(catalog, found.schema.name)
         attempt = found.ledger.attempts.get(script.version, 0) + 1
-        facts = Facts(account.database, script.version, before, found.schema, found.ledger.bookmarks.get(script.version, "null"), attempt)
+        facts = Facts(scope.database, script.version, before, found.schema, found.ledger.bookmarks.get(script.version, "null"), attempt)
         name = getattr(move, "__name__", "its function")
-        yield from run_move(MoveFunction(move, facts), account, script.version, script.label, name, attempt)
+        yield from run_move(MoveFunction(move, facts), scope, script.version, script.label, name, attempt)
 
     return runner

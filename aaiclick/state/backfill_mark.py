@@ -26,35 +26,42 @@ _FORMATS = (1, FORMAT)
 
 
 @dataclass(frozen=True, slots=True)
-class FeedMark:
-    """``sources`` are the UUIDs of the tables whose writers are refused, in the order of the work's. ``phase``: 'closing' until all of them
-    are, then 'opening' while the first ``sent`` statements of the work are through, then 'open': writers go on and the fill
-    is made. 'filled': it is complete, and merges may go on, after which nobody could tell which rows it has brought.
-
-    ``fenced``: writers are refused, nobody had to vouch that there are none. ``saved``: settings of the fill's source before its merges were
-    held. ``high``: the highest block number of that source before the view was there. Everything up to block ``done`` is in the target;
-    ``filled`` is a staging table with what comes up to block ``filled_high``, which is moved and never filled again.
-    """
+class BackfillMark:
+    """How far a view is put in place."""
 
     name: str
+    """That of the mark itself."""
     nonce: str
+    """Of the run that made it."""
     work: BackfillWork
+    """All that is needed to go on without a plan."""
     sources: tuple[str, ...]
+    """UUIDs of the tables whose writers are refused, in the order of the work's."""
     fenced: bool
+    """Writers are refused; else somebody vouched that there are none."""
     saved: Settings = ()
+    """The settings of the fill's source before its merges were held."""
     phase: Literal["closing", "opening", "open", "filled"] = "closing"
+    """'closing' until writers of all sources are refused, 'opening' while statements of the work are sent, 'open': writers go on and the fill is made.
+    'filled': it is complete, and merges may go on, after which nobody could tell which rows it has brought."""
     sent: int = 0
+    """So many statements of the work are through."""
     high: int = -1
+    """The highest block number of the fill's source before the view was there."""
     done: int = -1
+    """Everything up to this block is in the target."""
     filled: str = ""
+    """A staging table with what comes behind that, which is moved and never filled again; '' where there is none."""
     filled_high: int = -1
+    """The highest block in it."""
     format: int = 1
+    """See ``format_of``."""
 
 
-COMMENT = CommentFormat(FeedMark)
+COMMENT = CommentFormat(BackfillMark)
 
 
-def feed_name(nonce: str, view: str) -> str:
+def backfill_mark_name(nonce: str, view: str) -> str:
     """The name of the mark for a view."""
     return f"{MARK_PREFIX}{nonce}_{label(view)}"
 
@@ -74,24 +81,24 @@ def is_stage_of(name: str, view: str) -> bool:
     return re.match(rf"{STAGE_PREFIX}[0-9a-z]+_[0-9]+_{re.escape(label(view))}\Z", name) is not None
 
 
-def write_feed(database: str, mark: FeedMark) -> Routine[FeedMark]:
+def write_backfill_mark(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
     """Make the mark. Raises StatementError 57 where it is there already."""
     yield from create_commented(database, mark.name, COMMENT.dump(mark))
     return mark
 
 
-def update_feed(database: str, mark: FeedMark) -> Routine[FeedMark]:
+def update_backfill_mark(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
     """Replace what the mark says; on disk when this returns."""
     yield from replace_comment(database, mark.name, COMMENT.dump(mark))
     return mark
 
 
-def drop_feed(database: str, mark: FeedMark) -> Routine[None]:
+def drop_backfill_mark(database: str, mark: BackfillMark) -> Routine[None]:
     """The last thing that is done."""
     yield from drop_table(database, mark.name)
 
 
-def parse_feed(name: str, comment: str) -> FeedMark | str:
+def parse_backfill_mark(name: str, comment: str) -> BackfillMark | str:
     """What the comment of a mark says; its name alone where a newer version of this library wrote it."""
     mark = COMMENT.load(comment)
     return replace(mark, name=name) if mark is not None and mark.format in _FORMATS else name

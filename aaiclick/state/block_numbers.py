@@ -18,26 +18,26 @@ NUMBERS = "enable_block_number_column"
 RUN = "numbered"
 
 
-def note_numbered(database: str, table: str, uuid: str) -> Routine[None]:
+def note_block_numbers(database: str, table: str, uuid: str) -> Routine[None]:
     """Say that a storage has the setting because of us."""
     yield from ensure_journal(database)
     yield from intent(database, _action(uuid), {"table": table})
 
 
-def numbered_in(entries: Iterable[Entry]) -> dict[str, str]:
+def block_numbers_in(entries: Iterable[Entry]) -> dict[str, str]:
     """The storages that have it, by UUID, with the name that each had then."""
     return {entry.action.step: str(entry.details.get("table", "")) for entry in entries if entry.action.run == RUN and entry.state == "intent"}
 
 
-def forget_numbered(database: str, noted: Mapping[str, str], needed: Collection[str]) -> Routine[None]:
+def reset_unneeded_block_numbers(database: str, noted: Mapping[str, str], needed: Collection[str]) -> Routine[None]:
     """Take the setting away where no kept table needs it any more. ``noted``: the storages that have it, ``needed`` those of which one does."""
     for uuid, table in sorted(noted.items()):
         if uuid not in needed:
-            yield from forget_blocks(database, table, uuid)
+            yield from reset_block_numbers(database, table, uuid)
             yield from outcome(database, _action(uuid), "done")
 
 
-def forget_blocks(database: str, table: str, uuid: str) -> Routine[None]:
+def reset_block_numbers(database: str, table: str, uuid: str) -> Routine[None]:
     """The old table is gone: new parts need no numbers any more. Nothing happens where the table is another one by now."""
     live = yield from physical(database, table)
     if live is not None and live.uuid == uuid and f"{NUMBERS} = " in live.definition:

@@ -18,7 +18,7 @@ from aaiclick.sql.quoting import qualified, quote_string
 
 
 @dataclass(frozen=True, slots=True)
-class Passing:
+class RunningTransition:
     """A transition that was begun and is not recorded yet: on the way to version ``to``. ``oldest_code``: the oldest code that runs on what it
     makes (None: only that of ``to``). ``back``: it is a way back."""
 
@@ -33,15 +33,20 @@ class Passing:
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """The last transition of one schema. ``due``: when the first kept table expires (Unix seconds), None where none is kept. ``passing``: the
-    transition that is under way. The rows of the journal are what counts; an entry that an earlier release wrote anew does not have it."""
+    """The last transition of one schema, as far as a start that has nothing to do needs it."""
 
     version: int | None
+    """After it; None: developed without versions."""
     spec: str
+    """Fingerprint of the declaration."""
     objects: str
+    """Digest of the live objects."""
     oldest_code: int | None = None
+    """The oldest version of the code that can run on them."""
     due: int | None = None
-    passing: Passing | None = None
+    """When a start has something to take away, such as a kept table that expires (Unix seconds); None: nothing."""
+    running: RunningTransition | None = None
+    """The transition that is under way. The journal is what counts; an entry that an earlier release wrote anew does not have it."""
 
 
 def parse_cache(comment: str) -> dict[str, CacheEntry]:
@@ -64,7 +69,7 @@ def cache_comment(cache: Mapping[str, CacheEntry]) -> str:
     """The comment's text: pure ASCII, sorted."""
     fields = {
         name: {"version": entry.version, "spec": entry.spec, "objects": entry.objects, "oldest_code": entry.oldest_code, "due": entry.due}
-        | ({"passing": asdict(entry.passing)} if entry.passing is not None else {})
+        | ({"passing": asdict(entry.running)} if entry.running is not None else {})
         for name, entry in cache.items()
     }
     return json.dumps(fields, sort_keys=True, separators=(",", ":"))
@@ -84,12 +89,12 @@ def update_cache(database: str, schema: str, entry: CacheEntry | None) -> Routin
     yield from write_cache(database, cache)
 
 
-def mark_passing(database: str, schema: str, passing: Passing | None) -> Routine[None]:
+def mark_transition(database: str, schema: str, running: RunningTransition | None) -> Routine[None]:
     """Note in the entry of one schema what is under way (None: nothing is any more); the rest of it stays. Only under the lease."""
     cache = yield from _read(database)
     entry = cache.get(schema, CacheEntry(None, "", ""))
-    if entry.passing != passing:
-        cache[schema] = replace(entry, passing=passing)
+    if entry.running != running:
+        cache[schema] = replace(entry, running=running)
         yield from write_cache(database, cache)
 
 
@@ -110,14 +115,14 @@ def _entry(fields: dict[str, object]) -> CacheEntry | None:
     return CacheEntry(version, spec, objects, oldest_code, due, _passing(fields.get("passing")))
 
 
-def _passing(value: object) -> Passing | None:
+def _passing(value: object) -> RunningTransition | None:
     if not isinstance(value, dict):
         return None
     fields = cast("dict[str, object]", value)
     to, oldest_code = fields.get("to"), fields.get("oldest_code")
     if not isinstance(to, int) or not _whole(oldest_code):
         return None
-    return Passing(to, cast("int | None", oldest_code), fields.get("back") is True)
+    return RunningTransition(to, cast("int | None", oldest_code), fields.get("back") is True)
 
 
 def _whole(value: object) -> bool:

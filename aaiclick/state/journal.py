@@ -31,24 +31,33 @@ _READ = "run, schema, plan, step, action, state, details, seq, toUnixTimestamp64
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing a run does: the run's nonce, schema, plan, the step of that plan, and the number of the action in it."""
+    """One thing that a run does."""
 
     run: str
+    """The nonce of the run, or what it does belongs to."""
     schema: str
+    """Of which schema; '' for what belongs to the database."""
     plan: str
+    """Of which plan."""
     step: str
+    """The step of that plan, or the key of what is done once."""
     number: int
+    """Of the action in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The last word on an action. ``details`` are those of that row; ``at`` is the server's time, Unix milliseconds."""
+    """The last word on an action."""
 
     action: Action
     state: State
+    """How it stands."""
     details: Details = field(default_factory=dict[str, object])
+    """Those of that row."""
     seq: int = 0
+    """Orders the rows; counted by the server."""
     at: int = 0
+    """The server's time, Unix milliseconds."""
 
 
 def ensure_journal(database: str) -> Routine[None]:
@@ -82,15 +91,15 @@ def unfinished(database: str) -> Routine[tuple[Entry, ...]]:
     Actions in state ``intent`` have to be probed; the others tell what is behind them. None where there is no journal.
     """
     table = qualified(database, JOURNAL)
-    return (yield from last_words(database, f"run NOT IN (SELECT run FROM {table} WHERE state = 'closed')", {}))
+    return (yield from last_entries(database, f"run NOT IN (SELECT run FROM {table} WHERE state = 'closed')", {}))
 
 
 def read_run(database: str, run: str) -> Routine[tuple[Entry, ...]]:
     """The same for one run, closed or not (its closing row is left out)."""
-    return (yield from last_words(database, "run = unhex({run:String})", {"run": hexed(run)}))
+    return (yield from last_entries(database, "run = unhex({run:String})", {"run": hexed(run)}))
 
 
-def last_words(database: str, condition: str, parameters: Mapping[str, str | int]) -> Routine[tuple[Entry, ...]]:
+def last_entries(database: str, condition: str, parameters: Mapping[str, str | int]) -> Routine[tuple[Entry, ...]]:
     """The last entry of each action that meets a condition, in the order in which they were written; none where there is no journal."""
     sql = (
         f"SELECT {_READ} FROM {qualified(database, JOURNAL)} WHERE state != 'closed' AND {condition}"

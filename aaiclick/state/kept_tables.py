@@ -15,7 +15,7 @@ from aaiclick.server.storages import remove_guards
 from aaiclick.server.tables import Physical, parts, physical
 from aaiclick.server.write_fence import fence_supported, lift_fence
 from aaiclick.sql.quoting import qualified
-from aaiclick.state.block_numbers import forget_blocks, forget_numbered, note_numbered
+from aaiclick.state.block_numbers import note_block_numbers, reset_block_numbers, reset_unneeded_block_numbers
 from aaiclick.state.comments import CommentFormat, replace_comment
 from aaiclick.state.rebuild_mark import Mark
 
@@ -25,30 +25,40 @@ DAY = 86400
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The comment of a kept table. ``table`` was its name, ``uuid`` its storage, ``replaced_by`` the storage that took its place; ``since``
-    and ``expires`` are Unix seconds (0: it stays until somebody decides, ``reason`` says why); ``saved`` its settings and
-    ``comment`` its comment before it was held. Rows up to its block ``copied`` are those of the new table up to block ``base`` (None: nobody
-    can tell); ``numbered``: the new table has a setting of ours for that.
-    ``back``: it was replaced by a still older one, on the way back to version ``back_to``. ``moment``: ``since`` by the server's clock, in
-    Unix milliseconds, as the records of transitions have it (0: an earlier release did not write it). ``brought``: everything up to this block
-    is in the new table, also what came late (None: an earlier release did not write it). All times are the server's."""
+    """The comment of a kept table. All times are the server's."""
 
     table: str
+    """What it was called."""
     uuid: str
+    """Its storage."""
     replaced_by: str
+    """The storage that took its place."""
     since: int
+    """When; Unix seconds."""
     expires: int
+    """When it is dropped, Unix seconds; 0: it stays until somebody decides."""
     saved: Settings = ()
+    """Its settings before it was held."""
     reason: str = ""
+    """Why it stays; '' where it expires."""
     copied: int = -1
+    """The highest of its blocks whose rows were copied into the new table."""
     base: int | None = None
+    """The block of the new table up to which those rows are; None: nobody can tell."""
     numbered: bool = False
+    """The new table keeps block numbers because of a setting of ours."""
     comment: str = ""
+    """Its comment before it was kept."""
     back: bool = False
+    """It was replaced by a still older one."""
     back_to: int | None = None
+    """The version that this was done for."""
     moment: int = 0
+    """``since`` in Unix milliseconds, as the records of transitions have it; 0: an earlier release did not write it."""
     brought: int | None = None
+    """Everything up to this block is in the new table, also what came late; None: an earlier release did not write it."""
     format: int = 1
+    """Of the comment."""
 
     @property
     def earliest(self) -> int:
@@ -101,7 +111,7 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
             mark.high,
         )
         if mark.numbered:
-            yield from note_numbered(old.database, mark.table, mark.shadow)
+            yield from note_block_numbers(old.database, mark.table, mark.shadow)
         # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second, fence last.
         if f"{FENCE} = " in old.definition:
             yield from lift_fence(old)
@@ -113,7 +123,7 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
     return name
 
 
-def numbered_tables(listed: Sequence[KeptRow], noted: Mapping[str, str], catalog: Catalog) -> frozenset[str]:
+def tables_with_our_block_numbers(listed: Sequence[KeptRow], noted: Mapping[str, str], catalog: Catalog) -> frozenset[str]:
     """The live tables that have ``enable_block_number_column`` because of us: as long as the tables that they replaced are kept, or until a start
     finds that one was dropped by hand and its time is over."""
     ours = {**noted, **{row.kept.replaced_by: row.kept.table for row in listed if row.kept.numbered}}
@@ -141,9 +151,9 @@ def drop_expired(database: str, listed: Sequence[KeptRow], at: int, noted: Mappi
             yield from _keep_on(database, row, f"{late:,} rows reached it after it was replaced, and {row.kept.table} does not have them")
             continue
         yield from drop_table(database, row.name)
-        yield from forget_blocks(database, row.kept.table, row.kept.replaced_by)
+        yield from reset_block_numbers(database, row.kept.table, row.kept.replaced_by)
         dropped.append(row.name)
-    yield from forget_numbered(database, noted, {row.kept.replaced_by for row in listed if row.name not in dropped})
+    yield from reset_unneeded_block_numbers(database, noted, {row.kept.replaced_by for row in listed if row.name not in dropped})
     return tuple(dropped)
 
 

@@ -26,7 +26,7 @@ from aaiclick.server.tables import physical
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.block_numbers import RUN as BLOCK_NUMBERS
-from aaiclick.state.journal import Action, Entry, ensure_journal, intent, last_words, outcome
+from aaiclick.state.journal import Action, Entry, ensure_journal, intent, last_entries, outcome
 from aaiclick.state.owners import RUN as OWNERS
 from aaiclick.versions.live import MigrationProgress
 
@@ -35,7 +35,7 @@ _HELD = ":ttl:"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class JournalScope:
     """Where the entries of a schema are kept. ``seq`` is that of the last record (0: none)."""
 
     database: str
@@ -58,12 +58,12 @@ class Account:
         return Action(self.run, self.schema, "", key, number)
 
 
-def read_journal(account: Account) -> Routine[tuple[Entry, ...]]:
+def read_journal(scope: JournalScope) -> Routine[tuple[Entry, ...]]:
     """The last word on everything that was done in this generation; and on what belongs to the database: owners of tables, block numbers."""
     former = "startsWith(run, 'from ') AND toUInt64OrZero(substring(run, 6)) >= {least:UInt64}"
     condition = f"(run IN ('{OWNERS}', '{BLOCK_NUMBERS}') OR (schema = unhex({{schema:String}}) AND (run = unhex({{run:String}}) OR ({former}))))"
-    parameters: dict[str, str | int] = {"schema": hexed(account.schema), "run": hexed(account.run), "least": account.generation}
-    return (yield from last_words(account.database, condition, parameters))
+    parameters: dict[str, str | int] = {"schema": hexed(scope.schema), "run": hexed(scope.run), "least": scope.generation}
+    return (yield from last_entries(scope.database, condition, parameters))
 
 
 def own_entries(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -72,9 +72,9 @@ def own_entries(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(sorted(last.values(), key=lambda entry: entry.seq))
 
 
-def read_entries(account: Account) -> Routine[tuple[Entry, ...]]:
+def read_entries(scope: JournalScope) -> Routine[tuple[Entry, ...]]:
     """The last word on everything that was done in this generation, in the order in which it was said."""
-    return own_entries((yield from read_journal(account)))
+    return own_entries((yield from read_journal(scope)))
 
 
 def version_of(entry: Entry) -> int:
@@ -83,47 +83,47 @@ def version_of(entry: Entry) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def ledger_of(account: Account, entries: Sequence[Entry], catalog: Catalog) -> MigrationProgress:
+def ledger_of(scope: JournalScope, entries: Sequence[Entry], catalog: Catalog) -> MigrationProgress:
     """What is done."""
     done = {entry.action.step for entry in entries if _is_done(entry, catalog)}
     doubtful = {entry.action.step for entry in entries if entry.state == "intent" and ":sql:" in entry.action.step} - done
     bookmarks = {version_of(entry): json.dumps(entry.details.get("value")) for entry in entries if entry.action.step.endswith(f":{_BOOKMARK}")}
     attempts = {version_of(entry): _attempt(entry) for entry in entries if entry.action.step.endswith(":move")}
-    return MigrationProgress(frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(account, entries)))
+    return MigrationProgress(frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(scope, entries)))
 
 
-def carry_over(account: Account, entries: Iterable[Entry], above: int) -> Routine[None]:
+def carry_over(scope: JournalScope, entries: Iterable[Entry], above: int) -> Routine[None]:
     """Enter anew what an earlier release entered of the versions above one. Only under the lease."""
     for entry in entries:
-        held = _HELD in entry.action.step and entry.state == "intent" and entry.action.run == account.former_run
-        if entry.action.run == account.run or not (held or version_of(entry) > above):
+        held = _HELD in entry.action.step and entry.state == "intent" and entry.action.run == scope.former_run
+        if entry.action.run == scope.run or not (held or version_of(entry) > above):
             continue
-        action = account.action(entry.action.step, entry.action.number)
+        action = scope.action(entry.action.step, entry.action.number)
         if entry.state in ("done", "failed", "undone"):
-            yield from outcome(account.database, action, entry.state, entry.details)
+            yield from outcome(scope.database, action, entry.state, entry.details)
         else:
-            yield from intent(account.database, action, entry.details)
+            yield from intent(scope.database, action, entry.details)
 
 
-def begin(account: Account, key: str, details: Mapping[str, object] | None = None, number: int = 0) -> Routine[None]:
+def begin(scope: JournalScope, key: str, details: Mapping[str, object] | None = None, number: int = 0) -> Routine[None]:
     """Say that something that is done once is about to begin."""
-    yield from ensure_journal(account.database)
-    yield from intent(account.database, account.action(key, number), details)
+    yield from ensure_journal(scope.database)
+    yield from intent(scope.database, scope.action(key, number), details)
 
 
-def read_held(account: Account) -> Routine[frozenset[str]]:
+def read_held(scope: JournalScope) -> Routine[frozenset[str]]:
     """The tables of which a run changed the TTL and did not live to the end of it."""
-    return frozenset(_held(account, (yield from read_entries(account))))
+    return frozenset(_held(scope, (yield from read_entries(scope))))
 
 
-def let_go(account: Account, held: Collection[str]) -> Routine[None]:
+def let_go(scope: JournalScope, held: Collection[str]) -> Routine[None]:
     """Put back what a run that is gone did to change the TTL of these tables: TTL merges may be stopped, and a setting be left."""
     for table in sorted(held):
-        there = yield from physical(account.database, table)
-        yield from system_merges(account.database, table, "START TTL MERGES")
+        there = yield from physical(scope.database, table)
+        yield from system_merges(scope.database, table, "START TTL MERGES")
         if there is not None and f"{RECALCULATE} = " in there.definition:
-            yield from ddl(f"ALTER TABLE {qualified(account.database, table)} RESET SETTING {RECALCULATE}")
-        yield from finish(account, f"0{_HELD}{table}")
+            yield from ddl(f"ALTER TABLE {qualified(scope.database, table)} RESET SETTING {RECALCULATE}")
+        yield from finish(scope, f"0{_HELD}{table}")
 
 
 def held_key(table: str) -> str:
@@ -131,30 +131,30 @@ def held_key(table: str) -> str:
     return f"0{_HELD}{table}"
 
 
-def enter_done(account: Account, entries: Iterable[Entry], done: Collection[str]) -> Routine[None]:
+def enter_finished_rebuilds(scope: JournalScope, entries: Iterable[Entry], done: Collection[str]) -> Routine[None]:
     """Write down what the catalogue alone tells of a killed run, before anything that would make it tell something else. Only under the lease."""
     for entry in entries:
         if entry.state == "intent" and entry.action.step in done and ":rebuild:" in entry.action.step:
-            yield from finish(account, entry.action.step)
+            yield from finish(scope, entry.action.step)
 
 
-def finish(account: Account, key: str) -> Routine[None]:
+def finish(scope: JournalScope, key: str) -> Routine[None]:
     """Say that it ended well."""
-    yield from outcome(account.database, account.action(key), "done")
+    yield from outcome(scope.database, scope.action(key), "done")
 
 
-def refuse(account: Account, key: str, why: str) -> Routine[None]:
+def refuse(scope: JournalScope, key: str, why: str) -> Routine[None]:
     """Say that it did not happen: the server refused it as a whole."""
-    yield from outcome(account.database, account.action(key), "failed", {"error": why[:2000]})
+    yield from outcome(scope.database, scope.action(key), "failed", {"error": why[:2000]})
 
 
-def set_bookmark(account: Account, version: int, value: object) -> Routine[None]:
+def set_bookmark(scope: JournalScope, version: int, value: object) -> Routine[None]:
     """Keep how far the function of a migration came."""
-    yield from outcome(account.database, account.action(f"{version}:{_BOOKMARK}"), "done", {"value": value})
+    yield from outcome(scope.database, scope.action(f"{version}:{_BOOKMARK}"), "done", {"value": value})
 
 
-def _held(account: Account, entries: Iterable[Entry]) -> set[str]:
-    own = (account.run, account.former_run)
+def _held(scope: JournalScope, entries: Iterable[Entry]) -> set[str]:
+    own = (scope.run, scope.former_run)
     return {str(entry.details.get("table")) for entry in entries if entry.state == "intent" and _HELD in entry.action.step and entry.action.run in own}
 
 

@@ -17,11 +17,11 @@ from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.names import JOURNAL, PREFIX, RECORDS, label, parse_name
 from aaiclick.sql.hex_text import hexed
 from aaiclick.state.backfill_mark import MARK_PREFIX as BACKFILL_MARK_PREFIX
-from aaiclick.state.backfill_mark import FeedMark, is_stage_of, parse_feed
+from aaiclick.state.backfill_mark import BackfillMark, is_stage_of, parse_backfill_mark
 from aaiclick.state.cache import CacheEntry, parse_cache
 from aaiclick.state.kept_tables import KEPT_PREFIX, KeptRow, parse_kept
 from aaiclick.state.rebuild_mark import MARK_PREFIX, Mark, parse_mark
-from aaiclick.state.staged_chunks import STAGE_PREFIX, Filled, parse_filled
+from aaiclick.state.staged_chunks import STAGE_PREFIX, StagedChunk, parse_staged_chunk
 
 _NOTHING = "toUInt64(0), toUInt64(0), toInt64(0), toUInt64(0)"
 _SERVER = "SELECT 'server', '', '', '', '', toUInt64(0), toUInt64(0), toUnixTimestamp64Milli(now64(3)), toUInt64(uptime())"
@@ -104,9 +104,9 @@ class Owned:
         """Every mark of a rebuild; the name alone where it cannot be read (a newer version of this library wrote it)."""
         return tuple(parse_mark(table.name, table.comment) for table in self._named(MARK_PREFIX))
 
-    def backfill_marks(self) -> tuple[FeedMark | str, ...]:
+    def backfill_marks(self) -> tuple[BackfillMark | str, ...]:
         """Every mark of a view that is being put in place; the name alone where it cannot be read."""
-        return tuple(parse_feed(table.name, table.comment) for table in self._named(BACKFILL_MARK_PREFIX))
+        return tuple(parse_backfill_mark(table.name, table.comment) for table in self._named(BACKFILL_MARK_PREFIX))
 
     def backfill_stages(self, view: str) -> tuple[str, ...]:
         """The staging tables of a view's fill, of any run."""
@@ -117,14 +117,14 @@ class Owned:
         listed = ((table, parse_kept(table.comment)) for table in self._named(KEPT_PREFIX))
         return tuple(KeptRow(table.name, kept, table.rows, table.bytes) for table, kept in listed if kept is not None)
 
-    def staged(self, table: str) -> tuple[tuple[str, Filled | None], ...]:
+    def staged(self, table: str) -> tuple[tuple[str, StagedChunk | None], ...]:
         """The staging tables that were made for a table of the user, of any run, and what those hold that were filled and hold as many rows as
         they did then."""
-        found: list[tuple[str, Filled | None]] = []
+        found: list[tuple[str, StagedChunk | None]] = []
         for each in self._named(STAGE_PREFIX):
             ours = parse_name(each.name)
             if ours is not None and ours.label == label(table):
-                filled = parse_filled(each.name, each.comment)
+                filled = parse_staged_chunk(each.name, each.comment)
                 found.append((each.name, filled if filled is not None and filled.rows == each.rows else None))
         return tuple(found)
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aaiclick.routine import Routine
-from aaiclick.state.block_numbers import numbered_in
+from aaiclick.state.block_numbers import block_numbers_in
 from aaiclick.state.journal import Entry
-from aaiclick.state.ledger import Account, own_entries, read_journal
+from aaiclick.state.ledger import JournalScope, own_entries, read_journal
 from aaiclick.state.owned import Owned
 from aaiclick.state.owners import Owner, owners_of, taken_over
 from aaiclick.state.records import Record, read_records
@@ -33,9 +33,9 @@ class Past:
     """The storages that keep block numbers because of us, by UUID, with the name that each had then."""
 
 
-def account_of(database: str, schema: str, record: Record | None) -> Account:
+def journal_scope(database: str, schema: str, record: Record | None) -> JournalScope:
     """Where what follows the record is entered."""
-    return Account(database, schema, record.generation, record.seq) if record is not None else Account(database, schema, 0)
+    return JournalScope(database, schema, record.generation, record.seq) if record is not None else JournalScope(database, schema, 0)
 
 
 def read_past(owned: Owned, schema: str, *, journal: bool = True) -> Routine[Past]:
@@ -44,7 +44,7 @@ def read_past(owned: Owned, schema: str, *, journal: bool = True) -> Routine[Pas
     Raises UnsupportedObjectError where ``schema_version`` is somebody else's table.
     """
     record, names, claims = (yield from read_records(owned.database, schema)) if owned.recorded else (None, frozenset[str](), ())
-    account = account_of(owned.database, schema, record)
-    entries = (yield from read_journal(account)) if owned.journal else ()
+    scope = journal_scope(owned.database, schema, record)
+    entries = (yield from read_journal(scope)) if owned.journal else ()
     own = own_entries(entries) if journal else ()
-    return Past(record, names, owners_of(claims, taken_over(entries), schema), own, numbered_in(entries))
+    return Past(record, names, owners_of(claims, taken_over(entries), schema), own, block_numbers_in(entries))

@@ -27,46 +27,62 @@ CLOSING_FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """``source`` is the UUID of the storage with the user's rows, ``shadow`` that of the new one ('' before it is made).
-
-    ``phase``: 'copy' until the exchange may have happened, then 'swap'. ``high``: everything up to this block number of the source is in
-    the new table, which is ``rows`` rows of its parts. ``filled``: a staging table with the rows of ``filled_rows`` rows of parts up to
-    ``filled_high``, verified; it is moved, never filled again. ``saved``: the settings of the source before it was held. ``known``: the
-    mutations and patch parts it had when it was copied. ``counts``: the new table keeps block numbers, ``numbered``: because of a setting of
-    ours; at the exchange the copy had reached block ``copied`` of the old table and block ``base`` of the new one (None: not known).
-    ``back``: the new table is an old one that is put back, on the way to version ``back_to``. ``top``: the highest block number of the new table
-    when the exchange was about to happen. ``since``: server time when the mark was made, Unix seconds. ``stopped``: refreshable views that are
-    stopped as long as the mark is there. ``closing``: materialized views read the table, so the new one refuses writers across the exchange; an
-    earlier release, which would not let them in again, cannot read such a mark (``format``).
-    """
+    """What the next run has to know of a rebuild or an attach to undo it, or to bring it to its end."""
 
     name: str
+    """That of the mark itself: it may have been renamed since."""
     nonce: str
+    """Of the run that made it."""
     table: str
+    """The user's name of the table."""
     source: str
+    """UUID of the storage with the user's rows."""
     work: RebuildWork | AttachWork
+    """All that is needed to go on without a plan."""
     saved: Settings
+    """The settings of the source before it was held."""
     shadow_name: str
+    """Where the new table is until the exchange, and the old one after it."""
     keep_old_seconds: int = 0
+    """How long the old table is kept for the way back; 0: it is dropped."""
     phase: Literal["copy", "swap"] = "copy"
+    """'copy' until the exchange may have happened, then 'swap'."""
     shadow: str = ""
+    """UUID of the new storage; '' before it is made."""
     high: int = -1
+    """Everything up to this block number of the source is in the new table."""
     rows: int = 0
+    """So many rows of parts of the source are in it."""
     filled: str = ""
+    """A staging table with late rows, verified: it is moved, never filled again. '' where there is none."""
     filled_high: int = -1
+    """The highest block number of the source in it."""
     filled_rows: int = 0
+    """So many rows of parts of the source are in it."""
     known: tuple[str, ...] = ()
+    """The mutations and patch parts that the source had when it was copied."""
     counts: bool = False
+    """The new table keeps block numbers."""
     numbered: bool = False
+    """It keeps them because of a setting of ours."""
     copied: int = -1
+    """The block of the old table that the copy had reached at the exchange."""
     base: int | None = None
+    """The highest block of the new table at that moment; None: not known."""
     back: bool = False
+    """The new table is an old one that is put back."""
     back_to: int | None = None
+    """The version that it is put back for."""
     top: int = -1
+    """The highest block number of the new table when the exchange was about to happen."""
     since: int = 0
+    """Server time when the mark was made, Unix seconds."""
     stopped: tuple[str, ...] = ()
+    """Refreshable views that are stopped as long as the mark is there."""
     closing: bool = False
+    """Materialized views read the table, so the new one refuses writers across the exchange."""
     format: int = FORMAT
+    """An earlier release, which would not let writers in again, cannot read a mark that closes."""
 
 
 COMMENT = CommentFormat(Mark)

@@ -69,31 +69,43 @@ _GENERATION = f"maxIf(seq, {_OPENS}) OVER ()"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One transition of one schema.
-
-    ``version`` is the one after it, ``from_version`` the one before. A failed one changes no version: ``version`` is
-    then what was aimed at. ``server``, ``seq`` and ``at`` (Unix milliseconds) are filled in by the server. ``generation``, as
-    ``read_latest`` finds it: ``seq`` of the last record that opened one (0: none did). A way back does, and so does ``aaiclick adopt``: what was
-    converted before it is converted again by whoever goes forward again.
-    """
+    """One transition of one schema."""
 
     schema: str
+    """Its name."""
     version: int | None
+    """After the transition; None: developed without versions. A failed one changes no version: this is what was aimed at."""
     state: State
+    """How it came about."""
     spec: str
+    """Fingerprint of the declaration."""
     objects: str
+    """Digest of the live objects after it."""
     forms: str
+    """Canonical form of each object, JSON."""
     plan: str
+    """What was carried out, JSON; '' where nothing was."""
     who: str
+    """``user@host pid``."""
     seconds: float
+    """How long it took."""
     library: str
+    """Version of aaiclick."""
     migrations: str = ""
+    """Checksums of the migrations, JSON."""
     oldest_code: int | None = None
+    """The oldest version of the code that can run on the result; None: only that of ``version``."""
     from_version: int | None = None
+    """Before the transition; None: none was recorded."""
     server: str = ""
+    """Version of the server; filled in by it."""
     seq: int = 0
+    """Counts the transitions of the database; filled in by the server."""
     at: int = 0
+    """When it ended, Unix milliseconds; filled in by the server."""
     generation: int = 0
+    """``seq`` of the last record that opened one, as ``read_latest`` finds it (0: none did). A way back does, and so does ``aaiclick adopt``: what was
+    converted before it is converted again by whoever goes forward again."""
 
 
 @dataclass(frozen=True, slots=True)

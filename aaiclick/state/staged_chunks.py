@@ -30,17 +30,23 @@ Source: TypeAlias = tuple[str, int, int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """The staging table ``name`` holds ``rows`` rows, compared with these ``parts`` of storage ``source``; ``digest`` names the copy that
-    they belong to."""
+class StagedChunk:
+    """A staging table that is filled, and compared with what it was read from."""
 
     name: str
+    """Of the staging table."""
     source: str
+    """UUID of the storage that it was read from."""
     digest: str
+    """Names the copy that it belongs to."""
     parts: tuple[Source, ...]
+    """What was read."""
     rows: int
+    """How many it holds."""
     state: Literal["filled"] = "filled"
+    """There is no other."""
     format: int = FORMAT
+    """Of the comment."""
 
     @property
     def first(self) -> int:
@@ -48,11 +54,11 @@ class Filled:
         return min((part[1] for part in self.parts), default=-1)
 
 
-COMMENT = CommentFormat(Filled)
+COMMENT = CommentFormat(StagedChunk)
 _WORK: TypeAdapter[RebuildWork] = TypeAdapter(RebuildWork)
 
 
-def write_filled(database: str, filled: Filled, *, merge: bool) -> Routine[None]:
+def write_staged_chunk(database: str, filled: StagedChunk, *, merge: bool) -> Routine[None]:
     """Let a compared staging table say what it holds; from then on it is never filled again. ``merge``: its parts may be merged from now on."""
     changes = [f"MODIFY COMMENT {quote_string(COMMENT.dump(filled))}"]
     if merge:
@@ -61,7 +67,7 @@ def write_filled(database: str, filled: Filled, *, merge: bool) -> Routine[None]
     yield from ddl(sql, size_setting(sql))
 
 
-def parse_filled(name: str, comment: str) -> Filled | None:
+def parse_staged_chunk(name: str, comment: str) -> StagedChunk | None:
     """What the comment of a staging table says; None where it does not say that it was filled."""
     filled = COMMENT.load(comment)
     return replace(filled, name=name) if filled is not None and filled.format == FORMAT else None
@@ -79,26 +85,26 @@ def sources(parts: Iterable[Part]) -> tuple[Source, ...]:
     return tuple((*part.key, part.content) for part in parts)
 
 
-def divide(stock: Iterable[Filled], present: Iterable[Part]) -> tuple[tuple[Filled, ...], tuple[Filled, ...]]:
+def divide(staged: Iterable[StagedChunk], present: Iterable[Part]) -> tuple[tuple[StagedChunk, ...], tuple[StagedChunk, ...]]:
     """Those of which every part is there as it was; and those that hold what was deleted or changed since."""
     there = set(sources(present))
-    good: list[Filled] = []
-    stale: list[Filled] = []
-    for filled in stock:
+    good: list[StagedChunk] = []
+    stale: list[StagedChunk] = []
+    for filled in staged:
         (good if there.issuperset(filled.parts) else stale).append(filled)
     return tuple(good), tuple(stale)
 
 
-def covered(stock: Iterable[Filled], present: Iterable[Part]) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+def covered(staged: Iterable[StagedChunk], present: Iterable[Part]) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
     """The parts that are in some staging table, and those that have to be copied yet (patch parts are in neither)."""
-    held = {part[:3] for filled in stock for part in filled.parts}
+    held = {part[:3] for filled in staged for part in filled.parts}
     rows = [part for part in present if not part.patch]
     return tuple(part for part in rows if part.key in held), tuple(part for part in rows if part.key not in held)
 
 
-def in_order(stock: Iterable[Filled]) -> tuple[Filled, ...]:
+def in_order(staged: Iterable[StagedChunk]) -> tuple[StagedChunk, ...]:
     """By block number: the order of rows where it matters."""
-    return tuple(sorted(stock, key=lambda filled: (filled.first, filled.name)))
+    return tuple(sorted(staged, key=lambda filled: (filled.first, filled.name)))
 
 
 def rows_of(parts: Sequence[Part]) -> int:

@@ -9,8 +9,8 @@ from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
 from aaiclick.server.tables import physical
 from aaiclick.state.journal import ensure_journal
-from aaiclick.state.ledger import Account, begin, finish, held_key
-from aaiclick.state.transition import Passage, additive, begin_passage
+from aaiclick.state.ledger import JournalScope, begin, finish, held_key
+from aaiclick.state.transition import TransitionStart, additive, begin_transition
 from aaiclick.versions.live import rebuild_key
 
 
@@ -18,27 +18,27 @@ from aaiclick.versions.live import rebuild_key
 class StepEntries:
     """Where the steps of one plan are entered, and what of them."""
 
-    account: Account
+    scope: JournalScope
     steps: tuple[Step, ...]
-    passage: Passage | None = None
+    start: TransitionStart | None = None
     """What is entered before the first of them that is not additive; None: the version stays."""
     filled: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
     """The versions whose migrations fill a table anew, by its name."""
 
     @property
-    def first_felt(self) -> Step | None:
+    def first_not_additive(self) -> Step | None:
         """The first step that code of the version before does not bear."""
         return next((step for step in self.steps if not additive(step)), None)
 
 
 def enter_begun(entries: StepEntries, step: Step) -> Routine[None]:
     """Before the first effect of a step."""
-    if entries.passage is not None and step is entries.first_felt:
-        yield from begin_passage(entries.account, entries.passage)
+    if entries.start is not None and step is entries.first_not_additive:
+        yield from begin_transition(entries.scope, entries.start)
     if _sets_ttl(step):
-        yield from begin(entries.account, held_key(step.object), {"table": step.object})
+        yield from begin(entries.scope, held_key(step.object), {"table": step.object})
     if step.work.kind == "rebuild" and step.migrations:
-        table = yield from physical(entries.account.database, step.object)
+        table = yield from physical(entries.scope.database, step.object)
         yield from _enter_rebuild(entries, step, table.uuid if table is not None else "", "")
 
 
@@ -54,12 +54,12 @@ def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
     """After the last effect of a step. A rebuild has converted the rows of its table. In a table that was made, whatever is written is of the newest
     version: nothing of it is to be converted."""
     if _sets_ttl(step):
-        yield from finish(entries.account, held_key(step.object))
+        yield from finish(entries.scope, held_key(step.object))
     made = entries.filled.get(step.object, ()) if step.work.kind == "create" else ()
     if made:
-        yield from ensure_journal(entries.account.database)
+        yield from ensure_journal(entries.scope.database)
     for version in step.migrations if step.work.kind == "rebuild" else made:
-        yield from finish(entries.account, rebuild_key(version, step.object))
+        yield from finish(entries.scope, rebuild_key(version, step.object))
 
 
 def _sets_ttl(step: Step) -> bool:
@@ -69,4 +69,4 @@ def _sets_ttl(step: Step) -> bool:
 def _enter_rebuild(entries: StepEntries, step: Step, before: str, new: str) -> Routine[None]:
     """``new`` is '' as long as the exchange cannot have happened."""
     for version in step.migrations:
-        yield from begin(entries.account, rebuild_key(version, step.object), {"uuid": before, "new": new, "table": step.object})
+        yield from begin(entries.scope, rebuild_key(version, step.object), {"uuid": before, "new": new, "table": step.object})

@@ -16,9 +16,9 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork
 from aaiclick.routine import Routine
 from aaiclick.sql.hex_text import hexed
-from aaiclick.state.cache import Passing, mark_passing
-from aaiclick.state.journal import Entry, last_words, outcome
-from aaiclick.state.ledger import Account, begin, version_of
+from aaiclick.state.cache import RunningTransition, mark_transition
+from aaiclick.state.journal import Entry, last_entries, outcome
+from aaiclick.state.ledger import JournalScope, begin, version_of
 from aaiclick.state.records import ensure_tables
 
 _FORWARD = ":under way"
@@ -39,35 +39,45 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """On the way from version ``before`` (None: nothing said which) to ``version``. ``who`` began it, ``at`` is the server's time, Unix
-    milliseconds. ``oldest_code``: the oldest code that runs on the result."""
+    """A transition that was begun and is not recorded."""
 
     version: int
+    """Where it leads."""
     before: int | None
+    """From which version; None where nothing said which."""
     oldest_code: int | None
+    """The oldest code that runs on the result."""
     who: str
+    """Who began it."""
     at: int
+    """When, by the server's clock; Unix milliseconds."""
     attempts: tuple[Attempt, ...] = ()
+    """The runs that tried it, with what they were about to do."""
 
     @property
-    def passing(self) -> Passing:
+    def running(self) -> RunningTransition:
         """What a start needs to know of it."""
-        return Passing(self.version, self.oldest_code)
+        return RunningTransition(self.version, self.oldest_code)
 
 
 @dataclass(frozen=True, slots=True)
 class GoingBack:
-    """On the way back from version ``before`` to ``to``; ``tables``: the storage (UUID) that each table had that was to come back."""
+    """A way back that was begun and is not recorded."""
 
     to: int
+    """The version that is gone back to."""
     before: int
+    """The version that is gone back from."""
     who: str
+    """Who began it."""
     at: int
+    """When, by the server's clock; Unix milliseconds."""
     tables: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The storage (UUID) that each table had that was to come back."""
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class TransitionStart:
     """What is entered of a transition before its first effect that is not additive. ``number`` counts the attempts."""
 
     under_way: UnderWay
@@ -111,31 +121,31 @@ def find_going_back(entries: Sequence[Entry]) -> GoingBack | None:
 
 def read_attempts(database: str, schema: str) -> Routine[tuple[Attempt, ...]]:
     """All that was ever entered, oldest first."""
-    entries = yield from last_words(
+    entries = yield from last_entries(
         database, "schema = unhex({schema:String}) AND endsWith(step, unhex({end:String}))", {"schema": hexed(schema), "end": hexed(_FORWARD)}
     )
     return tuple(_attempt(entry) for entry in entries)
 
 
-def begin_passage(account: Account, passage: Passage) -> Routine[None]:
+def begin_transition(scope: JournalScope, start: TransitionStart) -> Routine[None]:
     """Enter it, and mark it where a start looks. The entry first: without the mark nothing has happened yet."""
-    way = passage.under_way
-    details = {"oldest_code": way.oldest_code, "who": way.who, "from": way.before, "steps": passage.steps}
-    yield from begin(account, f"{way.version}{_FORWARD}", details, passage.number)
-    yield from ensure_tables(account.database)
-    yield from mark_passing(account.database, account.schema, way.passing)
+    way = start.under_way
+    details = {"oldest_code": way.oldest_code, "who": way.who, "from": way.before, "steps": start.steps}
+    yield from begin(scope, f"{way.version}{_FORWARD}", details, start.number)
+    yield from ensure_tables(scope.database)
+    yield from mark_transition(scope.database, scope.schema, way.running)
 
 
-def begin_back(account: Account, going: GoingBack) -> Routine[None]:
+def begin_back(scope: JournalScope, going: GoingBack) -> Routine[None]:
     """Enter a way back before its first effect."""
-    yield from begin(account, f"{going.to}{_BACK}", {"from": going.before, "who": going.who, "tables": dict(going.tables)})
-    yield from mark_passing(account.database, account.schema, Passing(going.to, back=True))
+    yield from begin(scope, f"{going.to}{_BACK}", {"from": going.before, "who": going.who, "tables": dict(going.tables)})
+    yield from mark_transition(scope.database, scope.schema, RunningTransition(going.to, back=True))
 
 
-def forget_back(account: Account, going: GoingBack, under_way: UnderWay | None) -> Routine[None]:
+def forget_back(scope: JournalScope, going: GoingBack, under_way: UnderWay | None) -> Routine[None]:
     """Nothing came of it."""
-    yield from outcome(account.database, account.action(f"{going.to}{_BACK}"), "undone")
-    yield from mark_passing(account.database, account.schema, under_way.passing if under_way is not None else None)
+    yield from outcome(scope.database, scope.action(f"{going.to}{_BACK}"), "undone")
+    yield from mark_transition(scope.database, scope.schema, under_way.running if under_way is not None else None)
 
 
 def _attempt(entry: Entry) -> Attempt:

@@ -16,7 +16,7 @@ from aaiclick.events import Event, Progress
 from aaiclick.routine import Routine
 from aaiclick.specs.moves import AsyncMoveContext, MoveContext
 from aaiclick.state import ledger
-from aaiclick.state.ledger import Account
+from aaiclick.state.ledger import JournalScope
 from tests.migrations.building import records, rows, schema, table
 
 if TYPE_CHECKING:
@@ -200,11 +200,11 @@ def test_the_end_is_entered_although_the_journal_is_out_of_order_for_a_moment(aa
     refused: list[str] = []
     real = ledger.finish
 
-    def finish(account: Account, key: str) -> Routine[None]:
+    def finish(scope: JournalScope, key: str) -> Routine[None]:
         if len(refused) < 2:
             refused.append(key)
             raise StatementError("Memory limit exceeded", 241)
-        yield from real(account, key)
+        yield from real(scope, key)
 
     before(aaiclick_client)
     move = Slices()

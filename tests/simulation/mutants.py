@@ -84,12 +84,12 @@ def _exchange_by_name(patch: pytest.MonkeyPatch) -> None:
 def _journal_late(patch: pytest.MonkeyPatch) -> None:
     def begun(entries: StepEntries, step: Step) -> Routine[None]:
         if step.work.kind == "rebuild":
-            yield from ensure_journal(entries.account.database)
+            yield from ensure_journal(entries.scope.database)
         else:
             yield from enter_begun(entries, step)
 
     def exchanged(entries: StepEntries, table: str, before: str, new: str) -> Routine[None]:
-        yield from ensure_journal(entries.account.database)
+        yield from ensure_journal(entries.scope.database)
 
     patch.setattr(executor, "enter_begun", begun)
     patch.setattr(rebuild, "enter_exchange", exchanged)

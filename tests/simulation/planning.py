@@ -64,7 +64,7 @@ def _key(found: Inspection, looks: int | None, clones: bool) -> tuple[object, ..
     recorded = (record.version, record.state, record.spec, record.forms) if record is not None else ()
     owners = tuple(sorted(found.owners.items(), key=lambda pair: pair[0]))
     ledger = repr(found.ledger)
-    return (id(found.schema), tables, recorded, repr(found.live), ledger, found.allowed, found.forgotten, owners, looks, clones)
+    return (id(found.schema), tables, recorded, repr(found.live), ledger, found.allowed, found.undeclared, owners, looks, clones)
 
 
 @contextmanager

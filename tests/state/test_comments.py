@@ -10,14 +10,14 @@ import pytest
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.plan.operations import AttachWork, BackfillWork, CopyColumn, Fill, Guard, RebuildWork
 from aaiclick.state.backfill_mark import COMMENT as BACKFILL
-from aaiclick.state.backfill_mark import FeedMark, parse_feed
+from aaiclick.state.backfill_mark import BackfillMark, parse_backfill_mark
 from aaiclick.state.comments import CommentFormat
 from aaiclick.state.kept_tables import COMMENT as KEPT
 from aaiclick.state.kept_tables import Kept, parse_kept
 from aaiclick.state.rebuild_mark import COMMENT as REBUILD_MARK
 from aaiclick.state.rebuild_mark import Mark, parse_mark
 from aaiclick.state.staged_chunks import COMMENT as STAGED
-from aaiclick.state.staged_chunks import Filled, parse_filled
+from aaiclick.state.staged_chunks import StagedChunk, parse_staged_chunk
 
 RECORDED: dict[str, str] = json.loads((Path(__file__).parent / "recorded_comments.json").read_text(encoding="utf-8"))
 """As an earlier release wrote them, of the values below."""
@@ -66,9 +66,9 @@ MARK = Mark(
     format=2,
 )
 ATTACH_MARK = Mark(MARK_NAME, NONCE, "t", OLD, AttachWork("t", FORM), (), SHADOW_NAME)
-BACKFILL_MARK = FeedMark(FEED_NAME, NONCE, FEED, (OLD,), True, (("x", "1"),), "open", 2, 8, 5, "_aaiclick_fed_0123456789ab_1_v", 7)
+BACKFILL_MARK = BackfillMark(FEED_NAME, NONCE, FEED, (OLD,), True, (("x", "1"),), "open", 2, 8, 5, "_aaiclick_fed_0123456789ab_1_v", 7)
 KEPT_TABLE = Kept("t", OLD, NEW, 1_700_000_000, 1_700_086_400, (), "", 9, 2, True, "it's theirs", False, None, 1_700_000_000_123, 11)
-FILLED = Filled(STAGED_NAME, OLD, "0f" * 16, (("all", 1, 3, "c0ffee"), ("202401", 4, 4, "")), 12)
+FILLED = StagedChunk(STAGED_NAME, OLD, "0f" * 16, (("all", 1, 3, "c0ffee"), ("202401", 4, 4, "")), 12)
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ FILLED = Filled(STAGED_NAME, OLD, "0f" * 16, (("all", 1, 3, "c0ffee"), ("202401"
     [
         ("rebuild mark", REBUILD_MARK.dump(MARK), parse_mark(MARK_NAME, RECORDED["rebuild mark"]) == MARK),
         ("attach mark", REBUILD_MARK.dump(ATTACH_MARK), parse_mark(MARK_NAME, RECORDED["attach mark"]) == ATTACH_MARK),
-        ("backfill mark", BACKFILL.dump(BACKFILL_MARK), parse_feed(FEED_NAME, RECORDED["backfill mark"]) == BACKFILL_MARK),
+        ("backfill mark", BACKFILL.dump(BACKFILL_MARK), parse_backfill_mark(FEED_NAME, RECORDED["backfill mark"]) == BACKFILL_MARK),
         ("kept table", KEPT.dump(KEPT_TABLE), parse_kept(RECORDED["kept table"]) == KEPT_TABLE),
-        ("filled staging table", STAGED.dump(FILLED), parse_filled(STAGED_NAME, RECORDED["filled staging table"]) == FILLED),
+        ("filled staging table", STAGED.dump(FILLED), parse_staged_chunk(STAGED_NAME, RECORDED["filled staging table"]) == FILLED),
     ],
 )
 def test_a_comment_is_written_as_ever_and_read_back(kind: str, written: str, read: bool) -> None:
@@ -96,15 +96,15 @@ def test_comments_of_the_first_release_are_read() -> None:
 @pytest.mark.parametrize("comment", ["", "our own notes", "{}", '{"format": 99}', "[1, 2]", "null"])
 def test_what_somebody_else_wrote_says_nothing(comment: str) -> None:
     assert parse_mark(MARK_NAME, comment) == MARK_NAME
-    assert parse_feed(FEED_NAME, comment) == FEED_NAME
+    assert parse_backfill_mark(FEED_NAME, comment) == FEED_NAME
     assert parse_kept(comment) is None
-    assert parse_filled(STAGED_NAME, comment) is None
+    assert parse_staged_chunk(STAGED_NAME, comment) is None
 
 
 def test_a_mark_of_a_later_release_is_its_name_alone() -> None:
     assert parse_mark(MARK_NAME, RECORDED["rebuild mark"].replace('"format":2', '"format":3')) == MARK_NAME
-    assert parse_feed(FEED_NAME, RECORDED["backfill mark"].replace('"format":1', '"format":3')) == FEED_NAME
-    assert parse_filled(STAGED_NAME, RECORDED["filled staging table"].replace('"format":1', '"format":2')) is None
+    assert parse_backfill_mark(FEED_NAME, RECORDED["backfill mark"].replace('"format":1', '"format":3')) == FEED_NAME
+    assert parse_staged_chunk(STAGED_NAME, RECORDED["filled staging table"].replace('"format":1', '"format":2')) is None
 
 
 def test_no_format_is_worked_out_before_it_is_needed() -> None:

@@ -24,20 +24,22 @@ from aaiclick.server.statements import CREATE, drop_table, send
 from aaiclick.server.storages import storage
 from aaiclick.server.tables import Physical, need, parts, physical
 from aaiclick.server.write_fence import fence_supported, lift_fence, raise_fence
-from aaiclick.state.backfill_mark import FeedMark, drop_feed, feed_name, format_of, update_feed, write_feed
+from aaiclick.state.backfill_mark import BackfillMark, backfill_mark_name, drop_backfill_mark, format_of, update_backfill_mark, write_backfill_mark
 from aaiclick.state.owned import Owned, read_owned
 
 _EXISTS = 57
 
 
-def apply_feed(work: BackfillWork, site: Site) -> Routine[Done]:
+def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
     """Carry it out. Raises ApplyError, StatementError; before the view's statements every error leaves things as they were."""
     database, options = site.database, site.options
     sources = yield from _sources(work, database)
     fenced = yield from _fenced(work, options)
     saved = next((originals(source) for source in sources if work.fill is not None and source.name == work.fill.source), ())
     uuids = tuple(source.uuid for source in sources)
-    mark = yield from write_feed(database, FeedMark(feed_name(site.nonce, work.view), site.nonce, work, uuids, fenced, saved, format=format_of(work)))
+    mark = yield from write_backfill_mark(
+        database, BackfillMark(backfill_mark_name(site.nonce, work.view), site.nonce, work, uuids, fenced, saved, format=format_of(work))
+    )
     try:
         mark = yield from _close(mark, sources, database, options)
     except OutcomeUnknownError:
@@ -49,7 +51,7 @@ def apply_feed(work: BackfillWork, site: Site) -> Routine[Done]:
     return Done((yield from _end(database, mark, options)))
 
 
-def finish_feeds(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, ...]]:
+def finish_backfills(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, ...]]:
     """What dead runs left: before the view was touched it is undone, from then on brought to its end; the views' names. Only call it while
     holding the lease, after the statements of dead runs have ended."""
     database = owned.database
@@ -72,7 +74,7 @@ def let_in(owned: Owned) -> Routine[None]:
     """Let writers in again for every mark, without the fill: the few statements that an interrupted run has time for. A view that is away
     is made first: what is written without it would be missed."""
     for mark in owned.backfill_marks():
-        if isinstance(mark, FeedMark):
+        if isinstance(mark, BackfillMark):
             if mark.phase == "closing":
                 yield from _lift(owned.database, mark)
             else:
@@ -104,7 +106,7 @@ def _fenced(work: BackfillWork, options: ApplyOptions) -> Routine[bool]:
     return False
 
 
-def _close(mark: FeedMark, sources: tuple[Physical, ...], database: str, options: ApplyOptions) -> Routine[FeedMark]:
+def _close(mark: BackfillMark, sources: tuple[Physical, ...], database: str, options: ApplyOptions) -> Routine[BackfillMark]:
     """Keep writers out and note what is there; the mark then says 'opening'."""
     fill = mark.work.fill
     for source in sources:
@@ -122,10 +124,10 @@ def _close(mark: FeedMark, sources: tuple[Physical, ...], database: str, options
         high = highest((yield from parts(source)))
         if fill.target and fill.empty and (yield from parts((yield from need(database, fill.target)))):
             raise ApplyError(f"{fill.target} holds rows already, and nobody can tell which rows of {fill.source} are in them. Nothing was changed")
-    return (yield from update_feed(database, replace(mark, phase="opening", high=high)))
+    return (yield from update_backfill_mark(database, replace(mark, phase="opening", high=high)))
 
 
-def _close_again(mark: FeedMark, database: str, options: ApplyOptions) -> Routine[FeedMark]:
+def _close_again(mark: BackfillMark, database: str, options: ApplyOptions) -> Routine[BackfillMark]:
     """A run died between the fence and the view. The fence is a setting and still up; where somebody lifted it by hand meanwhile and the view
     is not there, what came since has to be filled as well."""
     if not mark.fenced:
@@ -143,11 +145,11 @@ def _close_again(mark: FeedMark, database: str, options: ApplyOptions) -> Routin
         source = yield from physical(database, fill.source)
         if source is None or source.uuid not in mark.sources:
             return mark
-        return (yield from update_feed(database, replace(mark, high=highest((yield from parts(source))))))
+        return (yield from update_backfill_mark(database, replace(mark, high=highest((yield from parts(source))))))
     return mark
 
 
-def open_again(database: str, mark: FeedMark) -> Routine[FeedMark]:
+def open_again(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
     """Send the statements that are left, then let writers in. Where the server refuses one, the old view is made again."""
     first = mark.sent
     while mark.phase == "opening" and mark.sent < len(mark.work.statements):
@@ -161,48 +163,48 @@ def open_again(database: str, mark: FeedMark) -> Routine[FeedMark]:
             if not (error.code == _EXISTS and sql.startswith("CREATE") and mark.sent == first):
                 yield from _put_back(database, mark, error)
                 raise
-        mark = yield from update_feed(database, replace(mark, sent=mark.sent + 1))
+        mark = yield from update_backfill_mark(database, replace(mark, sent=mark.sent + 1))
     if mark.phase == "opening":
-        mark = yield from update_feed(database, replace(mark, phase="open"))
+        mark = yield from update_backfill_mark(database, replace(mark, phase="open"))
     yield from _lift(database, mark)
     return mark
 
 
-def _put_back(database: str, mark: FeedMark, error: Exception) -> Routine[None]:
+def _put_back(database: str, mark: BackfillMark, error: Exception) -> Routine[None]:
     if mark.work.undo and (yield from physical(database, mark.work.view)) is None:
         yield from send(Command(mark.work.undo, settings=CREATE, database=database))
     yield from _quietly(database, mark, error)
 
 
-def undo(database: str, mark: FeedMark) -> Routine[None]:
+def undo(database: str, mark: BackfillMark) -> Routine[None]:
     """Writers first, then merges, then the mark."""
     yield from _lift(database, mark)
     yield from _release(database, mark)
-    yield from drop_feed(database, mark)
+    yield from drop_backfill_mark(database, mark)
 
 
-def _quietly(database: str, mark: FeedMark, error: Exception) -> Routine[None]:
+def _quietly(database: str, mark: BackfillMark, error: Exception) -> Routine[None]:
     try:
         yield from undo(database, mark)
     except Exception as second:
         yield Emit(Note(f"{mark.work.view}: cleaning up after a failure ({error}) did not work: {second}. The next run does it", "warning"))
 
 
-def _lift(database: str, mark: FeedMark) -> Routine[None]:
+def _lift(database: str, mark: BackfillMark) -> Routine[None]:
     for uuid in mark.sources if mark.fenced else ():
         source = yield from storage(database, uuid)
         if source is not None and f"{FENCE} = " in source.definition:
             yield from lift_fence(source)
 
 
-def _release(database: str, mark: FeedMark) -> Routine[None]:
+def _release(database: str, mark: BackfillMark) -> Routine[None]:
     fill = mark.work.fill
     if fill is None:
         return
     yield from release(database, mark.sources[mark.work.sources.index(fill.source)], mark.saved)
 
 
-def _end(database: str, mark: FeedMark, options: ApplyOptions) -> Routine[int]:
+def _end(database: str, mark: BackfillMark, options: ApplyOptions) -> Routine[int]:
     rows = 0
     if mark.work.fill is not None:
         uuid = mark.sources[mark.work.sources.index(mark.work.fill.source)]
@@ -215,9 +217,9 @@ def _end(database: str, mark: FeedMark, options: ApplyOptions) -> Routine[int]:
             if mark.phase != "filled":
                 mark, rows = yield from fill_up(database, mark, mark.work.fill, source, options)
                 # Said before merges go on: they mix the rows of both sides.
-                mark = yield from update_feed(database, replace(mark, phase="filled"))
+                mark = yield from update_backfill_mark(database, replace(mark, phase="filled"))
             yield from _release(database, mark)
     for leftover in (yield from read_owned(database)).backfill_stages(mark.work.view):
         yield from drop_table(database, leftover)
-    yield from drop_feed(database, mark)
+    yield from drop_backfill_mark(database, mark)
     return rows

@@ -26,14 +26,14 @@ from aaiclick.server.statements import BLOCKS, COPY, MEMORY_LIMIT, READ, Sent, a
 from aaiclick.server.tables import Part, Physical, need, parts, physical
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
-from aaiclick.state.backfill_mark import FeedMark, stage_name, update_feed
+from aaiclick.state.backfill_mark import BackfillMark, stage_name, update_backfill_mark
 from aaiclick.state.owned import read_owned
 
 EXTERNAL_BYTES = 512 << 20
 """A GROUP BY over a chunk with more states than this goes to disk."""
 
 
-def fill_up(database: str, mark: FeedMark, fill: Fill, source: Physical, options: ApplyOptions) -> Routine[tuple[FeedMark, int]]:
+def fill_up(database: str, mark: BackfillMark, fill: Fill, source: Physical, options: ApplyOptions) -> Routine[tuple[BackfillMark, int]]:
     """Bring everything up to block ``mark.high`` into the target; the mark then, and the rows of the source that were read. Can be begun again after a crash at
     any point. Raises ApplyError where parts were merged across the noted block, or rows keep changing."""
     if not fill.target:
@@ -77,18 +77,18 @@ def fill_up(database: str, mark: FeedMark, fill: Fill, source: Physical, options
                 f"{fill.source} holds {chunk.rows} rows in {len(chunk.parts)} parts, but {found} can be read: a row policy or a setting of this user hides"
                 " the others. Run again without it: it goes on"
             )
-        mark = yield from update_feed(database, replace(mark, filled=staging, filled_high=highest(chunk.parts)))
+        mark = yield from update_backfill_mark(database, replace(mark, filled=staging, filled_high=highest(chunk.parts)))
         rows += chunk.rows
         yield Emit(Progress(fill.target, "backfill", rows, rows + total - chunk.rows, (yield from now()) - started))
     raise AssertionError
 
 
-def _moved(database: str, mark: FeedMark, fill: Fill) -> Routine[FeedMark]:
+def _moved(database: str, mark: BackfillMark, fill: Fill) -> Routine[BackfillMark]:
     """Move what a complete staging table holds (still), and drop what is none."""
     if mark.filled:
         if (yield from physical(database, mark.filled)) is not None:
             yield from move_all(database, mark.filled, fill.target)
-        mark = yield from update_feed(database, replace(mark, done=mark.filled_high, filled="", filled_high=-1))
+        mark = yield from update_backfill_mark(database, replace(mark, done=mark.filled_high, filled="", filled_high=-1))
     for leftover in (yield from read_owned(database)).backfill_stages(mark.work.view):
         yield from drop_table(database, leftover)
     return mark
@@ -102,7 +102,7 @@ def _form(database: str, target: str) -> Routine[TableForm]:
     return live.form
 
 
-def _require_unmixed(due: Sequence[Part], mark: FeedMark, fill: Fill) -> None:
+def _require_unmixed(due: Sequence[Part], mark: BackfillMark, fill: Fill) -> None:
     mixed = [part.name for part in due if part.first <= mark.done or part.last > mark.high]
     if mixed:
         raise ApplyError(

@@ -27,7 +27,7 @@ from aaiclick.server.tables import Part
 from aaiclick.server.write_fence import fence_supported, lift_fence
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.rebuild_mark import Mark, update_mark
-from aaiclick.state.staged_chunks import Filled, covered, divide, in_order, rows_of
+from aaiclick.state.staged_chunks import StagedChunk, covered, divide, in_order, rows_of
 
 _ROUNDS = 4
 """Passes over what came meanwhile, before the exchange: each shorter than the one before."""
@@ -37,12 +37,12 @@ _OPEN = 2
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far a copy is. ``stock`` is filled, ``attached`` names what of it the new table has; ``passes`` were made, ``spoilt`` counts those
+    """How far a copy is. ``staged`` is filled, ``attached`` names what of it the new table has; ``passes`` were made, ``spoilt`` counts those
     after which something had been deleted or changed (``dirty``: in the last one); ``reached`` is the highest block number that a pass
     was for; ``closed``: the fence is up."""
 
     mark: Mark
-    stock: tuple[Filled, ...]
+    staged: tuple[StagedChunk, ...]
     attached: tuple[str, ...] = ()
     written: int = 0
     passes: int = 0
@@ -52,13 +52,13 @@ class State:
     closed: bool = False
 
 
-def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, stock: Sequence[Filled] = ()) -> Routine[tuple[Mark, int]]:
-    """Fill the new table up to a block number and say so in the mark; the rows written. ``stock`` is filled already.
+def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, staged: Sequence[StagedChunk] = ()) -> Routine[tuple[Mark, int]]:
+    """Fill the new table up to a block number and say so in the mark; the rows written. ``staged`` is filled already.
 
     ``already``: on the way back the new table holds so many rows of another one, which deletes of now would have to reach as well: any of
     them raises SourceChanged.
     """
-    state = State(mark, tuple(stock))
+    state = State(mark, tuple(staged))
     while True:
         seen = yield from look(job.source, job.known, job.site.options, closed=state.closed)
         if seen.pending and state.closed:
@@ -69,7 +69,7 @@ def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, stoc
         state = yield from _drop_stale(job, state, seen)
         if already is not None and (state.spoilt or seen.pending or not seen.known <= job.known):
             raise SourceChanged(f"{job.work.table}: rows were deleted or changed in the meantime. The table is as it was: run again")
-        there, missing = covered(state.stock, seen.parts)
+        there, missing = covered(state.staged, seen.parts)
         state = replace(state, reached=max(highest(there), state.reached))
         # Only what came later may be left to the exchange; what a pass was for and is missing now was changed.
         changed = any(part.first <= state.reached for part in missing)
@@ -79,7 +79,7 @@ def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, stoc
                 state = replace(state, closed=True)
                 continue
             state = yield from _pass(job, state, seen, there, missing)
-        elif len(state.attached) < len(state.stock):
+        elif len(state.attached) < len(state.staged):
             state = yield from _attach(job, state)
         elif (fenced and not state.closed) or (seen.pending and (yield from _has_to_close(job, state))):
             yield from close(job.source, job.site.options)
@@ -90,7 +90,7 @@ def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, stoc
         else:
             break
     if job.work.form.engine == "MergeTree":
-        yield from _require_rows(job, state.mark, (already or 0) + sum(filled.rows for filled in state.stock))
+        yield from _require_rows(job, state.mark, (already or 0) + sum(filled.rows for filled in state.staged))
     mark = replace(state.mark, phase="swap", high=highest(there), rows=rows_of(there), known=tuple(sorted(seen.known)))
     mark = yield from at_exchange(job.site.database, mark)
     return (yield from update_mark(job.site.database, mark)), state.written
@@ -109,11 +109,11 @@ def copy_parts(job: Job, listed: Sequence[Part], target: str) -> Routine[int]:
 
 
 def _drop_stale(job: Job, state: State, seen: Seen) -> Routine[State]:
-    good, stale = divide(state.stock, seen.parts)
+    good, stale = divide(state.staged, seen.parts)
     if not stale:
         return replace(state, spoilt=state.spoilt + state.dirty, dirty=False)
     names = {filled.name for filled in stale}
-    state = replace(state, stock=good, spoilt=state.spoilt + 1, dirty=False)
+    state = replace(state, staged=good, spoilt=state.spoilt + 1, dirty=False)
     if names & set(state.attached):
         state = replace(state, mark=(yield from make_shadow(job.site.database, state.mark, job.work)), attached=())
     for name in sorted(names):
@@ -153,8 +153,8 @@ def _pass(job: Job, state: State, seen: Seen, there: Sequence[Part], missing: Se
     if state.spoilt:
         what = f"{len(chunks)} {'chunk is' if len(chunks) == 1 else 'chunks are'}"
         yield Emit(Note(f"{job.work.table}: rows were deleted or changed while they were copied: {what} copied again", "warning"))
-    elif state.stock and not state.passes:
-        yield Emit(Note(f"{job.work.table}: {len(state.stock)} of {len(state.stock) + len(chunks)} chunks are there already: the copy goes on"))
+    elif state.staged and not state.passes:
+        yield Emit(Note(f"{job.work.table}: {len(state.staged)} of {len(state.staged) + len(chunks)} chunks are there already: the copy goes on"))
     done, total, spoilt = rows_of(there), rows_of(there) + rows_of(missing), False
     for place, chunk in enumerate(chunks):
         present = seen.parts if not place else (yield from look(job.source, job.known, options, closed=state.closed)).parts
@@ -168,7 +168,7 @@ def _pass(job: Job, state: State, seen: Seen, there: Sequence[Part], missing: Se
         except SourceChanged:
             spoilt = True
             continue
-        state = replace(state, stock=(*state.stock, filled), written=state.written + filled.rows)
+        state = replace(state, staged=(*state.staged, filled), written=state.written + filled.rows)
         yield Emit(Progress(job.work.table, "copy", done, total, (yield from now()) - job.started))
     return replace(state, passes=state.passes + 1, dirty=spoilt, reached=max(state.reached, highest(missing)))
 
@@ -182,7 +182,7 @@ def _current(chunk: Chunk, present: Sequence[Part]) -> Chunk:
 
 def _attach(job: Job, state: State) -> Routine[State]:
     """Let the new table take over what it has not yet, in the order of blocks: where that order matters, what comes later is higher."""
-    waiting = in_order(filled for filled in state.stock if filled.name not in state.attached)
+    waiting = in_order(filled for filled in state.staged if filled.name not in state.attached)
     names = [filled.name for filled in waiting]
     if not state.passes:
         yield Emit(Note(f"{job.work.table}: all {len(names)} chunks are there already: the copy goes on"))

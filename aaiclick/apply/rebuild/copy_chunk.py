@@ -18,7 +18,7 @@ from aaiclick.server.names import staging_table
 from aaiclick.server.statements import BLOCKS, COPY, MEMORY_LIMIT, Sent, drop_table, merged
 from aaiclick.server.tables import Part, Physical, parts
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
-from aaiclick.state.staged_chunks import Filled, sources, write_filled
+from aaiclick.state.staged_chunks import StagedChunk, sources, write_staged_chunk
 
 
 class SourceChanged(ApplyError):  # noqa: N818 - reads as a sentence
@@ -59,11 +59,11 @@ def changes(table: Physical) -> Routine[frozenset[str]]:
     return frozenset([each.id for each in listed] + [part.name for part in present if part.patch])
 
 
-def fill_chunk(job: Job, chunk: Chunk) -> Routine[Filled]:
+def fill_chunk(job: Job, chunk: Chunk) -> Routine[StagedChunk]:
     """A staging table that holds a chunk and says so. Raises VerificationError, SourceChanged (then it is gone again)."""
     staging, rows = yield from fill(job, chunk)
-    filled = Filled(staging, job.source.uuid, job.digest, sources(chunk.parts), rows)
-    yield from write_filled(job.site.database, filled, merge=rows > SMALL_ROWS and may_merge(job.work.form))
+    filled = StagedChunk(staging, job.source.uuid, job.digest, sources(chunk.parts), rows)
+    yield from write_staged_chunk(job.site.database, filled, merge=rows > SMALL_ROWS and may_merge(job.work.form))
     return filled
 
 

@@ -59,8 +59,8 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         yield from hold(source)
         yield from watch(source, work.guards, work.seen, options)
         mark, job, notes = yield from prepare(work, source, mark, site)
-        stock = yield from take_over(job, earlier)
-        mark, rows = yield from copy_up(job, mark, fenced, stock=stock)
+        staged = yield from take_over(job, earlier)
+        mark, rows = yield from copy_up(job, mark, fenced, staged=staged)
         if options.entries is not None:
             yield from enter_exchange(options.entries, work.table, mark.source, mark.shadow)
         yield from exchange(database, mark)
@@ -80,8 +80,8 @@ def _bytes_to_copy(source: Physical, earlier: Sequence[Mark]) -> Routine[int]:
     """The bytes of the parts that no killed run has copied."""
     present = yield from parts(source)
     if earlier:
-        stock = [filled for _, filled in (yield from read_owned(source.database)).staged(source.name) if filled is not None]
-        _, present = covered(stock, present)
+        staged = [filled for _, filled in (yield from read_owned(source.database)).staged(source.name) if filled is not None]
+        _, present = covered(staged, present)
     return sum(part.bytes for part in present)
 
 

@@ -26,7 +26,7 @@ from aaiclick.server.tables import Physical, parts
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark, drop_mark
-from aaiclick.state.staged_chunks import Filled, divide, work_digest
+from aaiclick.state.staged_chunks import StagedChunk, divide, work_digest
 
 
 def suspend(database: str, mark: Mark) -> Routine[bool]:
@@ -85,7 +85,7 @@ def earlier_marks(source: Physical, options: ApplyOptions) -> Routine[tuple[Mark
     return found
 
 
-def take_over(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[Filled, ...]]:
+def take_over(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[StagedChunk, ...]]:
     """Give the staging tables that the killed runs filled names of this one, where they hold what this copy wants; the others are dropped,
     as is all else that those runs left."""
     if not earlier:
@@ -94,13 +94,13 @@ def take_over(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[Filled, ...]]:
     found = (yield from read_owned(database)).staged(job.work.table)
     fitting = [filled for _, filled in found if filled is not None and filled.source == job.source.uuid and filled.digest == job.digest]
     good, _ = divide(fitting, (yield from parts(job.source)))
-    taken: list[Filled] = []
+    taken: list[StagedChunk] = []
     wanted = {filled.name: filled for filled in good}
     for name, _ in found:
         if name in wanted:
             ours = job.staging()
             yield from ddl(f"RENAME TABLE {qualified(database, name)} TO {qualified(database, ours)}")
-            taken.append(Filled(ours, job.source.uuid, job.digest, wanted[name].parts, wanted[name].rows))
+            taken.append(StagedChunk(ours, job.source.uuid, job.digest, wanted[name].parts, wanted[name].rows))
         else:
             yield from drop_table(database, name)
     for mark in earlier:

@@ -12,10 +12,10 @@ from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
 from aaiclick.state.journal import Entry
-from aaiclick.state.ledger import Account, ledger_of
+from aaiclick.state.ledger import JournalScope, ledger_of
 from aaiclick.state.owned import Owned, read_owned
 from aaiclick.state.owners import Owner
-from aaiclick.state.past import Past, account_of, read_past
+from aaiclick.state.past import Past, journal_scope, read_past
 from aaiclick.state.records import Record
 from aaiclick.state.transition import GoingBack, UnderWay, find_going_back, find_under_way
 from aaiclick.versions.history import ReleaseHistory, check_applied, read_history
@@ -37,7 +37,7 @@ class Inspection:
     """What is written down of the past."""
     ledger: MigrationProgress = field(default_factory=MigrationProgress)
     """What of the migrations that are pending is done already."""
-    forgotten: frozenset[str] = frozenset()
+    undeclared: frozenset[str] = frozenset()
     """Objects that earlier versions declared here, and that are there still."""
     under_way: UnderWay | None = None
     """A transition that was begun, as far as the journal says, and is not recorded."""
@@ -67,9 +67,9 @@ class Inspection:
         return self.under_way is not None and self.schema.version is not None and self.under_way.version > self.schema.version
 
     @property
-    def account(self) -> Account:
+    def scope(self) -> JournalScope:
         """Where what is done on the way from here is entered."""
-        return account_of(self.catalog.database, self.schema.name, self.record)
+        return journal_scope(self.catalog.database, self.schema.name, self.record)
 
     @property
     def ahead(self) -> bool:
@@ -106,16 +106,16 @@ def inspect_database(
     live = live_version(schema, catalog, record.version if record else None, record is not None, known.lock, former, record.migrations if record else "")
     ledger = MigrationProgress()
     if scripts_between(schema, known, live):
-        ledger = ledger_of(account_of(catalog.database, schema.name, record), entries, catalog)
+        ledger = ledger_of(journal_scope(catalog.database, schema.name, record), entries, catalog)
         ledger = replace(ledger, done=ledger.done | _skipped(known, ledger, skipped))
-    forgotten: frozenset[str] = frozenset()
+    undeclared: frozenset[str] = frozenset()
     if record is not None:
-        catalog, forgotten = yield from _forgotten(past.names, catalog, names)
+        catalog, undeclared = yield from _undeclared(past.names, catalog, names)
     under_way, back = find_under_way(entries, live.number), find_going_back(entries)
-    return Inspection(schema, catalog, known, live, owned, past, ledger, forgotten, under_way, back, skipped)
+    return Inspection(schema, catalog, known, live, owned, past, ledger, undeclared, under_way, back, skipped)
 
 
-def _forgotten(names: frozenset[str], catalog: Catalog, asked: tuple[str, ...] | None) -> Routine[tuple[Catalog, frozenset[str]]]:
+def _undeclared(names: frozenset[str], catalog: Catalog, asked: tuple[str, ...] | None) -> Routine[tuple[Catalog, frozenset[str]]]:
     """What was declared once and is not any more is reported as long as it is there. ``names``: whatever was declared; ``asked``: the names that the
     catalogue was read for; None where all were read."""
     unread = names - frozenset(asked) if asked is not None else frozenset[str]()

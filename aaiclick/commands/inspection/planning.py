@@ -19,7 +19,7 @@ from aaiclick.plan.steps import UNREADABLE
 from aaiclick.routine import Routine
 from aaiclick.server.merges import FENCE, HELD
 from aaiclick.state.block_numbers import NUMBERS
-from aaiclick.state.kept_tables import numbered_tables
+from aaiclick.state.kept_tables import tables_with_our_block_numbers
 from aaiclick.state.rebuild_mark import Mark
 from aaiclick.version import VERSION
 from aaiclick.versions.conversions import unproven_conversions
@@ -46,7 +46,7 @@ def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) 
     path = replace(
         path,
         recorded_forms=_written_down(found),
-        once_declared=path.once_declared | found.forgotten,
+        once_declared=path.once_declared | found.undeclared,
         max_read_bytes=looks,
         try_on_parts=clones,
         requested=found.allowed,
@@ -90,7 +90,7 @@ def _without_ours(seen: Inspection, notes: tuple[str, ...]) -> tuple[str, ...]:
     said = {note: found for note in notes if (found := _UNDECLARED.fullmatch(note)) is not None and found[2] in _OURS}
     if not said:
         return notes
-    numbered = numbered_tables(seen.owned.kept(), seen.past.block_numbers, seen.catalog)
+    numbered = tables_with_our_block_numbers(seen.owned.kept(), seen.past.block_numbers, seen.catalog)
     held = {mark.table for mark in seen.owned.marks() if isinstance(mark, Mark)}
     ours = {note for note, found in said.items() if found[1] in (numbered if found[2] == NUMBERS else held)}
     return tuple(note for note in notes if note not in ours)

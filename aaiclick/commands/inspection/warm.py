@@ -49,6 +49,6 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     in_sync = entry is not None and (entry.version, entry.spec, entry.objects) == (schema.version, schema.fingerprint, digest)
     at = number(rows[0][4]) if rows else 0
     in_sync = in_sync and (entry is None or entry.due is None or at < entry.due)
-    passing = entry.passing if entry is not None else None
-    overtaken = in_sync and passing is not None and schema.version is not None and passing.to > schema.version and passing.bears(schema.version)
-    return Warm(text(rows[0][3]) if rows else database or "", digest, entry, in_sync and passing is None, len(texts), overtaken, at)
+    running = entry.running if entry is not None else None
+    overtaken = in_sync and running is not None and schema.version is not None and running.to > schema.version and running.bears(schema.version)
+    return Warm(text(rows[0][3]) if rows else database or "", digest, entry, in_sync and running is None, len(texts), overtaken, at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aaiclick.apply.backfill.backfill import finish_feeds
+from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.recovery import clean_leftovers
 from aaiclick.apply.rollback.restore import restore_table
 from aaiclick.apply.run import ApplyOptions, Site
@@ -88,7 +88,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     owned = yield from read_owned(database)
     aims = [mark.back_to for mark in owned.marks() if isinstance(mark, Mark) and mark.back_to is not None]
     settled = yield from clean_leftovers(owned, options)
-    yield from finish_feeds(owned, options)
+    yield from finish_backfills(owned, options)
     found = yield from inspect_database(back.schema, database, owned=None if settled else owned)
     way = yield from find_way(found, back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
@@ -98,7 +98,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     listed = {name: table.uuid for name, table in live.items()} | (dict(going.tables) if going is not None and going.to == way.to else {})
     # Before the first effect, so that nobody takes for the newer version what is half-way back.
     yield from ensure_tables(database)
-    yield from begin_back(found.account, GoingBack(way.to, way.live, str(back.owner), 0, listed))
+    yield from begin_back(found.scope, GoingBack(way.to, way.live, str(back.owner), 0, listed))
     for name in way.done:
         yield from drop_table(database, name)
     for number, (step, restore) in enumerate(zip(way.steps, way.restores, strict=True), 1):

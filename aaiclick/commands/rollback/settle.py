@@ -21,7 +21,7 @@ def settle_back(found: Inspection, going: GoingBack, who: str) -> Routine[None]:
     live = yield from physicals(database, tuple(sorted(going.tables)))
     back = [name for name, uuid in going.tables.items() if name in live and live[name].uuid not in ("", uuid)]
     if going.tables and not back:
-        yield from forget_back(found.account, going, found.under_way)
+        yield from forget_back(found.scope, going, found.under_way)
         return
     if len(back) < len(going.tables):
         raise coming_back(found, going)
