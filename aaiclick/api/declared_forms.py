@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.clients.temporary_engine import engine_elsewhere
+from aaiclick.clients.temporary_engine import temporary_engine
 from aaiclick.commands.declared_forms import forms_of
 from aaiclick.routine import run
 from aaiclick.specs.schema import Schema
@@ -14,5 +14,5 @@ def declared_forms(schema: Schema) -> dict[str, LockedForm]:
 
     Raises ``SpecError`` where the engine refuses the declaration, ``ConnectionFailed`` where no engine can be started.
     """
-    with engine_elsewhere() as engine:
+    with temporary_engine() as engine:
         return run(forms_of(schema), engine)

@@ -1,4 +1,5 @@
-"""The cut of a definition against what the system tables say: a contradiction means that the text was cut in the wrong place."""
+"""Compares what was read out of a definition with the system tables: a contradiction means that its text was split
+wrongly."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from aaiclick.sql.tokens import Tokens
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """The key columns of a row of ``system.tables``."""
+    """The keys of a table as ``system.tables`` shows them."""
 
     sorting: str
     primary: str
@@ -23,7 +24,7 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """A row of ``system.columns``."""
+    """A column as ``system.columns`` shows it."""
 
     name: str
     type: str
@@ -31,7 +32,7 @@ class ColumnFacts:
 
 
 def cross_check(form: Form, keys: KeyFacts | None = None, columns: Sequence[ColumnFacts] | None = None) -> str:
-    """The reason why the form cannot be trusted; empty where nothing contradicts it. Facts that are not given are not checked."""
+    """Why the form cannot be trusted; '' where nothing contradicts it. Facts that are not given are not checked."""
     if not isinstance(form, TableForm):
         return ""
     if columns is not None:
@@ -70,7 +71,7 @@ def _version(form: TableForm) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8192)
 def _elements(key: str) -> tuple[str, ...]:
-    """A key part by part; the system tables show neither the outer parentheses nor the direction."""
+    """The elements of a key. The system tables show neither its outer parentheses nor the direction of an element."""
     tokens = Tokens(key)
     pieces = tokens.split(0, len(tokens))
     elements = key_elements(key) if len(pieces) == 1 else tuple(bare(tokens.slice(*piece)) for piece in pieces)

@@ -1,4 +1,4 @@
-"""Declared tables in canonical form: created empty in scratch, read back, split."""
+"""Declared tables in canonical form: created empty in scratch, and read back as the engine shows them."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ _ANY = "any"
 def canonical_tables(
     scratch: Scratch, tables: Sequence[Table], catalog: Catalog | None = None, live: Mapping[str, LiveObject] | None = None
 ) -> Routine[dict[str, TableForm]]:
-    """The form of each declared table, by name: all CREATEs, then one SELECT. Tables that differ in their names only are made once.
+    """The form of each declared table, by name: all CREATEs, then one SELECT. Tables that differ only in their names
+    are created once.
 
-    - Replicated engines are made as their local family; the form names the declared engine again.
-    - Engines that reach outside (Kafka, S3, Distributed, Buffer ...) are never made: the engine formats their definition, and a plain
-      table with the same columns gives their types. With a ``catalog``, secrets that the live table hides are hidden here too.
-    - A declaration of a ``live`` table (by the declaration's name) that this server would not create either is loaded as the server loads
-      that one: an older release made it, and it can stay.
+    Replicated tables are created with the local engine, and the form names the declared engine again. Engines that
+    reach outside (Kafka, S3, Distributed, Buffer ...) are never created: the engine formats their definition, and a
+    plain table with the same columns gives their types. With a ``catalog``, secrets that the live table hides are
+    hidden in the form, too. ``live`` has the live table for a declaration: where this server would not create such a
+    table, but loads the live one, the declaration is loaded in the same way.
 
-    Raises ``SpecError`` with the engine's sentence for the first table that it refuses; the others are mentioned.
+    Raises ``SpecError`` with the engine's message for the first table that it refuses; the others are mentioned.
     """
     problems: list[Problem] = []
     foreign: dict[str, TableForm] = {}
@@ -73,15 +74,16 @@ def canonical_tables(
 
 
 def create_clone(scratch: Scratch, form: TableForm, name: str) -> Routine[str]:
-    """Make an empty table of that form in scratch; its name there.
+    """Create an empty table of that form in scratch; its name there.
 
-    Raises ``UnsupportedObjectError`` for an engine that reaches outside, and ``StatementError`` where the engine refuses the form.
+    Raises ``UnsupportedObjectError`` for an engine that reaches outside, and ``StatementError`` where the engine
+    refuses the form.
     """
     return (yield from create_or_load_clone(scratch, form, name))[0]
 
 
 def create_or_load_clone(scratch: Scratch, form: TableForm, name: str) -> Routine[tuple[str, str]]:
-    """``clone``, and why the engine does not create such a table any more where it only loads it; '' where it creates it."""
+    """``create_clone``, and why the engine would not create such a table but only loads it; '' where it creates it."""
     local = local_family(form)
     if not instantiable(local.engine, local.arguments):
         raise UnsupportedObjectError(form.name, f"an empty copy of a {form.engine} table would not keep to itself")
@@ -94,9 +96,12 @@ def create_or_load_clone(scratch: Scratch, form: TableForm, name: str) -> Routin
 
 
 def canonical_forms(scratch: Scratch, forms: Sequence[TableForm], suffix: str = "~live") -> Routine[dict[str, Form]]:
-    """What the engine makes today of texts that it wrote in the past: each live table created empty in scratch (``suffix`` behind its
-    name) and read back, once for tables that differ in their names only. Where two forms differ only before this, nothing differs. A table
-    that cannot be made stays as it is."""
+    """Live tables in the text of this server: each is created empty in scratch (``suffix`` behind its name) and read
+    back.
+
+    Another release may have written the same definition in other words. A table that cannot be created stays as it
+    is.
+    """
     made: dict[TableForm, str] = {}
     for form in forms:
         plain = dataclasses.replace(form, name="")
@@ -120,7 +125,8 @@ def canonical_forms(scratch: Scratch, forms: Sequence[TableForm], suffix: str = 
 
 
 def _outlived(scratch: Scratch, table: Table, live: LiveObject | None) -> Routine[bool]:
-    """Whether the live table is one that this server loads but would not create. A Nested is not taken apart when a table is loaded."""
+    """True where this server loads the live table but would not create it. A declared Nested cannot be compared:
+    loading keeps it whole."""
     if live is None or not isinstance(live.form, TableForm) or any(column.type.lstrip().lower().startswith("nested") for column in table.columns):
         return False
     try:
@@ -139,8 +145,10 @@ def _instantiable(table: Table) -> bool:
 
 
 def _at_home(table: Table, database: str) -> Table:
-    """The declaration for this database: what an engine is given as ``currentDatabase()`` becomes a name when the table is created, and in scratch that
-    would be the name of another one."""
+    """The declaration with the database's name for ``currentDatabase()`` in an engine's arguments.
+
+    The engine replaces it when the table is created, and in scratch that would be the name of the scratch database.
+    """
     engine = table.engine
     if isinstance(engine, MergeTree):
         return table
@@ -149,7 +157,7 @@ def _at_home(table: Table, database: str) -> Table:
 
 
 def _local(table: Table) -> Table:
-    """The declaration as scratch can hold it."""
+    """The declaration as scratch can hold it: not replicated, and without settings that a copy cannot have."""
     engine = table.engine
     settings = {name: value for name, value in engine.settings.items() if not scratch_unfit(name, str(value))}
     changed: dict[str, object] = {"settings": settings}
@@ -175,7 +183,7 @@ def _format_foreign(scratch: Scratch, table: Table, foreign: dict[str, TableForm
 
 
 def _declared(table: Table, made: Form | None, foreign: TableForm | None, problems: list[Problem]) -> TableForm | None:
-    """The form as declared: what was changed for scratch is put back."""
+    """The form as declared, with what was changed for scratch put back."""
     if not isinstance(made, TableForm):
         reason = made.reason if isinstance(made, UnsupportedForm) else "the engine does not show its definition"
         problems.append((table.name, f"cannot be managed: {reason}"))

@@ -1,8 +1,9 @@
-"""Declared views and dictionaries in canonical form, without any effect on what is live.
+"""Declared views and dictionaries in canonical form, without any effect on live objects.
 
-A materialized view is never made: over live tables it would write into its live target. Its SELECT is created as a plain view in
-scratch, over empty copies of what it reads, and the engine's text of that is what is compared. Dictionaries are not made at all: the
-engine keeps their text as typed, so that formatting it is enough, and no source is contacted.
+A materialized view is never created: over live tables it would write into its target. Its SELECT is created as a
+plain view in scratch, over empty copies of the tables that it reads, and the engine's text of that is compared.
+Dictionaries are not created either: the engine keeps their text as it was typed, so formatting it is enough, and no
+source is contacted.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ _INNER = "~inner"
 def canonical_views(
     scratch: Scratch, views: Sequence[View | MaterializedView | Dictionary], catalog: Catalog, tables: Sequence[Table] = ()
 ) -> Routine[dict[str, Form]]:
-    """The form of each declared view and dictionary, by name. ``tables`` are the declared tables that the views may read; what else they
-    read is copied, empty, from ``catalog``. Comments and targets are taken from the declaration.
+    """The form of each declared view and dictionary, by name. Comments and targets are those of the declaration.
 
-    Raises ``SpecError`` with the engine's sentence for a definition that it refuses.
+    ``tables`` are declared tables that the views may read. Other objects that they read are copied, empty, from
+    ``catalog``.
+
+    Raises ``SpecError`` with the engine's message for a definition that it refuses.
     """
     queries = [view for view in views if not isinstance(view, Dictionary)]
     found: dict[str, Form] = {}
@@ -61,7 +64,8 @@ def _view_forms(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) ->
 
 
 def _make_views(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) -> Routine[dict[str, StatementError]]:
-    """Create each SELECT as a plain view. One may read another, so that what is refused is tried again until nothing more succeeds."""
+    """Create each SELECT as a plain view. One may read another, so those that were refused are tried again until none
+    more succeeds."""
     waiting = list(views)
     refused: dict[str, StatementError] = {}
     # Without a database of its own scratch cannot hold copies under the names the query uses: it is then read over the live tables.
@@ -81,7 +85,8 @@ def _make_views(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) ->
 
 
 def _unmade(scratch: Scratch, view: AnyView, catalog: Catalog, error: StatementError | None) -> Routine[ViewForm]:
-    """A query that cannot be analysed over scratch (it reads what cannot be copied): equal to the live one where their texts are."""
+    """The form of a view whose query cannot be analysed in scratch, because a table that it reads cannot be copied. The
+    live columns are taken where the query text is the live one."""
     try:
         written = yield from formatted(f"CREATE VIEW v AS {view.query}")
     except StatementError as syntax:
@@ -94,7 +99,7 @@ def _unmade(scratch: Scratch, view: AnyView, catalog: Catalog, error: StatementE
 
 
 def unchanged_views(views: Sequence[AnyView], catalog: Catalog) -> Routine[frozenset[str]]:
-    """The views whose declared query is the live one's, text by text: nothing about them will be replaced."""
+    """The views whose declared query has the same text as the live one: the plan will not replace them."""
     found: set[str] = set()
     for view in views:
         live = catalog.get(view.name)
@@ -123,7 +128,7 @@ def _completed(scratch: Scratch, view: AnyView, form: ViewForm, catalog: Catalog
 
 
 def _inner(scratch: Scratch, view: MaterializedView, form: ViewForm) -> Routine[str]:
-    """The engine of a view that owns its table, tried on a table with the columns of its query."""
+    """The ENGINE clauses of a view that owns an inner table, tried on a table with the columns of its query."""
     name = view.name + _INNER
     columns = ", ".join(column_form_sql(column) for column in form.columns)
     error = yield from make(scratch, f"CREATE TABLE {scratch.sql_name(name)} ({columns}) {engine_sql(view)}")

@@ -1,7 +1,7 @@
-"""Canonical forms: what the engine itself says about an object, split into clauses.
+"""Canonical forms: an object's definition as the engine shows it, split into clauses.
 
-A form never holds the database of the object it describes, so that a scratch copy and the live table compare equal.
-Expressions are the engine's own text; an empty string means that a clause is absent.
+A form never holds the database of its object, so a scratch copy and the live table compare equal. Expressions are
+the engine's own text. An empty string means that the clause is absent.
 """
 
 from __future__ import annotations
@@ -15,21 +15,30 @@ DefaultKind: TypeAlias = Literal["", "DEFAULT", "MATERIALIZED", "ALIAS", "EPHEME
 
 @dataclass(frozen=True, slots=True)
 class ColumnForm:
-    """One column; ``codec`` and ``statistics`` without the word and its parentheses; ``comment`` unquoted."""
+    """A column of a table or view, or an attribute of a dictionary."""
 
     name: str
+    """Name of the column, unquoted."""
     type: str
+    """The type as the engine writes it."""
     kind: DefaultKind = ""
+    """DEFAULT, MATERIALIZED, ALIAS or EPHEMERAL; '' for a column without a default."""
     expression: str = ""
+    """The expression behind ``kind``; '' where there is none."""
     codec: str = ""
+    """What stands inside ``CODEC(...)``."""
     comment: str = ""
+    """The comment, unquoted."""
     ttl: str = ""
+    """The column's TTL, without the word."""
     settings: Settings = ()
+    """SETTINGS of the column. Of a dictionary's attribute: its flags, such as HIERARCHICAL."""
     statistics: str = ""
+    """What stands inside ``STATISTICS(...)``."""
 
     @property
     def stored(self) -> bool:
-        """True where parts hold the column."""
+        """True where parts of the table hold the column."""
         return self.kind not in ("ALIAS", "EPHEMERAL")
 
 
@@ -45,7 +54,7 @@ class IndexForm:
 
 @dataclass(frozen=True, slots=True)
 class ProjectionForm:
-    """A projection; ``body`` is everything behind the name (parentheses and WITH SETTINGS included)."""
+    """A projection; ``body`` is everything behind its name, parentheses and WITH SETTINGS included."""
 
     name: str
     body: str
@@ -53,7 +62,7 @@ class ProjectionForm:
 
 @dataclass(frozen=True, slots=True)
 class ConstraintForm:
-    """A constraint."""
+    """A CHECK or ASSUME constraint."""
 
     name: str
     kind: Literal["CHECK", "ASSUME"]
@@ -62,31 +71,44 @@ class ConstraintForm:
 
 @dataclass(frozen=True, slots=True)
 class TableForm:
-    """A table of any engine. ``arguments`` is what stands between the engine's parentheses.
-
-    Keys and TTL are the engine's text without the words ORDER BY, TTL and so on. ``settings`` keeps the engine's order. ``old_syntax``: the
-    engine's parentheses of a table without ORDER BY, whose keys are in them.
-    """
+    """A table of any engine."""
 
     name: str
+    """Name of the table, unquoted."""
     engine: str
+    """Name of the engine: ``ReplicatedMergeTree``."""
     columns: tuple[ColumnForm, ...]
+    """The columns, in their order."""
     arguments: str = ""
+    """What stands between the engine's parentheses."""
     indexes: tuple[IndexForm, ...] = ()
+    """Data skipping indexes, in the order of the text."""
     projections: tuple[ProjectionForm, ...] = ()
+    """Projections, in the order of the text."""
     constraints: tuple[ConstraintForm, ...] = ()
+    """Constraints, in the order of the text."""
     partition_by: str = ""
+    """PARTITION BY."""
     primary_key: str = ""
+    """PRIMARY KEY; '' where it is the sort key."""
     order_by: str = ""
+    """ORDER BY; ``tuple()`` for no sort key."""
     sample_by: str = ""
+    """SAMPLE BY."""
     ttl: str = ""
+    """TTL of the table: all its elements as one text."""
     settings: Settings = ()
+    """SETTINGS, in the engine's order."""
     comment: str = ""
+    """COMMENT of the table, unquoted."""
     kind: Literal["table"] = "table"
+    """Tells the forms apart."""
     old_syntax: str = ""
+    """The engine's parentheses of a table that was created without ORDER BY (``MergeTree(date, key, 8192)``); its keys
+    are in the fields above as well."""
 
     def column(self, name: str) -> ColumnForm | None:
-        """The column of that name."""
+        """The column of that name, or None."""
         return next((column for column in self.columns if column.name == name), None)
 
     @property
@@ -97,35 +119,49 @@ class TableForm:
 
 @dataclass(frozen=True, slots=True)
 class ViewForm:
-    """A plain or materialized view. ``to`` is its target (without a database where it is the view's own); ``inner`` the engine clauses
-    of a view that owns its table; ``refresh`` and ``security`` the text of those clauses."""
+    """A plain or materialized view."""
 
     name: str
+    """Name of the view, unquoted."""
     query: str
+    """The SELECT behind AS. Tables of the view's own database stand without it."""
     columns: tuple[ColumnForm, ...] = ()
+    """The columns that the view stores: it converts to their types at every read."""
     materialized: bool = False
+    """True for a materialized view."""
     to: str = ""
+    """TO: the target, without a database where that is the view's own; '' for a view that owns an inner table."""
     inner: str = ""
+    """From ENGINE to the end of SETTINGS, of an inner table."""
     refresh: str = ""
+    """What stands behind REFRESH."""
     security: str = ""
+    """The clauses DEFINER and SQL SECURITY, as one text."""
     comment: str = ""
+    """COMMENT of the view, unquoted."""
     kind: Literal["view"] = "view"
+    """Tells the forms apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class DictionaryForm:
-    """A dictionary: its attributes, and every other clause by its first word (PRIMARY KEY, SOURCE, LAYOUT, LIFETIME, RANGE, SETTINGS)."""
+    """A dictionary."""
 
     name: str
+    """Name of the dictionary, unquoted."""
     columns: tuple[ColumnForm, ...]
+    """The attributes."""
     clauses: Settings
+    """The other clauses by their first word: PRIMARY KEY, SOURCE, LAYOUT, LIFETIME, RANGE, SETTINGS."""
     comment: str = ""
+    """COMMENT of the dictionary, unquoted."""
     kind: Literal["dictionary"] = "dictionary"
+    """Tells the forms apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionForm:
-    """A SQL function: the whole of its CREATE FUNCTION. It belongs to the server, so no catalogue of a database has it."""
+    """An SQL function: the whole of its CREATE FUNCTION. It belongs to the server, so no database's catalogue has it."""
 
     name: str
     text: str
@@ -134,7 +170,7 @@ class FunctionForm:
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedForm:
-    """An object whose definition cannot be represented: reported with its reason, never altered."""
+    """An object whose definition cannot be represented: it is reported with the reason, and never changed."""
 
     name: str
     reason: str
@@ -147,49 +183,66 @@ Form: TypeAlias = TableForm | ViewForm | DictionaryForm | FunctionForm | Unsuppo
 
 @dataclass(frozen=True, slots=True)
 class LiveObject:
-    """An object as it is in the database.
-
-    ``uuid`` is the real one (from ``data_paths`` where chdb's ``default`` shows a nil one; '' where there is none). ``rows``,
-    ``bytes`` and ``parts`` count active parts. ``dependents`` names the objects (``database.name``) that the engine knows to read it.
-    ``replicas`` is above 1 where the table is replicated to others. ``predicted``: it is not there yet in this form.
-    """
+    """An object as it is in the database."""
 
     database: str
+    """The database that it is in."""
     name: str
+    """Name of the object, unquoted."""
     form: Form
+    """Its definition, split into clauses."""
     text: str
+    """Its definition as the engine shows it (``create_table_query``)."""
     engine: str
+    """Name of its engine: ``MergeTree``, ``View``, ``Dictionary``."""
     uuid: str = ""
+    """Its UUID, taken from the data path where chdb's ``default`` shows a nil one; '' for none."""
     rows: int = 0
+    """Rows in active parts."""
     bytes: int = 0
+    """Bytes on disk of active parts, compressed."""
     parts: int = 0
+    """Number of active parts."""
     dependents: tuple[str, ...] = ()
+    """Objects that the engine knows to read it, as ``database.name``."""
     replicas: int = 0
+    """How many replicas a replicated table has; 0 for a table that is not replicated."""
     predicted: bool = False
+    """True for an object that has this form only after an earlier step of the plan: its rows cannot be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """``version`` as numbers, ``version_text`` as the server says it; ``current_database`` of the connection; ``user``."""
+    """The server, and the user that asks."""
 
     version: tuple[int, ...]
+    """The version as numbers: ``(26, 9, 2, 1)``."""
     version_text: str
+    """The version as the server writes it."""
     current_database: str
+    """The current database of the connection."""
     user: str
+    """Name of the user."""
     timezone: str
+    """Time zone of the server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What one round trip read: the objects of one database by name, and the server. ``replicas``: how many a Replicated database has (0: it is
-    another kind of database, -1: it is replicated, and nothing tells to how many)."""
+    """The objects of one database, and the server, as one query read them."""
 
     database: str
+    """Name of the database."""
     database_engine: str
+    """Engine of the database: ``Atomic``, ``Replicated``."""
     server: ServerFacts
+    """The server."""
     objects: dict[str, LiveObject]
+    """The objects, by name."""
     replicas: int = 0
+    """How many replicas a Replicated database has; 0 for another engine, -1 where it is replicated and nothing tells
+    the number."""
 
     def get(self, name: str) -> LiveObject | None:
-        """The live object of that name."""
+        """The live object of that name, or None."""
         return self.objects.get(name)

@@ -1,7 +1,8 @@
-"""SQL functions as the engine keeps them, and stand-ins for those that are about to change.
+"""SQL functions as the engine keeps them, and stand-ins for functions that the plan will change.
 
-The engine writes a function's body into whatever is created. So a declaration that uses a function which is missing, or another one yet,
-is made in scratch with a stand-in under a name of the run's own: the outcome is what it will be, and the live function is not touched.
+The engine writes a function's body into each object that calls it. A declaration that calls a function which is
+missing, or will change, is therefore created in scratch with a stand-in function of a unique name. The result is
+what it will be, and the live function is not touched.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ _LIVE = (
 
 
 def read_functions(names: Iterable[str]) -> Routine[dict[str, FunctionForm]]:
-    """Those of the functions that are there."""
+    """The live functions among these names."""
     rows = yield Query(_LIVE, {"names": ",".join(name.encode().hex() for name in sorted(set(names)))})
     return {text(row[0]): FunctionForm(text(row[0]), text(row[1])) for row in rows}
 
 
 def function_form(function: Function) -> Routine[FunctionForm]:
-    """The engine's text of a declared function. Raises ``SpecError`` where it is none."""
+    """The engine's text of a declared function. Raises ``SpecError`` where the engine cannot parse it."""
     try:
         return FunctionForm(function.name, (yield from formatted(create_function_sql(function))))
     except StatementError as error:
@@ -43,7 +44,7 @@ def function_form(function: Function) -> Routine[FunctionForm]:
 
 
 def function_stamp(functions: Sequence[Function]) -> Routine[str]:
-    """Names the state of declared functions; '' where none is declared."""
+    """A digest of the live functions that are declared; '' where none is declared."""
     if not functions:
         return ""
     found = yield from read_functions(function.name for function in functions)
@@ -51,7 +52,11 @@ def function_stamp(functions: Sequence[Function]) -> Routine[str]:
 
 
 def with_stand_ins(scratch: Scratch, functions: Sequence[Function], body: Callable[[Scratch], Routine[T]]) -> Routine[T]:
-    """Run ``body`` with a scratch place in which these functions are as declared; the stand-ins are gone afterwards, also when it fails."""
+    """Run ``body`` with a scratch database in which calls of these functions mean the declared ones. The stand-ins are
+    dropped afterwards, also when it fails.
+
+    Raises ``PlanError`` where the user may not create functions, ``SpecError`` where the engine refuses one.
+    """
     names = {function.name: f"{PREFIX}{scratch.nonce}_{number}" for number, function in enumerate(functions)}
     made: list[str] = []
     try:

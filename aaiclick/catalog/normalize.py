@@ -1,14 +1,12 @@
-"""The few equalities that have to be ours, because the engine keeps what was typed. Everything else is compared as it stands.
+"""Spellings of the same definition that the engine keeps apart, made equal. Everything else is compared as it stands.
 
-- ``k``, ``(k)`` and ``tuple(k)`` are one key; ``(a, b)`` and ``tuple(a, b)``; ``tuple()`` is none;
-- a primary key equal to the sort key says nothing;
-- ``n.x`` and `` `n.x` `` are one column in a key or an index, where a column is called so;
-- one pair of parentheses around a whole index expression, constraint, default or TTL says nothing;
-- an EPHEMERAL without a value has its type's default, which the engine writes down with the first ALTER;
-- settings have no order; ``true`` is 1, and a number may stand in quotes or with a point;
-- ``table_readonly`` is a fence that comes and goes, not a part of the definition.
+- A key ``k``, ``(k)`` and ``tuple(k)``; ``(a, b)`` and ``tuple(a, b)``; ``tuple()`` is no key. - A primary key that
+equals the sort key is left out. - ``n.x`` and `` `n.x` `` in a key or an index, where a column has that name. -
+Parentheses around the whole of an index expression, constraint, default or TTL. - An EPHEMERAL without a value: the
+first ALTER makes the engine write the default of its type. - The order of settings; ``true`` and 1; a number in
+quotes or with a point. - ``table_readonly``, which this library sets and takes away; it is no part of a definition.
 
-An empty COMMENT is absent already in the form.
+An empty COMMENT is absent in the form already.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ _SWITCH = {"true": "1", "false": "0"}
 
 
 def normal(form: TableForm) -> TableForm:
-    """The form that every equal definition has; idempotent, and still a definition that the engine accepts."""
+    """The form that all equal definitions have. It is still a definition that the engine accepts."""
     dotted = frozenset(column.name for column in form.columns if "." in column.name)
     order_by = normal_key(_whole_names(form.order_by, dotted))
     primary_key = normal_key(_whole_names(form.primary_key, dotted))
@@ -52,7 +50,7 @@ def normal(form: TableForm) -> TableForm:
 
 
 def normal_form(form: Form) -> Form:
-    """``normal`` for any object. An unsupported one stays as it is: it equals nothing but itself."""
+    """``normal`` for any object. An unsupported one equals only itself."""
     match form:
         case TableForm():
             return normal(form)
@@ -66,12 +64,12 @@ def normal_form(form: Form) -> Form:
 
 
 def inner_form(view: ViewForm) -> TableForm:
-    """The table that a materialized view owns: its engine, keys and settings, with the view's columns."""
+    """The inner table of a materialized view: its engine, keys and settings, with the view's columns."""
     return dataclasses.replace(table_form(view.name, read_engine(Cursor(Tokens(view.inner)))), columns=view.columns)
 
 
 def normal_column(column: ColumnForm) -> ColumnForm:
-    """A column without needless parentheses, its settings in order."""
+    """A column without needless parentheses, and with its settings sorted."""
     expression, ttl, settings = bare(column.expression), bare(column.ttl), normal_settings(column.settings)
     if column.kind == "EPHEMERAL" and expression == f"defaultValueOfTypeName({quote_string(column.type)})":
         expression = ""
@@ -81,7 +79,7 @@ def normal_column(column: ColumnForm) -> ColumnForm:
 
 
 def normal_index(index: IndexForm, dotted: frozenset[str] = frozenset()) -> IndexForm:
-    """An index whose expression has no needless parentheses; ``(a, b)`` and ``tuple(a, b)`` are one. ``dotted``: columns with a dot."""
+    """An index without needless parentheses. ``dotted``: columns with a dot in their names."""
     return dataclasses.replace(index, expression=normal_key(_whole_names(index.expression, dotted)), granularity=index.granularity or "1")
 
 
@@ -92,7 +90,7 @@ def without_direction(element: str) -> str:
 
 
 def key_elements(text: str) -> tuple[str, ...]:
-    """The expressions of a key, one by one: none for ``tuple()``."""
+    """The expressions of a key one by one; none for ``tuple()``."""
     tokens = Tokens(text)
     start, end = 0, len(tokens)
     while True:
@@ -107,13 +105,13 @@ def key_elements(text: str) -> tuple[str, ...]:
 
 
 def normal_key(text: str) -> str:
-    """A key as ``a``, ``(a, b)``, or nothing."""
+    """A key as ``a``, as ``(a, b)``, or '' for none."""
     elements = key_elements(text)
     return f"({', '.join(elements)})" if len(elements) > 1 else "".join(elements)
 
 
 def bare(text: str) -> str:
-    """An expression without the parentheses around the whole of it; a tuple and a subquery keep theirs."""
+    """An expression without parentheses around the whole of it. A tuple and a subquery keep theirs."""
     while text.startswith("("):
         tokens = Tokens(text)
         if not grouped(tokens) or len(tokens.split(1, len(tokens) - 1)) != 1 or _query(tokens, 1):
@@ -131,7 +129,7 @@ def normal_list(text: str) -> str:
 
 
 def normal_settings(settings: Settings) -> Settings:
-    """Settings by name, values in one spelling."""
+    """Settings sorted by name, with their values in one spelling."""
     return tuple(sorted((name, normal_value(value)) for name, value in settings if name not in FENCE_SETTINGS))
 
 

@@ -1,4 +1,4 @@
-"""The live database, in one round trip."""
+"""Reads the live database with one query."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ _STORE = re.compile(r"/store/[0-9a-f]{3}/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f
 
 
 def read_catalog(database: str | None = None, names: Sequence[str] | None = None) -> Routine[Catalog]:
-    """The server, and every object of ``database`` (None: the connection's own), or only those called ``names``.
+    """The server, and the objects of ``database`` (None: the current one): all, or only those called ``names``.
 
-    One query; a further one only where a table, or the database, is replicated. Raises ``UsageError`` where the database does not exist.
+    It is one query, and one more for a database or a table that is replicated. Raises ``UsageError`` where the
+    database does not exist.
     """
     parameters: dict[str, str | int] = {}
     where, table_filter, column_filter = "currentDatabase()", "1", "1"
@@ -83,7 +84,7 @@ def server_facts() -> Routine[ServerFacts]:
 
 
 def version_numbers(version: str) -> tuple[int, ...]:
-    """``26.9.2.1`` as numbers; a suffix such as ``-lts`` counts for nothing."""
+    """``26.9.2.1`` as numbers, without a suffix such as ``-lts``."""
     return tuple(int(part) for part in re.findall(r"[0-9]+", version)[:4])
 
 
@@ -155,7 +156,8 @@ def _with_replicas(database: str, live: list[LiveObject]) -> Routine[list[LiveOb
 
 
 def _database_replicas(database: str, engine: str) -> Routine[int]:
-    """A Replicated database is a cluster of its own name, as long as its Keeper answers; of a Shared one nothing counts the replicas."""
+    """Replicas of a Replicated database: it is a cluster of its own name, as long as Keeper answers. -1 where nothing
+    tells."""
     if engine != "Replicated":
         return -1
     try:

@@ -1,4 +1,4 @@
-"""Live objects as declarations, with every aspect written down: creating what is reflected gives the same canonical form."""
+"""Live objects as declarations with every clause written down: to create them gives the same canonical form."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ _USUAL_SECURITY = ("", "SQL SECURITY INVOKER")
 
 
 def reflect_catalog(catalog: Catalog, name: str) -> Schema:
-    """Every object of the database as ``Schema(version=1)``. What cannot be declared is in ``unsupported`` with the reason; this
-    library's own tables and the inner tables of materialized views are left out."""
+    """All objects of the database as ``Schema(version=1)``. ``unsupported`` has those that cannot be declared, with the
+    reason.
+
+    Tables of this library and inner tables of materialized views are left out.
+    """
     objects: list[SchemaObject] = []
     unsupported: dict[str, str] = {}
     for live in sorted(catalog.objects.values(), key=lambda entry: (_rank(entry.form), entry.name)):
@@ -40,7 +43,7 @@ def reflect_catalog(catalog: Catalog, name: str) -> Schema:
 
 
 def reflect_object(form: Form) -> SchemaObject:
-    """A table, view, materialized view or dictionary. Raises ``UnsupportedObjectError`` where it cannot be declared."""
+    """The declaration of an object. Raises ``UnsupportedObjectError`` where it cannot be declared."""
     if not isinstance(form, UnsupportedForm) and has_hidden(form):
         raise UnsupportedObjectError(form.name, "its definition holds a secret that the server does not show")
     try:
@@ -83,7 +86,7 @@ def reflect_table(form: TableForm) -> Table:
 
 
 def _rank(form: Form) -> int:
-    """What is read comes before what reads it."""
+    """Sorts objects so that one that is read comes before one that reads it."""
     return {"table": 0, "dictionary": 1, "view": 2}.get(form.kind, 3) + (form.kind == "view" and getattr(form, "materialized", False) is True)
 
 
@@ -162,7 +165,8 @@ def _dictionary(form: DictionaryForm) -> Dictionary:
 
 
 def _attribute(column: ColumnForm) -> Column:
-    """What only dictionaries have (EXPRESSION, HIERARCHICAL ...) stands behind the type: the clauses of an attribute have no order."""
+    """An attribute of a dictionary. Flags that only dictionaries have (HIERARCHICAL ...) are written behind the type:
+    the clauses of an attribute may stand in any order."""
     extra = "".join(f" {word} {text}".rstrip() for word, text in column.settings)
     return Column(column.name, column.type + extra, default=column.expression if column.kind else None)
 

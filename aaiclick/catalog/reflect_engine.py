@@ -1,4 +1,4 @@
-"""Engines as declarations."""
+"""The engines of live tables as declarations."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _family(table: str, family: str, arguments: list[str], keys: KeyFields) -> M
 
 
 def setting_values(owner: str, settings: Settings) -> dict[str, SettingValue]:
-    """Settings as Python values."""
+    """Settings as Python values. Raises ``UnsupportedObjectError`` for a value that cannot be declared."""
     values: dict[str, SettingValue] = {}
     for name, literal in settings:
         if _INTEGER.match(literal):
@@ -99,8 +99,11 @@ def setting_values(owner: str, settings: Settings) -> dict[str, SettingValue]:
 
 
 def _replication(form: TableForm) -> tuple[str | None, str, list[str]]:
-    """(arguments of the Replicated variant or None, local family, its own arguments). Shared engines are what the server makes of a
-    plain MergeTree."""
+    """Arguments of the Replicated variant (None: it is not replicated), name of the local engine, and its own
+    arguments.
+
+    A Shared engine is what ClickHouse Cloud makes of a plain one, so it counts as not replicated.
+    """
     tokens = Tokens(form.arguments)
     arguments = [tokens.slice(*piece) for piece in tokens.split(0, len(tokens))]
     for prefix in ("Replicated", "Shared"):

@@ -1,4 +1,4 @@
-"""Forms back to SQL, in the engine's own order and spelling."""
+"""SQL text of forms, in the engine's own order and spelling."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ SCRATCH_UNFIT = frozenset({"table_readonly", "table_disk"})
 
 
 def scratch_unfit(name: str, value: str) -> bool:
-    """True for a setting that a copy in scratch cannot have: those above, and a disk described in place (it is storage elsewhere)."""
+    """True for a setting that a copy in scratch cannot have: those of ``SCRATCH_UNFIT``, and a disk described in place,
+    because that is storage outside of it."""
     return name in SCRATCH_UNFIT or (name == "disk" and value.startswith("disk("))
 
 
 def form_sql(form: Form, database: str, name: str, if_not_exists: bool = False) -> str:
-    """The CREATE statement of a form under any name.
+    """The CREATE statement of a form, under any name.
 
-    A view's query leaves out its own database: run the statement with ``database`` as the current one.
-    Raises ``UnsupportedObjectError`` for an unsupported form and where the engine hid a secret: running that text would
-    store the word ``[HIDDEN]``.
+    A view's query does not name its own database: run the statement with ``database`` as the current one.
+
+    Raises ``UnsupportedObjectError`` for an unsupported form, and where the engine hides a secret: to run that text
+    would store the word ``[HIDDEN]``.
     """
     if has_hidden(form):
         raise UnsupportedObjectError(form.name, "its definition holds a secret that the server does not show; it is never created from that text")
@@ -33,7 +35,7 @@ def form_sql(form: Form, database: str, name: str, if_not_exists: bool = False) 
 
 
 def statement(form: Form, database: str, name: str, if_not_exists: bool = False) -> str:
-    """As ``form_sql``, also with hidden secrets: for comparing, not for running."""
+    """``form_sql`` with hidden secrets: to compare, never to run."""
     where = f"{'IF NOT EXISTS ' if if_not_exists else ''}{engine_name(database)}.{engine_name(name)}"
     match form:
         case TableForm():
@@ -105,19 +107,19 @@ def engine_tail(form: TableForm) -> str:
 
 
 def engine_name(name: str) -> str:
-    """An identifier as the engine prints it: quoted where it has to be."""
+    """An identifier as the engine prints it: quoted only where it has to be."""
     return name if is_bare(name) and name.upper() != "NULL" else _quoted(name)
 
 
 def target_text(database: str | None, name: str) -> str:
-    """A view's target as ``ViewForm.to`` holds it: the plain name, or ``db.name`` in another database (quoted where needed)."""
+    """The text of ``ViewForm.to``: the table's name, or ``db.name`` in another database, quoted where needed."""
     if database is not None:
         return f"{engine_name(database)}.{engine_name(name)}"
     return name if target_parts(name) == (None, name) else _quoted(name)
 
 
 def target_parts(to: str) -> tuple[str | None, str]:
-    """The reverse: (database or None, name). A text that is no identifier is a name as it stands."""
+    """Database (None: the view's own) and name in a ``ViewForm.to``. A text that is no identifier is a table's name."""
     try:
         tokens = Tokens(to)
     except TokenError:
@@ -136,8 +138,8 @@ def has_hidden(form: Form) -> bool:
 
 
 def local_family(form: TableForm) -> TableForm:
-    """What can stand in for the table in scratch: the local engine of a Replicated or Shared one, without settings that are only
-    bookkeeping (``table_readonly``) or that name storage of its own (``table_disk``)."""
+    """The table as a copy in scratch can be: with the local engine for a Replicated or Shared one, and without settings
+    that a copy cannot have."""
     engine, arguments = form.engine, form.arguments
     for prefix in ("Replicated", "Shared"):
         if form.merge_tree and engine.startswith(prefix):

@@ -1,8 +1,8 @@
-"""A place for empty objects that nobody else sees, and its removal.
+"""The scratch database: a place for empty objects that nobody else uses.
 
-Usually a database of its own, ``_aaiclick_scratch_<nonce>``. Where the user may not create databases, tables with that name in front
-inside the given database. The nonce begins with the time, so that what a killed run left behind can be told from what is in use; under
-a lease it ends with the holder's, so that the next holder need not wait until it is old.
+It is a database ``_aaiclick_scratch_<nonce>``. Where the user may not create databases, it is tables with that name
+in front, inside the given database. The nonce begins with the time, so what a killed run left behind can be told
+from what is in use. Under a lease it ends with the holder's own mark, so the next holder can remove it at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 PREFIX = "_aaiclick_scratch_"
 STALE_SECONDS = 3600
 _ACCESS_DENIED, _READONLY, _UNKNOWN_DATABASE_ENGINE = 497, 164, 336
-# 255 bytes, with the database's name, a UUID and a suffix beside the table's.
+# A file name has 255 bytes, and the server names the file of a dropped table after database, table and UUID.
 _LONGEST_FILE_NAME = 170
 _NAME = re.compile(PREFIX + r"(?P<made>[0-9a-f]{8})[0-9a-f]{12}(?P<holder>[0-9a-z]{1,12})?(?:_|\Z)")
 _ESCAPED_IN_FILES = re.compile(r"[^A-Za-z0-9_]")
@@ -82,31 +82,35 @@ _REFUSALS = frozenset({36, 44, 344, 455, 549})
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """``database`` holds the scratch objects; ``settings`` go with every statement that creates one.
-
-    ``prefix`` is put before each name where the database is not scratch's own. ``functions``: names of stand-ins for SQL functions.
-    """
+    """A scratch database that is open, or tables with a prefix in its place."""
 
     database: str
+    """The database that holds the scratch objects."""
     nonce: str
+    """What makes its name unique: time and holder."""
     prefix: str = ""
+    """What stands before each name where the database is not scratch's own; '' where it is."""
     settings: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
+    """Permissive settings to be sent with every CREATE in it."""
     functions: Mapping[str, str] = field(default_factory=dict[str, str])
+    """For SQL functions that will change the names of their stand-ins."""
 
     def name(self, wanted: str) -> str:
-        """The scratch object's name for an object called ``wanted``: the same, as far as a file may be called so."""
+        """The name in scratch of an object called ``wanted``: the same, or a digest where that would be too long for a
+        file name."""
         name = self.prefix + wanted
         if _file_name_length(name) <= _LONGEST_FILE_NAME:
             return name
         return f"{self.prefix}long_{hashlib.blake2s(wanted.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
 
     def sql_name(self, wanted: str) -> str:
-        """The same, quoted, with its database."""
+        """``name``, quoted and with its database."""
         return qualified(self.database, self.name(wanted))
 
 
 def open_scratch(fallback: str | None = None) -> Routine[Scratch]:
-    """Make a scratch place. ``fallback`` is the database that may hold scratch tables where no database can be created.
+    """Create a scratch database. ``fallback`` is the database for scratch tables where the user may not create
+    databases.
 
     Raises ``StatementError`` where neither is allowed.
     """
@@ -132,7 +136,7 @@ def open_scratch(fallback: str | None = None) -> Routine[Scratch]:
 
 
 def close_scratch(scratch: Scratch, quiet: bool = False) -> Routine[None]:
-    """Remove everything in it. ``quiet``: a refusal is swallowed, because another error is under way."""
+    """Drop everything in it. ``quiet``: a refusal is ignored, because another error is already being raised."""
     try:
         if scratch.prefix:
             yield from _drop_tables(scratch.database, scratch.prefix)
@@ -144,7 +148,8 @@ def close_scratch(scratch: Scratch, quiet: bool = False) -> Routine[None]:
 
 
 def with_scratch(body: Callable[[Scratch], Routine[T]], fallback: str | None = None) -> Routine[T]:
-    """Run ``body`` with a scratch place that is gone afterwards, also when it fails. What a killed run leaves is for ``sweep_stale_scratch``."""
+    """Run ``body`` with a scratch database, and drop that afterwards, also when it fails. ``sweep_stale_scratch``
+    removes what a killed run leaves."""
     scratch = yield from open_scratch(fallback)
     try:
         result = yield from body(scratch)
@@ -161,8 +166,11 @@ Ended = Callable[[Collection[str]], Routine[frozenset[str]]]
 
 @dataclass(frozen=True, slots=True)
 class ScratchPlaces:
-    """The scratch databases of a server and the scratch tables (with their engines) of one database, as they were ``at`` that moment (Unix seconds, by
-    the server's clock), ``uptime`` seconds after the server's start."""
+    """Scratch databases of the server, and scratch tables of one database, each with its engine.
+
+    ``at`` is the moment when they were read, in Unix seconds by the server's clock. ``uptime`` is how long the
+    server was running then, in seconds.
+    """
 
     databases: tuple[str, ...]
     tables: tuple[tuple[str, str], ...]
@@ -171,10 +179,10 @@ class ScratchPlaces:
 
 
 def sweep_stale_scratch(places: ScratchPlaces, database: str, *, embedded: bool = False, ended: Ended | None = None) -> Routine[tuple[str, ...]]:
-    """Remove scratch databases (and scratch tables in ``database``) that nobody uses any more; their names.
+    """Drop scratch databases, and scratch tables in ``database``, that nobody uses any more; their names.
 
-    They are older than an hour, or (``embedded``: one process at a time has the engine) than the engine's start, or belong to a holder of
-    a lease that ``ended`` knows to be gone.
+    That is those older than an hour, and those of lease holders that ``ended`` knows to be gone. ``embedded``: also
+    those older than the engine's start, because only one process at a time has the engine.
     """
     seconds = cast("float", (yield Clock())[0][0])
     holders = {holder for name in (*places.databases, *(name for name, _ in places.tables)) if (holder := _holder(name))}
@@ -188,19 +196,20 @@ def sweep_stale_scratch(places: ScratchPlaces, database: str, *, embedded: bool 
 
 
 def next_stale(places: ScratchPlaces) -> int | None:
-    """When the last of these may be removed by anybody (Unix seconds); None where there is none. Those of runs that are at work go by themselves."""
+    """When the newest of these may be removed by anybody, in Unix seconds; None where there is none. Runs that are at
+    work remove their own."""
     made = [at for name in (*places.databases, *(name for name, _ in places.tables)) if (at := _made(name)) is not None]
     return max(made) + STALE_SECONDS + 1 if made else None
 
 
 def _holder(name: str) -> str:
-    """Under whose lease it was made; '' where under none."""
+    """The lease holder in a scratch name; '' for none."""
     match = _NAME.match(name)
     return (match["holder"] or "") if match is not None else ""
 
 
 def _file_name_length(name: str) -> int:
-    """ClickHouse writes every byte that is no ASCII word character as three."""
+    """Length of the name as a file: ClickHouse writes every byte that is no ASCII word character as ``%XX``."""
     return len(name) + sum(3 * len(found.encode("utf-8", "surrogatepass")) - 1 for found in _ESCAPED_IN_FILES.findall(name))
 
 
@@ -216,7 +225,7 @@ def _is_of_before(name: str, places: ScratchPlaces) -> bool:
 
 
 def _made(name: str) -> int | None:
-    """Unix seconds, by the clock of whoever made it."""
+    """When it was made, in Unix seconds by the maker's clock; None for a name without a time."""
     try:
         return int(name[len(PREFIX) : len(PREFIX) + 8], 16)
     except ValueError:
@@ -224,12 +233,12 @@ def _made(name: str) -> int | None:
 
 
 def curable(error: StatementError) -> bool:
-    """Whether a refused definition may be accepted with the permissive settings; an outcome that is unknown is no refusal."""
+    """True where a refused definition may be accepted with permissive settings. An unknown outcome is no refusal."""
     return not isinstance(error, OutcomeUnknownError) and (error.code in _REFUSALS or any(name in error.message for name in PERMISSIVE))
 
 
 def permissive(own: str) -> Routine[dict[str, str | int]]:
-    """The permissive settings that this server knows, has switched off, and lets the user change."""
+    """The permissive settings that this server has, that are off, and that the user may change."""
     listed = ", ".join(f"'{name}'" for name in PERMISSIVE)
     # The name of the scratch place is bound so that the question goes to the engine that holds it.
     sql = f"SELECT name FROM system.settings WHERE name IN ({listed}) AND value = '0' AND readonly = 0 AND {{scratch:String}} != '' ORDER BY name"
@@ -250,7 +259,7 @@ def _tables(database: str, prefix: str) -> Routine[list[tuple[str, str]]]:
 
 
 def _drop(database: str, tables: list[tuple[str, str]]) -> Routine[None]:
-    """Views first: they hold nothing."""
+    """Drop views first: they hold nothing."""
     for name, engine in sorted(tables, key=lambda entry: (not entry[1].endswith("View"), entry[0])):
         noun = {"View": "VIEW", "MaterializedView": "VIEW", "Dictionary": "DICTIONARY"}.get(engine, "TABLE")
         yield Command(f"DROP {noun} IF EXISTS {qualified(database, name)}")

@@ -1,4 +1,4 @@
-"""Making objects in scratch and reading back what the engine makes of them."""
+"""Creates objects in scratch and reads back what the engine makes of them."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def instantiable(engine: str, arguments: str | None = None) -> bool:
 
 
 def make(scratch: Scratch, sql: str, replay: bool = False, inside: bool = False) -> Routine[StatementError | None]:
-    """Create one object; the engine's refusal of the definition is the answer, any other failure is raised.
+    """Create one object. The engine's refusal of the definition is the result; any other failure is raised.
 
-    ``replay``: the text is the engine's own, where a Nested column already stands as its parts. ``inside``: names without a database
-    mean scratch's own objects.
+    ``replay``: the text is the engine's own, in which a Nested is already split into columns. ``inside``: names
+    without a database mean objects in scratch.
     """
     settings: dict[str, str | int] = {**scratch.settings, "flatten_nested": 0 if replay else 1}
     sql = sql if replay else renamed_calls(sql, scratch.functions)
@@ -51,8 +51,11 @@ def make(scratch: Scratch, sql: str, replay: bool = False, inside: bool = False)
 
 
 def load(scratch: Scratch, sql: str) -> Routine[StatementError | None]:
-    """Let the engine load a definition as it does when it starts: what an older release created and this one would not is there all the
-    same. ``sql`` is a CREATE TABLE that was refused; a refusal of this, too, is the answer."""
+    """Load a definition with ATTACH, as the server does at its start. ``sql`` is a CREATE TABLE that was refused.
+
+    The server loads tables that an older release created and that it would not create itself. The result is its
+    refusal, or None.
+    """
     create = "CREATE TABLE "
     tokens = Tokens(sql.removeprefix(create))
     _, behind = identifier(tokens, 0)
@@ -63,7 +66,7 @@ def load(scratch: Scratch, sql: str) -> Routine[StatementError | None]:
 
 
 def read_forms(scratch: Scratch, names: Sequence[str]) -> Routine[dict[str, Form]]:
-    """The forms of these objects in scratch, by the name each was made for, in one query. What is not there is left out."""
+    """The forms of objects in scratch, by the name that each was made for. Objects that are not there are left out."""
     made = {scratch.name(name): name for name in names}
     if not made:
         return {}
@@ -81,15 +84,17 @@ def read_forms(scratch: Scratch, names: Sequence[str]) -> Routine[dict[str, Form
 
 
 def names_in(scratch: Scratch) -> Routine[frozenset[str]]:
-    """What scratch holds, by the names in scratch."""
+    """Names of all objects in scratch, as they are called there."""
     rows = yield Query("SELECT name FROM system.tables WHERE database = {database:String}", {"database": scratch.database})
     return frozenset(text(row[0]) for row in rows)
 
 
 def formatted(sql: str) -> Routine[str]:
-    """The engine's spelling of a statement, without running it. Types and expressions stay as typed; secrets are shown.
+    """The engine's formatting of a statement, without running it. Types and expressions stay as typed; secrets are
+    shown.
 
-    Raises ``StatementError`` for a syntax error, with the place but without the text around it: that may hold a secret.
+    Raises ``StatementError`` for a syntax error, with its position but without the text around it, which may hold a
+    secret.
     """
     try:
         rows = yield Query("SELECT formatQuerySingleLine(unhex({sql:String}))", {"sql": sql.encode("utf-8", "surrogateescape").hex()})
@@ -103,8 +108,7 @@ def formatted(sql: str) -> Routine[str]:
 
 
 def masked(sql: str) -> Routine[str]:
-    """A CREATE TABLE as the engine shows it to others: ``[HIDDEN]`` for each secret; '' where it cannot say (an engine it does not
-    know, a server that shows secrets)."""
+    """A CREATE TABLE with ``[HIDDEN]`` for each secret, as the engine shows it; '' where the engine cannot tell."""
     try:
         rows = yield Query(f"EXPLAIN SYNTAX {sql}")
     except StatementError as error:
@@ -116,14 +120,16 @@ def masked(sql: str) -> Routine[str]:
 
 
 def sentence(scratch: Scratch, error: StatementError) -> str:
-    """The engine's sentence about a definition, without its preamble and scratch's own name."""
+    """The engine's message about a definition, without its preamble and without the name of the scratch database."""
     plain = _PREAMBLE.sub("", error.message).strip()
     return plain.replace(f"`{scratch.database}`.", "").replace(f"{scratch.database}.", "").replace(scratch.prefix or scratch.database, "")
 
 
 def conceal(form: Form, live: Form | None) -> Form:
-    """``form`` with ``[HIDDEN]`` wherever the live object shows that and the rest of the text is the same: the two then compare equal,
-    and the secret of the declaration appears in no difference."""
+    """``form`` with ``[HIDDEN]`` wherever the live object shows that and the rest of the text is the same.
+
+    The two then compare equal, and the secret of the declaration appears in no message.
+    """
     if isinstance(form, DictionaryForm) and isinstance(live, DictionaryForm):
         return dataclasses.replace(form, clauses=_concealed(form.clauses, dict(live.clauses)))
     if isinstance(form, TableForm) and isinstance(live, TableForm):
@@ -150,7 +156,7 @@ def _hide(declared: str, live: str) -> str:
 
 
 def _placed(declared: str, live: str) -> str:
-    """The literal at each place where the live text shows ``[HIDDEN]`` is hidden, whatever else differs."""
+    """The text with each literal hidden where the live text shows ``[HIDDEN]``, whatever else differs."""
     mine, theirs = Tokens(declared), Tokens(live)
     if len(mine) != len(theirs):
         return declared

@@ -1,5 +1,8 @@
-"""A form as its table has it spelled. ATTACH PARTITION compares the texts of two definitions: ``(k DESC)`` and ``k DESC`` are one sort key, and
-"Tables have different ordering"."""
+"""A form in the spelling of the live table.
+
+ATTACH PARTITION compares the texts of two definitions: ``(k DESC)`` and ``k DESC`` are the same sort key, but the
+server says "Tables have different ordering".
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from aaiclick.catalog.normalize import bare, normal, normal_index
 
 
 def spelled_as(form: TableForm, live: TableForm) -> TableForm:
-    """``form`` with the spelling of ``live`` wherever the two say the same."""
+    """``form`` with the clauses of ``live`` wherever the two mean the same."""
     wanted, found = normal(form), normal(live)
     alike = {key: getattr(live, key) for key in _KEYS if getattr(wanted, key) == getattr(found, key)}
     if "order_by" not in alike:

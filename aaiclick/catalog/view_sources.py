@@ -1,4 +1,4 @@
-"""Empty copies, in scratch, of everything that a query names: so that it can be analysed there under the names it uses."""
+"""Empty copies, in scratch, of everything that a query names, so that the query can be analysed there."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 
 def make_sources(scratch: Scratch, views: Sequence[View | MaterializedView], catalog: Catalog, tables: Sequence[Table]) -> Routine[None]:
-    """Make what the views read and scratch does not hold yet: declared tables as declared, anything else as it is live. A source that
-    the engine refuses is left out; the view that needs it is then refused with the engine's own sentence."""
+    """Create what the views read and scratch does not hold yet: declared tables as declared, other objects as they are.
+
+    A source that the engine refuses is left out. A view that needs it is then refused with the engine's own message.
+    """
     declared = {table.name: table for table in tables}
     own = {view.name for view in views}
     present = set((yield from names_in(scratch)))
@@ -43,7 +45,8 @@ def make_sources(scratch: Scratch, views: Sequence[View | MaterializedView], cat
 
 
 def _make_views(scratch: Scratch, waiting: Sequence[ViewForm]) -> Routine[None]:
-    """Views over the copies; one may read another, so that what is refused is tried again until nothing more succeeds."""
+    """Create views over the copies. One may read another, so those that were refused are tried again until none more
+    succeeds."""
     while waiting:
         refused: list[ViewForm] = []
         for form in waiting:
@@ -56,7 +59,7 @@ def _make_views(scratch: Scratch, waiting: Sequence[ViewForm]) -> Routine[None]:
 
 
 def mentioned(query: str) -> frozenset[str]:
-    """Every name in a query, and every word in its strings' place (``dictGet('d', ...)``): more than it reads, never less."""
+    """All names in a query, and names in its strings (``dictGet('d', ...)``): more than it reads, never less."""
     try:
         items = Tokens(query).items
     except TokenError:

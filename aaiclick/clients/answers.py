@@ -1,10 +1,10 @@
-"""The one format results travel in, for every client whose answers we read ourselves.
+"""The format of results, for every client whose answers this library decodes itself.
 
-``JSONCompactEachRowWithNamesAndTypes``: names and types in the first two lines, then one JSON array per row. Unlike
-Arrow or Native it needs no package, keeps every type readable, and is the same over HTTP and embedded; unlike the
-drivers' own result types it is not cut off by a client's ``query_limit``. It needs no setting, so that it works for
-read-only users: where a server quotes 64-bit integers (its default differs by version), the type line tells.
-NaN and infinities are answered as NULL.
+``JSONCompactEachRowWithNamesAndTypes`` has names and types in the first two lines, then one JSON array for each row.
+Unlike Arrow or Native it needs no package, and it is the same over HTTP and embedded. Unlike the result types of the
+drivers it is not limited by a client's ``query_limit``. It needs no setting, so it works for read-only users: a
+server may put 64-bit integers into quotes (the default depends on its version), and the line of types tells which
+they are. NaN and infinities arrive as NULL.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ FORMAT = "JSONCompactEachRowWithNamesAndTypes"
 
 
 def decode_rows(body: bytes) -> tuple[tuple[object, ...], ...]:
-    """Rows of an answer; bytes that are no UTF-8 become surrogates. Raises ``ValueError`` for a truncated answer."""
+    """The rows of an answer. Bytes that are no UTF-8 become surrogates. Raises ``ValueError`` for an answer that was
+    cut off."""
     if not body:
         return ()
     # Control characters are escaped inside JSON strings, so a newline always ends a row.

@@ -1,5 +1,8 @@
-"""The function of a migration under way: it runs in a thread (an async one on an event loop: as a task of that loop) and asks, the driver
-answers. So statements of the function go through the same connection, under the same lease, as all others."""
+"""Runs the function of a migration: in a thread, or as a task of the event loop where function and client are async.
+
+The function sends requests, and the driver answers them. So its statements use the same connection, under the same
+lease, as all others.
+"""
 
 from __future__ import annotations
 
@@ -26,23 +29,30 @@ _DONE: Rows = (("done",),)
 
 
 class Stopped(BaseException):
-    """Raised inside the function: the run it belonged to is over. No ``except Exception`` swallows it."""
+    """Raised inside the function where its run is over. It is no ``Exception``, so that the function does not catch it
+    by accident."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a function is told beside its client."""
+    """What the function's context tells beside its client."""
 
     database: str
+    """The migrated database."""
     version: int
+    """The version of the migration."""
     before: Schema
+    """The live tables when the function is called."""
     after: Schema
+    """The declared schema."""
     bookmark: str = "null"
+    """The last bookmark, as JSON."""
     attempt: int = 1
+    """1 for the first call of the function; more where an earlier call did not end."""
 
 
 class MoveFunction:
-    """``UserFunction`` for ``function(context)``."""
+    """A ``UserFunction`` of the routine for ``function(context)``."""
 
     def __init__(self, function: Callable[..., object], facts: Facts) -> None:
         self._function = function
@@ -52,7 +62,7 @@ class MoveFunction:
         self._asked = False
 
     def step(self, reply: Reply, seconds: float, /) -> Rows:
-        """A sync driver: the function is in a thread, an async one on an event loop of its own there."""
+        """For a sync driver: pass a reply on, and wait up to ``seconds`` for the next request."""
         if self._worker is None:
             self._worker = _Thread(self._in_thread)
         assert isinstance(self._worker, _Thread)
@@ -61,7 +71,7 @@ class MoveFunction:
         return rows
 
     async def step_async(self, reply: Reply, seconds: float, /) -> Rows:
-        """An async driver: an async function runs on its loop, a sync one in a thread."""
+        """The same for an async driver. An async function runs on its loop, a sync one in a thread."""
         if self._worker is None:
             self._worker = _Task(self._in_task) if self._asynchronous else _Thread(self._in_thread)
         worker, asked = self._worker, self._asked
@@ -73,7 +83,7 @@ class MoveFunction:
         return rows
 
     def abandon(self) -> None:
-        """Let the function's next request raise ``Stopped``."""
+        """Make the function's next request raise ``Stopped``."""
         if self._worker is not None:
             self._worker.abandon()
 
@@ -151,7 +161,7 @@ class _Thread:
 
 
 class _Task:
-    """The function as a task of the driver's own event loop."""
+    """The function as a task of the driver's event loop."""
 
     def __init__(self, body: Callable[[AskAsync], Coroutine[object, object, None]]) -> None:
         self._requests: asyncio.Queue[Rows] = asyncio.Queue()

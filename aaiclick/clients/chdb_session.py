@@ -1,6 +1,6 @@
-"""Opening sessions on the embedded engine, and what to say where that fails. The only module that imports chdb.
+"""Opens sessions on the embedded engine, and says what is wrong where that fails. Only this module imports chdb.
 
-One engine runs per process, on one data directory; sessions on it are cheap (0.1 ms) and each has its own current
+A process has one engine, on one data directory. Sessions on it are cheap (0.1 ms), and each has its own current
 database and settings.
 """
 
@@ -17,7 +17,7 @@ from typing import Protocol, cast
 from aaiclick.clients.failures import statement_error
 from aaiclick.clients.fork import refuse_forked_child
 from aaiclick.clients.locks import lock_holder
-from aaiclick.clients.metadata_files import KEPT, put_back
+from aaiclick.clients.metadata_files import KEPT, restore_definitions
 from aaiclick.clients.parameters import escaped_parameters
 from aaiclick.clients.url import MEMORY
 from aaiclick.errors import ConnectionFailed, UsageError
@@ -48,7 +48,10 @@ class EngineSession(Protocol):
 
 
 def execute(session: EngineSession, sql: str, parameters: Mapping[str, str | int], fmt: str) -> bytes:
-    """Run one statement; raises ``StatementError``, or ``UsageError`` for a session its owner has closed."""
+    """Run one statement.
+
+    Raises ``StatementError``, or ``UsageError`` for a session that its owner has closed.
+    """
     try:
         bound = escaped_parameters(sql, parameters)
         answer = session.query(sql, fmt, params=bound) if bound else session.query(sql, fmt)
@@ -64,14 +67,15 @@ def execute(session: EngineSession, sql: str, parameters: Mapping[str, str | int
 
 
 def _message(error: RuntimeError | UnicodeDecodeError) -> str:
-    """What the engine said. It quotes values of rows, which need not be UTF-8, and then the decoding of its message is what fails."""
+    """The engine's message. It may quote values that are no UTF-8; then decoding the message itself fails."""
     return error.object.decode(errors="backslashreplace") if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def open_session(target: str, *, running: bool = False) -> EngineSession:
-    """A session of our own on ``target`` (a directory or ``:memory:``, perhaps with ``?options``).
+    """A session of this library's own on ``target``: a directory or ``:memory:``, perhaps with ``?options``.
 
-    ``running``: a client that was handed in already runs this engine, so that whatever path chdb knows it by is right.
+    ``running``: a client that was given already runs this engine, so its path is right in any case.
+
     Raises ``ConnectionFailed`` or ``UsageError``.
     """
     refuse_forked_child()
@@ -79,7 +83,7 @@ def open_session(target: str, *, running: bool = False) -> EngineSession:
     if not running:
         _refuse_foreign_lock(path)
         if path != MEMORY and Path(path, KEPT).is_dir() and ("chdb" not in sys.modules or running_engine() is None):
-            put_back(path)
+            restore_definitions(path)
     factory = _session_class()
     try:
         return factory(target)
@@ -97,7 +101,8 @@ def open_session(target: str, *, running: bool = False) -> EngineSession:
 
 
 def running_engine() -> str | None:
-    """The path of the engine that runs in this process (``:memory:`` without one on disk), or None. Creates nothing."""
+    """The path of the engine that runs in this process (``:memory:`` for one without a directory), or None. It starts
+    none."""
     refuse_forked_child()
     try:
         _session_class()(_NOWHERE).close()
@@ -120,7 +125,8 @@ class _SessionFactory(Protocol):
 
 
 def _refuse_foreign_lock(path: str) -> None:
-    """Before chdb is loaded: where another process holds the directory, chdb gives no reason (it writes one to stderr)."""
+    """Raise where another process holds the directory. chdb itself gives no reason for that: it only writes one to
+    stderr."""
     holder = lock_holder(Path(path, "status")) if path != MEMORY else None
     if holder is not None:
         raise ConnectionFailed(_in_use(path, f"another process (pid {holder})"))

@@ -1,4 +1,4 @@
-"""What is used of clickhouse-connect clients, sync and async, and what both adapters share. Imports no driver."""
+"""What both adapters for clickhouse-connect share, sync and async. Imports no driver."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ class ConnectAsyncClient(Protocol):
 
 
 class SettingsFilter:
-    """Leaves out settings an older server does not know: by what the client learnt about the server, and by its refusals.
+    """Leaves out settings that an older server does not know, as its list of settings and its refusals show.
 
-    A refused setting means that nothing was carried out, so that the statement can be sent again without it.
+    The server refuses a statement with an unknown setting before it runs, so it can be sent again without that
+    setting.
     """
 
     def __init__(self, client: object) -> None:
@@ -53,7 +54,7 @@ class SettingsFilter:
         return {name: value for name, value in settings.items() if self._sendable(name, reading)}
 
     def learns_from(self, error: AaiclickError, sent: Mapping[str, str | int]) -> bool:
-        """True where the statement is to be sent again, without a setting that is now known to be unknown."""
+        """True where the error was an unknown setting: the statement is to be sent again without it."""
         name = unknown_setting(error) if isinstance(error, StatementError) else None
         # Never the database: a statement must not run in another one than it was meant for.
         if name is None or name not in sent or name in self._refused or name in self._transport:
@@ -80,7 +81,10 @@ def _transport_names(client: object) -> frozenset[str]:
 
 
 def command_settings(effect: Command) -> Settings:
-    """``database`` is the current database of this request; the answer waits for the end, so that its status is the outcome."""
+    """Settings of a statement's request.
+
+    The server answers only at the end (``wait_end_of_query``), so that the status of the answer is the outcome.
+    """
     settings: Settings = {**effect.settings, "wait_end_of_query": 1}
     if effect.database is not None:
         settings["database"] = effect.database
@@ -88,12 +92,12 @@ def command_settings(effect: Command) -> Settings:
 
 
 def bound(effect: Query | Command) -> Settings | None:
-    """Parameters in the form clickhouse-connect binds on the server (it escapes them itself)."""
+    """The parameters that the statement names; clickhouse-connect escapes them itself. None for none."""
     return used_parameters(effect.sql, effect.parameters) or None
 
 
 def place_of(client: object) -> str:
-    """``http://host:port`` of an HTTP client, without credentials."""
+    """``http://host:port`` of a client, without user and password."""
     url = getattr(client, "url", None)
     if not isinstance(url, str):
         return "the server"
@@ -102,7 +106,7 @@ def place_of(client: object) -> str:
 
 
 def identity_of(client: object) -> str:
-    """``http://user@host:port``: names server and user, never the password."""
+    """``http://user@host:port``, without the password."""
     place = place_of(client)
     user = _user_of(client)
     return place.replace("://", f"://{user}@", 1) if user else place
@@ -126,11 +130,11 @@ def _user_of(client: object) -> str:
 
 
 def in_session(client: object) -> bool:
-    """True where the client sends a ``session_id``: the server then takes one statement at a time."""
+    """True where the client sends a ``session_id``: the server then runs one statement of it at a time."""
     getter = cast("object", getattr(client, "get_client_setting", None))
     return callable(getter) and bool(getter("session_id"))
 
 
 def failure(error: Exception, sql: str, client: object) -> AaiclickError:
-    """An error of an HTTP client in the library's classes."""
+    """An error of clickhouse-connect as an error of this library."""
     return http_failure(error, sql, place_of(client))

@@ -1,4 +1,4 @@
-"""The data directory of the embedded engine: what is in it, and who may look into a new one."""
+"""The data directory of the embedded engine: whether it is one, and who may read a new one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OF_THE_ENGINE = frozenset(
 
 
 def directory_state(path: str) -> Directory:
-    """What an embedded engine would find in the directory. Raises ``UsageError`` where it must not be opened there."""
+    """What is in the directory. Raises ``UsageError`` where an embedded engine must not be opened on it."""
     try:
         names = {entry.name for entry in Path(path).iterdir()}
     except FileNotFoundError:
@@ -34,10 +34,10 @@ def directory_state(path: str) -> Directory:
 
 
 def prepare_directory(path: str) -> bool:
-    """Before an engine is opened on a directory that a URL names: it has to be one, or empty; a new one is for this user alone. True where it
-    was made here.
+    """Check the directory of a URL before an engine is opened on it, and create it for this user alone if it is
+    missing. True where it was created.
 
-    Raises ``UsageError`` where it holds other files, ``ConnectionFailed`` where it cannot be made.
+    Raises ``UsageError`` where it holds other files, ``ConnectionFailed`` where it cannot be created.
     """
     if path == MEMORY:
         return False
@@ -52,6 +52,6 @@ def prepare_directory(path: str) -> bool:
 
 
 def forget_directory(path: str) -> None:
-    """Take away one that was made for nothing."""
+    """Remove a directory that was created for an engine that then did not start."""
     with suppress(OSError):
         Path(path).rmdir()

@@ -1,8 +1,8 @@
-"""Statements on the embedded engine, for every way it can be handed in (URL, Session, clickhouse-connect, foreign client).
+"""Statements on the embedded engine, however it was given (URL, Session, clickhouse-connect, a client of another kind).
 
-The first question of a start goes to the caller's own client. Everything else runs on a session of ours, in the caller's
-current database and with those settings of the caller's that are kept (``clients/settings.py``): so nothing that a statement
-needs (``USE``, ``SET``) ever touches the client that was handed in, and settings of a CREATE TABLE stay settings of the statement.
+The first query of a start is sent through the caller's own client. All others run on sessions of this library, in
+the caller's current database and with those of the caller's settings that are kept (``clients/settings.py``). So a
+USE or SET never changes the client that was given, and settings of a CREATE TABLE stay settings of the statement.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from aaiclick.clients.failures import unknown_setting
 from aaiclick.clients.fork import refuse_forked_child
 from aaiclick.clients.metadata_files import definition_kept, writes_definition
 from aaiclick.clients.parameters import quote_name, set_clause
-from aaiclick.clients.settings import LISTED, Changed, changed_of, learn, only_kept, put_back
+from aaiclick.clients.settings import CHANGED_SETTINGS, ChangedSetting, changed_of, engine_defaults, only_kept, read_changed_settings
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Command, Query, run
 
-_HOME = f"SELECT '' AS name, currentDatabase() AS value, '' AS default, toUInt8(0) AS fixed UNION ALL {LISTED}"
+_CALLER = f"SELECT '' AS name, currentDatabase() AS value, '' AS default, toUInt8(0) AS fixed UNION ALL {CHANGED_SETTINGS}"
 _PATH = "SELECT value FROM system.server_settings WHERE name = 'path'"
-MOST_BENCHES = 8
+MOST_SESSIONS = 8
 """Sessions that one connection keeps ready: bookkeeping, its inserts, questions, copies, definitions (in scratch also with every permission), one more."""
 # Settings that a fresh session has changed, by the connection string it was opened with.
-_baselines: dict[str, tuple[Changed, ...]] = {}
+_baselines: dict[str, tuple[ChangedSetting, ...]] = {}
 
 
 class Reader(Protocol):
-    """Asks questions on the caller's own client, in its current database."""
+    """Sends queries through the caller's own client, in its current database."""
 
     def read(self, sql: str, parameters: Mapping[str, str | int]) -> bytes: ...
 
 
 class SessionReader:
-    """Questions on a chdb Session."""
+    """Sends queries through a chdb Session."""
 
     __slots__ = ("_session",)
 
@@ -50,16 +50,16 @@ class SessionReader:
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """Where the caller's statements run: its current database, and the settings it has changed that are kept."""
+class CallerContext:
+    """The caller's current database, and those of its changed settings that are kept."""
 
     database: str
     settings: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
 
 
 @dataclass(frozen=True, slots=True)
-class _Bench:
-    """A session of ours that is ready for statements with these settings in this database."""
+class _ReadySession:
+    """A session of this library that has these settings and this current database."""
 
     session: EngineSession
     database: str
@@ -69,20 +69,22 @@ class _Bench:
 class EmbeddedConnection:
     """A ``Connection`` to the engine in this process.
 
-    ``target`` is the path chdb was opened with. ``owned`` is the session that ``close`` closes: ours for a URL, None for a
-    client that was handed in; ``home`` is given where it is known. ``Command.database`` is a ``USE`` on a session of ours.
-    A ``query_id`` among the settings becomes ``log_comment`` (chdb names its queries itself), visible as such in
-    ``system.processes.Settings``.
+    ``target`` is the path with which chdb was opened. ``owned`` is the session that ``close`` closes; None for a
+    client that was given. ``caller`` is given where it is known already. ``Command.database`` becomes a USE on a
+    session of this library. A ``query_id`` becomes ``log_comment``, because chdb names its queries itself; it is
+    shown in ``system.processes.Settings``.
     """
 
-    def __init__(self, reader: Reader, target: str, *, owned: EngineSession | None = None, home: Home | None = None, identity: str | None = None) -> None:
+    def __init__(
+        self, reader: Reader, target: str, *, owned: EngineSession | None = None, caller: CallerContext | None = None, identity: str | None = None
+    ) -> None:
         self._reader = reader
         self._target = target
         self._owned = owned
-        self._home = home
+        self._caller = caller
         self._identity = identity
         self._opened_in = os.getpid()
-        self._benches: list[_Bench] = []
+        self._ready: list[_ReadySession] = []
         self._unknown: set[str] = set()
 
     @property
@@ -91,7 +93,7 @@ class EmbeddedConnection:
 
     @property
     def identity(self) -> str:
-        """``chdb://`` and the data directory; an engine in memory has a directory of its own under the temporary one."""
+        """``chdb://`` and the data directory. An engine in memory has a temporary one."""
         if self._identity is None:
             # On a session of ours: what the caller's has set may hide the answer.
             session = open_session(self._target, running=True)
@@ -120,61 +122,63 @@ class EmbeddedConnection:
             self._apart(effect.sql, effect.parameters, effect.settings, effect.database)
             return
         data = self.identity.removeprefix("chdb://")
-        with definition_kept(data, effect.sql, effect.database or self._known_home().database):
+        with definition_kept(data, effect.sql, effect.database or self._known_caller().database):
             self._apart(effect.sql, effect.parameters, effect.settings, effect.database)
 
     def sibling(self) -> EmbeddedConnection:
-        """A second connection to the same engine and database, for work beside a long statement. Close it."""
+        """A second connection to the same engine and database, for work beside a long statement. The caller closes it."""
         refuse_forked_child(self._opened_in)
-        home = self._known_home()
-        session = self._prepared(home.database, home.settings).session
-        return EmbeddedConnection(SessionReader(session), self._target, owned=session, home=home, identity=self._identity)
+        caller = self._known_caller()
+        session = self._prepared(caller.database, caller.settings).session
+        return EmbeddedConnection(SessionReader(session), self._target, owned=session, caller=caller, identity=self._identity)
 
     def close(self) -> None:
-        benches, owned = self._benches, self._owned
-        self._benches, self._owned = [], None
+        sessions, owned = self._ready, self._owned
+        self._ready, self._owned = [], None
         if self._opened_in != os.getpid():
             return
-        for bench in benches:
-            bench.session.close()
+        for ready in sessions:
+            ready.session.close()
         if owned is not None:
             owned.close()
 
     def _apart(self, sql: str, parameters: Mapping[str, str | int], settings: Mapping[str, str | int], database: str | None) -> bytes:
-        """Run a statement on a session of ours. Another one with the same settings and database uses it again."""
-        home = self._known_home()
-        wanted = {**put_back(self._baseline()), **home.settings, **_for_engine(settings)}
-        place = home.database if database is None else database
-        bench = self._taken(place, wanted) or self._prepared(place, wanted)
+        """Run a statement on a session of this library. The next one with the same settings and database reuses the
+        session."""
+        caller = self._known_caller()
+        wanted = {**engine_defaults(self._baseline()), **caller.settings, **_for_engine(settings)}
+        place = caller.database if database is None else database
+        ready = self._taken(place, wanted) or self._prepared(place, wanted)
         try:
-            body = execute(bench.session, sql, parameters, FORMAT)
+            body = execute(ready.session, sql, parameters, FORMAT)
         except StatementError:
-            self._put_back(bench)  # a refusal leaves the session as it was
+            self._keep(ready)  # a refusal leaves the session as it was
             raise
         except BaseException:
-            bench.session.close()
+            ready.session.close()
             raise
-        self._put_back(bench)
+        self._keep(ready)
         return body
 
-    def _taken(self, database: str, settings: Mapping[str, str | int]) -> _Bench | None:
-        """A bench that is ready for this, taken away while it is in use: another thread then opens its own."""
-        for bench in reversed(self._benches):
-            if bench.database == database and bench.settings == settings:
+    def _taken(self, database: str, settings: Mapping[str, str | int]) -> _ReadySession | None:
+        """A session that is ready, taken out of the list while it is in use, so that another thread opens its own."""
+        for ready in reversed(self._ready):
+            if ready.database == database and ready.settings == settings:
                 try:
-                    self._benches.remove(bench)
+                    self._ready.remove(ready)
                 except ValueError:
                     return None
-                return bench
+                return ready
         return None
 
-    def _put_back(self, bench: _Bench) -> None:
-        """At the end; the one that was not used for longest has to go where there are too many."""
-        self._benches.append(bench)
-        if len(self._benches) > MOST_BENCHES:
-            self._benches.pop(0).session.close()
+    def _keep(self, ready: _ReadySession) -> None:
+        """Add the session at the end of the list. Where there are too many, the one that was unused for longest is
+        closed."""
+        self._ready.append(ready)
+        if len(self._ready) > MOST_SESSIONS:
+            self._ready.pop(0).session.close()
 
-    def _prepared(self, database: str, settings: Mapping[str, str | int]) -> _Bench:
+    def _prepared(self, database: str, settings: Mapping[str, str | int]) -> _ReadySession:
         session = open_session(self._target, running=True)
         try:
             execute(session, f"USE {quote_name(database)}", {}, FORMAT)
@@ -182,10 +186,11 @@ class EmbeddedConnection:
         except BaseException:
             session.close()
             raise
-        return _Bench(session, database, settings)
+        return _ReadySession(session, database, settings)
 
     def _set(self, session: EngineSession, settings: Mapping[str, str | int]) -> None:
-        """All at once, leaving out what this engine does not know; a refused SET has set nothing, so that it can be repeated."""
+        """Set all of them, without those that this engine does not know. A SET that is refused has set nothing, so it
+        can be repeated."""
         # readonly comes last: nothing can be set after it.
         ordered = {name: settings[name] for name in sorted(settings, key=lambda name: name == "readonly") if name not in self._unknown}
         while ordered:
@@ -200,20 +205,20 @@ class EmbeddedConnection:
             else:
                 return
 
-    def _known_home(self) -> Home:
-        if self._home is None:
+    def _known_caller(self) -> CallerContext:
+        if self._caller is None:
             # The halves of a UNION ALL come in any order.
-            rows = run(learn(_HOME), _Asking(self._ask))
+            rows = run(read_changed_settings(_CALLER), _QueryOnly(self._ask))
             (database,) = (str(row[1]) for row in rows if not row[0])
             changed = set(changed_of(row for row in rows if row[0])) - set(self._baseline())
-            self._home = Home(database, only_kept({each.name: each.value for each in sorted(changed, key=lambda each: each.name)}))
-        return self._home
+            self._caller = CallerContext(database, only_kept({each.name: each.value for each in sorted(changed, key=lambda each: each.name)}))
+        return self._caller
 
-    def _baseline(self) -> tuple[Changed, ...]:
+    def _baseline(self) -> tuple[ChangedSetting, ...]:
         if self._target not in _baselines:
             session = open_session(self._target, running=True)
             try:
-                rows = decode_rows(execute(session, LISTED, {}, FORMAT))
+                rows = decode_rows(execute(session, CHANGED_SETTINGS, {}, FORMAT))
             finally:
                 session.close()
             _baselines[self._target] = changed_of(rows)
@@ -226,8 +231,8 @@ class EmbeddedConnection:
         return rows
 
 
-class _Asking:
-    """Just enough of a connection to run ``learn`` on the caller's own client."""
+class _QueryOnly:
+    """A connection that can do no more than run ``read_changed_settings`` on the caller's own client."""
 
     embedded = True
     identity = ""

@@ -1,7 +1,7 @@
-"""Driver errors, put into the words and classes of ``aaiclick.errors``.
+"""Errors of drivers as errors of ``aaiclick.errors``.
 
-Nothing here imports a driver: errors are told apart by ClickHouse's code and text, and network failures by the
-standard library exceptions (and a few class names) in the chain of causes.
+Nothing here imports a driver. Errors are recognised by ClickHouse's code and text, and network failures by
+exceptions of the standard library (and a few class names) among their causes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SETTING = re.compile(r"(?:Unknown s|\bS)etting '?([A-Za-z_][A-Za-z0-9_]*)'?")
 
 
 def statement_error(text: str, sql: str, code: int = 0, name: str = "") -> StatementError:
-    """The server's refusal. ``code`` and ``name`` are taken from the text where the driver did not give them."""
+    """The server's refusal. ``code`` and ``name`` are taken from the text where the driver does not give them."""
     if not code and (found := _CODE.search(text)):
         code = int(found[1])
     if not name and (names := _NAME.findall(text)):
@@ -37,7 +37,7 @@ def statement_error(text: str, sql: str, code: int = 0, name: str = "") -> State
 
 
 def tidy(text: str) -> str:
-    """The server's own sentence, without driver preamble, repeated codes, version, URL and stack trace."""
+    """The server's message without the driver's preamble, repeated codes, version, URL and stack trace."""
     start = _CODE.search(text)
     kept = text[start.start() :] if start else text
     kept = _STACK.sub("", _VERSION.sub("", _URL_TRAILER.sub("", kept)))
@@ -45,7 +45,7 @@ def tidy(text: str) -> str:
 
 
 def unknown_setting(error: StatementError) -> str | None:
-    """The setting an older server does not know, or None where the error is another one."""
+    """The setting that an older server does not know; None for any other error."""
     if error.code != UNKNOWN_SETTING:
         return None
     found = _SETTING.search(error.message)
@@ -53,7 +53,7 @@ def unknown_setting(error: StatementError) -> str | None:
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, then what caused it, outermost first."""
+    """The error and its causes, outermost first."""
     seen: set[int] = set()
     queue: list[BaseException] = [error]
     while queue:
@@ -67,7 +67,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def cannot_connect(error: BaseException, place: str) -> str | None:
-    """One sentence for a connection that never came to be, else None (the request may have been sent)."""
+    """A sentence for a connection that was never made; None where the request may have been sent."""
     links = list(chain(error))
     names = {type(link).__name__ for link in links}
     if any(isinstance(link, socket.gaierror) for link in links) or names & {"NameResolutionError", "ClientConnectorDNSError"}:
@@ -91,7 +91,7 @@ def _tls_reason(links: list[BaseException]) -> str:
 
 
 def http_failure(error: Exception, sql: str, place: str) -> AaiclickError:
-    """What a clickhouse-connect error over HTTP means for the statement it interrupted."""
+    """What an error of clickhouse-connect over HTTP means for the statement."""
     if isinstance(error, AaiclickError):
         return error
     given: object = getattr(error, "code", None)

@@ -1,11 +1,13 @@
-"""Clients of an application's own making: any object with awaitable ``command`` and ``query(...).result_rows``.
+"""Clients of an application's own: any object with awaitable ``command`` and ``query(...).result_rows``.
 
-What such a client does with settings, parameters and result types differs (some append settings to the text of a
-statement, where CREATE TABLE takes them for settings of the table; some do not escape parameters). So it is first asked
-where its engine is. An engine in this process gets a session of ours beside the client's, opened in the client's current
-database; the client itself then runs nothing more, and what was SET by hand on its session does not apply to our
-statements. For an engine elsewhere the client carries the statements, after it has been tried whether settings and
-``database`` reach the server apart from the text.
+Such clients treat settings, parameters and result types differently. Some append settings to the text of a
+statement, where CREATE TABLE takes them for settings of the table; some do not escape parameters. So the client is
+first asked where its engine is.
+
+For an engine in this process a session of this library is opened beside it, in the client's current database. The
+client itself then runs nothing more, and what was SET on its session does not apply. For an engine elsewhere the
+client sends the statements, once a query has shown that settings and ``database`` reach the server apart from the
+text.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ from typing import Protocol, TypeVar
 
 from aaiclick.clients.answers import FORMAT, decode_rows
 from aaiclick.clients.chdb_session import execute, open_session, running_engine
-from aaiclick.clients.embedded import EmbeddedConnection, Home, SessionReader
+from aaiclick.clients.embedded import CallerContext, EmbeddedConnection, SessionReader
 from aaiclick.clients.failures import http_failure, unknown_setting
 from aaiclick.clients.fork import refuse_inherited_engine
 from aaiclick.clients.parameters import quote_name, used_parameters
-from aaiclick.clients.settings import changed_of, learn, let_be, put_back
+from aaiclick.clients.settings import changed_of, engine_defaults, read_changed_settings, without_refused
 from aaiclick.clients.threaded import ThreadedConnection
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import AsyncConnection, Command, Query, run_async
@@ -37,14 +39,15 @@ _TRIED_SIZE = 65411
 
 
 class Result(Protocol):
-    """The answer to a question."""
+    """The answer to a query."""
 
     @property
     def result_rows(self) -> list[tuple[object, ...]]: ...
 
 
 class ForeignClient(Protocol):
-    """Settings and parameters go by keyword: their order differs between clients."""
+    """A client of the application. Settings and parameters are passed by keyword, because their order differs between
+    clients."""
 
     def command(self, query: str, /, *, settings: Settings | None, parameters: Settings | None) -> Awaitable[object]: ...
 
@@ -52,18 +55,18 @@ class ForeignClient(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
-    """Where a client's statements go. ``target``: how chdb names the engine, None for one outside this process."""
+class EngineLocation:
+    """The engine that a client talks to. ``target``: chdb's name for it; None for an engine outside of this process."""
 
     identity: str
     target: str | None
 
 
-_known: weakref.WeakKeyDictionary[object, Whereabouts] = weakref.WeakKeyDictionary()
+_known: weakref.WeakKeyDictionary[object, EngineLocation] = weakref.WeakKeyDictionary()
 
 
 async def open_foreign(client: ForeignClient) -> AsyncConnection:
-    """A connection for a client of this kind. Raises ``UsageError`` where its methods are not awaitable."""
+    """A connection for such a client. Raises ``UsageError`` where its methods are not awaitable."""
     if "chdb" in sys.modules:
         refuse_inherited_engine()
     found = _remembered(client)
@@ -79,12 +82,15 @@ async def open_foreign(client: ForeignClient) -> AsyncConnection:
     except BaseException:
         session.close()
         raise
-    return ThreadedConnection(EmbeddedConnection(SessionReader(session), found.target, owned=session, home=Home(database), identity=found.identity))
+    return ThreadedConnection(EmbeddedConnection(SessionReader(session), found.target, owned=session, caller=CallerContext(database), identity=found.identity))
 
 
 class ForeignConnection:
-    """Statements through the client itself, to a server. Strings that hold tabs, newlines or backslashes should travel as
-    ``unhex({x:String})``: not every client escapes parameters."""
+    """Sends statements through the client itself, to a server.
+
+    Not every client escapes parameters, so strings with tabs, newlines or backslashes should be sent as
+    ``unhex({x:String})``.
+    """
 
     def __init__(self, client: ForeignClient, identity: str) -> None:
         self._client = client
@@ -92,7 +98,7 @@ class ForeignConnection:
         self._settings_tried = False
         self._databases_tried: set[str] = set()
         self._unknown: set[str] = set()
-        self._pins: Settings | None = None
+        self._defaults: Settings | None = None
 
     @property
     def embedded(self) -> bool:
@@ -104,46 +110,46 @@ class ForeignConnection:
 
     async def query(self, effect: Query, /) -> list[tuple[object, ...]]:
         while True:
-            pins = {} if effect.bare else await self._put_back()
-            settings = self._known_only({**pins, **effect.settings})
+            defaults = {} if effect.bare else await self._engine_defaults()
+            settings = self._known_only({**defaults, **effect.settings})
             try:
                 return await _ask(self._client, effect.sql, settings, used_parameters(effect.sql, effect.parameters))
             except StatementError as error:
-                if not let_be(error, pins, effect.settings):
+                if not without_refused(error, defaults, effect.settings):
                     self._learn(error, settings)
 
     async def command(self, effect: Command, /) -> None:
-        await self._try_out(effect, bool(await self._put_back()))
+        await self._try_out(effect, bool(await self._engine_defaults()))
         parameters = used_parameters(effect.sql, effect.parameters) or None
         while True:
-            pins = await self._put_back()
-            settings = self._known_only({**pins, **effect.settings})
+            defaults = await self._engine_defaults()
+            settings = self._known_only({**defaults, **effect.settings})
             sent = {**settings, "database": effect.database} if effect.database is not None else settings
             try:
                 await _awaited(self._client.command(effect.sql, settings=sent or None, parameters=parameters))
             except Exception as error:
-                told = http_failure(error, effect.sql, self._identity)
-                if not isinstance(told, StatementError):
-                    raise told from error
-                told.__cause__ = error
-                if not let_be(told, pins, effect.settings):
-                    self._learn(told, settings)
+                translated = http_failure(error, effect.sql, self._identity)
+                if not isinstance(translated, StatementError):
+                    raise translated from error
+                translated.__cause__ = error
+                if not without_refused(translated, defaults, effect.settings):
+                    self._learn(translated, settings)
             else:
                 return
 
     def sibling(self) -> None:
-        """Nothing is known of whether such a client takes parallel statements."""
+        """None: it is not known whether such a client can run statements in parallel."""
 
     async def close(self) -> None:
-        """The client was handed in: it stays open."""
+        """Does nothing: the client was given, so it stays open."""
 
-    async def _put_back(self) -> Settings:
-        if self._pins is None:
-            self._pins = put_back(changed_of(await run_async(learn(), self)))
-        return self._pins
+    async def _engine_defaults(self) -> Settings:
+        if self._defaults is None:
+            self._defaults = engine_defaults(changed_of(await run_async(read_changed_settings(), self)))
+        return self._defaults
 
     async def _try_out(self, effect: Command, pinned: bool) -> None:
-        """Refuse before anything is sent where settings would become part of the statement or the database be ignored."""
+        """Raise before anything is sent where the client makes settings part of the statement, or ignores the database."""
         named = type(self._client).__name__
         if (effect.settings or pinned or effect.database is not None) and not self._settings_tried:
             rows = await _ask(self._client, _OWN_TEXT, {"max_block_size": _TRIED_SIZE})
@@ -167,7 +173,8 @@ class ForeignConnection:
         return {name: value for name, value in settings.items() if name not in self._unknown}
 
     def _learn(self, error: StatementError, sent: Settings) -> None:
-        """Leave a setting out that the server does not know; the statement was refused as a whole. Else raises the error."""
+        """Remember a setting that the server does not know: the statement was refused as a whole, and is sent again
+        without it. Any other error is raised."""
         name = unknown_setting(error)
         if name is None or name not in sent:
             raise error
@@ -177,22 +184,22 @@ class ForeignConnection:
 _INSTEAD = "Give a clickhouse-connect client or a URL instead"
 
 
-async def _locate(client: ForeignClient) -> Whereabouts:
+async def _locate(client: ForeignClient) -> EngineLocation:
     host, user, uuid, _ = (str(value) for value in (await _ask(client, _WHO))[0])
     target = await _in_this_process(client, host) if "chdb" in sys.modules else None
     if target is None:
-        return Whereabouts(f"server {uuid} on {host} as {user}", None)
+        return EngineLocation(f"server {uuid} on {host} as {user}", None)
     session = open_session(target, running=True)
     try:
         path = str(decode_rows(execute(session, _PATH, {}, FORMAT))[0][0])
     finally:
         session.close()
-    return Whereabouts(f"chdb://{path.rstrip('/')}", target)
+    return EngineLocation(f"chdb://{path.rstrip('/')}", target)
 
 
 async def _in_this_process(client: ForeignClient, host: str) -> str | None:
-    """How chdb names this process's engine, if the client talks to it: same host and same data directory, which its lock
-    gives to one process only (an engine in memory has a directory with a random name)."""
+    """chdb's name for this process's engine, if the client talks to it: same host and same data directory. The lock of
+    the directory allows one process only."""
     target = running_engine()
     if target is None:
         return None
@@ -224,14 +231,14 @@ async def _awaited(answer: Awaitable[T]) -> T:
     return await answer
 
 
-def _remembered(client: object) -> Whereabouts | None:
+def _remembered(client: object) -> EngineLocation | None:
     try:
         return _known.get(client)
     except TypeError:
         return None
 
 
-def _remember(client: object, found: Whereabouts) -> None:
+def _remember(client: object, found: EngineLocation) -> None:
     try:
         _known[client] = found
     except TypeError:

@@ -1,8 +1,7 @@
-"""Forked children of a process that loaded chdb are refused instead of left hanging.
+"""Refuses to work in a forked child of a process that has loaded chdb, where it would hang.
 
-chdb starts threads when it is imported; a forked child has none of them, and both a query on an inherited session and
-opening a new one wait for ever there (measured with chdb 4.4: even where the parent only imported it, or had closed
-every session).
+chdb starts threads when it is imported, and a forked child does not have them. There a query on an inherited session
+waits for ever, and so does opening a new one, even where the parent only imported chdb (measured with chdb 4.4).
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ if hasattr(os, "register_at_fork"):
 
 
 def refuse_forked_child(opened_in: int | None = None) -> None:
-    """Raise ``UsageError`` in a child that inherited chdb. ``opened_in``: the process that opened the connection."""
+    """Raise ``UsageError`` in a child that inherited chdb. ``opened_in``: the process id that opened the connection."""
     if _loaded_before_fork or (opened_in is not None and opened_in != os.getpid()):
         raise UsageError(f"chdb was loaded before this process was forked and would hang here: {_ADVICE}")
 
 
 def refuse_inherited_engine() -> None:
-    """The same for a client that was handed in, where this library was imported only after the fork.
+    """The same for a client that was given, where this library was imported only after the fork.
 
-    A live engine has background threads; a process of a single thread cannot be the one that opened it.
+    A running engine has background threads, so a process with a single thread cannot be the one that started it.
     """
     global _seen_alive_in  # noqa: PLW0603 - one answer per process is enough
     refuse_forked_child()

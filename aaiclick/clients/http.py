@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar, cast
 from aaiclick.clients.answers import FORMAT, decode_rows
 from aaiclick.clients.connect import ConnectClient, Settings, SettingsFilter, bound, command_settings, failure, identity_of, in_session
 from aaiclick.clients.failures import UNKNOWN_DATABASE
-from aaiclick.clients.settings import changed_of, learn, let_be, put_back
+from aaiclick.clients.settings import changed_of, engine_defaults, read_changed_settings, without_refused
 from aaiclick.clients.url import ServerUrl
 from aaiclick.errors import AaiclickError, ConnectionFailed, OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Query, run
@@ -20,13 +20,17 @@ _STATEMENT_TIMEOUT = 24 * 3600
 
 
 class HttpConnection:
-    """A ``Connection`` over HTTP. Settings and ``Command.database`` travel in each request's URL, so that nothing on the
-    client changes; settings the server does not know are left out. ``pins`` are what of its profile is put back, None until asked."""
+    """A ``Connection`` over HTTP.
 
-    def __init__(self, client: ConnectClient, *, owned: bool = False, pins: Settings | None = None) -> None:
+    Settings and ``Command.database`` are sent in the URL of each request, so nothing on the client changes. Settings
+    that the server does not know are left out. ``defaults`` are settings of the profile that are sent with the server's
+    default; None until they were read.
+    """
+
+    def __init__(self, client: ConnectClient, *, owned: bool = False, defaults: Settings | None = None) -> None:
         self._client = client
         self._owned = owned
-        self._pins = pins
+        self._defaults = defaults
         self._filter = SettingsFilter(client)
         self._identity = identity_of(client)
 
@@ -63,36 +67,37 @@ class HttpConnection:
         )
 
     def sibling(self) -> HttpConnection | None:
-        """A second connection for work beside a long statement: the same client, without its session (None if it cannot be told)."""
+        """A second connection for work beside a long statement: the same client without its session; None where that is
+        not possible."""
         if not in_session(self._client):
-            return HttpConnection(self._client, pins=self._pins)
+            return HttpConnection(self._client, defaults=self._defaults)
         free = without_session(self._client)
-        return HttpConnection(free, pins=self._pins) if free is not None else None
+        return HttpConnection(free, defaults=self._defaults) if free is not None else None
 
     def close(self) -> None:
         if self._owned:
             self._owned = False
             self._client.close()
 
-    def _put_back(self) -> Settings:
-        if self._pins is None:
-            self._pins = put_back(changed_of(run(learn(), self)))
-        return self._pins
+    def _engine_defaults(self) -> Settings:
+        if self._defaults is None:
+            self._defaults = engine_defaults(changed_of(run(read_changed_settings(), self)))
+        return self._defaults
 
     def _send(self, sql: str, settings: Mapping[str, str | int], call: Callable[[Settings], T], *, reading: bool, bare: bool = False) -> T:
         while True:
-            pins = {} if bare else self._put_back()
-            sent = self._filter.request({**pins, **settings}, reading=reading)
+            defaults = {} if bare else self._engine_defaults()
+            sent = self._filter.request({**defaults, **settings}, reading=reading)
             try:
                 return call(sent)
             except Exception as error:
-                told = failure(error, sql, self._client)
-                if not self._filter.learns_from(told, sent) and not let_be(told, pins, settings):
-                    raise told from error
+                translated = failure(error, sql, self._client)
+                if not self._filter.learns_from(translated, sent) and not without_refused(translated, defaults, settings):
+                    raise translated from error
 
 
 def without_session(client: ConnectClient) -> ConnectClient | None:
-    """A view of an HTTP client on the same connection pool that sends no ``session_id``; the client itself is not changed."""
+    """A copy of the client on the same connection pool that sends no ``session_id``. The client itself is not changed."""
     twin = copy.copy(client)
     backend = cast("object", getattr(client, "_backend", None))
     holders: list[object] = [twin]
@@ -117,7 +122,7 @@ class _Factory(Protocol):
 
 
 def open_server(url: ServerUrl) -> HttpConnection:
-    """Connect to a server. Raises ``ConnectionFailed`` with one sentence, never with the password."""
+    """Connect to a server. Raises ``ConnectionFailed`` with one sentence, which never holds the password."""
     try:
         from clickhouse_connect import get_client  # pyright: ignore[reportUnknownVariableType]  # loading the driver takes 0.2 s
     except ImportError as error:
@@ -144,16 +149,16 @@ def open_server(url: ServerUrl) -> HttpConnection:
 
 
 def _cannot_open(error: Exception, url: ServerUrl) -> AaiclickError:
-    told = failure(error, "", _Place(url.place))
-    if isinstance(told, ConnectionFailed):
-        if "refused the login" in str(told):
+    translated = failure(error, "", _Place(url.place))
+    if isinstance(translated, ConnectionFailed):
+        if "refused the login" in str(translated):
             return ConnectionFailed(f"{url.place} refused the login of {url.user!r}: wrong user or password. Correct them in the URL")
-        return told
-    if isinstance(told, StatementError) and told.code == UNKNOWN_DATABASE:
+        return translated
+    if isinstance(translated, StatementError) and translated.code == UNKNOWN_DATABASE:
         return ConnectionFailed(f"there is no database {url.database!r} at {url.place}. Create it, or name another one in the URL")
-    if isinstance(told, StatementError) and told.code:
-        return ConnectionFailed(f"{url.place} refused the connection: {told.message}")
-    if isinstance(told, OutcomeUnknownError):
+    if isinstance(translated, StatementError) and translated.code:
+        return ConnectionFailed(f"{url.place} refused the connection: {translated.message}")
+    if isinstance(translated, OutcomeUnknownError):
         return ConnectionFailed(f"{url.place} answers, but not as ClickHouse's HTTP interface. Give its HTTP port (usually 8123; 9000 is another protocol)")
     return ConnectionFailed(f"what answers at {url.place} is not ClickHouse's HTTP interface. Give its HTTP port (usually 8123; 9000 is another protocol)")
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from aaiclick.clients.answers import FORMAT, decode_rows
 from aaiclick.clients.connect import ConnectAsyncClient, Settings, SettingsFilter, bound, command_settings, failure, identity_of, in_session
-from aaiclick.clients.settings import changed_of, learn, let_be, put_back
+from aaiclick.clients.settings import changed_of, engine_defaults, read_changed_settings, without_refused
 from aaiclick.errors import OutcomeUnknownError
 from aaiclick.routine import Command, Query, run_async
 
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 class HttpAsyncConnection:
-    """The async twin of ``HttpConnection``; it belongs to the event loop its client was made in."""
+    """``HttpConnection`` for an async client. It belongs to the event loop in which the client was created."""
 
-    def __init__(self, client: ConnectAsyncClient, pins: Settings | None = None) -> None:
+    def __init__(self, client: ConnectAsyncClient, defaults: Settings | None = None) -> None:
         self._client = client
-        self._pins = pins
+        self._defaults = defaults
         self._filter = SettingsFilter(client)
         self._identity = identity_of(client)
 
@@ -56,24 +56,24 @@ class HttpAsyncConnection:
         )
 
     def sibling(self) -> HttpAsyncConnection | None:
-        """A second connection for work beside a long statement; None for a client that works in a session."""
-        return None if in_session(self._client) else HttpAsyncConnection(self._client, self._pins)
+        """A second connection for work beside a long statement; None for a client with a session."""
+        return None if in_session(self._client) else HttpAsyncConnection(self._client, self._defaults)
 
     async def close(self) -> None:
-        """The client was handed in: it stays open."""
+        """Does nothing: the client was given, so it stays open."""
 
-    async def _put_back(self) -> Settings:
-        if self._pins is None:
-            self._pins = put_back(changed_of(await run_async(learn(), self)))
-        return self._pins
+    async def _engine_defaults(self) -> Settings:
+        if self._defaults is None:
+            self._defaults = engine_defaults(changed_of(await run_async(read_changed_settings(), self)))
+        return self._defaults
 
     async def _send(self, sql: str, settings: Mapping[str, str | int], call: Callable[[Settings], Awaitable[T]], *, reading: bool, bare: bool = False) -> T:
         while True:
-            pins = {} if bare else await self._put_back()
-            sent = self._filter.request({**pins, **settings}, reading=reading)
+            defaults = {} if bare else await self._engine_defaults()
+            sent = self._filter.request({**defaults, **settings}, reading=reading)
             try:
                 return await call(sent)
             except Exception as error:
-                told = failure(error, sql, self._client)
-                if not self._filter.learns_from(told, sent) and not let_be(told, pins, settings):
-                    raise told from error
+                translated = failure(error, sql, self._client)
+                if not self._filter.learns_from(translated, sent) and not without_refused(translated, defaults, settings):
+                    raise translated from error

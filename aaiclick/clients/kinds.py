@@ -1,4 +1,4 @@
-"""Telling kinds of clients apart without importing a driver: a client's own classes say where they come from."""
+"""Recognises kinds of clients without importing a driver, by the modules of their classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WANTED = (
 
 
 class Kind(Enum):
-    """The kinds that have an adapter."""
+    """The kinds of clients for which there is an adapter."""
 
     URL = "url"
     CHDB_SESSION = "chdb Session"
@@ -25,7 +25,7 @@ class Kind(Enum):
 
 
 def kind_of(client: object, caller: str) -> Kind:
-    """What was given to ``caller``. Raises ``UsageError`` that says what is accepted."""
+    """The kind of the client that ``caller`` was given. Raises ``UsageError`` that says what is accepted."""
     if isinstance(client, str):
         return Kind.URL
     for base in type(client).__mro__:

@@ -1,7 +1,7 @@
-"""Who holds a lock file: asked of the kernel, without touching the lock.
+"""Which process holds a lock file, as the kernel lists it, without touching the lock.
 
-chdb reports a directory in use by another process with an empty error (the reason goes to stderr), after half a second
-and with chdb imported. Trying the lock ourselves could make another process fail that opens the directory at that moment.
+Where another process has the directory, chdb fails only after half a second, with an empty error. To try the lock
+here could make another process fail that opens the directory at that moment.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def lock_holder(path: Path) -> int | None:
-    """The process, other than this one, that holds a lock on a file; None if nobody does or the system cannot tell (not Linux)."""
+    """The id of another process that holds a lock on the file; None where there is none, or the system is not Linux."""
     try:
         state = path.stat()
         lines = Path("/proc/locks").read_text(encoding="ascii", errors="replace").splitlines()

@@ -1,7 +1,8 @@
-"""The definition of a table on disk, kept safe while an ALTER of the embedded engine writes it anew.
+"""Keeps the file with a table's definition safe while an ALTER of the embedded engine rewrites it.
 
-On a full disk the engine answers an ALTER with success and leaves an empty file: the database does not open again after that. So a copy of
-the file is made first, which needs its room before anything is touched, and is put back by a rename, which needs none.
+On a full disk the engine reports success for an ALTER and leaves an empty file, and the database does not open
+again. So a copy of the file is made first, which needs its space before anything is changed. It is put back by a
+rename, which needs none.
 """
 
 from __future__ import annotations
@@ -29,14 +30,17 @@ _ROOM = 64 << 10
 
 
 def writes_definition(sql: str) -> bool:
-    """True for a statement that writes the definition of a table anew: for every other one nobody has to know where the data are."""
+    """True for a statement that rewrites a table's definition."""
     return _ALTER.match(sql) is not None
 
 
 @contextmanager
 def definition_kept(data: str, sql: str, database: str) -> Generator[None, None, None]:
-    """Around one statement on the engine whose data directory is ``data``. Raises ``StatementError`` 243 where there is no room for a new
-    definition: before the statement, or after it with the old definition put back."""
+    """Run one statement on the engine with the data directory ``data``.
+
+    Raises ``StatementError`` 243 where there is no space for a new definition: before the statement, or after it
+    with the old definition put back.
+    """
     file = _definition(Path(data), sql, database)
     if file is None:
         yield
@@ -64,9 +68,11 @@ def definition_kept(data: str, sql: str, database: str) -> Generator[None, None,
         raise _no_room(data, sql, "The definition of the table is as it was: make room and run again")
 
 
-def put_back(data: str) -> tuple[str, ...]:
-    """What a process that was killed inside such an ALTER left behind: definitions that are empty get their copy back. Only while no engine has
-    the directory open. The files that were put right, as ``database/table.sql``."""
+def restore_definitions(data: str) -> tuple[str, ...]:
+    """Put copies back over empty definitions that a killed process left; their names as ``database/table.sql``.
+
+    Only while no engine has the directory open.
+    """
     kept = Path(data, KEPT)
     found: list[str] = []
     if not kept.is_dir():
@@ -83,7 +89,7 @@ def put_back(data: str) -> tuple[str, ...]:
 
 
 def _definition(data: Path, sql: str, database: str) -> Path | None:
-    """The file that an ALTER TABLE writes anew; None for every other statement, and where the engine keeps it elsewhere."""
+    """The file that an ALTER TABLE rewrites; None for any other statement, and where the engine keeps it elsewhere."""
     match = _ALTER.match(sql)
     if match is None:
         return None
@@ -97,12 +103,13 @@ def _plain(name: str) -> str:
 
 
 def _escaped(name: str) -> str:
-    """As the engine calls its files: every byte that is no ASCII word character as ``%XX``."""
+    """A name as the engine calls its file: every byte that is no ASCII word character as ``%XX``."""
     return "".join(chr(byte) if _WORD.match(bytes([byte])) else f"%{byte:02X}" for byte in name.encode("utf-8", "surrogateescape"))
 
 
 def _require_room(ballast: Path) -> None:
-    """The engine writes a new file beside the old one before it renames it."""
+    """Raise where there is no space for a second file: the engine writes a new one before it renames it over the old
+    one."""
     try:
         ballast.write_bytes(bytes(_ROOM))
     finally:

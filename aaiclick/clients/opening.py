@@ -1,4 +1,4 @@
-"""Opening sync connections: from a URL, a chdb Session, or clickhouse-connect's client on the embedded engine."""
+"""Opens sync connections: from a URL, a chdb Session, or clickhouse-connect's client on the embedded engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aaiclick.clients.answers import FORMAT
 from aaiclick.clients.chdb_session import FLUSH, EngineSession, execute, open_session
 from aaiclick.clients.connect import ConnectClient, bound
 from aaiclick.clients.directory import forget_directory, prepare_directory
-from aaiclick.clients.embedded import EmbeddedConnection, Home, SessionReader
+from aaiclick.clients.embedded import CallerContext, EmbeddedConnection, SessionReader
 from aaiclick.clients.failures import UNKNOWN_DATABASE, http_failure
 from aaiclick.clients.fork import refuse_inherited_engine
 from aaiclick.clients.http import HttpConnection, open_server
@@ -25,7 +25,10 @@ Opened: TypeAlias = EmbeddedConnection | HttpConnection
 
 
 def open_url(text: str) -> Opened:
-    """Open what a URL names; ``close`` on the connection closes it again."""
+    """Open the database of a URL. ``close`` on the connection closes it again.
+
+    Raises ``ConnectionFailed`` or ``UsageError``.
+    """
     url = parse_url(text)
     return open_server(url) if isinstance(url, ServerUrl) else _open_embedded(url)
 
@@ -52,12 +55,12 @@ def _open_embedded(url: EmbeddedUrl) -> EmbeddedConnection:
         session.close()
         raise
     identity = None if url.in_memory else f"chdb://{url.path}"
-    home = Home(url.database or "default", only_kept(dict(url.settings)))
-    return EmbeddedConnection(SessionReader(session), url.path, owned=session, home=home, identity=identity)
+    caller = CallerContext(url.database or "default", only_kept(dict(url.settings)))
+    return EmbeddedConnection(SessionReader(session), url.path, owned=session, caller=caller, identity=identity)
 
 
 def open_session_client(session: EngineSession) -> EmbeddedConnection:
-    """A ``chdb.session.Session`` that was handed in."""
+    """A connection for a ``chdb.session.Session`` that was given. Raises ``UsageError`` where it is closed."""
     refuse_inherited_engine()
     if getattr(session, "_conn", session) is None:
         raise UsageError("the chdb Session that was given is closed: give an open one, or the directory as a URL (chdb:///path)")
@@ -66,7 +69,7 @@ def open_session_client(session: EngineSession) -> EmbeddedConnection:
 
 
 def open_embedded_client(client: ConnectClient) -> EmbeddedConnection:
-    """A clickhouse-connect client made with ``interface="chdb"``."""
+    """A connection for a clickhouse-connect client that was made with ``interface="chdb"``."""
     refuse_inherited_engine()
     target = cast("object", getattr(getattr(client, "_backend", None), "connection_string", None) or getattr(client, "path", None))
     path = target if isinstance(target, str) else MEMORY
@@ -76,7 +79,7 @@ def open_embedded_client(client: ConnectClient) -> EmbeddedConnection:
 
 
 class ConnectReader:
-    """Questions through clickhouse-connect, which serialises them with the application's own."""
+    """Sends queries through clickhouse-connect, which runs them one after the other with the application's own."""
 
     __slots__ = ("_client",)
 

@@ -1,10 +1,14 @@
-"""Which settings of a session or profile hold for the statements of this library, and which are put back to the engine's defaults for them.
+"""Which settings of a session or profile apply to this library's statements, and which get the engine's default for
+them.
 
-A profile may change what a statement means: ``limit`` cuts answers off, ``apply_deleted_mask = 0`` copies rows that were deleted, a limit with
-``*_overflow_mode = 'break'`` ends a count half way, ``join_use_nulls`` gives a view other columns. So a statement of ours takes only what permits
-(``allow_*``, types and codecs that have to be turned on), what costs (memory, threads, bandwidth, priority), what waits and what logs.
-Every other setting that is changed, of a later release as well, is sent with the engine's own default, for the one statement: nothing is
-``SET`` on a session that was handed in. What a statement says itself, in its text or with its own settings, goes first.
+A profile may change what a statement means. ``limit`` cuts answers off; ``apply_deleted_mask = 0`` copies rows that
+were deleted; ``*_overflow_mode = 'break'`` ends a count half way; ``join_use_nulls`` gives a view other columns. So
+only these settings of the profile apply: those that permit something (``allow_*``, types and codecs), and those
+about cost (memory, threads, bandwidth, priority), waiting and logging.
+
+Every other setting that is changed is sent with the engine's own default, for the one statement; settings of later
+releases, too. Nothing is SET on a session that was given. What a statement sets itself, in its text or with its
+settings, has precedence.
 """
 
 from __future__ import annotations
@@ -94,21 +98,24 @@ PARSED: Mapping[str, str | int] = {
 }
 """What has to be right before a statement is carried out at all. In the text the first ones come too late."""
 
-LISTED = "SELECT name, value, default, toUInt8(readonly) AS fixed FROM system.settings WHERE changed AND name != 'database'"
+CHANGED_SETTINGS = "SELECT name, value, default, toUInt8(readonly) AS fixed FROM system.settings WHERE changed AND name != 'database'"
 """Rows for ``changed_of``; put behind ``clause``."""
 
 
 def clause(without: Collection[str] = (), compatibility: bool = False, parsed: bool = False) -> str:
-    """``READABLE`` in the text, where every client takes it. ``compatibility``: it is set, so that hundreds of settings count as changed
-    which are not changed by themselves, and go back with it."""
+    """``READABLE`` as a SETTINGS clause, which every client can send.
+
+    ``compatibility``: reset that setting, too. It makes hundreds of settings count as changed, which are back to
+    their defaults without it.
+    """
     given = {**READABLE, **({"compatibility": ""} if compatibility else {}), **(PARSED if parsed else {})}
     listed = ", ".join(f"{name} = {value!r}" for name, value in given.items() if name not in without)
     return f" SETTINGS {listed}" if listed else ""
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """A setting that a session or profile has changed; ``fixed``: this user may not change it."""
+class ChangedSetting:
+    """A setting that the session or profile has changed. ``fixed``: this user may not change it."""
 
     name: str
     value: str
@@ -116,46 +123,49 @@ class Changed:
     fixed: bool = False
 
 
-def changed_of(rows: Iterable[Iterable[object]]) -> tuple[Changed, ...]:
-    """The answer to ``WHICH``."""
-    return tuple(Changed(str(name), str(value), str(default), str(fixed) == "1") for name, value, default, fixed in (tuple(row) for row in rows))
+def changed_of(rows: Iterable[Iterable[object]]) -> tuple[ChangedSetting, ...]:
+    """The answer to ``CHANGED_SETTINGS``."""
+    return tuple(ChangedSetting(str(name), str(value), str(default), str(fixed) == "1") for name, value, default, fixed in (tuple(row) for row in rows))
 
 
 def kept(name: str) -> bool:
-    """True where the caller's value holds for our statements too."""
+    """True where the caller's value applies to this library's statements."""
     return KEPT.fullmatch(name) is not None
 
 
 def only_kept(settings: Mapping[str, str | int]) -> dict[str, str | int]:
-    """Those of a caller's settings that hold for our statements too."""
+    """Those of the caller's settings that apply to this library's statements."""
     return {name: value for name, value in settings.items() if kept(name)}
 
 
-def put_back(changed: Iterable[Changed]) -> dict[str, str | int]:
-    """The settings to send with each statement: the pins. Raises ``UsageError`` where one that changes meanings may not be put back.
+def engine_defaults(changed: Iterable[ChangedSetting]) -> dict[str, str | int]:
+    """The settings that are sent with each statement, at the engine's defaults.
 
-    What the question for them had in its own text is always among them: its answer does not tell whether the profile has it.
+    Settings in the text of the query that lists them are always among them: the answer does not tell whether the
+    profile has them.
+
+    Raises ``UsageError`` where one that changes what statements mean may not be changed.
     """
-    pins: dict[str, str | int] = {}
+    defaults: dict[str, str | int] = {}
     for each in changed:
         asked = each.name in READABLE or each.name in PARSED or each.name == "compatibility"
         if kept(each.name) or (each.value == each.default and (each.fixed or not asked)):
             continue
         if not each.fixed:
-            pins[each.name] = each.default
+            defaults[each.name] = each.default
         elif each.name in MEANING:
-            raise cannot_be_put_back(each.name, each.value)
-    return pins
+            raise fixed_setting_error(each.name, each.value)
+    return defaults
 
 
-def cannot_be_put_back(name: str, value: str = "") -> UsageError:
-    """The sentence for a setting that a constraint holds at a value that changes meanings."""
+def fixed_setting_error(name: str, value: str = "") -> UsageError:
+    """The error for a setting that changes what statements mean, and that a constraint of the user fixes."""
     said = f"{name} = {value!r}" if value else f"setting {name}"
     return UsageError(f"the profile of this user fixes {said}, which changes what statements mean: nothing was done. Give a user that may change {name}")
 
 
-def learn(sql: str = LISTED) -> Routine[Rows]:
-    """The answer to a question whose rows are those of ``LISTED``. Raises ``UsageError`` where it cannot be had under this profile."""
+def read_changed_settings(sql: str = CHANGED_SETTINGS) -> Routine[Rows]:
+    """The answer to a query with the rows of ``CHANGED_SETTINGS``. Raises ``UsageError`` where this profile allows none."""
     without: set[str] = set()
     compatibility = parsed = False
     while True:
@@ -166,7 +176,7 @@ def learn(sql: str = LISTED) -> Routine[Rows]:
         except StatementError as error:
             name = unknown_setting(error) or forbidden(error, {*READABLE, *PARSED, "compatibility"} - without)
             if name in MEANING:
-                raise cannot_be_put_back(name) from error
+                raise fixed_setting_error(name) from error
             if error.code == UNKNOWN_IDENTIFIER:
                 return ()  # a server too old to tell its own defaults
             if name is not None and name not in without:
@@ -194,20 +204,23 @@ def _unreadable(error: StatementError) -> UsageError:
 _NAMED = re.compile(r"\b(?:modify|[Ss]etting) '?([a-z_0-9A-Z]+)'?")
 
 
-def forbidden(error: StatementError, pins: Collection[str]) -> str | None:
-    """The name of the setting that a constraint did not let us put back; None where the error is another one."""
+def forbidden(error: StatementError, defaults: Collection[str]) -> str | None:
+    """The setting that a constraint did not let us change; None for any other error."""
     if error.code not in (CONSTRAINT, READONLY):
         return None
-    return next((name for name in _NAMED.findall(error.message) if name in pins), None)
+    return next((name for name in _NAMED.findall(error.message) if name in defaults), None)
 
 
-def let_be(error: Exception, pins: dict[str, str | int], own: Collection[str]) -> bool:
-    """True where a constraint refused a pin that does not matter: it is taken out of ``pins``, and the statement, of which nothing was
-    carried out, can be sent again. ``own`` are the statement's own settings. Raises ``UsageError`` for a setting that changes meanings."""
-    name = forbidden(error, pins.keys() - set(own)) if isinstance(error, StatementError) else None
+def without_refused(error: Exception, defaults: dict[str, str | int], own: Collection[str]) -> bool:
+    """True where a constraint refused a setting that does not matter. It is removed from ``defaults``, and the statement
+    can be sent again: nothing of it has run.
+
+    ``own`` are the statement's own settings. Raises ``UsageError`` for a setting that changes what statements mean.
+    """
+    name = forbidden(error, defaults.keys() - set(own)) if isinstance(error, StatementError) else None
     if name is None:
         return False
     if name in MEANING:
-        raise cannot_be_put_back(name) from error
-    del pins[name]
+        raise fixed_setting_error(name) from error
+    del defaults[name]
     return True

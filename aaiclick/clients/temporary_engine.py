@@ -1,7 +1,7 @@
-"""An embedded engine in another process, for rehearsals that must leave the server alone.
+"""An embedded engine in another process, for rehearsals that must not touch the server.
 
-Statements that name a scratch object go there, everything else to the server. The other process is an ordinary chdb behind the HTTP
-interface, so this one opens no engine of its own (one data directory per process is all that chdb can have).
+Statements that name a scratch object run there, all others on the server. The other process is a chdb with an HTTP
+interface, so this process opens no engine (chdb can have one data directory in a process).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ SERVER = ("-m", "aaiclick.engine_server.server", "--port", "0", "--path", ":memo
 
 
 @contextmanager
-def engine_elsewhere() -> Generator[Opened, None, None]:
-    """Start the engine, connect to it, stop it again."""
+def temporary_engine() -> Generator[Opened, None, None]:
+    """Start the engine, connect to it, and stop it at the end. Raises ``ConnectionFailed`` where it does not start."""
     with subprocess.Popen(  # noqa: S603 - this interpreter, with arguments of our own
         [sys.executable, *SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -39,7 +39,7 @@ def engine_elsewhere() -> Generator[Opened, None, None]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """It holds nothing but scratch: where it does not leave when it is asked to, it is killed."""
+    """Stop it. It holds only scratch objects, so it is killed where it does not end by itself."""
     process.terminate()
     try:
         process.wait(PATIENCE)
@@ -48,7 +48,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _url(line: str) -> str:
-    """The address in the server's first line (JSON, or the bare URL)."""
+    """The address in the first line that the server prints: JSON, or the URL itself."""
     if not line.strip():
         raise ConnectionFailed("the embedded engine for the rehearsal did not start: is chdb installed?")
     return str(json.loads(line)["url"]) if line.lstrip().startswith("{") else line.strip()
@@ -62,7 +62,7 @@ def _elsewhere(effect: Query | Command, is_scratch: Callable[[str], bool]) -> bo
 
 
 class SplitConnection:
-    """A connection whose scratch statements run elsewhere."""
+    """A connection whose scratch statements run on the other engine."""
 
     def __init__(self, server: Connection, other: Connection, is_scratch: Callable[[str], bool]) -> None:
         self._server = server
@@ -88,7 +88,8 @@ class SplitConnection:
 
 
 class AsyncSplitConnection:
-    """The same for an async client; the other engine is asked in this thread (its statements take milliseconds)."""
+    """The same for an async client. The other engine is called in this thread, because its statements take
+    milliseconds."""
 
     def __init__(self, server: AsyncConnection, other: Connection, is_scratch: Callable[[str], bool]) -> None:
         self._server = server

@@ -19,10 +19,10 @@ class SiblingSource(Connection, Protocol):
 
 
 class ThreadedConnection:
-    """The event loop goes on while a statement runs, also with clients that block.
+    """Runs statements in a thread, so that the event loop goes on.
 
-    The lock is held by the thread, not by the task: a cancelled task leaves its statement running, and the next one waits
-    for its end, as one session takes one statement at a time.
+    The thread holds the lock, not the task. A cancelled task leaves its statement running, and the next one waits
+    for its end, because a session runs one statement at a time.
     """
 
     def __init__(self, connection: SiblingSource) -> None:
@@ -44,7 +44,7 @@ class ThreadedConnection:
         await self._run(lambda: self._connection.command(effect))
 
     def sibling(self) -> ThreadedConnection | None:
-        """A second connection for work beside a long statement, or None. Close it."""
+        """A second connection for work beside a long statement, or None. The caller closes it."""
         beside = self._connection.sibling()
         return ThreadedConnection(beside) if beside is not None else None
 

@@ -35,7 +35,7 @@ _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedUrl:
-    """The embedded engine. ``path`` is an absolute directory or ``:memory:``."""
+    """The embedded engine. ``path`` is an absolute directory, or ``:memory:``."""
 
     path: str
     database: str | None = None
@@ -48,16 +48,24 @@ class EmbeddedUrl:
 
 @dataclass(frozen=True, slots=True)
 class ServerUrl:
-    """A server's HTTP interface. The password is left out of ``repr`` and of ``place``."""
+    """A server's HTTP interface. ``repr`` and ``place`` do not show the password."""
 
     host: str
+    """Name or address of the host."""
     port: int
+    """The HTTP port; 8123, or 8443 with TLS, where the URL does not say it."""
     secure: bool = False
+    """True for TLS."""
     user: str = "default"
+    """Name of the user."""
     password: str = field(default="", repr=False)
+    """The password; '' for none."""
     database: str | None = None
+    """The current database; None for the user's default."""
     settings: tuple[tuple[str, str], ...] = ()
+    """Settings that are sent with every statement."""
     options: tuple[tuple[str, str], ...] = ()
+    """Options of the driver, from ``DRIVER_OPTIONS``."""
 
     @property
     def place(self) -> str:
@@ -70,12 +78,12 @@ DatabaseUrl: TypeAlias = EmbeddedUrl | ServerUrl
 
 
 def mask(url: str) -> str:
-    """The URL with ``***`` in place of every password. Errs on the side of hiding too much."""
+    """The URL with ``***`` for every password. It rather hides too much."""
     return _SECRET_OPTION.sub(r"\1***", _USER_INFO.sub(r"\1:***@", url))
 
 
 def parse_url(url: str) -> DatabaseUrl:
-    """Take a URL apart. Raises ``UsageError`` (never with a password in it) where it cannot be one."""
+    """The parts of a URL. Raises ``UsageError``, without a password in it, where it cannot be one."""
     scheme, separator, rest = url.partition("://")
     scheme = scheme.lower()
     if separator and scheme == "chdb":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aaiclick.clients import open_async_connection, open_connection
-from aaiclick.clients.temporary_engine import AsyncSplitConnection, SplitConnection, engine_elsewhere
+from aaiclick.clients.temporary_engine import AsyncSplitConnection, SplitConnection, temporary_engine
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.plan.model import Plan
@@ -24,7 +24,7 @@ def plan_elsewhere(client: object, schema: Schema, database: str | None, looks: 
     """The plan, rehearsed in an embedded engine in another process: advisory, as that engine may be of another version."""
     connection = open_connection(client, caller="plan_schema")
     try:
-        with engine_elsewhere() as other:
+        with temporary_engine() as other:
             return run(_plan(schema, database, looks), SplitConnection(connection, other, _is_scratch))
     finally:
         connection.close()
@@ -34,7 +34,7 @@ async def plan_elsewhere_async(client: object, schema: Schema, database: str | N
     """The async twin of ``plan_elsewhere``."""
     connection = await open_async_connection(client, caller="plan_schema_async")
     try:
-        with engine_elsewhere() as other:
+        with temporary_engine() as other:
             return await run_async(_plan(schema, database, looks), AsyncSplitConnection(connection, other, _is_scratch))
     finally:
         await connection.close()

@@ -10,15 +10,18 @@ from aaiclick.diff.changes.base import AlterCommand, Change
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Commands for one ALTER. A batch with ``recovery`` holds one command that can fail on the data."""
+    """Commands that are sent in one ALTER. One with ``recovery`` holds a single command that can fail on the data."""
 
     commands: tuple[AlterCommand, ...]
     risky: bool = False
     recovery: str = ""
 
     def sql(self, table: str, parenthesise: bool) -> str:
-        """The statement. From 24.8 on each command of several stands in parentheses: with bare commas some combinations are syntax
-        errors (``MODIFY TTL ..., MODIFY SETTING ...``); 23.10 does not know the parentheses."""
+        """The ALTER TABLE statement.
+
+        From 24.8 on each of several commands stands in parentheses. With bare commas some combinations are syntax
+        errors (``MODIFY TTL ..., MODIFY SETTING ...``). Older servers do not know the parentheses.
+        """
         texts = [command.text for command in self.commands]
         if len(texts) == 1 or not parenthesise:
             return f"ALTER TABLE {table} {', '.join(texts)}"
@@ -26,8 +29,11 @@ class Batch:
 
 
 def batches(changes: Sequence[Change]) -> tuple[Batch, ...]:
-    """Everything in one ALTER, except commands that can fail on the data: those are sent alone, never beside a DROP or RENAME,
-    because killing a stuck mutation would lose the renamed column."""
+    """All commands in one ALTER, except those that can fail on the data: each of these is sent alone.
+
+    Where such a command fails inside its mutation, the mutation has to be killed. A RENAME or DROP in the same ALTER
+    would be killed with it, and the renamed column would be lost.
+    """
     commands = sorted((command for change in changes for command in change.commands), key=lambda command: (command.phase, not command.alone))
     found: list[Batch] = []
     open_batch: list[AlterCommand] = []
@@ -45,8 +51,8 @@ def batches(changes: Sequence[Change]) -> tuple[Batch, ...]:
 
 
 def by_phase(batch: Batch) -> tuple[Batch, ...]:
-    """The same commands, one ALTER for each phase: some that are refused together are accepted one after the other
-    (remove a default and drop the column it used; shorten the sort key and drop that column)."""
+    """One ALTER for each phase. Some commands are refused together and accepted one after the other: REMOVE DEFAULT and
+    DROP of the column that it read; a shorter sort key and DROP of the column that it lost."""
     phases = sorted({command.phase for command in batch.commands})
     return tuple(Batch(tuple(command for command in batch.commands if command.phase == phase), batch.risky, batch.recovery) for phase in phases)
 

@@ -1,4 +1,4 @@
-"""The differences between a live table and its target, as changes. Pure, sorted by the order of the target's clauses."""
+"""The differences between a live table and its target, as changes. Pure; in the order of the target's clauses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aaiclick.diff.target import Target, is_prefix
 
 
 def diff_table(live: TableForm, target: Target) -> tuple[Change, ...]:
-    """What makes ``live`` the target."""
+    """The changes that turn ``live`` into the target."""
     live = normal(live)
     live = renamed_form(live, target.renames)
     wanted = target.form
@@ -81,8 +81,11 @@ def _column_changes(table: str, old: ColumnForm, new: ColumnForm, engine: str) -
 
 
 def _moved(table: str, wanted: TableForm, present: list[str]) -> list[Change]:
-    """One MODIFY for each column outside the longest run that already stands in the wanted order. Surplus columns do not count:
-    where they stand is nobody's concern, unless they are wanted in another order among the declared ones."""
+    """A MODIFY for each column outside the longest run of columns that are in the wanted order already.
+
+    Tables that have columns that the declaration does not mention keep those where they are, as long as the declared
+    ones are in order among themselves.
+    """
     order = {column.name: place for place, column in enumerate(wanted.columns)}
     common = [name for name in present if name in order]
     kept_places = _longest_run([order[name] for name in common])
@@ -97,7 +100,7 @@ def _moved(table: str, wanted: TableForm, present: list[str]) -> list[Change]:
 
 
 def _longest_run(numbers: list[int]) -> set[int]:
-    """A longest increasing subsequence."""
+    """A longest increasing subsequence, as a set of its numbers."""
     best: list[list[int]] = []
     for number in numbers:
         longest: list[int] = []
@@ -131,8 +134,11 @@ def _key_changes(live: TableForm, target: Target) -> list[Change]:
 
 
 def _primary_differs(live: TableForm, wanted: TableForm) -> bool:
-    """Keys as they are in effect. Where neither side says one it follows the sort key, whose change is said already; and a sort key
-    that grows in place leaves the old one behind as the primary key."""
+    """True where the primary keys in effect differ. Where neither side has one, it follows the sort key, whose change
+    is listed already.
+
+    A sort key that grows in place leaves the old one behind as an explicit primary key.
+    """
     if not live.primary_key and not wanted.primary_key:
         return False
     return (live.primary_key or live.order_by) != (wanted.primary_key or wanted.order_by)
@@ -161,5 +167,6 @@ def _object_changes(live: TableForm, wanted: TableForm) -> list[Change]:
 
 
 def _names(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
-    """Names of both, those of the target in its order first (ADD appends, so the order of the commands is the order of the text)."""
+    """Names of both, those of the target first and in its order: ADD appends, so the order of the commands becomes the
+    order of the text."""
     return [*new, *(key for key in old if key not in new)]

@@ -1,4 +1,4 @@
-"""Hazards: what a step may do to rows, values, readers and writers, as data on every step."""
+"""Hazards: what a step may do to rows, values, readers and writers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,11 @@ ALLOWABLE = WITHOUT_OBJECT | frozenset(f"{_OF_A_STEP} {_OF_A_MIGRATION} {_OF_A_F
 
 @dataclass(frozen=True, slots=True)
 class Hazard:
-    """``message`` is one sentence that an operator understands; ``allow`` the key that allows it by name
-    (``drop-column operation_log.args``; '' where nothing has to be allowed)."""
+    """One danger of a step.
+
+    ``message`` is a sentence for an operator. ``allow`` is the key that allows it by name (``drop-column
+    operation_log.args``); '' where nothing has to be allowed.
+    """
 
     kind: HazardKind
     message: str
@@ -44,5 +47,5 @@ class Hazard:
 
     @property
     def destructive(self) -> bool:
-        """True where rows or values go: neither safe nor lossless."""
+        """True where rows or values are lost or changed."""
         return self.kind in DESTRUCTIVE

@@ -1,4 +1,4 @@
-"""What merges do with a column, by the table's engine, and whether they still do the same with it as another type. Pure."""
+"""What merges do with a column, by the table's engine, and whether they do the same with another type of it. Pure."""
 
 from __future__ import annotations
 
@@ -48,13 +48,16 @@ _TIME = "pick values of {} by their time"
 
 
 def engine_of(form: TableForm) -> str:
-    """The engine, wherever it is kept: ``ReplacingMergeTree``."""
+    """Name of the engine without Replicated or Shared: ``ReplacingMergeTree``."""
     return local_family(form).engine
 
 
 def role(form: TableForm, column: ColumnForm) -> str:
-    """What merges do with the values of one key, in words with a place for its name; '' for a column of the key itself. One that the key only computes
-    something from may have several values under one key: it is not added up, and one of them is kept."""
+    """What merges do with a column's values of one sort key, with a place for its name; '' for a column of the key.
+
+    A column that the key only computes something from may have several values under one key: merges keep one of
+    them.
+    """
     if column.name in {_bare(element) for key in (form.order_by, form.partition_by) for element in key_elements(key)}:
         return ""
     engine, arguments = engine_of(form), tuple(split_top(local_family(form).arguments))
@@ -98,21 +101,22 @@ def _summed(form: TableForm, column: ColumnForm, arguments: tuple[str, ...]) -> 
 
 
 def summable(type_text: str) -> bool:
-    """Whether a SummingMergeTree adds up values of the type: numbers and Bools, also Nullable and LowCardinality ones."""
+    """True where a SummingMergeTree adds up values of the type: numbers and Bool, also Nullable and LowCardinality
+    ones."""
     if type_text.startswith(("SimpleAggregateFunction(", "AggregateFunction(")):
         return False
     return numeric(bare(type_text)[0])
 
 
 def added_up(form: TableForm) -> tuple[str, ...]:
-    """The columns that a SummingMergeTree adds up. Where all of them are 0 the row is removed."""
+    """The columns that a SummingMergeTree adds up. It removes a row where all of them are 0."""
     if engine_of(form) != "SummingMergeTree":
         return ()
     return tuple(column.name for column in form.columns if column.stored and role(form, column) == _ADDS)
 
 
 def altered(before: TableForm, after: TableForm, old: ColumnForm, new: ColumnForm) -> str:
-    """What merges do differently with a column from now on, as a sentence about it; '' where they do the same."""
+    """What merges do differently with a column from now on; '' where they do the same."""
     was, is_now = role(before, old), role(after, new)
     if not was or not is_now or old.type.startswith("SimpleAggregateFunction(") or new.type.startswith("SimpleAggregateFunction("):
         return ""
@@ -128,14 +132,14 @@ def altered(before: TableForm, after: TableForm, old: ColumnForm, new: ColumnFor
 
 
 def _adds_alike(old: TypeText, new: TypeText) -> bool:
-    """A wider number of the same kind."""
+    """True for a wider number of the same kind."""
     one, other = decimal(old), decimal(new)
     kinds = (whole(old) is not None and whole(new) is not None) or (floating(old) and floating(new))
     return holds(old, new) and (kinds or (one is not None and other is not None and one[1] == other[1]))
 
 
 def order_matters(form: TableForm) -> bool:
-    """True where the result of a merge depends on the order in which rows were written, whoever wrote them."""
+    """True where the result of a merge depends on the order in which rows were inserted."""
     engine = local_family(form).engine
     if engine == "ReplacingMergeTree":
         return not form.arguments
@@ -145,8 +149,8 @@ def order_matters(form: TableForm) -> bool:
 
 
 def ties_matter(form: TableForm) -> bool:
-    """True where it does so only between rows that the engine takes for equals: of the same version, or in a column that it does not combine. A copy
-    has to keep their order; rows that came at the same time have none."""
+    """True where the order of rows decides between rows that the engine takes for equal: those of one version, or a
+    column that it does not combine. A copy then has to keep their order."""
     engine = local_family(form).engine
     if order_matters(form) or engine in ("ReplacingMergeTree", "VersionedCollapsingMergeTree", "GraphiteMergeTree"):
         return True

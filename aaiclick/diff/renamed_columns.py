@@ -1,6 +1,7 @@
-"""An expression with its columns under their new names. Pure.
+"""Expressions with columns under their new names. Pure.
 
-``RENAME COLUMN`` makes the engine rewrite indexes, constraints, TTLs and defaults by itself: what differs by a new name only is no difference.
+``RENAME COLUMN`` makes the engine rewrite indexes, constraints, TTLs and defaults itself, so a difference in the
+name alone is none.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 
 def renamed_text(text: str, names: Mapping[str, str]) -> str:
-    """``text`` with every column of ``names`` (old -> new) under its new name; as it is where it cannot be cut into tokens."""
+    """The expression with columns renamed (old -> new); unchanged where it cannot be split into tokens."""
     return _renamed(text, tuple(sorted(names.items()))) if text and names else text
 
 
@@ -42,7 +43,7 @@ def _renamed(text: str, pairs: tuple[tuple[str, str], ...]) -> str:
 
 
 def renamed_form(form: TableForm, renames: tuple[tuple[str, str], ...]) -> TableForm:
-    """The table as it is once its columns have their new names, and the engine has rewritten what reads them."""
+    """The table after its columns were renamed, and the engine has rewritten what reads them."""
     if not renames:
         return form
     names = dict(renames)

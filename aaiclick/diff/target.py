@@ -17,22 +17,29 @@ from aaiclick.specs.tables import Table
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """``form``: the wanted table, surplus columns behind the column they stand behind. ``renames``: old -> new column names that apply to the live table.
-    ``surplus``: columns that the code no longer declares. ``notes``: live clauses that nobody declared, left alone.
-    ``free_primary_key``: any prefix of the sort key is fine. ``in_the_way``: surplus columns that cannot stand beside a declared one
-    (the parts ``c.x`` of a Nested where ``c`` is declared): the declaration can only be reached without them."""
+    """The table that a plan leads to."""
 
     form: TableForm
+    """The wanted table. Columns that the declaration does not mention keep their position."""
     renames: tuple[tuple[str, str], ...]
+    """Renames of live columns that still have to be made: (old, new)."""
     surplus: tuple[str, ...]
+    """Columns that the declaration does not mention."""
     notes: tuple[str, ...]
+    """What is left alone because nobody declared it, for people."""
     free_primary_key: bool
+    """True where no primary key is declared: any prefix of the sort key will do."""
     unholdable: tuple[ColumnForm, ...] = ()
+    """Live columns that have to be dropped: the new definition cannot have them beside a declared column (``c.x`` where
+    ``c`` is declared)."""
 
 
 def make_target(table: Table, declared: TableForm, live: TableForm, renames: dict[str, str] | None = None, asked: Mapping[str, str] | None = None) -> Target:
-    """Lay the declaration over the live table. ``declared`` is the canonical form of ``table``; ``renames`` (old -> new) come from
-    migrations and add to ``renamed_from``; ``asked``: what these say, whether it applies or not."""
+    """Lay the declaration over the live table.
+
+    ``declared`` is the canonical form of ``table``. ``renames`` (old -> new) are those of migrations that apply, and
+    are added to ``renamed_from``; ``asked`` are all of them.
+    """
     live, declared = normal(live), normal(declared)
     applied = _renames(table, declared, live, renames or {})
     notes: list[str] = []
@@ -72,17 +79,18 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
 
 
 def _lasting(constraints: tuple[ConstraintForm, ...]) -> tuple[ConstraintForm, ...]:
-    """Without what a run that was paused between two ALTERs left behind when it went on, long after its successor had ended."""
+    """Without guard constraints. A run that was paused between two ALTERs may add one after its successor has ended."""
     return tuple(constraint for constraint in constraints if not constraint.name.startswith(GUARD))
 
 
 def _collide(one: str, other: str) -> bool:
-    """``c`` and ``c.x`` share the file that holds the sizes of arrays: the engine refuses to have both (error 36)."""
+    """True for ``c`` and ``c.x``: both would use the file with the sizes of the arrays, and the engine refuses that
+    (error 36)."""
     return one.startswith(f"{other}.") or other.startswith(f"{one}.")
 
 
 def _with_surplus(declared: list[ColumnForm], live: TableForm, surplus: tuple[ColumnForm, ...], new_names: dict[str, str]) -> tuple[ColumnForm, ...]:
-    """Surplus columns stay where they are, behind the column they stand behind: putting them last would be a change for nothing."""
+    """The declared columns, with the others in the position that they have: to move them would be a change for nothing."""
     order = list(declared)
     staying = {column.name: column for column in surplus}
     place = 0
@@ -99,7 +107,8 @@ def _with_surplus(declared: list[ColumnForm], live: TableForm, surplus: tuple[Co
 
 
 def _renames(table: Table, declared: TableForm, live: TableForm, extra: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    """Renames whose old name is live and whose new name is not yet. A migration's may give the old name to a new column."""
+    """Renames whose old name is live and whose new name is not. A migration's rename may free the old name for a new
+    column."""
     hints = {column.renamed_from: column.name for column in table.columns if column.renamed_from and declared.column(column.renamed_from) is None}
     present = {column.name for column in live.columns}
     wanted = {old: new for old, new in with_leaves({**hints, **extra}, present).items() if declared.column(new) is not None}
@@ -107,20 +116,21 @@ def _renames(table: Table, declared: TableForm, live: TableForm, extra: dict[str
 
 
 def _beside(table: Table, live: TableForm, asked: Mapping[str, str]) -> dict[str, str]:
-    """Old name -> new name of columns that were to be renamed while there is one of either name: another program made one of them again."""
+    """Old and new name of columns that were to be renamed while both are there: another program has added one of them
+    again."""
     present = {column.name for column in live.columns}
     hints = {column.renamed_from: column.name for column in table.columns if column.renamed_from}
     return {old: new for old, new in with_leaves({**hints, **asked}, present).items() if old in present and new in present}
 
 
 def live_column(live: TableForm, renames: tuple[tuple[str, str], ...], name: str) -> ColumnForm | None:
-    """The live column that becomes ``name``; None also where a column of that name is there and is renamed away."""
+    """The live column that becomes ``name``; None also where a column of that name is renamed to another one."""
     old = next((old for old, new in renames if new == name), name)
     return None if old == name and any(gone == name for gone, _ in renames) else live.column(old)
 
 
 def _spec_of(table: Table, name: str) -> Column | None:
-    """The declaration a physical column comes from: its own, or that of the Nested it is a part of."""
+    """The declaration of a live column: its own, or that of the Nested to which it belongs."""
     return table.column(name) or table.column(name.split(".", 1)[0])
 
 
@@ -163,7 +173,7 @@ def _keys(form: TableForm, engine: MergeTree, declared: TableForm, live: TableFo
 
 
 def is_prefix(primary_key: str, order_by: str) -> bool:
-    """True where the primary key is a prefix of the sort key (an absent one is)."""
+    """True where the primary key is a prefix of the sort key, or absent."""
     if not primary_key:
         return True
     short, long = key_elements(primary_key), key_elements(order_by)
@@ -171,7 +181,7 @@ def is_prefix(primary_key: str, order_by: str) -> bool:
 
 
 def _settings(table: Table, declared: TableForm, live: TableForm, notes: list[str]) -> tuple[tuple[str, str], ...]:
-    """Live settings stay unless the declaration says otherwise; a setting declared as None is taken away."""
+    """Live settings, with the declared ones over them. One that is declared as None is taken away."""
     wanted = dict(declared.settings)
     removed = {name for name, value in table.engine.settings.items() if value is None}
     named = set(table.engine.settings)

@@ -44,8 +44,8 @@ def calls(text: str, name: str) -> bool:
 def function_order(functions: Sequence[Function]) -> tuple[Function, ...]:
     """The functions in an order in which they can be created: each after those that it calls.
 
-    Raises ``SpecError`` for functions that call each other in a circle: the server would accept them, and fail at every
-    call.
+    Raises ``SpecError`` for functions that call each other in a circle: the server accepts them, and a call never
+    ends.
     """
     ordered: list[Function] = []
     waiting = list(functions)

@@ -31,12 +31,14 @@ class SchemaFields(TypedDict, total=False):
 
 
 class Schema(Spec):
-    """Everything that one application declares in a database. Raises ``SpecError`` where a name is declared twice, or a
-    migration is newer than the version."""
+    """Everything that one application declares in a database.
+
+    Raises ``SpecError`` where a name is declared twice, or a migration is newer than the version.
+    """
 
     noun: ClassVar[str] = "schema"
     name: str
-    """Name of the schema. Records and the lease are kept under it."""
+    """Name of the schema, under which its version is recorded in the database."""
     version: int | None = Field(default=None, ge=1)
     """Version of the declaration, from 1; None for development, where no version is checked."""
     objects: list[SchemaObject] = Field(default_factory=list[SchemaObject])

@@ -1,4 +1,4 @@
-"""Which columns an expression may read, by the names that stand in it."""
+"""Which columns an expression may read, by the names in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ _EVERYTHING = frozenset({"COLUMNS", "APPLY"})
 
 
 def mentioned(expression: str, columns: Collection[str]) -> frozenset[str]:
-    """The columns that an expression may read: each one whose name, or that of a part of it, stands in it. ``*`` may be any."""
+    """The columns that an expression may read: those whose name, or the name of a subcolumn, is in it. ``*`` may be all
+    of them."""
     try:
         tokens = Tokens(expression)
     except TokenError:
@@ -29,7 +30,7 @@ def mentioned(expression: str, columns: Collection[str]) -> frozenset[str]:
 
 
 def same_column(column: str, name: str) -> bool:
-    """A subcolumn belongs to its column, and the parts of a Nested to it."""
+    """True where one name is the other, a subcolumn of it, or a column of that Nested."""
     return column == name or name.startswith(f"{column}.") or column.startswith(f"{name}.")
 
 

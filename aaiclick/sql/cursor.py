@@ -1,4 +1,4 @@
-"""A reading position in a token list, and the error that says which piece of a definition is not known."""
+"""A position in a list of tokens, and the error for a piece of a definition that is not known."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from aaiclick.sql.tokens import Tokens, identifier, unquote
 
 
 class ClauseError(ValueError):
-    """A piece of a definition that cannot be represented; the message is the reason an operator reads."""
+    """A piece of a definition that cannot be represented. Its message is shown to the operator."""
 
 
 class Cursor:
-    """Reads ``tokens`` from ``position`` up to ``end``."""
+    """Reads ``tokens`` from ``position`` up to (without) ``end``. Methods that read raise ``ClauseError`` where
+    something else is there."""
 
     __slots__ = ("end", "position", "tokens")
 
@@ -30,7 +31,7 @@ class Cursor:
         return self.position + len(words) <= self.end and self.tokens.is_word(self.position, *words)
 
     def accept(self, *words: str) -> bool:
-        """Step over these words where they come next."""
+        """Step over these words if they come next; whether they did."""
         if not self.at(*words):
             return False
         self.position += len(words)
@@ -41,7 +42,7 @@ class Cursor:
         return self.position + ahead < self.end and self.tokens.is_op(self.position + ahead, text)
 
     def accept_op(self, text: str) -> bool:
-        """Step over an operator."""
+        """Step over an operator if it comes next; whether it did."""
         if not self.at_op(text):
             return False
         self.position += 1
@@ -66,7 +67,7 @@ class Cursor:
         return unquote(self.tokens.items[self.position - 1].text)
 
     def compound(self) -> tuple[str, ...]:
-        """A name with its qualifiers."""
+        """A name with its qualifiers: ``db.table`` as two parts."""
         parts, position = identifier(self.tokens, self.position)
         if not parts or position > self.end:
             raise self.error("a name was expected")
@@ -74,7 +75,7 @@ class Cursor:
         return parts
 
     def group(self) -> Cursor:
-        """A cursor over the inside of the bracket that opens here; steps over the bracket."""
+        """A cursor over the inside of the bracket that begins here. This cursor steps over the whole bracket."""
         closing = self.tokens.match.get(self.position)
         if closing is None or closing >= self.end:
             raise self.error("a bracket was expected")
@@ -89,7 +90,7 @@ class Cursor:
         return text
 
     def expression(self, what: str) -> str:
-        """One expression."""
+        """The text of one expression."""
         end = expression_end(self.tokens, self.position, self.end)
         if end == self.position:
             raise self.error(f"{what} has no expression")
@@ -98,7 +99,7 @@ class Cursor:
         return text
 
     def expressions(self, what: str) -> str:
-        """Expressions with commas between them."""
+        """The text of expressions with commas between them."""
         start = self.position
         self.expression(what)
         while self.accept_op(","):
@@ -110,6 +111,6 @@ class Cursor:
         return [Cursor(self.tokens, start, end) for start, end in self.tokens.split(self.position, self.end)]
 
     def error(self, problem: str) -> ClauseError:
-        """The problem, with the place."""
+        """An error with the problem and the next tokens."""
         here = self.tokens.slice(self.position, min(self.position + 6, len(self.tokens)))
         return ClauseError(f"{problem} at {here!r}" if here else f"{problem} at the end")

@@ -1,8 +1,8 @@
-"""Taking a database's own name out of a query, so that a scratch copy and the live object read the same.
+"""Removes a database's own name from a query, so that a copy in scratch and the live object have the same text.
 
-ClickHouse qualifies every table that a view reads. Only these qualifiers are removed: in front of a table (FROM, JOIN, IN, a comma
-between tables), in front of such a table's columns (``db.t.c``), and inside the first argument of ``dictGet`` and ``merge``. An alias
-or a column that happens to be called like the database stays.
+ClickHouse writes the database in front of every table that a view reads. Only these prefixes are removed: in front
+of a table (after FROM, JOIN, IN, or a comma between tables), in front of such a table's columns (``db.t.c``), and
+inside the first argument of ``dictGet`` and ``merge``. An alias or a column that has the database's name stays.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ Edit = tuple[int, int, str]
 
 
 def strip_database(query: str, database: str, lenient: bool = False) -> str:
-    """``query`` without the prefix ``database``. ``lenient``: a text that is no SQL at all comes back as it is."""
+    """``query`` without the prefix ``database``. ``lenient``: a text that is no SQL is returned unchanged, else it is a
+    ``TokenError``."""
     try:
         tokens = Tokens(query)
     except TokenError:
@@ -38,7 +39,8 @@ def strip_database(query: str, database: str, lenient: bool = False) -> str:
 
 
 def without_current_database(arguments: str, database: str) -> str:
-    """The arguments of an engine with the name for ``currentDatabase()``, which the engine keeps from the moment of the CREATE."""
+    """An engine's arguments with the database's name for ``currentDatabase()``: the engine keeps the name that it had
+    at the CREATE."""
     try:
         items = Tokens(arguments).items
     except TokenError:
@@ -52,7 +54,8 @@ def without_current_database(arguments: str, database: str) -> str:
 
 
 class _Walk:
-    """One pass over a query. ``state`` per bracket level: "table" where a table may stand next, "after" behind one, else nothing."""
+    """One pass over a query. ``state`` for each bracket: "table" where a table may come next, "after" behind one, ''
+    elsewhere."""
 
     def __init__(self, tokens: Tokens, database: str) -> None:
         self.tokens = tokens
@@ -112,7 +115,7 @@ class _Walk:
         return state, behind
 
     def _keyword(self, position: int, state: str) -> str | None:
-        """The state behind a keyword; None where the word is none."""
+        """The state behind a keyword; None for a word that is no keyword here."""
         if self.tokens.is_kind(position, "name"):
             return None
         word = self.tokens.items[position].text.upper()

@@ -1,7 +1,7 @@
-"""Where an expression ends: at a separator, or where two operands stand side by side without an operator between them.
+"""Where an expression ends: at a separator, or between two operands without an operator.
 
-The engine prints columns called ``TTL`` or ``COMMENT`` without quotes, so that a keyword alone ends nothing; but no expression of
-its own output ever has two adjacent operands, and a clause that follows an expression begins with a word.
+The engine prints columns named ``TTL`` or ``COMMENT`` without quotes, so a keyword alone does not end an expression.
+But the engine never prints two operands side by side, and a clause behind an expression begins with a word.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _POSTFIX = frozenset({"ASC", "DESC", "OVER"})
 
 
 def expression_end(tokens: Tokens, start: int, end: int) -> int:
-    """The position behind the expression that begins at ``start`` (``start`` itself: none stands there)."""
+    """The position behind the expression that begins at ``start``; ``start`` itself where there is none."""
     position, operand, negated = start, False, False
     while position < end:
         token = tokens.items[position]

@@ -1,4 +1,4 @@
-"""Calls of functions in a statement, renamed."""
+"""Renames calls of functions in a statement."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Text on its way into statements, in forms that every client carries unchanged.
+"""Texts in a form that every client sends unchanged.
 
-Some clients do not escape bound strings (a tab, newline or backslash in one is refused with code 457), so names and
-texts are bound as hexadecimal digits: ``unhex({x:String})``. Long texts stand in the statement itself as digits,
+Some clients do not escape bound strings, and the server refuses a tab, newline or backslash in one (error 457). So
+names and texts are bound as hexadecimal digits: ``unhex({x:String})``. Long texts stand in the statement itself,
 because HTTP clients put parameters into the URL, whose length servers (1 MiB) and proxies (often 8 KiB) limit.
 """
 
@@ -14,17 +14,17 @@ DEFAULT_QUERY_SIZE = 262144
 
 
 def hexed(value: str) -> str:
-    """What to bind for ``unhex({x:String})``. Bytes that were no UTF-8 (kept as surrogates) come out as they were."""
+    """What to bind for ``unhex({x:String})``. Bytes that are no UTF-8 (kept as surrogates) arrive unchanged."""
     return value.encode("utf-8", "surrogateescape").hex().upper()
 
 
 def hex_literal(value: str) -> str:
-    """A String expression of hexadecimal digits; an empty text stays an empty literal."""
+    """A text as an SQL expression of hexadecimal digits."""
     return f"unhex('{hexed(value)}')"
 
 
 def size_setting(sql: str) -> dict[str, str | int]:
-    """``INSERT_SETTINGS``, with room for a statement longer than ``max_query_size`` allows by default."""
+    """``INSERT_SETTINGS``, and a ``max_query_size`` (in bytes) for a statement that is longer than the default."""
     if len(sql) < DEFAULT_QUERY_SIZE // 2:
         return dict(INSERT_SETTINGS)
     return {**INSERT_SETTINGS, "max_query_size": 2 * len(sql) + DEFAULT_QUERY_SIZE}

@@ -1,4 +1,4 @@
-"""Identifiers and string literals as ClickHouse reads them back unchanged."""
+"""Identifiers and string literals that ClickHouse reads back unchanged."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 def quote_name(name: str) -> str:
-    """An identifier in backticks; backslashes, backticks and control characters inside are escaped, as the engine itself writes them."""
+    """An identifier in backticks, escaped as the engine itself does it."""
     return "`" + _escaped(name, "`") + "`"
 
 
 def quote_string(value: str) -> str:
-    """A string literal in single quotes, for the places where DDL takes no bound parameter (comments)."""
+    """A string literal, for clauses that take no bound parameter, such as COMMENT."""
     return "'" + _escaped(value, "'") + "'"
 
 

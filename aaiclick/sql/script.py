@@ -1,4 +1,4 @@
-"""A script cut into statements: at semicolons that stand outside of strings, quoted names, heredocs and comments."""
+"""Splits a script into statements: at semicolons outside of strings, quoted names, heredocs and comments."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from aaiclick.sql.tokens import TokenError, Tokens, signature
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement without its semicolon and the comments around it; ``line`` is where it begins, from 1."""
+    """A statement of a script, without its semicolon and the comments around it. ``line`` is where it begins, from 1."""
 
     text: str
     line: int
 
 
 class ScriptError(ValueError):
-    """The script cannot be cut; ``line`` says where, from 1."""
+    """The script cannot be split. ``line`` says where, from 1."""
 
     def __init__(self, line: int, problem: str) -> None:
         self.line = line
@@ -29,7 +29,10 @@ _OPENED: Mapping[str, str] = {"'": "a string", "`": "a quoted name", '"': "a quo
 
 
 def split_statements(script: str) -> tuple[Statement, ...]:
-    """The statements in order; empty ones are left out. ``ScriptError`` for an open quote or comment, or brackets that do not match."""
+    """The statements in their order, without empty ones.
+
+    Raises ``ScriptError`` for a quote or comment that does not end, and for brackets that do not match.
+    """
     try:
         tokens = Tokens(script)
     except TokenError as error:
@@ -45,7 +48,7 @@ def split_statements(script: str) -> tuple[Statement, ...]:
 
 
 def normal_text(sql: str) -> str:
-    """What two spellings of a statement that differ in spaces and comments only have in common."""
+    """The statement with spaces and comments in one form."""
     try:
         return " ".join(f"{kind[0]}:{text}" for kind, text in signature(sql))
     except TokenError:
@@ -65,7 +68,7 @@ def _pieces(tokens: Tokens) -> list[tuple[int, int]]:
 
 
 def _located(script: str, error: TokenError) -> ScriptError:
-    """The tokenizer tells an offset, where it has one; the longest readable beginning tells the line otherwise."""
+    """The error with its line: from the offset in the tokenizer's message, else from the bracket that stays open."""
     said = str(error)
     _, _, number = said.rpartition("at offset ")
     offset = int(number.split()[0]) if number.split()[:1] and number.split()[0].isdigit() else None
@@ -78,7 +81,7 @@ def _located(script: str, error: TokenError) -> ScriptError:
 
 
 def _open_bracket(script: str) -> int:
-    """The line of the bracket that is never closed: the last one whose beginning can be cut and whose bracket stays open."""
+    """The line of the last bracket that is never closed."""
     for offset in range(len(script) - 1, -1, -1):
         if script[offset] in "([{":
             try:

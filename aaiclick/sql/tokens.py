@@ -1,4 +1,4 @@
-"""A tokenizer for ClickHouse's own output: just enough to find the pieces of a statement, never to understand an expression."""
+"""A tokenizer for ClickHouse's own output: it finds the pieces of a statement, and does not understand expressions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|N|(.))|''|``|\"\"", re.DOTALL)
 
 
 class TokenError(ValueError):
-    """The text cannot be cut into tokens: an unknown character, an open quote or an unbalanced bracket."""
+    """The text cannot be split into tokens: an unknown character, a quote that does not end, or brackets that do not
+    match."""
 
 
 class Token(NamedTuple):
@@ -39,7 +40,7 @@ class Token(NamedTuple):
 
 
 class Tokens:
-    """The tokens of a text, and for every opening bracket the position of the one that closes it."""
+    """The tokens of a text, and for each opening bracket the position of its closing one. Raises ``TokenError``."""
 
     __slots__ = ("items", "match", "text")
 
@@ -94,11 +95,11 @@ class Tokens:
         return position < len(self.items) and self.items[position].kind in kinds
 
     def after(self, position: int) -> int:
-        """The position behind this token, or behind its whole bracket."""
+        """The position behind this token, or behind the whole bracket that begins here."""
         return self.match.get(position, position) + 1
 
     def split(self, start: int, end: int, separator: str = ",") -> list[tuple[int, int]]:
-        """The ranges between separators outside of brackets; none for an empty range."""
+        """Ranges between separators that are outside of brackets; none for an empty range."""
         ranges: list[tuple[int, int]] = []
         first = position = start
         while position < end:
@@ -116,7 +117,7 @@ def split_top(text: str, separator: str = ",") -> list[str]:
 
 
 def unquote(token: str) -> str:
-    """What a string literal, a quoted identifier, a heredoc or a bare word stands for."""
+    """The value of a string literal, quoted identifier, heredoc or bare word."""
     if token.startswith("$"):
         tag = token[: token.index("$", 1) + 1]
         return token[len(tag) : -len(tag)]
@@ -135,7 +136,7 @@ def _plain(found: re.Match[str]) -> str:
 
 
 def signature(text: str) -> tuple[tuple[str, str], ...]:
-    """The tokens with quoting undone: two texts that differ in spaces and in needless quotes only have the same one."""
+    """The tokens without quotes: the same for two texts that differ only in spaces and needless quotes."""
     pairs: list[tuple[str, str]] = []
     for token in Tokens(text).items:
         if token.kind in ("word", "name"):
@@ -146,7 +147,7 @@ def signature(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def identifier(tokens: Tokens, position: int) -> tuple[tuple[str, ...], int]:
-    """The parts of a (compound) identifier such as ``db.table`` and the position behind it; no parts where none stands there."""
+    """The parts of an identifier such as ``db.table``, and the position behind it; no parts where there is none."""
     parts: list[str] = []
     while tokens.is_kind(position, "word", "name"):
         parts.append(unquote(tokens.items[position].text))

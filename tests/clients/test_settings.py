@@ -12,7 +12,7 @@ import pytest
 from aaiclick import Policy, ensure_schema
 from aaiclick.clients import open_connection
 from aaiclick.clients.embedded import EmbeddedConnection
-from aaiclick.clients.settings import MEANING, Changed, changed_of, kept, learn, put_back
+from aaiclick.clients.settings import MEANING, ChangedSetting, changed_of, engine_defaults, kept, read_changed_settings
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Query, Rows
 from aaiclick.testing import EngineServer
@@ -145,21 +145,21 @@ def test_what_permits_costs_or_logs_is_kept(name: str) -> None:
 
 
 def test_what_a_constraint_fixes_is_named_where_it_changes_meanings_and_let_be_elsewhere() -> None:
-    changed = (Changed("join_algorithm", "hash", "auto", fixed=True), Changed("max_threads", "1", "4"), Changed("offset", "1", "0"))
-    assert put_back(changed) == {"offset": "0"}
+    changed = (ChangedSetting("join_algorithm", "hash", "auto", fixed=True), ChangedSetting("max_threads", "1", "4"), ChangedSetting("offset", "1", "0"))
+    assert engine_defaults(changed) == {"offset": "0"}
     with pytest.raises(UsageError, match="the profile of this user fixes limit = '1', which changes what statements mean"):
-        put_back((Changed("limit", "1", "0", fixed=True),))
+        engine_defaults((ChangedSetting("limit", "1", "0", fixed=True),))
 
 
 class Refusing:
-    """Answers to ``learn``: errors are raised."""
+    """Answers to ``read_changed_settings``: errors are raised."""
 
     def __init__(self, *answers: Rows | StatementError) -> None:
         self.answers = list(answers)
         self.asked: list[Query] = []
 
     def all(self) -> Rows:
-        routine = learn()
+        routine = read_changed_settings()
         effect = next(routine)
         while True:
             assert isinstance(effect, Query)
@@ -177,7 +177,7 @@ def refused(name: str) -> StatementError:
 
 def test_a_user_who_may_change_nothing_is_asked_without_the_limits_it_has() -> None:
     answers = Refusing(refused("max_execution_time"), refused("max_rows_to_read"), (("max_execution_time", "60", "0", 1),))
-    assert put_back(changed_of(answers.all())) == {}
+    assert engine_defaults(changed_of(answers.all())) == {}
     assert "max_execution_time" not in answers.asked[-1].sql
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aaiclick.clients.metadata_files import KEPT, put_back
+from aaiclick.clients.metadata_files import KEPT, restore_definitions
 
 COLUMNS = 'Column("id", "UInt64"), Column("v", "String")'
 BEGIN = f"""
@@ -139,7 +139,7 @@ def test_an_empty_definition_gets_its_copy_back(tmp_path: Path) -> None:
     for name, now, copy in (("broken", "", "old"), ("whole", "new", "old")):
         (tmp_path / "metadata" / "d" / f"{name}.sql").write_text(now)
         (tmp_path / KEPT / "d" / f"{name}.sql").write_text(copy)
-    assert put_back(os.fspath(tmp_path)) == ("d/broken.sql",)
+    assert restore_definitions(os.fspath(tmp_path)) == ("d/broken.sql",)
     assert (tmp_path / "metadata" / "d" / "broken.sql").read_text() == "old"
     assert (tmp_path / "metadata" / "d" / "whole.sql").read_text() == "new"
     assert not (tmp_path / KEPT).exists()

@@ -1,4 +1,4 @@
-"""What stands between the parentheses of a CREATE TABLE: columns, indexes, constraints, projections."""
+"""What stands between the parentheses of a CREATE TABLE: columns, indexes, constraints and projections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Elements:
 
 
 def read_elements(body: Cursor) -> Elements:
-    """Every element of a table's parentheses. A column's name is always quoted there, so that a bare word begins anything else."""
+    """All elements. The engine always quotes a column's name there, so a bare word begins another kind of element."""
     elements = Elements()
     for piece in body.pieces():
         if piece.done:
@@ -132,7 +132,7 @@ def _type(piece: Cursor) -> str:
 
 
 def _no_operand(piece: Cursor) -> bool:
-    """EPHEMERAL needs no expression: the end, or a clause that can only be one, follows it."""
+    """True where EPHEMERAL has no expression: the definition ends, or another clause follows."""
     if piece.done:
         return True
     clause = (piece.at("COMMENT") and piece.at_string(1)) or any(piece.at(word) and piece.at_op("(", 1) for word in ("CODEC", "STATISTICS", "SETTINGS"))

@@ -1,6 +1,7 @@
-"""The engine's ``create_table_query``, split into the pieces of a form.
+"""Splits the engine's ``create_table_query`` into the clauses of a form.
 
-What is not known makes an ``UnsupportedForm`` with its reason: never a guess, and never an object that looks equal by omission.
+A clause that is not known makes an ``UnsupportedForm`` with its reason: never a guess, and never an object that
+looks equal because something was left out.
 """
 
 from __future__ import annotations
@@ -106,14 +107,17 @@ def _table(cursor: Cursor, name: str) -> TableForm:
 
 
 def _rejoins(form: TableForm | ViewForm | DictionaryForm, text: str, database: str) -> bool:
-    """The pieces give the same tokens again. The database is put back where the form left it out."""
+    """True where the form gives the same tokens as the text again: nothing was lost or cut at the wrong place."""
     again = statement(form, database, form.name)
     return again == text or _comparable(again, database) == _comparable(text, database)
 
 
 def _comparable(text: str, database: str) -> list[tuple[str, str]]:
-    """Tokens without what a form leaves out on purpose: the own database, UUIDs, and comments (empty ones say nothing, older
-    servers print those of a view behind its query; their text is taken from the token itself)."""
+    """Tokens without what a form leaves out on purpose: the object's own database, UUIDs and comments.
+
+    An empty comment equals none, and older servers print a view's comment behind its query. The text of a comment is
+    taken from its token, so it is right in any case.
+    """
     pairs = signature(text)
     noise = ([("name", database), ("op", ".")], [("string", database), ("op", ",")])
     inner = [("name", "TO"), ("name", "INNER"), ("name", "UUID")]

@@ -1,4 +1,4 @@
-"""From ``ENGINE =`` to the end of SETTINGS, for tables and for views that own their table."""
+"""From ``ENGINE =`` to the end of SETTINGS, of tables and of views with an inner table."""
 
 from __future__ import annotations
 
@@ -13,20 +13,28 @@ _KEYS = (("PARTITION", "BY"), ("PRIMARY", "KEY"), ("ORDER", "BY"), ("SAMPLE", "B
 
 @dataclass(frozen=True, slots=True)
 class EngineClauses:
-    """An engine with its keys, TTL and settings, as they stand in a ``TableForm``."""
+    """An engine with its keys, TTL and settings; '' for a clause that is absent."""
 
     engine: str
+    """Name of the engine."""
     arguments: str = ""
+    """What stands between its parentheses."""
     partition_by: str = ""
+    """PARTITION BY."""
     primary_key: str = ""
+    """PRIMARY KEY."""
     order_by: str = ""
+    """ORDER BY."""
     sample_by: str = ""
+    """SAMPLE BY."""
     ttl: str = ""
+    """TTL, all elements as one text."""
     settings: Settings = ()
+    """SETTINGS, in the order of the text."""
 
 
 def read_engine(cursor: Cursor) -> EngineClauses:
-    """Reads until something comes that belongs to no engine (COMMENT, AS, DEFINER, the end)."""
+    """Read until a clause that belongs to no engine: COMMENT, AS, DEFINER, or the end. Raises ``ClauseError``."""
     cursor.accept("ENGINE")
     if not cursor.accept_op("="):
         raise cursor.error("ENGINE: = was expected")
@@ -78,7 +86,7 @@ def table_form(name: str, clauses: EngineClauses) -> TableForm:
 
 
 def at_settings(cursor: Cursor) -> bool:
-    """SETTINGS with a name and = behind it: neither a column of that name nor its assignment."""
+    """True where SETTINGS begins here, and not a column of that name: a name and ``=`` follow."""
     return cursor.at("SETTINGS") and cursor.tokens.is_kind(cursor.position + 1, "word", "name") and cursor.at_op("=", 2)
 
 
@@ -96,7 +104,7 @@ def at_end_of_engine(cursor: Cursor) -> bool:
 
 
 def _ttl(cursor: Cursor) -> str:
-    """A list of expressions, each with its action (WHERE, TO DISK, RECOMPRESS, GROUP BY ... SET): kept as one text."""
+    """A list of expressions with their actions (WHERE, TO DISK, RECOMPRESS, GROUP BY ... SET), kept as one text."""
     start = cursor.position
     cursor.expression("TTL")
     while not cursor.done and not at_end_of_engine(cursor):

@@ -1,5 +1,7 @@
-"""``MergeTree(date, [sampling,] key, granularity, ...)``: how tables were created before there was ORDER BY. Such tables are there still, and
-the server loads them; it creates none unless a setting says so."""
+"""``MergeTree(date, [sampling,] key, granularity, ...)``: how tables were created before there was ORDER BY.
+
+The server still loads such tables, but creates none unless ``allow_deprecated_syntax_for_merge_tree`` is set.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ _WHOLE = re.compile(r"[0-9]+\Z")
 
 
 def modern(form: TableForm) -> TableForm:
-    """The form with its keys where they stand today, and in ``old_syntax`` what stood between the engine's parentheses."""
+    """The form with its keys in their own fields; ``old_syntax`` keeps what stood between the engine's parentheses."""
     if not form.merge_tree or form.engine.startswith(("Replicated", "Shared")) or form.order_by or form.partition_by or form.settings or not form.arguments:
         return form
     pieces = split_top(form.arguments)

@@ -1,8 +1,8 @@
 """What every change can say about itself.
 
-A change is one difference between the live table and the wanted one. It knows its words, the ALTER commands that make it, what
-they do to rows and values, and what has to be counted in the data beforehand. It does not know whether the engine accepts the
-commands: that is found out by rehearsal.
+A change is one difference between the live table and the wanted one. It knows its description, the ALTER commands
+that make it, what they do to rows and values, and what has to be counted in the data first. Whether the engine
+accepts the commands is found out by the rehearsal.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from aaiclick.diff.hazards import Hazard
 
 
 class Phase(IntEnum):
-    """The order in which commands of one table are safe: what others depend on goes last, what depends on others goes first.
+    """The order in which the commands for one table are safe.
 
-    Source: the generated ALTERs over 1,105 pairs of real table definitions; e.g. an index must be dropped before the column it
-    reads (error 47), a column added before the sort key that takes it in (36).
+    For example an index has to be dropped before the column that it reads (error 47), and a column has to be added
+    before the sort key that takes it in (error 36). The order was found with the ALTERs between 1,105 pairs of real
+    table definitions.
     """
 
     PIN = -1
@@ -39,40 +40,44 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlterCommand:
-    """One command of an ALTER. ``alone`` ones are sent by themselves: they can fail on the data, and ``recovery`` is the command that
-    then puts the column back. ``retimes``: it sets a TTL, and what parts noted of an older one has to be worked out anew: a merge
-    drops a part as a whole where all its rows are past their TTL *as noted*, whatever the TTL is by then."""
+    """One command of an ALTER TABLE."""
 
     phase: Phase
+    """Its place among the commands for one table."""
     text: str
+    """The command, as SQL, without ALTER TABLE."""
     alone: bool = False
+    """True where it is sent in an ALTER of its own."""
     recovery: str = ""
+    """Command that puts the column back where this one fails on the data; '' where it cannot."""
     sets_ttl: bool = False
+    """True where it sets a TTL. Each part has noted when its rows expire, and a merge drops a part whose rows are all
+    past that, whatever the TTL is by then: so the notes have to be made anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataCheck:
-    """Counts the rows that stand in the way: ``condition`` over the live table's columns is true for them, ``example`` is the expression
-    shown for one of them. ``problem`` ends the sentence '<count> rows ...'.
-
-    Where the engine has no conversion back (so that nothing can be compared) ``forward`` is evaluated instead, which only shows that every
-    row converts; ``unproven`` is then a hazard of the step.
-
-    ``allowable``: what is found does not block the step but is this hazard of it, its message with the count in front and an example.
-    ``hint``: what can be done about it, at the end of the sentence.
-    """
+    """A question to the rows: how many of them keep the change from being made."""
 
     condition: str
+    """Condition over the live columns, true for such a row."""
     example: str
+    """Expression that is shown of one of them."""
     problem: str
+    """End of the sentence '<count> rows ...'."""
     forward: str = ""
+    """Evaluated instead of ``condition`` where the engine has no conversion back, so that nothing can be compared. It
+    only shows that every row converts. '' for none."""
     unproven: Hazard | None = None
+    """Hazard of the step where only ``forward`` could be evaluated."""
     allowable: Hazard | None = None
+    """Hazard of the step where rows are found, with their count and an example. None: such rows block the step."""
     hint: str = ""
+    """What can be done about it; '' for nothing."""
 
 
 class Change(Protocol):
-    """One difference, in the form the strategies need."""
+    """One difference between the live table and the target."""
 
     @property
     def words(self) -> str:
@@ -86,18 +91,18 @@ class Change(Protocol):
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
-        """What the change does to rows, values and old code, whatever strategy carries it out."""
+        """What the change does to rows, values and old code, whichever strategy carries it out."""
         ...
 
     @property
     def checks(self) -> tuple[DataCheck, ...]:
-        """What has to be counted first."""
+        """What has to be counted in the rows before the change is made."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class BaseChange:
-    """Base of changes without hazards and checks."""
+    """A change that needs no check and no consent, unless it says otherwise."""
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
@@ -109,5 +114,5 @@ class BaseChange:
 
 
 def shown(text: str) -> str:
-    """A clause in words: ``none`` where it is absent."""
+    """A clause for people: ``none`` where it is absent."""
     return text or "none"

@@ -1,4 +1,4 @@
-"""Codec, comment, settings and statistics of a column: metadata that no row notices."""
+"""Codec, comment, settings and statistics of a column: metadata, which changes no row."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from aaiclick.sql.quoting import quote_name, quote_string
 
 @dataclass(frozen=True, slots=True)
 class ChangeCodec(BaseChange):
-    """Another codec; old parts keep theirs until they are merged."""
+    """Another codec. Old parts keep theirs until they are merged."""
 
     table: str
+    """Name of the table."""
     name: str
+    """Name of the column."""
     type: str
+    """Its type, which MODIFY COLUMN has to repeat."""
     old: str
+    """The live codec; '' for none."""
     new: str
+    """The declared codec; '' for none."""
 
     @property
     def words(self) -> str:
@@ -32,7 +37,7 @@ class ChangeCodec(BaseChange):
 
 @dataclass(frozen=True, slots=True)
 class ChangeColumnComment(BaseChange):
-    """Another comment."""
+    """Another comment of a column."""
 
     table: str
     name: str
@@ -83,7 +88,7 @@ class ChangeColumnSettings(BaseChange):
 
 @dataclass(frozen=True, slots=True)
 class ChangeStatistics(BaseChange):
-    """Other statistics; parts get them when they are merged or written."""
+    """Other statistics. Parts get them when they are written or merged."""
 
     table: str
     name: str

@@ -11,13 +11,15 @@ from aaiclick.sql.quoting import quote_name, quote_string
 
 
 def default_clause(column: ColumnForm) -> str:
-    """`` DEFAULT now()``; '' where the column has none."""
+    """`` DEFAULT now()``, with a space in front; '' where the column has no default."""
     return f" {column.kind} {column.expression}".rstrip() if column.kind else ""
 
 
 def not_stored(table: str, old: ColumnForm, new: ColumnForm) -> Hazard | None:
-    """What readers lose where a column is stored no longer, or where it was an ALIAS and is computed in another way from now on (one that
-    becomes an ordinary column keeps what its rows read: that is pinned, or copied)."""
+    """The hazard for readers of a column that is no longer stored, or of an ALIAS that is computed differently.
+
+    An ALIAS that becomes an ordinary column keeps what its rows read: those values are written first, or copied.
+    """
     key = f"change-default {table}.{new.name}"
     if old.stored and not new.stored:
         return Hazard("changes-values", f"the stored values of {table}.{new.name} are no longer read, and go with the next merge", key)
@@ -28,7 +30,11 @@ def not_stored(table: str, old: ColumnForm, new: ColumnForm) -> Hazard | None:
 
 @dataclass(frozen=True, slots=True)
 class ChangeDefault:
-    """Another default kind or expression. Rows of parts that do not hold the column read it, and are pinned first (``PinColumns``)."""
+    """Another kind of default, or another expression.
+
+    Rows of parts that do not hold the column read the default, so they would read another value. ``PinColumns``
+    writes the old one first.
+    """
 
     table: str
     old: ColumnForm

@@ -1,4 +1,4 @@
-"""A column's type: what converts, what would be lost, what has to be counted."""
+"""Another type of a column: what converts, what would be lost, what has to be counted."""
 
 from __future__ import annotations
 
@@ -22,17 +22,22 @@ def is_nullable(type_text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RetypeColumn:
-    """Another type, perhaps with another default in the same command (the old default may not convert).
+    """Another type, and in the same command another default where both change: the old default may not convert.
 
-    Rows of parts that do not hold the column read what the type gives by default, and would read that of the new type (a missing UUID is
-    0000..., a missing String ''): they are pinned first (``PinColumns``). ``engine`` is the table's: some combine rows by a column's type.
+    Rows of parts that do not hold the column read the default of its type, and would read that of the new type.
+    ``PinColumns`` writes the old one first.
     """
 
     table: str
+    """Name of the table."""
     old: ColumnForm
+    """The live column."""
     new: ColumnForm
+    """The declared column."""
     with_default: bool = False
+    """True where the command also sets the new default."""
     engine: str = ""
+    """Engine of the table: some engines combine rows by a column's type."""
 
     @property
     def words(self) -> str:
@@ -59,7 +64,7 @@ class RetypeColumn:
 
     @property
     def relabelled(self) -> tuple[str, ...]:
-        """Labels that are gone and whose number another label takes over, in words."""
+        """Enum labels that are gone and whose number another label has now: ``old -> new``."""
         found = {f"{old} -> {new}" for pair in enum_pairs(self.old.type, self.new.type) for old, new in relabelled(*pair).items()}
         return tuple(sorted(found))
 
@@ -77,7 +82,7 @@ class RetypeColumn:
         return Hazard("changes-values", message, f"relabel-enum {self.table}.{self.new.name}")
 
     def _combines(self) -> Hazard | None:
-        """By a function of the column's own; what else an engine does with it: ``aaiclick/plan/combining/roles.py``."""
+        """The hazard where merges combine the column by a function of its type."""
         if not self.engine.endswith(("AggregatingMergeTree", "SummingMergeTree", "CoalescingMergeTree")) or combines_alike(self.old.type, self.new.type):
             return None
         name, old, new = f"{self.table}.{self.new.name}", combined_by(self.old.type), combined_by(self.new.type)
@@ -125,6 +130,9 @@ class RetypeColumn:
 
 
 def _converts(name: str, type_text: str) -> str:
-    """False for every row that converts, an error for one that does not. It has to look at the values: the engine does not compute the
-    arguments of ``ignore`` or of a comparison whose result it knows."""
+    """A condition that is false for a row that converts, and an error for one that does not.
+
+    The engine does not compute arguments of ``ignore``, or of a comparison whose result it knows. So the value is
+    compared with a text that no value has.
+    """
     return f"toString({cast(name, type_text)}) = unhex('00FF00616169636C69636B')"

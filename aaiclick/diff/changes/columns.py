@@ -1,4 +1,4 @@
-"""Columns added, dropped, renamed and moved."""
+"""Columns that are added, dropped, renamed or moved."""
 
 from __future__ import annotations
 
@@ -13,20 +13,25 @@ from aaiclick.sql.types import named, parse_type
 
 
 def place(after: str) -> str:
-    """`` AFTER x``, or `` FIRST`` for ''."""
+    """`` AFTER x``, with a space in front; `` FIRST`` for ''."""
     return f" AFTER {quote_name(after)}" if after else " FIRST"
 
 
 @dataclass(frozen=True, slots=True)
 class AddColumn(BaseChange):
-    """A declared column that is not there; it goes behind ``after`` ('' for the first place). ``freed``: a rename has just given up its name.
-    ``written``: its default gives something else at every read (``now()``, ``rand()``), so the rows that are there get theirs in the same ALTER."""
+    """A declared column that the table does not have."""
 
     table: str
+    """Name of the table."""
     column: ColumnForm
+    """The column."""
     after: str
+    """The column in front of it; '' for the first place."""
     freed: bool = False
+    """True where a rename in the same plan gives up its name."""
     written: bool = False
+    """True where its default is another value at every read (``now()``, ``rand()``): the same ALTER then writes it for
+    the rows that are there."""
 
     @property
     def words(self) -> str:
@@ -44,7 +49,7 @@ class AddColumn(BaseChange):
 
 @dataclass(frozen=True, slots=True)
 class DropColumn:
-    """A column that the code no longer declares. Only carried out where it is asked for."""
+    """A column that is no longer declared. It is dropped only where that is allowed by name."""
 
     table: str
     column: ColumnForm
@@ -69,7 +74,8 @@ class DropColumn:
         )
 
     def _parts(self) -> str:
-        """A Nested that was made with ``flatten_nested = 0`` is one column, and not what the same declaration makes: a column for each part."""
+        """A Nested of ``flatten_nested = 0`` is one column. The declaration makes a column for each of its parts, so
+        these do not take over its values."""
         if not self.column.type.startswith("Nested("):
             return ""
         name, part = self.column.name, named(parse_type(self.column.type).arguments[0])[0]
@@ -86,7 +92,7 @@ class DropColumn:
 
 @dataclass(frozen=True, slots=True)
 class RenameColumn(BaseChange):
-    """A column that is declared under a new name (a hint of the declaration or of a migration)."""
+    """A column that is declared under a new name, by the declaration or by a migration."""
 
     table: str
     old: str
@@ -107,7 +113,7 @@ class RenameColumn(BaseChange):
 
 @dataclass(frozen=True, slots=True)
 class MoveColumn(BaseChange):
-    """A column in another place; the whole type has to be said again (``MODIFY COLUMN c FIRST`` alone does not parse)."""
+    """A column in another position. The command has to repeat its type: ``MODIFY COLUMN c FIRST`` does not parse."""
 
     table: str
     name: str

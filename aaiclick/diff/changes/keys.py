@@ -14,7 +14,8 @@ KEEPS_EVERY_ROW = frozenset({"MergeTree", "ReplicatedMergeTree", "SharedMergeTre
 
 @dataclass(frozen=True, slots=True)
 class ChangeSortKey(BaseChange):
-    """Another ORDER BY. Where the engine combines rows of one key, the rows tell what that means: ``aaiclick/plan/combining/groups.py``."""
+    """Another ORDER BY. Where the engine combines rows of one key, ``aaiclick/plan/combining/groups.py`` counts what
+    that means."""
 
     table: str
     old: str
@@ -27,14 +28,14 @@ class ChangeSortKey(BaseChange):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        # A shortened key has to go before the columns it lets go of; a longer one behind the columns it takes in.
+        # The engine drops no column of the sort key (error 524), and takes a column into it only in the ALTER that adds
+        # it. So a shorter key comes before the drops, and a longer one after the additions.
         return (AlterCommand(Phase.SHORTEN_KEY if self.shorter else Phase.SORT_KEY, f"MODIFY ORDER BY {self.new or 'tuple()'}"),)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeFixedKey(BaseChange):
-    """Another PARTITION BY or PRIMARY KEY: ALTER has no syntax for either. What other partitions do to rows that merges combine:
-    ``aaiclick/plan/combining/groups.py``."""
+    """Another PARTITION BY or PRIMARY KEY: ALTER has no syntax for either, so the table is copied."""
 
     table: str
     which: Literal["partition key", "primary key"]
@@ -69,7 +70,7 @@ class ChangeSamplingKey(BaseChange):
 
 @dataclass(frozen=True, slots=True)
 class ChangeEngine:
-    """Another engine, or other arguments of it: ALTER has no syntax."""
+    """Another engine, or other arguments: ALTER has no syntax for it."""
 
     table: str
     old: str

@@ -14,7 +14,7 @@ _SETTINGS = " WITH SETTINGS "
 
 @dataclass(frozen=True, slots=True)
 class ChangeIndex(BaseChange):
-    """An index added, dropped or defined differently (dropped and added again: there is no MODIFY INDEX)."""
+    """An index that is added, dropped or different. There is no MODIFY INDEX, so it is dropped and added again."""
 
     table: str
     old: IndexForm | None
@@ -39,7 +39,7 @@ class ChangeIndex(BaseChange):
 
 @dataclass(frozen=True, slots=True)
 class ChangeProjection(BaseChange):
-    """A projection added, dropped or defined differently."""
+    """A projection that is added, dropped or different."""
 
     table: str
     old: ProjectionForm | None
@@ -54,7 +54,7 @@ class ChangeProjection(BaseChange):
 
     @property
     def only_settings(self) -> bool:
-        """True where what it holds of the rows stays."""
+        """True where only its settings differ: what it holds of the rows stays as it is."""
         return self.old is not None and self.new is not None and _query(self.old) == _query(self.new) and _SETTINGS in self.new.body
 
     @property
@@ -71,7 +71,8 @@ class ChangeProjection(BaseChange):
 
 @dataclass(frozen=True, slots=True)
 class ChangeConstraint:
-    """A constraint added, dropped or defined differently. The engine checks new rows only, so old ones are counted first."""
+    """A constraint that is added, dropped or different. The server checks only new rows, so the present ones are
+    counted first."""
 
     table: str
     old: ConstraintForm | None
@@ -106,7 +107,7 @@ class ChangeConstraint:
 
 
 def _query(projection: ProjectionForm) -> str:
-    """The projection without its settings: those alone can be modified."""
+    """The projection without its settings, which can be modified alone."""
     return projection.body.rpartition(_SETTINGS)[0] or projection.body
 
 

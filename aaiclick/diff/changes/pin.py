@@ -1,4 +1,4 @@
-"""What rows of older parts read is written into those parts, before anything makes them read something else."""
+"""Writes default values into old parts that do not hold a column, before a change gives their rows another default."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from aaiclick.sql.quoting import quote_name
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One column as it is now, and ``parts`` that do not hold it. ``expression``: what their rows read, where the column does not say it
-    by a DEFAULT; ``restored``: what it was is put back afterwards."""
+    """A column whose value is written into the parts that do not hold it.
+
+    ``column`` is the column as it is now, ``parts`` how many parts lack it. ``expression``: what their rows read, ''
+    where the column's own DEFAULT says it. ``restored``: whether its present default is put back afterwards.
+    """
 
     column: ColumnForm
     parts: int
@@ -23,10 +26,11 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class PinColumns(BaseChange):
-    """Columns that some parts do not hold are written into them, under the names and types that they have now.
+    """Columns that are written into the parts that do not hold them, under their present names and types.
 
-    MATERIALIZE COLUMN of a DEFAULT writes only into parts that do not hold the column: explicit values are kept. What a lightweight
-    update wrote would be lost (it is in a patch part, and the part it belongs to gets the default): ``patched`` ones are applied first.
+    MATERIALIZE COLUMN of a DEFAULT writes only into such parts, so explicit values stay. Values of a lightweight
+    UPDATE are in patch parts, and would be lost when the part itself gets the default: with ``patched`` they are
+    applied first.
     """
 
     pins: tuple[Pin, ...]

@@ -14,7 +14,8 @@ _SECRET = re.compile(r"password|passphrase|secret|token|credential|access_key|sa
 
 @dataclass(frozen=True, slots=True)
 class ChangeSetting(BaseChange):
-    """One setting; '' is absent. Which ones a server lets an ALTER change is for the rehearsal to find out (error 472)."""
+    """One setting of the table; '' for absent. The rehearsal finds out which ones the server lets an ALTER change
+    (error 472)."""
 
     table: str
     name: str
@@ -37,7 +38,7 @@ class ChangeSetting(BaseChange):
 
 @dataclass(frozen=True, slots=True)
 class ChangeComment(BaseChange):
-    """The table's comment."""
+    """Another comment of the table."""
 
     table: str
     old: str

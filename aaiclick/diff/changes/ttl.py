@@ -1,4 +1,4 @@
-"""TTL of a table and of a column. It deletes: never safe, whatever it costs."""
+"""The TTL of a table or a column. It deletes, so changing it is never safe without consent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _INTERVAL = re.compile(r"(toInterval[A-Za-z]+)\((\d+)\)")
 
 
 def keeps_all(old: str, new: str) -> bool:
-    """True where the new TTL deletes nothing that the old one would not: it is gone, or the same with longer intervals."""
+    """True where the new TTL deletes nothing that the old one keeps: there is none, or it has the same text with longer
+    intervals."""
     if not new:
         return True
     if not old or _INTERVAL.sub(r"\1(?)", old) != _INTERVAL.sub(r"\1(?)", new):
@@ -24,7 +25,7 @@ def keeps_all(old: str, new: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ChangeTtl:
-    """Another table TTL. Parts work out anew when their rows expire (only the TTL's columns are read), and keep every row."""
+    """Another TTL of the table. Parts compute anew when their rows expire, which reads only the columns of the TTL."""
 
     table: str
     old: str
@@ -52,13 +53,18 @@ class ChangeTtl:
 
 @dataclass(frozen=True, slots=True)
 class ChangeColumnTtl:
-    """Another TTL of one column: past it, values become the default."""
+    """Another TTL of a column. Past it, values become the default."""
 
     table: str
+    """Name of the table."""
     name: str
+    """Name of the column."""
     type: str
+    """Its type, which MODIFY COLUMN has to repeat."""
     old: str
+    """The live TTL; '' for none."""
     new: str
+    """The declared TTL; '' for none."""
 
     @property
     def words(self) -> str:

@@ -1,4 +1,4 @@
-"""Columns that merges combine by a function of their own type: whether the function still gives the same over another type."""
+"""Columns that merges combine by a function of their own type, and whether it gives the same over another type."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _WIDER = {("Date", "Date32"), ("DateTime", "DateTime"), ("DateTime", "DateTime64
 
 
 def combined_by(type_text: str) -> str:
-    """The function by which an aggregating engine combines the column; '' for none."""
+    """The function of a SimpleAggregateFunction column; '' for any other."""
     found = parse_type(type_text)
     return found.arguments[0] if found.name == "SimpleAggregateFunction" and found.arguments else ""
 
 
 def combines_alike(old: str, new: str) -> bool:
-    """True where merges make of the new values what they would have made of the old ones. Both types name the same function."""
+    """True where merges combine the new values to what they would have made of the old ones, by the same function."""
     function = combined_by(old)
     before, after = bare(old)[0], bare(new)[0]
     if function != combined_by(new):
@@ -36,7 +36,7 @@ def combines_alike(old: str, new: str) -> bool:
 
 
 def ordered_alike(old: TypeText, new: TypeText) -> bool:
-    """True where the values stand in the same order as the other type."""
+    """True where the values of both types sort in the same order."""
     labels, wanted = labels_of(old), labels_of(new)
     if labels is not None and wanted is not None:
         kept = [label for label in sorted(labels, key=lambda label: labels[label]) if label in wanted]

@@ -1,4 +1,4 @@
-"""The expression by which a copy makes a value of the new type: the engine's CAST, except where that would make another value of it."""
+"""The expression that a copy uses to convert a value: the engine's CAST, except where that would change the value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def conversion(source: str, old: str, new: str) -> str:
 
 
 def in_place(old: str, new: str) -> bool:
-    """True where the engine's own conversion, which is what ALTER does, gives the same as ``conversion``."""
+    """True where the engine's own conversion in an ALTER gives the same as ``conversion``."""
     return not prepared("x", old, new)
 
 
@@ -24,10 +24,10 @@ def cast(source: str, type_text: str) -> str:
 
 
 def prepared(source: str, old: str, new: str, depth: int = 1) -> str:
-    """What has to be cast to ``new`` instead of ``source`` itself; '' where that will do.
+    """What has to be cast to ``new`` in place of ``source``; '' where ``source`` itself can be.
 
-    The engine goes by number from one Enum to another inside of composite types, and where a label is gone; and it refuses moved numbers.
-    It cuts no FixedString by itself, not even the padding.
+    Inside composite types, and where a label is gone, the engine converts one Enum to another by number. Where
+    numbers moved it refuses. It does not cut a FixedString, not even its padding.
     """
     if old == new:
         return ""
@@ -70,7 +70,8 @@ def _map(source: str, name: str, key: str, keys: str, item: str, items: str) -> 
 
 
 def _tuple(source: str, elements_of: list[tuple[int, str, str]], depth: int) -> str:
-    """All elements in the order of the new type; one that only the new type has is its type's default, as in the engine's own CAST."""
+    """All elements in the order of the new type. One that only the new type has gets its type's default, as in the
+    engine's CAST."""
     found: list[str] = []
     special = False
     for place, old, new in elements_of:

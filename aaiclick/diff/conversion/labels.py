@@ -1,4 +1,4 @@
-"""Enum types: what becomes of their labels. It is the label that is kept, never the number, unless a relabelling was asked for by name."""
+"""Labels of Enum types. A conversion keeps the label, never the number, unless relabelling is allowed by name."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ _LABEL = re.compile(r"'((?:[^'\\]|\\.)*)' = (-?\d+)")
 
 
 def labels_of(found: TypeText) -> dict[str, int] | None:
-    """Labels (escaped as they stand in the engine's text) and numbers of a bare Enum; None for any other type."""
+    """Labels (escaped, as in the engine's text) and numbers of an Enum; None for any other type."""
     if found.name not in ("Enum8", "Enum16"):
         return None
     return {label: int(value) for argument in found.arguments for label, value in _LABEL.findall(argument)}
 
 
 def enum_labels(type_text: str) -> dict[str, int] | None:
-    """The same for an Enum or a Nullable of one in the engine's own text."""
+    """The same for the text of an Enum, or of a Nullable of one."""
     return labels_of(bare(type_text)[0])
 
 
 def quote_label(escaped: str) -> str:
-    """A label as it stands in the engine's text (already escaped), in quotes."""
+    """A label that is escaped already, in quotes."""
     return f"'{escaped}'"
 
 
 def relabelled(old: dict[str, int], new: dict[str, int]) -> dict[str, str]:
-    """Labels that are gone and whose number another label takes over: where that is asked for, a stored ``old`` reads ``new`` from then on."""
+    """Labels that are gone and whose number another label has now: a stored ``old`` then reads as ``new``."""
     taken = {value: label for label, value in new.items()}
     return {label: taken[value] for label, value in sorted(old.items()) if label not in new and value in taken}
 
 
 def missing(old: dict[str, int], new: dict[str, int]) -> tuple[str, ...]:
-    """Labels that are gone, with their numbers."""
+    """Labels that are gone, and whose number no other label has."""
     given = relabelled(old, new)
     return tuple(label for label in sorted(old) if label not in new and label not in given)
 
 
 def moved(old: dict[str, int], new: dict[str, int]) -> bool:
-    """True where a label has another number: by number it would read as another label, so it has to go by its text."""
+    """True where a label has another number: converted by number, a value would read as another label."""
     return any(label in new and new[label] != value for label, value in old.items())
 
 
 def enum_pairs(old: str, new: str) -> Iterator[tuple[dict[str, int], dict[str, int]]]:
-    """The labels of every Enum in ``old`` that becomes an Enum in ``new``, at whatever depth."""
+    """The labels of every Enum in ``old`` that becomes an Enum in ``new``, at any depth."""
     before, after = bare(old)[0], bare(new)[0]
     one, two = labels_of(before), labels_of(after)
     if one is not None and two is not None:

@@ -1,7 +1,7 @@
-"""One plain value as another type: when the new type cannot hold it at all, and when it comes out as another value.
+"""Conversion of one plain value: when the new type cannot hold it, and when it becomes another value.
 
-Each function gives a condition over ``value``, an expression that is never NULL; '' where it is never true. Both are what the engine's CAST
-was seen to do, type by type: see tests/coverage/test_conversions.py, which holds every pair to it.
+Each function returns a condition over ``value``, an expression that is never NULL; '' for a condition that is never
+true. They describe what the engine's CAST does, type by type; tests/coverage/test_conversions.py checks every pair.
 """
 
 from __future__ import annotations

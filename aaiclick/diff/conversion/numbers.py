@@ -1,4 +1,4 @@
-"""How far numeric types reach: which of them hold every value of another exactly, so that no row has to be looked at."""
+"""Which numeric types hold every value of another one exactly, so that no row has to be read."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MANTISSA = {"BFloat16": 8, "Float32": 24, "Float64": 53}
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """Int and UInt."""
+    """A type Int or UInt."""
 
     bits: int
     signed: bool
 
     @property
     def magnitude(self) -> int:
-        """Bits of the largest absolute value but one: the smallest Int is a power of two, which a float holds."""
+        """Bits of the largest absolute value. The smallest Int is a power of two, which a float holds exactly."""
         return self.bits - self.signed
 
 
@@ -31,7 +31,7 @@ def whole(found: TypeText) -> Whole | None:
 
 
 def decimal(found: TypeText) -> tuple[int, int] | None:
-    """(digits before the point, digits behind it) of a Decimal."""
+    """Digits before and after the point of a Decimal; None for any other type."""
     if found.name != "Decimal" or len(found.arguments) != 2:
         return None
     precision, scale = (int(argument) for argument in found.arguments)
@@ -39,12 +39,12 @@ def decimal(found: TypeText) -> tuple[int, int] | None:
 
 
 def floating(found: TypeText) -> bool:
-    """Float32, Float64, BFloat16."""
+    """True for Float32, Float64 and BFloat16."""
     return found.name in _MANTISSA
 
 
 def numeric(found: TypeText) -> bool:
-    """Any number; a Bool is one."""
+    """True for any number and for Bool."""
     return whole(found) is not None or decimal(found) is not None or floating(found) or found.name == "Bool"
 
 

@@ -1,4 +1,5 @@
-"""Two types side by side: which part of the old one becomes which part of the new one, as the engine's CAST pairs them."""
+"""Two composite types side by side: which part of the old one becomes which part of the new one, as the engine's CAST
+does it."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ _NAMED_SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element of a Tuple: its place in the old type (from 1; 0 where only the new one has it) and both types ('' on the side that lacks it)."""
+    """An element of a Tuple: its position in the old type, from 1 (0: only the new type has it), and both types (''
+    where one lacks it)."""
 
     place: int
     old: str
@@ -31,7 +33,7 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Arrays:
-    """Array to Array; ``old`` and ``new`` are their items."""
+    """An Array that becomes an Array; ``old`` and ``new`` are the types of their items."""
 
     old: str
     new: str
@@ -39,7 +41,7 @@ class Arrays:
 
 @dataclass(frozen=True, slots=True)
 class Maps:
-    """Map to Map."""
+    """A Map that becomes a Map."""
 
     old_key: str
     new_key: str
@@ -49,7 +51,8 @@ class Maps:
 
 @dataclass(frozen=True, slots=True)
 class Tuples:
-    """Tuple to Tuple, in the order of the new type; elements that only the old one has come last."""
+    """A Tuple that becomes a Tuple. Elements are in the order of the new type; those that only the old one has come
+    last."""
 
     elements: tuple[Element, ...]
 
@@ -59,7 +62,8 @@ Shape = Arrays | Maps | Tuples
 
 
 def bare(type_text: str) -> tuple[TypeText, bool]:
-    """The type inside Nullable, LowCardinality and SimpleAggregateFunction, names such as Point and Nested spelled out; whether it holds NULL."""
+    """The type inside Nullable, LowCardinality and SimpleAggregateFunction, and whether it can be NULL. Names such as
+    Point and Nested are spelled out."""
     found, nullable = _unwrapped(type_text)
     if found.name in _NAMED_SHAPES and not found.arguments:
         return parse_type(_NAMED_SHAPES[found.name]), nullable
@@ -74,7 +78,8 @@ def text_of(found: TypeText) -> str:
 
 
 def shape(old: TypeText, new: TypeText) -> Shape | None:
-    """How two bare types correspond part by part; None where they do not (a leaf on one side, or another kind of composite)."""
+    """How two types correspond part by part; None where they do not, because one is plain or they are of different
+    kinds."""
     if old.name != new.name:
         return None
     match old.name:
@@ -89,7 +94,7 @@ def shape(old: TypeText, new: TypeText) -> Shape | None:
 
 
 def _tuples(old: TypeText, new: TypeText) -> Tuples | None:
-    """By name where both sides have one in common, else by place."""
+    """Elements correspond by name where both types have a name in common, else by position."""
     before, after = [named(item) for item in old.arguments], [named(item) for item in new.arguments]
     common = {name for name, _ in before if name} & {name for name, _ in after if name}
     if not common or not all(name for name, _ in (*before, *after)):

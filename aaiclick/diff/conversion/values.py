@@ -1,7 +1,7 @@
-"""Whether every value of a column comes through its conversion: conditions over the rows, at whatever depth of the types.
+"""Conditions that are true for rows whose value does not survive a conversion, at any depth of the types.
 
-A condition lifts over Array, Map, Tuple and Nullable to the plain values inside (``leaves``). What does not correspond part by part (a text that
-becomes an Array, JSON, Variant, Dynamic) is compared as a whole.
+For Array, Map, Tuple and Nullable the condition is applied to the plain values inside (``leaves``). Types that do
+not correspond part by part (String to Array, JSON, Variant, Dynamic) are compared as a whole.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ def holds_null(type_text: str) -> bool:
 
 
 def unfit(value: str, old: str, new: str) -> str:
-    """True for rows with a value that the new type cannot hold: too large, no such label, a text that is no such value, a NULL inside. Rows
-    that are NULL as a whole are another question."""
+    """True for rows with a value that the new type cannot hold: too large, no such label, a text that does not parse, a
+    NULL inside. A value that is NULL as a whole is checked elsewhere."""
     nullable = bare(old)[1]
     inside = _inside(f"assumeNotNull({value})" if nullable else value, old, new, _unfit, nulls=True, depth=1)
     return f"isNotNull({value}) AND ({inside})" if nullable and inside else inside
 
 
 def differs(value: str, old: str, new: str) -> str:
-    """True for rows with a value that the new type takes and gives back as another."""
+    """True for rows whose value the new type accepts as another value."""
     return _lifted(value, old, new, _differs, nulls=False)
 
 
 def unproven(old: str, new: str) -> str:
-    """The pair of types inside whose values cannot be compared at all; '' where they can."""
+    """The pair of types inside whose values cannot be compared; '' where all can be."""
     before, after = bare(old)[0], bare(new)[0]
     if before == after:
         return ""
@@ -133,12 +133,12 @@ def _differs(value: str, old: TypeText, wanted: str) -> str:
 
 
 def _tokens(document: str) -> str:
-    """A JSON text as the sorted list of its tokens: spaces and the order of keys carry nothing."""
+    """A JSON text as the sorted list of its tokens: spaces and the order of keys have no meaning."""
     return rf"arraySort(extractAll({document}, '\"(?:[^\"\\\\]|\\\\.)*\"|[^\\s,:{{}}\\[\\]\"]+|[{{}}\\[\\]]'))"
 
 
 def _shown(value: str) -> str:
-    """As text that shows zero bytes: ``toString`` cuts them off."""
+    """As text with zero bytes: ``toString`` cuts them off."""
     return f"formatRow('TSV', {value})"
 
 
