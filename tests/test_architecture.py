@@ -232,10 +232,12 @@ def test_comments_of_our_own_tables_are_read_and_written_in_one_place() -> None:
         if part_of(path) in ("state", "lease"):
             continue
         wrong += [f"{where(path, line)}: {module}" for module, line in imports(parse(path)) if module == "aaiclick.state.comments"]
+        writes = any(isinstance(node, ast.Name) and node.id == "modify_comment" for node in ast.walk(parse(path)))
+        if writes and inside not in COMMENTS_WRITTEN:
+            wrong.append(f"{inside}: modify_comment")
         for said, line in texts(path):
             reads = re.search(r"\bcomment\b.* FROM system\.tables", said, re.DOTALL) is not None
-            writes = "MODIFY COMMENT" in said or re.search(r"`nothing`.* COMMENT", said) is not None
-            if (reads and inside not in COMMENTS_READ) or (writes and inside not in COMMENTS_WRITTEN):
+            if (reads and inside not in COMMENTS_READ) or "`nothing`" in said:
                 wrong.append(f"{where(path, line)}: {said[:80]}")
     assert wrong == []
 
@@ -262,6 +264,69 @@ def test_one_module_alone_starts_another_process() -> None:
         if any(isinstance(each, ast.Constant) and each.value == "-m" for each in node.elts)
     ]
     assert started == ["clients/temporary_engine.py"]
+
+
+STATEMENT = re.compile(
+    r"(CREATE|ALTER TABLE|EXCHANGE|RENAME|DROP|ATTACH|DETACH|UNDROP|TRUNCATE|OPTIMIZE|KILL|SYSTEM|ADD|MODIFY|RESET|REMOVE|MATERIALIZE|MOVE|APPLY)"
+    r" ([A-Z`]|\Z)|COMMENT COLUMN "
+)
+"""How a statement that changes what is there begins, or a command of an ALTER."""
+WRITES_STATEMENTS = {
+    "sql/ddl.py",
+    "sql/clauses.py",
+    "commands/rights.py",  # names of privileges
+    "engine_server",  # another program, which keeps temporary tables for each of its sessions
+    "testing",  # databases for tests
+}
+
+
+def statements_written(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Texts in the code that begin as a statement does. Not those that a regular expression looks for, nor what stands in a docstring."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "re.compile":
+            continue
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else node
+        if isinstance(first, ast.Constant) and isinstance(first.value, str) and STATEMENT.match(first.value):
+            yield node.lineno if isinstance(node, ast.expr) else 0, first.value
+        todo.extend(
+            part.value if isinstance(part, ast.FormattedValue) else part
+            for part in ast.iter_child_nodes(node)
+            if not (isinstance(node, ast.JoinedStr) and isinstance(part, ast.Constant))
+        )
+
+
+def test_statements_are_written_in_one_place() -> None:
+    """One place for their syntax, and for what every one of them would have to say (``ON CLUSTER``)."""
+    wrong = [
+        f"{where(path, line)}: {found}"
+        for path in FILES
+        if not {str(path.relative_to(PACKAGE)), part_of(path)} & WRITES_STATEMENTS
+        for line, found in statements_written(parse(path))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ('x = "DROP TABLE t"', 1),
+        ('x = f"DROP {kind} {name}"', 1),
+        ('x = f"ALTER TABLE {table} MODIFY SETTING a = 1"', 1),
+        ("x = f\"{table}: {', '.join(f'DROP PART {part}' for part in parts)}\"", 1),
+        ('x = sql.startswith("ALTER TABLE ")', 1),
+        ('x = ["MODIFY COMMENT", "RENAME COLUMN a TO b"]', 2),
+        ('"""DROP TABLE as a docstring"""', 0),
+        ('x = re.compile("CREATE TABLE (.+)")', 0),
+        ('x = "CREATE was expected"', 0),
+        ('x = f"the step would DROP TABLE {name}"', 0),
+    ],
+)
+def test_written_statements_are_found(code: str, found: int) -> None:
+    assert len(list(statements_written(ast.parse(code)))) == found
 
 
 def test_folders_stay_small() -> None:

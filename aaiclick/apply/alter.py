@@ -17,6 +17,8 @@ from aaiclick.server.mutations import RECALCULATE, Mutation, kill, mutations, re
 from aaiclick.server.statements import DDL, MUTATION, ddl, merged, permitted, system_merges
 from aaiclick.server.storages import freed, refused
 from aaiclick.server.tables import Physical, need
+from aaiclick.sql.clauses import modify_setting, reset_setting
+from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified
 
 _NEVER_KILLED = re.compile(r"\b(RENAME|DROP|CLEAR)\b", re.IGNORECASE)
@@ -88,7 +90,7 @@ def retimed(on: Altered, alter: Alter) -> Routine[None]:
     out from the journal that TTL merges may be stopped, too (``ledger.let_go``).
     """
     table = qualified(on.database, on.table)
-    yield from ddl(f"ALTER TABLE {table} MODIFY SETTING {RECALCULATE} = 1")
+    yield from ddl(alter_table(table, modify_setting(RECALCULATE, 1)))
     yield from system_merges(on.database, on.table, "STOP TTL MERGES")
     yield from permitted(Command(alter.sql, settings=merged({**DDL, "materialize_ttl_after_modify": 1}, dict(on.settings)), database=on.database))
     stuck = yield from _settled(on)
@@ -96,7 +98,7 @@ def retimed(on: Altered, alter: Alter) -> Routine[None]:
         yield from _give_up(on, stuck, alter)
     yield from system_merges(on.database, on.table, "START TTL MERGES")
     if not alter.recalculating:
-        yield from ddl(f"ALTER TABLE {table} RESET SETTING {RECALCULATE}")
+        yield from ddl(alter_table(table, reset_setting(RECALCULATE)))
 
 
 def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]:

@@ -11,6 +11,7 @@ from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Command, Routine
 from aaiclick.server.messages import told
 from aaiclick.server.statements import ACCESS_DENIED, CREATE, merged, send
+from aaiclick.sql.ddl import create, system
 
 
 def apply_replace(work: ReplaceWork, database: str) -> Routine[Done]:
@@ -26,8 +27,8 @@ def apply_replace(work: ReplaceWork, database: str) -> Routine[Done]:
 def _try(work: ReplaceWork, scratch: Scratch) -> Routine[None]:
     name = scratch.sql_name("trial")
     try:
-        yield Command(f"CREATE DICTIONARY {name}{work.trial}", settings=merged(CREATE, dict(work.settings)))
-        yield Command(f"SYSTEM RELOAD DICTIONARY {name}")
+        yield Command(create("DICTIONARY", name, work.trial.removeprefix(" ")), settings=merged(CREATE, dict(work.settings)))
+        yield Command(system("RELOAD DICTIONARY", name))
     except OutcomeUnknownError:
         raise
     except StatementError as error:

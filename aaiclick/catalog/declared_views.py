@@ -23,6 +23,7 @@ from aaiclick.specs.ddl import create_dictionary_sql, engine_sql
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, View
 from aaiclick.sql.database_prefix import strip_database
+from aaiclick.sql.ddl import create, create_table, create_view
 
 AnyView = View | MaterializedView
 _INNER = "~inner"
@@ -75,7 +76,7 @@ def _make_views(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) ->
     while waiting:
         refused = {}
         for view in waiting:
-            error = yield from make(where, f"CREATE VIEW {scratch.sql_name(view.name)} AS {view.query}", inside=True)
+            error = yield from make(where, create_view(scratch.sql_name(view.name), view.query), inside=True)
             if error is not None:
                 refused[view.name] = error
         if len(refused) == len(waiting):
@@ -88,7 +89,7 @@ def _unmade(scratch: Scratch, view: AnyView, catalog: Catalog, error: StatementE
     """The form of a view whose query cannot be analysed in scratch, because a table that it reads cannot be copied. The
     live columns are taken where the query text is the live one."""
     try:
-        written = yield from formatted(f"CREATE VIEW v AS {view.query}")
+        written = yield from formatted(create_view("v", view.query))
     except StatementError as syntax:
         raise SpecError(f"{view.noun} {view.name}", sentence(scratch, syntax)) from None
     form, live = split_create(written, catalog.database), catalog.get(view.name)
@@ -106,7 +107,7 @@ def unchanged_views(views: Sequence[AnyView], catalog: Catalog) -> Routine[froze
         if live is None or not isinstance(live.form, ViewForm):
             continue
         try:
-            form = split_create((yield from formatted(f"CREATE VIEW v AS {view.query}")), catalog.database)
+            form = split_create((yield from formatted(create_view("v", view.query))), catalog.database)
         except StatementError:
             continue  # a syntax error: the comparison says so
         if isinstance(form, ViewForm) and strip_database(form.query, catalog.database) == strip_database(live.form.query, catalog.database):
@@ -131,7 +132,7 @@ def _inner(scratch: Scratch, view: MaterializedView, form: ViewForm) -> Routine[
     """The ENGINE clauses of a view that owns an inner table, tried on a table with the columns of its query."""
     name = view.name + _INNER
     columns = ", ".join(column_form_sql(column) for column in form.columns)
-    error = yield from make(scratch, f"CREATE TABLE {scratch.sql_name(name)} ({columns}) {engine_sql(view)}")
+    error = yield from make(scratch, create_table(scratch.sql_name(name), columns, engine_sql(view)))
     if error is not None:
         raise SpecError(f"{view.noun} {view.name}", sentence(scratch, error))
     made = (yield from read_forms(scratch, [name])).get(name)
@@ -142,7 +143,7 @@ def _inner(scratch: Scratch, view: MaterializedView, form: ViewForm) -> Routine[
 
 def _refresh(scratch: Scratch, view: MaterializedView, database: str) -> Routine[str]:
     try:
-        written = yield from formatted(f"CREATE MATERIALIZED VIEW v REFRESH {view.refresh} TO t AS SELECT 1")
+        written = yield from formatted(create("MATERIALIZED VIEW", "v", f"REFRESH {view.refresh}", "TO t", "AS SELECT 1"))
     except StatementError as error:
         raise SpecError(f"{view.noun} {view.name}: refresh", sentence(scratch, error)) from None
     form = split_create(written, database)

@@ -18,6 +18,7 @@ from aaiclick.catalog.scratch_objects import formatted
 from aaiclick.errors import PlanError, SpecError, StatementError
 from aaiclick.routine import Clock, Command, Interruption, Query, Routine, text
 from aaiclick.specs.functions import Function, create_function_sql
+from aaiclick.sql.ddl import drop
 from aaiclick.sql.function_calls import renamed_calls
 from aaiclick.sql.quoting import quote_name
 
@@ -96,7 +97,7 @@ def _made(name: str) -> int:
 def _drop(names: Sequence[str], quiet: bool = False) -> Routine[None]:
     for name in names:
         try:
-            yield Command(f"DROP FUNCTION IF EXISTS {quote_name(name)}")
+            yield Command(drop("FUNCTION", quote_name(name), if_exists=True))
         except StatementError:
             if not quiet:
                 raise

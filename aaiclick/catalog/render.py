@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.forms import ColumnForm, DictionaryForm, Form, FunctionForm, IndexForm, Settings, TableForm, UnsupportedForm, ViewForm
 from aaiclick.errors import UnsupportedObjectError
+from aaiclick.sql.ddl import comment_clause, create, create_table
 from aaiclick.sql.quoting import is_bare, quote_string
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
@@ -36,16 +37,16 @@ def form_sql(form: Form, database: str, name: str, if_not_exists: bool = False) 
 
 def statement(form: Form, database: str, name: str, if_not_exists: bool = False) -> str:
     """``form_sql`` with hidden secrets: to compare, never to run."""
-    where = f"{'IF NOT EXISTS ' if if_not_exists else ''}{engine_name(database)}.{engine_name(name)}"
+    where = f"{engine_name(database)}.{engine_name(name)}"
     match form:
         case TableForm():
-            return f"CREATE TABLE {where} ({', '.join(_elements(form))}) {engine_tail(form)}{_comment(form.comment)}"
+            return create_table(where, ", ".join(_elements(form)), engine_tail(form), form.comment, if_not_exists=if_not_exists)
         case ViewForm():
-            return _view(form, database, where)
+            return _view(form, database, where, if_not_exists)
         case DictionaryForm():
             columns = ", ".join(attribute_form_sql(column) for column in form.columns)
-            clauses = " ".join(f"{word} {text}" if word == "PRIMARY KEY" else f"{word}({text})" for word, text in form.clauses)
-            return f"CREATE DICTIONARY {where} ({columns}) {clauses}{_comment(form.comment)}"
+            clauses = [f"{word} {text}" if word == "PRIMARY KEY" else f"{word}({text})" for word, text in form.clauses]
+            return create("DICTIONARY", where, f"({columns})", *clauses, comment_clause(form.comment), if_not_exists=if_not_exists)
         case FunctionForm():
             return form.text
         case UnsupportedForm():
@@ -58,7 +59,7 @@ def column_form_sql(column: ColumnForm) -> str:
     if column.kind:
         parts.append(f"{column.kind} {column.expression}".rstrip())
     if column.comment:
-        parts.append(f"COMMENT {quote_string(column.comment)}")
+        parts.append(comment_clause(column.comment))
     if column.codec:
         parts.append(f"CODEC({column.codec})")
     if column.statistics:
@@ -176,21 +177,16 @@ def _elements(form: TableForm) -> Sequence[str]:
     ]
 
 
-def _view(form: ViewForm, database: str, where: str) -> str:
+def _view(form: ViewForm, database: str, where: str, if_not_exists: bool) -> str:
     target, name = target_parts(form.to)
     head = "MATERIALIZED VIEW" if form.materialized else "VIEW"
     parts = [
-        f"CREATE {head} {where}",
-        *([f"REFRESH {form.refresh}"] if form.refresh else []),
-        *([f"TO {engine_name(target or database)}.{engine_name(name)}"] if form.to else []),
-        *([f"({', '.join(column_form_sql(column) for column in form.columns)})"] if form.columns else []),
-        *([form.inner] if form.inner else []),
-        *([form.security] if form.security else []),
-        *([f"COMMENT {quote_string(form.comment)}"] if form.comment else []),
+        f"REFRESH {form.refresh}" if form.refresh else "",
+        f"TO {engine_name(target or database)}.{engine_name(name)}" if form.to else "",
+        f"({', '.join(column_form_sql(column) for column in form.columns)})" if form.columns else "",
+        form.inner,
+        form.security,
+        comment_clause(form.comment),
         f"AS {form.query}",
     ]
-    return " ".join(parts)
-
-
-def _comment(comment: str) -> str:
-    return f" COMMENT {quote_string(comment)}" if comment else ""
+    return create(head, where, *parts, if_not_exists=if_not_exists)

@@ -15,6 +15,7 @@ from typing import TypeVar, cast
 
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.routine import Clock, Command, Interruption, Nonce, Query, Routine, text
+from aaiclick.sql.ddl import create, drop
 from aaiclick.sql.quoting import qualified, quote_name
 
 T = TypeVar("T")
@@ -119,10 +120,10 @@ def open_scratch(fallback: str | None = None) -> Routine[Scratch]:
     own = f"{PREFIX}{nonce}"
     database, prefix = own, ""
     try:
-        yield Command(f"CREATE DATABASE {quote_name(own)} ENGINE = Atomic")
+        yield Command(create("DATABASE", quote_name(own), "ENGINE = Atomic"))
     except StatementError as error:
         if error.code == _UNKNOWN_DATABASE_ENGINE:
-            yield Command(f"CREATE DATABASE {quote_name(own)}")
+            yield Command(create("DATABASE", quote_name(own)))
         elif error.code in (_ACCESS_DENIED, _READONLY) and fallback is not None:
             database, prefix = fallback, f"{own}_"
         else:
@@ -141,7 +142,7 @@ def close_scratch(scratch: Scratch, quiet: bool = False) -> Routine[None]:
         if scratch.prefix:
             yield from _drop_tables(scratch.database, scratch.prefix)
         else:
-            yield Command(f"DROP DATABASE IF EXISTS {quote_name(scratch.database)}")
+            yield Command(drop("DATABASE", quote_name(scratch.database), if_exists=True))
     except StatementError:
         if not quiet:
             raise
@@ -189,7 +190,7 @@ def sweep_stale_scratch(places: ScratchPlaces, database: str, *, embedded: bool 
     gone = (yield from ended(holders)) if ended is not None and holders else frozenset[str]()
     stale = [name for name in places.databases if _holder(name) in gone or _is_stale(name, seconds) or (embedded and _is_of_before(name, places))]
     for name in stale:
-        yield Command(f"DROP DATABASE IF EXISTS {quote_name(name)}")
+        yield Command(drop("DATABASE", quote_name(name), if_exists=True))
     old = [(name, engine) for name, engine in places.tables if _holder(name) in gone or _is_stale(name, seconds)]
     yield from _drop(database, old)
     return (*stale, *(name for name, _ in old))
@@ -262,4 +263,4 @@ def _drop(database: str, tables: list[tuple[str, str]]) -> Routine[None]:
     """Drop views first: they hold nothing."""
     for name, engine in sorted(tables, key=lambda entry: (not entry[1].endswith("View"), entry[0])):
         noun = {"View": "VIEW", "MaterializedView": "VIEW", "Dictionary": "DICTIONARY"}.get(engine, "TABLE")
-        yield Command(f"DROP {noun} IF EXISTS {qualified(database, name)}")
+        yield Command(drop(noun, qualified(database, name), if_exists=True))

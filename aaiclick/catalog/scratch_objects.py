@@ -13,6 +13,7 @@ from aaiclick.catalog.render import HIDDEN
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, text
+from aaiclick.sql.ddl import CREATE_TABLE, attach_table
 from aaiclick.sql.function_calls import renamed_calls
 from aaiclick.sql.tokens import Tokens, identifier, split_top
 
@@ -56,13 +57,12 @@ def load(scratch: Scratch, sql: str) -> Routine[StatementError | None]:
     The server loads tables that an older release created and that it would not create itself. The result is its
     refusal, or None.
     """
-    create = "CREATE TABLE "
-    tokens = Tokens(sql.removeprefix(create))
+    tokens = Tokens(sql.removeprefix(CREATE_TABLE))
     _, behind = identifier(tokens, 0)
-    end = len(create) + tokens.items[behind - 1].end
+    end = len(CREATE_TABLE) + tokens.items[behind - 1].end
     digest = hashlib.blake2s(f"{scratch.nonce} {sql}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     uuid = f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:]}"
-    return (yield from make(scratch, f"ATTACH TABLE {sql[len(create) : end]} UUID '{uuid}'{sql[end:]}", replay=True))
+    return (yield from make(scratch, attach_table(sql[len(CREATE_TABLE) : end], uuid, sql[end:].removeprefix(" ")), replay=True))
 
 
 def read_forms(scratch: Scratch, names: Sequence[str]) -> Routine[dict[str, Form]]:

@@ -13,7 +13,10 @@ from aaiclick.specs.ddl import column_sql, create_table_sql
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import MaterializedView, View
+from aaiclick.sql.ddl import create, create_table, create_view
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
+
+_PLAIN = "ENGINE = MergeTree ORDER BY tuple()"
 
 
 def make_sources(scratch: Scratch, views: Sequence[View | MaterializedView], catalog: Catalog, tables: Sequence[Table]) -> Routine[None]:
@@ -50,7 +53,7 @@ def _make_views(scratch: Scratch, waiting: Sequence[ViewForm]) -> Routine[None]:
     while waiting:
         refused: list[ViewForm] = []
         for form in waiting:
-            error = yield from make(scratch, f"CREATE VIEW {scratch.sql_name(form.name)} AS {form.query}", inside=True)
+            error = yield from make(scratch, create_view(scratch.sql_name(form.name), form.query), inside=True)
             if error is not None:
                 refused.append(form)
         if len(refused) == len(waiting):
@@ -76,12 +79,12 @@ def source_sql(scratch: Scratch, live: LiveObject) -> str:
             if instantiable(local.engine, local.arguments):
                 return form_sql(local, scratch.database, scratch.name(live.name))
             columns = ", ".join(column_form_sql(column) for column in live.form.columns)
-            return f"CREATE TABLE {scratch.sql_name(live.name)} ({columns}) ENGINE = MergeTree ORDER BY tuple()"
+            return create_table(scratch.sql_name(live.name), columns, _PLAIN)
         case DictionaryForm():
             attributes = ", ".join(attribute_form_sql(column) for column in live.form.columns)
             clauses = {**dict(live.form.clauses), "SOURCE": "NULL()"}
             kept = [f"{word}({clauses[word]})" for word in ("SOURCE", "LIFETIME", "LAYOUT", "RANGE") if word in clauses]
-            return f"CREATE DICTIONARY {scratch.sql_name(live.name)} ({attributes}) PRIMARY KEY {clauses['PRIMARY KEY']} {' '.join(kept)}"
+            return create("DICTIONARY", scratch.sql_name(live.name), f"({attributes})", f"PRIMARY KEY {clauses['PRIMARY KEY']}", *kept)
         case ViewForm() | FunctionForm() | UnsupportedForm():
             return ""
 
@@ -91,4 +94,4 @@ def _table_sql(scratch: Scratch, table: Table) -> str:
     if isinstance(table.engine, MergeTree) and table.engine.replicated is None:
         return create_table_sql(table, scratch.database, name)
     columns = ", ".join(column_sql(column) for column in table.columns)
-    return f"CREATE TABLE {scratch.sql_name(table.name)} ({columns}) ENGINE = MergeTree ORDER BY tuple()"
+    return create_table(scratch.sql_name(table.name), columns, _PLAIN)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.diff.changes.base import AlterCommand, Change
+from aaiclick.sql.ddl import alter_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,7 @@ class Batch:
         From 24.8 on each of several commands stands in parentheses. With bare commas some combinations are syntax
         errors (``MODIFY TTL ..., MODIFY SETTING ...``). Older servers do not know the parentheses.
         """
-        texts = [command.text for command in self.commands]
-        if len(texts) == 1 or not parenthesise:
-            return f"ALTER TABLE {table} {', '.join(texts)}"
-        return f"ALTER TABLE {table} {', '.join(f'({text})' for text in texts)}"
+        return alter_table(table, *(command.text for command in self.commands), parentheses=parenthesise)
 
 
 def batches(changes: Sequence[Change]) -> tuple[Batch, ...]:

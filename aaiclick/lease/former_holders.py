@@ -16,6 +16,7 @@ from aaiclick.lease.lock import UNKNOWN_TABLE, tagged
 from aaiclick.lease.names import BEATS
 from aaiclick.lease.renew import RENEWALS, Lease, clock, renew
 from aaiclick.routine import Command, Emit, Query, Routine, Sleep, text
+from aaiclick.sql.ddl import kill_where
 from aaiclick.sql.quoting import qualified
 
 _FIRST_PAUSE = 0.01
@@ -74,7 +75,7 @@ def _kill(lease: Lease, nonces: tuple[str, ...]) -> Routine[bool]:
     """False where this user may not kill, or the engine cannot: then they are waited out."""
     quoted = ", ".join(f"'{nonce}'" for nonce in nonces)  # matched as [0-9a-z]+ above
     try:
-        yield Command(tagged(lease.nonce, f"KILL QUERY WHERE extract(query, '{_TAG}') IN ({quoted}) ASYNC"))
+        yield Command(tagged(lease.nonce, kill_where("QUERY", f"extract(query, '{_TAG}') IN ({quoted})", asynchronous=True)))
     except StatementError as error:
         yield Emit(Note(f"statements of a former migration cannot be killed and are waited out: {error}", "warning"))
         return False

@@ -22,6 +22,8 @@ from aaiclick.lease.renew import RENEWALS, Lease, check, clock, ended_by_success
 from aaiclick.routine import Beside, Command, Effect, Nonce, Query, Routine, Sleep, number, text
 from aaiclick.server.names import GUARD, JOURNAL, PREFIX, RECORDS
 from aaiclick.server.statements import NOT_ENOUGH_SPACE
+from aaiclick.sql.clauses import drop_constraint
+from aaiclick.sql.ddl import alter_table, drop, is_alter, system
 from aaiclick.sql.quoting import qualified
 
 T = TypeVar("T")
@@ -57,7 +59,7 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
             except Exception as error:  # the connection is in trouble: for the routine, its statement failed
                 effect = routine.throw(error)
                 continue
-            if isinstance(effect, Command) and effect.sql.startswith("ALTER TABLE ") and (full := (yield from _no_room(held))) is not None:
+            if isinstance(effect, Command) and is_alter(effect.sql) and (full := (yield from _no_room(held))) is not None:
                 effect = routine.throw(full)
                 continue
             rest = 0.0
@@ -104,11 +106,12 @@ def _take_back(sent: str, nonce: str) -> Routine[None]:
     """
     undone = ""
     if (stopped := _STOPPED.search(sent)) is not None:
-        undone = f"SYSTEM START {stopped[1]} {stopped[2]}"
+        undone = system(f"START {stopped[1]}", stopped[2])
     elif (made := _MADE.search(sent)) is not None and nonce in made[2]:
-        undone = f"DROP {made[1]} IF EXISTS {made[2]}"
+        undone = drop(made[1], made[2], if_exists=True)
     elif (guard := _GUARDED.search(sent)) is not None:
-        undone = f"ALTER TABLE {guard[1]} {', '.join(f'(DROP CONSTRAINT IF EXISTS {name})' for name in _GUARDS.findall(sent))}"
+        dropped = (f"({drop_constraint(name, if_exists=True)})" for name in _GUARDS.findall(sent))
+        undone = alter_table(guard[1], *dropped)
     if undone:
         with suppress(AaiclickError):
             yield Command(undone)

@@ -21,6 +21,7 @@ from aaiclick.errors import StatementError
 from aaiclick.lease.names import BEATS, LOCK
 from aaiclick.lease.owner import Owner
 from aaiclick.routine import Command, Query, Routine, number, text
+from aaiclick.sql.ddl import create_table
 from aaiclick.sql.hex_text import INSERT_SETTINGS, hex_literal, hexed
 from aaiclick.sql.quoting import qualified, quote_string
 
@@ -158,10 +159,13 @@ def former_holders(database: str, nonces: Collection[str]) -> Routine[frozenset[
 def create_beats(database: str) -> Routine[None]:
     """The table of heartbeats. Rows go after a week: by then nobody asks whether a statement belongs to a former holder."""
     yield Command(
-        f"CREATE TABLE IF NOT EXISTS {qualified(database, BEATS)}"
-        " (`nonce` String, `beat` UInt32, `seconds` Float64, `late` UInt8, `at` DateTime64(3, 'UTC'))"
-        " ENGINE = MergeTree ORDER BY (nonce, beat) TTL toDateTime(at) + toIntervalDay(7)"
-        " SETTINGS ttl_only_drop_parts = 1 COMMENT 'aaiclick: heartbeats of running migrations'"
+        create_table(
+            qualified(database, BEATS),
+            "`nonce` String, `beat` UInt32, `seconds` Float64, `late` UInt8, `at` DateTime64(3, 'UTC')",
+            "ENGINE = MergeTree ORDER BY (nonce, beat) TTL toDateTime(at) + toIntervalDay(7) SETTINGS ttl_only_drop_parts = 1",
+            "aaiclick: heartbeats of running migrations",
+            if_not_exists=True,
+        )
     )
 
 
@@ -178,7 +182,7 @@ def beat(database: str, nonce: str, seconds: float, *, late: bool = False) -> Ro
 
 def create_lock(database: str, holder: Holder) -> Routine[bool]:
     """Try to make the lock; False where another one exists."""
-    sql = f"CREATE TABLE {qualified(database, LOCK)} (`held` UInt8) ENGINE = `Null` COMMENT {quote_string(holder.comment())}"
+    sql = create_table(qualified(database, LOCK), "`held` UInt8", "ENGINE = `Null`", holder.comment())
     try:
         yield Command(tagged(holder.nonce, sql))
     except StatementError as error:

@@ -20,8 +20,10 @@ from aaiclick.errors import StatementError
 from aaiclick.lease.lock import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE, Holder, newest_beats, parse_holder, tagged
 from aaiclick.lease.names import LOCK, TOMBSTONE_PREFIX, buried_nonce, tombstone
 from aaiclick.routine import Command, Query, Routine, Scalar, number, text
+from aaiclick.sql.clauses import modify_comment
+from aaiclick.sql.ddl import alter_table, drop, rename_table
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.sql.quoting import qualified
 
 LeaseRow: TypeAlias = tuple[str, str, str]
 """Name, comment and UUID of a table of the lease, as the catalogue shows them: only this package reads them."""
@@ -37,7 +39,7 @@ def bury(database: str, nonce: str, by: str) -> Routine[int | None]:
     """
     lock, grave = qualified(database, LOCK), qualified(database, tombstone(nonce))
     try:
-        yield Command(tagged(by, f"RENAME TABLE {lock} TO {grave}"))
+        yield Command(tagged(by, rename_table(lock, grave)))
     except StatementError as error:
         if error.code not in (TABLE_ALREADY_EXISTS, UNKNOWN_TABLE):
             raise
@@ -49,13 +51,13 @@ def bury(database: str, nonce: str, by: str) -> Routine[int | None]:
             return number(now)
         # The tombstone had been collected already and this was a successor's lock. Its holder stops at its next check
         # if it looks just now; a contender may even have made a new lock, then this one is over.
-        yield from _forgiving(Command(tagged(by, f"RENAME TABLE {grave} TO {lock}")))
+        yield from _forgiving(Command(tagged(by, rename_table(grave, lock))))
     return None
 
 
 def drop_tombstone(database: str, nonce: str) -> Routine[None]:
     """Only for an incarnation that nobody can have seen expired."""
-    yield Command(tagged(nonce, f"DROP TABLE IF EXISTS {qualified(database, tombstone(nonce))}"))
+    yield Command(tagged(nonce, drop("TABLE", qualified(database, tombstone(nonce)), if_exists=True)))
 
 
 def collect(database: str, seconds: float, by: str) -> Routine[None]:
@@ -67,10 +69,10 @@ def collect(database: str, seconds: float, by: str) -> Routine[None]:
             continue
         table = qualified(database, name)
         if holder.ended is None:
-            ended = quote_string(replace(holder, ended=now).comment())
-            yield from _forgiving(Command(tagged(by, f"ALTER TABLE {table} MODIFY COMMENT {ended}")))
+            ended = replace(holder, ended=now).comment()
+            yield from _forgiving(Command(tagged(by, alter_table(table, modify_comment(ended)))))
         elif now - holder.ended > RETENTION * 1000 * max(holder.seconds, seconds):
-            yield from _forgiving(Command(tagged(by, f"DROP TABLE IF EXISTS {table}")))
+            yield from _forgiving(Command(tagged(by, drop("TABLE", table, if_exists=True))))
 
 
 def last_collection(tombstones: Sequence[LeaseRow], now: int, seconds: float) -> int | None:

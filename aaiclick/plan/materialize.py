@@ -17,6 +17,8 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, text
+from aaiclick.sql.clauses import materialize
+from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified, quote_name
 
 KEY = "materialize"
@@ -61,11 +63,11 @@ def _added(change: Change) -> tuple[str, str] | None:
 
 
 def _command(kind: str, name: str) -> str:
-    return f"MATERIALIZE {kind.upper()} {quote_name(name)}"
+    return materialize(kind.upper(), quote_name(name))
 
 
 def _step(database: str, live: LiveObject, kind: str, name: str) -> Step:
-    sql = f"ALTER TABLE {qualified(database, live.name)} {_command(kind, name)}"
+    sql = alter_table(qualified(database, live.name), _command(kind, name))
     words = f"{kind} of {name}" if kind == "statistics" else f"{kind} {name}"
     change = f"the {live.rows:,} rows that are there are not in the {words}"
     hazard = Hazard("rewrites-data", f"the server fills the {words} of {live.name} in the background", f"{KEY} {live.name}.{name}")

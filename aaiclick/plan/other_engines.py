@@ -20,6 +20,7 @@ from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_settings, create_table_sql
+from aaiclick.sql.ddl import replacing
 
 # They read, or write through, and hold nothing of their own.
 _HOLDS_NOTHING = frozenset(
@@ -102,7 +103,7 @@ def _replace(diff: TableDiff, blocked: str) -> Step | None:
         if declared is None or diff.target.surplus:
             return None
         sql, settings = create_table_sql(declared, diff.database, name), create_settings(declared)
-    sql = sql.replace("CREATE TABLE", "CREATE OR REPLACE TABLE", 1)
+    sql = replacing(sql)
     shown = engine in _TELLS_ALL and form.engine in _TELLS_ALL
     work = ReplaceWork((sql,), tuple((key, str(value)) for key, value in settings.items()), secret=not shown)
     lost = _HOLDS_A_LITTLE.get(engine)

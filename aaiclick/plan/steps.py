@@ -11,6 +11,8 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.operations import Alter, AlterWork, AttachWork, CreateWork, DropWork, Guard, RebuildWork, ReplaceWork
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.sql.clauses import attach_all_partitions_from
+from aaiclick.sql.ddl import alter_table, drop, exchange_tables, rename_table
 from aaiclick.sql.quoting import qualified, quote_name
 
 SHADOW = "_aaiclick_<run>_"
@@ -54,7 +56,7 @@ def unreadable_step(name: str, reason: str) -> Step:
 
 def rename_step(database: str, old: str, new: str) -> Step:
     """A table that is declared under a new name."""
-    sql = f"RENAME TABLE {qualified(database, old)} TO {qualified(database, new)}"
+    sql = rename_table(qualified(database, old), qualified(database, new))
     hazard = Hazard("old-code-breaks", f"code and views that read {old} fail")
     return Step(f"{new}:rename", new, f"table {old} is renamed to {new}", "alter", [sql], ReplaceWork((sql,)), (hazard,))
 
@@ -80,7 +82,7 @@ def drop_step(database: str, live: LiveObject) -> Step:
                 Hazard("loses-rows", f"all {live.rows:,} rows of {name} are gone", f"drop-table {name}"),
                 Hazard("cannot-be-undone", f"a dropped table cannot be brought back: {name}"),
             )
-    sql = f"DROP {kind} {qualified(database, name)}"
+    sql = drop(kind, qualified(database, name))
     return Step(f"{name}:drop", name, f"{noun} is no longer declared", "drop", [sql], DropWork(sql), hazards, live.rows, live.bytes, optional=True)
 
 
@@ -126,10 +128,10 @@ def attach_step(diff: TableDiff, work: AttachWork, changes: Sequence[Change], bl
         *(line for alter in work.alters for line in (*_held_to(alter.guards), alter.sql)),
         form_sql(work.form, diff.database, shadow),
         "-- writers wait from here (table_readonly) where the server has that; elsewhere the tables are exchanged first",
-        f"ALTER TABLE {new} ATTACH PARTITION ALL FROM {live}",
-        f"EXCHANGE TABLES {live} AND {new}",
+        alter_table(new, attach_all_partitions_from(live)),
+        exchange_tables(live, new),
         "-- wait for inserts that were running, move their parts across, compare; keep the old table for the way back, then",
-        f"DROP TABLE {new}",
+        drop("TABLE", new),
     ]
     hazards = (*change_hazards(changes), Hazard("holds-up-writers", f"inserts into {diff.live.name} wait or are refused for a moment"))
     return Step(
@@ -153,9 +155,9 @@ def rebuild_step(diff: TableDiff, work: RebuildWork, changes: Sequence[Change], 
         "-- for each partition, in chunks, through a staging table, with count and checksum:",
         f"INSERT INTO {new} ({names}) SELECT {expressions} FROM {live}{where}",
         *([f"-- not part of the checksum: {', '.join(unverified)}"] if unverified else []),
-        f"EXCHANGE TABLES {live} AND {new}",
+        exchange_tables(live, new),
         "-- wait for inserts that were running, move their rows across; keep the old table for the way back, then",
-        f"DROP TABLE {new}",
+        drop("TABLE", new),
     ]
     extra = [Hazard("rewrites-data", f"all {diff.live.rows:,} rows of {diff.live.name} are copied")]
     if work.fenced:

@@ -28,6 +28,7 @@ from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.refusals import read_only
 from aaiclick.routine import Routine
 from aaiclick.sql.column_names import mentioned
+from aaiclick.sql.ddl import alter_table
 
 
 def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
@@ -49,8 +50,8 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
         alters: list[Alter] = []
         outcome = Outcome(True)
         for command in (command.text for each in change for command in each.commands):
-            outcome = yield from attempt(clone, f"ALTER TABLE {clone.name} {command}")
-            alters.append(Alter(f"ALTER TABLE {diff.name} {command}", outcome.mutates))
+            outcome = yield from attempt(clone, alter_table(clone.name, command))
+            alters.append(Alter(alter_table(diff.name, command), outcome.mutates))
             if not outcome.accepted:
                 break
         work = AlterWork(diff.live.name, tuple(alters))

@@ -43,7 +43,9 @@ from aaiclick.plan.surplus_columns import drop_column_steps, nulls_refused, unho
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.tables import Table
+from aaiclick.sql.clauses import materialize
 from aaiclick.sql.column_names import mentioned
+from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import quote_name
 
 OLDEST_THAT_CHANGES = (24, 8)
@@ -241,8 +243,8 @@ def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     names = [column.name for column in absent if column.expression in changing]
     if not names or held.patched:  # what a lightweight update wrote would be lost: the copy leaves the column out of its checksum
         return ()
-    commands = ", ".join(f"MATERIALIZE COLUMN {quote_name(name)}" for name in names)
-    return (steps.pin_step(diff, Alter(f"ALTER TABLE {diff.name} {commands}", mutates=True), names),)
+    sql = alter_table(diff.name, *(materialize("COLUMN", quote_name(name)) for name in names))
+    return (steps.pin_step(diff, Alter(sql, mutates=True), names),)
 
 
 def _touched_bytes(diff: TableDiff, data_name: str) -> Routine[int]:

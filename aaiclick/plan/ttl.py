@@ -26,6 +26,7 @@ from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
+from aaiclick.sql.ddl import alter_table
 from aaiclick.versions.compose import compose
 from aaiclick.versions.upgrade_path import UpgradePath
 
@@ -111,13 +112,13 @@ def _free(table: Table, declared: TableForm, live: LiveObject, catalog: Catalog,
     commands = sorted((command for change in changes for command in change.commands), key=lambda command: command.sets_ttl)
     if not commands:
         return None, form
-    change = yield from diff.make_clone(form, "ttl")
+    clone = yield from diff.make_clone(form, "ttl")
     for command in commands:
-        outcome = yield from attempt(change, f"ALTER TABLE {change.name} {command.text}")
+        outcome = yield from attempt(clone, alter_table(clone.name, command.text))
         if not outcome.accepted or outcome.mutates:
             return None, form  # the strategy that is found for the table as a whole takes care of it
     always = bool(table.engine.settings.get("materialize_ttl_recalculate_only"))
-    alters = tuple(Alter(f"ALTER TABLE {diff.name} {each.text}", retimes=each.sets_ttl, recalculating=each.sets_ttl and always) for each in commands)
+    alters = tuple(Alter(alter_table(diff.name, each.text), retimes=each.sets_ttl, recalculating=each.sets_ttl and always) for each in commands)
     words = tuple(f"{change.words}, before anything else" for change in changes)
     work = AlterWork(live.name, alters, frees_ttl=True)
     return Step(f"{live.name}:ttl", live.name, "; ".join(words), "alter", [alter.sql for alter in alters], work, changes=words), _freed(form, changes)

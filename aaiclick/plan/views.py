@@ -24,7 +24,9 @@ from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_dictionary_sql, create_materialized_view_sql, create_view_sql
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import Dictionary, MaterializedView, View
-from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.sql.clauses import modify_comment, modify_query, modify_refresh
+from aaiclick.sql.ddl import alter_table, drop, replacing
+from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 _SECRET = re.compile(r"(?i)(\b(?:password|secret\w*|\w*token|access_key\w*|credentials?|api_key|value)\b\s*\(?\s*)'(?:[^'\\]|\\.|'')*'")
@@ -63,7 +65,7 @@ def _create(item: Viewlike, database: str) -> Step:
     sql = create_sql(item, database)
     shown = without_secrets(sql) if isinstance(item, Dictionary) else sql
     load = loads(item, database) if isinstance(item, Dictionary) else ""
-    work = CreateWork(sql, secret=shown != sql, load=load, undo=f"DROP DICTIONARY IF EXISTS {qualified(database, item.name)}" if load else "")
+    work = CreateWork(sql, secret=shown != sql, load=load, undo=drop("DICTIONARY", qualified(database, item.name), if_exists=True) if load else "")
     return Step(f"{item.name}:create", item.name, f"{item.noun} is missing", "create", [shown, *([load] if load else [])], work)
 
 
@@ -152,7 +154,7 @@ def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, for
     if isinstance(item, Dictionary):
         if not isinstance(live.form, DictionaryForm) or not isinstance(form, DictionaryForm) or normal_form(live.form) == normal_form(form):
             return None
-        sql = create_sql(item, database).replace("CREATE DICTIONARY", "CREATE OR REPLACE DICTIONARY", 1)
+        sql = replacing(create_sql(item, database))
         shown = without_secrets(sql)
         load = [text] if (text := loads(item, database)) else []
         work = ReplaceWork((sql, *load), secret=shown != sql, trial=trial(item, database) if load else "")
@@ -164,7 +166,7 @@ def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, for
     if not words:
         return None
     if isinstance(item, View):
-        sql = create_sql(item, database).replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1)
+        sql = replacing(create_sql(item, database))
         return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", [sql], ReplaceWork((sql,)))
     aggregate_step = (yield from change_aggregate(item, before, after, forms, catalog)) if isinstance(item, AggregateView) else None
     if aggregate_step is not None:
@@ -176,7 +178,7 @@ def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, for
     backfill = yield from replaced(item, live, after, database)
     if backfill is not None:
         return replace_step(item, words, backfill)
-    statements = (f"DROP VIEW {name}", create_sql(item, database))
+    statements = (drop("VIEW", name), create_sql(item, database))
     lost = "inserts between the two statements are not seen by the view" + ("" if item.to else ", and the rows of its inner table are gone")
     hazard = Hazard("loses-rows", lost, f"replace-view {item.name}")
     return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", list(statements), ReplaceWork(statements), (hazard,))
@@ -196,11 +198,11 @@ def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: st
         return ()  # its own table lacks a column, and takes no ALTER that adds one
     alters: list[str] = []
     if live.query != wanted.query:
-        alters.append(f"ALTER TABLE {name} MODIFY QUERY {item.query}")
-    if live.refresh != wanted.refresh:
-        alters.append(f"ALTER TABLE {name} MODIFY REFRESH {item.refresh}")
+        alters.append(alter_table(name, modify_query(item.query)))
+    if item.refresh is not None and live.refresh != wanted.refresh:
+        alters.append(alter_table(name, modify_refresh(item.refresh)))
     if item.declares("comment") and live.comment != wanted.comment:
-        alters.append(f"ALTER TABLE {name} MODIFY COMMENT {quote_string(item.comment or '')}")
+        alters.append(alter_table(name, modify_comment(item.comment or "")))
     return tuple(alters)
 
 

@@ -15,6 +15,7 @@ from aaiclick.server.messages import told
 from aaiclick.server.names import GUARD
 from aaiclick.server.statements import MUTATION, ask, send
 from aaiclick.server.tables import Physical
+from aaiclick.sql.ddl import optimize_table, system
 
 _VIOLATED = 469
 _POLL = 0.02
@@ -49,9 +50,9 @@ def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
     found = yield from find_feeders(table.database, table.name)
     for name in found.buffers:
         yield Emit(Waiting(f"{name} to be flushed before {table.name} is complete", 0.0))
-        yield from _flushed(name, f"OPTIMIZE TABLE {name}")
+        yield from _flushed(name, optimize_table(name))
     for name in found.queues:
-        yield from _flushed(name, f"SYSTEM FLUSH DISTRIBUTED {name}")
+        yield from _flushed(name, system("FLUSH DISTRIBUTED", name))
     if found.queues:
         # What the queues sent are inserts like others.
         yield from drain(table.name, seconds, reason)

@@ -17,6 +17,8 @@ from aaiclick.server.names import PREFIX
 from aaiclick.server.statements import ask, ddl, system_merges
 from aaiclick.server.storages import alter_storage, remove_guards, storage
 from aaiclick.server.tables import Physical, need, physical
+from aaiclick.sql.clauses import modify_settings, reset_setting
+from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 
@@ -45,7 +47,7 @@ def originals(table: Physical) -> Settings:
 def hold(table: Physical, seconds: float = 600.0) -> Routine[None]:
     """Begin no merge any more and wait until none is running. Raises ApplyError where the name holds another table by now."""
     if tuple((name, dict(_settings(table)).get(name, "")) for name, _ in HELD) != HELD:
-        yield from alter_storage(table, (f"MODIFY SETTING {', '.join(f'{name} = {value}' for name, value in HELD)}",))
+        yield from alter_storage(table, (modify_settings(HELD),))
     yield from system_merges(table.database, table.name, "STOP MERGES")
     there = yield from physical(table.database, table.name)
     if there is None or there.uuid != table.uuid:
@@ -121,7 +123,7 @@ def lift_copied_fences(table: Physical, since: int) -> Routine[None]:
         copy = yield from physical(table.database, name)
         if copy is not None and _open(copy) == _open(table) and (yield from _columns(copy)) == (yield from _columns(table)):
             yield Emit(Note(f"{name} was made from a table that refused writers for a moment: it lets them in"))
-            yield from ddl(f"ALTER TABLE {qualified(copy.database, name)} RESET SETTING {FENCE}")
+            yield from ddl(alter_table(qualified(copy.database, name), reset_setting(FENCE)))
 
 
 def _open(table: Physical) -> tuple[str, Settings]:
@@ -143,11 +145,11 @@ def _restore(table: Physical, saved: Settings) -> Routine[None]:
     present = dict(_settings(table))
     if FENCE in present:
         # Everything else is refused (774) as long as the fence is up. On a table without one this changes nothing.
-        yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} RESET SETTING {FENCE}")
+        yield from ddl(alter_table(qualified(table.database, table.name), reset_setting(FENCE)))
     yield from remove_guards(table)
-    back = ", ".join(f"{key} = {value}" for key, value in saved if value and present.get(key) != value)
-    unset = ", ".join(key for key, value in saved if not value and key in present)
-    commands = [*([f"MODIFY SETTING {back}"] if back else []), *([f"RESET SETTING {unset}"] if unset else [])]
+    back = [(key, value) for key, value in saved if value and present.get(key) != value]
+    unset = [key for key, value in saved if not value and key in present]
+    commands = [*([modify_settings(back)] if back else []), *([reset_setting(*unset)] if unset else [])]
     if commands:
         yield from alter_storage(table, commands)
 

@@ -10,6 +10,7 @@ from aaiclick.errors import ApplyError
 from aaiclick.events import Note, Progress, Waiting
 from aaiclick.routine import Clock, Emit, Routine, Sleep, flag, number, text
 from aaiclick.server.statements import ask, ddl
+from aaiclick.sql.ddl import kill_where, system
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 
@@ -82,8 +83,8 @@ def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.
         still, before = (still + wait if todo == before else 0.0), todo
         if still >= _STILL and not told and not (yield from _under_way(database, table)):
             told = True
-            where = qualified(database, table)
-            hint = f"if somebody has stopped the merges of the table, mutations wait as well: SYSTEM START MERGES {where}"
+            started_again = system("START MERGES", qualified(database, table))
+            hint = f"if somebody has stopped the merges of the table, mutations wait as well: {started_again}"
             yield Emit(Note(f"{table}: mutation {pending[0].id} ({pending[0].command}) has not gone on for {still:.0f} s; {hint}", "warning"))
         if limit and waited >= limit:
             raise ApplyError(f"{table}: mutation {pending[0].id} ({pending[0].command}) is still running after {waited:.0f} s. Run again: it is waited for")
@@ -126,9 +127,8 @@ def reason(mutation: Mutation) -> str:
 def kill(database: str, table: str, mutation: Mutation) -> Routine[None]:
     """Kill exactly this mutation and wait until it is gone. What it renamed or dropped in the metadata is never put back by the engine,
     so this is only for a mutation that does neither."""
-    yield from ddl(
-        f"KILL MUTATION WHERE database = unhex('{hexed(database)}') AND table = unhex('{hexed(table)}') AND mutation_id = unhex('{hexed(mutation.id)}')"
-    )
+    which = f"database = unhex('{hexed(database)}') AND table = unhex('{hexed(table)}') AND mutation_id = unhex('{hexed(mutation.id)}')"
+    yield from ddl(kill_where("MUTATION", which))
     wait = _POLL
     while mutation.id in [each.id for each in (yield from mutations(database, table)) if not each.done]:
         yield Sleep(wait)

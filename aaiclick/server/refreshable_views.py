@@ -13,6 +13,7 @@ from aaiclick.events import Waiting
 from aaiclick.routine import Command, Emit, Routine, Sleep, text
 from aaiclick.server.feeders import find_feeders
 from aaiclick.server.statements import UNKNOWN_TABLE, ask, send
+from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import qualified
 
 _POLL = 0.05
@@ -33,7 +34,7 @@ def running_refreshes(database: str, table: str) -> Routine[tuple[str, ...]]:
 def stop_refreshes(views: Sequence[str]) -> Routine[None]:
     """Stop them and wait until none is under way. Raises ApplyError where one goes on, StatementError where this user may not stop it."""
     for name in views:
-        yield from send(Command(f"SYSTEM STOP VIEW {name}"))
+        yield from send(Command(system("STOP VIEW", name)))
     waited = 0.0
     while True:
         status = yield from _status()
@@ -51,7 +52,7 @@ def start_refreshes(views: Sequence[str]) -> Routine[None]:
     """Start them again; one that was dropped meanwhile is nobody's concern."""
     for name in views:
         try:
-            yield from send(Command(f"SYSTEM START VIEW {name}"))
+            yield from send(Command(system("START VIEW", name)))
         except StatementError as error:
             if error.code not in (UNKNOWN_TABLE, 36, 62):
                 raise

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Query, Routine, Rows, Sleep
+from aaiclick.sql.ddl import drop, is_alter, system
 from aaiclick.sql.quoting import qualified
 
 Sent: TypeAlias = dict[str, str | int]
@@ -130,7 +131,7 @@ def permitted(command: Command) -> Routine[None]:
     try:
         yield from send(command)
     except StatementError as error:
-        extra = (yield from permissive("ddl")) if command.sql.startswith("ALTER TABLE ") and curable(error) else {}
+        extra = (yield from permissive("ddl")) if is_alter(command.sql) and curable(error) else {}
         if not extra:
             raise
         yield from send(replace(command, settings=merged(extra, command.settings)))
@@ -143,7 +144,7 @@ def ask(sql: str, parameters: Mapping[str, str | int] | None = None) -> Routine[
 
 def drop_table(database: str, name: str, *, sync: bool = False) -> Routine[None]:
     """Drop a table of ours where it is there, whatever its size. ``sync``: its room is free when this returns, not minutes later."""
-    sql = f"DROP TABLE IF EXISTS {qualified(database, name)}{' SYNC' if sync else ''}"
+    sql = drop("TABLE", qualified(database, name), if_exists=True, sync=sync)
     try:
         yield from ddl(sql)
     except StatementError as error:
@@ -156,7 +157,7 @@ def drop_table(database: str, name: str, *, sync: bool = False) -> Routine[None]
 def system_merges(database: str, name: str, action: str) -> Routine[bool]:
     """``SYSTEM <action> db.name`` (STOP MERGES, START TTL MERGES ...); False where the user may not or the table is gone."""
     try:
-        yield from send(Command(f"SYSTEM {action} {qualified(database, name)}"))
+        yield from send(Command(system(action, qualified(database, name))))
     except StatementError as error:
         if error.code not in (ACCESS_DENIED, UNKNOWN_TABLE):
             raise

@@ -16,6 +16,8 @@ from aaiclick.routine import Nonce, Routine, text
 from aaiclick.server.names import GUARD
 from aaiclick.server.statements import UNKNOWN_TABLE, ask, ddl
 from aaiclick.server.tables import Physical, physical, real_uuid
+from aaiclick.sql.clauses import add_constraint, drop_constraint
+from aaiclick.sql.ddl import alter_table, alter_table_first
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name
 
@@ -48,7 +50,7 @@ def alter_storage(table: Physical, commands: Sequence[str]) -> Routine[None]:
     guards = yield from stand(table, ("ASSUME 1",))
     target = qualified(table.database, table.name)
     try:
-        yield from ddl(freed(f"ALTER TABLE {target} {_listed(commands)}", table, guards))
+        yield from ddl(freed(alter_table(target, *commands, parentheses=True), table, guards))
     except StatementError as error:
         yield from refused(table, error)
 
@@ -57,9 +59,9 @@ def stand(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...]]:
     """Put guards on this storage, constraints with these bodies; their names. Raises ApplyError where the name holds another table by now."""
     nonce = text((yield Nonce())[0][0])
     guards = tuple(f"{GUARD}{nonce}{f'n{place}' if place else ''}" for place in range(len(bodies)))
-    added = [f"ADD CONSTRAINT {guard} {body}" for guard, body in zip(guards, bodies, strict=True)]
+    added = [add_constraint(guard, body) for guard, body in zip(guards, bodies, strict=True)]
     try:
-        yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} {_listed(added)}")
+        yield from ddl(alter_table(qualified(table.database, table.name), *added, parentheses=True))
     except StatementError as error:
         if error.code != UNKNOWN_TABLE:
             raise
@@ -85,14 +87,7 @@ def refused(table: Physical, error: StatementError) -> Routine[None]:
 
 def freed(sql: str, table: Physical, guards: Sequence[str]) -> str:
     """The ALTER with the guards taken away first."""
-    target = f"ALTER TABLE {qualified(table.database, table.name)} "
-    commands = sql.removeprefix(target)
-    dropped = ", ".join(f"(DROP CONSTRAINT {guard})" for guard in guards)
-    return f"{target}{dropped}, {commands if commands.startswith('(') else f'({commands})'}" if guards else sql
-
-
-def _listed(commands: Sequence[str]) -> str:
-    return ", ".join(f"({command})" for command in commands) if len(commands) > 1 else commands[0]
+    return alter_table_first(sql, qualified(table.database, table.name), [drop_constraint(guard) for guard in guards])
 
 
 def remove_guards(table: Physical | None) -> Routine[None]:
@@ -117,7 +112,7 @@ def _remove(table: Physical | None, guards: Sequence[str]) -> Routine[None]:
     for guard in guards if table is not None else ():
         assert table is not None
         try:
-            yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} DROP CONSTRAINT IF EXISTS {quote_name(guard)}")
+            yield from ddl(alter_table(qualified(table.database, table.name), drop_constraint(quote_name(guard), if_exists=True)))
         except StatementError as error:
             if error.code != UNKNOWN_TABLE:
                 raise

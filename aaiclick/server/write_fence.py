@@ -17,6 +17,8 @@ from aaiclick.server.merges import FENCE
 from aaiclick.server.statements import UNKNOWN_TABLE, ask, ddl, send
 from aaiclick.server.storages import alter_storage
 from aaiclick.server.tables import Physical
+from aaiclick.sql.clauses import modify_setting, reset_setting
+from aaiclick.sql.ddl import alter_table, system
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 
@@ -35,7 +37,7 @@ def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bo
     False. Raises ApplyError with the fence still up: whoever catches it lifts it."""
     for attempt in range(_TRIES):
         yield from _flush(table, attempt)
-        yield from alter_storage(table, (f"MODIFY SETTING {FENCE} = 1",))
+        yield from alter_storage(table, (modify_setting(FENCE, 1),))
         if unless is not None and (yield from unless()):
             yield from lift_fence(table)
             return False
@@ -48,7 +50,7 @@ def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bo
 
 def lift_fence(table: Physical) -> Routine[None]:
     """Let writers in again; nothing happens where there is no fence."""
-    yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} RESET SETTING {FENCE}")
+    yield from ddl(alter_table(qualified(table.database, table.name), reset_setting(FENCE)))
 
 
 def _flush(table: Physical, attempt: int) -> Routine[None]:
@@ -58,7 +60,7 @@ def _flush(table: Physical, attempt: int) -> Routine[None]:
         if waited == 0.0:
             # Without the right to flush, the queue's own timeout does it.
             with suppress(StatementError):
-                yield from send(Command("SYSTEM FLUSH ASYNC INSERT QUEUE"))
+                yield from send(Command(system("FLUSH ASYNC INSERT QUEUE")))
         yield Sleep(_PAUSE)
         waited += _PAUSE
         if waited > _TRIES * (attempt + 1):

@@ -9,6 +9,7 @@ from aaiclick.specs.columns import Column, Constraint, Index, Projection, Settin
 from aaiclick.specs.engines import Engine, Key, MergeTree
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, View
+from aaiclick.sql.ddl import comment_clause, create
 from aaiclick.sql.quoting import is_bare, qualified, quote_name, quote_string
 
 _PART = r"[A-Za-z_][A-Za-z0-9_]*|`(?:[^`\\]|\\.)+`"
@@ -41,7 +42,7 @@ def column_sql(column: Column) -> str:
     elif column.kind:
         parts.append(f"{column.kind} {column.default or column.materialized or column.alias}")
     if column.comment:
-        parts.append(f"COMMENT {quote_string(column.comment)}")
+        parts.append(comment_clause(column.comment))
     if column.codec:
         parts.append(f"CODEC({column.codec})")
     if column.statistics:
@@ -137,15 +138,13 @@ def create_table_sql(table: Table, database: str, name: str | None = None, descr
         *(constraint_sql(constraint) for constraint in table.constraints),
         *(projection_sql(projection) for projection in table.projections),
     ]
-    comment = f" COMMENT {quote_string(table.comment)}" if table.comment else ""
-    listed = f" ({', '.join(elements)})" if described or not takes_its_columns(table) else ""
-    return f"CREATE TABLE {qualified(database, name or table.name)}{listed} {engine_sql(table)}{comment}"
+    listed = f"({', '.join(elements)})" if described or not takes_its_columns(table) else ""
+    return create("TABLE", qualified(database, name or table.name), listed, engine_sql(table), comment_clause(table.comment))
 
 
 def create_view_sql(view: View, database: str, name: str | None = None) -> str:
     """CREATE VIEW."""
-    comment = f" COMMENT {quote_string(view.comment)}" if view.comment else ""
-    return f"CREATE VIEW {qualified(database, name or view.name)} AS {view.query}{comment}"
+    return create("VIEW", qualified(database, name or view.name), f"AS {view.query}", comment_clause(view.comment))
 
 
 def target_sql(to: str, database: str) -> str:
@@ -161,10 +160,9 @@ def target_sql(to: str, database: str) -> str:
 
 def create_materialized_view_sql(view: MaterializedView, database: str, name: str | None = None) -> str:
     """CREATE MATERIALIZED VIEW. A target without a database is a table of the view's own database."""
-    refresh = f" REFRESH {view.refresh}" if view.refresh else ""
-    target = f" TO {target_sql(view.to, database)}" if view.to is not None else f" {engine_sql(view)}"
-    comment = f" COMMENT {quote_string(view.comment)}" if view.comment else ""
-    return f"CREATE MATERIALIZED VIEW {qualified(database, name or view.name)}{refresh}{target} AS {view.query}{comment}"
+    refresh = f"REFRESH {view.refresh}" if view.refresh else ""
+    target = f"TO {target_sql(view.to, database)}" if view.to is not None else engine_sql(view)
+    return create("MATERIALIZED VIEW", qualified(database, name or view.name), refresh, target, f"AS {view.query}", comment_clause(view.comment))
 
 
 def create_dictionary_sql(dictionary: Dictionary, database: str, name: str | None = None) -> str:
@@ -177,6 +175,6 @@ def create_dictionary_sql(dictionary: Dictionary, database: str, name: str | Non
         f"LAYOUT({dictionary.layout})",
         *([f"RANGE({dictionary.range})"] if dictionary.range else []),
         *([f"SETTINGS({settings_list(dictionary.settings)})"] if settings_list(dictionary.settings) else []),
-        *([f"COMMENT {quote_string(dictionary.comment)}"] if dictionary.comment else []),
+        comment_clause(dictionary.comment),
     ]
-    return f"CREATE DICTIONARY {qualified(database, name or dictionary.name)} ({columns}) {' '.join(clauses)}"
+    return create("DICTIONARY", qualified(database, name or dictionary.name), f"({columns})", *clauses)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
+from aaiclick.sql.ddl import create
 from aaiclick.sql.quoting import quote_name
 
 
@@ -33,7 +34,7 @@ class Function(Spec):
 
 def create_function_sql(function: Function, replace: bool = False) -> str:
     """CREATE FUNCTION, or CREATE OR REPLACE FUNCTION."""
-    return f"CREATE {'OR REPLACE ' if replace else ''}FUNCTION {quote_name(function.name)} AS {function.body}"
+    return create("FUNCTION", quote_name(function.name), f"AS {function.body}", or_replace=replace)
 
 
 def calls(text: str, name: str) -> bool:

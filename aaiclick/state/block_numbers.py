@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from aaiclick.routine import Routine
 from aaiclick.server.statements import ddl
 from aaiclick.server.tables import physical
+from aaiclick.sql.clauses import reset_setting
+from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.journal import Action, Entry, ensure_journal, intent, outcome
 
@@ -41,7 +43,7 @@ def reset_block_numbers(database: str, table: str, uuid: str) -> Routine[None]:
     """The old table is gone: new parts need no numbers any more. Nothing happens where the table is another one by now."""
     live = yield from physical(database, table)
     if live is not None and live.uuid == uuid and f"{NUMBERS} = " in live.definition:
-        yield from ddl(f"ALTER TABLE {qualified(database, table)} RESET SETTING {NUMBERS}")
+        yield from ddl(alter_table(qualified(database, table), reset_setting(NUMBERS)))
 
 
 def _action(uuid: str) -> Action:

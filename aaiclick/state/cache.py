@@ -13,8 +13,10 @@ from typing import cast
 
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.server.names import RECORDS
+from aaiclick.sql.clauses import modify_comment
+from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.sql.quoting import qualified
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def cache_comment(cache: Mapping[str, CacheEntry]) -> str:
 
 def write_cache(database: str, cache: Mapping[str, CacheEntry]) -> Routine[None]:
     """Replace the whole cache. Only under the lease: the comment is written by name."""
-    yield Command(f"ALTER TABLE {qualified(database, RECORDS)} MODIFY COMMENT {quote_string(cache_comment(cache))}")
+    yield Command(alter_table(qualified(database, RECORDS), modify_comment(cache_comment(cache))))
 
 
 def update_cache(database: str, schema: str, entry: CacheEntry | None) -> Routine[None]:

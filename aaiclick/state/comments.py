@@ -12,8 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from aaiclick.routine import Command, Routine
 from aaiclick.server.statements import CREATE, ddl, merged, send
+from aaiclick.sql.clauses import modify_comment
+from aaiclick.sql.ddl import alter_table, create_table
 from aaiclick.sql.hex_text import size_setting
-from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.sql.quoting import qualified
 
 T = TypeVar("T")
 
@@ -45,11 +47,11 @@ class CommentFormat(Generic[T]):
 
 def create_commented(database: str, name: str, comment: str) -> Routine[None]:
     """Make an empty table that only says something. Raises StatementError 57 where it is there already."""
-    sql = f"CREATE TABLE {qualified(database, name)} (`nothing` UInt8) ENGINE = Null COMMENT {quote_string(comment)}"
+    sql = create_table(qualified(database, name), "`nothing` UInt8", "ENGINE = Null", comment)
     yield from send(Command(sql, settings=merged(CREATE, size_setting(sql))))
 
 
 def replace_comment(database: str, name: str, comment: str) -> Routine[None]:
     """On disk when this returns."""
-    sql = f"ALTER TABLE {qualified(database, name)} MODIFY COMMENT {quote_string(comment)}"
+    sql = alter_table(qualified(database, name), modify_comment(comment))
     yield from ddl(sql, size_setting(sql))

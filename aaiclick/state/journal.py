@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias, cast
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Command, Query, Routine, Row, number, text
 from aaiclick.server.names import JOURNAL
+from aaiclick.sql.ddl import create_table
 from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
 from aaiclick.sql.quoting import qualified
 
@@ -63,10 +64,14 @@ class Entry:
 def ensure_journal(database: str) -> Routine[None]:
     """Make the table where it is missing."""
     yield Command(
-        f"CREATE TABLE IF NOT EXISTS {qualified(database, JOURNAL)}"
-        " (`seq` UInt64, `run` LowCardinality(String), `schema` LowCardinality(String), `plan` String, `step` String, `action` UInt32,"
-        " `state` LowCardinality(String), `details` String CODEC(ZSTD(3)), `at` DateTime64(6, 'UTC'))"
-        " ENGINE = MergeTree ORDER BY seq COMMENT 'aaiclick: intent and outcome of each migration step'"
+        create_table(
+            qualified(database, JOURNAL),
+            "`seq` UInt64, `run` LowCardinality(String), `schema` LowCardinality(String), `plan` String, `step` String, `action` UInt32,"
+            " `state` LowCardinality(String), `details` String CODEC(ZSTD(3)), `at` DateTime64(6, 'UTC')",
+            "ENGINE = MergeTree ORDER BY seq",
+            "aaiclick: intent and outcome of each migration step",
+            if_not_exists=True,
+        )
     )
 
 

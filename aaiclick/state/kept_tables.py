@@ -14,6 +14,8 @@ from aaiclick.server.statements import ask, ddl, drop_table
 from aaiclick.server.storages import remove_guards
 from aaiclick.server.tables import Physical, parts, physical
 from aaiclick.server.write_fence import fence_supported, lift_fence
+from aaiclick.sql.clauses import modify_setting, reset_setting
+from aaiclick.sql.ddl import alter_table, rename_table
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.block_numbers import note_block_numbers, reset_block_numbers, reset_unneeded_block_numbers
 from aaiclick.state.comments import CommentFormat, replace_comment
@@ -117,9 +119,9 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
             yield from lift_fence(old)
         yield from remove_guards(old)
         yield from replace_comment(old.database, old.name, COMMENT.dump(kept))
-        yield from ddl(f"RENAME TABLE {qualified(old.database, old.name)} TO {qualified(old.database, name)}")
+        yield from ddl(rename_table(qualified(old.database, old.name), qualified(old.database, name)))
     if (yield from fence_supported()):
-        yield from ddl(f"ALTER TABLE {qualified(old.database, name)} MODIFY SETTING {FENCE} = 1")
+        yield from ddl(alter_table(qualified(old.database, name), modify_setting(FENCE, 1)))
     return name
 
 
@@ -171,10 +173,10 @@ def _keep_on(database: str, row: KeptRow, reason: str) -> Routine[None]:
     yield Emit(Note(f"{row.name}: {reason}. It is kept until somebody has looked at it", "warning"))
     fenced = yield from fence_supported()
     if fenced:
-        yield from ddl(f"ALTER TABLE {target} RESET SETTING {FENCE}")
+        yield from ddl(alter_table(target, reset_setting(FENCE)))
     yield from replace_comment(database, row.name, COMMENT.dump(replace(row.kept, expires=0, reason=reason)))
     if fenced:
-        yield from ddl(f"ALTER TABLE {target} MODIFY SETTING {FENCE} = 1")
+        yield from ddl(alter_table(target, modify_setting(FENCE, 1)))
 
 
 def next_expiry(listed: Sequence[KeptRow]) -> int | None:

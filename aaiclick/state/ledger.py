@@ -23,6 +23,8 @@ from aaiclick.routine import Routine
 from aaiclick.server.mutations import RECALCULATE
 from aaiclick.server.statements import ddl, system_merges
 from aaiclick.server.tables import physical
+from aaiclick.sql.clauses import reset_setting
+from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.block_numbers import RUN as BLOCK_NUMBERS
@@ -122,7 +124,7 @@ def let_go(scope: JournalScope, held: Collection[str]) -> Routine[None]:
         there = yield from physical(scope.database, table)
         yield from system_merges(scope.database, table, "START TTL MERGES")
         if there is not None and f"{RECALCULATE} = " in there.definition:
-            yield from ddl(f"ALTER TABLE {qualified(scope.database, table)} RESET SETTING {RECALCULATE}")
+            yield from ddl(alter_table(qualified(scope.database, table), reset_setting(RECALCULATE)))
         yield from finish(scope, f"0{_HELD}{table}")
 
 

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias, cast
 from aaiclick.errors import StatementError, UnsupportedObjectError
 from aaiclick.routine import Command, Query, Routine, Row, Scalar, number, text
 from aaiclick.server.names import RECORDS
+from aaiclick.sql.ddl import create_table
 from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
 from aaiclick.sql.quoting import qualified, quote_string
 from aaiclick.state.cache import CacheEntry, cache_comment, parse_cache, update_cache, write_cache
@@ -130,7 +131,7 @@ def opens_generation(record: Record) -> bool:
 def ensure_tables(database: str) -> Routine[None]:
     """Make the table where it is missing."""
     columns = ", ".join(f"`{name}` {_commented(kind, comment)}" for name, kind, comment in _COLUMNS)
-    yield Command(f"CREATE TABLE IF NOT EXISTS {qualified(database, RECORDS)} ({columns}) ENGINE = MergeTree ORDER BY (schema, seq)")
+    yield Command(create_table(qualified(database, RECORDS), columns, "ENGINE = MergeTree ORDER BY (schema, seq)", if_not_exists=True))
 
 
 def read_latest(database: str, schema: str) -> Routine[Record | None]:

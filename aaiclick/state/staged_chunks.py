@@ -19,8 +19,10 @@ from aaiclick.server.merges import MERGES_HELD
 from aaiclick.server.names import PREFIX
 from aaiclick.server.statements import ddl
 from aaiclick.server.tables import Part
+from aaiclick.sql.clauses import modify_comment, reset_setting
+from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import size_setting
-from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.sql.quoting import qualified
 from aaiclick.state.comments import CommentFormat
 
 STAGE_PREFIX = f"{PREFIX}stage_"
@@ -60,10 +62,10 @@ _WORK: TypeAdapter[RebuildWork] = TypeAdapter(RebuildWork)
 
 def write_staged_chunk(database: str, filled: StagedChunk, *, merge: bool) -> Routine[None]:
     """Let a compared staging table say what it holds; from then on it is never filled again. ``merge``: its parts may be merged from now on."""
-    changes = [f"MODIFY COMMENT {quote_string(COMMENT.dump(filled))}"]
+    changes = [modify_comment(COMMENT.dump(filled))]
     if merge:
-        changes.append(f"RESET SETTING {', '.join(name for name, _ in MERGES_HELD if 'ttl' not in name)}")
-    sql = f"ALTER TABLE {qualified(database, filled.name)} {', '.join(changes)}"
+        changes.append(reset_setting(*(name for name, _ in MERGES_HELD if "ttl" not in name)))
+    sql = alter_table(qualified(database, filled.name), *changes)
     yield from ddl(sql, size_setting(sql))
 
 

@@ -34,7 +34,9 @@ from aaiclick.server.statements import ddl, drop_table, system_merges
 from aaiclick.server.storages import require_in_place
 from aaiclick.server.tables import Part, Physical, need, parts
 from aaiclick.server.write_fence import fence_supported, raise_fence
-from aaiclick.sql.quoting import qualified, quote_name, quote_string
+from aaiclick.sql.clauses import attach_partition_from
+from aaiclick.sql.ddl import alter_table
+from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.rebuild_mark import at_rest, new_mark, update_mark, write_mark
 
 
@@ -136,5 +138,5 @@ def _rehearse(work: AttachWork, source: Physical, staging: str) -> Routine[None]
 
 def _attach_one(work: AttachWork, source: Physical, partition: str, target: str) -> Routine[None]:
     """ATTACH PARTITION ALL is not known to older servers."""
-    attached = f"ATTACH PARTITION ID {quote_string(partition)} FROM {qualified(source.database, source.name)}"
-    yield from ddl(f"ALTER TABLE {qualified(source.database, target)} {attached}", dict(work.settings))
+    attached = attach_partition_from(partition, qualified(source.database, source.name))
+    yield from ddl(alter_table(qualified(source.database, target), attached), dict(work.settings))

@@ -16,6 +16,8 @@ from aaiclick.routine import Routine, number
 from aaiclick.server.statements import ask, ddl
 from aaiclick.server.tables import Physical, need, parts
 from aaiclick.server.write_fence import fence_supported
+from aaiclick.sql.clauses import modify_setting
+from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.block_numbers import NUMBERS
@@ -36,7 +38,7 @@ def remember_blocks(database: str, mark: Mark, declared: Settings, source: Physi
     rows = yield from ask("SELECT count() FROM system.merge_tree_settings WHERE name = {name:String}", {"name": NUMBERS})
     if not number(rows[0][0]):
         return mark
-    yield from ddl(f"ALTER TABLE {qualified(database, mark.shadow_name)} MODIFY SETTING {NUMBERS} = 1")
+    yield from ddl(alter_table(qualified(database, mark.shadow_name), modify_setting(NUMBERS, 1)))
     return replace(mark, counts=True, numbered=True)
 
 

@@ -14,6 +14,7 @@ from aaiclick.server.refreshable_views import start_refreshes
 from aaiclick.server.statements import DDL, NOT_ENOUGH_SPACE, ONCE, ask, drop_table, send
 from aaiclick.server.storages import storage
 from aaiclick.server.tables import EXCHANGING, Physical, parts, physicals
+from aaiclick.sql.ddl import exchange_tables
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.kept_tables import keep
@@ -43,7 +44,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
         raise ApplyError(f"{mark.table}: its storage is the new one already")
     if mark.closing:
         yield from close_shadow(database, mark)
-    sql = f"EXCHANGE TABLES {qualified(database, mark.table)} AND {qualified(database, mark.shadow_name)}"
+    sql = exchange_tables(qualified(database, mark.table), qualified(database, mark.shadow_name))
     try:
         yield from send(Command(sql, settings=DDL), ONCE)
     except StatementError as error:
@@ -67,7 +68,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
 def _give_back(database: str, mark: Mark) -> Routine[None]:
     """An exchange that met somebody else's table is taken back. Between the two exchanges a writer may have reached the new table, which is then
     kept by ``clear``."""
-    yield from send(Command(f"EXCHANGE TABLES {qualified(database, mark.table)} AND {qualified(database, mark.shadow_name)}", settings=DDL), ONCE)
+    yield from send(Command(exchange_tables(qualified(database, mark.table), qualified(database, mark.shadow_name)), settings=DDL), ONCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from aaiclick.routine import Routine
 from aaiclick.server.merges import hold, restore_settings
 from aaiclick.server.statements import ddl, drop_table, system_merges
 from aaiclick.server.tables import Physical, parts
+from aaiclick.sql.ddl import rename_table
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark, drop_mark
@@ -99,7 +100,7 @@ def take_over(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[StagedChunk, .
     for name, _ in found:
         if name in wanted:
             ours = job.staging()
-            yield from ddl(f"RENAME TABLE {qualified(database, name)} TO {qualified(database, ours)}")
+            yield from ddl(rename_table(qualified(database, name), qualified(database, ours)))
             taken.append(StagedChunk(ours, job.source.uuid, job.digest, wanted[name].parts, wanted[name].rows))
         else:
             yield from drop_table(database, name)

@@ -16,8 +16,10 @@ from aaiclick.routine import Command, Routine, text
 from aaiclick.server.merges import MERGES_HELD, ROOMY
 from aaiclick.server.statements import CREATE, ask, ddl, drop_table, merged, send
 from aaiclick.server.tables import need, parts
+from aaiclick.sql.clauses import attach_partition_from, move_partition
+from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.sql.quoting import qualified
 
 _OWN: frozenset[str] = frozenset(
     {
@@ -67,8 +69,8 @@ def move_all(database: str, staging: str, target: str, settings: Mapping[str, st
     table = yield from need(database, staging)
     listed = sorted({part.partition for part in (yield from parts(table))})
     for partition in listed:
-        moved = f"MOVE PARTITION ID {quote_string(partition)} TO TABLE {qualified(database, target)}"
-        yield from ddl(f"ALTER TABLE {qualified(database, staging)} {moved}", settings)
+        moved = move_partition(partition, qualified(database, target))
+        yield from ddl(alter_table(qualified(database, staging), moved), settings)
     left = yield from parts(table)
     if left:
         raise ApplyError(f"{target}: {len(left)} parts stay in {staging} after they were moved. Run again")
@@ -88,5 +90,5 @@ def attach_all(database: str, names: Sequence[str], target: str, settings: Mappi
         partitions.setdefault(text(name), []).append(text(partition))
     for name in names:
         for partition in partitions.get(name, ()):
-            attached = f"ATTACH PARTITION ID {quote_string(partition)} FROM {qualified(database, name)}"
-            yield from ddl(f"ALTER TABLE {qualified(database, target)} {attached}", settings)
+            attached = attach_partition_from(partition, qualified(database, name))
+            yield from ddl(alter_table(qualified(database, target), attached), settings)

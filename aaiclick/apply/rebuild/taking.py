@@ -23,6 +23,7 @@ from aaiclick.server.names import mark_table, parse_name, taken_table
 from aaiclick.server.statements import UNKNOWN_TABLE, ddl, drop_table
 from aaiclick.server.storages import storage
 from aaiclick.server.tables import Physical, physical
+from aaiclick.sql.ddl import rename_table
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark, update_mark
@@ -51,7 +52,7 @@ def take(database: str, mark: Mark, name: str, uuid: str) -> Routine[Physical | 
     for _ in range(_TRIES):
         away = taken_table(text((yield Nonce(signed=True))[0][0]), mark.table)
         try:
-            yield from ddl(f"RENAME TABLE {qualified(database, name)} TO {qualified(database, away)}")
+            yield from ddl(rename_table(qualified(database, name), qualified(database, away)))
         except StatementError as error:
             if error.code != UNKNOWN_TABLE:
                 raise
@@ -88,7 +89,7 @@ def discard(database: str, mark: Mark, *, sync: bool = False) -> Routine[None]:
         return
     if taken.uuid != mark.source:
         # Somebody else's table, that the exchange met: its mark knows it by the name of the new one.
-        yield from ddl(f"RENAME TABLE {qualified(database, taken.name)} TO {qualified(database, mark.shadow_name)}")
+        yield from ddl(rename_table(qualified(database, taken.name), qualified(database, mark.shadow_name)))
     raise BelatedError(mark.table)
 
 
@@ -109,7 +110,7 @@ def followed(database: str, mark: Mark) -> Routine[Mark | None]:
     for _ in range(_TRIES):
         ours = mark_table(text((yield Nonce(signed=True))[0][0]), mark.table)
         try:
-            yield from ddl(f"RENAME TABLE {qualified(database, mark.name)} TO {qualified(database, ours)}")
+            yield from ddl(rename_table(qualified(database, mark.name), qualified(database, ours)))
         except StatementError as error:
             if error.code != UNKNOWN_TABLE:
                 raise

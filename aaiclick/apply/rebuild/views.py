@@ -15,6 +15,7 @@ from aaiclick.server.statements import ask
 from aaiclick.server.storages import alter_storage, storage
 from aaiclick.server.tables import need
 from aaiclick.server.write_fence import lift_fence
+from aaiclick.sql.clauses import modify_setting
 from aaiclick.sql.hex_text import hexed
 from aaiclick.state.rebuild_mark import Mark
 
@@ -31,7 +32,7 @@ def read_by_views(database: str, table: str) -> Routine[bool]:
 def close_shadow(database: str, mark: Mark) -> Routine[None]:
     """Refuse writers of the new table. The mark says that already, so that whoever comes after a crash lets them in again."""
     shadow = yield from need(database, mark.shadow_name, mark.shadow)
-    yield from alter_storage(shadow, (f"MODIFY SETTING {FENCE} = 1",))
+    yield from alter_storage(shadow, (modify_setting(FENCE, 1),))
 
 
 def open_new(database: str, mark: Mark, seconds: float) -> Routine[None]:

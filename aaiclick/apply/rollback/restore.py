@@ -23,7 +23,9 @@ from aaiclick.server.statements import ddl, drop_table, system_merges
 from aaiclick.server.storages import require_in_place
 from aaiclick.server.tables import Physical, need, parts
 from aaiclick.server.write_fence import fence_supported, lift_fence
-from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.sql.clauses import attach_partition_from, drop_part, modify_setting
+from aaiclick.sql.ddl import alter_table
+from aaiclick.sql.quoting import qualified
 from aaiclick.state.kept_tables import Kept
 from aaiclick.state.rebuild_mark import at_rest, new_mark, write_mark
 
@@ -66,8 +68,8 @@ def _bring_back(name: str, kept: Kept, target: str, site: Site) -> Routine[int]:
     if any(part.patch for part in present):
         raise ApplyError(f"{name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was changed")
     for partition in sorted({part.partition for part in present}):
-        attached = f"ATTACH PARTITION ID {quote_string(partition)} FROM {qualified(site.database, name)}"
-        yield from ddl(f"ALTER TABLE {qualified(site.database, target)} {attached}")
+        attached = attach_partition_from(partition, qualified(site.database, name))
+        yield from ddl(alter_table(qualified(site.database, target), attached))
     made = yield from parts((yield from need(site.database, target)))
     expected, found = (len(present), sum(part.rows for part in present)), (len(made), sum(part.rows for part in made))
     if expected != found:
@@ -97,6 +99,6 @@ def _without_late(old: Physical, kept: Kept) -> Routine[None]:
     if fenced:
         yield from lift_fence(old)
     for part in late:
-        yield from ddl(f"ALTER TABLE {qualified(old.database, old.name)} DROP PART {quote_string(part.name)}")
+        yield from ddl(alter_table(qualified(old.database, old.name), drop_part(part.name)))
     if fenced and (yield from fence_supported()):
-        yield from ddl(f"ALTER TABLE {qualified(old.database, old.name)} MODIFY SETTING {FENCE} = 1")
+        yield from ddl(alter_table(qualified(old.database, old.name), modify_setting(FENCE, 1)))

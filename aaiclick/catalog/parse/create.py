@@ -18,6 +18,7 @@ from aaiclick.catalog.parse.old_syntax import modern
 from aaiclick.catalog.parse.view import read_view
 from aaiclick.catalog.render import statement
 from aaiclick.sql.cursor import ClauseError, Cursor
+from aaiclick.sql.ddl import create
 from aaiclick.sql.tokens import TokenError, Tokens, signature
 
 # The head of a table as the engine writes it. What comes behind says nothing of the name, so tables that differ in their names are split once.
@@ -42,7 +43,7 @@ def split_create(text: str, database: str) -> Form:
 @lru_cache(maxsize=_REMEMBERED)
 def _split_body(body: str) -> TableForm | None:
     """The form of a table with this body and no name; None where there is none."""
-    form = _split(f"CREATE TABLE _._ {body}", "_")
+    form = _split(create("TABLE", "_._", body), "_")
     return form if isinstance(form, TableForm) else None
 
 

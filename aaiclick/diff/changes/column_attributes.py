@@ -6,6 +6,16 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import Settings
 from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase, shown
+from aaiclick.sql.clauses import (
+    add_statistics,
+    comment_column,
+    drop_statistics,
+    modify_column,
+    modify_column_setting,
+    modify_statistics,
+    remove_from_column,
+    reset_column_setting,
+)
 from aaiclick.sql.quoting import quote_name, quote_string
 
 
@@ -31,8 +41,8 @@ class ChangeCodec(BaseChange):
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
         name = quote_name(self.name)
-        change = f"{self.type} CODEC({self.new})" if self.new else "REMOVE CODEC"
-        return (AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {change}"),)
+        text = modify_column(name, f"{self.type} CODEC({self.new})") if self.new else remove_from_column(name, "CODEC")
+        return (AlterCommand(Phase.MODIFY, text),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ class ChangeColumnComment(BaseChange):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        return (AlterCommand(Phase.MODIFY, f"COMMENT COLUMN {quote_name(self.name)} {quote_string(self.new)}"),)
+        return (AlterCommand(Phase.MODIFY, comment_column(quote_name(self.name), self.new)),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +90,9 @@ class ChangeColumnSettings(BaseChange):
         gone = ", ".join(key for key in self._keys if key not in new)
         commands: list[AlterCommand] = []
         if listed:
-            commands.append(AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} MODIFY SETTING {listed}"))
+            commands.append(AlterCommand(Phase.MODIFY, modify_column_setting(name, listed)))
         if gone:
-            commands.append(AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} RESET SETTING {gone}"))
+            commands.append(AlterCommand(Phase.MODIFY, reset_column_setting(name, gone)))
         return tuple(commands)
 
 
@@ -103,6 +113,5 @@ class ChangeStatistics(BaseChange):
     def commands(self) -> tuple[AlterCommand, ...]:
         name = quote_name(self.name)
         if not self.new:
-            return (AlterCommand(Phase.DROP_OBJECTS, f"DROP STATISTICS {name}"),)
-        verb = "MODIFY" if self.old else "ADD"
-        return (AlterCommand(Phase.ADD_OBJECTS, f"{verb} STATISTICS {name} TYPE {self.new}"),)
+            return (AlterCommand(Phase.DROP_OBJECTS, drop_statistics(name)),)
+        return (AlterCommand(Phase.ADD_OBJECTS, modify_statistics(name, self.new) if self.old else add_statistics(name, self.new)),)

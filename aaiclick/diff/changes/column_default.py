@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, shown
 from aaiclick.diff.hazards import Hazard
+from aaiclick.sql.clauses import modify_column, remove_from_column
 from aaiclick.sql.quoting import quote_name, quote_string
 
 
@@ -48,15 +49,15 @@ class ChangeDefault:
     def commands(self) -> tuple[AlterCommand, ...]:
         name = quote_name(self.new.name)
         if self.new.kind:
-            return (AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{default_clause(self.new)}"),)
+            return (AlterCommand(Phase.MODIFY, modify_column(name, f"{self.new.type}{default_clause(self.new)}")),)
         if self.old.kind == "EPHEMERAL":  # REMOVE EPHEMERAL does not parse: by way of a DEFAULT
             return (
                 AlterCommand(
-                    Phase.REMOVE_DEFAULT, f"MODIFY COLUMN {name} {self.old.type} DEFAULT defaultValueOfTypeName({quote_string(self.old.type)})", alone=True
+                    Phase.REMOVE_DEFAULT, modify_column(name, f"{self.old.type} DEFAULT defaultValueOfTypeName({quote_string(self.old.type)})"), alone=True
                 ),
-                AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} REMOVE DEFAULT"),
+                AlterCommand(Phase.MODIFY, remove_from_column(name, "DEFAULT")),
             )
-        return (AlterCommand(Phase.REMOVE_DEFAULT, f"MODIFY COLUMN {name} REMOVE {self.old.kind}"),)
+        return (AlterCommand(Phase.REMOVE_DEFAULT, remove_from_column(name, self.old.kind)),)
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:

@@ -12,6 +12,7 @@ from aaiclick.diff.conversion.combining import combined_by, combines_alike
 from aaiclick.diff.conversion.convert import cast, in_place
 from aaiclick.diff.conversion.labels import enum_pairs, relabelled
 from aaiclick.diff.hazards import Hazard
+from aaiclick.sql.clauses import modify_column, remove_from_column
 from aaiclick.sql.quoting import quote_name, quote_string
 
 
@@ -52,15 +53,15 @@ class RetypeColumn:
         clause = default_clause(self.new) if self.with_default else ""
         if self.new.kind == self.old.kind == "EPHEMERAL" and not self.new.expression:
             clause = f" EPHEMERAL defaultValueOfTypeName({quote_string(self.new.type)})"  # else it keeps the old type's
-        back = f"MODIFY COLUMN {name} {self.old.type}{default_clause(self.old) if self.with_default else ''}"
+        back = modify_column(name, f"{self.old.type}{default_clause(self.old) if self.with_default else ''}")
         if is_nullable(self.old.type) and not is_nullable(self.new.type) and not self.new.kind:
             # The engine wants a DEFAULT to put in place of NULLs; there are none (they were counted), so it is taken away again.
             spare = f" DEFAULT defaultValueOfTypeName({quote_string(self.new.type)})"
             return (
-                AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{spare}", alone=True, recovery=back),
-                AlterCommand(Phase.ADD_OBJECTS, f"MODIFY COLUMN {name} REMOVE DEFAULT"),
+                AlterCommand(Phase.MODIFY, modify_column(name, f"{self.new.type}{spare}"), alone=True, recovery=back),
+                AlterCommand(Phase.ADD_OBJECTS, remove_from_column(name, "DEFAULT")),
             )
-        return (AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {name} {self.new.type}{clause}", alone=True, recovery=back),)
+        return (AlterCommand(Phase.MODIFY, modify_column(name, f"{self.new.type}{clause}"), alone=True, recovery=back),)
 
     @property
     def relabelled(self) -> tuple[str, ...]:

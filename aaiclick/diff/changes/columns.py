@@ -8,6 +8,7 @@ from aaiclick.catalog.forms import ColumnForm
 from aaiclick.catalog.render import column_form_sql
 from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phase
 from aaiclick.diff.hazards import Hazard
+from aaiclick.sql.clauses import add_column, drop_column, materialize, modify_column, rename_column
 from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.sql.types import named, parse_type
 
@@ -43,8 +44,8 @@ class AddColumn(BaseChange):
         if column.kind == "EPHEMERAL" and not column.expression:  # EPHEMERAL AFTER x does not parse
             column = replace(column, expression=f"defaultValueOfTypeName({quote_string(column.type)})")
         # In one ALTER with the rename the mutation would take the old column for the new one (LOGICAL_ERROR about its statistics).
-        added = AlterCommand(Phase.ADD_COLUMNS, f"ADD COLUMN {column_form_sql(column)}{place(self.after)}", alone=self.freed)
-        return (added, AlterCommand(Phase.ADD_COLUMNS, f"MATERIALIZE COLUMN {quote_name(column.name)}")) if self.written else (added,)
+        added = AlterCommand(Phase.ADD_COLUMNS, add_column(f"{column_form_sql(column)}{place(self.after)}"), alone=self.freed)
+        return (added, AlterCommand(Phase.ADD_COLUMNS, materialize("COLUMN", quote_name(column.name)))) if self.written else (added,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class DropColumn:
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        return (AlterCommand(Phase.DROP_COLUMNS, f"DROP COLUMN {quote_name(self.column.name)}"),)
+        return (AlterCommand(Phase.DROP_COLUMNS, drop_column(quote_name(self.column.name))),)
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
@@ -104,7 +105,7 @@ class RenameColumn(BaseChange):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        return (AlterCommand(Phase.RENAME, f"RENAME COLUMN {quote_name(self.old)} TO {quote_name(self.new)}"),)
+        return (AlterCommand(Phase.RENAME, rename_column(quote_name(self.old), quote_name(self.new))),)
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
@@ -126,4 +127,4 @@ class MoveColumn(BaseChange):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        return (AlterCommand(Phase.MODIFY, f"MODIFY COLUMN {quote_name(self.name)} {self.type}{place(self.after)}"),)
+        return (AlterCommand(Phase.MODIFY, modify_column(quote_name(self.name), f"{self.type}{place(self.after)}")),)

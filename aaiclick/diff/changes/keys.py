@@ -8,6 +8,7 @@ from typing import Literal
 from aaiclick.catalog.scratch_objects import instantiable
 from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phase, shown
 from aaiclick.diff.hazards import Hazard
+from aaiclick.sql.clauses import REMOVE_SAMPLE_BY, modify_order_by, modify_sample_by
 
 KEEPS_EVERY_ROW = frozenset({"MergeTree", "ReplicatedMergeTree", "SharedMergeTree"})
 
@@ -30,7 +31,7 @@ class ChangeSortKey(BaseChange):
     def commands(self) -> tuple[AlterCommand, ...]:
         # The engine drops no column of the sort key (error 524), and takes a column into it only in the ALTER that adds
         # it. So a shorter key comes before the drops, and a longer one after the additions.
-        return (AlterCommand(Phase.SHORTEN_KEY if self.shorter else Phase.SORT_KEY, f"MODIFY ORDER BY {self.new or 'tuple()'}"),)
+        return (AlterCommand(Phase.SHORTEN_KEY if self.shorter else Phase.SORT_KEY, modify_order_by(self.new or "tuple()")),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class ChangeSamplingKey(BaseChange):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        return (AlterCommand(Phase.SORT_KEY, f"MODIFY SAMPLE BY {self.new}" if self.new else "REMOVE SAMPLE BY"),)
+        return (AlterCommand(Phase.SORT_KEY, modify_sample_by(self.new) if self.new else REMOVE_SAMPLE_BY),)
 
 
 @dataclass(frozen=True, slots=True)

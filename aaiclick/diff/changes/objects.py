@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import ConstraintForm, IndexForm, ProjectionForm
 from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phase
 from aaiclick.diff.hazards import Hazard
+from aaiclick.sql.clauses import add_constraint, add_index, add_projection, drop_constraint, drop_index, drop_projection, modify_projection
 from aaiclick.sql.quoting import quote_name
 
 _SETTINGS = " WITH SETTINGS "
@@ -31,9 +32,9 @@ class ChangeIndex(BaseChange):
     def commands(self) -> tuple[AlterCommand, ...]:
         commands: list[AlterCommand] = []
         if self.old is not None:
-            commands.append(AlterCommand(Phase.DROP_OBJECTS, f"DROP INDEX {quote_name(self.old.name)}"))
+            commands.append(AlterCommand(Phase.DROP_OBJECTS, drop_index(quote_name(self.old.name))))
         if self.new is not None:
-            commands.append(AlterCommand(Phase.ADD_OBJECTS, f"ADD INDEX {quote_name(self.new.name)} {index_body(self.new)}"))
+            commands.append(AlterCommand(Phase.ADD_OBJECTS, add_index(quote_name(self.new.name), index_body(self.new))))
         return tuple(commands)
 
 
@@ -61,11 +62,11 @@ class ChangeProjection(BaseChange):
     def commands(self) -> tuple[AlterCommand, ...]:
         commands: list[AlterCommand] = []
         if self.only_settings and self.new is not None:
-            return (AlterCommand(Phase.MODIFY, f"MODIFY PROJECTION {quote_name(self.new.name)} {self.new.body}"),)
+            return (AlterCommand(Phase.MODIFY, modify_projection(quote_name(self.new.name), self.new.body)),)
         if self.old is not None:
-            commands.append(AlterCommand(Phase.DROP_OBJECTS, f"DROP PROJECTION {quote_name(self.old.name)}"))
+            commands.append(AlterCommand(Phase.DROP_OBJECTS, drop_projection(quote_name(self.old.name))))
         if self.new is not None:
-            commands.append(AlterCommand(Phase.ADD_OBJECTS, f"ADD PROJECTION {quote_name(self.new.name)} {self.new.body}"))
+            commands.append(AlterCommand(Phase.ADD_OBJECTS, add_projection(quote_name(self.new.name), self.new.body)))
         return tuple(commands)
 
 
@@ -91,10 +92,10 @@ class ChangeConstraint:
     def commands(self) -> tuple[AlterCommand, ...]:
         commands: list[AlterCommand] = []
         if self.old is not None:
-            commands.append(AlterCommand(Phase.DROP_OBJECTS, f"DROP CONSTRAINT {quote_name(self.old.name)}"))
+            commands.append(AlterCommand(Phase.DROP_OBJECTS, drop_constraint(quote_name(self.old.name))))
         if self.new is not None:
-            body = f"{quote_name(self.new.name)} {self.new.kind} {self.new.expression}"
-            commands.append(AlterCommand(Phase.ADD_OBJECTS, f"ADD CONSTRAINT {body}"))
+            added = add_constraint(quote_name(self.new.name), f"{self.new.kind} {self.new.expression}")
+            commands.append(AlterCommand(Phase.ADD_OBJECTS, added))
         return tuple(commands)
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase
 from aaiclick.diff.changes.column_default import default_clause
+from aaiclick.sql.clauses import APPLY_PATCHES, materialize, modify_column, remove_from_column
 from aaiclick.sql.quoting import quote_name
 
 
@@ -44,7 +45,7 @@ class PinColumns(BaseChange):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        first = ("APPLY PATCHES",) if self.patched else ()
+        first = (APPLY_PATCHES,) if self.patched else ()
         texts = (*first, *(text for pin in self.pins for text in _texts(pin)))
         return tuple(AlterCommand(Phase.PIN, text, alone=True) for text in texts)
 
@@ -52,10 +53,10 @@ class PinColumns(BaseChange):
 def _texts(pin: Pin) -> tuple[str, ...]:
     column = pin.column
     name = quote_name(column.name)
-    written = f"MATERIALIZE COLUMN {name}"
+    written = materialize("COLUMN", name)
     if not pin.expression:
         return (written,)
-    first = (f"MODIFY COLUMN {name} {column.type} DEFAULT {pin.expression}", written)
+    first = (modify_column(name, f"{column.type} DEFAULT {pin.expression}"), written)
     if not pin.restored:
         return first
-    return (*first, f"MODIFY COLUMN {name} {column.type}{default_clause(column)}" if column.kind else f"MODIFY COLUMN {name} REMOVE DEFAULT")
+    return (*first, modify_column(name, f"{column.type}{default_clause(column)}") if column.kind else remove_from_column(name, "DEFAULT"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.render import HIDDEN
 from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase
+from aaiclick.sql.clauses import modify_comment, modify_setting, reset_setting
 from aaiclick.sql.quoting import quote_string
 
 _SECRET = re.compile(r"password|passphrase|secret|token|credential|access_key|sas_|account_key|connection_string")
@@ -32,7 +33,7 @@ class ChangeSetting(BaseChange):
     def commands(self) -> tuple[AlterCommand, ...]:
         if HIDDEN in self.new:
             return ()  # what is hidden is never written from that text
-        text = f"MODIFY SETTING {self.name} = {self.new}" if self.new else f"RESET SETTING {self.name}"
+        text = modify_setting(self.name, self.new) if self.new else reset_setting(self.name)
         return (AlterCommand(Phase.SETTINGS, text),)
 
 
@@ -50,4 +51,4 @@ class ChangeComment(BaseChange):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        return (AlterCommand(Phase.COMMENT, f"MODIFY COMMENT {quote_string(self.new)}"),)
+        return (AlterCommand(Phase.COMMENT, modify_comment(self.new)),)

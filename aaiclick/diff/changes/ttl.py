@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, shown
 from aaiclick.diff.hazards import Hazard
+from aaiclick.sql.clauses import REMOVE_TTL, modify_column, modify_ttl, remove_from_column
 from aaiclick.sql.quoting import quote_name
 
 _INTERVAL = re.compile(r"(toInterval[A-Za-z]+)\((\d+)\)")
@@ -37,7 +38,7 @@ class ChangeTtl:
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        return (AlterCommand(Phase.TTL, f"MODIFY TTL {self.new}" if self.new else "REMOVE TTL", sets_ttl=bool(self.new)),)
+        return (AlterCommand(Phase.TTL, modify_ttl(self.new) if self.new else REMOVE_TTL, sets_ttl=bool(self.new)),)
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
@@ -72,8 +73,9 @@ class ChangeColumnTtl:
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        change = f"{self.type} TTL {self.new}" if self.new else "REMOVE TTL"
-        return (AlterCommand(Phase.TTL, f"MODIFY COLUMN {quote_name(self.name)} {change}", sets_ttl=bool(self.new)),)
+        name = quote_name(self.name)
+        text = modify_column(name, f"{self.type} TTL {self.new}") if self.new else remove_from_column(name, "TTL")
+        return (AlterCommand(Phase.TTL, text, sets_ttl=bool(self.new)),)
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:

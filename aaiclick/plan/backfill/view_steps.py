@@ -19,6 +19,8 @@ from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_materialized_view_sql
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import MaterializedView
+from aaiclick.sql.clauses import modify_query
+from aaiclick.sql.ddl import alter_table, drop, truncate_table
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 from aaiclick.sql.types import parse_type
@@ -56,7 +58,7 @@ def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, databas
     sources = yield from fenced_sources(database, item.name)
     if not sources:
         return None
-    statements = (f"DROP VIEW IF EXISTS {qualified(database, item.name)}", create_materialized_view_sql(item, database))
+    statements = (drop("VIEW", qualified(database, item.name), if_exists=True), create_materialized_view_sql(item, database))
     return BackfillWork(item.name, statements, sources, undo=live.text)
 
 
@@ -104,9 +106,7 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
     held = bool(added) and (yield from _held(item, added, catalog))
     if same and not held and set(added) <= set(item.neutral) and all(item.measures[name].startswith(_AGAIN) for name in again):
         columns = {name: text for name, text in item.columns if name in item.keys or name in added or name in again}
-        work = BackfillWork(
-            item.name, (f"ALTER TABLE {qualified(database, item.name)} MODIFY QUERY {item.query}",), (item.raw,), _fill(item, columns, empty=False)
-        )
+        work = BackfillWork(item.name, (alter_table(qualified(database, item.name), modify_query(item.query)),), (item.raw,), _fill(item, columns, empty=False))
         hazards = yield from backfill_hazards(work)
         if raw.ttl:
             gone = f"{item.raw} has a TTL: {', '.join(added)} of {item.to} begins with the rows that are still there, the other measures go further back"
@@ -114,8 +114,8 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
         words = f"{', '.join(added)} is new, and is filled from {item.raw}"
     else:
         moved = live.to != wanted.to
-        emptied = () if moved else (f"TRUNCATE TABLE {qualified(database, item.to or '')}",)
-        statements = (f"DROP VIEW IF EXISTS {qualified(database, item.name)}", *emptied, create_materialized_view_sql(item, database))
+        emptied = () if moved else (truncate_table(qualified(database, item.to or "")),)
+        statements = (drop("VIEW", qualified(database, item.name), if_exists=True), *emptied, create_materialized_view_sql(item, database))
         undo = catalog.objects[item.name].text
         work = BackfillWork(item.name, statements, (item.raw,), _fill(item, dict(item.columns), empty=moved), undo)
         hazards = yield from backfill_hazards(work)

@@ -17,6 +17,7 @@ from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.ddl import create_dictionary_sql
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import Dictionary
+from aaiclick.sql.ddl import create, system
 from aaiclick.sql.quoting import qualified, quote_string
 
 _HERE = frozenset({"", "localhost", "127.0.0.1"})
@@ -27,7 +28,7 @@ def loads(item: Dictionary, database: str) -> str:
     said = source_of(item.source)
     if not said or said.get("HOST", "") not in _HERE:
         return ""
-    return f"SYSTEM RELOAD DICTIONARY {qualified(database, item.name)}"
+    return system("RELOAD DICTIONARY", qualified(database, item.name))
 
 
 def trial(item: Dictionary, database: str) -> str:
@@ -35,7 +36,7 @@ def trial(item: Dictionary, database: str) -> str:
     head, bracket, rest = item.source.partition("(")
     source = item.source if "DB" in source_of(item.source) else f"{head}{bracket}DB {quote_string(database)} {rest}"
     sql = create_dictionary_sql(item.model_copy(update={"source": source}), database)
-    return sql.removeprefix(f"CREATE DICTIONARY {qualified(database, item.name)}")
+    return sql.removeprefix(create("DICTIONARY", qualified(database, item.name)))
 
 
 def require_attributes(item: Dictionary, schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> Routine[None]:

@@ -18,6 +18,7 @@ from aaiclick.routine import Query, Routine, text
 from aaiclick.server.refusable import answered
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import MaterializedView
+from aaiclick.sql.ddl import create, create_table
 from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
@@ -109,11 +110,12 @@ def require_triggerable(scratch: Scratch, item: MaterializedView, view: ViewForm
         return
     listed = ", ".join(column_form_sql(column) for column in view.columns)
     place = f"{item.name}~target"
-    error = yield from make(scratch, f"CREATE TABLE {scratch.sql_name(place)} ({listed}) ENGINE = Null", replay=True)
+    error = yield from make(scratch, create_table(scratch.sql_name(place), listed, "ENGINE = Null"), replay=True)
     if error is not None:
         return
     trigger = scratch.sql_name(f"{item.name}~trigger")
-    error = yield from make(scratch, f"CREATE MATERIALIZED VIEW {trigger} TO {scratch.sql_name(place)} AS {item.query}", inside=True)
+    made = create("MATERIALIZED VIEW", trigger, f"TO {scratch.sql_name(place)}", f"AS {item.query}")
+    error = yield from make(scratch, made, inside=True)
     if error is not None:
         problem = sentence(scratch, error).partition(": While processing")[0].replace(f"{place}", item.to or "the view's own table")
         raise SpecError(f"{item.noun} {item.name}", problem)

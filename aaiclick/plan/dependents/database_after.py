@@ -18,6 +18,7 @@ from aaiclick.plan.dependents.dependents import Dependent, Place, relocated, spa
 from aaiclick.plan.dependents.fitting import fits
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.server.refusable import answered
+from aaiclick.sql.ddl import create_view, drop
 from aaiclick.sql.types import as_defined
 
 
@@ -106,7 +107,7 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
         name += "~view"
     query = after.queries.get(dependent.name) if own else None
     query = relocated(dependent.query, moved) if query is None else query
-    error = yield from make(scratch, f"CREATE VIEW {scratch.sql_name(name)} AS {query}", inside=True)
+    error = yield from make(scratch, create_view(scratch.sql_name(name), query), inside=True)
     now = (yield from _described(dependent)) if dependent.columns or error is not None else None
     if error is not None:
         refusal = sentence(scratch, error) if now is not None else ""
@@ -115,13 +116,13 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
     fresh = form.columns if isinstance(form, ViewForm) else ()
     declared = own and dependent.name in after.always
     if not dependent.view:
-        yield Command(f"DROP VIEW {scratch.sql_name(name)}")
+        yield Command(drop("VIEW", scratch.sql_name(name)))
         return Effect(dependent, fresh, now or {}, dependent.columns)
     columns = fresh if declared or dependent.form is not None else _columns(dependent.columns, fresh, now or {}, "*" in dependent.query)
     if columns != fresh and columns:
         listed = ", ".join(column_form_sql(column) for column in columns)
-        yield Command(f"DROP VIEW {scratch.sql_name(name)}")
-        yield from make(scratch, f"CREATE VIEW {scratch.sql_name(name)} ({listed}) AS {query}", inside=True)
+        yield Command(drop("VIEW", scratch.sql_name(name)))
+        yield from make(scratch, create_view(scratch.sql_name(name), query, listed), inside=True)
     moved[dependent.place] = (scratch.database, scratch.name(name))
     return Effect(dependent, fresh, now or {}, columns)
 

@@ -12,6 +12,7 @@ from aaiclick.catalog.render import column_form_sql, target_parts
 from aaiclick.catalog.scratch import PREFIX
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.cursor import Cursor
+from aaiclick.sql.ddl import create
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
@@ -100,8 +101,8 @@ def made_anew(dependent: Dependent, columns: Collection[ColumnForm] | None) -> s
     tokens = Tokens(dependent.text)
     start = _list_at(tokens)
     behind = dependent.text[tokens.items[tokens.match[start]].end :]
-    listed = f" ({', '.join(column_form_sql(column) for column in columns)})" if columns is not None else ""
-    return f"CREATE OR REPLACE VIEW {qualified(dependent.database, dependent.name)}{listed}{behind}"
+    listed = f"({', '.join(column_form_sql(column) for column in columns)})" if columns is not None else ""
+    return create("VIEW", qualified(dependent.database, dependent.name), listed, behind.removeprefix(" "), or_replace=True)
 
 
 def spans(query: str, places: Collection[Place]) -> list[tuple[int, int, Place]]:

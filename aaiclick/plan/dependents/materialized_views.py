@@ -25,6 +25,8 @@ from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.operations import Alter, AlterWork, ReplaceWork
 from aaiclick.plan.rehearsal.empty_clone import Clone, attempt
 from aaiclick.routine import Routine
+from aaiclick.sql.clauses import modify_query
+from aaiclick.sql.ddl import alter_table, drop
 from aaiclick.sql.quoting import qualified, quote_name
 
 Steps = tuple[tuple[Step, ...], tuple[Step, ...]]
@@ -95,7 +97,7 @@ def _differs(kept: str, yields: str, now: str) -> bool:
 
 
 def _query_step(dependent: Dependent, database: str, words: Sequence[str]) -> Step:
-    sql = f"ALTER TABLE {qualified(dependent.database, dependent.name)} MODIFY QUERY {dependent.query}"
+    sql = alter_table(qualified(dependent.database, dependent.name), modify_query(dependent.query))
     told = tuple(f"{dependent.noun} as its query gives it: {each}" for each in words)
     name = called(dependent, database)
     return Step(f"{name}:types", name, "; ".join(told), "replace", [sql], ReplaceWork((sql,)), changes=told)
@@ -136,7 +138,7 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
         return (), (_by_name(dependent, why),)
     if refused:
         return (), (_impossible(effect, catalog.database, why, refused),)
-    sql = f"ALTER TABLE {qualified(dependent.database, inner)} {', '.join(commands)}"
+    sql = alter_table(qualified(dependent.database, inner), *commands)
     told = tuple(f"own table of the materialized view: {'column ' + each.column + ': ' + (each.kept or 'none') + ' -> ' + each.yields}" for each in found)
     hazards = (Hazard("rewrites-data", f"columns of the table that {dependent.name} owns are written anew"),) if any(each.kept for each in found) else ()
     work = AlterWork(inner, (Alter(sql, mutates=bool(hazards)),))
@@ -158,7 +160,7 @@ def _refused(form: TableForm, commands: Sequence[str], database: str) -> Routine
         except (StatementError, UnsupportedObjectError) as error:
             return str(error)
         clone = Clone(scratch.database, name, dict(scratch.settings))
-        return (yield from attempt(clone, f"ALTER TABLE {clone.name} {', '.join(commands)}")).message
+        return (yield from attempt(clone, alter_table(clone.name, *commands))).message
 
     return (yield from with_scratch(body, fallback=database))
 
@@ -166,7 +168,7 @@ def _refused(form: TableForm, commands: Sequence[str], database: str) -> Routine
 def _by_name(dependent: Dependent, why: str) -> Step:
     assert dependent.form is not None
     create = form_sql(replace(dependent.form, columns=()), dependent.database, dependent.name)
-    statements = (f"DROP VIEW {qualified(dependent.database, dependent.name)}", create)
+    statements = (drop("VIEW", qualified(dependent.database, dependent.name)), create)
     lost = f"the table that {dependent.name} owns cannot follow its query ({why}): it is made anew, and the rows in it are gone"
     hazard = Hazard("loses-rows", lost, f"replace-view {dependent.name}")
     return Step(f"{dependent.name}:replace", dependent.name, f"its own table: {why}", "replace", list(statements), ReplaceWork(statements), (hazard,))

@@ -13,6 +13,7 @@ from aaiclick.plan.dependents.dependents import relocated
 from aaiclick.plan.rehearsal.empty_clone import Clone
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Query, Routine, text
+from aaiclick.sql.ddl import create_view, drop
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
@@ -79,8 +80,8 @@ def _refusal(diff: TableDiff, clone: Clone, query: str) -> Routine[str]:
     moved = relocated(query, {(diff.database, diff.live.name): (clone.database, clone.table)})
     probe = qualified(clone.database, f"{clone.table}_view")
     try:
-        yield Command(f"CREATE VIEW {probe} AS {moved}", settings=clone.settings)
-        yield Command(f"DROP VIEW {probe}")
+        yield Command(create_view(probe, moved), settings=clone.settings)
+        yield Command(drop("VIEW", probe))
     except StatementError as error:
         if error.code == 0:
             raise

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import IndexForm, ProjectionForm
 from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase
 from aaiclick.diff.changes.objects import index_body
+from aaiclick.sql.clauses import add_index, add_projection, drop_index, drop_projection, materialize
 from aaiclick.sql.quoting import quote_name
 
 
@@ -26,9 +27,9 @@ class RemakeIndex(BaseChange):
     def commands(self) -> tuple[AlterCommand, ...]:
         name = quote_name(self.index.name)
         return (
-            AlterCommand(Phase.DROP_OBJECTS, f"DROP INDEX {name}"),
-            AlterCommand(Phase.ADD_OBJECTS, f"ADD INDEX {name} {index_body(self.index)}"),
-            AlterCommand(Phase.MATERIALIZE, f"MATERIALIZE INDEX {name}", alone=True),
+            AlterCommand(Phase.DROP_OBJECTS, drop_index(name)),
+            AlterCommand(Phase.ADD_OBJECTS, add_index(name, index_body(self.index))),
+            AlterCommand(Phase.MATERIALIZE, materialize("INDEX", name), alone=True),
         )
 
 
@@ -48,7 +49,7 @@ class RemakeProjection(BaseChange):
     def commands(self) -> tuple[AlterCommand, ...]:
         name = quote_name(self.projection.name)
         return (
-            AlterCommand(Phase.DROP_OBJECTS, f"DROP PROJECTION {name}"),
-            AlterCommand(Phase.ADD_OBJECTS, f"ADD PROJECTION {name} {self.projection.body}"),
-            AlterCommand(Phase.MATERIALIZE, f"MATERIALIZE PROJECTION {name}", alone=True),
+            AlterCommand(Phase.DROP_OBJECTS, drop_projection(name)),
+            AlterCommand(Phase.ADD_OBJECTS, add_projection(name, self.projection.body)),
+            AlterCommand(Phase.MATERIALIZE, materialize("PROJECTION", name), alone=True),
         )

@@ -18,7 +18,9 @@ from aaiclick.plan.rehearsal.sample import kept, live_parts, partitions
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Routine
 from aaiclick.server.merges import MERGES_HELD
-from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.sql.clauses import attach_partition_from, drop_part
+from aaiclick.sql.ddl import alter_table, system
+from aaiclick.sql.quoting import qualified
 
 RUN_BYTES = 64 << 20
 """The mutations of a sample of more bytes are left pending."""
@@ -54,7 +56,7 @@ def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPar
     clone = yield from diff.make_clone(_still(form), label)
     for partition in chosen:
         try:
-            yield Command(f"ALTER TABLE {clone.name} ATTACH PARTITION ID {quote_string(partition)} FROM {qualified(diff.database, source)}", settings=REHEARSE)
+            yield Command(alter_table(clone.name, attach_partition_from(partition, qualified(diff.database, source))), settings=REHEARSE)
         except StatementError as error:
             if error.code == 0:
                 raise
@@ -63,7 +65,7 @@ def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPar
     stays = kept(attached)
     gone = [part for part in attached if part not in stays]
     if gone:
-        yield Command(f"ALTER TABLE {clone.name} {', '.join(f'DROP PART {quote_string(part.name)}' for part in gone)}", settings=REHEARSE)
+        yield Command(alter_table(clone.name, *(drop_part(part.name) for part in gone)), settings=REHEARSE)
     pending = sum(part.bytes for part in stays) > RUN_BYTES
     if pending and not (yield from _stopped(clone)):
         return NoPartsClone()
@@ -92,7 +94,7 @@ def attach_parts(loaded: PartsClone, target: Clone) -> Routine[Outcome]:
     """Let a table take over the parts of the clone."""
     for partition in loaded.partitions:
         try:
-            yield Command(f"ALTER TABLE {target.name} ATTACH PARTITION ID {quote_string(partition)} FROM {loaded.clone.name}", settings=REHEARSE)
+            yield Command(alter_table(target.name, attach_partition_from(partition, loaded.clone.name)), settings=REHEARSE)
         except StatementError as error:
             if error.code == 0:
                 raise
@@ -102,7 +104,7 @@ def attach_parts(loaded: PartsClone, target: Clone) -> Routine[Outcome]:
 
 def _stopped(clone: Clone) -> Routine[bool]:
     try:
-        yield Command(f"SYSTEM STOP MERGES {clone.name}")
+        yield Command(system("STOP MERGES", clone.name))
     except StatementError as error:
         if error.code == 0:
             raise

@@ -14,6 +14,7 @@ from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt, clone_f
 from aaiclick.plan.strategies.context import TableDiff, reached
 from aaiclick.routine import Routine
 from aaiclick.server.messages import told
+from aaiclick.sql.ddl import alter_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def alters_of(diff: TableDiff, sent: Sequence[AcceptedBatch]) -> tuple[Alter, ..
 
 
 def _alter(diff: TableDiff, batch: Batch, mutates: bool) -> Alter:
-    recovery = f"ALTER TABLE {diff.name} {batch.recovery}" if batch.recovery and mutates else ""
+    recovery = alter_table(diff.name, batch.recovery) if batch.recovery and mutates else ""
     declared = diff.declared.engine.settings.get("materialize_ttl_recalculate_only") if diff.declared is not None else None
     retimes = any(command.sets_ttl for command in batch.commands)
     return Alter(batch.sql(diff.name, diff.parenthesise), mutates, batch.risky and mutates, recovery, retimes, retimes and bool(declared))

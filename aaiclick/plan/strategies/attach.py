@@ -13,7 +13,9 @@ from aaiclick.plan.rehearsal.empty_clone import Clone, attempt
 from aaiclick.plan.strategies.alter import alters_of, send_batches, settings_of
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
-from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.sql.clauses import attach_partition_from
+from aaiclick.sql.ddl import alter_table
+from aaiclick.sql.quoting import qualified
 
 # Each refused change is found on a clone of its own. Parts carry few things that ALTER cannot change.
 _MOST_REFUSED = 8
@@ -51,7 +53,7 @@ def propose_attach(diff: TableDiff) -> Routine[AttachProposal | None]:
         wanted = yield from diff.make_clone(form, label)
         if wanted.refusal:
             return None
-        outcome = yield from attempt(wanted, f"ALTER TABLE {wanted.name} ATTACH PARTITION ID {quote_string('all')} FROM {clone}")
+        outcome = yield from attempt(wanted, alter_table(wanted.name, attach_partition_from("all", clone)))
         if outcome.accepted:
             work = AttachWork(diff.live.name, form, alters_of(diff, prepared.sent), settings_of(diff, prepared.sent))
             return AttachProposal(work, prepared.sent)

@@ -1,0 +1,104 @@
+"""Statements that change what is there: CREATE, ALTER, RENAME, EXCHANGE, DROP and their like. No other file writes such text.
+
+Names come as they stand in SQL, from ``qualified`` or ``quote_name``. Every statement but SYSTEM and KILL goes through ``_statement``, which knows where the
+names end: that is where one for all servers of a cluster says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaiclick.sql.quoting import quote_string
+
+CREATE_TABLE = "CREATE TABLE "
+"""How the definition of a table begins."""
+
+_ALTER_TABLE = "ALTER TABLE"
+
+
+def create(kind: str, name: str, *clauses: str, if_not_exists: bool = False, or_replace: bool = False) -> str:
+    """CREATE of a ``kind`` (TABLE, VIEW, MATERIALIZED VIEW, DICTIONARY, DATABASE, FUNCTION). Clauses in the order of the engine; empty ones are left out."""
+    verb = f"CREATE {'OR REPLACE ' if or_replace else ''}{kind}{' IF NOT EXISTS' if if_not_exists else ''}"
+    return _statement(verb, name, *clauses)
+
+
+def create_table(table: str, columns: str, engine: str, comment: str = "", *, if_not_exists: bool = False) -> str:
+    """CREATE TABLE. ``engine``: from ``ENGINE =`` to the end of the settings."""
+    return create("TABLE", table, f"({columns})", engine, comment_clause(comment), if_not_exists=if_not_exists)
+
+
+def comment_clause(comment: str | None) -> str:
+    """COMMENT of a definition; '' where there is none. The text comes plain."""
+    return f"COMMENT {quote_string(comment)}" if comment else ""
+
+
+def create_view(view: str, query: str, columns: str = "") -> str:
+    """CREATE VIEW, with the columns that it is to have where they are told."""
+    return create("VIEW", view, f"({columns})" if columns else "", f"AS {query}")
+
+
+def replacing(create_sql: str) -> str:
+    """CREATE OR REPLACE for a CREATE."""
+    return f"CREATE OR REPLACE {create_sql.removeprefix('CREATE ')}"
+
+
+def attach_table(table: str, uuid: str, definition: str) -> str:
+    """ATTACH TABLE with the whole definition, as the server does it when it starts. ``definition``: what stands behind the name."""
+    return _statement("ATTACH TABLE", f"{table} UUID '{uuid}'", definition)
+
+
+def alter_table(table: str, *commands: str, parentheses: bool = False) -> str:
+    """ALTER TABLE. From 24.8 on each command of several may stand in parentheses: with bare commas some combinations are syntax errors
+    (``MODIFY TTL ..., MODIFY SETTING ...``); 23.10 does not know them."""
+    return _statement(_ALTER_TABLE, table, ", ".join(f"({command})" for command in commands) if parentheses and len(commands) > 1 else ", ".join(commands))
+
+
+def alter_table_first(sql: str, table: str, commands: Sequence[str]) -> str:
+    """An ALTER of the table with these commands in front of its own."""
+    own = sql.removeprefix(alter_table(table, "")).removeprefix(" ")
+    first = ", ".join(f"({command})" for command in commands)
+    return _statement(_ALTER_TABLE, table, f"{first}, {own if own.startswith('(') else f'({own})'}") if commands else sql
+
+
+def is_alter(sql: str) -> bool:
+    """True for an ALTER TABLE."""
+    return sql.startswith(f"{_ALTER_TABLE} ")
+
+
+def rename_table(old: str, new: str) -> str:
+    """RENAME TABLE; refused where the new name is taken."""
+    return _statement("RENAME TABLE", f"{old} TO {new}")
+
+
+def exchange_tables(one: str, other: str) -> str:
+    """EXCHANGE TABLES: both names change their storage in one step."""
+    return _statement("EXCHANGE TABLES", f"{one} AND {other}")
+
+
+def drop(kind: str, name: str, *, if_exists: bool = False, sync: bool = False) -> str:
+    """DROP of a ``kind``. ``sync``: its room is free when the statement returns, not minutes later."""
+    return _statement(f"DROP {kind}{' IF EXISTS' if if_exists else ''}", name, "SYNC" if sync else "")
+
+
+def truncate_table(table: str) -> str:
+    """TRUNCATE TABLE."""
+    return _statement("TRUNCATE TABLE", table)
+
+
+def optimize_table(table: str) -> str:
+    """OPTIMIZE TABLE: merges parts; a Buffer table is flushed by it."""
+    return _statement("OPTIMIZE TABLE", table)
+
+
+def system(action: str, name: str = "") -> str:
+    """SYSTEM with an action (STOP MERGES, FLUSH DISTRIBUTED ...) and what it is about. Here a cluster stands in front of the name."""
+    return f"SYSTEM {action}{f' {name}' if name else ''}"
+
+
+def kill_where(kind: str, condition: str, *, asynchronous: bool = False) -> str:
+    """KILL of a ``kind`` (QUERY, MUTATION). ``asynchronous``: without waiting for the end of what is killed."""
+    return f"KILL {kind} WHERE {condition}{' ASYNC' if asynchronous else ''}"
+
+
+def _statement(verb: str, names: str, *clauses: str) -> str:
+    return " ".join((verb, names, *(clause for clause in clauses if clause)))
