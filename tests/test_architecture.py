@@ -14,7 +14,7 @@ PACKAGE = ROOT / "aaiclick"
 FILES = sorted(PACKAGE.rglob("*.py"))
 # Each layer imports from the ones before it, never from one behind it. What shares a line is of one layer.
 LAYERS = [
-    {"errors", "events", "version", "printable", "memory_limit", "processes"},
+    {"errors", "error_codes", "events", "version", "printable", "memory_limit", "processes"},
     {"sql"},
     {"routine", "user_function"},
     {"specs", "aggregates"},

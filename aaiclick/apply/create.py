@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from aaiclick.apply.rebuild.staging import send_create
 from aaiclick.apply.run import Done
+from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import CreateWork
 from aaiclick.routine import Command, Routine
 from aaiclick.server.messages import told
-from aaiclick.server.statements import ACCESS_DENIED, CREATE, ddl, merged, send
+from aaiclick.server.statements import CREATE, ddl, merged, send
 
 
 def apply_create(work: CreateWork, database: str) -> Routine[Done]:

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import Guard
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.inserts import drain_all
 from aaiclick.server.messages import shortened, told
 from aaiclick.server.mutations import require_settled
-from aaiclick.server.statements import READ, UNKNOWN_TABLE
+from aaiclick.server.statements import READ
 from aaiclick.server.storages import remove_guards, stand, storage
 from aaiclick.server.tables import Physical, parts
 from aaiclick.sql.quoting import qualified

@@ -6,11 +6,12 @@ from functools import partial
 
 from aaiclick.apply.run import Done
 from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Command, Routine
 from aaiclick.server.messages import told
-from aaiclick.server.statements import ACCESS_DENIED, CREATE, merged, send
+from aaiclick.server.statements import CREATE, merged, send
 from aaiclick.sql.ddl import create, system
 
 

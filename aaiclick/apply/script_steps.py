@@ -3,6 +3,34 @@
 from __future__ import annotations
 
 from aaiclick.apply.script import SETTINGS
+from aaiclick.error_codes import (
+    ACCESS_DENIED,
+    ALTER_OF_COLUMN_IS_FORBIDDEN,
+    BAD_ARGUMENTS,
+    ILLEGAL_AGGREGATION,
+    ILLEGAL_COLUMN,
+    ILLEGAL_TYPE_OF_ARGUMENT,
+    INCORRECT_QUERY,
+    MULTIPLE_EXPRESSIONS_FOR_ALIAS,
+    NO_COMMON_TYPE,
+    NO_SUCH_COLUMN_IN_TABLE,
+    NOT_AN_AGGREGATE,
+    NOT_FOUND_COLUMN_IN_BLOCK,
+    NOT_IMPLEMENTED,
+    NUMBER_OF_ARGUMENTS_DOESNT_MATCH,
+    NUMBER_OF_COLUMNS_DOESNT_MATCH,
+    READONLY,
+    SYNTAX_ERROR,
+    TABLE_ALREADY_EXISTS,
+    TOO_FEW_ARGUMENTS_FOR_FUNCTION,
+    TYPE_MISMATCH,
+    UNKNOWN_AGGREGATE_FUNCTION,
+    UNKNOWN_DATABASE,
+    UNKNOWN_FUNCTION,
+    UNKNOWN_IDENTIFIER,
+    UNKNOWN_SETTING,
+    UNKNOWN_TABLE,
+)
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import SqlWork
 from aaiclick.routine import Command, Routine
@@ -10,7 +38,36 @@ from aaiclick.server.statements import ONCE, send
 from aaiclick.state.ledger import JournalScope, begin, finish, refuse
 
 # Said while a statement is read, before it does anything: syntax, unknown names, types, rights.
-_READING = frozenset({10, 16, 20, 35, 36, 42, 43, 44, 46, 47, 48, 53, 57, 60, 62, 63, 80, 81, 115, 164, 179, 184, 215, 386, 497, 524})
+_READING = frozenset(
+    {
+        NOT_FOUND_COLUMN_IN_BLOCK,
+        NO_SUCH_COLUMN_IN_TABLE,
+        NUMBER_OF_COLUMNS_DOESNT_MATCH,
+        TOO_FEW_ARGUMENTS_FOR_FUNCTION,
+        BAD_ARGUMENTS,
+        NUMBER_OF_ARGUMENTS_DOESNT_MATCH,
+        ILLEGAL_TYPE_OF_ARGUMENT,
+        ILLEGAL_COLUMN,
+        UNKNOWN_FUNCTION,
+        UNKNOWN_IDENTIFIER,
+        NOT_IMPLEMENTED,
+        TYPE_MISMATCH,
+        TABLE_ALREADY_EXISTS,
+        UNKNOWN_TABLE,
+        SYNTAX_ERROR,
+        UNKNOWN_AGGREGATE_FUNCTION,
+        INCORRECT_QUERY,
+        UNKNOWN_DATABASE,
+        UNKNOWN_SETTING,
+        READONLY,
+        MULTIPLE_EXPRESSIONS_FOR_ALIAS,
+        ILLEGAL_AGGREGATION,
+        NOT_AN_AGGREGATE,
+        NO_COMMON_TYPE,
+        ACCESS_DENIED,
+        ALTER_OF_COLUMN_IS_FORBIDDEN,
+    }
+)
 
 
 def run_statements(work: SqlWork, scope: JournalScope, label: str, total: int) -> Routine[None]:

@@ -15,6 +15,7 @@ from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import FunctionForm
 from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Scratch
 from aaiclick.catalog.scratch_objects import formatted
+from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import PlanError, SpecError, StatementError
 from aaiclick.routine import Clock, Command, Interruption, Query, Routine, text
 from aaiclick.specs.functions import Function, create_function_sql
@@ -23,7 +24,6 @@ from aaiclick.sql.function_calls import renamed_calls
 from aaiclick.sql.quoting import quote_name
 
 T = TypeVar("T")
-_DENIED = 497
 _LIVE = (
     "SELECT name, create_query FROM system.functions WHERE origin = 'SQLUserDefined'"
     " AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name) ORDER BY name"
@@ -66,7 +66,7 @@ def with_stand_ins(scratch: Scratch, functions: Sequence[Function], body: Callab
             try:
                 yield Command(create_function_sql(stand_in))
             except StatementError as error:
-                if error.code == _DENIED:
+                if error.code == ACCESS_DENIED:
                     raise PlanError(f"function {function.name}: this user may not create functions: {error.message}") from error
                 raise SpecError(f"function {function.name}", error.message) from None
             made.append(stand_in.name)

@@ -13,6 +13,16 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
+from aaiclick.error_codes import (
+    ACCESS_DENIED,
+    BAD_ARGUMENTS,
+    DATA_TYPE_CANNOT_BE_USED_IN_KEY,
+    ILLEGAL_COLUMN,
+    READONLY,
+    SUPPORT_IS_DISABLED,
+    SUSPICIOUS_TYPE_FOR_LOW_CARDINALITY,
+    UNKNOWN_DATABASE_ENGINE,
+)
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.routine import Clock, Command, Interruption, Nonce, Query, Routine, text
 from aaiclick.sql.ddl import create, drop
@@ -21,7 +31,6 @@ from aaiclick.sql.quoting import qualified, quote_name
 T = TypeVar("T")
 PREFIX = "_aaiclick_scratch_"
 STALE_SECONDS = 3600
-_ACCESS_DENIED, _READONLY, _UNKNOWN_DATABASE_ENGINE = 497, 164, 336
 # A file name has 255 bytes, and the server names the file of a dropped table after database, table and UUID.
 _LONGEST_FILE_NAME = 170
 _NAME = re.compile(PREFIX + r"(?P<made>[0-9a-f]{8})[0-9a-f]{12}(?P<holder>[0-9a-z]{1,12})?(?:_|\Z)")
@@ -77,8 +86,7 @@ PERMISSIVE: tuple[str, ...] = (
     "enable_zstd_qat_codec",
     "enable_zxc_codec",
 )
-# BAD_ARGUMENTS, ILLEGAL_COLUMN, SUPPORT_IS_DISABLED, SUSPICIOUS_TYPE_FOR_LOW_CARDINALITY, DATA_TYPE_CANNOT_BE_USED_IN_KEY
-_REFUSALS = frozenset({36, 44, 344, 455, 549})
+_REFUSALS = frozenset({BAD_ARGUMENTS, ILLEGAL_COLUMN, SUPPORT_IS_DISABLED, SUSPICIOUS_TYPE_FOR_LOW_CARDINALITY, DATA_TYPE_CANNOT_BE_USED_IN_KEY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +130,9 @@ def open_scratch(fallback: str | None = None) -> Routine[Scratch]:
     try:
         yield Command(create("DATABASE", quote_name(own), "ENGINE = Atomic"))
     except StatementError as error:
-        if error.code == _UNKNOWN_DATABASE_ENGINE:
+        if error.code == UNKNOWN_DATABASE_ENGINE:
             yield Command(create("DATABASE", quote_name(own)))
-        elif error.code in (_ACCESS_DENIED, _READONLY) and fallback is not None:
+        elif error.code in (ACCESS_DENIED, READONLY) and fallback is not None:
             database, prefix = fallback, f"{own}_"
         else:
             raise

@@ -11,6 +11,19 @@ from aaiclick.catalog.forms import DictionaryForm, Form, Settings, TableForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import HIDDEN
 from aaiclick.catalog.scratch import Scratch
+from aaiclick.error_codes import (
+    ACCESS_DENIED,
+    ALL_CONNECTION_TRIES_FAILED,
+    MEMORY_LIMIT_EXCEEDED,
+    NETWORK_ERROR,
+    NOT_ENOUGH_SPACE,
+    QUERY_WAS_CANCELLED,
+    READONLY,
+    SETTING_CONSTRAINT_VIOLATION,
+    SOCKET_TIMEOUT,
+    TIMEOUT_EXCEEDED,
+    TOO_MANY_SIMULTANEOUS_QUERIES,
+)
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.ddl import CREATE_TABLE, attach_table
@@ -22,7 +35,22 @@ SELF_CONTAINED = frozenset({"Log", "TinyLog", "StripeLog", "Memory", "Null", "Se
 # So do these, as long as their arguments name no path.
 WITHOUT_PATH = {"EmbeddedRocksDB": 1, "File": 1}
 # Not about the definition: no right, no memory, no time, no connection.
-_NOT_THE_DEFINITION = frozenset({0, 159, 164, 202, 209, 210, 241, 243, 279, 394, 452, 497})
+_NOT_THE_DEFINITION = frozenset(
+    {
+        0,
+        TIMEOUT_EXCEEDED,
+        READONLY,
+        TOO_MANY_SIMULTANEOUS_QUERIES,
+        SOCKET_TIMEOUT,
+        NETWORK_ERROR,
+        MEMORY_LIMIT_EXCEEDED,
+        NOT_ENOUGH_SPACE,
+        ALL_CONNECTION_TRIES_FAILED,
+        QUERY_WAS_CANCELLED,
+        SETTING_CONSTRAINT_VIOLATION,
+        ACCESS_DENIED,
+    }
+)
 _SYNTAX = re.compile(r"Syntax error.*?: failed at position (\d+) \((.*?)\)", re.DOTALL)
 _PREAMBLE = re.compile(r"\A(?:Code: \d+\.\s*)?(?:DB::Exception:\s*)+")
 

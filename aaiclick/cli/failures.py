@@ -10,6 +10,7 @@ from enum import IntEnum
 from itertools import pairwise
 
 from aaiclick.clients.url import mask
+from aaiclick.error_codes import ACCESS_DENIED, NOT_ENOUGH_SPACE, READONLY, UNKNOWN_DATABASE
 from aaiclick.errors import (
     AaiclickError,
     ApplyError,
@@ -24,10 +25,6 @@ from aaiclick.errors import (
     StatementError,
 )
 
-ACCESS_DENIED = 497
-NOT_ENOUGH_SPACE = 243
-READONLY = 164
-UNKNOWN_DATABASE = 81
 _LONGEST = 2000
 # What the command was called with says it already.
 _SCHEMA = re.compile(r" --schema \S+")

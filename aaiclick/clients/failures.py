@@ -11,11 +11,10 @@ import socket
 import ssl
 from collections.abc import Iterator
 
+from aaiclick.error_codes import AUTHENTICATION_FAILED, READONLY, REQUIRED_PASSWORD, UNKNOWN_SETTING, UNKNOWN_USER, WRONG_PASSWORD
 from aaiclick.errors import AaiclickError, ConnectionFailed, OutcomeUnknownError, StatementError, UsageError
 
-AUTHENTICATION_CODES = frozenset({192, 193, 194, 516})
-UNKNOWN_SETTING = 115
-UNKNOWN_DATABASE = 81
+AUTHENTICATION_CODES = frozenset({UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTHENTICATION_FAILED})
 
 _CODE = re.compile(r"\bCode:\s*(\d+)")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
@@ -108,7 +107,7 @@ def http_failure(error: Exception, sql: str, place: str) -> AaiclickError:
     if "concurrent queries within the same session" in text:
         return UsageError("another thread is using this clickhouse-connect client: give a client of its own (or one made with autogenerate_session_id=False)")
     if "Setting " in text and " is readonly" in text:
-        return StatementError(text, 164, "READONLY", sql)
+        return StatementError(text, READONLY, "READONLY", sql)
     status = re.search(r"HTTP status (\d{3})", text)
     if status is not None and status[1].startswith("4"):
         return StatementError(tidy(text), 0, "", sql)

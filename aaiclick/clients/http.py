@@ -8,9 +8,9 @@ from typing import Protocol, TypeVar, cast
 
 from aaiclick.clients.answers import FORMAT, decode_rows
 from aaiclick.clients.connect import ConnectClient, Settings, SettingsFilter, bound, command_settings, failure, identity_of, in_session
-from aaiclick.clients.failures import UNKNOWN_DATABASE
 from aaiclick.clients.settings import changed_of, engine_defaults, read_changed_settings, without_refused
 from aaiclick.clients.url import ServerUrl
+from aaiclick.error_codes import UNKNOWN_DATABASE
 from aaiclick.errors import AaiclickError, ConnectionFailed, OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Query, run
 

@@ -14,12 +14,12 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from aaiclick.error_codes import NOT_ENOUGH_SPACE
 from aaiclick.errors import StatementError
 from aaiclick.sql.tokens import unquote
 
 KEPT = "aaiclick_metadata"
 """The directory of the copies, beside the engine's own: in those the engine refuses files that it does not know."""
-NOT_ENOUGH_SPACE = 243
 _ALTER = re.compile(
     r"\s*(?:/\*.*?\*/\s*)?ALTER\s+TABLE\s+(?P<first>`(?:[^`\\]|\\.|``)*`|\w+)(?:\.(?P<second>`(?:[^`\\]|\\.|``)*`|\w+))?", re.IGNORECASE | re.DOTALL
 )

@@ -12,12 +12,13 @@ from aaiclick.clients.chdb_session import FLUSH, EngineSession, execute, open_se
 from aaiclick.clients.connect import ConnectClient, bound
 from aaiclick.clients.directory import forget_directory, prepare_directory
 from aaiclick.clients.embedded import CallerContext, EmbeddedConnection, SessionReader
-from aaiclick.clients.failures import UNKNOWN_DATABASE, http_failure
+from aaiclick.clients.failures import http_failure
 from aaiclick.clients.fork import refuse_inherited_engine
 from aaiclick.clients.http import HttpConnection, open_server
 from aaiclick.clients.parameters import quote_name, set_clause
 from aaiclick.clients.settings import only_kept
 from aaiclick.clients.url import MEMORY, EmbeddedUrl, ServerUrl, parse_url
+from aaiclick.error_codes import UNKNOWN_DATABASE
 from aaiclick.errors import ConnectionFailed, StatementError, UsageError
 from aaiclick.routine import Query
 

@@ -18,10 +18,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from aaiclick.clients.failures import unknown_setting
+from aaiclick.error_codes import READONLY, SETTING_CONSTRAINT_VIOLATION, UNKNOWN_IDENTIFIER
 from aaiclick.errors import OutcomeUnknownError, StatementError, UsageError
 from aaiclick.routine import Query, Routine, Rows
-
-CONSTRAINT, READONLY, UNKNOWN_IDENTIFIER = 452, 164, 47
 
 KEPT = re.compile(
     r"(?:"
@@ -206,7 +205,7 @@ _NAMED = re.compile(r"\b(?:modify|[Ss]etting) '?([a-z_0-9A-Z]+)'?")
 
 def forbidden(error: StatementError, defaults: Collection[str]) -> str | None:
     """The setting that a constraint did not let us change; None for any other error."""
-    if error.code not in (CONSTRAINT, READONLY):
+    if error.code not in (SETTING_CONSTRAINT_VIOLATION, READONLY):
         return None
     return next((name for name in _NAMED.findall(error.message) if name in defaults), None)
 

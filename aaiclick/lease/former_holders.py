@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import LockHeldError, StatementError
 from aaiclick.events import Note, Waiting
-from aaiclick.lease.lock import UNKNOWN_TABLE, tagged
+from aaiclick.lease.lock import tagged
 from aaiclick.lease.names import BEATS
 from aaiclick.lease.renew import RENEWALS, Lease, clock, renew
 from aaiclick.routine import Command, Emit, Query, Routine, Sleep, text

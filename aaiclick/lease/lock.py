@@ -17,6 +17,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
 
+from aaiclick.error_codes import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE
 from aaiclick.errors import StatementError
 from aaiclick.lease.names import BEATS, LOCK
 from aaiclick.lease.owner import Owner
@@ -24,9 +25,6 @@ from aaiclick.routine import Command, Query, Routine, number, text
 from aaiclick.sql.ddl import create_table
 from aaiclick.sql.hex_text import INSERT_SETTINGS, hex_literal, hexed
 from aaiclick.sql.quoting import qualified, quote_string
-
-TABLE_ALREADY_EXISTS = 57
-UNKNOWN_TABLE = 60
 
 _NONCE = re.compile(r"[0-9a-z]{1,32}\Z")
 

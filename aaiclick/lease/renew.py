@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from aaiclick.error_codes import QUERY_WAS_CANCELLED, UNKNOWN_DATABASE, UNKNOWN_TABLE
 from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
 from aaiclick.events import Note
 from aaiclick.lease.lock import Beat, beat, look, newest_beats
@@ -20,7 +21,7 @@ RENEWALS = 3
 """Heartbeats in one lease time: two may fail before anything is lost."""
 
 
-_ENDED_BY_OTHERS = (60, 81, 394)
+_ENDED_BY_OTHERS = (UNKNOWN_TABLE, UNKNOWN_DATABASE, QUERY_WAS_CANCELLED)
 """What a statement fails with when a successor has killed it, or has removed the scratch objects that it names."""
 
 

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from aaiclick.error_codes import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE
 from aaiclick.errors import StatementError
-from aaiclick.lease.lock import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE, Holder, newest_beats, parse_holder, tagged
+from aaiclick.lease.lock import Holder, newest_beats, parse_holder, tagged
 from aaiclick.lease.names import LOCK, TOMBSTONE_PREFIX, buried_nonce, tombstone
 from aaiclick.routine import Command, Query, Routine, Scalar, number, text
 from aaiclick.sql.clauses import modify_comment

@@ -7,6 +7,7 @@ inserts patch parts.
 
 from __future__ import annotations
 
+from aaiclick.error_codes import VIOLATED_CONSTRAINT
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, Waiting
 from aaiclick.routine import Command, Emit, Routine, Sleep, text
@@ -17,7 +18,6 @@ from aaiclick.server.statements import MUTATION, ask, send
 from aaiclick.server.tables import Physical
 from aaiclick.sql.ddl import optimize_table, system
 
-_VIOLATED = 469
 _POLL = 0.02
 _LONGEST_POLL = 1.0
 _WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update') AND query_id != queryID()"
@@ -66,7 +66,7 @@ def _flushed(name: str, sql: str) -> Routine[None]:
     except OutcomeUnknownError:
         raise
     except StatementError as error:
-        if error.code == _VIOLATED and GUARD in str(error):
+        if error.code == VIOLATED_CONSTRAINT and GUARD in str(error):
             raise ApplyError(f"{name} holds rows that the table would not take any more: {told(str(error))}. Nothing was changed") from error
         yield Emit(Note(f"{sql}: {error}"))
 

@@ -6,6 +6,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aaiclick.error_codes import (
+    ABORTED,
+    CANNOT_SCHEDULE_TASK,
+    MEMORY_LIMIT_EXCEEDED,
+    NOT_ENOUGH_SPACE,
+    QUERY_WAS_CANCELLED,
+    TIMEOUT_EXCEEDED,
+    TOO_MANY_PARTS,
+    TOO_MANY_SIMULTANEOUS_QUERIES,
+)
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note, Progress, Waiting
 from aaiclick.routine import Clock, Emit, Routine, Sleep, flag, number, text
@@ -19,7 +29,18 @@ _LONGEST_POLL = 1.0
 RECALCULATE = "materialize_ttl_recalculate_only"
 _STILL = 10.0
 """Seconds without a part that was rewritten after which somebody should look."""
-_PASSING = frozenset({159, 202, 236, 241, 243, 252, 394, 439})
+_PASSING = frozenset(
+    {
+        TIMEOUT_EXCEEDED,
+        TOO_MANY_SIMULTANEOUS_QUERIES,
+        ABORTED,
+        MEMORY_LIMIT_EXCEEDED,
+        NOT_ENOUGH_SPACE,
+        TOO_MANY_PARTS,
+        QUERY_WAS_CANCELLED,
+        CANNOT_SCHEDULE_TASK,
+    }
+)
 """Failures that a retry of the engine may get over: timeouts, limits of memory, disk, threads, cancelled merges."""
 
 
@@ -42,7 +63,7 @@ class Mutation:
     @property
     def interrupted(self) -> bool:
         """True where its last failure is that merges were stopped: it goes on when they are started."""
-        return self.failure.startswith("Code: 236.")
+        return self.failure.startswith(f"Code: {ABORTED}.")
 
 
 def mutations(database: str, table: str) -> Routine[tuple[Mutation, ...]]:

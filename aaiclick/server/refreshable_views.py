@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aaiclick.error_codes import BAD_ARGUMENTS, SYNTAX_ERROR, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Waiting
 from aaiclick.routine import Command, Emit, Routine, Sleep, text
 from aaiclick.server.feeders import find_feeders
-from aaiclick.server.statements import UNKNOWN_TABLE, ask, send
+from aaiclick.server.statements import ask, send
 from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import qualified
 
@@ -54,7 +55,7 @@ def start_refreshes(views: Sequence[str]) -> Routine[None]:
         try:
             yield from send(Command(system("START VIEW", name)))
         except StatementError as error:
-            if error.code not in (UNKNOWN_TABLE, 36, 62):
+            if error.code not in (UNKNOWN_TABLE, BAD_ARGUMENTS, SYNTAX_ERROR):
                 raise
 
 

@@ -11,6 +11,15 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from aaiclick.catalog.scratch import curable, permissive
+from aaiclick.error_codes import (
+    ACCESS_DENIED,
+    CANNOT_ASSIGN_ALTER,
+    DEADLOCK_AVOIDED,
+    TABLE_SIZE_EXCEEDS_MAX_DROP_SIZE_LIMIT,
+    TOO_MANY_PARTS,
+    TOO_MANY_SIMULTANEOUS_QUERIES,
+    UNKNOWN_TABLE,
+)
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Query, Routine, Rows, Sleep
 from aaiclick.sql.ddl import drop, is_alter, system
@@ -18,22 +27,11 @@ from aaiclick.sql.quoting import qualified
 
 Sent: TypeAlias = dict[str, str | int]
 
-UNKNOWN_TABLE = 60
-TABLE_TOO_BIG_TO_DROP = 359
-MEMORY_LIMIT = 241
-ACCESS_DENIED = 497
-NOT_ENOUGH_SPACE = 243
-
-PATIENCE: Mapping[int, str] = {
-    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
-    252: "TOO_MANY_PARTS",
-    473: "DEADLOCK_AVOIDED",
-    517: "CANNOT_ASSIGN_ALTER",
-}
-"""Refusals that happen before anything was done and pass by themselves. (252 is met by an INSERT after its first blocks, too: statements
+PATIENCE = frozenset({TOO_MANY_SIMULTANEOUS_QUERIES, TOO_MANY_PARTS, DEADLOCK_AVOIDED, CANNOT_ASSIGN_ALTER})
+"""Refusals that happen before anything was done and pass by themselves. (TOO_MANY_PARTS is met by an INSERT after its first blocks, too: statements
 that insert rows are sent with ``ONCE``.)"""
 
-ONCE: frozenset[int] = frozenset({202, 473, 517})
+ONCE = PATIENCE - {TOO_MANY_PARTS}
 
 ATTEMPTS = 10
 _FIRST_WAIT = 0.1
@@ -100,7 +98,7 @@ def merged(*settings: Mapping[str, str | int]) -> Sent:
     return result
 
 
-def send(command: Command, codes: frozenset[int] = frozenset(PATIENCE)) -> Routine[None]:
+def send(command: Command, codes: frozenset[int] = PATIENCE) -> Routine[None]:
     """Send a statement; again with growing pauses while the server answers with one of these codes.
 
     Raises the last StatementError. A statement whose outcome is unknown is never repeated.
@@ -148,7 +146,7 @@ def drop_table(database: str, name: str, *, sync: bool = False) -> Routine[None]
     try:
         yield from ddl(sql)
     except StatementError as error:
-        if error.code != TABLE_TOO_BIG_TO_DROP:
+        if error.code != TABLE_SIZE_EXCEEDS_MAX_DROP_SIZE_LIMIT:
             raise
         # The limit protects against typing mistakes; its own setting is unknown to older servers, so it is only sent when met.
         yield from ddl(sql, {"max_table_size_to_drop": 0})

@@ -11,17 +11,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from aaiclick.error_codes import BAD_ARGUMENTS, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.routine import Nonce, Routine, text
 from aaiclick.server.names import GUARD
-from aaiclick.server.statements import UNKNOWN_TABLE, ask, ddl
+from aaiclick.server.statements import ask, ddl
 from aaiclick.server.tables import Physical, physical, real_uuid
 from aaiclick.sql.clauses import add_constraint, drop_constraint
 from aaiclick.sql.ddl import alter_table, alter_table_first
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name
 
-_BAD_ARGUMENTS = 36
 _GUARD = re.compile(rf"{GUARD}[0-9a-z]+")
 _LOOKS = 5
 
@@ -76,7 +76,7 @@ def stand(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...]]:
 
 def refused(table: Physical, error: StatementError) -> Routine[None]:
     """Raise what came of an ALTER that takes guards away: ApplyError where it met another table, which is as it was."""
-    if error.code not in (_BAD_ARGUMENTS, UNKNOWN_TABLE):
+    if error.code not in (BAD_ARGUMENTS, UNKNOWN_TABLE):
         raise error
     there = yield from physical(table.database, table.name)
     if there is not None and there.uuid == table.uuid:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Waiting
 from aaiclick.routine import Command, Emit, Routine, Sleep, number
 from aaiclick.server.inserts import drain_all
 from aaiclick.server.merges import FENCE
-from aaiclick.server.statements import UNKNOWN_TABLE, ask, ddl, send
+from aaiclick.server.statements import ask, ddl, send
 from aaiclick.server.storages import alter_storage
 from aaiclick.server.tables import Physical
 from aaiclick.sql.clauses import modify_setting, reset_setting

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
+from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Command, Query, Routine, Row, number, text
 from aaiclick.server.names import JOURNAL
@@ -25,7 +26,6 @@ State: TypeAlias = Literal["intent", "done", "failed", "undone", "closed"]
 Details: TypeAlias = Mapping[str, object]
 """What a probe needs: UUIDs, data paths, staging names, counts. Plain JSON values under string keys."""
 
-UNKNOWN_TABLE = 60
 
 _READ = "run, schema, plan, step, action, state, details, seq, toUnixTimestamp64Milli(at)"
 

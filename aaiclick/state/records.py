@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
+from aaiclick.error_codes import NO_SUCH_COLUMN_IN_TABLE, NOT_FOUND_COLUMN_IN_BLOCK, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE
 from aaiclick.errors import StatementError, UnsupportedObjectError
 from aaiclick.routine import Command, Query, Routine, Row, Scalar, number, text
 from aaiclick.server.names import RECORDS
@@ -37,9 +38,8 @@ __all__ = [
 
 State: TypeAlias = Literal["applied", "adopted", "rolled back", "failed"]
 
-UNKNOWN_TABLE = 60
-# A schema_version that somebody else made: unknown column, no such column, no such column in the table.
-_FOREIGN = (10, 16, 47)
+# A schema_version that somebody else made.
+_FOREIGN = (NOT_FOUND_COLUMN_IN_BLOCK, NO_SUCH_COLUMN_IN_TABLE, UNKNOWN_IDENTIFIER)
 
 _COLUMNS = (
     ("seq", "UInt64", "counts the transitions of this database"),

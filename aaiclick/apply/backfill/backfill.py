@@ -14,6 +14,7 @@ from dataclasses import replace
 from aaiclick.apply.backfill.fill import fill_up
 from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.run import ApplyOptions, Done, Site
+from aaiclick.error_codes import TABLE_ALREADY_EXISTS
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import BackfillWork
@@ -26,8 +27,6 @@ from aaiclick.server.tables import Physical, need, parts, physical
 from aaiclick.server.write_fence import fence_supported, lift_fence, raise_fence
 from aaiclick.state.backfill_mark import BackfillMark, backfill_mark_name, drop_backfill_mark, format_of, update_backfill_mark, write_backfill_mark
 from aaiclick.state.owned import Owned, read_owned
-
-_EXISTS = 57
 
 
 def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
@@ -160,7 +159,7 @@ def open_again(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
             raise
         except StatementError as error:
             # Of a dead run nobody knows whether its CREATE came through: it did.
-            if not (error.code == _EXISTS and sql.startswith("CREATE") and mark.sent == first):
+            if not (error.code == TABLE_ALREADY_EXISTS and sql.startswith("CREATE") and mark.sent == first):
                 yield from _put_back(database, mark, error)
                 raise
         mark = yield from update_backfill_mark(database, replace(mark, sent=mark.sent + 1))

@@ -16,13 +16,14 @@ from aaiclick.apply.rebuild.staging import create_from, move_all, staging_form
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
+from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, Progress
 from aaiclick.plan.operations import Fill
 from aaiclick.routine import Command, Emit, Query, Routine, number, text
 from aaiclick.server.merges import hold
 from aaiclick.server.mutations import now
-from aaiclick.server.statements import BLOCKS, COPY, MEMORY_LIMIT, READ, Sent, ask, drop_table, merged
+from aaiclick.server.statements import BLOCKS, COPY, READ, Sent, ask, drop_table, merged
 from aaiclick.server.tables import Part, Physical, need, parts, physical
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
@@ -59,7 +60,7 @@ def fill_up(database: str, mark: BackfillMark, fill: Fill, source: Physical, opt
         except OutcomeUnknownError:
             raise
         except StatementError as error:
-            if error.code != MEMORY_LIMIT or level + 1 == len(BLOCKS):
+            if error.code != MEMORY_LIMIT_EXCEEDED or level + 1 == len(BLOCKS):
                 raise
             # Some blocks may be in already: the next turn drops this staging table and fills another one.
             level += 1

@@ -11,13 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.apply.rebuild.columns import Projected
+from aaiclick.error_codes import ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED
 from aaiclick.errors import StatementError, VerificationError
 from aaiclick.routine import Query, Routine, number
 from aaiclick.server.statements import READ, merged
 from aaiclick.sql.quoting import quote_name
-
-_ILLEGAL_TYPE = 43
-_NOT_IMPLEMENTED = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def _hashes(source: str, where: str, groups: Sequence[Sequence[str]], settings: 
     try:
         rows = yield asked(as_text=False)
     except StatementError as error:
-        if error.code != _NOT_IMPLEMENTED:
+        if error.code != NOT_IMPLEMENTED:
             raise
         rows = yield asked(as_text=True)
     return tuple(number(value) for value in rows[0])
@@ -64,7 +62,7 @@ def hashable(source: str, columns: Sequence[Projected], settings: Mapping[str, s
         yield Query(f"SELECT {hash_sql([column.read for column in checked])} FROM {source} WHERE 0", {}, merged(READ, settings))
         return tuple(column.target for column in checked)
     except StatementError as error:
-        if error.code != _ILLEGAL_TYPE:
+        if error.code != ILLEGAL_TYPE_OF_ARGUMENT:
             raise
     able: list[str] = []
     for column in checked:
@@ -72,7 +70,7 @@ def hashable(source: str, columns: Sequence[Projected], settings: Mapping[str, s
             yield Query(f"SELECT {hash_sql([column.read])} FROM {source} WHERE 0", {}, merged(READ, settings))
             able.append(column.target)
         except StatementError as error:
-            if error.code != _ILLEGAL_TYPE:
+            if error.code != ILLEGAL_TYPE_OF_ARGUMENT:
                 raise
     return tuple(able)
 

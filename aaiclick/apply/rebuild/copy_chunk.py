@@ -10,12 +10,13 @@ from aaiclick.apply.rebuild.chunks import SMALL_ROWS, Chunk, inserts, sequences
 from aaiclick.apply.rebuild.columns import Projected
 from aaiclick.apply.rebuild.staging import create_from, may_merge, staging_form
 from aaiclick.apply.run import Site
+from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Command, Routine
 from aaiclick.server.mutations import mutations
 from aaiclick.server.names import staging_table
-from aaiclick.server.statements import BLOCKS, COPY, MEMORY_LIMIT, Sent, drop_table, merged
+from aaiclick.server.statements import BLOCKS, COPY, Sent, drop_table, merged
 from aaiclick.server.tables import Part, Physical, parts
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.staged_chunks import StagedChunk, sources, write_staged_chunk
@@ -78,7 +79,7 @@ def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
         except OutcomeUnknownError:
             raise
         except StatementError as error:
-            if error.code != MEMORY_LIMIT or job.sparing.level + 1 == len(BLOCKS):
+            if error.code != MEMORY_LIMIT_EXCEEDED or job.sparing.level + 1 == len(BLOCKS):
                 raise
         # Some blocks may be in already: a new staging table, never the same one again.
         yield from drop_table(job.site.database, staging)

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 from aaiclick.apply.rebuild.taking import BelatedError, discard, find_new, is_new, is_taken
 from aaiclick.apply.rebuild.views import close_shadow
+from aaiclick.error_codes import NOT_ENOUGH_SPACE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.routine import Command, Emit, Routine, Sleep, text
 from aaiclick.server.merges import release, release_copies
 from aaiclick.server.refreshable_views import start_refreshes
-from aaiclick.server.statements import DDL, NOT_ENOUGH_SPACE, ONCE, ask, drop_table, send
+from aaiclick.server.statements import DDL, ONCE, ask, drop_table, send
 from aaiclick.server.storages import storage
 from aaiclick.server.tables import EXCHANGING, Physical, parts, physicals
 from aaiclick.sql.ddl import exchange_tables

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.diff.changes.base import Change, DataCheck
 from aaiclick.diff.hazards import Hazard
+from aaiclick.error_codes import CANNOT_CONVERT_TYPE, ILLEGAL_TYPE_OF_ARGUMENT, NO_COMMON_TYPE, NOT_IMPLEMENTED, TYPE_MISMATCH
 from aaiclick.errors import StatementError
 from aaiclick.routine import Query, Routine, Rows, number, text
 from aaiclick.server.messages import shortened, told
 
-# ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED, TYPE_MISMATCH, CANNOT_CONVERT_TYPE, NO_COMMON_TYPE: about types, whatever the rows are.
-_NO_CONVERSION = frozenset({43, 48, 53, 70, 386})
+# About types, whatever the rows are.
+_NO_CONVERSION = frozenset({ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED, TYPE_MISMATCH, CANNOT_CONVERT_TYPE, NO_COMMON_TYPE})
 
 
 @dataclass(frozen=True, slots=True)

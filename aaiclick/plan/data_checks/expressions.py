@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from aaiclick.diff.conversion.values import differs, unfit
+from aaiclick.error_codes import ILLEGAL_TYPE_OF_ARGUMENT, NO_SUCH_COLUMN_IN_TABLE, NOT_IMPLEMENTED, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE
 from aaiclick.errors import StatementError
 from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.strategies.context import TableDiff
@@ -16,7 +17,7 @@ from aaiclick.sql.quoting import qualified, quote_string
 _INTEGER = re.compile(r"(?:Nullable\()?U?Int\d+\)?\Z")
 # ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED: the engine cannot hash a type. NO_SUCH_COLUMN, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE: an earlier step of
 # the plan makes what the expression reads. Nothing is known about the rows then.
-_NOT_THE_ROWS = frozenset({16, 43, 47, 48, 60})
+_NOT_THE_ROWS = frozenset({NO_SUCH_COLUMN_IN_TABLE, ILLEGAL_TYPE_OF_ARGUMENT, UNKNOWN_IDENTIFIER, NOT_IMPLEMENTED, UNKNOWN_TABLE})
 _FRACTION = re.compile(r"(?:Nullable\()?(?:B?Float|Decimal)")
 _VALUE = "_value"
 _PATIENT: dict[str, str | int] = {"max_execution_time": 0, "final": 0}

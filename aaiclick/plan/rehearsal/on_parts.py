@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aaiclick.error_codes import (
+    ACCESS_DENIED,
+    MEMORY_LIMIT_EXCEEDED,
+    NOT_ENOUGH_SPACE,
+    QUERY_WAS_CANCELLED,
+    READONLY,
+    TIMEOUT_EXCEEDED,
+    TOO_MANY_SIMULTANEOUS_QUERIES,
+    TOO_SLOW,
+)
 from aaiclick.errors import StatementError
 from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.operations import AttachWork, RebuildWork
@@ -19,7 +29,9 @@ _MOST_ALIKE = 3
 _ROWS = 1000
 _SECONDS = 30
 # No time, no memory, no right: nothing about the rows.
-_UNDECIDED = frozenset({159, 160, 164, 202, 241, 243, 394, 497})
+_UNDECIDED = frozenset(
+    {TIMEOUT_EXCEEDED, TOO_SLOW, READONLY, TOO_MANY_SIMULTANEOUS_QUERIES, MEMORY_LIMIT_EXCEEDED, NOT_ENOUGH_SPACE, QUERY_WAS_CANCELLED, ACCESS_DENIED}
+)
 
 
 def alter_refused(diff: TableDiff, source: str, sent: Sequence[AcceptedBatch]) -> Routine[str]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.error_codes import ACCESS_DENIED, READONLY, TIMEOUT_EXCEEDED
 from aaiclick.errors import StatementError
 from aaiclick.plan.rehearsal.cache import AcceptedBatch
 from aaiclick.plan.rehearsal.empty_clone import REHEARSE, Clone, Outcome
@@ -25,7 +26,6 @@ from aaiclick.sql.quoting import qualified
 RUN_BYTES = 64 << 20
 """The mutations of a sample of more bytes are left pending."""
 _SECONDS = 30
-_TIMEOUT, _ACCESS_DENIED, _READONLY = 159, 497, 164
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPar
         except StatementError as error:
             if error.code == 0:
                 raise
-            return NoPartsClone("" if error.code in (_ACCESS_DENIED, _READONLY, _TIMEOUT) else str(error))
+            return NoPartsClone("" if error.code in (ACCESS_DENIED, READONLY, TIMEOUT_EXCEEDED) else str(error))
     attached = yield from live_parts(clone.database, clone.table, len(parts), columns)
     stays = kept(attached)
     gone = [part for part in attached if part not in stays]
@@ -84,7 +84,7 @@ def replay_alters(diff: TableDiff, loaded: PartsClone, sent: Sequence[AcceptedBa
         except StatementError as error:
             if error.code == 0:
                 raise
-            return Outcome(error.code == _TIMEOUT, code=error.code, message=str(error))
+            return Outcome(error.code == TIMEOUT_EXCEEDED, code=error.code, message=str(error))
         if loaded.pending and each.mutates:
             break  # what comes behind an unfinished mutation is refused for other reasons
     return Outcome(True)

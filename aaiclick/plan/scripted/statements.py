@@ -11,6 +11,7 @@ from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import names_in, read_forms, sentence
 from aaiclick.diff.hazards import Hazard
+from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import StatementError, UnsupportedObjectError, UsageError
 from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.model import Step
@@ -22,8 +23,6 @@ from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
 from aaiclick.versions.upgrade_path import PendingScript, UpgradePath
-
-UNKNOWN_TABLE = 60
 
 
 @dataclass(frozen=True, slots=True)
