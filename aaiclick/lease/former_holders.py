@@ -16,7 +16,8 @@ from aaiclick.events import Note, Waiting
 from aaiclick.lease.lock import tagged
 from aaiclick.lease.names import BEATS
 from aaiclick.lease.renew import RENEWALS, Lease, clock, renew
-from aaiclick.routine import Command, Emit, Query, Routine, Sleep, text
+from aaiclick.routine import Command, Emit, Query, Routine, text
+from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.ddl import kill_where
 from aaiclick.sql.quoting import qualified
 
@@ -32,7 +33,8 @@ def expel(lease: Lease, max_wait: float) -> Routine[Lease]:
     Raises LockHeldError when one is still running after ``max_wait`` seconds, LeaseLostError.
     """
     begun = yield from clock()
-    pause, killed, may_kill = _FIRST_PAUSE, float("-inf"), True
+    wait = Wait(_FIRST_PAUSE, min(_LONGEST_PAUSE, lease.seconds / RENEWALS / 2))
+    killed, may_kill = float("-inf"), True
     while True:
         running = yield from _statements_of_others(lease)
         if not running:
@@ -49,8 +51,7 @@ def expel(lease: Lease, max_wait: float) -> Routine[Lease]:
             may_kill = yield from _kill(lease, tuple(nonce for nonce, _ in running))
         if not 0 <= now - lease.clock < lease.seconds / RENEWALS:
             lease = yield from renew(lease)
-        yield Sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE, lease.seconds / RENEWALS / 2)
+        wait = yield from rest(wait)
 
 
 def _statements_of_others(lease: Lease) -> Routine[tuple[tuple[str, int], ...]]:

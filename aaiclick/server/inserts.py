@@ -10,12 +10,13 @@ from __future__ import annotations
 from aaiclick.error_codes import VIOLATED_CONSTRAINT
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, Waiting
-from aaiclick.routine import Command, Emit, Routine, Sleep, text
+from aaiclick.routine import Command, Emit, Routine, text
 from aaiclick.server.feeders import find_feeders
 from aaiclick.server.messages import told
 from aaiclick.server.names import GUARD
 from aaiclick.server.statements import MUTATION, ask, send
 from aaiclick.server.tables import Physical
+from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.ddl import optimize_table, system
 
 _POLL = 0.02
@@ -77,13 +78,10 @@ def _listed(condition: str) -> Routine[tuple[str, ...]]:
     return tuple(text(row[0]) for row in rows)
 
 
-def _outlast(condition: str, seconds: float, wait: float, what: str) -> Routine[tuple[set[str], float]]:
-    """Wait for the queries that meet a condition now, ``wait`` seconds at first; those that meet it still after ``seconds``, and how long that was."""
-    pending, waited = set((yield from _listed(condition))), 0.0
-    while pending and waited < seconds:
-        yield Emit(Waiting(f"{len(pending)} {what}", waited))
-        yield Sleep(wait)
-        waited += wait
-        wait = min(2 * wait, _LONGEST_POLL)
+def _outlast(condition: str, seconds: float, pause: float, what: str) -> Routine[tuple[set[str], float]]:
+    """Wait for the queries that meet a condition now, ``pause`` seconds at first; those that meet it still after ``seconds``, and how long that was."""
+    wait, pending = Wait(pause, _LONGEST_POLL), set((yield from _listed(condition)))
+    while pending and wait.waited < seconds:
+        wait = yield from rest(wait, f"{len(pending)} {what}")
         pending &= set((yield from _listed(condition)))
-    return pending, waited
+    return pending, wait.waited

@@ -11,12 +11,13 @@ import re
 
 from aaiclick.catalog.forms import Settings
 from aaiclick.errors import ApplyError
-from aaiclick.events import Note, Waiting
-from aaiclick.routine import Emit, Routine, Rows, Sleep, number, text
+from aaiclick.events import Note
+from aaiclick.routine import Emit, Routine, Rows, number, text
 from aaiclick.server.names import PREFIX
 from aaiclick.server.statements import ask, ddl, system_merges
 from aaiclick.server.storages import alter_storage, remove_guards, storage
 from aaiclick.server.tables import Physical, need, physical
+from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.clauses import modify_settings, reset_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
@@ -54,14 +55,11 @@ def hold(table: Physical, seconds: float = 600.0) -> Routine[None]:
         # The settings hold the merges of this storage; those of the one that has its name now go on.
         yield from system_merges(table.database, table.name, "START MERGES")
         yield from need(table.database, table.name, table.uuid)
-    wait, waited = _POLL, 0.0
+    wait = Wait(_POLL, _LONGEST_POLL)
     while (yield from _merging(table)):
-        if waited > seconds:
-            raise ApplyError(f"{table.name}: a merge is still running {waited:.0f} s after merges were stopped. Run again when it has ended")
-        yield Emit(Waiting(f"a merge of {table.name} to end", waited))
-        yield Sleep(wait)
-        waited += wait
-        wait = min(2 * wait, _LONGEST_POLL)
+        if wait.waited > seconds:
+            raise ApplyError(f"{table.name}: a merge is still running {wait.waited:.0f} s after merges were stopped. Run again when it has ended")
+        wait = yield from rest(wait, f"a merge of {table.name} to end")
 
 
 def release(database: str, uuid: str, saved: Settings) -> Routine[None]:

@@ -17,9 +17,10 @@ from aaiclick.error_codes import (
     TOO_MANY_SIMULTANEOUS_QUERIES,
 )
 from aaiclick.errors import ApplyError
-from aaiclick.events import Note, Progress, Waiting
-from aaiclick.routine import Clock, Emit, Routine, Sleep, flag, number, text
+from aaiclick.events import Note, Progress
+from aaiclick.routine import Clock, Emit, Routine, flag, number, text
 from aaiclick.server.statements import ask, ddl
+from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.ddl import kill_where, system
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
@@ -83,7 +84,7 @@ def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.
     Answers with the first mutation that is stuck: it has failed on the data, or for ``stuck_seconds`` on anything else. Raises
     ApplyError when ``limit`` seconds (0: none) have passed.
     """
-    wait, waited, failing, total = _POLL, 0.0, 0.0, 0
+    wait, failing, total = Wait(_POLL, _LONGEST_POLL), 0.0, 0
     still, before, told = 0.0, -1, False
     started = yield from now()
     first: frozenset[str] | None = None
@@ -95,25 +96,23 @@ def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.
             return None
         # Mutations of one table are carried out in order, so the first that fails holds up the rest.
         failed = next((each for each in pending if each.failure and not each.interrupted), None)
-        failing = failing + wait if failed is not None else 0.0
+        failing = failing + wait.pause if failed is not None else 0.0
         if failed is not None and (failed.fails_on_data or failing >= stuck_seconds):
             return failed
         todo = sum(each.parts_to_do for each in pending)
         total = max(total, todo)
         yield Emit(Progress(table, phase, total - todo, total, (yield from now()) - started))
-        still, before = (still + wait if todo == before else 0.0), todo
+        still, before = (still + wait.pause if todo == before else 0.0), todo
         if still >= _STILL and not told and not (yield from _under_way(database, table)):
             told = True
             started_again = system("START MERGES", qualified(database, table))
             hint = f"if somebody has stopped the merges of the table, mutations wait as well: {started_again}"
             yield Emit(Note(f"{table}: mutation {pending[0].id} ({pending[0].command}) has not gone on for {still:.0f} s; {hint}", "warning"))
-        if limit and waited >= limit:
-            raise ApplyError(f"{table}: mutation {pending[0].id} ({pending[0].command}) is still running after {waited:.0f} s. Run again: it is waited for")
-        if phase == "waiting":
-            yield Emit(Waiting(f"mutation {pending[0].id} of {table}", waited))
-        yield Sleep(wait)
-        waited += wait
-        wait = min(2 * wait, _LONGEST_POLL)
+        if limit and wait.waited >= limit:
+            raise ApplyError(
+                f"{table}: mutation {pending[0].id} ({pending[0].command}) is still running after {wait.waited:.0f} s. Run again: it is waited for"
+            )
+        wait = yield from rest(wait, f"mutation {pending[0].id} of {table}" if phase == "waiting" else "")
 
 
 def _under_way(database: str, table: str) -> Routine[bool]:
@@ -150,10 +149,9 @@ def kill(database: str, table: str, mutation: Mutation) -> Routine[None]:
     so this is only for a mutation that does neither."""
     which = f"database = unhex('{hexed(database)}') AND table = unhex('{hexed(table)}') AND mutation_id = unhex('{hexed(mutation.id)}')"
     yield from ddl(kill_where("MUTATION", which))
-    wait = _POLL
+    wait = Wait(_POLL, _LONGEST_POLL)
     while mutation.id in [each.id for each in (yield from mutations(database, table)) if not each.done]:
-        yield Sleep(wait)
-        wait = min(2 * wait, _LONGEST_POLL)
+        wait = yield from rest(wait)
 
 
 def now() -> Routine[float]:

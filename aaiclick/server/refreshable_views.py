@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from aaiclick.error_codes import BAD_ARGUMENTS, SYNTAX_ERROR, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
-from aaiclick.events import Waiting
-from aaiclick.routine import Command, Emit, Routine, Sleep, text
+from aaiclick.routine import Command, Routine, text
 from aaiclick.server.feeders import find_feeders
 from aaiclick.server.statements import ask, send
+from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import qualified
 
@@ -36,17 +36,15 @@ def stop_refreshes(views: Sequence[str]) -> Routine[None]:
     """Stop them and wait until none is under way. Raises ApplyError where one goes on, StatementError where this user may not stop it."""
     for name in views:
         yield from send(Command(system("STOP VIEW", name)))
-    waited = 0.0
+    wait = Wait(_POLL, _POLL)
     while True:
         status = yield from _status()
         running = [name for name in views if status.get(name, "Disabled") not in _OFF]
         if not running:
             return
-        if waited > _LONGEST:
-            raise ApplyError(f"the view {running[0]} is still being refreshed {waited:.0f} s after it was stopped. Run again when it has ended")
-        yield Emit(Waiting(f"the refresh of {running[0]} to end", waited))
-        yield Sleep(_POLL)
-        waited += _POLL
+        if wait.waited > _LONGEST:
+            raise ApplyError(f"the view {running[0]} is still being refreshed {wait.waited:.0f} s after it was stopped. Run again when it has ended")
+        wait = yield from rest(wait, f"the refresh of {running[0]} to end")
 
 
 def start_refreshes(views: Sequence[str]) -> Routine[None]:

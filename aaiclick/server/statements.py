@@ -21,7 +21,8 @@ from aaiclick.error_codes import (
     UNKNOWN_TABLE,
 )
 from aaiclick.errors import OutcomeUnknownError, StatementError
-from aaiclick.routine import Command, Query, Routine, Rows, Sleep
+from aaiclick.routine import Command, Query, Routine, Rows
+from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.ddl import drop, is_alter, system
 from aaiclick.sql.quoting import qualified
 
@@ -103,7 +104,7 @@ def send(command: Command, codes: frozenset[int] = PATIENCE) -> Routine[None]:
 
     Raises the last StatementError. A statement whose outcome is unknown is never repeated.
     """
-    wait = _FIRST_WAIT
+    wait = Wait(_FIRST_WAIT, _LONGEST_WAIT)
     for attempt in range(ATTEMPTS):
         try:
             yield command
@@ -114,8 +115,7 @@ def send(command: Command, codes: frozenset[int] = PATIENCE) -> Routine[None]:
                 raise
         else:
             return
-        yield Sleep(wait)
-        wait = min(2 * wait, _LONGEST_WAIT)
+        wait = yield from rest(wait)
 
 
 def ddl(sql: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:

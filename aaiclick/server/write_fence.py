@@ -12,12 +12,13 @@ from contextlib import suppress
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Waiting
-from aaiclick.routine import Command, Emit, Routine, Sleep, number
+from aaiclick.routine import Command, Emit, Routine, number
 from aaiclick.server.inserts import drain_all
 from aaiclick.server.merges import FENCE
 from aaiclick.server.statements import ask, ddl, send
 from aaiclick.server.storages import alter_storage
 from aaiclick.server.tables import Physical
+from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table, system
 from aaiclick.sql.hex_text import hexed
@@ -55,16 +56,15 @@ def lift_fence(table: Physical) -> Routine[None]:
 
 
 def _flush(table: Physical, attempt: int) -> Routine[None]:
-    waited = 0.0
+    wait = Wait(_PAUSE, _PAUSE)
     while (yield from _queued(table)):
-        yield Emit(Waiting(f"asynchronous inserts into {table.name} to be flushed", waited))
-        if waited == 0.0:
+        yield Emit(Waiting(f"asynchronous inserts into {table.name} to be flushed", wait.waited))
+        if wait.waited == 0.0:
             # Without the right to flush, the queue's own timeout does it.
             with suppress(StatementError):
                 yield from send(Command(system("FLUSH ASYNC INSERT QUEUE")))
-        yield Sleep(_PAUSE)
-        waited += _PAUSE
-        if waited > _TRIES * (attempt + 1):
+        wait = yield from rest(wait)
+        if wait.waited > _TRIES * (attempt + 1):
             raise ApplyError(f"{table.name}: the queue of asynchronous inserts does not run empty. Stop these writers for the migration")
 
 

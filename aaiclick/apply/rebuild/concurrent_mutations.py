@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import ApplyError
-from aaiclick.events import Waiting
-from aaiclick.routine import Emit, Routine, Sleep, number
+from aaiclick.routine import Routine, Sleep, number
 from aaiclick.server.mutations import Mutation, mutations, reads_rows, stuck_sentence
 from aaiclick.server.statements import ask, system_merges
 from aaiclick.server.tables import Part, Physical, parts
+from aaiclick.server.waiting import Wait, rest
 from aaiclick.server.write_fence import lift_fence, raise_fence
 from aaiclick.sql.hex_text import hexed
 
@@ -76,27 +76,24 @@ def _wait(
     table: Physical, options: ApplyOptions, over: Callable[[Sequence[Mutation]], Routine[bool]], longest: float = _LONGEST_POLL, limit: float = 0.0
 ) -> Routine[None]:
     """Wait until it is ``over``, for ``limit`` seconds at the longest (0: as long as mutations of others are waited for)."""
-    wait, waited, failing = _POLL, 0.0, 0.0
+    wait, failing = Wait(_POLL, longest), 0.0
     while True:
         listed = yield from mutations(table.database, table.name)
         if (yield from over(listed)):
             return
         left = [each for each in listed if not each.done]
         failed = next((each for each in left if each.failure and not each.interrupted), None)
-        failing = failing + wait if failed is not None else 0.0
+        failing = failing + wait.pause if failed is not None else 0.0
         if failed is not None and (failed.fails_on_data or failing > options.stuck_seconds):
             raise ApplyError(stuck_sentence(table.name, failed))
-        if left and options.mutation_seconds and waited >= options.mutation_seconds:
-            raise ApplyError(f"{table.name}: mutation {left[0].id} ({left[0].command}) is still running after {waited:.0f} s. Run again")
-        if limit and waited > limit:
+        if left and options.mutation_seconds and wait.waited >= options.mutation_seconds:
+            raise ApplyError(f"{table.name}: mutation {left[0].id} ({left[0].command}) is still running after {wait.waited:.0f} s. Run again")
+        if limit and wait.waited > limit:
             raise ApplyError(
                 f"{table.name}: deletes or updates follow each other so closely that writers cannot be locked out between two of them."
                 " The table is as it was: pause whoever sends them for a moment, and run again"
             )
-        yield Emit(Waiting(f"deletes and updates of {table.name}", waited))
-        yield Sleep(wait)
-        waited += wait
-        wait = min(2 * wait, longest)
+        wait = yield from rest(wait, f"deletes and updates of {table.name}")
 
 
 def close(table: Physical, options: ApplyOptions) -> Routine[None]:
