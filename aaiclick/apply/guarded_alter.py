@@ -21,9 +21,10 @@ from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.inserts import drain_all
 from aaiclick.server.messages import shortened, told
 from aaiclick.server.mutations import require_settled
+from aaiclick.server.parts import parts
 from aaiclick.server.statements import READ
 from aaiclick.server.storages import remove_guards, stand, storage
-from aaiclick.server.tables import Physical, parts
+from aaiclick.server.tables import Physical
 from aaiclick.sql.quoting import qualified
 
 _PATIENCE = "Nothing was changed. Run again when they have ended"

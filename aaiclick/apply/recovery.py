@@ -20,8 +20,9 @@ from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Emit, Nonce, Routine, text
 from aaiclick.server.merges import hold, release, release_copies
 from aaiclick.server.names import label, parse_name
+from aaiclick.server.parts import Part
 from aaiclick.server.statements import drop_table
-from aaiclick.server.tables import Part, Physical
+from aaiclick.server.tables import Physical
 from aaiclick.state.kept_tables import keep
 from aaiclick.state.owned import Owned, read_owned
 from aaiclick.state.rebuild_mark import Mark

@@ -120,7 +120,7 @@ def _object(database: str, row: Row, columns: list[ColumnFacts] | None) -> LiveO
         form=_form(database, name, row, columns),
         text=definition,
         engine=engine,
-        uuid=_uuid(text(row[6]), _strings(text(row[7]))),
+        uuid=real_uuid(text(row[6]), " ".join(_strings(text(row[7])))),
         rows=number(row[9]),
         bytes=number(row[10]),
         parts=number(row[11]),
@@ -141,11 +141,11 @@ def _form(database: str, name: str, row: Row, columns: list[ColumnFacts] | None)
     return UnsupportedForm(name, reason, definition) if reason else form
 
 
-def _uuid(shown: str, data_paths: list[str]) -> str:
-    """In chdb the database ``default`` shows a nil UUID; the real one is in the data path."""
+def real_uuid(shown: str, data_paths: str) -> str:
+    """The UUID of a storage; '' where it has none. In chdb the database ``default`` shows a nil one; the real one is in the data path."""
     if shown and shown != NIL_UUID:
         return shown
-    found = next((match for match in (_STORE.search(path) for path in data_paths) if match), None)
+    found = _STORE.search(data_paths)
     return found.group(1) if found else ""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from aaiclick.catalog.forms import ColumnForm, DictionaryForm, Form, FunctionForm, IndexForm, Settings, TableForm, UnsupportedForm, ViewForm
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.sql.ddl import comment_clause, create, create_table
-from aaiclick.sql.quoting import is_bare, quote_string
+from aaiclick.sql.quoting import is_bare, quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 HIDDEN = "[HIDDEN]"
@@ -55,7 +55,7 @@ def statement(form: Form, database: str, name: str, if_not_exists: bool = False)
 
 def column_form_sql(column: ColumnForm) -> str:
     """One column of a CREATE, an ADD COLUMN or a MODIFY COLUMN."""
-    parts = [_quoted(column.name), column.type]
+    parts = [quote_name(column.name), column.type]
     if column.kind:
         parts.append(f"{column.kind} {column.expression}".rstrip())
     if column.comment:
@@ -73,7 +73,7 @@ def column_form_sql(column: ColumnForm) -> str:
 
 def attribute_form_sql(column: ColumnForm) -> str:
     """One attribute of a dictionary."""
-    parts = [_quoted(column.name), column.type]
+    parts = [quote_name(column.name), column.type]
     if column.kind:
         parts.append(f"{column.kind} {column.expression}")
     parts += [f"{word} {text}".rstrip() for word, text in column.settings]
@@ -109,14 +109,14 @@ def engine_tail(form: TableForm) -> str:
 
 def engine_name(name: str) -> str:
     """An identifier as the engine prints it: quoted only where it has to be."""
-    return name if is_bare(name) and name.upper() != "NULL" else _quoted(name)
+    return name if is_bare(name) and name.upper() != "NULL" else quote_name(name)
 
 
 def target_text(database: str | None, name: str) -> str:
     """The text of ``ViewForm.to``: the table's name, or ``db.name`` in another database, quoted where needed."""
     if database is not None:
         return f"{engine_name(database)}.{engine_name(name)}"
-    return name if target_parts(name) == (None, name) else _quoted(name)
+    return name if target_parts(name) == (None, name) else quote_name(name)
 
 
 def target_parts(to: str) -> tuple[str | None, str]:
@@ -161,11 +161,6 @@ def _local_arguments(arguments: str) -> str:
 def _without_comments(form: TableForm | ViewForm | DictionaryForm) -> TableForm | ViewForm | DictionaryForm:
     columns = tuple(dataclasses.replace(column, comment="") for column in form.columns)
     return dataclasses.replace(form, columns=columns, comment="")
-
-
-def _quoted(name: str) -> str:
-    """As the engine quotes: control characters as escapes, too."""
-    return "`" + quote_string(name)[1:-1].replace("\\'", "'").replace("`", "\\`") + "`"
 
 
 def _elements(form: TableForm) -> Sequence[str]:

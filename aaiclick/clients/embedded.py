@@ -18,10 +18,11 @@ from aaiclick.clients.chdb_session import EngineSession, execute, open_session
 from aaiclick.clients.failures import unknown_setting
 from aaiclick.clients.fork import refuse_forked_child
 from aaiclick.clients.metadata_files import definition_kept, writes_definition
-from aaiclick.clients.parameters import quote_name, set_clause
+from aaiclick.clients.parameters import set_clause
 from aaiclick.clients.settings import CHANGED_SETTINGS, ChangedSetting, changed_of, engine_defaults, only_kept, read_changed_settings
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Command, Query, run
+from aaiclick.sql.quoting import quote_name
 
 _CALLER = f"SELECT '' AS name, currentDatabase() AS value, '' AS default, toUInt8(0) AS fixed UNION ALL {CHANGED_SETTINGS}"
 _PATH = "SELECT value FROM system.server_settings WHERE name = 'path'"

@@ -24,11 +24,12 @@ from aaiclick.clients.chdb_session import execute, open_session, running_engine
 from aaiclick.clients.embedded import CallerContext, EmbeddedConnection, SessionReader
 from aaiclick.clients.failures import http_failure, unknown_setting
 from aaiclick.clients.fork import refuse_inherited_engine
-from aaiclick.clients.parameters import quote_name, used_parameters
+from aaiclick.clients.parameters import used_parameters
 from aaiclick.clients.settings import changed_of, engine_defaults, read_changed_settings, without_refused
 from aaiclick.clients.threaded import ThreadedConnection
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import AsyncConnection, Command, Query, run_async
+from aaiclick.sql.quoting import quote_name
 
 Settings = dict[str, "str | int"]
 T = TypeVar("T")

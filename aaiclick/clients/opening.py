@@ -15,12 +15,13 @@ from aaiclick.clients.embedded import CallerContext, EmbeddedConnection, Session
 from aaiclick.clients.failures import http_failure
 from aaiclick.clients.fork import refuse_inherited_engine
 from aaiclick.clients.http import HttpConnection, open_server
-from aaiclick.clients.parameters import quote_name, set_clause
+from aaiclick.clients.parameters import set_clause
 from aaiclick.clients.settings import only_kept
 from aaiclick.clients.url import MEMORY, EmbeddedUrl, ServerUrl, parse_url
 from aaiclick.error_codes import UNKNOWN_DATABASE
 from aaiclick.errors import ConnectionFailed, StatementError, UsageError
 from aaiclick.routine import Query
+from aaiclick.sql.quoting import quote_name
 
 Opened: TypeAlias = EmbeddedConnection | HttpConnection
 

@@ -33,9 +33,3 @@ def set_clause(settings: Mapping[str, str | int]) -> str:
         if not _NAME.match(name):
             raise UsageError(f"{name!r} is no name of a setting")
     return ", ".join(f"{name} = '{escape(str(value))}'" for name, value in settings.items())
-
-
-def quote_name(name: str) -> str:
-    """An identifier in backquotes."""
-    escaped = escape(name).replace("`", "\\`")
-    return f"`{escaped}`"

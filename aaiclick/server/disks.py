@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.errors import ApplyError
+from aaiclick.printable import size_text
 from aaiclick.routine import Routine, number, text
 from aaiclick.server.statements import ask
 from aaiclick.server.tables import Physical
@@ -24,16 +25,6 @@ def require_room(table: Physical, size: int, factor: float) -> Routine[None]:
     needed = int(size * factor)
     if disks and free < needed:
         raise ApplyError(
-            f"{table.name}: a rebuild needs {human(needed)} beside the old table, but disk {disks} has {human(free)} left."
+            f"{table.name}: a rebuild needs {size_text(needed)} beside the old table, but disk {disks} has {size_text(free)} left."
             " Nothing was changed: make room and run again"
         )
-
-
-def human(size: int) -> str:
-    """1536 -> '1.5 KiB'."""
-    value = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    raise AssertionError

@@ -17,7 +17,7 @@ from aaiclick.specs.engines import Key as KeyClause
 from aaiclick.specs.schema import SchemaObject
 from aaiclick.specs.tables import Table, TableFields
 from aaiclick.specs.views import MaterializedView, View
-from aaiclick.sql.quoting import is_bare, quote_name
+from aaiclick.sql.quoting import quoted_where_needed
 from aaiclick.sql.types import parse_type, split_arguments
 
 _NAME = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*\(")
@@ -183,7 +183,7 @@ class Aggregate:
             raise SpecError(f"aggregate {self.name}: {column}", f"{key} is no column of {raw.name}: say its type, GroupKey({key!r}, ...)")
         if column != key and raw.column(column) is not None:
             raise SpecError(f"aggregate {self.name}: {column}", f"is another column of {raw.name}. Call it otherwise")
-        return _quoted(key), source.type
+        return quoted_where_needed(key), source.type
 
     def _measure(self, raw: Table, column: str, measure: Measure) -> tuple[str, str]:
         path = f"aggregate {self.name}: {column}"
@@ -209,9 +209,11 @@ class Aggregate:
 
     def _view(self, raw: Table, keys: dict[str, str], measures: dict[str, str]) -> AggregateView:
         where = self.fields.get("where") or ""
-        reads = ", ".join(text if text == _quoted(name) else f"{text} AS {_quoted(name)}" for name, text in {**keys, **measures}.items())
-        grouped = f" GROUP BY {', '.join(_quoted(key) for key in keys)}" if keys else ""
-        query = f"SELECT {reads} FROM {_quoted(raw.name)}{f' WHERE {where}' if where else ''}{grouped}"
+        reads = ", ".join(
+            text if text == quoted_where_needed(name) else f"{text} AS {quoted_where_needed(name)}" for name, text in {**keys, **measures}.items()
+        )
+        grouped = f" GROUP BY {', '.join(quoted_where_needed(key) for key in keys)}" if keys else ""
+        query = f"SELECT {reads} FROM {quoted_where_needed(raw.name)}{f' WHERE {where}' if where else ''}{grouped}"
         neutral = tuple(
             name for name, measure in self.measures.items() if measure.simple is None or measure.function in NEUTRAL or "Nullable(" in measure.simple
         )
@@ -229,13 +231,12 @@ class Aggregate:
         )
 
     def _reader(self, name: str) -> View:
-        keys = [_quoted(key) for key in self.by]
-        reads = [
-            f"{measure.called('' if measure.simple is not None else 'Merge', f'{_quoted(self.name)}.{_quoted(column)}')} AS {_quoted(column)}"
-            for column, measure in self.measures.items()
-        ]
+        keys = [quoted_where_needed(key) for key in self.by]
+        own = quoted_where_needed(self.name)
+        named = {quoted_where_needed(column): measure for column, measure in self.measures.items()}
+        reads = [f"{measure.called('' if measure.simple is not None else 'Merge', f'{own}.{column}')} AS {column}" for column, measure in named.items()]
         grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
-        return View(name, query=f"SELECT {', '.join([*keys, *reads])} FROM {_quoted(self.name)}{grouped}")
+        return View(name, query=f"SELECT {', '.join([*keys, *reads])} FROM {quoted_where_needed(self.name)}{grouped}")
 
 
 def rollup(raw: Table, *aggregates: Aggregate) -> list[SchemaObject]:
@@ -244,10 +245,6 @@ def rollup(raw: Table, *aggregates: Aggregate) -> list[SchemaObject]:
     Raises ``SpecError`` as ``Aggregate.objects`` does.
     """
     return [raw, *(item for aggregate in aggregates for item in aggregate.objects(raw))]
-
-
-def _quoted(name: str) -> str:
-    return name if is_bare(name) else quote_name(name)
 
 
 def _taken_apart(expression: str) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
 from aaiclick.specs.columns import SettingValue
-from aaiclick.sql.quoting import is_bare, quote_name
+from aaiclick.sql.quoting import quoted_where_needed
 
 Key = str | list[str]
 
@@ -148,7 +148,7 @@ class ReplacingMergeTree(MergeTree):
 
     @property
     def own_arguments(self) -> str:
-        return ", ".join(_column(name) for name in (self.version, self.is_deleted) if name)
+        return ", ".join(quoted_where_needed(name) for name in (self.version, self.is_deleted) if name)
 
     def columns_used(self) -> tuple[tuple[str, str], ...]:
         pairs = (("version", self.version), ("is_deleted", self.is_deleted))
@@ -172,7 +172,7 @@ class SummingMergeTree(MergeTree):
 
     @property
     def own_arguments(self) -> str:
-        listed = ", ".join(_column(name) for name in self.columns)
+        listed = ", ".join(quoted_where_needed(name) for name in self.columns)
         return listed if len(self.columns) < 2 else f"({listed})"
 
     def columns_used(self) -> tuple[tuple[str, str], ...]:
@@ -214,7 +214,7 @@ class CollapsingMergeTree(MergeTree):
 
     @property
     def own_arguments(self) -> str:
-        return _column(self.sign)
+        return quoted_where_needed(self.sign)
 
     def columns_used(self) -> tuple[tuple[str, str], ...]:
         return (("sign", self.sign),)
@@ -237,7 +237,7 @@ class VersionedCollapsingMergeTree(CollapsingMergeTree):
 
     @property
     def own_arguments(self) -> str:
-        return f"{_column(self.sign)}, {_column(self.version)}"
+        return f"{quoted_where_needed(self.sign)}, {quoted_where_needed(self.version)}"
 
     def columns_used(self) -> tuple[tuple[str, str], ...]:
         return (("sign", self.sign), ("version", self.version))
@@ -284,7 +284,3 @@ FAMILY: tuple[type[MergeTree], ...] = (
     CoalescingMergeTree,
     GraphiteMergeTree,
 )
-
-
-def _column(name: str) -> str:
-    return name if is_bare(name) else quote_name(name)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.columns import Column, ColumnFields
-from aaiclick.sql.quoting import is_bare, quote_name
+from aaiclick.sql.quoting import quoted_where_needed
 from aaiclick.sql.types import TypeText, named, nullable_type, unwrapped
 
 # pyarrow has no type information, and is never imported here at load time.
@@ -129,7 +129,7 @@ def _type_of(kind: Untyped, where: str, nullable: bool) -> str:
         return f"Map({_type_of(kind.key_type, where, nullable)}, {_field_type(kind.item_field, nullable)})"
     if head == "struct":
         parts = [cast("ArrowField", kind.field(place)) for place in range(int(kind.num_fields))]
-        return f"Tuple({', '.join(f'{part.name if is_bare(part.name) else quote_name(part.name)} {_field_type(part, nullable)}' for part in parts)})"
+        return f"Tuple({', '.join(f'{quoted_where_needed(part.name)} {_field_type(part, nullable)}' for part in parts)})"
     raise SpecError(where, f"the Arrow type {text} has no type in ClickHouse: say one with types=")
 
 

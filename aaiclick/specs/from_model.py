@@ -19,7 +19,7 @@ from pydantic_core import PydanticUndefined
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.columns import Column, ColumnFields
-from aaiclick.sql.quoting import is_bare, quote_name, quote_string
+from aaiclick.sql.quoting import quote_string, quoted_where_needed
 from aaiclick.sql.types import TypeText, named, nullable_type, unwrapped
 
 # What may stand behind a field's colon: a class, a generic alias, a union.
@@ -140,7 +140,7 @@ def _type_of(annotation: object, metadata: tuple[object, ...], where: str) -> st
 def _class_type(annotation: type, metadata: tuple[object, ...], where: str) -> str:
     if issubclass(annotation, BaseModel):
         inner = ((name, _type_of(info.annotation, tuple(info.metadata), f"{where}.{name}")) for name, info in annotation.model_fields.items())
-        return f"Tuple({', '.join(f'{name if is_bare(name) else quote_name(name)} {kind}' for name, kind in inner)})"
+        return f"Tuple({', '.join(f'{quoted_where_needed(name)} {kind}' for name, kind in inner)})"
     if issubclass(annotation, enum.Enum):
         return _enum(annotation)
     if annotation is Decimal:

@@ -29,6 +29,11 @@ def qualified(database: str, name: str) -> str:
     return f"{quote_name(database)}.{quote_name(name)}"
 
 
+def quoted_where_needed(name: str) -> str:
+    """The name as it stands, or in backticks where it could not stand so."""
+    return name if is_bare(name) else quote_name(name)
+
+
 def is_bare(name: str) -> bool:
     """True where the name can stand in SQL without quotes."""
     return _BARE.match(name) is not None

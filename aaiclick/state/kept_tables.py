@@ -10,9 +10,10 @@ from aaiclick.events import Note
 from aaiclick.routine import Emit, Nonce, Routine, number, text
 from aaiclick.server.merges import FENCE
 from aaiclick.server.names import kept_table
+from aaiclick.server.parts import parts
 from aaiclick.server.statements import ask, ddl, drop_table
 from aaiclick.server.storages import remove_guards
-from aaiclick.server.tables import Physical, parts, physical
+from aaiclick.server.tables import Physical, physical
 from aaiclick.server.write_fence import fence_supported, lift_fence
 from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table, rename_table

@@ -17,8 +17,8 @@ from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Routine
 from aaiclick.server.merges import MERGES_HELD
 from aaiclick.server.names import PREFIX
+from aaiclick.server.parts import Part
 from aaiclick.server.statements import ddl
-from aaiclick.server.tables import Part
 from aaiclick.sql.clauses import modify_comment, reset_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import size_setting

@@ -39,11 +39,6 @@ def fresh_name(prefix: str = "test") -> str:
     return f"{prefix}_{worker}_{os.getpid()}_{secrets.token_hex(4)}"
 
 
-def quoted(name: str) -> str:
-    """An identifier in backticks."""
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
 class EmbeddedEngine:
     """The engine inside this process. ``path`` is its data directory, or ``:memory:``.
 

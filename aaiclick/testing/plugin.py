@@ -54,12 +54,13 @@ def aaiclick_engine(aaiclick_engine_path: str) -> Iterator[EmbeddedEngine]:
 @pytest.fixture
 def aaiclick_database(aaiclick_engine: EmbeddedEngine) -> Iterator[str]:
     """The name of a fresh, empty database on the embedded engine; dropped after the test, however it ends."""
-    from aaiclick.testing.engine import fresh_name, quoted
+    from aaiclick.sql.quoting import quote_name
+    from aaiclick.testing.engine import fresh_name
 
     name = fresh_name()
-    aaiclick_engine.command(f"CREATE DATABASE {quoted(name)}")
+    aaiclick_engine.command(f"CREATE DATABASE {quote_name(name)}")
     yield name
-    aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quoted(name)} SYNC")
+    aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quote_name(name)} SYNC")
 
 
 @pytest.fixture
@@ -108,14 +109,15 @@ def aaiclick_schema(request: pytest.FixtureRequest, aaiclick_schema_recorder: Sc
 def aaiclick_upgrade(aaiclick_engine: EmbeddedEngine) -> Iterator[UpgradeFactory]:
     """``aaiclick_upgrade(SCHEMA, version)`` makes a fresh database at a released version, as the schema's lock file describes it: an
     ``OldInstall`` with ``.client`` and ``.upgrade()``. ``recorded=False``: without the version record, as if made before this library."""
-    from aaiclick.testing.engine import fresh_name, quoted
+    from aaiclick.sql.quoting import quote_name
+    from aaiclick.testing.engine import fresh_name
     from aaiclick.testing.versions import OldInstall
 
     made: list[tuple[str, Client]] = []
 
     def create(schema: Schema, version: int, *, recorded: bool = True) -> OldInstall:
         name = fresh_name("upgrade")
-        aaiclick_engine.command(f"CREATE DATABASE {quoted(name)}")
+        aaiclick_engine.command(f"CREATE DATABASE {quote_name(name)}")
         client = aaiclick_engine.client(database=name)
         made.append((name, client))
         return OldInstall(client, schema, version, recorded)
@@ -123,7 +125,7 @@ def aaiclick_upgrade(aaiclick_engine: EmbeddedEngine) -> Iterator[UpgradeFactory
     yield create
     for name, client in made:
         client.close()
-        aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quoted(name)} SYNC")
+        aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quote_name(name)} SYNC")
 
 
 @pytest.fixture(scope="session")
@@ -138,14 +140,15 @@ def aaiclick_server() -> Iterator[EngineServer]:
 @pytest.fixture
 def aaiclick_server_database(aaiclick_server: EngineServer) -> Iterator[str]:
     """The name of a fresh, empty database on ``aaiclick_server``; dropped after the test, however it ends."""
-    from aaiclick.testing.engine import fresh_name, quoted
+    from aaiclick.sql.quoting import quote_name
+    from aaiclick.testing.engine import fresh_name
 
     aaiclick_server.start()
     name = fresh_name()
-    aaiclick_server.command(f"CREATE DATABASE {quoted(name)}")
+    aaiclick_server.command(f"CREATE DATABASE {quote_name(name)}")
     yield name
     aaiclick_server.start()
-    aaiclick_server.command(f"DROP DATABASE IF EXISTS {quoted(name)} SYNC")
+    aaiclick_server.command(f"DROP DATABASE IF EXISTS {quote_name(name)} SYNC")
 
 
 @pytest.fixture

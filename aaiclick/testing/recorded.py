@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aaiclick.errors import UsageError
-from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from aaiclick.sql.quoting import quote_name
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 
 if TYPE_CHECKING:
     from aaiclick import Schema
@@ -96,7 +97,7 @@ class SchemaRecorder:
     def _replay(self, key: tuple[str, str], target: Target, statements: list[str], database: str) -> bool:
         """Whether all statements went through; the first time finds the order in which they do (views read other views)."""
         texts = [text.replace(_NEW, database) for text in statements]
-        target.run(f"CREATE DATABASE {quoted(database)}")
+        target.run(f"CREATE DATABASE {quote_name(database)}")
         if key in self._ordered:
             for text in [";\n".join(texts)] if target.several and texts else texts:
                 target.run(text)
@@ -121,13 +122,13 @@ class SchemaRecorder:
 
 def drop(target: Target, database: str) -> None:
     """Drops a database with all it holds, at once (no files are left waiting for a delayed removal)."""
-    target.run(f"DROP DATABASE IF EXISTS {quoted(database)} SYNC")
+    target.run(f"DROP DATABASE IF EXISTS {quote_name(database)} SYNC")
 
 
 def _ensure(target: Target, schema: Schema, database: str) -> None:
     from aaiclick import ensure_schema
 
-    target.run(f"CREATE DATABASE {quoted(database)}")
+    target.run(f"CREATE DATABASE {quote_name(database)}")
     try:
         with target.client() as client:
             ensure_schema(client, schema, database=database)
@@ -149,11 +150,11 @@ def _record(target: Target, database: str) -> list[str] | None:
             return None
         (views if stage == "2" else tables).append(text)
         if stage == "0" and int(total):
-            table = quoted(_unhex(name))
+            table = quote_name(_unhex(name))
             names = target.run(_STORED.format(database=database, table=name)).split()
-            columns = ", ".join(quoted(_unhex(column)) for column in names)
-            values = target.run(f"SELECT {columns} FROM {quoted(database)}.{table} FORMAT Values")
-            rows.append(f"INSERT INTO {quoted(database)}.{table} ({columns}) VALUES {values}")
+            columns = ", ".join(quote_name(_unhex(column)) for column in names)
+            values = target.run(f"SELECT {columns} FROM {quote_name(database)}.{table} FORMAT Values")
+            rows.append(f"INSERT INTO {quote_name(database)}.{table} ({columns}) VALUES {values}")
     return [text.replace(database, _NEW) for text in (*tables, *rows, *views)]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from aaiclick.catalog.reflect import reflect_object
 from aaiclick.errors import UsageError
 from aaiclick.specs.schema import Schema
-from aaiclick.testing.engine import quoted
+from aaiclick.sql.quoting import quote_name
 from aaiclick.versions.history import read_history
 from aaiclick.versions.lockfile import Lock
 
@@ -55,8 +55,8 @@ class OldInstall:
 
     def rows(self, table: str, columns: Collection[str]) -> list[str]:
         """Every row of a table as text, sorted, over these columns."""
-        listed = ", ".join(f"toString({quoted(name)})" for name in columns)
-        sql = f"SELECT toString(tuple({listed})) AS row FROM {quoted(table)} ORDER BY row"
+        listed = ", ".join(f"toString({quote_name(name)})" for name in columns)
+        sql = f"SELECT toString(tuple({listed})) AS row FROM {quote_name(table)} ORDER BY row"
         found = self.client.query(sql).result_rows  # pyright: ignore[reportUnknownMemberType] - the driver leaves it open
         return [str(row[0]) for row in found]
 

@@ -11,7 +11,7 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Note
 from aaiclick.routine import Command, Effect
-from aaiclick.server.tables import Part
+from aaiclick.server.parts import Part
 from tests.apply.applying import Lab, rebuild
 
 OLD = "CREATE TABLE t (k UInt64, p UInt8, v String) ENGINE = MergeTree PARTITION BY p ORDER BY k"

@@ -9,7 +9,8 @@ from aaiclick import Column, MergeTree, Migration, Schema, Table
 from aaiclick.catalog.forms import UnsupportedForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.specs.ddl import create_table_sql
-from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from aaiclick.sql.quoting import quote_name
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from aaiclick.versions.lockfile import LockedForm
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def records(client: Client) -> list[tuple[object, ...]]:
 def locked_forms(engine: EmbeddedEngine, tables: Iterable[Table]) -> dict[str, LockedForm]:
     """What the lock file holds of tables: their canonical forms, made in a database that is dropped again."""
     name = fresh_name("lock")
-    engine.command(f"CREATE DATABASE {quoted(name)}")
+    engine.command(f"CREATE DATABASE {quote_name(name)}")
     found: dict[str, LockedForm] = {}
     for declared in tables:
         engine.command(create_table_sql(declared, name))
@@ -48,5 +49,5 @@ def locked_forms(engine: EmbeddedEngine, tables: Iterable[Table]) -> dict[str, L
         form = split_create(text.strip(), name)
         assert not isinstance(form, UnsupportedForm)
         found[declared.name] = form
-    engine.command(f"DROP DATABASE {quoted(name)} SYNC")
+    engine.command(f"DROP DATABASE {quote_name(name)} SYNC")
     return found

@@ -20,7 +20,7 @@ from aaiclick.lease.names import LOCK
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Call, Command, Effect, Rows
 from aaiclick.server.names import JOURNAL, RECORDS
-from aaiclick.testing.engine import quoted
+from aaiclick.sql.quoting import quote_name
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
 
 FOLDER = Path(__file__).parent / "golden"
@@ -86,15 +86,15 @@ class Rolling:
         self.policy = Policy.lossless(keep_old=self.keep).allow(*getattr(case, "ALLOW", []))
 
     def lines(self, sql: str) -> list[str]:
-        return self.engine(f"{sql.replace('{db}', quoted(self.database))} FORMAT TSV").splitlines()
+        return self.engine(f"{sql.replace('{db}', quote_name(self.database))} FORMAT TSV").splitlines()
 
     def again(self) -> None:
         """Version 1 with its rows."""
-        self.engine(f"DROP DATABASE IF EXISTS {quoted(self.database)} SYNC")
-        self.engine(f"CREATE DATABASE {quoted(self.database)}")
+        self.engine(f"DROP DATABASE IF EXISTS {quote_name(self.database)} SYNC")
+        self.engine(f"CREATE DATABASE {quote_name(self.database)}")
         self.run(self.v1)
         for sql in self.rows:
-            self.engine(re.sub(r"INSERT INTO (\w+)", rf"INSERT INTO {quoted(self.database)}.\1", sql))
+            self.engine(re.sub(r"INSERT INTO (\w+)", rf"INSERT INTO {quote_name(self.database)}.\1", sql))
 
     def run(self, schema: Schema, stop: int | None = None, later: float = 0.0) -> Stopper:
         driver = Stopper(self.connection, stop, later)
@@ -124,7 +124,7 @@ class Rolling:
     def state(self) -> list[str]:
         """The records and every row that is there."""
         tables = self.lines(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND NOT startsWith(name, '_aaiclick_') ORDER BY name")
-        return [line for name in tables for line in [name, *self.lines(f"SELECT * FROM {{db}}.{quoted(name)} ORDER BY ALL")]]
+        return [line for name in tables for line in [name, *self.lines(f"SELECT * FROM {{db}}.{quote_name(name)} ORDER BY ALL")]]
 
     def happened(self, number: int) -> bool:
         sql = SEEN.get((self.name, number))
@@ -143,7 +143,7 @@ class Rolling:
             if turn and not self.lines(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND name = '{LOCK}'"):
                 return
             # Killed when all was done but giving the lease back.
-            self.engine(f"ALTER TABLE {quoted(self.database)}.{RECORDS} MODIFY COMMENT ''")
+            self.engine(f"ALTER TABLE {quote_name(self.database)}.{RECORDS} MODIFY COMMENT ''")
         raise AssertionError("it does not come to an end")
 
     def back(self, stop: int | None = None, later: float = 0.0) -> Stopper:
@@ -178,7 +178,7 @@ class Rolling:
 
     def as_entered_before(self) -> None:
         """The journal and the mark as a release before this one would have left them."""
-        database = quoted(self.database)
+        database = quote_name(self.database)
         self.engine(f"CREATE TABLE {database}.before AS {database}.{JOURNAL}")
         columns = "seq, 'from 1', schema, plan, step, action, state, details, at"
         self.engine(f"INSERT INTO {database}.before SELECT {columns} FROM {database}.{JOURNAL} WHERE step NOT LIKE '%under way'")

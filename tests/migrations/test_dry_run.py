@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aaiclick import Column, Migration, plan_schema
-from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from aaiclick.sql.quoting import quote_name
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.migrations.building import rows, schema, table
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ U = table(Column("n", "UInt32"), name="u")
 def other(aaiclick_engine: EmbeddedEngine) -> Iterator[str]:
     """Another database with a table ``x`` in it."""
     name = fresh_name("other")
-    aaiclick_engine.command(f"CREATE DATABASE {quoted(name)}")
-    aaiclick_engine.command(f"CREATE TABLE {quoted(name)}.x (id UInt64, n UInt32) ENGINE = MergeTree ORDER BY id")
-    aaiclick_engine.command(f"INSERT INTO {quoted(name)}.x VALUES (1, 1)")
+    aaiclick_engine.command(f"CREATE DATABASE {quote_name(name)}")
+    aaiclick_engine.command(f"CREATE TABLE {quote_name(name)}.x (id UInt64, n UInt32) ENGINE = MergeTree ORDER BY id")
+    aaiclick_engine.command(f"INSERT INTO {quote_name(name)}.x VALUES (1, 1)")
     yield name
-    aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quoted(name)} SYNC")
+    aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quote_name(name)} SYNC")
 
 
 def everything(client: Client) -> list[tuple[object, ...]]:
@@ -140,7 +141,7 @@ def _stays_untouched(client: Client, sql: str, other: str, path: Path) -> None:
 
     assert everything(client) == before, text
     assert rows(client) == [(1, 1), (2, 2)], text
-    assert rows(client, f"{quoted(other)}.x") == [(1, 1)]
+    assert rows(client, f"{quote_name(other)}.x") == [(1, 1)]
     assert not path.exists(), text
     (step,) = (step for step in plan.steps if step.strategy == "sql")
     assert step.sql == ["-- not rehearsed: it is sent as it stands", text]

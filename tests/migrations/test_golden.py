@@ -13,7 +13,8 @@ import pytest
 
 from aaiclick import Plan, Policy, Schema, ensure_schema, plan_schema, validate_schema
 from aaiclick.specs.ddl import create_table_sql
-from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from aaiclick.sql.quoting import quote_name
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.migrations.building import rows
 
 if TYPE_CHECKING:
@@ -60,11 +61,11 @@ def test_golden_case(name: str, form: str, aaiclick_engine: EmbeddedEngine, aaic
     assert ensure_schema(client, after, policy=policy).steps == ()
 
     direct = fresh_name()
-    aaiclick_engine.command(f"CREATE DATABASE {quoted(direct)}")
+    aaiclick_engine.command(f"CREATE DATABASE {quote_name(direct)}")
     for table in case.AFTER:
         aaiclick_engine.command(create_table_sql(table, direct))
     surplus = {step.object for step in plan.steps if step.optional}
     live, made = definitions(client, database), definitions(client, direct)
-    aaiclick_engine.command(f"DROP DATABASE {quoted(direct)} SYNC")
+    aaiclick_engine.command(f"DROP DATABASE {quote_name(direct)} SYNC")
     assert set(live) == set(made)
     assert {table: text for table, text in live.items() if table not in surplus} == {table: text for table, text in made.items() if table not in surplus}

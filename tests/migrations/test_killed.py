@@ -16,7 +16,8 @@ from aaiclick.errors import AaiclickError, SchemaVersionError, StatementError
 from aaiclick.lease.names import LOCK
 from aaiclick.routine import Call, Clock, Command, Effect, Rows
 from aaiclick.server.names import RECORDS
-from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from aaiclick.sql.quoting import quote_name
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.migrations import story
 from tests.migrations.story import END_LOG, END_T, FILL, ROWS, write_package
 from tests.reliability.counts import note
@@ -59,10 +60,10 @@ class Stage:
         self.code = {last: story.story(last, write_package(engine, folder, fresh_name("story_code"), last)) for last in (5, 6)}
 
     def again(self) -> None:
-        self.engine.command(f"DROP DATABASE IF EXISTS {quoted(self.database)} SYNC")
-        self.engine.command(f"CREATE DATABASE {quoted(self.database)}")
+        self.engine.command(f"DROP DATABASE IF EXISTS {quote_name(self.database)} SYNC")
+        self.engine.command(f"CREATE DATABASE {quote_name(self.database)}")
         Driver(self.connection).run(ensuring(story.story(1), self.database, POLICY))
-        self.engine.command(FILL.format(t=f"{quoted(self.database)}.t"))
+        self.engine.command(FILL.format(t=f"{quote_name(self.database)}.t"))
         story.calls.clear()
         story.ended.clear()
 
@@ -83,7 +84,7 @@ class Stage:
     def end_entered(self) -> bool:
         if not self.lines(f"SELECT 1 FROM system.tables WHERE database = '{self.database}' AND name = '_aaiclick_journal'"):
             return False
-        return bool(self.lines(f"SELECT 1 FROM {quoted(self.database)}._aaiclick_journal WHERE step = '4:move' AND state = 'done'"))
+        return bool(self.lines(f"SELECT 1 FROM {quote_name(self.database)}._aaiclick_journal WHERE step = '4:move' AND state = 'done'"))
 
     def go_on(self, schema: Schema) -> None:
         """The next start. What it asks about (a statement that may have happened) is looked up, as an operator would."""
@@ -98,15 +99,15 @@ class Stage:
             if turn and not self.lines(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND name = '{LOCK}'"):
                 return
             # Killed when all was done but giving the lease back: nobody needs it before somebody has to look again.
-            self.engine.command(f"ALTER TABLE {quoted(self.database)}.{RECORDS} MODIFY COMMENT ''")
+            self.engine.command(f"ALTER TABLE {quote_name(self.database)}.{RECORDS} MODIFY COMMENT ''")
 
     def happened(self, statement: int) -> bool:
         if statement == 1:
-            return bool(self.lines(f"SELECT 1 FROM {quoted(self.database)}.log WHERE what LIKE 'v3%' LIMIT 1"))
-        return bool(self.lines(f"SELECT 1 FROM {quoted(self.database)}.t WHERE label = 's3!'"))
+            return bool(self.lines(f"SELECT 1 FROM {quote_name(self.database)}.log WHERE what LIKE 'v3%' LIMIT 1"))
+        return bool(self.lines(f"SELECT 1 FROM {quote_name(self.database)}.t WHERE label = 's3!'"))
 
     def check(self, about: str) -> None:
-        database = quoted(self.database)
+        database = quote_name(self.database)
         assert self.lines(f"SELECT * FROM {database}.w ORDER BY id") == ["\t".join(map(str, row)) for row in END_T], about
         assert self.lines(f"SELECT * FROM {database}.log ORDER BY id") == ["\t".join(map(str, row)) for row in END_LOG], about
         held = "position(engine_full, 'max_bytes_to_merge') > 0 OR startsWith(name, '_aaiclick_new') OR startsWith(name, '_aaiclick_stage')"
@@ -119,7 +120,7 @@ def stage(aaiclick_engine: EmbeddedEngine, tmp_path: Path, monkeypatch: pytest.M
     made = Stage(aaiclick_engine, tmp_path)
     yield made
     made.connection.close()
-    aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quoted(made.database)} SYNC")
+    aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quote_name(made.database)} SYNC")
 
 
 def stopped_at(stage: Stage, stop: int, *, refuse: bool, version: int) -> bool:
@@ -138,7 +139,7 @@ def stopped_at(stage: Stage, stop: int, *, refuse: bool, version: int) -> bool:
     assert stage.end_entered(), about
     assert len(story.ended) <= 1 or not entered, about
     if version == 6:
-        assert stage.lines(f"SELECT id FROM {quoted(stage.database)}.later ORDER BY id") == ["0", "1"], about
+        assert stage.lines(f"SELECT id FROM {quote_name(stage.database)}.later ORDER BY id") == ["0", "1"], about
     return entered
 
 

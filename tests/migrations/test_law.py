@@ -12,7 +12,8 @@ from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table, View, ensure_schema
-from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from aaiclick.sql.quoting import quote_name
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from tests.migrations.building import locked_forms
 from tests.migrations.law_moves import copying
@@ -152,11 +153,11 @@ def state(engine: EmbeddedEngine, database: str, declared: Schema) -> tuple[dict
             f" WHERE database = '{database}' AND name = '{table}' FORMAT TSV"
         )
         names = [line.split("\t")[0] for line in engine.command(sql).splitlines()]
-        listed = ", ".join(f"toString({quoted(name)})" for name in names)
-        held[table] = engine.command(f"SELECT tuple({listed}) AS row FROM {quoted(database)}.{table} ORDER BY toString(row) FORMAT TSV")
+        listed = ", ".join(f"toString({quote_name(name)})" for name in names)
+        held[table] = engine.command(f"SELECT tuple({listed}) AS row FROM {quote_name(database)}.{table} ORDER BY toString(row) FORMAT TSV")
     for view in (item.name for item in declared.objects if isinstance(item, View)):
         texts[view] = engine.command(f"SELECT as_select FROM system.tables WHERE database = '{database}' AND name = '{view}' FORMAT TSV").replace(database, "")
-        held[view] = engine.command(f"SELECT * FROM {quoted(database)}.{view} ORDER BY ALL FORMAT TSV")
+        held[view] = engine.command(f"SELECT * FROM {quote_name(database)}.{view} ORDER BY ALL FORMAT TSV")
     return texts, held
 
 
@@ -195,7 +196,7 @@ def holds(engine: EmbeddedEngine, folder: Path, chain: Chain) -> None:
         source = package(engine, chain, folder)
         found = []
         for database in databases:
-            engine.command(f"CREATE DATABASE {quoted(database)}")
+            engine.command(f"CREATE DATABASE {quote_name(database)}")
             client = engine.client(database=database)
             ensure_schema(client, chain.schema(1))
             client.command("INSERT INTO t (id, a, s, b) SELECT number, number * 7, concat('s', toString(number)), toString(number % 4) FROM numbers(20)")
@@ -213,4 +214,4 @@ def holds(engine: EmbeddedEngine, folder: Path, chain: Chain) -> None:
     finally:
         sys.path.remove(str(folder))
         for database in databases:
-            engine.command(f"DROP DATABASE IF EXISTS {quoted(database)} SYNC")
+            engine.command(f"DROP DATABASE IF EXISTS {quote_name(database)} SYNC")

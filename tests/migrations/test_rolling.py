@@ -12,7 +12,8 @@ from aaiclick.clients.opening import open_url
 from aaiclick.errors import SchemaError
 from aaiclick.routine import Call, Command
 from aaiclick.sql.hex_text import hexed
-from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from aaiclick.sql.quoting import quote_name
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.migrations.rolling import CASES, Rolling, attempted
 from tests.reliability.counts import every, note
 from tests.reliability.driving import LATER
@@ -28,7 +29,7 @@ def rolling(request: pytest.FixtureRequest, aaiclick_engine: EmbeddedEngine) -> 
     made = Rolling(connection, aaiclick_engine.command, fresh_name("rolling"), name, oldest_code)
     yield made
     connection.close()
-    aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quoted(made.database)} SYNC")
+    aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quote_name(made.database)} SYNC")
 
 
 def points(rolling: Rolling) -> int:

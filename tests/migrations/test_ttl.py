@@ -13,7 +13,8 @@ from aaiclick.clients.opening import open_url
 from aaiclick.lease.names import LOCK
 from aaiclick.routine import Command
 from aaiclick.specs.moves import MoveContext
-from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from aaiclick.sql.quoting import quote_name
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.migrations.building import schema
 from tests.migrations.test_killed import Stopper
 from tests.reliability.driving import DEAD, LATER, KilledError, ensuring
@@ -147,7 +148,7 @@ def test_a_table_that_is_renamed_later_and_a_column_of_another_type(aaiclick_cli
 def place(aaiclick_engine: EmbeddedEngine) -> Iterator[str]:
     name = fresh_name("ttl")
     yield name
-    aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quoted(name)} SYNC")
+    aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quote_name(name)} SYNC")
 
 
 def test_killed_around_it_the_next_run_goes_on_and_lifts_what_was_held(aaiclick_engine: EmbeddedEngine, place: str) -> None:
@@ -156,14 +157,14 @@ def test_killed_around_it_the_next_run_goes_on_and_lifts_what_was_held(aaiclick_
     code = {1: schema(1, timed("at + INTERVAL 1 DAY")), 2: schema(2, timed("at + INTERVAL 30 DAY"), migrations=[MOVE])}
 
     def again() -> None:
-        aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quoted(place)} SYNC")
-        aaiclick_engine.command(f"CREATE DATABASE {quoted(place)}")
+        aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quote_name(place)} SYNC")
+        aaiclick_engine.command(f"CREATE DATABASE {quote_name(place)}")
         Stopper(connection).run(ensuring(code[1], place, policy))
-        aaiclick_engine.command(f"INSERT INTO {quoted(place)}.t SELECT number, now('UTC') - INTERVAL 2 DAY, 'x' FROM numbers(3)")
+        aaiclick_engine.command(f"INSERT INTO {quote_name(place)}.t SELECT number, now('UTC') - INTERVAL 2 DAY, 'x' FROM numbers(3)")
 
     def count() -> str:
-        aaiclick_engine.command(f"OPTIMIZE TABLE {quoted(place)}.t FINAL")
-        return aaiclick_engine.command(f"SELECT count() FROM {quoted(place)}.t").strip()
+        aaiclick_engine.command(f"OPTIMIZE TABLE {quote_name(place)}.t FINAL")
+        return aaiclick_engine.command(f"SELECT count() FROM {quote_name(place)}.t").strip()
 
     again()
     undisturbed = Stopper(connection)
@@ -178,7 +179,7 @@ def test_killed_around_it_the_next_run_goes_on_and_lifts_what_was_held(aaiclick_
             Stopper(connection, stop).run(ensuring(code[2], place, policy, DEAD))
         assert Stopper(connection, later=LATER).run(ensuring(code[2], place, policy)).in_sync
         assert count() == "3", stop
-        aaiclick_engine.command(f"INSERT INTO {quoted(place)}.t SELECT 9, now('UTC') - INTERVAL 40 DAY, 'x'")
+        aaiclick_engine.command(f"INSERT INTO {quote_name(place)}.t SELECT 9, now('UTC') - INTERVAL 40 DAY, 'x'")
         assert count() == "3", f"killed before command {stop}: TTL merges are still stopped"
         assert (
             aaiclick_engine.command(f"SELECT position(engine_full, 'recalculate') FROM system.tables WHERE database = '{place}' AND name = 't'").strip() == "0"

@@ -13,7 +13,8 @@ from aaiclick.catalog.parse.create import split_create
 from aaiclick.oplog.versions import RELEASED, VARIABLES
 from aaiclick.specs import Schema, Table
 from aaiclick.specs.ddl import create_table_sql
-from aaiclick.testing.engine import EmbeddedEngine, fresh_name, quoted
+from aaiclick.sql.quoting import quote_name
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, seal_of
 from aaiclick.versions.scripts import read_migrations
 
@@ -24,7 +25,7 @@ def engine_form(command: Callable[[str], str], database: str, table: Table) -> L
     """The canonical form of a declared table: created, read back, and dropped."""
     command(create_table_sql(table, database))
     text = command(f"SELECT create_table_query FROM system.tables WHERE database = '{database}' AND name = '{table.name}' FORMAT TSVRaw")
-    command(f"DROP TABLE {quoted(database)}.{quoted(table.name)} SYNC")
+    command(f"DROP TABLE {quote_name(database)}.{quote_name(table.name)} SYNC")
     form = split_create(text.strip(), database)
     assert not isinstance(form, UnsupportedForm), form.reason
     return form
@@ -33,11 +34,11 @@ def engine_form(command: Callable[[str], str], database: str, table: Table) -> L
 def make_lock(engine: EmbeddedEngine) -> Lock:
     """The lock of the five released versions."""
     database = fresh_name("lock")
-    engine.command(f"CREATE DATABASE {quoted(database)}")
+    engine.command(f"CREATE DATABASE {quote_name(database)}")
     try:
         return Lock("oplog", tuple(_version(engine, database, schema) for schema in RELEASED))
     finally:
-        engine.command(f"DROP DATABASE {quoted(database)} SYNC")
+        engine.command(f"DROP DATABASE {quote_name(database)} SYNC")
 
 
 def _version(engine: EmbeddedEngine, database: str, schema: Schema) -> LockedVersion:

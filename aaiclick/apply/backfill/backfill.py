@@ -21,9 +21,10 @@ from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.server.inserts import drain_all
 from aaiclick.server.merges import FENCE, hold, originals, release
+from aaiclick.server.parts import parts
 from aaiclick.server.statements import CREATE, drop_table, send
 from aaiclick.server.storages import storage
-from aaiclick.server.tables import Physical, need, parts, physical
+from aaiclick.server.tables import Physical, need, physical
 from aaiclick.server.write_fence import fence_supported, lift_fence, raise_fence
 from aaiclick.state.backfill_mark import BackfillMark, backfill_mark_name, drop_backfill_mark, format_of, update_backfill_mark, write_backfill_mark
 from aaiclick.state.owned import Owned, read_owned

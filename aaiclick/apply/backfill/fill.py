@@ -23,8 +23,9 @@ from aaiclick.plan.operations import Fill
 from aaiclick.routine import Command, Emit, Query, Routine, number, text
 from aaiclick.server.merges import hold
 from aaiclick.server.mutations import now
+from aaiclick.server.parts import Part, parts
 from aaiclick.server.statements import BLOCKS, COPY, READ, Sent, ask, drop_table, merged
-from aaiclick.server.tables import Part, Physical, need, parts, physical
+from aaiclick.server.tables import Physical, need, physical
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.backfill_mark import BackfillMark, stage_name, update_backfill_mark

@@ -30,9 +30,10 @@ from aaiclick.routine import Emit, Routine
 from aaiclick.server.merges import hold
 from aaiclick.server.mutations import require_settled
 from aaiclick.server.names import staging_table
+from aaiclick.server.parts import Part, parts
 from aaiclick.server.statements import ddl, drop_table, system_merges
 from aaiclick.server.storages import require_in_place
-from aaiclick.server.tables import Part, Physical, need, parts
+from aaiclick.server.tables import Physical, need
 from aaiclick.server.write_fence import fence_supported, raise_fence
 from aaiclick.sql.clauses import attach_partition_from
 from aaiclick.sql.ddl import alter_table

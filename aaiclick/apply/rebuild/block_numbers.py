@@ -13,8 +13,9 @@ from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.rebuild.views import read_by_views
 from aaiclick.catalog.forms import Settings
 from aaiclick.routine import Routine, number
+from aaiclick.server.parts import parts
 from aaiclick.server.statements import ask, ddl
-from aaiclick.server.tables import Physical, need, parts
+from aaiclick.server.tables import Physical, need
 from aaiclick.server.write_fence import fence_supported
 from aaiclick.sql.clauses import modify_setting
 from aaiclick.sql.ddl import alter_table

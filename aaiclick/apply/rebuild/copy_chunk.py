@@ -16,8 +16,9 @@ from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Command, Routine
 from aaiclick.server.mutations import mutations
 from aaiclick.server.names import staging_table
+from aaiclick.server.parts import Part, parts
 from aaiclick.server.statements import BLOCKS, COPY, Sent, drop_table, merged
-from aaiclick.server.tables import Part, Physical, parts
+from aaiclick.server.tables import Physical
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.staged_chunks import StagedChunk, sources, write_staged_chunk
 

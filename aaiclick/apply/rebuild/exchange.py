@@ -11,10 +11,11 @@ from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.routine import Command, Emit, Routine, Sleep, text
 from aaiclick.server.merges import release, release_copies
+from aaiclick.server.parts import parts
 from aaiclick.server.refreshable_views import start_refreshes
 from aaiclick.server.statements import DDL, ONCE, ask, drop_table, send
 from aaiclick.server.storages import storage
-from aaiclick.server.tables import EXCHANGING, Physical, parts, physicals
+from aaiclick.server.tables import EXCHANGING, Physical, physicals
 from aaiclick.sql.ddl import exchange_tables
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified

@@ -20,10 +20,11 @@ from aaiclick.routine import Emit, Routine
 from aaiclick.server.inserts import drain_all
 from aaiclick.server.merges import FENCE, release, release_copies, start_wherever
 from aaiclick.server.mutations import mutations, require_settled
+from aaiclick.server.parts import Part, parts
 from aaiclick.server.refreshable_views import start_refreshes
 from aaiclick.server.statements import drop_table, system_merges
 from aaiclick.server.storages import storage
-from aaiclick.server.tables import Part, Physical, parts, physicals
+from aaiclick.server.tables import Physical, physicals
 from aaiclick.server.write_fence import lift_fence
 from aaiclick.state.kept_tables import KEPT_PREFIX, keep
 from aaiclick.state.owned import staging_tables

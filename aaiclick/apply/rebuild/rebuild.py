@@ -32,8 +32,9 @@ from aaiclick.routine import Emit, Routine
 from aaiclick.server.disks import require_room
 from aaiclick.server.merges import hold
 from aaiclick.server.mutations import mutations, now, require_settled
+from aaiclick.server.parts import Part, parts
 from aaiclick.server.storages import require_in_place
-from aaiclick.server.tables import Part, Physical, need, parts
+from aaiclick.server.tables import Physical, need
 from aaiclick.server.write_fence import fence_supported
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.owned import read_owned

@@ -21,8 +21,9 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Routine
 from aaiclick.server.merges import hold, restore_settings
+from aaiclick.server.parts import parts
 from aaiclick.server.statements import ddl, drop_table, system_merges
-from aaiclick.server.tables import Physical, parts
+from aaiclick.server.tables import Physical
 from aaiclick.sql.ddl import rename_table
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.owned import read_owned

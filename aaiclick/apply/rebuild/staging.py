@@ -14,8 +14,9 @@ from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Command, Routine, text
 from aaiclick.server.merges import MERGES_HELD, ROOMY
+from aaiclick.server.parts import parts
 from aaiclick.server.statements import CREATE, ask, ddl, drop_table, merged, send
-from aaiclick.server.tables import need, parts
+from aaiclick.server.tables import need
 from aaiclick.sql.clauses import attach_partition_from, move_partition
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed

@@ -19,8 +19,9 @@ from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.merges import FENCE, HELD
 from aaiclick.server.mutations import reads_rows
+from aaiclick.server.parts import Part, parts
 from aaiclick.server.statements import READ, ask, merged
-from aaiclick.server.tables import Part, need, parts
+from aaiclick.server.tables import need
 from aaiclick.server.write_fence import fence_supported
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_string

@@ -19,9 +19,10 @@ from aaiclick.apply.run import Done, Site
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.routine import Routine
 from aaiclick.server.merges import FENCE, hold
+from aaiclick.server.parts import parts
 from aaiclick.server.statements import ddl, drop_table, system_merges
 from aaiclick.server.storages import require_in_place
-from aaiclick.server.tables import Physical, need, parts
+from aaiclick.server.tables import Physical, need
 from aaiclick.server.write_fence import fence_supported, lift_fence
 from aaiclick.sql.clauses import attach_partition_from, drop_part, modify_setting
 from aaiclick.sql.ddl import alter_table
