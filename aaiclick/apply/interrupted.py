@@ -8,7 +8,6 @@ from aaiclick.errors import AaiclickError
 from aaiclick.events import INTERRUPTED, Note
 from aaiclick.lease.renew import Lease, check, release
 from aaiclick.routine import Emit, Routine
-from aaiclick.server.merges import FENCE
 from aaiclick.server.merges import release as let_merge
 from aaiclick.server.storages import storage
 from aaiclick.server.write_fence import lift_fence
@@ -46,6 +45,6 @@ def let_go(lease: Lease) -> Routine[None]:
 
 def _lift(database: str, mark: Mark) -> Routine[None]:
     table = yield from storage(database, mark.source)
-    if table is not None and table.name in (mark.table, mark.shadow_name) and f"{FENCE} = " in table.definition:
+    if table is not None and table.name in (mark.table, mark.shadow_name) and table.fenced:
         yield from lift_fence(table)
     yield from open_new(database, mark, _A_MOMENT)

@@ -104,7 +104,7 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
         fill = _never
     else:
         # Where the server was restarted only the table's settings hold merges: a merge that they let through is waited for.
-        if f"{'table_readonly'} = " not in old.definition:
+        if not old.fenced:
             yield from hold(old)
         fill = yield from _filler(database, mark, old, options)
     end = yield from finish(database, mark, fill, options)

@@ -19,6 +19,7 @@ from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork
 from aaiclick.routine import Emit, Routine
+from aaiclick.server.features import sets
 from aaiclick.server.mutations import RECALCULATE
 from aaiclick.state.ledger import let_go, read_held
 from aaiclick.state.records import Record, append, ensure_tables
@@ -111,7 +112,7 @@ def _filled(planned: PlannedMigration) -> dict[str, list[int]]:
 def _put_back(found: Inspection, verdict: GateDecision) -> Routine[None]:
     """What a run that is gone left of a change of a TTL, unless this run makes that change again."""
     held = found.ledger.held
-    if not held and any(f"{RECALCULATE} = " in live.text for live in found.catalog.objects.values()):
+    if not held and any(sets(live.text, RECALCULATE) for live in found.catalog.objects.values()):
         held = yield from read_held(found.scope)
     again = {step.object for step in verdict.run if isinstance(step.work, AlterWork) and (step.work.frees_ttl or any(a.retimes for a in step.work.alters))}
     yield from let_go(found.scope, held - again)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aaiclick.catalog.declared_tables import create_or_load_clone
-from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, TableForm
+from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.render import has_hidden
 from aaiclick.catalog.scratch import Scratch
@@ -41,15 +41,13 @@ from aaiclick.plan.strategies.rebuild import propose_rebuild
 from aaiclick.plan.strategies.refusals import exchange_refusal, fence_hazards, read_only
 from aaiclick.plan.surplus_columns import drop_column_steps, nulls_refused, unholdable
 from aaiclick.routine import Query, Routine, number, text
+from aaiclick.server.features import too_old_to_change
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.tables import Table
 from aaiclick.sql.clauses import materialize
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import quote_name
-
-OLDEST_THAT_CHANGES = (24, 8)
-"""The oldest release on which the corpus went from one definition to another with every row; older ones are read, and get what is missing."""
 
 
 def make_table_diff(
@@ -83,7 +81,7 @@ def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     """The steps of one table: what is required first, then the optional clean-ups. ``data_name`` is where the rows are now (another
     name where the table is renamed by an earlier step)."""
     found: list[Step] = []
-    too_old = _too_old(diff.server)
+    too_old = too_old_to_change(diff.server.version, diff.server.version_text)
     if too_old:
         return (steps.impossible_step(diff, diff.changes, too_old),) if diff.changes or diff.must_copy else ()
     if diff.changes or diff.must_copy:
@@ -95,14 +93,6 @@ def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         found.extend(offered(diff, found[-1]))
     found.extend((yield from drop_column_steps(diff, data_name)))
     return tuple(found)
-
-
-def _too_old(server: ServerFacts) -> str:
-    """Why a table is not changed on this server; '' where that has been shown (docs/compatibility.md)."""
-    if server.version >= OLDEST_THAT_CHANGES:
-        return ""
-    oldest = ".".join(str(part) for part in OLDEST_THAT_CHANGES)
-    return f"tables that hold another definition are changed from ClickHouse {oldest} on, and this server is {server.version_text}: upgrade the server"
 
 
 def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:

@@ -13,6 +13,7 @@ from aaiclick.catalog.forms import Settings
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine, Rows, number, text
+from aaiclick.server.features import FENCE
 from aaiclick.server.names import PREFIX
 from aaiclick.server.statements import ask, ddl, system_merges
 from aaiclick.server.storages import alter_storage, remove_guards, storage
@@ -33,7 +34,6 @@ ROOMY: Settings = (("parts_to_delay_insert", "1000000"), ("parts_to_throw_insert
 """Writers are neither slowed down nor refused for the parts that pile up."""
 
 HELD = MERGES_HELD + ROOMY
-FENCE = "table_readonly"
 _POLL = 0.05
 _LONGEST_POLL = 1.0
 _TRIES = 5

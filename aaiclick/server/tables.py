@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from aaiclick.catalog.read import real_uuid
 from aaiclick.errors import ApplyError
 from aaiclick.routine import Routine, text
+from aaiclick.server.features import is_fenced
 from aaiclick.server.statements import ask
 from aaiclick.sql.hex_text import hexed
 
@@ -34,6 +35,11 @@ class Physical:
     def merge_tree(self) -> bool:
         """True for the MergeTree family."""
         return self.engine.endswith("MergeTree")
+
+    @property
+    def fenced(self) -> bool:
+        """True while it refuses writers."""
+        return is_fenced(self.definition)
 
 
 def physicals(database: str, names: Sequence[str]) -> Routine[dict[str, Physical]]:

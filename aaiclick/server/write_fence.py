@@ -13,8 +13,8 @@ from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Waiting
 from aaiclick.routine import Command, Emit, Routine, number
+from aaiclick.server.features import FENCE
 from aaiclick.server.inserts import drain_all
-from aaiclick.server.merges import FENCE
 from aaiclick.server.statements import ask, ddl, send
 from aaiclick.server.storages import alter_storage
 from aaiclick.server.tables import Physical
@@ -26,12 +26,6 @@ from aaiclick.sql.quoting import qualified
 
 _TRIES = 20
 _PAUSE = 0.1
-
-
-def fence_supported() -> Routine[bool]:
-    """True where the server knows ``table_readonly`` (25.8 does not)."""
-    rows = yield from ask("SELECT count() FROM system.merge_tree_settings WHERE name = {name:String}", {"name": FENCE})
-    return number(rows[0][0]) > 0
 
 
 def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bool]] | None = None) -> Routine[bool]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from aaiclick.routine import Routine
+from aaiclick.server.features import NUMBERS, sets
 from aaiclick.server.statements import ddl
 from aaiclick.server.tables import physical
 from aaiclick.sql.clauses import reset_setting
@@ -16,7 +17,6 @@ from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.journal import Action, Entry, ensure_journal, intent, outcome
 
-NUMBERS = "enable_block_number_column"
 RUN = "numbered"
 
 
@@ -42,7 +42,7 @@ def reset_unneeded_block_numbers(database: str, noted: Mapping[str, str], needed
 def reset_block_numbers(database: str, table: str, uuid: str) -> Routine[None]:
     """The old table is gone: new parts need no numbers any more. Nothing happens where the table is another one by now."""
     live = yield from physical(database, table)
-    if live is not None and live.uuid == uuid and f"{NUMBERS} = " in live.definition:
+    if live is not None and live.uuid == uuid and sets(live.definition, NUMBERS):
         yield from ddl(alter_table(qualified(database, table), reset_setting(NUMBERS)))
 
 

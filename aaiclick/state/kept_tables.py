@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import Catalog, Settings
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Nonce, Routine, number, text
-from aaiclick.server.merges import FENCE
+from aaiclick.server.features import FENCE, fence_supported
 from aaiclick.server.names import kept_table
 from aaiclick.server.parts import parts
 from aaiclick.server.statements import ask, ddl, drop_table
 from aaiclick.server.storages import remove_guards
 from aaiclick.server.tables import Physical, physical
-from aaiclick.server.write_fence import fence_supported, lift_fence
+from aaiclick.server.write_fence import lift_fence
 from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table, rename_table
 from aaiclick.sql.quoting import qualified
@@ -116,7 +116,7 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
         if mark.numbered:
             yield from note_block_numbers(old.database, mark.table, mark.shadow)
         # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second, fence last.
-        if f"{FENCE} = " in old.definition:
+        if old.fenced:
             yield from lift_fence(old)
         yield from remove_guards(old)
         yield from replace_comment(old.database, old.name, COMMENT.dump(kept))

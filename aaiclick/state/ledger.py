@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import Catalog
 from aaiclick.routine import Routine
+from aaiclick.server.features import sets
 from aaiclick.server.mutations import RECALCULATE
 from aaiclick.server.statements import ddl, system_merges
 from aaiclick.server.tables import physical
@@ -123,7 +124,7 @@ def let_go(scope: JournalScope, held: Collection[str]) -> Routine[None]:
     for table in sorted(held):
         there = yield from physical(scope.database, table)
         yield from system_merges(scope.database, table, "START TTL MERGES")
-        if there is not None and f"{RECALCULATE} = " in there.definition:
+        if there is not None and sets(there.definition, RECALCULATE):
             yield from ddl(alter_table(qualified(scope.database, table), reset_setting(RECALCULATE)))
         yield from finish(scope, f"0{_HELD}{table}")
 

@@ -14,7 +14,8 @@ from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.errors import AaiclickError
 from aaiclick.routine import Command, Effect
-from aaiclick.server.merges import FENCE, HELD
+from aaiclick.server.features import FENCE
+from aaiclick.server.merges import HELD
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.reliability.counts import every, note
 from tests.reliability.driving import Driver, ensuring

@@ -15,7 +15,7 @@ from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
 from aaiclick.lease.owner import this_process
 from aaiclick.oplog import OPLOG, init_oplog_tables
 from aaiclick.routine import run
-from aaiclick.state.block_numbers import NUMBERS
+from aaiclick.server.features import NUMBERS
 from aaiclick.state.kept_tables import KEPT_PREFIX
 from aaiclick.state.records import history
 from aaiclick.testing.engine import EmbeddedEngine

@@ -19,13 +19,14 @@ from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Command, Emit, Routine
+from aaiclick.server.features import FENCE, fence_supported
 from aaiclick.server.inserts import drain_all
-from aaiclick.server.merges import FENCE, hold, originals, release
+from aaiclick.server.merges import hold, originals, release
 from aaiclick.server.parts import parts
 from aaiclick.server.statements import CREATE, drop_table, send
 from aaiclick.server.storages import storage
 from aaiclick.server.tables import Physical, need, physical
-from aaiclick.server.write_fence import fence_supported, lift_fence, raise_fence
+from aaiclick.server.write_fence import lift_fence, raise_fence
 from aaiclick.state.backfill_mark import BackfillMark, backfill_mark_name, drop_backfill_mark, format_of, update_backfill_mark, write_backfill_mark
 from aaiclick.state.owned import Owned, read_owned
 
@@ -87,7 +88,7 @@ def _sources(work: BackfillWork, database: str) -> Routine[tuple[Physical, ...]]
         source = yield from need(database, name)
         if not source.merge_tree or source.engine.startswith(("Replicated", "Shared")) or not source.uuid:
             raise ApplyError(f"{name}: writers of a table of engine {source.engine} cannot be kept out. Nothing was changed")
-        if f"{FENCE} = " in source.definition:
+        if source.fenced:
             raise ApplyError(f"{name} is read-only ({FENCE}): lift that first (ALTER TABLE ... RESET SETTING {FENCE})")
         found.append(source)
     return tuple(found)
@@ -137,7 +138,7 @@ def _close_again(mark: BackfillMark, database: str, options: ApplyOptions) -> Ro
         source = yield from physical(database, name)
         if source is None or source.uuid != uuid:
             continue  # somebody else dropped or replaced it: there is no writer to keep out
-        if f"{FENCE} = " not in source.definition:
+        if not source.fenced:
             lifted = True
             yield from raise_fence(source, options.fence_seconds)
     fill = mark.work.fill
@@ -193,7 +194,7 @@ def _quietly(database: str, mark: BackfillMark, error: Exception) -> Routine[Non
 def _lift(database: str, mark: BackfillMark) -> Routine[None]:
     for uuid in mark.sources if mark.fenced else ():
         source = yield from storage(database, uuid)
-        if source is not None and f"{FENCE} = " in source.definition:
+        if source is not None and source.fenced:
             yield from lift_fence(source)
 
 

@@ -27,6 +27,7 @@ from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, Ver
 from aaiclick.events import Note
 from aaiclick.plan.operations import AttachWork, CopyColumn, RebuildWork
 from aaiclick.routine import Emit, Routine
+from aaiclick.server.features import fence_supported
 from aaiclick.server.merges import hold
 from aaiclick.server.mutations import require_settled
 from aaiclick.server.names import staging_table
@@ -34,7 +35,7 @@ from aaiclick.server.parts import Part, parts
 from aaiclick.server.statements import ddl, drop_table, system_merges
 from aaiclick.server.storages import require_in_place
 from aaiclick.server.tables import Physical, need
-from aaiclick.server.write_fence import fence_supported, raise_fence
+from aaiclick.server.write_fence import raise_fence
 from aaiclick.sql.clauses import attach_partition_from
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified, quote_name

@@ -13,15 +13,14 @@ from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.rebuild.views import read_by_views
 from aaiclick.catalog.forms import Settings
 from aaiclick.routine import Routine, number
+from aaiclick.server.features import NUMBERS, fence_supported, knows_table_setting
 from aaiclick.server.parts import parts
 from aaiclick.server.statements import ask, ddl
 from aaiclick.server.tables import Physical, need
-from aaiclick.server.write_fence import fence_supported
 from aaiclick.sql.clauses import modify_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
-from aaiclick.state.block_numbers import NUMBERS
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import CLOSING_FORMAT, Mark
 
@@ -36,8 +35,7 @@ def remember_blocks(database: str, mark: Mark, declared: Settings, source: Physi
     if dict(declared).get(NUMBERS, "0") not in ("0", "false"):
         # Where an earlier rebuild set it for the same reason, it is no wish of the user's.
         return replace(mark, counts=True, numbered=(yield from _set_by_us(database, mark.source)))
-    rows = yield from ask("SELECT count() FROM system.merge_tree_settings WHERE name = {name:String}", {"name": NUMBERS})
-    if not number(rows[0][0]):
+    if not (yield from knows_table_setting(NUMBERS)):
         return mark
     yield from ddl(alter_table(qualified(database, mark.shadow_name), modify_setting(NUMBERS, 1)))
     return replace(mark, counts=True, numbered=True)

@@ -21,10 +21,11 @@ from aaiclick.apply.rebuild.staging import attach_all
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.events import Note, Progress
 from aaiclick.routine import Emit, Query, Routine, number
+from aaiclick.server.features import fence_supported
 from aaiclick.server.mutations import now
 from aaiclick.server.parts import Part
 from aaiclick.server.statements import READ, drop_table
-from aaiclick.server.write_fence import fence_supported, lift_fence
+from aaiclick.server.write_fence import lift_fence
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.rebuild_mark import Mark, update_mark
 from aaiclick.state.staged_chunks import StagedChunk, covered, divide, in_order, rows_of

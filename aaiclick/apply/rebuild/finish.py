@@ -18,7 +18,7 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
 from aaiclick.server.inserts import drain_all
-from aaiclick.server.merges import FENCE, release, release_copies, start_wherever
+from aaiclick.server.merges import release, release_copies, start_wherever
 from aaiclick.server.mutations import mutations, require_settled
 from aaiclick.server.parts import Part, parts
 from aaiclick.server.refreshable_views import start_refreshes
@@ -118,7 +118,7 @@ def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:
     """
     listed = yield from mutations(old.database, old.name)
     if any(not mutation.done for mutation in listed):
-        if f"{FENCE} = " in old.definition:
+        if old.fenced:
             yield from lift_fence(old)  # nobody knows this table any more, and behind a fence no mutation is carried out
         yield from system_merges(old.database, old.name, "START MERGES")  # mutations only: the table's settings still hold merges
         yield from require_settled(old.database, old.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)

@@ -6,8 +6,8 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.errors import ApplyError
 from aaiclick.routine import Routine, text
+from aaiclick.server.features import FENCE
 from aaiclick.server.feeders import find_feeders
-from aaiclick.server.merges import FENCE
 from aaiclick.server.statements import ask
 from aaiclick.server.tables import Physical
 from aaiclick.sql.hex_text import hexed
@@ -20,7 +20,7 @@ def require_rebuildable(source: Physical, form: TableForm) -> Routine[None]:
             raise ApplyError(f"{source.name}: {engine} is replicated, and a copy on one replica is not safe. Nothing was changed")
         if not engine.endswith("MergeTree"):
             raise ApplyError(f"{source.name}: a rebuild between {source.engine} and {form.engine} is not possible: both have to be of the MergeTree family")
-    if f"{FENCE} = " in source.definition:
+    if source.fenced:
         raise ApplyError(f"{source.name} is read-only ({FENCE}): lift that first (ALTER TABLE ... RESET SETTING {FENCE})")
     if not source.uuid:
         raise ApplyError(f"{source.name} has no UUID, so its storage cannot be told apart from its copy. Nothing was changed")

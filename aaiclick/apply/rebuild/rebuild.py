@@ -30,12 +30,12 @@ from aaiclick.events import Note
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Emit, Routine
 from aaiclick.server.disks import require_room
+from aaiclick.server.features import fence_supported
 from aaiclick.server.merges import hold
 from aaiclick.server.mutations import mutations, now, require_settled
 from aaiclick.server.parts import Part, parts
 from aaiclick.server.storages import require_in_place
 from aaiclick.server.tables import Physical, need
-from aaiclick.server.write_fence import fence_supported
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark, at_rest, new_mark, write_mark

@@ -9,8 +9,9 @@ until every INSERT that may have looked at the register too early has been refus
 from __future__ import annotations
 
 from aaiclick.routine import Routine, number
+from aaiclick.server.features import FENCE
 from aaiclick.server.inserts import drain_unbegun
-from aaiclick.server.merges import FENCE, lift_copied_fences
+from aaiclick.server.merges import lift_copied_fences
 from aaiclick.server.statements import ask
 from aaiclick.server.storages import alter_storage, storage
 from aaiclick.server.tables import need
@@ -40,7 +41,7 @@ def open_new(database: str, mark: Mark, seconds: float) -> Routine[None]:
     table = (yield from storage(database, mark.shadow)) if mark.closing else None
     if table is None:
         return
-    if f"{FENCE} = " in table.definition:
+    if table.fenced:
         yield from drain_unbegun(table.name, seconds)
         yield from lift_fence(table)
     yield from lift_copied_fences(table, mark.since)

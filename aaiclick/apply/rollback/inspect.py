@@ -17,12 +17,12 @@ from aaiclick.diff.merging import ties_matter
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.server.merges import FENCE, HELD
+from aaiclick.server.features import FENCE, fence_supported
+from aaiclick.server.merges import HELD
 from aaiclick.server.mutations import reads_rows
 from aaiclick.server.parts import Part, parts
 from aaiclick.server.statements import READ, ask, merged
 from aaiclick.server.tables import need
-from aaiclick.server.write_fence import fence_supported
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_string
 from aaiclick.state.kept_tables import Kept

@@ -18,12 +18,13 @@ from aaiclick.apply.rollback.inspect import Restore, kept_parts
 from aaiclick.apply.run import Done, Site
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.routine import Routine
-from aaiclick.server.merges import FENCE, hold
+from aaiclick.server.features import FENCE, fence_supported
+from aaiclick.server.merges import hold
 from aaiclick.server.parts import parts
 from aaiclick.server.statements import ddl, drop_table, system_merges
 from aaiclick.server.storages import require_in_place
 from aaiclick.server.tables import Physical, need
-from aaiclick.server.write_fence import fence_supported, lift_fence
+from aaiclick.server.write_fence import lift_fence
 from aaiclick.sql.clauses import attach_partition_from, drop_part, modify_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified
@@ -96,7 +97,7 @@ def _without_late(old: Physical, kept: Kept) -> Routine[None]:
     late = [part for part in (yield from parts(old)) if part.first > kept.copied]
     if not late:
         return
-    fenced = f"{FENCE} = " in old.definition
+    fenced = old.fenced
     if fenced:
         yield from lift_fence(old)
     for part in late:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Catalog
 from aaiclick.catalog.read import read_catalog, server_facts
-from aaiclick.errors import StatementError, UsageError
+from aaiclick.errors import StatementError
 from aaiclick.routine import Routine
+from aaiclick.server.features import require_server
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
 from aaiclick.state.journal import Entry
@@ -136,9 +137,6 @@ def _skipped(known: ReleaseHistory, ledger: MigrationProgress, allowed: frozense
     return frozenset(found)
 
 
-OLDEST_SERVER = (23, 10)
-
-
 def _catalog(database: str | None, names: tuple[str, ...] | None) -> Routine[Catalog]:
     """The catalogue; a server that is too old for the question is told apart from one that has another reason to refuse it."""
     try:
@@ -149,13 +147,6 @@ def _catalog(database: str | None, names: tuple[str, ...] | None) -> Routine[Cat
         raise
     require_server(catalog.server.version, catalog.server.version_text)
     return catalog
-
-
-def require_server(version: tuple[int, ...], words: str) -> None:
-    """Raise ``UsageError`` where the server is older than the oldest that is supported."""
-    if version < OLDEST_SERVER:
-        oldest = ".".join(str(part) for part in OLDEST_SERVER)
-        raise UsageError(f"this server is ClickHouse {words}; the oldest that is supported is {oldest}: upgrade the server")
 
 
 def names_of(schema: Schema, known: ReleaseHistory) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from aaiclick.plan.replicas import note_of, several
 from aaiclick.plan.scripted.order import plan_upgrade
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.routine import Routine
-from aaiclick.server.merges import FENCE, HELD
-from aaiclick.state.block_numbers import NUMBERS
+from aaiclick.server.features import FENCE, NUMBERS
+from aaiclick.server.merges import HELD
 from aaiclick.state.kept_tables import tables_with_our_block_numbers
 from aaiclick.state.rebuild_mark import Mark
 from aaiclick.version import VERSION

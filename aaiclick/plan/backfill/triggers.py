@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from aaiclick.routine import Query, Routine, number, text
+from aaiclick.routine import Query, Routine, text
+from aaiclick.server.features import fence_supported, is_fenced
 
 _SOURCES = (
     "SELECT database, name, engine, engine_full FROM system.tables"
     " WHERE arrayExists((d, n) -> d = unhex({database:String}) AND n = unhex({view:String}), dependencies_database, dependencies_table)"
     " ORDER BY database, name"
 )
-_FENCE = "SELECT count() FROM system.merge_tree_settings WHERE name = 'table_readonly'"
-
-
-def fence_known() -> Routine[bool]:
-    """True where the server knows ``table_readonly``."""
-    return number((yield Query(_FENCE))[0][0]) > 0
 
 
 def can_be_fenced(engine: str) -> bool:
@@ -24,9 +19,9 @@ def can_be_fenced(engine: str) -> bool:
 
 def fenced_sources(database: str, view: str) -> Routine[tuple[str, ...]]:
     """The tables of this database that set the view off; () where there is none, or one whose writers cannot be kept out."""
-    if not (yield from fence_known()):
+    if not (yield from fence_supported()):
         return ()
     rows = yield Query(_SOURCES, {"database": database.encode().hex(), "view": view.encode().hex()})
-    if any(text(place) != database or not can_be_fenced(text(engine)) or "table_readonly = " in text(full) for place, _, engine, full in rows):
+    if any(text(place) != database or not can_be_fenced(text(engine)) or is_fenced(text(full)) for place, _, engine, full in rows):
         return ()
     return tuple(text(row[1]) for row in rows)

@@ -11,10 +11,11 @@ from collections.abc import Collection, Mapping
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError, StatementError
-from aaiclick.plan.backfill.triggers import can_be_fenced, fence_known, fenced_sources
+from aaiclick.plan.backfill.triggers import can_be_fenced, fenced_sources
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
 from aaiclick.routine import Query, Routine, number
+from aaiclick.server.features import fence_supported
 from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_materialized_view_sql
 from aaiclick.specs.schema import Schema
@@ -153,7 +154,7 @@ def _fill(item: AggregateView, columns: Mapping[str, str], *, empty: bool) -> Fi
 
 def backfill_hazards(work: BackfillWork) -> Routine[tuple[Hazard, ...]]:
     """What putting a view in place does to those who write into its sources."""
-    if (yield from fence_known()):
+    if (yield from fence_supported()):
         return (_refused(work),)
     why = f"this server cannot keep writers out (it has no table_readonly): nobody may write into {', '.join(work.sources)} meanwhile"
     return tuple(Hazard("changes-values", why, f"writers-stopped {name}") for name in work.sources)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aaiclick.catalog.normalize import FENCE_SETTINGS, normal_value
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.backfill.triggers import fence_known
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
+from aaiclick.server.features import fence_supported
 from aaiclick.server.tables import EXCHANGING
 
 _PART_NAMES = ("_part", "_partition_id")
@@ -43,7 +43,7 @@ def exchange_refusal(diff: TableDiff) -> str:
 def fence_hazards(diff: TableDiff, work: RebuildWork | AttachWork) -> Routine[tuple[Hazard, ...]]:
     """An exchange that needs a moment without writers, on a server that cannot keep them out."""
     needed = work.fenced if isinstance(work, RebuildWork) else bool(diff.live.dependents)
-    if not needed or not diff.live.rows or (yield from fence_known()):
+    if not needed or not diff.live.rows or (yield from fence_supported()):
         return ()
     why = "the order of its rows decides which survive" if isinstance(work, RebuildWork) and work.ordered else "a materialized view reads it"
     meanwhile = "copied" if isinstance(work, RebuildWork) else "replaced"

@@ -1,0 +1,52 @@
+"""Releases of the server, and what they can do."""
+
+from __future__ import annotations
+
+from aaiclick.errors import UsageError
+from aaiclick.routine import Routine, number
+from aaiclick.server.statements import ask
+
+FENCE = "table_readonly"
+"""The setting of a table that refuses writers (``server/write_fence.py``). 25.8 does not know it."""
+NUMBERS = "enable_block_number_column"
+"""The setting of a table whose rows keep the number of the block that brought them. Older releases do not know it."""
+OLDEST_SERVER = (23, 10)
+"""The oldest release that is supported."""
+OLDEST_THAT_CHANGES = (24, 8)
+"""The oldest release on which the corpus went from one definition to another with every row; older ones are read, and get what is missing."""
+
+
+def require_server(version: tuple[int, ...], words: str) -> None:
+    """Raise ``UsageError`` where the server is older than the oldest that is supported."""
+    if version < OLDEST_SERVER:
+        oldest = ".".join(str(part) for part in OLDEST_SERVER)
+        raise UsageError(f"this server is ClickHouse {words}; the oldest that is supported is {oldest}: upgrade the server")
+
+
+def too_old_to_change(version: tuple[int, ...], words: str) -> str:
+    """Why a table is not changed on this server; '' where that has been shown (docs/compatibility.md). ``words``: the version as the server says it."""
+    if version >= OLDEST_THAT_CHANGES:
+        return ""
+    oldest = ".".join(str(part) for part in OLDEST_THAT_CHANGES)
+    return f"tables that hold another definition are changed from ClickHouse {oldest} on, and this server is {words}: upgrade the server"
+
+
+def knows_table_setting(name: str) -> Routine[bool]:
+    """True where tables of this server can have the setting."""
+    rows = yield from ask("SELECT count() FROM system.merge_tree_settings WHERE name = {name:String}", {"name": name})
+    return number(rows[0][0]) > 0
+
+
+def fence_supported() -> Routine[bool]:
+    """True where writers of a table can be refused."""
+    return (yield from knows_table_setting(FENCE))
+
+
+def is_fenced(definition: str) -> bool:
+    """True for the definition of a table that refuses writers."""
+    return sets(definition, FENCE)
+
+
+def sets(definition: str, setting: str) -> bool:
+    """True where a table's definition gives the setting a value, as the server shows it."""
+    return f"{setting} = " in definition
