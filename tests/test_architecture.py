@@ -17,6 +17,7 @@ LAYERS = [
     {"errors", "error_codes", "events", "version", "printable", "memory_limit", "processes"},
     {"sql"},
     {"routine", "user_function"},
+    {"clock"},
     {"specs", "aggregates"},
     {"catalog"},
     {"clients"},

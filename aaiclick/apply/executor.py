@@ -17,6 +17,7 @@ from aaiclick.apply.rebuild.resume import keep_wanted
 from aaiclick.apply.replace import apply_replace
 from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome
 from aaiclick.apply.script import apply_sql
+from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import StepDone, StepStarted
 from aaiclick.plan.model import Step
@@ -34,7 +35,6 @@ from aaiclick.plan.operations import (
 )
 from aaiclick.routine import Emit, Routine
 from aaiclick.server.merges import start_wherever
-from aaiclick.server.mutations import now
 from aaiclick.server.statements import system_merges
 from aaiclick.server.tables import Physical, physicals
 from aaiclick.state.step_entries import enter_begun, enter_done
@@ -58,7 +58,7 @@ def apply_steps(plan_steps: Sequence[Step], database: str, nonce: str, options: 
         yield from system_merges(database, table, "STOP TTL MERGES")
     outcomes: list[StepOutcome] = []
     for index, step in enumerate(plan_steps, 1):
-        begun = yield from now()
+        begun = yield from clock()
         yield Emit(StepStarted(index, len(plan_steps), step.object, step.change, step.strategy, step.rows))
         if chosen.entries is not None:
             yield from enter_begun(chosen.entries, step)
@@ -70,7 +70,7 @@ def apply_steps(plan_steps: Sequence[Step], database: str, nonce: str, options: 
             for table in sorted({*saved, *held}):
                 yield from _start_ttl(database, table, stopped.get(table))
             raise _named(error, step, outcomes) from error
-        seconds = (yield from now()) - begun
+        seconds = (yield from clock()) - begun
         if chosen.entries is not None:
             yield from enter_done(chosen.entries, step)
         yield Emit(StepDone(index, len(plan_steps), step.object, step.strategy, done.rows, seconds))

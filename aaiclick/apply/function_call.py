@@ -11,10 +11,10 @@ import json
 from collections.abc import Mapping
 from typing import cast
 
+from aaiclick.clock import clock
 from aaiclick.errors import AaiclickError, ApplyError, LeaseLostError
 from aaiclick.events import Progress
 from aaiclick.routine import Call, Command, Emit, Query, Reply, Routine, Row, Sleep, number, text
-from aaiclick.server.mutations import now
 from aaiclick.state.ledger import JournalScope, begin, finish, set_bookmark
 from aaiclick.user_function import UserFunction
 
@@ -28,7 +28,7 @@ def run_move(function: UserFunction, scope: JournalScope, version: int, label: s
     """Let the function run to its end. Raises ApplyError with the migration's name where it fails: the next run goes on at its bookmark.
     ``attempt`` is the number of this call, and is entered before it begins."""
     yield from begin(scope, f"{version}:move", {"attempt": attempt})
-    started = yield from now()
+    started = yield from clock()
     reply: Reply = None
     try:
         while True:
@@ -71,7 +71,7 @@ def _carry_out(request: Row, scope: JournalScope, version: int, label: str, star
         elif kind == "bookmark":
             yield from set_bookmark(scope, version, json.loads(text(request[1])))
         elif kind == "progress":
-            seconds = (yield from now()) - started
+            seconds = (yield from clock()) - started
             yield Emit(Progress(label, "move", number(request[1]), number(request[2]), seconds))
         else:
             yield Sleep(0.0)  # nothing was asked: a chance to renew the lease

@@ -15,9 +15,10 @@ from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import FunctionForm
 from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Scratch
 from aaiclick.catalog.scratch_objects import formatted
+from aaiclick.clock import clock
 from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import PlanError, SpecError, StatementError
-from aaiclick.routine import Clock, Command, Interruption, Query, Routine, text
+from aaiclick.routine import Command, Interruption, Query, Routine, text
 from aaiclick.specs.functions import Function, create_function_sql
 from aaiclick.sql.ddl import drop
 from aaiclick.sql.function_calls import renamed_calls
@@ -80,7 +81,7 @@ def with_stand_ins(scratch: Scratch, functions: Sequence[Function], body: Callab
 
 def sweep_stand_ins() -> Routine[None]:
     """Drop stand-ins that a killed run left more than an hour ago."""
-    seconds = float((yield Clock())[0][0] or 0)
+    seconds = yield from clock()
     rows = yield Query(
         "SELECT name FROM system.functions WHERE origin = 'SQLUserDefined' AND startsWith(name, {prefix:String}) ORDER BY name", {"prefix": PREFIX}
     )

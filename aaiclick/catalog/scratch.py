@@ -11,8 +11,9 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import TypeVar
 
+from aaiclick.clock import clock
 from aaiclick.error_codes import (
     ACCESS_DENIED,
     BAD_ARGUMENTS,
@@ -24,7 +25,7 @@ from aaiclick.error_codes import (
     UNKNOWN_DATABASE_ENGINE,
 )
 from aaiclick.errors import OutcomeUnknownError, StatementError
-from aaiclick.routine import Clock, Command, Interruption, Nonce, Query, Routine, text
+from aaiclick.routine import Command, Interruption, Nonce, Query, Routine, text
 from aaiclick.sql.ddl import create, drop
 from aaiclick.sql.quoting import qualified, quote_name
 
@@ -123,7 +124,7 @@ def open_scratch(fallback: str | None = None) -> Routine[Scratch]:
 
     Raises ``StatementError`` where neither is allowed.
     """
-    seconds = int(cast("float", (yield Clock())[0][0]))
+    seconds = int((yield from clock()))
     nonce = f"{seconds:08x}{text((yield Nonce(signed=True))[0][0])}"
     own = f"{PREFIX}{nonce}"
     database, prefix = own, ""
@@ -193,7 +194,7 @@ def sweep_stale_scratch(places: ScratchPlaces, database: str, *, embedded: bool 
     That is those older than an hour, and those of lease holders that ``ended`` knows to be gone. ``embedded``: also
     those older than the engine's start, because only one process at a time has the engine.
     """
-    seconds = cast("float", (yield Clock())[0][0])
+    seconds = yield from clock()
     holders = {holder for name in (*places.databases, *(name for name, _ in places.tables)) if (holder := _holder(name))}
     gone = (yield from ended(holders)) if ended is not None and holders else frozenset[str]()
     stale = [name for name in places.databases if _holder(name) in gone or _is_stale(name, seconds) or (embedded and _is_of_before(name, places))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.commands.clock import now
+from aaiclick.clock import clock
 from aaiclick.commands.decide import gate
 from aaiclick.commands.inspection.fresh_database import untouched
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
@@ -18,14 +18,14 @@ from aaiclick.state.cache import CacheEntry
 
 def ensure(run: Run) -> Routine[Report]:
     """Bring the database to the declared version, or raise the one sentence that says why not."""
-    started = yield from now()
+    started = yield from clock()
     seen = yield from warm(run.schema, run.database)
     if seen.in_sync and not asks_for_more(run.policy):
-        ended = yield from now()
+        ended = yield from clock()
         version = run.schema.version
         return Report(run.schema.name, seen.database, version, version, (), (), (), (), True, ended - started)
     if seen.overtaken and seen.entry is not None and seen.entry.running is not None:
-        ended = yield from now()
+        ended = yield from clock()
         return running_beside(run.schema.name, seen.database, seen.entry.version, run.schema.version, seen.entry.running.to, ended - started)
     fresh = (yield from untouched(run.schema, run.database, seen)) if run.policy.level != "check" else None
     if fresh is not None:
@@ -44,14 +44,14 @@ def ensure(run: Run) -> Routine[Report]:
             raise coming_back(found, found.going_back)
         return (yield from migrate(run, database, None, started))
     if found.ahead or found.overtaken:
-        return newer(found, (yield from now()) - started)
+        return newer(found, (yield from clock()) - started)
     # What has to be looked at in the rows is looked at once, under the lease, by one of many starts.
     planned = yield from make_plan(found, looks=0, clones=run.policy.looks)
     verdict = gate(planned, run.policy)
     if not verdict.run and is_recorded(planned, seen.digest) and _cached(seen.entry, planned, seen.at):
-        return report_of(planned.plan, verdict, (yield from now()) - started)
+        return report_of(planned.plan, verdict, (yield from clock()) - started)
     if run.policy.level == "check":
-        return report_of(planned.plan, verdict, (yield from now()) - started)
+        return report_of(planned.plan, verdict, (yield from clock()) - started)
     return (yield from migrate(run, database, planned, started))
 
 
@@ -61,14 +61,14 @@ def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
     if found.going_back is not None or found.owned.unfinished:
         raise refusal(found.schema.name, words, ("a migration was begun and is not finished",))
     if found.ahead or found.overtaken:
-        return newer(found, (yield from now()) - started)
+        return newer(found, (yield from clock()) - started)
     planned = yield from make_plan(found, looks=0, clones=False)
     if planned.plan.required:
         raise refusal(found.schema.name, words, planned.plan.differences([item.name for item in found.schema.objects]))
     verdict = gate(planned, run.policy)
     if verdict.run:
         raise refusal(found.schema.name, words, tuple(f"{step.object}: {step.change}" for step in verdict.run))
-    return report_of(planned.plan, verdict, (yield from now()) - started)
+    return report_of(planned.plan, verdict, (yield from clock()) - started)
 
 
 def _cached(entry: CacheEntry | None, planned: PlannedMigration, at: int) -> bool:

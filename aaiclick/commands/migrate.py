@@ -15,7 +15,7 @@ from aaiclick.catalog.forms import Form
 from aaiclick.catalog.functions import sweep_stand_ins
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.scratch import next_stale, sweep_stale_scratch
-from aaiclick.commands.clock import now
+from aaiclick.clock import clock
 from aaiclick.commands.decide import gate
 from aaiclick.commands.execute import Site, carry_out
 from aaiclick.commands.inspection.digests import live_digest
@@ -86,7 +86,7 @@ def migrate(run: Run, database: str, planned: PlannedMigration | None, started: 
     # Whoever had the lease has done it.
     notes = planned.plan.notes if planned is not None else ()
     version = run.schema.version
-    return Report(run.schema.name, database, version, version, (), (), (), notes, True, (yield from now()) - started)
+    return Report(run.schema.name, database, version, version, (), (), (), notes, True, (yield from clock()) - started)
 
 
 def _allowed_tables(policy: Policy, key: str) -> frozenset[str]:
@@ -147,7 +147,7 @@ def _plan_and_carry_out(
         raise refusal(run.schema.name, many, ())
     if found.ahead or found.overtaken:
         yield from abandon(database, options)
-        return newer(found, (yield from now()) - started)
+        return newer(found, (yield from clock()) - started)
     yield from carry_over(found.scope, found.entries, found.live.number or 0)
     yield from enter_finished_rebuilds(found.scope, found.entries, found.ledger.done)
     looks = looked_at(run.policy)
@@ -168,7 +168,7 @@ def _plan_and_carry_out(
         yield from reattach(database, {table.name for table in run.schema.tables}, options)
     if not ours.recorded:
         yield from ensure_tables(database)
-    seconds = (yield from now()) - started
+    seconds = (yield from clock()) - started
     if verdict.run or not is_recorded(planned, digest):
         before = carried.last.inspection.record
         yield from append(database, _record(run, planned, verdict, forms, digest, seconds), before.seq if before is not None else 0)
@@ -176,11 +176,11 @@ def _plan_and_carry_out(
     # A first start leaves nothing to be taken away, and has made the table of the records under this lease: its comment holds no entry yet.
     first = not (ours.recorded or ours.remains or ours.tombstones or any(outcome.kept for outcome in outcomes))
     after = None if first else (yield from read_owned(database))
-    due = yield from _due(database, after, nonce, (yield from now()) - started)
+    due = yield from _due(database, after, nonce, (yield from clock()) - started)
     entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due)
     yield from write_cache(database, {**(after.cache() if after is not None else {}), run.schema.name: entry})
     said = tuple(note for outcome in outcomes for note in outcome.notes)
-    report = report_of(planned.plan, verdict, (yield from now()) - started)
+    report = report_of(planned.plan, verdict, (yield from clock()) - started)
     return replace(report, notes=(*report.notes, *said))
 
 

@@ -19,13 +19,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from aaiclick.clock import clock
 from aaiclick.errors import AaiclickError, LeaseLostError, LockHeldError
 from aaiclick.events import Note, Waiting
 from aaiclick.lease.former_holders import expel
 from aaiclick.lease.guard import guarded
 from aaiclick.lease.lock import Beat, Holder, Look, create_beats, create_lock, look, newest_beats, tagged
 from aaiclick.lease.owner import Owner, this_process
-from aaiclick.lease.renew import Lease, check, clock, ended_by_successor, release, renew, renew_loop_step
+from aaiclick.lease.renew import Lease, check, ended_by_successor, release, renew, renew_loop_step
 from aaiclick.lease.tombstones import bury, collect
 from aaiclick.routine import Emit, Nonce, ProcessGone, Routine, Sleep, flag, text
 

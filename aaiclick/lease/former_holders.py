@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from aaiclick.clock import clock
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import LockHeldError, StatementError
 from aaiclick.events import Note, Waiting
 from aaiclick.lease.lock import tagged
 from aaiclick.lease.names import BEATS
-from aaiclick.lease.renew import RENEWALS, Lease, clock, renew
+from aaiclick.lease.renew import RENEWALS, Lease, renew
 from aaiclick.routine import Command, Emit, Query, Routine, text
 from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.ddl import kill_where

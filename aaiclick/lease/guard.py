@@ -16,10 +16,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar, cast
 
+from aaiclick.clock import clock
 from aaiclick.error_codes import NOT_ENOUGH_SPACE
 from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
 from aaiclick.lease.lock import tagged, while_held
-from aaiclick.lease.renew import RENEWALS, Lease, check, clock, ended_by_successor, renew, renew_loop_step
+from aaiclick.lease.renew import RENEWALS, Lease, check, ended_by_successor, renew, renew_loop_step
 from aaiclick.routine import Beside, Command, Effect, Nonce, Query, Routine, Sleep, number, text
 from aaiclick.server.names import GUARD, JOURNAL, PREFIX, RECORDS
 from aaiclick.sql.clauses import drop_constraint

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from aaiclick.clock import clock
 from aaiclick.error_codes import QUERY_WAS_CANCELLED, UNKNOWN_DATABASE, UNKNOWN_TABLE
 from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
 from aaiclick.events import Note
 from aaiclick.lease.lock import Beat, beat, look, newest_beats
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.tombstones import bury, collect, drop_tombstone
-from aaiclick.routine import Clock, Emit, Routine
+from aaiclick.routine import Emit, Routine
 
 RENEWALS = 3
 """Heartbeats in one lease time: two may fail before anything is lost."""
@@ -39,12 +40,6 @@ class Lease:
     seconds: float
     since: int
     clock: float
-
-
-def clock() -> Routine[float]:
-    """The clock of the machine that runs this, Unix seconds."""
-    rows = yield Clock()
-    return float(rows[0][0] or 0)
 
 
 def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) -> Routine[Lease]:

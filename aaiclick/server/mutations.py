@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aaiclick.clock import clock
 from aaiclick.error_codes import (
     ABORTED,
     CANNOT_SCHEDULE_TASK,
@@ -18,7 +19,7 @@ from aaiclick.error_codes import (
 )
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note, Progress
-from aaiclick.routine import Clock, Emit, Routine, flag, number, text
+from aaiclick.routine import Emit, Routine, flag, number, text
 from aaiclick.server.statements import ask, ddl
 from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.ddl import kill_where, system
@@ -86,7 +87,7 @@ def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.
     """
     wait, failing, total = Wait(_POLL, _LONGEST_POLL), 0.0, 0
     still, before, told = 0.0, -1, False
-    started = yield from now()
+    started = yield from clock()
     first: frozenset[str] | None = None
     while True:
         listed = [each for each in (yield from mutations(database, table)) if not each.done]
@@ -101,7 +102,7 @@ def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.
             return failed
         todo = sum(each.parts_to_do for each in pending)
         total = max(total, todo)
-        yield Emit(Progress(table, phase, total - todo, total, (yield from now()) - started))
+        yield Emit(Progress(table, phase, total - todo, total, (yield from clock()) - started))
         still, before = (still + wait.pause if todo == before else 0.0), todo
         if still >= _STILL and not told and not (yield from _under_way(database, table)):
             told = True
@@ -152,12 +153,6 @@ def kill(database: str, table: str, mutation: Mutation) -> Routine[None]:
     wait = Wait(_POLL, _LONGEST_POLL)
     while mutation.id in [each.id for each in (yield from mutations(database, table)) if not each.done]:
         wait = yield from rest(wait)
-
-
-def now() -> Routine[float]:
-    """Unix seconds."""
-    rows = yield Clock()
-    return float(rows[0][0] or 0)
 
 
 def reads_rows(command: str) -> bool:

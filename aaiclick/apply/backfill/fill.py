@@ -16,13 +16,13 @@ from aaiclick.apply.rebuild.staging import create_from, move_all, staging_form
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
+from aaiclick.clock import clock
 from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, Progress
 from aaiclick.plan.operations import Fill
 from aaiclick.routine import Command, Emit, Query, Routine, number, text
 from aaiclick.server.merges import hold
-from aaiclick.server.mutations import now
 from aaiclick.server.parts import Part, parts
 from aaiclick.server.statements import BLOCKS, COPY, READ, Sent, ask, drop_table, merged
 from aaiclick.server.tables import Physical, need, physical
@@ -43,7 +43,7 @@ def fill_up(database: str, mark: BackfillMark, fill: Fill, source: Physical, opt
     form = yield from _form(database, fill.target)
     # A restart forgets SYSTEM STOP MERGES, and a fence that was lifted let settings only speak: both again.
     yield from hold(source)
-    started, rows, restarts, level = (yield from now()), 0, 0, 0
+    started, rows, restarts, level = (yield from clock()), 0, 0, 0
     for turn in itertools.count():
         mark = yield from _moved(database, mark, fill)
         present = yield from parts(source)
@@ -81,7 +81,7 @@ def fill_up(database: str, mark: BackfillMark, fill: Fill, source: Physical, opt
             )
         mark = yield from update_backfill_mark(database, replace(mark, filled=staging, filled_high=highest(chunk.parts)))
         rows += chunk.rows
-        yield Emit(Progress(fill.target, "backfill", rows, rows + total - chunk.rows, (yield from now()) - started))
+        yield Emit(Progress(fill.target, "backfill", rows, rows + total - chunk.rows, (yield from clock()) - started))
     raise AssertionError
 
 

@@ -18,11 +18,11 @@ from aaiclick.apply.rebuild.concurrent_mutations import Seen, close, look
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.rebuild.staging import attach_all
+from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.events import Note, Progress
 from aaiclick.routine import Emit, Query, Routine, number
 from aaiclick.server.features import fence_supported
-from aaiclick.server.mutations import now
 from aaiclick.server.parts import Part
 from aaiclick.server.statements import READ, drop_table
 from aaiclick.server.write_fence import lift_fence
@@ -170,7 +170,7 @@ def _pass(job: Job, state: State, seen: Seen, there: Sequence[Part], missing: Se
             spoilt = True
             continue
         state = replace(state, staged=(*state.staged, filled), written=state.written + filled.rows)
-        yield Emit(Progress(job.work.table, "copy", done, total, (yield from now()) - job.started))
+        yield Emit(Progress(job.work.table, "copy", done, total, (yield from clock()) - job.started))
     return replace(state, passes=state.passes + 1, dirty=spoilt, reached=max(state.reached, highest(missing)))
 
 

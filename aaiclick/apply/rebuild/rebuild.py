@@ -25,6 +25,7 @@ from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_re
 from aaiclick.apply.rebuild.resume import earlier_marks, take_over
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.run import ApplyOptions, Done, Site
+from aaiclick.clock import clock
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.plan.operations import RebuildWork
@@ -32,7 +33,7 @@ from aaiclick.routine import Emit, Routine
 from aaiclick.server.disks import require_room
 from aaiclick.server.features import fence_supported
 from aaiclick.server.merges import hold
-from aaiclick.server.mutations import mutations, now, require_settled
+from aaiclick.server.mutations import mutations, require_settled
 from aaiclick.server.parts import Part, parts
 from aaiclick.server.storages import require_in_place
 from aaiclick.server.tables import Physical, need
@@ -128,7 +129,7 @@ def make_job(work: RebuildWork, source: Physical, site: Site) -> Routine[tuple[J
     checked = tuple(Projected(column.target, column.read, column.target in able) for column in columns)
     unfinished = {each.id for each in (yield from mutations(source.database, source.name)) if not each.done}
     known = (yield from changes(source)) - unfinished
-    started = yield from now()
+    started = yield from clock()
     # What was compared differently, or read from other columns, is another copy.
     compared = ",".join(column.target for column in checked if column.checked and site.options.verify)
     return Job(site, work, source, checked, known, itertools.count(), started, work_digest(work, declared, compared)), notes

@@ -9,7 +9,7 @@ from aaiclick.apply.recovery import clean_leftovers
 from aaiclick.apply.rollback.restore import restore_table
 from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.catalog.read import read_catalog
-from aaiclick.commands.clock import now
+from aaiclick.clock import clock
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.report import Report
@@ -52,7 +52,7 @@ class Rollback:
 
 def rollback(back: Rollback) -> Routine[Report]:
     """Look, refuse or carry out."""
-    started = yield from now()
+    started = yield from clock()
     found = yield from inspect_database(back.schema, back.database)
     database = found.catalog.database
     if not back.dry_run and (words := several(found.catalog, back.allow)):
@@ -61,7 +61,7 @@ def rollback(back: Rollback) -> Routine[Report]:
     if back.dry_run or not found.owned.unfinished:
         way = yield from find_way(found, back.to)
         if back.dry_run:
-            return _report(way, (yield from now()) - started, done=False)
+            return _report(way, (yield from clock()) - started, done=False)
         _require_allowed(back, way)
 
     def body(lease: Lease) -> Routine[Report]:
@@ -102,21 +102,21 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     for name in way.done:
         yield from drop_table(database, name)
     for number, (step, restore) in enumerate(zip(way.steps, way.restores, strict=True), 1):
-        begun = yield from now()
+        begun = yield from clock()
         yield Emit(StepStarted(number, len(way.steps), step.object, step.change, step.strategy, step.rows))
         done = yield from restore_table(restore, Site(database, nonce, options), way.to)
-        yield Emit(StepDone(number, len(way.steps), step.object, step.strategy, done.rows, (yield from now()) - begun))
+        yield Emit(StepDone(number, len(way.steps), step.object, step.strategy, done.rows, (yield from clock()) - begun))
         said += done.notes
     names = tuple(sorted({item.name for item in back.schema.objects} | set(way.found.catalog.objects)))
     digest = yield from live_digest(back.schema, (yield from read_catalog(database, names)))
-    seconds = (yield from now()) - started
+    seconds = (yield from clock()) - started
     yield from append(database, returned(back.schema.name, way.live, way.to, way.earlier, digest, str(back.owner), seconds))
     left = yield from read_owned(database)
     entry = CacheEntry(way.to, way.earlier.spec if way.earlier else "", digest, due=next_expiry(left.kept()))
     # What was given up may have left something: the next start looks at the tables themselves.
     others = {name: each for name, each in left.cache().items() if name != back.schema.name}
     yield from write_cache(database, {**others, back.schema.name: entry} if found.under_way is None else others)
-    return _report(way, (yield from now()) - started, done=True, said=tuple(said))
+    return _report(way, (yield from clock()) - started, done=True, said=tuple(said))
 
 
 def _report(way: Way, seconds: float, *, done: bool, said: tuple[str, ...] = ()) -> Report:

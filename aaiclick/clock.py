@@ -1,11 +1,11 @@
-"""How long a command took."""
+"""The clock of the machine that runs this."""
 
 from __future__ import annotations
 
 from aaiclick.routine import Clock, Routine
 
 
-def now() -> Routine[float]:
-    """Unix seconds, by the clock of this machine."""
+def clock() -> Routine[float]:
+    """Unix seconds."""
     rows = yield Clock()
     return float(rows[0][0] or 0)
