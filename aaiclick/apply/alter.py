@@ -83,7 +83,7 @@ def _one_by_one(on: Altered, alters: Sequence[Alter], table: Physical | None, na
 
 
 def retimed(on: Altered, alter: Alter) -> Routine[None]:
-    """Set a TTL so that no part is judged by what it noted of an older one (see ``AlterCommand.retimes``).
+    """Set a TTL so that no part is judged by what it noted of an older one (see ``AlterCommand.sets_ttl``).
 
     The server works the notes out anew, and with ``materialize_ttl_recalculate_only`` takes no row while it does. TTL merges wait
     meanwhile. The setting is there before they are stopped and goes after they were started: whoever finds it without a run finds

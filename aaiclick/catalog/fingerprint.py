@@ -15,7 +15,8 @@ _HEAD = re.compile(r"CREATE (?:MATERIALIZED VIEW|VIEW|DICTIONARY|TABLE) ")
 
 
 def text_digest(texts: Mapping[str, str]) -> str:
-    """Names these definitions (name -> ``create_table_query``) whatever database they are in and whatever their order."""
+    """Names these definitions (name -> ``create_table_query``) whatever database they are in and whatever their
+    order."""
     digest = hashlib.sha256()
     for name in sorted(texts):
         for part in (name, _portable(texts[name])):

@@ -161,7 +161,8 @@ class DictionaryForm:
 
 @dataclass(frozen=True, slots=True)
 class FunctionForm:
-    """An SQL function: the whole of its CREATE FUNCTION. It belongs to the server, so no database's catalogue has it."""
+    """An SQL function: the whole of its CREATE FUNCTION. It belongs to the server, so no database's catalogue
+    has it."""
 
     name: str
     text: str

@@ -127,7 +127,8 @@ class EmbeddedConnection:
             self._apart(effect.sql, effect.parameters, effect.settings, effect.database)
 
     def sibling(self) -> EmbeddedConnection:
-        """A second connection to the same engine and database, for work beside a long statement. The caller closes it."""
+        """A second connection to the same engine and database, for work beside a long statement. The caller
+        closes it."""
         refuse_forked_child(self._opened_in)
         caller = self._known_caller()
         session = self._prepared(caller.database, caller.settings).session

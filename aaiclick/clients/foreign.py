@@ -150,7 +150,8 @@ class ForeignConnection:
         return self._defaults
 
     async def _try_out(self, effect: Command, pinned: bool) -> None:
-        """Raise before anything is sent where the client makes settings part of the statement, or ignores the database."""
+        """Raise before anything is sent where the client makes settings part of the statement, or ignores the
+        database."""
         named = type(self._client).__name__
         if (effect.settings or pinned or effect.database is not None) and not self._settings_tried:
             rows = await _ask(self._client, _OWN_TEXT, {"max_block_size": _TRIED_SIZE})

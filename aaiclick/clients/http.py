@@ -97,7 +97,8 @@ class HttpConnection:
 
 
 def without_session(client: ConnectClient) -> ConnectClient | None:
-    """A copy of the client on the same connection pool that sends no ``session_id``. The client itself is not changed."""
+    """A copy of the client on the same connection pool that sends no ``session_id``. The client itself is not
+    changed."""
     twin = copy.copy(client)
     backend = cast("object", getattr(client, "_backend", None))
     holders: list[object] = [twin]

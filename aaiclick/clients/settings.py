@@ -164,7 +164,8 @@ def fixed_setting_error(name: str, value: str = "") -> UsageError:
 
 
 def read_changed_settings(sql: str = CHANGED_SETTINGS) -> Routine[Rows]:
-    """The answer to a query with the rows of ``CHANGED_SETTINGS``. Raises ``UsageError`` where this profile allows none."""
+    """The answer to a query with the rows of ``CHANGED_SETTINGS``. Raises ``UsageError`` where this profile
+    allows none."""
     without: set[str] = set()
     compatibility = parsed = False
     while True:

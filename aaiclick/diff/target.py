@@ -90,7 +90,8 @@ def _collide(one: str, other: str) -> bool:
 
 
 def _with_surplus(declared: list[ColumnForm], live: TableForm, surplus: tuple[ColumnForm, ...], new_names: dict[str, str]) -> tuple[ColumnForm, ...]:
-    """The declared columns, with the others in the position that they have: to move them would be a change for nothing."""
+    """The declared columns, with the others in the position that they have: to move them would be a change for
+    nothing."""
     order = list(declared)
     staying = {column.name: column for column in surplus}
     place = 0

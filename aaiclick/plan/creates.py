@@ -1,4 +1,4 @@
-"""CREATE steps of missing tables, without showing what has to stay hidden."""
+"""CREATE steps for missing tables. Secrets in a definition are not shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from aaiclick.specs.tables import Table
 
 
 def create_tables(tables: Sequence[Table], catalog: Catalog) -> Routine[tuple[Step, ...]]:
-    """One step for each. Where a definition may hold a secret the engine is asked how it would show it."""
+    """A step for each table. Where a definition may hold a secret, the engine is asked for the text that it
+    would show."""
     found: list[Step] = []
     for table in sorted(tables, key=takes_its_columns):  # behind those whose columns they take
         sql = create_table_sql(table, catalog.database)

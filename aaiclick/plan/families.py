@@ -1,4 +1,4 @@
-"""Families of tables that are made at run time: each table gets a declaration of its own, which says only what the family says."""
+"""Families of tables that are made at run time: each table gets a declaration with what the family says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NIL = "00000000-0000-0000-0000-000000000000"
 
 
 def pattern_regex(pattern: str) -> str:
-    """A family's pattern as a regular expression that Python and the server read alike: ``*`` is any text, ``?`` any character."""
+    """A family's pattern as a regular expression for Python and the server: ``*`` is any text, ``?`` any character."""
     parts = {"*": ".*", "?": "."}
     escaped = "".join(
         parts.get(character) or (character if character.isalnum() or character == "_" or ord(character) > 127 else f"\\{character}") for character in pattern
@@ -28,12 +28,13 @@ def pattern_regex(pattern: str) -> str:
 
 
 def belongs(family: TableFamily, name: str) -> bool:
-    """True where a table of that name is of the family. This library's own tables and the inner tables of views never are."""
+    """True where a table of that name is of the family. Tables of this library and inner tables of views never are."""
     return not name.startswith((OWN_PREFIX, ".inner")) and name != RECORD_TABLE and re.match(pattern_regex(family.pattern), name) is not None
 
 
 def family_tables(family: TableFamily, catalog: Catalog, taken: frozenset[str], notes: list[str]) -> tuple[Table, ...]:
-    """A declaration for every live table of the family that nobody declared by name. ``notes`` gets those that cannot be managed."""
+    """A declaration for each live table of the family that is not declared by name. ``notes`` gets those that cannot be
+    managed."""
     found: list[Table] = []
     for name in sorted(name for name in catalog.objects if name not in taken and belongs(family, name)):
         live = catalog.objects[name]
@@ -55,11 +56,11 @@ def family_tables(family: TableFamily, catalog: Catalog, taken: frozenset[str], 
 
 
 def family_stamp(families: Iterable[TableFamily], database: str | None) -> Routine[str]:
-    """Names the state of every table of the families, in one cheap query; '' where there is no family.
+    """A digest of the state of all tables of the families, read with one cheap query; '' for no family.
 
-    Definitions are not read: a table's UUID and the time of its last change tell. That time has a resolution of one second, so a state
-    that was made in this very second gets a stamp that equals no other (as git treats its index); and where a database shows no UUIDs
-    (chdb's ``default``) the definitions are read after all.
+    It is made of UUIDs and the time of each table's last change, not of definitions. That time is in whole seconds,
+    so a state that was changed in this second gets a digest which no later one equals. Where a database shows no
+    UUIDs (chdb's ``default``), definitions are read after all.
     """
     patterns = [pattern_regex(family.pattern) for family in families]
     if not patterns:
@@ -84,7 +85,7 @@ def family_stamp(families: Iterable[TableFamily], database: str | None) -> Routi
 
 
 def _declaration(family: TableFamily, form: TableForm) -> Table:
-    """What the family says about a column, and nothing else about it; every column it does not mention as it is."""
+    """A live table with the columns that the family declares; all others as they are."""
     own = reflect_table(form)
     wanted = {column.name: column for column in family.columns}
     columns = [wanted.pop(column.name, column) for column in own.columns]
@@ -95,7 +96,7 @@ def _declaration(family: TableFamily, form: TableForm) -> Table:
 
 
 def _engine(family: TableFamily, own: Table) -> AnyEngine:
-    """The live engine, with the keys, TTL and settings that the family declares laid over it."""
+    """The live engine with the keys, TTL and settings that the family declares."""
     live = own.engine
     if family.engine is None:
         return live

@@ -1,4 +1,4 @@
-"""What a plan would do to objects that belong to another schema of the same database (pure)."""
+"""What a plan would do to objects of another schema in the same database. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aaiclick.specs.schema import Schema
 
 
 def touched(step: Step, schema: Schema) -> frozenset[str]:
-    """The names that a step changes; what is missing is made without asking anybody."""
+    """Names of the present objects that a step changes."""
     if step.strategy in ("create", "sql", "callable"):
         return frozenset()
     former = {table.name: table.renamed_from for table in schema.tables if table.renamed_from}
@@ -19,7 +19,10 @@ def touched(step: Step, schema: Schema) -> frozenset[str]:
 
 
 def without_foreign(plan: Plan, schema: Schema, owners: Mapping[str, str]) -> Plan:
-    """The plan without clean-ups of what is another schema's, with a note on every object that both declare. ``owners``: by name, in words."""
+    """The plan without clean-ups of another schema's objects, and with a note on each object that both declare.
+
+    ``owners``: for each such object who declares it, in words.
+    """
     if not owners:
         return plan
     steps = tuple(step for step in plan.steps if not (step.optional and touched(step, schema) & owners.keys()))
@@ -33,5 +36,5 @@ def without_foreign(plan: Plan, schema: Schema, owners: Mapping[str, str]) -> Pl
 
 
 def changed(plan: Plan, schema: Schema, owners: Collection[str]) -> frozenset[str]:
-    """The objects of other schemas that the required steps would change."""
+    """Objects of other schemas that the required steps would change."""
     return frozenset(name for step in plan.required for name in touched(step, schema) if name in owners)

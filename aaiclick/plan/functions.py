@@ -1,4 +1,4 @@
-"""Functions come before everything that may use them."""
+"""Steps for SQL functions. They come before everything that may call them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from aaiclick.specs.schema import Schema
 
 @dataclass(frozen=True, slots=True)
 class PlannedFunctions:
-    """``changed``: those that give something else than what the server has now, because they or what they call are missing or differ."""
+    """Steps and forms of the declared functions. ``changed``: those whose result changes, because they or functions
+    that they call do."""
 
     steps: tuple[Step, ...] = ()
     forms: Mapping[str, FunctionForm] | None = None
@@ -25,7 +26,8 @@ class PlannedFunctions:
 
 
 def plan_functions(schema: Schema) -> Routine[PlannedFunctions]:
-    """Compare them by the engine's own text. Functions of the server that are not declared are nobody's business here."""
+    """Compare the declared functions with the live ones by the engine's own text. Other functions of the server are
+    left alone."""
     declared = function_order(schema.functions)
     if not declared:
         return PlannedFunctions()

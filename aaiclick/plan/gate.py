@@ -1,4 +1,4 @@
-"""The gate: which steps of a plan a policy lets through. It is in the library, not in the command line."""
+"""Decides which steps of a plan a policy allows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ METADATA = frozenset({"create", "alter", "replace"})
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A step that may not run, why, and the keys that would allow it (empty: another policy is needed)."""
+    """A step that the policy does not allow, and why. ``allow``: the keys that would allow it; empty where another
+    policy is needed."""
 
     step: Step
     reason: str
@@ -22,7 +23,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """``run`` in order; ``refused`` are required; ``pending`` are optional ones that nobody asked for."""
+    """What becomes of the steps.
+
+    ``run`` are carried out, in order. ``refused`` are required and not allowed. ``pending`` are optional and not
+    asked for.
+    """
 
     run: tuple[Step, ...]
     refused: tuple[Refusal, ...]
@@ -30,7 +35,7 @@ class GateDecision:
 
 
 def judge(plan: Plan, policy: Policy) -> GateDecision:
-    """Sort the steps of a plan."""
+    """Decide on each step of a plan."""
     run: list[Step] = []
     refused: list[Refusal] = []
     pending: list[Refusal] = []
@@ -44,7 +49,7 @@ def judge(plan: Plan, policy: Policy) -> GateDecision:
 
 
 def refuse(step: Step, policy: Policy) -> Refusal | None:
-    """Why a step may not run under a policy; None where it may."""
+    """Why the policy does not allow a step; None where it does."""
     keys = tuple(dict.fromkeys(hazard.allow for hazard in step.hazards if hazard.allow))
     missing = tuple(key for key in keys if key not in policy.allowed)
     if policy.level == "check":
@@ -77,7 +82,7 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
 
 
 def _unseen(step: Step, policy: Policy) -> str:
-    """Why rows that a step has to look at first may not be read; '' where they may be, or were."""
+    """Why rows that a step needs to read first may not be read; '' where they may be, or were."""
     if not step.unlooked:
         return ""
     what = f"it reads {step.reads or 'rows'} first, to see what becomes of {', '.join(step.unlooked)}"

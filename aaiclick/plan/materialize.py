@@ -1,7 +1,8 @@
-"""Skip indexes, projections and statistics over rows that were written before them: the engine fills none of them by itself.
+"""Fills skip indexes, projections and statistics for rows that are older than them: the server does not do that by
+itself.
 
-Answers are right without (a part that has no index is read as a whole), so nothing has to be done; but it is said, and offered as a step of
-its own: ``materialize <table>.<name>``.
+Results are right without it (a part without the index is read as a whole). So it is an optional step, allowed by
+``materialize <table>.<name>``.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ _IN_PLACE = frozenset({"alter", "mutate", "attach"})
 
 
 def offered(diff: TableDiff, made: Step) -> tuple[Step, ...]:
-    """What the step ``made`` adds to the table and leaves empty for the rows that are there. A copy writes all of them anew."""
+    """Optional steps for what the step ``made`` adds to the table. A copy fills all of it anyway."""
     if made.strategy not in _IN_PLACE or made.blocked or not diff.live.rows:
         return ()
     return tuple(_step(diff.database, diff.live, *found) for change in diff.changes if (found := _added(change)) is not None)
 
 
 def requested(database: str, live: LiveObject, keys: Collection[str]) -> Routine[tuple[Step, ...]]:
-    """The same for a table that differs in nothing, where it is asked for by name and was not done yet."""
+    """The same for a table without a difference, where it is allowed by name and was not done yet."""
     form = live.form
     if not isinstance(form, TableForm) or not form.merge_tree or not live.rows:
         return ()

@@ -1,4 +1,5 @@
-"""A plan as data: printable SQL, JSON that round-trips, nothing hidden."""
+"""A plan as data: SQL for people, and JSON that is read back as the same plan. Nothing that a run does is missing in
+it."""
 
 from __future__ import annotations
 
@@ -21,66 +22,81 @@ WORTH_SAYING = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a plan.
-
-    ``change`` says in words what differs (``changes``: one by one); ``sql`` is what will be sent (names with a ``<run>`` in them get the run's own
-    number), lines that begin with ``--`` tell what is no SQL. ``rows`` and ``bytes`` are what it has to read, ``seconds`` an estimate
-    or None. ``optional`` steps clean up what the code no longer declares: they are only carried out where asked for. ``blocked`` is ''
-    or says, with count and example, why the data stands in the way. ``migrations``: the versions whose migration is in this step.
-    ``reads``: the columns of live rows that are looked at before it, in words, and ``read_bytes`` their size; ``unlooked``: what that would
-    have shown, where no row was looked at. ``behind``: the explicit part that may change these rows, and has not run yet: they are looked at when
-    it has.
-    """
+    """One step of a plan."""
 
     id: str
+    """Name of the step, unique in its plan: ``t:rebuild``."""
     object: str
+    """Name of the object that it is about, or label of the migration whose statements it sends."""
     change: str
+    """What differs, in words, in one line."""
     strategy: Strategy
+    """How it is carried out."""
     sql: list[str]
+    """What is sent, for people. ``<run>`` in a name stands for the number of the run; a line that begins with ``--`` is
+    no statement."""
     work: Work
+    """What is carried out."""
     hazards: tuple[Hazard, ...] = ()
+    """What it may do to rows, values, readers and writers."""
     rows: int = 0
+    """Rows that it has to read; 0 where it reads none."""
     bytes: int = 0
+    """Bytes that it has to read, compressed."""
     seconds: float | None = None
+    """Estimated duration in seconds; None where there is no estimate."""
     optional: bool = False
+    """True for a clean-up, such as the drop of a column: it is carried out only where it is allowed by name."""
     blocked: str = ""
+    """Why rows or other objects do not allow the step, with count and example; '' where they do."""
     changes: tuple[str, ...] = ()
+    """The differences one by one, in words; empty where ``change`` is the only one."""
     migrations: tuple[int, ...] = ()
+    """Versions whose migration is complete with this step."""
     reads: str = ""
+    """Columns of live rows that are read before the step, in words; '' for none."""
     read_bytes: int = 0
+    """Compressed size of those columns, in bytes."""
     unlooked: tuple[str, ...] = ()
+    """What these reads would have shown, where no row was read; empty where rows were read."""
     behind: str = ""
+    """Label of the pending script that may change these rows: they are counted once it has run. '' for none."""
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """Each difference that the step removes, with the object's name in front."""
+        """The differences that the step removes, each with the object's name in front."""
         return tuple(f"{self.object}: {change}" for change in self.changes or (self.change,))
 
     @property
     def destructive(self) -> bool:
-        """True where a hazard takes rows or values away."""
+        """True where a hazard loses rows or changes values."""
         return any(hazard.destructive for hazard in self.hazards)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """From the live database to the declared schema.
-
-    ``from_version`` is None where nothing is recorded or recognised (0: a database without any of the objects). ``basis`` names the
-    live state the plan was made for: applying it to another state is a ``StalePlanError``. ``notes`` are reported differences that
-    are no work (surplus columns, undeclared settings, unsupported objects).
-    """
+    """All steps from the live database to the declared schema."""
 
     schema: str
+    """Name of the schema."""
     database: str
+    """Name of the database."""
     from_version: int | None
+    """The live version; 0 for an empty database, None where nothing is recorded or recognised."""
     to_version: int | None
+    """The declared version; None for a declaration without one."""
     steps: tuple[Step, ...]
+    """The steps, in the order in which they are carried out."""
     basis: str
+    """Digest of the live definitions that the plan was made for. Applied to others it is a ``StalePlanError``."""
     fingerprint: str
+    """Digest of the declaration."""
     notes: tuple[str, ...] = ()
+    """Differences that are reported and left alone: columns and settings that nobody declared, unsupported objects."""
     advisory: bool = False
+    """True where it was rehearsed on another engine: the server may decide differently."""
     format: int = PLAN_FORMAT
+    """Version of the JSON format."""
 
     @property
     def required(self) -> tuple[Step, ...]:
@@ -93,23 +109,23 @@ class Plan:
         return tuple(hazard for step in self.steps for hazard in step.hazards)
 
     def differences(self, order: Sequence[str]) -> tuple[str, ...]:
-        """What has to change, one sentence each; objects in the given order (that of their declaration), others behind."""
+        """What has to change, one sentence each. Objects are in the given order; those that are not in it come last."""
         place = {name: index for index, name in enumerate(order)}
         steps = sorted(self.required, key=lambda step: place.get(step.object, len(place)))
         return tuple(words for step in steps for words in step.differences)
 
     @property
     def in_sync(self) -> bool:
-        """True where nothing has to be done."""
+        """True where no step is required."""
         return not self.required
 
     def to_json(self) -> str:
-        """JSON text that ``from_json`` reads back to an equal plan; statements that hold a secret are left out."""
+        """JSON that ``from_json`` reads back. Statements that hold a secret are left out."""
         return _plan().dump_json(replace(self, steps=tuple(_without_secrets(step) for step in self.steps)), indent=2).decode()
 
     @staticmethod
     def from_json(text: str) -> Plan:
-        """The plan that ``to_json`` wrote; ``pydantic.ValidationError`` where it is none."""
+        """The plan that ``to_json`` wrote. Raises ``pydantic.ValidationError`` for any other text."""
         return _plan().validate_json(text)
 
     def __str__(self) -> str:
@@ -140,7 +156,7 @@ def version_text(version: int | None) -> str:
 
 
 def step_text(step: Step) -> str:
-    """One step: a heading, its hazards, its SQL."""
+    """One step for people: a heading, its hazards, its SQL."""
     cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
     heading = [f"-- {step.object}: {step.change}"] if len(step.changes) < 2 else [f"-- {step.object}:", *(f"--   - {change}" for change in step.changes)]
     lines = [*heading, f"--   strategy: {step.strategy}{cost}{' (only if asked for)' if step.optional else ''}"]
@@ -163,7 +179,7 @@ def step_text(step: Step) -> str:
 
 
 def plan_text(plan: Plan) -> str:
-    """The whole plan."""
+    """The whole plan for people."""
     to = f"v{plan.to_version}" if plan.to_version is not None else "the declared state"
     head = shown(f"-- {plan.schema} in database {plan.database}: {version_text(plan.from_version)} -> {to}")
     if not plan.steps:

@@ -1,7 +1,7 @@
-"""What a new table in the place of the old one does not have, said before it is made.
+"""What a new table does not take over from the table that it replaces.
 
-Grants, row policies, quotas, views and dictionaries know a table by its name, so they are those of the new one from the exchange on; a FREEZE
-is a copy of its own. What hangs on the storage itself stays behind.
+Grants, row policies, quotas, views and dictionaries find a table by its name, so they apply to the new one. A FREEZE
+is a copy of its own. What belongs to the storage itself stays with the old table.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ def not_inherited(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]
 
 
 def _detached(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
-    """A new table takes over the active parts. Those that somebody detached stay in the old one's directory, and go with it; what the
-    server itself put aside (it gives a reason) is nobody's."""
+    """The hazard of parts that somebody detached: they are in the old table's directory, and are dropped with it.
+
+    Parts that the server itself detached have a reason in ``system.detached_parts``, and do not count.
+    """
     try:
         rows = yield Query(
             "SELECT count(), min(name) FROM system.detached_parts WHERE database = {database:String} AND table = {table:String} AND reason = ''",
@@ -42,7 +44,8 @@ def _detached(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
 
 
 def _streams(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
-    """What a stream brings in the moment of the exchange ends in the old table, and nothing tells when that is over."""
+    """The hazard of streams into the table: what arrives at the moment of the exchange goes into the old table, and
+    nothing tells when that is over."""
     found = yield from find_feeders(diff.database, data_name)
     if not found.streams:
         return ()

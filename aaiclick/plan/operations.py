@@ -1,4 +1,5 @@
-"""What a step does when it is carried out, as data: one class for each strategy. A plan with its work survives JSON."""
+"""What a step does, as data: one class for each way of carrying it out. It is part of a plan's JSON, so its field names
+stay."""
 
 from __future__ import annotations
 
@@ -10,21 +11,30 @@ from aaiclick.catalog.forms import Settings, TableForm
 
 @dataclass(frozen=True, slots=True)
 class CreateWork:
-    """One CREATE of an object that is missing. ``secret``: its text is never written down (a plan's JSON leaves it out). ``load``: the statement that
-    shows whether it can be used; where it fails the object is dropped again, by ``undo``."""
+    """One CREATE of a missing object."""
 
     sql: str
+    """The CREATE statement."""
     settings: Settings = ()
+    """Settings that are sent with it."""
     kind: Literal["create"] = "create"
+    """Tells the classes apart in JSON."""
     secret: bool = False
+    """True where the statement holds a secret: a plan's JSON leaves it out."""
     load: str = ""
+    """Statement that shows whether the object can be used, such as SYSTEM RELOAD DICTIONARY; '' for none."""
     undo: str = ""
+    """Statement that drops the object again where ``load`` fails; '' for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What no row met when it was looked at, and none may meet before the change: ``condition`` over the stored columns of the live table. ``problem``
-    ends a sentence about rows that do, ``example`` is shown of one of them."""
+    """A condition that no live row met when it was counted, and that no row may meet until the change is made.
+
+    It becomes a CHECK constraint of the live table for that time, so an INSERT of such a row is refused.
+    ``condition`` reads stored columns. ``problem`` ends the sentence '<count> rows ...', ``example`` is an
+    expression that is shown of one.
+    """
 
     condition: str
     problem: str
@@ -33,51 +43,72 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Alter:
-    """One ALTER. ``risky``: it can fail on the data inside its mutation, so it is sent alone and ``recovery`` (the ALTER that puts the
-    column back) belongs to it. ``retimes``: it sets a TTL, and parts work out anew when their rows expire; ``recalculating``: the table
-    itself declares that they only do that. ``guards``: what it rests on; it takes them away."""
+    """One ALTER TABLE."""
 
     sql: str
+    """The statement."""
     mutates: bool = False
+    """True where it starts a mutation."""
     risky: bool = False
+    """True where it can fail on the data inside its mutation; it is then sent alone."""
     recovery: str = ""
+    """ALTER that puts the column back where this one fails; '' for none."""
     retimes: bool = False
+    """True where it sets a TTL: parts have to compute anew when their rows expire."""
     recalculating: bool = False
+    """True where the table itself sets ``materialize_ttl_recalculate_only``: a change of its TTL then deletes nothing
+    by itself."""
     guards: tuple[Guard, ...] = ()
+    """Guards that it relies on; it takes their constraints away."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlterWork:
-    """ALTERs of one table, in an order that the rehearsal has shown to be accepted. ``frees_ttl``: a TTL goes or lengthens, and rows that
-    the old one would take are kept from now on, also by merges that are running already. ``seen``: rows up to this block number were looked
-    at; those of newer parts are counted again for the guards (0: all rows are)."""
+    """ALTERs of one table, in an order that the rehearsal has shown to be accepted."""
 
     table: str
+    """Name of the table."""
     alters: tuple[Alter, ...]
+    """The statements."""
     settings: Settings = ()
+    """Settings that are sent with each."""
     kind: Literal["alter"] = "alter"
+    """Tells the classes apart in JSON."""
     frees_ttl: bool = False
+    """True where a TTL is removed or longer than before: also merges that run already must keep the rows that it would
+    have deleted."""
     seen: int = 0
+    """Block number up to which rows were counted for the guards. Rows of newer parts are counted again; 0: all rows
+    are."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttachWork:
-    """``alters`` on the live table first; then a new table of ``form`` takes over its parts by hard link, and the two are exchanged. ``guards``: what
-    that rests on; ``seen`` as in ``AlterWork``."""
+    """ALTERs of the live table; then a new table takes over its parts as hard links, and the two are exchanged."""
 
     table: str
+    """Name of the table."""
     form: TableForm
+    """Form of the new table."""
     alters: tuple[Alter, ...] = ()
+    """ALTERs that are sent first."""
     settings: Settings = ()
+    """Settings that are sent with each."""
     kind: Literal["attach"] = "attach"
+    """Tells the classes apart in JSON."""
     guards: tuple[Guard, ...] = ()
+    """Guards that stay until the tables are exchanged."""
     seen: int = 0
+    """As in ``AlterWork``."""
 
 
 @dataclass(frozen=True, slots=True)
 class CopyColumn:
-    """``target`` is filled with ``expression`` over the old columns; ``verify`` is False where the conversion is not injective (the
-    column is then left out of the checksum, and named)."""
+    """A column that a copy fills with an expression over the old columns.
+
+    ``verify`` is False where two values may become the same: the column is then left out of the checksum, and named
+    in the plan.
+    """
 
     target: str
     expression: str
@@ -86,77 +117,101 @@ class CopyColumn:
 
 @dataclass(frozen=True, slots=True)
 class RebuildWork:
-    """A new table of ``form`` is filled by a copy of the rows and exchanged with ``table``.
-
-    ``columns`` lists every stored column of ``form`` that the copy fills. ``where`` filters old rows ('' for all). ``ordered``: the
-    result depends on the order of rows (Replacing without version, Collapsing ...). ``fenced``: a materialized view reads the table
-    or the engine is ordered. ``keeps_ttl`` is False where the new table has no TTL or a longer one: TTL merges are then stopped
-    before the first read. ``back``: for old columns how they follow from the new ones, where a migration says so. ``guards``: what the copy rests
-    on; ``seen`` as in ``AlterWork``.
-    """
+    """A new table that is filled with a copy of the rows, and exchanged with the live one."""
 
     table: str
+    """Name of the table."""
     form: TableForm
+    """Form of the new table."""
     columns: tuple[CopyColumn, ...]
+    """All stored columns of the new table that the copy fills; the others get their default."""
     where: str = ""
+    """Condition on the old rows; '' for all rows."""
     ordered: bool = False
+    """True where the result of a merge depends on the order of rows, so the copy has to keep it."""
     fenced: bool = False
+    """True where writers are kept out for the last part of the copy: a materialized view reads the table, or the order
+    of rows matters."""
     keeps_ttl: bool = False
+    """True where the new TTL may delete rows that the old one keeps: TTL merges of the old table then go on. False:
+    they are stopped before the first row is read."""
     settings: Settings = ()
+    """Settings that are sent with the copy."""
     kind: Literal["rebuild"] = "rebuild"
+    """Tells the classes apart in JSON."""
     back: tuple[CopyColumn, ...] = ()
+    """For a rollback: old columns as expressions over the new ones."""
     guards: tuple[Guard, ...] = ()
+    """Guards that stay until the tables are exchanged."""
     seen: int = 0
+    """As in ``AlterWork``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplaceWork:
-    """Statements that replace an object without rows of its own (view, dictionary), or change a view's query in place. ``secret`` as in
-    ``CreateWork``. ``trial``: the CREATE of a dictionary behind its name; it is loaded under another one first ('' for none)."""
+    """Statements that replace an object without rows of its own, or change a view's query in place."""
 
     statements: tuple[str, ...]
+    """The statements, in order."""
     settings: Settings = ()
+    """Settings that are sent with each."""
     kind: Literal["replace"] = "replace"
+    """Tells the classes apart in JSON."""
     secret: bool = False
+    """As in ``CreateWork``."""
     trial: str = ""
+    """CREATE of a dictionary without its head: it is loaded under another name first. '' for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What a view would have made of the rows that ``source`` held before it: ``columns`` are (name, expression) over the rows that
-    ``where`` selects ('' for all), grouped by ``keys``, which are names among them; they go into ``target``. ``empty``: the target may hold
-    nothing when writers are kept out, else rows would count twice.
-
-    ``target`` is '' for the table that the view owns. Where ``before`` is not '', the query is ``before``, the condition and ``behind``, and yields ``columns``
-    by name."""
+    """Rows that a view's query yields for what its source held before the view was there."""
 
     source: str
+    """Table that the rows are read from."""
     target: str
+    """Table that they go into; '' for the view's inner table."""
     columns: tuple[tuple[str, str], ...]
+    """Name and expression of each column."""
     keys: tuple[str, ...]
+    """Columns to group by; empty for none."""
     where: str = ""
+    """Condition on the rows of the source; '' for all rows."""
     empty: bool = True
+    """True where the target has to be empty once writers are kept out: rows in it would count twice."""
     before: str = ""
+    """The view's query up to its condition; '' where the query is made of the fields above."""
     behind: str = ""
+    """The view's query behind its condition."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillWork:
-    """Statements that put a materialized view in place between two inserts of its ``sources``, so that every row meets the old view or the
-    new one, and never both; then the ``fill`` for rows that were there before. Each statement may be sent again, apart from a last CREATE.
-    ``undo`` makes the old view again where the new one is refused."""
+    """Statements that put a materialized view in place between two inserts of its sources, and a fill with the rows
+    that were there.
+
+    Writers of the sources are kept out in the meantime, so every row goes through the old view or the new one, and
+    through one of them only.
+    """
 
     view: str
+    """Name of the view."""
     statements: tuple[str, ...]
+    """The statements. Each may be sent again, except a CREATE at the end."""
     sources: tuple[str, ...]
+    """Tables whose writers are kept out."""
     fill: Fill | None = None
+    """What is inserted afterwards; None for nothing."""
     undo: str = ""
+    """CREATE of the old view, for where the new one is refused; '' for none."""
     kind: Literal["feed"] = "feed"
+    """Tells the classes apart in JSON; saved plans have always had this word."""
 
 
 @dataclass(frozen=True, slots=True)
 class DropWork:
-    """One DROP, only ever planned for what was asked for by name."""
+    """One DROP. It is planned only for what an earlier version declared, and carried out only where it is allowed by
+    name."""
 
     sql: str
     kind: Literal["drop"] = "drop"
@@ -173,7 +228,7 @@ class SqlWork:
 
 @dataclass(frozen=True, slots=True)
 class CallableWork:
-    """The data move of a migration."""
+    """The function of a migration."""
 
     migration: int
     kind: Literal["callable"] = "callable"

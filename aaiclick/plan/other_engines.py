@@ -1,6 +1,7 @@
-"""Tables outside the MergeTree family: altered where the engine can, replaced where nothing is lost by it, else refused with a sentence.
+"""Tables outside of the MergeTree family: altered where the engine can, replaced where nothing is lost by that, else
+refused.
 
-Such a table has no parts that a copy could move, so there is no rebuild. Many hold no rows at all (they read or write somewhere else);
+They have no parts, so they cannot be copied safely. Many hold no rows at all, because they read or write elsewhere;
 those are created anew under the same name in one statement.
 """
 
@@ -51,7 +52,7 @@ _REFUSED = {
 
 
 def plan_other_engine(diff: TableDiff, blocked: str) -> Routine[Step]:
-    """The step of a table that is, or should become, of another family."""
+    """The step for a table that is, or should become, of another engine family."""
     work, refusal = yield from _alter(diff)
     if work is not None:
         return steps.alter_step(diff, work, diff.changes, blocked, 0)
@@ -59,7 +60,7 @@ def plan_other_engine(diff: TableDiff, blocked: str) -> Routine[Step]:
 
 
 def can_be_cloned(diff: TableDiff) -> bool:
-    """True where an empty copy of the table, as it is and as it should be, keeps to itself."""
+    """True where an empty copy of the table has no effect elsewhere, as it is and as it should be."""
     forms = (local_family(diff.form), local_family(diff.target.form))
     return all(instantiable(form.engine, form.arguments) for form in forms)
 
@@ -70,7 +71,8 @@ def stand_in(form: TableForm) -> TableForm:
 
 
 def _alter(diff: TableDiff) -> Routine[tuple[AlterWork | None, str]]:
-    """Rehearsed where a copy can be made. Elsewhere only comments, which every engine takes."""
+    """ALTERs, tried on a clone where there can be one. Elsewhere only comments are altered, which every engine
+    allows."""
     if can_be_cloned(diff):
         proposal = yield from propose_alter(diff)
         return proposal.work, _sentence(diff, proposal.refusal)
@@ -91,7 +93,7 @@ def _sentence(diff: TableDiff, refusal: str) -> str:
 
 
 def _replace(diff: TableDiff, blocked: str) -> Step | None:
-    """One statement that creates the new table and exchanges it with the old one; None where that would lose something."""
+    """One statement that creates the new table in place of the old one; None where that would lose something."""
     engine, name = diff.form.engine, diff.live.name
     if engine not in _HOLDS_NOTHING and engine not in _HOLDS_A_LITTLE:
         return None

@@ -1,4 +1,4 @@
-"""The plan of a whole schema: what is missing is created, what differs is changed, what is surplus is reported."""
+"""The plan of a whole schema: creates what is missing, changes what differs, reports what nobody declared."""
 
 from __future__ import annotations
 
@@ -42,8 +42,11 @@ from aaiclick.versions.upgrade_path import UpgradePath
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Steps in the order in which they are carried out; ``forms`` are the canonical forms of the declared objects that were worked out,
-    ``targets`` what the tables that differ will be."""
+    """The steps, in the order in which they are carried out.
+
+    ``forms`` are the canonical forms of declared objects, as far as they were worked out. ``targets`` are the new
+    forms of tables that differ.
+    """
 
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
@@ -52,12 +55,13 @@ class Planned:
 
 
 def basis_of(catalog: Catalog) -> str:
-    """Names the live state that a plan is made for."""
+    """A digest of the live definitions for which a plan is made."""
     return text_digest({name: live.text for name, live in catalog.objects.items()})
 
 
 def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine[Planned]:
-    """Everything between the catalogue and the declaration. Scratch is only opened where a declared object is there already."""
+    """All steps between the live database and the declaration. Scratch is opened only where a declared object is there
+    already."""
     require_aggregates(schema)
     functions = yield from plan_functions(schema)
     if functions.changed:
@@ -120,7 +124,7 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
 
 
 def _check_sources(schema: str, sources: Mapping[str, LiveObject]) -> None:
-    """A table that is renamed while another takes its name (or has it) would be the source of both."""
+    """Raise ``MigrationError`` where two declared tables would be made from the same live one."""
     seen: dict[str, str] = {}
     for name, live in sorted(sources.items()):
         other = seen.setdefault(live.name, name)
@@ -130,13 +134,12 @@ def _check_sources(schema: str, sources: Mapping[str, LiveObject]) -> None:
 
 
 def plain_views(schema: Schema) -> frozenset[str]:
-    """The declared views without rows of their own. Each is analysed over the declared tables and replaced where it differs, so that the
-    definition that is live need not outlive a change of what it reads."""
+    """The declared plain views. They hold no rows, so one that breaks while its table changes is simply replaced."""
     return frozenset(item.name for item in schema.objects if isinstance(item, View))
 
 
 def live_source(table: Table, catalog: Catalog, path: UpgradePath | None = None) -> LiveObject | None:
-    """The live table a declaration is about: its own name, else a former one (the newest that is there)."""
+    """The live table of a declaration: by its name, else by the newest former name that is there."""
     return next((live for name in (table.name, *_former(table, path)) if (live := catalog.get(name)) is not None), None)
 
 
@@ -146,7 +149,8 @@ def _former(table: Table, path: UpgradePath | None) -> list[str]:
 
 
 def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> list[str]:
-    """Tables that were to be renamed, while there is one of either name: another program made one of them again, and its rows stay in it."""
+    """Notes on tables that were to be renamed while both names are there: another program has created one of them
+    again."""
     taken = {item.name for item in schema.objects} | {live.name for live in sources.values()}
     found: dict[str, str] = {}
     for table in schema.tables:
@@ -221,8 +225,8 @@ def _plan_tables(
 
 
 def _known(table: Table, live: LiveObject, path: UpgradePath) -> TableForm | None:
-    """The form that was written down for this declaration, where the live table equals it. Where it does not, the declaration is made anew
-    in scratch: what was written down is never a reason to change a table."""
+    """The recorded form of a declaration, where the live table equals it. Where it does not, the declaration is created
+    in scratch: a record is never a reason to change a table."""
     form = path.recorded_forms.get(table.name)
     if form is None or live.name != table.name or not isinstance(live.form, TableForm) or not _repeatable(table, form):
         return None
@@ -230,7 +234,8 @@ def _known(table: Table, live: LiveObject, path: UpgradePath) -> TableForm | Non
 
 
 def _repeatable(table: Table, form: TableForm) -> bool:
-    """Without a secret, and without anything that scratch would hold in another way than the database does."""
+    """True for a form that scratch would give again: without a secret, and without settings that scratch cannot
+    have."""
     engine = table.engine
     plain = isinstance(engine, MergeTree) and engine.replicated is None
     return plain and not has_hidden(form) and not any(scratch_unfit(name, str(value)) for name, value in engine.settings.items())
@@ -244,7 +249,7 @@ def _differs(table: Table, declared: TableForm, live: LiveObject, path: UpgradeP
 
 
 def _dropped(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> tuple[Step, ...]:
-    """Objects that an earlier version of this schema declared and this one does not: dropped only when asked for by name."""
+    """Optional drops of objects that an earlier version of this schema declared and this one does not."""
     declared = {item.name for item in schema.objects} | {live.name for live in sources.values()}
     gone = sorted(name for name in path.once_declared if name not in declared and catalog.get(name) is not None)
     return tuple(steps.drop_step(catalog.database, catalog.objects[name]) for name in gone)

@@ -1,4 +1,4 @@
-"""What a run may do: hazards first, cost second."""
+"""What a run may do: which hazards, and how many bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
 def parse_bytes(size: str | int) -> int:
-    """``1GiB``, ``500 MB``, ``1024`` in bytes (GiB is 2**30, GB is 10**9); ``UsageError`` where it is no size."""
+    """A size in bytes: ``1GiB`` (2**30), ``1GB`` (10**9), ``1024``. Raises ``UsageError`` for any other text."""
     if isinstance(size, int):
         return size
     match = _SIZE.match(size)
@@ -38,7 +38,7 @@ def parse_bytes(size: str | int) -> int:
 
 
 def parse_duration(text: str) -> timedelta:
-    """``12h``, ``1d``, ``30min``, ``0``; ``UsageError`` where it is no length of time."""
+    """A length of time: ``12h``, ``1d``, ``30min``, ``0``. Raises ``UsageError`` for any other text."""
     match = _DURATION.match(text.strip().lower())
     if match is None or (match[2] is None and float(match[1])):
         raise UsageError(f"{text!r} is no length of time: write 12h, 30min, 2d, or 0 to keep nothing")
@@ -49,15 +49,19 @@ def parse_duration(text: str) -> timedelta:
 class Policy:
     """What may be carried out without asking.
 
-    ``check`` changes nothing; ``safe`` is metadata only, and no row or value can change, now or at a later merge; ``lossless`` also
-    mutations and rebuilds that keep every row and value, up to ``max_bytes`` for each step; ``everything`` also destroys. ``allow``
-    adds single hazards by the name that the plan gives them. ``keep_old``: how long the old table of a rebuild is kept.
+    ``check`` changes nothing. ``safe`` allows metadata changes by which no row or value changes, now or at a later
+    merge. ``lossless`` also allows mutations and copies that keep every row and value. ``everything`` also allows
+    what destroys.
     """
 
     level: Level
+    """One of these four."""
     max_bytes: int | None = None
+    """How many bytes one step may read or rewrite; None for no limit."""
     allowed: frozenset[str] = frozenset()
+    """Hazards that are allowed by name: ``drop-column operation_log.args``."""
     keep_old: timedelta = KEEP_OLD
+    """How long the old table of a copy is kept for a rollback."""
 
     def __post_init__(self) -> None:
         if self.max_bytes is not None and self.max_bytes < 0:
@@ -72,26 +76,28 @@ class Policy:
 
     @staticmethod
     def safe() -> Policy:
-        """Metadata only."""
+        """Only metadata changes by which no row or value changes."""
         return Policy("safe")
 
     @staticmethod
     def lossless(max_bytes: str | int | None = None, keep_old: timedelta = KEEP_OLD) -> Policy:
-        """Whatever keeps every row and value; ``max_bytes`` (``"1GiB"``) bounds what one step may rewrite."""
+        """All that keeps every row and value. ``max_bytes`` (``"1GiB"``) limits what one step may rewrite."""
         return Policy("lossless", None if max_bytes is None else parse_bytes(max_bytes), keep_old=keep_old)
 
     @staticmethod
     def everything(keep_old: timedelta = KEEP_OLD) -> Policy:
-        """Also drop what is no longer declared."""
+        """All steps, also those that lose rows or values. Objects are still dropped only where that is allowed by
+        name."""
         return Policy("everything", keep_old=keep_old)
 
     @property
     def looks(self) -> bool:
-        """Whether statements are tried on parts of live tables before. What only changes metadata needs no such look."""
+        """True where statements are tried on parts of live tables first. Metadata changes do not need that."""
         return self.level not in ("check", "safe")
 
     def allow(self, *keys: str) -> Policy:
-        """The same policy, with hazards allowed by name: ``allow("drop-column operation_log.args")``."""
+        """The same policy with hazards allowed by name: ``allow("drop-column operation_log.args")``. Raises
+        ``UsageError`` for a key that names none."""
         for key in keys:
             if key in WITHOUT_OBJECT:
                 continue
@@ -105,7 +111,8 @@ class Policy:
 
     @staticmethod
     def parse(text: str) -> Policy:
-        """``check``, ``safe``, ``lossless``, ``lossless(10GiB)`` or ``everything``, as the environment variable holds it."""
+        """``check``, ``safe``, ``lossless``, ``lossless(10GiB)`` or ``everything``. Raises ``UsageError`` for any other
+        text."""
         word, _, rest = text.strip().lower().partition("(")
         if word == "lossless":
             return Policy.lossless(rest.removesuffix(")").removeprefix("max_bytes=").strip("\"'") or None)
@@ -115,14 +122,18 @@ class Policy:
 
     @staticmethod
     def default(embedded: bool, environment: Mapping[str, str]) -> Policy:
-        """``lossless`` up to 1 GiB on an embedded engine, ``safe`` on a server; the environment replaces either, and how long old tables are kept."""
+        """``lossless`` up to 1 GiB on an embedded engine, ``safe`` on a server. The environment can replace both, and
+        ``keep_old``.
+
+        Raises ``UsageError`` where the environment holds no policy.
+        """
         usual = Policy.lossless(EMBEDDED_MAX_BYTES) if embedded else Policy.safe()
         chosen = Policy.parse(environment[ENVIRONMENT]) if environment.get(ENVIRONMENT) else usual
         return replace(chosen, keep_old=kept_for(environment))
 
 
 def kept_for(environment: Mapping[str, str]) -> timedelta:
-    """How long old tables are kept where nobody says it: a day, or what the environment says. Raises ``UsageError``."""
+    """How long old tables are kept: a day, or what the environment says. Raises ``UsageError``."""
     if not environment.get(KEEP_ENVIRONMENT):
         return KEEP_OLD
     try:

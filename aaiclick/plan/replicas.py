@@ -1,5 +1,5 @@
-"""More than one replica: bookkeeping and lease are plain tables of the node that one happens to talk to, so starts that reach different nodes do
-not see each other (pure)."""
+"""Databases with more than one replica. Records and the lease are local tables, so runs on different nodes do not see
+each other. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aaiclick.errors import HazardNotAllowedError
 
 
 def several(catalog: Catalog, allowed: Collection[str]) -> str:
-    """What has, or may have, more than one replica, in words; '' where nothing has, or somebody knows better."""
+    """What has, or may have, more than one replica, in words; '' for nothing, or where ``one-node`` is allowed."""
     if ONE_NODE in allowed:
         return ""
     if catalog.replicas > 1:
@@ -28,12 +28,12 @@ def several(catalog: Catalog, allowed: Collection[str]) -> str:
 
 
 def note_of(words: str) -> str:
-    """What a plan says of it."""
+    """The note of a plan about it."""
     return f"{words}: a start changes nothing there, unless '{ONE_NODE}' is allowed by who knows that there is one node only"
 
 
 def refusal(schema: str, words: str, differences: Collection[str], command: str = "aaiclick migrate") -> HazardNotAllowedError:
-    """Nothing was changed, why, and what was left to do."""
+    """The error: nothing was changed, why, and what is left to do."""
     why = "lease and records are kept by the node that one happens to talk to, so two starts would not see each other"
     left = f". To do: {'; '.join(differences)}" if differences else ""
     return HazardNotAllowedError(schema, (f"{words}, and {why}. Nothing was changed{left}. Is there one node only",), (ONE_NODE,), command)

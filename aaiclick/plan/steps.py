@@ -1,4 +1,4 @@
-"""From a strategy's work to a step of the plan: words, SQL for people, hazards, cost."""
+"""Makes a step of a plan from the work of a strategy: words, SQL for people, hazards, cost."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def each(changes: Sequence[Change]) -> tuple[str, ...]:
 
 
 def change_hazards(changes: Sequence[Change]) -> tuple[Hazard, ...]:
-    """What the changes do, whatever the strategy; each said once."""
+    """The hazards of the changes, each once."""
     return tuple(dict.fromkeys(hazard for change in changes for hazard in change.hazards))
 
 
 def create_step(name: str, noun: str, sql: str, settings: tuple[tuple[str, str], ...] = ()) -> Step:
-    """A missing object."""
+    """The step for a missing object."""
     return Step(f"{name}:create", name, f"{noun} is missing", "create", [sql], CreateWork(sql, settings))
 
 
 def obstacle_step(name: str, found: str, wanted: str) -> Step:
-    """Something else has the name. It is nobody's business to take it away, and nothing can be declared to be in sync beside it."""
+    """A blocked step where another kind of object has the name. It is not taken away unasked."""
     reason = f"a {found} has that name: rename it or drop it, then run again"
     change = f"is a {found}, a {wanted} is declared"
     return Step(f"{name}:obstacle", name, change, "replace", [f"-- {reason}"], ReplaceWork(()), blocked=reason)
@@ -49,20 +49,21 @@ UNREADABLE = ":unreadable"
 
 
 def unreadable_step(name: str, reason: str) -> Step:
-    """A declared object whose live definition is not understood: nobody can tell whether it is as declared, so nothing may be recorded as done."""
+    """A blocked step for a declared object whose live definition is not understood: nothing tells whether it is as
+    declared."""
     said = f"its definition cannot be read: {reason}"
     return Step(f"{name}{UNREADABLE}", name, said, "replace", [f"-- {name}: {said}"], ReplaceWork(()), blocked=said)
 
 
 def rename_step(database: str, old: str, new: str) -> Step:
-    """A table that is declared under a new name."""
+    """The step for a table that is declared under a new name."""
     sql = rename_table(qualified(database, old), qualified(database, new))
     hazard = Hazard("old-code-breaks", f"code and views that read {old} fail")
     return Step(f"{new}:rename", new, f"table {old} is renamed to {new}", "alter", [sql], ReplaceWork((sql,)), (hazard,))
 
 
 def drop_step(database: str, live: LiveObject) -> Step:
-    """An object of an earlier version that the code no longer declares."""
+    """The optional step for an object that an earlier version declared."""
     name = live.name
     hazards: tuple[Hazard, ...]
     match live.form:
@@ -87,7 +88,7 @@ def drop_step(database: str, live: LiveObject) -> Step:
 
 
 def alter_step(diff: TableDiff, work: AlterWork, changes: Sequence[Change], blocked: str, touched: int, label: str = "") -> Step:
-    """In place. ``touched``: bytes that its mutations rewrite. A ``label`` makes it an optional step."""
+    """A change in place. ``touched``: bytes that its mutations rewrite. With a ``label`` it is an optional step."""
     mutates = any(alter.mutates for alter in work.alters)
     strategy: Strategy = "mutate" if mutates else "alter"
     extra = (Hazard("rewrites-data", f"the server rewrites parts of {diff.live.name} in the background"),) if mutates else ()
@@ -108,12 +109,12 @@ def alter_step(diff: TableDiff, work: AlterWork, changes: Sequence[Change], bloc
 
 
 def _held_to(guards: Sequence[Guard]) -> list[str]:
-    """What writers may not add until the statement behind it."""
+    """What writers may not insert until the next statement."""
     return [f"-- no INSERT may add rows from here on that {guard.problem}".replace("\n", " ") for guard in guards]
 
 
 def pin_step(diff: TableDiff, alter: Alter, names: Sequence[str]) -> Step:
-    """Defaults that are computed at every read are written down before rows are copied."""
+    """Write defaults that are computed at every read into the parts, before rows are copied."""
     name = diff.live.name
     change = f"defaults of {', '.join(names)} are written into parts that do not hold them"
     hazard = Hazard("rewrites-data", f"the server writes {', '.join(names)} of {name} in the background")
@@ -121,7 +122,7 @@ def pin_step(diff: TableDiff, alter: Alter, names: Sequence[str]) -> Step:
 
 
 def attach_step(diff: TableDiff, work: AttachWork, changes: Sequence[Change], blocked: str) -> Step:
-    """By hard link."""
+    """A new table that takes over the parts."""
     shadow = _shadow(diff.live.name)
     live, new = diff.name, qualified(diff.database, shadow)
     sql = [
@@ -140,7 +141,7 @@ def attach_step(diff: TableDiff, work: AttachWork, changes: Sequence[Change], bl
 
 
 def rebuild_step(diff: TableDiff, work: RebuildWork, changes: Sequence[Change], blocked: str, reason: str = "") -> Step:
-    """By copy. ``reason``: why a change in place would end in something else."""
+    """A copy. ``reason``: what a change in place would make different."""
     shadow = _shadow(diff.live.name)
     live, new = diff.name, qualified(diff.database, shadow)
     names = ", ".join(quote_name(column.target) for column in work.columns)
@@ -179,7 +180,8 @@ def rebuild_step(diff: TableDiff, work: RebuildWork, changes: Sequence[Change], 
 
 
 def impossible_step(diff: TableDiff, changes: Sequence[Change], refusal: str, *, whole: bool = False) -> Step:
-    """Nothing works: said, with the engine's sentence, and never tried. ``whole``: the refusal is a sentence of its own that names the table."""
+    """A blocked step for a table that no strategy can change. ``whole``: the refusal is a sentence of its own that
+    names the table."""
     return Step(
         id=f"{diff.live.name}:rebuild",
         object=diff.live.name,

@@ -1,4 +1,5 @@
-"""Columns that the code no longer declares: they stay until somebody asks for their end, unless no table of the new definition holds them."""
+"""Columns that the declaration no longer has. They stay until their drop is allowed by name, unless no table of the new
+definition can hold them."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ from aaiclick.sql.ddl import alter_table
 
 
 def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
-    """One optional step for each column that the code no longer declares."""
+    """An optional step for each such column."""
     if not diff.target.surplus or not can_be_cloned(diff):
         return ()
     # A declared view that stays as it is may read a column that is no longer declared. One with another query has it before the column goes, and
@@ -64,8 +65,12 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
 
 
 def unholdable(diff: TableDiff) -> Routine[TableDiff | None]:
-    """The case without the surplus columns that no new table of the wanted definition can have: an AggregatingMergeTree takes a plain column only
-    in its sort key. They go with the copy then, and are asked for by name. None where that is not what stands in the way."""
+    """The difference without columns that no table of the new definition can have; None where that is not what is
+    refused.
+
+    An AggregatingMergeTree, for example, takes a plain column only into its sort key. Such columns go with the copy,
+    and have to be allowed by name.
+    """
     if not diff.target.surplus or not diff.target.form.merge_tree:
         return None
     with_all = yield from diff.make_clone(diff.target.form, "surplus-all")
@@ -94,8 +99,8 @@ def _without(target: Target, gone: set[str]) -> Target:
 
 
 def nulls_refused(diff: TableDiff) -> Routine[tuple[Hazard, ...]]:
-    """A column that takes NULL from now on, and another one that is no longer declared and computes its own value from it, which takes none: until
-    it is dropped, INSERTs of NULL are refused."""
+    """The hazard where a column takes NULL from now on, and a column that is no longer declared computes a value from
+    it and takes none: INSERTs of NULL are refused until it is dropped."""
     opened = [
         change.new.name for change in diff.changes if isinstance(change, RetypeColumn) and holds_null(change.new.type) and not holds_null(change.old.type)
     ]

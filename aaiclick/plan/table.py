@@ -1,4 +1,4 @@
-"""Planning one table: compare, then the cheapest strategy that the engine accepts."""
+"""Plans one table: compares it, then chooses the cheapest strategy that the engine accepts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from aaiclick.sql.quoting import quote_name
 def make_table_diff(
     catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableForm, target: Target, rebuild: Rebuild | None, declared: Table | None = None
 ) -> TableDiff:
-    """Gather what the strategies need about one table."""
+    """What the strategies need about one table."""
     changes = diff_table(form, target)
 
     def make_clone(wanted: TableForm, label: str) -> Routine[Clone]:
@@ -78,8 +78,10 @@ def make_table_diff(
 
 
 def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
-    """The steps of one table: what is required first, then the optional clean-ups. ``data_name`` is where the rows are now (another
-    name where the table is renamed by an earlier step)."""
+    """The steps of one table: required ones first, then optional ones.
+
+    ``data_name`` is where the rows are now: another name where an earlier step renames the table.
+    """
     found: list[Step] = []
     too_old = too_old_to_change(diff.server.version, diff.server.version_text)
     if too_old:
@@ -121,7 +123,7 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
 
 
 def _counted(diff: TableDiff, data_name: str) -> Routine[tuple[CheckFindings, Cost]]:
-    """What in the rows stands in the way, and what it cost to find out."""
+    """What the rows do not allow, and what it cost to find out."""
     checked = [change for change in countable(diff) if change.checks]
     expressions = [*diff.column_expressions.values(), *([diff.where] if diff.where else [])] if diff.must_copy else []
     if not checked and not expressions:
@@ -148,7 +150,7 @@ def _costing(step: Step, cost: Cost) -> Step:
 
 
 def _proof(diff: TableDiff, data_name: str, blocked: str) -> Routine[InPlaceProof]:
-    """Whether the rows allow a change in place. Rows that stand in the way make that a question for later."""
+    """Whether the rows allow a change in place. Where they block the change anyway, that is left for later."""
     if diff.must_copy and diff.form.merge_tree and diff.target.form.merge_tree:
         return InPlaceProof(False)
     if blocked or not (diff.form.merge_tree and diff.target.form.merge_tree):
@@ -165,7 +167,8 @@ def _with(step: Step, hazards: tuple[Hazard, ...]) -> Step:
 
 
 def _dependents(diff: TableDiff) -> Routine[CheckFindings]:
-    """What would fail over the new form stands in the way, except views that the plan replaces: they only fail until then."""
+    """Views that would fail over the new form block it, except those that the plan replaces: they fail only
+    until then."""
     broken = yield from broken_dependents(replace(diff, replaced_views=frozenset()), diff.target.form)
     if not broken or not diff.replaced_views:
         return CheckFindings(broken)
@@ -175,7 +178,7 @@ def _dependents(diff: TableDiff) -> Routine[CheckFindings]:
 
 
 def _cheapest(diff: TableDiff, data_name: str, proof: InPlaceProof, table_guards: TableGuards, blocked: str) -> Routine[tuple[Step, ...]]:
-    """The first strategy that is proven to end as the copy does, and that the engine accepts."""
+    """The first strategy that is proven to have the result of a copy, and that the engine accepts."""
     if not (diff.form.merge_tree and diff.target.form.merge_tree):
         return ((yield from plan_other_engine(diff, blocked)),)
     absent = (yield from absent_columns(diff, data_name)) if proof.in_place else AbsentColumns(diff.changes)
@@ -184,7 +187,7 @@ def _cheapest(diff: TableDiff, data_name: str, proof: InPlaceProof, table_guards
 
 
 def _tried(diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentColumns, table_guards: TableGuards, blocked: str) -> Routine[tuple[Step, ...]]:
-    """``alter``, ``attach``, ``rebuild``, as far as each is allowed."""
+    """``alter``, ``attach`` and ``rebuild``, as far as each is allowed."""
     reason = refusal = _joined(proof.reason, absent.refusal)
     allowed = proof.in_place and not absent.refusal
     in_place = replace(diff, changes=(*(yield from written_down(absent.changes, diff.live.rows)), *proof.remade))
@@ -222,8 +225,10 @@ def _tried(diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentC
 
 
 def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
-    """Before a copy: a column that some parts do not hold is computed anew at every read (``now()``, ``generateUUIDv4()``), so copy and
-    checksum would never agree. Its values are written into those parts first."""
+    """A step before a copy that writes defaults such as ``now()`` into parts that do not hold the column.
+
+    Else each read would compute them anew, and the checksum of the copy would never match.
+    """
     computed = [column for column in diff.form.columns if column.kind == "DEFAULT" and "(" in column.expression]
     if not computed or not diff.live.rows:
         return ()
@@ -238,7 +243,7 @@ def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
 
 
 def _touched_bytes(diff: TableDiff, data_name: str) -> Routine[int]:
-    """Compressed bytes of the columns that change type: what a mutation reads and writes, roughly."""
+    """Compressed bytes of the columns that change type: about what a mutation reads and writes."""
     touched = {old.name for column in diff.target.form.columns if (old := live_column(diff.form, diff.target.renames, column.name)) and old.type != column.type}
     if not touched:
         return 0
@@ -251,6 +256,6 @@ def _touched_bytes(diff: TableDiff, data_name: str) -> Routine[int]:
 
 
 def renamed(live: LiveObject, name: str) -> LiveObject:
-    """The same object as it will be after its rename."""
+    """The object as it is after its rename."""
     assert isinstance(live.form, TableForm)
     return replace(live, name=name, form=replace(live.form, name=name))

@@ -1,7 +1,8 @@
-"""A TTL that goes or lengthens, changed before anything else: what is alive when a run begins is alive when it ends.
+"""Changes a TTL that is removed or gets longer before anything else, so that no row is deleted meanwhile that the new
+declaration keeps.
 
-Between the first step and the one that would change the TTL anyway there may be hours of other work, and merges would go on to take rows
-that the new declaration keeps. The ALTER itself is metadata only, outlives a kill and a restart, and whoever goes on finds it done.
+There may be hours of other work before the step that would change the TTL, and merges would go on to delete rows.
+This ALTER changes only metadata. It outlives a kill and a restart, and the next run finds it done.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class TtlSteps:
 
 
 def ttl_steps(schema: Schema, catalog: Catalog, path: UpgradePath, names: Collection[str] | None = None) -> Routine[TtlSteps]:
-    """One step for each table (of ``names``, where given) whose TTL, or that of a column, will be gone or longer in the end."""
+    """A step for each table (of ``names``, where given) whose TTL, or that of a column, is removed or gets longer."""
     tables = [table for table in schema.tables if (names is None or table.name in names) and _has_ttl(live_source(table, catalog, path))]
     if not tables:
         return TtlSteps((), catalog)
@@ -66,9 +67,10 @@ def ttl_steps(schema: Schema, catalog: Catalog, path: UpgradePath, names: Collec
 
 
 def plan_ttl_first(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine[Planned]:
-    """``plan_objects``, where a TTL that goes or lengthens waits for nothing: not for a copy of another table, not for a mutation of its own.
+    """``plan_objects``, but a TTL that is removed or gets longer does not wait for copies or mutations.
 
-    A rebuild needs no step of its own for it: TTL merges of its table are stopped before the first step and held until the exchange.
+    A rebuild needs no such step: TTL merges of its table are stopped before its first statement, and until the
+    exchange.
     """
     planned = yield from plan_objects(schema, catalog, path)
     costly = [place for place, step in enumerate(planned.steps) if step.strategy in ("rebuild", "attach", "mutate") and not step.optional]
@@ -85,7 +87,7 @@ def plan_ttl_first(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routi
 
 
 def without_ttl(table: Table) -> Table:
-    """The declaration of a version on the way, which leaves a TTL as it is: what counts is the one at the end."""
+    """The declaration of a version on the way, without a TTL: only the last one counts."""
     columns = [_silent(column) for column in table.columns]
     engine = _silent(table.engine) if isinstance(table.engine, MergeTree) else table.engine
     return table.model_copy(update={"columns": columns, "engine": engine})
@@ -125,7 +127,7 @@ def _free(table: Table, declared: TableForm, live: LiveObject, catalog: Catalog,
 
 
 def _as_live(change: _Change, diff: TableDiff) -> _Change:
-    """The change over the columns as they are called, and typed, now."""
+    """The change with the present name and type of its column."""
     if isinstance(change, ChangeTtl):
         return change
     old_names = {new: old for old, new in diff.target.renames}

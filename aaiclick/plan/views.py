@@ -1,4 +1,5 @@
-"""Views, materialized views and dictionaries: created in order of declaration, replaced where their definition differs."""
+"""Views, materialized views and dictionaries: created in the order in which they read each other, replaced where they
+differ."""
 
 from __future__ import annotations
 
@@ -46,8 +47,11 @@ def create_sql(item: Viewlike, database: str) -> str:
 
 
 def create_order(items: Sequence[Viewlike], catalog: Catalog) -> tuple[Step, ...]:
-    """CREATE steps for the missing ones: what a definition reads comes before it, otherwise dictionaries, views, materialized views in
-    order of declaration. ``SpecError`` names a cycle."""
+    """CREATE steps for the missing ones, each after those that it reads; else dictionaries, views, materialized views
+    as declared.
+
+    Raises ``SpecError`` for definitions that read each other in a circle.
+    """
     rank = {Dictionary.noun: 0, View.noun: 1, MaterializedView.noun: 2}
     waiting = sorted((item for item in items if catalog.get(item.name) is None), key=lambda item: rank[item.noun])
     ordered: list[Viewlike] = []
@@ -70,12 +74,13 @@ def _create(item: Viewlike, database: str) -> Step:
 
 
 def without_secrets(sql: str) -> str:
-    """A dictionary's CREATE with ``[HIDDEN]`` for what may be a secret: the engine explains tables only, so more is hidden than it would."""
+    """A dictionary's CREATE with ``[HIDDEN]`` for what may be a secret. The engine masks only tables, so this hides
+    more than it would."""
     return _IN_URL.sub(r"\1[HIDDEN]@", _SECRET.sub(r"\1'[HIDDEN]'", sql))
 
 
 def _reads(item: Viewlike) -> set[str]:
-    """Every name in a definition: more than it reads, but an object is not declared under a name that is only a column's elsewhere."""
+    """All names in a definition: more than it reads."""
     text = item.source if isinstance(item, Dictionary) else item.query
     try:
         tokens = Tokens(text)
@@ -93,8 +98,8 @@ def plan_views(
     notes: list[str],
     queries: dict[str, str] | None = None,
 ) -> Routine[tuple[Step, ...]]:
-    """Compare the definitions of those that are there; create the missing ones. ``queries`` gets the views that are there, each with '' or the query
-    that it is given."""
+    """Steps for those that differ or are missing. ``queries`` gets each declared view that is there, with '' or its new
+    query."""
     present = [item for item in items if catalog.get(item.name) is not None]
     understood = [item for item in present if not isinstance(catalog.objects[item.name].form, UnsupportedForm)]
     aggregates = [item for item in items if isinstance(item, AggregateView)]
@@ -141,8 +146,7 @@ def _changes(live: Form, wanted: Form | None) -> bool:
 
 
 def _targets(schema: Schema, views: Sequence[MaterializedView], forms: Mapping[str, Form], catalog: Catalog, scratch: Scratch) -> Routine[dict[str, Form]]:
-    """The tables that materialized views write into, as declared: those that are there are known, the others are made in scratch, before the
-    views that read them are."""
+    """The tables that materialized views write into, as declared. Those that are missing are created in scratch."""
     missing = [table for table in schema.tables if table.name not in forms and any(item.to == table.name for item in views)]
     made = (yield from canonical_tables(scratch, missing, catalog)) if missing else {}
     return {**forms, **made}
@@ -185,7 +189,8 @@ def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, for
 
 
 def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: str) -> tuple[str, ...]:
-    """ALTERs that change a materialized view where it stands, so that no insert passes it by; () where there is no way."""
+    """ALTERs that change a materialized view where it is, so that no INSERT misses it; () where that is not
+    possible."""
     appends = [" APPEND" in f" {form.refresh.upper()} " for form in (live, wanted)]
     if (
         live.to != wanted.to
@@ -207,7 +212,7 @@ def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: st
 
 
 def _unwritten(item: MaterializedView, wanted: ViewForm, forms: Mapping[str, Form], catalog: Catalog) -> str:
-    """The engine takes a query with columns that the target lacks, and drops their values without a word."""
+    """Why the target cannot take the query's columns; '' where it can. The engine would silently discard the values."""
     if item.to is None:
         return ""
     live = catalog.get(wanted.to)

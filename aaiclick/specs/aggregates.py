@@ -37,7 +37,8 @@ class Measure(Spec):
     types: tuple[str, ...] = ()
     """Types of its arguments; needed where one is an expression, because only columns have a declared type."""
     simple: str | None = None
-    """Type of the result, for a ``SimpleAggregateFunction``: it keeps the value itself instead of a state. None: a state."""
+    """Type of the result, for a ``SimpleAggregateFunction``: it keeps the value itself instead of a state. None:
+    a state."""
 
     def __init__(self, expression: str, *types: str, simple: str | None = None) -> None:
         self._construct(expression, {"expression": expression, "types": types, "simple": simple})
@@ -82,11 +83,13 @@ class AggregateView(MaterializedView):
     raw: str = ""
     """Name of the raw table that the view reads."""
     keys: dict[str, str] = Field(default_factory=dict[str, str])
-    """SQL expression of each key, by its column in the target: what the view groups by. Empty: one row for everything."""
+    """SQL expression of each key, by its column in the target: what the view groups by. Empty: one row for
+    everything."""
     measures: dict[str, str] = Field(default_factory=dict[str, str])
     """SQL expression of each measure, by its column in the target."""
     neutral: tuple[str, ...] = ()
-    """Measures to which a row without a value for them adds nothing, so that one can be backfilled beside the others."""
+    """Measures to which a row without a value for them adds nothing, so that one can be backfilled beside the
+    others."""
     where: str = ""
     """Condition on the rows of the raw table, as SQL; '' for all rows."""
 

@@ -47,7 +47,8 @@ class Column(Spec):
     alias: str | None = None
     """Expression of ALIAS, as SQL; None: the column has none."""
     ephemeral: str | bool | None = None
-    """Expression of EPHEMERAL, as SQL, or True for EPHEMERAL without one; None or False: the column is not ephemeral."""
+    """Expression of EPHEMERAL, as SQL, or True for EPHEMERAL without one; None or False: the column is not
+    ephemeral."""
     codec: str | None = None
     """What stands inside ``CODEC(...)``: ``Delta, ZSTD(3)``; None: the codec of the table."""
     comment: str | None = None

@@ -57,7 +57,8 @@ class Engine(Spec):
 
 
 class KeyFields(TypedDict, total=False):
-    """Keywords that every MergeTree engine takes; what each means is said at the field of that name in ``MergeTree``."""
+    """Keywords that every MergeTree engine takes; what each means is said at the field of that name in
+    ``MergeTree``."""
 
     order_by: Key
     partition_by: Key | None

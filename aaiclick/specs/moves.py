@@ -14,7 +14,8 @@ Bookmark: TypeAlias = "str | int | float | bool | list[Bookmark] | dict[str, Boo
 
 @dataclass(frozen=True, slots=True)
 class MoveResult:
-    """The rows of a query: strings, integers, floats, booleans and None; a value of any other type comes as its text."""
+    """The rows of a query: strings, integers, floats, booleans and None; a value of any other type comes as its
+    text."""
 
     result_rows: tuple[tuple[str | int | float | bool | None, ...], ...]
 

@@ -10,7 +10,8 @@ from aaiclick.sql.tokens import TokenError, Tokens, signature
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement of a script, without its semicolon and the comments around it. ``line`` is where it begins, from 1."""
+    """A statement of a script, without its semicolon and the comments around it. ``line`` is where it begins,
+    from 1."""
 
     text: str
     line: int

@@ -66,7 +66,8 @@ def read_history(schema: Schema) -> ReleaseHistory:
 
 
 def check_released(name: str, version: int | None, scripts: Sequence[Script], lock: Lock | None) -> None:
-    """Check that migrations, lock file and the code's version agree. Raises ``MigrationError`` or a ``HistoryError``."""
+    """Check that migrations, lock file and the code's version agree. Raises ``MigrationError`` or a
+    ``HistoryError``."""
     if lock is not None and lock.schema != name:
         raise MigrationError(LOCK_FILE, f"is of the schema {lock.schema}, not of {name}")
     for script in scripts:
@@ -142,7 +143,8 @@ def _check_entry(locked: LockedVersion, script: Script | None) -> None:
 
 
 def _bare(locked: LockedVersion) -> LockedVersion:
-    """The forms alone: the migration has a checksum of its own, and what recognition tolerates may be corrected later."""
+    """The forms alone: the migration has a checksum of its own, and what recognition tolerates may be corrected
+    later."""
     return LockedVersion(locked.version, locked.forms)
 
 

@@ -92,7 +92,8 @@ def scripts_between(schema: Schema, found: ReleaseHistory, live: LiveVersion) ->
 
 
 def upgrade_path(schema: Schema, found: ReleaseHistory, live: LiveVersion, recorded_forms: str, progress: MigrationProgress) -> UpgradePath:
-    """The path from the live version to the declared one, from migrations, lock file, record, and what is done already."""
+    """The path from the live version to the declared one, from migrations, lock file, record, and what is done
+    already."""
     former = set(found.lock.names) if found.lock is not None else set[str]()
     former |= set(_recorded_names(recorded_forms))
     scripts = scripts_between(schema, found, live)

@@ -67,7 +67,8 @@ def _of_the_database(lock: Lock) -> Lock:
 
 
 def differences(live: Form | None, released: LockedForm, variables: Mapping[str, tuple[str, ...]] | None = None) -> tuple[str, ...]:
-    """The differences between a live object and a released one, in words; empty where it is that version of the object."""
+    """The differences between a live object and a released one, in words; empty where it is that version of the
+    object."""
     if live is None:
         return (f"{released.kind} is missing",)
     if live.kind == "unsupported":

@@ -86,7 +86,8 @@ def read_column(piece: Cursor) -> ColumnForm:
 
 
 def read_attribute(piece: Cursor) -> ColumnForm:
-    """One attribute of a dictionary; what only dictionaries have (EXPRESSION, HIERARCHICAL ...) becomes its ``settings``."""
+    """One attribute of a dictionary; what only dictionaries have (EXPRESSION, HIERARCHICAL ...) becomes its
+    ``settings``."""
     name, type_name = piece.name(), _type(piece)
     expression, extra = "", list[tuple[str, str]]()
     kind: DefaultKind = ""

@@ -146,7 +146,8 @@ def _interval_unfit(value: str, old: TypeText, new: TypeText) -> str:
 
 
 def _inexact(value: str, old: TypeText, new: TypeText) -> str:
-    """True for numbers that are out of the new type's range. What it holds with fewer digits only is another question."""
+    """True for numbers that are out of the new type's range. What it holds with fewer digits only is another
+    question."""
     if new.name == "Bool":
         return f"{value} NOT IN (0, 1)"
     if floating(old) and floating(new):

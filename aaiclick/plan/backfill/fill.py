@@ -1,7 +1,9 @@
-"""``MaterializedView(..., backfill=True)``: what a new view would have made of the rows that its source holds already.
+"""``MaterializedView(..., backfill=True)``: fills a new view with what its query yields for the rows that its source
+holds.
 
-A view sees one INSERT at a time. What it makes of each row by itself can be made later just as well, and so can what an aggregating target
-adds up: the rows are brought in part by part. Anything else depends on which rows came together, and is refused with the reason.
+A view sees one INSERT at a time. What it computes of each row alone can be computed later just as well, and so can
+sums in an aggregating target: such views are filled part by part. Everything else depends on which rows were
+inserted together, and is refused with the reason.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ _ADDING = ("AggregatingMergeTree", "SummingMergeTree")
 
 @dataclass(frozen=True, slots=True)
 class ViewQuery:
-    """A SELECT over one table, cut at its condition: ``before`` and ``behind`` stand around ``where`` ('' for none)."""
+    """The query of a view over one table, split at its condition: ``before`` WHERE ``where`` ``behind``. ``where`` is
+    '' for none."""
 
     source: tuple[str, ...]
     before: str
@@ -46,7 +49,7 @@ class ViewQuery:
 
 
 def split_query(query: str) -> ViewQuery | str:
-    """The pieces of a view's query, or why it cannot be asked again for rows that are there already."""
+    """The parts of a view's query, or why it cannot be run later for the rows that are there."""
     try:
         tokens = Tokens(query)
     except TokenError as error:
@@ -77,7 +80,7 @@ def split_query(query: str) -> ViewQuery | str:
 
 
 def _top(tokens: Tokens, word: str, position: int) -> int | None:
-    """The first place of a word outside of brackets."""
+    """The first position of a word outside of brackets."""
     while position < len(tokens):
         if tokens.is_word(position, word):
             return position
@@ -95,8 +98,11 @@ def create_view(
     scratch: Scratch,
     declared: Collection[str],
 ) -> Routine[Step]:
-    """The step for a materialized view that is missing. ``create`` makes it and nothing else. ``forms`` are those of the declared tables that are
-    there, ``targets`` those that views write into, ``declared`` the names of all."""
+    """The step for a missing materialized view. ``create`` is the step that only creates it.
+
+    ``forms`` are declared tables that are there, ``targets`` tables that views write into, ``declared`` the names of
+    all declared tables.
+    """
     if item.refresh is not None or not isinstance(wanted, ViewForm):
         return create
     parsed = split_query(wanted.query)
@@ -129,7 +135,7 @@ def create_view(
 
 
 def _without_backfill(create: Step, live: LiveObject | None, item: MaterializedView) -> Step:
-    """Rows that the view will not show are said, and nothing more: a view over what comes from now on is a thing to want."""
+    """The plain CREATE, with a hazard that names the rows that the view will not show."""
     if live is None or not live.rows or not isinstance(create.work, CreateWork):
         return create
     message = f"the {live.rows:,} rows that {live.name} holds already are not in it: backfill=True would bring them in"
@@ -145,7 +151,7 @@ def _refused(create: Step, item: MaterializedView, why: str) -> Step:
 def _unfit(
     item: MaterializedView, parsed: ViewQuery, source: TableForm, wanted: ViewForm, target: Form | None, catalog: Catalog, scratch: Scratch
 ) -> Routine[str]:
-    """Why the fill would not be what the view had made; '' where it would."""
+    """Why the fill would yield something else than the view had; '' where it would not."""
     if not can_be_fenced(source.engine):
         return f"writers of a table of engine {source.engine} cannot be kept out"
     if not isinstance(target, TableForm) or not can_be_fenced(target.engine):
@@ -162,7 +168,7 @@ def _unfit(
 
 
 def _views_on(database: str, target: str) -> Routine[str]:
-    """The materialized views that an INSERT into the target sets off: the fill is none."""
+    """The materialized views on the target: an INSERT would set them off, and the fill is no INSERT into it."""
     rows = yield Query(
         "SELECT arrayStringConcat(arrayMap((d, n) -> concat(d, '.', n), dependencies_database, dependencies_table), ', ') FROM system.tables"
         " WHERE database = {database:String} AND name = {name:String}",
@@ -182,7 +188,7 @@ def _volatile(query: str) -> Routine[str]:
 
 
 def _aggregates(wanted: ViewForm, scratch: Scratch) -> Routine[bool]:
-    """Whether the query puts rows together; the engine's plan of it says so."""
+    """True where the query aggregates, as the engine's plan of it shows."""
     rows = yield from answered(Query(f"EXPLAIN SELECT * FROM {scratch.sql_name(wanted.name)} SETTINGS optimize_trivial_count_query = 0"))
     if rows is None:
         return True

@@ -1,4 +1,4 @@
-"""Which inserts set a materialized view off, and whether those who send them can be kept out for a moment."""
+"""Which tables set off a materialized view, and whether their writers can be kept out for a moment."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ _SOURCES = (
 
 
 def can_be_fenced(engine: str) -> bool:
-    """True for a table whose writers can be refused: of the MergeTree family, on this server alone."""
+    """True for a table whose writers can be kept out: a local one of the MergeTree family."""
     return engine.endswith("MergeTree") and not engine.startswith(("Replicated", "Shared"))
 
 
 def fenced_sources(database: str, view: str) -> Routine[tuple[str, ...]]:
-    """The tables of this database that set the view off; () where there is none, or one whose writers cannot be kept out."""
+    """The tables of this database that set off the view; () where there is none, or the writers of one cannot be kept
+    out."""
     if not (yield from fence_supported()):
         return ()
     rows = yield Query(_SOURCES, {"database": database.encode().hex(), "view": view.encode().hex()})

@@ -1,7 +1,8 @@
-"""Steps that put a materialized view in place between two inserts: no row passes it by, and none is counted twice.
+"""Steps that put a materialized view in place between two inserts: every row goes through it once.
 
-An aggregate's view is filled with what its raw table holds. A measure that is added later is filled alone: the rows of the target that
-hold it have nothing in the others, which adds nothing to them. Whatever else changes needs the target to be made anew, by name.
+An aggregate's view is filled with the rows of its raw table. A measure that is added later is filled alone: its rows
+in the target have no value in the other measures, which adds nothing to these. Any other change empties the target
+and fills it again, which has to be allowed by name.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _AGAIN = ("min(", "max(", "any(", "groupBitAnd(")
 
 
 def require_aggregates(schema: Schema) -> None:
-    """Raise ``SpecError`` where an aggregate's view stands without its tables."""
+    """Raise ``SpecError`` for an aggregate's view whose tables are not declared."""
     for item in schema.objects:
         if isinstance(item, AggregateView):
             for name in (item.raw, item.to or ""):
@@ -40,8 +41,8 @@ def require_aggregates(schema: Schema) -> None:
 
 
 def require_types(item: AggregateView, view: Form | None, target: Form | None) -> None:
-    """The engine's word on what the query yields, against what the target's columns are declared as. Raises ``SpecError``: an INSERT would
-    convert, or fail, without anybody having been asked."""
+    """Raise ``SpecError`` where the query yields another type than the target's column has: an INSERT would convert the
+    value, or fail."""
     if not isinstance(view, ViewForm) or not isinstance(target, TableForm):
         return
     for column in view.columns:
@@ -52,7 +53,8 @@ def require_types(item: AggregateView, view: Form | None, target: Form | None) -
 
 
 def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, database: str) -> Routine[BackfillWork | None]:
-    """DROP and CREATE of a view that writes into a table of its own, without missing an insert; None where there is no safe way."""
+    """DROP and CREATE of a view with a target of its own (TO), without missing an INSERT; None where that is not
+    possible."""
     before = live.form
     if not isinstance(before, ViewForm) or not (before.to and wanted.to) or before.refresh or wanted.refresh:
         return None
@@ -64,7 +66,7 @@ def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, databas
 
 
 def replace_step(item: MaterializedView, words: list[str], work: BackfillWork) -> Step:
-    """The step for ``replaced``."""
+    """The step for such a DROP and CREATE."""
     return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", backfill_lines(work), work, (_refused(work),))
 
 
@@ -91,7 +93,8 @@ def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Ca
 
 
 def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, forms: Mapping[str, Form], catalog: Catalog) -> Routine[Step | None]:
-    """The step for an aggregate whose query differs; None where an ALTER alone does: measures that are given up."""
+    """The step for an aggregate whose query differs; None where an ALTER of the view alone will do, because measures
+    were removed."""
     database = catalog.database
     raw, source = forms.get(item.raw), catalog.get(item.raw)
     before, after = _selected(live.query), _selected(wanted.query)
@@ -130,7 +133,8 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
 
 
 def _held(item: AggregateView, added: Collection[str], catalog: Catalog) -> Routine[bool]:
-    """Whether a measure that comes back still has states in the target: filled once more its rows would count twice."""
+    """True where the target still has values of a measure that is declared again: filled once more, its rows would
+    count twice."""
     target = catalog.get(item.to or "")
     if target is None or not isinstance(target.form, TableForm):
         return False
@@ -153,7 +157,7 @@ def _fill(item: AggregateView, columns: Mapping[str, str], *, empty: bool) -> Fi
 
 
 def backfill_hazards(work: BackfillWork) -> Routine[tuple[Hazard, ...]]:
-    """What putting a view in place does to those who write into its sources."""
+    """What the step does to writers of the view's sources."""
     if (yield from fence_supported()):
         return (_refused(work),)
     why = f"this server cannot keep writers out (it has no table_readonly): nobody may write into {', '.join(work.sources)} meanwhile"
@@ -165,7 +169,7 @@ def _refused(work: BackfillWork) -> Hazard:
 
 
 def backfill_lines(work: BackfillWork) -> list[str]:
-    """The work for people."""
+    """What is sent, for people."""
     listed = ", ".join(work.sources)
     lines = [f"-- refuse writers of {listed} and wait for the INSERTs that run", *work.statements, f"-- let writers of {listed} in again"]
     if work.fill is not None:
@@ -175,7 +179,7 @@ def backfill_lines(work: BackfillWork) -> list[str]:
 
 
 def _selected(query: str) -> tuple[dict[str, str], str]:
-    """What the engine's text of a query selects, by name; and the text from FROM on. A text that is no plain SELECT is all behind."""
+    """Columns that the engine's text of a query selects, by name, and the text from FROM on."""
     try:
         tokens = Tokens(query)
     except TokenError:

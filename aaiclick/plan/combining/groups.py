@@ -1,4 +1,4 @@
-"""Rows that merges combine, where the keys of the table or the part that a column plays in it change."""
+"""Rows that merges combine, where the table's keys change, or what merges do with a column."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ZERO = "_aaiclick_was_zero"
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """How many groups of rows there are, how many there will be, and how many pairs of the two."""
+    """Number of keys now, number of keys later, and number of different pairs of the two."""
 
     old: int
     new: int
@@ -37,7 +37,7 @@ class _Groups:
 
 
 def combined(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
-    """By name only: what another answer comes of once parts are merged."""
+    """Hazards where merges would give another result than now; each has to be allowed by name."""
     live, wanted = diff.form, diff.target.form
     if not (live.merge_tree and wanted.merge_tree) or wanted.engine in KEEPS_EVERY_ROW or engine_of(live) != engine_of(wanted):
         return ()  # another engine is by name in any case
@@ -102,7 +102,7 @@ def _of_partition_key(diff: TableDiff, before: TableForm, groups: _Groups | None
 
 
 def _within(form: TableForm, keyed: TableForm) -> bool:
-    """Rows of one sort key are in one partition, whatever they hold."""
+    """True where rows of one sort key are always in the same partition."""
     elements = set(_elements(keyed.order_by))
     columns = [column.name for column in form.columns]
     return all(part in elements or mentioned(part, columns) <= {each.strip("`") for each in elements} for part in _elements(form.partition_by))
@@ -127,8 +127,11 @@ def _counted(diff: TableDiff, data_name: str, old: Sequence[str], new: Sequence[
 
 
 def _vanishing(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
-    """A SummingMergeTree removes rows in which everything that it adds up is 0: with the first number in a table of texts, all of them. In a
-    Nullable that is NULL, and 0 stays."""
+    """The hazard of rows that a SummingMergeTree removes because all that it adds up in them is 0.
+
+    With the first numeric column in a table of texts that is every row. In a Nullable column it is NULL that counts
+    as nothing, and 0 stays.
+    """
     after = added_up(diff.target.form)
     if not after or _sums(renamed_form(diff.form, diff.target.renames)) == _sums(diff.target.form):
         return ()
@@ -155,7 +158,7 @@ def _sums(form: TableForm) -> str:
 
 
 def _cause(diff: TableDiff, after: frozenset[str]) -> str:
-    """The name by which it is allowed: that of the change which brings it about."""
+    """The key that allows it: that of the change which causes it."""
     table = diff.live.name
     for change in diff.changes:
         if isinstance(change, AddColumn) and change.column.name in after:

@@ -1,4 +1,4 @@
-"""Rows of one key, where the engine combines them: another value of the key may bring others together."""
+"""Rows of one key that an engine combines, where an expression of the key gives other values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OLD = "_aaiclick_old_key"
 
 
 def regrouped(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonResult) -> Routine[tuple[Hazard, ...]]:
-    """By name only where two rows of one key would have different ones, or the other way round."""
+    """The hazard where rows of one key would get different keys, or rows of different keys the same one."""
     engine = diff.target.form.engine
     if engine in KEEPS_EVERY_ROW or (not seen.differs and not seen.failed):
         return ()
@@ -30,7 +30,7 @@ def regrouped(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonR
 
 
 def _groups(diff: TableDiff, data_name: str, use: ColumnUse) -> Routine[tuple[int, int, int] | None]:
-    """How many keys there are, how many there will be, and how many pairs of the two."""
+    """Number of keys now, number of keys later, and number of different pairs of the two."""
     new = f"tuple({', '.join(use.new)})"
     rows = future_rows(diff, data_name, use.new, {_OLD: f"tuple({', '.join(use.old)})"})
     answer = yield from answered(Query(f"SELECT uniqExact({_OLD}), uniqExact({new}), uniqExact(({_OLD}, {new})) FROM {rows.source}", {}, LOOK, long=True))

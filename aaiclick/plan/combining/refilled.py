@@ -1,6 +1,7 @@
-"""Columns by which an engine combines rows, where a migration fills them by an expression: rows that were one become others, or the other way round.
+"""Columns by which an engine combines rows, and that a migration fills with an expression.
 
-The text of the key stays, so no difference of the tables tells it. Counted over the rows as they are and as the copy would write them.
+The text of the key stays the same, so the definitions do not show it. It is counted over the rows as they are and as
+the copy would write them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class _Found:
 
 
 def refills(diff: TableDiff, expression: str) -> frozenset[str]:
-    """The columns in a key that an expression of a migration fills."""
+    """Columns of a key that a migration fills with an expression."""
     if not diff.column_expressions:
         return frozenset()
     filled = [name for name in diff.column_expressions if (column := diff.target.form.column(name)) is not None and column.stored]
@@ -39,8 +40,10 @@ def refills(diff: TableDiff, expression: str) -> frozenset[str]:
 
 
 def refilled(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequence[str]) -> Routine[tuple[Hazard, ...]]:
-    """By name: a version, a sign or a mark of deletion that becomes another one. ``key`` and ``old_key``: the sort key of the target and of the
-    live table."""
+    """The hazard where a version, a sign or a deletion mark becomes another one.
+
+    ``key`` is the sort key of the target, ``old_key`` that of the live table.
+    """
     found: list[Hazard] = []
     for column in diff.target.form.columns:
         said = role(diff.target.form, column)
@@ -66,7 +69,7 @@ def _hazard(diff: TableDiff, name: str, said: str, counted: _Found | None) -> Ha
 
 
 def _moved(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequence[str], old: str, new: str) -> Routine[_Found | None]:
-    """Keys of which two rows stand in another order by the new value, or become equal, or are no longer."""
+    """Keys with two rows that sort differently by the new value, or that become equal, or no longer are."""
     rows = future_rows(diff, data_name, [*key, quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)})
     pairs = f"arraySort(groupUniqArray(tuple({_WAS}, {quote_name(new)})))"
     bad = f"arrayExists((a, b) -> a.1 = b.1 OR NOT ifNull(a.2 < b.2, 0), arrayPopBack({_PAIRS}), arrayPopFront({_PAIRS}))"
@@ -75,7 +78,7 @@ def _moved(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequenc
 
 
 def _changed(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequence[str], old: str, new: str) -> Routine[_Found | None]:
-    """Rows whose value is another one."""
+    """Rows with another value."""
     del key
     rows = future_rows(diff, data_name, [quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)})
     differs = f"ifNull({_WAS} != {quote_name(new)}, isNull({_WAS}) != isNull({quote_name(new)}))"

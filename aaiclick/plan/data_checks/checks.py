@@ -1,4 +1,4 @@
-"""Counting what stands in the way, before anything is changed."""
+"""Counts the rows that do not allow a change, before anything is changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _NO_CONVERSION = frozenset({ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED, TYPE_MISM
 
 @dataclass(frozen=True, slots=True)
 class PassedCheck:
-    """A check of a change, by its place among them, that no row met. ``forward``: only its ``forward`` could be evaluated."""
+    """A check that no row failed, by its number among the checks of a change. ``forward``: only its ``forward`` could
+    be evaluated."""
 
     change: Change
     place: int
@@ -28,8 +29,12 @@ class PassedCheck:
 
 @dataclass(frozen=True, slots=True)
 class CheckFindings:
-    """``blocked``: '' or a sentence with count and example for each check that found rows. ``hazards``: what could not be shown. ``clear``: the
-    checks that found none; ``filled``: (condition, example, problem) of expressions of a migration that no row met."""
+    """What the checks of a table found.
+
+    ``blocked``: a sentence with count and example for each check that found rows; '' for none. ``hazards``: what
+    could not be shown, and what may be allowed by name. ``clear``: checks that found no row. ``filled``: condition,
+    example and problem of a migration's expressions that no row failed.
+    """
 
     blocked: str
     hazards: tuple[Hazard, ...] = ()
@@ -38,9 +43,9 @@ class CheckFindings:
 
 
 def count_violations(table: str, changes: Sequence[Change]) -> Routine[CheckFindings]:
-    """Carry out the checks of all changes. ``table`` is the quoted live name.
+    """Carry out the checks of all changes. ``table`` is the quoted name of the live table.
 
-    What writers add behind these counts: ``aaiclick/plan/meanwhile``.
+    Rows that are inserted later are kept out by guards (``aaiclick/plan/guards``).
     """
     problems: list[str] = []
     hazards: list[Hazard] = []
@@ -55,7 +60,7 @@ def count_violations(table: str, changes: Sequence[Change]) -> Routine[CheckFind
 
 
 def _none(table: str, checks: Sequence[DataCheck]) -> Routine[bool]:
-    """Whether one pass over the rows finds nothing at all."""
+    """True where one pass over the rows finds nothing at all."""
     try:
         rows = yield from _asked(f"SELECT {', '.join(f'countIf({check.condition})' for check in checks)} FROM {table}")
     except StatementError as error:
@@ -79,7 +84,7 @@ def _one_by_one(table: str, change: Change, problems: list[str], hazards: list[H
 
 
 def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None, bool]]:
-    """A sentence, a hazard, and whether any row was found (or nobody can tell)."""
+    """A sentence, a hazard, and whether rows were found. A count that the engine cannot make counts as found."""
     hazard: Hazard | None = None
     condition = check.condition
     for _ in range(2):
@@ -104,7 +109,8 @@ def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None, bo
 
 
 def _asked(sql: str) -> Routine[Rows]:
-    """The answer; with the setting that a type of the columns was made under, where the server takes no such type without it (Time on 25.8)."""
+    """The answer. Where the server refuses a column's type by default (Time on 25.8), it is asked again with permissive
+    settings."""
     try:
         return (yield Query(sql))
     except StatementError as error:

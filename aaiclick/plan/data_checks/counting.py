@@ -1,4 +1,4 @@
-"""What the checks of a table are asked about: the live rows, with columns under the names that the changes know them by."""
+"""The rows that the checks of a table are about, with columns under the names that the changes use."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from aaiclick.sql.quoting import qualified, quote_name
 
 
 def countable(diff: TableDiff) -> tuple[Change, ...]:
-    """The changes that can fail on the data. A column that a migration fills by an expression is not converted."""
+    """The changes that can fail on the data. A column that a migration fills with an expression is not converted."""
     return tuple(change for change in diff.changes if not (isinstance(change, RetypeColumn) and change.new.name in diff.column_expressions))
 
 
 def counted_rows(diff: TableDiff, data_name: str) -> str:
-    """The FROM of a count: the live table (now called ``data_name``), its rows filtered and renamed as the plan will."""
+    """FROM of a count: the live table (now called ``data_name``), with the plan's renames and its filter."""
     table = qualified(diff.database, data_name)
     if not diff.target.renames and not diff.where:
         return table

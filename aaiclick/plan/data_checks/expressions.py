@@ -1,5 +1,8 @@
-"""The expressions and the filter of a migration over the rows as they are, before anything is touched: what fails on a row would fail in the
-middle of the copy, and a number that does not fit its column would wrap around without a word."""
+"""Evaluates the expressions and the filter of a migration over the live rows, before anything is changed.
+
+An expression that fails on a row would fail in the middle of the copy, and a number that its column cannot hold
+would wrap around silently.
+"""
 
 from __future__ import annotations
 
@@ -35,22 +38,27 @@ class _Column:
 
     @property
     def unfit(self) -> str:
-        """Rows that the column's type cannot hold as they are: NULL where it takes none, a text that is no such value, a number too large."""
+        """True for rows with a value that the column's type cannot hold: NULL, a text that does not parse, a number
+        that is too large."""
         lost = f"isNull(accurateCastOrNull({self.raw}, {quote_string(self.type)}))"
         return f"{lost} AND isNotNull({self.raw})" if self.type.startswith(("Nullable(", "LowCardinality(Nullable(")) else lost
 
 
 @dataclass(frozen=True, slots=True)
 class ExpressionFindings:
-    """``blocked``: '' or a sentence for each expression that fails on the live rows, with count and example where the engine can tell them.
-    ``clear``: (condition, example, problem) of what would be cut to size, and no row met."""
+    """What the evaluation found.
+
+    ``blocked``: a sentence for each expression that fails, with count and example where the engine tells them; ''
+    for none. ``clear``: condition, example and problem of conversions that would lose something, and that no row
+    needs.
+    """
 
     blocked: str = ""
     clear: tuple[tuple[str, str, str], ...] = ()
 
 
 def check_expressions(diff: TableDiff, data_name: str) -> Routine[ExpressionFindings]:
-    """Every expression and the filter of a migration."""
+    """Evaluate every expression, and the filter, of a migration."""
     form = diff.target.form
     columns = [_Column(name, raw, own.type) for name, raw in sorted(diff.column_expressions.items()) if (own := form.column(name)) is not None and own.stored]
     source = qualified(diff.database, data_name)
@@ -78,8 +86,12 @@ def _problem(column: _Column, source: str, where: str, clear: list[tuple[str, st
 
 
 def _wrapped(column: _Column, source: str, where: str, clear: list[tuple[str, str, str]]) -> Routine[str]:
-    """What the copy would make another value without a word: 44 of 300 in a UInt8, 1970 of a day too far away, at whatever depth of the types. Only
-    the fraction of a division goes where the column is one of whole numbers. An expression that says the conversion itself (``round``, ``CAST``) means it."""
+    """A sentence about values that the copy would change silently: 300 in a UInt8 becomes 44, a day too far away
+    becomes 1970.
+
+    Only the fraction of a division may go, where the column holds whole numbers. An expression that converts by
+    itself (``round``, ``CAST``) is taken at its word.
+    """
     values = f"(SELECT {column.raw} AS {_VALUE} FROM {source}{where})"
     try:
         rows = yield Query(f"SELECT toTypeName({_VALUE}) FROM {values} LIMIT 1", {}, _PATIENT)
@@ -104,7 +116,7 @@ def _wrapped(column: _Column, source: str, where: str, clear: list[tuple[str, st
 
 
 def _cut(made: str, wanted: str) -> list[str]:
-    """Conditions for values of one type that are no values of the other."""
+    """Conditions for values of one type that are none of the other."""
     if _INTEGER.match(wanted) and _FRACTION.match(made):
         return [f"isNotNull({_VALUE}) AND isNull(accurateCastOrNull(trunc({_VALUE}), {quote_string(wanted)}))"]
     return [each for each in (unfit(_VALUE, made, wanted), differs(_VALUE, made, wanted)) if each]
@@ -131,7 +143,7 @@ def _hashed(*expressions: str) -> str:
 
 
 def _failure(sql: str) -> Routine[str]:
-    """The engine's sentence where it fails on the rows."""
+    """The engine's message where the query fails on the rows; '' where it does not."""
     try:
         yield Query(sql, {}, _PATIENT, long=True)
     except StatementError as error:

@@ -1,7 +1,7 @@
-"""The attributes of a dictionary that is made or changed, held against the table of this server that it reads.
+"""Compares the attributes of a dictionary that is created or changed with the table of this server that it reads.
 
-The engine makes it whatever they are: what its source lacks is said at the first look-up, and a value too large for an attribute is cut to size without
-a word.
+The engine creates any dictionary. A column that its source lacks is reported at the first load, and a value that an
+attribute cannot hold is silently changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HERE = frozenset({"", "localhost", "127.0.0.1"})
 
 
 def loads(item: Dictionary, database: str) -> str:
-    """The statement that loads it now, where its source is on the same server; '' where it is not, and may be out of reach at the moment."""
+    """The statement that loads the dictionary, where its source is on this server; '' where it may be out of reach."""
     said = source_of(item.source)
     if not said or said.get("HOST", "") not in _HERE:
         return ""
@@ -32,7 +32,7 @@ def loads(item: Dictionary, database: str) -> str:
 
 
 def trial(item: Dictionary, database: str) -> str:
-    """Its CREATE behind the name, as it reads the same from another database."""
+    """Its CREATE without the head, so that it can be created in another database and reads the same table."""
     head, bracket, rest = item.source.partition("(")
     source = item.source if "DB" in source_of(item.source) else f"{head}{bracket}DB {quote_string(database)} {rest}"
     sql = create_dictionary_sql(item.model_copy(update={"source": source}), database)
@@ -40,7 +40,7 @@ def trial(item: Dictionary, database: str) -> str:
 
 
 def require_attributes(item: Dictionary, schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> Routine[None]:
-    """Raise ``SpecError`` where its table has no such column, or one whose values the attribute does not hold."""
+    """Raise ``SpecError`` where its table lacks a column, or has one whose values the attribute cannot hold."""
     said = source_of(item.source)
     name = said.get("TABLE", "")
     if not name or "QUERY" in said or said.get("HOST", "") not in _HERE:
@@ -67,7 +67,8 @@ def _cut(kept: str, attribute: str) -> bool:
 
 
 def _columns(database: str, name: str, schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> Routine[dict[str, str]]:
-    """The columns of a table as it will be, with their types ('' where the declaration's own text is all that is known); nothing where it is not known."""
+    """Columns of a table as it will be, with their types ('' where these are not known yet); empty where the table is
+    not known."""
     declared = next((table for table in schema.tables if table.name == name), None) if database == catalog.database else None
     if declared is not None:
         form = forms.get(name)

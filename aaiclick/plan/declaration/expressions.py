@@ -1,8 +1,8 @@
-"""The expressions of declared tables (defaults, TTLs, keys, indexes, constraints), analysed over their columns without making a table.
+"""Checks the expressions of declared tables (defaults, TTLs, keys, indexes, constraints) without creating the tables.
 
-A first start makes its tables one after the other, and what the engine refuses of the third would leave two behind. One DESCRIBE over ``null(...)``
-resolves every name and type of all of them for about a millisecond each. Where it refuses, the tables are made in scratch: that the engine does not make
-one is an error of its declaration, and where it does make them the DESCRIBE was wrong.
+A first start creates its tables one after the other, and where the engine refuses the third the first two would be
+left. One DESCRIBE over ``null(...)`` resolves every name and type, in about a millisecond for each table. Where it
+is refused, the tables are created in scratch: only what is refused there is an error of the declaration.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CONDITION = re.compile(r"(?:LowCardinality\()?(?:Nullable\()?(?:UInt8|Bool)\)*\
 
 
 def require_creatable(tables: Sequence[Table], catalog: Catalog) -> Routine[None]:
-    """Raise ``SpecError`` where one of these tables, which are not there yet, could not be made."""
+    """Raise ``SpecError`` where one of these missing tables could not be created."""
     asked = [(table, _expressions(table) or ["1"]) for table in tables if isinstance(table.engine, MergeTree)]
     for start in range(0, len(asked), _AT_ONCE):
         yield from _require(asked[start : start + _AT_ONCE], catalog)
@@ -64,7 +64,8 @@ def _known_settings(tables: Sequence[Table]) -> Routine[bool]:
 
 
 def require_conditions(table: str, form: TableForm, constraints: Sequence[ConstraintForm]) -> Routine[None]:
-    """Raise ``SpecError`` where a constraint that a table gets is no condition: the engine would take it, and refuse every INSERT from then on."""
+    """Raise ``SpecError`` for a constraint that is no condition: the server would accept it, and refuse every INSERT
+    from then on."""
     checks = [constraint for constraint in constraints if constraint.kind == "CHECK"]
     types = yield from types_of([check.expression for check in checks], form)
     for check, kind in zip(checks, types, strict=True):
@@ -72,7 +73,7 @@ def require_conditions(table: str, form: TableForm, constraints: Sequence[Constr
 
 
 def types_of(expressions: Sequence[str], form: TableForm) -> Routine[tuple[str, ...]]:
-    """The types of expressions over the stored columns of a table; '' for each where the engine refuses one."""
+    """The types of expressions over a table's stored columns; '' for each where the engine refuses one."""
     if not expressions:
         return ()
     structure = _structure((column.name, column.type) for column in form.columns if column.kind not in ("ALIAS", "EPHEMERAL"))
@@ -86,7 +87,8 @@ def _require_condition(table: str, name: str, expression: str, kind: str) -> Non
 
 
 def _expressions(table: Table) -> list[str]:
-    """All that is computed, constraints last. Plain columns in a key are no question: the declaration itself was held to them."""
+    """All computed expressions of a table, those of constraints last. Plain columns in a key were checked with the
+    declaration."""
     names = frozenset(column.name for column in table.columns)
     engine = table.engine
     found: list[str] = []
@@ -119,7 +121,7 @@ def _named(expressions: Sequence[str], place: int) -> str:
 
 
 def _described(query: str) -> Routine[dict[str, str] | None]:
-    """The types of what a query yields; None where the engine refuses it."""
+    """Types of the columns that a query yields, by name; None where the engine refuses it."""
     rows = yield from answered(Query(f"DESCRIBE TABLE ({query})"))
     if rows is None:
         return None

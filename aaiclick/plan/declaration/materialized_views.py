@@ -1,7 +1,7 @@
-"""What is wrong with a declared materialized view that the engine would say only when the view is made, or at an INSERT, or never.
+"""Checks declared materialized views for what the engine reports only later, at an INSERT, or never.
 
-Of a view that is made or changed everything is asked beforehand: whether its target is there and takes what the query yields, and whether the
-engine makes a materialized view of such a query at all. The view is tried in scratch, between empty copies.
+For a view that is created or changed: whether its target exists and can hold what the query yields, and whether the
+engine makes a materialized view of that query. It is tried in scratch, between empty copies.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 
 def require_targets(schema: Schema, catalog: Catalog) -> Routine[None]:
-    """Raise ``SpecError`` where a view writes into what is neither declared nor there."""
+    """Raise ``SpecError`` for a view whose target is neither declared nor there."""
     declared = {item.name for item in schema.objects}
     for item in schema.objects:
         if not isinstance(item, MaterializedView) or item.to is None:
@@ -38,7 +38,7 @@ def require_targets(schema: Schema, catalog: Catalog) -> Routine[None]:
 
 
 def target_columns(place: tuple[str, str]) -> Routine[dict[str, str]]:
-    """The types of the columns of a table that is there."""
+    """Types of the columns that an INSERT into a live table can fill, by name."""
     rows = yield Query(
         "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String} AND default_kind NOT IN ('ALIAS', 'MATERIALIZED')",
         {"database": place[0], "table": place[1]},
@@ -47,13 +47,15 @@ def target_columns(place: tuple[str, str]) -> Routine[dict[str, str]]:
 
 
 def writable(form: Form | None) -> dict[str, str]:
-    """The columns of a declared target that an INSERT fills."""
+    """The same for a declared table."""
     return {column.name: column.type for column in form.columns if column.kind not in ("ALIAS", "MATERIALIZED")} if isinstance(form, TableForm) else {}
 
 
 def require_fit(item: MaterializedView, view: ViewForm, target: Mapping[str, str], live: LiveObject | None, now: Mapping[str, str]) -> Routine[tuple[str, ...]]:
-    """Raise ``SpecError`` where values would be changed, or refused, on their way into the target. A view that was made so and is left as it is
-    gets a note. ``now``: the target's columns as they are today."""
+    """Raise ``SpecError`` where values would be changed or refused on their way into the target.
+
+    A live view that is left as it is gets a note. ``now``: the target's columns as they are today.
+    """
     before = live.form if live is not None and isinstance(live.form, ViewForm) else None
     stored = {column.name: column.type for column in before.columns} if before is not None and (before.to, before.query) == (view.to, view.query) else {}
     notes: list[str] = []
@@ -76,7 +78,8 @@ def require_fit(item: MaterializedView, view: ViewForm, target: Mapping[str, str
 
 
 def _literal_fits(expression: str, kind: str) -> Routine[bool]:
-    """A number that is written down is no UInt8: it is what it is."""
+    """True where a number in the query fits the type: the engine calls 300 a UInt16, but it is the number that
+    counts."""
     if not literal(expression):
         return False
     rows = yield from answered(Query(f"SELECT toUInt8(isNotNull(accurateCastOrNull({expression}, {quote_string(kind)})))"))
@@ -86,7 +89,7 @@ def _literal_fits(expression: str, kind: str) -> Routine[bool]:
 
 
 def _selected(query: str) -> dict[str, str]:
-    """What a plain SELECT selects, by name, as far as it says AS."""
+    """Expression of each column of a plain SELECT, as far as it has an AS."""
     try:
         tokens = Tokens(query)
     except TokenError:
@@ -104,8 +107,11 @@ def _selected(query: str) -> dict[str, str]:
 
 
 def require_triggerable(scratch: Scratch, item: MaterializedView, view: ViewForm, catalog: Catalog) -> Routine[None]:
-    """Raise ``SpecError`` with the engine's sentence where it makes no materialized view of this query (FINAL, SAMPLE, a table function).
-    Only where the query reads nothing but copies: over a live table the view would write."""
+    """Raise ``SpecError`` where the engine makes no materialized view of this query (FINAL, SAMPLE, a table function).
+
+    It is tried only where the query reads nothing but copies: over a live table the view would write into its
+    target.
+    """
     if scratch.prefix or item.refresh is not None or (yield from _reaches_out(item.query, scratch, catalog)):
         return
     listed = ", ".join(column_form_sql(column) for column in view.columns)
@@ -124,7 +130,7 @@ def require_triggerable(scratch: Scratch, item: MaterializedView, view: ViewForm
 def check_views(
     schema: Schema, items: Sequence[MaterializedView], wanted: Mapping[str, Form], targets: Mapping[str, Form], catalog: Catalog, scratch: Scratch
 ) -> Routine[tuple[str, ...]]:
-    """All of it for the declared materialized views, whose forms are ``wanted``; notes."""
+    """All of these checks for the declared materialized views, whose forms are ``wanted``; the notes."""
     yield from require_targets(schema, catalog)
     notes: list[str] = []
     for item in items:
@@ -145,7 +151,7 @@ def check_views(
 
 
 def _reaches_out(query: str, scratch: Scratch, catalog: Catalog) -> Routine[bool]:
-    """Whether the query names another database: only what stands without one is read from scratch."""
+    """True where the query names another database: only tables without one are read from scratch."""
     try:
         tokens = Tokens(query)
     except TokenError:

@@ -1,7 +1,7 @@
-"""The database as a plan will leave it, in scratch and empty, and what the views that read its tables yield there.
+"""The database as a plan will leave it, empty and in scratch, and what queries of views and dictionaries yield there.
 
-Their queries are analysed over clones of the new forms, one view over the other. What is not touched by the plan is read where it is:
-nothing is run, so nothing is read but its columns.
+The queries are analysed over clones of the new tables, views over other views. Tables that the plan does not change
+are used where they are: nothing is run, so only their columns are read.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from aaiclick.sql.types import as_defined
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAfter:
-    """What is asked: the tables of the database as they will be, by name (None: gone, or under another name), views with another query than
-    the live one (as the planner has it, without its database), and views that count whatever they read."""
+    """What the plan does to the database.
+
+    ``tables`` are the tables as they will be, by name; None for one that is gone or renamed. ``queries`` are new
+    queries of views, without the database in them. ``always`` are views that are examined whatever they read.
+    """
 
     catalog: Catalog
     tables: Mapping[str, TableForm | None]
@@ -35,18 +38,22 @@ class DatabaseAfter:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """``fresh`` is what the view's query yields afterwards, ``now`` what it yields today (by name; empty where the engine cannot say), ``columns``
-    what the view is to store. ``refusal``: '' or why the engine would not analyse the query any more, though it does today."""
+    """What a plan does to an object that reads its tables."""
 
     dependent: Dependent
+    """The object."""
     fresh: tuple[ColumnForm, ...]
+    """Columns that its query yields after the plan."""
     now: Mapping[str, str]
+    """Type of each column that it yields today; empty where the engine cannot tell."""
     columns: tuple[ColumnForm, ...]
+    """Columns that the view is to store."""
     refusal: str = ""
+    """Why the engine would not analyse its query any more, though it does today; '' where it would."""
 
     @property
     def pinned(self) -> tuple[tuple[str, str, str], ...]:
-        """(column, stored type, new type) where a type of the view's own stands in the way of what its query yields from now on."""
+        """Name, stored type and new type of columns whose stored type cannot hold what the query will yield."""
         fresh = {column.name: column.type for column in self.fresh}
         return tuple(
             (column.name, column.type, fresh[column.name])
@@ -56,7 +63,8 @@ class Effect:
 
 
 def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Dependent]:
-    """The views that read what changes, also through each other, and those that always count; what one reads comes before it."""
+    """The objects that read what changes, also through others, and those that are always examined. What one reads comes
+    before it."""
     database = after.catalog.database
     touched: set[Place] = {(database, name) for name in after.tables}
     chosen = [dependent for dependent in dependents if dependent.database == database and dependent.name in after.always]
@@ -78,7 +86,7 @@ def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Depe
 
 
 def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tuple[Effect, ...]]:
-    """One for each of the views, which are in order of what they read."""
+    """The effect on each of the objects, which are in the order of what they read."""
 
     def body(scratch: Scratch) -> Routine[tuple[Effect, ...]]:
         database = after.catalog.database
@@ -128,7 +136,7 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
 
 
 def _described(dependent: Dependent) -> Routine[dict[str, str] | None]:
-    """What the view's query yields today, by name; None where the engine cannot analyse it."""
+    """Type of each column that the query yields today, by name; None where the engine cannot analyse it."""
     rows = yield from answered(Query(f"DESCRIBE TABLE ({dependent.query})"))
     if rows is None:
         return None
@@ -136,9 +144,12 @@ def _described(dependent: Dependent) -> Routine[dict[str, str] | None]:
 
 
 def _columns(stored: Collection[ColumnForm], fresh: Sequence[ColumnForm], now: Mapping[str, str], everything: bool) -> tuple[ColumnForm, ...]:
-    """What a view that nobody declares is to store. A column whose type is that of the query follows the query; one that was given a type
-    of its own keeps it. The list itself grows where it was all that the query yields, or where it lacks what ``SELECT *`` yields by now and no
-    type in it is the view's own: then it is older than the table's last columns."""
+    """Columns that a view which nobody declares is to store.
+
+    A column that has the type of the query follows the query. One that was given another type keeps it. New columns
+    are added where the view stores all that its query yields, or where its query is ``SELECT *`` and no stored type
+    differs: then it is only older than the table's last columns.
+    """
     kept = {column.name: column for column in stored}
     plain = all(column.type == now.get(column.name) for column in stored)
     whole = set(kept) == set(now) or not now or (plain and everything)

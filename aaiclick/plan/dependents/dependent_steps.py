@@ -1,4 +1,4 @@
-"""Steps around those of the tables: for what reads them from outside, whoever declared it."""
+"""Steps before and after those of the tables, for views, dictionaries and tables that read them, whoever made these."""
 
 from __future__ import annotations
 
@@ -21,21 +21,29 @@ from aaiclick.routine import Query, Routine, text
 
 @dataclass(frozen=True, slots=True)
 class DependentSteps:
-    """``before`` and ``behind`` the steps of the tables, and notes. ``first``: tables that get wider and are written to by a view of others that do:
-    what they were would cut values off as soon as the others change. ``unchecked``: new names of tables that only dictionaries depend on which the plan
-    changes as well; the engine would refuse to rename them, though a dictionary goes on with what it has loaded."""
+    """Steps for objects that read the tables."""
 
     before: tuple[Step, ...] = ()
+    """Steps before those of the tables."""
     behind: tuple[Step, ...] = ()
+    """Steps after those of the tables."""
     notes: tuple[str, ...] = ()
+    """Sentences for people."""
     first: tuple[str, ...] = ()
+    """Tables that get wider types and that a view of other tables writes into: they have to be changed before those, or
+    values would be cut off."""
     unchecked: frozenset[str] = frozenset()
+    """New names of renamed tables that only dictionaries depend on, which the plan changes as well. The engine would
+    refuse the rename, so its check is turned off."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedChanges:
-    """What the plan does to the tables: ``targets`` are the forms of those that differ, ``renamed`` the new names by the old ones. ``queries``: the
-    declared views that are there, by name, each with '' or the query that it gets; ``replaced``: those that have a step already."""
+    """What the plan does to tables and views.
+
+    ``targets`` are the new forms of tables, ``renamed`` new names by the old ones. ``queries`` has each declared
+    view that is there, with the query that it gets ('' for none). ``replaced`` are views that have a step already.
+    """
 
     targets: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -44,7 +52,8 @@ class PlannedChanges:
 
 
 def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[Step]) -> Routine[DependentSteps]:
-    """``steps`` are those of tables and views that are planned already."""
+    """The steps for everything that reads the tables. ``steps`` are those that are planned for tables and views
+    already."""
     tables = _tables(catalog, changed)
     if not tables and not changed.queries:
         return DependentSteps()
@@ -69,7 +78,8 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
 
 
 def _depended(database: str, renamed: Mapping[str, str], dependents: Sequence[Dependent]) -> Routine[list[Step]]:
-    """The engine renames no table that others need when they are loaded. Dictionaries are looked at by themselves."""
+    """Blocked steps for renamed tables that other objects need when they are loaded: the engine does not rename
+    these."""
     found: list[Step] = []
     known = {dependent.place for dependent in dependents}
     for old, new in sorted(renamed.items()):
@@ -86,7 +96,7 @@ def _depended(database: str, renamed: Mapping[str, str], dependents: Sequence[De
 
 
 def _followed(live: LiveObject | None, dependents: Sequence[Dependent], database: str) -> bool:
-    """Whether all that the engine knows to depend on a table was looked at here."""
+    """True where all objects that the engine knows to depend on a table were examined here."""
     known = {f"{dependent.database}.{dependent.name}" for dependent in dependents}
     lookups = [dependent for dependent in dependents if dependent.noun == "dictionary"]
     return live is not None and bool(lookups) and set(live.dependents) <= known
@@ -102,7 +112,7 @@ def _wider_target(effect: Effect, catalog: Catalog, tables: Mapping[str, TableFo
 
 
 def in_order(steps: Sequence[Step], around: DependentSteps) -> list[Step]:
-    """The steps of tables, those of ``first`` in front."""
+    """The steps of tables, with those of ``first`` in front."""
     place = {name: index for index, name in enumerate(around.first)}
     free = {f"{name}:rename" for name in around.unchecked}
     return [_unchecked(step) if step.id in free else step for step in sorted(steps, key=lambda step: place.get(step.object, len(place)))]
@@ -129,7 +139,7 @@ def _steps(
 
 
 def _tables(catalog: Catalog, changed: PlannedChanges) -> dict[str, TableForm | None]:
-    """Every table that another definition is found under than today, by name."""
+    """Every table whose name means another definition after the plan, by name."""
     found: dict[str, TableForm | None] = dict.fromkeys(changed.renamed)
     for old, new in changed.renamed.items():
         live = catalog.get(old)
@@ -144,12 +154,12 @@ def _tables(catalog: Catalog, changed: PlannedChanges) -> dict[str, TableForm | 
 
 
 def planned_only(live: LiveObject) -> bool:
-    """True for an object that an earlier step of the plan makes."""
+    """True for an object that an earlier step of the plan creates."""
     return live.text.startswith("-- ")
 
 
 def queries_of(catalog: Catalog, forms: Mapping[str, ViewForm]) -> dict[str, str]:
-    """For ``Changed``: the declared views that are there, each with '' where its query stays."""
+    """For ``PlannedChanges``: each declared view that is there, with '' where its query stays."""
     found: dict[str, str] = {}
     for name, form in forms.items():
         live = catalog.get(name)

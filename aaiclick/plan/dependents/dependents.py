@@ -1,4 +1,4 @@
-"""Views of any database as the engine shows them, and where their queries name a table."""
+"""Views of any database as the engine shows them, and the places in their queries that name a table."""
 
 from __future__ import annotations
 
@@ -25,31 +25,39 @@ ELSEWHERE = "database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schem
 
 @dataclass(frozen=True, slots=True)
 class Dependent:
-    """``text`` is its definition, ``query`` its SELECT; the engine writes the database in front of every table. ``columns`` are those that it
-    stores: none for a view with parameters. ``form`` is None for all but materialized ones."""
+    """An object that reads tables: a view, a dictionary, or a table in front of others."""
 
     database: str
+    """Its database."""
     name: str
+    """Its name."""
     text: str
+    """Its definition as the engine shows it."""
     query: str
+    """Its SELECT, in which the engine writes the database in front of every table; '' where it has none that can be
+    told."""
     columns: tuple[ColumnForm, ...]
+    """Columns that it stores; empty for a view with parameters."""
     form: ViewForm | None
+    """Its form, for a materialized view; None for anything else."""
     uuid: str
+    """Its UUID."""
     noun: str
+    """What it is, for people: ``materialized view``."""
 
     @property
     def place(self) -> Place:
-        """Where it is."""
+        """Its database and name."""
         return self.database, self.name
 
     @property
     def view(self) -> bool:
-        """True where its columns follow its query: dictionaries and tables in front of others have their own."""
+        """True for a view: its columns follow its query. Dictionaries and front tables have their own."""
         return self.noun in ("view", "materialized view")
 
     @property
     def target(self) -> Place | None:
-        """The table that a materialized view writes into, where it is none of its own."""
+        """The table behind TO of a materialized view; None for any other object."""
         if self.form is None or not self.form.to:
             return None
         database, name = target_parts(self.form.to)
@@ -79,14 +87,14 @@ def view_dependent(database: str, name: str, engine: str, definition: str, query
 
 
 def _list_at(tokens: Tokens) -> int:
-    """Where the list of columns of a CREATE VIEW begins; -1 where there is none."""
+    """The position of the column list in a CREATE VIEW; -1 where there is none."""
     position = next((place for place in range(len(tokens)) if tokens.is_word(place, "VIEW")), -1)
     _, behind = identifier(tokens, position + 1)
     return behind if position >= 0 and tokens.is_op(behind, "(") else -1
 
 
 def _stored(definition: str) -> tuple[ColumnForm, ...]:
-    """The columns that a plain view stores. What stands in another pair of parentheses behind them are names alone."""
+    """The columns that a plain view stores. A second pair of parentheses holds only names."""
     try:
         tokens = Tokens(definition)
         start = _list_at(tokens)
@@ -96,8 +104,8 @@ def _stored(definition: str) -> tuple[ColumnForm, ...]:
 
 
 def made_anew(dependent: Dependent, columns: Collection[ColumnForm] | None) -> str:
-    """The statement that makes a plain view anew from its own text, with these columns (None: those that its query yields when it is made):
-    everything else about it stays."""
+    """CREATE OR REPLACE of a plain view from its own text, with these columns. None: the columns that its query yields
+    then."""
     tokens = Tokens(dependent.text)
     start = _list_at(tokens)
     behind = dependent.text[tokens.items[tokens.match[start]].end :]
@@ -106,7 +114,7 @@ def made_anew(dependent: Dependent, columns: Collection[ColumnForm] | None) -> s
 
 
 def spans(query: str, places: Collection[Place]) -> list[tuple[int, int, Place]]:
-    """Where a query names one of the places: the text of database and name, and which it is."""
+    """Where a query names one of the tables: begin and end of the text, and which table it is."""
     try:
         tokens = Tokens(query)
     except TokenError:
@@ -122,7 +130,8 @@ def spans(query: str, places: Collection[Place]) -> list[tuple[int, int, Place]]
 
 
 def relocated(query: str, moved: Mapping[Place, Place]) -> str:
-    """The query over other tables. Where such a table has another name, its columns are still called by the old one."""
+    """The query over other tables. A table under another name gets its old name as alias, because columns may be
+    written ``t.c``."""
     pieces: list[str] = []
     position = 0
     for start, end, place in spans(query, moved):

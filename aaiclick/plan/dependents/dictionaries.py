@@ -1,7 +1,7 @@
-"""Dictionaries over tables of the same server: what they will read, and whether it still fits what they say of it.
+"""Dictionaries over tables of the same server: what they will read, and whether their attributes can still hold it.
 
-A dictionary knows its table by name, and asks for the columns that it names. It goes on with what it has loaded where that fails, so that nobody
-sees it before the next restart.
+A dictionary finds its table by name, and reads the columns that it names. Where a load fails it goes on with what it
+has loaded before, so nobody notices until the next restart.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ DICTIONARIES = (
 
 
 def read_dictionaries(database: str, names: tuple[str, ...]) -> Routine[tuple[Dependent, ...]]:
-    """The dictionaries of the server that read one of these tables of ``database``. The engine lists those whose source is on the same server."""
+    """The dictionaries that read one of these tables of ``database``. The engine lists those with a source on the same
+    server."""
     listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))
     rows = yield Query(
         f"SELECT database, name, create_table_query, toString(uuid) FROM system.tables WHERE {DICTIONARIES} ORDER BY database, name",
@@ -45,7 +46,7 @@ def dictionary_dependent(database: str, name: str, definition: str, uuid: str) -
 
 
 def _query(form: DictionaryForm, database: str) -> str:
-    """What it asks its table for; '' where that cannot be told."""
+    """The query that it sends to its table; '' where that cannot be told."""
     said = source_of(dict(form.clauses).get("SOURCE", ""))
     if "QUERY" in said:
         return said["QUERY"]
@@ -60,7 +61,7 @@ def _query(form: DictionaryForm, database: str) -> str:
 
 
 def source_of(clause: str) -> Mapping[str, str]:
-    """``CLICKHOUSE(TABLE 't' DB 'd')`` as words and their values."""
+    """``CLICKHOUSE(TABLE 't' DB 'd')`` as words with their values; empty for any other source."""
     try:
         tokens = Tokens(clause)
     except TokenError:
@@ -75,7 +76,8 @@ def source_of(clause: str) -> Mapping[str, str]:
 
 
 def dictionary_steps(effect: Effect, database: str) -> tuple[Step, ...]:
-    """A dictionary that nobody changes with its table stands in the way of what would break it, or cut its values off."""
+    """A blocked step for a dictionary, or a front table, that the change would break or give other values, and that
+    nobody changes with its table."""
     dependent = effect.dependent
     if effect.refusal and dependent.noun != "dictionary":
         why = f"the {dependent.noun} would stand in front of nothing ({told(effect.refusal)}). Change or drop it first"
@@ -92,5 +94,5 @@ def dictionary_steps(effect: Effect, database: str) -> tuple[Step, ...]:
 
 
 def null_alone(kept: str, fresh: str) -> bool:
-    """A dictionary gives the default of an attribute where its table has NULL."""
+    """True where only NULL differs: a dictionary gives an attribute's default where its table has NULL."""
     return fresh == f"Nullable({kept})"

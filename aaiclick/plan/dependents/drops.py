@@ -1,7 +1,7 @@
-"""Columns that are dropped by name, and what writes or looks them up from outside.
+"""Objects that read or write a column which may be dropped by name.
 
-Views that read them are asked beforehand, one by one. The engine accepts the drop of a column that a materialized view writes, and drops its values
-from then on without a word.
+Views that read it are examined one by one. The engine accepts the drop of a column into which a materialized view
+writes, and silently discards its values from then on.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ _DROP = ":drop-column:"
 
 @dataclass(frozen=True, slots=True)
 class BeforeDrop:
-    """What the plan does before a column is dropped: ``targets`` are the tables that differ, as they are then, ``views`` the steps that give views
-    another definition, ``queries`` the queries that they get."""
+    """The state before a column is dropped.
+
+    ``targets`` are the tables that differ, as they are then. ``views`` are the steps that give views another
+    definition, ``queries`` the queries that they get.
+    """
 
     targets: Mapping[str, TableForm]
     views: Sequence[Step]
@@ -40,7 +43,8 @@ class BeforeDrop:
 
 
 def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> Routine[list[Step]]:
-    """The optional steps, those blocked that would break something; behind them what makes views anew that show such a column with all others."""
+    """The optional steps, blocked where they would break something. After a drop come steps for views that show the
+    column with all others."""
     database = catalog.database
     tables = tuple(sorted({step.object for step in steps if _DROP in step.id and not step.blocked}))
     if not tables:
@@ -64,7 +68,8 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
 
 
 def _shown(step: Step, views: Sequence[Dependent], catalog: Catalog, ahead: BeforeDrop, anew: Mapping[str, Step]) -> Routine[tuple[Step, ...]]:
-    """``SELECT *`` goes on without the column, but a view names it in its list. Its step, or the drop's own with the reason against it."""
+    """Steps for views that read ``SELECT *`` but store the column in their list; or the drop itself with the reason
+    against it."""
     table, _, column = step.id.partition(_DROP)
     live = catalog.get(table)
     form = ahead.targets.get(table) or (live.form if live is not None else None)

@@ -1,4 +1,5 @@
-"""Whether every value of one type is the same value in another one, so that an INSERT or a view that converts changes nothing."""
+"""Whether a conversion between two types keeps every value, so that an INSERT or a view which converts changes
+nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _AS_TEXT = frozenset({"String", "FixedString", "UUID", "IPv4", "IPv6", "Bool", "
 
 
 def fits(old: str, new: str) -> bool:
-    """True where a conversion of ``old`` to ``new`` keeps every value. Where it is not known: False."""
+    """True where a conversion of ``old`` to ``new`` keeps every value; False also where that is not known."""
     if old == new:
         return True
     try:
@@ -80,7 +81,8 @@ def _number_fits(bits: tuple[bool, int], new: TypeText, new_text: str) -> bool:
 
 
 def _time_fits(old: TypeText, new: TypeText) -> bool:
-    """The instant is the value; the zone is how it is shown. Nine digits reach less far than any other precision."""
+    """The value is the instant; a time zone is only how it is shown. With nine digits a DateTime64 reaches less far
+    than with fewer."""
     if new.name not in ("DateTime", "DateTime64"):
         return False
     before, after = (_precision(each) for each in (old, new))
@@ -96,7 +98,7 @@ def _nested_fits(old: TypeText, new: TypeText) -> bool:
 
 
 def _element(text: str) -> tuple[str, str]:
-    """A tuple's element: its name ('' for none) and type."""
+    """Name ('' for none) and type of a Tuple's element."""
     try:
         tokens = Tokens(text)
     except TokenError:
@@ -114,7 +116,7 @@ def _inside(kind: TypeText, text: str) -> str:
 
 
 def _bits(name: str) -> tuple[bool, int] | None:
-    """Whether a whole number has a sign, and its width."""
+    """Whether a whole number has a sign, and how many bits it has; None for other types."""
     if name == "Bool":
         return False, 8
     found = _WHOLE.match(name)
@@ -133,7 +135,7 @@ def _decimal(kind: TypeText) -> tuple[int, int]:
 
 
 def literal(expression: str) -> bool:
-    """True for a text that reads no column: numbers and strings alone."""
+    """True for an expression that reads no column: numbers and strings alone."""
     try:
         pieces = Tokens(expression).items
     except TokenError:

@@ -1,4 +1,5 @@
-"""Tables that stand in front of others and have a list of columns of their own: Buffer, Merge, Distributed. They convert to it at every read."""
+"""Tables in front of other tables (Buffer, Merge, Distributed). They have columns of their own and convert to them at
+every read."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _DATABASE_AT = {"Buffer": 0, "Merge": 0, "Distributed": 1}
 
 
 def front_dependents(place: str, name: str, definition: str, uuid: str, database: str, following: Mapping[str, TableForm | None]) -> Iterator[Dependent]:
-    """What such a table asks of those tables of ``database`` that it stands in front of. ``following``: the tables as they will be."""
+    """The queries that such a table sends to these tables of ``database``. ``following``: the tables as they
+    will be."""
     form = split_create(definition, place)
     if not isinstance(form, TableForm):
         return
@@ -28,7 +30,7 @@ def front_dependents(place: str, name: str, definition: str, uuid: str, database
 
 
 def _before(form: TableForm, own: str, database: str, table: str) -> bool:
-    """Whether the arguments of its engine name the table."""
+    """True where the arguments of its engine name the table."""
     try:
         arguments = split_top(form.arguments)
     except TokenError:

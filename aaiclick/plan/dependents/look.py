@@ -1,4 +1,4 @@
-"""What reads tables from outside, in one question: views, dictionaries, and tables that stand in front of others."""
+"""Reads all that depends on tables with one query: views, dictionaries, and tables in front of others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _PARTS = (f"{VIEWS} AND {ELSEWHERE}", DICTIONARIES, FRONTS)
 
 
 def read_dependents(database: str, following: Mapping[str, TableForm | None]) -> Routine[tuple[Dependent, ...]]:
-    """Every view of the server, and what else reads one of these tables of ``database``. ``following``: the tables as they will be."""
+    """All views of the server, and the other objects that read one of these tables. ``following``: the tables as they
+    will be."""
     listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in following))
     sql = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM system.tables WHERE {part}" for part in _PARTS)
     rows = yield Query(sql, {"prefix": PREFIX, "database": database, "names": listed})

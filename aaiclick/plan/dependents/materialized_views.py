@@ -1,7 +1,8 @@
-"""Materialized views over tables that change: where what they yield is written to, and what they say of themselves.
+"""Materialized views over tables that change: where their rows go, and the columns that they store themselves.
 
-The rows go into a target or into a table of the view's own, whose columns stay as they are: a wider value would be cut off there without a
-word. The view itself stores a list of columns, too, and converts to it at every read. ``MODIFY QUERY`` with the same query makes the list anew.
+The rows go into a target, or into the view's inner table. Its columns stay as they are, so a wider value would be
+silently cut off there. The view stores a list of columns, too, and converts to it at every read. ``MODIFY QUERY``
+with the same query makes that list anew.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ Steps = tuple[tuple[Step, ...], tuple[Step, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A column of the query whose values the column it is written to cannot hold (``kept`` is '' where there is none)."""
+    """A column whose target cannot hold what the query yields.
+
+    ``kept`` is the type of the column that it is written into; '' where there is none. ``yields`` is the type that
+    the query yields.
+    """
 
     column: str
     kept: str
@@ -47,7 +52,7 @@ class Misfit:
 
 
 def materialized_steps(effect: Effect, catalog: Catalog, tables: Mapping[str, TableForm | None], declared: bool) -> Routine[Steps]:
-    """What is done before and behind the steps of the tables. ``tables``: the forms that tables of the database will have."""
+    """Steps before and after those of the tables. ``tables``: the forms that tables of the database will have."""
     dependent = effect.dependent
     assert dependent.form is not None
     if not effect.fresh or not dependent.columns:
@@ -83,7 +88,7 @@ def misfits(effect: Effect, kept: Mapping[str, str]) -> list[Misfit]:
 
 
 def _refreshed(effect: Effect, database: str) -> tuple[Step, ...]:
-    """The view's own list of columns, by which it is read."""
+    """The step that makes the view's own list of columns anew, by which it is read."""
     dependent, fresh = effect.dependent, {column.name: column.type for column in effect.fresh}
     stale = [column for column in dependent.columns if _differs(column.type, fresh.get(column.name, column.type), effect.now.get(column.name, ""))]
     if not stale:
@@ -92,7 +97,7 @@ def _refreshed(effect: Effect, database: str) -> tuple[Step, ...]:
 
 
 def _differs(kept: str, yields: str, now: str) -> bool:
-    """Whether a type has to follow: what the query yields is new (the same instant in another zone is shown differently), or would be changed."""
+    """True where a stored type has to follow the query: the query yields a new type, or values would be changed."""
     return kept != yields and (now != yields or not fits(yields, kept))
 
 
@@ -104,14 +109,15 @@ def _query_step(dependent: Dependent, database: str, words: Sequence[str]) -> St
 
 
 def _columns_of(place: tuple[str, str], catalog: Catalog, tables: Mapping[str, TableForm | None]) -> Routine[dict[str, str]]:
-    """The types of a target's columns as they will be; empty where it is not there."""
+    """Types of a target's columns as they will be; empty where it does not exist."""
     if place[0] == catalog.database and place[1] in tables:
         return writable(tables[place[1]])
     return (yield from target_columns(place))
 
 
 def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
-    """A view with a table of its own, which takes an ALTER under its own name. That table cannot be exchanged: the view knows it by UUID."""
+    """Steps for a view with an inner table. The inner table can be altered, but not exchanged: the view finds it by its
+    UUID."""
     dependent = effect.dependent
     inner = f".inner_id.{dependent.uuid}"
     live = (yield from read_catalog(dependent.database, (inner,))).get(inner)

@@ -1,7 +1,9 @@
-"""Plain views over tables that change: they store the types of their columns, and would convert to the old ones at every read.
+"""Plain views over tables that change: they store the types of their columns, and would go on to convert to the old
+ones.
 
-A view is made anew before its table changes, with the types that the table will have: from then on it gives what it gave, in the wider type,
-and a run that dies in between leaves nothing that is wrong. Columns that the table does not have yet are added behind the table's step.
+A view is replaced before its table changes, with the types that the table will have. From then on it yields the same
+values in the wider type, and a run that is killed in between leaves nothing wrong. Columns that the table does not
+have yet are added after the table's step.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from aaiclick.plan.operations import ReplaceWork
 
 
 def plain_steps(effect: Effect, database: str, changes: bool) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """What is done before and behind the steps of the tables. ``changes``: tables that it reads do."""
+    """Steps before and after those of the tables. ``changes``: whether tables that it reads change."""
     dependent = effect.dependent
     if effect.pinned:
         listed = ", ".join(f"{name} is {stored} in it and {fresh} in its query" for name, stored, fresh in effect.pinned)
@@ -34,12 +36,12 @@ def plain_steps(effect: Effect, database: str, changes: bool) -> tuple[tuple[Ste
 
 
 def broken_step(effect: Effect, database: str) -> Step:
-    """A view that would fail from then on, and that the plan does not replace."""
+    """A blocked step for a view that would fail, and that the plan does not replace."""
     return blocked_step(effect.dependent, database, f"it would fail ({effect.refusal.splitlines()[0]}). Change or drop it first")
 
 
 def _early(stored: Sequence[ColumnForm], effect: Effect) -> tuple[ColumnForm, ...]:
-    """The new list, as far as the query yields it already."""
+    """The new columns that the query yields today already."""
     now = set(effect.now) or {column.name for column in stored}
     return tuple(column for column in effect.columns if column.name in now) or tuple(stored)
 
@@ -57,11 +59,11 @@ def _step(dependent: Dependent, database: str, old: Collection[ColumnForm], new:
 
 
 def blocked_step(dependent: Dependent, database: str, reason: str) -> Step:
-    """A view that stands in the way of what the tables need."""
+    """A blocked step for an object that does not allow what the tables need."""
     name = called(dependent, database)
     return Step(f"{name}:reads", name, "reads what changes", "replace", [f"-- {reason}"], ReplaceWork(()), blocked=reason)
 
 
 def called(dependent: Dependent, database: str) -> str:
-    """Its name for somebody who works in ``database``."""
+    """Its name, with the database where that is another one."""
     return dependent.name if dependent.database == database else f"{dependent.database}.{dependent.name}"

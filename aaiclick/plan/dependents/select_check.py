@@ -1,7 +1,7 @@
-"""Views that read a table: an empty clone does not know them, so each one's SELECT is tried over the table's new form.
+"""Tries the SELECT of every view that reads a table over the table's new form.
 
-The engine accepts the drop or rename of a column that a view reads (and then fails at every read, or, for a materialized view, at
-every insert): that is found here, before anything is changed.
+The engine accepts the drop or rename of a column that a view reads. A plain view then fails at every read, a
+materialized one at every INSERT. An empty clone has no views, so the rehearsal of the ALTER does not show that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 
 def broken_dependents(diff: TableDiff, form: TableForm, label: str = "reread") -> Routine[str]:
-    """'' or the views that read the table now and could not with ``form``. Those that the plan itself replaces are not counted."""
+    """The views that can read the table now and could not with ``form``; '' for none. Those that the plan replaces are
+    left out."""
     dependents = yield from _dependents(diff)
     if not dependents:
         return ""
@@ -35,7 +36,8 @@ def broken_dependents(diff: TableDiff, form: TableForm, label: str = "reread") -
 
 
 def _dependents(diff: TableDiff) -> Routine[tuple[tuple[str, str, str], ...]]:
-    """Views of the same database, and materialized views of any database that the engine lists as dependents, whose text names the table."""
+    """Views of the same database whose text names the table, and materialized views that the engine lists as its
+    dependents."""
     known = diff.cache.dependents.get(diff.live.dependents)
     if known is None:
         known = yield from _views(diff)
@@ -59,7 +61,7 @@ def _views(diff: TableDiff) -> Routine[list[tuple[str, str, str]]]:
 
 
 def _spans(query: str, diff: TableDiff) -> list[tuple[int, int]]:
-    """Where the query names the table (the engine always writes the database in front of it)."""
+    """Where the query names the table. The engine writes the database in front of it."""
     try:
         tokens = Tokens(query)
     except TokenError:
@@ -76,7 +78,7 @@ def _spans(query: str, diff: TableDiff) -> list[tuple[int, int]]:
 
 
 def _refusal(diff: TableDiff, clone: Clone, query: str) -> Routine[str]:
-    """Why the engine would not analyse the query over the stage; '' where it does."""
+    """Why the engine would not analyse the query over the clone; '' where it does."""
     moved = relocated(query, {(diff.database, diff.live.name): (clone.database, clone.table)})
     probe = qualified(clone.database, f"{clone.table}_view")
     try:

@@ -1,6 +1,6 @@
-"""Conditions that no row met when they were counted, so that the change may be made: a writer may add one that does before it is made.
+"""Guards: conditions that no row met when they were counted. A writer may add such a row before the change is made.
 
-Each becomes a constraint of the live table for as long as it matters (``aaiclick/apply/guarded_alter.py``).
+Each becomes a constraint of the live table for as long as that matters (``aaiclick/apply/guarded_alter.py``).
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ _PART_NAME = "_part"
 
 @dataclass(frozen=True, slots=True)
 class ChangeGuard:
-    """``changes``: those that rest on it; the first ALTER that makes one of them takes the guard away."""
+    """A guard, and the changes that rely on it: the first ALTER that makes one of them removes the guard."""
 
     guard: Guard
     changes: tuple[Change, ...] = ()
 
 
 def highest_block(diff: TableDiff, data_name: str) -> Routine[int]:
-    """The block number up to which rows are there now; 0 where parts cannot be told apart by it (then all rows are counted again)."""
+    """The highest block number of the present rows: rows of later inserts have a higher one. 0 where parts cannot be
+    told apart by it, so that all rows are counted again."""
     form = diff.as_spelled
     plainly = form.merge_tree and not form.engine.startswith(("Replicated", "Shared")) and not form.old_syntax
     if not plainly or not diff.live.rows or form.column(_PART_NAME) is not None:
@@ -49,7 +50,7 @@ def highest_block(diff: TableDiff, data_name: str) -> Routine[int]:
 
 
 def of_counts(diff: TableDiff, clear: Sequence[PassedCheck]) -> tuple[ChangeGuard, ...]:
-    """What was counted of the columns themselves."""
+    """Guards for conversions of columns."""
     old_names = {new: old for old, new in diff.target.renames}
     found: list[ChangeGuard] = []
     for each in clear:
@@ -64,7 +65,7 @@ def of_counts(diff: TableDiff, clear: Sequence[PassedCheck]) -> tuple[ChangeGuar
 
 
 def of_expressions(diff: TableDiff, filled: Sequence[tuple[str, str, str]]) -> tuple[ChangeGuard, ...]:
-    """What a copy would cut to size of what an expression of a migration gives."""
+    """Guards for a migration's expressions whose values the copy would change."""
     found: list[ChangeGuard] = []
     for condition, example, problem in filled:
         with suppress(ValueError):
@@ -73,7 +74,8 @@ def of_expressions(diff: TableDiff, filled: Sequence[tuple[str, str, str]]) -> t
 
 
 def of_constraints(diff: TableDiff, constraints: Sequence[ConstraintForm]) -> tuple[ChangeGuard, ...]:
-    """New constraints, over the rows as they will be. Where that cannot be said of one row the engine itself checks from the ALTER on."""
+    """Guards for new constraints. Where the condition cannot be written over one live row, the server checks it only
+    from the ALTER on."""
     found: list[ChangeGuard] = []
     for constraint in constraints:
         changes = tuple(change for change in diff.changes if isinstance(change, ChangeConstraint) and change.new == constraint)
@@ -88,7 +90,7 @@ def of_constraints(diff: TableDiff, constraints: Sequence[ConstraintForm]) -> tu
 
 
 def of_kept(diff: TableDiff, name: str, old: str, new: str) -> tuple[ChangeGuard, ...]:
-    """A constraint that stays, where a row would fulfil it now and not in its new form."""
+    """Guards for a constraint that stays, where a row may fulfil it now and not with the new columns."""
     try:
         condition = f"NOT ifNull(({over_target(diff, new)}) != 0, 0) AND ifNull(({over_live(diff.form, old)}) != 0, 0)"
     except ValueError:
@@ -97,7 +99,8 @@ def of_kept(diff: TableDiff, name: str, old: str, new: str) -> tuple[ChangeGuard
 
 
 def of_comparison(diff: TableDiff, look: Comparison, what: str) -> ChangeGuard | None:
-    """A reader, or a column, that gave the same for every row; None where that cannot be said of one row."""
+    """The guard for an expression that gave the same for every row; None where that cannot be written over one live
+    row."""
     try:
         old = [over_live(diff.form, expression) for expression in look.old]
         new = [over_target(diff, expression) for expression in look.new]
@@ -117,7 +120,7 @@ def _retypes(diff: TableDiff, expressions: Collection[str]) -> tuple[Change, ...
 
 
 def _shown(form: TableForm, condition: str) -> str:
-    """What of a row is shown: the columns that the condition reads."""
+    """What is shown of a row: the columns that the condition reads."""
     read = sorted(mentioned(condition, [column.name for column in form.columns if column.kind not in ("ALIAS", "EPHEMERAL")]))
     return f"tuple({', '.join(map(quote_name, read))})" if read else "''"
 
@@ -128,25 +131,30 @@ def _filtered(diff: TableDiff, condition: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TableGuards:
-    """``counted`` of the columns themselves, ``proven`` of what reads them; ``seen`` as in ``AlterWork``."""
+    """The guards of one table.
+
+    ``counted`` are about conversions of columns, ``proven`` about expressions that read them. ``seen`` is as in
+    ``AlterWork``.
+    """
 
     counted: tuple[ChangeGuard, ...] = ()
     proven: tuple[ChangeGuard, ...] = ()
     seen: int = 0
 
     def alter(self, work: AlterWork, sent: Sequence[AcceptedBatch]) -> AlterWork:
-        """The ALTERs with the guards, each at the first that makes what rests on it."""
+        """The ALTERs with guards, each at the first ALTER that relies on it."""
         guards = (*self.counted, *self.proven)
         return replace(work, alters=_placed(work.alters, sent, guards, strict=False)[0], seen=self.seen) if guards else work
 
     def attach(self, work: AttachWork, sent: Sequence[AcceptedBatch]) -> AttachWork:
-        """The same for the ALTERs before it; the others stay until the tables are exchanged."""
+        """The same for the ALTERs before an attach. Other guards stay until the tables are exchanged."""
         guards = (*self.counted, *self.proven)
         alters, rest = _placed(work.alters, sent, guards, strict=True)
         return replace(work, alters=alters, guards=tuple(each.guard for each in rest), seen=self.seen) if guards else work
 
     def rebuild(self, work: RebuildWork) -> RebuildWork:
-        """They stay until the tables are exchanged. What reads a column is computed anew by the copy."""
+        """The copy with guards that stay until the tables are exchanged. Expressions need none: the copy computes them
+        anew."""
         return replace(work, guards=tuple(each.guard for each in self.counted), seen=self.seen) if self.counted else work
 
 

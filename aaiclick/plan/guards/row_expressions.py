@@ -1,7 +1,8 @@
-"""Expressions over the declared table as expressions over one row of the live table. Pure.
+"""Expressions over the declared table, written over one row of the live table. Pure.
 
-A constraint reads stored columns only, and no subquery: so an ALIAS stands there as what it computes, and a converted column as its conversion,
-each bound to its name (see ``aaiclick/versions/compose.py``). Raises ``ValueError`` where a name cannot be bound (a part of a Nested).
+A constraint can read only stored columns, and no subquery. So an ALIAS is replaced by its expression and a converted
+column by its conversion, each bound to its name (see ``aaiclick/versions/compose.py``). Functions raise
+``ValueError`` where a name cannot be bound: a column of a Nested.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from aaiclick.versions.compose import bound, mentions
 
 
 def over_live(form: TableForm, expression: str) -> str:
-    """The expression without the ALIAS columns of the live table."""
+    """The expression with ALIAS columns of the live table replaced."""
     aliases = {column.name: column for column in form.columns if column.kind == "ALIAS"}
     return _bound(expression, {}, aliases)
 
 
 def over_target(diff: TableDiff, expression: str) -> str:
-    """An expression over the columns of the target, with each of them as the copy would make it of the row."""
+    """An expression over the target's columns, with each as the copy would make it of a live row."""
     copied = {column.target: over_live(diff.form, column.expression) for column in copy_columns(diff)}
     return _bound(expression, copied, {column.name: column for column in diff.target.form.columns if column.name not in copied})
 

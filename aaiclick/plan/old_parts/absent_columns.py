@@ -1,7 +1,8 @@
-"""Columns that old parts lack: their rows read the default, so another default (or another column that it reads) is another value.
+"""Columns that old parts do not hold: their rows read the default, so another default would change their values.
 
-Over the rows of just those parts what is read now is compared with what would be read. Where it differs, it is written down first; where
-that cannot be done, the table is copied, and the copy reads what rows read now.
+Over the rows of these parts, what is read now is compared with what would be read. Where it differs, the present
+values are written into the parts first. Where that is not possible the table is copied, and the copy reads what the
+rows read now.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ READ: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "final": 0, "max
 
 @dataclass(frozen=True, slots=True)
 class AbsentColumns:
-    """``changes``: what has to be sent in place, the pin first. ``refusal``: '' or why rows of old parts would read something else in place
-    whatever was done first. ``open``: columns of which no row was looked at, where the case may read none."""
+    """What old parts need before the changes are made in place.
+
+    ``changes`` are all changes, with writing the values first. ``refusal``: why rows of old parts would read another
+    value in any case; '' where they do not. ``open``: columns of which no row was read, because none may be.
+    """
 
     changes: tuple[Change, ...]
     refusal: str = ""
@@ -37,7 +41,7 @@ class AbsentColumns:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """``source``: the quoted table that holds the rows now."""
+    """The rows of a table; ``source`` is the quoted name under which they are now."""
 
     diff: TableDiff
     held: PartColumns
@@ -45,7 +49,7 @@ class _Rows:
 
 
 def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
-    """What the rows of old parts need before the changes of a case are made in place."""
+    """What rows of old parts need before the changes of a table are made in place."""
     live = diff.form
     if not diff.live.rows or not live.merge_tree or not diff.target.form.merge_tree or not diff.changes:
         return AbsentColumns(diff.changes)
@@ -83,7 +87,7 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
 
 
 def _touched(diff: TableDiff) -> tuple[tuple[ColumnForm, ColumnForm], ...]:
-    """Pairs (live, wanted) of stored columns that rows without them may read differently from now on."""
+    """Live and wanted column, for each stored column whose value rows may read differently where a part lacks it."""
     live, wanted, renames = diff.form, diff.target.form, diff.target.renames
     pairs = [(old, new) for new in wanted.columns if (old := live_column(live, renames, new.name)) is not None]
     kept = {old.name for old, _ in pairs}
@@ -106,7 +110,8 @@ def _said(column: ColumnForm) -> tuple[str, str, str, str]:
 
 
 def _reads_differently(look: _Rows, old: ColumnForm, new: ColumnForm) -> Routine[bool]:
-    """Over the rows of the parts that do not hold the column. What the engine cannot compare counts as different, and what is not looked at."""
+    """True where rows of parts without the column would read another value; also where that cannot be compared, or no
+    row may be read."""
     diff = look.diff
     if diff.reads_no_rows:
         return True
@@ -118,7 +123,7 @@ def _reads_differently(look: _Rows, old: ColumnForm, new: ColumnForm) -> Routine
 
 
 def _unfit(look: _Rows, old: ColumnForm) -> Routine[str]:
-    """Why what rows read cannot be written down under the table as it is; '' where it can."""
+    """Why the present values cannot be written into the parts; '' where they can."""
     diff, name = look.diff, quote_name(old.name)
     if diff.reads_no_rows:
         return f"stored values of {old.name} were not looked at" if old.kind == "MATERIALIZED" else ""
@@ -148,7 +153,7 @@ def _pin(diff: TableDiff, old: ColumnForm, parts: int) -> Pin:
 
 
 def _count(sql: str) -> Routine[int | str]:
-    """A count, or the sentence of the engine that refuses it."""
+    """A count, or the engine's message where it refuses to count."""
     try:
         rows = yield Query(sql, {}, READ, long=True)
     except StatementError as error:

@@ -1,4 +1,5 @@
-"""Which parts of a table hold which columns. What lightweight updates wrote lies in patch parts, which hold no rows of their own."""
+"""Which parts of a table hold which columns. Values of lightweight UPDATEs are in patch parts, which hold no rows of
+their own."""
 
 from __future__ import annotations
 
@@ -15,26 +16,30 @@ _PATCH = "patch-"
 
 @dataclass(frozen=True, slots=True)
 class PartColumns:
-    """``parts``: active parts of ``table``; ``columns``: in how many of them each column is. ``patched``: some rows are in patch
-    parts. ``together``: the different sets of columns that parts hold."""
+    """The columns that parts of a table hold."""
 
     table: str
+    """Name of the table that was read."""
     parts: int
+    """Number of active parts."""
     columns: Mapping[str, int]
+    """For each column the number of parts that hold it."""
     patched: bool = False
+    """True where there are patch parts."""
     together: tuple[frozenset[str], ...] = ()
+    """The different sets of columns that parts hold."""
 
     def lacking(self, column: str) -> int:
-        """How many parts do not hold the column."""
+        """Number of parts that do not hold the column."""
         return self.parts - self.columns.get(column, 0)
 
     def emptied(self, columns: Collection[str]) -> int:
-        """How many of the different sets of columns that parts hold are among these."""
+        """Number of different column sets that would be empty without these columns."""
         return sum(names <= set(columns) for names in self.together)
 
 
 def held_columns(database: str, table: str) -> Routine[PartColumns]:
-    """Read it from the catalogue."""
+    """Read it from ``system.parts`` and ``system.parts_columns``."""
     named = {"database": database, "table": table}
     rows = yield Query(
         f"SELECT toUInt64(countIf(NOT startsWith(name, '{_PATCH}'))), toUInt64(countIf(startsWith(name, '{_PATCH}'))) FROM system.parts"
@@ -55,6 +60,6 @@ def held_columns(database: str, table: str) -> Routine[PartColumns]:
 
 
 def lacking(database: str, table: str, column: str) -> str:
-    """A condition that is true for rows of the parts that do not hold the column."""
+    """A condition for rows of parts that do not hold the column."""
     where = f"active AND database = {quote_string(database)} AND table = {quote_string(table)} AND column = {quote_string(column)}"
     return f"_part NOT IN (SELECT name FROM system.parts_columns WHERE {where})"

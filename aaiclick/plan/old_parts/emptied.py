@@ -1,5 +1,8 @@
-"""Columns that are given up: what parts keep. The engine refuses an ALTER that leaves a part without any column, when others were made already;
-and the arrays of a Nested have the sizes of whichever of its parts are there."""
+"""What parts need before columns are dropped.
+
+The engine refuses an ALTER that leaves a part without any column. And where a part holds only some columns of a
+Nested, the others take the sizes of their arrays from these.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,19 @@ from aaiclick.sql.column_names import mentioned
 
 @dataclass(frozen=True, slots=True)
 class DropPreparation:
-    """``pins``: what has to be written down before columns go. ``refusal``: '' or why nothing can be."""
+    """Values that are written into parts before columns are dropped. ``refusal``: why none can be; '' where they
+    can."""
 
     pins: tuple[Pin, ...] = ()
     refusal: str = ""
 
 
 def before_drop(form: TableForm, held: PartColumns, dropped: Collection[str], given_up: Collection[str]) -> DropPreparation:
-    """For ``dropped`` columns of ``form``. ``given_up``: all that may be dropped, one after the other and each only if it is asked for: a part
-    has to keep something whatever is chosen."""
+    """The preparation for ``dropped`` columns of ``form``.
+
+    ``given_up`` are all columns that may be dropped, one after the other and each only if it is allowed: whichever
+    are chosen, a part has to keep a column.
+    """
     if not dropped:
         return DropPreparation()
     sizes = tuple(_filled(leaf, form, held) for leaf in _leaves(form, held, dropped, given_up))
@@ -37,7 +44,7 @@ def before_drop(form: TableForm, held: PartColumns, dropped: Collection[str], gi
 
 
 def _leaves(form: TableForm, held: PartColumns, dropped: Collection[str], given_up: Collection[str]) -> Sequence[ColumnForm]:
-    """Parts of a Nested that stay, and that some parts do not hold."""
+    """Columns of a Nested that stay, and that some parts do not hold."""
     found: dict[str, ColumnForm] = {}
     for name in dropped:
         for leaf in leaves_of(name, form):
@@ -47,7 +54,8 @@ def _leaves(form: TableForm, held: PartColumns, dropped: Collection[str], given_
 
 
 def _keepers(form: TableForm, given_up: Collection[str]) -> Sequence[ColumnForm]:
-    """Columns that can be written into a part. One of a key cannot, and a MATERIALIZED one would be computed anew everywhere."""
+    """Columns that can be written into a part. Columns of a key cannot, and a MATERIALIZED one would be computed anew
+    in all parts."""
     keys = f"{form.order_by} {form.partition_by}"
     free = [column for column in form.columns if column.kind in ("", "DEFAULT") and column.name not in given_up and not mentioned(keys, [column.name])]
     return sorted(free, key=lambda column: (column.kind == "", "(" in column.expression))

@@ -1,4 +1,4 @@
-"""What rows of a live table read now, and what they would read of the declared table. SQL text only."""
+"""What rows of a live table read now, and what they would read with the declared definition. SQL text only."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Renames = tuple[tuple[str, str], ...]
 
 
 def mentions(expression: str, name: str) -> bool:
-    """True where the text may name the column (also where it only looks so)."""
+    """True where the text may name the column."""
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None or quote_name(name) in expression
 
 
 def leaves_of(name: str, form: TableForm) -> tuple[ColumnForm, ...]:
-    """The other stored parts of the same Nested: they share the sizes of their arrays."""
+    """The other stored columns of the same Nested: their arrays have the same sizes."""
     prefix, dot, _ = name.partition(".")
     if not dot:
         return ()
@@ -27,8 +27,8 @@ def leaves_of(name: str, form: TableForm) -> tuple[ColumnForm, ...]:
 
 
 def unsaid(column: ColumnForm, form: TableForm) -> str:
-    """What rows of a part that does not hold the column read where it has no default: as many elements as the other parts of its Nested have,
-    else what the type gives."""
+    """What rows of a part without the column read where it has no default: the type's default, with as many elements as
+    the other columns of its Nested have."""
     kind = quote_string(column.type)
     others = leaves_of(column.name, form)
     if others and column.type.startswith("Array("):
@@ -42,8 +42,10 @@ def computed(column: ColumnForm, form: TableForm) -> str:
 
 
 def rows_to_be(live: TableForm, wanted: TableForm, renames: Renames, source: str, where: str) -> str:
-    """A FROM: the live rows with every stored column of ``wanted`` that they know, converted, under its new name. Aliases and names
-    collide in it: ``prefer_column_name_to_alias`` has to be set."""
+    """A FROM: the live rows with every stored column of ``wanted`` that they have, converted, under its new name.
+
+    Aliases and names collide in it, so ``prefer_column_name_to_alias`` has to be set.
+    """
     parts = [
         f"{conversion(quote_name(old.name), old.type, column.type)} AS {quote_name(column.name)}"
         for column in wanted.columns
@@ -53,7 +55,7 @@ def rows_to_be(live: TableForm, wanted: TableForm, renames: Renames, source: str
 
 
 def computed_to_be(live: TableForm, wanted: TableForm, renames: Renames) -> str:
-    """A WITH for the columns of ``wanted`` that no live row holds."""
+    """A WITH for the columns of ``wanted`` that live rows do not have."""
     parts = [
         f"{computed(column, wanted)} AS {quote_name(column.name)}"
         for column in wanted.columns
@@ -69,12 +71,12 @@ def _source(live: TableForm, renames: Renames, column: ColumnForm) -> ColumnForm
 
 
 def differs(one: str, other: str) -> str:
-    """A condition over two expressions of one type, NULL included."""
+    """A condition: two expressions of one type have different values, NULL included."""
     return f"cityHash64(tuple({one})) != cityHash64(tuple({other}))"
 
 
 def reached_by(changed: Iterable[str], *forms: TableForm) -> frozenset[str]:
-    """``changed`` and the columns whose expression reads one of them, also through others."""
+    """``changed``, and the columns whose expressions read one of them, directly or through others."""
     found = set(changed)
     growing = True
     while growing:

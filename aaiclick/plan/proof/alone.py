@@ -1,4 +1,4 @@
-"""What is proven by the kind of a change alone, without a look at any row; and what no look can prove. Pure."""
+"""What the kind of a change proves without reading a row, and what no row can prove. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ STALE = "the server would go on with the old type of the key until it starts aga
 
 
 def read_by(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) -> tuple[ChangedColumn, ...]:
-    """The changed columns that a reader reads, itself or by way of an ALIAS."""
+    """The changed columns that an expression of the table reads, directly or through an ALIAS."""
     return tuple(each for each in changed if any(mentioned(expression, through_aliases(form, [each.old.name])) for expression in use.old))
 
 
 def unharmed(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) -> bool:
-    """The Enums that it reads only got members; or it takes the column as it is, and its bytes stay what they are."""
+    """True where the expression keeps its values: Enums that it reads only got labels, or it is the column itself and
+    its bytes stay."""
     concerned = read_by(form, use, changed)
     if all(each.how == "labels" for each in concerned):
         return True
@@ -35,8 +36,11 @@ def unharmed(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) 
 
 
 def outdated(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) -> bool:
-    """The server goes on with the old type of a key column until it starts again: after Enum8 -> Int8 ``min(k)`` of a sort key gives 0, and
-    after another zone ``count()`` over ``PARTITION BY k`` compares with the old one. A key of a new table knows the new type."""
+    """True where the running server would go on with the old type of a key column, until it restarts.
+
+    After Enum8 -> Int8 ``min(k)`` over a sort key gives 0. After another time zone ``count()`` over ``PARTITION BY
+    k`` compares with the old one. The key of a new table has the new type.
+    """
     if use.kind not in KEYS:
         return False
     concerned = [each for each in read_by(form, use, changed) if each.how != "labels"]

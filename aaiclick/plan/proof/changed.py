@@ -1,4 +1,4 @@
-"""Which columns another table definition gives other values, or another form of the same values. Pure."""
+"""Which columns another definition gives other values, or other bytes for the same values. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from aaiclick.diff.target import Target
 from aaiclick.plan.proof.kinds import extends, same_kind
 
 How: TypeAlias = Literal["labels", "zone", "type", "expression"]
-"""``labels``: an Enum got new members, and nothing else. ``zone``: the same type, up to zones and members. ``expression``: what an ALIAS reads.
-What rows of parts without the column read stays: it is written down first (``aaiclick/plan/old_parts/absent_columns.py``)."""
+"""``labels``: an Enum gets new labels, and nothing else. ``zone``: the same type but for time zones and labels.
+``expression``: an ALIAS. Rows of parts without the column keep their value:
+``aaiclick/plan/old_parts`` writes it first."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedColumn:
-    """``old`` is the live column, ``new`` what it becomes (with its new name)."""
+    """A column that changes: ``old`` is the live column, ``new`` what it becomes, with its new name."""
 
     old: ColumnForm
     new: ColumnForm
@@ -25,7 +26,7 @@ class ChangedColumn:
 
 
 def changed_columns(form: TableForm, target: Target) -> tuple[ChangedColumn, ...]:
-    """Columns that are in both tables and change, in the order of the target. A new name alone is no change: the engine follows it."""
+    """The columns that are in both tables and change, in the order of the target. A new name alone is no change."""
     renamed = renamed_form(form, target.renames)
     found: list[ChangedColumn] = []
     for place, column in enumerate(renamed.columns):

@@ -1,4 +1,4 @@
-"""A column itself: whether it becomes in place what the copy makes of it."""
+"""Compares a column as an ALTER would leave it with what a copy would make of it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from aaiclick.sql.quoting import quote_name, quote_string
 
 
 def by_copy(each: ChangedColumn) -> bool:
-    """What the engine makes of the values by itself is not what the copy makes of them."""
+    """True where the engine's own conversion gives other values than the copy."""
     return each.old.stored and each.new.stored and not in_place(each.old.type, each.new.type)
 
 
 def never_in_place(each: ChangedColumn) -> str:
-    """Why, in words."""
+    """Why the column is not converted in place, in words."""
     what = "cuts no FixedString, not even zero bytes," if "FixedString" in each.old.type else "goes by the numbers of labels, or refuses,"
     return f"the engine {what} where {each.new.name} changes in place"
 
 
 def has_to_be_compared(each: ChangedColumn) -> bool:
-    """Whether its rows have to be looked at: without a mutation its bytes stay, and need not be those that the copy would write."""
+    """True where rows have to be read: without a mutation the bytes stay, and need not be those that the copy would
+    write."""
     if each.old.kind == "ALIAS" and each.new.kind == "MATERIALIZED":
         return each.old.expression == each.new.expression  # another one is by name anyway
     if by_copy(each) or each.how not in ("zone", "type") or not (each.old.stored and each.new.stored):
@@ -31,7 +32,7 @@ def has_to_be_compared(each: ChangedColumn) -> bool:
 
 
 def column_comparison(each: ChangedColumn) -> Comparison:
-    """The column now, and as it will be."""
+    """The column as it is, and as it will be."""
     source = quote_name(each.old.name)
     if each.old.kind == "ALIAS":  # it is computed, in place as by a copy, over columns and aliases that may change themselves
         computed = conversion(source, each.old.type, each.new.type)
@@ -40,7 +41,7 @@ def column_comparison(each: ChangedColumn) -> Comparison:
 
 
 def once_stored(table: str, each: ChangedColumn, seen: ComparisonResult) -> tuple[Hazard, ...]:
-    """An ALIAS that becomes MATERIALIZED is by name where it is another value from then on."""
+    """The hazard where an ALIAS becomes MATERIALIZED and has another value from then on."""
     if seen.in_order:
         return ()
     what = f"cannot be compared ({seen.failed})" if seen.failed else f"is another value in {seen.differs:,} rows, for instance {seen.example}"

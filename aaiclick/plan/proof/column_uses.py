@@ -1,4 +1,5 @@
-"""What of a table reads a column: keys, TTLs, skip indexes, projections, constraints, statistics, also by way of ALIAS columns."""
+"""What in a table's definition reads a column: keys, TTLs, skip indexes, projections, constraints and statistics, also
+through ALIAS columns."""
 
 from __future__ import annotations
 
@@ -25,27 +26,30 @@ _DIRECTIONS = (" DESC", " ASC")
 
 @dataclass(frozen=True, slots=True)
 class ColumnUse:
-    """One of them, as it is in the live table (``old``) and in the target (``new``): expressions, one by one, that give what it holds.
-
-    ``name`` is that of the index, projection, constraint or column; '' for what a table has one of. ``body`` is the whole of its text.
-    """
+    """A part of the definition that is computed from columns."""
 
     kind: UseKind
+    """What it is."""
     name: str
+    """Name of the index, projection, constraint or column; '' for what a table has one of."""
     old: tuple[str, ...]
+    """Its expressions over the live columns."""
     new: tuple[str, ...]
+    """The same expressions over the target's columns."""
     body: str = ""
+    """Its whole text in the target."""
 
     @property
     def words(self) -> str:
-        """What it is, for an operator: ``sort key toDate(k)``, ``index by_day``."""
+        """What it is, for people: ``sort key toDate(k)``, ``index by_day``."""
         if self.kind in KEYS or (self.kind == "TTL" and not self.name):
             return f"{self.kind} {self.body}"
         return f"TTL of {self.name}" if self.kind == "TTL" else f"{self.kind} {self.name}"
 
 
 def kept_uses(form: TableForm, target: Target) -> tuple[ColumnUse, ...]:
-    """The readers that are in both tables with the same text (under the new names). Others are dropped or made anew by the change itself."""
+    """Those that have the same text in both tables, with columns renamed. Others are dropped or made anew by their own
+    change."""
     before, wanted = renamed_form(form, target.renames), target.form
     found = [
         _key("sort key", form.order_by, before.order_by, wanted.order_by),
@@ -102,7 +106,8 @@ def _plain(element: str) -> str:
 
 
 def ttl_expressions(ttl: str) -> tuple[str, ...]:
-    """What a TTL computes of a row: for each of its elements the second at which it ends, and whether the condition behind WHERE is met."""
+    """What a TTL computes of a row: for each element the second at which it ends, and whether its WHERE is
+    fulfilled."""
     found: list[str] = []
     for element in split_top(ttl):
         tokens = Tokens(element)
@@ -115,7 +120,7 @@ def ttl_expressions(ttl: str) -> tuple[str, ...]:
 
 
 def through_aliases(form: TableForm, columns: Collection[str]) -> frozenset[str]:
-    """These columns, and every ALIAS that reads one of them, whatever the way."""
+    """These columns, and every ALIAS that reads one of them, directly or through others."""
     found = set(columns)
     while True:
         more = {column.name for column in form.columns if column.kind == "ALIAS" and column.name not in found and mentioned(column.expression, found)}
@@ -125,10 +130,10 @@ def through_aliases(form: TableForm, columns: Collection[str]) -> frozenset[str]
 
 
 def touched(form: TableForm, table: str, uses: Collection[ColumnUse], columns: Collection[str]) -> Routine[tuple[ColumnUse, ...]]:
-    """The readers that read one of these live columns. ``table``: the live table, quoted.
+    """The uses that read one of these live columns. ``table``: the quoted name of the live table.
 
-    A name in an expression need not be a column: it may be an argument of a lambda. Where one stands in it the engine is asked; what it
-    does not answer counts as read.
+    A name in an expression may also be a parameter of a lambda. Then the engine is asked, and no answer counts as
+    read.
     """
     affected = through_aliases(form, columns)
     found: list[ColumnUse] = []
@@ -143,7 +148,7 @@ def touched(form: TableForm, table: str, uses: Collection[ColumnUse], columns: C
 
 
 def _read(table: str, expressions: Collection[str], columns: Collection[str]) -> Routine[bool]:
-    """Whether the engine resolves a name in these expressions to one of the columns."""
+    """True where the engine resolves a name in these expressions to one of the columns."""
     rows = yield from answered(Query(f"EXPLAIN QUERY TREE run_passes = 1, passes = 1 SELECT {', '.join(expressions)} FROM {table}"))
     if rows is None:
         return True

@@ -1,6 +1,7 @@
-"""Looks: what a reader's expression gives for every live row, and for the same row as the copy would write it.
+"""Compares what an expression gives for every live row with what it gives for the row as the copy would write it.
 
-All looks of a step are made in one pass. Bytes are compared, not values: a key that is a DateTime here and a UInt32 there is the same on disk.
+All comparisons of a step are made in one pass. Bytes are compared, not values: a DateTime and a UInt32 are the same
+key on disk.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _PREFIX = "_aaiclick_old_"
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One comparison: ``old`` over the live row, ``new`` over the row as it will be, expression by expression. ``partition``: the two have
-    to give the same partition, too."""
+    """Expressions over the live row (``old``) and over the row as it will be (``new``), pair by pair. ``partition``:
+    both also have to give the same partition."""
 
     old: tuple[str, ...]
     new: tuple[str, ...]
@@ -33,8 +34,11 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonResult:
-    """What a look saw: for how many rows the two differ in bytes, one of them, and the types of the expressions on both sides.
-    ``failed``: the engine's sentence where it could not be evaluated."""
+    """The result over all rows.
+
+    ``differs``: number of rows with other bytes, and ``example`` one of them. ``types``: types of each pair.
+    ``failed``: the engine's message where it could not be evaluated; '' where it could.
+    """
 
     differs: int = 0
     example: str = ""
@@ -43,22 +47,23 @@ class ComparisonResult:
 
     @property
     def same(self) -> bool:
-        """Equal bytes in every row, of the same kind."""
+        """True for equal bytes in every row, of the same kind of type."""
         return not self.failed and not self.differs and all(same_kind(*pair) for pair in self.types)
 
     @property
     def in_order(self) -> bool:
-        """Equal bytes in every row, that stand in the same order."""
+        """True for equal bytes in every row, in types that sort in the same order."""
         return not self.failed and not self.differs and all(same_order(*pair) for pair in self.types)
 
 
 def use_comparison(use: ColumnUse) -> Comparison:
-    """The look at a reader's expressions."""
+    """The comparison for expressions of the definition."""
     return Comparison(use.old, use.new, use.kind == "partition key")
 
 
 def evaluate(diff: TableDiff, data_name: str, looks: Sequence[Comparison]) -> Routine[tuple[ComparisonResult, ...]]:
-    """Make the looks, all in one pass; one by one where that fails, so that one that cannot be evaluated does not spoil the others."""
+    """The results. They are computed in one pass; one by one where that fails, so that one which fails does not hide
+    the others."""
     if not looks:
         return ()
     try:

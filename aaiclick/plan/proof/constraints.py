@@ -1,6 +1,6 @@
-"""Constraints over the rows as they will be: a row that an INSERT into the new table would refuse.
+"""Checks constraints over the rows as they will be: a row that an INSERT into the new table would refuse.
 
-The engine takes a CHECK that gives NULL for violated. Rows that are there already are never checked by an ALTER, and always by a copy.
+A CHECK that gives NULL counts as violated. An ALTER never checks the rows that are there, and a copy always does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BEFORE = "_aaiclick_before"
 
 
 def new_constraints(diff: TableDiff) -> tuple[ConstraintForm, ...]:
-    """Those that are added or say something else now."""
+    """The constraints that are added or have another condition."""
     found: list[ConstraintForm] = []
     for change in diff.changes:
         if isinstance(change, ChangeConstraint) and change.new is not None:
@@ -34,7 +34,7 @@ def new_constraints(diff: TableDiff) -> tuple[ConstraintForm, ...]:
 
 
 def violated(diff: TableDiff, data_name: str, constraints: Sequence[ConstraintForm]) -> Routine[str]:
-    """'' or a sentence for each constraint that rows violate, with count and example."""
+    """A sentence for each constraint that rows violate, with count and example; '' for none."""
     problems: list[str] = []
     for constraint in constraints:
         problems.append((yield from _violated(diff, data_name, constraint, "")))
@@ -42,7 +42,7 @@ def violated(diff: TableDiff, data_name: str, constraints: Sequence[ConstraintFo
 
 
 def newly_violated(diff: TableDiff, data_name: str, uses: Sequence[ColumnUse]) -> Routine[str]:
-    """The same for constraints that stay, where a row fulfils one now and would not in its new form."""
+    """The same for constraints that stay, for rows that fulfil one now and would not with the new columns."""
     problems: list[str] = []
     kinds = {constraint.name: constraint for constraint in diff.target.form.constraints}
     for use in uses:
@@ -51,7 +51,7 @@ def newly_violated(diff: TableDiff, data_name: str, uses: Sequence[ColumnUse]) -
 
 
 def fulfilled(expression: str) -> str:
-    """1 where a row passes, else 0."""
+    """An expression that is 1 for a row that passes, else 0."""
     return f"ifNull(({expression}) != 0, 0)"
 
 

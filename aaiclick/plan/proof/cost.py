@@ -1,4 +1,4 @@
-"""What the looks read, before anything is changed, and whether that may be read at all."""
+"""What it costs to read rows before anything is changed, and whether that is allowed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from aaiclick.routine import Query, Routine, number, text
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """``columns`` of the live table in ``rows`` rows are ``bytes`` on disk. ``open``: what they would show, where nothing was read because
-    it is more than the case may read."""
+    """Columns of live rows that are read; ``bytes`` is their compressed size.
+
+    ``open``: what they would show, in words, where they were not read because that is more than allowed.
+    """
 
     columns: frozenset[str] = frozenset()
     rows: int = 0
@@ -26,12 +28,12 @@ class Cost:
         return f"{count} {'column' if count == 1 else 'columns'} of {self.rows:,} rows"
 
     def plus(self, other: Cost) -> Cost:
-        """Both of one step: a column that is read for both counts once in the words, and twice in the bytes."""
+        """Both costs. A column that is read twice counts once in ``columns`` and twice in ``bytes``."""
         return Cost(self.columns | other.columns, max(self.rows, other.rows), self.bytes + other.bytes, (*self.open, *other.open))
 
 
 def cost_of(diff: TableDiff, data_name: str, columns: Collection[str], what: Collection[str]) -> Routine[Cost]:
-    """What it costs to read these live columns for ``what`` (in words); it stays open where that is more than the case may read."""
+    """The cost of reading these live columns. Where it is more than allowed, ``what`` stays open."""
     rows = yield Query(
         "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND table = {table:String}",
         {"database": diff.database, "table": data_name},

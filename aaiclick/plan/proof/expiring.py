@@ -1,4 +1,4 @@
-"""Rows and values that a TTL would take earlier, because what it reads is another value from then on."""
+"""Rows and values that a TTL would delete earlier, because a column that it reads changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aaiclick.server.refusable import answered
 
 
 def expires(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonResult) -> Routine[tuple[Hazard, ...]]:
-    """By name only where a row would expire earlier than now. Columns of the table itself are only compared where every element is a time."""
+    """The hazard where a row would expire earlier than now."""
     earlier = (yield from _earlier(diff, data_name, use)) if not seen.failed else None
     if earlier == 0:
         return ()

@@ -1,10 +1,11 @@
-"""Whether a table may be changed in place: it may where that provably ends in the same as the copy.
+"""Whether a table may be changed in place: only where that provably has the same result as a copy.
 
-1. Which columns change, and what reads them.
-2. What is proven by its kind alone needs no look (no reader; an Enum that got members; another zone of a column that is read as it is).
-3. For the rest every live row is looked at, in one pass: what the reader gives for it now, and for the row as the copy would write it.
+1. Find the columns that change, and what in the definition reads them. 2. Some of it needs no rows: nothing reads
+the column, an Enum only gets labels, a column that is read as it is gets another time zone. 3. For the rest every
+live row is read, in one pass: what the expression gives now, and for the row as the copy would write it.
 
-No difference: in place. Otherwise a skip index or a projection is made anew, and a key or TTL is the reason for a copy.
+Without a difference the table is changed in place. A skip index or projection that differs is made anew; a key or a
+TTL that differs is the reason for a copy.
 """
 
 from __future__ import annotations
@@ -35,23 +36,28 @@ from aaiclick.sql.column_names import mentioned
 
 @dataclass(frozen=True, slots=True)
 class InPlaceProof:
-    """``in_place``: an ALTER, or a table that takes over the parts, ends in the same as the copy; otherwise ``reason`` says in words what
-    would not. ``remade``: what has to be made anew beside it. ``blocked``: rows that the new table would not take. ``cost``: what was
-    looked at, or would have to be. ``watched``: what no row met, and none may meet until then."""
+    """Whether the changes of a table may be made in place."""
 
     in_place: bool
+    """True where an ALTER or an attach has the same result as a copy."""
     reason: str = ""
+    """What would be different in place, in words; '' for nothing."""
     remade: tuple[Change, ...] = ()
+    """Skip indexes and projections that are made anew beside it."""
     hazards: tuple[Hazard, ...] = ()
+    """What has to be allowed by name."""
     blocked: str = ""
+    """Rows that the new table would refuse, with count and example; '' for none."""
     cost: Cost = field(default_factory=Cost)
+    """What was read for it, or would have to be."""
     guards: tuple[ChangeGuard, ...] = ()
+    """Conditions that no row met, and that writers may not break until the change is made."""
 
 
 @dataclass(frozen=True, slots=True)
 class _ToCompare:
-    """What is not proven by its kind alone: readers whose expressions are compared, columns whose bytes are, constraints that stay, and
-    those that are new."""
+    """What rows have to show: expressions to compare, columns to compare, constraints that stay, constraints that are
+    new."""
 
     uses: tuple[ColumnUse, ...]
     columns: tuple[ChangedColumn, ...]
@@ -60,12 +66,12 @@ class _ToCompare:
 
     @property
     def looks(self) -> list[Comparison]:
-        """Those of the readers, then those of the columns."""
+        """Comparisons of the expressions, then those of the columns."""
         return [*map(use_comparison, self.uses), *map(column_comparison, self.columns)]
 
     @property
     def words(self) -> list[str]:
-        """What it is about, for an operator."""
+        """What it is about, for people."""
         uses = [use.words for use in (*self.uses, *self.kept)]
         return [*uses, *(f"column {each.new.name}" for each in self.columns), *(f"constraint {each.name}" for each in self.added)]
 
@@ -82,7 +88,7 @@ class _Found:
 
 
 def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
-    """Whether the changes of the case may be made in place. ``data_name``: the table in which the rows are now."""
+    """Whether the changes of the table may be made in place. ``data_name``: the table in which the rows are now."""
     changed = changed_columns(diff.form, diff.target)
     uses = kept_uses(diff.form, diff.target)
     affected = yield from touched(diff.form, diff.name_of(data_name), uses, [each.old.name for each in changed])
@@ -130,7 +136,7 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
 
 
 def _guard_empty(diff: TableDiff, left: _ToCompare, found: _Found) -> None:
-    """No row, no difference: until one is written."""
+    """Without rows nothing differs, until one is inserted."""
     looks = [(use.words, use_comparison(use)) for use in left.uses] + [
         (f"column {each.new.name}", column_comparison(each)) for each in left.columns if each.old.kind != "ALIAS"
     ]
@@ -144,7 +150,7 @@ def _guard_constraints(diff: TableDiff, left: _ToCompare, found: _Found) -> None
 
 
 def _columns_read(diff: TableDiff, data_name: str, left: _ToCompare) -> frozenset[str]:
-    """The live columns that all of this reads."""
+    """The live columns that all of it reads."""
     looks = left.looks
     carried = {str(place): expression for place, expression in enumerate(expression for look in looks for expression in look.old)}
     wanted = [*(expression for look in looks for expression in look.new), *(use.body for use in left.kept)]
@@ -152,7 +158,8 @@ def _columns_read(diff: TableDiff, data_name: str, left: _ToCompare) -> frozense
 
 
 def _projections(diff: TableDiff, uses: Sequence[ColumnUse], harmed: Sequence[ColumnUse], changed: Sequence[ChangedColumn], found: _Found) -> None:
-    """A projection holds rows of its own, which no other expression gives: it is made anew. The engine refuses to rename what one reads."""
+    """Make projections anew where a column that they read changes: they hold rows of their own. The engine also refuses
+    to rename a column that one reads."""
     old_names = [old for old, _ in diff.target.renames]
     for use in uses:
         if use.kind != "projection":
@@ -165,7 +172,7 @@ def _projections(diff: TableDiff, uses: Sequence[ColumnUse], harmed: Sequence[Co
 
 
 def _judge(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonResult, stale: bool, found: _Found) -> Routine[None]:
-    """What becomes of a reader whose expressions were looked at."""
+    """What follows for an expression whose rows were compared."""
     if use.kind in KEYS:
         if not seen.in_order:
             found.reasons.append(f"{use.words}: {_difference(seen)}")

@@ -1,6 +1,6 @@
-"""What two types have in common, as far as bytes on disk go. Pure.
+"""What two types have in common in their bytes on disk. Pure.
 
-An ALTER that starts no mutation leaves the bytes of a column as they are and reads them as the new type.
+An ALTER that starts no mutation leaves the bytes of a column, and reads them as the new type.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _INTEGER = re.compile(r"(U?)Int(\d+)\Z")
 
 
 def same_kind(old: str, new: str) -> bool:
-    """The same type, up to time zones and the members of an Enum."""
+    """True for the same type, but for time zones and Enum labels."""
     return old == new or _shape(old, _erased) == _shape(new, _erased)
 
 
 def same_order(old: str, new: str) -> bool:
-    """Equal bytes are the same number, or text, and stand in the same order: an Enum8 and an Int8, a DateTime and a UInt32."""
+    """True where equal bytes are the same number or text, and sort alike: Enum8 and Int8, DateTime and UInt32."""
     return old == new or _shape(old, _ordered) == _shape(new, _ordered)
 
 
 def keeps_labels(old: str, new: str) -> bool:
-    """Every member of every Enum inside ``old`` keeps its number in ``new``; the two have the same structure."""
+    """True where the types have the same structure, and each Enum label in ``old`` has the same number in ``new``."""
     if old == new:
         return True
     try:
@@ -38,19 +38,19 @@ def keeps_labels(old: str, new: str) -> bool:
 
 
 def extends(old: str, new: str) -> bool:
-    """Only Enums that got new members: whatever reads a stored value gets the same out of it."""
+    """True where Enums only get new labels: what reads a stored value gets the same."""
     return old == new or (_shape(old, _unlabelled) == _shape(new, _unlabelled) and keeps_labels(old, new))
 
 
 def keeps_bytes(old: str, new: str) -> bool:
-    """The bytes of ``old``, read as ``new``, are what the conversion of its values gives, whatever they are."""
+    """True where the bytes of any value of ``old``, read as ``new``, are its conversion."""
     if same_kind(old, new):
         return keeps_labels(old, new)
     return _shape(old, _ordered) == _shape(new, _erased) or _shape(old, _erased) == _shape(new, _clocks)
 
 
 def widens(old: str, new: str) -> bool:
-    """A whole number that gets more room, and no other sign."""
+    """True for a whole number that gets more bits, and can still hold every value."""
     before, after = _INTEGER.match(old), _INTEGER.match(new)
     if before is None or after is None:
         return False
@@ -97,7 +97,8 @@ def _ordered(found: TypeText) -> str:
 
 
 def _clocks(found: TypeText) -> str:
-    """The number below a date or time: every number is one. A UInt8 may be no Bool, and an Int8 no member of an Enum."""
+    """The number behind a date or time, in which every number is a value. A UInt8 need not be a Bool, and an Int8 need
+    not be an Enum's."""
     return _ordered(found) if found.name in ("DateTime", "Date") else _erased(found)
 
 

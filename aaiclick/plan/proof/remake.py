@@ -1,4 +1,4 @@
-"""A skip index or projection that is made anew, because what it holds of the rows would no longer be what it says."""
+"""A skip index or projection that is made anew, because what it holds of the rows would no longer be right."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from aaiclick.sql.quoting import quote_name
 
 @dataclass(frozen=True, slots=True)
 class RemakeIndex(BaseChange):
-    """Dropped before the columns change (its files are gone when that mutation has ended), added behind them, then filled from the rows."""
+    """Drop the index before its columns change, add it afterwards, and fill it from the rows.
+
+    Its files are gone when the mutation of the drop has ended.
+    """
 
     table: str
     index: IndexForm
@@ -35,7 +38,7 @@ class RemakeIndex(BaseChange):
 
 @dataclass(frozen=True, slots=True)
 class RemakeProjection(BaseChange):
-    """As ``RemakeIndex``."""
+    """Drop the projection before its columns change, add it afterwards, and fill it from the rows."""
 
     table: str
     projection: ProjectionForm

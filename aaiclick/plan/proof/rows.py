@@ -22,16 +22,17 @@ LOOK: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "max_execution_t
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """``source`` is a FROM over which the target's columns can be read, and the carried expressions under their names. ``read`` names
-    the live columns that it takes."""
+    """A FROM with the target's columns and the carried expressions. ``read`` are the live columns that it reads."""
 
     source: str
     read: frozenset[str]
 
 
 def future_rows(diff: TableDiff, data_name: str, expressions: Collection[str], carried: Mapping[str, str]) -> Rows:
-    """The rows as the copy would write them, with what ``expressions`` (over the target) need; ``carried``: expressions over the live row
-    by the name under which they can be read beside it."""
+    """The rows as the copy would write them, with the columns that ``expressions`` over the target need.
+
+    ``carried``: expressions over the live row, by the name under which they can be read beside it.
+    """
     target = diff.target.form
     copied = {column.target: column.expression for column in copy_columns(diff)}
     computed = {column.name: column for column in target.columns if column.name not in copied}
@@ -49,7 +50,7 @@ def future_rows(diff: TableDiff, data_name: str, expressions: Collection[str], c
 
 
 def _closure(expressions: Collection[str], columns: Collection[str], computed: Mapping[str, ColumnForm]) -> frozenset[str]:
-    """The columns that are mentioned, and those that the computed ones among them are made from."""
+    """Columns that the expressions name, and those that the computed ones among them are made from."""
     found: set[str] = set()
     todo = [name for expression in expressions for name in mentioned(expression, columns)]
     while todo:
@@ -62,7 +63,7 @@ def _closure(expressions: Collection[str], columns: Collection[str], computed: M
 
 
 def _default(column: ColumnForm) -> str:
-    """What a column reads that the copy does not fill."""
+    """The value of a column that the copy does not fill."""
     if not column.expression:
         return f"defaultValueOfTypeName({quote_string(column.type)})"
     return f"CAST({column.expression}, {quote_string(column.type)})"

@@ -1,4 +1,4 @@
-"""Functions that give something else each time: ``now()``, ``rand()``, ``generateUUIDv4()``."""
+"""Functions that return something else at every call: ``now()``, ``rand()``, ``generateUUIDv4()``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _CALL = re.compile(r"(\w+)\s*\(")
 
 
 def called(expression: str) -> frozenset[str]:
-    """The names of functions that are called in an expression, in small letters."""
+    """Names of the functions that an expression calls, in lower case."""
     return frozenset(word.lower() for word in _CALL.findall(expression))
 
 
 def volatile(expressions: Collection[str]) -> Routine[frozenset[str]]:
-    """Those of the expressions that call one. The server knows which functions they are."""
+    """Those of the expressions that call such a function. The server lists them in ``system.functions``."""
     if not any(called(expression) for expression in expressions):
         return frozenset()
     # The column was called is_deterministic before.
@@ -33,7 +33,10 @@ def volatile(expressions: Collection[str]) -> Routine[frozenset[str]]:
 
 
 def written_down(changes: Sequence[Change], rows: int) -> Routine[tuple[Change, ...]]:
-    """The changes, with new columns that are there written for the ``rows`` of now: these would read another value each time, until a merge."""
+    """The changes; a new column with such a default is also written for the ``rows`` that are there.
+
+    Else they would read another value at each query, until a merge stores one.
+    """
     added = {change: change.column.expression for change in changes if isinstance(change, AddColumn) and change.column.kind in ("DEFAULT", "MATERIALIZED")}
     changing = (yield from volatile(added.values())) if rows else frozenset[str]()
     return tuple(replace(change, written=True) if isinstance(change, AddColumn) and added.get(change, "") in changing else change for change in changes)

@@ -1,4 +1,5 @@
-"""What was found out for one table and holds for every other of the same form: thousands of tables of a family differ in names only."""
+"""Results for one table that hold for every table of the same form. The thousands of tables of a family differ only in
+their names."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ Key = tuple[TableForm, TableForm, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True, slots=True)
 class AcceptedBatch:
-    """A batch that the engine accepted on an empty clone, whether it started a mutation, and the settings that it needed."""
+    """A batch of commands that the engine accepted on an empty clone, whether it started a mutation, and settings that
+    it needed."""
 
     batch: Batch
     mutates: bool
@@ -22,8 +24,11 @@ class AcceptedBatch:
 
 @dataclass(slots=True)
 class RehearsalCache:
-    """For one run of the planner. ``alters``: accepted batches by the form of the table and its target. ``readers``: views of the
-    database by what was asked for. ``looked``: of how many tables of a form parts were looked at, by strategy."""
+    """Results within one run of the planner.
+
+    ``alters``: accepted batches, by form and target. ``dependents``: views of the database. ``looked``: for how many
+    tables of a form a strategy was tried on parts.
+    """
 
     alters: dict[Key, tuple[AcceptedBatch, ...]] = field(default_factory=dict[Key, tuple[AcceptedBatch, ...]])
     dependents: dict[tuple[str, ...], list[tuple[str, str, str]]] = field(default_factory=dict[tuple[str, ...], list[tuple[str, str, str]]])
@@ -31,5 +36,5 @@ class RehearsalCache:
 
 
 def alike(form: TableForm, target: Target) -> Key:
-    """Equal for tables that differ in their names only, so that the same commands lead from one form to the other."""
+    """A key that is equal for tables which differ only in their names."""
     return replace(form, name=""), replace(target.form, name=""), target.renames

@@ -1,4 +1,4 @@
-"""Trying statements on an empty clone: the server itself says what it accepts and what it would rewrite."""
+"""Tries statements on an empty clone: the server itself tells what it accepts, and what it would rewrite."""
 
 from __future__ import annotations
 
@@ -18,20 +18,27 @@ REHEARSE = {"mutations_sync": 1, "alter_sync": 1, "materialize_ttl_after_modify"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``mutates`` where an accepted statement started a mutation; otherwise the server's code and sentence. ``settings``: the permissive
-    ones, where the engine refused the statement without them; they have to be sent with the statement itself, too."""
+    """What the server made of a statement."""
 
     accepted: bool
+    """True where it was accepted."""
     mutates: bool = False
+    """True where it started a mutation."""
     code: int = 0
+    """ClickHouse's error code; 0 where it was accepted."""
     message: str = ""
+    """The server's message; '' where it was accepted."""
     settings: Settings = ()
+    """Permissive settings without which it was refused: they have to be sent with the statement later, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """An empty table in scratch on which statements are tried. ``settings`` are the permissive ones. ``refusal``: why this server would not
-    create such a table, where it only loads one that is there."""
+    """An empty table in scratch on which statements are tried.
+
+    ``settings`` are permissive ones. ``refusal``: why this server would not create such a table, where it only loads
+    a present one; '' where it would.
+    """
 
     database: str
     table: str
@@ -45,9 +52,11 @@ class Clone:
 
 
 def attempt(clone: Clone, sql: str, extra: Mapping[str, str | int] | None = None) -> Routine[Outcome]:
-    """Send one statement about the stage, with ``extra`` settings that it will have later, too; a refusal is an answer, not an error.
+    """Send a statement about the clone, with ``extra`` settings that it will have later. A refusal is a result, not an
+    error.
 
-    As it will be sent to the live table first: plainly. Only what is refused for its want of a permissive setting gets those.
+    It is first sent as it will be to the live table. Permissive settings are added only where it is refused for lack
+    of one.
     """
     before = yield from mutation_count(clone)
     plain = {**REHEARSE, **(extra or {})}
@@ -72,7 +81,7 @@ def attempt(clone: Clone, sql: str, extra: Mapping[str, str | int] | None = None
 
 
 def mutation_count(clone: Clone) -> Routine[int]:
-    """How many mutations the stage has seen."""
+    """How many mutations the clone has had."""
     rows = yield Query(
         "SELECT count() FROM system.mutations WHERE database = {database:String} AND table = {table:String}",
         {"database": clone.database, "table": clone.table},
@@ -81,7 +90,7 @@ def mutation_count(clone: Clone) -> Routine[int]:
 
 
 def clone_form(clone: Clone) -> Routine[Form]:
-    """What the stage looks like now."""
+    """The form of the clone now."""
     rows = yield Query(
         "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND name = {table:String}",
         {"database": clone.database, "table": clone.table},

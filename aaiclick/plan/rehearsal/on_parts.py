@@ -1,4 +1,5 @@
-"""What an empty clone accepted, asked again of a clone that holds parts: a refusal leads to the next strategy, before anything is done."""
+"""Tries what an empty clone accepted on a clone with parts: a refusal leads to the next strategy, before anything is
+changed."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ _UNDECIDED = frozenset(
 
 
 def alter_refused(diff: TableDiff, source: str, sent: Sequence[AcceptedBatch]) -> Routine[str]:
-    """Why ALTERs that an empty clone accepts fail on parts of the table (now called ``source``); '' where they do not, or nobody looks."""
+    """Why ALTERs fail on parts of the table (now called ``source``); '' where they do not, or it was not tried."""
     if not _looks(diff, "alter"):
         return ""
     loaded = yield from load(diff, source, "alter-parts")
@@ -46,7 +47,7 @@ def alter_refused(diff: TableDiff, source: str, sent: Sequence[AcceptedBatch]) -
 
 
 def attach_refused(diff: TableDiff, source: str, work: AttachWork, sent: Sequence[AcceptedBatch]) -> Routine[str]:
-    """Why a table of the new form cannot take over parts of the live one; '' where it can, or nobody looks."""
+    """Why a table of the new form cannot take over parts of the live one; '' where it can, or it was not tried."""
     if not _looks(diff, "attach"):
         return ""
     loaded = yield from load(diff, source, "attach-parts")
@@ -64,7 +65,8 @@ def _attached(diff: TableDiff, loaded: PartsClone, work: AttachWork, sent: Seque
 
 
 def copy_refused(diff: TableDiff, source: str, work: RebuildWork) -> Routine[str]:
-    """Why some rows cannot be copied; '' where they can, or nobody looks. An empty table only shows that the types convert."""
+    """Why some rows cannot be copied; '' where they can, or it was not tried. An empty clone shows only that the types
+    convert."""
     if not _looks(diff, "rebuild"):
         return ""
     target = yield from diff.make_clone(work.form, "copied-rows")

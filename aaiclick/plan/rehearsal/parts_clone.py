@@ -1,8 +1,8 @@
-"""A clone of a live table that holds some of its parts, by hard link.
+"""A clone of a live table that holds some of its parts as hard links.
 
-The live table is only read: ATTACH PARTITION takes a shared lock, and stops no merge but the clone's. The clone begins no merge, and no
-TTL takes a row of it. Mutations run where the sample is small; of a large one they are left pending, so that only what the engine says to
-the statement itself is known.
+The live table is only read: ATTACH PARTITION takes a shared lock on it, and stops no merge of it. The clone starts
+no merge, and no TTL deletes a row of it. Mutations run where its parts are small. On large parts they stay pending,
+so only the server's answer to the statement itself is known.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class PartsClone:
-    """``partitions`` are those of the clone; ``pending``: mutations do not run on it."""
+    """A clone with parts. ``partitions`` are its partition ids. ``pending``: mutations do not run on it."""
 
     clone: Clone
     partitions: tuple[str, ...]
@@ -39,7 +39,8 @@ class PartsClone:
 
 @dataclass(frozen=True, slots=True)
 class NoPartsClone:
-    """Why the live table's parts cannot be attached anywhere; '' where nothing is known about it."""
+    """No such clone could be made. ``refusal``: why the parts of the live table cannot be attached to any table; ''
+    where that is not known."""
 
     refusal: str = ""
 
@@ -73,8 +74,8 @@ def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPar
 
 
 def replay_alters(diff: TableDiff, loaded: PartsClone, sent: Sequence[AcceptedBatch]) -> Routine[Outcome]:
-    """Send batches that an empty clone accepted; the first refusal, of the statement or of its mutation. What takes longer than a rehearsal
-    may is not decided by it."""
+    """Send batches that an empty clone accepted; the first refusal, of a statement or its mutation. A timeout decides
+    nothing."""
     clone = loaded.clone
     for each in sent:
         sync = 0 if loaded.pending else 1

@@ -1,4 +1,4 @@
-"""Which parts a rehearsal looks at: of each kind of part that the table has, the smallest."""
+"""Chooses the parts for a rehearsal: the smallest part of each kind."""
 
 from __future__ import annotations
 
@@ -25,17 +25,23 @@ WHERE active AND database = {database:String} AND table = {table:String} GROUP B
 
 @dataclass(frozen=True, slots=True)
 class LivePart:
-    """An active part that holds rows. ``kind`` says in what it may differ from others: how it is stored, what it holds."""
+    """An active part that holds rows."""
 
     name: str
+    """Its name."""
     partition: str
+    """Its partition id."""
     bytes: int
+    """Bytes on disk, compressed."""
     kind: str
+    """What tells it from other parts: how it is stored, and what it holds."""
     patch: bool = False
+    """True for a patch part, which holds values of lightweight UPDATEs."""
 
 
 def live_parts(database: str, table: str, parts: int, columns: int) -> Routine[tuple[LivePart, ...]]:
-    """The parts of a table; ``parts`` and ``columns`` are about how many there are: of very many it is not asked which columns each holds."""
+    """The parts of a table. ``parts`` and ``columns`` are about how many it has: with very many of them, the columns of
+    each part are not read."""
     names: dict[str, str | int] = {"database": database, "table": table}
     rows = yield Query(_PARTS, names)
     held: dict[str, str] = {}
@@ -47,7 +53,7 @@ def live_parts(database: str, table: str, parts: int, columns: int) -> Routine[t
 
 
 def kept(parts: Iterable[LivePart]) -> tuple[LivePart, ...]:
-    """The smallest part of each kind, of as many kinds as are looked at."""
+    """The smallest part of each kind, for up to ``MOST_KINDS`` kinds."""
     found: dict[str, LivePart] = {}
     for part in sorted(parts, key=lambda part: (part.bytes, part.name)):
         found.setdefault(part.kind, part)
@@ -55,8 +61,11 @@ def kept(parts: Iterable[LivePart]) -> tuple[LivePart, ...]:
 
 
 def partitions(parts: Sequence[LivePart], columns: int) -> tuple[str, ...]:
-    """The partitions that have to be attached so that every kind of part is there, those with few parts first; none where they hold too
-    many. Updates that wait in patch parts keep a partition from being attached."""
+    """Partitions to attach so that there is a part of each kind, those with few parts first; none where all have too
+    many.
+
+    A partition with patch parts cannot be attached.
+    """
     most = min(MOST_PARTS, MOST_FILES // (2 * columns + 8))
     patched = {part.partition.split("-", 2)[-1] for part in parts if part.patch}
     inside: dict[str, list[LivePart]] = {}

@@ -1,5 +1,9 @@
-"""What a statement of a migration would touch, as the engine itself parses it (``EXPLAIN AST``): enough to say whether it may be tried in
-scratch. Only what is known to stay within the tables that it names without a database is; everything else is not rehearsed at all."""
+"""What a statement of a migration would do, as the engine parses it (``EXPLAIN AST``), and whether it may be tried in
+scratch.
+
+A statement is tried only where it is known to stay within the tables that it names without a database. All others
+are not rehearsed.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +39,11 @@ _OUTSIDE = frozenset({"CLUSTER", "FUNCTION", "INFILE", "OUTFILE", "SYSTEM", "TEM
 
 @dataclass(frozen=True, slots=True)
 class StatementEffects:
-    """``rehearsable``: it may be tried in scratch. ``loses``: '' or what it takes away by itself
-    (a DROP, a DELETE ...). ``changes``: it changes values. ``refusal``: the engine's sentence where it cannot be parsed."""
+    """What a statement does.
+
+    ``rehearsable``: it may be tried in scratch. ``loses``: what it deletes (``DROP``, ``DELETE``); '' for nothing.
+    ``changes``: it changes values. ``refusal``: the engine's message where it cannot be parsed; '' where it can.
+    """
 
     rehearsable: bool
     loses: str = ""
@@ -45,7 +52,8 @@ class StatementEffects:
 
 
 def statement_effects(sql: str, tables: Collection[str], databases: Collection[str]) -> Routine[StatementEffects]:
-    """Ask the engine what it reads. ``tables`` are those of the schema, ``databases`` all names that could stand before a dot."""
+    """What the statement does. ``tables`` are those of the schema, ``databases`` all names that may stand before
+    a dot."""
     lines, refusal = yield from _explain(sql)
     if refusal:
         return StatementEffects(False, refusal=refusal)
@@ -59,7 +67,8 @@ def statement_effects(sql: str, tables: Collection[str], databases: Collection[s
 def _explain(sql: str) -> Routine[tuple[list[str], str]]:
     """The lines of ``EXPLAIN AST``, or the engine's refusal; no lines for a kind of statement that is never rehearsed.
 
-    A client ends a query with a FORMAT of its own, and most statements would take that for a part of themselves: they get one before it.
+    A client adds a FORMAT at the end, which most statements would take for their own. So they get one of their own
+    first.
     """
     try:
         tokens = Tokens(sql)
@@ -91,7 +100,7 @@ def _explain(sql: str) -> Routine[tuple[list[str], str]]:
 
 
 def _without_data(sql: str, tokens: Tokens) -> str:
-    """An INSERT of literal rows names the same table as one of a SELECT, which can be explained."""
+    """An INSERT of literal rows as an INSERT SELECT: only that can be explained, and it names the same table."""
     position = 0
     while position < len(tokens):
         if tokens.is_word(position, "VALUES"):
@@ -113,7 +122,7 @@ def _loses(lines: Sequence[str], commands: Sequence[str]) -> str:
 
 
 def _stays_in_database(sql: str, databases: Collection[str]) -> bool:
-    """No word that leads outside, and no database's name before a dot."""
+    """True where the statement names no other database, and has no word that leads outside."""
     try:
         tokens = Tokens(sql)
     except TokenError:
@@ -129,8 +138,11 @@ def _stays_in_database(sql: str, databases: Collection[str]) -> bool:
 
 
 def _with_names(sql: str) -> frozenset[str]:
-    """The names that ``WITH name AS (SELECT ...)`` gives to queries. The tree does not tell them, and not where they count: a name that
-    means something else elsewhere in the statement is not found in scratch, which is then no refusal."""
+    """The names in ``WITH name AS (SELECT ...)``. The tree does not have them.
+
+    Where such a name means a table elsewhere in the statement, scratch does not have it, and that is then no
+    refusal.
+    """
     tokens = Tokens(sql)
     found: set[str] = set()
     for place in range(1, len(tokens) - 3):
@@ -173,13 +185,17 @@ def _rehearsable(lines: Sequence[str], tables: Collection[str], readable: Collec
 
 
 def own_storage(engine: str) -> bool:
-    """True where a table of that engine in scratch cannot reach a live one: ``Merge`` reads others, and newer servers let it write to one."""
+    """True where a table of that engine in scratch cannot reach a live one. ``Merge`` reads others, and newer servers
+    let it write to one."""
     return instantiable(engine) and engine != "Merge"
 
 
 def _reads_tables_only(lines: Sequence[str], tables: Collection[str]) -> bool:
-    """Whatever is read by a FROM is a table of the schema or a query of the statement itself; no table function that reads anything. A table
-    behind IN is not followed: without a database it is one of scratch."""
+    """True where every FROM reads a table of the schema, a query of the statement, or rows that a table function makes
+    up.
+
+    A table after IN is not followed: without a database it is one of scratch.
+    """
     for place, line in enumerate(lines):
         word = line.strip()
         if word.startswith("TableIdentifier ") and word.split(" (")[0].removeprefix("TableIdentifier ") not in tables:

@@ -1,10 +1,12 @@
-"""The order of a plan with explicit parts: what they need is added, they run in the order of their versions, then everything else follows.
+"""The order of a plan with migration scripts. They run in the order of their versions; what they need comes first, all
+else follows.
 
-    TTLs that go or lengthen -> expand -> statements and functions, version by version -> changes in place and rebuilds -> what is asked to be dropped
+    longer TTLs -> what a script needs -> its statements, its function -> the next script -> changes, copies -> drops
 
-A statement or function of version 3 was written for the tables of version 3. So the tables that it names are brought there first, as far as it
-can tell the difference: columns that are missing are added, renames are made, and where a version before it fills columns by an expression or
-changes a type, that is done before it. Where the declared form has the same columns, the table goes there at once and is not touched again.
+A script of version 3 was written for the tables of version 3. So the tables that it names are brought there first,
+as far as it can tell the difference: missing columns are added, renames are made, and expressions and types of
+earlier versions are applied. Where the declaration has the same columns, a table goes there at once and is not
+changed again.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from aaiclick.versions.upgrade_path import EVERY, PendingScript, UpgradePath
 
 
 def plan_upgrade(schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory) -> Routine[Planned]:
-    """Plan from the catalogue to the declaration, with the explicit parts of the migrations on the way."""
+    """The plan from the live database to the declaration, with the migration scripts between."""
     if not path.pending_scripts:
         return (yield from plan_ttl_first(schema, catalog, path))
     freed = yield from ttl_steps(schema, catalog, path)
@@ -43,7 +45,7 @@ def plan_upgrade(schema: Schema, catalog: Catalog, path: UpgradePath, found: Rel
 
 
 def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory) -> Routine[Planned]:
-    """The first explicit part and what it relies on, then the rest."""
+    """The first script and what it needs, then the rest."""
     first = path.pending_scripts[0]
     steps, notes, catalog, path, blocked = yield from _expand(schema, catalog, path, found, first)
     shown = yield from plan_script_views(schema, catalog, found, first)
@@ -60,7 +62,7 @@ def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: Re
 def _expand(
     schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory, first: PendingScript
 ) -> Routine[tuple[list[Step], list[str], Catalog, UpgradePath, str]]:
-    """Bring every table that the explicit part names to where it may rely on it."""
+    """Bring every table that the script names to the form that it may rely on."""
     steps: list[Step] = []
     notes: list[str] = []
     blocked = ""
@@ -104,8 +106,11 @@ def _expand(
 
 @dataclass(frozen=True, slots=True)
 class _At:
-    """A table at an explicit part. ``spec`` is what its version makes of it, ``prior`` what the version before released (None where nobody
-    wrote that down), ``declared`` the declaration that it becomes (None where it is given up later)."""
+    """A table when a script runs.
+
+    ``spec`` is what the script's version makes of it, ``prior`` what the version before released (None: not known),
+    ``declared`` its declaration (None where it is given up later).
+    """
 
     spec: Table
     prior: Table | None
@@ -128,7 +133,7 @@ def _tables_at(schema: Schema, path: UpgradePath, found: ReleaseHistory, version
 
 
 def _locked(found: ReleaseHistory, version: int) -> dict[str, Table]:
-    """The tables of a released version as declarations."""
+    """The tables of a released version, as declarations."""
     locked = found.lock.get(version) if found.lock is not None else None
     tables: dict[str, Table] = {}
     for name, form in sorted(locked.forms.items()) if locked is not None else ():
@@ -146,8 +151,10 @@ def _name_at(changes: tuple[VersionChange, ...], declared: str, version: int) ->
 def _wanted(
     table: _At, catalog: Catalog, path: UpgradePath, first: PendingScript
 ) -> tuple[Table, tuple[VersionChange, ...], tuple[VersionChange, ...]] | str | None:
-    """The declaration to plan for before the explicit part, the stages on the way to it, and those that are left for later. None where
-    nothing is needed; a sentence where there is no safe way."""
+    """The declaration to plan for before the script, the changes on the way to it, and those that are left for later.
+
+    None where nothing is needed; a sentence where it cannot be done safely.
+    """
     declared = table.declared
     changes = path.changes_of(declared.name) if declared is not None else ()
     until = tuple(change for change in changes if change.version <= first.version)
@@ -184,7 +191,7 @@ def _wanted(
 
 
 def _covering(table: _At) -> Table:
-    """How a missing table is made: as it will be in the end, where the version's own columns are all there."""
+    """How a missing table is created: as declared, where that has all columns of the version."""
     if table.declared is not None and table.declared.name == table.spec.name and _covers(table.declared, table.spec):
         return table.declared
     return table.spec
@@ -195,7 +202,7 @@ def _covers(declared: Table, spec: Table) -> bool:
 
 
 def _agrees(declared: Table, prior: Table) -> bool:
-    """Columns that are in both have the same type."""
+    """True where columns that are in both have the same type."""
     return all((own := declared.column(column.name)) is None or own.type.replace(" ", "") == column.type.replace(" ", "") for column in prior.columns)
 
 
@@ -205,7 +212,7 @@ def _retyped(live: TableForm, spec: Table, renames: Mapping[str, str]) -> bool:
 
 
 def _read_elsewhere(live: TableForm, name: str) -> bool:
-    """Whether a key, an index or another column's expression names the column: renaming it then changes more than its name."""
+    """True where a key, an index or another column reads the column: renaming it then changes more than its name."""
     texts = [live.order_by, live.primary_key, live.partition_by, live.sample_by, live.ttl, live.arguments]
     texts += [index.expression for index in live.indexes] + [projection.body for projection in live.projections]
     texts += (
@@ -215,7 +222,7 @@ def _read_elsewhere(live: TableForm, name: str) -> bool:
 
 
 def _additive(live: TableForm, spec: Table, renames: Mapping[str, str], made: Collection[str]) -> Table | None:
-    """The live table with the columns of ``spec`` that it lacks, and with those renamed that are to be; None where it has them all."""
+    """The live table with missing columns of ``spec`` added and renames made; None where nothing is missing."""
     try:
         base = reflect_table(live)
     except UnsupportedObjectError:
@@ -226,7 +233,8 @@ def _additive(live: TableForm, spec: Table, renames: Mapping[str, str], made: Co
 
 
 def _merged(base: Table, spec: Table, renames: Mapping[str, str], made: Collection[str]) -> Table:
-    """``base`` under the names of ``spec``, with the columns that it lacks and that no statement ``made`` is about to add."""
+    """``base`` with the names of ``spec`` and its missing columns, without those that a statement of the script adds
+    itself."""
     present = {column.name for column in base.columns}
     columns: list[Column] = []
     for column in base.columns:
@@ -260,7 +268,7 @@ def _after(catalog: Catalog, spec: Table, planned: Planned, path: UpgradePath) -
 
 
 def _changed_by(script: PendingScript, catalog: Catalog) -> dict[str, str]:
-    """The tables whose rows the part may change. Of a function, of what cannot be read and of what goes through views nobody knows which."""
+    """The tables whose rows the script may change: all, for a function, for views, and for what cannot be parsed."""
     try:
         named = {unquote(token.text) for sql in script.statements for token in Tokens(sql).items if token.kind in ("word", "name")}
     except TokenError:
@@ -272,7 +280,7 @@ def _changed_by(script: PendingScript, catalog: Catalog) -> dict[str, str]:
 
 
 def _mentions(script: PendingScript, names: set[str]) -> bool:
-    """Whether the part may read or write a table of one of the names; a function may do anything."""
+    """True where the script may read or write a table with one of the names. A function may do anything."""
     if script.move is not None:
         return True
     for sql in script.statements:

@@ -1,5 +1,8 @@
-"""The explicit part of a migration as steps: its statements, then its function. What can be tried in scratch without touching anything
-live is tried there, and the rest of the plan starts from what it left."""
+"""Steps for a migration script: its statements, then its function.
+
+Statements that can be tried in scratch without touching anything live are tried there, and the rest of the plan
+starts from what they leave.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,11 @@ from aaiclick.versions.upgrade_path import PendingScript, UpgradePath
 
 @dataclass(frozen=True, slots=True)
 class ScriptSteps:
-    """The steps, and the tables as they will be: None where one is gone. ``tables`` is empty where nothing could be tried."""
+    """The steps of a script.
+
+    ``tables`` are the tables as they will be, None for one that is gone; it is empty where the statements could not
+    be tried.
+    """
 
     steps: tuple[Step, ...]
     tables: Mapping[str, TableForm | None]
@@ -35,7 +42,7 @@ class ScriptSteps:
 
 
 def plan_script(script: PendingScript, catalog: Catalog, path: UpgradePath, blocked: str) -> Routine[ScriptSteps]:
-    """One step for the statements, one for the function. ``catalog`` is what the steps before them leave."""
+    """A step for the statements and a step for the function. ``catalog`` is what the steps before them leave."""
     steps: list[Step] = []
     tables: Mapping[str, TableForm | None] = {}
     notes: tuple[str, ...] = ()
@@ -102,7 +109,7 @@ def _sql_step(script: PendingScript, catalog: Catalog) -> Routine[tuple[Step, Ma
 
 
 def made_by(statements: Sequence[str]) -> frozenset[str]:
-    """The names of tables and columns that the statements make themselves (CREATE TABLE, ADD COLUMN, RENAME ... TO)."""
+    """Names of tables and columns that the statements create themselves (CREATE TABLE, ADD COLUMN, RENAME ... TO)."""
     found: set[str] = set()
     for sql in statements:
         try:
@@ -141,8 +148,10 @@ def _hazards(script: PendingScript, effects: list[StatementEffects], *, untried:
 
 
 def _rehearse(script: PendingScript, catalog: Catalog) -> Routine[tuple[Mapping[str, TableForm | None], str, bool]]:
-    """Send the statements to empty clones in a scratch database that is the current one: the tables afterwards, a refusal, and whether it
-    could be tried at all."""
+    """Send the statements to empty clones, with scratch as the current database.
+
+    The result is the tables afterwards, a refusal, and whether they could be tried at all.
+    """
 
     def body(scratch: Scratch) -> Routine[tuple[Mapping[str, TableForm | None], str, bool]]:
         if scratch.prefix:
@@ -189,15 +198,14 @@ def _send(script: PendingScript, catalog: Catalog, scratch: Scratch) -> Routine[
 
 
 def _names_live(sql: str, catalog: Catalog) -> Routine[bool]:
-    """Whether a statement may be about a live table that is no part of the schema, and so has no clone."""
+    """True where a statement may name a live table outside of the schema, which has no clone."""
     named = {unquote(token.text) for token in Tokens(sql).items if token.kind in ("word", "name")}
     rows = yield Query("SELECT name FROM system.tables WHERE database = {database:String}", {"database": catalog.database})
     return any(text(row[0]) in named and text(row[0]) not in catalog.objects for row in rows)
 
 
 def catalog_after(catalog: Catalog, tables: Mapping[str, TableForm | None]) -> Catalog:
-    """The catalogue with the tables as they will be. Rows are only counted where the columns stay what they are: nothing can be asked
-    about columns that are not there yet."""
+    """The catalogue with the tables as they will be."""
     objects = dict(catalog.objects)
     for name, form in tables.items():
         before = objects.pop(name, None)
@@ -207,7 +215,8 @@ def catalog_after(catalog: Catalog, tables: Mapping[str, TableForm | None]) -> C
 
 
 def predicted(catalog: Catalog, before: LiveObject | None, form: TableForm) -> LiveObject:
-    """A table as it will be. Under another name nothing can be asked about its rows either."""
+    """A table as it will be. Its rows can be counted only where name and columns stay: nothing can be asked about
+    columns that are not there yet."""
     if before is None:
         return LiveObject(catalog.database, form.name, form, f"-- {qualified(catalog.database, form.name)} as it will be", form.engine, predicted=True)
     same = (
@@ -219,7 +228,7 @@ def predicted(catalog: Catalog, before: LiveObject | None, form: TableForm) -> L
 
 
 def _as_live(form: TableForm, live: Form | None) -> TableForm:
-    """Scratch holds a replicated table as its local family: the engine stays what it is."""
+    """A form from scratch with the live engine: scratch holds a replicated table with the local one."""
     if isinstance(live, TableForm) and live.engine != form.engine and live.engine.removeprefix("Replicated").removeprefix("Shared") == form.engine:
         return replace(form, engine=live.engine, arguments=live.arguments)
     return form

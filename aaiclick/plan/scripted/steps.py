@@ -1,4 +1,4 @@
-"""Steps that carry a part of a migration say so: in words, in hazards, and by the versions they complete."""
+"""Adds to steps what a migration says: in words, as hazards, and by the versions that they complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aaiclick.versions.compose import Composed
 
 
 def old_code_hazards(versions: Sequence[int], oldest_code: Mapping[int, int | None]) -> tuple[Hazard, ...]:
-    """What the migrations say (or do not say) about code that is older than they are."""
+    """What the migrations say about older code, or do not say."""
     found: list[Hazard] = []
     for version in versions:
         oldest = oldest_code.get(version)
@@ -24,7 +24,7 @@ def old_code_hazards(versions: Sequence[int], oldest_code: Mapping[int, int | No
 
 
 def scripted_steps(steps: Sequence[Step], composed: Composed, oldest_code: Mapping[int, int | None], stored: frozenset[str]) -> tuple[Step, ...]:
-    """The steps of one table with what its migrations asked for. ``stored``: the columns that the live table has."""
+    """The steps of one table with what its migrations ask for. ``stored``: the columns of the live table."""
     return tuple(step if step.optional else _scripted(step, composed, oldest_code, stored) for step in steps)
 
 

@@ -1,8 +1,8 @@
-"""Views around an explicit part: those that it may read are there, in the form of its version, before it begins.
+"""Views before a migration script: those that it may read exist, in the form of its version, when it begins.
 
-A plain view costs nothing to make or replace, so every one that a statement names (a function may use any) is brought to its version first.
-A materialized view changes what an INSERT does: it is made before an explicit part where an earlier version has it, or where a statement
-names it.
+A plain view costs nothing, so each one that a statement names is brought to the version first; before a function all
+are. A materialized view changes what an INSERT does: it is created before a script only where an earlier version has
+it, or a statement names it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ AnyView = View | MaterializedView
 
 @dataclass(frozen=True, slots=True)
 class ViewSteps:
-    """The steps, the catalogue as they leave it, notes, and '' or why a statement cannot have the view that it names."""
+    """The steps, and the catalogue as they leave it. ``blocked``: why a statement cannot have a view that it names; ''
+    where it can."""
 
     steps: tuple[Step, ...]
     catalog: Catalog
@@ -39,7 +40,7 @@ class ViewSteps:
 
 
 def plan_script_views(schema: Schema, catalog: Catalog, found: ReleaseHistory, first: PendingScript) -> Routine[ViewSteps]:
-    """Bring the views that the explicit part may use to its version. ``catalog`` is what the steps before it leave."""
+    """Bring the views that a script may use to its version. ``catalog`` is what the steps before it leave."""
     wanted = _wanted(schema, catalog, found, first)
     if not wanted:
         return ViewSteps((), catalog)
@@ -82,7 +83,7 @@ def _wanted(schema: Schema, catalog: Catalog, found: ReleaseHistory, first: Pend
 
 
 def _views_of(schema: Schema, found: ReleaseHistory, version: int) -> Sequence[AnyView]:
-    """The views of a version: as declared for the last one, else as the lock file has them."""
+    """The views of a version: as declared for the newest one, else as in the lock file."""
     if version == schema.version:
         return [item for item in schema.objects if isinstance(item, AnyView)]
     locked = found.lock.get(version) if found.lock is not None else None

@@ -1,4 +1,5 @@
-"""``alter`` and ``mutate``: the engine accepts it in place. Which of the two it is, its own system.mutations tells."""
+"""The strategies ``alter`` and ``mutate``: the engine accepts ALTERs in place. ``system.mutations`` tells which of the
+two it is."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from aaiclick.sql.ddl import alter_table
 
 @dataclass(frozen=True, slots=True)
 class AlterProposal:
-    """``work`` is None where the engine refuses; ``refusal`` is then its sentence. ``sent``: what a clone accepted."""
+    """ALTERs for a table. ``work`` is None where the engine refuses them, with its message in ``refusal``. ``sent``:
+    what a clone accepted."""
 
     work: AlterWork | None
     refusal: str = ""
@@ -28,7 +30,7 @@ class AlterProposal:
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """What became of batches on a stage: those that were accepted, and the first command that was refused, with the engine's sentence."""
+    """Batches that a clone accepted, and the first command that it refused, with the engine's message."""
 
     sent: tuple[AcceptedBatch, ...]
     refused: AlterCommand | None = None
@@ -36,7 +38,7 @@ class SendResult:
 
 
 def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
-    """Try the changes on an empty clone: all in one ALTER where that goes, else phase by phase, else one by one."""
+    """Try the changes on an empty clone: in one ALTER, else in one for each phase, else one by one."""
     without = [change for change in diff.changes if not change.commands]
     if without:
         return AlterProposal(None, f"ALTER has no syntax for: {without[0].words}")
@@ -60,8 +62,10 @@ def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
 
 
 def send_batches(diff: TableDiff, clone: Clone, todo: Sequence[Batch]) -> Routine[SendResult]:
-    """Send batches to the stage, taken apart where they are refused, up to the first command that is refused by itself: what came before
-    it has changed the stage."""
+    """Send batches to the clone, divided where they are refused, up to the first command that is refused alone.
+
+    Commands before that one have changed the clone.
+    """
     sent: list[AcceptedBatch] = []
     for batch in todo:
         done, outcome = yield from _send(diff, clone, batch)
@@ -73,7 +77,7 @@ def send_batches(diff: TableDiff, clone: Clone, todo: Sequence[Batch]) -> Routin
 
 
 def _send(diff: TableDiff, clone: Clone, batch: Batch) -> Routine[tuple[list[AcceptedBatch], Outcome]]:
-    """The parts of the batch that were accepted, in the order of its commands, and the outcome of the last one that was tried."""
+    """The parts of the batch that were accepted, in order, and the outcome of the last that was tried."""
     outcome = yield from attempt(clone, batch.sql(clone.name, diff.parenthesise))
     if outcome.accepted:
         return [AcceptedBatch(batch, outcome.mutates, outcome.settings)], outcome
@@ -98,7 +102,7 @@ def _send(diff: TableDiff, clone: Clone, batch: Batch) -> Routine[tuple[list[Acc
 
 
 def settings_of(diff: TableDiff, sent: Sequence[AcceptedBatch]) -> Settings:
-    """What has to be sent with the ALTERs."""
+    """Settings that have to be sent with the ALTERs."""
     nested = (("flatten_nested", "0"),) if any(column.type.startswith("Nested(") for column in diff.target.form.columns) else ()
     return tuple(dict.fromkeys((*nested, *(pair for each in sent for pair in each.settings))))
 

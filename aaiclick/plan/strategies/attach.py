@@ -1,4 +1,5 @@
-"""``attach``: a new table takes over the parts by hard link (engine, index granularity, what else parts can carry)."""
+"""The strategy ``attach``: a new table takes over the parts as hard links (for another engine, index granularity, and
+so on)."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ _MOST_REFUSED = 8
 
 @dataclass(frozen=True, slots=True)
 class AttachProposal:
-    """``sent``: the ALTERs before it, as a clone accepted them."""
+    """An attach for a table. ``sent``: the ALTERs before it, as a clone accepted them."""
 
     work: AttachWork
     sent: tuple[AcceptedBatch, ...]
@@ -31,16 +32,18 @@ class AttachProposal:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A clone after the ALTERs that go in place."""
+    """A clone after the ALTERs that can be made in place."""
 
     clone: Clone
     sent: tuple[AcceptedBatch, ...]
 
 
 def propose_attach(diff: TableDiff) -> Routine[AttachProposal | None]:
-    """In-place changes first, on a clone; then ask the engine whether a table of the target's form would take over the clone's parts.
+    """Make the changes that ALTER can make on a clone, then ask whether a table of the target's form would take over
+    its parts.
 
-    The engine compares the two tables before it looks at parts, so an empty clone tells the most (errors 36 and 122).
+    The server compares the two definitions before it looks at parts (errors 36 and 122), so an empty clone tells
+    most of it.
     """
     if not diff.form.merge_tree or not diff.target.form.merge_tree:
         return None
@@ -63,9 +66,11 @@ def propose_attach(diff: TableDiff) -> Routine[AttachProposal | None]:
 
 
 def _prepare(diff: TableDiff) -> Routine[_Prepared | None]:
-    """The changes that ALTER can make, in their common order. A change of which one command is refused is left to the swap, with all its
-    commands, and the rest begins again on another clone: nothing of it may stay behind (a projection that was dropped and could not be
-    added again)."""
+    """Make the changes that ALTER can make, in their common order.
+
+    A change with a refused command is left to the new table, with all its commands, and the rest is tried on another
+    clone: nothing of it may stay behind, such as a projection that was dropped and not added again.
+    """
     live = replace(diff.as_spelled, name=diff.form.name)
     todo: list[Change] = [change for change in diff.changes if change.commands]
     for number in range(_MOST_REFUSED):

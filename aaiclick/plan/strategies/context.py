@@ -1,4 +1,4 @@
-"""What every strategy gets to know about the table it is asked for."""
+"""What every strategy knows about the table that it is to change."""
 
 from __future__ import annotations
 
@@ -19,38 +19,48 @@ from aaiclick.sql.quoting import qualified
 
 @dataclass(frozen=True, slots=True)
 class TableDiff:
-    """One table that differs: where it is, where it should go, what differs, and how to try things out.
-
-    ``make_stage`` makes an empty table of a form in scratch. ``overrides`` are expressions of a migration for copied columns,
-    ``where`` its filter, ``back`` its way back; ``forced`` asks for a copy even where ALTER would do. ``replaced`` names views that the plan itself replaces,
-    ``rewritten`` all those, materialized ones too, that have another query before a column is dropped;
-    ``declared`` is the declaration itself, for what has to be created anew from it. ``looks``:
-    how many bytes of live columns may be read before anything is changed (None: any number, 0: no row is looked at).
-    ``database_engine``: of the table's database. ``clones``: statements may be tried on clones that hold parts of the live table.
-    """
+    """A table that differs from its declaration, and the means to try out changes of it."""
 
     database: str
+    """Its database."""
     live: LiveObject
+    """The live table, under the name that it has once earlier steps are done."""
     form: TableForm
+    """Its form in normal spelling."""
     target: Target
+    """What it is to become."""
     changes: tuple[Change, ...]
+    """The differences."""
     server: ServerFacts
+    """The server."""
     make_clone: Callable[[TableForm, str], Routine[Clone]]
+    """Creates an empty table of a form in scratch, under a label."""
     column_expressions: dict[str, str] = field(default_factory=dict[str, str])
+    """Expressions of a migration for columns that the copy fills."""
     where: str = ""
+    """Filter of a migration on the rows; '' for all rows."""
     back: dict[str, str] = field(default_factory=dict[str, str])
+    """Expressions of a migration for old columns, for a rollback."""
     must_copy: bool = False
+    """True where a migration asks for a copy, even where ALTER would do."""
     replaced_views: frozenset[str] = frozenset()
+    """Plain views that the plan replaces."""
     rewritten_views: frozenset[str] = frozenset()
+    """Views of any kind that get another query before a column is dropped."""
     declared: Table | None = None
+    """The declaration, for what is created anew from it; None where there is none."""
     cache: RehearsalCache = field(default_factory=RehearsalCache)
+    """Results for tables of the same form."""
     database_engine: str = ""
+    """Engine of the database; '' where it is not known."""
     try_on_parts: bool = True
+    """True where statements may be tried on clones with parts of the live table."""
     max_read_bytes: int | None = None
+    """How many bytes of live columns may be read before anything is changed; None: any number, 0: none."""
 
     @property
     def reads_no_rows(self) -> bool:
-        """True where no row is looked at."""
+        """True where no row may be read."""
         return self.max_read_bytes == 0
 
     def name_of(self, data_name: str) -> str:
@@ -64,17 +74,17 @@ class TableDiff:
 
     @property
     def as_spelled(self) -> TableForm:
-        """The live table in the spelling that the server has of it."""
+        """The form of the live table in the server's own spelling."""
         return self.live.form if isinstance(self.live.form, TableForm) else self.form
 
     @property
     def parenthesise(self) -> bool:
-        """Whether this server knows parentheses around the commands of an ALTER (24.8 and later)."""
+        """True where this server takes parentheses around the commands of an ALTER (24.8 and later)."""
         return self.server.version >= (24, 8)
 
 
 def reached(form: object, target: Target) -> bool:
-    """True where a form is the target, up to what does not matter: the order of indexes, and a primary key nobody declared."""
+    """True where a form is the target, but for the order of indexes and a primary key that nobody declared."""
     if not isinstance(form, TableForm):
         return False
     if not form.merge_tree:
@@ -85,7 +95,7 @@ def reached(form: object, target: Target) -> bool:
 
 
 def comparable(form: TableForm, target: Target) -> TableForm:
-    """The form with everything that does not matter taken out."""
+    """The form without what does not matter."""
     form = normal(form)
     free = target.free_primary_key and is_prefix(form.primary_key, form.order_by)
     return replace(

@@ -1,4 +1,4 @@
-"""``rebuild``: a new table is filled by a copy of the rows and takes the old one's place. Whatever ALTER cannot do ends here."""
+"""The strategy ``rebuild``: a new table is filled with a copy of the rows, and takes the place of the old one."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _UNVERIFIED = ("AggregateFunction(", "Dynamic", "JSON", "Object(", "QBit(")
 
 @dataclass(frozen=True, slots=True)
 class RebuildProposal:
-    """``work`` is None where even a copy is refused; ``refusal`` is then the engine's sentence."""
+    """A copy of a table. ``work`` is None where even a copy is refused, with the engine's message in ``refusal``."""
 
     work: RebuildWork | None
     refusal: str = ""
 
 
 def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
-    """Build the target in scratch and copy an empty clone into it: the types are checked without a row."""
+    """Create the target in scratch and copy an empty clone into it, which checks the types without a row."""
     if not diff.form.merge_tree:
         return RebuildProposal(None, f"a table of engine {diff.form.engine} cannot be rebuilt without losing rows written meanwhile")
     if not diff.target.form.merge_tree:
@@ -70,7 +70,7 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
 
 
 def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, outcome: Outcome) -> Routine[str]:
-    """The columns that the engine cannot convert, by name; its sentence about the copy where it is none of them."""
+    """The columns that the engine cannot convert; its message about the copy where it is none of them."""
     said: list[str] = []
     for column in columns:
         old, new = live_column(diff.form, diff.target.renames, column.target), diff.target.form.column(column.target)
@@ -85,13 +85,13 @@ def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, out
 
 
 def _comparable(diff: TableDiff, columns: tuple[CopyColumn, ...]) -> Routine[tuple[CopyColumn, ...]]:
-    """An expression of a migration that gives something else each time (``now()``, ``rand()``) cannot be compared with what was stored."""
+    """The columns; one whose expression is another value at each call (``now()``) is left out of the checksum."""
     changing = yield from volatile(diff.column_expressions.values())
     return tuple(replace(column, verify=column.verify and diff.column_expressions.get(column.target, "") not in changing) for column in columns)
 
 
 def copy_columns(diff: TableDiff) -> tuple[CopyColumn, ...]:
-    """Every stored column of the target that the old table knows something about; the others get their default in the copy."""
+    """Every stored column of the target that can be filled from the old table. The others get their default."""
     found: list[CopyColumn] = []
     for column in diff.target.form.columns:
         expression = _expression(diff, column)

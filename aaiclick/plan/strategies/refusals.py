@@ -1,4 +1,4 @@
-"""What stands in the way of a table's change whatever its rows are: known from the catalogue, so said by the plan."""
+"""Reasons why a table cannot be changed, whatever its rows are: the catalogue tells them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ _PART_NAMES = ("_part", "_partition_id")
 
 
 def read_only(diff: TableDiff) -> str:
-    """Why nothing of the table can be changed; '' where it can. No run is under way here: its own fences are gone before a plan counts."""
+    """Why nothing of the table can be changed; '' where it can.
+
+    This library's own fences are no reason: no run is at work here, and what one left is removed before a plan is
+    made.
+    """
     fences = [name for name, value in diff.as_spelled.settings if name in FENCE_SETTINGS and normal_value(value) not in ("", "0")]
     if not fences:
         return ""
@@ -41,7 +45,7 @@ def exchange_refusal(diff: TableDiff) -> str:
 
 
 def fence_hazards(diff: TableDiff, work: RebuildWork | AttachWork) -> Routine[tuple[Hazard, ...]]:
-    """An exchange that needs a moment without writers, on a server that cannot keep them out."""
+    """The hazard of an exchange that needs a moment without writers, on a server that cannot keep them out."""
     needed = work.fenced if isinstance(work, RebuildWork) else bool(diff.live.dependents)
     if not needed or not diff.live.rows or (yield from fence_supported()):
         return ()
