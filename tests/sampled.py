@@ -113,6 +113,7 @@ SHOWN_BY: dict[str, str] = {
     "tests/migrations/test_ttl.py::test_killed_around_it_the_next_run_goes_on_and_lifts_what_was_held": "tests/migrations/test_killed.py",
     "tests/plan/test_views_generated.py::test_views_give_what_new_ones_would_give": "tests/plan/test_plain_views.py",
     "tests/reliability/test_crash_sweep.py::test_killed_at_every_ninth_point": "::test_killed_here_and_there",
+    "tests/reliability/test_full_disk.py::test_a_neighbour_takes_the_last_byte": "tests/reliability/test_rights.py::test_a_disk_that_is_full",
     "tests/reliability/test_kill9.py::test_a_killed_copy_goes_on": "tests/apply/test_resume.py::test_filled_chunks_are_not_copied_again",
     "tests/reliability/test_rollback.py::test_killed_here_and_there_on_the_way_back": "tests/reliability/test_rollback_chain.py",
     "tests/reliability/test_rollback_chain.py::test_a_table_in_between_that_is_gone": "::test_nothing_is_kept",

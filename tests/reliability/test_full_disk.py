@@ -108,7 +108,7 @@ HOLDING = ("MODIFY SETTING max_bytes_to_merge", "MODIFY SETTING table_readonly",
 
 
 @pytest.mark.slow
-def test_a_neighbour_takes_the_last_byte_behind_the_last_look(disk: Path) -> None:
+def test_a_neighbour_takes_the_last_byte(disk: Path) -> None:
     full(disk, "between", HOLDING[1])
 
 
