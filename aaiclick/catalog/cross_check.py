@@ -48,6 +48,8 @@ def _spaceless(type_name: str) -> str:
 
 
 def _check_keys(form: TableForm, keys: KeyFacts) -> str:
+    # A column called like a keyword (SET in a PARTITION BY) may be cut at the wrong place and still rejoin to the
+    # same text. Only the server's own columns for the keys show that.
     sorting = _elements(form.order_by)
     if sorting != _elements(keys.sorting) and (*sorting, *_version(form)) != _elements(keys.sorting):
         return f"its sort key was read as {form.order_by or 'none'}, the server says {keys.sorting or 'none'}"

@@ -48,6 +48,7 @@ def canonical_tables(
     for table in tables:
         if _instantiable(table):
             local = _local(table)
+            # Thousands of tables of one form need only one table in scratch.
             first = made.setdefault(create_table_sql(local, scratch.database, _ANY), table.name)
             if first != table.name:
                 alike[table.name] = first
@@ -57,6 +58,8 @@ def canonical_tables(
             if error is not None and (yield from _outlived(scratch, table, (live or {}).get(table.name))):
                 error = error if (yield from load(scratch, sql)) is not None else None
         else:
+            # A table of such an engine may connect to something as soon as it exists, so it is never created, not
+            # even empty.
             plain = Table(table.name, table.columns, engine=MergeTree(order_by=[]))
             error = yield from make(scratch, create_table_sql(plain, scratch.database, scratch.name(table.name)))
             if error is None:
@@ -64,6 +67,7 @@ def canonical_tables(
         if error is not None:
             problems.append((table.name, sentence(scratch, error)))
     _raise_first(problems)
+    # All definitions in one SELECT: created and read one by one, the tables would take twice as long.
     forms = yield from read_forms(scratch, [table.name for table in tables if table.name not in alike])
     for name, first in alike.items():
         if first in forms:
@@ -162,6 +166,7 @@ def _local(table: Table) -> Table:
     settings = {name: value for name, value in engine.settings.items() if not scratch_unfit(name, str(value))}
     changed: dict[str, object] = {"settings": settings}
     if isinstance(engine, MergeTree):
+        # A second table under the same replication path would become a replica of the live one.
         changed["replicated"] = None
     return table.model_copy(update={"engine": engine.model_copy(update=changed)})
 

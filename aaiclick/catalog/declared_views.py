@@ -76,6 +76,8 @@ def _make_views(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) ->
     while waiting:
         refused = {}
         for view in waiting:
+            # A plain view runs nothing when it is created: the engine only analyses its query and writes every name
+            # out.
             error = yield from make(where, create_view(scratch.sql_name(view.name), view.query), inside=True)
             if error is not None:
                 refused[view.name] = error

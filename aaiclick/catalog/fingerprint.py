@@ -19,6 +19,7 @@ def text_digest(texts: Mapping[str, str]) -> str:
     order."""
     digest = hashlib.sha256()
     for name in sorted(texts):
+        # Each part with its length in front: two different lists can then never give the same bytes.
         for part in (name, _portable(texts[name])):
             encoded = part.encode("utf-8", "surrogateescape")
             digest.update(len(encoded).to_bytes(8, "big"))

@@ -35,15 +35,18 @@ def normal(form: TableForm) -> TableForm:
     primary_key = normal_key(_whole_names(form.primary_key, dotted))
     return dataclasses.replace(
         form,
+        # The server keeps the parentheses of SummingMergeTree((k)) as they were written.
         arguments=_arguments(form),
         columns=tuple(normal_column(column) for column in form.columns),
         indexes=tuple(normal_index(index, dotted) for index in form.indexes),
         constraints=tuple(ConstraintForm(entry.name, entry.kind, bare(entry.expression)) for entry in form.constraints),
         partition_by=normal_key(_whole_names(form.partition_by, dotted)),
+        # MODIFY ORDER BY makes the old primary key explicit. Where it equals the sort key it has no effect.
         primary_key="" if primary_key == order_by else primary_key,
         order_by=order_by,
         sample_by=bare(form.sample_by),
         ttl=normal_list(form.ttl),
+        # The server keeps settings in the order and spelling in which they were given.
         settings=normal_settings(form.settings),
         old_syntax="",
     )

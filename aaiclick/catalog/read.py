@@ -56,10 +56,12 @@ def read_catalog(database: str | None = None, names: Sequence[str] | None = None
     if database is not None:
         where, parameters["database"] = _GIVEN_DATABASE, _hex(database)
     if names is not None and len(names) <= MOST_NAMES:
+        # Names are bound as hexadecimal digits: not every client escapes a tab or a backslash in a bound string.
         parameters["names"] = ",".join(_hex(name) for name in sorted(set(names)))
         table_filter, column_filter = (_GIVEN_NAMES.format(column=column) for column in ("t.name", "table"))
     places = {"where": where, "table_filter": table_filter, "column_filter": column_filter}
     wanted_branches = (_DATABASE,) if names is not None and not names else (_DATABASE, _TABLES, _COLUMNS)
+    # One statement is one round trip, however many objects there are.
     sql = " UNION ALL ".join([_SERVER, *(_filled(branch, places) for branch in wanted_branches)])
     rows = yield Query(sql, parameters)
     server = next(_server(row) for row in rows if row[0] == "server")

@@ -163,6 +163,7 @@ def with_scratch(body: Callable[[Scratch], Routine[T]], fallback: str | None = N
     scratch = yield from open_scratch(fallback)
     try:
         result = yield from body(scratch)
+    # Interruption is no Exception: a run that is told to stop removes its scratch database, too.
     except (Exception, Interruption):
         yield from close_scratch(scratch, quiet=True)
         raise
@@ -198,6 +199,7 @@ def sweep_stale_scratch(places: ScratchPlaces, database: str, *, embedded: bool 
     holders = {holder for name in (*places.databases, *(name for name, _ in places.tables)) if (holder := _holder(name))}
     gone = (yield from ended(holders)) if ended is not None and holders else frozenset[str]()
     stale = [name for name in places.databases if _holder(name) in gone or _is_stale(name, seconds) or (embedded and _is_of_before(name, places))]
+    # IF EXISTS, because another process may sweep at the same time.
     for name in stale:
         yield Command(drop("DATABASE", quote_name(name), if_exists=True))
     old = [(name, engine) for name, engine in places.tables if _holder(name) in gone or _is_stale(name, seconds)]

@@ -68,6 +68,8 @@ def make(scratch: Scratch, sql: str, replay: bool = False, inside: bool = False)
     ``replay``: the text is the engine's own, in which a Nested is already split into columns. ``inside``: names
     without a database mean objects in scratch.
     """
+    # The engine's own text has a flattened Nested as columns n.x already. A Nested that is still one column in it was
+    # created with flatten_nested = 0, and has to stay one.
     settings: dict[str, str | int] = {**scratch.settings, "flatten_nested": 0 if replay else 1}
     sql = sql if replay else renamed_calls(sql, scratch.functions)
     try:
@@ -88,6 +90,8 @@ def load(scratch: Scratch, sql: str) -> Routine[StatementError | None]:
     tokens = Tokens(sql.removeprefix(CREATE_TABLE))
     _, behind = identifier(tokens, 0)
     end = len(CREATE_TABLE) + tokens.items[behind - 1].end
+    # ATTACH with a definition needs a UUID in an Atomic database. It is made from the text, so that a repeated run
+    # gets the same.
     digest = hashlib.blake2s(f"{scratch.nonce} {sql}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     uuid = f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:]}"
     return (yield from make(scratch, attach_table(sql[len(CREATE_TABLE) : end], uuid, sql[end:].removeprefix(" ")), replay=True))
@@ -130,6 +134,7 @@ def formatted(sql: str) -> Routine[str]:
         found = _SYNTAX.search(error.message)
         if found is None:
             raise
+        # A token with a quote in it may be a part of a secret.
         token = "" if "'" in found[2] else f" ({found[2]})"
         raise StatementError(f"Syntax error at position {found[1]} of its CREATE statement{token}", error.code, error.name) from None
     return text(rows[0][0])

@@ -40,6 +40,7 @@ def make_sources(scratch: Scratch, views: Sequence[View | MaterializedView], cat
             yield from make(scratch, _table_sql(scratch, declared[name]))
         elif live is not None:
             if isinstance(live.form, ViewForm):
+                # A view is created last, over the copies of what it reads.
                 views_read.append(live.form)
                 waiting += sorted(mentioned(live.form.query))
             elif sql := source_sql(scratch, live):

@@ -91,6 +91,8 @@ class MoveFunction:
         if self._asynchronous:
 
             async def within() -> None:
+                # Tasks of the function may ask at the same time, but the connection takes one statement after the
+                # other.
                 lock = asyncio.Lock()
 
                 async def ask_async(request: Row) -> Rows:
@@ -121,6 +123,7 @@ class _Thread:
         self._turn = threading.Lock()
         self._over = False
         context = contextvars.copy_context()
+        # A daemon thread: a function that does not return must not keep the process alive.
         self._thread = threading.Thread(target=lambda: context.run(self._run, body), name="aaiclick-migration", daemon=True)
         self._thread.start()
 
@@ -150,6 +153,7 @@ class _Thread:
             self._requests.put(_DONE)
 
     def _ask(self, request: Row) -> Rows:
+        # One request at a time: the next reply is the one to it.
         with self._turn:
             if self._over:
                 raise Stopped

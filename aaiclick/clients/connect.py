@@ -55,6 +55,7 @@ class SettingsFilter:
 
     def learns_from(self, error: AaiclickError, sent: Mapping[str, str | int]) -> bool:
         """True where the error was an unknown setting: the statement is to be sent again without it."""
+        # An unknown setting is refused before anything runs, so that sending again is safe.
         name = unknown_setting(error) if isinstance(error, StatementError) else None
         # Never the database: a statement must not run in another one than it was meant for.
         if name is None or name not in sent or name in self._refused or name in self._transport:
@@ -65,6 +66,7 @@ class SettingsFilter:
     def _sendable(self, name: str, reading: bool) -> bool:
         if name in self._refused:
             return False
+        # Without a list from the server only its refusals tell.
         if not self._known or name in self._transport:
             return True
         definition = self._known.get(name)

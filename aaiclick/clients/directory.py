@@ -45,6 +45,7 @@ def prepare_directory(path: str) -> bool:
         directory_state(path)
         return False
     try:
+        # Other users of the machine cannot read the data.
         Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConnectionFailed(f"the directory {path} cannot be made ({error.strerror}). Choose another one in the URL") from error

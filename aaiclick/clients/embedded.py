@@ -148,6 +148,7 @@ class EmbeddedConnection:
         """Run a statement on a session of this library. The next one with the same settings and database reuses the
         session."""
         caller = self._known_caller()
+        # What a statement sets itself goes last, and so has precedence.
         wanted = {**engine_defaults(self._baseline()), **caller.settings, **_for_engine(settings)}
         place = caller.database if database is None else database
         ready = self._taken(place, wanted) or self._prepared(place, wanted)

@@ -100,6 +100,7 @@ def http_failure(error: Exception, sql: str, place: str) -> AaiclickError:
         return ConnectionFailed(f"{place} refused the login: wrong user or password. Correct them in the URL or client")
     if refusal.code:
         return refusal
+    # A connection that was never made has carried nothing; for any other network error the outcome is unknown.
     sentence = cannot_connect(error, place)
     if sentence is not None:
         return ConnectionFailed(sentence)

@@ -63,6 +63,8 @@ class EngineLocation:
     target: str | None
 
 
+# Where a client's engine is does not change, so it is asked once. The reference is weak, so that no client is kept
+# alive.
 _known: weakref.WeakKeyDictionary[object, EngineLocation] = weakref.WeakKeyDictionary()
 
 
@@ -154,6 +156,7 @@ class ForeignConnection:
         database."""
         named = type(self._client).__name__
         if (effect.settings or pinned or effect.database is not None) and not self._settings_tried:
+            # The server shows the text of the running query: a setting that is in the text was appended to it.
             rows = await _ask(self._client, _OWN_TEXT, {"max_block_size": _TRIED_SIZE})
             if any(str(_TRIED_SIZE) in str(text) for text, _ in rows):
                 raise UsageError(f"{named} appends settings to the text of statements, which changes what CREATE TABLE means. {_INSTEAD}")

@@ -85,6 +85,7 @@ class HttpConnection:
         return self._defaults
 
     def _send(self, sql: str, settings: Mapping[str, str | int], call: Callable[[Settings], T], *, reading: bool, bare: bool = False) -> T:
+        # Ends, because each turn leaves out one more setting.
         while True:
             defaults = {} if bare else self._engine_defaults()
             sent = self._filter.request({**defaults, **settings}, reading=reading)
@@ -99,6 +100,7 @@ class HttpConnection:
 def without_session(client: ConnectClient) -> ConnectClient | None:
     """A copy of the client on the same connection pool that sends no ``session_id``. The client itself is not
     changed."""
+    # The copy shares the pool of connections, so closing it would close the client that was given.
     twin = copy.copy(client)
     backend = cast("object", getattr(client, "_backend", None))
     holders: list[object] = [twin]

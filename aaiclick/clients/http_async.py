@@ -68,6 +68,7 @@ class HttpAsyncConnection:
         return self._defaults
 
     async def _send(self, sql: str, settings: Mapping[str, str | int], call: Callable[[Settings], Awaitable[T]], *, reading: bool, bare: bool = False) -> T:
+        # Ends, because each turn leaves out one more setting.
         while True:
             defaults = {} if bare else await self._engine_defaults()
             sent = self._filter.request({**defaults, **settings}, reading=reading)

@@ -48,6 +48,7 @@ def definition_kept(data: str, sql: str, database: str) -> Generator[None, None,
     copy: Path | None = Path(data, KEPT, file.parent.name, file.name)
     assert copy is not None
     try:
+        # The copy comes before the statement: when the disk is full nothing could be written afterwards.
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(file.read_bytes())
         _require_room(copy.with_suffix(".room"))

@@ -125,6 +125,7 @@ def _server(url: str, normal: str, secure: bool) -> ServerUrl:
     path = parts.path.strip("/")
     if "/" in path:
         raise UsageError(f"{mask(url)!r} has more than a database name after the host. Accepted: {ACCEPTED}")
+    # The URL proper counts more than its query string.
     database = unquote(path) or options.get("database") or None
     user = unquote(parts.username or "") or options.get("user") or "default"
     password = unquote(parts.password or "") or options.get("password") or ""

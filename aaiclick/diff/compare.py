@@ -26,6 +26,7 @@ def diff_table(live: TableForm, target: Target) -> tuple[Change, ...]:
     live = renamed_form(live, target.renames)
     wanted = target.form
     name = live.name
+    # Renames come first: everything behind them uses the new names, and so does the server in what reads the columns.
     changes: list[Change] = [RenameColumn(name, old, new) for old, new in target.renames]
     new_names = dict(target.renames)
     present = {column.name: column for column in live.columns}

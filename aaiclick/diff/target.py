@@ -167,6 +167,8 @@ def _keys(form: TableForm, engine: MergeTree, declared: TableForm, live: TableFo
     if not engine.declares("ttl"):
         form = replace(form, ttl=live.ttl)
     if not engine.declares("primary_key"):
+        # A sort key that once grew in place left the old key behind as primary key. Nobody declared that, and only a
+        # copy could remove it, so it stays as long as it is a prefix.
         form = replace(form, primary_key=live.primary_key if is_prefix(live.primary_key, form.order_by) else "")
     if engine.replicated is None and live.engine.removeprefix("Replicated").removeprefix("Shared") == declared.engine and live.engine != declared.engine:
         form = replace(form, engine=live.engine, arguments=live.arguments)  # the same family: where it is kept is not declared

@@ -79,6 +79,8 @@ def family_stamp(families: Iterable[TableFamily], database: str | None) -> Routi
     )
     stamp, count, hidden, fresh, now = rows[0]
     if number(hidden):
+        # In chdb's default database UUIDs are nil and the time of the last change is always 0, so only definitions
+        # tell.
         rows = yield Query(f"SELECT toString(groupBitXor(cityHash64(name, create_table_query))) FROM system.tables WHERE {where}", parameters)
         return f"{text(rows[0][0])}.{number(count)}"
     return f"{text(stamp)}.{number(count)}{f'.{text(now)}' if number(count) and number(fresh) else ''}"

@@ -11,6 +11,7 @@ from aaiclick.specs.schema import Schema
 
 def touched(step: Step, schema: Schema) -> frozenset[str]:
     """Names of the present objects that a step changes."""
+    # An object that is created did not exist, and what a migration does is its author's affair.
     if step.strategy in ("create", "sql", "callable"):
         return frozenset()
     former = {table.name: table.renamed_from for table in schema.tables if table.renamed_from}

@@ -63,12 +63,14 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
             else "no longer declared: left alone until it is asked for"
         )
         return None if named or swept else Refusal(step, why, missing)
+    # Hazards are decided first: what may destroy something is never allowed by being cheap.
     dangers = [hazard for hazard in step.hazards if hazard.allow in missing and hazard.allow]
     if dangers and policy.level != "everything":
         return Refusal(step, dangers[0].message, missing)
     if policy.level == "everything":
         return None
     unseen = _unseen(step, policy)
+    # A backfill keeps writers out for a moment, so it is more than a change of metadata.
     if step.strategy in METADATA and step.work.kind != "feed":
         return Refusal(step, unseen, ()) if unseen else None
     if policy.level == "safe":

@@ -47,6 +47,7 @@ def requested(database: str, live: LiveObject, keys: Collection[str]) -> Routine
         "SELECT command FROM system.mutations WHERE is_done AND database = {database:String} AND table = {table:String}",
         {"database": database, "table": live.name},
     )
+    # The server lists finished mutations for some time: a command that is there has filled the parts.
     done = {text(row[0]).strip("()").replace("`", "") for row in rows}
     return tuple(_step(database, live, kind, name) for kind, name in listed if name in named and _command(kind, name).replace("`", "") not in done)
 

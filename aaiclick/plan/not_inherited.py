@@ -55,6 +55,7 @@ def _streams(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
 
 
 def _tokens(diff: TableDiff) -> tuple[Hazard, ...]:
+    # The log of the last INSERTs is a part of the table's storage.
     window = dict(diff.form.settings).get(_WINDOW, "0")
     if window in ("0", "false"):
         return ()

@@ -69,6 +69,7 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
     forms_of: dict[str, Form] = dict(functions.forms or {})
     sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog, path)) is not None}
     _check_sources(schema.name, sources)
+    # A table under a former name is not missing: to create an empty one beside it would leave its rows behind.
     missing = [table for table in schema.tables if table.name not in sources]
     if not functions.steps and not path.changed_later:  # neither a function nor a statement makes first what they name
         yield from require_creatable(missing, catalog)
@@ -112,6 +113,8 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
         notes += around.notes
         plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in path.replaced_views)
         views = (*plain, *around.behind, *(step for step in replaced if step not in plain))
+        # Functions first, because anything may call them; new tables before what reads them; a view that stores types
+        # before its table gets wider ones; drops last, when nothing needs the object any more.
         listed = (*functions.steps, *created, *around.before, *in_order(required, around), *views, *optional, *dropped)
         return Planned(listed, tuple(notes), {**forms, **forms_of}, targets)
 
@@ -205,6 +208,7 @@ def _plan_tables(
         said = {old: new for change in path.changes_of(table.name) for old, new in change.renames.items()}
         target = make_target(table, forms[table.name], again, dict(composed.renames), said)
         targets[table.name] = target.form
+        # Without a copy that a migration asks for, its expressions are done already or there are none.
         rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back)) if composed.rebuilds else None
         diff = make_table_diff(catalog, scratch, live, again, target, rebuild, table)
         behind = path.waits_for((table.name, live.name, data_name, *path.former_names.get(table.name, ())))

@@ -33,6 +33,7 @@ def parse_bytes(size: str | int) -> int:
     if match is None:
         raise UsageError(f"{size!r} is no size: write 1GiB, 500MB or a number of bytes")
     unit = match.group(2).lower()
+    # GB counts in thousands, GiB and a bare G in 1024.
     base = 1000 if unit.endswith("b") and "i" not in unit and len(unit) == 2 else 1024
     return int(float(match.group(1)) * base ** _POWERS[unit.rstrip("ib") if unit else ""])
 

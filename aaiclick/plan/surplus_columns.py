@@ -80,6 +80,7 @@ def unholdable(diff: TableDiff) -> Routine[TableDiff | None]:
     none = yield from diff.make_clone(_without(diff.target, gone).form, "surplus-none")
     if none.refusal:
         return None
+    # Put back one by one: a column goes only where no table can have it beside those that stay.
     for place, name in enumerate(diff.target.surplus):
         kept = yield from diff.make_clone(_without(diff.target, gone - {name}).form, f"surplus-but-{place}")
         gone -= set() if kept.refusal else {name}

@@ -107,6 +107,7 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     yield from require_conditions(diff.live.name, diff.target.form, new_constraints(diff))
     found = yield from _dependents(diff)
     cost = Cost()
+    # Before the counts: a row that is inserted in between is then counted twice, and never left out.
     seen = 0 if diff.reads_no_rows else (yield from highest_block(diff, data_name))
     # An empty table is looked at, too: for a moment it need not be empty any more.
     if not found.blocked and (diff.live.rows or not (diff.reads_no_rows or diff.live.predicted)):
@@ -194,11 +195,14 @@ def _tried(diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentC
     if allowed:
         proposal = yield from propose_alter(in_place)
         refusal = proposal.refusal
+        # An empty clone does not show everything: some ALTERs are accepted there and fail inside the mutation once
+        # there are rows, when the metadata has changed already.
         if proposal.work is not None and not blocked:
             refusal = yield from alter_refused(in_place, data_name, proposal.sent)
         if proposal.work is not None and not refusal:
             touched = yield from _touched_bytes(diff, data_name)
             return (steps.alter_step(diff, table_guards.alter(proposal.work, proposal.sent), in_place.changes, blocked, touched),)
+    # The server shows [HIDDEN] for a secret: a table that is created from that text would store the word.
     if has_hidden(diff.target.form):
         why = "a new table cannot be made: its definition holds a secret that the server does not show"
         return (steps.impossible_step(diff, diff.changes, _joined(refusal, why)),)
@@ -206,6 +210,8 @@ def _tried(diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentC
     if unfit:
         return (steps.impossible_step(diff, diff.changes, _joined(refusal, unfit), whole=not refusal),)
     if allowed:
+        # Before a copy: an attach makes hard links, in milliseconds and without disk space, whatever the size of the
+        # table.
         attach = yield from propose_attach(in_place)
         if attach is not None and (blocked or not (yield from attach_refused(in_place, data_name, attach.work, attach.sent))):
             behind = (*(yield from not_inherited(diff, data_name)), *(yield from fence_hazards(diff, attach.work)))
@@ -213,6 +219,7 @@ def _tried(diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentC
     rebuild = yield from propose_rebuild(diff)
     if rebuild.work is not None:
         if diff.live.rows and not blocked and not diff.reads_no_rows:
+            # A copy is an INSERT, so the server checks all constraints of the new table over all rows.
             checks = [constraint for constraint in diff.target.form.constraints if constraint.kind == "CHECK"]
             blocked = yield from violated(diff, data_name, checks)
         if not blocked and (failing := (yield from copy_refused(diff, data_name, rebuild.work))):

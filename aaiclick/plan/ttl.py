@@ -74,6 +74,7 @@ def plan_ttl_first(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routi
     """
     planned = yield from plan_objects(schema, catalog, path)
     costly = [place for place, step in enumerate(planned.steps) if step.strategy in ("rebuild", "attach", "mutate") and not step.optional]
+    # Behind a copy or a mutation such a step could wait for hours, while merges delete rows by the old TTL.
     late = {
         step.object
         for place, step in enumerate(planned.steps)
@@ -82,6 +83,7 @@ def plan_ttl_first(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routi
     freed = (yield from ttl_steps(schema, catalog, path, late)) if late else TtlSteps((), catalog)
     if not freed.steps:
         return planned
+    # Planned again from what the first steps leave: the TTL is no difference any more.
     rest = yield from plan_objects(schema, freed.catalog, path)
     return replace(rest, steps=(*freed.steps, *rest.steps))
 

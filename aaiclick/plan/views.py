@@ -203,6 +203,7 @@ def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: st
         return ()  # its own table lacks a column, and takes no ALTER that adds one
     alters: list[str] = []
     if live.query != wanted.query:
+        # No moment without the view: an INSERT meets the old query or the new one.
         alters.append(alter_table(name, modify_query(item.query)))
     if item.refresh is not None and live.refresh != wanted.refresh:
         alters.append(alter_table(name, modify_refresh(item.refresh)))

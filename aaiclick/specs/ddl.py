@@ -100,6 +100,7 @@ def engine_sql(table: Table | MaterializedView) -> str:
     if engine.primary_key:
         clauses.append(f"PRIMARY KEY {key_sql(engine.primary_key, columns)}")
     if isinstance(engine, MergeTree):
+        # The server wants ORDER BY or PRIMARY KEY; the one follows the other where only one is given.
         if engine.order_by or not engine.primary_key:
             clauses.append(f"ORDER BY {key_sql(engine.order_by, columns)}")
         if engine.sample_by:

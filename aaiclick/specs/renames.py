@@ -29,6 +29,7 @@ def with_leaves(renames: Mapping[str, str], present: Collection[str]) -> dict[st
 def _follow(old: str, renames: Mapping[str, str], present: Collection[str], behind: tuple[str, ...], found: list[tuple[str, str]]) -> bool:
     if any(done == old for done, _ in found):
         return True
+    # Back at a name of the same chain: the names go round in a circle.
     if old not in present or old not in renames or old in behind:
         return False
     new = renames[old]

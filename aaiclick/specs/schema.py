@@ -91,6 +91,7 @@ class Schema(Spec):
         """A digest of what is declared, without the version. It counts only fields that were given, and is the same in
         all releases of this library that share a format."""
         declared = [{"kind": item.noun, **item.model_dump(mode="json", exclude_unset=True)} for item in self.objects]
+        # Sorted: another order of declaration declares nothing else.
         encoded = json.dumps(sorted(declared, key=lambda item: (str(item["kind"]), str(item.get("name")))), sort_keys=True, separators=(",", ":"))
         return f"{FINGERPRINT_FORMAT}:{hashlib.sha256(encoded.encode()).hexdigest()[:32]}"
 

@@ -140,6 +140,8 @@ class Table(Spec):
         ):
             parts = [value] if isinstance(value, str) else list(value or [])
             for part in parts:
+                # Only names that are certainly columns: nothing here can resolve functions, aliases and subcolumns.
+                # The engine checks the rest.
                 for word in _plain_columns(part):
                     if word not in names and not _nested(word, names):
                         raise SpecError(f"{self.name}: {key}", f"unknown column {word}")

@@ -119,6 +119,7 @@ class _Walk:
         if self.tokens.is_kind(position, "name"):
             return None
         word = self.tokens.items[position].text.upper()
+        # In IS DISTINCT FROM no table follows.
         if word == "FROM" and not (self._is(position - 1, "DISTINCT") and (self._is(position - 2, "IS") or self._is(position - 2, "NOT"))):
             return "table"
         if word == "JOIN":

@@ -27,6 +27,7 @@ def expression_end(tokens: Tokens, start: int, end: int) -> int:
             elif word == "IS":
                 position = _predicate_end(tokens, position + 1)
                 continue
+            # AS SELECT begins the query of a view; any other AS is a part of the expression.
             elif word == "AS" and _begins_query(tokens, position + 1):
                 break
             elif word in _INFIX:

@@ -18,6 +18,7 @@ def quote_string(value: str) -> str:
 
 
 def _escaped(text: str, quote: str) -> str:
+    # The backslash first: else those of the other escapes would be doubled.
     escaped = text.replace("\\", "\\\\").replace(quote, f"\\{quote}")
     for plain, code in (("\0", "\\0"), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r"), ("\b", "\\b"), ("\f", "\\f")):
         escaped = escaped.replace(plain, code)

@@ -44,6 +44,7 @@ class ReleaseHistory:
         if version is None:
             return None
         oldest = version
+        # One version back at a time: the first version that does not allow such old code ends it.
         while oldest > 1 and all(self._promised(number) <= oldest - 1 for number in range(oldest, version + 1)):
             oldest -= 1
         return oldest if oldest < version else None

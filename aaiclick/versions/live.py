@@ -119,6 +119,8 @@ def _changes_of(table: str, schema: Schema, found: ReleaseHistory, live: LiveVer
         return ()
     changes: list[VersionChange] = []
     name = table
+    # From the newest version to the oldest: only the declared name is known, and each rename gives the name before
+    # it.
     for version in range(schema.version, live.number, -1):
         script = found.script(version)
         migration = script.migration if script is not None else None
@@ -143,6 +145,7 @@ def _version_change(version: int, name: str, before: str, script: Script | None,
     renames = {what.partition(".")[2]: new for what, new in migration.renames.items() if "." in what and what.partition(".")[0] in keys}
     rebuild = next((migration.rebuilds[key] for key in keys if key in migration.rebuilds), None)
     in_place = any(migration.strategy.get(key) == "alter" for key in keys)
+    # A copy that is done is not made again: its expressions would read columns that it has filled already.
     if any(rebuild_key(version, key) in progress.done for key in keys):
         rebuild = None
     return VersionChange(version, script.label, name, before, renames, rebuild, in_place, released_form)

@@ -97,6 +97,7 @@ def load_lock(text: str, where: str = LOCK_FILE) -> Lock:
     except ValidationError as error:
         first = error.errors()[0]
         raise MigrationError(where, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+    # A field of a later release would be lost when this one writes the file again.
     if _plain_lock(lock) != content:
         raise MigrationError(where, "holds fields that this release does not know; it has to be as the library writes it")
     return lock

@@ -51,6 +51,8 @@ def recognise(live: Mapping[str, Form], lock: Lock) -> Recognition:
         return _unrecognised(live, lock, matches, strange)
     if not any(name in live and _declared_match(name, matches[name], lock) for name in lock.names):
         return Recognition(0, matches)
+    # An exact match counts more than a tolerated one. Where several versions match, the newest needs the fewest
+    # steps.
     exact = [locked.version for locked in lock.versions if all(is_exactly(live.get(name), form) for name, form in locked.forms.items())]
     if exact:
         return Recognition(max(exact), matches)

@@ -90,6 +90,7 @@ def _table(name: str, old: TableForm, new: TableForm, spec: object, renames: Map
         if old.column(before) is not None and new.column(after) is not None
     )
     gone = [column.name for column in old.columns if new.column(column.name) is None and column.name not in dict(applied)]
+    # Both forms are released or declared ones, so nothing is left to what the live table has.
     target = Target(normal(new), applied, (), (), free_primary_key=False)
     kept = [change.words for change in diff_table(_named(old, name, gone), target)]
     added = [column.name for column in new.columns if old.column(column.name) is None and column.name not in dict(applied).values()]

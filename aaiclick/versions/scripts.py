@@ -84,6 +84,7 @@ def read_migrations(source: str | Path | Sequence[Migration] | None) -> tuple[Sc
 def read_script(text: str, version: int, where: str) -> Migration:
     """The migration in the text of an SQL file. Raises ``MigrationError`` that names file and line."""
     header = read_header(text, where)
+    # Empty lines for the header, so that the line numbers of errors are those of the file.
     body = "\n" * header.lines + "\n".join(text.splitlines()[header.lines :])
     try:
         statements = split_statements(body)
@@ -195,6 +196,7 @@ def _module(source: str | Path, name: str) -> ModuleType:
 
 
 def _from_module(module: ModuleType, number: int, where: str) -> Migration:
+    # A module may hold the same migration under two names.
     held = {id(value): value for value in vars(module).values() if isinstance(value, Migration)}
     if len(held) != 1:
         problem = "holds no Migration" if not held else f"holds {len(held)} Migrations"

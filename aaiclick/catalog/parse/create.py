@@ -48,6 +48,8 @@ def _split_body(body: str) -> TableForm | None:
 
 
 def _split(text: str, database: str) -> Form:
+    # The server shows an empty text where its own output does not parse, as for a DEFAULT that reads a column called
+    # NOT.
     if not text.strip():
         return UnsupportedForm("", _NO_TEXT, text)
     name = ""

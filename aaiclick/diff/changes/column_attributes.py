@@ -41,6 +41,7 @@ class ChangeCodec(BaseChange):
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
         name = quote_name(self.name)
+        # MODIFY COLUMN without a codec keeps the old one: only REMOVE takes it away.
         text = modify_column(name, f"{self.type} CODEC({self.new})") if self.new else remove_from_column(name, "CODEC")
         return (AlterCommand(Phase.MODIFY, text),)
 
@@ -60,6 +61,7 @@ class ChangeColumnComment(BaseChange):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
+        # An empty comment is taken out of the definition by this ALTER.
         return (AlterCommand(Phase.MODIFY, comment_column(quote_name(self.name), self.new)),)
 
 

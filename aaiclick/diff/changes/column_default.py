@@ -57,6 +57,7 @@ class ChangeDefault:
                 ),
                 AlterCommand(Phase.MODIFY, remove_from_column(name, "DEFAULT")),
             )
+        # MODIFY COLUMN with a type alone keeps the default: only REMOVE takes it away.
         return (AlterCommand(Phase.REMOVE_DEFAULT, remove_from_column(name, self.old.kind)),)
 
     @property

@@ -112,6 +112,7 @@ class RetypeColumn:
         if values.holds_null(old) and not values.holds_null(new):
             hint = f"a migration's expression can fill them: Rebuild(columns={{{column!r}: {f'ifNull({name}, ...)'!r}}})"
             found.append(DataCheck(f"isNull({name})", name, f"hold NULL in {column}", hint=hint))
+            # Counted apart, because such rows need another answer than values that do not fit.
             known = f"isNotNull({name}) AND "
         unfit = values.unfit(name, old, new)
         if unfit:

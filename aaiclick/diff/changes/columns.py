@@ -109,6 +109,7 @@ class RenameColumn(BaseChange):
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
+        # The engine checks neither views nor dictionaries before a RENAME: they fail afterwards.
         return (Hazard("old-code-breaks", f"code that reads or writes {self.old} fails"),)
 
 

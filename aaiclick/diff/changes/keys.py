@@ -10,6 +10,7 @@ from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phas
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.clauses import REMOVE_SAMPLE_BY, modify_order_by, modify_sample_by
 
+# Their merges only sort rows together; all other engines of the family combine rows of one sort key.
 KEEPS_EVERY_ROW = frozenset({"MergeTree", "ReplicatedMergeTree", "SharedMergeTree"})
 
 

@@ -38,6 +38,7 @@ class ChangeTtl:
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
+        # REMOVE TTL is metadata only. After MODIFY TTL the server computes anew when the rows of each part expire.
         return (AlterCommand(Phase.TTL, modify_ttl(self.new) if self.new else REMOVE_TTL, sets_ttl=bool(self.new)),)
 
     @property

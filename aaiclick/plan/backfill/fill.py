@@ -156,11 +156,14 @@ def _unfit(
         return f"writers of a table of engine {source.engine} cannot be kept out"
     if not isinstance(target, TableForm) or not can_be_fenced(target.engine):
         return f"its target {wanted.to or '(its own table)'} is no table of the MergeTree family in this database"
+    # Rows of the fill would be inserted last, though they are the oldest.
     if order_matters(target):
         return f"{target.engine} keeps rows by the order in which they came, and these would come last"
     volatile = yield from _volatile(wanted.query)
     if volatile:
         return f"{volatile} gives something else each time"
+    # The fill aggregates part by part, as the view would INSERT by INSERT. Only merges that add up make one result of
+    # the pieces.
     if (yield from _aggregates(wanted, scratch)) and not target.engine.endswith(_ADDING):
         return f"it aggregates each INSERT by itself, and {target.engine} does not add the pieces up"
     listening = (yield from _views_on(catalog.database, wanted.to)) if catalog.get(wanted.to) is not None else ""
@@ -189,6 +192,7 @@ def _volatile(query: str) -> Routine[str]:
 
 def _aggregates(wanted: ViewForm, scratch: Scratch) -> Routine[bool]:
     """True where the query aggregates, as the engine's plan of it shows."""
+    # Without that setting a count() is answered from metadata, and the plan of the query shows no aggregation.
     rows = yield from answered(Query(f"EXPLAIN SELECT * FROM {scratch.sql_name(wanted.name)} SETTINGS optimize_trivial_count_query = 0"))
     if rows is None:
         return True

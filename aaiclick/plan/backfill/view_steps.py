@@ -110,6 +110,7 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
     held = bool(added) and (yield from _held(item, added, catalog))
     if same and not held and set(added) <= set(item.neutral) and all(item.measures[name].startswith(_AGAIN) for name in again):
         columns = {name: text for name, text in item.columns if name in item.keys or name in added or name in again}
+        # MODIFY QUERY changes the view where it is: an INSERT meets the old query or the new one.
         work = BackfillWork(item.name, (alter_table(qualified(database, item.name), modify_query(item.query)),), (item.raw,), _fill(item, columns, empty=False))
         hazards = yield from backfill_hazards(work)
         if raw.ttl:
@@ -118,6 +119,7 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
         words = f"{', '.join(added)} is new, and is filled from {item.raw}"
     else:
         moved = live.to != wanted.to
+        # A view with another target fills a new table; the old one stays as it is.
         emptied = () if moved else (truncate_table(qualified(database, item.to or "")),)
         statements = (drop("VIEW", qualified(database, item.name), if_exists=True), *emptied, create_materialized_view_sql(item, database))
         undo = catalog.objects[item.name].text
@@ -141,6 +143,7 @@ def _held(item: AggregateView, added: Collection[str], catalog: Catalog) -> Rout
     there = [column for column in target.form.columns if column.name in added]
     if not there:
         return False
+    # By their bytes, because states of aggregate functions cannot be compared.
     tests = [f"hex({quote_name(column.name)}) != hex(defaultValueOfTypeName({quote_string(column.type)}))" for column in there]
     try:
         rows = yield Query(f"SELECT count() FROM {qualified(catalog.database, target.name)} WHERE {' OR '.join(tests)}")

@@ -121,6 +121,8 @@ def _counted(diff: TableDiff, data_name: str, old: Sequence[str], new: Sequence[
         return None
     rows = future_rows(diff, data_name, new, {_OLD: f"tuple({', '.join(old)})"})
     key = f"tuple({', '.join(new)})"
+    # Exact, because one key too few is a lost row; over hashes, so that long keys need no more memory than short
+    # ones.
     counts = ", ".join(f"uniqExact(sipHash128({text}))" for text in (_OLD, key, f"({_OLD}, {key})"))
     found = yield from _ask(f"SELECT {counts} FROM {rows.source}")
     return _Groups(*found) if found is not None else None

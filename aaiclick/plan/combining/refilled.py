@@ -47,6 +47,7 @@ def refilled(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Seque
     found: list[Hazard] = []
     for column in diff.target.form.columns:
         said = role(diff.target.form, column)
+        # Only these decide which rows a merge keeps; any other column is a value like all others.
         if column.name not in diff.column_expressions or said not in (ORDER, REMOVE):
             continue
         source = live_column(diff.form, diff.target.renames, column.name)

@@ -62,6 +62,7 @@ def count_violations(table: str, changes: Sequence[Change]) -> Routine[CheckFind
 def _none(table: str, checks: Sequence[DataCheck]) -> Routine[bool]:
     """True where one pass over the rows finds nothing at all."""
     try:
+        # One pass reads the column once for all checks of the change. Only what is found has to be told apart.
         rows = yield from _asked(f"SELECT {', '.join(f'countIf({check.condition})' for check in checks)} FROM {table}")
     except StatementError as error:
         if error.code == 0:

@@ -40,6 +40,7 @@ def _require(asked: Sequence[tuple[Table, Sequence[str]]], catalog: Catalog) -> 
         f"(SELECT {_named(found, place)} FROM null({quote_string(_structure((column.name, column.type) for column in table.columns))})) AS t{place}"
         for place, (table, found) in enumerate(asked)
     ]
+    # null(...) has no rows, so the join is analysed and nothing is computed.
     types = yield from _described(f"SELECT * FROM {' CROSS JOIN '.join(parts)}")
     types = types if (yield from _known_settings([table for table, _ in asked])) else None
     if types is None:

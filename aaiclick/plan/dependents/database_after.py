@@ -68,6 +68,7 @@ def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Depe
     database = after.catalog.database
     touched: set[Place] = {(database, name) for name in after.tables}
     chosen = [dependent for dependent in dependents if dependent.database == database and dependent.name in after.always]
+    # Until nothing more is found: a view may read a view that reads a table.
     while True:
         known = {*touched, *(dependent.place for dependent in chosen)}
         rest = [dependent for dependent in dependents if dependent not in chosen]
@@ -79,6 +80,7 @@ def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Depe
     waiting = sorted(chosen, key=lambda dependent: (dependent.place, dependent.query))
     while waiting:
         left = {dependent.place for dependent in waiting if dependent.view}
+        # Where they read each other in a circle any order will do: the engine could not create them anyway.
         ready = [dependent for dependent in waiting if not spans(dependent.query, left - {dependent.place})] or waiting[:1]
         ordered += ready
         waiting = [dependent for dependent in waiting if dependent not in ready]

@@ -120,6 +120,7 @@ def in_order(steps: Sequence[Step], around: DependentSteps) -> list[Step]:
 
 def _unchecked(step: Step) -> Step:
     assert isinstance(step.work, ReplaceWork)
+    # The server only checks names. A dictionary goes on with what it has loaded until the plan has changed it.
     return replace(step, work=replace(step.work, settings=(("check_table_dependencies", "0"),)))
 
 

@@ -11,6 +11,7 @@ from aaiclick.sql.tokens import TokenError, Tokens, split_top, unquote
 from aaiclick.sql.types import TypeText, parse_type
 
 _WHOLE = re.compile(r"(U?)Int(8|16|32|64|128|256)\Z")
+# Bits of the mantissa: up to there every whole number is exact.
 _MANTISSA = {"BFloat16": 8, "Float32": 24, "Float64": 53}
 _DECIMALS = {"Decimal32": 9, "Decimal64": 18, "Decimal128": 38, "Decimal256": 76}
 _AS_TEXT = frozenset({"String", "FixedString", "UUID", "IPv4", "IPv6", "Bool", "Date", "Date32", "Enum8", "Enum16", "Float32", "Float64"})

@@ -102,6 +102,7 @@ def _differs(kept: str, yields: str, now: str) -> bool:
 
 
 def _query_step(dependent: Dependent, database: str, words: Sequence[str]) -> Step:
+    # The same query again: the server then works out the types of the view's columns anew.
     sql = alter_table(qualified(dependent.database, dependent.name), modify_query(dependent.query))
     told = tuple(f"{dependent.noun} as its query gives it: {each}" for each in words)
     name = called(dependent, database)

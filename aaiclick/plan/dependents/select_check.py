@@ -82,6 +82,7 @@ def _refusal(diff: TableDiff, clone: Clone, query: str) -> Routine[str]:
     moved = relocated(query, {(diff.database, diff.live.name): (clone.database, clone.table)})
     probe = qualified(clone.database, f"{clone.table}_view")
     try:
+        # CREATE VIEW analyses the query and runs nothing.
         yield Command(create_view(probe, moved), settings=clone.settings)
         yield Command(drop("VIEW", probe))
     except StatementError as error:

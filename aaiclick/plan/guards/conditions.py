@@ -41,6 +41,8 @@ def highest_block(diff: TableDiff, data_name: str) -> Routine[int]:
     plainly = form.merge_tree and not form.engine.startswith(("Replicated", "Shared")) and not form.old_syntax
     if not plainly or not diff.live.rows or form.column(_PART_NAME) is not None:
         return 0
+    # INSERTs and mutations take their block numbers from one sequence. A merge or a mutation keeps the numbers of its
+    # rows, so an INSERT from now on has a higher one than any part shows here.
     rows = yield Query(
         "SELECT toUInt64(max(greatest(max_block_number, toInt64(data_version)))) FROM system.parts"
         " WHERE active AND database = {database:String} AND table = {table:String}",
@@ -165,6 +167,7 @@ def _placed(
     rest: list[ChangeGuard] = []
     for each in change_guards:
         commands = {command for change in each.changes for command in change.commands}
+        # At the first ALTER that makes a change which relies on it: later the guard would come too late.
         place = next((place for place, batch in enumerate(sent) if commands & set(batch.batch.commands)), None)
         if place is not None:
             guards[place].append(each.guard)

@@ -65,6 +65,8 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     pins: list[Pin] = []
     for old, new in touched:
         missing = held.lacking(old.name)
+        # When a stored column becomes an ALIAS its data stays in old parts until they are merged, and would be read
+        # again.
         if old.kind == "ALIAS" and missing < held.parts:
             return AbsentColumns(diff.changes, f"some parts of {live.name} still hold values of {old.name} from before it was an ALIAS")
         if not missing or not (yield from _reads_differently(look, old, new)):
@@ -142,6 +144,7 @@ def _unfit(look: _Rows, old: ColumnForm) -> Routine[str]:
         return f"what rows read of {old.name} cannot be shown (the engine: {counted})"
     if counted:
         return why
+    # Reads each value once: a default that fails on a row would stop the mutation half way.
     read = yield from _count(f"SELECT sum(length(toString(tuple({name})))) FROM {look.source} WHERE {without}")
     return "" if isinstance(read, int) else f"rows of parts without {old.name} cannot be read (the engine: {read})"
 

@@ -46,6 +46,7 @@ def held_columns(database: str, table: str) -> Routine[PartColumns]:
         " WHERE active AND database = {database:String} AND table = {table:String}",
         named,
     )
+    # Without _block_number and _block_offset, which the server stores by itself and no definition has.
     sets = yield Query(
         "SELECT toJSONString(columns), toUInt64(count()) FROM (SELECT name, arraySort(groupUniqArray(column)) AS columns FROM system.parts_columns"
         f" WHERE active AND database = {{database:String}} AND table = {{table:String}} AND NOT startsWith(name, '{_PATCH}')"

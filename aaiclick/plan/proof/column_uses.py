@@ -20,6 +20,7 @@ from aaiclick.sql.tokens import Tokens, split_top
 
 UseKind: TypeAlias = Literal["sort key", "partition key", "sampling key", "TTL", "index", "projection", "constraint", "statistics", "implicit index"]
 KEYS: frozenset[UseKind] = frozenset({"sort key", "partition key", "sampling key"})
+# With these settings the server keeps an index for each such column, which no definition shows.
 _IMPLICIT = ("add_minmax_index_for_numeric_columns", "add_minmax_index_for_string_columns", "add_minmax_index_for_temporal_columns")
 _DIRECTIONS = (" DESC", " ASC")
 

@@ -100,6 +100,7 @@ def _name(place: int, part: int) -> str:
 
 def _columns(place: int, look: Comparison) -> list[str]:
     old = [quote_name(_name(place, part)) for part in range(len(look.old))]
+    # RowBinary gives the bytes of a value: NaN equals itself, and a zero has a sign.
     differs = f"formatRow('RowBinary', {', '.join(old)}) != formatRow('RowBinary', {', '.join(look.new)})"
     if look.partition:
         differs = f"({differs} OR partitionID({', '.join(old)}) != partitionID({', '.join(look.new)}))"

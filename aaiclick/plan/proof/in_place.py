@@ -174,6 +174,7 @@ def _projections(diff: TableDiff, uses: Sequence[ColumnUse], harmed: Sequence[Co
 def _judge(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonResult, stale: bool, found: _Found) -> Routine[None]:
     """What follows for an expression whose rows were compared."""
     if use.kind in KEYS:
+        # Parts are sorted by the key. Where its values sort differently, only new parts can be right.
         if not seen.in_order:
             found.reasons.append(f"{use.words}: {_difference(seen)}")
             found.hazards.extend((yield from regrouped(diff, data_name, use, seen)))
@@ -181,6 +182,7 @@ def _judge(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonResu
         if stale:
             found.reasons.append(f"{use.words}: {STALE}")
             return
+    # Each part has noted when its rows expire by the old values.
     elif not seen.same and use.kind == "TTL":
         found.reasons.append(f"{use.words}: {_difference(seen)}")
         found.hazards.extend((yield from expires(diff, data_name, use, seen)))

@@ -39,4 +39,5 @@ def written_down(changes: Sequence[Change], rows: int) -> Routine[tuple[Change, 
     """
     added = {change: change.column.expression for change in changes if isinstance(change, AddColumn) and change.column.kind in ("DEFAULT", "MATERIALIZED")}
     changing = (yield from volatile(added.values())) if rows else frozenset[str]()
+    # The ALTER that adds the column also writes it, so that no query sees a value that is gone at the next one.
     return tuple(replace(change, written=True) if isinstance(change, AddColumn) and added.get(change, "") in changing else change for change in changes)

@@ -58,6 +58,8 @@ def attempt(clone: Clone, sql: str, extra: Mapping[str, str | int] | None = None
     It is first sent as it will be to the live table. Permissive settings are added only where it is refused for lack
     of one.
     """
+    # An ALTER that starts a mutation does so on an empty table, too. So counting them tells what the live table will
+    # need.
     before = yield from mutation_count(clone)
     plain = {**REHEARSE, **(extra or {})}
     needed: Settings = ()

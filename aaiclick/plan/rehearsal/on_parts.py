@@ -85,11 +85,11 @@ def copy_refused(diff: TableDiff, source: str, work: RebuildWork) -> Routine[str
 
 _COPY: dict[str, str | int] = {
     "max_execution_time": _SECONDS,
-    "insert_allow_materialized_columns": 1,
-    "insert_null_as_default": 0,
-    "optimize_on_insert": 0,
-    "max_partitions_per_insert_block": 0,
-    "async_insert": 0,
+    "insert_allow_materialized_columns": 1,  # they are copied by name, which is error 44 otherwise
+    "insert_null_as_default": 0,  # a NULL that the column cannot hold is an error, not the default
+    "optimize_on_insert": 0,  # else a collapsing engine combines rows of the block while it is written
+    "max_partitions_per_insert_block": 0,  # a sample without an order may touch every partition
+    "async_insert": 0,  # the answer has to be about these rows, so they are written before it comes
 }
 
 

@@ -57,12 +57,14 @@ def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPar
     clone = yield from diff.make_clone(_still(form), label)
     for partition in chosen:
         try:
+            # The clone gets hard links to the parts: nothing is copied, and the live table keeps them.
             yield Command(alter_table(clone.name, attach_partition_from(partition, qualified(diff.database, source))), settings=REHEARSE)
         except StatementError as error:
             if error.code == 0:
                 raise
             return NoPartsClone("" if error.code in (ACCESS_DENIED, READONLY, TIMEOUT_EXCEEDED) else str(error))
     attached = yield from live_parts(clone.database, clone.table, len(parts), columns)
+    # Only whole partitions can be attached, so the parts that are not needed are dropped from the clone again.
     stays = kept(attached)
     gone = [part for part in attached if part not in stays]
     if gone:
@@ -105,6 +107,7 @@ def attach_parts(loaded: PartsClone, target: Clone) -> Routine[Outcome]:
 
 def _stopped(clone: Clone) -> Routine[bool]:
     try:
+        # This stops mutations as well as merges. It belongs to the storage of the clone, and ends with it.
         yield Command(system("STOP MERGES", clone.name))
     except StatementError as error:
         if error.code == 0:

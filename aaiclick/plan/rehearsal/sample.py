@@ -55,6 +55,7 @@ def live_parts(database: str, table: str, parts: int, columns: int) -> Routine[t
 def kept(parts: Iterable[LivePart]) -> tuple[LivePart, ...]:
     """The smallest part of each kind, for up to ``MOST_KINDS`` kinds."""
     found: dict[str, LivePart] = {}
+    # The smallest first: a mutation of it is the quickest.
     for part in sorted(parts, key=lambda part: (part.bytes, part.name)):
         found.setdefault(part.kind, part)
     return tuple(found.values())[:MOST_KINDS]
@@ -66,6 +67,7 @@ def partitions(parts: Sequence[LivePart], columns: int) -> tuple[str, ...]:
 
     A partition with patch parts cannot be attached.
     """
+    # A wide part has about two files for each column, and each hard link is an entry in the directory.
     most = min(MOST_PARTS, MOST_FILES // (2 * columns + 8))
     patched = {part.partition.split("-", 2)[-1] for part in parts if part.patch}
     inside: dict[str, list[LivePart]] = {}

@@ -52,6 +52,7 @@ def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: Re
     steps, notes, catalog = [*steps, *shown.steps], [*notes, *shown.notes], shown.catalog
     blocked = "; ".join(part for part in (blocked, shown.blocked) if part)
     moved = yield from plan_script(first, catalog, path, blocked)
+    # Rows that this script may change are counted when it has run: before that a count would be about other rows.
     rest = replace(path, pending_scripts=path.pending_scripts[1:], changed_later={**_changed_by(first, catalog), **path.changed_later})
     following = catalog_after(catalog, moved.tables)
     planned = yield from (_plan_scripts(schema, following, rest, found) if rest.pending_scripts else plan_objects(schema, following, rest))
@@ -77,6 +78,7 @@ def _expand(
         if wanted is None:
             continue
         spec, taken, left = wanted
+        # A schema of this table alone: everything else is planned after the script.
         sub = Schema(schema.name, objects=[spec])
         names = {spec.name: path.former_names.get(table.declared.name, ()) if table.declared is not None else ()}
         planned = yield from plan_objects(
@@ -94,6 +96,7 @@ def _expand(
                 changed_later=path.changed_later,
             ),
         )
+        # A table may get steps before several scripts: the version keeps their ids apart.
         required = [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned.steps if not step.optional]
         notes += [note for note in planned.notes if "left alone" not in note]
         steps += required

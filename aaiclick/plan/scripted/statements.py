@@ -158,6 +158,7 @@ def _rehearse(script: PendingScript, catalog: Catalog) -> Routine[tuple[Mapping[
             return {}, "", False  # scratch tables beside live ones: an unqualified name would mean the live table
         cloned: list[str] = []
         for name, live in sorted(catalog.objects.items()):
+            # Under another name the statement would not find the clone.
             if not isinstance(live.form, TableForm) or scratch.name(name) != name:
                 continue
             try:
@@ -185,6 +186,7 @@ def _send(script: PendingScript, catalog: Catalog, scratch: Scratch) -> Routine[
     """The engine's refusal, and whether the statements could be tried."""
     for place, sql in enumerate(script.statements, 1):
         try:
+            # Scratch is the current database, so a name without a database means the clone, and never the live table.
             yield Command(sql, settings={**scratch.settings, **REHEARSE}, database=scratch.database)
         except UsageError:
             return "", False  # this client cannot run a statement in another database

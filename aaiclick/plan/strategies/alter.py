@@ -103,6 +103,7 @@ def _send(diff: TableDiff, clone: Clone, batch: Batch) -> Routine[tuple[list[Acc
 
 def settings_of(diff: TableDiff, sent: Sequence[AcceptedBatch]) -> Settings:
     """Settings that have to be sent with the ALTERs."""
+    # Else the server takes a Nested apart that the table has as one column.
     nested = (("flatten_nested", "0"),) if any(column.type.startswith("Nested(") for column in diff.target.form.columns) else ()
     return tuple(dict.fromkeys((*nested, *(pair for each in sent for pair in each.settings))))
 

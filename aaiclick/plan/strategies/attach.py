@@ -56,6 +56,7 @@ def propose_attach(diff: TableDiff) -> Routine[AttachProposal | None]:
         wanted = yield from diff.make_clone(form, label)
         if wanted.refusal:
             return None
+        # The clone is empty, so nothing is attached: the server answers from the two definitions.
         outcome = yield from attempt(wanted, alter_table(wanted.name, attach_partition_from("all", clone)))
         if outcome.accepted:
             work = AttachWork(diff.live.name, form, alters_of(diff, prepared.sent), settings_of(diff, prepared.sent))

@@ -43,6 +43,7 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
     expressions = ", ".join(column.expression for column in columns)
     where = f" WHERE {diff.where}" if diff.where else ""
     copy = f"INSERT INTO {wanted.name} ({names}) SELECT {expressions} FROM {clone.name}{where}"
+    # MATERIALIZED columns are copied, not computed anew: now64() would give other values.
     outcome = yield from attempt(wanted, copy, {"insert_allow_materialized_columns": 1})
     if not outcome.accepted:
         return RebuildProposal(None, (yield from _refused(diff, columns, clone, outcome)))
@@ -106,6 +107,7 @@ def _expression(diff: TableDiff, column: ColumnForm) -> str:
     source = live_column(diff.form, diff.target.renames, column.name)
     if source is None or source.kind == "EPHEMERAL" or not column.stored:
         return ""
+    # The new table computes it. What the ALIAS gave was never stored.
     if column.kind == "MATERIALIZED" and source.kind == "ALIAS":
         return ""
     return conversion(quote_name(source.name), source.type, column.type)

@@ -34,10 +34,12 @@ def exchange_refusal(diff: TableDiff) -> str:
     if diff.as_spelled.old_syntax:
         shown = f"{diff.as_spelled.engine}({diff.as_spelled.old_syntax})"
         return f"{name} was created as {shown}, whose parts fit into no other table and cannot be held still: copy its rows to a new one with a migration's SQL"
+    # EXCHANGE TABLES swaps two names at one moment. Elsewhere there would be a moment without the table.
     if diff.database_engine and diff.database_engine not in EXCHANGING:
         return f"database {diff.database} has engine {diff.database_engine}, and two tables can only be exchanged in one of engine Atomic: move {name} there"
     if not diff.live.uuid and not diff.live.predicted:
         return f"{name} has no UUID, so its storage cannot be told apart from that of a copy: move it to a database of engine Atomic"
+    # The copy selects its rows by _partition_id and _part. A column of that name hides the virtual one.
     hiding = [column.name for column in diff.as_spelled.columns if column.name in _PART_NAMES]
     if hiding:
         return f"a column of {name} is called {hiding[0]}, which hides the part that a row is in: rename it in a version before this one"
