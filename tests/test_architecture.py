@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -339,3 +342,25 @@ def test_files_stay_small() -> None:
     paths = [*FILES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "examples").rglob("*.py"))]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_dotted_names_in_the_tests_exist() -> None:
+    """What a test replaces by its name in a string is no import that a type checker would see."""
+    wrong: list[str] = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"aaiclick(\.\w+){2,}", node.value):
+                if not resolves(node.value):
+                    wrong.append(f"{where(path, node.lineno)}: {node.value}")
+    assert wrong == []
+
+
+def resolves(dotted: str) -> bool:
+    """Whether it is a module, or something in one."""
+    with suppress(ImportError):
+        importlib.import_module(dotted)
+        return True
+    module, _, name = dotted.rpartition(".")
+    with suppress(ImportError):
+        return hasattr(importlib.import_module(module), name)
+    return False

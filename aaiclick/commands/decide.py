@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
+from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.commands.inspection.verify import spec_differences
 from aaiclick.commands.overtaken import ahead_error
@@ -21,8 +23,39 @@ from aaiclick.errors import (
 from aaiclick.plan.foreign_objects import changed, touched
 from aaiclick.plan.gate import GateDecision, judge
 from aaiclick.plan.policy import Policy
+from aaiclick.plan.replicas import several
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.versions.conversions import unproven_conversions
+
+
+class Course(Enum):
+    """What a start does about what it found, before it plans anything."""
+
+    ONLY_LOOK = auto()
+    """There is more than one replica: nothing is changed, not even what is written down here."""
+    RECOVER = auto()
+    """A run is at work, or was killed: straight to the lease."""
+    NEITHER_VERSION = auto()
+    """Some tables are back at the version before and some are not, and this start may change nothing."""
+    NEWER = auto()
+    """The database is at a newer version, or on its way there."""
+    PLAN = auto()
+    """What differs is planned."""
+
+
+def course(found: Inspection, policy: Policy) -> Course:
+    """The first that fits."""
+    changes = policy.level != "check"
+    if changes and several(found.catalog, policy.allowed):
+        return Course.ONLY_LOOK
+    # Writers that a dead run locked out are let in again first, whatever may be done here now, and no plan is made of tables that are neither what
+    # they were nor what they will be. A statement that was begun may be under way: whether anybody has to be asked about it shows when its run has
+    # ended.
+    if changes and (found.ledger.outcome_unknown or found.owned.unfinished or found.going_back is not None):
+        return Course.RECOVER
+    if found.going_back is not None:
+        return Course.NEITHER_VERSION
+    return Course.NEWER if found.ahead or found.overtaken else Course.PLAN
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""``ensure``: warm look, inspect_database, plan, gate, and under the lease: apply, look again, record."""
+"""What a start does: the warm look, a real look, one decision. Whatever is to be changed is changed under the lease (``migrate``)."""
 
 from __future__ import annotations
 
 from aaiclick.clock import clock
-from aaiclick.commands.decide import gate
+from aaiclick.commands.decide import Course, course, gate
 from aaiclick.commands.inspection.fresh_database import untouched
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
@@ -32,19 +32,18 @@ def ensure(run: Run) -> Routine[Report]:
         return (yield from migrate(run, fresh.database, None, started, fresh.names))
     found = yield from inspect_database(run.schema, run.database, run.policy.allowed)
     database = found.catalog.database
-    if run.policy.level != "check" and several(found.catalog, run.policy.allowed):
-        return (yield from _only_look(run, found, started))
-    if run.policy.level != "check" and (found.ledger.outcome_unknown or found.owned.unfinished):
-        # Somebody is at work, or was killed. Whatever may be done here now, writers that a dead run locked out are let in again first, and
-        # no plan is made of tables that are neither what they were nor what they will be. A statement that was begun may be under way: whether
-        # anybody has to be asked about it shows when its run has ended.
-        return (yield from migrate(run, database, None, started))
-    if found.going_back is not None:
-        if run.policy.level == "check":
+    match course(found, run.policy):
+        case Course.ONLY_LOOK:
+            return (yield from _only_look(run, found, started))
+        case Course.RECOVER:
+            return (yield from migrate(run, database, None, started))
+        case Course.NEITHER_VERSION:
+            assert found.going_back is not None
             raise coming_back(found, found.going_back)
-        return (yield from migrate(run, database, None, started))
-    if found.ahead or found.overtaken:
-        return newer(found, (yield from clock()) - started)
+        case Course.NEWER:
+            return newer(found, (yield from clock()) - started)
+        case Course.PLAN:
+            pass
     # What has to be looked at in the rows is looked at once, under the lease, by one of many starts.
     planned = yield from make_plan(found, looks=0, clones=run.policy.looks)
     verdict = gate(planned, run.policy)

@@ -17,7 +17,7 @@ from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.scratch import next_stale, sweep_stale_scratch
 from aaiclick.clock import clock
 from aaiclick.commands.decide import gate
-from aaiclick.commands.execute import Site, carry_out
+from aaiclick.commands.execute import Carried, Site, carry_out
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
@@ -38,7 +38,6 @@ from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
 from aaiclick.lease.tombstones import last_collection, own_grave
 from aaiclick.plan.gate import GateDecision
-from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
 from aaiclick.plan.replicas import refusal, several
@@ -99,89 +98,124 @@ def _ended(database: str, own: str, holders: Collection[str]) -> Routine[frozens
     return (yield from former_holders(database, [nonce for nonce in holders if nonce != own]))
 
 
-def _apply(run: Run, database: str, planned: PlannedMigration | None, nonce: str, started: float, absent: tuple[str, ...]) -> Routine[Report]:
-    """Under the lease: what was planned before is only carried out if nobody changed anything in between."""
-    options = ApplyOptions(
-        keep_old_seconds=int(run.policy.keep_old.total_seconds()),
-        writers_stopped=_allowed_tables(run.policy, "writers-stopped"),
-        closed=_allowed_tables(run.policy, "keep-writers-out"),
-        reapplied=_allowed_tables(run.policy, "reapply-deletes"),
-        patient=_allowed_tables(run.policy, "wait-for-deletes"),
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A run that has the lease of its database."""
+
+    run: Run
+    database: str
+    nonce: str
+    started: float
+    """Unix seconds, by this machine's clock."""
+    options: ApplyOptions
+    owned: Owned
+    """What is ours in the database: with what this run found, and without what it took away."""
+    empty: bool = False
+    """Nothing that the schema declares, or declared once, is there."""
+
+
+def _options(policy: Policy) -> ApplyOptions:
+    return ApplyOptions(
+        keep_old_seconds=int(policy.keep_old.total_seconds()),
+        writers_stopped=_allowed_tables(policy, "writers-stopped"),
+        closed=_allowed_tables(policy, "keep-writers-out"),
+        reapplied=_allowed_tables(policy, "reapply-deletes"),
+        patient=_allowed_tables(policy, "wait-for-deletes"),
     )
+
+
+def _apply(run: Run, database: str, planned: PlannedMigration | None, nonce: str, started: float, absent: tuple[str, ...]) -> Routine[Report]:
+    """First of all what a killed run left: until then the tables look neither like before nor like after."""
+    options = _options(run.policy)
     ours = yield from read_owned(database, absent)
     if ours.remains:
-        # First of all what a killed run left: until then the tables look neither like before nor like after.
         done = yield from clean_leftovers(ours, options, resume=True)
         options = replace(options, waiting=frozenset(each.object for each in done if each.action == "waiting"))
         ours = (yield from read_owned(database, absent)) if done else ours
+    held = _Held(run, database, nonce, started, options, ours, empty=bool(absent) and not ours.known)
     try:
-        return (yield from _plan_and_carry_out(run, database, planned, nonce, started, options, ours, empty=bool(absent) and not ours.known))
+        return (yield from _plan_and_carry_out(held, planned))
     except Exception:
         yield from abandon_quietly(database, options)
         raise
 
 
-def _clear_away(run: Run, nonce: str, options: ApplyOptions, ours: Owned, past: Past) -> Routine[Owned]:
-    """What earlier runs left beside the copies of tables; what is there without it."""
-    database = ours.database
-    yield from finish_backfills(ours, options)
-    yield from sweep_stale_scratch(ours.scratch, database, embedded=run.embedded, ended=partial(_ended, database, nonce))
+def _clear_away(held: _Held, past: Past) -> Routine[_Held]:
+    """What earlier runs left beside the copies of tables."""
+    ours = held.owned
+    yield from finish_backfills(ours, held.options)
+    yield from sweep_stale_scratch(ours.scratch, held.database, embedded=held.run.embedded, ended=partial(_ended, held.database, held.nonce))
     # Where no table is kept, what a new one had for the sake of one goes.
-    return ours.without((yield from drop_expired(database, ours.kept(), ours.at // 1000, past.block_numbers)))
+    dropped = yield from drop_expired(held.database, ours.kept(), ours.at // 1000, past.block_numbers)
+    return replace(held, owned=ours.without(dropped))
 
 
-def _plan_and_carry_out(
-    run: Run, database: str, planned: PlannedMigration | None, nonce: str, started: float, options: ApplyOptions, ours: Owned, *, empty: bool
-) -> Routine[Report]:
+def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routine[Report]:
     """The rest, with what may wait of a killed copy (``options.waiting``): gone on with, or undone."""
-    past = yield from read_past(ours, run.schema.name, journal=ours.recorded)
-    ours = yield from _clear_away(run, nonce, options, ours, past)
-    if run.schema.functions:
-        yield from sweep_stand_ins()
-    found = yield from inspect_database(run.schema, database, run.policy.allowed, empty=empty, owned=ours, past=past)
-    if found.going_back is not None:
-        yield from settle_back(found, found.going_back, str(run.owner))
-        found = yield from inspect_database(run.schema, database, run.policy.allowed, owned=ours)
-    if many := several(found.catalog, run.policy.allowed):
-        # They came after the look before the lease.
-        raise refusal(run.schema.name, many, ())
+    run, database = held.run, held.database
+    past = yield from read_past(held.owned, run.schema.name, journal=held.owned.recorded)
+    held = yield from _clear_away(held, past)
+    found = yield from _look(held, past)
     if found.ahead or found.overtaken:
-        yield from abandon(database, options)
-        return newer(found, (yield from clock()) - started)
+        yield from abandon(database, held.options)
+        return newer(found, (yield from clock()) - held.started)
     yield from carry_over(found.scope, found.entries, found.live.number or 0)
     yield from enter_finished_rebuilds(found.scope, found.entries, found.ledger.done)
     looks = looked_at(run.policy)
-    if planned is None or basis_of(found.catalog) != planned.plan.basis or _differs(found, planned.inspection) or _unlooked(planned.plan, run.policy):
+    if planned is None or _outdated(planned, found, run.policy):
         planned = yield from make_plan(found, looks, run.policy.looks)
-    site = Site(database, nonce, options, str(run.owner), run.library, run.policy.allowed, looks)
+    site = Site(database, held.nonce, held.options, str(run.owner), run.library, run.policy.allowed, looks)
     carried = yield from carry_out(planned, lambda each: gate(each, run.policy), site)
-    yield from abandon(database, options)
-    planned = replace(carried.first, plan=replace(carried.first.plan, notes=carried.last.plan.notes))
-    verdict, outcomes = carried.verdict, carried.outcomes
-    catalog = yield from read_catalog(database, tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects})))
+    yield from abandon(database, held.options)
+    yield from _record_it(held, found, carried)
+    notes = (note for outcome in carried.outcomes for note in outcome.notes)
+    plan = replace(carried.first.plan, notes=carried.last.plan.notes)
+    report = report_of(plan, carried.verdict, (yield from clock()) - held.started)
+    return replace(report, notes=(*report.notes, *notes))
+
+
+def _look(held: _Held, past: Past) -> Routine[Inspection]:
+    """What is there, with a way back that was killed brought to a record. Raises where there is more than one replica: they came after the look before
+    the lease."""
+    run, allowed = held.run, held.run.policy.allowed
+    if run.schema.functions:
+        yield from sweep_stand_ins()
+    found = yield from inspect_database(run.schema, held.database, allowed, empty=held.empty, owned=held.owned, past=past)
+    if found.going_back is not None:
+        yield from settle_back(found, found.going_back, str(run.owner))
+        found = yield from inspect_database(run.schema, held.database, allowed, owned=held.owned)
+    if replicas := several(found.catalog, allowed):
+        raise refusal(run.schema.name, replicas, ())
+    return found
+
+
+def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None]:
+    """Look at the tables once more, and write down that they are what is declared. Raises DriftRemainsError where they are not."""
+    run, database, ours = held.run, held.database, held.owned
+    names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects}))
+    catalog = yield from read_catalog(database, names)
     left, forms = residual(run.schema, catalog, carried.last.forms)
     if left:
         raise DriftRemainsError(run.schema.name, left)
     digest = yield from live_digest(run.schema, catalog)
     if found.catalog.objects:
         # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has ended.
-        yield from reattach(database, {table.name for table in run.schema.tables}, options)
+        yield from reattach(database, {table.name for table in run.schema.tables}, held.options)
     if not ours.recorded:
         yield from ensure_tables(database)
-    seconds = (yield from clock()) - started
-    if verdict.run or not is_recorded(planned, digest):
+    seconds = (yield from clock()) - held.started
+    planned = replace(carried.first, plan=replace(carried.first.plan, notes=carried.last.plan.notes))
+    if carried.verdict.run or not is_recorded(planned, digest):
         before = carried.last.inspection.record
-        yield from append(database, _record(run, planned, verdict, forms, digest, seconds), before.seq if before is not None else 0)
-    oldest = found.released.oldest_code(run.schema.version)
+        record = _record(run, planned, carried.verdict, forms, digest, seconds)
+        yield from append(database, record, before.seq if before is not None else 0)
     # A first start leaves nothing to be taken away, and has made the table of the records under this lease: its comment holds no entry yet.
-    first = not (ours.recorded or ours.remains or ours.tombstones or any(outcome.kept for outcome in outcomes))
+    first = not (ours.recorded or ours.remains or ours.tombstones or any(outcome.kept for outcome in carried.outcomes))
     after = None if first else (yield from read_owned(database))
-    due = yield from _due(database, after, nonce, (yield from clock()) - started)
+    due = yield from _due(database, after, held.nonce, (yield from clock()) - held.started)
+    oldest = found.released.oldest_code(run.schema.version)
     entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due)
     yield from write_cache(database, {**(after.cache() if after is not None else {}), run.schema.name: entry})
-    said = tuple(note for outcome in outcomes for note in outcome.notes)
-    report = report_of(planned.plan, verdict, (yield from clock()) - started)
-    return replace(report, notes=(*report.notes, *said))
 
 
 def _due(database: str, left: Owned | None, nonce: str, seconds: float) -> Routine[int | None]:
@@ -197,13 +231,13 @@ def looked_at(policy: Policy) -> int | None:
     return 0 if policy.level in ("check", "safe") else policy.max_bytes
 
 
-def _unlooked(plan: Plan, policy: Policy) -> bool:
-    """Whether the plan that was made before the lease left something out: a look at rows, or a trial on a clone with parts of the table."""
-    return any(step.unlooked or (policy.looks and step.work.kind in ("alter", "attach", "rebuild")) for step in plan.steps)
-
-
-def _differs(found: Inspection, before: Inspection) -> bool:
-    return found.record != before.record or found.ledger != before.ledger
+def _outdated(planned: PlannedMigration, found: Inspection, policy: Policy) -> bool:
+    """Whether a plan that was made before the lease does not count: somebody changed something in between, or it left something out (a look at rows,
+    a trial on a clone with parts of the table)."""
+    before = planned.inspection
+    if basis_of(found.catalog) != planned.plan.basis or found.record != before.record or found.ledger != before.ledger:
+        return True
+    return any(step.unlooked or (policy.looks and step.work.kind in ("alter", "attach", "rebuild")) for step in planned.plan.steps)
 
 
 def _record(run: Run, planned: PlannedMigration, verdict: GateDecision, forms: Mapping[str, Form], digest: str, seconds: float) -> Record:

@@ -32,7 +32,7 @@ def temporary_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
             connection.close()
             server.command(f"DROP DATABASE {name} SYNC")
 
-    monkeypatch.setattr("aaiclick.api.declared_forms.engine_elsewhere", on_the_shared_server)
+    monkeypatch.setattr("aaiclick.api.declared_forms.temporary_engine", on_the_shared_server)
 
 
 @pytest.fixture
