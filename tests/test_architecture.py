@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-import re
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,7 @@ CHANCE = {"asyncio", "random", "secrets", "time", "uuid", "threading"}
 WALL_CLOCK = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "datetime.datetime.now", "datetime.date.today"}
 MAY_USE_CHANCE = {"routine", "clients", "api", "engine_server", "testing", "cli"}
 MAX_LINES = 400
+DOTTED = re.compile(r"aaiclick(\.\w+){2,}")
 MAX_FILES = {"cli": 25, "clients": 21, "plan": 19}
 """How many files a folder may hold, where it is more than 18."""
 
@@ -79,6 +80,7 @@ def loaded_at_import(tree: ast.Module) -> Iterator[tuple[str, int]]:
             todo.extend(ast.iter_child_nodes(node))
 
 
+@cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
@@ -348,10 +350,9 @@ def test_dotted_names_in_the_tests_exist() -> None:
     """What a test replaces by its name in a string is no import that a type checker would see."""
     wrong: list[str] = []
     for path in sorted((ROOT / "tests").rglob("*.py")):
-        for node in ast.walk(parse(path)):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"aaiclick(\.\w+){2,}", node.value):
-                if not resolves(node.value):
-                    wrong.append(f"{where(path, node.lineno)}: {node.value}")
+        constants = [node for node in ast.walk(parse(path)) if isinstance(node, ast.Constant)]
+        names = [(node.lineno, node.value) for node in constants if isinstance(node.value, str)]
+        wrong += [f"{where(path, line)}: {name}" for line, name in names if DOTTED.fullmatch(name) and not resolves(name)]
     assert wrong == []
 
 
