@@ -58,9 +58,9 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
         named = bool(keys) and not missing
         swept = policy.level == "everything" and step.strategy != "drop"  # whose table it is, nobody can know: by name only
         why = (
-            "it is only done where it is asked for"
+            "it is done only where it is allowed by name"
             if keys and all(key.startswith(f"{KEY} ") for key in keys)
-            else "no longer declared: left alone until it is asked for"
+            else "no longer declared: left alone until its drop is allowed by name"
         )
         return None if named or swept else Refusal(step, why, missing)
     # Hazards are decided first: what may destroy something is never allowed by being cheap.

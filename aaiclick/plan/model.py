@@ -159,9 +159,9 @@ def step_text(step: Step) -> str:
     """One step for people: a heading, its hazards, its SQL."""
     cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
     heading = [f"-- {step.object}: {step.change}"] if len(step.changes) < 2 else [f"-- {step.object}:", *(f"--   - {change}" for change in step.changes)]
-    lines = [*heading, f"--   strategy: {step.strategy}{cost}{' (only if asked for)' if step.optional else ''}"]
+    lines = [*heading, f"--   strategy: {step.strategy}{cost}{' (only if allowed by name)' if step.optional else ''}"]
     if step.unlooked and step.behind:
-        lines.append(f"--   counted when its turn comes, behind {step.behind}: {'; '.join(step.unlooked)}")
+        lines.append(f"--   counted once its turn comes, after {step.behind}: {'; '.join(step.unlooked)}")
     elif step.unlooked:
         lines.append(f"--   not looked at: {'; '.join(step.unlooked)}")
     elif step.read_bytes >= WORTH_SAYING:

@@ -16,7 +16,7 @@ Level: TypeAlias = Literal["check", "safe", "lossless", "everything"]
 ENVIRONMENT = "AAICLICK_SCHEMA_POLICY"
 EMBEDDED_MAX_BYTES = 1 << 30
 KEEP_OLD = timedelta(days=1)
-"""How long the old table of a rebuild stays, for the way back."""
+"""How long the old table of a copy is kept for a rollback."""
 KEEP_ENVIRONMENT = "AAICLICK_KEEP_OLD"
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?i?b?)\s*\Z", re.IGNORECASE)
 _ALLOW = re.compile(r"[a-z]+(-[a-z]+)* \S.*\Z", re.DOTALL)

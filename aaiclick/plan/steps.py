@@ -131,7 +131,7 @@ def attach_step(diff: TableDiff, work: AttachWork, changes: Sequence[Change], bl
         "-- writers wait from here (table_readonly) where the server has that; elsewhere the tables are exchanged first",
         alter_table(new, attach_all_partitions_from(live)),
         exchange_tables(live, new),
-        "-- wait for inserts that were running, move their parts across, compare; keep the old table for the way back, then",
+        "-- wait for inserts that were running, move their parts across, compare; keep the old table for a rollback, then",
         drop("TABLE", new),
     ]
     hazards = (*change_hazards(changes), Hazard("holds-up-writers", f"inserts into {diff.live.name} wait or are refused for a moment"))
@@ -157,7 +157,7 @@ def rebuild_step(diff: TableDiff, work: RebuildWork, changes: Sequence[Change], 
         f"INSERT INTO {new} ({names}) SELECT {expressions} FROM {live}{where}",
         *([f"-- not part of the checksum: {', '.join(unverified)}"] if unverified else []),
         exchange_tables(live, new),
-        "-- wait for inserts that were running, move their rows across; keep the old table for the way back, then",
+        "-- wait for inserts that were running, move their rows across; keep the old table for a rollback, then",
         drop("TABLE", new),
     ]
     extra = [Hazard("rewrites-data", f"all {diff.live.rows:,} rows of {diff.live.name} are copied")]

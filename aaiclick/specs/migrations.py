@@ -88,7 +88,7 @@ class Migration(Spec):
             places = circle(renames)
             if places:
                 way = f'rebuild={{"{table}": Rebuild(columns={{...}})}}' if table else "two migrations"
-                raise SpecError(where, f"{', '.join(places)} take each other's places: say it as {way}")
+                raise SpecError(where, f"{', '.join(places)} swap names: say it as {way}")
 
     @property
     def rebuilds(self) -> dict[str, Rebuild]:

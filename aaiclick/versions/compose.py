@@ -115,9 +115,7 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     # that is killed in between could not tell how far it came.
     swapped = circle(renames)
     if swapped:
-        raise MigrationError(
-            declared.name, f"columns {', '.join(swapped)} take each other's places on the way: migrate version by version, or fill them in a Rebuild"
-        )
+        raise MigrationError(declared.name, f"columns {', '.join(swapped)} swap names on the way: migrate version by version, or fill them in a Rebuild")
     back: Mapping[str, str] = {}
     try:
         back = _rollback_columns(live, changes, declared)
@@ -143,7 +141,7 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
         for name, expression in (change.rebuild.back if change.rebuild is not None else {}).items():
             column = form.column(name) if form is not None else None
             if form is not None and column is None:
-                raise _Unknown(f"{change.label} says how column {name} of {change.before} goes back, which the version before does not have")
+                raise _Unknown(f"{change.label} has a rollback expression for column {name} of {change.before}, which the version before does not have")
             text = bind(expression, cells, change)
             kind = column.type if column is not None else ""
             below[name] = _Cell(_cast(text, kind) if kind else text, kind)
@@ -195,7 +193,7 @@ def bind(expression: str, cells: Mapping[str, _Cell], change: VersionChange) -> 
     for name in mentioned:
         if not cells[name].sure:
             raise _Unknown(
-                f"{change.label} reads {change.before}.{name}, whose type an earlier version may have changed: nobody wrote down what that version released."
+                f"{change.label} reads {change.before}.{name}, whose type an earlier version may have changed: no released form of that version is known."
                 " Keep a schema.lock.json (aaiclick revision writes it), or bring the database to the version before it first"
             )
     if not mentioned:

@@ -55,7 +55,7 @@ def test_rows_are_looked_at_behind_the_statement(aaiclick_client: Client, target
     assert not step.blocked
     assert step.behind == "migration 2 (clean)"
     assert any(words in each for each in step.unlooked)
-    assert f"counted when its turn comes, behind migration 2 (clean): {'; '.join(step.unlooked)}" in str(plan)
+    assert f"counted once its turn comes, after migration 2 (clean): {'; '.join(step.unlooked)}" in str(plan)
     report = ensure_schema(aaiclick_client, declared, policy=EVERYTHING_GOES)
     assert report.to_version == 2
     assert rows(aaiclick_client, columns="id, v")[0] == first

@@ -41,7 +41,7 @@ def test_every_value_goes_where_its_column_goes(
 
 
 def test_names_that_go_round_are_refused(aaiclick_client: Client) -> None:
-    with pytest.raises(SpecError, match="migration 2: renames of t: a, b take each other's places: say it as rebuild="):
+    with pytest.raises(SpecError, match="migration 2: renames of t: a, b swap names: say it as rebuild="):
         Migration(version=2, renames={"t.a": "b", "t.b": "a"})
     with pytest.raises(SpecError, match="c is the new name of two"):
         Migration(version=2, renames={"t.a": "c", "t.b": "c"})
@@ -52,7 +52,7 @@ def test_names_that_go_round_are_refused(aaiclick_client: Client) -> None:
     steps = [Migration(version=2, renames={"t.a": "x"}), Migration(version=3, renames={"t.b": "a"}), Migration(version=4, renames={"t.x": "b"})]
     ensure_schema(aaiclick_client, schema(1, BEFORE))
     aaiclick_client.command("INSERT INTO t VALUES (1, 5, 6)")
-    with pytest.raises(MigrationError, match="t: columns a, b take each other's places on the way: migrate version by version"):
+    with pytest.raises(MigrationError, match="t: columns a, b swap names on the way: migrate version by version"):
         ensure_schema(aaiclick_client, schema(4, BEFORE, *steps))
     ensure_schema(aaiclick_client, schema(2, BEFORE, Migration(version=2, rebuild={"t": Rebuild(columns={"a": "b", "b": "a"})})), policy=Policy.lossless())
     assert aaiclick_client.query("SELECT a, b FROM t").result_rows == [(6, 5)]

@@ -111,7 +111,8 @@ def test_over_two_versions_each_goes_back_by_its_own(aaiclick_client: Client) ->
 
 
 @pytest.mark.parametrize(
-    ("back", "said"), [({"price": "prize / 100"}, "the way back of price is refused"), ({"prize": "price"}, "which the version before does not have")]
+    ("back", "said"),
+    [({"price": "prize / 100"}, "the rollback expression of price is refused"), ({"prize": "price"}, "which the version before does not have")],
 )
 def test_a_way_back_that_does_not_work_is_found_on_the_way_forward(aaiclick_client: Client, back: dict[str, str], said: str) -> None:
     v1, v2 = schemas(table(PRICE), table(PRICE), Rebuild(columns=CENTS, back=back))

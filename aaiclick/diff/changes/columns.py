@@ -124,7 +124,7 @@ class MoveColumn(BaseChange):
 
     @property
     def words(self) -> str:
-        return f"column {self.name} stands elsewhere (wanted: {'after ' + self.after if self.after else 'first'})"
+        return f"column {self.name} is in another position (wanted: {'after ' + self.after if self.after else 'first'})"
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:

@@ -85,7 +85,7 @@ class ChangeConstraint:
             form = self.new or self.old
             return f"constraint {form.name if form else ''} {'is missing' if self.old is None else 'is no longer declared'}"
         if (self.old.kind, self.old.expression) == (self.new.kind, self.new.expression):
-            return f"constraint {self.new.name} stands elsewhere"
+            return f"constraint {self.new.name} is in another position"
         return f"constraint {self.new.name}: {self.old.kind} {self.old.expression} -> {self.new.kind} {self.new.expression}"
 
     @property

@@ -41,7 +41,7 @@ class PinColumns(BaseChange):
     def words(self) -> str:
         names = ", ".join(pin.column.name if pin.restored else f"{pin.column.name} ({default_clause(pin.column).strip()})" for pin in self.pins)
         parts = max(pin.parts for pin in self.pins)
-        return f"what rows read of {names}, which {parts} parts do not hold, is written into them first"
+        return f"values of {names} are written into {parts} parts that do not hold them, before anything else"
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:

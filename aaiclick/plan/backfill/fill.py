@@ -56,13 +56,13 @@ def split_query(query: str) -> ViewQuery | str:
         return str(error)
     selects = sum(tokens.is_word(place, "SELECT") for place in range(len(tokens)))
     if selects != 1:
-        return "it has a query inside of its query" if selects else "it is no SELECT"
+        return "it has a subquery" if selects else "it is no SELECT"
     end = len(tokens)
     found = next((word for word in _DEPENDS_ON_OTHER_ROWS for place in range(end) if tokens.is_word(place, word)), "")
     array = any(tokens.is_word(place, "ARRAY", "JOIN") for place in range(end))
     joins = [place for place in range(end) if tokens.is_word(place, "JOIN") and not tokens.is_word(place - 1, "ARRAY")]
     if found and not (found == "JOIN" and array and not joins):
-        return f"{found} depends on which rows came together" if found != "JOIN" else "what the table that it joins held when the rows came is not known"
+        return f"{found} depends on which rows came together" if found != "JOIN" else "which rows the joined table held at that time is not known"
     start = _top(tokens, "FROM", 0)
     if start is None:
         return "it reads no table"
@@ -144,7 +144,7 @@ def _without_backfill(create: Step, live: LiveObject | None, item: MaterializedV
 
 
 def _refused(create: Step, item: MaterializedView, why: str) -> Step:
-    reason = f"it cannot be filled with what is there: {why}. Leave backfill away, and fill it by a statement of a migration"
+    reason = f"it cannot be filled with what is there: {why}. Leave backfill out, and fill it with a statement of a migration"
     return Step(create.id, item.name, create.change, "backfill", [f"-- {reason}"], ReplaceWork(()), blocked=reason)
 
 
@@ -158,10 +158,10 @@ def _unfit(
         return f"its target {wanted.to or '(its own table)'} is no table of the MergeTree family in this database"
     # Rows of the fill would be inserted last, though they are the oldest.
     if order_matters(target):
-        return f"{target.engine} keeps rows by the order in which they came, and these would come last"
+        return f"{target.engine} keeps rows by the order in which they were inserted, and these would be the last"
     volatile = yield from _volatile(wanted.query)
     if volatile:
-        return f"{volatile} gives something else each time"
+        return f"{volatile} returns another value at every call"
     # The fill aggregates part by part, as the view would INSERT by INSERT. Only merges that add up make one result of
     # the pieces.
     if (yield from _aggregates(wanted, scratch)) and not target.engine.endswith(_ADDING):

@@ -128,7 +128,7 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
         what = f"{item.to} is emptied and filled again from {item.raw}: what that no longer holds is gone, and readers see it grow"
         if not moved:
             hazards = (*hazards, Hazard("loses-rows", what, f"rebuild-aggregate {item.to}"))
-        words = f"target {live.to} -> {wanted.to}" if moved else "the question differs"
+        words = f"target {live.to} -> {wanted.to}" if moved else "the query differs"
     if not can_be_fenced(raw.engine):
         return None
     return Step(f"{item.name}:replace", item.name, words, "backfill", backfill_lines(work), work, hazards, rows, size)

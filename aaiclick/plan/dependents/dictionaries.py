@@ -80,7 +80,7 @@ def dictionary_steps(effect: Effect, database: str) -> tuple[Step, ...]:
     nobody changes with its table."""
     dependent = effect.dependent
     if effect.refusal and dependent.noun != "dictionary":
-        why = f"the {dependent.noun} would stand in front of nothing ({told(effect.refusal)}). Change or drop it first"
+        why = f"the {dependent.noun} would fail ({told(effect.refusal)}). Change or drop it first"
         return (blocked_step(dependent, database, why),)
     if effect.refusal:
         why = f"it could not be loaded any more ({told(effect.refusal)}). Declare it over what the table will be, or change or drop it first"

@@ -116,7 +116,7 @@ def _guarded(step: Step, dependents: Sequence[Dependent], database: str) -> Step
     writing = [dependent for dependent in dependents if dependent.target == place and any(each.name == column for each in dependent.columns)]
     asking = [dependent for dependent in dependents if dependent.noun == "dictionary" and spans(dependent.query, {place}) and column in _words(dependent.query)]
     said = [f"the materialized view {dependent.name} writes {column}" for dependent in writing]
-    said += [f"the dictionary {dependent.name} asks for {column}" for dependent in asking]
+    said += [f"the dictionary {dependent.name} reads {column}" for dependent in asking]
     return replace(step, blocked="; ".join(said)) if said else step
 
 

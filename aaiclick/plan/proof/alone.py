@@ -11,7 +11,7 @@ from aaiclick.plan.proof.kinds import keeps_bytes
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 
-STALE = "the server would go on with the old type of the key until it starts again"
+STALE = "the server would go on with the old type of the key until it restarts"
 
 
 def read_by(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) -> tuple[ChangedColumn, ...]:

@@ -186,7 +186,7 @@ def _wanted(
     if table.prior is None:
         labels = ", ".join(change.label for change in before) or "a rename"
         return (
-            f"{first.label} works on {table.spec.name} as {labels} leaves it, and a later version changes it again: nobody wrote down what the versions"
+            f"{first.label} works on {table.spec.name} as {labels} leaves it, and a later version changes it again: no released form is known of the versions"
             " between released. Keep a schema.lock.json (aaiclick revision writes it), or bring the database to the version before it first"
         )
     taken = tuple(change if change.version < first.version else replace(change, rebuild=None) for change in until)

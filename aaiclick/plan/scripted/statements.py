@@ -54,7 +54,7 @@ def plan_script(script: PendingScript, catalog: Catalog, path: UpgradePath, bloc
         work = CallableWork(script.version)
         name = script.name or "the function"
         change = f"{name} moves data"
-        unknown = Hazard("changes-values", f"what {name} of {script.label} does to rows is its own affair")
+        unknown = Hazard("changes-values", f"what {name} of {script.label} does to rows is not known")
         sql = [f"-- Python: {name}(context), from its bookmark where it has one"]
         steps.append(
             Step(
@@ -137,7 +137,7 @@ def _hazards(script: PendingScript, effects: list[StatementEffects], *, untried:
         if effect.changes:
             found.append(Hazard("changes-values", f"statement {place} of {script.label} changes values"))
         if untried or not effect.rehearsable:
-            found.append(Hazard("cannot-be-undone", f"statement {place} of {script.label} was not rehearsed: what it does is its own affair"))
+            found.append(Hazard("cannot-be-undone", f"statement {place} of {script.label} was not rehearsed: what it does is not known"))
     if script.outcome_unknown:
         message = (
             f"statement {script.outcome_unknown} of {script.label} was under way when a run was stopped: it may have happened already. Look, then allow one:"

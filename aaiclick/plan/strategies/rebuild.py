@@ -49,11 +49,11 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
         return RebuildProposal(None, (yield from _refused(diff, columns, clone, outcome)))
     back = tuple(CopyColumn(name, expression) for name, expression in sorted(diff.back.items()))
     if back:
-        # The way back is tried as well: when it is needed is no time to find out that it does not work.
+        # The rollback is tried as well: when it is needed is no time to find out that it does not work.
         names, expressions = ", ".join(quote_name(column.target) for column in back), ", ".join(column.expression for column in back)
         tried = yield from attempt(clone, f"INSERT INTO {clone.name} ({names}) SELECT {expressions} FROM {wanted.name}")
         if not tried.accepted:
-            return RebuildProposal(None, f"the way back of {', '.join(column.target for column in back)} is refused: {told(tried.message)}")
+            return RebuildProposal(None, f"the rollback expression of {', '.join(column.target for column in back)} is refused: {told(tried.message)}")
     target = diff.target.form
     ordered = ties_matter(target)
     work = RebuildWork(

@@ -13,7 +13,7 @@ CREATE TABLE {db}.t (k UInt64, a DateTime64(3, 'UTC'), b String DEFAULT toString
 -- plan
 
 -- t:
---   - what rows read of b, which 1 parts do not hold, is written into them first
+--   - values of b are written into 1 parts that do not hold them, before anything else
 --   - column a: type DateTime('UTC') -> DateTime64(3, 'UTC')
 --   strategy: mutate, 2 rows, 0 B
 --   old-code-breaks: code that relies on DateTime('UTC') for a may fail

@@ -13,7 +13,7 @@ CREATE TABLE {db}.t (k UInt64, m UInt64 MATERIALIZED k + 10) ENGINE = MergeTree 
 -- plan
 
 -- t:
---   - what rows read of m, which 1 parts do not hold, is written into them first
+--   - values of m are written into 1 parts that do not hold them, before anything else
 --   - column m: MATERIALIZED k + 1 -> MATERIALIZED k + 10
 --   strategy: mutate, 3 rows, 0 B
 --   rewrites-data: the server rewrites parts of t in the background

@@ -18,5 +18,5 @@ CREATE TABLE db.`_aaiclick_<run>_t` (`k` UInt64, `v` UInt8) ENGINE = MergeTree O
 -- writers wait from here (table_readonly) where the server has that; elsewhere the tables are exchanged first
 ALTER TABLE `db`.`_aaiclick_<run>_t` ATTACH PARTITION ALL FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their parts across, compare; keep the old table for the way back, then
+-- wait for inserts that were running, move their parts across, compare; keep the old table for a rollback, then
 DROP TABLE `db`.`_aaiclick_<run>_t`;

@@ -22,5 +22,5 @@ CREATE TABLE db.`_aaiclick_<run>_t` (`k` Decimal(18, 4)) ENGINE = AggregatingMer
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`k`) SELECT CAST(`k`, 'Decimal(18, 4)') FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their rows across; keep the old table for the way back, then
+-- wait for inserts that were running, move their rows across; keep the old table for a rollback, then
 DROP TABLE `db`.`_aaiclick_<run>_t`;

@@ -17,9 +17,9 @@ CREATE TABLE {db}.t (c UInt8 DEFAULT 3, d String) ENGINE = MergeTree ORDER BY tu
 -- plan
 
 -- t:
---   - what rows read of c, which 1 parts do not hold, is written into them first
+--   - values of c are written into 1 parts that do not hold them, before anything else
 --   - column a is no longer declared
---   strategy: mutate, 2 rows, 1.1 KiB (only if asked for)
+--   strategy: mutate, 2 rows, 1.1 KiB (only if allowed by name)
 --   changes-values: the values of t.a are gone [--allow 'drop-column t.a']
 --   old-code-breaks: code that reads or writes a fails
 --   cannot-be-undone: a dropped column cannot be brought back: a
@@ -28,9 +28,9 @@ ALTER TABLE `db`.`t` MATERIALIZE COLUMN `c`;
 ALTER TABLE `db`.`t` DROP COLUMN `a`;
 
 -- t:
---   - what rows read of c, which 1 parts do not hold, is written into them first
+--   - values of c are written into 1 parts that do not hold them, before anything else
 --   - column b is no longer declared
---   strategy: mutate, 2 rows, 1.1 KiB (only if asked for)
+--   strategy: mutate, 2 rows, 1.1 KiB (only if allowed by name)
 --   changes-values: the values of t.b are gone [--allow 'drop-column t.b']
 --   old-code-breaks: code that reads or writes b fails
 --   cannot-be-undone: a dropped column cannot be brought back: b

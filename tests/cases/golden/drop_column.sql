@@ -13,7 +13,7 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32) ENGINE = Me
 -- plan
 
 -- t: column note is no longer declared
---   strategy: mutate, 110 rows, 5.4 KiB (only if asked for)
+--   strategy: mutate, 110 rows, 5.4 KiB (only if allowed by name)
 --   changes-values: the values of t.note are gone [--allow 'drop-column t.note']
 --   old-code-breaks: code that reads or writes note fails
 --   cannot-be-undone: a dropped column cannot be brought back: note

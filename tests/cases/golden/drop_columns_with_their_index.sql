@@ -18,7 +18,7 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date) ENGINE = MergeTree PARTIT
 ALTER TABLE `db`.`t` DROP INDEX `ix`;
 
 -- t: column amount is no longer declared
---   strategy: mutate, 110 rows, 6.3 KiB (only if asked for)
+--   strategy: mutate, 110 rows, 6.3 KiB (only if allowed by name)
 --   changes-values: the values of t.amount are gone [--allow 'drop-column t.amount']
 --   old-code-breaks: code that reads or writes amount fails
 --   cannot-be-undone: a dropped column cannot be brought back: amount
@@ -26,7 +26,7 @@ ALTER TABLE `db`.`t` DROP INDEX `ix`;
 ALTER TABLE `db`.`t` DROP COLUMN `amount`;
 
 -- t: column note is no longer declared
---   strategy: mutate, 110 rows, 6.3 KiB (only if asked for)
+--   strategy: mutate, 110 rows, 6.3 KiB (only if allowed by name)
 --   changes-values: the values of t.note are gone [--allow 'drop-column t.note']
 --   old-code-breaks: code that reads or writes note fails
 --   cannot-be-undone: a dropped column cannot be brought back: note

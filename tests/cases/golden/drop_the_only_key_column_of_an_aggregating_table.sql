@@ -25,5 +25,5 @@ CREATE TABLE db.`_aaiclick_<run>_t` (`s` SimpleAggregateFunction(sum, UInt64)) E
 INSERT INTO `db`.`_aaiclick_<run>_t` (`s`) SELECT `s` FROM `db`.`t`;
 -- not part of the checksum: s
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their rows across; keep the old table for the way back, then
+-- wait for inserts that were running, move their rows across; keep the old table for a rollback, then
 DROP TABLE `db`.`_aaiclick_<run>_t`;

@@ -15,9 +15,9 @@ CREATE TABLE {db}.t (k UInt64, `n.b` Array(String)) ENGINE = MergeTree ORDER BY 
 -- plan
 
 -- t:
---   - what rows read of n.b, which 1 parts do not hold, is written into them first
+--   - values of n.b are written into 1 parts that do not hold them, before anything else
 --   - column n.a is no longer declared
---   strategy: mutate, 2 rows, 858 B (only if asked for)
+--   strategy: mutate, 2 rows, 858 B (only if allowed by name)
 --   changes-values: the values of t.n.a are gone [--allow 'drop-column t.n.a']
 --   old-code-breaks: code that reads or writes n.a fails
 --   cannot-be-undone: a dropped column cannot be brought back: n.a

@@ -22,5 +22,5 @@ CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `e` Enum8('a' = 1, 'new' = 2, 
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `e`, `n`) SELECT `id`, CAST(toString(`e`), 'Enum8(\'a\' = 1, \'new\' = 2, \'b\' = 3, \'it\\\'s, "c"\\\\\' = 4)'), CAST(toString(`n`), 'Nullable(Enum16(\'b\' = 1, \'a\' = 1000))') FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their rows across; keep the old table for the way back, then
+-- wait for inserts that were running, move their rows across; keep the old table for a rollback, then
 DROP TABLE `db`.`_aaiclick_<run>_t`;

@@ -27,5 +27,5 @@ CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `e` Enum8('x' = 1, 'b' = 2), `
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `e`, `m`) SELECT `id`, CAST(`e`, 'Enum8(\'x\' = 1, \'b\' = 2)'), CAST(multiIf(toString(`m`) = 'a', 'x', toString(`m`)), 'Enum8(\'x\' = 1, \'c\' = 2, \'b\' = 3)') FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their rows across; keep the old table for the way back, then
+-- wait for inserts that were running, move their rows across; keep the old table for a rollback, then
 DROP TABLE `db`.`_aaiclick_<run>_t`;

@@ -14,11 +14,11 @@ CREATE TABLE {db}.t (k Int8, i UInt32) ENGINE = MergeTree PARTITION BY k ORDER B
 --   strategy: rebuild, 20 rows, 1.0 KiB
 --   old-code-breaks: code that relies on Enum8('a' = 1, 'b' = 2) for k may fail
 --   rewrites-data: all 20 rows of t are copied
--- a copy, because in place something else would come of it: partition key k: the server would go on with the old type of the key until it starts again
+-- a copy, because in place something else would come of it: partition key k: the server would go on with the old type of the key until it restarts
 CREATE TABLE db.`_aaiclick_<run>_t` (`k` Int8, `i` UInt32) ENGINE = MergeTree PARTITION BY k ORDER BY i SETTINGS index_granularity = 8192;
 -- no INSERT may add rows from here on that hold a value of k that Int8 cannot hold
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`k`, `i`) SELECT CAST(`k`, 'Int8'), `i` FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their rows across; keep the old table for the way back, then
+-- wait for inserts that were running, move their rows across; keep the old table for a rollback, then
 DROP TABLE `db`.`_aaiclick_<run>_t`;

@@ -28,5 +28,5 @@ CREATE TABLE db.`_aaiclick_<run>_t` (`k` UInt64, `m` Date, `f` Int16) ENGINE = M
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`k`, `m`, `f`) SELECT `k`, CAST(`m`, 'Date'), CAST(`f`, 'Int16') FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their rows across; keep the old table for the way back, then
+-- wait for inserts that were running, move their rows across; keep the old table for a rollback, then
 DROP TABLE `db`.`_aaiclick_<run>_t`;

@@ -30,5 +30,5 @@ CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `n` Nullable(FixedString(8)), 
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `n`, `l`, `a`, `c`, `w`) SELECT `id`, CAST(`n`, 'Nullable(FixedString(8))'), CAST(`l`, 'LowCardinality(FixedString(8))'), CAST(`a`, 'Array(FixedString(8))'), CAST(toString(`c`), 'FixedString(4)'), CAST(arrayMap(part1 -> CAST(toString(part1), 'FixedString(2)'), `w`), 'Array(FixedString(2))') FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their rows across; keep the old table for the way back, then
+-- wait for inserts that were running, move their rows across; keep the old table for a rollback, then
 DROP TABLE `db`.`_aaiclick_<run>_t`;

@@ -17,6 +17,6 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 ALTER TABLE `db`.`t` (DROP INDEX `by_name`), (ADD INDEX `by_name` lower(name) TYPE set(100) GRANULARITY 4);
 
 -- t: the 110 rows that are there are not in the index by_name
---   strategy: mutate, 110 rows, 6.3 KiB (only if asked for)
+--   strategy: mutate, 110 rows, 6.3 KiB (only if allowed by name)
 --   rewrites-data: the server fills the index by_name of t in the background [--allow 'materialize t.by_name']
 ALTER TABLE `db`.`t` MATERIALIZE INDEX `by_name`;

@@ -17,6 +17,6 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 ALTER TABLE `db`.`t` (DROP PROJECTION `by_day`), (ADD PROJECTION `by_day` (SELECT day, sum(amount) GROUP BY day));
 
 -- t: the 110 rows that are there are not in the projection by_day
---   strategy: mutate, 110 rows, 7.4 KiB (only if asked for)
+--   strategy: mutate, 110 rows, 7.4 KiB (only if allowed by name)
 --   rewrites-data: the server fills the projection by_day of t in the background [--allow 'materialize t.by_day']
 ALTER TABLE `db`.`t` MATERIALIZE PROJECTION `by_day`;

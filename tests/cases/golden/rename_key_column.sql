@@ -20,5 +20,5 @@ CREATE TABLE db.`_aaiclick_<run>_t` (`key` UInt64, `name` String, `day` Date, `a
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`key`, `name`, `day`, `amount`, `note`) SELECT `id`, `name`, `day`, `amount`, `note` FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their rows across; keep the old table for the way back, then
+-- wait for inserts that were running, move their rows across; keep the old table for a rollback, then
 DROP TABLE `db`.`_aaiclick_<run>_t`;

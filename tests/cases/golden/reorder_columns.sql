@@ -12,7 +12,7 @@ CREATE TABLE {db}.t (name String, note Nullable(String), id UInt64, day Date, am
 -- plan
 
 -- t:
---   - column name stands elsewhere (wanted: first)
---   - column note stands elsewhere (wanted: after name)
+--   - column name is in another position (wanted: first)
+--   - column note is in another position (wanted: after name)
 --   strategy: alter
 ALTER TABLE `db`.`t` (MODIFY COLUMN `name` String FIRST), (MODIFY COLUMN `note` Nullable(String) AFTER `name`);

@@ -32,7 +32,7 @@ ALTER TABLE `db`.`t` MODIFY COLUMN `title` LowCardinality(String) DEFAULT 'none'
 ALTER TABLE `db`.`t` (MODIFY COLUMN `day` Date CODEC(DoubleDelta, LZ4)), (COMMENT COLUMN `note` 'n'), (MODIFY TTL day + toIntervalYear(100)), (MODIFY SETTING min_bytes_for_wide_part = 0);
 
 -- t: column amount is no longer declared
---   strategy: mutate, 110 rows, 6.2 KiB (only if asked for)
+--   strategy: mutate, 110 rows, 6.2 KiB (only if allowed by name)
 --   changes-values: the values of t.amount are gone [--allow 'drop-column t.amount']
 --   old-code-breaks: code that reads or writes amount fails
 --   cannot-be-undone: a dropped column cannot be brought back: amount

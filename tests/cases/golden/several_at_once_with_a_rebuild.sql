@@ -32,11 +32,11 @@ CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `title` LowCardinality(String)
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`id`, `title`, `day`, `amount`, `note`) SELECT `id`, CAST(`name`, 'LowCardinality(String)'), `day`, `amount`, `note` FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their rows across; keep the old table for the way back, then
+-- wait for inserts that were running, move their rows across; keep the old table for a rollback, then
 DROP TABLE `db`.`_aaiclick_<run>_t`;
 
 -- t: column amount is no longer declared
---   strategy: mutate, 110 rows, 3.2 KiB (only if asked for)
+--   strategy: mutate, 110 rows, 3.2 KiB (only if allowed by name)
 --   changes-values: the values of t.amount are gone [--allow 'drop-column t.amount']
 --   old-code-breaks: code that reads or writes amount fails
 --   cannot-be-undone: a dropped column cannot be brought back: amount

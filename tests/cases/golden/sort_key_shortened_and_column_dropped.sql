@@ -17,7 +17,7 @@ CREATE TABLE {db}.t (id UInt64, day Date, amount Int32, note Nullable(String)) E
 ALTER TABLE `db`.`t` MODIFY ORDER BY id;
 
 -- t: column name is no longer declared
---   strategy: mutate, 110 rows, 5.4 KiB (only if asked for)
+--   strategy: mutate, 110 rows, 5.4 KiB (only if allowed by name)
 --   changes-values: the values of t.name are gone [--allow 'drop-column t.name']
 --   old-code-breaks: code that reads or writes name fails
 --   cannot-be-undone: a dropped column cannot be brought back: name

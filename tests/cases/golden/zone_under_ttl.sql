@@ -19,5 +19,5 @@ CREATE TABLE db.`_aaiclick_<run>_t` (`k` DateTime('Asia/Tokyo'), `i` UInt32) ENG
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`k`, `i`) SELECT CAST(`k`, 'DateTime(\'Asia/Tokyo\')'), `i` FROM `db`.`t`;
 EXCHANGE TABLES `db`.`t` AND `db`.`_aaiclick_<run>_t`;
--- wait for inserts that were running, move their rows across; keep the old table for the way back, then
+-- wait for inserts that were running, move their rows across; keep the old table for a rollback, then
 DROP TABLE `db`.`_aaiclick_<run>_t`;
