@@ -104,3 +104,43 @@ def test_the_project_says_its_version_and_entry_points_once() -> None:
     assert PROJECT["project"]["version"] == VERSION
     assert PROJECT["project"]["scripts"] == {"aaiclick": "aaiclick.cli.main:main"}
     assert PROJECT["project"]["entry-points"]["pytest11"] == {"aaiclick": "aaiclick.testing.plugin"}
+
+
+WALK = """
+import os, sys
+import chdb.session
+import aaiclick
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
+
+seen = []
+
+def entered(frame, event, _):
+    code = frame.f_code
+    if event == "call" and code.co_filename.startswith(root) and not code.co_name.startswith("<"):
+        seen.append(code.co_filename[len(root) + 1 :])
+
+def wanted(version, key, *more):
+    columns = [Column("a", "UInt64"), Column("b", "String"), *more]
+    return Schema("app", version=version, objects=[Table("t", columns, engine=MergeTree(order_by=key))])
+
+root = os.path.dirname(aaiclick.__file__)
+session = chdb.session.Session()
+ensure_schema(session, wanted(1, ["a"]))
+session.query("INSERT INTO t SELECT number, toString(number) FROM numbers(1000)")
+sys.setprofile(entered)
+ensure_schema(session, wanted(2, ["b", "a"], Column("c", "UInt8")), policy=Policy.lossless())
+sys.setprofile(None)
+print(*dict.fromkeys(seen))
+"""
+
+
+def test_the_way_of_a_start_names_every_file_once() -> None:
+    done = subprocess.run([sys.executable, "-c", WALK], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    section = page.partition("## The way of a start")[2].partition("\n## ")[0].partition("\n1. ")[2]
+    named = re.findall(r"`([\w/]+\.py)`", section)
+    # Step 1 speaks of the file that carries everything out before the list comes to it.
+    named.remove("routine.py")
+    assert sorted(named) == sorted(set(named))
+    assert set(named) == set(done.stdout.split())
