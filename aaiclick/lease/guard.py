@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar, cast
 
 from aaiclick.clock import clock
-from aaiclick.error_codes import NOT_ENOUGH_SPACE
+from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, NOT_ENOUGH_SPACE
 from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
 from aaiclick.lease.lock import tagged, while_held
 from aaiclick.lease.renew import RENEWALS, Lease, check, ended_by_successor, renew, renew_loop_step
@@ -75,6 +74,8 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
             except Exception as error:
                 if (yield from ended_by_successor(held, error)):
                     raise LeaseLostError(f"this run's statement was ended by the one that took over the migration of database {held.database}") from error
+                if isinstance(error, StatementError) and error.code == FUNCTION_THROW_IF_VALUE_IS_NON_ZERO and _is_line(effect, held):
+                    raise LeaseLostError(f"this run no longer holds the migration lease on database {held.database}") from error
                 effect = routine.throw(error)
                 continue
             if isinstance(effect, Nonce) and effect.signed:
@@ -122,14 +123,21 @@ def _tagged(effect: Query | Command, held: Lease) -> Query | Command:
     """The statement as it is sent: with the nonce, and where it is long with renewals beside it.
 
     A line of the journal or the records counts as the last word on what it is about. One that a paused process sends when its successor has written that word
-    would have an expression applied to its rows a second time: so the server writes it only while the lock is this run's.
+    would have an expression applied to its rows a second time: so the server takes it only while the lock is this run's.
     """
     sql = tagged(held.nonce, effect.sql)
-    if any(effect.sql.startswith(f"INSERT INTO {qualified(held.database, name)} ") for name in (JOURNAL, RECORDS)):
-        sql = f"{sql}{' AND' if ' HAVING ' in sql else ' HAVING'} {while_held(held.database, held.nonce)}"
-    if not effect.long:
-        return replace(effect, sql=sql)
-    return replace(effect, sql=sql, beside=Beside(held.seconds / RENEWALS, partial(renew_loop_step, held)))
+    if _is_line(effect, held):
+        lines, _, condition = sql.partition(" HAVING ")
+        sql = f"{lines} HAVING {while_held(held.database, held.nonce)}{f' AND {condition}' if condition else ''}"
+    beside = Beside(held.seconds / RENEWALS, partial(renew_loop_step, held)) if effect.long else effect.beside
+    if isinstance(effect, Query):
+        return Query(sql, effect.parameters, effect.settings, effect.long, beside, effect.bare)
+    return Command(sql, effect.parameters, effect.settings, effect.database, effect.long, beside)
+
+
+def _is_line(effect: Effect, held: Lease) -> bool:
+    sql = effect.sql if isinstance(effect, Command) else ""
+    return any(f"INSERT INTO {qualified(held.database, name)} " in sql for name in (JOURNAL, RECORDS))
 
 
 def _keep(held: Lease, proven: float, effect: Effect) -> Routine[tuple[Lease, float]]:

@@ -85,9 +85,11 @@ def tagged(nonce: str, sql: str) -> str:
 
 
 def while_held(database: str, nonce: str) -> str:
-    """A condition that the server itself evaluates when a statement begins: the lock is still of this incarnation."""
+    """A condition that the server itself evaluates when a statement begins: where the lock is not of this incarnation any more it refuses the statement, with
+    error 395 (``throwIf``). It is never silently left out: what comes next may rest on it."""
     mine = quote_string(json.dumps({"nonce": nonce}).strip("{}"))
-    return f"(SELECT count() FROM system.tables WHERE database = {hex_literal(database)} AND name = {quote_string(LOCK)} AND position(comment, {mine}) > 0) > 0"
+    held = f"SELECT count() FROM system.tables WHERE database = {hex_literal(database)} AND name = {quote_string(LOCK)} AND position(comment, {mine}) > 0"
+    return f"throwIf(({held}) = 0, 'the migration lease is not held any more') = 0"
 
 
 def parse_holder(comment: str, uuid: str) -> Holder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aaiclick.routine import Routine, flag, number, text
 from aaiclick.server.statements import ask
@@ -77,4 +77,5 @@ def _patched(found: Sequence[Part]) -> tuple[Part, ...]:
 def _with_patches(part: Part, patches: Sequence[Part]) -> Part:
     later = sorted(f"{patch.name} {patch.content}" for patch in patches if patch.last > part.first)
     content = hashlib.blake2s("\n".join([part.content, *later]).encode(), digest_size=8).hexdigest()
-    return replace(part, content=content, masked=part.masked or bool(later))
+    masked = part.masked or bool(later)
+    return Part(part.partition, part.first, part.last, part.level, part.version, part.rows, part.bytes, part.name, masked, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -25,6 +26,7 @@ def _escaped(text: str, quote: str) -> str:
     return escaped
 
 
+@lru_cache(maxsize=1024)
 def qualified(database: str, name: str) -> str:
     """``database``.``name``, both quoted."""
     return f"{quote_name(database)}.{quote_name(name)}"

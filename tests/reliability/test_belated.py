@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -314,10 +315,12 @@ def test_a_table_that_somebody_put_there_is_not_dropped_as_the_new_one(lab: Lab)
     assert not nothing_left(lab)
 
 
-def test_a_belated_line_of_the_journal_does_not_have_an_expression_applied_twice(lab: Lab) -> None:
-    """It said that the new table was not there yet, behind the line of the successor that said which it was."""
+@pytest.mark.parametrize("away", [100.0, 0.0], ids=["paused", "the server's clock was set"])
+def test_a_belated_line_of_the_journal_does_not_have_an_expression_applied_twice(lab: Lab, away: float) -> None:
+    """It said that the new table was not there yet, behind the line of the successor that said which it was. Who cannot write it goes no further."""
     begins = b'"new":"","table":"t"'.hex().upper()
-    paused(lab, PRICES, lambda effect: begins in getattr(effect, "sql", ""), lambda: killed_at(lab, PRICES, "EXCHANGE TABLES", after=True))
+    others = partial(killed_at, lab, PRICES, "EXCHANGE TABLES", after=True)
+    paused(lab, PRICES, lambda effect: begins in getattr(effect, "sql", ""), others, away)
     start(lab, PRICES, later=LATER)
     assert lab.rows("SELECT id, price FROM {db}.t ORDER BY id") == tuple((row, 100) for row in range(5))
 
@@ -346,8 +349,9 @@ def nothing_left(lab: Lab) -> set[str]:
     return {name for name in lab.ours() if not name.startswith(("_aaiclick_journal", "_aaiclick_lease", "_aaiclick_lock"))}
 
 
-def paused(lab: Lab, schema: Schema, before: Callable[[Effect], bool], others: Callable[[], None]) -> None:
-    """A run that is paused before this statement, for longer than its lease: what others do meanwhile, and then it sends it."""
+def paused(lab: Lab, schema: Schema, before: Callable[[Effect], bool], others: Callable[[], None], away: float = 100.0) -> None:
+    """A run that is paused before this statement, for longer than its lease: what others do meanwhile, and then it sends it. ``away``: the seconds that
+    passed by its own clock (0: it was the server's clock that was set)."""
     driver = Driver(lab.connection)
     came = False
 
@@ -356,10 +360,10 @@ def paused(lab: Lab, schema: Schema, before: Callable[[Effect], bool], others: C
         if not came and before(effect):
             came = True
             others()
-            driver.now += 100
+            driver.now += away
 
     driver.before = pause
-    with pytest.raises((LeaseLostError, StatementError)):
+    with pytest.raises(LeaseLostError):
         driver.run(ensuring(schema, lab.database, POLICY, DEAD))
     assert came
 

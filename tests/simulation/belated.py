@@ -19,7 +19,7 @@ from tests.simulation.world import Model
 
 AWAY = 100.0
 """Seconds: the successor takes the lease over."""
-_NEVER = 1_000_000
+NEVER = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def meet(meeting: Meeting, told: list[str] | None = None) -> Belated:
 def meetings(story: Story, seed: int, kills: tuple[int | None, ...] = (None,)) -> Iterator[Meeting]:
     """All there are: how many effects a successor has is asked of one that nobody disturbs."""
     for command in itertools.count():
-        alone = meet(Meeting(story, seed, command, _NEVER))
+        alone = meet(Meeting(story, seed, command, NEVER))
         if not alone.sent:
             return
         for moment in range(alone.moments):

@@ -92,6 +92,12 @@ class Merges(Actor):
     def __init__(self, scene: Scene, every: float) -> None:
         super().__init__("merges")
         self.scene, self.every = scene, every
+        self.nothing_at = -1
+
+    @property
+    def ended(self) -> bool:
+        """There was nothing to merge, and nothing has changed since."""
+        return self.nothing_at == self.scene.world.server.changes
 
     def step(self) -> None:
         scene = self.scene
@@ -102,6 +108,8 @@ class Merges(Actor):
             name, chosen = scene.rng.choice(able)
             scene.tell(self, "in", name)
             scene.world.merge(chosen)
+        else:
+            self.nothing_at = scene.world.server.changes
 
 
 class Clocks(Actor):

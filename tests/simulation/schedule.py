@@ -129,37 +129,38 @@ class Schedule:
 
     def _disorder(self) -> None:
         """Everybody at once, until all that were to start have started and ended."""
-        rng, current = self.rng, None
+        rng, running, current = self.rng, [process for process in self.processes if process.alive], None
         for _ in range(LIMIT):
-            running = [process for process in self.processes if process.alive]
             if self.waiting and len(running) < self.together and (not running or rng.random() < 0.02):
-                version = self.waiting.pop(0)
-                running.append(self._start(version, self._chaos()))
+                running.append(self._start(self.waiting.pop(0), self._chaos()))
             if not running and not self.waiting:
                 return
             current = self._turn(running, current)
+            if current in running and current.ended:
+                self._note(current)
+                running.remove(current)
         raise WrongError("it does not come to an end")
 
     def _turn(self, running: list[Process], current: Actor | None) -> Actor | None:
         """One step of somebody; mostly of whom it was before."""
         scene, rng = self.scene, self.rng
         scene.pass_time(0.002)
-        actors: list[Actor] = [*running, *self.actors, *(each for each in scene.executions if not each.over)]
-        ready = [actor for actor in actors if actor.wake <= scene.time and not actor.ended]
+        now = scene.time
+        actors: list[Actor] = [*running, *(actor for actor in self.actors if not actor.ended), *scene.executions]
+        ready = [actor for actor in actors if actor.wake <= now]
         if not ready:
-            scene.pass_time(max(0.0, min(actor.wake for actor in actors if not actor.ended) - scene.time))
-            return None
+            now = min(actor.wake for actor in actors)
+            scene.pass_time(now - scene.time)
+            ready = [actor for actor in actors if actor.wake <= now]
         if current not in ready or rng.random() < 0.15:
             current = rng.choice(ready)
         current.step()
-        scene.executions = [each for each in scene.executions if not each.over]
-        for process in running:
-            if not process.alive and process.pid not in scene.dead:
-                self._note(process)
+        if scene.executions:
+            scene.executions = [each for each in scene.executions if not each.over]
         return current
 
-    def _note(self, process: Process) -> None:
-        self.scene.dead.add(process.pid)
+    def _note(self, process: Actor) -> None:
+        assert isinstance(process, Process)
         kind = "killed" if process.state == "dead" else type(process.error).__name__ if process.error is not None else "through"
         self.counts[kind] += 1
         self.counts["statements"] += process.statements

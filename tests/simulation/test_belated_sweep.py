@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 
 import pytest
 
 from tests.reliability.counts import note
-from tests.simulation.belated import Meeting, meet, meetings
+from tests.simulation.belated import NEVER, Meeting, meet, meetings
+from tests.simulation.mutants import Patch, dropped_by_name, line_anyway, nothing_taken_back, record_anyway
 from tests.simulation.planning import Planner
 from tests.simulation.stories import STORIES
 
@@ -36,6 +38,32 @@ def hexed(words: str) -> str:
 def test_what_was_found(planner: Planner, words: str, moments: range, killed: int | None) -> None:
     for moment in moments:
         assert meet(Meeting(PRICES, 0, words, moment, killed)).sent
+
+
+@pytest.mark.parametrize(
+    ("precaution", "words", "moments", "killed"),
+    [
+        (line_anyway, hexed('"new":"","table"'), range(118, 130, 2), 1),
+        (record_anyway, "INSERT INTO `sim`.`schema_version` ", (NEVER,), None),
+        (dropped_by_name, "EXCHANGE TABLES", range(34, 44), None),
+        (nothing_taken_back, "CREATE TABLE `sim`.`_aaiclick_mark_", (NEVER,), None),
+    ],
+    ids=["lines of the one who holds the lock", "a version is recorded once", "a name of its own", "what was sent last is taken back"],
+)
+def test_each_precaution_is_needed(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch, precaution: Patch, words: str, moments: Sequence[int], killed: int | None
+) -> None:
+    assert not any(_ends_wrongly(words, moment, killed) for moment in moments)
+    precaution(monkeypatch)
+    assert any(_ends_wrongly(words, moment, killed) for moment in moments)
+
+
+def _ends_wrongly(words: str, moment: int, killed: int | None) -> bool:
+    try:
+        meet(Meeting(PRICES, 0, words, moment, killed))
+    except AssertionError:
+        return True
+    return False
 
 
 @pytest.mark.proof

@@ -22,11 +22,11 @@ def of(*names: str, operators: int = 0) -> Bounds:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("bounds", "first"),
-    [(of("prices", "prices behind a fence"), 0), (of("statements and a function, older code may run"), 100), (of("three versions"), 200)],
+    [(of("prices", "prices behind a fence"), 0), (of("statements and a function, older code may run"), 200), (of("three versions"), 400)],
     ids=["prices", "statements", "versions"],
 )
 def test_schedules(planner: Planner, bounds: Bounds, first: int) -> None:
-    counts = play_all(range(first, first + 60), bounds)
+    counts = play_all(range(first, first + 120), bounds)
     assert all(counts[what] for what in ("killed", "through", "LeaseLostError")), counts
 
 

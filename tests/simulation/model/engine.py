@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Rows
@@ -21,12 +22,20 @@ def untagged(sql: str) -> tuple[str, str]:
     return (sql[found.end() :], found[1]) if found is not None else (sql.strip(), "")
 
 
+_LONGEST = max(len(start) for start, _ in catalog.ASKED)
+
+
+@lru_cache(maxsize=4096)
+def _known(beginning: str) -> catalog.Asked | None:
+    return next((asked for start, asked in catalog.ASKED if beginning.startswith(start)), None)
+
+
 def ask(server: Server, effect: Query, database: str) -> Rows:
     """Raises StatementError, UnmodelledError."""
     sql = untagged(effect.sql)[0].lstrip()
-    for start, asked in catalog.ASKED:
-        if sql.startswith(start):
-            return asked(server, effect.parameters, sql)
+    asked = _known(sql[:_LONGEST])
+    if asked is not None:
+        return asked(server, effect.parameters, sql)
     for pattern, answered in bookkeeping.ASKED:
         found = pattern.match(sql)
         if found is not None and found["db"] != "system":
@@ -37,6 +46,7 @@ def ask(server: Server, effect: Query, database: str) -> Rows:
 def command(server: Server, effect: Command, database: str) -> Running | None:
     """Carry it out at once; an INSERT of rows is only begun. Raises StatementError, UnmodelledError."""
     sql, tag = untagged(effect.sql)
+    server.changes += 1
     place = effect.database or database
     try:
         if sql.startswith("INSERT INTO "):

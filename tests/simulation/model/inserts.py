@@ -17,7 +17,8 @@ _SELECTED = re.compile(
 _VALUES = re.compile(rf"INSERT INTO {TABLE}(?: \([^)]*\))? VALUES (?P<values>.+)\Z", re.DOTALL)
 _LINE = re.compile(
     rf"INSERT INTO {TABLE} \((?P<columns>[^)]*)\) SELECT (?P<list>.+) FROM (?P<source>\S+?)"
-    r"(?: WHERE nonce = \{nonce:String\})?(?: HAVING (?:maxIf.* = (?P<after>\d+)(?: AND )?)?(?:\(SELECT .* position\(comment, '(?P<mine>[^']*)'\).*)?)?\Z",
+    r"(?: WHERE nonce = \{nonce:String\})?"
+    r"(?: HAVING (?:throwIf\(\(SELECT .*? position\(comment, '(?P<mine>[^']*)'\).*?\) = 0(?: AND )?)?(?:maxIf.* = (?P<after>\d+))?)?\Z",
     re.DOTALL,
 )
 _PARTS = re.compile(r"_partition_id IN \([^)]*\) AND _part IN \((?P<names>[^)]*)\)\Z")
@@ -48,6 +49,7 @@ def admit(server: Server, target: Storage, rows: tuple[Values, ...], tag: str, *
 def land(server: Server, running: Running) -> None:
     """The rows are there, all at once. Raises 394 where it was killed."""
     server.running.pop(running.id, None)
+    server.changes += 1
     if running.killed:
         raise refusal(394, "Query was cancelled")
     target = running.target
@@ -105,7 +107,7 @@ def insert_line(server: Server, sql: str, parameters: Mapping[str, str | int], d
         raise UnmodelledError(sql)
     storage = server.need(plain(found["db"]) or database, plain(found["name"]))
     if found["mine"] is not None and ((lock := server.find(plain(found["db"]) or database, LOCK)) is None or found["mine"] not in lock.comment):
-        return
+        raise refusal(395, "the migration lease is not held any more")
     if found["after"] is not None:
         schema = bytes.fromhex(str(parameters["schema"])).decode()
         newest = max((int(str(line["seq"])) for line in storage.lines if line["schema"] == schema and line["state"] != "failed"), default=0)

@@ -10,6 +10,7 @@ from aaiclick.sql.quoting import quote_string
 
 Values = tuple[int, ...]
 NAMES = {36: "BAD_ARGUMENTS", 44: "ILLEGAL_COLUMN", 57: "TABLE_ALREADY_EXISTS", 60: "UNKNOWN_TABLE", 81: "UNKNOWN_DATABASE", 394: "QUERY_WAS_CANCELLED"}
+NAMES[395] = "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"
 NAMES |= {82: "DATABASE_ALREADY_EXISTS", 774: "TABLE_IS_PERMANENTLY_READ_ONLY"}
 FENCE = "table_readonly"
 
@@ -119,7 +120,7 @@ class Running:
 
 @dataclass(slots=True)
 class Server:
-    """``now`` is its clock (Unix seconds), which only the scheduler moves."""
+    """``now`` is its clock (Unix seconds), which only the scheduler moves. ``changes`` counts what may give merges something to do."""
 
     now: float = 2_000_000_000.0
     started: float = 1_600_000_000.0
@@ -128,6 +129,7 @@ class Server:
     running: dict[str, Running] = field(default_factory=dict)
     serial: int = 0
     apart: int = 0
+    changes: int = 0
 
     def fresh_uuid(self) -> str:
         """Storages are numbered: a schedule that is played again has the same ones. ``apart`` tells those of one schedule from those of another, where
