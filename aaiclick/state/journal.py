@@ -3,7 +3,7 @@
 An *action* is one thing that either happened or did not (a statement, the move of a chunk). Its intent is written
 before it begins, its outcome after it ended; between the two a probe has to ask the catalogue. Rows are only ever
 added, each by one INSERT (about 4 ms) under the lease; ``seq`` orders them, counted by the server, whose clock may be
-set back. A run that is over ends with a row of its own; until then the next run finds its entries with ``unfinished``.
+set back. What the entries of a run mean to later ones, and for how long, is in ``ledger``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
 from aaiclick.sql.quoting import qualified
 
 Outcome: TypeAlias = Literal["done", "failed", "undone"]
-State: TypeAlias = Literal["intent", "done", "failed", "undone", "closed"]
+State: TypeAlias = Literal["intent", "done", "failed", "undone"]
 Details: TypeAlias = Mapping[str, object]
 """What a probe needs: UUIDs, data paths, staging names, counts. Plain JSON values under string keys."""
 
@@ -85,27 +85,11 @@ def outcome(database: str, action: Action, state: Outcome, details: Details | No
     yield from _write(database, action, state, details)
 
 
-def close_run(database: str, run: str, schema: str, plan: str = "") -> Routine[None]:
-    """Say that nothing of this run is left to resume or undo."""
-    yield from _write(database, Action(run, schema, plan, "", 0), "closed", None)
-
-
-def unfinished(database: str) -> Routine[tuple[Entry, ...]]:
-    """The entries of every run that was not closed: for each action its last one, in the order in which they were written.
-
-    Actions in state ``intent`` have to be probed; the others tell what is behind them. None where there is no journal.
-    """
-    table = qualified(database, JOURNAL)
-    return (yield from last_entries(database, f"run NOT IN (SELECT run FROM {table} WHERE state = 'closed')", {}))
-
-
-def read_run(database: str, run: str) -> Routine[tuple[Entry, ...]]:
-    """The same for one run, closed or not (its closing row is left out)."""
-    return (yield from last_entries(database, "run = unhex({run:String})", {"run": hexed(run)}))
-
-
 def last_entries(database: str, condition: str, parameters: Mapping[str, str | int]) -> Routine[tuple[Entry, ...]]:
-    """The last entry of each action that meets a condition, in the order in which they were written; none where there is no journal."""
+    """The last entry of each action that meets a condition, in the order in which they were written; none where there is no journal.
+
+    Rows in state ``closed``, with which an earlier release ended its runs, are passed over.
+    """
     sql = (
         f"SELECT {_READ} FROM {qualified(database, JOURNAL)} WHERE state != 'closed' AND {condition}"
         " ORDER BY seq DESC LIMIT 1 BY run, schema, plan, step, action"

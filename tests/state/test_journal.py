@@ -1,4 +1,4 @@
-"""The write-ahead journal: intents survive, the last word on an action counts, closed runs are left alone."""
+"""The write-ahead journal: intents survive, the last word on an action counts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from aaiclick.errors import ApplyError
-from aaiclick.routine import Command, Query, run
+from aaiclick.routine import Command, Query, Routine, run
 from aaiclick.server.names import JOURNAL
 from aaiclick.sql.quoting import qualified, quote_name
-from aaiclick.state.journal import Action, Entry, close_run, ensure_journal, intent, outcome, read_run, unfinished
+from aaiclick.state.journal import Action, Entry, ensure_journal, intent, last_entries, outcome
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.support.session_connection import Driver, KilledError, SessionConnection, session
 
@@ -32,13 +32,16 @@ def db(connection: SessionConnection, aaiclick_database: str) -> str:
     return aaiclick_database
 
 
+def everything(database: str) -> Routine[tuple[Entry, ...]]:
+    return last_entries(database, "1", {})
+
+
 def states(entries: tuple[Entry, ...]) -> list[tuple[str, str, int, str]]:
     return [(entry.action.run, entry.action.step, entry.action.number, entry.state) for entry in entries]
 
 
 def test_without_a_journal_nothing_is_unfinished(connection: SessionConnection, aaiclick_database: str) -> None:
-    assert run(unfinished(aaiclick_database), connection) == ()
-    assert run(read_run(aaiclick_database, "0123456789ab"), connection) == ()
+    assert run(everything(aaiclick_database), connection) == ()
     assert connection.tables(aaiclick_database) == set()
 
 
@@ -46,7 +49,7 @@ def test_an_intent_without_outcome_is_found_with_its_details(connection: Session
     details = {"uuid": "f-1", "staging": ["a", "b"], "rows": 7, "ratio": 0.5, "fence": None, "moved": False, "paths": {"old": "/x"}}
     run(intent(db, COPY, details), connection)
     run(ensure_journal(db), connection)
-    (entry,) = run(unfinished(db), connection)
+    (entry,) = run(everything(db), connection)
     assert (entry.action, entry.state, entry.details, entry.seq) == (COPY, "intent", details, 1)
     ((now,),) = connection.rows("SELECT toUnixTimestamp64Milli(now64(3))")
     assert int(now or 0) - 600_000 < entry.at <= int(now or 0)
@@ -60,28 +63,30 @@ def test_the_last_word_on_each_action_counts_in_the_order_of_writing(connection:
     run(intent(db, COPY), connection)
     run(outcome(db, COPY, "done", {"rows": 3}), connection)
     run(intent(db, third), connection)
-    entries = run(unfinished(db), connection)
+    entries = run(everything(db), connection)
     assert states(entries) == [(COPY.run, COPY.step, 2, "intent"), (COPY.run, COPY.step, 1, "done"), (COPY.run, "drop args", 1, "intent")]
     assert entries[1].details == {"rows": 3}
     run(outcome(db, second, "undone"), connection)
-    assert [state for *_, state in states(run(unfinished(db), connection))] == ["done", "intent", "undone"]
+    assert [state for *_, state in states(run(everything(db), connection))] == ["done", "intent", "undone"]
     assert connection.rows(f"SELECT count() FROM {qualified(db, JOURNAL)}") == ((7,),)  # nothing is ever changed or removed
 
 
-def test_a_closed_run_is_over_and_others_are_not(connection: SessionConnection, db: str) -> None:
-    other = replace(COPY, run="ba9876543210", schema="other")
+def test_a_row_that_ended_a_run_of_an_earlier_release_is_passed_over(connection: SessionConnection, db: str) -> None:
     run(intent(db, COPY), connection)
-    run(intent(db, other), connection)
+    connection.command(Command(f"INSERT INTO {qualified(db, JOURNAL)} (seq, run, schema, state, details) SELECT 2, '{COPY.run}', 'oplog', 'closed', '{{}}'"))
     run(outcome(db, COPY, "done"), connection)
-    run(close_run(db, COPY.run, "oplog", "plan-1"), connection)
-    assert states(run(unfinished(db), connection)) == [(other.run, other.step, 1, "intent")]
-    assert states(run(read_run(db, COPY.run), connection)) == [(COPY.run, COPY.step, 1, "done")]
-    run(close_run(db, other.run, "other"), connection)
-    assert run(unfinished(db), connection) == ()
+    assert states(run(everything(db), connection)) == [(COPY.run, COPY.step, 1, "done")]
+
+
+def test_only_what_meets_the_condition_is_read(connection: SessionConnection, db: str) -> None:
+    run(intent(db, COPY), connection)
+    run(intent(db, replace(COPY, run="ba9876543210")), connection)
+    found = run(last_entries(db, "run = {run:String}", {"run": "ba9876543210"}), connection)
+    assert states(found) == [("ba9876543210", COPY.step, 1, "intent")]
 
 
 def test_each_entry_is_one_statement(connection: SessionConnection, db: str) -> None:
-    for routine in (intent(db, COPY, {"a": 1}), outcome(db, COPY, "done"), close_run(db, COPY.run, "oplog")):
+    for routine in (intent(db, COPY, {"a": 1}), outcome(db, COPY, "done")):
         driver = Driver(connection)
         driver.run(routine)
         assert [type(effect) for effect in driver.effects] == [Command]
@@ -91,7 +96,7 @@ def test_each_entry_is_one_statement(connection: SessionConnection, db: str) -> 
 def test_an_intent_whose_writer_dies_at_once_is_there(connection: SessionConnection, db: str) -> None:
     with pytest.raises(KilledError):
         Driver(connection, stop_after=1).run(intent(db, COPY))
-    assert states(run(unfinished(db), connection)) == [(COPY.run, COPY.step, 1, "intent")]
+    assert states(run(everything(db), connection)) == [(COPY.run, COPY.step, 1, "intent")]
 
 
 def test_hostile_texts_come_back_unchanged(connection: SessionConnection) -> None:
@@ -101,7 +106,7 @@ def test_hostile_texts_come_back_unchanged(connection: SessionConnection) -> Non
         run(ensure_journal(name), connection)
         action = Action("0123456789ab", HOSTILE, HOSTILE, HOSTILE, 4_000_000_000)
         run(intent(name, action, {HOSTILE: HOSTILE}), connection)
-        (entry,) = run(unfinished(name), connection)
+        (entry,) = run(everything(name), connection)
         assert (entry.action, entry.details) == (action, {HOSTILE: HOSTILE})
     finally:
         connection.command(Command(f"DROP DATABASE {quote_name(name)}"))
@@ -110,7 +115,7 @@ def test_hostile_texts_come_back_unchanged(connection: SessionConnection) -> Non
 def test_details_longer_than_a_statement_may_be_by_default(connection: SessionConnection, db: str) -> None:
     parts = [f"202601_{number}_{number}_0" for number in range(40_000)]
     run(intent(db, COPY, {"parts": parts}), connection)
-    (entry,) = run(unfinished(db), connection)
+    (entry,) = run(everything(db), connection)
     assert entry.details == {"parts": parts}
 
 
@@ -134,4 +139,4 @@ def test_a_row_that_somebody_else_wrote_is_named(connection: SessionConnection, 
     run(intent(db, COPY), connection)
     connection.command(Command(f"INSERT INTO {qualified(db, JOURNAL)} (seq, run, details) SELECT 7, 'x', 'no json'"))
     with pytest.raises(ApplyError, match=r"row 7 of _aaiclick_journal was not written by aaiclick"):
-        run(unfinished(db), connection)
+        run(everything(db), connection)
