@@ -102,14 +102,14 @@ def test_every_row_is_brought_in_once(aaiclick_client: Client, engine: object, c
     [
         (PLAIN, "SELECT k, count() AS n FROM t GROUP BY k", "it aggregates each INSERT by itself, and MergeTree does not add the pieces up"),
         (PLAIN, "SELECT k, toUInt64(now()) AS n FROM t", "now returns another value at every call"),
-        (PLAIN, "SELECT t.k AS k, t.k AS n FROM t INNER JOIN t AS u ON t.k = u.k", "what the table that it joins held"),
+        (PLAIN, "SELECT t.k AS k, t.k AS n FROM t INNER JOIN t AS u ON t.k = u.k", "which rows the joined table held"),
         (PLAIN, "SELECT k, k AS n FROM t WHERE k IN (SELECT k FROM t)", "it has a subquery"),
         (PLAIN, "SELECT DISTINCT k, k AS n FROM t", "DISTINCT depends on which rows came together"),
         (PLAIN, "SELECT k, k AS n FROM t LIMIT 5", "LIMIT depends on which rows came together"),
         (ADDING, "SELECT k, count() AS n FROM t GROUP BY k HAVING n > 1", "HAVING depends on which rows came together"),
         (PLAIN, "SELECT k, row_number() OVER () AS n FROM t", "OVER depends on which rows came together"),
         (PLAIN, "SELECT k, k AS n FROM t UNION ALL SELECT k, k AS n FROM t", "it has a subquery"),
-        (ReplacingMergeTree(order_by=["k"]), "SELECT k, k AS n FROM t", "ReplacingMergeTree keeps rows by the order in which they came"),
+        (ReplacingMergeTree(order_by=["k"]), "SELECT k, k AS n FROM t", "ReplacingMergeTree keeps rows by the order in which they were inserted"),
     ],
 )
 def test_what_cannot_be_exact_is_refused(aaiclick_client: Client, engine: object, query: str, said: str) -> None:

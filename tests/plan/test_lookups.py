@@ -90,7 +90,7 @@ def test_a_dictionary_that_follows_is_no_obstacle(aaiclick_client: Client) -> No
 def test_a_column_that_is_written_or_looked_up_is_not_dropped(aaiclick_client: Client) -> None:
     setup(aaiclick_client, LOOKUP, "CREATE TABLE s (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k")
     fewer = Table("t", [Column("k", "UInt64")], engine=MergeTree(order_by=["k"]))
-    with pytest.raises(BlockedError, match="the dictionary look asks for a"):
+    with pytest.raises(BlockedError, match="the dictionary look reads a"):
         ensure_schema(aaiclick_client, schema(fewer), policy=Policy.lossless().allow("drop-column t.a"))
     for sql in ("DROP DICTIONARY look", "CREATE MATERIALIZED VIEW m TO t AS SELECT k, a FROM s"):
         aaiclick_client.command(sql)
