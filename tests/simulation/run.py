@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from aaiclick.clients.opening import open_url
@@ -12,6 +13,15 @@ from tests.simulation.planning import Planner, planned_by
 from tests.simulation.playing import FoundError, play
 
 FOLDER = Path(".simulation-found")
+
+
+def _tell(seed: int) -> None:
+    """Played once more: to tell costs time."""
+    told: list[str] = []
+    with suppress(FoundError):
+        play(seed, told=told)
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / f"{seed}.txt").write_text("\n".join(told) + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:
@@ -26,17 +36,18 @@ def main(arguments: list[str]) -> int:
     wrong = 0
     with planned_by(Planner(connection)):
         for seed in range(chosen.first, chosen.first + chosen.seeds):
-            told: list[str] = []
             try:
-                total.update(play(seed, told=told))
+                total.update(play(seed))
             except FoundError as problem:
                 wrong += 1
                 sys.stdout.write(f"{problem}\n")
+                _tell(seed)
             else:
-                told = told if chosen.tell else []
-            if told:
-                FOLDER.mkdir(exist_ok=True)
-                (FOLDER / f"{seed}.txt").write_text("\n".join(told) + "\n", encoding="utf-8")
+                if chosen.tell:
+                    _tell(seed)
+            if (seed + 1 - chosen.first) % 1000 == 0:
+                sys.stdout.write(f"{seed + 1 - chosen.first} schedules, {wrong} ended wrongly\n")
+                sys.stdout.flush()
     connection.close()
     sys.stdout.write(f"{chosen.seeds} schedules, {wrong} ended wrongly; {', '.join(f'{count:,} {name}' for name, count in sorted(total.items()))}\n")
     return wrong
