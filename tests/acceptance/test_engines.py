@@ -52,7 +52,8 @@ def test_each_strategy(client: Client, old_engine: OldEngine, request: pytest.Fi
     client.command("INSERT INTO t SELECT number, toString(number), toDate('2026-01-01') + number % 60 FROM numbers(1000)")
     changed = Schema("app", version=2, objects=[after])
     plan = plan_schema(client, changed)
-    assert [step.strategy for step in plan.steps] == [strategy], str(plan)
+    # What fills an index over the rows that are there is offered beside it, and is only carried out where it is asked for.
+    assert [step.strategy for step in plan.required] == [strategy], str(plan)
     ensure_schema(client, changed, policy=Policy.lossless())
     assert client.query("SELECT count(), sum(id), uniqExact(name), min(day) FROM t").result_rows[0][:3] == (1000, 499500, 1000)
     assert validate_schema(client, changed).in_sync
