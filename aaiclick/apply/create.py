@@ -8,7 +8,7 @@ from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import CreateWork
 from aaiclick.routine import Command, Routine
-from aaiclick.server.messages import told
+from aaiclick.server.messages import first_line
 from aaiclick.server.statements import CREATE, ddl, merged, send
 
 
@@ -29,4 +29,4 @@ def _load(work: CreateWork, database: str) -> Routine[None]:
         if error.code == ACCESS_DENIED:
             return  # who may make it need not be allowed to load it
         yield from ddl(work.undo)
-        raise ApplyError(f"it was made, but cannot be loaded: {told(str(error))}. It was dropped again") from error
+        raise ApplyError(f"it was made, but cannot be loaded: {first_line(str(error))}. It was dropped again") from error

@@ -19,7 +19,7 @@ from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, Stat
 from aaiclick.plan.operations import Guard
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.inserts import drain_all
-from aaiclick.server.messages import shortened, told
+from aaiclick.server.messages import first_line, shortened
 from aaiclick.server.mutations import require_settled
 from aaiclick.server.parts import parts
 from aaiclick.server.statements import READ
@@ -79,7 +79,7 @@ def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[
             if error.code in (0, UNKNOWN_TABLE):
                 raise
             raise ApplyError(
-                f"{table.name}: rows came in since it was looked at, of which cannot be told whether they {guard.problem}: {told(str(error))}"
+                f"{table.name}: rows came in since it was looked at, of which cannot be told whether they {guard.problem}: {first_line(str(error))}"
             ) from error
         count, example = number(rows[0][0]), text(rows[0][1])
         if count:

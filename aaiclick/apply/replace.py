@@ -10,7 +10,7 @@ from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Command, Routine
-from aaiclick.server.messages import told
+from aaiclick.server.messages import first_line
 from aaiclick.server.statements import CREATE, merged, send
 from aaiclick.sql.ddl import create, system
 
@@ -34,4 +34,4 @@ def _try(work: ReplaceWork, scratch: Scratch) -> Routine[None]:
         raise
     except StatementError as error:
         if error.code != ACCESS_DENIED:  # who may replace it need not be allowed to load it, or to make another one
-            raise ApplyError(f"it cannot be loaded as it is declared: {told(str(error))}. It stays as it was") from error
+            raise ApplyError(f"it cannot be loaded as it is declared: {first_line(str(error))}. It stays as it was") from error

@@ -23,7 +23,7 @@ class Target:
     """The wanted table. Columns that the declaration does not mention keep their position."""
     renames: tuple[tuple[str, str], ...]
     """Renames of live columns that still have to be made: (old, new)."""
-    surplus: tuple[str, ...]
+    undeclared: tuple[str, ...]
     """Columns that the declaration does not mention."""
     notes: tuple[str, ...]
     """What is left alone because nobody declared it, for people."""
@@ -49,13 +49,13 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
     taken = {column.name for column in declared.columns} | {old for old, _ in applied}
     left = tuple(stays.column(column.name) or column for column in live.columns if column.name not in taken)
     blocking = tuple(column for column in left if any(_collide(column.name, wanted.name) for wanted in declared.columns))
-    surplus = tuple(column for column in left if column not in blocking)
+    undeclared = tuple(column for column in left if column not in blocking)
     engine = table.engine
     free_key = isinstance(engine, MergeTree) and not engine.declares("primary_key")
     form = replace(
         declared,
         name=live.name,
-        columns=_with_surplus(columns, live, surplus, dict(applied)),
+        columns=_with_undeclared(columns, live, undeclared, dict(applied)),
         indexes=declared.indexes if table.declares("indexes") else stays.indexes,
         projections=declared.projections if table.declares("projections") else stays.projections,
         constraints=declared.constraints if table.declares("constraints") else _lasting(stays.constraints),
@@ -71,11 +71,11 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
         if wanted and wanted != found:
             notes.append(f"{what} {wanted} is not declared (left alone)")
     beside = _beside(table, live, asked or {})
-    for column in surplus:
+    for column in undeclared:
         new = beside.get(column.name)
         what = f"is there beside {new}, its new name: nothing is renamed, and what {column.name} holds is not in {new}" if new else "is no longer declared"
         notes.append(f"column {column.name} {what} (left alone)")
-    return Target(form, applied, tuple(column.name for column in surplus), tuple(notes), free_key, blocking)
+    return Target(form, applied, tuple(column.name for column in undeclared), tuple(notes), free_key, blocking)
 
 
 def _lasting(constraints: tuple[ConstraintForm, ...]) -> tuple[ConstraintForm, ...]:
@@ -89,11 +89,11 @@ def _collide(one: str, other: str) -> bool:
     return one.startswith(f"{other}.") or other.startswith(f"{one}.")
 
 
-def _with_surplus(declared: list[ColumnForm], live: TableForm, surplus: tuple[ColumnForm, ...], new_names: dict[str, str]) -> tuple[ColumnForm, ...]:
+def _with_undeclared(declared: list[ColumnForm], live: TableForm, undeclared: tuple[ColumnForm, ...], new_names: dict[str, str]) -> tuple[ColumnForm, ...]:
     """The declared columns, with the others in the position that they have: to move them would be a change for
     nothing."""
     order = list(declared)
-    staying = {column.name: column for column in surplus}
+    staying = {column.name: column for column in undeclared}
     place = 0
     for column in live.columns:
         name = new_names.get(column.name, column.name)

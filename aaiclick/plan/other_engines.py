@@ -102,7 +102,7 @@ def _replace(diff: TableDiff, blocked: str) -> Step | None:
     sql = form_sql(form, diff.database, name) if not has_hidden(form) else ""
     if not sql:
         # The secret is in the declaration only.
-        if declared is None or diff.target.surplus:
+        if declared is None or diff.target.undeclared:
             return None
         sql, settings = create_table_sql(declared, diff.database, name), create_settings(declared)
     sql = replacing(sql)

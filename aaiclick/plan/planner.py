@@ -249,7 +249,7 @@ def _differs(table: Table, declared: TableForm, live: LiveObject, path: UpgradeP
     assert isinstance(live.form, TableForm)
     composed = compose(live.form, path.changes_of(table.name), declared)
     target = make_target(table, declared, live.form, dict(composed.renames))
-    return bool(diff_table(live.form, target) or target.surplus or target.notes or composed.rebuilds)
+    return bool(diff_table(live.form, target) or target.undeclared or target.notes or composed.rebuilds)
 
 
 def _dropped(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> tuple[Step, ...]:

@@ -39,7 +39,7 @@ from aaiclick.plan.strategies.attach import propose_attach
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.rebuild import propose_rebuild
 from aaiclick.plan.strategies.refusals import exchange_refusal, fence_hazards, read_only
-from aaiclick.plan.surplus_columns import drop_column_steps, nulls_refused, unholdable
+from aaiclick.plan.undeclared_columns import drop_column_steps, nulls_refused, unholdable
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.features import too_old_to_change
 from aaiclick.specs.migrations import Rebuild

@@ -12,7 +12,7 @@ from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, Waiting
 from aaiclick.routine import Command, Emit, Routine, text
 from aaiclick.server.feeders import find_feeders
-from aaiclick.server.messages import told
+from aaiclick.server.messages import first_line
 from aaiclick.server.names import GUARD
 from aaiclick.server.statements import MUTATION, ask, send
 from aaiclick.server.tables import Physical
@@ -68,7 +68,7 @@ def _flushed(name: str, sql: str) -> Routine[None]:
         raise
     except StatementError as error:
         if error.code == VIOLATED_CONSTRAINT and GUARD in str(error):
-            raise ApplyError(f"{name} holds rows that the table would not take any more: {told(str(error))}. Nothing was changed") from error
+            raise ApplyError(f"{name} holds rows that the table would not take any more: {first_line(str(error))}. Nothing was changed") from error
         yield Emit(Note(f"{sql}: {error}"))
 
 

@@ -20,7 +20,7 @@ def shortened(example: str) -> str:
     return example if len(example) <= _EXAMPLE else f"{example[: _EXAMPLE - 3]}..."
 
 
-def told(message: str) -> str:
+def first_line(message: str) -> str:
     """The first line of a server's message, as it may stand in a sentence of ours."""
     lines = message.strip().splitlines()
     plain = _NAME.sub("", _PREAMBLE.sub("", lines[0])) if lines else ""

@@ -35,8 +35,8 @@ def unproven_conversions(catalog: Catalog, found: ReleaseHistory, live: LiveVers
     scripts = [script for script in found.scripts if _moves_values(script)]
     if live.origin == "unrecorded":
         rows = sum(entry.rows for entry in catalog.objects.values())
-        told = [(script, words) for script in scripts if (words := _words(script, _tables(script), catalog, rows))]
-        return UnprovenConversions(tuple(words for _, words in told), (), told[0][0].version - 1 if told else 0)
+        unproven = [(script, words) for script in scripts if (words := _words(script, _tables(script), catalog, rows))]
+        return UnprovenConversions(tuple(words for _, words in unproven), (), unproven[0][0].version - 1 if unproven else 0)
     if live.origin != "recognised" or not live.number or found.lock is None:
         return UnprovenConversions()
     stops: list[str] = []

@@ -78,7 +78,7 @@ def differences(live: Form | None, released: LockedForm, variables: Mapping[str,
     if not isinstance(live, TableForm) or not isinstance(released, TableForm):
         same = live.kind == released.kind and normal_form(live) == normal_form(released)
         return () if same else (f"{live.kind} differs from the released {released.kind}",)
-    target = Target(_tolerant(live, released, variables or {}), renames=(), surplus=(), notes=(), free_primary_key=True)
+    target = Target(_tolerant(live, released, variables or {}), renames=(), undeclared=(), notes=(), free_primary_key=True)
     return tuple(change.words for change in diff_table(live, target) if not isinstance(change, MoveColumn))
 
 

@@ -6,7 +6,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Schema, Table, plan_schema
-from aaiclick.server.messages import LONGEST, told
+from aaiclick.server.messages import LONGEST, first_line
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ from aaiclick.server.messages import LONGEST, told
     ],
 )
 def test_the_engines_sentence_without_what_is_ours(message: str, plain: str) -> None:
-    assert told(message) == plain
+    assert first_line(message) == plain
 
 
 def test_a_long_sentence_ends_behind_a_word() -> None:
-    short = told("many words " * 100)
+    short = first_line("many words " * 100)
     assert len(short) <= LONGEST + 4
     assert short.endswith((" words ...", " many ..."))
 

@@ -11,7 +11,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.error_codes import CANNOT_CONVERT_TYPE, ILLEGAL_TYPE_OF_ARGUMENT, NO_COMMON_TYPE, NOT_IMPLEMENTED, TYPE_MISMATCH
 from aaiclick.errors import StatementError
 from aaiclick.routine import Query, Routine, Rows, number, text
-from aaiclick.server.messages import shortened, told
+from aaiclick.server.messages import first_line, shortened
 
 # About types, whatever the rows are.
 _NO_CONVERSION = frozenset({ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED, TYPE_MISMATCH, CANNOT_CONVERT_TYPE, NO_COMMON_TYPE})
@@ -124,8 +124,3 @@ def _asked(sql: str) -> Routine[Rows]:
 def _example(table: str, check: DataCheck) -> Routine[str]:
     rows = yield from _asked(f"SELECT toString(tuple({check.example})) FROM {table} WHERE {check.condition} LIMIT 1")
     return shortened(text(rows[0][0])) if rows else ""
-
-
-def first_line(message: str) -> str:
-    """The first line of a server's message, without its stack and version."""
-    return told(message)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from aaiclick.diff.conversion.values import differs, unfit
 from aaiclick.error_codes import ILLEGAL_TYPE_OF_ARGUMENT, NO_SUCH_COLUMN_IN_TABLE, NOT_IMPLEMENTED, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE
 from aaiclick.errors import StatementError
-from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
+from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import qualified, quote_string
 
 _INTEGER = re.compile(r"(?:Nullable\()?U?Int\d+\)?\Z")

@@ -11,9 +11,9 @@ from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affec
 from aaiclick.plan.dependents.dependents import Dependent, read_views
 from aaiclick.plan.dependents.dictionaries import dictionary_steps
 from aaiclick.plan.dependents.fitting import fits
-from aaiclick.plan.dependents.look import read_dependents
 from aaiclick.plan.dependents.materialized_views import materialized_steps
 from aaiclick.plan.dependents.plain_views import broken_step, plain_steps
+from aaiclick.plan.dependents.read import read_dependents
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Query, Routine, text

@@ -103,7 +103,7 @@ def _stored(definition: str) -> tuple[ColumnForm, ...]:
         return ()
 
 
-def made_anew(dependent: Dependent, columns: Collection[ColumnForm] | None) -> str:
+def recreate_view(dependent: Dependent, columns: Collection[ColumnForm] | None) -> str:
     """CREATE OR REPLACE of a plain view from its own text, with these columns. None: the columns that its query yields
     then."""
     tokens = Tokens(dependent.text)

@@ -15,7 +15,7 @@ from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.plain_views import blocked_step
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, text
-from aaiclick.server.messages import told
+from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
@@ -80,10 +80,10 @@ def dictionary_steps(effect: Effect, database: str) -> tuple[Step, ...]:
     nobody changes with its table."""
     dependent = effect.dependent
     if effect.refusal and dependent.noun != "dictionary":
-        why = f"the {dependent.noun} would fail ({told(effect.refusal)}). Change or drop it first"
+        why = f"the {dependent.noun} would fail ({first_line(effect.refusal)}). Change or drop it first"
         return (blocked_step(dependent, database, why),)
     if effect.refusal:
-        why = f"it could not be loaded any more ({told(effect.refusal)}). Declare it over what the table will be, or change or drop it first"
+        why = f"it could not be loaded any more ({first_line(effect.refusal)}). Declare it over what the table will be, or change or drop it first"
         return (blocked_step(dependent, database, why),)
     lookup = dependent.noun == "dictionary"
     found = [(name, kept, fresh) for name, kept, fresh in effect.pinned if not (lookup and null_alone(kept, fresh))]

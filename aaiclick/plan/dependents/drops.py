@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects
-from aaiclick.plan.dependents.dependents import Dependent, made_anew, read_views, spans
+from aaiclick.plan.dependents.dependents import Dependent, read_views, recreate_view, spans
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
 from aaiclick.plan.dependents.plain_views import called
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Routine
-from aaiclick.server.messages import told
+from aaiclick.server.messages import first_line
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 _DROP = ":drop-column:"
@@ -36,7 +36,7 @@ class BeforeDrop:
     views: Sequence[Step]
     queries: Mapping[str, str]
 
-    def anew(self, dependents: Sequence[Dependent], database: str) -> dict[str, Step]:
+    def recreated(self, dependents: Sequence[Dependent], database: str) -> dict[str, Step]:
         """Plain views that are replaced, each with its step."""
         plain = {dependent.name for dependent in dependents if dependent.noun == "view" and dependent.database == database}
         return {step.object: step for step in self.views if step.strategy == "replace" and step.object in plain and self.queries.get(step.object)}
@@ -52,22 +52,22 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
     dependents = yield from read_views(database)
     lookups = yield from read_dictionaries(database, tables)
     replaced = {step.object for step in ahead.views}
-    anew = ahead.anew(dependents, database)
+    recreated = ahead.recreated(dependents, database)
     others = [dependent for dependent in (*dependents, *lookups) if not (dependent.database == database and dependent.name in replaced)]
     views = [
         dependent
         for dependent in dependents
-        if dependent.noun == "view" and (dependent in others or (dependent.database == database and dependent.name in anew))
+        if dependent.noun == "view" and (dependent in others or (dependent.database == database and dependent.name in recreated))
     ]
     found: list[Step] = []
     for step in steps:
         guarded = _guarded(step, others, database)
-        again = (yield from _shown(guarded, views, catalog, ahead, anew)) if _DROP in step.id and not guarded.blocked else ()
+        again = (yield from _shown(guarded, views, catalog, ahead, recreated)) if _DROP in step.id and not guarded.blocked else ()
         found += [next((each for each in again if each.blocked), guarded), *(each for each in again if not each.blocked)]
     return found
 
 
-def _shown(step: Step, views: Sequence[Dependent], catalog: Catalog, ahead: BeforeDrop, anew: Mapping[str, Step]) -> Routine[tuple[Step, ...]]:
+def _shown(step: Step, views: Sequence[Dependent], catalog: Catalog, ahead: BeforeDrop, recreated: Mapping[str, Step]) -> Routine[tuple[Step, ...]]:
     """Steps for views that read ``SELECT *`` but store the column in their list; or the drop itself with the reason
     against it."""
     table, _, column = step.id.partition(_DROP)
@@ -75,29 +75,29 @@ def _shown(step: Step, views: Sequence[Dependent], catalog: Catalog, ahead: Befo
     form = ahead.targets.get(table) or (live.form if live is not None else None)
     if not isinstance(form, TableForm):
         return ()
-    queries = {name: query for name, query in ahead.queries.items() if name in anew}
-    before = DatabaseAfter(catalog, {**ahead.targets, table: form}, queries, frozenset(anew))
+    queries = {name: query for name, query in ahead.queries.items() if name in recreated}
+    before = DatabaseAfter(catalog, {**ahead.targets, table: form}, queries, frozenset(recreated))
     after = replace(before, tables={**before.tables, table: replace(form, columns=tuple(each for each in form.columns if each.name != column))})
     chosen = affected(views, after)
-    if not any(each.name == column for dependent in chosen for each in dependent.columns) and not any(dependent.name in anew for dependent in chosen):
+    if not any(each.name == column for dependent in chosen for each in dependent.columns) and not any(dependent.name in recreated for dependent in chosen):
         return ()
     shown = {effect.dependent.place: _names(effect) for effect in (yield from effects(chosen, before))}
     found: list[Step] = []
     for effect in (yield from effects(chosen, after)):
         dependent = effect.dependent
-        remade = anew.get(dependent.name) if dependent.database == catalog.database else None
+        remade = recreated.get(dependent.name) if dependent.database == catalog.database else None
         stored = {each.name for each in dependent.columns}
         held = [name for name in shown.get(dependent.place, ()) if remade is not None or name in stored]
         left = _names(effect)
         gone = [name for name in held if name not in left]
         name = called(dependent, catalog.database)
         if effect.refusal and remade is None:
-            return (replace(step, blocked=f"the {dependent.noun} {name} would fail ({told(effect.refusal)})"),)
+            return (replace(step, blocked=f"the {dependent.noun} {name} would fail ({first_line(effect.refusal)})"),)
         if not effect.fresh or not gone:
             continue
         if remade is None and any(effect.now.get(each.name) != each.type for each in dependent.columns):
             return (replace(step, blocked=f"the {dependent.noun} {name} names {', '.join(gone)} in a list of its own"),)
-        statements = list(remade.sql) if remade is not None else [made_anew(dependent, None)]
+        statements = list(remade.sql) if remade is not None else [recreate_view(dependent, None)]
         hazards = tuple(Hazard("old-code-breaks", f"{name} no longer shows {', '.join(gone)}", hazard.allow) for hazard in step.hazards if hazard.allow)
         words = f"{dependent.noun} as its query gives it: column {', '.join(gone)} is gone"
         found.append(Step(f"{name}:without:{table}.{column}", name, words, "replace", statements, ReplaceWork(tuple(statements)), hazards, optional=True))
@@ -114,9 +114,11 @@ def _guarded(step: Step, dependents: Sequence[Dependent], database: str) -> Step
         return step
     place = (database, step.object)
     writing = [dependent for dependent in dependents if dependent.target == place and any(each.name == column for each in dependent.columns)]
-    asking = [dependent for dependent in dependents if dependent.noun == "dictionary" and spans(dependent.query, {place}) and column in _words(dependent.query)]
+    dictionaries = [
+        dependent for dependent in dependents if dependent.noun == "dictionary" and spans(dependent.query, {place}) and column in _words(dependent.query)
+    ]
     said = [f"the materialized view {dependent.name} writes {column}" for dependent in writing]
-    said += [f"the dictionary {dependent.name} reads {column}" for dependent in asking]
+    said += [f"the dictionary {dependent.name} reads {column}" for dependent in dictionaries]
     return replace(step, blocked="; ".join(said)) if said else step
 
 

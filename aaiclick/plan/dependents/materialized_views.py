@@ -104,9 +104,9 @@ def _differs(kept: str, yields: str, now: str) -> bool:
 def _query_step(dependent: Dependent, database: str, words: Sequence[str]) -> Step:
     # The same query again: the server then works out the types of the view's columns anew.
     sql = alter_table(qualified(dependent.database, dependent.name), modify_query(dependent.query))
-    told = tuple(f"{dependent.noun} as its query gives it: {each}" for each in words)
+    lines = tuple(f"{dependent.noun} as its query gives it: {each}" for each in words)
     name = called(dependent, database)
-    return Step(f"{name}:types", name, "; ".join(told), "replace", [sql], ReplaceWork((sql,)), changes=told)
+    return Step(f"{name}:types", name, "; ".join(lines), "replace", [sql], ReplaceWork((sql,)), changes=lines)
 
 
 def _columns_of(place: tuple[str, str], catalog: Catalog, tables: Mapping[str, TableForm | None]) -> Routine[dict[str, str]]:
@@ -146,11 +146,11 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
     if refused:
         return (), (_impossible(effect, catalog.database, why, refused),)
     sql = alter_table(qualified(dependent.database, inner), *commands)
-    told = tuple(f"own table of the materialized view: {'column ' + each.column + ': ' + (each.kept or 'none') + ' -> ' + each.yields}" for each in found)
+    lines = tuple(f"own table of the materialized view: {'column ' + each.column + ': ' + (each.kept or 'none') + ' -> ' + each.yields}" for each in found)
     hazards = (Hazard("rewrites-data", f"columns of the table that {dependent.name} owns are written anew"),) if any(each.kept for each in found) else ()
     work = AlterWork(inner, (Alter(sql, mutates=bool(hazards)),))
     strategy: Strategy = "mutate" if hazards else "alter"
-    step = Step(f"{dependent.name}:inner", dependent.name, "; ".join(told), strategy, [sql], work, hazards, live.rows, live.bytes, changes=told)
+    step = Step(f"{dependent.name}:inner", dependent.name, "; ".join(lines), strategy, [sql], work, hazards, live.rows, live.bytes, changes=lines)
     return (step, _query_step(dependent, catalog.database, [f"column {each.column}: {each.kept or 'none'} -> {each.yields}" for each in found])), ()
 
 

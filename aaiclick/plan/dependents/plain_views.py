@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.plan.dependents.database_after import Effect
-from aaiclick.plan.dependents.dependents import Dependent, made_anew
+from aaiclick.plan.dependents.dependents import Dependent, recreate_view
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 
@@ -52,10 +52,10 @@ def _step(dependent: Dependent, database: str, old: Collection[ColumnForm], new:
     words += [f"column {name} is new" for name in after if name not in before]
     words += [f"column {name} is gone" for name in before if name not in after]
     words = words or ["the order of its columns"]
-    sql = made_anew(dependent, new)
+    sql = recreate_view(dependent, new)
     name = called(dependent, database)
-    told = tuple(f"{dependent.noun} as its query gives it: {each}" for each in words)
-    return Step(f"{name}:{label}", name, "; ".join(told), "replace", [sql], ReplaceWork((sql,)), changes=told)
+    lines = tuple(f"{dependent.noun} as its query gives it: {each}" for each in words)
+    return Step(f"{name}:{label}", name, "; ".join(lines), "replace", [sql], ReplaceWork((sql,)), changes=lines)
 
 
 def blocked_step(dependent: Dependent, database: str, reason: str) -> Step:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.errors import StatementError
-from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.dependents.dependents import relocated
 from aaiclick.plan.rehearsal.empty_clone import Clone
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Query, Routine, text
+from aaiclick.server.messages import first_line
 from aaiclick.sql.ddl import create_view, drop
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, identifier

@@ -15,12 +15,12 @@ from aaiclick.diff.changes.pin import Pin, PinColumns
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import live_column
 from aaiclick.errors import StatementError
-from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.old_parts.columns import PartColumns, held_columns, lacking
 from aaiclick.plan.old_parts.emptied import before_drop
 from aaiclick.plan.old_parts.readings import computed, computed_to_be, differs, leaves_of, reached_by, rows_to_be, unsaid
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
+from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import qualified, quote_name
 
 READ: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "final": 0, "max_execution_time": 0}

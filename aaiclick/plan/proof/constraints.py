@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from aaiclick.catalog.forms import ConstraintForm
 from aaiclick.diff.changes.objects import ChangeConstraint
 from aaiclick.errors import StatementError
-from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.rows import LOOK, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.server.messages import shortened
+from aaiclick.server.messages import first_line, shortened
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 

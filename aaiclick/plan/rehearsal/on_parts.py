@@ -16,13 +16,13 @@ from aaiclick.error_codes import (
     TOO_SLOW,
 )
 from aaiclick.errors import StatementError
-from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.plan.rehearsal.cache import AcceptedBatch, alike
 from aaiclick.plan.rehearsal.empty_clone import REHEARSE
 from aaiclick.plan.rehearsal.parts_clone import NoPartsClone, PartsClone, attach_parts, load, replay_alters
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Routine
+from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import quote_name
 
 _MOST_ALIKE = 3

@@ -16,13 +16,13 @@ from aaiclick.catalog.scratch_objects import names_in, read_forms, sentence
 from aaiclick.diff.hazards import Hazard
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import StatementError, UnsupportedObjectError, UsageError
-from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import CallableWork, SqlWork
 from aaiclick.plan.rehearsal.empty_clone import REHEARSE
 from aaiclick.plan.scripted.explain import StatementEffects, statement_effects
 from aaiclick.plan.scripted.steps import old_code_hazards
 from aaiclick.routine import Command, Query, Routine, text
+from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
 from aaiclick.versions.upgrade_path import PendingScript, UpgradePath

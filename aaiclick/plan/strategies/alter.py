@@ -14,7 +14,7 @@ from aaiclick.plan.rehearsal.cache import AcceptedBatch, alike
 from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt, clone_form
 from aaiclick.plan.strategies.context import TableDiff, reached
 from aaiclick.routine import Routine
-from aaiclick.server.messages import told
+from aaiclick.server.messages import first_line
 from aaiclick.sql.ddl import alter_table
 
 
@@ -52,7 +52,7 @@ def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
     clone = yield from diff.make_clone(diff.as_spelled if old_syntax else diff.form, "alter")
     sending = yield from send_batches(diff, clone, todo)
     if sending.refused is not None:
-        return AlterProposal(None, told(sending.message))
+        return AlterProposal(None, first_line(sending.message))
     form = yield from clone_form(clone)
     if not reached(form, diff.target):
         return AlterProposal(None, "the engine accepts the ALTER, but the table does not become what is declared")

@@ -14,7 +14,7 @@ from aaiclick.plan.proof.volatile import volatile
 from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
-from aaiclick.server.messages import told
+from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import quote_name
 
 _UNVERIFIED = ("AggregateFunction(", "Dynamic", "JSON", "Object(", "QBit(")
@@ -53,7 +53,7 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
         names, expressions = ", ".join(quote_name(column.target) for column in back), ", ".join(column.expression for column in back)
         tried = yield from attempt(clone, f"INSERT INTO {clone.name} ({names}) SELECT {expressions} FROM {wanted.name}")
         if not tried.accepted:
-            return RebuildProposal(None, f"the rollback expression of {', '.join(column.target for column in back)} is refused: {told(tried.message)}")
+            return RebuildProposal(None, f"the rollback expression of {', '.join(column.target for column in back)} is refused: {first_line(tried.message)}")
     target = diff.target.form
     ordered = ties_matter(target)
     work = RebuildWork(
@@ -79,9 +79,9 @@ def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, out
             continue
         alone = yield from attempt(clone, f"SELECT {column.expression} FROM {clone.name} WHERE 0 FORMAT Null")
         if not alone.accepted:
-            said.append(f"column {column.target} does not convert from {old.type} to {new.type}: {told(alone.message)}")
+            said.append(f"column {column.target} does not convert from {old.type} to {new.type}: {first_line(alone.message)}")
     if not said:
-        return f"its rows cannot be copied: {told(outcome.message)}"
+        return f"its rows cannot be copied: {first_line(outcome.message)}"
     return f"{'; '.join(said)}. A migration with Rebuild(columns=...) can say how"
 
 

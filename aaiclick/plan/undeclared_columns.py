@@ -16,7 +16,6 @@ from aaiclick.diff.conversion.values import holds_null
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.target import Target
 from aaiclick.plan import steps
-from aaiclick.plan.data_checks.checks import first_line
 from aaiclick.plan.declaration.expressions import types_of
 from aaiclick.plan.dependents.select_check import broken_dependents
 from aaiclick.plan.model import Step
@@ -28,13 +27,14 @@ from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.refusals import read_only
 from aaiclick.routine import Routine
+from aaiclick.server.messages import first_line
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.ddl import alter_table
 
 
 def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     """An optional step for each such column."""
-    if not diff.target.surplus or not can_be_cloned(diff):
+    if not diff.target.undeclared or not can_be_cloned(diff):
         return ()
     # A declared view that stays as it is may read a column that is no longer declared. One with another query has it before the column goes, and
     # that query was analysed over the declared columns.
@@ -42,10 +42,10 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
     clone = yield from diff.make_clone(diff.target.form, "surplus")
     found: list[Step] = []
     held = (yield from held_columns(diff.database, data_name)) if diff.live.rows and diff.form.merge_tree else PartColumns(data_name, 0, {})
-    for name in diff.target.surplus:
+    for name in diff.target.undeclared:
         column = diff.target.form.column(name)
         assert column is not None
-        kept = before_drop(diff.target.form, held, [name], diff.target.surplus)
+        kept = before_drop(diff.target.form, held, [name], diff.target.undeclared)
         pins = (PinColumns(kept.pins, held.patched),) if kept.pins else ()
         change: Sequence[Change] = (*pins, DropColumn(diff.live.name, column))
         alters: list[Alter] = []
@@ -71,17 +71,17 @@ def unholdable(diff: TableDiff) -> Routine[TableDiff | None]:
     An AggregatingMergeTree, for example, takes a plain column only into its sort key. Such columns go with the copy,
     and have to be allowed by name.
     """
-    if not diff.target.surplus or not diff.target.form.merge_tree:
+    if not diff.target.undeclared or not diff.target.form.merge_tree:
         return None
     with_all = yield from diff.make_clone(diff.target.form, "surplus-all")
     if not with_all.refusal:
         return None
-    gone = set(diff.target.surplus)
+    gone = set(diff.target.undeclared)
     none = yield from diff.make_clone(_without(diff.target, gone).form, "surplus-none")
     if none.refusal:
         return None
     # Put back one by one: a column goes only where no table can have it beside those that stay.
-    for place, name in enumerate(diff.target.surplus):
+    for place, name in enumerate(diff.target.undeclared):
         kept = yield from diff.make_clone(_without(diff.target, gone - {name}).form, f"surplus-but-{place}")
         gone -= set() if kept.refusal else {name}
     target = _without(diff.target, gone)
@@ -95,8 +95,8 @@ def unholdable(diff: TableDiff) -> Routine[TableDiff | None]:
 def _without(target: Target, gone: set[str]) -> Target:
     columns = tuple(column for column in target.form.columns if column.name not in gone)
     unholdable = tuple(column for column in target.form.columns if column.name in gone)
-    surplus = tuple(name for name in target.surplus if name not in gone)
-    return replace(target, form=replace(target.form, columns=columns), surplus=surplus, unholdable=(*target.unholdable, *unholdable))
+    undeclared = tuple(name for name in target.undeclared if name not in gone)
+    return replace(target, form=replace(target.form, columns=columns), undeclared=undeclared, unholdable=(*target.unholdable, *unholdable))
 
 
 def nulls_refused(diff: TableDiff) -> Routine[tuple[Hazard, ...]]:
@@ -105,7 +105,7 @@ def nulls_refused(diff: TableDiff) -> Routine[tuple[Hazard, ...]]:
     opened = [
         change.new.name for change in diff.changes if isinstance(change, RetypeColumn) and holds_null(change.new.type) and not holds_null(change.old.type)
     ]
-    kept = [column for column in diff.target.form.columns if column.name in diff.target.surplus and column.kind in ("DEFAULT", "MATERIALIZED")]
+    kept = [column for column in diff.target.form.columns if column.name in diff.target.undeclared and column.kind in ("DEFAULT", "MATERIALIZED")]
     kept = [column for column in kept if not holds_null(column.type) and mentioned(column.expression, opened)]
     types = yield from types_of([column.expression for column in kept], diff.target.form)
     found: list[Hazard] = []
