@@ -6,15 +6,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from aaiclick import Column, MergeTree, Migration, Schema, Table
-from aaiclick.catalog.forms import UnsupportedForm
-from aaiclick.catalog.parse.create import split_create
-from aaiclick.specs.ddl import create_table_sql
-from aaiclick.sql.quoting import quote_name
-from aaiclick.testing.engine import EmbeddedEngine, fresh_name
-from aaiclick.versions.lockfile import LockedForm
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+    from aaiclick.testing.engine import EmbeddedEngine
+    from aaiclick.versions.lockfile import LockedForm
 
 
 def table(*columns: Column, name: str = "t", order: str = "id") -> Table:
@@ -40,6 +37,13 @@ def records(client: Client) -> list[tuple[object, ...]]:
 
 def locked_forms(engine: EmbeddedEngine, tables: Iterable[Table]) -> dict[str, LockedForm]:
     """What the lock file holds of tables: their canonical forms, made in a database that is dropped again."""
+    # Here: an older release, which has other modules, imports this file for the declarations of the cases.
+    from aaiclick.catalog.forms import UnsupportedForm
+    from aaiclick.catalog.parse.create import split_create
+    from aaiclick.specs.ddl import create_table_sql
+    from aaiclick.sql.quoting import quote_name
+    from aaiclick.testing.engine import fresh_name
+
     name = fresh_name("lock")
     engine.command(f"CREATE DATABASE {quote_name(name)}")
     found: dict[str, LockedForm] = {}
