@@ -42,7 +42,7 @@ def canonical_tables(
     problems: list[Problem] = []
     foreign: dict[str, TableForm] = {}
     tables = tables if catalog is None else [_at_home(table, catalog.database) for table in tables]
-    # By the whole of its CREATE but the name: the table that was made for it.
+    # For each CREATE, without the name in it, the table that was created for it.
     made: dict[str, str] = {}
     alike: dict[str, str] = {}
     for table in tables:

@@ -127,7 +127,7 @@ def _object(database: str, row: Row, columns: list[ColumnFacts] | None) -> LiveO
         bytes=number(row[10]),
         parts=number(row[11]),
         dependents=tuple(sorted({".".join(pair) for pair in _lists(text(row[8]))})),
-        # A Shared table is there to be used by other replicas; nothing in the catalogue counts them.
+        # A Shared table is meant to be used by several replicas, and no system table counts them.
         replicas=2 if engine.startswith("Shared") else 0,
     )
 

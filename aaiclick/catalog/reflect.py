@@ -20,7 +20,7 @@ from aaiclick.sql.tokens import Tokens, unquote
 
 OWN_PREFIX = "_aaiclick_"
 RECORD_TABLE = "schema_version"
-# What the server adds by itself to a view that says nothing about security.
+# What the server adds to a view that is declared without SQL SECURITY.
 _USUAL_SECURITY = ("", "SQL SECURITY INVOKER")
 
 
@@ -66,7 +66,7 @@ def reflect_table(form: TableForm) -> Table:
     """The declaration of a table. Raises ``UnsupportedObjectError`` where it cannot be declared."""
     plain = normal(form)
     if any(column.type.startswith("Nested(") for column in form.columns):
-        # A plain CREATE would make arrays of it.
+        # Without that setting a CREATE would split it into arrays.
         plain = dataclasses.replace(plain, settings=(*plain.settings, ("flatten_nested", "0")))
     try:
         return Table(

@@ -108,6 +108,7 @@ def _replication(form: TableForm) -> tuple[str | None, str, list[str]]:
     arguments = [tokens.slice(*piece) for piece in tokens.split(0, len(tokens))]
     for prefix in ("Replicated", "Shared"):
         if form.engine.startswith(prefix):
+            # Path and replica are string literals; what follows them are arguments of the engine itself.
             paths = 2 if len(arguments) > 1 and all(argument.startswith("'") for argument in arguments[:2]) else 0
             replicated = ", ".join(arguments[:paths]) if prefix == "Replicated" else None
             return replicated, form.engine[len(prefix) :], arguments[paths:]

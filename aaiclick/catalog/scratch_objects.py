@@ -34,7 +34,7 @@ from aaiclick.sql.tokens import Tokens, identifier, split_top
 SELF_CONTAINED = frozenset({"Log", "TinyLog", "StripeLog", "Memory", "Null", "Set", "Join", "GenerateRandom", "Merge"})
 # So do these, as long as their arguments name no path.
 WITHOUT_PATH = {"EmbeddedRocksDB": 1, "File": 1}
-# Not about the definition: no right, no memory, no time, no connection.
+# Missing rights, memory limit, timeout, lost connection: these say nothing about the definition.
 _NOT_THE_DEFINITION = frozenset(
     {
         0,
@@ -90,8 +90,8 @@ def load(scratch: Scratch, sql: str) -> Routine[StatementError | None]:
     tokens = Tokens(sql.removeprefix(CREATE_TABLE))
     _, behind = identifier(tokens, 0)
     end = len(CREATE_TABLE) + tokens.items[behind - 1].end
-    # ATTACH with a definition needs a UUID in an Atomic database. It is made from the text, so that a repeated run
-    # gets the same.
+    # ATTACH with a definition needs a UUID in an Atomic database. It is made from the nonce of
+    # scratch and the text, so no two tables share one.
     digest = hashlib.blake2s(f"{scratch.nonce} {sql}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     uuid = f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:]}"
     return (yield from make(scratch, attach_table(sql[len(CREATE_TABLE) : end], uuid, sql[end:].removeprefix(" ")), replay=True))

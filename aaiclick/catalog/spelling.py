@@ -17,7 +17,7 @@ def spelled_as(form: TableForm, live: TableForm) -> TableForm:
     wanted, found = normal(form), normal(live)
     alike = {key: getattr(live, key) for key in _KEYS if getattr(wanted, key) == getattr(found, key)}
     if "order_by" not in alike:
-        # Whether a primary key says something depends on the sort key beside it.
+        # A primary key can be left out only beside the sort key that it equals.
         alike.pop("primary_key", None)
     indexes = {index.name: index for index in live.indexes}
     constraints = {constraint.name: constraint for constraint in live.constraints}

@@ -57,6 +57,7 @@ def _make_views(scratch: Scratch, waiting: Sequence[ViewForm]) -> Routine[None]:
             error = yield from make(scratch, create_view(scratch.sql_name(form.name), form.query), inside=True)
             if error is not None:
                 refused.append(form)
+        # Nothing more succeeds: what is left reads something that cannot be copied.
         if len(refused) == len(waiting):
             return
         waiting = refused

@@ -96,7 +96,7 @@ class EmbeddedConnection:
     def identity(self) -> str:
         """``chdb://`` and the data directory. An engine in memory has a temporary one."""
         if self._identity is None:
-            # On a session of ours: what the caller's has set may hide the answer.
+            # On a session of this library, because settings of the caller's may hide the answer.
             session = open_session(self._target, running=True)
             try:
                 path = decode_rows(execute(session, _PATH, {}, FORMAT))[0][0]
@@ -109,7 +109,7 @@ class EmbeddedConnection:
         refuse_forked_child(self._opened_in)
         body = b""
         if effect.bare and not effect.settings:
-            # No error: what the caller's settings refuse or limit is asked again without them.
+            # Settings of the caller may refuse or limit the query: then it is sent again without them.
             with suppress(StatementError):
                 body = self._reader.read(effect.sql, effect.parameters)
         if not body:

@@ -139,7 +139,7 @@ def _column(declared: ColumnForm, spec: Column | None, live: ColumnForm | None, 
     if live is None or spec is None:
         return declared
     form = declared
-    # A default that nobody declared stays; a column that is not stored is another thing than one that is.
+    # A default that nobody declared stays, unless it would decide whether the column is stored.
     if not spec.declares_kind and live.stored and (form.kind, form.expression) != (live.kind, live.expression):
         form = replace(form, kind=live.kind, expression=live.expression)
     for aspect in ("codec", "comment", "ttl", "statistics"):
@@ -171,7 +171,7 @@ def _keys(form: TableForm, engine: MergeTree, declared: TableForm, live: TableFo
         # copy could remove it, so it stays as long as it is a prefix.
         form = replace(form, primary_key=live.primary_key if is_prefix(live.primary_key, form.order_by) else "")
     if engine.replicated is None and live.engine.removeprefix("Replicated").removeprefix("Shared") == declared.engine and live.engine != declared.engine:
-        form = replace(form, engine=live.engine, arguments=live.arguments)  # the same family: where it is kept is not declared
+        form = replace(form, engine=live.engine, arguments=live.arguments)  # only Replicated or Shared differs, which is not declared
     return form
 
 

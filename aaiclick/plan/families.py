@@ -105,7 +105,7 @@ def _engine(family: TableFamily, own: Table) -> AnyEngine:
     if isinstance(family.engine, Engine) or isinstance(live, Engine):
         return family.engine
     said = {name: getattr(family.engine, name) for name in family.engine.model_fields_set}
-    # A plain MergeTree(...) says something about keys, TTL and settings only: which member of the family it is, is not mentioned.
+    # A plain MergeTree(...) in a family says only keys, TTL and settings; it does not say that the engine is MergeTree.
     kinds = type(live) if type(family.engine) is MergeTree else type(family.engine)
     kept = {name: getattr(live, name) for name in live.model_fields_set if name not in said and name in kinds.model_fields}
     return kinds(**{**kept, **said})

@@ -14,6 +14,7 @@ def touched(step: Step, schema: Schema) -> frozenset[str]:
     # An object that is created did not exist, and what a migration does is its author's affair.
     if step.strategy in ("create", "sql", "callable"):
         return frozenset()
+    # A rename also changes the object with the former name.
     former = {table.name: table.renamed_from for table in schema.tables if table.renamed_from}
     table = getattr(step.work, "table", "")
     return frozenset(name for name in (step.object, table, former.get(step.object, "")) if name)

@@ -56,7 +56,7 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
         return Refusal(step, "the policy changes nothing", ())
     if step.optional:
         named = bool(keys) and not missing
-        swept = policy.level == "everything" and step.strategy != "drop"  # whose table it is, nobody can know: by name only
+        swept = policy.level == "everything" and step.strategy != "drop"  # nobody can know who else uses a table, so only by name
         why = (
             "it is done only where it is allowed by name"
             if keys and all(key.startswith(f"{KEY} ") for key in keys)

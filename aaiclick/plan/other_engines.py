@@ -33,7 +33,7 @@ _HOLDS_NOTHING = frozenset(
 )
 # Their definitions hold no secret.
 _TELLS_ALL = frozenset({"Buffer", "Dictionary", "Distributed", "GenerateRandom", "Log", "Memory", "Merge", "MergeTree", "Null"})
-# What the moment between the old table and the new one may cost.
+# What may be lost in the moment between the old table and the new one.
 _CONSUMES = "the consumers of {name} stop and start again: messages that are being read may be read twice"
 _HOLDS_A_LITTLE = {
     "Kafka": _CONSUMES,
@@ -101,7 +101,7 @@ def _replace(diff: TableDiff, blocked: str) -> Step | None:
     settings: dict[str, str | int] = {"flatten_nested": 0}
     sql = form_sql(form, diff.database, name) if not has_hidden(form) else ""
     if not sql:
-        # The secret is in the declaration only.
+        # The server hides the secret, so only the declaration has it.
         if declared is None or diff.target.undeclared:
             return None
         sql, settings = create_table_sql(declared, diff.database, name), create_settings(declared)

@@ -65,13 +65,13 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
     require_aggregates(schema)
     functions = yield from plan_functions(schema)
     if functions.changed:
-        path = replace(path, recorded_forms={})  # forms that were written down have the former bodies in them
+        path = replace(path, recorded_forms={})  # the recorded forms hold the former bodies of the functions
     forms_of: dict[str, Form] = dict(functions.forms or {})
     sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog, path)) is not None}
     _check_sources(schema.name, sources)
     # A table under a former name is not missing: to create an empty one beside it would leave its rows behind.
     missing = [table for table in schema.tables if table.name not in sources]
-    if not functions.steps and not path.changed_later:  # neither a function nor a statement makes first what they name
+    if not functions.steps and not path.changed_later:  # else a function or a script creates first what the tables name
         yield from require_creatable(missing, catalog)
     created = yield from create_tables(missing, catalog)
     others = [item for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary)]
@@ -96,7 +96,7 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
                 declared.append(table)
                 tables[table.name] = catalog.objects[table.name]
         targets: dict[str, TableForm] = {}
-        # A view that stays as it is would be broken by what another one, which is replaced, gets over.
+        # Only a view that is replaced may break for a moment. One that stays as it is must not.
         queried = [item for item in present if isinstance(item, View | MaterializedView)]
         kept = yield from unchanged_views(queried, catalog)
         rewritten = frozenset(item.name for item in queried) - kept
@@ -177,7 +177,7 @@ def _plan_tables(
     targets: dict[str, TableForm],
 ) -> Routine[tuple[list[Step], dict[str, Form]]]:
     present = [table for table in declared if table.name in sources]
-    # What is not understood is reported, not compared: perhaps this server writes that clause into the copy as well.
+    # A definition that is not understood is only reported: compared without the unknown clause it might look equal.
     understood = [table for table in present if not isinstance(sources[table.name].form, UnsupportedForm)]
     known = {table.name: form for table in understood if (form := _known(table, sources[table.name], path)) is not None}
     forms = {**known, **(yield from canonical_tables(scratch, [table for table in understood if table.name not in known], catalog, sources))}
@@ -198,7 +198,8 @@ def _plan_tables(
                 differing.append((table, live, data_name))
             elif path.requested:
                 found.extend((yield from requested(catalog.database, live, path.requested)))
-    # A text that another release of the engine wrote may only look different: what differs is written anew by this one before it counts.
+    # Another release may have written the same definition in other words. So a live table that differs is created in
+    # scratch, and compared again as this server writes it.
     rewritten = yield from canonical_forms(scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)])
     cache = RehearsalCache()
     for table, live, data_name in differing:

@@ -128,6 +128,7 @@ class Policy:
 
         Raises ``UsageError`` where the environment holds no policy.
         """
+        # An embedded engine belongs to this application. A server may be used by others at the same time.
         usual = Policy.lossless(EMBEDDED_MAX_BYTES) if embedded else Policy.safe()
         chosen = Policy.parse(environment[ENVIRONMENT]) if environment.get(ENVIRONMENT) else usual
         return replace(chosen, keep_old=kept_for(environment))

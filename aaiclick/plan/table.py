@@ -109,14 +109,14 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     cost = Cost()
     # Before the counts: a row that is inserted in between is then counted twice, and never left out.
     seen = 0 if diff.reads_no_rows else (yield from highest_block(diff, data_name))
-    # An empty table is looked at, too: for a moment it need not be empty any more.
+    # Also for an empty table: rows may be inserted at any moment, and the checks become guards against them.
     if not found.blocked and (diff.live.rows or not (diff.reads_no_rows or diff.live.predicted)):
         counted, cost = yield from _counted(diff, data_name)
         found = CheckFindings(counted.blocked, (*found.hazards, *counted.hazards), counted.clear, counted.filled)
         cost = cost if diff.live.rows else Cost()
     proof = yield from _proof(diff, data_name, found.blocked)
     combines = () if found.blocked else (yield from combined(diff, data_name))
-    if diff.reads_no_rows and combines:  # it may be that no two rows meet
+    if diff.reads_no_rows and combines:  # without reading rows it is not known whether any are combined
         combines, cost = (), cost.plus(Cost(open=("which rows merges combine",)))
     table_guards = TableGuards((*of_counts(diff, found.clear), *of_expressions(diff, found.filled)), proof.guards, seen)
     made = yield from _cheapest(diff, data_name, proof, table_guards, _joined(found.blocked, proof.blocked))
@@ -227,7 +227,7 @@ def _tried(diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentC
         pinned = yield from _pin(diff, data_name)
         behind = (*(yield from not_inherited(diff, data_name)), *(yield from fence_hazards(diff, rebuild.work)))
         return (*pinned, _with(steps.rebuild_step(diff, table_guards.rebuild(rebuild.work), diff.changes, blocked, reason), behind))
-    # What ALTER says of a conversion the copy says, too, with the column's name.
+    # The copy reports a conversion that fails with the name of its column, so the message of the ALTER is left out.
     return (steps.impossible_step(diff, diff.changes, _joined("" if refusal in rebuild.refusal else refusal, rebuild.refusal)),)
 
 

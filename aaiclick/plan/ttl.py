@@ -112,7 +112,7 @@ def _free(table: Table, declared: TableForm, live: LiveObject, catalog: Catalog,
     target = make_target(table, declared, form, dict(compose(form, path.changes_of(table.name), declared).renames))
     diff = make_table_diff(catalog, scratch, live, form, target, None, table)
     changes = [_as_live(change, diff) for change in diff.changes if isinstance(change, _Change) and change.old and keeps_all(change.old, change.new)]
-    # What only takes a TTL away goes first: nothing is started again before all of it is gone.
+    # Removals first: an ALTER that sets a TTL lets merges run again at its end, and no TTL that is to go may be left then.
     commands = sorted((command for change in changes for command in change.commands), key=lambda command: command.sets_ttl)
     if not commands:
         return None, form

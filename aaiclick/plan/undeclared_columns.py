@@ -36,8 +36,8 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
     """An optional step for each such column."""
     if not diff.target.undeclared or not can_be_cloned(diff):
         return ()
-    # A declared view that stays as it is may read a column that is no longer declared. One with another query has it before the column goes, and
-    # that query was analysed over the declared columns.
+    # A view that stays as it is may still read the column. One with another query gets that before the drop, and the
+    # query was analysed over the declared columns.
     diff = replace(diff, replaced_views=diff.rewritten_views)
     clone = yield from diff.make_clone(diff.target.form, "surplus")
     found: list[Step] = []

@@ -122,6 +122,7 @@ def _type_of(kind: Untyped, where: str, nullable: bool) -> str:
         return f"Decimal({decimal[1]}, {decimal[2]})"
     if head == "dictionary":
         inner = _type_of(kind.value_type, where, nullable)
+        # A dictionary of Arrow says how values are stored, as LowCardinality does; only for texts it is worth it.
         return f"LowCardinality({inner})" if inner == "String" else inner
     if head in ("list", "large_list", "fixed_size_list", "list_view", "large_list_view"):
         return f"Array({_field_type(kind.value_field, nullable)})"

@@ -160,6 +160,7 @@ def _class_type(annotation: type, metadata: tuple[object, ...], where: str) -> s
 def _union(arguments: tuple[object, ...], metadata: tuple[object, ...], where: str) -> str:
     kinds = list(dict.fromkeys(_type_of(part, metadata, where) for part in arguments if part is not type(None)))
     if len(kinds) > 1:
+        # Sorted, because ClickHouse sorts the types of a Variant.
         return f"Variant({', '.join(sorted(kinds))})"
     return nullable_type(kinds[0]) if type(None) in arguments else kinds[0]
 

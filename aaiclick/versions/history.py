@@ -129,6 +129,7 @@ def check_applied(schema: str, recorded: str, applied: int | None, found: Releas
 
 def _check_entry(locked: LockedVersion, script: Script | None) -> None:
     where = f"{LOCK_FILE}, version {locked.version}"
+    # Lock files of the first releases have no seal.
     if locked.seal and locked.seal != seal_of(locked):
         raise EditedLockError(where, "was edited after it was released. Put the entry back from version control: what changes belongs into a new version")
     if locked.migration is None:

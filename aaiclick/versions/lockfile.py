@@ -184,6 +184,7 @@ def _plain(value: object) -> Json:
     """A form as JSON data, without fields that have their default."""
     if is_dataclass(value):
         found = ((entry, getattr(value, entry.name)) for entry in fields(value))
+        # A field that is added later with a default leaves the text of older entries as it is, and so their seals.
         return {entry.name: _plain(part) for entry, part in found if part != entry.default}
     if isinstance(value, tuple):
         return [_plain(part) for part in cast("tuple[object, ...]", value)]

@@ -45,7 +45,7 @@ def recognise(live: Mapping[str, Form], lock: Lock) -> Recognition:
     lock = _of_the_database(lock)
     newest: Mapping[str, LockedForm] = lock.versions[-1].forms if lock.versions else {}
     matches = {name: _matching(name, live.get(name), lock) for name in lock.names}
-    # An object that the newest version has given up concerns nobody, whatever became of it.
+    # An object that the newest version no longer declares does not matter, whatever was done to it.
     strange = [name for name in lock.names if name in live and name in newest and not _declared_match(name, matches[name], lock)]
     if strange:
         return _unrecognised(live, lock, matches, strange)
@@ -126,6 +126,7 @@ def _tolerant(live: TableForm, released: TableForm, variables: Mapping[str, tupl
     live, released = normal(live), normal(released)
     columns = [_tolerant_column(live.column(column.name), column, variables) for column in released.columns]
     names = {column.name for column in columns}
+    # The same release may run replicated in one place and on a single server in another.
     family = live.engine.removeprefix("Replicated").removeprefix("Shared")
     return replace(
         released,

@@ -146,7 +146,7 @@ def _named(move: object, source: str) -> object:
     if move is None:
         return None
     if source:
-        # How a line ends, and lines without anything, do not count; the rest is the function's and its helpers' own text.
+        # Line ends and empty lines do not count. The rest does, because the function may use any helper in the file.
         return [line.rstrip() for line in source.splitlines() if line.strip()]
     return f"{getattr(move, '__module__', '')}.{getattr(move, '__qualname__', type(move).__qualname__)}"
 

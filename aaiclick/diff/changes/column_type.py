@@ -48,14 +48,14 @@ class RetypeColumn:
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
         if self.old.stored and self.new.stored and not in_place(self.old.type, self.new.type):
-            return ()  # what the engine makes of the values by itself is not what they are: a copy says how
+            return ()  # the engine's own conversion would change values: only a copy can say how to convert
         name = quote_name(self.new.name)
         clause = default_clause(self.new) if self.with_default else ""
         if self.new.kind == self.old.kind == "EPHEMERAL" and not self.new.expression:
             clause = f" EPHEMERAL defaultValueOfTypeName({quote_string(self.new.type)})"  # else it keeps the old type's
         back = modify_column(name, f"{self.old.type}{default_clause(self.old) if self.with_default else ''}")
         if is_nullable(self.old.type) and not is_nullable(self.new.type) and not self.new.kind:
-            # The engine wants a DEFAULT to put in place of NULLs; there are none (they were counted), so it is taken away again.
+            # The engine wants a DEFAULT for rows that are NULL. There are none, as was counted, so it is removed again.
             spare = f" DEFAULT defaultValueOfTypeName({quote_string(self.new.type)})"
             return (
                 AlterCommand(Phase.MODIFY, modify_column(name, f"{self.new.type}{spare}"), alone=True, recovery=back),

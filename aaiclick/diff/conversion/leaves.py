@@ -39,7 +39,7 @@ def unfit(value: str, old: TypeText, new: TypeText) -> str:
     count = whole(new)
     if old.name in _FINE and count is not None:
         return f"isNull(accurateCastOrNull({_cast(value, 'Int64')}, {quote_string(text_of(new))}))"
-    if old.name in _MOMENTS and count is not None:  # not every whole number has a way back to a moment, but Int64 has
+    if old.name in _MOMENTS and count is not None:  # not every whole number converts back to a time, but Int64 does
         negative = "" if count.signed else f"{_cast(value, 'Int64')} < 0 OR "
         return f"{negative}{_cast(value, 'Int256')} != {_cast(_cast(value, text_of(new)), 'Int256')} OR {_lost(value, old, TypeText('Int64'))}"
     if new.name in _MOMENTS and whole(old) is not None:
@@ -130,7 +130,7 @@ def _number_unfit(value: str, old: TypeText, wanted: dict[str, int]) -> str:
 
 def _too_long(value: str, old: TypeText, width: int) -> str:
     if old.name == "FixedString":
-        # More than zero bytes behind the new end.
+        # Other bytes than zero are cut off.
         return f"replaceAll(substring({_cast(value, 'String')}, {width + 1}), unhex('00'), '') != ''" if width < int(old.arguments[0]) else ""
     return f"length({value}) > {width}" if old.name == "String" else _refused(value, TypeText("FixedString", (str(width),)))
 

@@ -121,7 +121,7 @@ def _differs(value: str, old: TypeText, wanted: str) -> str:
         return ""
     there = conversion(value, text_of(old), wanted)
     if old.name in _DOCUMENTS and new.name == "String":
-        return ""  # its text is what it reads
+        return ""  # the text of a document is its value
     if new.name in _DOCUMENTS and old.name not in _OPEN:
         read = value if old.name == "String" else f"toString({value})" if old.name in _DOCUMENTS else f"toJSONString({value})"
         return f"{_tokens(read)} != {_tokens(f'toString({there})')}"

@@ -114,7 +114,7 @@ def create_view(
     if isinstance(parsed, str):
         return _refused(create, item, parsed)
     if live is None and len(parsed.source) == 1 and source in declared:
-        # Made by this plan there is nothing in it.
+        # This plan creates the table, so it holds no rows.
         return _refused(create, item, f"{source} gets its name in the same run: fill it in the next") if source in forms else create
     form = raw or (live.form if live is not None else None)
     if live is None or not isinstance(form, TableForm):
@@ -182,7 +182,7 @@ def _views_on(database: str, target: str) -> Routine[str]:
 
 def _volatile(query: str) -> Routine[str]:
     called = {word.lower() for word in _CALL.findall(query)}
-    # The column was called is_deterministic before.
+    # Older servers call the column is_deterministic.
     flags = yield Query("SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE '%deterministic' ORDER BY name")
     if not called or not flags:
         return ""

@@ -40,7 +40,7 @@ def combined(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     """Hazards where merges would give another result than now; each has to be allowed by name."""
     live, wanted = diff.form, diff.target.form
     if not (live.merge_tree and wanted.merge_tree) or wanted.engine in KEEPS_EVERY_ROW or engine_of(live) != engine_of(wanted):
-        return ()  # another engine is by name in any case
+        return ()  # another engine has to be allowed by name in any case
     if not diff.live.rows:
         return ()
     keys = yield from _keys(diff, data_name)

@@ -13,7 +13,7 @@ from aaiclick.errors import StatementError
 from aaiclick.routine import Query, Routine, Rows, number, text
 from aaiclick.server.messages import first_line, shortened
 
-# About types, whatever the rows are.
+# These errors are about types, whatever the rows are.
 _NO_CONVERSION = frozenset({ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED, TYPE_MISMATCH, CANNOT_CONVERT_TYPE, NO_COMMON_TYPE})
 
 
@@ -77,7 +77,7 @@ def _one_by_one(table: str, change: Change, problems: list[str], hazards: list[H
         problem, hazard, found = yield from _count(table, check)
         if not found:
             clear.append(PassedCheck(change, place, hazard is not None))
-        if problem and not (blocked and check.allowable is not None):  # a value that does not convert at all is told once
+        if problem and not (blocked and check.allowable is not None):  # a value that does not convert is reported once
             problems.append(problem)
             blocked = True
         if hazard is not None:

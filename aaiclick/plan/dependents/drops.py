@@ -53,6 +53,7 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
     lookups = yield from read_dictionaries(database, tables)
     replaced = {step.object for step in ahead.views}
     recreated = ahead.recreated(dependents, database)
+    # Views with a new query no longer read the column when it is dropped.
     others = [dependent for dependent in (*dependents, *lookups) if not (dependent.database == database and dependent.name in replaced)]
     views = [
         dependent

@@ -94,7 +94,7 @@ def _nested_fits(old: TypeText, new: TypeText) -> bool:
     before, after = ([_element(text) for text in each.arguments] for each in (old, new))
     if len(before) != len(after):
         return False
-    # An Enum inside goes by its number: the same labels with the same numbers are asked for anyway.
+    # Inside composite types the engine converts an Enum by number. That is safe here: labels keep their numbers.
     return all(name == other and fits(kind, wanted) for (name, kind), (other, wanted) in zip(before, after, strict=True))
 
 

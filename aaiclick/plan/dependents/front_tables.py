@@ -22,6 +22,7 @@ def front_dependents(place: str, name: str, definition: str, uuid: str, database
     form = split_create(definition, place)
     if not isinstance(form, TableForm):
         return
+    # A front table that the plan changes itself is taken with its new columns.
     columns = (following.get(name) or form).columns if place == database else form.columns
     for table in sorted(following):
         if (place, name) != (database, table) and _before(form, place, database, table):

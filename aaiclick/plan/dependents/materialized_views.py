@@ -63,7 +63,7 @@ def materialized_steps(effect: Effect, catalog: Catalog, tables: Mapping[str, Ta
     assert place is not None
     kept = yield from _columns_of(place, catalog, tables)
     today = yield from target_columns(place)
-    # What is already so is somebody's own business: they made it so.
+    # Only what the plan changes counts: a conversion that the view has had before was meant so.
     found = [
         each
         for each in misfits(effect, kept)

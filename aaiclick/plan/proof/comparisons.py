@@ -88,7 +88,7 @@ def _pass(diff: TableDiff, data_name: str, looks: Sequence[Comparison]) -> Routi
     for look in looks:
         differs, example, types = number(values.pop(0)), text(values.pop(0)), [text(values.pop(0)) for _ in (*look.old, *look.new)]
         pairs = zip(types[: len(look.old)], types[len(look.old) :], strict=True)
-        # An empty table has no row that says its types; nothing can differ there.
+        # An empty table has no row to take the types from; nothing differs there.
         found.append(ComparisonResult(differs, shortened(example), tuple(pair for pair in pairs if all(pair))))
     return tuple(found)
 

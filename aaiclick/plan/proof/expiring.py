@@ -27,7 +27,7 @@ def _earlier(diff: TableDiff, data_name: str, use: ColumnUse) -> Routine[int | N
     carried = {f"_aaiclick_old_{place}": expression for place, expression in enumerate(use.old)}
     rows = future_rows(diff, data_name, use.new, carried)
     pairs = list(zip(carried, use.new, strict=True))
-    # A condition that is met from now on takes a row as well, and that is 0 before and 1 after.
+    # The WHERE of a TTL is 0 or 1: a row that did not meet it before and does so now is deleted, too.
     sooner = " OR ".join(f"{old} < {new}" if new.startswith("ifNull(") else f"{new} < {old}" for old, new in pairs)
     answer = yield from answered(Query(f"SELECT toUInt64(countIf({sooner})) FROM {rows.source}", {}, LOOK, long=True))
     if answer is None:

@@ -23,7 +23,7 @@ def volatile(expressions: Collection[str]) -> Routine[frozenset[str]]:
     """Those of the expressions that call such a function. The server lists them in ``system.functions``."""
     if not any(called(expression) for expression in expressions):
         return frozenset()
-    # The column was called is_deterministic before.
+    # Older servers call the column is_deterministic.
     flags = yield Query("SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE '%deterministic' ORDER BY name")
     if not flags:
         return frozenset()

@@ -37,4 +37,5 @@ class RehearsalCache:
 
 def alike(form: TableForm, target: Target) -> Key:
     """A key that is equal for tables which differ only in their names."""
+    # Neither a form nor the commands between two forms depend on the name of the table.
     return replace(form, name=""), replace(target.form, name=""), target.renames

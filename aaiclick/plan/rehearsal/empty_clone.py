@@ -12,7 +12,7 @@ from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, number, text
 from aaiclick.sql.quoting import qualified
 
-# Waits for its own mutations, so that the count below sees them; TTL is never materialised by a change of it.
+# Wait for mutations, so that they are counted when the statement returns. A changed TTL deletes nothing by itself.
 REHEARSE = {"mutations_sync": 1, "alter_sync": 1, "materialize_ttl_after_modify": 0, "flatten_nested": 0}
 
 

@@ -29,7 +29,7 @@ _MOST_ALIKE = 3
 """Tables of one form whose parts are looked at: of a family of thousands the rest is taken to be like these."""
 _ROWS = 1000
 _SECONDS = 30
-# No time, no memory, no right: nothing about the rows.
+# Timeout, memory limit or missing rights: that says nothing about the rows.
 _UNDECIDED = frozenset(
     {TIMEOUT_EXCEEDED, TOO_SLOW, READONLY, TOO_MANY_SIMULTANEOUS_QUERIES, MEMORY_LIMIT_EXCEEDED, NOT_ENOUGH_SPACE, QUERY_WAS_CANCELLED, ACCESS_DENIED}
 )

@@ -89,7 +89,7 @@ def replay_alters(diff: TableDiff, loaded: PartsClone, sent: Sequence[AcceptedBa
                 raise
             return Outcome(error.code == TIMEOUT_EXCEEDED, code=error.code, message=str(error))
         if loaded.pending and each.mutates:
-            break  # what comes behind an unfinished mutation is refused for other reasons
+            break  # behind an unfinished mutation the server refuses ALTERs for that reason alone
     return Outcome(True)
 
 

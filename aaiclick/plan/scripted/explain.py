@@ -30,9 +30,9 @@ _LOSES = frozenset(
 )
 _FORMATTED = frozenset({"ALTER", "INSERT", "WITH", "DROP", "TRUNCATE", "RENAME", "EXCHANGE", "CREATE", "OPTIMIZE", "DETACH"})
 _PLAIN = frozenset({"DELETE", "UPDATE"})
-# Table functions that make their rows out of their arguments.
+# Table functions that read nothing: their rows come from their arguments.
 _MADE_UP = frozenset({"numbers", "numbers_mt", "zeros", "zeros_mt", "values", "generate_series", "generateSeries"})
-# They look something up under a name in a string, or outside of the database.
+# Functions that read a table or a file whose name is in a string.
 _LOOKS_ELSEWHERE = re.compile(r"Function (?:dict[A-Z]|joinGet|hasColumnInTable|file\b|executable|catboostEvaluate|naiveBayesClassifier|evalMLMethod)")
 _OUTSIDE = frozenset({"CLUSTER", "FUNCTION", "INFILE", "OUTFILE", "SYSTEM", "TEMPORARY", "DATABASE", "DICTIONARY", "VIEW"})
 
@@ -91,7 +91,7 @@ def _explain(sql: str) -> Routine[tuple[list[str], str]]:
             if error.code == 0:
                 raise
             refusal = refusal or str(error)
-        except ValueError:  # the FORMAT went into the statement, and the answer came in another one
+        except ValueError:  # the statement took the FORMAT of the client for its own, so the answer is not readable
             return [], ""
         else:
             lines = "\n".join(text(row[0]) for row in rows).splitlines()

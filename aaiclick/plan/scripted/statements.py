@@ -171,6 +171,7 @@ def _rehearse(script: PendingScript, catalog: Catalog) -> Routine[tuple[Mapping[
         if refusal or not tried:
             return {}, refusal, tried
         present = yield from names_in(scratch)
+        # The statements may have created and dropped tables, so all that are there now are read.
         forms = yield from read_forms(scratch, sorted(present))
         after: dict[str, TableForm | None] = {name: None for name in cloned if name not in present}
         for name, form in forms.items():

@@ -48,7 +48,7 @@ def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
     known = diff.cache.alters.get(key) if not old_syntax else None
     if known is not None and [each.batch for each in known] == list(todo):
         return AlterProposal(AlterWork(diff.live.name, alters_of(diff, known), settings_of(diff, known)), sent=known)
-    # What ALTER takes differs between a table in the old syntax and one that says the same in today's.
+    # The server allows other ALTERs for a table in the old syntax than for the same definition in the new one.
     clone = yield from diff.make_clone(diff.as_spelled if old_syntax else diff.form, "alter")
     sending = yield from send_batches(diff, clone, todo)
     if sending.refused is not None:
@@ -78,14 +78,15 @@ def send_batches(diff: TableDiff, clone: Clone, todo: Sequence[Batch]) -> Routin
 
 def _send(diff: TableDiff, clone: Clone, batch: Batch) -> Routine[tuple[list[AcceptedBatch], Outcome]]:
     """The parts of the batch that were accepted, in order, and the outcome of the last that was tried."""
+    # All commands in one ALTER are one mutation, so it is tried first: it rewrites each part once.
     outcome = yield from attempt(clone, batch.sql(clone.name, diff.parenthesise))
     if outcome.accepted:
         return [AcceptedBatch(batch, outcome.mutates, outcome.settings)], outcome
     done: list[AcceptedBatch] = []
     rest = batch
     for divide in (by_phase, one_by_one):
-        # A refused ALTER applies nothing at all, so trying smaller ones after it starts from the same table; a part that was accepted
-        # stays: the finer division has to be tried on what is left of the commands.
+        # A refused ALTER applies nothing, so smaller ones start from the same table. What was accepted stays applied, so
+        # only the commands that are left are divided further.
         parts = divide(rest)
         if len(parts) == 1:
             continue

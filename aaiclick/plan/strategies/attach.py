@@ -18,7 +18,7 @@ from aaiclick.sql.clauses import attach_partition_from
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified
 
-# Each refused change is found on a clone of its own. Parts carry few things that ALTER cannot change.
+# Each refused change costs another clone, and only few changes that ALTER cannot make can be made by an attach.
 _MOST_REFUSED = 8
 
 
@@ -49,7 +49,7 @@ def propose_attach(diff: TableDiff) -> Routine[AttachProposal | None]:
         return None
     prepared = yield from _prepare(diff)
     if prepared is None or any(each.batch.risky and each.mutates for each in prepared.sent):
-        return None  # a mutation that can fail on the data and a swap do not belong into one step
+        return None  # a mutation that can fail on the data is a step of its own
     clone = qualified(prepared.clone.database, prepared.clone.table)
     spelled = spelled_as(diff.target.form, diff.as_spelled)
     for form, label in ((diff.target.form, "attached"), (spelled, "attached-spelled")):

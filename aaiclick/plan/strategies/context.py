@@ -88,7 +88,7 @@ def reached(form: object, target: Target) -> bool:
     if not isinstance(form, TableForm):
         return False
     if not form.merge_tree:
-        # EmbeddedRocksDB writes its defaults down with the first ALTER.
+        # The first ALTER of an EmbeddedRocksDB table adds the default settings to its definition.
         wanted = dict(target.form.settings)
         form = replace(form, settings=tuple(pair for pair in form.settings if pair[0] in wanted))
     return comparable(form, target) == comparable(target.form, target)
