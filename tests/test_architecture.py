@@ -43,6 +43,7 @@ CHANCE = {"asyncio", "random", "secrets", "time", "uuid", "threading"}
 WALL_CLOCK = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "datetime.datetime.now", "datetime.date.today"}
 MAY_USE_CHANCE = {"routine", "clients", "api", "engine_server", "testing", "cli"}
 MAX_LINES = 400
+FIELD_BY_FIELD = {"sql", "specs", "catalog", "clients", "diff", "versions", "plan"}
 DOTTED = re.compile(r"aaiclick(\.\w+){2,}")
 MAX_FILES = {"cli": 25, "clients": 21, "plan": 19}
 """How many files a folder may hold, where it is more than 18."""
@@ -344,6 +345,24 @@ def test_files_stay_small() -> None:
     paths = [*FILES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "examples").rglob("*.py"))]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_fields_of_large_classes_are_documented() -> None:
+    """More than four fields: each has a docstring of its own below it. Keywords (TypedDict) are documented at the class that takes them."""
+    wrong: list[str] = []
+    for path in (path for path in FILES if part_of(path) in FIELD_BY_FIELD):
+        for found in (node for node in ast.walk(parse(path)) if isinstance(node, ast.ClassDef)):
+            places = [place for place, node in enumerate(found.body) if isinstance(node, ast.AnnAssign) and "ClassVar" not in ast.unparse(node.annotation)]
+            keywords = any(keyword.arg == "total" for keyword in found.keywords)
+            if len(places) > 4 and not keywords:
+                wrong += [f"{where(path, found.body[place].lineno)}: {found.name}" for place in places if not is_docstring(found.body, place + 1)]
+    assert wrong == []
+
+
+def is_docstring(body: list[ast.stmt], place: int) -> bool:
+    """Whether a string stands there alone."""
+    statement = body[place] if place < len(body) else None
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
 
 
 def test_dotted_names_in_the_tests_exist() -> None:

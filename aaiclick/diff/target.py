@@ -34,7 +34,9 @@ class Target:
     ``c`` is declared)."""
 
 
-def make_target(table: Table, declared: TableForm, live: TableForm, renames: dict[str, str] | None = None, asked: Mapping[str, str] | None = None) -> Target:
+def make_target(
+    table: Table, declared: TableForm, live: TableForm, renames: dict[str, str] | None = None, all_renames: Mapping[str, str] | None = None
+) -> Target:
     """Lay the declaration over the live table.
 
     ``declared`` is the canonical form of ``table``. ``renames`` (old -> new) are those of migrations that apply, and
@@ -70,7 +72,7 @@ def make_target(table: Table, declared: TableForm, live: TableForm, renames: dic
     for what, wanted, found in (("TTL", form.ttl, declared.ttl), ("partition key", form.partition_by, declared.partition_by)):
         if wanted and wanted != found:
             notes.append(f"{what} {wanted} is not declared (left alone)")
-    beside = _beside(table, live, asked or {})
+    beside = _beside(table, live, all_renames or {})
     for column in undeclared:
         new = beside.get(column.name)
         what = f"is there beside {new}, its new name: nothing is renamed, and what {column.name} holds is not in {new}" if new else "is no longer declared"
@@ -110,18 +112,18 @@ def _with_undeclared(declared: list[ColumnForm], live: TableForm, undeclared: tu
 def _renames(table: Table, declared: TableForm, live: TableForm, extra: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """Renames whose old name is live and whose new name is not. A migration's rename may free the old name for a new
     column."""
-    hints = {column.renamed_from: column.name for column in table.columns if column.renamed_from and declared.column(column.renamed_from) is None}
+    declared_renames = {column.renamed_from: column.name for column in table.columns if column.renamed_from and declared.column(column.renamed_from) is None}
     present = {column.name for column in live.columns}
-    wanted = {old: new for old, new in with_leaves({**hints, **extra}, present).items() if declared.column(new) is not None}
+    wanted = {old: new for old, new in with_leaves({**declared_renames, **extra}, present).items() if declared.column(new) is not None}
     return applicable(wanted, present)
 
 
-def _beside(table: Table, live: TableForm, asked: Mapping[str, str]) -> dict[str, str]:
+def _beside(table: Table, live: TableForm, all_renames: Mapping[str, str]) -> dict[str, str]:
     """Old and new name of columns that were to be renamed while both are there: another program has added one of them
     again."""
     present = {column.name for column in live.columns}
-    hints = {column.renamed_from: column.name for column in table.columns if column.renamed_from}
-    return {old: new for old, new in with_leaves({**hints, **asked}, present).items() if old in present and new in present}
+    declared_renames = {column.renamed_from: column.name for column in table.columns if column.renamed_from}
+    return {old: new for old, new in with_leaves({**declared_renames, **all_renames}, present).items() if old in present and new in present}
 
 
 def live_column(live: TableForm, renames: tuple[tuple[str, str], ...], name: str) -> ColumnForm | None:

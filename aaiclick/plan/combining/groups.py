@@ -16,7 +16,7 @@ from aaiclick.diff.merging import added_up, altered, engine_of
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import live_column
 from aaiclick.plan.combining.refilled import refilled, refills
-from aaiclick.plan.proof.rows import LOOK, future_rows
+from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
 from aaiclick.server.refusable import answered
@@ -171,7 +171,7 @@ def _cause(diff: TableDiff, after: frozenset[str]) -> str:
 
 
 def _ask(sql: str) -> Routine[Sequence[int] | None]:
-    rows = yield from answered(Query(sql, {}, LOOK, long=True))
+    rows = yield from answered(Query(sql, {}, COMPARE_SETTINGS, long=True))
     if rows is None:
         return None
     return [number(value) for value in rows[0]]

@@ -6,7 +6,7 @@ from aaiclick.diff.changes.keys import KEEPS_EVERY_ROW
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.comparisons import ComparisonResult
-from aaiclick.plan.proof.rows import LOOK, future_rows
+from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
 from aaiclick.server.refusable import answered
@@ -33,7 +33,9 @@ def _groups(diff: TableDiff, data_name: str, use: ColumnUse) -> Routine[tuple[in
     """Number of keys now, number of keys later, and number of different pairs of the two."""
     new = f"tuple({', '.join(use.new)})"
     rows = future_rows(diff, data_name, use.new, {_OLD: f"tuple({', '.join(use.old)})"})
-    answer = yield from answered(Query(f"SELECT uniqExact({_OLD}), uniqExact({new}), uniqExact(({_OLD}, {new})) FROM {rows.source}", {}, LOOK, long=True))
+    answer = yield from answered(
+        Query(f"SELECT uniqExact({_OLD}), uniqExact({new}), uniqExact(({_OLD}, {new})) FROM {rows.source}", {}, COMPARE_SETTINGS, long=True)
+    )
     if answer is None:
         return None
     return number(answer[0][0]), number(answer[0][1]), number(answer[0][2])

@@ -13,7 +13,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import ORDER, REMOVE, engine_of, role
 from aaiclick.diff.target import live_column
 from aaiclick.plan.proof.column_uses import through_aliases
-from aaiclick.plan.proof.rows import LOOK, future_rows
+from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.messages import shortened
@@ -89,7 +89,7 @@ def _changed(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Seque
 
 def _ask(sql: str) -> Routine[_Found | None]:
     """None where the engine cannot tell."""
-    rows = yield from answered(Query(sql, {}, LOOK, long=True))
+    rows = yield from answered(Query(sql, {}, COMPARE_SETTINGS, long=True))
     if rows is None:
         return None
     return _Found(number(rows[0][0]), shortened(text(rows[0][1])))

@@ -100,18 +100,18 @@ def of_kept(diff: TableDiff, name: str, old: str, new: str) -> tuple[ChangeGuard
     return (ChangeGuard(Guard(condition, f"violate the constraint {name} ({new})", _shown(diff.form, condition)), _retypes(diff, [old])),)
 
 
-def of_comparison(diff: TableDiff, look: Comparison, what: str) -> ChangeGuard | None:
+def of_comparison(diff: TableDiff, comparison: Comparison, what: str) -> ChangeGuard | None:
     """The guard for an expression that gave the same for every row; None where that cannot be written over one live
     row."""
     try:
-        old = [over_live(diff.form, expression) for expression in look.old]
-        new = [over_target(diff, expression) for expression in look.new]
+        old = [over_live(diff.form, expression) for expression in comparison.old]
+        new = [over_target(diff, expression) for expression in comparison.new]
     except ValueError:
         return None
     condition = f"formatRow('RowBinary', {', '.join(old)}) != formatRow('RowBinary', {', '.join(new)})"
-    if look.partition:
+    if comparison.partition:
         condition = f"({condition} OR partitionID({', '.join(old)}) != partitionID({', '.join(new)}))"
-    return ChangeGuard(Guard(condition, f"give another value for {what}", f"tuple({', '.join(old)})"), _retypes(diff, look.old))
+    return ChangeGuard(Guard(condition, f"give another value for {what}", f"tuple({', '.join(old)})"), _retypes(diff, comparison.old))
 
 
 def _retypes(diff: TableDiff, expressions: Collection[str]) -> tuple[Change, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from aaiclick.errors import StatementError
 from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.kinds import same_kind, same_order
-from aaiclick.plan.proof.rows import LOOK, future_rows
+from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.messages import first_line, shortened
@@ -60,34 +60,34 @@ def use_comparison(use: ColumnUse) -> Comparison:
     return Comparison(use.old, use.new, use.kind == "partition key")
 
 
-def evaluate(diff: TableDiff, data_name: str, looks: Sequence[Comparison]) -> Routine[tuple[ComparisonResult, ...]]:
+def evaluate(diff: TableDiff, data_name: str, comparisons: Sequence[Comparison]) -> Routine[tuple[ComparisonResult, ...]]:
     """The results. They are computed in one pass; one by one where that fails, so that one which fails does not hide
     the others."""
-    if not looks:
+    if not comparisons:
         return ()
     try:
-        return (yield from _pass(diff, data_name, looks))
+        return (yield from _pass(diff, data_name, comparisons))
     except StatementError as error:
         if error.code == 0:
             raise
-        if len(looks) == 1:
+        if len(comparisons) == 1:
             return (ComparisonResult(failed=first_line(str(error))),)
     found: list[ComparisonResult] = []
-    for look in looks:
-        found.extend((yield from evaluate(diff, data_name, [look])))
+    for comparison in comparisons:
+        found.extend((yield from evaluate(diff, data_name, [comparison])))
     return tuple(found)
 
 
-def _pass(diff: TableDiff, data_name: str, looks: Sequence[Comparison]) -> Routine[tuple[ComparisonResult, ...]]:
-    carried = {_name(place, part): expression for place, look in enumerate(looks) for part, expression in enumerate(look.old)}
-    rows = future_rows(diff, data_name, [expression for look in looks for expression in look.new], carried)
-    columns = [column for place, look in enumerate(looks) for column in _columns(place, look)]
-    answer = yield Query(f"SELECT {', '.join(columns)} FROM {rows.source}", {}, LOOK, long=True)
+def _pass(diff: TableDiff, data_name: str, comparisons: Sequence[Comparison]) -> Routine[tuple[ComparisonResult, ...]]:
+    carried = {_name(place, part): expression for place, comparison in enumerate(comparisons) for part, expression in enumerate(comparison.old)}
+    rows = future_rows(diff, data_name, [expression for comparison in comparisons for expression in comparison.new], carried)
+    columns = [column for place, comparison in enumerate(comparisons) for column in _columns(place, comparison)]
+    answer = yield Query(f"SELECT {', '.join(columns)} FROM {rows.source}", {}, COMPARE_SETTINGS, long=True)
     values = list(answer[0])
     found: list[ComparisonResult] = []
-    for look in looks:
-        differs, example, types = number(values.pop(0)), text(values.pop(0)), [text(values.pop(0)) for _ in (*look.old, *look.new)]
-        pairs = zip(types[: len(look.old)], types[len(look.old) :], strict=True)
+    for comparison in comparisons:
+        differs, example, types = number(values.pop(0)), text(values.pop(0)), [text(values.pop(0)) for _ in (*comparison.old, *comparison.new)]
+        pairs = zip(types[: len(comparison.old)], types[len(comparison.old) :], strict=True)
         # An empty table has no row to take the types from; nothing differs there.
         found.append(ComparisonResult(differs, shortened(example), tuple(pair for pair in pairs if all(pair))))
     return tuple(found)
@@ -97,12 +97,12 @@ def _name(place: int, part: int) -> str:
     return f"{_PREFIX}{place}_{part}"
 
 
-def _columns(place: int, look: Comparison) -> list[str]:
-    old = [quote_name(_name(place, part)) for part in range(len(look.old))]
+def _columns(place: int, comparison: Comparison) -> list[str]:
+    old = [quote_name(_name(place, part)) for part in range(len(comparison.old))]
     # RowBinary gives the bytes of a value: NaN equals itself, and a zero has a sign.
-    differs = f"formatRow('RowBinary', {', '.join(old)}) != formatRow('RowBinary', {', '.join(look.new)})"
-    if look.partition:
-        differs = f"({differs} OR partitionID({', '.join(old)}) != partitionID({', '.join(look.new)}))"
-    example = f"anyIf(concat(toString(tuple({', '.join(old)})), ' -> ', toString(tuple({', '.join(look.new)}))), {differs})"
-    types = [f"any(toTypeName({expression}))" for expression in (*old, *look.new)]
+    differs = f"formatRow('RowBinary', {', '.join(old)}) != formatRow('RowBinary', {', '.join(comparison.new)})"
+    if comparison.partition:
+        differs = f"({differs} OR partitionID({', '.join(old)}) != partitionID({', '.join(comparison.new)}))"
+    example = f"anyIf(concat(toString(tuple({', '.join(old)})), ' -> ', toString(tuple({', '.join(comparison.new)}))), {differs})"
+    types = [f"any(toTypeName({expression}))" for expression in (*old, *comparison.new)]
     return [f"toUInt64(countIf({differs}))", example, *types]

@@ -11,7 +11,7 @@ from aaiclick.catalog.forms import ConstraintForm
 from aaiclick.diff.changes.objects import ChangeConstraint
 from aaiclick.errors import StatementError
 from aaiclick.plan.proof.column_uses import ColumnUse
-from aaiclick.plan.proof.rows import LOOK, future_rows
+from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.server.messages import first_line, shortened
@@ -61,7 +61,7 @@ def _violated(diff: TableDiff, data_name: str, constraint: ConstraintForm, befor
     condition = f"NOT {fulfilled(expression)}{f' AND {_BEFORE}' if before else ''}"
     example = f"toString(tuple({', '.join(map(quote_name, shown))}))" if shown else "''"
     try:
-        answer = yield Query(f"SELECT toUInt64(countIf({condition})), anyIf({example}, {condition}) FROM {rows.source}", {}, LOOK, long=True)
+        answer = yield Query(f"SELECT toUInt64(countIf({condition})), anyIf({example}, {condition}) FROM {rows.source}", {}, COMPARE_SETTINGS, long=True)
     except StatementError as error:
         if error.code == 0:
             raise

@@ -65,7 +65,7 @@ class _ToCompare:
     added: tuple[ConstraintForm, ...]
 
     @property
-    def looks(self) -> list[Comparison]:
+    def comparisons(self) -> list[Comparison]:
         """Comparisons of the expressions, then those of the columns."""
         return [*map(use_comparison, self.uses), *map(column_comparison, self.columns)]
 
@@ -111,7 +111,7 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
     if cost.open:
         reasons = found.reasons + [f"{use.words}: {STALE}" for use in left.uses if outdated(diff.form, use, changed)]
         return InPlaceProof(not reasons, "; ".join(reasons), tuple(found.remade), cost=cost)
-    seen = yield from evaluate(diff, data_name, left.looks)
+    seen = yield from evaluate(diff, data_name, left.comparisons)
     for use, what in zip(left.uses, seen, strict=False):
         yield from _judge(diff, data_name, use, what, outdated(diff.form, use, changed), found)
     for column, what in zip(left.columns, seen[len(left.uses) :], strict=True):
@@ -137,10 +137,10 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
 
 def _guard_empty(diff: TableDiff, left: _ToCompare, found: _Found) -> None:
     """Without rows nothing differs, until one is inserted."""
-    looks = [(use.words, use_comparison(use)) for use in left.uses] + [
+    comparisons = [(use.words, use_comparison(use)) for use in left.uses] + [
         (f"column {each.new.name}", column_comparison(each)) for each in left.columns if each.old.kind != "ALIAS"
     ]
-    found.guards += [guards for words, look in looks if (guards := of_comparison(diff, look, words)) is not None]
+    found.guards += [guards for words, comparison in comparisons if (guards := of_comparison(diff, comparison, words)) is not None]
     _guard_constraints(diff, left, found)
 
 
@@ -151,9 +151,9 @@ def _guard_constraints(diff: TableDiff, left: _ToCompare, found: _Found) -> None
 
 def _columns_read(diff: TableDiff, data_name: str, left: _ToCompare) -> frozenset[str]:
     """The live columns that all of it reads."""
-    looks = left.looks
-    carried = {str(place): expression for place, expression in enumerate(expression for look in looks for expression in look.old)}
-    wanted = [*(expression for look in looks for expression in look.new), *(use.body for use in left.kept)]
+    comparisons = left.comparisons
+    carried = {str(place): expression for place, expression in enumerate(expression for comparison in comparisons for expression in comparison.old)}
+    wanted = [*(expression for comparison in comparisons for expression in comparison.new), *(use.body for use in left.kept)]
     return future_rows(diff, data_name, [*wanted, *(each.expression for each in left.added)], carried).read
 
 

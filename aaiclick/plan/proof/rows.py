@@ -16,7 +16,7 @@ from aaiclick.plan.strategies.rebuild import copy_columns
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 
-LOOK: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "max_execution_time": 0, "final": 0}
+COMPARE_SETTINGS: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "max_execution_time": 0, "final": 0}
 """Without the first one an expression behind ``CAST(k, ...) AS k`` would read the converted ``k``."""
 
 

@@ -37,7 +37,7 @@ _UNDECIDED = frozenset(
 
 def alter_refused(diff: TableDiff, source: str, sent: Sequence[AcceptedBatch]) -> Routine[str]:
     """Why ALTERs fail on parts of the table (now called ``source``); '' where they do not, or it was not tried."""
-    if not _looks(diff, "alter"):
+    if not _is_tried(diff, "alter"):
         return ""
     loaded = yield from load(diff, source, "alter-parts")
     if isinstance(loaded, NoPartsClone):
@@ -48,7 +48,7 @@ def alter_refused(diff: TableDiff, source: str, sent: Sequence[AcceptedBatch]) -
 
 def attach_refused(diff: TableDiff, source: str, work: AttachWork, sent: Sequence[AcceptedBatch]) -> Routine[str]:
     """Why a table of the new form cannot take over parts of the live one; '' where it can, or it was not tried."""
-    if not _looks(diff, "attach"):
+    if not _is_tried(diff, "attach"):
         return ""
     loaded = yield from load(diff, source, "attach-parts")
     if isinstance(loaded, NoPartsClone):
@@ -67,7 +67,7 @@ def _attached(diff: TableDiff, loaded: PartsClone, work: AttachWork, sent: Seque
 def copy_refused(diff: TableDiff, source: str, work: RebuildWork) -> Routine[str]:
     """Why some rows cannot be copied; '' where they can, or it was not tried. An empty clone shows only that the types
     convert."""
-    if not _looks(diff, "rebuild"):
+    if not _is_tried(diff, "rebuild"):
         return ""
     target = yield from diff.make_clone(work.form, "copied-rows")
     names = ", ".join(quote_name(column.target) for column in work.columns)
@@ -93,10 +93,10 @@ _COPY: dict[str, str | int] = {
 }
 
 
-def _looks(diff: TableDiff, strategy: str) -> bool:
+def _is_tried(diff: TableDiff, strategy: str) -> bool:
     if diff.reads_no_rows or not diff.try_on_parts or not diff.live.rows or diff.live.predicted:
         return False
     key = (strategy, alike(diff.form, diff.target))
-    seen = diff.cache.looked.get(key, 0)
-    diff.cache.looked[key] = seen + 1
+    seen = diff.cache.tried_on_parts.get(key, 0)
+    diff.cache.tried_on_parts[key] = seen + 1
     return seen < _MOST_ALIKE
