@@ -51,7 +51,7 @@ class Belated(Schedule):
         self.actors, self.operator, self.waiting = [], None, []
         self.sent = ""
         self.moments = 0
-        self.rows = 1000
+        self.rows = 100_000
 
     def _disorder(self) -> None:
         meeting, newest = self.meeting, self.scene.story.newest

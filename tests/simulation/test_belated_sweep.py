@@ -15,7 +15,7 @@ from tests.simulation.stories import STORIES
 
 TITLE = "simulation: a late statement at each moment of the successor"
 PRICES = next(story for story in STORIES if story.name == "prices")
-SWEPT = ("prices", "prices behind a fence", "parts are taken over", "three versions")
+SWEPT = ("prices", "prices behind a fence", "parts are taken over", "three versions", "statements and a function")
 KILLS = (None, 1, 4, 12, 30)
 SHARDS = 20
 
