@@ -20,37 +20,54 @@ class PlanReady:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """Step ``index`` (from 1) of ``total`` begins; ``rows`` is the number of rows it has to touch (0: metadata only)."""
+    """A step begins."""
 
     index: int
+    """Number of the step, from 1."""
     total: int
+    """How many steps there are."""
     object: str
+    """Name of the table, view or dictionary."""
     change: str
+    """What is done to it, in words."""
     strategy: str
+    """How: 'alter', 'rebuild', ..."""
     rows: int
+    """Rows that have to be copied or rewritten; 0: only metadata changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """``done`` of ``total`` rows; ``seconds`` since the step began."""
+    """How far a step has come."""
 
     object: str
+    """Name of the table."""
     phase: str
+    """What is counted: 'copy', 'backfill', 'move' in rows, 'mutation' in parts, ..."""
     done: int
+    """How much is done."""
     total: int
+    """How much there is in all."""
     seconds: float
+    """Seconds since this phase began."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """Step ``index`` ended well; ``seconds`` it took."""
+    """A step ended well."""
 
     index: int
+    """Number of the step, from 1."""
     total: int
+    """How many steps there are."""
     object: str
+    """Name of the table, view or dictionary."""
     strategy: str
+    """How: 'alter', 'rebuild', ..."""
     rows: int
+    """Rows that were copied or attached; 0: only metadata changed."""
     seconds: float
+    """How long it took."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,35 +40,38 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A statement that answers with rows. Every selected column is a String, an integer, a Float64 or a Nullable of these. Where the server has not the
-    memory, it is asked again in smaller blocks.
-
-    ``long`` and ``beside`` as for ``Command``. ``bare``: with whatever the caller's session or profile has set (see
-    ``clients/settings.py``), for a question whose answer is only believed where it says that all is well.
-    """
+    """A statement that answers with rows of String, integer, Float64 and Nullable columns."""
 
     sql: str
+    """Its text. It is asked again in smaller blocks where the server has not the memory."""
     parameters: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
+    """Query parameters by name."""
     settings: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
+    """Settings by name, for this statement only."""
     long: bool = False
+    """It may run for minutes."""
     beside: Beside | None = None
+    """What has to be done while it runs; None: nothing."""
     bare: bool = False
+    """Sent with the caller's own settings (``clients/settings.py``): only believed where it says that all is well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A statement without rows (DDL, INSERT SELECT, SYSTEM ...).
-
-    ``database`` is the current database for this one statement (None: the connection's own).
-    ``long`` marks statements that may run for minutes; ``beside`` is what has to be done while they do.
-    """
+    """A statement without rows (DDL, INSERT SELECT, SYSTEM ...)."""
 
     sql: str
+    """Its text."""
     parameters: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
+    """Query parameters by name."""
     settings: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
+    """Settings by name, for this statement only."""
     database: str | None = None
+    """Current database for this one statement; None: the connection's own."""
     long: bool = False
+    """It may run for minutes."""
     beside: Beside | None = None
+    """What has to be done while it runs; None: nothing."""
 
 
 class Interruption(BaseException):

@@ -26,13 +26,18 @@ _NEVER_KILLED = re.compile(r"\b(RENAME|DROP|CLEAR)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Altered:
-    """The table that ALTERs are sent to, with the settings they need. ``seen``: the block number up to which its rows were looked at."""
+    """A table that ALTERs are sent to."""
 
     database: str
+    """Name of the database."""
     table: str
+    """Name of the table."""
     settings: Settings
+    """Settings that are sent with each ALTER."""
     options: ApplyOptions
+    """How long mutations may take, among others."""
     seen: int = 0
+    """Block number up to which rows were counted for the guards; 0: rows of all parts are counted again."""
 
 
 def apply_alter(work: AlterWork, database: str, options: ApplyOptions) -> Routine[Done]:

@@ -32,15 +32,18 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """``object`` was 'undone' (the table is as it was before the run), 'finished' (the new table is in place, with ``rows`` late rows
-    brought across, the old one kept as ``kept``), 'waiting' (a copy that may go on, if it is wanted), 'dropped' (an empty scratch table) or
-    'left', with the reason."""
+    """What a dead run left, and what became of it."""
 
     object: str
+    """Name of the table."""
     action: Literal["undone", "finished", "waiting", "dropped", "left"]
+    """'undone': as before; 'finished': the new table is in place; 'waiting': the copy may go on; 'dropped'; 'left'."""
     reason: str = ""
+    """Why it was left, or what there is to know; '' for nothing."""
     rows: int = 0
+    """Late rows that were brought into the new table."""
     kept: str = ""
+    """Name of the old table where it is kept; '' where it is not."""
 
 
 def clean_leftovers(owned: Owned, options: ApplyOptions | None = None, *, resume: bool = False) -> Routine[tuple[Leftover, ...]]:

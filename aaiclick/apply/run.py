@@ -66,16 +66,22 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """A step that was carried out: ``rows`` it copied or attached, ``seconds`` it took, ``kept`` the name of the old table where one was
-    kept, ``notes`` what an operator should know (columns that were left out of the checksum and the like)."""
+    """A step that was carried out."""
 
     step: str
+    """Id of the step."""
     object: str
+    """Name of the table, view or dictionary."""
     strategy: str
+    """How it was done: 'alter', 'rebuild', ..."""
     rows: int
+    """Rows that were copied or attached; 0: only metadata changed."""
     seconds: float
+    """How long it took."""
     kept: str = ""
+    """Name of the old table where it is kept; '' where it is not."""
     notes: tuple[str, ...] = ()
+    """What an operator should know, such as columns that the checksum leaves out."""
 
 
 @dataclass(frozen=True, slots=True)

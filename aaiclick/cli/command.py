@@ -27,19 +27,30 @@ _RESUMED = ("migrate", "rollback")
 
 @dataclass(slots=True)
 class Frame:
-    """One run of one command. ``extra`` are the command's own options, for the line that calls it again."""
+    """One run of one command."""
 
     command: str
+    """Name of the command."""
     as_json: bool
+    """The answer is a JSON document (``--json``)."""
     debug: bool
+    """Tracebacks and log records are shown (``--debug``)."""
     url: str | None = None
+    """``--url``; None: from the environment."""
     database: str | None = None
+    """``--database``; None: the one of the URL."""
     schema: str = DEFAULT
+    """``--schema``, as module:attribute."""
     extra: tuple[tuple[str, str | None], ...] = ()
+    """The command's own options with their values, for the line that calls it again."""
     flags: tuple[str, ...] = ()
+    """Its own flags, for the same."""
     output: Output = field(init=False)
+    """Where the answer and the messages go."""
     on_close: Callable[[], object] = field(init=False, default=lambda: None)
+    """Called once the command has ended, however it did."""
     _target: Target | None = field(init=False, default=None)
+    """The database that was asked for, once it is known."""
 
     def __post_init__(self) -> None:
         self.output = Output(self.as_json)

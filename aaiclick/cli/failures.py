@@ -43,13 +43,18 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``next`` is a command line, or '' where there is none to give; ``details`` are the error's own fields."""
+    """An error as the command line shows it."""
 
     type: str
+    """Name of the error's class."""
     message: str
+    """What went wrong, in one sentence."""
     code: ExitCode
+    """What the process ends with."""
     next: str = ""
+    """Command line that helps; '' where there is none."""
     details: Mapping[str, object] = field(default_factory=dict[str, object])
+    """The error's own fields, for ``--json``; empty where it has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,16 +42,22 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where and how: the run's nonce, options, who it is, the library's version, what its policy allows by name, and how many bytes
-    of a table's columns it may read beforehand (None: any number)."""
+    """Where a plan is carried out, by whom, and what is allowed."""
 
     database: str
+    """Name of the database."""
     nonce: str
+    """Stands in the names of this run's scratch objects."""
     options: ApplyOptions
+    """How the steps are carried out."""
     who: str
+    """The owner, as it is recorded: user@host pid."""
     library: str
+    """Version of aaiclick, as it is recorded."""
     allowed: frozenset[str]
+    """What the policy allows by name."""
     looks: int | None = None
+    """Bytes of columns that may be read for each table before planning; None: any number."""
 
 
 def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carried]:

@@ -56,11 +56,17 @@ class Run:
     """What one call of ``ensure_schema`` was given."""
 
     schema: Schema
+    """What the code declares."""
     database: str | None
+    """Name of the database; None: the connection's own."""
     policy: Policy
+    """What may be done."""
     owner: Owner
+    """The process that calls."""
     embedded: bool
+    """The engine runs inside this process."""
     library: str
+    """Version of aaiclick."""
 
 
 def asks_for_more(policy: Policy) -> bool:
@@ -103,11 +109,15 @@ class _Held:
     """A run that has the lease of its database."""
 
     run: Run
+    """What it was given."""
     database: str
+    """Name of the database."""
     nonce: str
+    """The lease's; it stands in the names of scratch objects too."""
     started: float
     """Unix seconds, by this machine's clock."""
     options: ApplyOptions
+    """How the steps are carried out."""
     owned: Owned
     """What is ours in the database: with what this run found, and without what it took away."""
     empty: bool = False

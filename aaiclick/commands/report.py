@@ -10,56 +10,72 @@ from aaiclick.plan.model import Plan, Step
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What ``ensure_schema`` did.
-
-    ``from_version`` is None for a database without a record that was not recognised, 0 for one without any of the objects.
-    ``steps`` were carried out, ``pending`` were not (each with its reason in ``reasons``, in the same order; they are optional
-    clean-ups that nobody asked for). ``notes`` are reported differences that are no work. ``duration`` in seconds.
-    """
+    """What ``ensure_schema`` or ``rollback_schema`` did."""
 
     schema: str
+    """Name of the schema."""
     database: str
+    """Name of the database."""
     from_version: int | None
+    """Version before; 0: none of the objects was there, None: nothing was recorded or recognised."""
     to_version: int | None
+    """Version after; None for a declaration without one."""
     steps: tuple[Step, ...]
+    """Steps that were carried out."""
     pending: tuple[Step, ...]
+    """Steps that were not: optional clean-ups that nobody asked for, or what a dry run would do."""
     reasons: tuple[str, ...]
+    """Why not, one for each pending step, in the same order."""
     notes: tuple[str, ...]
+    """Differences that need no work, and what else an operator should know."""
     in_sync: bool
+    """The database is as declared."""
     duration: float
+    """How long it took, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptTable:
-    """An old table that was kept after a rebuild, for a rollback; ``expires`` is an ISO time in UTC ('': it stays until somebody decides)."""
+    """An old table that is kept after a rebuild, for a rollback."""
 
     name: str
+    """What it is called now."""
     table: str
+    """The table that it was."""
     rows: int
+    """Its rows."""
     bytes: int
+    """Its size on disk."""
     expires: str
+    """When it is dropped, an ISO time in UTC; '': it stays until somebody decides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What ``validate_schema`` found. ``live_version`` is None where nothing is recorded or recognised, 0 for an empty database.
-
-    ``differences`` have to be migrated; ``notes`` are harmless (surplus columns and the like). ``unfinished`` says what a killed run left
-    to be gone on with ('': nothing). ``state`` is a short word: 'in sync', 'behind', 'ahead', 'drift', 'changed', 'empty', 'unrecognised',
-    'foreign' (a table of another schema's).
-    """
+    """What ``validate_schema`` found."""
 
     schema: str
+    """Name of the schema."""
     database: str
+    """Name of the database."""
     server: str
+    """Version of the server."""
     live_version: int | None
+    """Version of the database; 0: it is empty, None: nothing is recorded or recognised."""
     code_version: int | None
+    """Version of the declaration; None for one without."""
     state: str
+    """'in sync', 'behind', 'ahead', 'drift', 'changed', 'empty', 'unrecognised' or 'foreign' (another schema's)."""
     in_sync: bool
+    """The state is 'in sync'."""
     differences: tuple[str, ...]
+    """What has to be migrated."""
     notes: tuple[str, ...]
+    """Harmless differences, such as undeclared columns."""
     kept_tables: tuple[KeptTable, ...]
+    """Old tables that are kept for a rollback."""
     unfinished: str = ""
+    """What a killed run left for the next one to finish; '' for nothing."""
 
 
 def report_of(plan: Plan, verdict: GateDecision, seconds: float) -> Report:

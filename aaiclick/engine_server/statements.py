@@ -29,15 +29,20 @@ _SOURCES = frozenset({b"SELECT", b"WITH", b"FROM", b"WATCH", b"EXPLAIN", b"VALUE
 
 @dataclass(frozen=True)
 class Statement:
-    """``keyword`` is upper case; ``format`` is the FORMAT clause; of an INSERT with data in its text, ``clause_at`` is where a
-    FROM INFILE clause fits, ``data_from`` where the clauses end and ``data_at`` where the data begin (-1 in all other statements)."""
+    """What has to be known of a statement before it is sent to the engine."""
 
     keyword: str
+    """Its first word, in upper case."""
     format: str = ""
+    """The format that its FORMAT clause names; '' without one."""
     several: bool = False
+    """Another statement follows it."""
     clause_at: int = -1
+    """Where a FROM INFILE clause fits into an INSERT with data in its text, in bytes; -1 elsewhere."""
     data_from: int = -1
+    """Where the clauses of such an INSERT end; -1 elsewhere."""
     data_at: int = -1
+    """Where its data begin; -1 elsewhere."""
 
     @property
     def answers(self) -> bool:

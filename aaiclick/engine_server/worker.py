@@ -45,16 +45,27 @@ class Request:
     """One statement with all that the URL, the headers and the form say about it."""
 
     sql: bytes
+    """The statement."""
     database: str = ""
+    """Current database for it; '': the session's, or ``default``."""
     default_format: str = "TabSeparated"
+    """Format of the answer where the statement names none."""
     query_id: str = ""
+    """Id that the client chose; '': it chose none."""
     params: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Query parameters by name."""
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Settings by name, for this statement only."""
     external: tuple[External, ...] = ()
+    """Tables that came with the request."""
     session_id: str = ""
+    """Session that it belongs to; '': none."""
     session_timeout: float = 60.0
+    """Seconds without a request after which the session ends."""
     session_check: bool = False
+    """The session has to be there already."""
     reading_only: bool = False
+    """Only statements that read are allowed: the request is a GET."""
 
 
 @dataclass(frozen=True)

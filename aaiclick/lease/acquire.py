@@ -43,29 +43,36 @@ _TELL_AGAIN = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Contender:
-    """Who wants the lease; ``begun`` is this machine's clock when it began to."""
+    """A process that wants the lease."""
 
     database: str
+    """Name of the database."""
     owner: Owner
+    """The process."""
     seconds: float
+    """How long the lease holds after a heartbeat."""
     embedded: bool
+    """The engine runs inside this process."""
     begun: float
+    """When it began to ask; Unix seconds, by this machine's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """What a contender knows of the holder it waits for.
-
-    ``seen`` is the server's time (Unix milliseconds) when the holder's heartbeat number ``beat`` was first seen,
-    ``told`` this machine's clock at the last message, ``salt`` (0 to 1) spreads contenders that began together.
-    """
+    """What a contender knows of the holder that it waits for."""
 
     nonce: str = ""
+    """The holder's; '': none was seen yet."""
     beat: int = -1
+    """Number of the holder's last heartbeat; -1: none was seen."""
     seen: int = 0
+    """When that heartbeat was first seen; Unix milliseconds, by the server's clock."""
     pause: float = _FIRST_PAUSE
+    """Seconds until the next look."""
     told: float = float("-inf")
+    """When the last message was given; Unix seconds, by this machine's clock."""
     salt: float = 0.0
+    """Between 0 and 1: spreads contenders that began together."""
 
 
 def acquire(

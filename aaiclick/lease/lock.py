@@ -31,13 +31,18 @@ _NONCE = re.compile(r"[0-9a-z]{1,32}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """An incarnation of the lock, as its comment describes it. ``ended`` is set on tombstones that were seen to be over."""
+    """Who holds the lock, as its comment says."""
 
     nonce: str
+    """Tells this lock from every other one."""
     owner: Owner
+    """The process."""
     since: int
+    """Before the lock was made; Unix milliseconds, by the server's clock."""
     seconds: float
+    """How long it holds after a heartbeat."""
     ended: int | None = None
+    """On a tombstone: when it was seen to be over, Unix milliseconds by the server's clock; None: not seen yet."""
 
     def comment(self) -> str:
         """The text of the table's comment."""

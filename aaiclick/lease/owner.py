@@ -12,14 +12,18 @@ from aaiclick.processes import own_traces
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process. ``str()`` gives ``user@host pid 123``. ``place`` and ``began`` tell it apart from every other one that had its host and pid
-    ('' where the system does not say, and in what earlier releases wrote)."""
+    """A process; ``str()`` gives ``user@host pid 123``."""
 
     user: str
+    """Name of the user."""
     host: str
+    """Name of the host."""
     pid: int
+    """Number of the process."""
     place: str = ""
+    """Machine, boot and pid namespace, as a digest; '': the system or an earlier release does not say."""
     began: str = ""
+    """When the process began, in the system's own words; '' as above."""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host} pid {self.pid}"

@@ -28,18 +28,20 @@ _ENDED_BY_OTHERS = (UNKNOWN_TABLE, UNKNOWN_DATABASE, QUERY_WAS_CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to change one database, for ``seconds`` from the last heartbeat.
-
-    ``since`` is the server's time before the lock was made (Unix milliseconds), ``clock`` this machine's clock (Unix
-    seconds) before the last heartbeat was sent.
-    """
+    """The right to change one database, until some time after the last heartbeat."""
 
     database: str
+    """Name of the database."""
     nonce: str
+    """Tells this lease from every other one."""
     owner: Owner
+    """The process that holds it."""
     seconds: float
+    """How long it holds after a heartbeat."""
     since: int
+    """Before the lock was made; Unix milliseconds, by the server's clock."""
     clock: float
+    """Before the last heartbeat was sent; Unix seconds, by this machine's clock."""
 
 
 def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) -> Routine[Lease]:

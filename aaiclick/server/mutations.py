@@ -48,13 +48,18 @@ _PASSING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """A mutation as system.mutations shows it."""
+    """A mutation, as ``system.mutations`` shows it."""
 
     id: str
+    """Its ``mutation_id``."""
     command: str
+    """The command, as the server formats it."""
     done: bool
+    """It has ended."""
     parts_to_do: int
+    """Parts that it has still to rewrite."""
     failure: str
+    """Why it failed last, with the code in front; '' where it has not."""
 
     @property
     def fails_on_data(self) -> bool:

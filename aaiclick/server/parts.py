@@ -17,22 +17,28 @@ PATCH = "patch-"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An active part. ``masked``: it may hold rows that a lightweight delete has hidden, so ``rows`` counts too many.
-
-    ``content`` is a digest of what its rows are read from: its files, and the patch parts that may change them. A mutation that touches
-    other parts only gives it another name (hard links), but not another content.
-    """
+    """An active part."""
 
     partition: str
+    """Id of its partition."""
     first: int
+    """Lowest block number in it."""
     last: int
+    """Highest block number in it."""
     level: int
+    """How many merges deep it is."""
     version: int
+    """Its data version: the number of the last mutation that it has."""
     rows: int
+    """Its rows, with those that a lightweight delete has hidden."""
     bytes: int
+    """Its size on disk."""
     name: str
+    """Its name; a mutation gives it another one."""
     masked: bool = False
+    """Some of its rows may be hidden (lightweight delete) or changed by patch parts."""
     content: str = ""
+    """Digest of its files and the patch parts over them: a mutation of other parts only leaves it as it is."""
 
     @property
     def key(self) -> tuple[str, int, int]:

@@ -22,14 +22,20 @@ EXCHANGING = frozenset({"Atomic", "Overlay"})
 
 @dataclass(frozen=True, slots=True)
 class Physical:
-    """A table as storage. ``definition`` is the engine clause with its settings."""
+    """A table as storage."""
 
     database: str
+    """Name of the database."""
     name: str
+    """Name of the table."""
     uuid: str
+    """Of the storage; '' where it has none."""
     engine: str
+    """Name of the engine."""
     definition: str = ""
+    """Engine clause with its settings; '' where it was not read."""
     comment: str = ""
+    """Comment of the table; '' for none."""
 
     @property
     def merge_tree(self) -> bool:

@@ -38,19 +38,26 @@ _OPEN = 2
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far a copy is. ``staged`` is filled, ``attached`` names what of it the new table has; ``passes`` were made, ``spoilt`` counts those
-    after which something had been deleted or changed (``dirty``: in the last one); ``reached`` is the highest block number that a pass
-    was for; ``closed``: the fence is up."""
+    """How far a copy has come."""
 
     mark: Mark
+    """The mark of the rebuild, as it was written last."""
     staged: tuple[StagedChunk, ...]
+    """Chunks that are filled, each in a staging table of its own."""
     attached: tuple[str, ...] = ()
+    """Staging tables whose parts the new table has; empty: it has none."""
     written: int = 0
+    """Rows that this run has copied."""
     passes: int = 0
+    """Passes over missing parts that were made."""
     spoilt: int = 0
+    """Looks that found rows deleted or changed since the look before."""
     dirty: bool = False
+    """Rows were deleted or changed since the last look: the next one counts that."""
     reached: int = -1
+    """Highest block number that a pass was made for; -1: there was none."""
     closed: bool = False
+    """Writers are refused: the fence is up."""
 
 
 def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, staged: Sequence[StagedChunk] = ()) -> Routine[tuple[Mark, int]]:

@@ -36,18 +36,26 @@ class Sparing:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A copy under way. ``source`` is the old storage under the name it has now; ``known`` are the mutations and patch parts it had at the
-    beginning; ``numbers`` counts staging tables; ``digest`` names the copy; ``sparing`` is how it keeps to the memory it may have."""
+    """A copy of a table that is under way."""
 
     site: Site
+    """Where and how it is carried out."""
     work: RebuildWork
+    """What is copied into which form."""
     source: Physical
+    """The old storage, under the name that it has now."""
     columns: tuple[Projected, ...]
+    """The columns that are written, each with what it is read from."""
     known: frozenset[str]
+    """Mutations and patch parts that the old storage had when the copy began."""
     numbers: Iterator[int]
+    """Counts the staging tables, for their names."""
     started: float
+    """When the copy began; Unix seconds, by this machine's clock."""
     digest: str = ""
+    """What is copied, as a digest: chunks with another one are not used; '' where none is looked for."""
     sparing: Sparing = field(default_factory=Sparing)
+    """How small the blocks have to be for the memory that there is."""
 
     def staging(self) -> str:
         """The name of the next staging table."""

@@ -20,29 +20,36 @@ from aaiclick.versions.compose import bound, mentions
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A kept table and how the one that replaced it was made of it: ``forward`` says how its columns were filled, ``back`` how a migration
-    says that they go back, ``filtered`` that some rows were left out, ``renames`` (old, new) which of its columns were renamed later on.
-    ``known``: False where no plan was entered that tells all this."""
+    """A kept table, and how the table that replaced it was made from it."""
 
     row: KeptRow
+    """The kept table."""
     forward: tuple[CopyColumn, ...] = ()
+    """How the columns of the newer table were filled; empty: no copy is known."""
     filtered: bool = False
+    """Some rows were left out on purpose."""
     renames: tuple[tuple[str, str], ...] = ()
+    """Columns of the newer table that were renamed later, as (old name, new name)."""
     back: tuple[CopyColumn, ...] = ()
+    """How the old columns are filled from the new ones, as the migration says; empty: it says nothing."""
     known: bool = True
+    """False where the journal holds no plan that tells all this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Rows with a value of ``column`` that carrying them back and forward again would change: ``condition`` selects them ('1': nobody can
-    tell), ``value`` is an expression for an example. ``said``: how the old columns would be filled ('': nothing says so); ``held``: an old
-    column would take the value as it is."""
+    """Rows with a value that would come out as another one when they are carried back and forward again."""
 
     column: str
+    """Column of the newer table."""
     condition: str
+    """Selects the rows; '1' where nobody can tell them apart."""
     value: str
+    """Expression of the value, for an example."""
     said: str
+    """How the old columns would be filled; '' where no migration says so."""
     held: bool
+    """An old column would take the value as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,38 +30,48 @@ from aaiclick.state.kept_tables import Kept
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """A kept table that was live after the one that comes back: ``rows`` of its rows (those with ``where``, in parts up to block ``copied``)
-    came while it was."""
+    """A kept table that was live after the one that is put back."""
 
     name: str
+    """What it is called now."""
     kept: Kept
+    """Its comment."""
     columns: tuple[CopyColumn, ...]
+    """How the old columns are filled from its rows."""
     where: str
+    """Selects its rows that came while it was live."""
     rows: int
+    """How many these are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """``rows`` come back from the kept table ``name``, ``since`` came after it was replaced and are carried over, ``between`` names those of
-    them that other kept tables hold. ``live``: the UUID of the table that is there now.
-
-    ``deleted`` says what was deleted or changed since and would be again as it was ('': nothing). ``unfit`` counts rows with values that
-    the old columns cannot hold, ``unproven`` says of what an expression filled which rows would not come out as they are, ``notes`` name what
-    else does not survive. ``blocked`` says why there is no way back at all ('': there is).
-    """
+    """What putting one kept table back would do."""
 
     name: str
+    """The kept table, as it is called now."""
     kept: Kept
+    """Its comment."""
     work: RebuildWork
+    """The copy of the rows that came to the live table since."""
     rows: int
+    """Rows of the kept table, which come back."""
     since: int
+    """Rows that came after it was replaced, and are carried over."""
     live: str
+    """UUID of the table that is live now."""
     between: tuple[Between, ...] = ()
+    """Later kept tables that hold some of the rows that came since, the oldest first."""
     deleted: str = ""
+    """What was deleted or changed since, and would be again as it was; '' for nothing."""
     unfit: int = 0
+    """Rows that came since with values that the old columns cannot hold."""
     unproven: tuple[str, ...] = ()
+    """Values that would not come out as they are after going back and forward again, in sentences."""
     notes: tuple[str, ...] = ()
+    """What else does not survive, in sentences."""
     blocked: str = ""
+    """Why the table cannot be put back at all; '' where it can."""
 
     @property
     def used(self) -> tuple[str, ...]:

@@ -33,14 +33,18 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """From ``version`` back to ``before``: what was done since (oldest first), and the record that ``before`` began with, where there is one.
-    ``begun``: when the first run was about to do something (None: nobody entered it)."""
+    """One step of the way back, from a version to the one before it."""
 
     version: int
+    """Version that is gone back from."""
     before: int
+    """Version that is gone back to."""
     done: tuple[Transition, ...]
+    """What was done between the two, the oldest first."""
     earlier: Record | None
+    """Last record of the version that is gone back to; None where there is none."""
     begun: int | None = None
+    """When the first run that led away from it began, Unix milliseconds; None: it is not in the journal."""
 
     @property
     def since(self) -> int:

@@ -25,13 +25,16 @@ from aaiclick.versions.live import LiveVersion, MigrationProgress, former_names,
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What is there."""
+    """What is there before anything is planned: database, record, journal and code."""
 
     schema: Schema
+    """What the code declares."""
     catalog: Catalog
+    """The objects, as the server shows them."""
     released: ReleaseHistory
     """The versions and scripts that the code brings along."""
     live: LiveVersion
+    """The version that the database is at."""
     owned: Owned
     """What this library has made in the database."""
     past: Past

@@ -17,17 +17,22 @@ from aaiclick.state.cache import CacheEntry, parse_cache
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """What the one query of a warm start saw. ``present``: how many of the declared objects are there. ``in_sync``: there is nothing to do, and
-    nobody is on the way to or from another version; ``overtaken``: nothing but that somebody is, and this code may run meanwhile. ``at``: Unix
-    seconds, by the server's clock."""
+    """What the one query of a warm start saw."""
 
     database: str
+    """Name of the database."""
     digest: str
+    """Of the definitions of the declared objects and what they rest on."""
     entry: CacheEntry | None
+    """What the cache says of the schema; None where it says nothing."""
     in_sync: bool
+    """There is nothing to do, and nobody is on the way to or from another version."""
     present: int
+    """How many of the declared objects are there."""
     overtaken: bool = False
+    """There is nothing to do, and a newer version is on its way that this code may run beside."""
     at: int = 0
+    """When it was asked; Unix seconds, by the server's clock; 0: nothing was there."""
 
 
 def warm(schema: Schema, database: str | None) -> Routine[Warm]:

@@ -21,17 +21,24 @@ from aaiclick.state.transition import read_attempts
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """From ``live`` to version ``to``. ``earlier`` is the record of the older version, where this database has one. ``done``: kept tables
-    that an unfinished way back has put in place already. ``refusals``: what has to be allowed, by its key, with the reason."""
+    """The way back to an earlier version: what comes back, and what has to be allowed."""
 
     found: Inspection
+    """What is there."""
     live: int
+    """Version that is gone back from."""
     to: int
+    """Version that is gone back to."""
     earlier: Record | None
+    """Record of the version that is gone back to; None where this database has none."""
     restores: tuple[Restore, ...]
+    """Tables that are put back."""
     done: tuple[str, ...]
+    """Kept tables that an unfinished rollback has put in place already."""
     refusals: tuple[tuple[str, str], ...]
+    """What has to be allowed by name, as (key, reason)."""
     notes: tuple[str, ...]
+    """What else does not survive, in sentences."""
 
     @property
     def database(self) -> str:

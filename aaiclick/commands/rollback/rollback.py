@@ -41,13 +41,21 @@ class Rollback:
     """What one call of ``rollback_schema`` was given."""
 
     schema: Schema
+    """What the code declares."""
     database: str | None
+    """Name of the database; None: the connection's own."""
     to: int | None
+    """Version to go back to; None: the one before."""
     allow: frozenset[str]
+    """What is allowed by name."""
     dry_run: bool
+    """Nothing is changed: the report says what would be."""
     owner: Owner
+    """The process that calls."""
     embedded: bool
+    """The engine runs inside this process."""
     keep_seconds: int
+    """How long the table that is replaced now is kept."""
 
 
 def rollback(back: Rollback) -> Routine[Report]:
