@@ -1,4 +1,4 @@
-"""What a run tells its watcher (``on_event=``): plain data, one class for each kind of news."""
+"""What a run reports to ``on_event=``: plain data, one class for each kind of event."""
 
 from __future__ import annotations
 

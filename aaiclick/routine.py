@@ -31,8 +31,8 @@ __all__ = ["Reply", "Row", "Rows", "Scalar"]  # and what is defined here
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What a driver carries out on a second connection while a statement runs: ``step`` for the first time after ``first`` seconds, then each time after
-    as many seconds as it has answered with. LeaseLostError ends it; any other error is left to the next step."""
+    """What a driver does on a second connection while a statement runs: ``step`` after ``first`` seconds, then each
+    time after the seconds that it answered with. LeaseLostError ends it; after any other error it is tried again."""
 
     first: float
     step: Callable[[], Routine[float]]
@@ -75,8 +75,8 @@ class Command:
 
 
 class Interruption(BaseException):
-    """Ctrl-C, ``sys.exit`` in a signal handler or a cancelled task, as a routine sees it: a few seconds are left to let go of what others wait
-    for, then it is closed. No ``except Exception`` catches it; a routine that does nothing about it ends as a killed one does."""
+    """Ctrl-C, ``sys.exit`` in a signal handler or a cancelled task, as a routine sees it: it has a few seconds to let
+    go of what others wait for, then it is closed. No ``except Exception`` catches it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from aaiclick.events import Note
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.server.mutations import RECALCULATE, Mutation, kill, mutations, reason, settle, stuck_sentence
-from aaiclick.server.statements import DDL, MUTATION, ddl, merged, permitted, system_merges
-from aaiclick.server.storages import freed, refused
+from aaiclick.server.statements import DDL, MUTATION, ddl, merged, send_permissively, system_merges
+from aaiclick.server.storages import dropping_guards, raise_refused
 from aaiclick.server.tables import Physical, need
 from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table
@@ -74,30 +74,36 @@ def _one_by_one(on: Altered, alters: Sequence[Alter], table: Physical | None, na
     for alter in alters:
         base = MUTATION if alter.mutates else DDL
         own, left = left[: len(alter.guards)], left[len(alter.guards) :]
-        sent = replace(alter, sql=freed(alter.sql, table, own)) if table is not None else alter
+        sent = replace(alter, sql=dropping_guards(alter.sql, table, own)) if table is not None else alter
         try:
-            yield from (retimed(on, sent) if alter.retimes else permitted(Command(sent.sql, settings=merged(base, dict(on.settings)), database=on.database)))
+            if alter.retimes:
+                yield from set_ttl(on, sent)
+            else:
+                command = Command(sent.sql, settings=merged(base, dict(on.settings)), database=on.database)
+                yield from send_permissively(command)
         except StatementError as error:
             if not own or table is None:
                 raise
-            yield from refused(table, error)
+            yield from raise_refused(table, error)
         # Also where none was expected: the answer is one cheap query, and the next ALTER must not meet an unfinished mutation.
         stuck = yield from _settled(on)
         if stuck is not None:
             yield from _give_up(on, stuck, alter)
 
 
-def retimed(on: Altered, alter: Alter) -> Routine[None]:
-    """Set a TTL so that no part is judged by what it noted of an older one (see ``AlterCommand.sets_ttl``).
+def set_ttl(on: Altered, alter: Alter) -> Routine[None]:
+    """Set a TTL so that no part loses rows by the expiry times that it stored for an older TTL (see
+    ``AlterCommand.sets_ttl``). Raises ApplyError where the mutation is stuck.
 
-    The server works the notes out anew, and with ``materialize_ttl_recalculate_only`` takes no row while it does. TTL merges wait
-    meanwhile. The setting is there before they are stopped and goes after they were started: whoever finds it without a run finds
-    out from the journal that TTL merges may be stopped, too (``ledger.let_go``).
+    The server works these times out anew. With ``materialize_ttl_recalculate_only`` it deletes no row while it does.
+    TTL merges are stopped meanwhile. The setting comes before they are stopped and goes after they were started:
+    whoever finds it after a kill learns from the journal that TTL merges may be stopped too (``ledger.let_go``).
     """
     table = qualified(on.database, on.table)
     yield from ddl(alter_table(table, modify_setting(RECALCULATE, 1)))
     yield from system_merges(on.database, on.table, "STOP TTL MERGES")
-    yield from permitted(Command(alter.sql, settings=merged({**DDL, "materialize_ttl_after_modify": 1}, dict(on.settings)), database=on.database))
+    settings = merged({**DDL, "materialize_ttl_after_modify": 1}, dict(on.settings))
+    yield from send_permissively(Command(alter.sql, settings=settings, database=on.database))
     stuck = yield from _settled(on)
     if stuck is not None:
         yield from _give_up(on, stuck, alter)
@@ -112,11 +118,12 @@ def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]
         raise ApplyError(stuck_sentence(table, stuck))
     others = [each for each in (yield from mutations(on.database, table)) if not each.done and each.id != stuck.id]
     if others:
-        # The column would be put back under the feet of a mutation that was issued against the new type.
+        # These were sent for the new type: putting the old one back would make them fail.
         raise ApplyError(f"{stuck_sentence(table, stuck)}. {len(others)} later mutations wait behind it")
     yield Emit(Note(f"{table}: {alter.sql} fails on the data ({reason(stuck)}); it is undone", "warning"))
     yield from kill(on.database, table, stuck)
-    yield from permitted(Command(alter.recovery, settings=merged(MUTATION, dict(on.settings)), database=on.database))
+    settings = merged(MUTATION, dict(on.settings))
+    yield from send_permissively(Command(alter.recovery, settings=settings, database=on.database))
     again = yield from _settled(on)
     if again is not None:
         raise ApplyError(f"{table}: {alter.sql} failed on the data ({reason(stuck)}), and putting it back did too: {stuck_sentence(table, again)}")
@@ -128,7 +135,10 @@ def _settled(on: Altered, phase: str = "mutation") -> Routine[Mutation | None]:
 
 
 def _alter_of(stuck: Mutation, alters: Sequence[Alter]) -> Alter | None:
-    """The ALTER of this step that an earlier run sent and that is stuck: the engine shows a mutation's commands as it formats them."""
+    """The ALTER of this step that a killed run sent and that is stuck; None where there is none.
+
+    The engine shows the commands of a mutation as it formats them, so they are compared without spaces and quotes.
+    """
     shown = _plain(stuck.command)
     return next((alter for alter in alters if alter.risky and shown and shown in _plain(alter.sql)), None)
 

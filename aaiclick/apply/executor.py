@@ -34,7 +34,7 @@ from aaiclick.plan.operations import (
     Work,
 )
 from aaiclick.routine import Emit, Routine
-from aaiclick.server.merges import start_wherever
+from aaiclick.server.merges import start_merges_of
 from aaiclick.server.statements import system_merges
 from aaiclick.server.tables import Physical, physicals
 from aaiclick.state.step_entries import enter_begun, enter_done
@@ -121,7 +121,7 @@ def _free_ttl(work: AlterWork, database: str, options: ApplyOptions) -> Routine[
 def _start_ttl(database: str, table: str, stopped: Physical | None) -> Routine[None]:
     # The first error is what counts; merges of a table that is gone or out of reach need no start.
     with suppress(StatementError):
-        yield from start_wherever(database, table, stopped.uuid if stopped is not None else "")
+        yield from start_merges_of(database, table, stopped.uuid if stopped is not None else "")
 
 
 def _named(error: StatementError | ApplyError, step: Step, outcomes: Sequence[StepOutcome]) -> ApplyError:

@@ -1,4 +1,4 @@
-"""The function of a migration: it is let run, its requests are carried out as statements of this run, and that it ended is entered.
+"""Running the function of a migration: its requests become statements of this run, its end is entered in the journal.
 
 A function has ended when the journal says so. That entry is the first thing that a run does when the function has returned, before it tells
 anybody or looks at anything but its lease; whatever fails or is killed afterwards, the function is not called again on the way to this
@@ -47,7 +47,7 @@ def run_move(function: UserFunction, scope: JournalScope, version: int, label: s
 
 
 def _enter_end(scope: JournalScope, version: int, label: str, name: str) -> Routine[None]:
-    """Entering it twice does no harm and not entering it does, so whatever stands in the way is tried again."""
+    """Enter the end, again after every error: a second entry does no harm, without one the function is called again."""
     for pause in (*PAUSES, None):
         try:
             return (yield from finish(scope, f"{version}:move"))

@@ -1,4 +1,4 @@
-"""Rows that come in between the look at a table and its change.
+"""Refusing rows that would break an ALTER, from the look at a table until the ALTER.
 
 That no row met a condition is only known of the rows that were there. So the condition becomes a constraint of the live table: an INSERT that would
 meet it is refused, every other one goes on. Those that began before are waited for, and what they wrote is counted again: the rows of
@@ -23,7 +23,7 @@ from aaiclick.server.messages import first_line, shortened
 from aaiclick.server.mutations import require_settled
 from aaiclick.server.parts import parts
 from aaiclick.server.statements import READ
-from aaiclick.server.storages import remove_guards, stand, storage
+from aaiclick.server.storages import add_guards, remove_guards, storage
 from aaiclick.server.tables import Physical
 from aaiclick.sql.quoting import qualified
 
@@ -31,13 +31,13 @@ _PATIENCE = "Nothing was changed. Run again when they have ended"
 
 
 def watch(table: Physical, guards: Sequence[Guard], seen: int, options: ApplyOptions) -> Routine[tuple[str, ...]]:
-    """Hold writers to what was seen; the names of the constraints, in the order of ``guards``.
+    """Let the server refuse rows that meet a guard; the names of the constraints, in the order of ``guards``.
 
     Raises ApplyError where a row that came in meanwhile meets one, with count and example; the table is as it was then.
     """
     if not guards:
         return ()
-    names = yield from stand(table, [f"CHECK NOT ifNull(({guard.condition}) != 0, 0)" for guard in guards])
+    names = yield from add_guards(table, [f"CHECK NOT ifNull(({guard.condition}) != 0, 0)" for guard in guards])
     try:
         yield from drain_all(table, options.drain_seconds, _PATIENCE)
         # An update that was sent before may still be changing rows.
@@ -52,7 +52,7 @@ def watch(table: Physical, guards: Sequence[Guard], seen: int, options: ApplyOpt
 
 
 def unwatch(table: Physical) -> Routine[None]:
-    """Take the constraints away after a failure, which is what counts: where it does not work the next run does it."""
+    """Drop the constraints after a failure. An error here is ignored: the next run drops them."""
     with suppress(AaiclickError):
         yield from remove_guards((yield from storage(table.database, table.uuid)) if table.uuid else table)
 

@@ -8,7 +8,7 @@ from aaiclick.errors import AaiclickError
 from aaiclick.events import INTERRUPTED, Note
 from aaiclick.lease.renew import Lease, check, release
 from aaiclick.routine import Emit, Routine
-from aaiclick.server.merges import release as let_merge
+from aaiclick.server.merges import release_merges
 from aaiclick.server.storages import storage
 from aaiclick.server.write_fence import lift_fence
 from aaiclick.state.owned import read_owned
@@ -18,8 +18,9 @@ _A_MOMENT = 1.0
 
 
 def let_go(lease: Lease) -> Routine[None]:
-    """Lift the fences that this run may have put up, put the settings of a table back that was being copied, and release its lease; best effort,
-    under a driver that allows a few seconds.
+    """Let writers in again, put the settings of a table that was being copied back, and release the lease.
+
+    Best effort: the driver allows a few seconds, and what was not done is left to the next run.
 
     A statement that still runs on a server is ended by the next holder of the lease before that does anything else. The fence may be
     lifted at any point: before the exchange the rows of writers are in the table that stays, after it they are brought across by block
@@ -31,8 +32,8 @@ def let_go(lease: Lease) -> Routine[None]:
         owned = yield from read_owned(lease.database)
         for mark in owned.marks():
             if isinstance(mark, Mark) and mark.phase == "copy":
-                # Who comes back holds them again; parts that were merged meanwhile are copied again.
-                yield from let_merge(lease.database, mark.source, mark.saved)
+                # The next run stops merges again; parts that were merged meanwhile are copied again.
+                yield from release_merges(lease.database, mark.source, mark.saved)
             elif isinstance(mark, Mark):
                 yield from _lift(lease.database, mark)
         yield from let_in(owned)

@@ -11,14 +11,14 @@ from aaiclick.apply.rebuild.exchange import Whereabouts, clear, undo, whereabout
 from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.rebuild import late_filler, make_job
 from aaiclick.apply.rebuild.resume import suspend
-from aaiclick.apply.rebuild.taking import BelatedError, followed, is_taken
+from aaiclick.apply.rebuild.taking import BelatedError, is_taken, take_over_mark
 from aaiclick.apply.rebuild.views import open_new
 from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Emit, Nonce, Routine, text
-from aaiclick.server.merges import hold, release, release_copies
+from aaiclick.server.merges import hold_merges, release_copies, release_merges
 from aaiclick.server.names import label, parse_name
 from aaiclick.server.parts import Part
 from aaiclick.server.statements import drop_table
@@ -47,12 +47,13 @@ class Leftover:
 
 
 def clean_leftovers(owned: Owned, options: ApplyOptions | None = None, *, resume: bool = False) -> Routine[tuple[Leftover, ...]]:
-    """Put right what dead runs left in a database; nothing is there in the normal case. ``owned``: what is there. Where this answers with anything it
-    has to be looked at again.
+    """Undo or finish what dead runs left in a database; what became of each. Usually there is nothing.
 
-    ``resume``: copies that may go on are left waiting; who asks for that passes their tables on (``ApplyOptions.waiting``), and ends with
-    ``abandon``. Only call it while holding the lease, after the statements of dead runs have ended. What may hold the only copy of rows and cannot be
-    explained is left, with a Note. Raises StatementError and, where a wait was too long, ApplyError; it can be called again then.
+    ``owned``: our objects as they are now. They have changed, and have to be read again, where the answer is not empty.
+    ``resume``: copies that may go on are left waiting; the caller hands their tables on (``ApplyOptions.waiting``) and
+    calls ``abandon`` at the end. Only call this while holding the lease, after the statements of dead runs have ended.
+    A table that nothing explains and that has rows, perhaps their only copy, is left, with a Note.
+    Raises StatementError, and ApplyError where a wait was too long; it can be called again then.
     """
     chosen = options if options is not None else ApplyOptions()
     database = owned.database
@@ -72,9 +73,9 @@ def clean_leftovers(owned: Owned, options: ApplyOptions | None = None, *, resume
 
 
 def _settle(database: str, left: Mark, options: ApplyOptions, resume: bool) -> Routine[Leftover]:
-    """Looked at anew where its run sends what it was paused before while this one works: it can do so once."""
+    """Begin again where a statement that the dead run was paused before arrives meanwhile: that can happen once."""
     for _ in range(_TRIES):
-        mark = yield from followed(database, left)
+        mark = yield from take_over_mark(database, left)
         if mark is None:
             return Leftover(left.table, "finished")
         try:
@@ -93,7 +94,7 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
         yield from undo(database, mark)
         return Leftover(mark.table, "undone")
     if mark.phase != "swap":
-        yield from release(database, mark.source, mark.saved)
+        yield from release_merges(database, mark.source, mark.saved)
         return Leftover(mark.table, "left", "the new table is in place before its copy was complete: somebody exchanged the tables by hand")
     if found.shadow is None or found.shadow.database != database:
         return (yield from _without_the_new(database, mark, found, options))
@@ -106,9 +107,9 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
     if old is None:
         fill = _never
     else:
-        # Where the server was restarted only the table's settings hold merges: a merge that they let through is waited for.
+        # A restart forgets SYSTEM STOP MERGES. A merge that the settings let through is waited for.
         if not old.fenced:
-            yield from hold(old)
+            yield from hold_merges(old)
         fill = yield from _filler(database, mark, old, options)
     end = yield from finish(database, mark, fill, options)
     return Leftover(mark.table, "finished", "; ".join(end.notes), end.rows, end.kept)
@@ -129,7 +130,10 @@ def _without_the_new(database: str, mark: Mark, found: Whereabouts, options: App
 
 
 def _filler(database: str, mark: Mark, old: Physical, options: ApplyOptions) -> Routine[Filler]:
-    """With a nonce of its own: staging tables of the dead run are never used again, except a filled one, to be moved."""
+    """How late rows get into the new table.
+
+    With a new nonce: of the dead run's staging tables only one that is filled is used, and moved.
+    """
     rows = yield Nonce()
     site = Site(database, text(rows[0][0]), options)
     match mark.work:

@@ -44,7 +44,7 @@ class Course(Enum):
 
 
 def course(found: Inspection, policy: Policy) -> Course:
-    """The first that fits."""
+    """The first course that fits what was found."""
     changes = policy.level != "check"
     if changes and several(found.catalog, policy.allowed):
         return Course.ONLY_LOOK

@@ -61,7 +61,10 @@ class Site:
 
 
 def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carried]:
-    """Every step that the gate lets through. Raises what the gate and the steps raise; what is done is entered, and not done again."""
+    """Carry out every step that the gate lets through. Raises what the gate and the steps raise.
+
+    Steps that are done are in the journal, and are not done again.
+    """
     first = planned
     verdict = gate(planned)
     if (

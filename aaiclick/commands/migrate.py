@@ -36,7 +36,7 @@ from aaiclick.lease.acquire import LEASE_SECONDS
 from aaiclick.lease.lock import former_holders
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
-from aaiclick.lease.tombstones import last_collection, own_grave
+from aaiclick.lease.tombstones import last_collection, own_collection
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
@@ -231,7 +231,7 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
 def _due(database: str, left: Owned | None, nonce: str, seconds: float) -> Routine[int | None]:
     """When a start has something to take away: a kept table, the lock of a holder that was taken over or (``seconds``: how long this run took) that
     was late itself, or a scratch database that a killed run left. ``left``: what is there at the end; None where that is nothing to be taken away."""
-    own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_grave(database, nonce))
+    own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_collection(database, nonce))
     later = (next_expiry(left.kept()), last_collection(left.tombstones, left.at, LEASE_SECONDS), next_stale(left.scratch)) if left is not None else ()
     return min((at for at in (own, *later) if at is not None), default=None)
 

@@ -18,8 +18,8 @@ T = TypeVar("T")
 def under_lease(
     database: str, owner: Owner, body: Callable[[Lease], Routine[T]], *, embedded: bool, still_needed: StillNeeded | None = None
 ) -> Routine[T | None]:
-    """What ``body`` answers, carried out under the lease, which is given back whatever becomes of it. None where ``still_needed`` said no while somebody
-    else had it.
+    """Run ``body`` under the lease and give the lease back, also after an error. None where ``still_needed`` said no
+    while another process had the lease.
 
     Raises LockHeldError where the lease was not to be had, LeaseLostError where it was taken over: then nothing is given back, it is another's.
     """

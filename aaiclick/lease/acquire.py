@@ -9,8 +9,8 @@ It is free where there is nothing to do: nothing of this runs before a differenc
 paused for longer than the lease time is taken over; one whose process is known to be gone, at once. Whoever waits says
 so, asks ``still_needed`` again whenever a holder has ended, and goes on without the lease once the answer is no.
 
-The protocol is in ``lock_state`` (lock and heartbeats), ``tombstones`` (how an incarnation ends), ``holding`` (renew,
-check, release), ``expel`` (statements of former holders) and ``guarded`` (driving work under it).
+The protocol is in ``lock`` (lock and heartbeats), ``tombstones`` (how an incarnation ends), ``renew`` (renew, check,
+release), ``former_holders`` (ending their statements) and ``guard`` (driving work under it).
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _gone(me: Owner, holder: Owner) -> Routine[bool]:
 
 
 def _pause(me: _Contender, holder: Holder, wait: _Wait, left: float, now: float) -> Routine[_Wait]:
-    """Say what is waited for, every few seconds, and sleep: longer from time to time, never far beyond the holder's end."""
+    """Say every few seconds what is waited for, and sleep: each time longer, but never far beyond the lease's end."""
     if now - wait.told >= _TELL_AGAIN:
         ends = f"its lease ends in {math.ceil(left)} s unless it is renewed" if left > 0 else "its lease has ended"
         yield Emit(Waiting(f"{holder.owner} migrates database {me.database}", now - me.begun, ends))
@@ -184,7 +184,7 @@ def _enter(lease: Lease, still_needed: StillNeeded | None, max_wait: float) -> R
 
 
 def _give_up(lease: Lease) -> Routine[None]:
-    """Best effort, beside an error that matters more: else the lock runs out by itself."""
+    """Release the lease after an error. A second error is ignored: the lock then runs out by itself."""
     try:
         yield from release(lease)
     except AaiclickError as error:

@@ -75,7 +75,7 @@ def _statements_of_others(lease: Lease) -> Routine[tuple[tuple[str, int], ...]]:
 
 
 def _kill(lease: Lease, nonces: tuple[str, ...]) -> Routine[bool]:
-    """False where this user may not kill, or the engine cannot: then they are waited out."""
+    """Kill these statements; False where this user may not or the engine cannot: they are waited for then."""
     quoted = ", ".join(f"'{nonce}'" for nonce in nonces)  # matched as [0-9a-z]+ above
     try:
         yield Command(tagged(lease.nonce, kill_where("QUERY", f"extract(query, '{_TAG}') IN ({quoted})", asynchronous=True)))

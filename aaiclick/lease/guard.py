@@ -88,8 +88,10 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
 
 
 def _no_room(held: Lease) -> Routine[StatementError | None]:
-    """A refusal of the ALTER that would come next, where the disk of the definitions is full. The engine answers such an ALTER with success and
-    leaves an empty file, with which it does not start again."""
+    """The error to raise instead of sending an ALTER, where the disk with the definitions is full; None: it is not.
+
+    The engine answers such an ALTER with success but leaves an empty file, and does not start again with it.
+    """
     try:
         rows = yield Query(tagged(held.nonce, _FREE))
     except StatementError:

@@ -57,7 +57,7 @@ def bury(database: str, nonce: str, by: str) -> Routine[int | None]:
 
 
 def drop_tombstone(database: str, nonce: str) -> Routine[None]:
-    """Only for an incarnation that nobody can have seen expired."""
+    """Drop a tombstone at once. Only for an incarnation that no contender can have seen expired."""
     yield Command(tagged(nonce, drop("TABLE", qualified(database, tombstone(nonce)), if_exists=True)))
 
 
@@ -77,8 +77,10 @@ def collect(database: str, seconds: float, by: str) -> Routine[None]:
 
 
 def last_collection(tombstones: Sequence[LeaseRow], now: int, seconds: float) -> int | None:
-    """When ``collect`` would take the last of the tombstones away (Unix seconds, by the server's clock); None where there is none. ``now``: Unix
-    milliseconds, when they were read."""
+    """When ``collect`` would drop the last of these tombstones, in Unix seconds by the server's clock; None for none.
+
+    ``now``: when they were read, in Unix milliseconds.
+    """
     ends: list[int] = []
     for name, comment, uuid in tombstones:
         _, holder, _ = _read((name, comment, uuid, now))
@@ -88,7 +90,7 @@ def last_collection(tombstones: Sequence[LeaseRow], now: int, seconds: float) ->
     return max(ends, default=None)
 
 
-def own_grave(database: str, nonce: str) -> Routine[int | None]:
+def own_collection(database: str, nonce: str) -> Routine[int | None]:
     """The same for the lock of a run that is about to give it back: its tombstone stays where a heartbeat came late. None where all were in time."""
     beats = yield from newest_beats(database, nonce)
     if not beats or not beats[0].late:

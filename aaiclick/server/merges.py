@@ -1,8 +1,8 @@
-"""Holding a table's parts still while they are copied.
+"""Stopping the merges of a table while its parts are copied.
 
-``SYSTEM STOP MERGES`` also stops running merges, but a restart forgets it; then late rows could be merged with rows that are copied
-already and nobody could tell them apart. So three table settings hold merges persistently as well (checked: 30 parts of expired rows
-stay 30 parts). Writers go on meanwhile, so the limits on the number of parts are lifted for as long.
+``SYSTEM STOP MERGES`` also stops running merges, but a restart forgets it. Late rows could then be merged with rows
+that are copied already, and nobody could tell them apart. So three settings of the table stop merges as well (checked:
+30 parts of expired rows stay 30 parts). Writers go on meanwhile, so the limits on the number of parts are lifted too.
 """
 
 from __future__ import annotations
@@ -45,14 +45,17 @@ def originals(table: Physical) -> Settings:
     return tuple((name, found.get(name, "")) for name, _ in HELD)
 
 
-def hold(table: Physical, seconds: float = 600.0) -> Routine[None]:
-    """Begin no merge any more and wait until none is running. Raises ApplyError where the name holds another table by now."""
+def hold_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
+    """Stop merges, and wait at most ``seconds`` for those that run.
+
+    Raises ApplyError where one still runs then, and where the name holds another table by now.
+    """
     if tuple((name, dict(_settings(table)).get(name, "")) for name, _ in HELD) != HELD:
         yield from alter_storage(table, (modify_settings(HELD),))
     yield from system_merges(table.database, table.name, "STOP MERGES")
     there = yield from physical(table.database, table.name)
     if there is None or there.uuid != table.uuid:
-        # The settings hold the merges of this storage; those of the one that has its name now go on.
+        # SYSTEM takes a name, so it stopped the merges of the table that has the name now.
         yield from system_merges(table.database, table.name, "START MERGES")
         yield from need(table.database, table.name, table.uuid)
     wait = Wait(_POLL, _LONGEST_POLL)
@@ -62,15 +65,21 @@ def hold(table: Physical, seconds: float = 600.0) -> Routine[None]:
         wait = yield from rest(wait, f"a merge of {table.name} to end")
 
 
-def release(database: str, uuid: str, saved: Settings) -> Routine[None]:
-    """Put the settings of a held storage back, lift its fence and let merges go on, whatever it is called now. Nothing where it is gone."""
+def release_merges(database: str, uuid: str, saved: Settings) -> Routine[None]:
+    """Put the settings of a storage back, lift its fence and start its merges, whatever it is called now.
+
+    Nothing is done where it is gone.
+    """
     table = yield from restore_settings(database, uuid, saved)
     if table is not None:
         yield from start_merges(table.database, table.name)
 
 
 def restore_settings(database: str, uuid: str, saved: Settings) -> Routine[Physical | None]:
-    """Lift the fence of a held storage and put its settings back; merges that were stopped stay so. The table as it is called now."""
+    """Lift the fence of a storage and put its settings back, but leave ``SYSTEM STOP MERGES`` in force.
+
+    The table under its present name; None where it is gone. Raises ApplyError where it is renamed again and again.
+    """
     for attempt in range(_TRIES):
         table = yield from storage(database, uuid)
         if table is None:
@@ -87,9 +96,10 @@ def restore_settings(database: str, uuid: str, saved: Settings) -> Routine[Physi
 
 
 def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
-    """A table that somebody made ``AS`` the held one has its settings, and its fence, for ever: put those back as well.
+    """Put the settings of tables back that somebody created ``AS`` the one whose merges are stopped: they have its
+    settings and its fence, and nobody else would remove them.
 
-    ``since``: server time, Unix seconds, before the table was held. A copy is told by all settings of ``HELD`` at once.
+    ``since``: before merges were stopped, in Unix seconds by the server's clock. A copy has all settings of ``HELD``.
     """
     rows = yield from ask(
         "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND NOT startsWith(name, {ours:String})"
@@ -158,9 +168,11 @@ def start_merges(database: str, name: str) -> Routine[None]:
     yield from system_merges(database, name, "START TTL MERGES")
 
 
-def start_wherever(database: str, name: str, uuid: str) -> Routine[None]:
-    """For what has the name now, and for the storage that was meant, whatever it is called: ``SYSTEM STOP`` follows the storage, and somebody may have
-    renamed it since."""
+def start_merges_of(database: str, name: str, uuid: str) -> Routine[None]:
+    """Start the merges of the table that has the name now, and of the storage with this UUID, whatever it is called.
+
+    ``SYSTEM STOP`` stays with the storage when it is renamed, and somebody may have renamed it since.
+    """
     yield from start_merges(database, name)
     there = yield from storage(database, uuid)
     if there is not None and (there.database, there.name) != (database, name):

@@ -84,8 +84,8 @@ def mutations(database: str, table: str) -> Routine[tuple[Mutation, ...]]:
 
 
 def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.0, phase: str = "mutation") -> Routine[Mutation | None]:
-    """Wait until every mutation of now has ended, with Progress in parts. Those that come meanwhile are not waited for: clients that delete all
-    the time would make that a wait for ever.
+    """Wait until every mutation that is there now has ended, with Progress in parts. Later ones are not waited for:
+    with clients that delete all the time that would never end.
 
     Answers with the first mutation that is stuck: it has failed on the data, or for ``stuck_seconds`` on anything else. Raises
     ApplyError when ``limit`` seconds (0: none) have passed.

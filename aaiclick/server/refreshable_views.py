@@ -48,7 +48,7 @@ def stop_refreshes(views: Sequence[str]) -> Routine[None]:
 
 
 def start_refreshes(views: Sequence[str]) -> Routine[None]:
-    """Start them again; one that was dropped meanwhile is nobody's concern."""
+    """Start them again. One that was dropped meanwhile is ignored."""
     for name in views:
         try:
             yield from send(Command(system("START VIEW", name)))

@@ -120,12 +120,15 @@ def send(command: Command, codes: frozenset[int] = PATIENCE) -> Routine[None]:
 
 def ddl(sql: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
     """Send a statement that changes metadata."""
-    yield from permitted(Command(sql, settings=merged(DDL, settings or {})))
+    yield from send_permissively(Command(sql, settings=merged(DDL, settings or {})))
 
 
-def permitted(command: Command) -> Routine[None]:
-    """Send it. With every ALTER, whatever it is about, the engine looks at the types and defaults of the table anew: one that was made under a
-    permissive setting is altered under that setting only."""
+def send_permissively(command: Command) -> Routine[None]:
+    """Send a statement; an ALTER that is refused is sent once more with the permissive settings that cure the refusal.
+
+    With every ALTER the engine checks all types and defaults of the table anew. So a table that was created under a
+    permissive setting can only be altered under that setting. Raises StatementError.
+    """
     try:
         yield from send(command)
     except StatementError as error:

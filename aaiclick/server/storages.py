@@ -48,16 +48,19 @@ def alter_storage(table: Physical, commands: Sequence[str]) -> Routine[None]:
 
     Raises ApplyError where the name holds another table by now: that one is as it was.
     """
-    guards = yield from stand(table, ("ASSUME 1",))
+    guards = yield from add_guards(table, ("ASSUME 1",))
     target = qualified(table.database, table.name)
     try:
-        yield from ddl(freed(alter_table(target, *commands, parentheses=True), table, guards))
+        yield from ddl(dropping_guards(alter_table(target, *commands, parentheses=True), table, guards))
     except StatementError as error:
-        yield from refused(table, error)
+        yield from raise_refused(table, error)
 
 
-def stand(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...]]:
-    """Put guards on this storage, constraints with these bodies; their names. Raises ApplyError where the name holds another table by now."""
+def add_guards(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...]]:
+    """Add constraints with these bodies to this storage; their names.
+
+    Raises ApplyError where the name holds another table by now.
+    """
     nonce = text((yield Nonce())[0][0])
     guards = tuple(f"{GUARD}{nonce}{f'n{place}' if place else ''}" for place in range(len(bodies)))
     added = [add_constraint(guard, body) for guard, body in zip(guards, bodies, strict=True)]
@@ -75,8 +78,8 @@ def stand(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...]]:
     return guards
 
 
-def refused(table: Physical, error: StatementError) -> Routine[None]:
-    """Raise what came of an ALTER that takes guards away: ApplyError where it met another table, which is as it was."""
+def raise_refused(table: Physical, error: StatementError) -> Routine[None]:
+    """Raise the error of an ALTER that drops guards; ApplyError where it met another table, which is as it was."""
     if error.code not in (BAD_ARGUMENTS, UNKNOWN_TABLE):
         raise error
     there = yield from physical(table.database, table.name)
@@ -86,13 +89,13 @@ def refused(table: Physical, error: StatementError) -> Routine[None]:
     raise _replaced(table) from error
 
 
-def freed(sql: str, table: Physical, guards: Sequence[str]) -> str:
-    """The ALTER with the guards taken away first."""
+def dropping_guards(sql: str, table: Physical, guards: Sequence[str]) -> str:
+    """The ALTER, dropping the guards first: on any other storage the server refuses it as a whole."""
     return alter_table_first(sql, qualified(table.database, table.name), [drop_constraint(guard) for guard in guards])
 
 
 def remove_guards(table: Physical | None) -> Routine[None]:
-    """Take away what a run that ended between two ALTERs left in the definition. A storage that moves meanwhile is followed."""
+    """Drop guards that a killed run left in the definition, also where the storage is renamed meanwhile."""
     for _ in range(_LOOKS):
         if table is None:
             return

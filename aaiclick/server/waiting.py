@@ -10,7 +10,10 @@ from aaiclick.routine import Emit, Routine, Sleep
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Between two looks. ``pause``: until the next one, in seconds; each is twice the one before, up to ``longest``. ``waited``: the pauses so far."""
+    """How long is waited between two looks, all in seconds.
+
+    ``pause``: until the next look; each is twice the one before, up to ``longest``. ``waited``: all pauses so far.
+    """
 
     pause: float
     longest: float

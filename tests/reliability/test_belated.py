@@ -21,7 +21,7 @@ from aaiclick.lease.guard import guarded
 from aaiclick.lease.names import LOCK, tombstone
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import release
-from aaiclick.lease.tombstones import own_grave
+from aaiclick.lease.tombstones import own_collection
 from aaiclick.routine import Command, Effect, Query, Routine, Sleep
 from aaiclick.server.names import RECORDS
 from aaiclick.state.records import append, ensure_tables, history, read_latest
@@ -173,9 +173,9 @@ def test_ttl_merges_that_a_paused_run_stopped_go_on(lab: Lab) -> None:
 def test_a_run_that_was_late_sees_to_its_own_lock(lab: Lab) -> None:
     lease = lab.run(acquire(lab.database, ME))
     assert lease is not None
-    assert lab.run(own_grave(lab.database, lease.nonce)) is None
+    assert lab.run(own_collection(lab.database, lease.nonce)) is None
     lab.sql(f"INSERT INTO _aaiclick_lease SELECT nonce, beat + 1, seconds, 1, at FROM _aaiclick_lease WHERE nonce = '{lease.nonce}'")
-    due = lab.run(own_grave(lab.database, lease.nonce))
+    due = lab.run(own_collection(lab.database, lease.nonce))
     lab.run(release(lease))
     assert isinstance(due, int)
     assert 300 < due - int(str(lab.value("SELECT toUnixTimestamp(now())"))) < 400

@@ -21,7 +21,7 @@ from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.server.features import FENCE, fence_supported
 from aaiclick.server.inserts import drain_all
-from aaiclick.server.merges import hold, originals, release
+from aaiclick.server.merges import hold_merges, originals, release_merges
 from aaiclick.server.parts import parts
 from aaiclick.server.statements import CREATE, drop_table, send
 from aaiclick.server.storages import storage
@@ -53,8 +53,10 @@ def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
 
 
 def finish_backfills(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, ...]]:
-    """What dead runs left: before the view was touched it is undone, from then on brought to its end; the views' names. Only call it while
-    holding the lease, after the statements of dead runs have ended."""
+    """Finish what dead runs began; the names of the views. Where the view was not touched yet, it is undone instead.
+
+    Only call it while holding the lease, after the statements of dead runs have ended.
+    """
     database = owned.database
     settled: list[str] = []
     for found in owned.backfill_marks():
@@ -72,8 +74,10 @@ def finish_backfills(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, 
 
 
 def let_in(owned: Owned) -> Routine[None]:
-    """Let writers in again for every mark, without the fill: the few statements that an interrupted run has time for. A view that is away
-    is made first: what is written without it would be missed."""
+    """Let writers in again for every mark, without the fill: an interrupted run has time for a few statements only.
+
+    A view that was dropped is made first, because rows that are written without it would be missing in its target.
+    """
     for mark in owned.backfill_marks():
         if isinstance(mark, BackfillMark):
             if mark.phase == "closing":
@@ -113,7 +117,7 @@ def _close(mark: BackfillMark, sources: tuple[Physical, ...], database: str, opt
     for source in sources:
         if fill is not None and source.name == fill.source:
             # Before anybody is kept out: a running merge may take its time to end.
-            yield from hold(source)
+            yield from hold_merges(source)
     for source in sources:
         if mark.fenced:
             yield from raise_fence(source, options.fence_seconds)
@@ -202,7 +206,7 @@ def _release(database: str, mark: BackfillMark) -> Routine[None]:
     fill = mark.work.fill
     if fill is None:
         return
-    yield from release(database, mark.sources[mark.work.sources.index(fill.source)], mark.saved)
+    yield from release_merges(database, mark.sources[mark.work.sources.index(fill.source)], mark.saved)
 
 
 def _end(database: str, mark: BackfillMark, options: ApplyOptions) -> Routine[int]:
@@ -217,7 +221,7 @@ def _end(database: str, mark: BackfillMark, options: ApplyOptions) -> Routine[in
         else:
             if mark.phase != "filled":
                 mark, rows = yield from fill_up(database, mark, mark.work.fill, source, options)
-                # Said before merges go on: they mix the rows of both sides.
+                # The mark says so before merges go on: they mix rows from before and after the last block.
                 mark = yield from update_backfill_mark(database, replace(mark, phase="filled"))
             yield from _release(database, mark)
     for leftover in (yield from read_owned(database)).backfill_stages(mark.work.view):

@@ -22,7 +22,7 @@ from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, Progress
 from aaiclick.plan.operations import Fill
 from aaiclick.routine import Command, Emit, Query, Routine, number, text
-from aaiclick.server.merges import hold
+from aaiclick.server.merges import hold_merges
 from aaiclick.server.parts import Part, parts
 from aaiclick.server.statements import BLOCKS, COPY, READ, Sent, ask, drop_table, merged
 from aaiclick.server.tables import Physical, need, physical
@@ -42,7 +42,7 @@ def fill_up(database: str, mark: BackfillMark, fill: Fill, source: Physical, opt
         fill = replace(fill, target=(yield from _own_table(database, mark.work.view)))
     form = yield from _form(database, fill.target)
     # A restart forgets SYSTEM STOP MERGES, and a fence that was lifted let settings only speak: both again.
-    yield from hold(source)
+    yield from hold_merges(source)
     started, rows, restarts, level = (yield from clock()), 0, 0, 0
     for turn in itertools.count():
         mark = yield from _moved(database, mark, fill)

@@ -28,7 +28,7 @@ from aaiclick.events import Note
 from aaiclick.plan.operations import AttachWork, CopyColumn, RebuildWork
 from aaiclick.routine import Emit, Routine
 from aaiclick.server.features import fence_supported
-from aaiclick.server.merges import hold
+from aaiclick.server.merges import hold_merges
 from aaiclick.server.mutations import require_settled
 from aaiclick.server.names import staging_table
 from aaiclick.server.parts import Part, parts
@@ -59,7 +59,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     rows = 0
     try:
         mark, source = yield from at_rest(database, mark, source)
-        yield from hold(source)
+        yield from hold_merges(source)
         yield from create_from(work.form, database, mark.shadow_name, work.settings)
         shadow = yield from need(database, mark.shadow_name)
         mark = yield from remember_blocks(database, replace(mark, shadow=shadow.uuid), work.form.settings, source)

@@ -61,16 +61,17 @@ class State:
 
 
 def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, staged: Sequence[StagedChunk] = ()) -> Routine[tuple[Mark, int]]:
-    """Fill the new table up to a block number and say so in the mark; the rows written. ``staged`` is filled already.
+    """Fill the new table up to a block number and write that into the mark; the mark, and the rows written.
 
-    ``already``: on the way back the new table holds so many rows of another one, which deletes of now would have to reach as well: any of
-    them raises SourceChanged.
+    ``staged``: chunks that are filled already. ``already``: in a rollback, the rows that the new table has from the
+    kept one; a delete that comes now would have to reach these too, so it raises SourceChanged. Raises ApplyError
+    where rows are changed again and again, VerificationError where rows are missing in the copy.
     """
     state = State(mark, tuple(staged))
     while True:
         seen = yield from look(job.source, job.known, job.site.options, closed=state.closed)
         if seen.pending and state.closed:
-            # It came in the moment in which the fence went up.
+            # It came while the fence went up: no mutation is carried out behind a fence.
             yield from lift_fence(job.source)
             state = replace(state, closed=False)
             continue
@@ -79,7 +80,7 @@ def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, stag
             raise SourceChanged(f"{job.work.table}: rows were deleted or changed in the meantime. The table is as it was: run again")
         there, missing = covered(state.staged, seen.parts)
         state = replace(state, reached=max(highest(there), state.reached))
-        # Only what came later may be left to the exchange; what a pass was for and is missing now was changed.
+        # Later blocks may be left to the exchange. A missing part with an earlier block was changed since.
         changed = any(part.first <= state.reached for part in missing)
         if missing and (state.closed or changed or state.passes < _ROUNDS):
             if (yield from _has_to_close(job, state)):
@@ -93,7 +94,7 @@ def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, stag
             yield from close(job.source, job.site.options)
             state = replace(state, closed=True)
         elif seen.pending:
-            # What it deletes or changes is in the copy still: the next look lets it through.
+            # The copy still has what it deletes or changes: the next look lets the mutation run.
             state = replace(state, dirty=True)
         else:
             break
@@ -130,8 +131,10 @@ def _drop_stale(job: Job, state: State, seen: Seen) -> Routine[State]:
 
 
 def _has_to_close(job: Job, state: State) -> Routine[bool]:
-    """What is done about deletes and updates that keep coming: whether writers are refused from now on. By default nothing is, and the run
-    ends; where it was allowed by name more."""
+    """Whether writers are refused from now on, because deletes and updates keep coming and this was allowed by name.
+
+    Raises ApplyError where they keep coming and nothing was allowed.
+    """
     table, options = job.work.table, job.site.options
     if not state.spoilt or state.closed:
         return False
@@ -189,7 +192,7 @@ def _current(chunk: Chunk, present: Sequence[Part]) -> Chunk:
 
 
 def _attach(job: Job, state: State) -> Routine[State]:
-    """Let the new table take over what it has not yet, in the order of blocks: where that order matters, what comes later is higher."""
+    """Attach the parts that the new table lacks, in the order of blocks: each one gets a higher block number."""
     waiting = in_order(filled for filled in state.staged if filled.name not in state.attached)
     names = [filled.name for filled in waiting]
     if not state.passes:

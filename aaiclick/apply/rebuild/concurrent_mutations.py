@@ -1,4 +1,4 @@
-"""Deletes and updates of others while a table is held: they are let through between two chunks, and what they changed is copied again."""
+"""Deletes and updates of others during a copy: they run between two chunks, and what they changed is copied again."""
 
 from __future__ import annotations
 

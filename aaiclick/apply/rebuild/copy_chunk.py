@@ -70,7 +70,10 @@ def changes(table: Physical) -> Routine[frozenset[str]]:
 
 
 def fill_chunk(job: Job, chunk: Chunk) -> Routine[StagedChunk]:
-    """A staging table that holds a chunk and says so. Raises VerificationError, SourceChanged (then it is gone again)."""
+    """Fill a staging table with a chunk and write that into its comment.
+
+    Raises VerificationError, and SourceChanged after dropping the staging table.
+    """
     staging, rows = yield from fill(job, chunk)
     filled = StagedChunk(staging, job.source.uuid, job.digest, sources(chunk.parts), rows)
     yield from write_staged_chunk(job.site.database, filled, merge=rows > SMALL_ROWS and may_merge(job.work.form))
@@ -90,7 +93,7 @@ def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
         except StatementError as error:
             if error.code != MEMORY_LIMIT_EXCEEDED or job.sparing.level + 1 == len(BLOCKS):
                 raise
-        # Some blocks may be in already: a new staging table, never the same one again.
+        # Some blocks of the failed INSERT may be in the table: a second INSERT would double them.
         yield from drop_table(job.site.database, staging)
         job.sparing.level += 1
     try:
@@ -126,7 +129,7 @@ def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
     names: tuple[str, ...] = ()
     if expected != found and expected.rows == found.rows:
         names = yield from differing(source, where, target, job.columns, settings)
-    # Asked last: parts that are still there now were there all the time, with nothing more that changes their rows.
+    # Asked last: a part that is still there with the same content did not change while both sides were read.
     present = {part.name: part.content for part in (yield from parts(job.source))}
     gone = [part.name for part in chunk.parts if present.get(part.name) != part.content]
     if gone:

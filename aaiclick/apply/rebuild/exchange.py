@@ -10,7 +10,7 @@ from aaiclick.error_codes import NOT_ENOUGH_SPACE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.routine import Command, Emit, Routine, Sleep, text
-from aaiclick.server.merges import release, release_copies
+from aaiclick.server.merges import release_copies, release_merges
 from aaiclick.server.parts import parts
 from aaiclick.server.refreshable_views import start_refreshes
 from aaiclick.server.statements import DDL, ONCE, ask, drop_table, send
@@ -55,7 +55,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
                 break
             if not isinstance(error, OutcomeUnknownError):
                 raise
-            # The statement may still be on its way.
+            # The client gave up, but the server may still carry the statement out.
             yield Sleep(_PAUSE)
         else:
             raise
@@ -68,15 +68,19 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
 
 
 def _give_back(database: str, mark: Mark) -> Routine[None]:
-    """An exchange that met somebody else's table is taken back. Between the two exchanges a writer may have reached the new table, which is then
-    kept by ``clear``."""
+    """Take an exchange back that met somebody else's table. A writer may have reached the new table in between: then
+    ``clear`` keeps it."""
     yield from send(Command(exchange_tables(qualified(database, mark.table), qualified(database, mark.shadow_name)), settings=DDL), ONCE)
 
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where the two storages of a mark are now: ``source`` with the user's rows, ``shadow`` the new one; None where it is gone. ``exchanged``: the
-    new one was put in place, whatever it is called now. ``stranger``: the shadow's name holds a table that is neither."""
+    """Where the two storages of a mark are now.
+
+    ``source``: the one with the user's rows; None where it is gone. ``shadow``: the new one; None as above.
+    ``exchanged``: the new one was put in place, whatever it is called now. ``stranger``: another table that has the
+    shadow's name; None where there is none.
+    """
 
     source: Physical | None
     shadow: Physical | None
@@ -124,7 +128,7 @@ def undo(database: str, mark: Mark) -> Routine[None]:
     elif found.exchanged:
         raise ApplyError(f"{mark.table}: the new table is live already")
     try:
-        yield from release(database, mark.source, mark.saved)
+        yield from release_merges(database, mark.source, mark.saved)
     except StatementError as error:
         if error.code != NOT_ENOUGH_SPACE:
             raise
@@ -133,7 +137,7 @@ def undo(database: str, mark: Mark) -> Routine[None]:
             yield from drop_table(database, name, sync=True)
         if found.shadow is not None and not found.exchanged:
             yield from discard(database, mark, sync=True)
-        yield from release(database, mark.source, mark.saved)
+        yield from release_merges(database, mark.source, mark.saved)
     yield from release_copies(database, mark.since, mark.saved)
     yield from clear(database, mark)
 

@@ -12,13 +12,13 @@ from typing import Protocol
 
 from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.rebuild.staging import move_all
-from aaiclick.apply.rebuild.taking import BelatedError, is_taken, take_old
+from aaiclick.apply.rebuild.taking import BelatedError, is_taken, take_old_away
 from aaiclick.apply.rebuild.views import open_new
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
 from aaiclick.server.inserts import drain_all
-from aaiclick.server.merges import release, release_copies, start_wherever
+from aaiclick.server.merges import release_copies, release_merges, start_merges_of
 from aaiclick.server.mutations import mutations, require_settled
 from aaiclick.server.parts import Part, parts
 from aaiclick.server.refreshable_views import start_refreshes
@@ -54,7 +54,7 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
     old = yield from _old_storage(database, mark)
     if old is None:
         # Dropped by the run that made the mark: it drops only what it has looked through.
-        yield from start_wherever(database, mark.table, mark.shadow)
+        yield from start_merges_of(database, mark.table, mark.shadow)
         yield from release_copies(database, mark.since, mark.saved)
         yield from _end(database, mark)
         return Finished(0, "", ())
@@ -68,14 +68,14 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
     if reason:
         notes = (f"{mark.table}: {reason}. The old table is kept until somebody has looked at it",)
         yield Emit(Note(notes[0], "warning"))
-    yield from start_wherever(database, mark.table, mark.shadow)
+    yield from start_merges_of(database, mark.table, mark.shadow)
     kept = ""
     if mark.keep_old_seconds or reason or old.name.startswith(KEPT_PREFIX):
         kept = yield from keep(mark, old, reason)
     else:
         # A flush that nobody could wait for may have come in since, and a run that was paused may have taken the table away while its parts were looked at:
         # the last look is under a name that nobody else knows. The only copy of rows is never dropped.
-        old = yield from take_old(database, mark, old)
+        old = yield from take_old_away(database, mark, old)
         more, mark, mixed = yield from _late(database, mark, old, fill)
         rows += more
         if mixed:
@@ -134,14 +134,16 @@ def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:
 
 
 def _old_storage(database: str, mark: Mark) -> Routine[Physical | None]:
-    """The old storage under the name it has now: the shadow's, or its kept name. One that somebody else has renamed since is theirs: its
-    settings are put back."""
+    """The old storage under the name it has now: that of the new table, or the name under which it is kept.
+
+    Where somebody else has renamed it, it belongs to them: only its settings are put back.
+    """
     old = yield from storage(database, mark.source)
     if old is None or old.name == mark.shadow_name or old.name.startswith(KEPT_PREFIX):
         return old
     if is_taken(old, database):
         raise BelatedError(mark.table)
-    yield from release(database, mark.source, mark.saved)
+    yield from release_merges(database, mark.source, mark.saved)
     yield Emit(Note(f"{mark.table}: its old table was renamed to {old.database}.{old.name} by somebody else: it is left to them", "warning"))
     return None
 

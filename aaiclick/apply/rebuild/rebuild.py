@@ -32,7 +32,7 @@ from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Emit, Routine
 from aaiclick.server.disks import require_room
 from aaiclick.server.features import fence_supported
-from aaiclick.server.merges import hold
+from aaiclick.server.merges import hold_merges
 from aaiclick.server.mutations import mutations, require_settled
 from aaiclick.server.parts import Part, parts
 from aaiclick.server.storages import require_in_place
@@ -58,7 +58,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     mark = yield from write_mark(database, replace(mark, saved=earlier[0].saved, stopped=earlier[0].stopped) if earlier else mark)
     try:
         mark, source = yield from at_rest(database, mark, source)
-        yield from hold(source)
+        yield from hold_merges(source)
         yield from watch(source, work.guards, work.seen, options)
         mark, job, notes = yield from prepare(work, source, mark, site)
         staged = yield from take_over(job, earlier)

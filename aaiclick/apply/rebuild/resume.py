@@ -20,7 +20,7 @@ from aaiclick.errors import AaiclickError
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Routine
-from aaiclick.server.merges import hold, restore_settings
+from aaiclick.server.merges import hold_merges, restore_settings
 from aaiclick.server.parts import parts
 from aaiclick.server.statements import ddl, drop_table, system_merges
 from aaiclick.server.tables import Physical
@@ -52,7 +52,7 @@ def suspend(database: str, mark: Mark) -> Routine[bool]:
 
 
 def keep_wanted(steps: Sequence[Step], database: str, options: ApplyOptions) -> Routine[None]:
-    """Undo the copies that wait for something else than these steps do to their table first: its merges and mutations have to go on."""
+    """Undo the copies that these steps do not go on with: the merges and mutations of their tables have to go on."""
     if not options.waiting:
         return
     for mark in (yield from _waiting(database, options)):
@@ -71,7 +71,7 @@ def abandon(database: str, options: ApplyOptions) -> Routine[None]:
 
 
 def abandon_quietly(database: str, options: ApplyOptions) -> Routine[None]:
-    """The same after a failure, which is what counts; where it does not work the next run does it."""
+    """The same after a failure. An error here is ignored: the first one counts, and the next run undoes the copies."""
     with suppress(AaiclickError):
         yield from abandon(database, options)
 
@@ -82,7 +82,7 @@ def earlier_marks(source: Physical, options: ApplyOptions) -> Routine[tuple[Mark
         return ()
     found = tuple(mark for mark in (yield from _waiting(source.database, options)) if mark.table == source.name and mark.source == source.uuid)
     if found:
-        yield from hold(source)
+        yield from hold_merges(source)
         yield from system_merges(source.database, source.name, "START MERGES")
     return found
 

@@ -1,14 +1,16 @@
 """Tables of a rebuild are dropped under a name that no other run knows.
 
-Behind any look at a name a run that was paused for longer than its lease may still send what it was about to: an EXCHANGE, which puts the user's
-rows under the name of the new table, or a RENAME. A DROP by that name would take the rows along. So the table is first given a name of its own, and
-a belated EXCHANGE or RENAME fails on a missing table; what it is, and what is in it, is looked at under that name, where nobody can change it any
-more; and only then is it dropped.
+A run that was paused for longer than its lease may still send the statement that it was about to send: an EXCHANGE,
+which puts the user's rows under the name of the new table, or a RENAME. It may come after any look at that name, and a
+DROP by that name would then drop the rows. So the table gets a new name first; a belated EXCHANGE or RENAME then fails
+on a missing table. Under the new name nobody else can change it: there its UUID and its parts are looked at, and only
+then is it dropped.
 
     RENAME new -> taken, look at the UUID (and the parts), DROP taken
            |                 |
-           |                 a kill here: the next run finds both storages of the mark by UUID, and has the mark follow (``followed``)
-           a belated EXCHANGE before it: the user's rows are in "taken", and stay there until the mark has followed; behind it: refused
+           |                 a kill here: the next run finds both storages of the mark by UUID (``take_over_mark``)
+           a belated EXCHANGE before it: the user's rows are in "taken", and stay there until the mark names it;
+           after it: refused
 
 The user's rows are not given their old name back: that could be in use by then, and the mark is written anew in one step.
 """
@@ -33,22 +35,24 @@ _TRIES = 5
 
 
 class BelatedError(ApplyError):
-    """What a run sent that had lost its lease, an EXCHANGE or a RENAME, came while its mark was settled: it has to be looked at anew. Nothing is lost."""
+    """An EXCHANGE or RENAME of a run that had lost its lease came while its mark was settled. Nothing is lost, but the
+    tables have to be looked at anew."""
 
     def __init__(self, table: str) -> None:
         super().__init__(f"{table}: a statement of a run that had lost its lease came in between. Nothing is lost. Run again: that puts it right")
 
 
 def is_taken(table: Physical | None, database: str) -> bool:
-    """Whether a run took this storage away to drop it, and did not come to that."""
+    """Whether a run renamed this storage to drop it, and was ended before the DROP."""
     ours = parse_name(table.name) if table is not None and table.database == database else None
     return ours is not None and ours.kind == "taken"
 
 
-def take(database: str, mark: Mark, name: str, uuid: str) -> Routine[Physical | None]:
-    """Give a table of the mark a name that nobody else knows; what was under the name, or None where there was nothing.
+def take_away(database: str, mark: Mark, name: str, uuid: str) -> Routine[Physical | None]:
+    """Rename a table of the mark to a name that nobody else knows; the table, or None where nothing had the name.
 
-    ``uuid``: where another run was paused in here, and took the storage away only now, it is found by that.
+    ``uuid``: finds the storage where another run, paused in this very function, renames it only now. Raises ApplyError
+    where somebody else renames it again and again.
     """
     for _ in range(_TRIES):
         away = taken_table(text((yield Nonce(signed=True))[0][0]), mark.table)
@@ -67,7 +71,7 @@ def take(database: str, mark: Mark, name: str, uuid: str) -> Routine[Physical | 
 
 
 def find_new(database: str, mark: Mark) -> Routine[Physical | None]:
-    """What the new table's name holds; where it holds nothing, the new table that somebody took away to drop it."""
+    """The table under the new table's name; where there is none, the new table that a run has renamed to drop it."""
     there = yield from physical(database, mark.shadow_name)
     if there is not None:
         return there
@@ -76,37 +80,38 @@ def find_new(database: str, mark: Mark) -> Routine[Physical | None]:
 
 
 def is_new(mark: Mark, table: Physical) -> bool:
-    """Whether this is the new table, which may be dropped. As long as it is put together it may be one that the mark does not know yet."""
+    """Whether this is the new table, which may be dropped. During the copy the mark may not have its UUID yet."""
     return table.uuid == mark.shadow or (mark.phase == "copy" and table.uuid != mark.source)
 
 
 def discard(database: str, mark: Mark, *, sync: bool = False) -> Routine[None]:
     """Drop the new table, whose run may send its EXCHANGE at any moment. Raises BelatedError where that came first."""
-    taken = yield from take(database, mark, mark.shadow_name, mark.shadow)
+    taken = yield from take_away(database, mark, mark.shadow_name, mark.shadow)
     if taken is None:
         return
     if is_new(mark, taken):
         yield from drop_table(database, taken.name, sync=sync)
         return
     if taken.uuid != mark.source:
-        # Somebody else's table, that the exchange met: its mark knows it by the name of the new one.
+        # Somebody else's table, which the exchange put here: it gets the name back by which the mark finds it.
         yield from ddl(rename_table(qualified(database, taken.name), qualified(database, mark.shadow_name)))
     raise BelatedError(mark.table)
 
 
-def take_old(database: str, mark: Mark, old: Physical) -> Routine[Physical]:
+def take_old_away(database: str, mark: Mark, old: Physical) -> Routine[Physical]:
     """The storage that was replaced, under a name that nobody else knows. Raises ApplyError where it is not there any more."""
-    taken = yield from take(database, mark, old.name, old.uuid)
+    taken = yield from take_away(database, mark, old.name, old.uuid)
     if taken is None or taken.uuid != old.uuid:
         raise ApplyError(f"{mark.table}: its old table {old.name} was renamed or dropped by somebody else meanwhile. Run again: that goes on from where it is")
     return taken
 
 
-def followed(database: str, mark: Mark) -> Routine[Mark | None]:
-    """The mark of a run that is over, taken over by this one; None where its run came to the end of it after all.
+def take_over_mark(database: str, mark: Mark) -> Routine[Mark | None]:
+    """Rename the mark of a run that is over, so that only this run can write it; None where that run has finished.
 
-    It gets a name of this run first: what the other one still writes into it fails on a missing table, and would else have late rows that were moved
-    already moved once more. Then it is read, and follows a storage that somebody took away to drop it.
+    Whatever the other run still writes into the mark fails on a missing table then. Otherwise late rows that were moved
+    already could be moved a second time. The mark is read after the rename, and gets the present name of a storage that
+    a run has renamed to drop it. Raises ApplyError where somebody else renames the mark again and again.
     """
     for _ in range(_TRIES):
         ours = mark_table(text((yield Nonce(signed=True))[0][0]), mark.table)
@@ -115,7 +120,7 @@ def followed(database: str, mark: Mark) -> Routine[Mark | None]:
         except StatementError as error:
             if error.code != UNKNOWN_TABLE:
                 raise
-            # Its run dropped it only now, or another one that was paused here took it over.
+            # Its run has dropped it meanwhile, or another run that was paused here has renamed it.
             same = [
                 found
                 for found in (yield from read_owned(database)).marks()

@@ -1,7 +1,8 @@
 """Which columns of a newer table fill those of an older one, through all the tables in between (pure).
 
-Rows that came to a newer table never had an older form, so nobody knows what they "were". What counts is that they come out as they are when they are
-carried forward once more: each expression that filled a column is put over what the old columns would hold, and has to give the value that is there.
+Rows that came to a newer table never had the older form, so there is no right answer to compare with. What counts is
+that nothing is lost: migrated forward once more, each row has to come out as it is now. So each expression that filled
+a column is evaluated over what the old columns would hold, and has to give the value that is there.
 """
 
 from __future__ import annotations
@@ -74,8 +75,10 @@ class _Cell:
 
 
 def columns_back(old: TableForm, chain: Sequence[Link], newer: Sequence[TableForm]) -> tuple[list[Came], tuple[str, ...]]:
-    """For each of the newer tables how its rows fill the old one, and what does not survive. ``newer``: as many as ``chain`` has links, each is
-    what replaced the one before."""
+    """How the rows of each newer table fill the old one, and what does not survive, in sentences.
+
+    ``newer``: one table for each link of ``chain``, the one that replaced it.
+    """
     listed: list[Came] = []
     notes: list[str] = []
     for place, form in enumerate(newer):

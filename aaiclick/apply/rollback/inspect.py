@@ -1,7 +1,7 @@
 """What the way back would do to one table, counted before anything is done.
 
 Kept tables form a chain: each was replaced by the next one, the last of them by the live table. The oldest one comes back, with the rows that
-came while each of the later ones was live. They are told by their block numbers: see ``way_back``.
+came while each of the later ones was live. They are told by their block numbers: see ``rebuild/block_numbers.py``.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class _Stage:
         return [part for part in listed if self.kept is None or part.last <= self.kept.copied]
 
 
-def look_back(database: str, chain: Sequence[Link], *, read_by_views: bool = False) -> Routine[Restore]:
-    """Look at a chain of kept tables, the oldest first, and at the live one."""
+def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = False) -> Routine[Restore]:
+    """What putting the first of these kept tables back would do; the oldest is the first. Raises ApplyError."""
     kept = chain[0].row.kept
     stages: list[_Stage] = []
     for link in chain:
@@ -184,7 +184,7 @@ def _form(database: str, name: str) -> Routine[TableForm]:
 
 
 def _settings(old: TableForm, kept: Kept) -> tuple[tuple[str, str], ...]:
-    """Those of the old table before it was held, in their places."""
+    """The settings that the old table had before its merges were held, in the same order."""
     saved = {name: value for name, value in kept.saved if value}
     ours = {name for name, _ in HELD} | {FENCE}
     present = {name for name, _ in old.settings}
@@ -235,8 +235,11 @@ def _unproven(database: str, stage: _Stage, doubts: Sequence[Doubt], where: str)
 
 @dataclass(frozen=True, slots=True)
 class _SinceThen:
-    """``words``: what was deleted or changed ('': nothing). ``left_out``: a condition without rows of the copy that have another block number by
-    now. ``blocked``: why they cannot be told apart."""
+    """What happened to a table since it replaced another one.
+
+    ``words``: what was deleted or changed; '' for nothing. ``left_out``: a condition that leaves out rows of the copy
+    that have another block number now. ``blocked``: why they cannot be told apart; '' where they can.
+    """
 
     words: str
     left_out: str = ""
@@ -244,7 +247,7 @@ class _SinceThen:
 
 
 def _since_then(database: str, link: Link, before: _Stage, stage: _Stage, parts_of: str) -> Routine[_SinceThen]:
-    """What happened to a table since it replaced another one; the engine forgets finished mutations after a while, so rows are counted too."""
+    """Ask for mutations, and count rows as well: the engine forgets finished mutations after a while."""
     kept = link.row.kept
     rows = yield from ask(
         "SELECT command FROM system.mutations WHERE database = unhex({db:String}) AND table = unhex({name:String})"
@@ -277,8 +280,12 @@ def _since_then(database: str, link: Link, before: _Stage, stage: _Stage, parts_
 
 
 def _gone_partition(database: str, link: Link, before: _Stage, stage: _Stage, live: Sequence[Part]) -> Routine[str]:
-    """Where merges take rows away nobody can count them. But a partition of the old table of which the new one holds later parts only was dropped, or
-    detached and attached again, and its rows would be there twice."""
+    """A sentence on partitions whose copied rows are gone; '' for none. For tables whose merges remove rows: a count
+    would say nothing there.
+
+    A partition of the old table of which the new one has only later parts was dropped, or it was detached and attached
+    again; in the second case its rows would be there twice.
+    """
     kept = link.row.kept
     assert before.kept is not None
     if kept.base is None or before.form.partition_by != stage.form.partition_by:

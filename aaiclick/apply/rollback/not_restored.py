@@ -13,18 +13,23 @@ from aaiclick.plan.operations import AlterWork
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """``words``: what stands in the way of the older code. ``gone``: the tables among them whose older form is not kept. ``notes``: what it does
-    not mind."""
+class NotRestored:
+    """What a rollback leaves as it is.
+
+    ``words``: what the older code cannot work with. ``gone``: tables among these whose older form is not kept.
+    ``notes``: what it can work with.
+    """
 
     words: tuple[str, ...]
     gone: tuple[str, ...]
     notes: tuple[str, ...]
 
 
-def left_behind(listed: Sequence[Transition], restored: Mapping[str, int], catalog: Catalog) -> Left:
-    """``listed``: the transitions that are gone back over, oldest first. ``restored``: for each table that comes back the place in it of the first
-    transition that this undoes."""
+def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int], catalog: Catalog) -> NotRestored:
+    """What of these transitions, oldest first, a rollback does not undo.
+
+    ``restored``: for each table that is put back, the index of the first transition that this undoes.
+    """
     words: list[str] = []
     gone: list[str] = []
     notes: list[str] = []
@@ -46,7 +51,7 @@ def left_behind(listed: Sequence[Transition], restored: Mapping[str, int], catal
                 words.append(f"{step.object}: {step.change} (the table from before v{each.record.version} is not kept any more)")
             else:
                 words.append(f"{step.object}: {step.change}")
-    return Left(tuple(dict.fromkeys(words)), tuple(dict.fromkeys(gone)), tuple(dict.fromkeys(notes)))
+    return NotRestored(tuple(dict.fromkeys(words)), tuple(dict.fromkeys(gone)), tuple(dict.fromkeys(notes)))
 
 
 def _still_there(step: Step, catalog: Catalog) -> bool:

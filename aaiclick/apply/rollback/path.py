@@ -54,8 +54,10 @@ class Hop:
 
 
 def hops(records: Iterable[Record], live: int, attempts: Sequence[Attempt] = ()) -> tuple[Hop, ...]:
-    """The way that leads back from version ``live``, newest first; transitions that a way back has undone are not on it. ``attempts``: what
-    runs entered that did not come to the end of a transition as well."""
+    """The steps back from version ``live``, newest first, without transitions that a rollback has undone already.
+
+    ``attempts``: what runs entered in the journal, also those that did not finish a transition.
+    """
     listed = [record for record in records if record.state != "failed"]
     found: list[Hop] = []
     version = live

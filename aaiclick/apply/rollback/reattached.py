@@ -24,7 +24,10 @@ MOST_BLOCKS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """``blocks`` hold ``rows`` rows of the copy and nothing else; ``mixed`` rows are among others ('': ``problem`` says why it is not known)."""
+    """Copied rows with a later block number: ``rows`` of them fill ``blocks``, ``mixed`` share blocks with others.
+
+    ``problem``: why this is not known; '' where it is.
+    """
 
     blocks: tuple[int, ...] = ()
     rows: int = 0

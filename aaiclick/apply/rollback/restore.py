@@ -19,7 +19,7 @@ from aaiclick.apply.run import Done, Site
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.routine import Routine
 from aaiclick.server.features import FENCE, fence_supported
-from aaiclick.server.merges import hold
+from aaiclick.server.merges import hold_merges
 from aaiclick.server.parts import parts
 from aaiclick.server.statements import ddl, drop_table, system_merges
 from aaiclick.server.storages import require_in_place
@@ -43,7 +43,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     mark = yield from write_mark(database, replace(new_mark(work, source, site.nonce, site.options.keep_old_seconds), back=True, back_to=to))
     try:
         mark, source = yield from at_rest(database, mark, source)
-        yield from hold(source)
+        yield from hold_merges(source)
         mark, job, notes = yield from prepare(work, source, mark, site)
         # What is counted must not collapse before it was.
         yield from system_merges(database, mark.shadow_name, "STOP MERGES")

@@ -1,12 +1,12 @@
-"""Which way back there is: the kept tables that stand behind the live ones, and what cannot be put back."""
+"""Planning a rollback: which kept tables can be put back, and what stays as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aaiclick.apply.rollback.inspect import Restore, look_back
-from aaiclick.apply.rollback.not_restored import Left, left_behind
+from aaiclick.apply.rollback.inspect import Restore, inspect_kept
+from aaiclick.apply.rollback.not_restored import NotRestored, find_not_restored
 from aaiclick.apply.rollback.path import Hop, hops, linked, made_by, transitions
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.rollback.giving_up import hop_back
@@ -20,7 +20,7 @@ from aaiclick.state.transition import read_attempts
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class RollbackPlan:
     """The way back to an earlier version: what comes back, and what has to be allowed."""
 
     found: Inspection
@@ -53,8 +53,13 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What is kept. ``behind``: for each live table the kept ones that stand behind it, the newest first. ``begun``: tables that an unfinished
-    way back has put in place already, with those that they were made of. ``renamed``: kept tables whose successor has another name now."""
+    """The kept tables of a database.
+
+    ``behind``: for each live table the kept ones that it replaced, one after the other, the newest first. ``begun``:
+    tables that an unfinished rollback has put in place already, with the kept tables that they were made of.
+    ``targets``: versions that such a rollback was on its way to. ``renamed``: sentences on kept tables whose successor
+    has another name now.
+    """
 
     behind: Mapping[str, tuple[KeptRow, ...]]
     begun: Mapping[str, tuple[KeptRow, ...]]
@@ -62,8 +67,8 @@ class _Kept:
     renamed: tuple[str, ...]
 
 
-def find_way(found: Inspection, to: int | None) -> Routine[Way]:
-    """Look for the way back. Raises SchemaError where there is none, SpecError where ``to`` is no version that the database came through."""
+def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
+    """Plan a rollback. Raises SchemaError where none is possible, SpecError where the way back does not pass ``to``."""
     schema, database = found.schema, found.catalog.database
     live, path = yield from _path(found)
     kept = yield from _look(found, found.record.at if found.record is not None else -1)
@@ -76,7 +81,7 @@ def find_way(found: Inspection, to: int | None) -> Routine[Way]:
         if used:
             known = found.catalog.objects.get(table)
             views = bool(known.dependents) if known is not None else False
-            restores.append((yield from look_back(database, linked(used[::-1], listed), read_by_views=views)))
+            restores.append((yield from inspect_kept(database, linked(used[::-1], listed), read_by_views=views)))
     left = _left(found, kept, covered)
     if not restores and not kept.begun and found.under_way is None:
         said = f": {'; '.join((*left.words, *kept.renamed))}" if left.words or kept.renamed else ""
@@ -90,7 +95,7 @@ def find_way(found: Inspection, to: int | None) -> Routine[Way]:
         refusals += _refusals(restore)
     notes = [*left.notes, *(note for restore in restores for note in restore.notes), *_lost(kept, covered, path)]
     done = tuple(row.name for rows in kept.begun.values() for row in _used(rows, covered[-1]))
-    return Way(found, live, target, covered[-1].earlier, tuple(restores), done, tuple(refusals), tuple(notes))
+    return RollbackPlan(found, live, target, covered[-1].earlier, tuple(restores), done, tuple(refusals), tuple(notes))
 
 
 def _path(found: Inspection) -> Routine[tuple[int, tuple[Hop, ...]]]:
@@ -165,7 +170,7 @@ def _used(rows: Sequence[KeptRow], last: Hop) -> tuple[KeptRow, ...]:
     return tuple(row for row in rows if row.kept.latest >= last.since)
 
 
-def _left(found: Inspection, kept: _Kept, covered: Sequence[Hop]) -> Left:
+def _left(found: Inspection, kept: _Kept, covered: Sequence[Hop]) -> NotRestored:
     listed = transitions(covered)
     restored: dict[str, int] = {}
     for table, rows in kept.behind.items():
@@ -175,7 +180,7 @@ def _left(found: Inspection, kept: _Kept, covered: Sequence[Hop]) -> Left:
             restored[table] = listed.index(made) if made is not None else 0
     # The oldest of the tables that these were made of may be dropped already: they are where they should be.
     restored |= dict.fromkeys(kept.begun, 0)
-    return left_behind(listed, restored, found.catalog)
+    return find_not_restored(listed, restored, found.catalog)
 
 
 def _furthest(found: Inspection, kept: _Kept, path: Sequence[Hop]) -> str:
@@ -187,7 +192,7 @@ def _furthest(found: Inspection, kept: _Kept, path: Sequence[Hop]) -> str:
 
 
 def _lost(kept: _Kept, covered: Sequence[Hop], path: Sequence[Hop]) -> tuple[str, ...]:
-    """Kept tables of still older versions, which do not stand behind the table any more that is put back."""
+    """A sentence on kept tables of still older versions: after this rollback they cannot be put back any more."""
     further = sorted(table for table, rows in kept.behind.items() if len(_used(rows, covered[-1])) < len(_used(rows, path[-1])))
     if not further or len(path) == len(covered):
         return ()

@@ -13,7 +13,7 @@ from aaiclick.clock import clock
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.report import Report
-from aaiclick.commands.rollback.plan import Way, find_way
+from aaiclick.commands.rollback.plan import RollbackPlan, find_rollback
 from aaiclick.commands.rollback.settle import returned
 from aaiclick.commands.session import under_lease
 from aaiclick.errors import HazardNotAllowedError, SchemaError
@@ -65,9 +65,9 @@ def rollback(back: Rollback) -> Routine[Report]:
     database = found.catalog.database
     if not back.dry_run and (words := several(found.catalog, back.allow)):
         raise refusal(back.schema.name, words, (), "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}")
-    # After a kill the tables are neither here nor there: they are put right first, under the lease.
+    # After a kill the tables are half-way: they are put right first, under the lease, and looked at again.
     if back.dry_run or not found.owned.unfinished:
-        way = yield from find_way(found, back.to)
+        way = yield from find_rollback(found, back.to)
         if back.dry_run:
             return _report(way, (yield from clock()) - started, done=False)
         _require_allowed(back, way)
@@ -80,7 +80,7 @@ def rollback(back: Rollback) -> Routine[Report]:
     return report
 
 
-def _require_allowed(back: Rollback, way: Way) -> None:
+def _require_allowed(back: Rollback, way: RollbackPlan) -> None:
     blocked = [restore.blocked for restore in way.restores if restore.blocked]
     if blocked:
         raise SchemaError(f"{back.schema.name} cannot go back to v{way.to}: {'; '.join(blocked)}. Nothing was changed: restore a backup")
@@ -98,7 +98,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     settled = yield from clean_leftovers(owned, options)
     yield from finish_backfills(owned, options)
     found = yield from inspect_database(back.schema, database, owned=None if settled else owned)
-    way = yield from find_way(found, back.to if back.to is not None else min(aims, default=None))
+    way = yield from find_rollback(found, back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
     said: list[str] = []
     live = yield from physicals(database, tuple(sorted(restore.kept.table for restore in way.restores)))
@@ -127,7 +127,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     return _report(way, (yield from clock()) - started, done=True, said=tuple(said))
 
 
-def _report(way: Way, seconds: float, *, done: bool, said: tuple[str, ...] = ()) -> Report:
+def _report(way: RollbackPlan, seconds: float, *, done: bool, said: tuple[str, ...] = ()) -> Report:
     return Report(
         schema=way.found.schema.name,
         database=way.database,
@@ -142,14 +142,14 @@ def _report(way: Way, seconds: float, *, done: bool, said: tuple[str, ...] = ())
     )
 
 
-def _partly(way: Way, *, done: bool) -> tuple[str, ...]:
+def _partly(way: RollbackPlan, *, done: bool) -> tuple[str, ...]:
     """What concerns no single table that comes back."""
     tables = {restore.kept.table for restore in way.restores}
     found = [(key, words) for key, words in way.refusals if key.partition(" ")[2] not in tables or key.startswith("partial ")]
     return tuple(words if done else f"{words} (--allow '{key}')" for key, words in found)
 
 
-def _reason(way: Way, table: str) -> str:
+def _reason(way: RollbackPlan, table: str) -> str:
     words = [f"{words} (--allow '{key}')" for key, words in way.refusals if key.partition(" ")[2] == table and not key.startswith("partial ")]
     words += [restore.blocked for restore in way.restores if restore.kept.table == table and restore.blocked]
     return "; ".join(words) or "not asked for: this is a dry run"
