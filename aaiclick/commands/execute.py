@@ -106,8 +106,11 @@ def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) ->
 
 
 def _filled(planned: PlannedMigration) -> dict[str, list[int]]:
-    """The versions still to be reached whose migrations fill a table by expressions. None as long as there are statements or functions to come: what
-    they put into a table that this plan makes is of an earlier version, and is converted behind them."""
+    """The versions still to be reached whose migrations fill a table by expressions.
+
+    None as long as statements or functions are to come: the rows that they write have the form of an earlier version,
+    and are converted after them.
+    """
     found = planned.inspection
     versions: dict[str, list[int]] = {}
     if any(_is_move(step) for step in planned.plan.steps):
@@ -119,7 +122,7 @@ def _filled(planned: PlannedMigration) -> dict[str, list[int]]:
 
 
 def _put_back(found: Inspection, verdict: GateDecision) -> Routine[None]:
-    """What a run that is gone left of a change of a TTL, unless this run makes that change again."""
+    """Undo what a dead run left of a change of a TTL, unless this run makes that change again."""
     held = found.ledger.held
     if not held and any(sets(live.text, RECALCULATE) for live in found.catalog.objects.values()):
         held = yield from read_held(found.scope)
@@ -128,8 +131,10 @@ def _put_back(found: Inspection, verdict: GateDecision) -> Routine[None]:
 
 
 def _transition_start(planned: PlannedMigration, batch: tuple[Step, ...], site: Site) -> TransitionStart | None:
-    """What is entered before the first of these steps that code of the version before would not bear. None where the version stays, and where
-    there is nothing yet that older code could know."""
+    """What is entered in the journal before the first step that code of the older version cannot run beside.
+
+    None where the version stays, and where no older code can know the database.
+    """
     found, version = planned.inspection, planned.inspection.schema.version
     before = found.live.number
     if version is None or found.live.origin == "empty" or (before or 0) >= version:
@@ -151,8 +156,8 @@ def _is_move(step: Step) -> bool:
 
 
 def _adopt(planned: PlannedMigration, site: Site) -> Routine[PlannedMigration]:
-    """Write down which version a database without a record is at, before its tables stop telling: what is done from then on is entered
-    against it."""
+    """Record the version of a database without a record before its tables change and no longer show it. The journal
+    then counts from this record."""
     found = planned.inspection
     yield from ensure_tables(site.database)
     yield from append(site.database, (yield from adoption(found, site)), found.record.seq if found.record is not None else 0)

@@ -75,8 +75,11 @@ def asks_for_more(policy: Policy) -> bool:
 
 
 def migrate(run: Run, database: str, planned: PlannedMigration | None, started: float, absent: tuple[str, ...] = ()) -> Routine[Report]:
-    """Under the lease: recover what killed runs left, plan, carry out, verify, record. ``planned``: the plan that was made before, which only counts if
-    nobody changed anything in between. ``absent``: names under which nothing was there before the lease."""
+    """Under the lease: recover what killed runs left, plan, carry out, verify, record.
+
+    ``planned``: the plan from before the lease, used where nobody changed anything since; None: there is none.
+    ``absent``: names under which nothing was there before the lease.
+    """
 
     def still_needed() -> Routine[bool]:
         seen = yield from warm(run.schema, database)
@@ -135,7 +138,7 @@ def _options(policy: Policy) -> ApplyOptions:
 
 
 def _apply(run: Run, database: str, planned: PlannedMigration | None, nonce: str, started: float, absent: tuple[str, ...]) -> Routine[Report]:
-    """First of all what a killed run left: until then the tables look neither like before nor like after."""
+    """Put right what killed runs left, then plan: until then tables may be half-way between two forms."""
     options = _options(run.policy)
     ours = yield from read_owned(database, absent)
     if ours.remains:
@@ -161,7 +164,7 @@ def _clear_away(held: _Held, past: Past) -> Routine[_Held]:
 
 
 def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routine[Report]:
-    """The rest, with what may wait of a killed copy (``options.waiting``): gone on with, or undone."""
+    """Plan and carry out. Killed copies that may go on (``options.waiting``) are gone on with, or undone."""
     run, database = held.run, held.database
     past = yield from read_past(held.owned, run.schema.name, journal=held.owned.recorded)
     held = yield from _clear_away(held, past)
@@ -185,8 +188,10 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
 
 
 def _look(held: _Held, past: Past) -> Routine[Inspection]:
-    """What is there, with a way back that was killed brought to a record. Raises where there is more than one replica: they came after the look before
-    the lease."""
+    """Look at everything anew under the lease, after recording, or forgetting, a rollback that was killed.
+
+    Raises where there is more than one replica: others may have come since the look before the lease.
+    """
     run, allowed = held.run, held.run.policy.allowed
     if run.schema.functions:
         yield from sweep_stand_ins()
@@ -229,8 +234,12 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
 
 
 def _due(database: str, left: Owned | None, nonce: str, seconds: float) -> Routine[int | None]:
-    """When a start has something to take away: a kept table, the lock of a holder that was taken over or (``seconds``: how long this run took) that
-    was late itself, or a scratch database that a killed run left. ``left``: what is there at the end; None where that is nothing to be taken away."""
+    """When a start next has something to drop, in Unix seconds by the server's clock; None: never.
+
+    That is a kept table, a scratch database of a killed run, or the tombstone of a former lock: of a holder that was
+    taken over, or of this run where a heartbeat was late. ``left``: what is there at the end; None: nothing to be
+    dropped. ``seconds``: how long this run took.
+    """
     own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_collection(database, nonce))
     later = (next_expiry(left.kept()), last_collection(left.tombstones, left.at, LEASE_SECONDS), next_stale(left.scratch)) if left is not None else ()
     return min((at for at in (own, *later) if at is not None), default=None)

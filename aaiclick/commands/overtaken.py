@@ -56,7 +56,7 @@ def giving_up(way: UnderWay, code: int) -> str:
 
 
 def coming_back(found: Inspection, going: GoingBack) -> SchemaVersionError:
-    """Some of its tables are back and some are not: neither version's code has what it expects."""
+    """The error for a rollback that is half done: neither version's code finds the tables that it expects."""
     words = (f"the way back to v{going.to} ({begun(going)}) was not finished",)
     live = f"v{going.before} and on its way back to v{going.to}"
     return SchemaVersionError(found.schema.name, live, found.schema.version_label, words, f"aaiclick rollback --to {going.to}")

@@ -29,7 +29,7 @@ _TAG = r"^\\s*/\\* aaiclick:([0-9a-z]+) \\*/"
 
 
 def expel(lease: Lease, max_wait: float) -> Routine[Lease]:
-    """Kill and wait out the statements of all other holders; the lease, renewed as often as that took.
+    """Kill the statements of all other holders and wait for their end; the lease, renewed as often as that took.
 
     Raises LockHeldError when one is still running after ``max_wait`` seconds, LeaseLostError.
     """

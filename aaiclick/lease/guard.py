@@ -103,10 +103,12 @@ def _no_room(held: Lease) -> Routine[StatementError | None]:
 
 
 def _take_back(sent: str, nonce: str) -> Routine[None]:
-    """The last statement before the lease turned out to be lost may have been belated: sent when a successor had ended, who could not know of it.
+    """Undo the last statement that was sent before the lease turned out to be lost. It may have reached the server
+    after a successor had ended, which then knows nothing of it.
 
-    ``SYSTEM STOP MERGES`` names a table, not a storage, and nothing shows that it was sent. A successor that is still at work holds merges by settings,
-    and what it takes over of a scratch object it has renamed or read before: nobody misses one that was made just now under this run's nonce.
+    ``SYSTEM STOP MERGES`` names a table, not a storage, and nothing shows that it was sent. Merges may be started again
+    and a new scratch object dropped at any time: a successor that is still at work stops merges by settings too, and
+    has renamed or read the scratch objects that it uses.
     """
     undone = ""
     if (stopped := _STOPPED.search(sent)) is not None:
@@ -122,10 +124,10 @@ def _take_back(sent: str, nonce: str) -> Routine[None]:
 
 
 def _tagged(effect: Query | Command, held: Lease) -> Query | Command:
-    """The statement as it is sent: with the nonce, and where it is long with renewals beside it.
+    """The statement as it is sent: with the nonce, and with renewals beside it where it is long.
 
-    A line of the journal or the records counts as the last word on what it is about. One that a paused process sends when its successor has written that word
-    would have an expression applied to its rows a second time: so the server takes it only while the lock is this run's.
+    The last line of the journal or the records counts. If a paused process could add one after its successor, an
+    expression could be applied to its rows a second time. So the server takes it only while the lock is this run's.
     """
     sql = tagged(held.nonce, effect.sql)
     if _is_line(effect, held):

@@ -90,8 +90,8 @@ def tagged(nonce: str, sql: str) -> str:
 
 
 def while_held(database: str, nonce: str) -> str:
-    """A condition that the server itself evaluates when a statement begins: where the lock is not of this incarnation any more it refuses the statement, with
-    error 395 (``throwIf``). It is never silently left out: what comes next may rest on it."""
+    """A condition that the server evaluates when a statement begins: where the lock is another one by now, it refuses
+    the statement with error 395 (``throwIf``). Nothing is left out silently, because what comes next may rest on it."""
     mine = quote_string(json.dumps({"nonce": nonce}).strip("{}"))
     held = f"SELECT count() FROM system.tables WHERE database = {hex_literal(database)} AND name = {quote_string(LOCK)} AND position(comment, {mine}) > 0"
     return f"throwIf(({held}) = 0, 'the migration lease is not held any more') = 0"
@@ -148,8 +148,8 @@ def newest_beats(database: str, nonce: str) -> Routine[tuple[Beat, ...]]:
 
 
 def former_holders(database: str, nonces: Collection[str]) -> Routine[frozenset[str]]:
-    """Which of these nonces held the lease of this database at some time (in the last week). Whoever holds it now knows that all others
-    are at their end."""
+    """Which of these nonces held the lease of this database in the last week. The present holder has waited until the
+    statements of all others had ended."""
     try:
         rows = yield Query(
             f"SELECT DISTINCT nonce FROM {qualified(database, BEATS)} WHERE nonce IN splitByChar(',', {{nonces:String}})", {"nonces": ",".join(sorted(nonces))}

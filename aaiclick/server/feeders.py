@@ -31,8 +31,11 @@ _TRIGGERS = "SELECT database, name, place, view FROM system.tables ARRAY JOIN de
 
 @dataclass(frozen=True, slots=True)
 class Feeders:
-    """Names with their database, quoted. ``buffers`` are flushed, ``refreshed`` (views that are made anew from time to time, and whose target
-    the table is) are stopped meanwhile; for ``streams`` nobody but their owner can say that they rest. ``queues``: Distributed tables."""
+    """Tables and views that bring rows into a table by themselves; quoted names with their database.
+
+    ``buffers``: Buffer tables, which are flushed. ``refreshed``: refreshable views that write into the table, which are
+    stopped meanwhile. ``streams``: only their owner can say that they are stopped. ``queues``: Distributed tables.
+    """
 
     buffers: tuple[str, ...] = ()
     refreshed: tuple[str, ...] = ()

@@ -36,8 +36,11 @@ def drain(table: str, seconds: float, reason: str) -> Routine[None]:
 
 
 def drain_unbegun(table: str, seconds: float) -> Routine[None]:
-    """Wait until the INSERTs that run now have begun to read or write, or are gone: they have looked for the views of their tables then, and asked
-    whether these are read-only. What takes longer than ``seconds`` waits for rows of its client, and has done both."""
+    """Wait until the INSERTs that run now have begun to read or write, or are gone. By then the server has looked up
+    the views of their tables, and whether these are read-only.
+
+    An INSERT that takes longer than ``seconds`` waits for rows of its client, and has passed both.
+    """
     yield from _outlast(_UNBEGUN, seconds, _POLL / 4, f"new inserts to be refused or to begin before writers of {table} go on")
 
 
@@ -60,8 +63,10 @@ def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
 
 
 def _flushed(name: str, sql: str) -> Routine[None]:
-    """A flush that is refused has ended, and its rows wait in the buffer for the next one. Rows that a guard refuses (``watched``) would be converted
-    unseen by that."""
+    """Flush a Buffer table. A flush that is refused has ended too: its rows wait in the buffer for the next one.
+
+    Raises ApplyError where a guard refuses it: a later flush would convert rows that nobody has looked at.
+    """
     try:
         yield from send(Command(sql, settings=MUTATION))
     except OutcomeUnknownError:
@@ -79,7 +84,10 @@ def _listed(condition: str) -> Routine[tuple[str, ...]]:
 
 
 def _outlast(condition: str, seconds: float, pause: float, what: str) -> Routine[tuple[set[str], float]]:
-    """Wait for the queries that meet a condition now, ``pause`` seconds at first; those that meet it still after ``seconds``, and how long that was."""
+    """Wait for the queries that meet a condition now; those that still meet it at the end, and the seconds waited.
+
+    ``seconds``: the longest wait. ``pause``: the first pause, in seconds.
+    """
     wait, pending = Wait(pause, _LONGEST_POLL), set((yield from _listed(condition)))
     while pending and wait.waited < seconds:
         wait = yield from rest(wait, f"{len(pending)} {what}")

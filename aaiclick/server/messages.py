@@ -8,7 +8,7 @@ LONGEST = 300
 _PREAMBLE = re.compile(r"(?:Code: \d+\.\s*)?(?:DB::Exception:\s*)+")
 _NAME = re.compile(r"\.? ?\([A-Z_0-9]{4,}\)\.?\Z")
 _STAGE = re.compile(r"`?_aaiclick_scratch_[0-9a-z]+`?(?:\.|_)`?([^`\s~]+)~[\w ~-]*?(?=`|\s|[.,;:)]|\Z)`?")
-# The query that we asked with says nothing to the reader.
+# The text of our own query says nothing to the reader.
 _SCOPE = re.compile(r":? In scope .*")
 _MEANT = re.compile(r"\.? ?Maybe you meant:? .*")
 _EXAMPLE = 200

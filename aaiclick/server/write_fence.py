@@ -29,8 +29,11 @@ _PAUSE = 0.1
 
 
 def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bool]] | None = None) -> Routine[bool]:
-    """Refuse new writes and wait for those that run. Where ``unless`` says so right after the first, it is lifted at once, and the answer is
-    False. Raises ApplyError with the fence still up: whoever catches it lifts it."""
+    """Refuse new writes and wait for those that run.
+
+    ``unless`` is asked as soon as new writes are refused: where it says yes the fence is lifted again, and the answer is
+    False. Raises ApplyError with the fence still up: whoever catches it lifts it.
+    """
     for attempt in range(_TRIES):
         yield from _flush(table, attempt)
         yield from alter_storage(table, (modify_setting(FENCE, 1),))

@@ -88,8 +88,8 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
 
 
 def attach_filler(work: AttachWork, site: Site) -> Filler:
-    """Old parts get into staging by hard links as long as all of them are late, which is so after an exchange that came first; single late
-    parts (and parts that the server refuses to attach) are copied."""
+    """How late parts get into a staging table: by hard links where all parts are late, as after an exchange that came
+    first. Single late parts, and parts that the server refuses to attach, are copied."""
     numbers = itertools.count(1)
 
     def filler(old: Physical, late: Sequence[Part]) -> Routine[tuple[str, int]]:

@@ -42,8 +42,10 @@ def remember_blocks(database: str, mark: Mark, declared: Settings, source: Physi
 
 
 def at_exchange(database: str, mark: Mark) -> Routine[Mark]:
-    """The mark with what both tables had reached: rows above ``base`` in the new one will have come since. And whether the new one has to refuse
-    writers across the exchange."""
+    """The mark with the highest block of both tables: rows of the new one above ``base`` will have come since.
+
+    It also says whether the new table has to refuse writers across the exchange.
+    """
     shadow = yield from need(database, mark.shadow_name)
     top = highest((yield from parts(shadow)))
     mark = replace(mark, copied=mark.high, top=top, base=top if mark.counts else None)

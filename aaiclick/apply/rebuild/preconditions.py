@@ -33,8 +33,10 @@ def require_rebuildable(source: Physical, form: TableForm) -> Routine[None]:
 
 
 def require_resting_streams(source: Physical, options: ApplyOptions) -> Routine[None]:
-    """Raise ApplyError where a stream brings rows into the table and nobody has said that it rests: what it brings in the moment of the exchange
-    would end in the old table, and nothing tells when that is over."""
+    """Raise ApplyError where a stream brings rows into the table and nobody has said that it is stopped.
+
+    Rows that it brings during the exchange would land in the old table, and nothing shows when the last of them did.
+    """
     if source.name in options.writers_stopped:
         return
     found = yield from find_feeders(source.database, source.name)

@@ -53,8 +53,11 @@ def create_from(form: TableForm, database: str, name: str, settings: Settings) -
 
 
 def send_create(command: Command, name: str) -> Routine[None]:
-    """Send a CREATE; once more with the permissive settings where it is refused for want of one: a declaration that names a suspicious type
-    or codec asks for it, and the live table may have been made under such a setting. ``name`` is anything that is not empty."""
+    """Send a CREATE; where it is refused for want of a permissive setting, send it once more with these settings.
+
+    A declaration with a suspicious type or codec asks for that, and the live table may have been created that way.
+    ``name`` is anything that is not empty. Raises StatementError.
+    """
     try:
         yield from send(command)
     except StatementError as error:

@@ -56,7 +56,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
         yield from require_in_place(source, error)
         raise
     end = yield from finish(database, mark, late_filler(job), options)
-    # The oldest first: the others are found from the table that was replaced now, where a run is killed in between.
+    # The oldest first: after a kill in between, the others are still found from the table that was replaced now.
     for name in found.used:
         yield from drop_table(database, name)
     return Done(rows + between + since + end.rows, end.kept, (*notes, *end.notes))
@@ -93,7 +93,7 @@ def _between(found: Restore, target: str, site: Site) -> Routine[int]:
 
 
 def _without_late(old: Physical, kept: Kept) -> Routine[None]:
-    """Rows that reached the old table in the moment of the exchange were brought across, where they count among those that came since."""
+    """Drop parts that reached the old table during the exchange: the newer table has their rows, which came since."""
     late = [part for part in (yield from parts(old)) if part.first > kept.copied]
     if not late:
         return

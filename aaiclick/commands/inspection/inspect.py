@@ -95,9 +95,13 @@ def inspect_database(
     owned: Owned | None = None,
     past: Past | None = None,
 ) -> Routine[Inspection]:
-    """Read the catalogue and the record. ``skipped``: what a policy allows by name, as far as it says ``skip <migration>:<statement>``.
-    ``trusting``: what the record says was applied is not held against the code. ``empty``: there certainly is no object of the schema.
-    ``owned``, ``past``: what was looked at already, under the lease, and is still so."""
+    """Read the catalogue, the record and the journal.
+
+    ``skipped``: keys that the policy allows by name; ``skip <migration>:<statement>`` counts here. ``trusting``:
+    applied migrations are not compared with the code. ``empty``: there certainly is no object of the schema.
+    ``owned``, ``past``: what was read under the lease already and has not changed; None: they are read.
+    Raises HistoryError where an applied migration was edited, UsageError where the server is too old.
+    """
     known = read_history(schema)
     former = former_names(known.scripts)
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of(schema, known)
@@ -120,8 +124,10 @@ def inspect_database(
 
 
 def _undeclared(names: frozenset[str], catalog: Catalog, asked: tuple[str, ...] | None) -> Routine[tuple[Catalog, frozenset[str]]]:
-    """What was declared once and is not any more is reported as long as it is there. ``names``: whatever was declared; ``asked``: the names that the
-    catalogue was read for; None where all were read."""
+    """The catalogue with objects that were declared once, are not any more and are still there; and their names.
+
+    ``names``: whatever was declared. ``asked``: the names that the catalogue was read for; None: all.
+    """
     unread = names - frozenset(asked) if asked is not None else frozenset[str]()
     if unread:
         more = yield from read_catalog(catalog.database, tuple(sorted(unread)))

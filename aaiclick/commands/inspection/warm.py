@@ -36,8 +36,10 @@ class Warm:
 
 
 def warm(schema: Schema, database: str | None) -> Routine[Warm]:
-    """One query: the definitions of what is declared, and the record's cache in the comment of ``schema_version``. It always looks at the
-    tables themselves (someone may have dropped one); no lock, no write, no scratch."""
+    """Ask for the definitions of what is declared and for the cache in the comment of ``schema_version``, in one query.
+
+    The tables themselves are always looked at, because somebody may have dropped one. Nothing is locked or written.
+    """
     where = "database = {database:String}" if database is not None else "database = currentDatabase()"
     wanted = [RECORDS, *(item.name for item in schema.objects)]
     parameters: dict[str, str | int] = {} if database is None else {"database": database}

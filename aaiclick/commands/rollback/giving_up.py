@@ -1,4 +1,4 @@
-"""The way back from a migration that is under way: what its runs have done so far, as far as it left a trace."""
+"""Rolling back a migration that is not finished: what its runs did, as far as journal and tables show it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NEVER_ENDED = 2**62
 
 
 def hop_back(found: Inspection, way: UnderWay, records: Sequence[Record], kept: Sequence[KeptRow]) -> Hop:
-    """From the version that is not reached yet to the recorded one. Raises SchemaError where nothing says which one that is."""
+    """The step back from the version that was not reached. Raises SchemaError where nothing says from which it came."""
     schema = found.schema
     if not way.before:
         said = f"{schema.name} is on its way to v{way.version}, and nothing says which version it came from"
@@ -41,7 +41,7 @@ def _unrecorded(schema: str, way: UnderWay) -> Record:
 
 
 def _traced(transition: Transition, found: Inspection, forms: Mapping[str, Form], kept: Sequence[KeptRow], begun: int) -> Transition:
-    """Without the steps that nobody came to."""
+    """The transition without the steps that no run has begun."""
     if transition.plan is None:
         return transition
     replaced = {row.kept.table for row in kept if not row.kept.back and row.kept.latest >= begun}

@@ -1,4 +1,4 @@
-"""A way back that was killed: whoever starts next puts its record right, where all of its tables are back or none is."""
+"""Recording a rollback that was killed: the next start does it where all of its tables are back, or none is."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from aaiclick.version import VERSION
 
 
 def settle_back(found: Inspection, going: GoingBack, who: str) -> Routine[None]:
-    """Record it, or forget it. Only under the lease, after what killed runs left is put right. Raises SchemaVersionError where some tables are back and others
-    not: going on copies rows, which is for the command."""
+    """Record a killed rollback, or forget it. Only under the lease, after what killed runs left is put right.
+
+    Raises SchemaVersionError where only some tables are back: going on copies rows, which only the command does.
+    """
     database = found.catalog.database
     live = yield from physicals(database, tuple(sorted(going.tables)))
     back = [name for name, uuid in going.tables.items() if name in live and live[name].uuid not in ("", uuid)]
