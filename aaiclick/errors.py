@@ -120,7 +120,7 @@ class SchemaError(AaiclickError):
 
 
 def _done(steps: tuple[str, ...]) -> str:
-    """What need not be done again: it is entered in the journal."""
+    """A sentence on steps that are in the journal already, and need not be done again."""
     return f" Done before, and not done again: {', '.join(steps)}." if steps else ""
 
 

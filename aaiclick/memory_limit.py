@@ -1,4 +1,4 @@
-"""What a question that met the memory limit is asked with again: one thread, and smaller and smaller blocks, because rows may be fat."""
+"""Settings for a query that met the memory limit: one thread, and smaller and smaller blocks, as rows may be large."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def _traces(pid: int) -> tuple[str, str]:
 
 
 def is_gone(pid: int, began: str) -> bool:
-    """Whether the process of this number that began then is certainly no more. Only to be asked where its traces are of the same place as ours."""
+    """Whether the process with this number that began then has certainly ended. Only for processes of the same place."""
     if pid <= 0 or not began or not own_traces()[0]:
         return False
     try:

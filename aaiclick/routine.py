@@ -93,15 +93,15 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Nonce:
-    """Ask for a fresh random name part: answers with ``((12 lower-case hex digits,),)``. ``signed``: under a lease the holder's nonce stands behind them,
-    so that whoever finds the name knows whose it was."""
+    """Ask for a fresh random name part: answers with ``((12 lower-case hex digits,),)``. ``signed``: under a lease the
+    holder's nonce follows, so that whoever finds the name knows whose it was."""
 
     signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessGone:
-    """Ask the machine that runs this whether the process of that number that began at that moment is certainly no more: ``((0 or 1,),)``."""
+    """Ask this machine whether the process with this number that began then has certainly ended: ``((0 or 1,),)``."""
 
     pid: int
     began: str

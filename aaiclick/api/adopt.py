@@ -24,8 +24,10 @@ async def adopt_schema_async(client: object, schema: Schema, version: int, force
 
 
 def take_over_tables(client: object, schema: Schema, tables: Collection[str], database: str | None = None) -> tuple[tuple[str, str], ...]:
-    """Record that tables which another schema of the database recorded belong to this one from now on; each with what it belonged to. Changes no
-    table: the next start of this schema brings them to its own declaration, and one of the other says whose they are.
+    """Record that tables of another schema belong to this one from now on; each with the schema that it belonged to.
+
+    Changes no table: the next start of this schema brings them to its own declaration, and a start of the other schema
+    says whose they are.
 
     Raises ``UsageError`` where this schema does not declare one, or no other has it.
     """

@@ -22,7 +22,10 @@ Make = Callable[[Connection | AsyncConnection], Routine[T]]
 
 
 def drive(client: object, make: Make[T], caller: str, on_event: OnEvent | None = None, schema: Schema | None = None) -> T:
-    """Run what ``make`` makes for the connection; a client that was handed in stays open. Errors name the command of ``schema``."""
+    """Run the routine that ``make`` gives for the connection. A client that was handed in stays open.
+
+    The command lines in errors are those of ``schema``.
+    """
     connection = open_connection(client, caller=caller)
     try:
         return run(make(connection), connection, _tell(on_event))

@@ -1,4 +1,4 @@
-"""The command line that an error names belongs to the schema that it is about: typed as it is printed, it must not work on another one.
+"""Adding ``--schema`` to the command lines in errors: typed as printed, they must work on the schema in question.
 
 The oplog (whatever is recorded by that name) is what the commands work on by default; the place of any other schema is found among the loaded
 modules, by identity.
@@ -24,7 +24,7 @@ def place_of(schema: Schema) -> str:
         return ""
     modules: list[tuple[str, object]] = list(sys.modules.items())  # programs put other objects there, too
     found = [place for name, module in modules if isinstance(module, ModuleType) for place in _held(name, module, schema)]
-    # The module that defines it is called after it more often than those that import it; what begins with an underscore is nobody's to name.
+    # Of several places a public one with few dots is named: what begins with an underscore is private.
     return min(found, key=lambda place: (":_" in place or "._" in place, place.count("."), place), default=UNKNOWN)
 
 

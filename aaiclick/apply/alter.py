@@ -47,7 +47,10 @@ def apply_alter(work: AlterWork, database: str, options: ApplyOptions) -> Routin
 
 
 def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
-    """Each ALTER after the mutations of the one before it. Unfinished mutations of an earlier run are waited for first."""
+    """Send each ALTER after the mutations of the one before have ended; those of an earlier run are waited for first.
+
+    Raises ApplyError where a mutation cannot go on, or a row meets a guard.
+    """
     if not alters:
         return
     stuck = yield from _settled(on, "waiting")
@@ -69,7 +72,7 @@ def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
 
 
 def _one_by_one(on: Altered, alters: Sequence[Alter], table: Physical | None, names: Sequence[str]) -> Routine[None]:
-    """``names`` of the guards, in the order of the ALTERs that rest on them."""
+    """``names``: the guards, in the order of the ALTERs that rely on them."""
     left = list(names)
     for alter in alters:
         base = MUTATION if alter.mutates else DDL
@@ -85,7 +88,7 @@ def _one_by_one(on: Altered, alters: Sequence[Alter], table: Physical | None, na
             if not own or table is None:
                 raise
             yield from raise_refused(table, error)
-        # Also where none was expected: the answer is one cheap query, and the next ALTER must not meet an unfinished mutation.
+        # Also asked where none was expected: the next ALTER must not meet an unfinished mutation, and asking is cheap.
         stuck = yield from _settled(on)
         if stuck is not None:
             yield from _give_up(on, stuck, alter)

@@ -23,9 +23,9 @@ def let_go(lease: Lease) -> Routine[None]:
     Best effort: the driver allows a few seconds, and what was not done is left to the next run.
 
     A statement that still runs on a server is ended by the next holder of the lease before that does anything else. The fence may be
-    lifted at any point: before the exchange the rows of writers are in the table that stays, after it they are brought across by block
-    number. Settings and merges wait for the next run once the exchange may have been sent: until it is known what came late, no merge may
-    put late rows into a part with copied ones.
+    lifted at any point: before the exchange the rows of writers are in the table that stays, after it they are brought
+    across by block number. Once the exchange may have been sent, settings and merges are left to the next run: until it
+    is known which rows came late, no merge may put them into a part with copied ones.
     """
     try:
         yield from check(lease)

@@ -91,7 +91,8 @@ def last_collection(tombstones: Sequence[LeaseRow], now: int, seconds: float) ->
 
 
 def own_collection(database: str, nonce: str) -> Routine[int | None]:
-    """The same for the lock of a run that is about to give it back: its tombstone stays where a heartbeat came late. None where all were in time."""
+    """The same for the lock of a run that is about to release it. None where all heartbeats were in time: then no
+    tombstone stays."""
     beats = yield from newest_beats(database, nonce)
     if not beats or not beats[0].late:
         return None

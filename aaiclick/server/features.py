@@ -13,7 +13,7 @@ NUMBERS = "enable_block_number_column"
 OLDEST_SERVER = (23, 10)
 """The oldest release that is supported."""
 OLDEST_THAT_CHANGES = (24, 8)
-"""The oldest release on which the corpus went from one definition to another with every row; older ones are read, and get what is missing."""
+"""The oldest release on which tables are changed. On older ones only missing objects are created."""
 
 
 def require_server(version: tuple[int, ...], words: str) -> None:
@@ -24,7 +24,7 @@ def require_server(version: tuple[int, ...], words: str) -> None:
 
 
 def too_old_to_change(version: tuple[int, ...], words: str) -> str:
-    """Why a table is not changed on this server; '' where that has been shown (docs/compatibility.md). ``words``: the version as the server says it."""
+    """Why tables are not changed on this server (docs/compatibility.md); '' where they are. ``words``: its version."""
     if version >= OLDEST_THAT_CHANGES:
         return ""
     oldest = ".".join(str(part) for part in OLDEST_THAT_CHANGES)

@@ -1,4 +1,4 @@
-"""The engine's sentences inside ours: without its preamble, and about the table that the reader knows, not about a copy of it in scratch."""
+"""Messages of the server inside ours: without the preamble, and about the user's table instead of its scratch copy."""
 
 from __future__ import annotations
 

@@ -71,8 +71,8 @@ def parts(table: Physical) -> Routine[tuple[Part, ...]]:
 
 
 def _patched(found: Sequence[Part]) -> tuple[Part, ...]:
-    """With the patch parts (``patch-<hash>-<partition>``) that came after a part counted as its content. Which rows they change is not
-    known: all parts of the partition are taken to be changed."""
+    """The parts, with later patch parts (``patch-<hash>-<partition>``) counted as content of each part of the
+    partition: which of them they change is not known."""
     patches: dict[str, list[Part]] = {}
     for part in found:
         if part.patch:

@@ -31,8 +31,8 @@ _PAUSE = 0.1
 def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bool]] | None = None) -> Routine[bool]:
     """Refuse new writes and wait for those that run.
 
-    ``unless`` is asked as soon as new writes are refused: where it says yes the fence is lifted again, and the answer is
-    False. Raises ApplyError with the fence still up: whoever catches it lifts it.
+    ``unless`` is asked as soon as new writes are refused: where it says yes the fence is lifted again, and the answer
+    is False. Raises ApplyError with the fence still up: whoever catches it lifts it.
     """
     for attempt in range(_TRIES):
         yield from _flush(table, attempt)

@@ -36,12 +36,15 @@ EXTERNAL_BYTES = 512 << 20
 
 
 def fill_up(database: str, mark: BackfillMark, fill: Fill, source: Physical, options: ApplyOptions) -> Routine[tuple[BackfillMark, int]]:
-    """Bring everything up to block ``mark.high`` into the target; the mark then, and the rows of the source that were read. Can be begun again after a crash at
-    any point. Raises ApplyError where parts were merged across the noted block, or rows keep changing."""
+    """Bring everything up to block ``mark.high`` into the target; the new mark, and the rows read from the source.
+
+    Can be begun again after a crash at any point. Raises ApplyError where parts were merged across that block, or rows
+    keep changing.
+    """
     if not fill.target:
         fill = replace(fill, target=(yield from _own_table(database, mark.work.view)))
     form = yield from _form(database, fill.target)
-    # A restart forgets SYSTEM STOP MERGES, and a fence that was lifted let settings only speak: both again.
+    # A restart forgets SYSTEM STOP MERGES, so merges are stopped by statement and by settings once more.
     yield from hold_merges(source)
     started, rows, restarts, level = (yield from clock()), 0, 0, 0
     for turn in itertools.count():

@@ -26,8 +26,10 @@ _TAKES = 60
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The active parts of a table, and what had changed rows of it until then: its finished mutations and patch parts. ``pending``: another
-    one is not done, so that what it deletes or changes still shows in the parts."""
+    """The active parts of a table, and its finished mutations and patch parts (``known``).
+
+    ``pending``: a mutation is not done, so the parts still have rows that it deletes or changes.
+    """
 
     parts: tuple[Part, ...]
     known: frozenset[str]
@@ -35,11 +37,12 @@ class Seen:
 
 
 def look(table: Physical, known: frozenset[str], options: ApplyOptions, *, closed: bool = False) -> Routine[Seen]:
-    """Let the deletes and updates of now through (not where the table is ``closed`` by a fence: none is carried out there), and look at the parts.
+    """Let the deletes and updates that are there now run, and look at the parts. Behind a fence (``closed``) none runs.
 
-    Those that come while it waits are not waited for: where they never stop that would be for ever. They are held from here on, so the parts
-    stay what they are until the next look. Mutations first: one that comes after that is not known, whether it shows in the parts or not.
-    Raises ApplyError where one that is not ``known`` changes the columns themselves: the copy was planned for others.
+    Later ones are not waited for, because they may never stop. They are held from here on, so the parts do not change
+    until the next look. Mutations are read before the parts: one that comes in between is not known, whether it shows
+    in the parts or not. Raises ApplyError where one that is not ``known`` changes the columns themselves: the copy was
+    planned for others.
     """
     listed = yield from mutations(table.database, table.name)
     require_rows_only(table.name, listed, known)
@@ -60,7 +63,7 @@ def require_rows_only(name: str, listed: Sequence[Mutation], known: frozenset[st
 
 
 def let_through(table: Physical, listed: Sequence[Mutation], options: ApplyOptions) -> Routine[None]:
-    """Wait for these mutations, no matter how many more come meanwhile, and hold those again. Settings hold merges; only STOP MERGES holds
+    """Wait for these mutations only, and hold all later ones again. Settings hold merges; only STOP MERGES holds
     mutations as well."""
     pending = {each.id for each in listed if not each.done}
 

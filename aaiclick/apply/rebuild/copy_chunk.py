@@ -29,7 +29,7 @@ class SourceChanged(ApplyError):  # noqa: N818 - reads as a sentence
 
 @dataclass(slots=True)
 class Sparing:
-    """How small the blocks of a copy are by now, an index of ``BLOCKS``: what one chunk has met, the next ones need not meet again."""
+    """How small the blocks of a copy are, an index of ``BLOCKS``. It only grows: the next chunk would fail as well."""
 
     level: int = 0
 
@@ -145,7 +145,7 @@ def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
 
 
 def _in_order(selected: Sequence[Part]) -> str:
-    """One thread reads a single part in its order anyway; several are put in the order of their blocks, which only small ones are."""
+    """ORDER BY for several parts, in the order of their blocks. One thread reads a single part in its order anyway."""
     if len(selected) == 1:
         return ""
     names = ", ".join(quote_string(part.name) for part in selected)

@@ -39,8 +39,9 @@ def require_exchange(database: str) -> Routine[None]:
 def exchange(database: str, mark: Mark) -> Routine[None]:
     """Exchange the live table and the shadow, by name but only while the names hold the storages of the mark.
 
-    An error of the statement is not believed before the storages were looked at. Where somebody put another table under the name in the last
-    moment, that one is put back. Where views read the table the new one refuses writers until ``finish``. Raises ApplyError, StatementError.
+    After an error the storages are looked at: the exchange may have happened all the same. A table that somebody else
+    put under the name in the last moment is put back. Where views read the table, the new one refuses writers until
+    ``finish``. Raises ApplyError, StatementError.
     """
     if (yield from swapped(database, mark)):
         raise ApplyError(f"{mark.table}: its storage is the new one already")
