@@ -39,7 +39,10 @@ def _traces(pid: int) -> tuple[str, str]:
 
 
 def is_gone(pid: int, began: str) -> bool:
-    """Whether the process with this number that began then has certainly ended. Only for processes of the same place."""
+    """Whether the process with this number that began then has certainly ended.
+
+    Only for processes of the same place: there the numbers mean the same.
+    """
     if pid <= 0 or not began or not own_traces()[0]:
         return False
     try:

@@ -4,7 +4,7 @@
          -> exchange -> [drain, late parts] -> old kept or dropped
 
 Without a fence the rows of inserts that run at the exchange land in the old storage and are brought across afterwards. With one, nothing
-can run at the exchange. Every step can be the last one of a killed run: see ``leftovers`` and ``resume``.
+can run at the exchange. Every step can be the last one of a killed run: see ``recovery`` and ``resume``.
 """
 
 from __future__ import annotations
