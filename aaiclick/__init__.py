@@ -1,7 +1,7 @@
 """Schema migrations for ClickHouse that run inside the application.
 
-Declare the tables, call ``ensure_schema(client, SCHEMA)`` at start-up, and the live database is brought to the declared version
-without losing a row, or the start stops with one clear sentence.
+Declare the tables, call ``ensure_schema(client, SCHEMA)`` at start-up, and the live database is brought to the declared
+version without losing a row, or the start stops with one clear sentence.
 
 Everything is imported on first use: ``import aaiclick`` loads no driver, and no more than it has to.
 """
@@ -87,15 +87,39 @@ __all__ = [
 ]
 
 _SPECS = (
-    "AggregatingMergeTree CoalescingMergeTree CollapsingMergeTree Column Constraint Dictionary Engine GraphiteMergeTree Index MaterializedView"
-    " MergeTree Migration Projection Rebuild ReplacingMergeTree Schema SummingMergeTree Table TableFamily VersionedCollapsingMergeTree View"
+    "AggregatingMergeTree "
+    "CoalescingMergeTree "
+    "CollapsingMergeTree "
+    "Column "
+    "Constraint "
+    "Dictionary "
+    "Engine "
+    "GraphiteMergeTree "
+    "Index "
+    "MaterializedView"
+    " "
+    "MergeTree "
+    "Migration "
+    "Projection "
+    "Rebuild "
+    "ReplacingMergeTree "
+    "Schema "
+    "SummingMergeTree "
+    "Table "
+    "TableFamily "
+    "VersionedCollapsingMergeTree "
+    "View"
 )
 _HOME = {
     **dict.fromkeys(_SPECS.split(), "aaiclick.specs"),
     "Plan": "aaiclick.plan.model",
     "Policy": "aaiclick.plan.policy",
     "forget": "aaiclick.api.once",
-    **{f"{verb}_schema{suffix}": f"aaiclick.api.{verb}" for verb in ("ensure", "plan", "reflect", "rollback", "validate") for suffix in ("", "_async")},
+    **{
+        f"{verb}_schema{suffix}": f"aaiclick.api.{verb}"
+        for verb in ("ensure", "plan", "reflect", "rollback", "validate")
+        for suffix in ("", "_async")
+    },
 }
 
 

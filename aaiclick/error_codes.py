@@ -1,4 +1,5 @@
-"""The server's error codes that decide what is done, by the names that the server gives them. 0 is no code: then it was not the server that refused."""
+"""The server's error codes that decide what is done, by the names that the server gives them. 0 is no code: then it was
+not the server that refused."""
 
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ from aaiclick.printable import shown, shown_lines
 
 
 class AaiclickError(Exception):
-    """The root of every error this library raises on purpose. Its text is one line, whatever is in the names of tables and columns."""
+    """The root of every error this library raises on purpose. Its text is one line, whatever is in the names of tables
+    and columns."""
 
     def __str__(self) -> str:
         return shown(super().__str__())
@@ -60,7 +61,25 @@ class SpecChangedError(SpecError):
         self.version = version
         self.differences = differences
         listed = "; ".join(differences) or "the declaration differs from the one that was applied"
-        problem = f"declared differently from the v{version} that was applied: {listed}. Raise version to {version + 1}, or undo the edit"
+        problem = (
+            "declared "
+            "differently "
+            "from "
+            "the "
+            f"v{version} "
+            "that "
+            "was "
+            "applied: "
+            f"{listed}. "
+            "Raise "
+            "version "
+            "to "
+            f"{version + 1}, "
+            "or "
+            "undo "
+            "the "
+            "edit"
+        )
         super().__init__(schema, problem)
 
 
@@ -69,7 +88,8 @@ class MigrationError(SpecError):
 
 
 class HistoryError(MigrationError):
-    """What was released or applied was edited afterwards. ``path`` names the file or version, the message what to do."""
+    """What was released or applied was edited afterwards. ``path`` names the file or version, the message what to
+    do."""
 
 
 class DuplicateVersionError(HistoryError):
@@ -85,7 +105,8 @@ class EditedMigrationError(HistoryError):
 
 
 class EditedLockError(HistoryError):
-    """A released version in ``schema.lock.json`` differs from what was written there, or from what a database says was applied."""
+    """A released version in ``schema.lock.json`` differs from what was written there, or from what a database says was
+    applied."""
 
 
 class UsageError(AaiclickError):
@@ -127,11 +148,18 @@ def _done(steps: tuple[str, ...]) -> str:
 class SchemaVersionError(SchemaError):
     """The database is behind (or differs from) the code and the policy does not allow to bring it up to date.
 
-    ``differences`` holds one sentence per difference, ``next_command`` what to run. ``done``: the steps that were carried out before that was known.
+    ``differences`` holds one sentence per difference, ``next_command`` what to run. ``done``: the steps that were
+    carried out before that was known.
     """
 
     def __init__(
-        self, schema: str, live: str, expected: str, differences: tuple[str, ...], next_command: str = "aaiclick migrate", done: tuple[str, ...] = ()
+        self,
+        schema: str,
+        live: str,
+        expected: str,
+        differences: tuple[str, ...],
+        next_command: str = "aaiclick migrate",
+        done: tuple[str, ...] = (),
     ) -> None:
         self.schema = schema
         self.live = live
@@ -144,14 +172,22 @@ class SchemaVersionError(SchemaError):
 
 
 class SchemaAheadError(SchemaError):
-    """The database was migrated by newer code, or is on the way there, and nothing says that this code can still run on it.
+    """The database was migrated by newer code, or is on the way there, and nothing says that this code can still run on
+    it.
 
-    ``under_way``: the version of a migration that was begun and is not finished (None: there is none), ``begun`` by whom and when;
-    ``next_command`` gives it up ('' where none is under way).
+    ``under_way``: the version of a migration that was begun and is not finished (None: there is none), ``begun`` by
+    whom and when; ``next_command`` gives it up ('' where none is under way).
     """
 
     def __init__(
-        self, schema: str, live: int | None, expected: int, oldest_code: int | None, under_way: int | None = None, begun: str = "", next_command: str = ""
+        self,
+        schema: str,
+        live: int | None,
+        expected: int,
+        oldest_code: int | None,
+        under_way: int | None = None,
+        begun: str = "",
+        next_command: str = "",
     ) -> None:
         self.schema = schema
         self.live = live
@@ -160,13 +196,34 @@ class SchemaAheadError(SchemaError):
         self.under_way = under_way
         self.begun = begun
         self.next_command = next_command
-        oldest = f"runs with code from v{oldest_code} on" if oldest_code is not None else "does not name older code that can still run"
+        oldest = (
+            f"runs with code from v{oldest_code} on"
+            if oldest_code is not None
+            else "does not name older code that can still run"
+        )
         at = f"at v{live}" if live is not None else "at no recorded version"
         if under_way is None:
             super().__init__(f"{schema} is {at}, code expects v{expected}: v{live} {oldest}. Upgrade the application")
         else:
             super().__init__(
-                f"{schema} is {at} and on its way to v{under_way} ({begun}), code expects v{expected}: v{under_way} {oldest}. Nothing was changed."
+                f"{schema} "
+                "is "
+                f"{at} "
+                "and "
+                "on "
+                "its "
+                "way "
+                "to "
+                f"v{under_way} "
+                f"({begun}), "
+                "code "
+                "expects "
+                f"v{expected}: "
+                f"v{under_way} "
+                f"{oldest}. "
+                "Nothing "
+                "was "
+                "changed."
                 f" Finish that migration with its own code, or give it up. Run: {next_command}"
             )
 
@@ -181,7 +238,25 @@ class UnrecognisedSchemaError(SchemaError):
         listed = "; ".join(differences)
         near = f"nearest to v{nearest}" if nearest is not None else "near to none"
         number = nearest if nearest is not None else "N"
-        super().__init__(f"{schema} has no version record and matches no released version ({near}): {listed}. Run: aaiclick adopt --version {number}")
+        super().__init__(
+            f"{schema} "
+            "has "
+            "no "
+            "version "
+            "record "
+            "and "
+            "matches "
+            "no "
+            "released "
+            "version "
+            f"({near}): "
+            f"{listed}. "
+            "Run: "
+            "aaiclick "
+            "adopt "
+            "--version "
+            f"{number}"
+        )
 
 
 class UnknownConversionError(UnrecognisedSchemaError):
@@ -190,9 +265,31 @@ class UnknownConversionError(UnrecognisedSchemaError):
     def __init__(self, schema: str, live: int | None, before: int, unproven: tuple[str, ...]) -> None:
         SchemaError.__init__(
             self,
-            f"{schema} has no version record, and the form of its tables does not tell whether values were converted: {'; '.join(unproven)}."
+            f"{schema} "
+            "has "
+            "no "
+            "version "
+            "record, "
+            "and "
+            "the "
+            "form "
+            "of "
+            "its "
+            "tables "
+            "does "
+            "not "
+            "tell "
+            "whether "
+            "values "
+            "were "
+            "converted: "
+            f"{'; '.join(unproven)}."
             f" Nothing was changed. Run: aaiclick adopt --version {before} where they were not"
-            + (f", aaiclick adopt --version {live} where they were" if live else ", --version N where they were (N: the last one that was applied)"),
+            + (
+                f", aaiclick adopt --version {live} where they were"
+                if live
+                else ", --version N where they were (N: the last one that was applied)"
+            ),
         )
         self.schema = schema
         self.differences = unproven
@@ -209,7 +306,22 @@ class ForeignTableError(SchemaError):
         self.next_command = " ".join(["aaiclick adopt", *(f"--take-over {name}" for name, _ in owners)])
         listed = "; ".join(f"{name} belongs to {owner}" for name, owner in owners)
         super().__init__(
-            f"{listed}, and schema {schema} declares it differently: {'; '.join(differences)}. Each start of one would undo the other's."
+            f"{listed}, "
+            "and "
+            "schema "
+            f"{schema} "
+            "declares "
+            "it "
+            "differently: "
+            f"{'; '.join(differences)}. "
+            "Each "
+            "start "
+            "of "
+            "one "
+            "would "
+            "undo "
+            "the "
+            "other's."
             f" Declare it in one of them, or the same in both, or take it over. Run: {self.next_command}"
         )
 
@@ -228,21 +340,25 @@ class PlanError(AaiclickError):
 
 
 class BlockedError(PlanError):
-    """The data stands in the way of a step; ``blocks`` holds a sentence with count and example for each. ``done``: the steps that were carried out
-    before that was known."""
+    """The data stands in the way of a step; ``blocks`` holds a sentence with count and example for each. ``done``: the
+    steps that were carried out before that was known."""
 
     def __init__(self, schema: str, blocks: tuple[str, ...], done: tuple[str, ...] = ()) -> None:
         self.schema = schema
         self.blocks = blocks
         self.done = done
         told = _done(done)
-        super().__init__(f"{schema} cannot be migrated as its data is now: {'; '.join(blocks)}{f'.{told}' if told else ''}")
+        super().__init__(
+            f"{schema} cannot be migrated as its data is now: {'; '.join(blocks)}{f'.{told}' if told else ''}"
+        )
 
 
 class HazardNotAllowedError(PlanError):
     """A step destroys or changes data and nobody allowed it by name."""
 
-    def __init__(self, schema: str, refused: tuple[str, ...], allow: tuple[str, ...], command: str = "aaiclick migrate") -> None:
+    def __init__(
+        self, schema: str, refused: tuple[str, ...], allow: tuple[str, ...], command: str = "aaiclick migrate"
+    ) -> None:
         self.schema = schema
         self.refused = refused
         self.allow = allow
@@ -287,7 +403,25 @@ class DoesNotFitError(SchemaError):
         self.schema = schema
         self.version = version
         self.differences = found
-        super().__init__(f"{schema} does not fit v{version}: {'; '.join(found)}. To record it all the same: aaiclick adopt --version {version} --force")
+        super().__init__(
+            f"{schema} "
+            "does "
+            "not "
+            "fit "
+            f"v{version}: "
+            f"{'; '.join(found)}. "
+            "To "
+            "record "
+            "it "
+            "all "
+            "the "
+            "same: "
+            "aaiclick "
+            "adopt "
+            "--version "
+            f"{version} "
+            "--force"
+        )
 
 
 class UndecidedError(MigrationError):

@@ -11,7 +11,8 @@ INTERRUPTED = "interrupted: nothing is lost, the next run goes on from here"
 
 @dataclass(frozen=True, slots=True)
 class PlanReady:
-    """A plan was made and passed the gate; ``steps`` counts what will be carried out, ``rows`` what has to be copied."""
+    """A plan was made and passed the gate; ``steps`` counts what will be carried out, ``rows`` what has to be
+    copied."""
 
     schema: str
     steps: int

@@ -21,7 +21,8 @@ def shown_lines(text: str) -> str:
 
 
 def shown_sql(sql: str) -> str:
-    """A statement with its control characters as the engine reads them within quotes, which is where they are; it means the same."""
+    """A statement with its control characters as the engine reads them within quotes, which is where they are; it means
+    the same."""
     return _CONTROL.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in found[0].encode()), sql)
 
 

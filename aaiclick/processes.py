@@ -1,7 +1,8 @@
 """Processes of this machine, as far as the system tells them apart for certain: a driver reads this, never a routine.
 
-Host name and pid are not enough (a pod that starts again has both of the one before it), nor is the pid alone (pids are given again). What is
-enough: machine, boot, pid namespace, and the moment at which the process began. Where one of them cannot be read, nothing is claimed.
+Host name and pid are not enough (a pod that starts again has both of the one before it), nor is the pid alone (pids are
+given again). What is enough: machine, boot, pid namespace, and the moment at which the process began. Where one of them
+cannot be read, nothing is claimed.
 """
 
 from __future__ import annotations
@@ -11,11 +12,17 @@ import os
 from functools import cache
 from pathlib import Path
 
-_MACHINE, _BOOT, _PID_NAMESPACE, _TIME_NAMESPACE = "/etc/machine-id", "/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid", "/proc/self/ns/time"
+_MACHINE, _BOOT, _PID_NAMESPACE, _TIME_NAMESPACE = (
+    "/etc/machine-id",
+    "/proc/sys/kernel/random/boot_id",
+    "/proc/self/ns/pid",
+    "/proc/self/ns/time",
+)
 
 
 def own_traces() -> tuple[str, str]:
-    """Where this process runs (a digest: a machine's id is nobody's business), and when it began; two empty texts where the system does not tell."""
+    """Where this process runs (a digest: a machine's id is nobody's business), and when it began; two empty texts where
+    the system does not tell."""
     return _traces(os.getpid())
 
 
@@ -23,7 +30,11 @@ def own_traces() -> tuple[str, str]:
 def _traces(pid: int) -> tuple[str, str]:
     # By pid, so that a process that was forked asks for itself.
     try:
-        parts = [Path(_MACHINE).read_text(encoding="ascii").strip(), Path(_BOOT).read_text(encoding="ascii").strip(), os.readlink(_PID_NAMESPACE)]
+        parts = [
+            Path(_MACHINE).read_text(encoding="ascii").strip(),
+            Path(_BOOT).read_text(encoding="ascii").strip(),
+            os.readlink(_PID_NAMESPACE),
+        ]
         shown, _, began, _ = _stat("self")
     except (OSError, ValueError):
         return "", ""
@@ -60,7 +71,8 @@ def is_gone(pid: int, began: str) -> bool:
 
 
 def _stat(process: str) -> tuple[int, str, str, int]:
-    """Pid, state, moment of its beginning (ticks since the boot) and number of threads. The name in parentheses may hold anything."""
+    """Pid, state, moment of its beginning (ticks since the boot) and number of threads. The name in parentheses may
+    hold anything."""
     text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     rest = text[text.rindex(")") + 1 :].split()
     if len(rest) < 20:

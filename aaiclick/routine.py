@@ -1,11 +1,8 @@
 """Effects and the two drivers that carry them out.
 
-All logic that talks to a database is a *routine*: a generator that yields frozen effects and is sent their results. ``run`` and ``run_async`` are the
-only places where I/O happens, so sync and async cannot drift apart, every routine can be tested with a scripted connection, and a crash before or after
-the N-th effect can be simulated for every N.
-
-Two rules that the tests enforce: no ``yield`` inside ``finally`` (a killed generator could not finish it), and nothing below this module reads the clock
-or draws random numbers (``Clock`` and ``Nonce`` are effects).
+All logic that talks to a database is a *routine*: a generator that yields frozen effects and is sent their results.
+``run`` and ``run_async`` alone do I/O, so sync and async cannot drift apart, and a crash can be played at each effect.
+No ``yield`` inside ``finally`` (a killed generator could not finish it); no clock and no chance but as an effect.
 """
 
 from __future__ import annotations
@@ -116,8 +113,9 @@ class Emit:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Let a function of the user go on: answers with its next request. ``reply`` answers the one before: rows, an error that is raised
-    inside the function, or None. An error of the function is thrown into the routine like that of a statement."""
+    """Let a function of the user go on: answers with its next request. ``reply`` answers the one before: rows, an error
+    that is raised inside the function, or None. An error of the function is thrown into the routine like that of a
+    statement."""
 
     function: UserFunction
     reply: Reply = None
@@ -131,8 +129,9 @@ OnEvent: TypeAlias = Callable[[Event], object]
 
 
 class Connection(Protocol):
-    """What a sync client has to offer; errors are ``aaiclick.errors.StatementError`` or ``ConnectionFailed``. ``embedded``: an engine inside this
-    process; ``identity`` names the server or data directory, never with a password."""
+    """What a sync client has to offer; errors are ``aaiclick.errors.StatementError`` or ``ConnectionFailed``.
+    ``embedded``: an engine inside this process; ``identity`` names the server or data directory, never with a
+    password."""
 
     @property
     def embedded(self) -> bool: ...
@@ -199,8 +198,8 @@ WIND_DOWN = 5.0
 
 
 def run(routine: Routine[T], connection: Connection, on_event: OnEvent | None = None) -> T:
-    """Carry a routine out on a sync connection. Errors of a statement are thrown into the routine; Ctrl-C and ``sys.exit`` are, as
-    ``Interruption``."""
+    """Carry a routine out on a sync connection. Errors of a statement are thrown into the routine; Ctrl-C and
+    ``sys.exit`` are, as ``Interruption``."""
     failure: Exception | None = None
     try:
         effect = next(routine)
@@ -272,10 +271,14 @@ class _Watch:
 
     def __enter__(self) -> None:
         if self._beside is not None and self._open is not None:
-            self._thread = threading.Thread(target=self._watch, args=(self._beside, self._open), name="aaiclick-lease", daemon=True)
+            self._thread = threading.Thread(
+                target=self._watch, args=(self._beside, self._open), name="aaiclick-lease", daemon=True
+            )
             self._thread.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._ended.set()
         if self._thread is not None:
             self._thread.join(WIND_DOWN)

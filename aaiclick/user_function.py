@@ -11,10 +11,12 @@ Reply: TypeAlias = Rows | Exception | None
 
 
 class UserFunction(Protocol):
-    """A function of the user that runs beside the routine and asks it for whatever it needs, so that all I/O stays with the driver."""
+    """A function of the user that runs beside the routine and asks it for whatever it needs, so that all I/O stays with
+    the driver."""
 
     def step(self, reply: Reply, seconds: float, /) -> Rows:
-        """Answer its last request, let it go on, and give its next one: a row of plain values. Blocks for at most ``seconds``."""
+        """Answer its last request, let it go on, and give its next one: a row of plain values. Blocks for at most
+        ``seconds``."""
         ...
 
     async def step_async(self, reply: Reply, seconds: float, /) -> Rows:

@@ -15,8 +15,12 @@ _results = Results()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rows", type=float, default=5e6, help="rows of the table that is rebuilt")
-    parser.addoption("--large", action="store_true", help="rebuild 50 million rows too (takes minutes, and 6 GB of disk)")
-    parser.addoption("--tables", type=int, default=10_000, help="tables of the large schema; a tenth of them is the small one")
+    parser.addoption(
+        "--large", action="store_true", help="rebuild 50 million rows too (takes minutes, and 6 GB of disk)"
+    )
+    parser.addoption(
+        "--tables", type=int, default=10_000, help="tables of the large schema; a tenth of them is the small one"
+    )
     parser.addoption("--write", action="store_true", help="write docs/benchmarks.md")
 
 

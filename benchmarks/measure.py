@@ -20,7 +20,8 @@ class Spent:
 
 @dataclass
 class Line:
-    """One line of the table. ``measured`` is a ratio (or what ``text`` says instead); ``note`` stands below the table."""
+    """One line of the table. ``measured`` is a ratio (or what ``text`` says instead); ``note`` stands below the
+    table."""
 
     what: str
     against: str
@@ -42,7 +43,8 @@ class Line:
 
 @dataclass
 class Results:
-    """What a run has measured so far, with the engine's version; ``warm`` are the ratios of a warm start to ``SELECT 1`` by kind of client."""
+    """What a run has measured so far, with the engine's version; ``warm`` are the ratios of a warm start to ``SELECT
+    1`` by kind of client."""
 
     lines: list[Line] = field(default_factory=list)
     engine: str = ""
@@ -50,11 +52,14 @@ class Results:
 
     def add(self, line: Line) -> None:
         self.lines.append(line)
-        print(f"\n{line.what} against {line.against}: {line.shown} (target {line.target}{'' if line.met else ', MISSED'})")
+        print(
+            f"\n{line.what} against {line.against}: {line.shown} (target {line.target}{'' if line.met else ', MISSED'})"
+        )
 
 
 def interleaved(cases: dict[str, Case], rounds: int, before: Case | None = None) -> dict[str, Spent]:
-    """Run all cases ``rounds`` times in turn, after one round that does not count (a single round has none); ``before`` is not timed."""
+    """Run all cases ``rounds`` times in turn, after one round that does not count (a single round has none); ``before``
+    is not timed."""
     unmeasured = 1 if rounds > 1 else 0
     walls: dict[str, list[float]] = {name: [] for name in cases}
     cpus: dict[str, list[float]] = {name: [] for name in cases}

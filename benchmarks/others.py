@@ -1,5 +1,6 @@
-"""What another tool takes for a start with nothing to do, and ``SELECT 1`` on the same client. Runs in an environment of its own, which holds
-that tool and not this package: ``python others.py <tool> <where>`` prints both medians, seconds, as JSON."""
+"""What another tool takes for a start with nothing to do, and ``SELECT 1`` on the same client. Runs in an environment
+of its own, which holds that tool and not this package: ``python others.py <tool> <where>`` prints both medians,
+seconds, as JSON."""
 
 from __future__ import annotations
 
@@ -38,7 +39,11 @@ def runner(path: str) -> str:
     session = Session(path)
     client = ChdbClient(session)
     loop = asyncio.new_event_loop()
-    return medians(lambda: session.query("SELECT 1", "TabSeparated").bytes(), lambda: loop.run_until_complete(init_oplog_tables(client)), 300)
+    return medians(
+        lambda: session.query("SELECT 1", "TabSeparated").bytes(),
+        lambda: loop.run_until_complete(init_oplog_tables(client)),
+        300,
+    )
 
 
 def clickhouse_migrations(url: str) -> str:
@@ -47,7 +52,9 @@ def clickhouse_migrations(url: str) -> str:
     from clickhouse_migrations.clickhouse_cluster import ClickhouseCluster
 
     folder = Path(tempfile.mkdtemp())
-    (folder / "001_first.sql").write_text("CREATE TABLE IF NOT EXISTS first (id UInt64) ENGINE = MergeTree ORDER BY id", encoding="utf-8")
+    (folder / "001_first.sql").write_text(
+        "CREATE TABLE IF NOT EXISTS first (id UInt64) ENGINE = MergeTree ORDER BY id", encoding="utf-8"
+    )
     cluster = ClickhouseCluster(db_url=url, driver="clickhouse-connect", migrations_table_engine=None)
     client = clickhouse_connect.get_client(dsn=url)
     return medians(lambda: client.query("SELECT 1"), lambda: cluster.migrate("versus", folder), 30)

@@ -1,6 +1,7 @@
 """A table with rows: its copy into a new sort key, raw and ours, and its move into a new engine.
 
-Three modes, a process each, on one directory: ``fill``, ``peak`` (memory: nothing else has run in that process) and ``time``. Prints JSON.
+Three modes, a process each, on one directory: ``fill``, ``peak`` (memory: nothing else has run in that process) and
+``time``. Prints JSON.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Peak:
         self.thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.over.set()
         self.thread.join()
 
@@ -82,7 +85,24 @@ class Ground:
         return str(self.session.query(text, "TabSeparated").bytes().decode())
 
     def begin(self) -> None:
-        for name in self.sql("SELECT name FROM system.tables WHERE database = 'd' AND (name IN ('t', 'raw') OR startsWith(name, '_aaiclick_old'))").split():
+        for name in self.sql(
+            "SELECT "
+            "name "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            "'d' "
+            "AND "
+            "(name "
+            "IN "
+            "('t', "
+            "'raw') "
+            "OR "
+            "startsWith(name, "
+            "'_aaiclick_old'))"
+        ).split():
             self.sql(f"DROP TABLE `{name}` SYNC")
         self.sql("CREATE TABLE t AS origin")
         self.sql("ALTER TABLE t ATTACH PARTITION ALL FROM origin")
@@ -90,7 +110,9 @@ class Ground:
         self.sql(create_table_sql(table, "d", "raw"))
 
     def raw(self, settings: str, by_partition: bool = False) -> None:
-        names = self.sql("SELECT DISTINCT partition_id FROM system.parts WHERE active AND database = 'd' AND table = 't' ORDER BY 1").split()
+        names = self.sql(
+            "SELECT DISTINCT partition_id FROM system.parts WHERE active AND database = 'd' AND table = 't' ORDER BY 1"
+        ).split()
         for where in [f"WHERE _partition_id = '{name}'" for name in names] if by_partition else [""]:
             self.sql(f"INSERT INTO raw SELECT * FROM t {where} SETTINGS {settings}")
         assert int(self.sql("SELECT count() FROM raw")) == self.rows

@@ -21,7 +21,12 @@ def _table(name: str, own: str) -> Table:
         Column(own, "UInt32"),
     ]
     index = Index("by_text", expr="text", type="bloom_filter(0.01)", granularity=1)
-    return Table(name, columns, engine=MergeTree(order_by=["kind", "created_at"], partition_by="toYYYYMM(created_at)"), indexes=[index])
+    return Table(
+        name,
+        columns,
+        engine=MergeTree(order_by=["kind", "created_at"], partition_by="toYYYYMM(created_at)"),
+        indexes=[index],
+    )
 
 
 def plain_schema(count: int, version: int, changed: int = 0) -> Schema:
@@ -33,7 +38,12 @@ def plain_schema(count: int, version: int, changed: int = 0) -> Schema:
         Column("value", "Float64", default="0"),
     ]
     engine = MergeTree(order_by=["kind", "created_at"])
-    tables = [Table(f"t{place:05}", columns if place < count - changed else [*columns, Column("more", "String")], engine=engine) for place in range(count)]
+    tables = [
+        Table(
+            f"t{place:05}", columns if place < count - changed else [*columns, Column("more", "String")], engine=engine
+        )
+        for place in range(count)
+    ]
     return Schema("many", version=version, objects=tables)
 
 

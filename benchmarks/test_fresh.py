@@ -44,9 +44,38 @@ def test_twenty_tables(results: Results, aaiclick_engine: EmbeddedEngine) -> Non
     for name, label in (("fixture", "the fixture `aaiclick_schema`"), ("ensure", "`ensure_schema`")):
         wall, cpu = spent[name].wall / spent["bare"].wall, spent[name].cpu / spent["bare"].cpu
         note = (
-            "some twenty statements beside the 20 that create, whatever their number: the lease, the catalogue before and after, the record."
+            "some "
+            "twenty "
+            "statements "
+            "beside "
+            "the "
+            "20 "
+            "that "
+            "create, "
+            "whatever "
+            "their "
+            "number: "
+            "the "
+            "lease, "
+            "the "
+            "catalogue "
+            "before "
+            "and "
+            "after, "
+            "the "
+            "record."
             if name == "ensure"
             else ""
         )
-        results.add(Line(f"fresh schema of 20 tables, {label}", "the bare CREATE statements", "≤ 1.5 x", 1.5, wall, f"{wall:.2f} x (CPU {cpu:.2f} x)", note))
+        results.add(
+            Line(
+                f"fresh schema of 20 tables, {label}",
+                "the bare CREATE statements",
+                "≤ 1.5 x",
+                1.5,
+                wall,
+                f"{wall:.2f} x (CPU {cpu:.2f} x)",
+                note,
+            )
+        )
     session.close()

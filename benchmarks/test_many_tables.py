@@ -1,4 +1,5 @@
-"""Schemas of thousands of tables: the time grows with their number, and a check costs little more than reading the catalogue."""
+"""Schemas of thousands of tables: the time grows with their number, and a check costs little more than reading the
+catalogue."""
 
 from __future__ import annotations
 
@@ -43,7 +44,30 @@ def test_many_tables(results: Results, aaiclick_engine: EmbeddedEngine, pytestco
         text = f"{ratio:.1f} x ({many[name].wall:.1f} s)"
         results.add(Line(f"{what}, {label}", f"{most // 10:,} tables", "≤ 11 x", 11, ratio, text))
     ratio = many["warm"].wall / many["bare"].wall
-    note = "`validate_schema` and plans split every definition in Python. These tables differ in their names only, so that scratch holds one of them."
+    note = (
+        "`validate_schema` "
+        "and "
+        "plans "
+        "split "
+        "every "
+        "definition "
+        "in "
+        "Python. "
+        "These "
+        "tables "
+        "differ "
+        "in "
+        "their "
+        "names "
+        "only, "
+        "so "
+        "that "
+        "scratch "
+        "holds "
+        "one "
+        "of "
+        "them."
+    )
     results.add(Line(f"check at a start, {label}", "the bare catalogue query", "≤ 1.5 x", 1.5, ratio, note=note))
 
 
@@ -54,15 +78,56 @@ def test_tables_that_differ(results: Results, aaiclick_engine: EmbeddedEngine) -
     for label, schema in schemas.items():
         session.query(f"CREATE DATABASE {names[label]} ENGINE = Atomic")
         ensure_schema(session, schema, database=names[label])
-    check = {label: (lambda label=label: validate_schema(session, schemas[label], database=names[label])) for label in schemas}
+    check = {
+        label: (lambda label=label: validate_schema(session, schemas[label], database=names[label]))
+        for label in schemas
+    }
     spent = interleaved(check, 3)
     for name in names.values():
         session.query(f"DROP DATABASE {name} SYNC")
     session.close()
     ratio = spent["different"].wall / spent["alike"].wall
     note = (
-        "what is as the record says is not made in scratch again, and definitions that differ in names only are split once; a first check, a new version of the"
+        "what is "
+        "as "
+        "the "
+        "record "
+        "says "
+        "is "
+        "not "
+        "made "
+        "in "
+        "scratch "
+        "again, "
+        "and "
+        "definitions "
+        "that "
+        "differ "
+        "in "
+        "names "
+        "only "
+        "are "
+        "split "
+        "once; "
+        "a "
+        "first "
+        "check, "
+        "a "
+        "new "
+        "version "
+        "of "
+        "the"
         " schema or another release of server or library make every declared table once."
     )
     text = f"{ratio:.1f} x ({spent['different'].wall:.1f} s, CPU {spent['different'].cpu:.1f} s)"
-    results.add(Line("`validate_schema`, 1,000 tables that all differ", "1,000 that differ in their names only", "none", 1e9, ratio, text, note))
+    results.add(
+        Line(
+            "`validate_schema`, 1,000 tables that all differ",
+            "1,000 that differ in their names only",
+            "none",
+            1e9,
+            ratio,
+            text,
+            note,
+        )
+    )

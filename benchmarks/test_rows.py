@@ -21,15 +21,182 @@ pytestmark = pytest.mark.bench
 ROOT = Path(__file__).parent.parent
 LARGE = 50_000_000
 NOTE = (
-    "the fastest of four raw ways counts, for wall and for CPU time each. Over so few rows that is one INSERT SELECT for all partitions, which keeps both cores"
-    " busy; ours goes partition by partition, which takes less CPU. About 100 small statements come on top, whatever the number of rows, and for the"
+    "the "
+    "fastest "
+    "of "
+    "four "
+    "raw "
+    "ways "
+    "counts, "
+    "for "
+    "wall "
+    "and "
+    "for "
+    "CPU "
+    "time "
+    "each. "
+    "Over "
+    "so "
+    "few "
+    "rows "
+    "that "
+    "is "
+    "one "
+    "INSERT "
+    "SELECT "
+    "for "
+    "all "
+    "partitions, "
+    "which "
+    "keeps "
+    "both "
+    "cores"
+    " busy; "
+    "ours "
+    "goes "
+    "partition "
+    "by "
+    "partition, "
+    "which "
+    "takes "
+    "less "
+    "CPU. "
+    "About "
+    "100 "
+    "small "
+    "statements "
+    "come "
+    "on "
+    "top, "
+    "whatever "
+    "the "
+    "number "
+    "of "
+    "rows, "
+    "and "
+    "for "
+    "the"
     " verification one more reading of both sides."
 )
-LARGE_NOTE = "a single round, so that the wall times depend on what else the machine does; the ratio of CPU times is the one to look at."
+LARGE_NOTE = (
+    "a "
+    "single "
+    "round, "
+    "so "
+    "that "
+    "the "
+    "wall "
+    "times "
+    "depend "
+    "on "
+    "what "
+    "else "
+    "the "
+    "machine "
+    "does; "
+    "the "
+    "ratio "
+    "of "
+    "CPU "
+    "times "
+    "is "
+    "the "
+    "one "
+    "to look "
+    "at."
+)
 PEAK_NOTE = (
-    "each measured in a process that does nothing else. What grows is not the table but the chunk: a quarter of the small table is a partition of 1.25 million"
-    " rows, and only partitions above two million fill the blocks of both threads that insert. From there on it stays as it is. With one thread that inserts,"
-    " 20 million rows took about 1.3 x of 5 million instead of 1.8 x (repeated runs, some tens of MiB apart), for the same CPU time but 1.6 x of the wall time"
+    "each "
+    "measured "
+    "in "
+    "a "
+    "process "
+    "that "
+    "does "
+    "nothing "
+    "else. "
+    "What "
+    "grows "
+    "is "
+    "not "
+    "the "
+    "table "
+    "but "
+    "the "
+    "chunk: "
+    "a "
+    "quarter "
+    "of "
+    "the "
+    "small "
+    "table "
+    "is "
+    "a "
+    "partition "
+    "of "
+    "1.25 "
+    "million"
+    " rows, "
+    "and "
+    "only "
+    "partitions "
+    "above "
+    "two "
+    "million "
+    "fill "
+    "the "
+    "blocks "
+    "of "
+    "both "
+    "threads "
+    "that "
+    "insert. "
+    "From "
+    "there "
+    "on "
+    "it "
+    "stays "
+    "as "
+    "it "
+    "is. "
+    "With "
+    "one "
+    "thread "
+    "that "
+    "inserts,"
+    " 20 "
+    "million "
+    "rows "
+    "took "
+    "about "
+    "1.3 "
+    "x "
+    "of "
+    "5 "
+    "million "
+    "instead "
+    "of "
+    "1.8 "
+    "x "
+    "(repeated "
+    "runs, "
+    "some "
+    "tens "
+    "of "
+    "MiB "
+    "apart), "
+    "for "
+    "the "
+    "same "
+    "CPU "
+    "time "
+    "but "
+    "1.6 "
+    "x "
+    "of "
+    "the "
+    "wall "
+    "time"
     " where both cores were free: so the threads are left to the server."
 )
 
@@ -64,7 +231,10 @@ def _run(mode: str, path: str, rows: int, rounds: int) -> str:
 
 def _report(results: Results, found: Measured, rows: int) -> None:
     label = f"{rows / 1e6:.0f} M rows"
-    for name, what, limit in (("copy", "without verification", 1.1), ("copy with verification", "with verification", 1.5)):
+    for name, what, limit in (
+        ("copy", "without verification", 1.1),
+        ("copy with verification", "with verification", 1.5),
+    ):
         wall, cpu = found.against_best(name)
         note = LARGE_NOTE if rows >= LARGE else NOTE
         results.add(
@@ -80,7 +250,16 @@ def _report(results: Results, found: Measured, rows: int) -> None:
         )
     ratio = found.spent["attach"][0] / found.spent["copy"][0]
     target, limit = ("≤ 0.02 x", 0.02) if rows >= LARGE else ("none", 1e9)
-    results.add(Line(f"attach (engine swap), {label}", "the copy", target, limit, ratio, f"{ratio:.3f} x ({found.spent['attach'][0] * 1000:.0f} ms)"))
+    results.add(
+        Line(
+            f"attach (engine swap), {label}",
+            "the copy",
+            target,
+            limit,
+            ratio,
+            f"{ratio:.3f} x ({found.spent['attach'][0] * 1000:.0f} ms)",
+        )
+    )
 
 
 def test_rows(results: Results, pytestconfig: pytest.Config) -> None:
@@ -93,7 +272,15 @@ def test_rows(results: Results, pytestconfig: pytest.Config) -> None:
     _report(results, large, LARGE)
     ratio = large.peak / found.peak
     results.add(
-        Line("peak memory of a rebuild, 50 M rows", f"{rows / 1e6:.0f} M rows", "≤ 1.2 x", 1.2, ratio, f"{ratio:.2f} x ({large.peak >> 20} MiB)", PEAK_NOTE)
+        Line(
+            "peak memory of a rebuild, 50 M rows",
+            f"{rows / 1e6:.0f} M rows",
+            "≤ 1.2 x",
+            1.2,
+            ratio,
+            f"{ratio:.2f} x ({large.peak >> 20} MiB)",
+            PEAK_NOTE,
+        )
     )
 
 
@@ -112,15 +299,40 @@ def test_several_versions(results: Results, aaiclick_engine: EmbeddedEngine) -> 
         ensure_schema(session, RELEASED[0], database=name)
         session.query(
             f"INSERT INTO {name}.operation_log (id, result_table, operation, args, kwargs, created_at)"
-            " SELECT number, toString(cityHash64(number) % 1000), 'op', ['a'], map('k', toString(number)), now64(3) - number / 1000 FROM numbers(1000000)"
+            " SELECT "
+            "number, "
+            "toString(cityHash64(number) "
+            "% "
+            "1000), "
+            "'op', "
+            "['a'], "
+            "map('k', "
+            "toString(number)), "
+            "now64(3) "
+            "- "
+            "number "
+            "/ "
+            "1000 "
+            "FROM "
+            "numbers(1000000)"
         )
 
     def climb(label: str, versions: tuple[int, ...]) -> None:
-        steps = [step for version in versions for step in ensure_schema(session, RELEASED[version - 1], policy=policy, database=name).steps]
-        rewrites[label] = sum(step.object == "operation_log" and step.strategy in ("rebuild", "mutate") for step in steps)
+        steps = [
+            step
+            for version in versions
+            for step in ensure_schema(session, RELEASED[version - 1], policy=policy, database=name).steps
+        ]
+        rewrites[label] = sum(
+            step.object == "operation_log" and step.strategy in ("rebuild", "mutate") for step in steps
+        )
         assert session.query(f"SELECT count() FROM {name}.operation_log", "TabSeparated").bytes() == b"1000000\n"
 
-    spent = interleaved({"at once": lambda: climb("at once", (5,)), "one by one": lambda: climb("one by one", (2, 3, 4, 5))}, 3, before=old)
+    spent = interleaved(
+        {"at once": lambda: climb("at once", (5,)), "one by one": lambda: climb("one by one", (2, 3, 4, 5))},
+        3,
+        before=old,
+    )
     session.query(f"DROP DATABASE {name} SYNC")
     session.close()
     ratio = spent["at once"].wall / spent["one by one"].wall

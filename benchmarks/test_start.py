@@ -50,7 +50,16 @@ def test_embedded(results: Results, aaiclick_engine: EmbeddedEngine, monkeypatch
         for name in ("raw_query", "query", "command"):
             patched.setattr(client, name, _refuse)
         once = interleaved({"once": lambda: ensure_schema(client, OPLOG, once=True)}, 2000)["once"].wall
-    results.add(Line("second call with `once=True`", "a function call", "no query, < 50 µs", 50, once * 1e6, f"no query, {once * 1e6:.0f} µs"))
+    results.add(
+        Line(
+            "second call with `once=True`",
+            "a function call",
+            "no query, < 50 µs",
+            50,
+            once * 1e6,
+            f"no query, {once * 1e6:.0f} µs",
+        )
+    )
     client.close()
     session.close()
 
@@ -61,8 +70,38 @@ def test_http(results: Results) -> None:
             admin.command("CREATE DATABASE app ENGINE = Atomic")
         with server.client(database="app") as client:
             ensure_schema(client, OPLOG, policy=None)
-            spent = interleaved({"one": lambda: client.query("SELECT 1").result_rows, "warm": lambda: ensure_schema(client, OPLOG)}, ROUNDS)
-    note = "over the test server, whose own part of each request is in both figures and so makes the ratio smaller; not measured on a ClickHouse server."
+            spent = interleaved(
+                {"one": lambda: client.query("SELECT 1").result_rows, "warm": lambda: ensure_schema(client, OPLOG)},
+                ROUNDS,
+            )
+    note = (
+        "over "
+        "the "
+        "test "
+        "server, "
+        "whose "
+        "own "
+        "part "
+        "of "
+        "each "
+        "request "
+        "is "
+        "in "
+        "both "
+        "figures "
+        "and "
+        "so "
+        "makes "
+        "the "
+        "ratio "
+        "smaller; "
+        "not "
+        "measured "
+        "on "
+        "a "
+        "ClickHouse "
+        "server."
+    )
     ratio = results.warm["HTTP"] = spent["warm"].wall / spent["one"].wall
     results.add(Line("warm start, HTTP", "`SELECT 1` on the same client", "≤ 2.5 x", 2.5, ratio, note=note))
 
@@ -73,7 +112,10 @@ def _imported(statement: str) -> float:
 
 
 def test_import(results: Results) -> None:
-    pairs = {"import aaiclick": "import pydantic", "from aaiclick import Schema, Table, Column, MergeTree": "from pydantic import BaseModel, TypeAdapter"}
+    pairs = {
+        "import aaiclick": "import pydantic",
+        "from aaiclick import Schema, Table, Column, MergeTree": "from pydantic import BaseModel, TypeAdapter",
+    }
     times: dict[str, list[float]] = {statement: [] for pair in pairs.items() for statement in pair}
     for _ in range(15):
         for statement, spent in times.items():
@@ -81,5 +123,37 @@ def test_import(results: Results) -> None:
     for ours, theirs in pairs.items():
         ratio = statistics.median(times[ours]) / statistics.median(times[theirs])
         first = ours == "import aaiclick"
-        note = "everything is loaded on first use. The modules of the declarations are pydantic models, whose validators are built when they are imported."
-        results.add(Line(f"`{ours}`", f"`{theirs}`", "≤ 1.3 x" if first else "none", 1.3 if first else 1e9, ratio, note="" if first else note))
+        note = (
+            "everything "
+            "is "
+            "loaded "
+            "on "
+            "first "
+            "use. "
+            "The "
+            "modules "
+            "of "
+            "the "
+            "declarations "
+            "are "
+            "pydantic "
+            "models, "
+            "whose "
+            "validators "
+            "are "
+            "built "
+            "when "
+            "they "
+            "are "
+            "imported."
+        )
+        results.add(
+            Line(
+                f"`{ours}`",
+                f"`{theirs}`",
+                "≤ 1.3 x" if first else "none",
+                1.3 if first else 1e9,
+                ratio,
+                note="" if first else note,
+            )
+        )

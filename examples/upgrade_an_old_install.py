@@ -1,7 +1,8 @@
 """An old install comes up to date by itself.
 
-Makes a database as the oldest release left it (sort key ``created_at``, a TTL, no ``run_id``) in a temporary directory, shows the plan,
-brings it to the version that the code expects, and shows what was done and that the rows are still there.
+Makes a database as the oldest release left it (sort key ``created_at``, a TTL, no ``run_id``) in a temporary directory,
+shows the plan, brings it to the version that the code expects, and shows what was done and that the rows are still
+there.
 """
 
 from __future__ import annotations
@@ -32,8 +33,24 @@ INSERT INTO operation_log (id, result_table, operation, args, kwargs, created_at
 SELECT number, concat('t_', toString(number % 100)), ['insert', 'concat', 'sum'][number % 3 + 1], [], map('source', 'p_customers'), now64(3) - number
 FROM numbers(100000)
 """
-COUNT = "SELECT count() AS rows, sum(cityHash64(tuple(id, result_table, operation, args, kwargs))) AS checksum FROM operation_log"
-SHOW = "SELECT sorting_key, engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'operation_log'"
+COUNT = (
+    "SELECT "
+    "count() "
+    "AS "
+    "rows, "
+    "sum(cityHash64(tuple(id, "
+    "result_table, "
+    "operation, "
+    "args, "
+    "kwargs))) "
+    "AS "
+    "checksum "
+    "FROM "
+    "operation_log"
+)
+SHOW = (
+    "SELECT sorting_key, engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'operation_log'"
+)
 
 
 def main() -> None:

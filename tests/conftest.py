@@ -1,5 +1,5 @@
-"""What the whole suite shares: the package's own pytest plugin, hypothesis without deadlines (the machine may be slow), an engine that no test
-leaves its settings on, and what makes a run short: files in memory, and the long tests first."""
+"""What the whole suite shares: the package's own pytest plugin, hypothesis without deadlines (the machine may be slow),
+an engine that no test leaves its settings on, and what makes a run short: files in memory, and the long tests first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ if not entry_points(group="pytest11", name="aaiclick"):
     pytest_plugins = ["aaiclick.testing.plugin"]
 
 settings.register_profile(
-    "suite", deadline=None, derandomize=True, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    "suite",
+    deadline=None,
+    derandomize=True,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("suite")
 
@@ -50,9 +54,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The workers of a run have it from the process that starts them. Benchmarks stay on the disk, and so do the proofs that are about it."""
+    """The workers of a run have it from the process that starts them. Benchmarks stay on the disk, and so do the proofs
+    that are about it."""
     chosen = str(config.getoption("markexpr"))
-    if not hasattr(config, "workerinput") and (chosen.strip() == "proof" or all(f"not {kind}" in chosen for kind in ("bench", "proof"))):
+    if not hasattr(config, "workerinput") and (
+        chosen.strip() == "proof" or all(f"not {kind}" in chosen for kind in ("bench", "proof"))
+    ):
         made = use_ram_disk()
         if made is not None:
             config.add_cleanup(lambda: leave_ram_disk(made))
@@ -62,8 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
-    """Before the marks are asked for, what is only sampled gets its own; at the end, long ones go first: one that comes last leaves the other
-    workers with nothing to do."""
+    """Before the marks are asked for, what is only sampled gets its own; at the end, long ones go first: one that comes
+    last leaves the other workers with nothing to do."""
     if not config.getoption("keyword") and not any("::" in argument for argument in config.args):
         for item in left_out(items):
             item.add_marker(pytest.mark.proof)
@@ -73,7 +80,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
-    """A worker that has nothing left takes tests over from another one: what the long ones leave uneven at the beginning is even at the end."""
+    """A worker that has nothing left takes tests over from another one: what the long ones leave uneven at the
+    beginning is even at the end."""
     from xdist.scheduler import WorkStealingScheduling
 
     return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None

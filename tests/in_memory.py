@@ -1,7 +1,8 @@
 """Temporary files of the normal run lie in memory, where there is enough of it.
 
-Nearly every test makes tables and drops a database, and each of these statements waits for the disk several times: on a RAM disk they take
-a third of the time. What is tested there is the same: a killed process loses nothing that it had written, on either.
+Nearly every test makes tables and drops a database, and each of these statements waits for the disk several times: on a
+RAM disk they take a third of the time. What is tested there is the same: a killed process loses nothing that it had
+written, on either.
 """
 
 from __future__ import annotations
@@ -19,9 +20,14 @@ _PREFIX = "aaiclick-tests-"
 
 
 def use_ram_disk() -> Path | None:
-    """Send this process's temporary files, and those of its children, to a directory of their own; None where that is not possible, or
-    where the user says (``TMPDIR``) where they have to be."""
-    if "TMPDIR" in os.environ or not os.path.ismount(RAM_DISK) or not os.access(RAM_DISK, os.W_OK) or shutil.disk_usage(RAM_DISK).free < ENOUGH:
+    """Send this process's temporary files, and those of its children, to a directory of their own; None where that is
+    not possible, or where the user says (``TMPDIR``) where they have to be."""
+    if (
+        "TMPDIR" in os.environ
+        or not os.path.ismount(RAM_DISK)
+        or not os.access(RAM_DISK, os.W_OK)
+        or shutil.disk_usage(RAM_DISK).free < ENOUGH
+    ):
         return None
     _remove_dead()
     made = RAM_DISK / f"{_PREFIX}{os.getpid()}"
@@ -32,8 +38,9 @@ def use_ram_disk() -> Path | None:
 
 
 def keep_bytecode() -> None:
-    """Where Python was told to write no bytecode, every process that a test starts would compile this library anew, which takes as long as what
-    it is started for. They find it in the directory of this run, as all of them inherit this process's environment."""
+    """Where Python was told to write no bytecode, every process that a test starts would compile this library anew,
+    which takes as long as what it is started for. They find it in the directory of this run, as all of them inherit
+    this process's environment."""
     made = os.environ.get("TMPDIR", "")
     if sys.dont_write_bytecode and Path(made).name.startswith(_PREFIX):
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -1,6 +1,8 @@
-"""What a client finds out when it is opened is the same for all that a test process opens on one engine: it is found out once.
+"""What a client finds out when it is opened is the same for all that a test process opens on one engine: it is found
+out once.
 
-The driver asks for the version, the time zone and all settings, reads 1,800 rows of them, and asks which protocol is spoken.
+The driver asks for the version, the time zone and all settings, reads 1,800 rows of them, and asks which protocol is
+spoken.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Which long tables of cases are sampled: of each of these tests every n-th case runs in the normal suite, and all of them in ``make proof``.
+"""Which long tables of cases are sampled: of each of these tests every n-th case runs in the normal suite, and all of
+them in ``make proof``.
 
-What stands here shows the same promise over many cases. A case of its own kind (a fault that somebody had) is no member of such a table, or has a
-test beside it that always runs. Where tests are asked for by name (``-k``, or an id on the command line) nothing is left out.
+What stands here shows the same promise over many cases. A case of its own kind (a fault that somebody had) is no member
+of such a table, or has a test beside it that always runs. Where tests are asked for by name (``-k``, or an id on the
+command line) nothing is left out.
 """
 
 from __future__ import annotations
@@ -124,7 +126,8 @@ SHOWN_BY: dict[str, str] = {
     "tests/reliability/test_stampede.py::test_threads_of_one_process": "tests/lease/test_lease_sweep.py",
     "tests/testing/test_fixtures.py::test_xdist_workers_do_not_meet": "::test_the_path_can_be_chosen",
 }
-"""Tests that run in ``make proof`` alone, each with a quicker one of the normal suite (``::``: in the same file) that shows the same at small."""
+"""Tests that run in ``make proof`` alone, each with a quicker one of the normal suite (``::``: in the same file) that
+shows the same at small."""
 
 
 def left_out(items: Iterable[pytest.Item]) -> list[pytest.Item]:

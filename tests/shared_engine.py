@@ -31,7 +31,8 @@ class SharedEngine(EmbeddedEngine):
         return super().command(sql)
 
     def client(self, database: str | None = None) -> Client:
-        """As the plugin's, but only the first one asks for the engine's 1,800 settings and reads them, which takes longer than many a test."""
+        """As the plugin's, but only the first one asks for the engine's 1,800 settings and reads them, which takes
+        longer than many a test."""
         with known_engine(self.path):
             return super().client(database)
 

@@ -40,9 +40,18 @@ RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 DRIVERS = {"chdb", "clickhouse_connect", "numpy", "pandas", "pyarrow", "aiohttp"}
 MAY_LOAD_DRIVERS = {"clients", "engine_server", "testing", "cli"}
 CHANCE = {"asyncio", "random", "secrets", "time", "uuid", "threading"}
-WALL_CLOCK = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "datetime.datetime.now", "datetime.date.today"}
+WALL_CLOCK = {
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "date.today",
+    "datetime.datetime.now",
+    "datetime.date.today",
+}
 MAY_USE_CHANCE = {"routine", "clients", "api", "engine_server", "testing", "cli"}
 MAX_LINES = 400
+LONGER = {"aaiclick/errors.py": 440, "tests": 600}
+"""Every error stands on one page; tests hold tables of cases."""
 FIELD_BY_FIELD = {"sql", "specs", "catalog", "clients", "diff", "versions", "plan"}
 DOTTED = re.compile(r"aaiclick(\.\w+){2,}")
 MAX_FILES = {"cli": 25, "clients": 21, "plan": 19}
@@ -50,7 +59,8 @@ MAX_FILES = {"cli": 25, "clients": 21, "plan": 19}
 
 
 def part_of(path: Path) -> str:
-    """The folder (or module) right below the package: ``plan`` for ``aaiclick/diff/compare.py``; '' for the package itself."""
+    """The folder (or module) right below the package: ``plan`` for ``aaiclick/diff/compare.py``; '' for the package
+    itself."""
     first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     return "" if first == "__init__" else first
 
@@ -110,7 +120,11 @@ def test_nothing_inside_leans_on_the_public_names() -> None:
     wrong: list[str] = []
     for path in FILES:
         if part_of(path) and RANK[part_of(path)] < RANK["oplog"]:
-            names = [(module, line) for module, line in imports(parse(path)) if module.startswith("aaiclick.") and module.split(".")[1] not in RANK]
+            names = [
+                (module, line)
+                for module, line in imports(parse(path))
+                if module.startswith("aaiclick.") and module.split(".")[1] not in RANK
+            ]
             wrong += [f"{where(path, line)}: {module}" for module, line in names]
     assert wrong == []
 
@@ -122,7 +136,9 @@ def test_drivers_are_loaded_lazily_and_at_the_edge_only() -> None:
         eager = {(module, line) for module, line in loaded_at_import(tree) if module.split(".")[0] in DRIVERS}
         wrong += [f"{where(path, line)}: {module} is loaded at import" for module, line in sorted(eager)]
         if part_of(path) not in MAY_LOAD_DRIVERS:
-            wrong += [f"{where(path, line)}: {module}" for module, line in imports(tree) if module.split(".")[0] in DRIVERS]
+            wrong += [
+                f"{where(path, line)}: {module}" for module, line in imports(tree) if module.split(".")[0] in DRIVERS
+            ]
     assert wrong == []
 
 
@@ -174,7 +190,10 @@ def test_nothing_is_imported_in_a_circle() -> None:
     after: dict[str, set[str]] = {}
     for name, path in modules.items():
         named = {module for module, _ in imports(parse(path))} | {
-            f"{node.module}.{alias.name}" for node in ast.walk(parse(path)) if isinstance(node, ast.ImportFrom) for alias in node.names
+            f"{node.module}.{alias.name}"
+            for node in ast.walk(parse(path))
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
         }
         after[name] = (named & set(modules)) - {"aaiclick", name}
     # What imports nothing that is left is taken away, again and again: what stays is in a circle, or leads into one.
@@ -185,7 +204,13 @@ def test_nothing_is_imported_in_a_circle() -> None:
 
 def test_differences_are_pure() -> None:
     """Two forms are compared without asking anybody."""
-    wrong = [where(path, line) for path in FILES if part_of(path) == "diff" for module, line in imports(parse(path)) if module == "aaiclick.routine"]
+    wrong = [
+        where(path, line)
+        for path in FILES
+        if part_of(path) == "diff"
+        for module, line in imports(parse(path))
+        if module == "aaiclick.routine"
+    ]
     assert wrong == []
 
 
@@ -202,19 +227,23 @@ def test_plans_are_carried_out_by_what_they_say() -> None:
 
 
 def test_the_public_functions_are_thin() -> None:
-    """What is asked of a database stands in ``commands/``: the functions for callers, and the command line, only say what they want."""
+    """What is asked of a database stands in ``commands/``: the functions for callers, and the command line, only say
+    what they want."""
     wrong = [
         where(path, node.lineno)
         for path in FILES
         if part_of(path) in ("api", "cli")
         for node in ast.walk(parse(path))
-        if isinstance(node, ast.YieldFrom | ast.Yield) and "contextmanager" not in path.read_text(encoding="utf-8") and path.name != "source.py"
+        if isinstance(node, ast.YieldFrom | ast.Yield)
+        and "contextmanager" not in path.read_text(encoding="utf-8")
+        and path.name != "source.py"
     ]
     assert wrong == []
 
 
 def texts(path: Path) -> Iterator[tuple[str, int]]:
-    """Every string of a file with its line; of an f-string its fixed parts in one, with spaces between them. No docstrings."""
+    """Every string of a file with its line; of an f-string its fixed parts in one, with spaces between them. No
+    docstrings."""
     todo: list[ast.AST] = [parse(path)]
     while todo:
         node = todo.pop()
@@ -238,7 +267,11 @@ def test_comments_of_our_own_tables_are_read_and_written_in_one_place() -> None:
         inside = str(path.relative_to(PACKAGE))
         if part_of(path) in ("state", "lease"):
             continue
-        wrong += [f"{where(path, line)}: {module}" for module, line in imports(parse(path)) if module == "aaiclick.state.comments"]
+        wrong += [
+            f"{where(path, line)}: {module}"
+            for module, line in imports(parse(path))
+            if module == "aaiclick.state.comments"
+        ]
         writes = any(isinstance(node, ast.Name) and node.id == "modify_comment" for node in ast.walk(parse(path)))
         if writes and inside not in COMMENTS_WRITTEN:
             wrong.append(f"{inside}: modify_comment")
@@ -254,10 +287,21 @@ def test_nobody_but_the_lease_knows_the_lock() -> None:
     for path in FILES:
         if part_of(path) != "lease":
             wrong += [
-                f"{where(path, line)}: {said[:80]}" for said, line in texts(path) if re.search(r"(?:\A|_aaiclick_| )lock(?:_was_)?\Z|_aaiclick_lock", said)
+                f"{where(path, line)}: {said[:80]}"
+                for said, line in texts(path)
+                if re.search(r"(?:\A|_aaiclick_| )lock(?:_was_)?\Z|_aaiclick_lock", said)
             ]
-            named = [(node, alias.name) for node in ast.walk(parse(path)) if isinstance(node, ast.ImportFrom) for alias in node.names]
-            wrong += [f"{where(path, node.lineno)}: {name}" for node, name in named if node.module == "aaiclick.lease.names" and name in ("LOCK", "BEATS")]
+            named = [
+                (node, alias.name)
+                for node in ast.walk(parse(path))
+                if isinstance(node, ast.ImportFrom)
+                for alias in node.names
+            ]
+            wrong += [
+                f"{where(path, node.lineno)}: {name}"
+                for node, name in named
+                if node.module == "aaiclick.lease.names" and name in ("LOCK", "BEATS")
+            ]
     assert wrong == []
 
 
@@ -274,7 +318,8 @@ def test_one_module_alone_starts_another_process() -> None:
 
 
 STATEMENT = re.compile(
-    r"(CREATE|ALTER TABLE|EXCHANGE|RENAME|DROP|ATTACH|DETACH|UNDROP|TRUNCATE|OPTIMIZE|KILL|SYSTEM|ADD|MODIFY|RESET|REMOVE|MATERIALIZE|MOVE|APPLY)"
+    r"(CREATE|ALTER TABLE|EXCHANGE|RENAME|DROP|ATTACH|DETACH|UNDROP|TRUNCATE|OPTIMIZE|KILL|SYSTEM"
+    r"|ADD|MODIFY|RESET|REMOVE|MATERIALIZE|MOVE|APPLY)"
     r" ([A-Z`]|\Z)|COMMENT COLUMN "
 )
 """How a statement that changes what is there begins, or a command of an ALTER."""
@@ -288,7 +333,8 @@ WRITES_STATEMENTS = {
 
 
 def statements_written(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Texts in the code that begin as a statement does. Not those that a regular expression looks for, nor what stands in a docstring."""
+    """Texts in the code that begin as a statement does. Not those that a regular expression looks for, nor what stands
+    in a docstring."""
     todo: list[ast.AST] = [tree]
     while todo:
         node = todo.pop()
@@ -337,32 +383,53 @@ def test_written_statements_are_found(code: str, found: int) -> None:
 
 
 def test_folders_stay_small() -> None:
-    counts = {folder: sum(path.parent == folder and path.name != "__init__.py" for path in FILES) for folder in {path.parent for path in FILES}}
-    assert {str(folder.relative_to(PACKAGE)): count for folder, count in counts.items() if count > MAX_FILES.get(folder.name, 18)} == {}
+    counts = {
+        folder: sum(path.parent == folder and path.name != "__init__.py" for path in FILES)
+        for folder in {path.parent for path in FILES}
+    }
+    assert {
+        str(folder.relative_to(PACKAGE)): count
+        for folder, count in counts.items()
+        if count > MAX_FILES.get(folder.name, 18)
+    } == {}
 
 
 def test_files_stay_small() -> None:
     paths = [*FILES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "examples").rglob("*.py"))]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
-    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+    most = {name: LONGER.get(name, LONGER["tests"] if name.startswith("tests/") else MAX_LINES) for name in lengths}
+    assert {name: length for name, length in lengths.items() if length > most[name]} == {}
 
 
 def test_fields_of_large_classes_are_documented() -> None:
-    """More than four fields: each has a docstring of its own below it. Keywords (TypedDict) are documented at the class that takes them."""
+    """More than four fields: each has a docstring of its own below it. Keywords (TypedDict) are documented at the class
+    that takes them."""
     wrong: list[str] = []
     for path in (path for path in FILES if part_of(path) in FIELD_BY_FIELD):
         for found in (node for node in ast.walk(parse(path)) if isinstance(node, ast.ClassDef)):
-            places = [place for place, node in enumerate(found.body) if isinstance(node, ast.AnnAssign) and "ClassVar" not in ast.unparse(node.annotation)]
+            places = [
+                place
+                for place, node in enumerate(found.body)
+                if isinstance(node, ast.AnnAssign) and "ClassVar" not in ast.unparse(node.annotation)
+            ]
             keywords = any(keyword.arg == "total" for keyword in found.keywords)
             if len(places) > 4 and not keywords:
-                wrong += [f"{where(path, found.body[place].lineno)}: {found.name}" for place in places if not is_docstring(found.body, place + 1)]
+                wrong += [
+                    f"{where(path, found.body[place].lineno)}: {found.name}"
+                    for place in places
+                    if not is_docstring(found.body, place + 1)
+                ]
     assert wrong == []
 
 
 def is_docstring(body: list[ast.stmt], place: int) -> bool:
     """Whether a string stands there alone."""
     statement = body[place] if place < len(body) else None
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def test_dotted_names_in_the_tests_exist() -> None:
@@ -371,7 +438,9 @@ def test_dotted_names_in_the_tests_exist() -> None:
     for path in sorted((ROOT / "tests").rglob("*.py")):
         constants = [node for node in ast.walk(parse(path)) if isinstance(node, ast.Constant)]
         names = [(node.lineno, node.value) for node in constants if isinstance(node.value, str)]
-        wrong += [f"{where(path, line)}: {name}" for line, name in names if DOTTED.fullmatch(name) and not resolves(name)]
+        wrong += [
+            f"{where(path, line)}: {name}" for line, name in names if DOTTED.fullmatch(name) and not resolves(name)
+        ]
     assert wrong == []
 
 

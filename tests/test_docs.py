@@ -41,7 +41,9 @@ def test_the_extras_that_the_commands_install_exist() -> None:
 
 
 def test_ci_takes_its_command_from_the_readme() -> None:
-    pattern = re.search(r"sed -n 's/\^\\\((.*)\\\)\$/\\1/p' README\.md", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    pattern = re.search(
+        r"sed -n 's/\^\\\((.*)\\\)\$/\\1/p' README\.md", (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    )
     assert pattern is not None
     assert [line for line in README.splitlines() if re.fullmatch(pattern.group(1), line)] == [COMMANDS[1]]
 
@@ -50,7 +52,20 @@ def test_make_lists_every_target_with_its_meaning() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z-]+):", text, re.MULTILINE)
     assert targets == sorted(targets)
-    assert set(targets) == {"bench", "check", "engines", "fmt", "fuzz", "fuzz-mutants", "help", "lint", "proof", "simulate", "test", "type"}
+    assert set(targets) == {
+        "bench",
+        "check",
+        "engines",
+        "fmt",
+        "fuzz",
+        "fuzz-mutants",
+        "help",
+        "lint",
+        "proof",
+        "simulate",
+        "test",
+        "type",
+    }
     assert re.findall(r"^([a-z-]+):.*## \S", text, re.MULTILINE) == targets
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert [line.split()[0] for line in listed.splitlines()] == targets
@@ -72,15 +87,39 @@ def test_paths_that_the_pages_name_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/api.md", "docs/aggregates.md", "docs/views.md"])
 def test_the_examples_work(page: str) -> None:
     """In a process of its own, because it opens an engine of its own."""
-    code = f"import doctest, sys; failed, tried = doctest.testfile({str(ROOT / page)!r}, module_relative=False); sys.exit(bool(failed) or tried < 5)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    code = (
+        "import "
+        "doctest, "
+        "sys; "
+        "failed, "
+        "tried "
+        "= "
+        f"doctest.testfile({str(ROOT / page)!r}, "
+        "module_relative=False); "
+        "sys.exit(bool(failed) "
+        "or "
+        "tried "
+        "< "
+        "5)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_old_install_of_the_readme_comes_up_to_date() -> None:
     script = COMMANDS[0].rpartition("/python ")[2]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, script], cwd=ROOT, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "sort key created_at -> (result_table, created_at)" in done.stdout
     assert "oplog: v1 -> v5" in done.stdout
@@ -97,7 +136,9 @@ def test_the_changelog_keeps_its_form() -> None:
         assert re.fullmatch(r"\d+\.\d+\.\d+", version)
         assert re.fullmatch(r" - \d{4}-\d{2}-\d{2}", date)
     assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= KINDS
-    assert not re.findall(r"^#{1,3} (?!\[|Changelog$|Added$|Changed$|Deprecated$|Removed$|Fixed$|Security$)", text, re.MULTILINE)
+    assert not re.findall(
+        r"^#{1,3} (?!\[|Changelog$|Added$|Changed$|Deprecated$|Removed$|Fixed$|Security$)", text, re.MULTILINE
+    )
 
 
 def test_the_project_says_its_version_and_entry_points_once() -> None:

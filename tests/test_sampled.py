@@ -42,5 +42,9 @@ def test_what_is_left_to_the_long_run_is_shown_by_another(test: str) -> None:
 def test_the_first_of_every_so_many_stays() -> None:
     test, every = next(iter(EVERY.items()))
     cases = [Named(f"{test}[{number}]") for number in range(2 * every + 1)]
-    found = left_out(cast("list[pytest.Item]", [Named(f"{test}[long]", proof=True), *cases, Named("tests/other.py::test[1]")]))
-    assert [int(re.sub(r"\D", "", item.nodeid.partition("[")[2])) for item in found] == [number for number in range(2 * every) if number % every]
+    found = left_out(
+        cast("list[pytest.Item]", [Named(f"{test}[long]", proof=True), *cases, Named("tests/other.py::test[1]")])
+    )
+    assert [int(re.sub(r"\D", "", item.nodeid.partition("[")[2])) for item in found] == [
+        number for number in range(2 * every) if number % every
+    ]

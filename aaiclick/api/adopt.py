@@ -7,23 +7,39 @@ from collections.abc import Collection
 from aaiclick.api.client import drive, drive_async
 from aaiclick.commands.adopt import adopt, take_over
 from aaiclick.specs.schema import Schema
-from aaiclick.state.records import Record
+from aaiclick.state.record import Record
 
 
-def adopt_schema(client: object, schema: Schema, version: int, force: bool = False, database: str | None = None) -> Record:
+def adopt_schema(
+    client: object, schema: Schema, version: int, force: bool = False, database: str | None = None
+) -> Record:
     """Record that the database is at ``version``, without changing any table. The record says so where it was forced.
 
     Raises ``DoesNotFitError`` where the tables differ from that version, ``UsageError`` where nobody knows it.
     """
-    return drive(client, lambda connection: adopt(schema, version, force, database, connection.embedded), "adopt_schema", schema=schema)
+    return drive(
+        client,
+        lambda connection: adopt(schema, version, force, database, connection.embedded),
+        "adopt_schema",
+        schema=schema,
+    )
 
 
-async def adopt_schema_async(client: object, schema: Schema, version: int, force: bool = False, database: str | None = None) -> Record:
+async def adopt_schema_async(
+    client: object, schema: Schema, version: int, force: bool = False, database: str | None = None
+) -> Record:
     """The async twin of ``adopt_schema``."""
-    return await drive_async(client, lambda connection: adopt(schema, version, force, database, connection.embedded), "adopt_schema_async", schema=schema)
+    return await drive_async(
+        client,
+        lambda connection: adopt(schema, version, force, database, connection.embedded),
+        "adopt_schema_async",
+        schema=schema,
+    )
 
 
-def take_over_tables(client: object, schema: Schema, tables: Collection[str], database: str | None = None) -> tuple[tuple[str, str], ...]:
+def take_over_tables(
+    client: object, schema: Schema, tables: Collection[str], database: str | None = None
+) -> tuple[tuple[str, str], ...]:
     """Record that tables of another schema belong to this one from now on; each with the schema that it belonged to.
 
     Changes no table: the next start of this schema brings them to its own declaration, and a start of the other schema
@@ -31,9 +47,15 @@ def take_over_tables(client: object, schema: Schema, tables: Collection[str], da
 
     Raises ``UsageError`` where this schema does not declare one, or no other has it.
     """
-    return drive(client, lambda connection: take_over(schema, tables, database, connection.embedded), "take_over_tables")
+    return drive(
+        client, lambda connection: take_over(schema, tables, database, connection.embedded), "take_over_tables"
+    )
 
 
-async def take_over_tables_async(client: object, schema: Schema, tables: Collection[str], database: str | None = None) -> tuple[tuple[str, str], ...]:
+async def take_over_tables_async(
+    client: object, schema: Schema, tables: Collection[str], database: str | None = None
+) -> tuple[tuple[str, str], ...]:
     """The async twin of ``take_over_tables``."""
-    return await drive_async(client, lambda connection: take_over(schema, tables, database, connection.embedded), "take_over_tables_async")
+    return await drive_async(
+        client, lambda connection: take_over(schema, tables, database, connection.embedded), "take_over_tables_async"
+    )

@@ -21,7 +21,9 @@ log = logging.getLogger("aaiclick")
 Make = Callable[[Connection | AsyncConnection], Routine[T]]
 
 
-def drive(client: object, make: Make[T], caller: str, on_event: OnEvent | None = None, schema: Schema | None = None) -> T:
+def drive(
+    client: object, make: Make[T], caller: str, on_event: OnEvent | None = None, schema: Schema | None = None
+) -> T:
     """Run the routine that ``make`` gives for the connection. A client that was handed in stays open.
 
     The command lines in errors are those of ``schema``.
@@ -36,7 +38,9 @@ def drive(client: object, make: Make[T], caller: str, on_event: OnEvent | None =
         connection.close()
 
 
-async def drive_async(client: object, make: Make[T], caller: str, on_event: OnEvent | None = None, schema: Schema | None = None) -> T:
+async def drive_async(
+    client: object, make: Make[T], caller: str, on_event: OnEvent | None = None, schema: Schema | None = None
+) -> T:
     """The async twin of ``drive``."""
     connection = await open_async_connection(client, caller=caller)
     try:
@@ -53,7 +57,21 @@ def check_arguments(caller: str, schema: object, policy: object = None) -> None:
     if not isinstance(schema, Schema):
         raise UsageError(f"{caller} was given {_described(schema)} as the schema: a Schema is wanted")
     if policy is not None and not isinstance(policy, Policy):
-        raise UsageError(f"{caller} was given {_described(policy)} as the policy: write Policy.check(), safe(), lossless() or everything()")
+        raise UsageError(
+            f"{caller} "
+            "was "
+            "given "
+            f"{_described(policy)} "
+            "as "
+            "the "
+            "policy: "
+            "write "
+            "Policy.check(), "
+            "safe(), "
+            "lossless() "
+            "or "
+            "everything()"
+        )
 
 
 def _described(value: object) -> str:

@@ -1,7 +1,7 @@
 """Adding ``--schema`` to the command lines in errors: typed as printed, they must work on the schema in question.
 
-The oplog (whatever is recorded by that name) is what the commands work on by default; the place of any other schema is found among the loaded
-modules, by identity.
+The oplog (whatever is recorded by that name) is what the commands work on by default; the place of any other schema is
+found among the loaded modules, by identity.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ def place_of(schema: Schema) -> str:
     if schema.name == _OPLOG:
         return ""
     modules: list[tuple[str, object]] = list(sys.modules.items())  # programs put other objects there, too
-    found = [place for name, module in modules if isinstance(module, ModuleType) for place in _held(name, module, schema)]
+    found = [
+        place for name, module in modules if isinstance(module, ModuleType) for place in _held(name, module, schema)
+    ]
     # Of several places a public one with few dots is named: what begins with an underscore is private.
     return min(found, key=lambda place: (":_" in place or "._" in place, place.count("."), place), default=UNKNOWN)
 

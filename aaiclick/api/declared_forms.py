@@ -1,4 +1,5 @@
-"""The canonical form of every declared object, made by an embedded engine in another process: no database is needed, none is touched."""
+"""The canonical form of every declared object, made by an embedded engine in another process: no database is needed,
+none is touched."""
 
 from __future__ import annotations
 

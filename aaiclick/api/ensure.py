@@ -24,13 +24,14 @@ def ensure_schema(
 ) -> Report:
     """Bring the live database to the declared version, or stop with one clear sentence.
 
-    ``client`` is a URL, a clickhouse-connect client or a chdb session; ``database`` defaults to the client's current one. ``policy``
-    says what may be done without asking (default: ``lossless`` up to 1 GiB on an embedded engine, ``safe`` on a server).
-    ``once=True`` makes the second call in this process free. ``on_event`` is told about progress.
+    ``client`` is a URL, a clickhouse-connect client or a chdb session; ``database`` defaults to the client's current
+    one. ``policy`` says what may be done without asking (default: ``lossless`` up to 1 GiB on an embedded engine,
+    ``safe`` on a server). ``once=True`` makes the second call in this process free. ``on_event`` is told about
+    progress.
 
-    Raises ``SchemaVersionError`` where the policy does not allow what has to be done, ``SchemaAheadError``, ``SpecChangedError``,
-    ``UnrecognisedSchemaError``, ``BlockedError`` where the data stands in the way, ``ApplyError`` where carrying it out failed (run
-    again), ``ConnectionFailed``.
+    Raises ``SchemaVersionError`` where the policy does not allow what has to be done, ``SchemaAheadError``,
+    ``SpecChangedError``, ``UnrecognisedSchemaError``, ``BlockedError`` where the data stands in the way, ``ApplyError``
+    where carrying it out failed (run again), ``ConnectionFailed``.
     """
     check_arguments("ensure_schema", schema, policy)
     known = memory.recall(client, schema, database) if once else None

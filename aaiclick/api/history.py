@@ -5,7 +5,7 @@ from __future__ import annotations
 from aaiclick.api.client import drive, drive_async
 from aaiclick.commands.history import recorded, schema_records
 from aaiclick.specs.schema import Schema
-from aaiclick.state.records import Record
+from aaiclick.state.record import Record
 
 
 def schema_history(client: object, schema: Schema, database: str | None = None) -> tuple[Record, ...]:
@@ -15,7 +15,9 @@ def schema_history(client: object, schema: Schema, database: str | None = None) 
 
 async def schema_history_async(client: object, schema: Schema, database: str | None = None) -> tuple[Record, ...]:
     """The async twin of ``schema_history``."""
-    return await drive_async(client, lambda _: schema_records(schema.name, database), "schema_history_async", schema=schema)
+    return await drive_async(
+        client, lambda _: schema_records(schema.name, database), "schema_history_async", schema=schema
+    )
 
 
 def recorded_schemas(client: object, database: str | None = None) -> tuple[str, ...]:

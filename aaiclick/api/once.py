@@ -1,4 +1,5 @@
-"""What this process already knows to be in sync, so that the second call costs no query. Failures are never remembered."""
+"""What this process already knows to be in sync, so that the second call costs no query. Failures are never
+remembered."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from weakref import WeakKeyDictionary
 from aaiclick.commands.report import Report
 from aaiclick.specs.schema import Schema
 
-# Held weakly by the client object itself: an id() is used again after its object is gone, and a lazy wrapper is another object than
-# the client it wraps. URLs have no identity and are kept as they are.
+# Held weakly by the client object itself: an id() is used again after its object is gone, and a lazy wrapper is another
+# object than the client it wraps. URLs have no identity and are kept as they are.
 _Key = tuple[int, str | None, str, int | None, str]
 _clients: WeakKeyDictionary[object, dict[_Key, Report]] = WeakKeyDictionary()
 _urls: dict[str, dict[_Key, Report]] = {}
@@ -21,7 +22,8 @@ def _key(schema: Schema, database: str | None) -> _Key:
 
 
 def recall(client: object, schema: Schema, database: str | None) -> Report | None:
-    """The report of an earlier call with the same client, database and declaration in this process, without its steps."""
+    """The report of an earlier call with the same client, database and declaration in this process, without its
+    steps."""
     try:
         known = _urls.get(client) if isinstance(client, str) else _clients.get(client)
     except TypeError:  # not hashable, or not to be held weakly: never remembered

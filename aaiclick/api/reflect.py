@@ -8,7 +8,8 @@ from aaiclick.specs.schema import Schema
 
 
 def reflect_schema(client: object, database: str | None = None, name: str | None = None) -> Schema:
-    """Every object of the database as ``Schema(version=1)``; what cannot be declared is in ``schema.unsupported``, with the reason."""
+    """Every object of the database as ``Schema(version=1)``; what cannot be declared is in ``schema.unsupported``, with
+    the reason."""
     return drive(client, lambda _: reflect(database, name), "reflect_schema")
 
 

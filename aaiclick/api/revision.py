@@ -1,4 +1,5 @@
-"""Releasing a version: the lock file and the migration file are written from the declaration. And checking that all three agree."""
+"""Releasing a version: the lock file and the migration file are written from the declaration. And checking that all
+three agree."""
 
 from __future__ import annotations
 
@@ -36,10 +37,13 @@ class Checked:
 
 
 def migrations_folder(schema: Schema, make: bool = False) -> Path:
-    """The folder of the migrations package. ``make``: where it is missing but its parent package is there, it is made."""
+    """The folder of the migrations package. ``make``: where it is missing but its parent package is there, it is
+    made."""
     name = schema.migrations
     if not isinstance(name, str):
-        raise UsageError(f"{schema.name} declares no migrations package: write migrations='app.migrations' in its Schema")
+        raise UsageError(
+            f"{schema.name} declares no migrations package: write migrations='app.migrations' in its Schema"
+        )
     try:
         paths = list(importlib.import_module(name).__path__)
     except ModuleNotFoundError as error:
@@ -66,10 +70,11 @@ def revise(
     python: bool = False,
     amend: bool = False,
 ) -> Revision:
-    """Release the declared version: write its entry in the lock file, and its migration file unless there is one already.
+    """Release the declared version: write its entry in the lock file, and its migration file unless there is one
+    already.
 
-    ``amend`` writes the newest entry anew, for a version that nobody has installed yet. Raises ``UndecidedError``, ``HistoryError``,
-    ``UsageError`` where the version was not raised; nothing is written then.
+    ``amend`` writes the newest entry anew, for a version that nobody has installed yet. Raises ``UndecidedError``,
+    ``HistoryError``, ``UsageError`` where the version was not raised; nothing is written then.
     """
     version = schema.version
     if version is None:
@@ -87,22 +92,45 @@ def revise(
             return Revision(version, (), ())
         listed = "; ".join(release.words)
         raise UsageError(
-            f"{schema.name} differs from its released version {last.version}: {listed}. Write version={last.version + 1} and run this again;"
+            f"{schema.name} "
+            "differs "
+            "from "
+            "its "
+            "released "
+            "version "
+            f"{last.version}: "
+            f"{listed}. "
+            "Write "
+            f"version={last.version + 1} "
+            "and "
+            "run "
+            "this "
+            "again;"
             f" if version {last.version} is not installed anywhere yet: aaiclick revision --amend"
         )
     if last is not None and version > last.version + 1:
-        raise UsageError(f"{schema.name} goes from version {last.version} to {version}: write version={last.version + 1}")
+        raise UsageError(
+            f"{schema.name} goes from version {last.version} to {version}: write version={last.version + 1}"
+        )
     own = next((script for script in scripts if script.version == version), None)
     given = {**(own.migration.renames if own is not None else {}), **(renames or {})}
     release = (
-        _decided(schema, last, declared, given, drops) if not amend or renames or drops or last is None else compare(last.forms, declared, schema, given, [])
+        _decided(schema, last, declared, given, drops)
+        if not amend or renames or drops or last is None
+        else compare(last.forms, declared, schema, given, [])
     )
     kept = lock.get(version)
     empty = LockedVersion(version, declared, kept.variables if kept is not None else {})
     return _write(folder, Lock(schema.name, before), empty, release, own, message, oldest_code, python)
 
 
-def _decided(schema: Schema, last: LockedVersion | None, declared: Mapping[str, LockedForm], renames: Mapping[str, str], drops: Sequence[str]) -> Release:
+def _decided(
+    schema: Schema,
+    last: LockedVersion | None,
+    declared: Mapping[str, LockedForm],
+    renames: Mapping[str, str],
+    drops: Sequence[str],
+) -> Release:
     if last is None:
         return Release((), (), ())
     wrong = unknown_decisions(last.forms, declared, renames, drops)
@@ -143,7 +171,8 @@ def _write(
 
 
 def check_schema(schema: Schema) -> Checked:
-    """Whether the code, the lock file and the migrations agree. Needs no database. Raises ``MigrationError`` where a file cannot be read."""
+    """Whether the code, the lock file and the migrations agree. Needs no database. Raises ``MigrationError`` where a
+    file cannot be read."""
     if schema.version is None:
         raise UsageError(f"{schema.name} has no version: there is nothing to check")
     missing = f'version {schema.version} was not released: aaiclick revision -m "..."'
@@ -168,7 +197,19 @@ def check_schema(schema: Schema) -> Checked:
     elif release.words:
         listed = "; ".join(release.words)
         problems.append(
-            f"the declaration changed without a revision: {listed}. Write version={last.version + 1} and run aaiclick revision,"
+            "the "
+            "declaration "
+            "changed "
+            "without "
+            "a "
+            "revision: "
+            f"{listed}. "
+            "Write "
+            f"version={last.version + 1} "
+            "and "
+            "run "
+            "aaiclick "
+            "revision,"
             f" or, if version {last.version} is not installed anywhere yet: aaiclick revision --amend"
         )
     return Checked(schema.name, schema.version, last.version, tuple(problems))

@@ -25,21 +25,24 @@ def rollback_schema(
 ) -> Report:
     """Go back to the version before, or to an older one, or say why that is not possible; nothing is changed then.
 
-    Tables that a rebuild replaced come back as they were, from the old ones that were kept (``Policy(keep_old=...)``, one day by
-    default), and the rows that came since are carried over. ``report.notes`` says what is not put back. ``to`` has to be a version
-    that the database came through (the one before by default): however far back, each table is made anew once, and everything that is in the
-    way is found before anything is done. ``allow`` takes the names that a refusal gives: ``"deletes <table>"`` (rows deleted or changed since are
-    there again as they were), ``"values <table>"`` (values that the old columns cannot hold), ``"partial <schema>"`` (some objects
-    stay as they are). ``dry_run`` only looks. ``keep_old``: how long the newer tables are kept in their turn
-    (at least an hour; by default what ``AAICLICK_KEEP_OLD`` says, else a day).
+    Tables that a rebuild replaced come back as they were, from the old ones that were kept (``Policy(keep_old=...)``,
+    one day by default), and the rows that came since are carried over. ``report.notes`` says what is not put back.
+    ``to`` has to be a version that the database came through (the one before by default): however far back, each table
+    is made anew once, and everything that is in the way is found before anything is done. ``allow`` takes the names
+    that a refusal gives: ``"deletes <table>"`` (rows deleted or changed since are there again as they were), ``"values
+    <table>"`` (values that the old columns cannot hold), ``"partial <schema>"`` (some objects stay as they are).
+    ``dry_run`` only looks. ``keep_old``: how long the newer tables are kept in their turn (at least an hour; by default
+    what ``AAICLICK_KEEP_OLD`` says, else a day).
 
     Deploy the code of the older version first: the newer one would migrate forward again at its next start.
 
-    Raises ``SchemaError`` where there is no way back, ``HazardNotAllowedError`` where something has to be allowed, ``ApplyError`` where
-    carrying it out failed (run again).
+    Raises ``SchemaError`` where there is no way back, ``HazardNotAllowedError`` where something has to be allowed,
+    ``ApplyError`` where carrying it out failed (run again).
     """
     check_arguments("rollback_schema", schema)
-    return drive(client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema", on_event, schema=schema)
+    return drive(
+        client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema", on_event, schema=schema
+    )
 
 
 async def rollback_schema_async(
@@ -54,13 +57,24 @@ async def rollback_schema_async(
 ) -> Report:
     """The async twin of ``rollback_schema``."""
     check_arguments("rollback_schema_async", schema)
-    return await drive_async(client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema_async", on_event, schema=schema)
+    return await drive_async(
+        client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema_async", on_event, schema=schema
+    )
 
 
-def _make(schema: Schema, to: int | None, database: str | None, allow: Collection[str], dry_run: bool, keep_old: timedelta | None) -> Make[Report]:
+def _make(
+    schema: Schema,
+    to: int | None,
+    database: str | None,
+    allow: Collection[str],
+    dry_run: bool,
+    keep_old: timedelta | None,
+) -> Make[Report]:
     def make(connection: Connection | AsyncConnection) -> Routine[Report]:
         kept = keep_old if keep_old is not None else policy_for(None, connection.embedded).keep_old
         keep = int(kept.total_seconds())
-        return rollback(Rollback(schema, database, to, frozenset(allow), dry_run, this_process(), connection.embedded, keep))
+        return rollback(
+            Rollback(schema, database, to, frozenset(allow), dry_run, this_process(), connection.embedded, keep)
+        )
 
     return make

@@ -129,12 +129,52 @@ def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]
     yield from send_permissively(Command(alter.recovery, settings=settings, database=on.database))
     again = yield from _settled(on)
     if again is not None:
-        raise ApplyError(f"{table}: {alter.sql} failed on the data ({reason(stuck)}), and putting it back did too: {stuck_sentence(table, again)}")
-    raise ApplyError(f"{table}: {alter.sql} failed on the data: {reason(stuck)}. It was undone ({alter.recovery}): every value is as it was")
+        raise ApplyError(
+            f"{table}: "
+            f"{alter.sql} "
+            "failed "
+            "on "
+            "the "
+            "data "
+            f"({reason(stuck)}), "
+            "and "
+            "putting "
+            "it "
+            "back "
+            "did "
+            "too: "
+            f"{stuck_sentence(table, again)}"
+        )
+    raise ApplyError(
+        f"{table}: "
+        f"{alter.sql} "
+        "failed "
+        "on "
+        "the "
+        "data: "
+        f"{reason(stuck)}. "
+        "It "
+        "was "
+        "undone "
+        f"({alter.recovery}): "
+        "every "
+        "value "
+        "is as "
+        "it "
+        "was"
+    )
 
 
 def _settled(on: Altered, phase: str = "mutation") -> Routine[Mutation | None]:
-    return (yield from settle(on.database, on.table, stuck_seconds=on.options.stuck_seconds, limit=on.options.mutation_seconds, phase=phase))
+    return (
+        yield from settle(
+            on.database,
+            on.table,
+            stuck_seconds=on.options.stuck_seconds,
+            limit=on.options.mutation_seconds,
+            phase=phase,
+        )
+    )
 
 
 def _alter_of(stuck: Mutation, alters: Sequence[Alter]) -> Alter | None:

@@ -13,7 +13,8 @@ from aaiclick.server.statements import CREATE, ddl, merged, send
 
 
 def apply_create(work: CreateWork, database: str) -> Routine[Done]:
-    """Send it. Raises StatementError 57 where somebody else has made the object meanwhile, and ApplyError where it cannot be loaded."""
+    """Send it. Raises StatementError 57 where somebody else has made the object meanwhile, and ApplyError where it
+    cannot be loaded."""
     yield from send_create(Command(work.sql, settings=merged(CREATE, dict(work.settings)), database=database), database)
     if work.load:
         yield from _load(work, database)
@@ -29,4 +30,6 @@ def _load(work: CreateWork, database: str) -> Routine[None]:
         if error.code == ACCESS_DENIED:
             return  # who may make it need not be allowed to load it
         yield from ddl(work.undo)
-        raise ApplyError(f"it was made, but cannot be loaded: {first_line(str(error))}. It was dropped again") from error
+        raise ApplyError(
+            f"it was made, but cannot be loaded: {first_line(str(error))}. It was dropped again"
+        ) from error

@@ -9,6 +9,7 @@ from aaiclick.server.statements import DDL, send
 
 
 def apply_drop(work: DropWork, database: str) -> Routine[Done]:
-    """Send it. A table above the server's ``max_table_size_to_drop`` is refused with the server's own words: that limit is the operator's."""
+    """Send it. A table above the server's ``max_table_size_to_drop`` is refused with the server's own words: that limit
+    is the operator's."""
     yield from send(Command(work.sql, settings=DDL, database=database))
     return Done()

@@ -42,16 +42,20 @@ from aaiclick.state.step_entries import enter_begun, enter_done
 __all__ = ["ApplyOptions", "StepOutcome", "apply_steps", "apply_work"]
 
 
-def apply_steps(plan_steps: Sequence[Step], database: str, nonce: str, options: ApplyOptions | None = None) -> Routine[tuple[StepOutcome, ...]]:
+def apply_steps(
+    plan_steps: Sequence[Step], database: str, nonce: str, options: ApplyOptions | None = None
+) -> Routine[tuple[StepOutcome, ...]]:
     """Carry out all of them in order; what was done, step by step.
 
-    Rows that a TTL is about to take are saved first of all: TTL merges of every table that a rebuild frees from its TTL are stopped
-    before the first step. An error stops the run: ApplyError (VerificationError ...) with the step and what is done already; a lost
-    connection raises OutcomeUnknownError or ConnectionFailed as it came.
+    Rows that a TTL is about to take are saved first of all: TTL merges of every table that a rebuild frees from its TTL
+    are stopped before the first step. An error stops the run: ApplyError (VerificationError ...) with the step and what
+    is done already; a lost connection raises OutcomeUnknownError or ConnectionFailed as it came.
     """
     chosen = options if options is not None else ApplyOptions()
     yield from keep_wanted(plan_steps, database, chosen)
-    saved = sorted({step.work.table for step in plan_steps if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl})
+    saved = sorted(
+        {step.work.table for step in plan_steps if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl}
+    )
     held = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
     stopped = yield from physicals(database, sorted({*saved, *held}))
     for table in saved:
@@ -85,7 +89,11 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
         case CreateWork():
             return (yield from apply_create(work, database))
         case AlterWork():
-            return (yield from (_free_ttl(work, database, options) if work.frees_ttl else apply_alter(work, database, options)))
+            return (
+                yield from (
+                    _free_ttl(work, database, options) if work.frees_ttl else apply_alter(work, database, options)
+                )
+            )
         case AttachWork():
             return (yield from apply_attach(work, site))
         case RebuildWork():
@@ -103,7 +111,9 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
             return (yield from apply_sql(work, database))
         case CallableWork():
             if options.runner is None:
-                raise ApplyError(f"migration {work.migration} moves data with a function, and this call has nothing to run it with")
+                raise ApplyError(
+                    f"migration {work.migration} moves data with a function, and this call has nothing to run it with"
+                )
             yield from options.runner(work)
             return Done()
         case _:
@@ -126,6 +136,10 @@ def _start_ttl(database: str, table: str, stopped: Physical | None) -> Routine[N
 
 def _named(error: StatementError | ApplyError, step: Step, outcomes: Sequence[StepOutcome]) -> ApplyError:
     """The error with the step it belongs to; its kind stays."""
-    done = f" Done before: {', '.join(outcome.step for outcome in outcomes)}. The next run goes on from there." if outcomes else ""
+    done = (
+        f" Done before: {', '.join(outcome.step for outcome in outcomes)}. The next run goes on from there."
+        if outcomes
+        else ""
+    )
     kind = type(error) if isinstance(error, ApplyError) else ApplyError
     return kind(f"step {step.id} ({step.object}: {step.change}): {str(error).rstrip('.')}.{done}")

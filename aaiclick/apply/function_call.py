@@ -1,8 +1,9 @@
 """Running the function of a migration: its requests become statements of this run, its end is entered in the journal.
 
-A function has ended when the journal says so. That entry is the first thing that a run does when the function has returned, before it tells
-anybody or looks at anything but its lease; whatever fails or is killed afterwards, the function is not called again on the way to this
-version. A run that is killed between the two calls it again, from its last bookmark, and ``attempt`` says so.
+A function has ended when the journal says so. That entry is the first thing that a run does when the function has
+returned, before it tells anybody or looks at anything but its lease; whatever fails or is killed afterwards, the
+function is not called again on the way to this version. A run that is killed between the two calls it again, from its
+last bookmark, and ``attempt`` says so.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ WAIT = 5.0
 """Seconds without a request after which the lease is looked after."""
 
 
-def run_move(function: UserFunction, scope: JournalScope, version: int, label: str, name: str, attempt: int = 1) -> Routine[None]:
-    """Let the function run to its end. Raises ApplyError with the migration's name where it fails: the next run goes on at its bookmark.
-    ``attempt`` is the number of this call, and is entered before it begins."""
+def run_move(
+    function: UserFunction, scope: JournalScope, version: int, label: str, name: str, attempt: int = 1
+) -> Routine[None]:
+    """Let the function run to its end. Raises ApplyError with the migration's name where it fails: the next run goes on
+    at its bookmark. ``attempt`` is the number of this call, and is entered before it begins."""
     yield from begin(scope, f"{version}:move", {"attempt": attempt})
     started = yield from clock()
     reply: Reply = None
@@ -36,7 +39,9 @@ def run_move(function: UserFunction, scope: JournalScope, version: int, label: s
                 rows = yield Call(function, reply, WAIT)
             except Exception as error:
                 said = str(error) if isinstance(error, AaiclickError) else f"{type(error).__name__}: {error}"
-                raise ApplyError(f"{label}: {name} failed: {said}. v{version} is not recorded; the next run goes on at its bookmark") from error
+                raise ApplyError(
+                    f"{label}: {name} failed: {said}. v{version} is not recorded; the next run goes on at its bookmark"
+                ) from error
             request = rows[0]
             if request[0] == "done":
                 break
@@ -55,7 +60,31 @@ def _enter_end(scope: JournalScope, version: int, label: str, name: str) -> Rout
             raise
         except AaiclickError as error:
             if pause is None:
-                told = f"{label}: {name} ended, but that could not be entered in the journal: {error}. The next run calls it again, with attempt > 1"
+                told = (
+                    f"{label}: "
+                    f"{name} "
+                    "ended, "
+                    "but "
+                    "that "
+                    "could "
+                    "not "
+                    "be "
+                    "entered "
+                    "in "
+                    "the "
+                    "journal: "
+                    f"{error}. "
+                    "The "
+                    "next "
+                    "run "
+                    "calls "
+                    "it "
+                    "again, "
+                    "with "
+                    "attempt "
+                    "> "
+                    "1"
+                )
                 raise ApplyError(told) from error
             yield Sleep(pause)
 
@@ -67,7 +96,9 @@ def _carry_out(request: Row, scope: JournalScope, version: int, label: str, star
         if kind == "query":
             return (yield Query(text(request[1]), _values(request[2]), _values(request[3])))
         if kind == "command":
-            yield Command(text(request[1]), _values(request[2]), _values(request[3]), database=scope.database, long=True)
+            yield Command(
+                text(request[1]), _values(request[2]), _values(request[3]), database=scope.database, long=True
+            )
         elif kind == "bookmark":
             yield from set_bookmark(scope, version, json.loads(text(request[1])))
         elif kind == "progress":

@@ -1,9 +1,10 @@
 """Refusing rows that would break an ALTER, from the look at a table until the ALTER.
 
-That no row met a condition is only known of the rows that were there. So the condition becomes a constraint of the live table: an INSERT that would
-meet it is refused, every other one goes on. Those that began before are waited for, and what they wrote is counted again: the rows of
-parts that are newer than the look. The ALTER that rests on it takes the constraint away, in the same statement. (A fence could not do that: an ALTER of
-a table with ``table_readonly`` is refused also where it resets it.)
+That no row met a condition is only known of the rows that were there. So the condition becomes a constraint of the live
+table: an INSERT that would meet it is refused, every other one goes on. Those that began before are waited for, and
+what they wrote is counted again: the rows of parts that are newer than the look. The ALTER that rests on it takes the
+constraint away, in the same statement. (A fence could not do that: an ALTER of a table with ``table_readonly`` is
+refused also where it resets it.)
 
 Whoever is killed in between leaves constraints behind that begin with ``_aaiclick_guard_``; the next plan drops them.
 """
@@ -41,7 +42,9 @@ def watch(table: Physical, guards: Sequence[Guard], seen: int, options: ApplyOpt
     try:
         yield from drain_all(table, options.drain_seconds, _PATIENCE)
         # An update that was sent before may still be changing rows.
-        yield from require_settled(table.database, table.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
+        yield from require_settled(
+            table.database, table.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
+        )
         yield from count_newer(table, guards, seen)
     except OutcomeUnknownError:
         raise
@@ -63,9 +66,14 @@ def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[
     newer = [part for part in present if max(part.last, part.version) > seen]
     if not newer:
         return
-    # The part's own name tells: <partition>_<first>_<last>_<level>[_<mutation>]. What a lightweight update changes lies in parts of all ages.
+    # The part's own name tells: <partition>_<first>_<last>_<level>[_<mutation>]. What a lightweight update changes lies
+    # in parts of all ages.
     name = "splitByChar('_', _part)"
-    only = "" if seen <= 0 or any(part.patch for part in newer) else f" WHERE greatest(toInt64OrZero({name}[3]), toInt64OrZero({name}[5])) > {seen}"
+    only = (
+        ""
+        if seen <= 0 or any(part.patch for part in newer)
+        else f" WHERE greatest(toInt64OrZero({name}[3]), toInt64OrZero({name}[5])) > {seen}"
+    )
     for guard in guards:
         try:
             rows = yield Query(
@@ -79,11 +87,42 @@ def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[
             if error.code in (0, UNKNOWN_TABLE):
                 raise
             raise ApplyError(
-                f"{table.name}: rows came in since it was looked at, of which cannot be told whether they {guard.problem}: {first_line(str(error))}"
+                f"{table.name}: "
+                "rows "
+                "came "
+                "in "
+                "since "
+                "it "
+                "was "
+                "looked "
+                "at, "
+                "of "
+                "which "
+                "cannot "
+                "be "
+                "told "
+                "whether "
+                "they "
+                f"{guard.problem}: "
+                f"{first_line(str(error))}"
             ) from error
         count, example = number(rows[0][0]), text(rows[0][1])
         if count:
             raise ApplyError(
-                f"{table.name}: {count:,} rows {guard.problem}, for instance {shortened(example)}: they came in since it was looked at."
+                f"{table.name}: "
+                f"{count:,} "
+                "rows "
+                f"{guard.problem}, "
+                "for "
+                "instance "
+                f"{shortened(example)}: "
+                "they "
+                "came "
+                "in "
+                "since "
+                "it "
+                "was "
+                "looked "
+                "at."
                 " Nothing was changed. Run again"
             )

@@ -1,4 +1,5 @@
-"""What an interrupted run still does: let writers in again, put settings back and give the lease back. The rest is for the next run."""
+"""What an interrupted run still does: let writers in again, put settings back and give the lease back. The rest is for
+the next run."""
 
 from __future__ import annotations
 
@@ -22,10 +23,10 @@ def let_go(lease: Lease) -> Routine[None]:
 
     Best effort: the driver allows a few seconds, and what was not done is left to the next run.
 
-    A statement that still runs on a server is ended by the next holder of the lease before that does anything else. The fence may be
-    lifted at any point: before the exchange the rows of writers are in the table that stays, after it they are brought
-    across by block number. Once the exchange may have been sent, settings and merges are left to the next run: until it
-    is known which rows came late, no merge may put them into a part with copied ones.
+    A statement that still runs on a server is ended by the next holder of the lease before that does anything else. The
+    fence may be lifted at any point: before the exchange the rows of writers are in the table that stays, after it they
+    are brought across by block number. Once the exchange may have been sent, settings and merges are left to the next
+    run: until it is known which rows came late, no merge may put them into a part with copied ones.
     """
     try:
         yield from check(lease)

@@ -46,7 +46,9 @@ class Leftover:
     """Name of the old table where it is kept; '' where it is not."""
 
 
-def clean_leftovers(owned: Owned, options: ApplyOptions | None = None, *, resume: bool = False) -> Routine[tuple[Leftover, ...]]:
+def clean_leftovers(
+    owned: Owned, options: ApplyOptions | None = None, *, resume: bool = False
+) -> Routine[tuple[Leftover, ...]]:
     """Undo or finish what dead runs left in a database; what became of each. Usually there is nothing.
 
     ``owned``: our objects as they are now. They have changed, and have to be read again, where the answer is not empty.
@@ -65,7 +67,9 @@ def clean_leftovers(owned: Owned, options: ApplyOptions | None = None, *, resume
         result.append((yield from _settle(database, found, chosen, resume)))
     if not any(leftover.action == "left" for leftover in result):
         owned = (yield from read_owned(database)) if result else owned
-        result += yield from _unmarked(owned, {label(leftover.object) for leftover in result if leftover.action == "waiting"})
+        result += yield from _unmarked(
+            owned, {label(leftover.object) for leftover in result if leftover.action == "waiting"}
+        )
     for leftover in result:
         if leftover.action == "left":
             yield Emit(Note(f"{database}.{leftover.object}: {leftover.reason}. It is left as it is", "warning"))
@@ -95,7 +99,11 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
         return Leftover(mark.table, "undone")
     if mark.phase != "swap":
         yield from release_merges(database, mark.source, mark.saved)
-        return Leftover(mark.table, "left", "the new table is in place before its copy was complete: somebody exchanged the tables by hand")
+        return Leftover(
+            mark.table,
+            "left",
+            "the new table is in place before its copy was complete: somebody exchanged the tables by hand",
+        )
     if found.shadow is None or found.shadow.database != database:
         return (yield from _without_the_new(database, mark, found, options))
     if found.source is not None and is_taken(found.source, database) and found.source.name != mark.shadow_name:
@@ -116,7 +124,8 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
 
 
 def _without_the_new(database: str, mark: Mark, found: Whereabouts, options: ApplyOptions) -> Routine[Leftover]:
-    """The new table was dropped, or taken to another database, after it was put in place. The old one has rows that may be nowhere else."""
+    """The new table was dropped, or taken to another database, after it was put in place. The old one has rows that may
+    be nowhere else."""
     what = "dropped" if found.shadow is None else f"moved to {found.shadow.database}.{found.shadow.name}"
     reason = f"the new table was {what} by somebody else before it was complete"
     kept = ""
@@ -125,7 +134,13 @@ def _without_the_new(database: str, mark: Mark, found: Whereabouts, options: App
         kept = yield from keep(mark, found.source, reason)
     yield from release_copies(database, mark.since, mark.saved)
     yield from clear(database, replace(mark, shadow=""))
-    yield Emit(Note(f"{mark.table}: {reason}{f'. The old one is kept as {kept} until somebody has looked at it' if kept else ''}", "warning"))
+    yield Emit(
+        Note(
+            f"{mark.table}: "
+            f"{reason}{f'. The old one is kept as {kept} until somebody has looked at it' if kept else ''}",
+            "warning",
+        )
+    )
     return Leftover(mark.table, "finished", reason, kept=kept)
 
 
@@ -157,7 +172,9 @@ def _unmarked(owned: Owned, waiting: Collection[str]) -> Routine[list[Leftover]]
         if ours is None or ours.kind not in ("stage", "new", "taken") or ours.label in waiting:
             continue
         if table.rows:
-            found.append(Leftover(table.name, "left", f"{table.rows} rows of an unknown run are in it, perhaps the only copy"))
+            found.append(
+                Leftover(table.name, "left", f"{table.rows} rows of an unknown run are in it, perhaps the only copy")
+            )
             continue
         yield from drop_table(owned.database, table.name)
         found.append(Leftover(table.name, "dropped"))

@@ -16,7 +16,8 @@ from aaiclick.sql.ddl import create, system
 
 
 def apply_replace(work: ReplaceWork, database: str) -> Routine[Done]:
-    """Send them in order; each can be sent again after a crash. Raises ApplyError where a dictionary could not be loaded as it is declared."""
+    """Send them in order; each can be sent again after a crash. Raises ApplyError where a dictionary could not be
+    loaded as it is declared."""
     if work.trial:
         # First: the engine replaces a dictionary without loading it, and a later start would find what is declared.
         yield from with_scratch(partial(_try, work), fallback=database)
@@ -28,10 +29,14 @@ def apply_replace(work: ReplaceWork, database: str) -> Routine[Done]:
 def _try(work: ReplaceWork, scratch: Scratch) -> Routine[None]:
     name = scratch.sql_name("trial")
     try:
-        yield Command(create("DICTIONARY", name, work.trial.removeprefix(" ")), settings=merged(CREATE, dict(work.settings)))
+        yield Command(
+            create("DICTIONARY", name, work.trial.removeprefix(" ")), settings=merged(CREATE, dict(work.settings))
+        )
         yield Command(system("RELOAD DICTIONARY", name))
     except OutcomeUnknownError:
         raise
     except StatementError as error:
         if error.code != ACCESS_DENIED:  # who may replace it need not be allowed to load it, or to make another one
-            raise ApplyError(f"it cannot be loaded as it is declared: {first_line(str(error))}. It stays as it was") from error
+            raise ApplyError(
+                f"it cannot be loaded as it is declared: {first_line(str(error))}. It stays as it was"
+            ) from error

@@ -19,12 +19,14 @@ class ApplyOptions:
     keep_old_seconds: int = 0
     """How long the old table of a rebuild stays for the way back; 0: dropped at once."""
     writers_stopped: frozenset[str] = frozenset()
-    """Tables for which the caller vouches that nobody writes, so that work that needs a fence runs without one on servers that have none
-    (``--allow 'writers-stopped <table>'``)."""
+    """Tables for which the caller vouches that nobody writes, so that work that needs a fence runs without one on
+    servers that have none (``--allow 'writers-stopped <table>'``)."""
     closed: frozenset[str] = frozenset()
-    """Tables of which writers may be refused for a whole copy, where deletes or updates have spoilt one (``--allow 'keep-writers-out <table>'``)."""
+    """Tables of which writers may be refused for a whole copy, where deletes or updates have spoilt one (``--allow
+    'keep-writers-out <table>'``)."""
     reapplied: frozenset[str] = frozenset()
-    """Those of which they may be refused for the last chunks that deletes or updates have changed (``--allow 'reapply-deletes <table>'``)."""
+    """Those of which they may be refused for the last chunks that deletes or updates have changed (``--allow
+    'reapply-deletes <table>'``)."""
     patient: frozenset[str] = frozenset()
     """Those that are copied until there is a moment without any (``--allow 'wait-for-deletes <table>'``)."""
     waiting: frozenset[str] = frozenset()

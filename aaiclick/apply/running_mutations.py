@@ -14,9 +14,14 @@ from aaiclick.sql.hex_text import hexed
 def reattach(database: str, tables: Collection[str], options: ApplyOptions) -> Routine[None]:
     """Wait until no table is being changed by an ALTER any more, with a message.
 
-    The definition of a table shows an ALTER as soon as it was sent, long before its parts do. Deletes and updates are none of ours.
-    Raises ApplyError with the engine's reason and a safe way out where a mutation cannot go on.
+    The definition of a table shows an ALTER as soon as it was sent, long before its parts do. Deletes and updates are
+    none of ours. Raises ApplyError with the engine's reason and a safe way out where a mutation cannot go on.
     """
-    rows = yield from ask("SELECT table, command FROM system.mutations WHERE database = unhex({db:String}) AND NOT is_done", {"db": hexed(database)})
-    for table in sorted({text(name) for name, command in rows if text(name) in tables and not reads_rows(text(command))}):
+    rows = yield from ask(
+        "SELECT table, command FROM system.mutations WHERE database = unhex({db:String}) AND NOT is_done",
+        {"db": hexed(database)},
+    )
+    for table in sorted(
+        {text(name) for name, command in rows if text(name) in tables and not reads_rows(text(command))}
+    ):
         yield from require_settled(database, table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)

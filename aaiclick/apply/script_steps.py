@@ -1,4 +1,5 @@
-"""The statements of a migration, one by one, each of them entered before and after: none is sent twice without somebody saying so."""
+"""The statements of a migration, one by one, each of them entered before and after: none is sent twice without somebody
+saying so."""
 
 from __future__ import annotations
 
@@ -73,7 +74,8 @@ _READING = frozenset(
 def run_statements(work: SqlWork, scope: JournalScope, label: str, total: int) -> Routine[None]:
     """Send those that are left, with the scope's database as the current one. ``total``: how many the migration has.
 
-    Raises ApplyError naming the migration and the statement. One that failed half-way through its rows is not sent again by itself.
+    Raises ApplyError naming the migration and the statement. One that failed half-way through its rows is not sent
+    again by itself.
     """
     first = total - len(work.statements) + 1
     for place, sql in enumerate(work.statements, first):

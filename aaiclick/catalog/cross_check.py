@@ -54,9 +54,23 @@ def _check_keys(form: TableForm, keys: KeyFacts) -> str:
     if sorting != _elements(keys.sorting) and (*sorting, *_version(form)) != _elements(keys.sorting):
         return f"its sort key was read as {form.order_by or 'none'}, the server says {keys.sorting or 'none'}"
     if _elements(form.partition_by) != _elements(keys.partition):
-        return f"its partition key was read as {form.partition_by or 'none'}, the server says {keys.partition or 'none'}"
+        return (
+            f"its partition key was read as {form.partition_by or 'none'}, the server says {keys.partition or 'none'}"
+        )
     if _elements(form.primary_key or form.order_by) != _elements(keys.primary):
-        return f"its primary key was read as {form.primary_key or form.order_by or 'none'}, the server says {keys.primary or 'none'}"
+        return (
+            "its "
+            "primary "
+            "key "
+            "was "
+            "read "
+            "as "
+            f"{form.primary_key or form.order_by or 'none'}, "
+            "the "
+            "server "
+            "says "
+            f"{keys.primary or 'none'}"
+        )
     if bare(form.sample_by) != bare(keys.sampling):
         return f"its sampling key was read as {form.sample_by or 'none'}, the server says {keys.sampling or 'none'}"
     return ""
@@ -83,4 +97,6 @@ def _elements(key: str) -> tuple[str, ...]:
 def _undirected(element: str) -> str:
     tokens = Tokens(element)
     last = len(tokens) - 1
-    return tokens.slice(0, last) if last > 0 and (tokens.is_word(last, "DESC") or tokens.is_word(last, "ASC")) else element
+    return (
+        tokens.slice(0, last) if last > 0 and (tokens.is_word(last, "DESC") or tokens.is_word(last, "ASC")) else element
+    )

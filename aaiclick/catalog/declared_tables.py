@@ -26,7 +26,10 @@ _ANY = "any"
 
 
 def canonical_tables(
-    scratch: Scratch, tables: Sequence[Table], catalog: Catalog | None = None, live: Mapping[str, LiveObject] | None = None
+    scratch: Scratch,
+    tables: Sequence[Table],
+    catalog: Catalog | None = None,
+    live: Mapping[str, LiveObject] | None = None,
 ) -> Routine[dict[str, TableForm]]:
     """The form of each declared table, by name: all CREATEs, then one SELECT. Tables that differ only in their names
     are created once.
@@ -94,7 +97,10 @@ def create_or_load_clone(scratch: Scratch, form: TableForm, name: str) -> Routin
     error = yield from make(scratch, form_sql(local, scratch.database, scratch.name(name)), replay=True)
     if error is None:
         return scratch.name(name), ""
-    if not local.merge_tree or (yield from load(scratch, form_sql(local, scratch.database, scratch.name(name)))) is not None:
+    if (
+        not local.merge_tree
+        or (yield from load(scratch, form_sql(local, scratch.database, scratch.name(name)))) is not None
+    ):
         raise error
     return scratch.name(name), sentence(scratch, error)
 
@@ -123,7 +129,11 @@ def canonical_forms(scratch: Scratch, forms: Sequence[TableForm], suffix: str = 
         if isinstance(read, TableForm):
             kept = tuple(pair for pair in form.settings if scratch_unfit(*pair))
             found[form.name] = dataclasses.replace(
-                read, name=form.name, engine=form.engine, arguments=_kept_arguments(form, read), settings=(*read.settings, *kept)
+                read,
+                name=form.name,
+                engine=form.engine,
+                arguments=_kept_arguments(form, read),
+                settings=(*read.settings, *kept),
             )
     return found
 
@@ -131,7 +141,11 @@ def canonical_forms(scratch: Scratch, forms: Sequence[TableForm], suffix: str = 
 def _outlived(scratch: Scratch, table: Table, live: LiveObject | None) -> Routine[bool]:
     """True where this server loads the live table but would not create it. A declared Nested cannot be compared:
     loading keeps it whole."""
-    if live is None or not isinstance(live.form, TableForm) or any(column.type.lstrip().lower().startswith("nested") for column in table.columns):
+    if (
+        live is None
+        or not isinstance(live.form, TableForm)
+        or any(column.type.lstrip().lower().startswith("nested") for column in table.columns)
+    ):
         return False
     try:
         _, refusal = yield from create_or_load_clone(scratch, live.form, f"{table.name}~outlived")
@@ -157,7 +171,11 @@ def _at_home(table: Table, database: str) -> Table:
     if isinstance(engine, MergeTree):
         return table
     arguments = without_current_database(engine.arguments, database)
-    return table if arguments == engine.arguments else table.model_copy(update={"engine": engine.model_copy(update={"arguments": arguments})})
+    return (
+        table
+        if arguments == engine.arguments
+        else table.model_copy(update={"engine": engine.model_copy(update={"arguments": arguments})})
+    )
 
 
 def _local(table: Table) -> Table:
@@ -171,7 +189,9 @@ def _local(table: Table) -> Table:
     return table.model_copy(update={"engine": engine.model_copy(update=changed)})
 
 
-def _format_foreign(scratch: Scratch, table: Table, foreign: dict[str, TableForm], problems: list[Problem]) -> Routine[StatementError | None]:
+def _format_foreign(
+    scratch: Scratch, table: Table, foreign: dict[str, TableForm], problems: list[Problem]
+) -> Routine[StatementError | None]:
     try:
         written = yield from formatted(create_table_sql(table, scratch.database, described=True))
     except StatementError as error:
@@ -198,8 +218,13 @@ def _declared(table: Table, made: Form | None, foreign: TableForm | None, proble
         return dataclasses.replace(foreign, name=table.name, columns=columns)
     engine, arguments = made.engine, made.arguments
     if isinstance(table.engine, MergeTree) and table.engine.replicated is not None:
-        engine, arguments = f"Replicated{engine}", ", ".join(part for part in (table.engine.replicated, arguments) if part)
-    literals = ((name, setting_literal(value)) for name, value in sorted(table.engine.settings.items()) if value is not None)
+        engine, arguments = (
+            f"Replicated{engine}",
+            ", ".join(part for part in (table.engine.replicated, arguments) if part),
+        )
+    literals = (
+        (name, setting_literal(value)) for name, value in sorted(table.engine.settings.items()) if value is not None
+    )
     unfit = tuple((name, literal) for name, literal in literals if scratch_unfit(name, literal))
     return dataclasses.replace(made, engine=engine, arguments=arguments, settings=(*made.settings, *unfit))
 
@@ -211,7 +236,9 @@ def _typed(column: ColumnForm, made: TableForm) -> ColumnForm:
 def _hidden(form: TableForm, catalog: Catalog | None) -> TableForm:
     if form.engine == "Alias":
         # The engine quotes the names; formatting alone leaves them as they are.
-        form = dataclasses.replace(form, arguments=", ".join(quote_string(unquote(name)) for name in split_top(form.arguments)))
+        form = dataclasses.replace(
+            form, arguments=", ".join(quote_string(unquote(name)) for name in split_top(form.arguments))
+        )
     live = catalog.get(form.name) if catalog is not None else None
     concealed = conceal(form, live.form if live is not None else None)
     return concealed if isinstance(concealed, TableForm) else form

@@ -30,7 +30,10 @@ _INNER = "~inner"
 
 
 def canonical_views(
-    scratch: Scratch, views: Sequence[View | MaterializedView | Dictionary], catalog: Catalog, tables: Sequence[Table] = ()
+    scratch: Scratch,
+    views: Sequence[View | MaterializedView | Dictionary],
+    catalog: Catalog,
+    tables: Sequence[Table] = (),
 ) -> Routine[dict[str, Form]]:
     """The form of each declared view and dictionary, by name. Comments and targets are those of the declaration.
 
@@ -69,7 +72,8 @@ def _make_views(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) ->
     more succeeds."""
     waiting = list(views)
     refused: dict[str, StatementError] = {}
-    # Without a database of its own scratch cannot hold copies under the names the query uses: it is then read over the live tables.
+    # Without a database of its own scratch cannot hold copies under the names the query uses: it is then read over the
+    # live tables.
     where = dataclasses.replace(scratch, database=catalog.database) if scratch.prefix else scratch
     present = yield from names_in(scratch)
     waiting = [view for view in waiting if scratch.name(view.name) not in present]
@@ -95,7 +99,12 @@ def _unmade(scratch: Scratch, view: AnyView, catalog: Catalog, error: StatementE
     except StatementError as syntax:
         raise SpecError(f"{view.noun} {view.name}", sentence(scratch, syntax)) from None
     form, live = split_create(written, catalog.database), catalog.get(view.name)
-    if isinstance(form, ViewForm) and live is not None and isinstance(live.form, ViewForm) and live.form.query == form.query:
+    if (
+        isinstance(form, ViewForm)
+        and live is not None
+        and isinstance(live.form, ViewForm)
+        and live.form.query == form.query
+    ):
         return dataclasses.replace(form, columns=live.form.columns)
     problem = sentence(scratch, error) if error is not None else "the engine does not show its definition"
     raise SpecError(f"{view.noun} {view.name}", problem)
@@ -112,13 +121,17 @@ def unchanged_views(views: Sequence[AnyView], catalog: Catalog) -> Routine[froze
             form = split_create((yield from formatted(create_view("v", view.query))), catalog.database)
         except StatementError:
             continue  # a syntax error: the comparison says so
-        if isinstance(form, ViewForm) and strip_database(form.query, catalog.database) == strip_database(live.form.query, catalog.database):
+        if isinstance(form, ViewForm) and strip_database(form.query, catalog.database) == strip_database(
+            live.form.query, catalog.database
+        ):
             found.add(view.name)
     return frozenset(found)
 
 
 def _completed(scratch: Scratch, view: AnyView, form: ViewForm, catalog: Catalog) -> Routine[ViewForm]:
-    form = dataclasses.replace(form, name=view.name, query=strip_database(form.query, catalog.database), comment=view.comment or "")
+    form = dataclasses.replace(
+        form, name=view.name, query=strip_database(form.query, catalog.database), comment=view.comment or ""
+    )
     if isinstance(view, View):
         return form
     target = ""
@@ -145,7 +158,9 @@ def _inner(scratch: Scratch, view: MaterializedView, form: ViewForm) -> Routine[
 
 def _refresh(scratch: Scratch, view: MaterializedView, database: str) -> Routine[str]:
     try:
-        written = yield from formatted(create("MATERIALIZED VIEW", "v", f"REFRESH {view.refresh}", "TO t", "AS SELECT 1"))
+        written = yield from formatted(
+            create("MATERIALIZED VIEW", "v", f"REFRESH {view.refresh}", "TO t", "AS SELECT 1")
+        )
     except StatementError as error:
         raise SpecError(f"{view.noun} {view.name}: refresh", sentence(scratch, error)) from None
     form = split_create(written, database)

@@ -10,7 +10,10 @@ from aaiclick.sql.database_prefix import strip_database
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 DIGEST_FORMAT = 1
-_TABLE = re.compile(r"CREATE TABLE (?:[A-Za-z_]\w*|`(?:[^`\\]|\\.)*`)\.(?:[A-Za-z_]\w*|`(?:[^`\\]|\\.)*`)(?: UUID '[0-9a-f-]*')? ", re.DOTALL)
+_TABLE = re.compile(
+    r"CREATE TABLE (?:[A-Za-z_]\w*|`(?:[^`\\]|\\.)*`)\.(?:[A-Za-z_]\w*|`(?:[^`\\]|\\.)*`)(?: UUID '[0-9a-f-]*')? ",
+    re.DOTALL,
+)
 _HEAD = re.compile(r"CREATE (?:MATERIALIZED VIEW|VIEW|DICTIONARY|TABLE) ")
 
 

@@ -53,7 +53,9 @@ def function_stamp(functions: Sequence[Function]) -> Routine[str]:
     return text_digest({name: form.text for name, form in found.items()})
 
 
-def with_stand_ins(scratch: Scratch, functions: Sequence[Function], body: Callable[[Scratch], Routine[T]]) -> Routine[T]:
+def with_stand_ins(
+    scratch: Scratch, functions: Sequence[Function], body: Callable[[Scratch], Routine[T]]
+) -> Routine[T]:
     """Run ``body`` with a scratch database in which calls of these functions mean the declared ones. The stand-ins are
     dropped afterwards, also when it fails.
 
@@ -68,7 +70,9 @@ def with_stand_ins(scratch: Scratch, functions: Sequence[Function], body: Callab
                 yield Command(create_function_sql(stand_in))
             except StatementError as error:
                 if error.code == ACCESS_DENIED:
-                    raise PlanError(f"function {function.name}: this user may not create functions: {error.message}") from error
+                    raise PlanError(
+                        f"function {function.name}: this user may not create functions: {error.message}"
+                    ) from error
                 raise SpecError(f"function {function.name}", error.message) from None
             made.append(stand_in.name)
         result = yield from body(replace(scratch, functions=names))
@@ -83,7 +87,21 @@ def sweep_stand_ins() -> Routine[None]:
     """Drop stand-ins that a killed run left more than an hour ago."""
     seconds = yield from clock()
     rows = yield Query(
-        "SELECT name FROM system.functions WHERE origin = 'SQLUserDefined' AND startsWith(name, {prefix:String}) ORDER BY name", {"prefix": PREFIX}
+        "SELECT "
+        "name "
+        "FROM "
+        "system.functions "
+        "WHERE "
+        "origin "
+        "= "
+        "'SQLUserDefined' "
+        "AND "
+        "startsWith(name, "
+        "{prefix:String}) "
+        "ORDER "
+        "BY "
+        "name",
+        {"prefix": PREFIX},
     )
     yield from _drop([name for name in (text(row[0]) for row in rows) if _made(name) < seconds - STALE_SECONDS])
 

@@ -15,7 +15,18 @@ import dataclasses
 import re
 from functools import lru_cache
 
-from aaiclick.catalog.forms import ColumnForm, ConstraintForm, DictionaryForm, Form, FunctionForm, IndexForm, Settings, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.forms import (
+    ColumnForm,
+    ConstraintForm,
+    DictionaryForm,
+    Form,
+    FunctionForm,
+    IndexForm,
+    Settings,
+    TableForm,
+    UnsupportedForm,
+    ViewForm,
+)
 from aaiclick.catalog.parse.engine import read_engine, table_form
 from aaiclick.catalog.render import engine_tail
 from aaiclick.sql.cursor import Cursor
@@ -59,7 +70,9 @@ def normal_form(form: Form) -> Form:
             return normal(form)
         case ViewForm():
             columns = tuple(normal_column(column) for column in form.columns)
-            return dataclasses.replace(form, columns=columns, inner=engine_tail(normal(inner_form(form))) if form.inner else "")
+            return dataclasses.replace(
+                form, columns=columns, inner=engine_tail(normal(inner_form(form))) if form.inner else ""
+            )
         case DictionaryForm():
             return dataclasses.replace(form, clauses=tuple(sorted(form.clauses)))
         case FunctionForm() | UnsupportedForm():
@@ -83,7 +96,9 @@ def normal_column(column: ColumnForm) -> ColumnForm:
 
 def normal_index(index: IndexForm, dotted: frozenset[str] = frozenset()) -> IndexForm:
     """An index without needless parentheses. ``dotted``: columns with a dot in their names."""
-    return dataclasses.replace(index, expression=normal_key(_whole_names(index.expression, dotted)), granularity=index.granularity or "1")
+    return dataclasses.replace(
+        index, expression=normal_key(_whole_names(index.expression, dotted)), granularity=index.granularity or "1"
+    )
 
 
 @lru_cache(maxsize=8192)
@@ -98,7 +113,9 @@ def key_elements(text: str) -> tuple[str, ...]:
     start, end = 0, len(tokens)
     while True:
         called = tokens.is_word(start, "TUPLE") and tokens.match.get(start + 1) == end - 1
-        if called or (tokens.is_op(start, "(") and tokens.match.get(start) == end - 1 and not _query(tokens, start + 1)):
+        if called or (
+            tokens.is_op(start, "(") and tokens.match.get(start) == end - 1 and not _query(tokens, start + 1)
+        ):
             start, end = start + 1 + called, end - 1
             pieces = tokens.split(start, end)
             if len(pieces) == 1 and not called:
@@ -159,7 +176,9 @@ def _arguments(form: TableForm) -> str:
 def _disk(text: str) -> str:
     """A disk described in place, spaced as the engine does."""
     spaced = {"=": " = ", ",": ", "}
-    return "".join(spaced.get(token.text, token.text) if token.kind == "op" else token.text for token in Tokens(text).items)
+    return "".join(
+        spaced.get(token.text, token.text) if token.kind == "op" else token.text for token in Tokens(text).items
+    )
 
 
 def _whole_names(text: str, dotted: frozenset[str]) -> str:

@@ -19,10 +19,11 @@ REPLICATED_DATABASES = frozenset({"Replicated", "Shared"})
 # A longer list of names no longer fits well into one parameter: then everything is read.
 MOST_NAMES = 500
 
-# Each branch yields: kind, name, engine, text, keys, columns, uuid, data paths, dependents, rows, bytes, parts. The columns are a branch of
-# their own: a join takes the server longer to analyse than everything else here together takes to read.
+# Each branch yields: kind, name, engine, text, keys, columns, uuid, data paths, dependents, rows, bytes, parts. The
+# columns are a branch of their own: a join takes the server longer to analyse than everything else here together takes
+# to read.
 _SERVER = """
-SELECT 'server', version(), currentUser(), currentDatabase(), timezone(), '', '', '', '', toInt64(0), toInt64(0), toInt64(0)"""
+SELECT 'server', version(), currentUser(), currentDatabase(), timezone(), '', '', '', '', toInt64(0), toInt64(0), toInt64(0)"""  # noqa: E501
 _DATABASE = """
 SELECT 'database', name, engine, '', '', '', '', '', '', toInt64(0), toInt64(0), toInt64(0)
 FROM system.databases WHERE name = {where}"""
@@ -37,7 +38,7 @@ SELECT 'object', t.name, t.engine, t.create_table_query, toJSONString([t.sorting
         arrayMap((d, n) -> [d, n], t.loading_dependent_database, t.loading_dependent_table))),
     toInt64(ifNull(t.total_rows, 0)), toInt64(ifNull(t.total_bytes, 0)), toInt64(ifNull(t.active_parts, 0))
 FROM system.tables AS t
-WHERE t.database = {where} AND {table_filter}"""
+WHERE t.database = {where} AND {table_filter}"""  # noqa: E501
 _GIVEN_DATABASE = "unhex({database:String})"
 _GIVEN_NAMES = "has(arrayMap(x -> unhex(x), splitByChar(',', {{names:String}})), {column})"
 _REPLICAS = "SELECT table, toInt64(total_replicas) FROM system.replicas WHERE database = unhex({database:String})"
@@ -75,8 +76,16 @@ def read_catalog(database: str | None = None, names: Sequence[str] | None = None
     live = [_object(text(found[1]), row, columns.get(text(row[1]))) for row in objects]
     if any(entry.engine.startswith("Replicated") for entry in live):
         live = yield from _with_replicas(text(found[1]), live)
-    replicas = (yield from _database_replicas(text(found[1]), text(found[2]))) if text(found[2]) in REPLICATED_DATABASES else 0
-    return Catalog(text(found[1]), text(found[2]), server, {entry.name: entry for entry in sorted(live, key=lambda entry: entry.name)}, replicas)
+    replicas = (
+        (yield from _database_replicas(text(found[1]), text(found[2]))) if text(found[2]) in REPLICATED_DATABASES else 0
+    )
+    return Catalog(
+        text(found[1]),
+        text(found[2]),
+        server,
+        {entry.name: entry for entry in sorted(live, key=lambda entry: entry.name)},
+        replicas,
+    )
 
 
 def server_facts() -> Routine[ServerFacts]:
@@ -103,15 +112,21 @@ def _hex(name: str) -> str:
 
 def _server(row: Row) -> ServerFacts:
     version = text(row[1])
-    return ServerFacts(version_numbers(version), version, current_database=text(row[3]), user=text(row[2]), timezone=text(row[4]))
+    return ServerFacts(
+        version_numbers(version), version, current_database=text(row[3]), user=text(row[2]), timezone=text(row[4])
+    )
 
 
 def _columns_by_table(rows: Sequence[Row]) -> dict[str, list[ColumnFacts]]:
     placed: dict[str, list[tuple[int, ColumnFacts]]] = {}
     for row in rows:
         if row[0] == "column":
-            placed.setdefault(text(row[1]), []).append((number(row[9]), ColumnFacts(text(row[2]), text(row[3]), text(row[4]))))
-    return {table: [facts for _, facts in sorted(listed, key=lambda entry: entry[0])] for table, listed in placed.items()}
+            placed.setdefault(text(row[1]), []).append(
+                (number(row[9]), ColumnFacts(text(row[2]), text(row[3]), text(row[4])))
+            )
+    return {
+        table: [facts for _, facts in sorted(listed, key=lambda entry: entry[0])] for table, listed in placed.items()
+    }
 
 
 def _object(database: str, row: Row, columns: list[ColumnFacts] | None) -> LiveObject:
@@ -144,7 +159,8 @@ def _form(database: str, name: str, row: Row, columns: list[ColumnFacts] | None)
 
 
 def real_uuid(shown: str, data_paths: str) -> str:
-    """The UUID of a storage; '' where it has none. In chdb the database ``default`` shows a nil one; the real one is in the data path."""
+    """The UUID of a storage; '' where it has none. In chdb the database ``default`` shows a nil one; the real one is in
+    the data path."""
     if shown and shown != NIL_UUID:
         return shown
     found = _STORE.search(data_paths)

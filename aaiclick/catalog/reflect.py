@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
-from aaiclick.catalog.forms import Catalog, ColumnForm, DictionaryForm, Form, FunctionForm, ProjectionForm, Settings, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.forms import (
+    Catalog,
+    ColumnForm,
+    DictionaryForm,
+    Form,
+    FunctionForm,
+    ProjectionForm,
+    Settings,
+    TableForm,
+    UnsupportedForm,
+    ViewForm,
+)
 from aaiclick.catalog.normalize import inner_form, normal
 from aaiclick.catalog.parse.columns import read_settings
 from aaiclick.catalog.reflect_engine import reflect_engine, setting_values
@@ -73,10 +84,15 @@ def reflect_table(form: TableForm) -> Table:
             plain.name,
             [_column(column) for column in plain.columns],
             engine=reflect_engine(plain),
-            indexes=[Index(index.name, expr=index.expression, type=index.type, granularity=int(index.granularity)) for index in plain.indexes],
+            indexes=[
+                Index(index.name, expr=index.expression, type=index.type, granularity=int(index.granularity))
+                for index in plain.indexes
+            ],
             projections=[_projection(form.name, projection) for projection in plain.projections],
             constraints=[
-                Constraint(entry.name, check=entry.expression) if entry.kind == "CHECK" else Constraint(entry.name, assume=entry.expression)
+                Constraint(entry.name, check=entry.expression)
+                if entry.kind == "CHECK"
+                else Constraint(entry.name, assume=entry.expression)
                 for entry in plain.constraints
             ],
             comment=plain.comment or None,
@@ -87,7 +103,9 @@ def reflect_table(form: TableForm) -> Table:
 
 def _rank(form: Form) -> int:
     """Sorts objects so that one that is read comes before one that reads it."""
-    return {"table": 0, "dictionary": 1, "view": 2}.get(form.kind, 3) + (form.kind == "view" and getattr(form, "materialized", False) is True)
+    return {"table": 0, "dictionary": 1, "view": 2}.get(form.kind, 3) + (
+        form.kind == "view" and getattr(form, "materialized", False) is True
+    )
 
 
 def _column(column: ColumnForm) -> Column:

@@ -29,11 +29,14 @@ _FLOAT = re.compile(r"-?[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?\Z")
 
 
 def reflect_engine(form: TableForm) -> AnyEngine:
-    """The engine of a form in normal form. Raises ``UnsupportedObjectError`` where its arguments or settings cannot be declared."""
+    """The engine of a form in normal form. Raises ``UnsupportedObjectError`` where its arguments or settings cannot be
+    declared."""
     settings = setting_values(form.name, form.settings)
     if not form.merge_tree:
         if form.sample_by or form.ttl:
-            raise UnsupportedObjectError(form.name, f"the sampling key and the TTL of a {form.engine} table cannot be declared")
+            raise UnsupportedObjectError(
+                form.name, f"the sampling key and the TTL of a {form.engine} table cannot be declared"
+            )
         fields: EngineFields = {"settings": settings}
         if form.partition_by:
             fields["partition_by"] = _key(form.partition_by)
@@ -72,7 +75,9 @@ def _family(table: str, family: str, arguments: list[str], keys: KeyFields) -> M
         case "CollapsingMergeTree", 1:
             return CollapsingMergeTree(sign=_name(table, arguments[0]), **keys)
         case "VersionedCollapsingMergeTree", 2:
-            return VersionedCollapsingMergeTree(sign=_name(table, arguments[0]), version=_name(table, arguments[1]), **keys)
+            return VersionedCollapsingMergeTree(
+                sign=_name(table, arguments[0]), version=_name(table, arguments[1]), **keys
+            )
         case "GraphiteMergeTree", 1 if arguments[0].startswith("'"):
             return GraphiteMergeTree(config=unquote(arguments[0]), **keys)
         case _:

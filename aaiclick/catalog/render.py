@@ -5,7 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from aaiclick.catalog.forms import ColumnForm, DictionaryForm, Form, FunctionForm, IndexForm, Settings, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.forms import (
+    ColumnForm,
+    DictionaryForm,
+    Form,
+    FunctionForm,
+    IndexForm,
+    Settings,
+    TableForm,
+    UnsupportedForm,
+    ViewForm,
+)
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.sql.ddl import comment_clause, create, create_table
 from aaiclick.sql.quoting import is_bare, quote_name
@@ -31,7 +41,9 @@ def form_sql(form: Form, database: str, name: str, if_not_exists: bool = False) 
     would store the word ``[HIDDEN]``.
     """
     if has_hidden(form):
-        raise UnsupportedObjectError(form.name, "its definition holds a secret that the server does not show; it is never created from that text")
+        raise UnsupportedObjectError(
+            form.name, "its definition holds a secret that the server does not show; it is never created from that text"
+        )
     return statement(form, database, name, if_not_exists)
 
 
@@ -40,13 +52,17 @@ def statement(form: Form, database: str, name: str, if_not_exists: bool = False)
     where = f"{engine_name(database)}.{engine_name(name)}"
     match form:
         case TableForm():
-            return create_table(where, ", ".join(_elements(form)), engine_tail(form), form.comment, if_not_exists=if_not_exists)
+            return create_table(
+                where, ", ".join(_elements(form)), engine_tail(form), form.comment, if_not_exists=if_not_exists
+            )
         case ViewForm():
             return _view(form, database, where, if_not_exists)
         case DictionaryForm():
             columns = ", ".join(attribute_form_sql(column) for column in form.columns)
             clauses = [f"{word} {text}" if word == "PRIMARY KEY" else f"{word}({text})" for word, text in form.clauses]
-            return create("DICTIONARY", where, f"({columns})", *clauses, comment_clause(form.comment), if_not_exists=if_not_exists)
+            return create(
+                "DICTIONARY", where, f"({columns})", *clauses, comment_clause(form.comment), if_not_exists=if_not_exists
+            )
         case FunctionForm():
             return form.text
         case UnsupportedForm():
@@ -104,7 +120,9 @@ def engine_tail(form: TableForm) -> str:
         ("TTL", form.ttl),
         ("SETTINGS", settings_sql(form.settings)),
     )
-    return " ".join([f"ENGINE = {engine_name(form.engine)}{arguments}", *(f"{word} {text}" for word, text in clauses if text)])
+    return " ".join(
+        [f"ENGINE = {engine_name(form.engine)}{arguments}", *(f"{word} {text}" for word, text in clauses if text)]
+    )
 
 
 def engine_name(name: str) -> str:
@@ -167,7 +185,10 @@ def _elements(form: TableForm) -> Sequence[str]:
     return [
         *(column_form_sql(column) for column in form.columns),
         *(f"INDEX {index_form_sql(index)}" for index in form.indexes),
-        *(f"CONSTRAINT {engine_name(constraint.name)} {constraint.kind} {constraint.expression}" for constraint in form.constraints),
+        *(
+            f"CONSTRAINT {engine_name(constraint.name)} {constraint.kind} {constraint.expression}"
+            for constraint in form.constraints
+        ),
         *(f"PROJECTION {engine_name(projection.name)} {projection.body}" for projection in form.projections),
     ]
 

@@ -87,7 +87,15 @@ PERMISSIVE: tuple[str, ...] = (
     "enable_zstd_qat_codec",
     "enable_zxc_codec",
 )
-_REFUSALS = frozenset({BAD_ARGUMENTS, ILLEGAL_COLUMN, SUPPORT_IS_DISABLED, SUSPICIOUS_TYPE_FOR_LOW_CARDINALITY, DATA_TYPE_CANNOT_BE_USED_IN_KEY})
+_REFUSALS = frozenset(
+    {
+        BAD_ARGUMENTS,
+        ILLEGAL_COLUMN,
+        SUPPORT_IS_DISABLED,
+        SUSPICIOUS_TYPE_FOR_LOW_CARDINALITY,
+        DATA_TYPE_CANNOT_BE_USED_IN_KEY,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,9 @@ class Scratch:
         name = self.prefix + wanted
         if _file_name_length(name) <= _LONGEST_FILE_NAME:
             return name
-        return f"{self.prefix}long_{hashlib.blake2s(wanted.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+        return (
+            f"{self.prefix}long_{hashlib.blake2s(wanted.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+        )
 
     def sql_name(self, wanted: str) -> str:
         """``name``, quoted and with its database."""
@@ -189,16 +199,24 @@ class ScratchPlaces:
     uptime: int
 
 
-def sweep_stale_scratch(places: ScratchPlaces, database: str, *, embedded: bool = False, ended: Ended | None = None) -> Routine[tuple[str, ...]]:
+def sweep_stale_scratch(
+    places: ScratchPlaces, database: str, *, embedded: bool = False, ended: Ended | None = None
+) -> Routine[tuple[str, ...]]:
     """Drop scratch databases, and scratch tables in ``database``, that nobody uses any more; their names.
 
     That is those older than an hour, and those of lease holders that ``ended`` knows to be gone. ``embedded``: also
     those older than the engine's start, because only one process at a time has the engine.
     """
     seconds = yield from clock()
-    holders = {holder for name in (*places.databases, *(name for name, _ in places.tables)) if (holder := _holder(name))}
+    holders = {
+        holder for name in (*places.databases, *(name for name, _ in places.tables)) if (holder := _holder(name))
+    }
     gone = (yield from ended(holders)) if ended is not None and holders else frozenset[str]()
-    stale = [name for name in places.databases if _holder(name) in gone or _is_stale(name, seconds) or (embedded and _is_of_before(name, places))]
+    stale = [
+        name
+        for name in places.databases
+        if _holder(name) in gone or _is_stale(name, seconds) or (embedded and _is_of_before(name, places))
+    ]
     # IF EXISTS, because another process may sweep at the same time.
     for name in stale:
         yield Command(drop("DATABASE", quote_name(name), if_exists=True))
@@ -222,7 +240,9 @@ def _holder(name: str) -> str:
 
 def _file_name_length(name: str) -> int:
     """Length of the name as a file: ClickHouse writes every byte that is no ASCII word character as ``%XX``."""
-    return len(name) + sum(3 * len(found.encode("utf-8", "surrogatepass")) - 1 for found in _ESCAPED_IN_FILES.findall(name))
+    return len(name) + sum(
+        3 * len(found.encode("utf-8", "surrogatepass")) - 1 for found in _ESCAPED_IN_FILES.findall(name)
+    )
 
 
 def _is_stale(name: str, seconds: float) -> bool:
@@ -246,14 +266,40 @@ def _made(name: str) -> int | None:
 
 def curable(error: StatementError) -> bool:
     """True where a refused definition may be accepted with permissive settings. An unknown outcome is no refusal."""
-    return not isinstance(error, OutcomeUnknownError) and (error.code in _REFUSALS or any(name in error.message for name in PERMISSIVE))
+    return not isinstance(error, OutcomeUnknownError) and (
+        error.code in _REFUSALS or any(name in error.message for name in PERMISSIVE)
+    )
 
 
 def permissive(own: str) -> Routine[dict[str, str | int]]:
     """The permissive settings that this server has, that are off, and that the user may change."""
     listed = ", ".join(f"'{name}'" for name in PERMISSIVE)
     # The name of the scratch place is bound so that the question goes to the engine that holds it.
-    sql = f"SELECT name FROM system.settings WHERE name IN ({listed}) AND value = '0' AND readonly = 0 AND {{scratch:String}} != '' ORDER BY name"
+    sql = (
+        "SELECT "
+        "name "
+        "FROM "
+        "system.settings "
+        "WHERE "
+        "name "
+        "IN "
+        f"({listed}) "
+        "AND "
+        "value "
+        "= "
+        "'0' "
+        "AND "
+        "readonly "
+        "= "
+        "0 "
+        "AND "
+        f"{{scratch:String}} "
+        "!= "
+        "'' "
+        "ORDER "
+        "BY "
+        "name"
+    )
     rows = yield Query(sql, {"scratch": own})
     return {text(row[0]): 1 for row in rows}
 
@@ -264,7 +310,21 @@ def _drop_tables(database: str, prefix: str) -> Routine[None]:
 
 def _tables(database: str, prefix: str) -> Routine[list[tuple[str, str]]]:
     rows = yield Query(
-        "SELECT name, engine FROM system.tables WHERE database = {database:String} AND startsWith(name, {prefix:String}) ORDER BY name",
+        "SELECT "
+        "name, "
+        "engine "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        "{database:String} "
+        "AND "
+        "startsWith(name, "
+        "{prefix:String}) "
+        "ORDER "
+        "BY "
+        "name",
         {"database": database, "prefix": prefix},
     )
     return [(text(row[0]), text(row[1])) for row in rows]

@@ -59,7 +59,9 @@ def instantiable(engine: str, arguments: str | None = None) -> bool:
     """True where an empty table of that engine can be made in scratch without any effect elsewhere."""
     if engine in WITHOUT_PATH:
         return arguments is not None and len(split_top(arguments)) <= WITHOUT_PATH[engine]
-    return engine in SELF_CONTAINED or (engine.endswith("MergeTree") and not engine.startswith(("Replicated", "Shared")))
+    return engine in SELF_CONTAINED or (
+        engine.endswith("MergeTree") and not engine.startswith(("Replicated", "Shared"))
+    )
 
 
 def make(scratch: Scratch, sql: str, replay: bool = False, inside: bool = False) -> Routine[StatementError | None]:
@@ -94,7 +96,11 @@ def load(scratch: Scratch, sql: str) -> Routine[StatementError | None]:
     # scratch and the text, so no two tables share one.
     digest = hashlib.blake2s(f"{scratch.nonce} {sql}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     uuid = f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:]}"
-    return (yield from make(scratch, attach_table(sql[len(CREATE_TABLE) : end], uuid, sql[end:].removeprefix(" ")), replay=True))
+    return (
+        yield from make(
+            scratch, attach_table(sql[len(CREATE_TABLE) : end], uuid, sql[end:].removeprefix(" ")), replay=True
+        )
+    )
 
 
 def read_forms(scratch: Scratch, names: Sequence[str]) -> Routine[dict[str, Form]]:
@@ -117,7 +123,9 @@ def read_forms(scratch: Scratch, names: Sequence[str]) -> Routine[dict[str, Form
 
 def names_in(scratch: Scratch) -> Routine[frozenset[str]]:
     """Names of all objects in scratch, as they are called there."""
-    rows = yield Query("SELECT name FROM system.tables WHERE database = {database:String}", {"database": scratch.database})
+    rows = yield Query(
+        "SELECT name FROM system.tables WHERE database = {database:String}", {"database": scratch.database}
+    )
     return frozenset(text(row[0]) for row in rows)
 
 
@@ -129,14 +137,18 @@ def formatted(sql: str) -> Routine[str]:
     secret.
     """
     try:
-        rows = yield Query("SELECT formatQuerySingleLine(unhex({sql:String}))", {"sql": sql.encode("utf-8", "surrogateescape").hex()})
+        rows = yield Query(
+            "SELECT formatQuerySingleLine(unhex({sql:String}))", {"sql": sql.encode("utf-8", "surrogateescape").hex()}
+        )
     except StatementError as error:
         found = _SYNTAX.search(error.message)
         if found is None:
             raise
         # A token with a quote in it may be a part of a secret.
         token = "" if "'" in found[2] else f" ({found[2]})"
-        raise StatementError(f"Syntax error at position {found[1]} of its CREATE statement{token}", error.code, error.name) from None
+        raise StatementError(
+            f"Syntax error at position {found[1]} of its CREATE statement{token}", error.code, error.name
+        ) from None
     return text(rows[0][0])
 
 
@@ -155,7 +167,11 @@ def masked(sql: str) -> Routine[str]:
 def sentence(scratch: Scratch, error: StatementError) -> str:
     """The engine's message about a definition, without its preamble and without the name of the scratch database."""
     plain = _PREAMBLE.sub("", error.message).strip()
-    return plain.replace(f"`{scratch.database}`.", "").replace(f"{scratch.database}.", "").replace(scratch.prefix or scratch.database, "")
+    return (
+        plain.replace(f"`{scratch.database}`.", "")
+        .replace(f"{scratch.database}.", "")
+        .replace(scratch.prefix or scratch.database, "")
+    )
 
 
 def conceal(form: Form, live: Form | None) -> Form:

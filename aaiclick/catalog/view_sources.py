@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaiclick.catalog.forms import Catalog, DictionaryForm, FunctionForm, LiveObject, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.forms import (
+    Catalog,
+    DictionaryForm,
+    FunctionForm,
+    LiveObject,
+    TableForm,
+    UnsupportedForm,
+    ViewForm,
+)
 from aaiclick.catalog.render import attribute_form_sql, column_form_sql, form_sql, local_family
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.scratch_objects import instantiable, make, names_in
@@ -19,7 +27,9 @@ from aaiclick.sql.tokens import TokenError, Tokens, unquote
 _PLAIN = "ENGINE = MergeTree ORDER BY tuple()"
 
 
-def make_sources(scratch: Scratch, views: Sequence[View | MaterializedView], catalog: Catalog, tables: Sequence[Table]) -> Routine[None]:
+def make_sources(
+    scratch: Scratch, views: Sequence[View | MaterializedView], catalog: Catalog, tables: Sequence[Table]
+) -> Routine[None]:
     """Create what the views read and scratch does not hold yet: declared tables as declared, other objects as they are.
 
     A source that the engine refuses is left out. A view that needs it is then refused with the engine's own message.
@@ -86,7 +96,13 @@ def source_sql(scratch: Scratch, live: LiveObject) -> str:
             attributes = ", ".join(attribute_form_sql(column) for column in live.form.columns)
             clauses = {**dict(live.form.clauses), "SOURCE": "NULL()"}
             kept = [f"{word}({clauses[word]})" for word in ("SOURCE", "LIFETIME", "LAYOUT", "RANGE") if word in clauses]
-            return create("DICTIONARY", scratch.sql_name(live.name), f"({attributes})", f"PRIMARY KEY {clauses['PRIMARY KEY']}", *kept)
+            return create(
+                "DICTIONARY",
+                scratch.sql_name(live.name),
+                f"({attributes})",
+                f"PRIMARY KEY {clauses['PRIMARY KEY']}",
+                *kept,
+            )
         case ViewForm() | FunctionForm() | UnsupportedForm():
             return ""
 

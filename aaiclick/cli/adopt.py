@@ -19,10 +19,37 @@ TakeOver = Annotated[
     typer.Option(
         "--take-over",
         metavar="TABLE",
-        help="A table that another schema of this database recorded belongs to this one from now on. May be given several times, instead of --version.",
+        help="A table "
+        "that "
+        "another "
+        "schema "
+        "of "
+        "this "
+        "database "
+        "recorded "
+        "belongs "
+        "to "
+        "this "
+        "one "
+        "from "
+        "now "
+        "on. "
+        "May "
+        "be "
+        "given "
+        "several "
+        "times, "
+        "instead "
+        "of "
+        "--version.",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Record it even where the tables differ from that version. The record says that it was forced.")]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Record it even where the tables differ from that version. The record says that it was forced."
+    ),
+]
 
 
 def adopt(
@@ -38,8 +65,9 @@ def adopt(
 ) -> None:
     """Record which version a database is at, or whose a table is.
 
-    --version is for tables that were made by other means and are not recognised: migrate goes on from the recorded version. --take-over is for
-    tables that another schema of the database declares too, in another way. Changes no table.
+    --version is for tables that were made by other means and are not recognised: migrate goes on from the recorded
+    version. --take-over is for tables that another schema of the database declares too, in another way. Changes no
+    table.
 
     Exit code 0: recorded.
     1: the tables do not fit that version.
@@ -48,7 +76,9 @@ def adopt(
     tables = tuple(take_over or ())
     given = [("--version", str(version) if version is not None else None), *(("--take-over", name) for name in tables)]
     frame = Frame("adopt", json, debug, url, database, schema, extra=tuple(given), flags=("--force",) if force else ())
-    frame.run(lambda: _take_over(frame, tables) if tables and version is None else _adopt(frame, version, force, tables))
+    frame.run(
+        lambda: _take_over(frame, tables) if tables and version is None else _adopt(frame, version, force, tables)
+    )
 
 
 def _take_over(frame: Frame, tables: tuple[str, ...]) -> ExitCode:
@@ -59,7 +89,9 @@ def _take_over(frame: Frame, tables: tuple[str, ...]) -> ExitCode:
         raise UsageError(f"there is no database at {target.place}: nothing to take over")
     taken = take_over_tables(target.url, declared, tables, frame.database)
     if frame.as_json:
-        frame.output.result({"schema": declared.name, "taken_over": [{"table": name, "from": owner} for name, owner in taken]})
+        frame.output.result(
+            {"schema": declared.name, "taken_over": [{"table": name, "from": owner} for name, owner in taken]}
+        )
     else:
         for name, owner in taken:
             frame.output.say(f"✓ {name} belongs to {declared.name} from now on (it was of {owner})", "green")
@@ -71,7 +103,7 @@ def _adopt(frame: Frame, version: int | None, force: bool, tables: tuple[str, ..
     if version is None or tables:
         raise UsageError("aaiclick adopt takes either --version N or --take-over TABLE")
     from aaiclick.api.adopt import adopt_schema
-    from aaiclick.state.records import against
+    from aaiclick.state.record import against
 
     declared, target = frame.declared(), frame.target()
     if target.missing:

@@ -1,4 +1,5 @@
-"""The library's functions as the commands call them: imported when a command runs, so that ``--help`` and completion stay quick."""
+"""The library's functions as the commands call them: imported when a command runs, so that ``--help`` and completion
+stay quick."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class PolicyName(str, Enum):
 
 
 def policy(name: PolicyName, allow: Sequence[str], keep_old: str | None = None) -> Policy:
-    """The policy of this run: explicit, so that ``AAICLICK_SCHEMA_POLICY`` has no say on the command line. Raises ``UsageError``."""
+    """The policy of this run: explicit, so that ``AAICLICK_SCHEMA_POLICY`` has no say on the command line. Raises
+    ``UsageError``."""
     from aaiclick import Policy
 
     match name:
@@ -43,13 +45,16 @@ def policy(name: PolicyName, allow: Sequence[str], keep_old: str | None = None) 
 
 
 def kept_for(keep_old: str | None) -> timedelta:
-    """How long old tables are kept: what was asked for, else what ``AAICLICK_KEEP_OLD`` says, else a day. Raises ``UsageError``."""
+    """How long old tables are kept: what was asked for, else what ``AAICLICK_KEEP_OLD`` says, else a day. Raises
+    ``UsageError``."""
     from aaiclick.plan.policy import kept_for, parse_duration
 
     return parse_duration(keep_old) if keep_old is not None else kept_for(os.environ)
 
 
-def ensure(url: str, schema: Schema, database: str | None, chosen: Policy, on_event: Callable[[Event], object]) -> Report:
+def ensure(
+    url: str, schema: Schema, database: str | None, chosen: Policy, on_event: Callable[[Event], object]
+) -> Report:
     """Bring the database up to date."""
     from aaiclick import ensure_schema
 
@@ -90,7 +95,9 @@ def rollback(
     """Go back to the version before."""
     from aaiclick import rollback_schema
 
-    return rollback_schema(url, schema, to, database=database, allow=allow, dry_run=dry_run, on_event=on_event, keep_old=kept_for(keep_old))
+    return rollback_schema(
+        url, schema, to, database=database, allow=allow, dry_run=dry_run, on_event=on_event, keep_old=kept_for(keep_old)
+    )
 
 
 def reflect(url: str, database: str | None, name: str | None) -> Schema:

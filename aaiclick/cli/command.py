@@ -93,13 +93,18 @@ class Frame:
         return command_line(self.command, *self._where(), *self.extra)
 
     def migrate(self, allow: tuple[str, ...] = ()) -> str:
-        """``aaiclick migrate`` with this run's target and under its usual policy, with what was allowed already and ``allow``."""
+        """``aaiclick migrate`` with this run's target and under its usual policy, with what was allowed already and
+        ``allow``."""
         given = [option for option in self.extra if option[0] == "--allow"]
         further = [("--allow", key) for key in allow if ("--allow", key) not in given]
         return command_line("migrate", *self._where(), *given, *further)
 
     def _where(self) -> list[tuple[str, str | None]]:
-        return [("--url", self.url), ("--database", self.database), ("--schema", self.schema if self.schema != DEFAULT else None)]
+        return [
+            ("--url", self.url),
+            ("--database", self.database),
+            ("--schema", self.schema if self.schema != DEFAULT else None),
+        ]
 
     @property
     def _secret(self) -> str:
@@ -107,7 +112,12 @@ class Frame:
 
     def _fail(self, failure: Failure) -> ExitCode:
         if self.as_json:
-            error = {"type": failure.type, "message": failure.message, "next": failure.next or None, "details": dict(failure.details)}
+            error = {
+                "type": failure.type,
+                "message": failure.message,
+                "next": failure.next or None,
+                "details": dict(failure.details),
+            }
             self.output.document(json.dumps({"error": error}, indent=2, ensure_ascii=False, default=str))
         else:
             broken = failure.code == ExitCode.ERROR
@@ -121,10 +131,16 @@ class Frame:
 
     def _slow_interrupt(self) -> None:
         resumes = "; the next run resumes" if self.command in _RESUMED else ""
-        self.output.tell(f"stopping when the running statement has ended (Ctrl-C again stops at once{resumes})", "yellow")
+        self.output.tell(
+            f"stopping when the running statement has ended (Ctrl-C again stops at once{resumes})", "yellow"
+        )
 
     def _stopped(self, code: ExitCode) -> ExitCode:
-        return self._fail(Failure("Terminated" if code == ExitCode.TERMINATED else "Interrupted", self._interrupted(), code, self.again()))
+        return self._fail(
+            Failure(
+                "Terminated" if code == ExitCode.TERMINATED else "Interrupted", self._interrupted(), code, self.again()
+            )
+        )
 
     def _leave(self, code: int) -> None:
         self.on_close()

@@ -36,17 +36,27 @@ class Statement:
 
 
 def create_statements(schema: Schema, database: str | None = None) -> tuple[Statement, ...]:
-    """One statement for each object, each behind those that it reads or writes; names are qualified where a database is given."""
+    """One statement for each object, each behind those that it reads or writes; names are qualified where a database is
+    given."""
     return tuple(Statement(item.name, item.noun, _create(item, database)) for item in in_order(schema))
 
 
 def in_order(schema: Schema) -> tuple[SchemaObject, ...]:
-    """Declaration order, but nothing before what it refers to. What refers to each other in a circle stays in declaration order."""
-    names = {item.name: re.compile(rf"(?<![A-Za-z0-9_]){re.escape(item.name)}(?![A-Za-z0-9_])") for item in schema.objects}
-    needs = {item.name: {name for name, word in names.items() if name != item.name and word.search(_refers(item))} for item in schema.objects}
+    """Declaration order, but nothing before what it refers to. What refers to each other in a circle stays in
+    declaration order."""
+    names = {
+        item.name: re.compile(rf"(?<![A-Za-z0-9_]){re.escape(item.name)}(?![A-Za-z0-9_])") for item in schema.objects
+    }
+    needs = {
+        item.name: {name for name, word in names.items() if name != item.name and word.search(_refers(item))}
+        for item in schema.objects
+    }
     ordered: list[SchemaObject] = []
     # Whatever may call a function comes behind it.
-    left: list[SchemaObject] = [*function_order(schema.functions), *(item for item in schema.objects if not isinstance(item, Function))]
+    left: list[SchemaObject] = [
+        *function_order(schema.functions),
+        *(item for item in schema.objects if not isinstance(item, Function)),
+    ]
     while left:
         waiting = {item.name for item in left}
         chosen = next((item for item in left if not needs[item.name] & waiting), left[0])
@@ -67,13 +77,16 @@ def _refers(item: SchemaObject) -> str:
         case TableFamily() | Function():
             return ""
         case Table():
-            expressions = [text for column in item.columns for text in (column.default, column.materialized, column.alias) if text]
+            expressions = [
+                text for column in item.columns for text in (column.default, column.materialized, column.alias) if text
+            ]
             lookups = [text for text in expressions if _LOOKUP.search(text)]
             return " ".join([item.engine.arguments if isinstance(item.engine, Engine) else "", *lookups])
 
 
 def _create(item: SchemaObject, database: str | None) -> str:
-    # The statements are those of ``aaiclick.specs.ddl``; only their layout and, without a database, their names are changed.
+    # The statements are those of ``aaiclick.specs.ddl``; only their layout and, without a database, their names are
+    # changed.
     place = database or "database"
     match item:
         case Table():
@@ -94,7 +107,11 @@ def _create(item: SchemaObject, database: str | None) -> str:
             return create_function_sql(item)
         case TableFamily():
             return ""
-    return sql if database is not None else sql.replace(name, name.replace(qualified(place, item.name), quote_name(item.name)), 1)
+    return (
+        sql
+        if database is not None
+        else sql.replace(name, name.replace(qualified(place, item.name), quote_name(item.name)), 1)
+    )
 
 
 def _elements(table: Table) -> list[str]:

@@ -17,7 +17,8 @@ ROOT_VARIABLE = "AAICLICK_LOCAL_ROOT"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """``url`` is opened (it may hold a password: ``place`` is what people are shown), ``given`` is what stood behind ``--url``."""
+    """``url`` is opened (it may hold a password: ``place`` is what people are shown), ``given`` is what stood behind
+    ``--url``."""
 
     url: str = field(repr=False)
     parsed: EmbeddedUrl | ServerUrl
@@ -43,11 +44,16 @@ class Target:
     @property
     def missing(self) -> bool:
         """True where an embedded directory holds no database yet. Opening the engine on it would make one."""
-        return isinstance(self.parsed, EmbeddedUrl) and not self.parsed.in_memory and directory_state(self.parsed.path) != "database"
+        return (
+            isinstance(self.parsed, EmbeddedUrl)
+            and not self.parsed.in_memory
+            and directory_state(self.parsed.path) != "database"
+        )
 
 
 def resolve(url: str | None, environment: Mapping[str, str], home: Path) -> Target:
-    """``--url``, else ``AAICLICK_CH_URL``, else the embedded engine where the application keeps it. Raises ``UsageError``."""
+    """``--url``, else ``AAICLICK_CH_URL``, else the embedded engine where the application keeps it. Raises
+    ``UsageError``."""
     chosen = url or environment.get(URL_VARIABLE) or _local_url(environment, home)
     target = Target(chosen, parse_url(chosen), url)
     if isinstance(target.parsed, EmbeddedUrl) and not target.parsed.in_memory:
@@ -60,7 +66,9 @@ def _local_url(environment: Mapping[str, str], home: Path) -> str:
     root = Path(environment.get(ROOT_VARIABLE, home / ".aaiclick"))
     path = str(root.absolute() / "chdb_data")
     if "?" in path:
-        raise UsageError(f"{path}: a URL cannot name a directory with a question mark. Set {ROOT_VARIABLE} to another one")
+        raise UsageError(
+            f"{path}: a URL cannot name a directory with a question mark. Set {ROOT_VARIABLE} to another one"
+        )
     return f"chdb://{path}"
 
 

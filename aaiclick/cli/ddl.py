@@ -29,7 +29,10 @@ def _ddl(frame: Frame) -> ExitCode:
         frame.output.result({"schema": declared.name, "version": declared.version, "statements": listed})
         return ExitCode.DONE
     head = f"-- {declared.name} {declared.version_label}"
-    texts = [f"{item.sql};" if item.sql else f"-- {item.kind} {item.object}: made at run time, never created here" for item in statements]
+    texts = [
+        f"{item.sql};" if item.sql else f"-- {item.kind} {item.object}: made at run time, never created here"
+        for item in statements
+    ]
     # Names inside a query are looked up in the current database.
     use = [f"USE {quote_name(frame.database)};"] if frame.database is not None else []
     frame.output.sql("\n\n".join([head, *use, *texts]))

@@ -41,7 +41,17 @@ def dry_run(frame: Frame, chosen: Policy, quick: bool = False) -> ExitCode:
     if code == ExitCode.PENDING:
         _closing(say, frame, plan, verdict)
     else:
-        say(f"✓ {plan.schema} is at {'v' + str(plan.to_version) if plan.to_version is not None else 'the declared schema'}: nothing to do", "green")
+        say(
+            "✓ "
+            f"{plan.schema} "
+            "is "
+            "at "
+            f"{'v' + str(plan.to_version) if plan.to_version is not None else 'the declared schema'}: "
+            "nothing "
+            "to "
+            "do",
+            "green",
+        )
         if verdict.pending and (keys := _keys(verdict.pending)):
             say(f"to do what is left alone too, run: {frame.migrate(keys)}")
     return code

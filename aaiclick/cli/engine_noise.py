@@ -1,4 +1,5 @@
-"""The embedded engine writes to file descriptor 2 by itself (a locked directory, its own shutdown): not among our sentences."""
+"""The embedded engine writes to file descriptor 2 by itself (a locked directory, its own shutdown): not among our
+sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ _own: list[int] = []  # the descriptor of Python's stderr, once it has one of it
 
 
 def separate_stderr() -> None:
-    """Give Python's stderr a descriptor of its own, so that the engine's can be silenced. For a process that is the command line."""
+    """Give Python's stderr a descriptor of its own, so that the engine's can be silenced. For a process that is the
+    command line."""
     try:
         if sys.stderr.fileno() != _STDERR:
             return

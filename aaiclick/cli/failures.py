@@ -28,7 +28,20 @@ from aaiclick.errors import (
 _LONGEST = 2000
 # What the command was called with says it already.
 _SCHEMA = re.compile(r" --schema \S+")
-_DETAILS = ("differences", "blocks", "refused", "allow", "path", "live", "expected", "version", "nearest", "oldest_code", "code", "name")
+_DETAILS = (
+    "differences",
+    "blocks",
+    "refused",
+    "allow",
+    "path",
+    "live",
+    "expected",
+    "version",
+    "nearest",
+    "oldest_code",
+    "code",
+    "name",
+)
 
 
 class ExitCode(IntEnum):
@@ -68,13 +81,18 @@ class Advice:
 def describe(error: Exception, advice: Advice, secret: str = "") -> Failure:
     """What an error means for whoever ran the command.
 
-    Exit code 1 for the two families that say that the database answers but is not at the declared version and may not be
-    brought there as asked (``SchemaError``, ``PlanError``), 2 for everything else.
+    Exit code 1 for the two families that say that the database answers but is not at the declared version and may not
+    be brought there as asked (``SchemaError``, ``PlanError``), 2 for everything else.
     """
     sentence, following = _sentence(error, advice)
     code = ExitCode.PENDING if isinstance(error, SchemaError | PlanError) else ExitCode.ERROR
-    details = {key: getattr(error, key) for key in _DETAILS if hasattr(error, key)} if isinstance(error, AaiclickError) else {}
-    # The library's own sentences hold no password, and a password may be one of their words; what a driver or a server says may hold it.
+    details = (
+        {key: getattr(error, key) for key in _DETAILS if hasattr(error, key)}
+        if isinstance(error, AaiclickError)
+        else {}
+    )
+    # The library's own sentences hold no password, and a password may be one of their words; what a driver or a server
+    # says may hold it.
     foreign = not isinstance(error, AaiclickError) or isinstance(error, StatementError)
     return Failure(type(error).__name__, hide(sentence, secret if foreign else ""), code, following, details)
 
@@ -103,7 +121,10 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
             return _one_line(str(error)), ""
         case _:
             said = _one_line(str(error))
-            return f"unexpected {type(error).__name__}{': ' + said if said else ''}. Run with --debug for the traceback", ""
+            return (
+                f"unexpected {type(error).__name__}{': ' + said if said else ''}. Run with --debug for the traceback",
+                "",
+            )
 
 
 def _full(command: str, advice: Advice) -> str:
@@ -141,7 +162,8 @@ def _one_line(text: str) -> str:
 
 
 def hide(text: str, secret: str) -> str:
-    """A second net under the clients' promise that no message holds a password: URLs are masked, and the password itself."""
+    """A second net under the clients' promise that no message holds a password: URLs are masked, and the password
+    itself."""
     masked = "".join(mask(word) if "://" in word else word for word in _words(text))
     return masked.replace(secret, "***") if len(secret) > 3 else masked
 

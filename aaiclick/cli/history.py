@@ -9,10 +9,12 @@ from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.numbers import seconds_text
 from aaiclick.cli.options import Database, Debug, Json, Reference, Url
 from aaiclick.cli.schema_reference import DEFAULT
-from aaiclick.state.records import Record
+from aaiclick.state.record import Record
 
 
-def history(*, json: Json = False, url: Url = None, database: Database = None, schema: Reference = DEFAULT, debug: Debug = False) -> None:
+def history(
+    *, json: Json = False, url: Url = None, database: Database = None, schema: Reference = DEFAULT, debug: Debug = False
+) -> None:
     """Tell what was applied when, by whom, and how long.
 
     Reads the table schema_version. Changes nothing.
@@ -41,7 +43,7 @@ def _history(frame: Frame) -> ExitCode:
 
 def record_json(record: Record) -> dict[str, str | int | float | bool | None]:
     """A transition without its forms and plan."""
-    from aaiclick.state.records import is_forced
+    from aaiclick.state.record import is_forced
 
     return {
         "version": record.version,
@@ -58,12 +60,21 @@ def record_json(record: Record) -> dict[str, str | int | float | bool | None]:
 
 
 def _row(record: Record) -> tuple[str, ...]:
-    from aaiclick.state.records import is_forced
+    from aaiclick.state.record import is_forced
 
     state = f"{record.state} (forced)" if is_forced(record) else record.state
     before = "" if record.from_version is None else f"v{record.from_version}" if record.from_version else "empty"
     version = f"v{record.version}" if record.version is not None else "development"
-    return (version, before, state, _when(record), record.who, seconds_text(record.seconds), record.library, record.server)
+    return (
+        version,
+        before,
+        state,
+        _when(record),
+        record.who,
+        seconds_text(record.seconds),
+        record.library,
+        record.server,
+    )
 
 
 def _when(record: Record) -> str:

@@ -1,8 +1,8 @@
 """Ctrl-C, and SIGTERM as what it is to those who run commands for others: the same, with an exit code of its own.
 
-Python raises ``KeyboardInterrupt`` only when the running statement returns, which may take minutes with the engine inside this
-process. The first Ctrl-C therefore says so at once, and the second ends the process: every statement may be interrupted by a
-kill, the next run resumes.
+Python raises ``KeyboardInterrupt`` only when the running statement returns, which may take minutes with the engine
+inside this process. The first Ctrl-C therefore says so at once, and the second ends the process: every statement may be
+interrupted by a kill, the next run resumes.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _ENDING = frozenset({int(signal.SIGINT), int(signal.SIGTERM)})
 
 
 class Interrupts:
-    """A context manager for the main thread. ``waiting`` is called where a signal had no effect within half a second, ``leaving`` with the exit
-    code before a second one ends the process."""
+    """A context manager for the main thread. ``waiting`` is called where a signal had no effect within half a second,
+    ``leaving`` with the exit code before a second one ends the process."""
 
     def __init__(self, waiting: Callable[[], object], leaving: Callable[[int], object]) -> None:
         self._waiting = waiting
@@ -62,7 +62,9 @@ class Interrupts:
             threading.Thread(target=self._watch, args=(receiver,), name="aaiclick-interrupts", daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._ended.set()
         if self._pair is not None:
             if self._handler is not None and self._handler != signal.SIG_IGN:

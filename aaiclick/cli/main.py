@@ -31,7 +31,9 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+]
 
 
 def _root(version: Version = False) -> None:
@@ -39,7 +41,8 @@ def _root(version: Version = False) -> None:
 
     Results go to stdout, progress and errors to stderr.
 
-    Exit codes of every command: 0 in sync or applied, 1 differences or work pending, 2 error, 130 interrupted, 143 ended by SIGTERM.
+    Exit codes of every command: 0 in sync or applied, 1 differences or work pending, 2 error, 130 interrupted, 143
+    ended by SIGTERM.
     """
 
 
@@ -53,7 +56,8 @@ def build(rich_help: bool) -> typer.Typer:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code. ``arguments=None``: this process is the command line (``sys.argv``)."""
+    """Run the command line and return its exit code. ``arguments=None``: this process is the command line
+    (``sys.argv``)."""
     if arguments is None:
         separate_stderr()
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -85,7 +89,9 @@ def _carry_out(given: list[str]) -> int:
         describe = getattr(error, "format_message", None)
         if describe is None:
             raise
-        return _wrong_usage(str(describe()), getattr(getattr(error, "ctx", None), "command_path", "aaiclick"), "--json" in given)
+        return _wrong_usage(
+            str(describe()), getattr(getattr(error, "ctx", None), "command_path", "aaiclick"), "--json" in given
+        )
     return code if isinstance(code, int) else ExitCode.DONE
 
 
@@ -93,7 +99,13 @@ def _wrong_usage(message: str, command: str, as_json: bool) -> int:
     output = Output(as_json)
     following = f"{command} --help"
     if as_json:
-        output.document(json.dumps({"error": {"type": "UsageError", "message": message, "next": following, "details": {}}}, indent=2, ensure_ascii=False))
+        output.document(
+            json.dumps(
+                {"error": {"type": "UsageError", "message": message, "next": following, "details": {}}},
+                indent=2,
+                ensure_ascii=False,
+            )
+        )
     else:
         output.tell(f"error: {message}", "red")
         output.tell(f"run: {following}")

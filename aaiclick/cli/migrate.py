@@ -25,14 +25,42 @@ from aaiclick.plan.model import Step
 if TYPE_CHECKING:
     from aaiclick.plan.policy import Policy
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan as SQL, with what each step costs and risks. Changes nothing.")]
-Quick = Annotated[bool, typer.Option("--quick", help="With --dry-run: look at no row. Steps then say what was not looked at; such a one may become another.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan as SQL, with what each step costs and risks. Changes nothing.")
+]
+Quick = Annotated[
+    bool,
+    typer.Option(
+        "--quick",
+        help="With --dry-run: look at no row. Steps then say what was not looked at; such a one may become another.",
+    ),
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option(
         "--allow",
         metavar="KEY",
-        help="Allow one thing that loses rows or changes values, by the name that the plan gives it, such as 'drop-column operation_log.args'. "
+        help="Allow "
+        "one "
+        "thing "
+        "that "
+        "loses "
+        "rows "
+        "or "
+        "changes "
+        "values, "
+        "by "
+        "the "
+        "name "
+        "that "
+        "the "
+        "plan "
+        "gives "
+        "it, "
+        "such "
+        "as "
+        "'drop-column "
+        "operation_log.args'. "
         "May be given several times.",
     ),
 ]
@@ -40,7 +68,29 @@ Chosen = Annotated[
     PolicyName,
     typer.Option(
         "--policy",
-        help="What may be done without --allow. check: nothing. safe: metadata only. lossless: also rewrites that keep every row and value, of any size. "
+        help="What "
+        "may "
+        "be "
+        "done "
+        "without "
+        "--allow. "
+        "check: "
+        "nothing. "
+        "safe: "
+        "metadata "
+        "only. "
+        "lossless: "
+        "also "
+        "rewrites "
+        "that "
+        "keep "
+        "every "
+        "row "
+        "and "
+        "value, "
+        "of "
+        "any "
+        "size. "
         "everything: also what destroys. $AAICLICK_SCHEMA_POLICY is not looked at here.",
     ),
 ]
@@ -64,20 +114,31 @@ def migrate(
 
     Every row is kept unless --allow or --policy says otherwise. A run that was stopped is resumed.
 
-    Exit code 0: applied, or nothing to do.
-    1: pending (--dry-run), or refused: not allowed, blocked by the data, not recognised, newer than the code. The message says what to run.
-    2: error.
-    130: interrupted.
+    Exit code 0: applied, or nothing to do. 1: pending (--dry-run), or refused: not allowed, blocked by the data, not
+    recognised, newer than the code. The message says what to run. 2: error. 130: interrupted.
     """
     keys = tuple(allow or ())
-    options = [("--policy", policy.value if policy != PolicyName.lossless else None), ("--keep-old", keep_old), *(("--allow", key) for key in keys)]
+    options = [
+        ("--policy", policy.value if policy != PolicyName.lossless else None),
+        ("--keep-old", keep_old),
+        *(("--allow", key) for key in keys),
+    ]
     frame = Frame(
-        "migrate", json, debug, url, database, schema, extra=tuple(options), flags=(*(("--dry-run",) if dry_run_only else ()), *(("--quick",) if quick else ()))
+        "migrate",
+        json,
+        debug,
+        url,
+        database,
+        schema,
+        extra=tuple(options),
+        flags=(*(("--dry-run",) if dry_run_only else ()), *(("--quick",) if quick else ())),
     )
     chosen = partial(calls.policy, policy, keys, keep_old)
     source = context.get_parameter_source("schema")
     bare = source is not None and source.name == "DEFAULT"
-    frame.run((lambda: dry_run(frame, chosen(), quick)) if dry_run_only else (lambda: _migrate(frame, chosen(), quick, bare)))
+    frame.run(
+        (lambda: dry_run(frame, chosen(), quick)) if dry_run_only else (lambda: _migrate(frame, chosen(), quick, bare))
+    )
 
 
 def _migrate(frame: Frame, policy: Policy, quick: bool, bare: bool) -> ExitCode:
@@ -91,7 +152,8 @@ def _migrate(frame: Frame, policy: Policy, quick: bool, bare: bool) -> ExitCode:
     report = calls.ensure(target.url, declared, frame.database, policy, watch)
     watch.close()
     if report.in_sync and not report.steps and not report.pending:
-        # The record alone said so. Whether a migration or released form was edited since is looked at here, where there is time for it.
+        # The record alone said so. Whether a migration or released form was edited since is looked at here, where there
+        # is time for it.
         calls.validate(target.url, declared, frame.database)
     if frame.as_json:
         frame.output.result(report_json(report))
@@ -101,19 +163,43 @@ def _migrate(frame: Frame, policy: Policy, quick: bool, bare: bool) -> ExitCode:
 
 
 def _require_own(url: str, name: str, database: str | None) -> None:
-    """The command without --schema is about the oplog. Raises ``UsageError`` in a database that is of another schema: its operator meant that one."""
+    """The command without --schema is about the oplog. Raises ``UsageError`` in a database that is of another schema:
+    its operator meant that one."""
     others = calls.recorded_schemas(url, database)
     if others and name not in others:
         named = ", ".join(others)
         raise UsageError(
-            f"this database is of another schema ({named}), and there is no {name} in it: nothing was changed. Run: aaiclick migrate --schema MODULE:NAME"
+            "this "
+            "database "
+            "is "
+            "of "
+            "another "
+            "schema "
+            f"({named}), "
+            "and "
+            "there "
+            "is "
+            "no "
+            f"{name} "
+            "in "
+            "it: "
+            "nothing "
+            "was "
+            "changed. "
+            "Run: "
+            "aaiclick "
+            "migrate "
+            "--schema "
+            "MODULE:NAME"
             f" with the place of {others[0]}, or with --schema {DEFAULT} to make {name} here, too"
         )
 
 
 def step_json(step: Step) -> dict[str, JsonValue]:
     """A step without its internals."""
-    hazards: list[JsonValue] = [{"kind": hazard.kind, "message": hazard.message, "allow": hazard.allow} for hazard in step.hazards]
+    hazards: list[JsonValue] = [
+        {"kind": hazard.kind, "message": hazard.message, "allow": hazard.allow} for hazard in step.hazards
+    ]
     return {
         "id": step.id,
         "object": step.object,
@@ -142,7 +228,9 @@ def report_json(report: Report) -> dict[str, JsonValue]:
         "to_version": report.to_version,
         "in_sync": report.in_sync,
         "steps": [step_json(step) for step in report.steps],
-        "pending": [{**step_json(step), "reason": reason} for step, reason in zip(report.pending, report.reasons, strict=True)],
+        "pending": [
+            {**step_json(step), "reason": reason} for step, reason in zip(report.pending, report.reasons, strict=True)
+        ],
         "notes": list(report.notes),
         "duration": report.duration,
     }
@@ -156,8 +244,21 @@ def _print(frame: Frame, report: Report) -> None:
     elif not report.steps:
         output.say(f"✓ {report.schema} is at {at}: nothing to do", "green")
     else:
-        before = {None: "", 0: " (was empty)"}.get(report.from_version, f" (was v{report.from_version})" if report.from_version != report.to_version else "")
-        output.say(f"✓ {report.schema} is at {at}{before} · {count_text(len(report.steps), 'step', 'steps')} · {seconds_text(report.duration)}", "green")
+        before = {None: "", 0: " (was empty)"}.get(
+            report.from_version, f" (was v{report.from_version})" if report.from_version != report.to_version else ""
+        )
+        output.say(
+            "✓ "
+            f"{report.schema} "
+            "is "
+            "at "
+            f"{at}{before} "
+            "· "
+            f"{count_text(len(report.steps), 'step', 'steps')} "
+            "· "
+            f"{seconds_text(report.duration)}",
+            "green",
+        )
     left = [f"{step.object}: {step.change}" for step in report.pending]
     for note in report.notes:
         if not any(note.startswith(line) for line in left):

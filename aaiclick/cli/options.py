@@ -9,28 +9,81 @@ import typer
 
 from aaiclick.cli.schema_reference import DEFAULT
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there, errors included.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there, errors included.")
+]
 Url = Annotated[
     str | None,
     typer.Option(
         "--url",
         metavar="URL",
-        help="The database: chdb:///path, chdb://memory, clickhouse://user:password@host:8123/db, clickhouses:// or https:// for TLS. "
-        "Default: $AAICLICK_CH_URL, else the embedded engine under $AAICLICK_LOCAL_ROOT/chdb_data or ~/.aaiclick/chdb_data.",
+        help="The "
+        "database: "
+        "chdb:///path, "
+        "chdb://memory, "
+        "clickhouse://user:password@host:8123/db, "
+        "clickhouses:// "
+        "or "
+        "https:// "
+        "for "
+        "TLS. "
+        "Default: "
+        "$AAICLICK_CH_URL, "
+        "else "
+        "the "
+        "embedded "
+        "engine "
+        "under "
+        "$AAICLICK_LOCAL_ROOT/chdb_data "
+        "or "
+        "~/.aaiclick/chdb_data.",
     ),
 ]
 Database = Annotated[
-    str | None, typer.Option("--database", metavar="DB", help="The database to work in. Default: the one in the URL, else the connection's own.")
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="DB",
+        help="The database to work in. Default: the one in the URL, else the connection's own.",
+    ),
 ]
-Names = Annotated[str | None, typer.Option("--database", metavar="DB", help="Qualify every name with this database. Default: names stand alone.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, the library's log and the engine's own messages on stderr.")]
+Names = Annotated[
+    str | None,
+    typer.Option("--database", metavar="DB", help="Qualify every name with this database. Default: names stand alone."),
+]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Show tracebacks, the library's log and the engine's own messages on stderr.")
+]
 
 KeepOld = Annotated[
     str | None,
     typer.Option(
         "--keep-old",
         metavar="TIME",
-        help="How long the table that is replaced stays for a rollback: 12h, 30min, 2d, or 0 for not at all. Default: $AAICLICK_KEEP_OLD, else 1d.",
+        help="How "
+        "long "
+        "the "
+        "table "
+        "that "
+        "is "
+        "replaced "
+        "stays "
+        "for "
+        "a "
+        "rollback: "
+        "12h, "
+        "30min, "
+        "2d, "
+        "or "
+        "0 "
+        "for "
+        "not "
+        "at "
+        "all. "
+        "Default: "
+        "$AAICLICK_KEEP_OLD, "
+        "else "
+        "1d.",
     ),
 ]
 
@@ -40,7 +93,11 @@ def complete_schema(incomplete: str) -> list[str]:
     if ":" in incomplete:
         return []
     names = [path.stem for path in Path().glob("*.py")] + [path.parent.name for path in Path().glob("*/__init__.py")]
-    return [name for name in [DEFAULT, *sorted(f"{name}:" for name in names if name.isidentifier())] if name.startswith(incomplete)]
+    return [
+        name
+        for name in [DEFAULT, *sorted(f"{name}:" for name in names if name.isidentifier())]
+        if name.startswith(incomplete)
+    ]
 
 
 Reference = Annotated[

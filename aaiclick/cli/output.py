@@ -23,7 +23,8 @@ _PLAIN = str.maketrans({"✓": "+", "✗": "x", "·": "-", "…": "...", "→": 
 
 
 class PatientConsole(Console):
-    """A console whose reader may go away (``| head``): it falls silent, where rich would end the process in the middle of a run."""
+    """A console whose reader may go away (``| head``): it falls silent, where rich would end the process in the middle
+    of a run."""
 
     def on_broken_pipe(self) -> None:
         """Print nothing more."""
@@ -64,7 +65,8 @@ class Output:
             write(self.err, text)
 
     def sql(self, text: str) -> None:
-        """SQL that can be copied: never wrapped; its comments are dim at a terminal, and nothing is changed in a pipe."""
+        """SQL that can be copied: never wrapped; its comments are dim at a terminal, and nothing is changed in a
+        pipe."""
         text = shown_sql(text)
         if not self.out.is_terminal:
             self.document(text)
@@ -72,7 +74,13 @@ class Output:
         for line in text.splitlines():
             self.say(line, "dim" if line.lstrip().startswith("--") else "")
 
-    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], numeric: frozenset[str] = frozenset(), prefix: str = "") -> None:
+    def table(
+        self,
+        headings: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        numeric: frozenset[str] = frozenset(),
+        prefix: str = "",
+    ) -> None:
         """At a terminal a table that fits its width; in a pipe aligned columns, each line behind ``prefix``."""
         with quiet_pipe():
             if self.out.is_terminal:
@@ -89,7 +97,14 @@ def console(stream: TextIO) -> Console:
     terminal = stream.isatty()
     width = None if terminal else _PIPE_WIDTH
     return PatientConsole(
-        file=stream, force_terminal=terminal, force_interactive=terminal, force_jupyter=False, width=width, highlight=False, markup=False, emoji=False
+        file=stream,
+        force_terminal=terminal,
+        force_interactive=terminal,
+        force_jupyter=False,
+        width=width,
+        highlight=False,
+        markup=False,
+        emoji=False,
     )
 
 
@@ -118,7 +133,9 @@ def quiet_pipe() -> Generator[None, None, None]:
             raise
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], numeric: frozenset[str], pipe: bool, encoding: str) -> Table:
+def _table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], numeric: frozenset[str], pipe: bool, encoding: str
+) -> Table:
     from rich import box
 
     made = Table(box=None if pipe else box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")

@@ -1,4 +1,5 @@
-"""Events of a run: a bar at a terminal, plain lines elsewhere. Watching never stops the work: what cannot be printed is not."""
+"""Events of a run: a bar at a terminal, plain lines elsewhere. Watching never stops the work: what cannot be printed is
+not."""
 
 from __future__ import annotations
 
@@ -111,7 +112,10 @@ class Watcher:
             case Note(text) if text == INTERRUPTED:
                 pass  # the command says so itself, when it ends
             case Note():
-                self._line(f"{'warning' if event.level == 'warning' else 'note'}: {event.text}", "yellow" if event.level == "warning" else "")
+                self._line(
+                    f"{'warning' if event.level == 'warning' else 'note'}: {event.text}",
+                    "yellow" if event.level == "warning" else "",
+                )
 
     def close(self) -> None:
         """Take everything away that moves."""
@@ -186,7 +190,12 @@ class BarWatcher(Watcher):
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=title, total=total or None, completed=done, figures=figures)
             return
-        columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), KnownBar(), TextColumn("{task.fields[figures]}", markup=False)
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            KnownBar(),
+            TextColumn("{task.fields[figures]}", markup=False),
+        )
         self._bar = Progress(*columns, console=console, transient=True, refresh_per_second=8)
         self._task = self._bar.add_task(title, total=total or None, completed=done, figures=figures)
         self._bar.start()
@@ -199,13 +208,17 @@ def watcher(output: Output) -> Watcher:
 
 def started_line(event: StepStarted) -> str:
     """``operation_log: sort key ... · rebuild · 1,000 rows``."""
-    return " · ".join([f"{event.object}: {headline(event.change)}", event.strategy, *([rows_text(event.rows)] if event.rows else [])])
+    return " · ".join(
+        [f"{event.object}: {headline(event.change)}", event.strategy, *([rows_text(event.rows)] if event.rows else [])]
+    )
 
 
 def done_line(event: StepDone, change: str) -> str:
     """``✓ operation_log: sort key created_at -> (result_table, created_at) · rebuild · 1,000 rows · 0.4 s``."""
     what = f"{event.object}: {headline(change)}" if change else event.object
-    return " · ".join([f"✓ {what}", event.strategy, *([rows_text(event.rows)] if event.rows else []), seconds_text(event.seconds)])
+    return " · ".join(
+        [f"✓ {what}", event.strategy, *([rows_text(event.rows)] if event.rows else []), seconds_text(event.seconds)]
+    )
 
 
 def waiting_line(event: Waiting) -> str:

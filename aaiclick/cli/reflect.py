@@ -13,13 +13,29 @@ from aaiclick.cli.options import Database, Debug, Json, Url
 from aaiclick.cli.source import python_source
 from aaiclick.errors import UsageError
 
-Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="The name of the schema that is printed. Default: the database's.")]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="The name of the schema that is printed. Default: the database's."),
+]
 
 
-Brief = Annotated[bool, typer.Option("--brief", help="Leave out what is none or empty; a schema that does not mention it does not manage it.")]
+Brief = Annotated[
+    bool,
+    typer.Option(
+        "--brief", help="Leave out what is none or empty; a schema that does not mention it does not manage it."
+    ),
+]
 
 
-def reflect(*, json: Json = False, url: Url = None, database: Database = None, name: Name = None, brief: Brief = False, debug: Debug = False) -> None:
+def reflect(
+    *,
+    json: Json = False,
+    url: Url = None,
+    database: Database = None,
+    name: Name = None,
+    brief: Brief = False,
+    debug: Debug = False,
+) -> None:
     """Print the live database as Python.
 
     The source, run, declares the same schema. What cannot be declared is listed under unsupported, with the reason.

@@ -14,21 +14,59 @@ from aaiclick.cli.schema_reference import DEFAULT
 from aaiclick.errors import UsageError
 
 Message = Annotated[
-    str, typer.Option("-m", "--message", metavar="TEXT", help="What the version is for: the title of its migration and a part of its file's name.")
+    str,
+    typer.Option(
+        "-m",
+        "--message",
+        metavar="TEXT",
+        help="What the version is for: the title of its migration and a part of its file's name.",
+    ),
 ]
 Rename = Annotated[
     list[str] | None,
-    typer.Option("--rename", metavar="OLD=NEW", help="What is gone was renamed: 'table.column=new_column' or 'table=new_table'. May be given several times."),
+    typer.Option(
+        "--rename",
+        metavar="OLD=NEW",
+        help="What is gone was renamed: 'table.column=new_column' or 'table=new_table'. May be given several times.",
+    ),
 ]
 Drop = Annotated[
     list[str] | None,
     typer.Option(
-        "--drop", metavar="NAME", help="What is gone is no longer declared: 'table.column' or 'table'. Its data stays until somebody allows to drop it."
+        "--drop",
+        metavar="NAME",
+        help="What is "
+        "gone "
+        "is "
+        "no "
+        "longer "
+        "declared: "
+        "'table.column' "
+        "or "
+        "'table'. "
+        "Its "
+        "data "
+        "stays "
+        "until "
+        "somebody "
+        "allows "
+        "to "
+        "drop it.",
     ),
 ]
-OldestCode = Annotated[int | None, typer.Option("--oldest-code", metavar="N", help="The oldest version of the code that still runs on the result.")]
-Python = Annotated[bool, typer.Option("--python", help="Write a Python file with a function that moves data, instead of an SQL file.")]
-Amend = Annotated[bool, typer.Option("--amend", help="Write the newest version's entry anew: only while nobody has installed that version.")]
+OldestCode = Annotated[
+    int | None,
+    typer.Option("--oldest-code", metavar="N", help="The oldest version of the code that still runs on the result."),
+]
+Python = Annotated[
+    bool, typer.Option("--python", help="Write a Python file with a function that moves data, instead of an SQL file.")
+]
+Amend = Annotated[
+    bool,
+    typer.Option(
+        "--amend", help="Write the newest version's entry anew: only while nobody has installed that version."
+    ),
+]
 
 
 def revision(
@@ -45,8 +83,9 @@ def revision(
 ) -> None:
     """Release the declared version: lock file and migration.
 
-    Compares the code with the last released version, writes the migration file with what follows from the difference, and adds the version
-    to schema.lock.json. What is gone may have been renamed: that is asked for by flags, never guessed. Needs no database.
+    Compares the code with the last released version, writes the migration file with what follows from the difference,
+    and adds the version to schema.lock.json. What is gone may have been renamed: that is asked for by flags, never
+    guessed. Needs no database.
 
     Exit code 0: written, or nothing to do.
     1: a decision is needed.
@@ -61,7 +100,13 @@ def _pairs(given: list[str]) -> list[tuple[str, str]]:
 
 
 def _revision(
-    frame: Frame, message: str, renames: list[tuple[str, str]], drops: tuple[str, ...], oldest_code: int | None, python: bool, amend: bool
+    frame: Frame,
+    message: str,
+    renames: list[tuple[str, str]],
+    drops: tuple[str, ...],
+    oldest_code: int | None,
+    python: bool,
+    amend: bool,
 ) -> ExitCode:
     from aaiclick.api.revision import revise
     from aaiclick.errors import UndecidedError
@@ -74,9 +119,13 @@ def _revision(
         made = revise(declared, message, dict(renames), drops, oldest_code, python, amend)
     except UndecidedError as error:
         if frame.as_json:
-            frame.output.result({"schema": declared.name, "version": declared.version, "undecided": list(error.undecided)})
+            frame.output.result(
+                {"schema": declared.name, "version": declared.version, "undecided": list(error.undecided)}
+            )
         else:
-            frame.output.say(f"✗ {declared.name} v{declared.version}: a decision is needed, nothing was written", "yellow")
+            frame.output.say(
+                f"✗ {declared.name} v{declared.version}: a decision is needed, nothing was written", "yellow"
+            )
             for line in error.undecided:
                 frame.output.say(f"  {line}")
         return ExitCode.PENDING

@@ -21,18 +21,87 @@ To = Annotated[
     typer.Option(
         "--to",
         metavar="N",
-        help="The version to go back to: one that the database came through, as far as what was replaced since is kept. Default: the one before; "
+        help="The "
+        "version "
+        "to "
+        "go "
+        "back "
+        "to: "
+        "one "
+        "that "
+        "the "
+        "database "
+        "came "
+        "through, "
+        "as "
+        "far "
+        "as "
+        "what "
+        "was "
+        "replaced "
+        "since "
+        "is "
+        "kept. "
+        "Default: "
+        "the "
+        "one "
+        "before; "
         "where a migration is under way, the one it came from (it is given up).",
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be put back, what not, and what has to be allowed. Changes nothing.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Say what would be put back, what not, and what has to be allowed. Changes nothing."
+    ),
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option(
         "--allow",
         metavar="KEY",
-        help="Allow what a refusal names: 'deletes TABLE' (rows that were deleted or changed since are there again as they were), 'values TABLE' "
-        "(values that the old columns cannot hold), 'partial SCHEMA' (some objects stay as they are). May be given several times.",
+        help="Allow "
+        "what "
+        "a "
+        "refusal "
+        "names: "
+        "'deletes "
+        "TABLE' "
+        "(rows "
+        "that "
+        "were "
+        "deleted "
+        "or "
+        "changed "
+        "since "
+        "are "
+        "there "
+        "again "
+        "as "
+        "they "
+        "were), "
+        "'values "
+        "TABLE' "
+        "(values "
+        "that "
+        "the "
+        "old "
+        "columns "
+        "cannot "
+        "hold), "
+        "'partial "
+        "SCHEMA' "
+        "(some "
+        "objects "
+        "stay "
+        "as "
+        "they "
+        "are). "
+        "May "
+        "be "
+        "given "
+        "several "
+        "times.",
     ),
 ]
 
@@ -51,8 +120,8 @@ def rollback(
 ) -> None:
     """Go back to the version before, or to an older one.
 
-    Old tables that were kept when they were replaced are put back, with the rows that came since. Deploy the older code first:
-    the newer one would migrate forward again at its next start.
+    Old tables that were kept when they were replaced are put back, with the rows that came since. Deploy the older code
+    first: the newer one would migrate forward again at its next start.
 
     Exit code 0: done.
     1: pending (--dry-run), refused, or there is no way back. Nothing was changed then.
@@ -60,8 +129,14 @@ def rollback(
     130: interrupted.
     """
     keys = tuple(allow or ())
-    options = [("--to", str(to) if to is not None else None), ("--keep-old", keep_old), *(("--allow", key) for key in keys)]
-    frame = Frame("rollback", json, debug, url, database, schema, extra=tuple(options), flags=("--dry-run",) if dry_run else ())
+    options = [
+        ("--to", str(to) if to is not None else None),
+        ("--keep-old", keep_old),
+        *(("--allow", key) for key in keys),
+    ]
+    frame = Frame(
+        "rollback", json, debug, url, database, schema, extra=tuple(options), flags=("--dry-run",) if dry_run else ()
+    )
     frame.run(lambda: _rollback(frame, to, keys, dry_run, keep_old))
 
 
@@ -81,7 +156,19 @@ def _rollback(frame: Frame, to: int | None, allow: tuple[str, ...], dry_run: boo
 def _print(frame: Frame, report: Report) -> None:
     output = frame.output
     if report.in_sync:
-        output.say(f"✓ {report.schema} is back at v{report.to_version} (was v{report.from_version}) · {seconds_text(report.duration)}", "green")
+        output.say(
+            "✓ "
+            f"{report.schema} "
+            "is "
+            "back "
+            "at "
+            f"v{report.to_version} "
+            "(was "
+            f"v{report.from_version}) "
+            "· "
+            f"{seconds_text(report.duration)}",
+            "green",
+        )
     else:
         output.say(f"{report.schema} would go back from v{report.from_version} to v{report.to_version}")
     for step in report.steps:

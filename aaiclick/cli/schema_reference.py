@@ -37,7 +37,9 @@ def load_schema(reference: str) -> Schema:
             raise UsageError(f"{owner} has no attribute {part}{_others(module)}") from None
         owner = f"{owner}.{part}"
     if not isinstance(value, Schema):
-        raise UsageError(f"attribute {attribute} of {name} is {_article(type(value).__name__)}, not a Schema{_others(module)}")
+        raise UsageError(
+            f"attribute {attribute} of {name} is {_article(type(value).__name__)}, not a Schema{_others(module)}"
+        )
     return value
 
 
@@ -60,7 +62,11 @@ def _import(name: str) -> ModuleType:
 
 
 def _others(module: object) -> str:
-    names = sorted(key for key, value in vars(module).items() if isinstance(value, Schema)) if isinstance(module, ModuleType) else []
+    names = (
+        sorted(key for key, value in vars(module).items() if isinstance(value, Schema))
+        if isinstance(module, ModuleType)
+        else []
+    )
     return f" (it has {', '.join(names)})" if names else ""
 
 

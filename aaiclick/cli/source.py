@@ -44,7 +44,11 @@ def constant_name(name: str) -> str:
 
 def _without_empty(spec: Spec) -> Spec:
     """The same declaration, with only those fields set that hold something."""
-    fields = {field: _brief(getattr(spec, field)) for field in spec.model_fields_set if getattr(spec, field) not in (None, "", [], {})}
+    fields = {
+        field: _brief(getattr(spec, field))
+        for field in spec.model_fields_set
+        if getattr(spec, field) not in (None, "", [], {})
+    }
     return type(spec).model_construct(set(fields), **fields)
 
 
@@ -68,7 +72,8 @@ def _specs(value: object) -> Iterable[Spec]:
 
 
 def _expression(value: object, depth: int, column: int) -> str:
-    """``value`` as source that begins at ``column``; what does not fit on a line is broken after the opening bracket."""
+    """``value`` as source that begins at ``column``; what does not fit on a line is broken after the opening
+    bracket."""
     match value:
         case Spec():
             return _call(value, depth, column)
@@ -86,7 +91,9 @@ def _call(spec: Spec, depth: int, column: int) -> str:
     name = type(spec).__name__
     positional = _POSITIONAL.get(name, ("name",) if "name" in type(spec).model_fields else ())
     # In the order of the fields' declaration, so that the source does not depend on the order of a set.
-    keywords = [field for field in type(spec).model_fields if field in spec.model_fields_set and field not in positional]
+    keywords = [
+        field for field in type(spec).model_fields if field in spec.model_fields_set and field not in positional
+    ]
     parts = [("", getattr(spec, field)) for field in positional if field in spec.model_fields_set]
     parts += [(f"{field}=", getattr(spec, field)) for field in keywords]
     return _bracketed(f"{name}(", parts, ")", depth, column)

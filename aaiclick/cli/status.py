@@ -15,10 +15,13 @@ from aaiclick.commands.report import KeptTable, Status
 from aaiclick.printable import size_text
 
 
-def status(*, json: Json = False, url: Url = None, database: Database = None, schema: Reference = DEFAULT, debug: Debug = False) -> None:
+def status(
+    *, json: Json = False, url: Url = None, database: Database = None, schema: Reference = DEFAULT, debug: Debug = False
+) -> None:
     """Compare the database to the declared schema.
 
-    Tells its version, what differs, what is worth a note, and which old tables are kept for a rollback. Changes nothing.
+    Tells its version, what differs, what is worth a note, and which old tables are kept for a rollback. Changes
+    nothing.
 
     Exit code 0: in sync.
     1: differences, or no database yet.
@@ -32,7 +35,18 @@ def _status(frame: Frame) -> ExitCode:
     declared, target = frame.declared(), frame.target()
     if target.missing:
         # Opening the engine would make the directory: what nobody has is known without.
-        found = Status(declared.name, frame.database or "default", "", 0, declared.version, "empty", False, (f"no database at {target.place} yet",), (), ())
+        found = Status(
+            declared.name,
+            frame.database or "default",
+            "",
+            0,
+            declared.version,
+            "empty",
+            False,
+            (f"no database at {target.place} yet",),
+            (),
+            (),
+        )
     else:
         found = calls.validate(target.url, declared, frame.database)
     done = found.in_sync and not found.unfinished
@@ -66,7 +80,12 @@ def _print(output: Output, found: Status, place: str, expected: str) -> None:
     _list(output, "notes", found.notes)
     if found.kept_tables:
         output.say(f"kept for a rollback: {len(found.kept_tables)}")
-        output.table(("table", "kept as", "rows", "size", "until (UTC)"), [_kept(kept) for kept in found.kept_tables], frozenset({"rows", "size"}), prefix="  ")
+        output.table(
+            ("table", "kept as", "rows", "size", "until (UTC)"),
+            [_kept(kept) for kept in found.kept_tables],
+            frozenset({"rows", "size"}),
+            prefix="  ",
+        )
 
 
 def _list(output: Output, heading: str, lines: tuple[str, ...]) -> None:

@@ -20,14 +20,24 @@ if TYPE_CHECKING:
     from aaiclick.clients.foreign import ForeignClient
     from aaiclick.routine import AsyncConnection
 
-__all__ = ["DatabaseUrl", "EmbeddedUrl", "Opened", "ServerUrl", "mask", "open_async_connection", "open_connection", "parse_url"]
+__all__ = [
+    "DatabaseUrl",
+    "EmbeddedUrl",
+    "Opened",
+    "ServerUrl",
+    "mask",
+    "open_async_connection",
+    "open_connection",
+    "parse_url",
+]
 
 
 def open_connection(client: object, *, caller: str = "open_connection") -> Opened:
-    """A sync connection for a URL, a chdb Session or a sync clickhouse-connect client. Works inside a running event loop too.
+    """A sync connection for a URL, a chdb Session or a sync clickhouse-connect client. Works inside a running event
+    loop too.
 
-    ``caller`` is the public function that was called, for the message. Raises ``UsageError`` (an async client, naming the
-    twin to await; or no client at all) and ``ConnectionFailed``.
+    ``caller`` is the public function that was called, for the message. Raises ``UsageError`` (an async client, naming
+    the twin to await; or no client at all) and ``ConnectionFailed``.
     """
     kind = kind_of(client, caller)
     if kind is Kind.CONNECT_ASYNC or kind is Kind.FOREIGN:

@@ -57,7 +57,8 @@ class MoveFunction:
     def __init__(self, function: Callable[..., object], facts: Facts) -> None:
         self._function = function
         self._facts = facts
-        self._asynchronous = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+        call = getattr(function, "__call__", None)  # noqa: B004 - an object may have an async one
+        self._asynchronous = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
         self._worker: _Thread | _Task | None = None
         self._asked = False
 
@@ -99,7 +100,9 @@ class MoveFunction:
                     async with lock:
                         return await asyncio.to_thread(ask, request)
 
-                await cast("Callable[[object], asyncio.Future[object]]", self._function)(AsyncContext(self._facts, ask_async))
+                await cast("Callable[[object], asyncio.Future[object]]", self._function)(
+                    AsyncContext(self._facts, ask_async)
+                )
 
             asyncio.run(within())
             return
@@ -124,7 +127,9 @@ class _Thread:
         self._over = False
         context = contextvars.copy_context()
         # A daemon thread: a function that does not return must not keep the process alive.
-        self._thread = threading.Thread(target=lambda: context.run(self._run, body), name="aaiclick-migration", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: context.run(self._run, body), name="aaiclick-migration", daemon=True
+        )
         self._thread.start()
 
     def step(self, reply: Reply, asked: bool, seconds: float) -> Rows:
@@ -178,7 +183,10 @@ class _Task:
             self._replies.put_nowait(reply)
         request = asyncio.ensure_future(self._requests.get())
         try:
-            waited: set[asyncio.Future[object]] = {cast("asyncio.Future[object]", request), cast("asyncio.Future[object]", self._task)}
+            waited: set[asyncio.Future[object]] = {
+                cast("asyncio.Future[object]", request),
+                cast("asyncio.Future[object]", self._task),
+            }
             await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if request.done():
                 return request.result()
@@ -294,7 +302,9 @@ class AsyncContext(_Shared):
         return await cast("AskAsync", object.__getattribute__(self, "_ask"))(request)
 
 
-def _request(kind: str, sql: str, parameters: Mapping[str, str | int] | None, settings: Mapping[str, str | int] | None) -> Row:
+def _request(
+    kind: str, sql: str, parameters: Mapping[str, str | int] | None, settings: Mapping[str, str | int] | None
+) -> Row:
     return (kind, sql, _json(dict(parameters or {})), _json(dict(settings or {})))
 
 

@@ -28,8 +28,8 @@ _UNMADE = re.compile(r"filesystem error: in \w+: (.*?) \[")
 _NOWHERE = f"{os.devnull}/nowhere"
 
 
-# A statement that fails at run time leaves the header of its answer behind, and chdb puts it in front of the next answer: whoever asks
-# next would read it as rows. An answer in the format Null takes it away.
+# A statement that fails at run time leaves the header of its answer behind, and chdb puts it in front of the next
+# answer: whoever asks next would read it as rows. An answer in the format Null takes it away.
 FLUSH = "SELECT 1"
 
 
@@ -62,7 +62,9 @@ def execute(session: EngineSession, sql: str, parameters: Mapping[str, str | int
         raise statement_error(_message(error), sql) from error
     except AttributeError as error:
         if getattr(session, "_conn", session) is None:
-            raise UsageError("the chdb Session that was given is closed: give an open one, or the directory as a URL (chdb:///path)") from error
+            raise UsageError(
+                "the chdb Session that was given is closed: give an open one, or the directory as a URL (chdb:///path)"
+            ) from error
         raise
 
 
@@ -116,7 +118,9 @@ def _session_class() -> _SessionFactory:
     try:
         from chdb.session import Session  # loading chdb takes 0.2 s and starts threads
     except ImportError as error:
-        raise ConnectionFailed("the embedded engine is not installed. Run: pip install chdb, or give a server's URL") from error
+        raise ConnectionFailed(
+            "the embedded engine is not installed. Run: pip install chdb, or give a server's URL"
+        ) from error
     return cast("_SessionFactory", Session)
 
 
@@ -137,11 +141,53 @@ def _why_not(path: str, text: str) -> str:
     if unmade is not None:
         return f"the directory {path} cannot be made ({unmade[1]}). Choose another one in the URL"
     if path != MEMORY and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        return f"the embedded database {path} cannot be opened: this user may not write there. Change its permissions, or choose another directory"
+        return (
+            "the "
+            "embedded "
+            "database "
+            f"{path} "
+            "cannot "
+            "be "
+            "opened: "
+            "this "
+            "user "
+            "may "
+            "not "
+            "write "
+            "there. "
+            "Change "
+            "its "
+            "permissions, "
+            "or "
+            "choose "
+            "another "
+            "directory"
+        )
     if path != MEMORY and Path(path, "status").exists():
         # The engine gives no reason here (it writes one to stderr); a held lock file is the only one seen in practice.
         return _in_use(path, "another process")
-    return f"the embedded engine could not be started on {_named(path)}. Check that the place is a local disk with free space"
+    return (
+        "the "
+        "embedded "
+        "engine "
+        "could "
+        "not "
+        "be "
+        "started "
+        "on "
+        f"{_named(path)}. "
+        "Check "
+        "that "
+        "the "
+        "place "
+        "is "
+        "a "
+        "local "
+        "disk "
+        "with "
+        "free "
+        "space"
+    )
 
 
 def _in_use(path: str, holder: str) -> str:

@@ -10,9 +10,22 @@ from aaiclick.clients.url import MEMORY
 from aaiclick.errors import ConnectionFailed, UsageError
 
 Directory: TypeAlias = Literal["database", "missing", "empty"]
-# What a session leaves that made no database: its scratch directory, its lock file, functions, and what the engine keeps beside them.
+# What a session leaves that made no database: its scratch directory, its lock file, functions, and what the engine
+# keeps beside them.
 _OF_THE_ENGINE = frozenset(
-    ("access", "data", "disks", "flags", "format_schemas", "metadata_dropped", "named_collections", "preprocessed_configs", "status", "store", "tmp")
+    (
+        "access",
+        "data",
+        "disks",
+        "flags",
+        "format_schemas",
+        "metadata_dropped",
+        "named_collections",
+        "preprocessed_configs",
+        "status",
+        "store",
+        "tmp",
+    )
 ) | {"user_defined", "user_files", "user_scripts", "uuid", "workload"}
 
 
@@ -25,12 +38,16 @@ def directory_state(path: str) -> Directory:
     except NotADirectoryError:
         raise UsageError(f"{path} is a file. The embedded engine needs a directory of its own") from None
     except PermissionError:
-        raise UsageError(f"{path} cannot be read by this user. Run as the user who owns it, or give another --url") from None
+        raise UsageError(
+            f"{path} cannot be read by this user. Run as the user who owns it, or give another --url"
+        ) from None
     if "metadata" in names:
         return "database"
     if names <= _OF_THE_ENGINE:
         return "empty"
-    raise UsageError(f"{path} holds other files and no ClickHouse data. Give the data directory itself, or an empty one")
+    raise UsageError(
+        f"{path} holds other files and no ClickHouse data. Give the data directory itself, or an empty one"
+    )
 
 
 def prepare_directory(path: str) -> bool:
@@ -48,7 +65,9 @@ def prepare_directory(path: str) -> bool:
         # Other users of the machine cannot read the data.
         Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConnectionFailed(f"the directory {path} cannot be made ({error.strerror}). Choose another one in the URL") from error
+        raise ConnectionFailed(
+            f"the directory {path} cannot be made ({error.strerror}). Choose another one in the URL"
+        ) from error
     return True
 
 

@@ -19,15 +19,25 @@ from aaiclick.clients.failures import unknown_setting
 from aaiclick.clients.fork import refuse_forked_child
 from aaiclick.clients.metadata_files import definition_kept, writes_definition
 from aaiclick.clients.parameters import set_clause
-from aaiclick.clients.settings import CHANGED_SETTINGS, ChangedSetting, changed_of, engine_defaults, only_kept, read_changed_settings
+from aaiclick.clients.settings import (
+    CHANGED_SETTINGS,
+    ChangedSetting,
+    changed_of,
+    engine_defaults,
+    only_kept,
+    read_changed_settings,
+)
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Command, Query, run
 from aaiclick.sql.quoting import quote_name
 
-_CALLER = f"SELECT '' AS name, currentDatabase() AS value, '' AS default, toUInt8(0) AS fixed UNION ALL {CHANGED_SETTINGS}"
+_CALLER = (
+    f"SELECT '' AS name, currentDatabase() AS value, '' AS default, toUInt8(0) AS fixed UNION ALL {CHANGED_SETTINGS}"
+)
 _PATH = "SELECT value FROM system.server_settings WHERE name = 'path'"
 MOST_SESSIONS = 8
-"""Sessions that one connection keeps ready: bookkeeping, its inserts, questions, copies, definitions (in scratch also with every permission), one more."""
+"""Sessions that one connection keeps ready: bookkeeping, its inserts, questions, copies, definitions (in scratch also
+with every permission), one more."""
 # Settings that a fresh session has changed, by the connection string it was opened with.
 _baselines: dict[str, tuple[ChangedSetting, ...]] = {}
 
@@ -77,7 +87,13 @@ class EmbeddedConnection:
     """
 
     def __init__(
-        self, reader: Reader, target: str, *, owned: EngineSession | None = None, caller: CallerContext | None = None, identity: str | None = None
+        self,
+        reader: Reader,
+        target: str,
+        *,
+        owned: EngineSession | None = None,
+        caller: CallerContext | None = None,
+        identity: str | None = None,
     ) -> None:
         self._reader = reader
         self._target = target
@@ -113,7 +129,8 @@ class EmbeddedConnection:
             with suppress(StatementError):
                 body = self._reader.read(effect.sql, effect.parameters)
         if not body:
-            # Also what a Session answers to anything while a result is streamed from it: a real answer has at least its header.
+            # Also what a Session answers to anything while a result is streamed from it: a real answer has at least its
+            # header.
             body = self._apart(effect.sql, effect.parameters, effect.settings, None)
         return decode_rows(body)
 
@@ -132,7 +149,9 @@ class EmbeddedConnection:
         refuse_forked_child(self._opened_in)
         caller = self._known_caller()
         session = self._prepared(caller.database, caller.settings).session
-        return EmbeddedConnection(SessionReader(session), self._target, owned=session, caller=caller, identity=self._identity)
+        return EmbeddedConnection(
+            SessionReader(session), self._target, owned=session, caller=caller, identity=self._identity
+        )
 
     def close(self) -> None:
         sessions, owned = self._ready, self._owned
@@ -144,7 +163,9 @@ class EmbeddedConnection:
         if owned is not None:
             owned.close()
 
-    def _apart(self, sql: str, parameters: Mapping[str, str | int], settings: Mapping[str, str | int], database: str | None) -> bytes:
+    def _apart(
+        self, sql: str, parameters: Mapping[str, str | int], settings: Mapping[str, str | int], database: str | None
+    ) -> bytes:
         """Run a statement on a session of this library. The next one with the same settings and database reuses the
         session."""
         caller = self._known_caller()
@@ -195,7 +216,11 @@ class EmbeddedConnection:
         """Set all of them, without those that this engine does not know. A SET that is refused has set nothing, so it
         can be repeated."""
         # readonly comes last: nothing can be set after it.
-        ordered = {name: settings[name] for name in sorted(settings, key=lambda name: name == "readonly") if name not in self._unknown}
+        ordered = {
+            name: settings[name]
+            for name in sorted(settings, key=lambda name: name == "readonly")
+            if name not in self._unknown
+        }
         while ordered:
             try:
                 execute(session, f"SET {set_clause(ordered)}", {}, FORMAT)
@@ -214,7 +239,9 @@ class EmbeddedConnection:
             rows = run(read_changed_settings(_CALLER), _QueryOnly(self._ask))
             (database,) = (str(row[1]) for row in rows if not row[0])
             changed = set(changed_of(row for row in rows if row[0])) - set(self._baseline())
-            self._caller = CallerContext(database, only_kept({each.name: each.value for each in sorted(changed, key=lambda each: each.name)}))
+            self._caller = CallerContext(
+                database, only_kept({each.name: each.value for each in sorted(changed, key=lambda each: each.name)})
+            )
         return self._caller
 
     def _baseline(self) -> tuple[ChangedSetting, ...]:
@@ -230,7 +257,32 @@ class EmbeddedConnection:
     def _ask(self, sql: str) -> tuple[tuple[object, ...], ...]:
         rows = decode_rows(self._reader.read(sql, {}))
         if not rows:
-            raise UsageError("a result is being streamed from the chdb Session that was given: read it to its end first, or give a Session of its own")
+            raise UsageError(
+                "a "
+                "result "
+                "is "
+                "being "
+                "streamed "
+                "from "
+                "the "
+                "chdb "
+                "Session "
+                "that "
+                "was "
+                "given: "
+                "read "
+                "it "
+                "to "
+                "its "
+                "end "
+                "first, "
+                "or "
+                "give a "
+                "Session "
+                "of "
+                "its "
+                "own"
+            )
         return rows
 
 

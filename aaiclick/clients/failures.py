@@ -11,7 +11,14 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from aaiclick.error_codes import AUTHENTICATION_FAILED, READONLY, REQUIRED_PASSWORD, UNKNOWN_SETTING, UNKNOWN_USER, WRONG_PASSWORD
+from aaiclick.error_codes import (
+    AUTHENTICATION_FAILED,
+    READONLY,
+    REQUIRED_PASSWORD,
+    UNKNOWN_SETTING,
+    UNKNOWN_USER,
+    WRONG_PASSWORD,
+)
 from aaiclick.errors import AaiclickError, ConnectionFailed, OutcomeUnknownError, StatementError, UsageError
 
 AUTHENTICATION_CODES = frozenset({UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTHENTICATION_FAILED})
@@ -62,19 +69,64 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         reason: object = getattr(current, "reason", None)  # urllib3 keeps the cause of MaxRetryError here
-        queue.extend(link for link in (reason, current.__cause__, current.__context__) if isinstance(link, BaseException))
+        queue.extend(
+            link for link in (reason, current.__cause__, current.__context__) if isinstance(link, BaseException)
+        )
 
 
 def cannot_connect(error: BaseException, place: str) -> str | None:
     """A sentence for a connection that was never made; None where the request may have been sent."""
     links = list(chain(error))
     names = {type(link).__name__ for link in links}
-    if any(isinstance(link, socket.gaierror) for link in links) or names & {"NameResolutionError", "ClientConnectorDNSError"}:
+    if any(isinstance(link, socket.gaierror) for link in links) or names & {
+        "NameResolutionError",
+        "ClientConnectorDNSError",
+    }:
         return f"the host name in {place} cannot be resolved. Correct the host"
-    if any(isinstance(link, ssl.SSLError) for link in links) or names & {"ClientConnectorCertificateError", "ClientConnectorSSLError"}:
-        return f"no TLS connection to {place} ({_tls_reason(links)}). Correct the scheme, or give ?ca_cert=FILE (?verify=false to trust any certificate)"
+    if any(isinstance(link, ssl.SSLError) for link in links) or names & {
+        "ClientConnectorCertificateError",
+        "ClientConnectorSSLError",
+    }:
+        return (
+            "no TLS "
+            "connection "
+            "to "
+            f"{place} "
+            f"({_tls_reason(links)}). "
+            "Correct "
+            "the "
+            "scheme, "
+            "or "
+            "give "
+            "?ca_cert=FILE "
+            "(?verify=false "
+            "to "
+            "trust "
+            "any "
+            "certificate)"
+        )
     if any(isinstance(link, ConnectionRefusedError) for link in links):
-        return f"nothing listens at {place} (connection refused). Start the server, or correct host and port (the HTTP port, usually 8123)"
+        return (
+            "nothing "
+            "listens "
+            "at "
+            f"{place} "
+            "(connection "
+            "refused). "
+            "Start "
+            "the "
+            "server, "
+            "or "
+            "correct "
+            "host "
+            "and "
+            "port "
+            "(the "
+            "HTTP "
+            "port, "
+            "usually "
+            "8123)"
+        )
     if names & {"ConnectTimeoutError", "ConnectionTimeoutError"}:
         return f"{place} does not answer (timed out while connecting). Check host, port and firewall"
     if names & {"NewConnectionError", "ClientConnectorError"}:
@@ -95,7 +147,9 @@ def http_failure(error: Exception, sql: str, place: str) -> AaiclickError:
         return error
     given: object = getattr(error, "code", None)
     named: object = getattr(error, "name", None)
-    refusal = statement_error(str(error), sql, given if isinstance(given, int) else 0, named if isinstance(named, str) else "")
+    refusal = statement_error(
+        str(error), sql, given if isinstance(given, int) else 0, named if isinstance(named, str) else ""
+    )
     if refusal.code in AUTHENTICATION_CODES:
         return ConnectionFailed(f"{place} refused the login: wrong user or password. Correct them in the URL or client")
     if refusal.code:
@@ -106,7 +160,26 @@ def http_failure(error: Exception, sql: str, place: str) -> AaiclickError:
         return ConnectionFailed(sentence)
     text = str(error)
     if "concurrent queries within the same session" in text:
-        return UsageError("another thread is using this clickhouse-connect client: give a client of its own (or one made with autogenerate_session_id=False)")
+        return UsageError(
+            "another "
+            "thread "
+            "is "
+            "using "
+            "this "
+            "clickhouse-connect "
+            "client: "
+            "give "
+            "a "
+            "client "
+            "of "
+            "its "
+            "own "
+            "(or "
+            "one "
+            "made "
+            "with "
+            "autogenerate_session_id=False)"
+        )
     if "Setting " in text and " is readonly" in text:
         return StatementError(text, READONLY, "READONLY", sql)
     status = re.search(r"HTTP status (\d{3})", text)
@@ -114,7 +187,9 @@ def http_failure(error: Exception, sql: str, place: str) -> AaiclickError:
         return StatementError(tidy(text), 0, "", sql)
     kind = type(error).__name__
     if kind in ("OperationalError", "StreamFailureError") or status is not None or not _is_driver_error(error):
-        return OutcomeUnknownError(f"the connection to {place} was lost while a statement ran; it may have happened. Run again", 0, "", sql)
+        return OutcomeUnknownError(
+            f"the connection to {place} was lost while a statement ran; it may have happened. Run again", 0, "", sql
+        )
     return refusal
 
 

@@ -35,7 +35,21 @@ Settings = dict[str, "str | int"]
 T = TypeVar("T")
 _WHO = "SELECT hostName() AS host, currentUser() AS user, toString(serverUUID()) AS uuid, currentDatabase() AS database"
 _PATH = "SELECT value FROM system.server_settings WHERE name = 'path'"
-_OWN_TEXT = "SELECT query AS text, toString(getSetting('max_block_size')) AS size FROM system.processes WHERE query_id = queryID()"
+_OWN_TEXT = (
+    "SELECT "
+    "query "
+    "AS "
+    "text, "
+    "toString(getSetting('max_block_size')) "
+    "AS "
+    "size "
+    "FROM "
+    "system.processes "
+    "WHERE "
+    "query_id "
+    "= "
+    "queryID()"
+)
 _TRIED_SIZE = 65411
 
 
@@ -50,7 +64,9 @@ class ForeignClient(Protocol):
     """A client of the application. Settings and parameters are passed by keyword, because their order differs between
     clients."""
 
-    def command(self, query: str, /, *, settings: Settings | None, parameters: Settings | None) -> Awaitable[object]: ...
+    def command(
+        self, query: str, /, *, settings: Settings | None, parameters: Settings | None
+    ) -> Awaitable[object]: ...
 
     def query(self, query: str, /, *, settings: Settings | None, parameters: Settings | None) -> Awaitable[Result]: ...
 
@@ -85,7 +101,11 @@ async def open_foreign(client: ForeignClient) -> AsyncConnection:
     except BaseException:
         session.close()
         raise
-    return ThreadedConnection(EmbeddedConnection(SessionReader(session), found.target, owned=session, caller=CallerContext(database), identity=found.identity))
+    return ThreadedConnection(
+        EmbeddedConnection(
+            SessionReader(session), found.target, owned=session, caller=CallerContext(database), identity=found.identity
+        )
+    )
 
 
 class ForeignConnection:
@@ -159,7 +179,23 @@ class ForeignConnection:
             # The server shows the text of the running query: a setting that is in the text was appended to it.
             rows = await _ask(self._client, _OWN_TEXT, {"max_block_size": _TRIED_SIZE})
             if any(str(_TRIED_SIZE) in str(text) for text, _ in rows):
-                raise UsageError(f"{named} appends settings to the text of statements, which changes what CREATE TABLE means. {_INSTEAD}")
+                raise UsageError(
+                    f"{named} "
+                    "appends "
+                    "settings "
+                    "to "
+                    "the "
+                    "text "
+                    "of "
+                    "statements, "
+                    "which "
+                    "changes "
+                    "what "
+                    "CREATE "
+                    "TABLE "
+                    "means. "
+                    f"{_INSTEAD}"
+                )
             if any(str(size) != str(_TRIED_SIZE) for _, size in rows):
                 raise UsageError(f"{named} does not send settings. {_INSTEAD}")
             self._settings_tried = True
@@ -220,7 +256,9 @@ async def _in_this_process(client: ForeignClient, host: str) -> str | None:
     return target if theirs and (host, str(theirs[0][0])) == tuple(map(str, ours[0])) else None
 
 
-async def _ask(client: ForeignClient, sql: str, settings: Settings | None = None, parameters: Settings | None = None) -> list[tuple[object, ...]]:
+async def _ask(
+    client: ForeignClient, sql: str, settings: Settings | None = None, parameters: Settings | None = None
+) -> list[tuple[object, ...]]:
     try:
         result = await _awaited(client.query(sql, settings=settings or None, parameters=parameters or None))
     except UsageError:

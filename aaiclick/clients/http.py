@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar, cast
 
 from aaiclick.clients.answers import FORMAT, decode_rows
-from aaiclick.clients.connect import ConnectClient, Settings, SettingsFilter, bound, command_settings, failure, identity_of, in_session
+from aaiclick.clients.connect import (
+    ConnectClient,
+    Settings,
+    SettingsFilter,
+    bound,
+    command_settings,
+    failure,
+    identity_of,
+    in_session,
+)
 from aaiclick.clients.settings import changed_of, engine_defaults, read_changed_settings, without_refused
 from aaiclick.clients.url import ServerUrl
 from aaiclick.error_codes import UNKNOWN_DATABASE
@@ -54,7 +63,9 @@ class HttpConnection:
         try:
             return decode_rows(body)
         except ValueError as error:
-            raise OutcomeUnknownError(f"the answer of {self._identity} was cut off. Run again", 0, "", effect.sql) from error
+            raise OutcomeUnknownError(
+                f"the answer of {self._identity} was cut off. Run again", 0, "", effect.sql
+            ) from error
 
     def command(self, effect: Command, /) -> None:
         parameters = bound(effect)
@@ -84,7 +95,15 @@ class HttpConnection:
             self._defaults = engine_defaults(changed_of(run(read_changed_settings(), self)))
         return self._defaults
 
-    def _send(self, sql: str, settings: Mapping[str, str | int], call: Callable[[Settings], T], *, reading: bool, bare: bool = False) -> T:
+    def _send(
+        self,
+        sql: str,
+        settings: Mapping[str, str | int],
+        call: Callable[[Settings], T],
+        *,
+        reading: bool,
+        bare: bool = False,
+    ) -> T:
         # Ends, because each turn leaves out one more setting.
         while True:
             defaults = {} if bare else self._engine_defaults()
@@ -93,7 +112,9 @@ class HttpConnection:
                 return call(sent)
             except Exception as error:
                 translated = failure(error, sql, self._client)
-                if not self._filter.learns_from(translated, sent) and not without_refused(translated, defaults, settings):
+                if not self._filter.learns_from(translated, sent) and not without_refused(
+                    translated, defaults, settings
+                ):
                     raise translated from error
 
 
@@ -155,15 +176,58 @@ def _cannot_open(error: Exception, url: ServerUrl) -> AaiclickError:
     translated = failure(error, "", _Place(url.place))
     if isinstance(translated, ConnectionFailed):
         if "refused the login" in str(translated):
-            return ConnectionFailed(f"{url.place} refused the login of {url.user!r}: wrong user or password. Correct them in the URL")
+            return ConnectionFailed(
+                f"{url.place} refused the login of {url.user!r}: wrong user or password. Correct them in the URL"
+            )
         return translated
     if isinstance(translated, StatementError) and translated.code == UNKNOWN_DATABASE:
-        return ConnectionFailed(f"there is no database {url.database!r} at {url.place}. Create it, or name another one in the URL")
+        return ConnectionFailed(
+            f"there is no database {url.database!r} at {url.place}. Create it, or name another one in the URL"
+        )
     if isinstance(translated, StatementError) and translated.code:
         return ConnectionFailed(f"{url.place} refused the connection: {translated.message}")
     if isinstance(translated, OutcomeUnknownError):
-        return ConnectionFailed(f"{url.place} answers, but not as ClickHouse's HTTP interface. Give its HTTP port (usually 8123; 9000 is another protocol)")
-    return ConnectionFailed(f"what answers at {url.place} is not ClickHouse's HTTP interface. Give its HTTP port (usually 8123; 9000 is another protocol)")
+        return ConnectionFailed(
+            f"{url.place} "
+            "answers, "
+            "but "
+            "not "
+            "as "
+            "ClickHouse's "
+            "HTTP "
+            "interface. "
+            "Give "
+            "its "
+            "HTTP "
+            "port "
+            "(usually "
+            "8123; "
+            "9000 "
+            "is "
+            "another "
+            "protocol)"
+        )
+    return ConnectionFailed(
+        "what "
+        "answers "
+        "at "
+        f"{url.place} "
+        "is "
+        "not "
+        "ClickHouse's "
+        "HTTP "
+        "interface. "
+        "Give "
+        "its "
+        "HTTP "
+        "port "
+        "(usually "
+        "8123; "
+        "9000 "
+        "is "
+        "another "
+        "protocol)"
+    )
 
 
 class _Place:

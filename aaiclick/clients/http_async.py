@@ -6,7 +6,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from aaiclick.clients.answers import FORMAT, decode_rows
-from aaiclick.clients.connect import ConnectAsyncClient, Settings, SettingsFilter, bound, command_settings, failure, identity_of, in_session
+from aaiclick.clients.connect import (
+    ConnectAsyncClient,
+    Settings,
+    SettingsFilter,
+    bound,
+    command_settings,
+    failure,
+    identity_of,
+    in_session,
+)
 from aaiclick.clients.settings import changed_of, engine_defaults, read_changed_settings, without_refused
 from aaiclick.errors import OutcomeUnknownError
 from aaiclick.routine import Command, Query, run_async
@@ -43,7 +52,9 @@ class HttpAsyncConnection:
         try:
             return decode_rows(body)
         except ValueError as error:
-            raise OutcomeUnknownError(f"the answer of {self._identity} was cut off. Run again", 0, "", effect.sql) from error
+            raise OutcomeUnknownError(
+                f"the answer of {self._identity} was cut off. Run again", 0, "", effect.sql
+            ) from error
 
     async def command(self, effect: Command, /) -> None:
         parameters = bound(effect)
@@ -67,7 +78,15 @@ class HttpAsyncConnection:
             self._defaults = engine_defaults(changed_of(await run_async(read_changed_settings(), self)))
         return self._defaults
 
-    async def _send(self, sql: str, settings: Mapping[str, str | int], call: Callable[[Settings], Awaitable[T]], *, reading: bool, bare: bool = False) -> T:
+    async def _send(
+        self,
+        sql: str,
+        settings: Mapping[str, str | int],
+        call: Callable[[Settings], Awaitable[T]],
+        *,
+        reading: bool,
+        bare: bool = False,
+    ) -> T:
         # Ends, because each turn leaves out one more setting.
         while True:
             defaults = {} if bare else await self._engine_defaults()
@@ -76,5 +95,7 @@ class HttpAsyncConnection:
                 return await call(sent)
             except Exception as error:
                 translated = failure(error, sql, self._client)
-                if not self._filter.learns_from(translated, sent) and not without_refused(translated, defaults, settings):
+                if not self._filter.learns_from(translated, sent) and not without_refused(
+                    translated, defaults, settings
+                ):
                     raise translated from error

@@ -34,11 +34,26 @@ def kind_of(client: object, caller: str) -> Kind:
             return Kind.CHDB_SESSION
         if package == "clickhouse_connect" and base.__name__ in _CONNECT:
             return _CONNECT[base.__name__]
-    if not isinstance(client, type) and callable(getattr(client, "command", None)) and callable(getattr(client, "query", None)):
+    if (
+        not isinstance(client, type)
+        and callable(getattr(client, "command", None))
+        and callable(getattr(client, "query", None))
+    ):
         return Kind.FOREIGN
     # The type only: what was passed by mistake may hold a password.
     named = client.__name__ if isinstance(client, type) else type(client).__name__
-    raise UsageError(f"{caller} was given {'the class' if isinstance(client, type) else 'an object of type'} {named}, which is no client. {_WANTED}")
+    raise UsageError(
+        f"{caller} "
+        "was "
+        "given "
+        f"{'the class' if isinstance(client, type) else 'an object of type'} "
+        f"{named}, "
+        "which "
+        "is "
+        "no "
+        "client. "
+        f"{_WANTED}"
+    )
 
 
 # Looked up along the class's ancestors, nearest first: AsyncClient and ChdbClient derive from Client.

@@ -21,7 +21,12 @@ def lock_holder(path: Path) -> int | None:
     for line in lines:
         # 1: FLOCK  ADVISORY  WRITE 4537 fe:00:2146332 0 EOF   (lines with -> are waiters, not holders)
         fields = line.split()
-        if len(fields) >= 8 and fields[1] in ("FLOCK", "POSIX", "OFDLCK") and fields[5] == wanted and fields[4].isdigit():
+        if (
+            len(fields) >= 8
+            and fields[1] in ("FLOCK", "POSIX", "OFDLCK")
+            and fields[5] == wanted
+            and fields[4].isdigit()
+        ):
             holder = int(fields[4])
             return None if holder in (os.getpid(), 0) else holder
     return None

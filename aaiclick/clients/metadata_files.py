@@ -21,7 +21,8 @@ from aaiclick.sql.tokens import unquote
 KEPT = "aaiclick_metadata"
 """The directory of the copies, beside the engine's own: in those the engine refuses files that it does not know."""
 _ALTER = re.compile(
-    r"\s*(?:/\*.*?\*/\s*)?ALTER\s+TABLE\s+(?P<first>`(?:[^`\\]|\\.|``)*`|\w+)(?:\.(?P<second>`(?:[^`\\]|\\.|``)*`|\w+))?", re.IGNORECASE | re.DOTALL
+    r"\s*(?:/\*.*?\*/\s*)?ALTER\s+TABLE\s+(?P<first>`(?:[^`\\]|\\.|``)*`|\w+)(?:\.(?P<second>`(?:[^`\\]|\\.|``)*`|\w+))?",
+    re.IGNORECASE | re.DOTALL,
 )
 _WORD = re.compile(rb"[A-Za-z0-9_]")
 
@@ -105,7 +106,9 @@ def _plain(name: str) -> str:
 
 def _escaped(name: str) -> str:
     """A name as the engine calls its file: every byte that is no ASCII word character as ``%XX``."""
-    return "".join(chr(byte) if _WORD.match(bytes([byte])) else f"%{byte:02X}" for byte in name.encode("utf-8", "surrogateescape"))
+    return "".join(
+        chr(byte) if _WORD.match(bytes([byte])) else f"%{byte:02X}" for byte in name.encode("utf-8", "surrogateescape")
+    )
 
 
 def _require_room(ballast: Path) -> None:
@@ -138,5 +141,8 @@ def _remove_folders(kept: Path) -> None:
 
 def _no_room(data: str, sql: str, consequence: str) -> StatementError:
     return StatementError(
-        f"no space is left on the disk of {data}: a table's definition cannot be written. {consequence}", NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE", sql
+        f"no space is left on the disk of {data}: a table's definition cannot be written. {consequence}",
+        NOT_ENOUGH_SPACE,
+        "NOT_ENOUGH_SPACE",
+        sql,
     )

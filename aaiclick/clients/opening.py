@@ -51,7 +51,9 @@ def _open_embedded(url: EmbeddedUrl) -> EmbeddedConnection:
     except StatementError as error:
         session.close()
         if error.code == UNKNOWN_DATABASE:
-            raise ConnectionFailed(f"there is no database {url.database!r} in {url.path}. Create it, or name another one in the URL") from error
+            raise ConnectionFailed(
+                f"there is no database {url.database!r} in {url.path}. Create it, or name another one in the URL"
+            ) from error
         raise UsageError(f"a setting in the URL was refused: {error.message}") from error
     except BaseException:
         session.close()
@@ -65,7 +67,9 @@ def open_session_client(session: EngineSession) -> EmbeddedConnection:
     """A connection for a ``chdb.session.Session`` that was given. Raises ``UsageError`` where it is closed."""
     refuse_inherited_engine()
     if getattr(session, "_conn", session) is None:
-        raise UsageError("the chdb Session that was given is closed: give an open one, or the directory as a URL (chdb:///path)")
+        raise UsageError(
+            "the chdb Session that was given is closed: give an open one, or the directory as a URL (chdb:///path)"
+        )
     target = cast("object", getattr(session, "_conn_str", None) or getattr(session, "_path", None))
     return EmbeddedConnection(SessionReader(session), target if isinstance(target, str) else MEMORY)
 
@@ -73,7 +77,9 @@ def open_session_client(session: EngineSession) -> EmbeddedConnection:
 def open_embedded_client(client: ConnectClient) -> EmbeddedConnection:
     """A connection for a clickhouse-connect client that was made with ``interface="chdb"``."""
     refuse_inherited_engine()
-    target = cast("object", getattr(getattr(client, "_backend", None), "connection_string", None) or getattr(client, "path", None))
+    target = cast(
+        "object", getattr(getattr(client, "_backend", None), "connection_string", None) or getattr(client, "path", None)
+    )
     path = target if isinstance(target, str) else MEMORY
     if not path.startswith((MEMORY, "file:")):
         path = os.path.realpath(path)
@@ -93,9 +99,33 @@ class ConnectReader:
             return self._client.raw_query(sql, bound(Query(sql, parameters)), None, FORMAT)
         except Exception as error:
             if "streaming a query result" in str(error):
-                raise UsageError("a result is being streamed from the client that was given: read it to its end first, or give another client") from error
+                raise UsageError(
+                    "a "
+                    "result "
+                    "is "
+                    "being "
+                    "streamed "
+                    "from "
+                    "the "
+                    "client "
+                    "that "
+                    "was "
+                    "given: "
+                    "read "
+                    "it "
+                    "to "
+                    "its "
+                    "end "
+                    "first, "
+                    "or "
+                    "give "
+                    "another "
+                    "client"
+                ) from error
             if "client has been closed" in str(error):
-                raise UsageError("the client that was given is closed: give an open one, or the directory as a URL (chdb:///path)") from error
+                raise UsageError(
+                    "the client that was given is closed: give an open one, or the directory as a URL (chdb:///path)"
+                ) from error
             with suppress(Exception):  # see FLUSH: the application's own next answer would begin with ours
                 self._client.raw_query(FLUSH, None, None, "Null")
             raise http_failure(error, sql, "the embedded engine") from error

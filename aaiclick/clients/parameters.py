@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from aaiclick.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\b": "\\b", "\f": "\\f", "\0": "\\0", "'": "\\'"})
+_ESCAPES = str.maketrans(
+    {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\b": "\\b", "\f": "\\f", "\0": "\\0", "'": "\\'"}
+)
 
 
 def used_parameters(sql: str, parameters: Mapping[str, str | int]) -> dict[str, str | int]:
@@ -18,7 +20,10 @@ def used_parameters(sql: str, parameters: Mapping[str, str | int]) -> dict[str, 
 
 def escaped_parameters(sql: str, parameters: Mapping[str, str | int]) -> dict[str, str]:
     """Values as ClickHouse parses bound parameters: with the escapes of TabSeparated. chdb does not add them itself."""
-    return {name: escape(value) if isinstance(value, str) else str(value) for name, value in used_parameters(sql, parameters).items()}
+    return {
+        name: escape(value) if isinstance(value, str) else str(value)
+        for name, value in used_parameters(sql, parameters).items()
+    }
 
 
 def escape(value: str) -> str:

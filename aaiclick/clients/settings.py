@@ -48,20 +48,25 @@ KEPT = re.compile(
 
 MEANING = frozenset(
     """
-    additional_result_filter additional_table_filters aggregate_functions_null_for_empty allow_experimental_analyzer apply_deleted_mask
-    apply_mutations_on_fly apply_patch_parts cast_ipv4_ipv6_default_on_conversion_error cast_keep_nullable cast_string_to_date_time_mode
-    cast_string_to_dynamic_use_inference cast_string_to_variant_use_inference check_conversion_from_numbers_to_enum compatibility
-    data_type_default_nullable date_time_input_format date_time_output_format date_time_overflow_behavior decimal_check_overflow default_table_engine
-    dialect distinct_overflow_mode empty_result_for_aggregation_by_constant_keys_on_empty_set empty_result_for_aggregation_by_empty_set
-    enable_analyzer enable_extended_results_for_datetime_functions extremes final flatten_nested group_by_overflow_mode group_by_use_nulls
-    ignore_drop_queries_probability implicit_transaction insert_null_as_default join_any_take_last_row join_default_strictness join_overflow_mode
-    join_use_nulls limit max_parallel_replicas offset parallel_replica_offset parallel_replicas_count partial_result_on_first_cancel
-    prefer_column_name_to_alias prefer_warmed_unmerged_parts_seconds read_overflow_mode read_overflow_mode_leaf result_overflow_mode session_timezone
-    set_overflow_mode skip_unavailable_shards sort_overflow_mode timeout_overflow_mode timeout_overflow_mode_leaf transfer_overflow_mode
-    transform_null_in union_default_mode use_legacy_to_time use_query_cache
+    additional_result_filter additional_table_filters aggregate_functions_null_for_empty allow_experimental_analyzer
+    apply_deleted_mask apply_mutations_on_fly apply_patch_parts cast_ipv4_ipv6_default_on_conversion_error
+    cast_keep_nullable cast_string_to_date_time_mode cast_string_to_dynamic_use_inference
+    cast_string_to_variant_use_inference check_conversion_from_numbers_to_enum compatibility
+    data_type_default_nullable date_time_input_format date_time_output_format date_time_overflow_behavior
+    decimal_check_overflow default_table_engine dialect distinct_overflow_mode
+    empty_result_for_aggregation_by_constant_keys_on_empty_set empty_result_for_aggregation_by_empty_set
+    enable_analyzer enable_extended_results_for_datetime_functions extremes final flatten_nested
+    group_by_overflow_mode group_by_use_nulls ignore_drop_queries_probability implicit_transaction
+    insert_null_as_default join_any_take_last_row join_default_strictness join_overflow_mode join_use_nulls limit
+    max_parallel_replicas offset parallel_replica_offset parallel_replicas_count partial_result_on_first_cancel
+    prefer_column_name_to_alias prefer_warmed_unmerged_parts_seconds read_overflow_mode read_overflow_mode_leaf
+    result_overflow_mode session_timezone set_overflow_mode skip_unavailable_shards sort_overflow_mode
+    timeout_overflow_mode timeout_overflow_mode_leaf transfer_overflow_mode transform_null_in union_default_mode
+    use_legacy_to_time use_query_cache
     """.split()  # noqa: SIM905 - sixty lines otherwise
 )
-"""Settings that change rows, values or definitions without an error: where a constraint of the user forbids to put one back, nothing is done."""
+"""Settings that change rows, values or definitions without an error: where a constraint of the user forbids to put one
+back, nothing is done."""
 
 READABLE: Mapping[str, str | int] = {
     "limit": 0,
@@ -97,7 +102,9 @@ PARSED: Mapping[str, str | int] = {
 }
 """What has to be right before a statement is carried out at all. In the text the first ones come too late."""
 
-CHANGED_SETTINGS = "SELECT name, value, default, toUInt8(readonly) AS fixed FROM system.settings WHERE changed AND name != 'database'"
+CHANGED_SETTINGS = (
+    "SELECT name, value, default, toUInt8(readonly) AS fixed FROM system.settings WHERE changed AND name != 'database'"
+)
 """Rows for ``changed_of``; put behind ``clause``."""
 
 
@@ -124,7 +131,10 @@ class ChangedSetting:
 
 def changed_of(rows: Iterable[Iterable[object]]) -> tuple[ChangedSetting, ...]:
     """The answer to ``CHANGED_SETTINGS``."""
-    return tuple(ChangedSetting(str(name), str(value), str(default), str(fixed) == "1") for name, value, default, fixed in (tuple(row) for row in rows))
+    return tuple(
+        ChangedSetting(str(name), str(value), str(default), str(fixed) == "1")
+        for name, value, default, fixed in (tuple(row) for row in rows)
+    )
 
 
 def kept(name: str) -> bool:
@@ -160,7 +170,30 @@ def engine_defaults(changed: Iterable[ChangedSetting]) -> dict[str, str | int]:
 def fixed_setting_error(name: str, value: str = "") -> UsageError:
     """The error for a setting that changes what statements mean, and that a constraint of the user fixes."""
     said = f"{name} = {value!r}" if value else f"setting {name}"
-    return UsageError(f"the profile of this user fixes {said}, which changes what statements mean: nothing was done. Give a user that may change {name}")
+    return UsageError(
+        "the "
+        "profile "
+        "of "
+        "this "
+        "user "
+        "fixes "
+        f"{said}, "
+        "which "
+        "changes "
+        "what "
+        "statements "
+        "mean: "
+        "nothing "
+        "was "
+        "done. "
+        "Give "
+        "a "
+        "user "
+        "that "
+        "may "
+        "change "
+        f"{name}"
+    )
 
 
 def read_changed_settings(sql: str = CHANGED_SETTINGS) -> Routine[Rows]:
@@ -170,7 +203,11 @@ def read_changed_settings(sql: str = CHANGED_SETTINGS) -> Routine[Rows]:
     compatibility = parsed = False
     while True:
         try:
-            rows = yield Query(sql + clause(without, compatibility, parsed), settings=_only(PARSED, without) if parsed else {}, bare=True)
+            rows = yield Query(
+                sql + clause(without, compatibility, parsed),
+                settings=_only(PARSED, without) if parsed else {},
+                bare=True,
+            )
         except OutcomeUnknownError:
             raise
         except StatementError as error:
@@ -197,7 +234,27 @@ def _only(settings: Mapping[str, str | int], without: Collection[str]) -> dict[s
 
 def _unreadable(error: StatementError) -> UsageError:
     named = ", ".join(sorted(PARSED))
-    said = f"under the settings of the session or profile that was given, nothing can be read (the server said: {error.message})"
+    said = (
+        "under "
+        "the "
+        "settings "
+        "of "
+        "the "
+        "session "
+        "or "
+        "profile "
+        "that "
+        "was "
+        "given, "
+        "nothing "
+        "can "
+        "be "
+        "read "
+        "(the "
+        "server "
+        "said: "
+        f"{error.message})"
+    )
     return UsageError(f"{said}: put back what it has set of {named}")
 
 
@@ -212,8 +269,8 @@ def forbidden(error: StatementError, defaults: Collection[str]) -> str | None:
 
 
 def without_refused(error: Exception, defaults: dict[str, str | int], own: Collection[str]) -> bool:
-    """True where a constraint refused a setting that does not matter. It is removed from ``defaults``, and the statement
-    can be sent again: nothing of it has run.
+    """True where a constraint refused a setting that does not matter. It is removed from ``defaults``, and the
+    statement can be sent again: nothing of it has run.
 
     ``own`` are the statement's own settings. Raises ``UsageError`` for a setting that changes what statements mean.
     """

@@ -7,8 +7,9 @@
     clickhouses://, https://     the same over TLS (port 8443)
     http://                      like clickhouse://
 
-A query string holds settings sent with every statement (``?max_threads=4``; those that change meanings are put back); ``database``, ``user``, ``password`` and
-``secure`` are taken from it where the URL proper does not say them, and so are the options in ``DRIVER_OPTIONS``.
+A query string holds settings sent with every statement (``?max_threads=4``; those that change meanings are put back);
+``database``, ``user``, ``password`` and ``secure`` are taken from it where the URL proper does not say them, and so are
+the options in ``DRIVER_OPTIONS``.
 """
 
 from __future__ import annotations
@@ -22,8 +23,26 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aaiclick.errors import UsageError
 
-ACCEPTED = "chdb:///path, chdb://memory, clickhouse://user:password@host:8123/database, clickhouses://..., http://... or https://..."
-DRIVER_OPTIONS = frozenset({"verify", "ca_cert", "client_cert", "client_cert_key", "connect_timeout", "send_receive_timeout", "server_host_name"})
+ACCEPTED = (
+    "chdb:///path, "
+    "chdb://memory, "
+    "clickhouse://user:password@host:8123/database, "
+    "clickhouses://..., "
+    "http://... "
+    "or "
+    "https://..."
+)
+DRIVER_OPTIONS = frozenset(
+    {
+        "verify",
+        "ca_cert",
+        "client_cert",
+        "client_cert_key",
+        "connect_timeout",
+        "send_receive_timeout",
+        "server_host_name",
+    }
+)
 MEMORY = ":memory:"
 
 _SCHEMES = {"clickhouse": False, "http": False, "clickhouses": True, "https": True}
@@ -111,8 +130,11 @@ def _server(url: str, normal: str, secure: bool) -> ServerUrl:
         parts = urlsplit(normal)
         host, port = parts.hostname, parts.port
     except ValueError:
-        # Its text may quote the password ("Port could not be cast ...": an unencoded / or # in it), so it is not passed on.
-        raise UsageError(f"{mask(url)!r} has a wrong host or port. Encode / ? # @ : in user and password (%2F %3F %23 %40 %3A)") from None
+        # Its text may quote the password ("Port could not be cast ...": an unencoded / or # in it), so it is not passed
+        # on.
+        raise UsageError(
+            f"{mask(url)!r} has a wrong host or port. Encode / ? # @ : in user and password (%2F %3F %23 %40 %3A)"
+        ) from None
     if not host:
         raise UsageError(f"{mask(url)!r} names no host. Accepted: {ACCEPTED}")
     if parts.fragment:

@@ -18,7 +18,8 @@ from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state import owners
 from aaiclick.state.cache import update_cache
-from aaiclick.state.records import Record, append, ensure_tables
+from aaiclick.state.record import Record
+from aaiclick.state.records import append, ensure_tables
 from aaiclick.version import VERSION
 from aaiclick.versions.live import LiveVersion
 from aaiclick.versions.recognition import differences
@@ -49,7 +50,9 @@ def adopt(schema: Schema, version: int, force: bool, database: str | None, embed
     return record
 
 
-def take_over(schema: Schema, tables: Collection[str], database: str | None, embedded: bool) -> Routine[tuple[tuple[str, str], ...]]:
+def take_over(
+    schema: Schema, tables: Collection[str], database: str | None, embedded: bool
+) -> Routine[tuple[tuple[str, str], ...]]:
     """Record that tables belong to this schema from now on; each with what it belonged to. Raises UsageError."""
     found = yield from inspect_database(schema, database, trusting=True)
     declared = {item.name for item in schema.objects} | {table.renamed_from for table in schema.tables}
@@ -57,9 +60,13 @@ def take_over(schema: Schema, tables: Collection[str], database: str | None, emb
         if name not in declared:
             raise UsageError(f"{schema.name} does not declare {name}: there is nothing to take over")
         if name not in found.owners:
-            raise UsageError(f"{name} belongs to no other schema of this database than {schema.name}: there is nothing to take over")
+            raise UsageError(
+                f"{name} belongs to no other schema of this database than {schema.name}: there is nothing to take over"
+            )
     where, names = found.catalog.database, sorted(set(tables))
-    yield from under_lease(where, this_process(), lambda _: owners.take_over(where, schema.name, names), embedded=embedded)
+    yield from under_lease(
+        where, this_process(), lambda _: owners.take_over(where, schema.name, names), embedded=embedded
+    )
     return tuple((name, found.owners[name].label) for name in names)
 
 
@@ -68,10 +75,44 @@ def _passing(found: Inspection) -> tuple[str, ...]:
     way, back = found.under_way, found.going_back
     said: list[str] = []
     if way is not None:
-        words = f"a migration to v{way.version} is under way ({begun(way)}), and what it converted already would be converted again"
+        words = (
+            "a "
+            "migration "
+            "to "
+            f"v{way.version} "
+            "is "
+            "under "
+            "way "
+            f"({begun(way)}), "
+            "and "
+            "what "
+            "it "
+            "converted "
+            "already "
+            "would "
+            "be "
+            "converted "
+            "again"
+        )
         said.append(f"{words} (to give it up: {giving_up(way, way.before or 0)})" if way.before else words)
     if back is not None:
-        said.append(f"the way back to v{back.to} is not finished ({begun(back)}; to finish it: aaiclick rollback --to {back.to})")
+        said.append(
+            "the way "
+            "back "
+            "to "
+            f"v{back.to} "
+            "is "
+            "not "
+            "finished "
+            f"({begun(back)}; "
+            "to "
+            "finish "
+            "it: "
+            "aaiclick "
+            "rollback "
+            "--to "
+            f"{back.to})"
+        )
     return tuple(said)
 
 

@@ -21,7 +21,8 @@ def _is_scratch(text: str) -> bool:
 
 
 def plan_elsewhere(client: object, schema: Schema, database: str | None, looks: int | None = None) -> Plan:
-    """The plan, rehearsed in an embedded engine in another process: advisory, as that engine may be of another version."""
+    """The plan, rehearsed in an embedded engine in another process: advisory, as that engine may be of another
+    version."""
     connection = open_connection(client, caller="plan_schema")
     try:
         with temporary_engine() as other:

@@ -1,4 +1,5 @@
-"""What is to be done about what was found: one decision, for a start that carries it out and for those who only report it."""
+"""What is to be done about what was found: one decision, for a start that carries it out and for those who only report
+it."""
 
 from __future__ import annotations
 
@@ -48,9 +49,9 @@ def course(found: Inspection, policy: Policy) -> Course:
     changes = policy.level != "check"
     if changes and several(found.catalog, policy.allowed):
         return Course.ONLY_LOOK
-    # Writers that a dead run locked out are let in again first, whatever may be done here now, and no plan is made of tables that are neither what
-    # they were nor what they will be. A statement that was begun may be under way: whether anybody has to be asked about it shows when its run has
-    # ended.
+    # Writers that a dead run locked out are let in again first, whatever may be done here now, and no plan is made of
+    # tables that are neither what they were nor what they will be. A statement that was begun may be under way: whether
+    # anybody has to be asked about it shows when its run has ended.
     if changes and (found.ledger.outcome_unknown or found.owned.unfinished or found.going_back is not None):
         return Course.RECOVER
     if found.going_back is not None:
@@ -89,7 +90,8 @@ def gate(planned: PlannedMigration, policy: Policy) -> GateDecision:
 
 
 def standing(planned: PlannedMigration) -> tuple[str, tuple[str, ...]]:
-    """How the database stands to the code, as ``Status.state`` and ``Status.differences`` say it: what a start would say, without a policy."""
+    """How the database stands to the code, as ``Status.state`` and ``Status.differences`` say it: what a start would
+    say, without a policy."""
     found = planned.inspection
     if found.ahead or found.overtaken:
         problem = ahead_error(found)
@@ -100,7 +102,9 @@ def standing(planned: PlannedMigration) -> tuple[str, tuple[str, ...]]:
     in_the_way = obstacle(planned)
     if in_the_way is not None and in_the_way.state:
         return in_the_way.state, in_the_way.words
-    words = _differences(planned) + tuple(f"{step.object}: blocked: {step.blocked}" for step in planned.plan.required if step.blocked)
+    words = _differences(planned) + tuple(
+        f"{step.object}: blocked: {step.blocked}" for step in planned.plan.required if step.blocked
+    )
     if not words:
         return "in sync", ()
     if found.live.origin == "empty":
@@ -119,7 +123,11 @@ def _changed(planned: PlannedMigration) -> Obstacle | None:
     if not found.same_version or found.record is None or found.record.spec == found.schema.fingerprint:
         return None
     words = spec_differences(found, planned.forms)
-    return Obstacle(SpecChangedError(found.schema.name, found.schema.version or 0, words), "changed", words) if words else None
+    return (
+        Obstacle(SpecChangedError(found.schema.name, found.schema.version or 0, words), "changed", words)
+        if words
+        else None
+    )
 
 
 def _unrecognised(planned: PlannedMigration) -> Obstacle | None:
@@ -170,10 +178,19 @@ def _unproven(planned: PlannedMigration) -> Obstacle | None:
     if not doubt.stops:
         return None
     words = tuple(f"nothing tells whether values were converted: {stop}" for stop in doubt.stops)
-    return Obstacle(UnknownConversionError(found.schema.name, found.live.number, doubt.before, doubt.stops), "unrecognised", words)
+    return Obstacle(
+        UnknownConversionError(found.schema.name, found.live.number, doubt.before, doubt.stops), "unrecognised", words
+    )
 
 
-_LOOKS: tuple[Callable[[PlannedMigration], Obstacle | None], ...] = (_changed, _unrecognised, _unrecorded, _unreadable, _foreign, _unproven)
+_LOOKS: tuple[Callable[[PlannedMigration], Obstacle | None], ...] = (
+    _changed,
+    _unrecognised,
+    _unrecorded,
+    _unreadable,
+    _foreign,
+    _unproven,
+)
 
 
 def _differences(planned: PlannedMigration) -> tuple[str, ...]:

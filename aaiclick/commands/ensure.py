@@ -1,4 +1,5 @@
-"""What a start does: the warm look, a real look, one decision. Whatever is to be changed is changed under the lease (``migrate``)."""
+"""What a start does: the warm look, a real look, one decision. Whatever is to be changed is changed under the lease
+(``migrate``)."""
 
 from __future__ import annotations
 
@@ -26,7 +27,14 @@ def ensure(run: Run) -> Routine[Report]:
         return Report(run.schema.name, seen.database, version, version, (), (), (), (), True, ended - started)
     if seen.overtaken and seen.entry is not None and seen.entry.running is not None:
         ended = yield from clock()
-        return running_beside(run.schema.name, seen.database, seen.entry.version, run.schema.version, seen.entry.running.to, ended - started)
+        return running_beside(
+            run.schema.name,
+            seen.database,
+            seen.entry.version,
+            run.schema.version,
+            seen.entry.running.to,
+            ended - started,
+        )
     fresh = (yield from untouched(run.schema, run.database, seen)) if run.policy.level != "check" else None
     if fresh is not None:
         return (yield from migrate(run, fresh.database, None, started, fresh.names))
@@ -55,7 +63,8 @@ def ensure(run: Run) -> Routine[Report]:
 
 
 def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
-    """Where there is more than one replica, nothing is changed: not the tables, and not what is written down here of a migration."""
+    """Where there is more than one replica, nothing is changed: not the tables, and not what is written down here of a
+    migration."""
     words = several(found.catalog, run.policy.allowed)
     if found.going_back is not None or found.owned.unfinished:
         raise refusal(found.schema.name, words, ("a migration was begun and is not finished",))
@@ -71,5 +80,11 @@ def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
 
 
 def _cached(entry: CacheEntry | None, planned: PlannedMigration, at: int) -> bool:
-    """False also where a kept table has expired: it is dropped under the lease. So is the mark of a transition that has ended."""
-    return entry is not None and entry.running is None and entry.spec == planned.inspection.schema.fingerprint and (entry.due is None or at < entry.due)
+    """False also where a kept table has expired: it is dropped under the lease. So is the mark of a transition that has
+    ended."""
+    return (
+        entry is not None
+        and entry.running is None
+        and entry.spec == planned.inspection.schema.fingerprint
+        and (entry.due is None or at < entry.due)
+    )

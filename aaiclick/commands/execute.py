@@ -1,4 +1,5 @@
-"""Carrying a plan out under the lease: in one go, or up to each explicit part of a migration, behind which the rest is planned anew."""
+"""Carrying a plan out under the lease: in one go, or up to each explicit part of a migration, behind which the rest is
+planned anew."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from aaiclick.routine import Emit, Routine
 from aaiclick.server.features import sets
 from aaiclick.server.mutations import RECALCULATE
 from aaiclick.state.ledger import let_go, read_held
-from aaiclick.state.records import Record, append, ensure_tables
+from aaiclick.state.record import Record
+from aaiclick.state.records import append, ensure_tables
 from aaiclick.state.step_entries import StepEntries
 from aaiclick.state.transition import TransitionStart, UnderWay
 from aaiclick.versions.live import scripts_between
@@ -32,7 +34,8 @@ Gate = Callable[[PlannedMigration], GateDecision]
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """``first`` is the plan that was begun with, ``last`` the one that led to the end. ``verdict`` lists all steps that were done."""
+    """``first`` is the plan that was begun with, ``last`` the one that led to the end. ``verdict`` lists all steps that
+    were done."""
 
     first: PlannedMigration
     last: PlannedMigration
@@ -81,28 +84,37 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
         batch = _until_move(verdict.run)
         if batch:
             yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
-            entries = StepEntries(planned.inspection.scope, batch, _transition_start(planned, batch, site), _filled(planned))
+            entries = StepEntries(
+                planned.inspection.scope, batch, _transition_start(planned, batch, site), _filled(planned)
+            )
             options = replace(site.options, entries=entries, runner=runner_for(planned.inspection))
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
         if not any(_is_move(step) for step in batch):
             return Carried(first, planned, GateDecision(tuple(done), (), verdict.pending), tuple(outcomes))
         moved = {step.id for step in batch if _is_move(step)}
-        planned = yield from make_plan((yield from inspect_database(first.inspection.schema, site.database, site.allowed)), site.looks)
+        planned = yield from make_plan(
+            (yield from inspect_database(first.inspection.schema, site.database, site.allowed)), site.looks
+        )
         again = [step.id for step in planned.plan.steps if step.id in moved]
         if again:
-            raise ApplyError(f"{', '.join(again)} was carried out, but is planned again: its entry in the journal is gone")
+            raise ApplyError(
+                f"{', '.join(again)} was carried out, but is planned again: its entry in the journal is gone"
+            )
         verdict = _gate_again(gate, planned, tuple(step.id for step in done))
 
 
 def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) -> GateDecision:
-    """Rows that a statement or function could have put right are looked at now, so this gate may say what the first could not know."""
+    """Rows that a statement or function could have put right are looked at now, so this gate may say what the first
+    could not know."""
     try:
         return gate(planned)
     except BlockedError as error:
         raise BlockedError(error.schema, error.blocks, done) from error
     except SchemaVersionError as error:
-        raise SchemaVersionError(error.schema, error.live, error.expected, error.differences, error.next_command, done) from error
+        raise SchemaVersionError(
+            error.schema, error.live, error.expected, error.differences, error.next_command, done
+        ) from error
 
 
 def _filled(planned: PlannedMigration) -> dict[str, list[int]]:
@@ -126,7 +138,11 @@ def _put_back(found: Inspection, verdict: GateDecision) -> Routine[None]:
     held = found.ledger.held
     if not held and any(sets(live.text, RECALCULATE) for live in found.catalog.objects.values()):
         held = yield from read_held(found.scope)
-    again = {step.object for step in verdict.run if isinstance(step.work, AlterWork) and (step.work.frees_ttl or any(a.retimes for a in step.work.alters))}
+    again = {
+        step.object
+        for step in verdict.run
+        if isinstance(step.work, AlterWork) and (step.work.frees_ttl or any(a.retimes for a in step.work.alters))
+    }
     yield from let_go(found.scope, held - again)
 
 
@@ -142,7 +158,9 @@ def _transition_start(planned: PlannedMigration, batch: tuple[Step, ...], site: 
     oldest = found.released.oldest_code(version)
     attempts = found.under_way.attempts if found.under_way is not None else ()
     number = sum(attempt.version == version for attempt in attempts)
-    return TransitionStart(UnderWay(version, before, oldest, site.who, 0), number, replace(planned.plan, steps=batch).to_json())
+    return TransitionStart(
+        UnderWay(version, before, oldest, site.who, 0), number, replace(planned.plan, steps=batch).to_json()
+    )
 
 
 def _until_move(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -160,7 +178,9 @@ def _adopt(planned: PlannedMigration, site: Site) -> Routine[PlannedMigration]:
     then counts from this record."""
     found = planned.inspection
     yield from ensure_tables(site.database)
-    yield from append(site.database, (yield from adoption(found, site)), found.record.seq if found.record is not None else 0)
+    yield from append(
+        site.database, (yield from adoption(found, site)), found.record.seq if found.record is not None else 0
+    )
     again = yield from inspect_database(found.schema, site.database, site.allowed)
     return (yield from make_plan(again, site.looks))
 

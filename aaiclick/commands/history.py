@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aaiclick.catalog.read import server_facts
 from aaiclick.routine import Routine
-from aaiclick.state.records import Record, history
+from aaiclick.state.record import Record
+from aaiclick.state.records import history
 
 
 def schema_records(schema: str, database: str | None) -> Routine[tuple[Record, ...]]:

@@ -48,7 +48,8 @@ from aaiclick.state.kept_tables import drop_expired, next_expiry
 from aaiclick.state.ledger import carry_over, enter_finished_rebuilds
 from aaiclick.state.owned import Owned, read_owned
 from aaiclick.state.past import Past, read_past
-from aaiclick.state.records import Record, append, ensure_tables
+from aaiclick.state.record import Record
+from aaiclick.state.records import append, ensure_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,14 @@ class Run:
 
 
 def asks_for_more(policy: Policy) -> bool:
-    """Optional steps may be wanted, of which the warm look knows nothing: what is no longer declared is no difference."""
+    """Optional steps may be wanted, of which the warm look knows nothing: what is no longer declared is no
+    difference."""
     return bool(policy.allowed - WITHOUT_OBJECT) or policy.level == "everything"
 
 
-def migrate(run: Run, database: str, planned: PlannedMigration | None, started: float, absent: tuple[str, ...] = ()) -> Routine[Report]:
+def migrate(
+    run: Run, database: str, planned: PlannedMigration | None, started: float, absent: tuple[str, ...] = ()
+) -> Routine[Report]:
     """Under the lease: recover what killed runs left, plan, carry out, verify, record.
 
     ``planned``: the plan from before the lease, used where nobody changed anything since; None: there is none.
@@ -137,7 +141,9 @@ def _options(policy: Policy) -> ApplyOptions:
     )
 
 
-def _apply(run: Run, database: str, planned: PlannedMigration | None, nonce: str, started: float, absent: tuple[str, ...]) -> Routine[Report]:
+def _apply(
+    run: Run, database: str, planned: PlannedMigration | None, nonce: str, started: float, absent: tuple[str, ...]
+) -> Routine[Report]:
     """Put right what killed runs left, then plan: until then tables may be half-way between two forms."""
     options = _options(run.policy)
     ours = yield from read_owned(database, absent)
@@ -157,7 +163,9 @@ def _clear_away(held: _Held, past: Past) -> Routine[_Held]:
     """What earlier runs left beside the copies of tables."""
     ours = held.owned
     yield from finish_backfills(ours, held.options)
-    yield from sweep_stale_scratch(ours.scratch, held.database, embedded=held.run.embedded, ended=partial(_ended, held.database, held.nonce))
+    yield from sweep_stale_scratch(
+        ours.scratch, held.database, embedded=held.run.embedded, ended=partial(_ended, held.database, held.nonce)
+    )
     # Where no table is kept, what a new one had for the sake of one goes.
     dropped = yield from drop_expired(held.database, ours.kept(), ours.at // 1000, past.block_numbers)
     return replace(held, owned=ours.without(dropped))
@@ -195,7 +203,9 @@ def _look(held: _Held, past: Past) -> Routine[Inspection]:
     run, allowed = held.run, held.run.policy.allowed
     if run.schema.functions:
         yield from sweep_stand_ins()
-    found = yield from inspect_database(run.schema, held.database, allowed, empty=held.empty, owned=held.owned, past=past)
+    found = yield from inspect_database(
+        run.schema, held.database, allowed, empty=held.empty, owned=held.owned, past=past
+    )
     if found.going_back is not None:
         yield from settle_back(found, found.going_back, str(run.owner))
         found = yield from inspect_database(run.schema, held.database, allowed, owned=held.owned)
@@ -205,7 +215,8 @@ def _look(held: _Held, past: Past) -> Routine[Inspection]:
 
 
 def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None]:
-    """Look at the tables once more, and write down that they are what is declared. Raises DriftRemainsError where they are not."""
+    """Look at the tables once more, and write down that they are what is declared. Raises DriftRemainsError where they
+    are not."""
     run, database, ours = held.run, held.database, held.owned
     names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects}))
     catalog = yield from read_catalog(database, names)
@@ -214,7 +225,8 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
         raise DriftRemainsError(run.schema.name, left)
     digest = yield from live_digest(run.schema, catalog)
     if found.catalog.objects:
-        # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has ended.
+        # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has
+        # ended.
         yield from reattach(database, {table.name for table in run.schema.tables}, held.options)
     if not ours.recorded:
         yield from ensure_tables(database)
@@ -224,7 +236,8 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
         before = carried.last.inspection.record
         record = _record(run, planned, carried.verdict, forms, digest, seconds)
         yield from append(database, record, before.seq if before is not None else 0)
-    # A first start leaves nothing to be taken away, and has made the table of the records under this lease: its comment holds no entry yet.
+    # A first start leaves nothing to be taken away, and has made the table of the records under this lease: its comment
+    # holds no entry yet.
     first = not (ours.recorded or ours.remains or ours.tombstones or any(outcome.kept for outcome in carried.outcomes))
     after = None if first else (yield from read_owned(database))
     due = yield from _due(database, after, held.nonce, (yield from clock()) - held.started)
@@ -241,7 +254,11 @@ def _due(database: str, left: Owned | None, nonce: str, seconds: float) -> Routi
     dropped. ``seconds``: how long this run took.
     """
     own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_collection(database, nonce))
-    later = (next_expiry(left.kept()), last_collection(left.tombstones, left.at, LEASE_SECONDS), next_stale(left.scratch)) if left is not None else ()
+    later = (
+        (next_expiry(left.kept()), last_collection(left.tombstones, left.at, LEASE_SECONDS), next_stale(left.scratch))
+        if left is not None
+        else ()
+    )
     return min((at for at in (own, *later) if at is not None), default=None)
 
 
@@ -251,15 +268,20 @@ def looked_at(policy: Policy) -> int | None:
 
 
 def _outdated(planned: PlannedMigration, found: Inspection, policy: Policy) -> bool:
-    """Whether a plan that was made before the lease does not count: somebody changed something in between, or it left something out (a look at rows,
-    a trial on a clone with parts of the table)."""
+    """Whether a plan that was made before the lease does not count: somebody changed something in between, or it left
+    something out (a look at rows, a trial on a clone with parts of the table)."""
     before = planned.inspection
     if basis_of(found.catalog) != planned.plan.basis or found.record != before.record or found.ledger != before.ledger:
         return True
-    return any(step.unlooked or (policy.looks and step.work.kind in ("alter", "attach", "rebuild")) for step in planned.plan.steps)
+    return any(
+        step.unlooked or (policy.looks and step.work.kind in ("alter", "attach", "rebuild"))
+        for step in planned.plan.steps
+    )
 
 
-def _record(run: Run, planned: PlannedMigration, verdict: GateDecision, forms: Mapping[str, Form], digest: str, seconds: float) -> Record:
+def _record(
+    run: Run, planned: PlannedMigration, verdict: GateDecision, forms: Mapping[str, Form], digest: str, seconds: float
+) -> Record:
     found = planned.inspection
     adopted = not verdict.run and found.record is None
     return Record(

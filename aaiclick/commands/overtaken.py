@@ -1,4 +1,5 @@
-"""What code is told that meets a newer version, or somebody on the way to one: it may run, or it may not. It changes nothing in either case."""
+"""What code is told that meets a newer version, or somebody on the way to one: it may run, or it may not. It changes
+nothing in either case."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from aaiclick.state.transition import GoingBack, UnderWay
 
 
 def newer(found: Inspection, seconds: float) -> Report:
-    """The answer where the database is at a newer version, or on its way there. Raises SchemaAheadError where this code may not run on it."""
+    """The answer where the database is at a newer version, or on its way there. Raises SchemaAheadError where this code
+    may not run on it."""
     schema, database = found.schema, found.catalog.database
     problem = ahead_error(found)
     if problem is not None:
@@ -25,7 +27,28 @@ def newer(found: Inspection, seconds: float) -> Report:
 
 def running_beside(schema: str, database: str, live: int | None, code: int | None, to: int, seconds: float) -> Report:
     """The answer where this code may run while somebody is on the way to a newer version."""
-    note = f"a migration to v{to} is under way and this code (v{code}) can run meanwhile: nothing was changed and nothing recorded"
+    note = (
+        "a "
+        "migration "
+        "to "
+        f"v{to} "
+        "is "
+        "under "
+        "way "
+        "and "
+        "this "
+        "code "
+        f"(v{code}) "
+        "can "
+        "run "
+        "meanwhile: "
+        "nothing "
+        "was "
+        "changed "
+        "and "
+        "nothing "
+        "recorded"
+    )
     return Report(schema, database, live, live, (), (), (), (note,), True, seconds)
 
 
@@ -37,7 +60,9 @@ def ahead_error(found: Inspection) -> SchemaAheadError | None:
     if way is not None:
         if way.running.bears(version):
             return None
-        return SchemaAheadError(schema.name, found.live.number, version, way.oldest_code, way.version, begun(way), giving_up(way, version))
+        return SchemaAheadError(
+            schema.name, found.live.number, version, way.oldest_code, way.version, begun(way), giving_up(way, version)
+        )
     assert found.record is not None
     oldest, live = found.record.oldest_code, found.record.version or 0
     return None if oldest is not None and oldest <= version else SchemaAheadError(schema.name, live, version, oldest)
@@ -51,7 +76,8 @@ def begun(way: UnderWay | GoingBack) -> str:
 
 
 def giving_up(way: UnderWay, code: int) -> str:
-    """The command after which the older code may start. A database without a record has no version to go back to: somebody has to say which it is at."""
+    """The command after which the older code may start. A database without a record has no version to go back to:
+    somebody has to say which it is at."""
     return f"aaiclick rollback --to {way.before}" if way.before else f"aaiclick adopt --version {code}"
 
 
@@ -59,4 +85,6 @@ def coming_back(found: Inspection, going: GoingBack) -> SchemaVersionError:
     """The error for a rollback that is half done: neither version's code finds the tables that it expects."""
     words = (f"the way back to v{going.to} ({begun(going)}) was not finished",)
     live = f"v{going.before} and on its way back to v{going.to}"
-    return SchemaVersionError(found.schema.name, live, found.schema.version_label, words, f"aaiclick rollback --to {going.to}")
+    return SchemaVersionError(
+        found.schema.name, live, found.schema.version_label, words, f"aaiclick rollback --to {going.to}"
+    )

@@ -13,8 +13,8 @@ from aaiclick.specs.schema import Schema
 
 
 def plan(schema: Schema, database: str | None, looks: int | None, embedded: bool) -> Routine[Plan]:
-    """The plan, with the rights that it would need and the user has not. ``looks``: how many bytes of live columns may be read for each table (None: any
-    number)."""
+    """The plan, with the rights that it would need and the user has not. ``looks``: how many bytes of live columns may
+    be read for each table (None: any number)."""
     made = (yield from make_plan((yield from inspect_database(schema, database)), looks)).plan
     # An embedded engine has one user, who may do everything.
     return made if embedded else replace(made, notes=(*made.notes, *(yield from missing_rights(made))))

@@ -36,10 +36,56 @@ def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
     copies = any(step.strategy in _COPIES for step in plan.steps)
     needed = ["SELECT", "INSERT", "CREATE TABLE", "DROP TABLE", "ALTER TABLE"]
     for right in needed:
-        yield f"{right} ON {database}.*", f"this user may not {right} in {plan.database}: nothing of this plan can be carried out before that is granted"
+        yield (
+            f"{right} ON {database}.*",
+            (
+                "this "
+                "user "
+                "may "
+                "not "
+                f"{right} "
+                "in "
+                f"{plan.database}: "
+                "nothing "
+                "of "
+                "this "
+                "plan "
+                "can "
+                "be "
+                "carried "
+                "out "
+                "before "
+                "that "
+                "is "
+                "granted"
+            ),
+        )
     yield (
         f"CREATE DATABASE ON {quote_name(_SCRATCH)}.*",
-        f"this user may not make databases: what is rehearsed is made in {plan.database} for that time, under names that begin with _aaiclick_scratch_",
+        (
+            "this "
+            "user "
+            "may "
+            "not "
+            "make "
+            "databases: "
+            "what "
+            "is "
+            "rehearsed "
+            "is "
+            "made "
+            "in "
+            f"{plan.database} "
+            "for "
+            "that "
+            "time, "
+            "under "
+            "names "
+            "that "
+            "begin "
+            "with "
+            "_aaiclick_scratch_"
+        ),
     )
     yield (
         "KILL QUERY ON *.*",
@@ -48,5 +94,30 @@ def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
     if copies:
         yield (
             f"SYSTEM MERGES ON {database}.*",
-            f"this user may not SYSTEM STOP MERGES in {plan.database}: the merges of a table are held by its settings alone while it is copied",
+            (
+                "this "
+                "user "
+                "may "
+                "not "
+                "SYSTEM "
+                "STOP "
+                "MERGES "
+                "in "
+                f"{plan.database}: "
+                "the "
+                "merges "
+                "of "
+                "a "
+                "table "
+                "are "
+                "held "
+                "by "
+                "its "
+                "settings "
+                "alone "
+                "while "
+                "it "
+                "is "
+                "copied"
+            ),
         )

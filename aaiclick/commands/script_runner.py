@@ -33,7 +33,14 @@ def runner_for(found: Inspection) -> Runner:
         catalog = yield from read_catalog(scope.database, names)
         before = reflect_catalog(catalog, found.schema.name)
         attempt = found.ledger.attempts.get(script.version, 0) + 1
-        facts = Facts(scope.database, script.version, before, found.schema, found.ledger.bookmarks.get(script.version, "null"), attempt)
+        facts = Facts(
+            scope.database,
+            script.version,
+            before,
+            found.schema,
+            found.ledger.bookmarks.get(script.version, "null"),
+            attempt,
+        )
         name = getattr(move, "__name__", "its function")
         yield from run_move(MoveFunction(move, facts), scope, script.version, script.label, name, attempt)
 

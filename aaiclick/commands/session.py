@@ -16,12 +16,18 @@ T = TypeVar("T")
 
 
 def under_lease(
-    database: str, owner: Owner, body: Callable[[Lease], Routine[T]], *, embedded: bool, still_needed: StillNeeded | None = None
+    database: str,
+    owner: Owner,
+    body: Callable[[Lease], Routine[T]],
+    *,
+    embedded: bool,
+    still_needed: StillNeeded | None = None,
 ) -> Routine[T | None]:
     """Run ``body`` under the lease and give the lease back, also after an error. None where ``still_needed`` said no
     while another process had the lease.
 
-    Raises LockHeldError where the lease was not to be had, LeaseLostError where it was taken over: then nothing is given back, it is another's.
+    Raises LockHeldError where the lease was not to be had, LeaseLostError where it was taken over: then nothing is
+    given back, it is another's.
     """
     lease = yield from acquire(database, owner, still_needed=still_needed, embedded=embedded)
     if lease is None:

@@ -21,9 +21,15 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
     state, differences = standing(planned)
     pending = tuple(f"{step.object}: {step.change} (left alone)" for step in planned.plan.steps if step.optional)
     notes = tuple(dict.fromkeys((*planned.plan.notes, *pending)))
-    waiting = [mark if isinstance(mark, str) else f"a {mark.work.kind} of {mark.table} was not finished" for mark in found.owned.marks()]
+    waiting = [
+        mark if isinstance(mark, str) else f"a {mark.work.kind} of {mark.table} was not finished"
+        for mark in found.owned.marks()
+    ]
     feeds = found.owned.backfill_marks()
-    waiting += [mark if isinstance(mark, str) else f"the materialized view {mark.work.view} was not brought to its end" for mark in feeds]
+    waiting += [
+        mark if isinstance(mark, str) else f"the materialized view {mark.work.view} was not brought to its end"
+        for mark in feeds
+    ]
     waiting += _begun(found)
     return Status(
         schema=schema.name,
@@ -42,8 +48,16 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
 
 def _begun(found: Inspection) -> list[str]:
     """Transitions that are not recorded yet."""
-    said = [f"a migration to v{found.under_way.version} ({begun(found.under_way)}) was not brought to its end"] if found.under_way is not None else []
-    return said + ([f"the way back to v{found.going_back.to} ({begun(found.going_back)}) was not finished"] if found.going_back is not None else [])
+    said = (
+        [f"a migration to v{found.under_way.version} ({begun(found.under_way)}) was not brought to its end"]
+        if found.under_way is not None
+        else []
+    )
+    return said + (
+        [f"the way back to v{found.going_back.to} ({begun(found.going_back)}) was not finished"]
+        if found.going_back is not None
+        else []
+    )
 
 
 def _kept(row: KeptRow) -> KeptTable:

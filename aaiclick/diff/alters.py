@@ -32,7 +32,10 @@ def batches(changes: Sequence[Change]) -> tuple[Batch, ...]:
     Where such a command fails inside its mutation, the mutation has to be killed. A RENAME or DROP in the same ALTER
     would be killed with it, and the renamed column would be lost.
     """
-    commands = sorted((command for change in changes for command in change.commands), key=lambda command: (command.phase, not command.alone))
+    commands = sorted(
+        (command for change in changes for command in change.commands),
+        key=lambda command: (command.phase, not command.alone),
+    )
     found: list[Batch] = []
     open_batch: list[AlterCommand] = []
     for command in commands:
@@ -52,7 +55,10 @@ def by_phase(batch: Batch) -> tuple[Batch, ...]:
     """One ALTER for each phase. Some commands are refused together and accepted one after the other: REMOVE DEFAULT and
     DROP of the column that it read; a shorter sort key and DROP of the column that it lost."""
     phases = sorted({command.phase for command in batch.commands})
-    return tuple(Batch(tuple(command for command in batch.commands if command.phase == phase), batch.risky, batch.recovery) for phase in phases)
+    return tuple(
+        Batch(tuple(command for command in batch.commands if command.phase == phase), batch.risky, batch.recovery)
+        for phase in phases
+    )
 
 
 def one_by_one(batch: Batch) -> tuple[Batch, ...]:

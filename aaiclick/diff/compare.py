@@ -8,7 +8,12 @@ from dataclasses import replace
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normalize import key_elements, normal
 from aaiclick.diff.changes.base import Change
-from aaiclick.diff.changes.column_attributes import ChangeCodec, ChangeColumnComment, ChangeColumnSettings, ChangeStatistics
+from aaiclick.diff.changes.column_attributes import (
+    ChangeCodec,
+    ChangeColumnComment,
+    ChangeColumnSettings,
+    ChangeStatistics,
+)
 from aaiclick.diff.changes.column_default import ChangeDefault
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.columns import AddColumn, DropColumn, MoveColumn, RenameColumn
@@ -127,8 +132,14 @@ def _key_changes(live: TableForm, target: Target) -> list[Change]:
         before, after = key_elements(live.order_by), key_elements(wanted.order_by)
         shorter = len(after) < len(before) and before[: len(after)] == after
         changes.append(ChangeSortKey(name, live.order_by, wanted.order_by, shorter))
-    if _primary_differs(live, wanted) and not (target.free_primary_key and is_prefix(live.primary_key, wanted.order_by)):
-        changes.append(ChangeFixedKey(name, "primary key", live.primary_key or live.order_by, wanted.primary_key or wanted.order_by))
+    if _primary_differs(live, wanted) and not (
+        target.free_primary_key and is_prefix(live.primary_key, wanted.order_by)
+    ):
+        changes.append(
+            ChangeFixedKey(
+                name, "primary key", live.primary_key or live.order_by, wanted.primary_key or wanted.order_by
+            )
+        )
     if live.sample_by != wanted.sample_by:
         changes.append(ChangeSamplingKey(name, live.sample_by, wanted.sample_by))
     return changes
@@ -156,11 +167,17 @@ def _object_changes(live: TableForm, wanted: TableForm) -> list[Change]:
     for key in _names(old_indexes, new_indexes):
         if old_indexes.get(key) != new_indexes.get(key):
             changes.append(ChangeIndex(name, old_indexes.get(key), new_indexes.get(key)))
-    old_projections, new_projections = {form.name: form for form in live.projections}, {form.name: form for form in wanted.projections}
+    old_projections, new_projections = (
+        {form.name: form for form in live.projections},
+        {form.name: form for form in wanted.projections},
+    )
     for key in _names(old_projections, new_projections):
         if old_projections.get(key) != new_projections.get(key):
             changes.append(ChangeProjection(name, old_projections.get(key), new_projections.get(key)))
-    old_constraints, new_constraints = {form.name: form for form in live.constraints}, {form.name: form for form in wanted.constraints}
+    old_constraints, new_constraints = (
+        {form.name: form for form in live.constraints},
+        {form.name: form for form in wanted.constraints},
+    )
     for key in _names(old_constraints, new_constraints):
         if old_constraints.get(key) != new_constraints.get(key):
             changes.append(ChangeConstraint(name, old_constraints.get(key), new_constraints.get(key)))

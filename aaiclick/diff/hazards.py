@@ -17,7 +17,17 @@ HazardKind: TypeAlias = Literal[
 DESTRUCTIVE: frozenset[HazardKind] = frozenset({"loses-rows", "changes-values"})
 
 _OF_A_STEP = (
-    "add-column change-default change-engine change-partition-key change-sort-key change-ttl drop-column drop-dictionary drop-rows drop-table drop-view"
+    "add-column "
+    "change-default "
+    "change-engine "
+    "change-partition-key "
+    "change-sort-key "
+    "change-ttl "
+    "drop-column "
+    "drop-dictionary "
+    "drop-rows "
+    "drop-table "
+    "drop-view"
     " leave-detached-parts materialize relabel-enum replace-table replace-view retype"
 )
 _OF_A_MIGRATION = "rerun run-sql skip"
@@ -29,7 +39,9 @@ ONE_NODE = "one-node"
 """What somebody allows who knows that there is one node only, whatever its catalogue says."""
 WITHOUT_OBJECT = frozenset({ONE_NODE})
 """Keys that are one word: they name no object."""
-ALLOWABLE = WITHOUT_OBJECT | frozenset(f"{_OF_A_STEP} {_OF_A_MIGRATION} {_OF_A_FUNCTION} {_OF_AN_AGGREGATE} {_OF_WRITERS} {_OF_A_ROLLBACK}".split())
+ALLOWABLE = WITHOUT_OBJECT | frozenset(
+    f"{_OF_A_STEP} {_OF_A_MIGRATION} {_OF_A_FUNCTION} {_OF_AN_AGGREGATE} {_OF_WRITERS} {_OF_A_ROLLBACK}".split()
+)
 """What can be allowed by name: the first word of a key. A key with another one is a slip of the pen."""
 
 

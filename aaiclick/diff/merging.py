@@ -118,7 +118,12 @@ def added_up(form: TableForm) -> tuple[str, ...]:
 def altered(before: TableForm, after: TableForm, old: ColumnForm, new: ColumnForm) -> str:
     """What merges do differently with a column from now on; '' where they do the same."""
     was, is_now = role(before, old), role(after, new)
-    if not was or not is_now or old.type.startswith("SimpleAggregateFunction(") or new.type.startswith("SimpleAggregateFunction("):
+    if (
+        not was
+        or not is_now
+        or old.type.startswith("SimpleAggregateFunction(")
+        or new.type.startswith("SimpleAggregateFunction(")
+    ):
         return ""
     if was != is_now:
         return f"merges {was.format(old.name)} no longer, and {is_now.format(new.name)} from now on"

@@ -61,7 +61,9 @@ def renamed_form(form: TableForm, renames: tuple[tuple[str, str], ...]) -> Table
             arguments=text(form.arguments),
             indexes=tuple(replace(index, expression=text(index.expression)) for index in form.indexes),
             projections=tuple(replace(projection, body=text(projection.body)) for projection in form.projections),
-            constraints=tuple(replace(constraint, expression=text(constraint.expression)) for constraint in form.constraints),
+            constraints=tuple(
+                replace(constraint, expression=text(constraint.expression)) for constraint in form.constraints
+            ),
             partition_by=text(form.partition_by),
             primary_key=text(form.primary_key),
             order_by=text(form.order_by),

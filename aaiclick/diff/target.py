@@ -35,7 +35,11 @@ class Target:
 
 
 def make_target(
-    table: Table, declared: TableForm, live: TableForm, renames: dict[str, str] | None = None, all_renames: Mapping[str, str] | None = None
+    table: Table,
+    declared: TableForm,
+    live: TableForm,
+    renames: dict[str, str] | None = None,
+    all_renames: Mapping[str, str] | None = None,
 ) -> Target:
     """Lay the declaration over the live table.
 
@@ -47,10 +51,17 @@ def make_target(
     notes: list[str] = []
     stays = renamed_form(live, applied)  # what nobody declares follows the names
     known = {column.name for column in declared.columns if live_column(live, applied, column.name) is not None}
-    columns = [_column(column, _spec_of(table, column.name), stays.column(column.name) if column.name in known else None, notes) for column in declared.columns]
+    columns = [
+        _column(
+            column, _spec_of(table, column.name), stays.column(column.name) if column.name in known else None, notes
+        )
+        for column in declared.columns
+    ]
     taken = {column.name for column in declared.columns} | {old for old, _ in applied}
     left = tuple(stays.column(column.name) or column for column in live.columns if column.name not in taken)
-    blocking = tuple(column for column in left if any(_collide(column.name, wanted.name) for wanted in declared.columns))
+    blocking = tuple(
+        column for column in left if any(_collide(column.name, wanted.name) for wanted in declared.columns)
+    )
     undeclared = tuple(column for column in left if column not in blocking)
     engine = table.engine
     free_key = isinstance(engine, MergeTree) and not engine.declares("primary_key")
@@ -69,13 +80,20 @@ def make_target(
         unsaid = [key for key in ("partition_by", "primary_key", "order_by") if not engine.declares(key)]
         form = replace(form, **{key: getattr(stays, key) for key in unsaid})
     form = replace(form, settings=_settings(table, declared, live, notes))
-    for what, wanted, found in (("TTL", form.ttl, declared.ttl), ("partition key", form.partition_by, declared.partition_by)):
+    for what, wanted, found in (
+        ("TTL", form.ttl, declared.ttl),
+        ("partition key", form.partition_by, declared.partition_by),
+    ):
         if wanted and wanted != found:
             notes.append(f"{what} {wanted} is not declared (left alone)")
     beside = _beside(table, live, all_renames or {})
     for column in undeclared:
         new = beside.get(column.name)
-        what = f"is there beside {new}, its new name: nothing is renamed, and what {column.name} holds is not in {new}" if new else "is no longer declared"
+        what = (
+            f"is there beside {new}, its new name: nothing is renamed, and what {column.name} holds is not in {new}"
+            if new
+            else "is no longer declared"
+        )
         notes.append(f"column {column.name} {what} (left alone)")
     return Target(form, applied, tuple(column.name for column in undeclared), tuple(notes), free_key, blocking)
 
@@ -91,7 +109,9 @@ def _collide(one: str, other: str) -> bool:
     return one.startswith(f"{other}.") or other.startswith(f"{one}.")
 
 
-def _with_undeclared(declared: list[ColumnForm], live: TableForm, undeclared: tuple[ColumnForm, ...], new_names: dict[str, str]) -> tuple[ColumnForm, ...]:
+def _with_undeclared(
+    declared: list[ColumnForm], live: TableForm, undeclared: tuple[ColumnForm, ...], new_names: dict[str, str]
+) -> tuple[ColumnForm, ...]:
     """The declared columns, with the others in the position that they have: to move them would be a change for
     nothing."""
     order = list(declared)
@@ -112,9 +132,17 @@ def _with_undeclared(declared: list[ColumnForm], live: TableForm, undeclared: tu
 def _renames(table: Table, declared: TableForm, live: TableForm, extra: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """Renames whose old name is live and whose new name is not. A migration's rename may free the old name for a new
     column."""
-    declared_renames = {column.renamed_from: column.name for column in table.columns if column.renamed_from and declared.column(column.renamed_from) is None}
+    declared_renames = {
+        column.renamed_from: column.name
+        for column in table.columns
+        if column.renamed_from and declared.column(column.renamed_from) is None
+    }
     present = {column.name for column in live.columns}
-    wanted = {old: new for old, new in with_leaves({**declared_renames, **extra}, present).items() if declared.column(new) is not None}
+    wanted = {
+        old: new
+        for old, new in with_leaves({**declared_renames, **extra}, present).items()
+        if declared.column(new) is not None
+    }
     return applicable(wanted, present)
 
 
@@ -123,7 +151,11 @@ def _beside(table: Table, live: TableForm, all_renames: Mapping[str, str]) -> di
     again."""
     present = {column.name for column in live.columns}
     declared_renames = {column.renamed_from: column.name for column in table.columns if column.renamed_from}
-    return {old: new for old, new in with_leaves({**declared_renames, **all_renames}, present).items() if old in present and new in present}
+    return {
+        old: new
+        for old, new in with_leaves({**declared_renames, **all_renames}, present).items()
+        if old in present and new in present
+    }
 
 
 def live_column(live: TableForm, renames: tuple[tuple[str, str], ...], name: str) -> ColumnForm | None:
@@ -155,7 +187,9 @@ def _column(declared: ColumnForm, spec: Column | None, live: ColumnForm | None, 
     if form.settings != settings:
         form = replace(form, settings=settings)
     if form.kind != declared.kind or form.ttl != declared.ttl:
-        notes.append(f"column {declared.name}: {form.kind or 'TTL'} {form.expression or form.ttl} is not declared (left alone)")
+        notes.append(
+            f"column {declared.name}: {form.kind or 'TTL'} {form.expression or form.ttl} is not declared (left alone)"
+        )
     return form
 
 
@@ -172,8 +206,14 @@ def _keys(form: TableForm, engine: MergeTree, declared: TableForm, live: TableFo
         # A sort key that once grew in place left the old key behind as primary key. Nobody declared that, and only a
         # copy could remove it, so it stays as long as it is a prefix.
         form = replace(form, primary_key=live.primary_key if is_prefix(live.primary_key, form.order_by) else "")
-    if engine.replicated is None and live.engine.removeprefix("Replicated").removeprefix("Shared") == declared.engine and live.engine != declared.engine:
-        form = replace(form, engine=live.engine, arguments=live.arguments)  # only Replicated or Shared differs, which is not declared
+    if (
+        engine.replicated is None
+        and live.engine.removeprefix("Replicated").removeprefix("Shared") == declared.engine
+        and live.engine != declared.engine
+    ):
+        form = replace(
+            form, engine=live.engine, arguments=live.arguments
+        )  # only Replicated or Shared differs, which is not declared
     return form
 
 
@@ -194,6 +234,8 @@ def _settings(table: Table, declared: TableForm, live: TableForm, notes: list[st
     for name, value in wanted.items():
         if name in named or name not in merged:
             merged[name] = value
-    left = sorted(name for name, value in live.settings if name not in named and dict(declared.settings).get(name) != value)
+    left = sorted(
+        name for name, value in live.settings if name not in named and dict(declared.settings).get(name) != value
+    )
     notes.extend(f"setting {name} = {dict(live.settings)[name]} is not declared (left alone)" for name in left)
     return tuple(sorted(merged.items()))

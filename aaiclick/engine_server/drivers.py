@@ -1,9 +1,10 @@
 """The generations of chdb behind one face: connections that know nothing of each other.
 
-chdb 4 has such connections. chdb 3 has one connection for each process, and before that every statement starts an engine of its own
-that runs the SET statements of its predecessors once more. With both, a connection's USE and SET statements are repeated when its turn
-comes and statements run one after another; temporary tables are not kept apart (chdb 3) or not kept at all (before), and before chdb 3
-the database ``default`` may be gone with the statement. Runs stand-alone beside ``server.py``.
+chdb 4 has such connections. chdb 3 has one connection for each process, and before that every statement starts an
+engine of its own that runs the SET statements of its predecessors once more. With both, a connection's USE and SET
+statements are repeated when its turn comes and statements run one after another; temporary tables are not kept apart
+(chdb 3) or not kept at all (before), and before chdb 3 the database ``default`` may be gone with the statement. Runs
+stand-alone beside ``server.py``.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def connector(path: str) -> Callable[[], RawConnection]:
     first = connect(path)
     if "params" not in inspect.signature(first.query).parameters:
         return _Turns(cast("Callable[[str, str], Result]", first.query), repeat_always=False).connection
-    # As many threads for merges and mutations as a server has: an embedded engine has two, and lets a mutation of many parts wait for them.
+    # As many threads for merges and mutations as a server has: an embedded engine has two, and lets a mutation of many
+    # parts wait for them.
     first.close()
     pooled = f"{path}?background_pool_size=16"
     return lambda: connect(pooled)
@@ -52,7 +54,25 @@ def connector(path: str) -> Callable[[], RawConnection]:
 
 def _engine_for_each(path: str, query: Callable[..., Result]) -> Callable[[str, str], Result]:
     if path == ":memory:":
-        raise RuntimeError("Code: 36. DB::Exception: This chdb needs a directory: in memory it forgets everything with each statement. (BAD_ARGUMENTS)")
+        raise RuntimeError(
+            "Code: "
+            "36. "
+            "DB::Exception: "
+            "This "
+            "chdb "
+            "needs "
+            "a "
+            "directory: "
+            "in "
+            "memory "
+            "it "
+            "forgets "
+            "everything "
+            "with "
+            "each "
+            "statement. "
+            "(BAD_ARGUMENTS)"
+        )
     handed_on = os.path.join(path, "set_statements")
 
     def run(sql: str, fmt: str) -> Result:
@@ -85,9 +105,17 @@ class _Turns:
             return self._query(sql, fmt)
 
     def _switch(self, turn: _Turn) -> None:
-        names = sorted({name for text in self._last.state for name in _SET_NAMES.findall(text)} if self._last is not None else set())
+        names = sorted(
+            {name for text in self._last.state for name in _SET_NAMES.findall(text)}
+            if self._last is not None
+            else set()
+        )
         self._last = None
-        for text in ["USE default", *(f"SET {name} = DEFAULT" for name in names if not name.startswith("param_")), *turn.state]:
+        for text in [
+            "USE default",
+            *(f"SET {name} = DEFAULT" for name in names if not name.startswith("param_")),
+            *turn.state,
+        ]:
             self._query(text, "TabSeparated")
         self._last = turn
 
@@ -101,11 +129,17 @@ class _Turn:
         # These engines take text only: other bytes are refused (UnicodeDecodeError), never changed.
         sql = query.decode() if isinstance(query, bytes) else query
         for name, value in params.items():
-            self.query(f"SET param_{name} = '" + value.replace("\\", "\\\\").replace("'", "\\'") + "'", "TabSeparated", {})
+            self.query(
+                f"SET param_{name} = '" + value.replace("\\", "\\\\").replace("'", "\\'") + "'", "TabSeparated", {}
+            )
         result = self._engine.run(self, sql, format)
         if _STATE.match(sql.encode()):
             text = sql.strip().rstrip(";")
-            self.state = [kept for kept in self.state if kept != text and not (text[:3].upper() == "USE" and kept[:3].upper() == "USE")]
+            self.state = [
+                kept
+                for kept in self.state
+                if kept != text and not (text[:3].upper() == "USE" and kept[:3].upper() == "USE")
+            ]
             self.state.append(text)
         return result
 

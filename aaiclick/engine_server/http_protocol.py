@@ -1,7 +1,7 @@
 """The parts of ClickHouse's HTTP interface that are no engine: compression, form data, chunked bodies, errors.
 
-Runs stand-alone beside ``server.py``, with nothing but the standard library; lz4, zstd and brotli are used where a module for
-them is installed.
+Runs stand-alone beside ``server.py``, with nothing but the standard library; lz4, zstd and brotli are used where a
+module for them is installed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _STATUS_OF_CODE: dict[int, int] = {
 }
 _CODE = re.compile(r"Code: (\d+)")
 # Data of an INSERT reach the engine in a file: its words about that are nothing the client would know.
-_NESTED = re.compile(r"Code: \d+\. DB::Exception: (Code: \d+\. DB::Exception: .*) \(version [^()]*\)\. \(\w+\)", re.DOTALL)
+_NESTED = re.compile(
+    r"Code: \d+\. DB::Exception: (Code: \d+\. DB::Exception: .*) \(version [^()]*\)\. \(\w+\)", re.DOTALL
+)
 _FROM_FILE = re.compile(r": \(in file/uri [^()]*\)|: While executing File: data for INSERT was parsed from file")
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
 _PART_NAME = re.compile(r'[; ]name="([^"]*)"')
@@ -34,7 +36,8 @@ _PART_FILE = re.compile(r'filename="([^"]*)"')
 
 
 class EngineError(Exception):
-    """The engine (or this interface) refuses a request; ``code`` is ClickHouse's, the text starts with ``Code: N. DB::Exception:``."""
+    """The engine (or this interface) refuses a request; ``code`` is ClickHouse's, the text starts with ``Code: N.
+    DB::Exception:``."""
 
     def __init__(self, code: int, text: str) -> None:
         self.code = code
@@ -105,7 +108,9 @@ def decompress(data: bytes, encoding: str) -> bytes:
         if codec is not None:
             return codec.decompress(data)
     except Exception as error:
-        raise EngineError.make(354, f"Cannot decode the request body as {encoding}: {error}", "ZLIB_INFLATE_FAILED") from error
+        raise EngineError.make(
+            354, f"Cannot decode the request body as {encoding}: {error}", "ZLIB_INFLATE_FAILED"
+        ) from error
     raise EngineError.make(48, f"Unknown compression method: {encoding}", "NOT_IMPLEMENTED")
 
 

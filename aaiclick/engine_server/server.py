@@ -1,8 +1,8 @@
 """A test server: the embedded engine behind ClickHouse's HTTP interface, for code that needs several processes.
 
-``python -m aaiclick.engine_server.server --port 0 --path DIR`` prints one line of JSON with its ``url`` when it is ready. It listens on the
-loopback interface only, and is meant for tests: results are built up whole in memory, and there is no TLS.
-It also runs as a stand-alone script in an environment that holds nothing but chdb (an older one, say).
+``python -m aaiclick.engine_server.server --port 0 --path DIR`` prints one line of JSON with its ``url`` when it is
+ready. It listens on the loopback interface only, and is meant for tests: results are built up whole in memory, and
+there is no TLS. It also runs as a stand-alone script in an environment that holds nothing but chdb (an older one, say).
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
 if TYPE_CHECKING or __package__:
-    from aaiclick.engine_server.http_protocol import EngineError, can_decompress, choose_encoding, compress, decompress, form_parts, read_body
+    from aaiclick.engine_server.http_protocol import (
+        EngineError,
+        can_decompress,
+        choose_encoding,
+        compress,
+        decompress,
+        form_parts,
+        read_body,
+    )
     from aaiclick.engine_server.worker import Engine, External, Request
 else:
     from http_protocol import EngineError, can_decompress, choose_encoding, compress, decompress, form_parts, read_body
@@ -99,7 +107,11 @@ class Handler(BaseHTTPRequestHandler):
         engine = cast("HttpServer", self.server).engine
         url = urlsplit(self.path)
         try:
-            body = read_body(cast("BinaryIO", self.rfile), self.headers.get("Content-Length"), self.headers.get("Transfer-Encoding", ""))
+            body = read_body(
+                cast("BinaryIO", self.rfile),
+                self.headers.get("Content-Length"),
+                self.headers.get("Transfer-Encoding", ""),
+            )
         except ValueError as error:
             self._reply(400, f"Cannot read the request body: {error}\n".encode(), {"Connection": "close"})
             return
@@ -130,13 +142,18 @@ class Handler(BaseHTTPRequestHandler):
         if answer.format:
             headers["X-ClickHouse-Format"] = answer.format
         headers["X-ClickHouse-Summary"] = json.dumps(dict(answer.summary), separators=(",", ":"))
-        encoding = choose_encoding(self.headers.get("Accept-Encoding", "")) if params.get("enable_http_compression") == "1" else ""
+        encoding = (
+            choose_encoding(self.headers.get("Accept-Encoding", ""))
+            if params.get("enable_http_compression") == "1"
+            else ""
+        )
         if encoding and answer.body:
             headers["Content-Encoding"] = encoding
         self._reply(200, compress(answer.body, encoding) if answer.body else b"", headers)
 
     def _authenticate(self, params: dict[str, str]) -> None:
-        """Names and passwords from the URL, the X-ClickHouse headers or basic authentication, as ClickHouse takes them."""
+        """Names and passwords from the URL, the X-ClickHouse headers or basic authentication, as ClickHouse takes
+        them."""
         server = cast("HttpServer", self.server)
         if server.user is None:
             return
@@ -156,7 +173,11 @@ class Handler(BaseHTTPRequestHandler):
         """What the client asks for, put together from URL, headers, form and body; None for an empty GET of /."""
         engine = cast("HttpServer", self.server).engine
         if params.get("compress") == "1" or params.get("decompress") == "1":
-            raise EngineError.make(48, "compress=1 and decompress=1 are not supported here: use Content-Encoding and Accept-Encoding", "NOT_IMPLEMENTED")
+            raise EngineError.make(
+                48,
+                "compress=1 and decompress=1 are not supported here: use Content-Encoding and Accept-Encoding",
+                "NOT_IMPLEMENTED",
+            )
         encoding = self.headers.get("Content-Encoding", "").lower()
         by_engine = encoding in ("lz4", "zstd", "br") and not can_decompress(encoding)
         body = engine.decompress(body, encoding) if by_engine else decompress(body, encoding)
@@ -213,7 +234,11 @@ def _raw_query(query_string: str) -> bytes:
 
 def _settings(params: dict[str, str], files: list[str]) -> dict[str, str]:
     about_files = {name + suffix for name in files for suffix in _EXTERNAL}
-    return {name: value for name, value in params.items() if name not in _TRANSPORT and name not in about_files and not name.startswith("param_")}
+    return {
+        name: value
+        for name, value in params.items()
+        if name not in _TRANSPORT and name not in about_files and not name.startswith("param_")
+    }
 
 
 def _external(name: str, data: bytes, params: dict[str, str]) -> External:
@@ -222,7 +247,11 @@ def _external(name: str, data: bytes, params: dict[str, str]) -> External:
         types = params.get(f"{name}_types", "")
         structure = ", ".join(f"_{index} {item}" for index, item in enumerate(types.split(",") if types else [], 1))
     if not structure:
-        raise EngineError.make(36, f"The structure of external table {name} is not specified: give {name}_structure or {name}_types", "BAD_ARGUMENTS")
+        raise EngineError.make(
+            36,
+            f"The structure of external table {name} is not specified: give {name}_structure or {name}_types",
+            "BAD_ARGUMENTS",
+        )
     return External(name, structure, params.get(f"{name}_format") or "TabSeparated", data)
 
 
@@ -270,7 +299,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--path", default=":memory:", help="data directory, or :memory:")
     parser.add_argument("--user", default=None, help="the only user to let in (default: everyone)")
-    parser.add_argument("--password", default="", help="the password of --user (or the environment variable AAICLICK_TEST_SERVER_PASSWORD)")
+    parser.add_argument(
+        "--password",
+        default="",
+        help="the password of --user (or the environment variable AAICLICK_TEST_SERVER_PASSWORD)",
+    )
     parser.add_argument("--readonly", action="store_true", help="refuse writes (code 164)")
     parser.add_argument("--scratch", default=None, help="where to keep request bodies while they are inserted")
     parser.add_argument("--with-parent", action="store_true", help="end when stdin ends")
@@ -286,7 +319,9 @@ def main(arguments: list[str] | None = None) -> int:
     stdin = _take_stdin()
     scratch = tempfile.TemporaryDirectory(prefix="aaiclick-server-") if options.scratch is None else None
     try:
-        engine = Engine(options.path, options.scratch or cast("tempfile.TemporaryDirectory[str]", scratch).name, options.readonly)
+        engine = Engine(
+            options.path, options.scratch or cast("tempfile.TemporaryDirectory[str]", scratch).name, options.readonly
+        )
         server = _bind(options.port, engine, options.user, password, 10.0)
     except (EngineError, OSError) as error:
         print(json.dumps({"error": str(error)}), flush=True)
@@ -294,7 +329,10 @@ def main(arguments: list[str] | None = None) -> int:
             scratch.cleanup()
         return 2
     port = server.server_address[1]
-    print(json.dumps({"url": f"http://127.0.0.1:{port}", "port": port, "pid": os.getpid(), "version": engine.version}), flush=True)
+    print(
+        json.dumps({"url": f"http://127.0.0.1:{port}", "port": port, "pid": os.getpid(), "version": engine.version}),
+        flush=True,
+    )
     # Whoever read that line may close the pipe: nothing is written to it any more.
     os.dup2(2, 1)
     if options.with_parent:

@@ -1,8 +1,9 @@
-"""What the test server has to know about the text of a statement: its first keyword, its FORMAT clause, where inline data begin.
+"""What the test server has to know about the text of a statement: its first keyword, its FORMAT clause, where inline
+data begin.
 
-ClickHouse's HTTP interface takes exactly one statement, and everything after ``INSERT ... FORMAT name`` is data; the embedded
-engine would run several statements and cuts such data at the first blank line (it reads them as a terminal client does).
-Runs stand-alone beside ``server.py``, with nothing but the standard library.
+ClickHouse's HTTP interface takes exactly one statement, and everything after ``INSERT ... FORMAT name`` is data; the
+embedded engine would run several statements and cuts such data at the first blank line (it reads them as a terminal
+client does). Runs stand-alone beside ``server.py``, with nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -118,7 +119,13 @@ class _Scanner:
         if self._previous == b"FORMAT":
             self.format = match.group().decode()
             if self._may_hold_data:
-                return Statement(self.keyword, self.format, clause_at=self._clause_at, data_from=match.end(), data_at=_data_start(self._sql, match.end()))
+                return Statement(
+                    self.keyword,
+                    self.format,
+                    clause_at=self._clause_at,
+                    data_from=match.end(),
+                    data_at=_data_start(self._sql, match.end()),
+                )
         elif upper in _SOURCES:
             self._may_hold_data = False
         elif upper in (b"SETTINGS", b"FORMAT") and self._may_hold_data and self._clause_at < 0:

@@ -1,4 +1,5 @@
-"""Runs statements on the embedded engine for the test server: a connection of its own for each request, or for each session.
+"""Runs statements on the embedded engine for the test server: a connection of its own for each request, or for each
+session.
 
 Runs stand-alone beside ``server.py`` with only chdb installed, and holds to what chdb has always had.
 """
@@ -70,7 +71,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a statement gave; ``format`` is '' for one without a result, ``summary`` has the keys of X-ClickHouse-Summary."""
+    """What a statement gave; ``format`` is '' for one without a result, ``summary`` has the keys of
+    X-ClickHouse-Summary."""
 
     body: bytes
     format: str
@@ -111,12 +113,15 @@ class Connection:
         if statement.several:
             raise EngineError.make(62, "Syntax error (Multi-statements are not allowed)", "SYNTAX_ERROR")
         if request.reading_only and not statement.reads:
-            hint = "For queries over HTTP, method GET implies readonly. You should use method POST for modifying queries"
+            hint = (
+                "For queries over HTTP, method GET implies readonly. You should use method POST for modifying queries"
+            )
             raise EngineError.make(164, f"Cannot execute query in readonly mode. {hint}", "READONLY")
         self._move_to(request.database or self._home)
         self._lay_over(request.settings)
         if self._tagging and request.query_id and "log_comment" not in request.settings:
-            # The engine gives every statement a query_id of its own: the client's one shows as log_comment in system.processes.
+            # The engine gives every statement a query_id of its own: the client's one shows as log_comment in
+            # system.processes.
             self.execute(f"SET log_comment = {_quote(request.query_id)}")
         made: list[str] = []
         started = time.monotonic()
@@ -186,7 +191,8 @@ class Connection:
 
     @contextmanager
     def _with_data_in_file(self, sql: bytes, statement: Statement) -> Generator[bytes, None, None]:
-        """The engine would read inline data of an INSERT like a terminal, up to a blank line; from a file it takes every byte."""
+        """The engine would read inline data of an INSERT like a terminal, up to a blank line; from a file it takes
+        every byte."""
         if statement.data_at < 0:
             yield sql
             return
@@ -212,8 +218,14 @@ class SessionConnection(Connection):
         if not names:
             return {}
         listed = ", ".join(_quote(name) for name in names)
-        found = self.execute(f"SELECT name, hex(value) FROM system.settings WHERE changed AND name IN ({listed})").bytes().decode()
-        return {name: bytes.fromhex(value).decode() for name, value in (line.split("\t") for line in found.splitlines())}
+        found = (
+            self.execute(f"SELECT name, hex(value) FROM system.settings WHERE changed AND name IN ({listed})")
+            .bytes()
+            .decode()
+        )
+        return {
+            name: bytes.fromhex(value).decode() for name, value in (line.split("\t") for line in found.splitlines())
+        }
 
 
 def _summary(result: Result, seconds: float, inserted: bool) -> dict[str, str]:
@@ -315,7 +327,9 @@ class Engine:
         for other in expired:
             other.connection.close()
         if locked:
-            raise EngineError.make(373, f"Session {request.session_id} is locked by a concurrent client", "SESSION_IS_LOCKED")
+            raise EngineError.make(
+                373, f"Session {request.session_id} is locked by a concurrent client", "SESSION_IS_LOCKED"
+            )
         session.timeout = request.session_timeout
         return session
 

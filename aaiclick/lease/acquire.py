@@ -30,7 +30,18 @@ from aaiclick.lease.renew import Lease, check, ended_by_successor, release, rene
 from aaiclick.lease.tombstones import bury, collect
 from aaiclick.routine import Emit, Nonce, ProcessGone, Routine, Sleep, flag, text
 
-__all__ = ["Lease", "Owner", "acquire", "check", "guarded", "release", "renew", "renew_loop_step", "tagged", "this_process"]
+__all__ = [
+    "Lease",
+    "Owner",
+    "acquire",
+    "check",
+    "guarded",
+    "release",
+    "renew",
+    "renew_loop_step",
+    "tagged",
+    "this_process",
+]
 
 StillNeeded = Callable[[], Routine[bool]]
 
@@ -106,19 +117,24 @@ def acquire(
                 try:
                     return (yield from _enter(lease, still_needed, max_wait))
                 except LeaseLostError:
-                    yield Emit(Note(f"the migration lease on database {database} was lost at once; trying again", "warning"))
+                    yield Emit(
+                        Note(f"the migration lease on database {database} was lost at once; trying again", "warning")
+                    )
         else:
             wait, left = yield from _time_left(me, holder, seen, wait)
             gone = left > 0 and (yield from _gone(me.owner, holder.owner))
             if (left > 0 and not gone) or not (yield from _take_over(database, holder, gone)):
                 now = yield from clock()
                 if now - me.begun > max_wait:
-                    raise LockHeldError(f"{holder.owner} migrates database {database} and did not end in {max_wait:.0f} s")
+                    raise LockHeldError(
+                        f"{holder.owner} migrates database {database} and did not end in {max_wait:.0f} s"
+                    )
                 wait = yield from _pause(me, holder, wait, left, now)
 
 
 def _take_over(database: str, holder: Holder, gone: bool) -> Routine[bool]:
-    """End a dead holder's incarnation; False where somebody else did. Who makes the next lock is open to all contenders."""
+    """End a dead holder's incarnation; False where somebody else did. Who makes the next lock is open to all
+    contenders."""
     nonce = text((yield Nonce())[0][0])
     if (yield from bury(database, holder.nonce, nonce)) is None:
         return False
@@ -128,7 +144,8 @@ def _take_over(database: str, holder: Holder, gone: bool) -> Routine[bool]:
 
 
 def _gone(me: Owner, holder: Owner) -> Routine[bool]:
-    """Whether the holder was a process of this very machine, boot and pid namespace, and is no more. A host name and a pid prove nothing."""
+    """Whether the holder was a process of this very machine, boot and pid namespace, and is no more. A host name and a
+    pid prove nothing."""
     if not holder.place or not holder.began or (holder.host, holder.place) != (me.host, me.place):
         return False
     return any(flag(row[0]) for row in (yield ProcessGone(holder.pid, holder.began)))
@@ -188,7 +205,9 @@ def _give_up(lease: Lease) -> Routine[None]:
     try:
         yield from release(lease)
     except AaiclickError as error:
-        yield Emit(Note(f"the migration lease on database {lease.database} could not be given back: {error}", "warning"))
+        yield Emit(
+            Note(f"the migration lease on database {lease.database} could not be given back: {error}", "warning")
+        )
 
 
 def _time_left(me: _Contender, holder: Holder, seen: Look, wait: _Wait) -> Routine[tuple[_Wait, float]]:

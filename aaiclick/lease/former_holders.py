@@ -58,7 +58,21 @@ def expel(lease: Lease, max_wait: float) -> Routine[Lease]:
 def _statements_of_others(lease: Lease) -> Routine[tuple[tuple[str, int], ...]]:
     try:
         rows = yield Query(
-            f"SELECT extract(query, '{_TAG}') AS nonce FROM system.processes WHERE nonce != '' AND nonce != {{nonce:String}}",
+            "SELECT "
+            "extract(query, "
+            f"'{_TAG}') "
+            "AS "
+            "nonce "
+            "FROM "
+            "system.processes "
+            "WHERE "
+            "nonce "
+            "!= "
+            "'' "
+            "AND "
+            "nonce "
+            "!= "
+            f"{{nonce:String}}",
             {"nonce": lease.nonce},
         )
     except StatementError as error:
@@ -78,7 +92,9 @@ def _kill(lease: Lease, nonces: tuple[str, ...]) -> Routine[bool]:
     """Kill these statements; False where this user may not or the engine cannot: they are waited for then."""
     quoted = ", ".join(f"'{nonce}'" for nonce in nonces)  # matched as [0-9a-z]+ above
     try:
-        yield Command(tagged(lease.nonce, kill_where("QUERY", f"extract(query, '{_TAG}') IN ({quoted})", asynchronous=True)))
+        yield Command(
+            tagged(lease.nonce, kill_where("QUERY", f"extract(query, '{_TAG}') IN ({quoted})", asynchronous=True))
+        )
     except StatementError as error:
         yield Emit(Note(f"statements of a former migration cannot be killed and are waited out: {error}", "warning"))
         return False

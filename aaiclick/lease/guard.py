@@ -30,7 +30,9 @@ T = TypeVar("T")
 
 _STOPPED = re.compile(r"SYSTEM STOP ((?:TTL )?MERGES) (.+)", re.DOTALL)
 _MADE = re.compile(rf"CREATE (TABLE|DATABASE) ((?:(?:`(?:[^`\\]|\\.)+`|\w+)\.)?`?{PREFIX}\w+`?)(?= )")
-_GUARDED = re.compile(rf"ALTER TABLE ((?:`(?:[^`\\]|\\.)+`\.)?`(?:[^`\\]|\\.)+`|\S+) \(?ADD CONSTRAINT {GUARD}", re.DOTALL)
+_GUARDED = re.compile(
+    rf"ALTER TABLE ((?:`(?:[^`\\]|\\.)+`\.)?`(?:[^`\\]|\\.)+`|\S+) \(?ADD CONSTRAINT {GUARD}", re.DOTALL
+)
 _GUARDS = re.compile(rf"ADD CONSTRAINT ({GUARD}[0-9a-z]+) ")
 _FREE = "SELECT toUInt64(least(free_space, 1000000000000)) FROM system.disks WHERE name = 'default'"
 PROOFS = 30
@@ -59,7 +61,11 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
             except Exception as error:  # the connection is in trouble: for the routine, its statement failed
                 effect = routine.throw(error)
                 continue
-            if isinstance(effect, Command) and is_alter(effect.sql) and (full := (yield from _no_room(held))) is not None:
+            if (
+                isinstance(effect, Command)
+                and is_alter(effect.sql)
+                and (full := (yield from _no_room(held))) is not None
+            ):
                 effect = routine.throw(full)
                 continue
             rest = 0.0
@@ -73,9 +79,32 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
                 rows = yield effect
             except Exception as error:
                 if (yield from ended_by_successor(held, error)):
-                    raise LeaseLostError(f"this run's statement was ended by the one that took over the migration of database {held.database}") from error
-                if isinstance(error, StatementError) and error.code == FUNCTION_THROW_IF_VALUE_IS_NON_ZERO and _is_line(effect, held):
-                    raise LeaseLostError(f"this run no longer holds the migration lease on database {held.database}") from error
+                    raise LeaseLostError(
+                        "this "
+                        "run's "
+                        "statement "
+                        "was "
+                        "ended "
+                        "by "
+                        "the "
+                        "one "
+                        "that "
+                        "took "
+                        "over "
+                        "the "
+                        "migration "
+                        "of "
+                        "database "
+                        f"{held.database}"
+                    ) from error
+                if (
+                    isinstance(error, StatementError)
+                    and error.code == FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
+                    and _is_line(effect, held)
+                ):
+                    raise LeaseLostError(
+                        f"this run no longer holds the migration lease on database {held.database}"
+                    ) from error
                 effect = routine.throw(error)
                 continue
             if isinstance(effect, Nonce) and effect.signed:
@@ -98,7 +127,27 @@ def _no_room(held: Lease) -> Routine[StatementError | None]:
         return None
     if not rows or number(rows[0][0]) >= ROOM:
         return None
-    message = f"disk default has {number(rows[0][0]):,} bytes left, and a definition is only written with {ROOM:,}: make room and run again"
+    message = (
+        "disk "
+        "default "
+        "has "
+        f"{number(rows[0][0]):,} "
+        "bytes "
+        "left, "
+        "and "
+        "a "
+        "definition "
+        "is "
+        "only "
+        "written "
+        "with "
+        f"{ROOM:,}: "
+        "make "
+        "room "
+        "and "
+        "run "
+        "again"
+    )
     return StatementError(message, NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE")
 
 
@@ -156,7 +205,9 @@ def _keep(held: Lease, proven: float, effect: Effect) -> Routine[tuple[Lease, fl
         except StatementError as error:
             # Within the lease time nothing is lost yet; the next statement tries again.
             if not 0 <= now - held.clock < held.seconds:
-                raise LeaseLostError(f"the migration lease on database {held.database} could not be renewed in time: {error}") from error
+                raise LeaseLostError(
+                    f"the migration lease on database {held.database} could not be renewed in time: {error}"
+                ) from error
     if isinstance(effect, Command) and not 0 <= now - proven < held.seconds / PROOFS:
         yield from check(held)
         proven = now

@@ -63,7 +63,8 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The lock at one moment. ``now`` was read before ``holder``; the engine has run at least since ``engine_started``."""
+    """The lock at one moment. ``now`` was read before ``holder``; the engine has run at least since
+    ``engine_started``."""
 
     now: int
     engine_started: int
@@ -72,7 +73,8 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A heartbeat: holds for ``seconds`` from ``at``. ``late``: this or an earlier one came after its forerunner had run out."""
+    """A heartbeat: holds for ``seconds`` from ``at``. ``late``: this or an earlier one came after its forerunner had
+    run out."""
 
     count: int
     at: int
@@ -93,15 +95,33 @@ def while_held(database: str, nonce: str) -> str:
     """A condition that the server evaluates when a statement begins: where the lock is another one by now, it refuses
     the statement with error 395 (``throwIf``). Nothing is left out silently, because what comes next may rest on it."""
     mine = quote_string(json.dumps({"nonce": nonce}).strip("{}"))
-    held = f"SELECT count() FROM system.tables WHERE database = {hex_literal(database)} AND name = {quote_string(LOCK)} AND position(comment, {mine}) > 0"
+    held = (
+        "SELECT "
+        "count() "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        f"{hex_literal(database)} "
+        "AND "
+        "name "
+        "= "
+        f"{quote_string(LOCK)} "
+        "AND "
+        "position(comment, "
+        f"{mine}) "
+        "> "
+        "0"
+    )
     return f"throwIf(({held}) = 0, 'the migration lease is not held any more') = 0"
 
 
 def parse_holder(comment: str, uuid: str) -> Holder:
     """The holder that a lock's comment names.
 
-    A comment that nobody here wrote stands for a holder of unknown age (``since`` 0), known by the table's UUID, which a
-    RENAME keeps (it is nil in chdb's ``default`` database: there such locks are told apart by their comments).
+    A comment that nobody here wrote stands for a holder of unknown age (``since`` 0), known by the table's UUID, which
+    a RENAME keeps (it is nil in chdb's ``default`` database: there such locks are told apart by their comments).
     """
     try:
         raw: object = json.loads(comment)
@@ -109,10 +129,23 @@ def parse_holder(comment: str, uuid: str) -> Holder:
         raw = None
     if isinstance(raw, dict):
         fields = cast("dict[str, object]", raw)
-        nonce, since, seconds, ended = fields.get("nonce"), fields.get("since"), fields.get("seconds"), fields.get("ended")
-        if isinstance(nonce, str) and _NONCE.match(nonce) and isinstance(since, int) and isinstance(seconds, int | float):
+        nonce, since, seconds, ended = (
+            fields.get("nonce"),
+            fields.get("since"),
+            fields.get("seconds"),
+            fields.get("ended"),
+        )
+        if (
+            isinstance(nonce, str)
+            and _NONCE.match(nonce)
+            and isinstance(since, int)
+            and isinstance(seconds, int | float)
+        ):
             pid = fields.get("pid")
-            told = [str(fields.get(name, default)) for name, default in (("user", "unknown"), ("host", "unknown"), ("place", ""), ("began", ""))]
+            told = [
+                str(fields.get(name, default))
+                for name, default in (("user", "unknown"), ("host", "unknown"), ("place", ""), ("began", ""))
+            ]
             owner = Owner(told[0], told[1], pid if isinstance(pid, int) else 0, told[2], told[3])
             return Holder(nonce, owner, since, float(seconds), ended if isinstance(ended, int) else None)
     digest = hashlib.blake2s(f"{uuid} {comment}".encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
@@ -122,21 +155,40 @@ def parse_holder(comment: str, uuid: str) -> Holder:
 def look(database: str) -> Routine[Look]:
     """The lock as it is now: one round trip, whether it is held or free."""
     rows = yield Query(
-        "SELECT count(), any(comment), any(toString(uuid)), toUnixTimestamp64Milli(now64(3)), uptime() FROM system.tables"
+        "SELECT "
+        "count(), "
+        "any(comment), "
+        "any(toString(uuid)), "
+        "toUnixTimestamp64Milli(now64(3)), "
+        "uptime() "
+        "FROM "
+        "system.tables"
         " WHERE database = unhex({database:String}) AND name = {name:String}",
         {"database": hexed(database), "name": LOCK},
     )
     held, comment, uuid, now, uptime = rows[0]
     moment = number(now)
-    # uptime() counts whole seconds: one more makes this a time at which the engine was certainly not running yet, or just starting.
-    return Look(moment, moment - 1000 * (number(uptime) + 1), parse_holder(text(comment), text(uuid)) if number(held) else None)
+    # uptime() counts whole seconds: one more makes this a time at which the engine was certainly not running yet, or
+    # just starting.
+    return Look(
+        moment, moment - 1000 * (number(uptime) + 1), parse_holder(text(comment), text(uuid)) if number(held) else None
+    )
 
 
 def newest_beats(database: str, nonce: str) -> Routine[tuple[Beat, ...]]:
     """The last two heartbeats of an incarnation, newest first; none where the table is missing."""
     try:
         rows = yield Query(
-            f"SELECT beat, toUnixTimestamp64Milli(at), seconds, late FROM {qualified(database, BEATS)} WHERE nonce = {{nonce:String}}"
+            "SELECT "
+            "beat, "
+            "toUnixTimestamp64Milli(at), "
+            "seconds, "
+            "late "
+            "FROM "
+            f"{qualified(database, BEATS)} "
+            "WHERE "
+            "nonce = "
+            f"{{nonce:String}}"
             " ORDER BY beat DESC, at DESC LIMIT 2",
             {"nonce": nonce},
         )
@@ -144,7 +196,9 @@ def newest_beats(database: str, nonce: str) -> Routine[tuple[Beat, ...]]:
         if error.code != UNKNOWN_TABLE:
             raise
         return ()
-    return tuple(Beat(number(beat), number(at), float(seconds or 0), bool(number(late))) for beat, at, seconds, late in rows)
+    return tuple(
+        Beat(number(beat), number(at), float(seconds or 0), bool(number(late))) for beat, at, seconds, late in rows
+    )
 
 
 def former_holders(database: str, nonces: Collection[str]) -> Routine[frozenset[str]]:
@@ -152,7 +206,17 @@ def former_holders(database: str, nonces: Collection[str]) -> Routine[frozenset[
     statements of all others had ended."""
     try:
         rows = yield Query(
-            f"SELECT DISTINCT nonce FROM {qualified(database, BEATS)} WHERE nonce IN splitByChar(',', {{nonces:String}})", {"nonces": ",".join(sorted(nonces))}
+            "SELECT "
+            "DISTINCT "
+            "nonce "
+            "FROM "
+            f"{qualified(database, BEATS)} "
+            "WHERE "
+            "nonce "
+            "IN "
+            "splitByChar(',', "
+            f"{{nonces:String}})",
+            {"nonces": ",".join(sorted(nonces))},
         )
     except StatementError as error:
         if error.code != UNKNOWN_TABLE:
@@ -162,12 +226,27 @@ def former_holders(database: str, nonces: Collection[str]) -> Routine[frozenset[
 
 
 def create_beats(database: str) -> Routine[None]:
-    """The table of heartbeats. Rows go after a week: by then nobody asks whether a statement belongs to a former holder."""
+    """The table of heartbeats. Rows go after a week: by then nobody asks whether a statement belongs to a former
+    holder."""
     yield Command(
         create_table(
             qualified(database, BEATS),
             "`nonce` String, `beat` UInt32, `seconds` Float64, `late` UInt8, `at` DateTime64(3, 'UTC')",
-            "ENGINE = MergeTree ORDER BY (nonce, beat) TTL toDateTime(at) + toIntervalDay(7) SETTINGS ttl_only_drop_parts = 1",
+            "ENGINE "
+            "= "
+            "MergeTree "
+            "ORDER "
+            "BY "
+            "(nonce, "
+            "beat) "
+            "TTL "
+            "toDateTime(at) "
+            "+ "
+            "toIntervalDay(7) "
+            "SETTINGS "
+            "ttl_only_drop_parts "
+            "= "
+            "1",
             "aaiclick: heartbeats of running migrations",
             if_not_exists=True,
         )
@@ -179,7 +258,14 @@ def beat(database: str, nonce: str, seconds: float, *, late: bool = False) -> Ro
     table = qualified(database, BEATS)
     sql = (
         f"INSERT INTO {table} (nonce, beat, seconds, late, at)"
-        f" SELECT {{nonce:String}}, count(), toFloat64({{seconds:String}}), greatest(max(late), {{late:UInt8}}), now64(3, 'UTC')"
+        " SELECT "
+        f"{{nonce:String}}, "
+        "count(), "
+        f"toFloat64({{seconds:String}}), "
+        "greatest(max(late), "
+        f"{{late:UInt8}}), "
+        "now64(3, "
+        "'UTC')"
         f" FROM {table} WHERE nonce = {{nonce:String}}"
     )
     yield Command(tagged(nonce, sql), {"nonce": nonce, "seconds": repr(seconds), "late": int(late)}, INSERT_SETTINGS)

@@ -69,9 +69,9 @@ def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) ->
 def renew_loop_step(lease: Lease) -> Routine[float]:
     """One renewal beside a running statement; the seconds until the next one is due.
 
-    Heartbeats are rows keyed by the nonce, so any connection may write them. ``guarded`` sends this routine along with every long
-    statement, and the driver carries it out on a second connection until that has ended. LeaseLostError ends the loop: the successor
-    kills the statement by its tag, and the guarded routine finds out before the next one.
+    Heartbeats are rows keyed by the nonce, so any connection may write them. ``guarded`` sends this routine along with
+    every long statement, and the driver carries it out on a second connection until that has ended. LeaseLostError ends
+    the loop: the successor kills the statement by its tag, and the guarded routine finds out before the next one.
     """
     yield from renew(lease)
     return lease.seconds / RENEWALS
@@ -91,17 +91,26 @@ def release(lease: Lease) -> Routine[None]:
     if seen.holder is not None and seen.holder.nonce == lease.nonce:
         ended = yield from bury(lease.database, lease.nonce, lease.nonce)
     if ended is None:
-        yield Emit(Note(f"the migration lease on database {lease.database} had been taken over before it was given back", "warning"))
+        yield Emit(
+            Note(
+                f"the migration lease on database {lease.database} had been taken over before it was given back",
+                "warning",
+            )
+        )
         return
     try:
-        # Heartbeats that were all in time mean that no contender ever saw this incarnation expired: nobody is about
-        # to rename its lock, so its tombstone has nothing to guard. None can have been late within the first lease time.
+        # Heartbeats that were all in time mean that no contender ever saw this incarnation expired: nobody is about to
+        # rename its lock, so its tombstone has nothing to guard. None can have been late within the first lease time.
         if lease.since <= ended <= lease.since + round(lease.seconds * 1000) or (yield from _in_time(lease, ended)):
             yield from drop_tombstone(lease.database, lease.nonce)
         else:
             yield from collect(lease.database, lease.seconds, lease.nonce)
     except StatementError as error:
-        yield Emit(Note(f"the lease on database {lease.database} was given back, its remains are left to the next run: {error}"))
+        yield Emit(
+            Note(
+                f"the lease on database {lease.database} was given back, its remains are left to the next run: {error}"
+            )
+        )
 
 
 def _in_time(lease: Lease, ended: int) -> Routine[bool]:
@@ -110,7 +119,8 @@ def _in_time(lease: Lease, ended: int) -> Routine[bool]:
 
 
 def ended_by_successor(lease: Lease, error: Exception) -> Routine[bool]:
-    """Whether a statement failed because whoever took this lease over has killed it, or has removed what it was working on."""
+    """Whether a statement failed because whoever took this lease over has killed it, or has removed what it was working
+    on."""
     if not isinstance(error, StatementError) or error.code not in _ENDED_BY_OTHERS:
         return False
     try:

@@ -62,7 +62,8 @@ def drop_tombstone(database: str, nonce: str) -> Routine[None]:
 
 
 def collect(database: str, seconds: float, by: str) -> Routine[None]:
-    """Mark new tombstones, drop those marked more than ``RETENTION`` lease times ago (the longer of theirs and ``seconds``)."""
+    """Mark new tombstones, drop those marked more than ``RETENTION`` lease times ago (the longer of theirs and
+    ``seconds``)."""
     rows = yield _tables("startsWith(name, {name:String})", database, TOMBSTONE_PREFIX)
     for row in rows:
         name, holder, now = _read(row)

@@ -13,12 +13,17 @@ if TYPE_CHECKING:
 
 
 def init_oplog_tables(
-    client: object, *, policy: Policy | None = None, database: str | None = None, once: bool = False, on_event: OnEvent | None = None
+    client: object,
+    *,
+    policy: Policy | None = None,
+    database: str | None = None,
+    once: bool = False,
+    on_event: OnEvent | None = None,
 ) -> Report:
     """Bring the oplog of the client's current database (or of ``database``) to version 5, keeping every row.
 
-    ``ensure_schema`` with ``OPLOG``: same keywords, same report, same errors. What later versions no longer declare (``args``,
-    ``level``, ``table_registry`` and so on) is left alone.
+    ``ensure_schema`` with ``OPLOG``: same keywords, same report, same errors. What later versions no longer declare
+    (``args``, ``level``, ``table_registry`` and so on) is left alone.
     """
     from aaiclick.api.ensure import ensure_schema
 
@@ -26,7 +31,12 @@ def init_oplog_tables(
 
 
 async def init_oplog_tables_async(
-    client: object, *, policy: Policy | None = None, database: str | None = None, once: bool = False, on_event: OnEvent | None = None
+    client: object,
+    *,
+    policy: Policy | None = None,
+    database: str | None = None,
+    once: bool = False,
+    on_event: OnEvent | None = None,
 ) -> Report:
     """The same for an async client."""
     from aaiclick.api.ensure import ensure_schema_async

@@ -18,7 +18,9 @@ operation_log = Table(
         Column("created_at", "DateTime64(3, 'UTC')"),
     ],
     # ttl=None says that there is none: the TTL of version 1 has to go, or old rows would be lost after the upgrade.
-    engine=MergeTree(order_by=["result_table", "created_at"], partition_by=None, primary_key=None, sample_by=None, ttl=None),
+    engine=MergeTree(
+        order_by=["result_table", "created_at"], partition_by=None, primary_key=None, sample_by=None, ttl=None
+    ),
 )
 
 task_logs = Table(
@@ -32,7 +34,9 @@ task_logs = Table(
         Column("line", "String"),
         Column("created_at", "DateTime64(3, 'UTC')"),
     ],
-    engine=MergeTree(order_by=["task_id", "run_id", "seq"], partition_by=None, primary_key=None, sample_by=None, ttl=None),
+    engine=MergeTree(
+        order_by=["task_id", "run_id", "seq"], partition_by=None, primary_key=None, sample_by=None, ttl=None
+    ),
 )
 
 OPLOG = Schema(name="oplog", version=5, objects=[operation_log, task_logs], migrations="aaiclick.oplog.migrations")

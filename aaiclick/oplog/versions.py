@@ -20,14 +20,24 @@ _ID = Column("id", "UInt64", default="generateSnowflakeID()")
 _WHAT = [Column("result_table", "String"), Column("operation", "String")]
 _KWARGS = Column("kwargs", "Map(String, String)")
 _IDS = [Column("kwargs_aai_ids", "Map(String, Array(UInt64))"), Column("result_aai_ids", "Array(UInt64)")]
-_WHO = [Column("sql_template", "Nullable(String)"), Column("task_id", "Nullable(UInt64)"), Column("job_id", "Nullable(UInt64)")]
+_WHO = [
+    Column("sql_template", "Nullable(String)"),
+    Column("task_id", "Nullable(UInt64)"),
+    Column("job_id", "Nullable(UInt64)"),
+]
 _RUN = Column("run_id", "Nullable(UInt64)")
 _WHEN = Column("created_at", "DateTime64(3)")
 _BY_TABLE = MergeTree(order_by=["result_table", "created_at"])
 
 
 def _registry(*more: Column) -> Table:
-    columns = [Column("table_name", "String"), Column("job_id", "Nullable(UInt64)"), Column("task_id", "Nullable(UInt64)"), *more, _WHEN]
+    columns = [
+        Column("table_name", "String"),
+        Column("job_id", "Nullable(UInt64)"),
+        Column("task_id", "Nullable(UInt64)"),
+        *more,
+        _WHEN,
+    ]
     return Table("table_registry", columns, engine=MergeTree(order_by="(created_at,)"))
 
 
@@ -61,7 +71,8 @@ VARIABLES: dict[int, dict[str, dict[str, tuple[str, ...]]]] = {
         "operation_log": {
             # AAICLICK_OPLOG_TTL_DAYS; some operators took the TTL away to stop it.
             "ttl": ("created_at + toIntervalDay({days})", ""),
-            # 0.0.28 and later gave tables of version 1 that were opened with them the zone, and nothing else of version 5.
+            # 0.0.28 and later gave tables of version 1 that were opened with them the zone, and nothing else of version
+            # 5.
             "created_at.type": ("DateTime64(3)", "DateTime64(3, 'UTC')"),
         },
     },

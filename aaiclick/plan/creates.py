@@ -24,7 +24,11 @@ def create_tables(tables: Sequence[Table], catalog: Catalog) -> Routine[tuple[St
         if _reaches_out(table):
             hidden = yield from masked(sql)
             # An engine that this server does not know, or a server that shows secrets: better nothing than too much.
-            shown = " ".join(hidden.split("\n")) if hidden else f"-- CREATE TABLE {table.name}, as declared (its definition may hold a secret)"
+            shown = (
+                " ".join(hidden.split("\n"))
+                if hidden
+                else f"-- CREATE TABLE {table.name}, as declared (its definition may hold a secret)"
+            )
         settings = tuple((key, str(value)) for key, value in create_settings(table).items())
         work = CreateWork(sql, settings, secret=shown != sql)
         found.append(Step(f"{table.name}:create", table.name, "table is missing", "create", [shown], work))
@@ -33,6 +37,12 @@ def create_tables(tables: Sequence[Table], catalog: Catalog) -> Routine[tuple[St
 
 def _reaches_out(table: Table) -> bool:
     engine = table.engine
-    if any(value is not None and setting_literal(value).startswith("disk") for name, value in engine.settings.items() if name == "disk"):
+    if any(
+        value is not None and setting_literal(value).startswith("disk")
+        for name, value in engine.settings.items()
+        if name == "disk"
+    ):
         return True
-    return isinstance(engine, Engine) and not takes_its_columns(table) and not instantiable(engine.name, engine.arguments)
+    return (
+        isinstance(engine, Engine) and not takes_its_columns(table) and not instantiable(engine.name, engine.arguments)
+    )

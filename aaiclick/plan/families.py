@@ -22,14 +22,20 @@ def pattern_regex(pattern: str) -> str:
     """A family's pattern as a regular expression for Python and the server: ``*`` is any text, ``?`` any character."""
     parts = {"*": ".*", "?": "."}
     escaped = "".join(
-        parts.get(character) or (character if character.isalnum() or character == "_" or ord(character) > 127 else f"\\{character}") for character in pattern
+        parts.get(character)
+        or (character if character.isalnum() or character == "_" or ord(character) > 127 else f"\\{character}")
+        for character in pattern
     )
     return f"(?s)^{escaped}$"
 
 
 def belongs(family: TableFamily, name: str) -> bool:
     """True where a table of that name is of the family. Tables of this library and inner tables of views never are."""
-    return not name.startswith((OWN_PREFIX, ".inner")) and name != RECORD_TABLE and re.match(pattern_regex(family.pattern), name) is not None
+    return (
+        not name.startswith((OWN_PREFIX, ".inner"))
+        and name != RECORD_TABLE
+        and re.match(pattern_regex(family.pattern), name) is not None
+    )
 
 
 def family_tables(family: TableFamily, catalog: Catalog, taken: frozenset[str], notes: list[str]) -> tuple[Table, ...]:
@@ -46,7 +52,24 @@ def family_tables(family: TableFamily, catalog: Catalog, taken: frozenset[str], 
             notes.append(f"{name} (of {family.pattern}) is a table of engine {live.form.engine} and was left alone")
             continue
         if has_hidden(live.form):
-            notes.append(f"{name} (of {family.pattern}) was left alone: its definition holds a secret that the server does not show")
+            notes.append(
+                f"{name} "
+                "(of "
+                f"{family.pattern}) "
+                "was "
+                "left "
+                "alone: "
+                "its "
+                "definition "
+                "holds "
+                "a "
+                "secret "
+                "that "
+                "the "
+                "server "
+                "does "
+                "not show"
+            )
             continue
         try:
             found.append(_declaration(family, live.form))
@@ -70,10 +93,25 @@ def family_stamp(families: Iterable[TableFamily], database: str | None) -> Routi
         parameters["database"] = database
     of_family = " OR ".join(f"match(name, unhex({{p{place}:String}}))" for place in range(len(patterns)))
     where = f"database = {'{database:String}' if database is not None else 'currentDatabase()'} AND ({of_family})"
-    where += f" AND NOT startsWith(name, '{OWN_PREFIX}') AND NOT startsWith(name, '.inner') AND name != '{RECORD_TABLE}'"
+    where += (
+        f" AND NOT startsWith(name, '{OWN_PREFIX}') AND NOT startsWith(name, '.inner') AND name != '{RECORD_TABLE}'"
+    )
     rows = yield Query(
-        "SELECT toString(groupBitXor(cityHash64(name, toString(uuid), toString(metadata_modification_time)))), toUInt64(count()),"
-        f" toUInt64(countIf(toString(uuid) = '{_NIL}')), toUInt8(max(metadata_modification_time) >= now() - 1), toString(now64(6))"
+        "SELECT "
+        "toString(groupBitXor(cityHash64(name, "
+        "toString(uuid), "
+        "toString(metadata_modification_time)))), "
+        "toUInt64(count()),"
+        " "
+        "toUInt64(countIf(toString(uuid) "
+        "= "
+        f"'{_NIL}')), "
+        "toUInt8(max(metadata_modification_time) "
+        ">= "
+        "now() "
+        "- "
+        "1), "
+        "toString(now64(6))"
         f" FROM system.tables WHERE {where}",
         parameters,
     )
@@ -81,7 +119,10 @@ def family_stamp(families: Iterable[TableFamily], database: str | None) -> Routi
     if number(hidden):
         # In chdb's default database UUIDs are nil and the time of the last change is always 0, so only definitions
         # tell.
-        rows = yield Query(f"SELECT toString(groupBitXor(cityHash64(name, create_table_query))) FROM system.tables WHERE {where}", parameters)
+        rows = yield Query(
+            f"SELECT toString(groupBitXor(cityHash64(name, create_table_query))) FROM system.tables WHERE {where}",
+            parameters,
+        )
         return f"{text(rows[0][0])}.{number(count)}"
     return f"{text(stamp)}.{number(count)}{f'.{text(now)}' if number(count) and number(fresh) else ''}"
 
@@ -94,7 +135,11 @@ def _declaration(family: TableFamily, form: TableForm) -> Table:
     fields: TableFields = {"engine": _engine(family, own)}
     if family.declares("comment"):
         fields["comment"] = family.comment
-    return Table(form.name, [*columns, *(Column(**column.model_dump(exclude_unset=True)) for column in wanted.values())], **fields)
+    return Table(
+        form.name,
+        [*columns, *(Column(**column.model_dump(exclude_unset=True)) for column in wanted.values())],
+        **fields,
+    )
 
 
 def _engine(family: TableFamily, own: Table) -> AnyEngine:
@@ -107,5 +152,7 @@ def _engine(family: TableFamily, own: Table) -> AnyEngine:
     said = {name: getattr(family.engine, name) for name in family.engine.model_fields_set}
     # A plain MergeTree(...) in a family says only keys, TTL and settings; it does not say that the engine is MergeTree.
     kinds = type(live) if type(family.engine) is MergeTree else type(family.engine)
-    kept = {name: getattr(live, name) for name in live.model_fields_set if name not in said and name in kinds.model_fields}
+    kept = {
+        name: getattr(live, name) for name in live.model_fields_set if name not in said and name in kinds.model_fields
+    }
     return kinds(**{**kept, **said})

@@ -40,12 +40,24 @@ def plan_functions(schema: Schema) -> Routine[PlannedFunctions]:
         forms[function.name] = form
         if function.name not in live:
             sql = create_function_sql(function)
-            steps.append(Step(f"{function.name}:create", function.name, "function is missing", "create", [sql], CreateWork(sql)))
+            steps.append(
+                Step(f"{function.name}:create", function.name, "function is missing", "create", [sql], CreateWork(sql))
+            )
         elif live[function.name] != form:
             sql = create_function_sql(function, replace=True)
             what = "the function is the server's: whatever calls it, in any database, gets other values from then on"
             hazard = Hazard("changes-values", what, f"change-function {function.name}")
-            steps.append(Step(f"{function.name}:replace", function.name, "definition differs", "replace", [sql], ReplaceWork((sql,)), (hazard,)))
+            steps.append(
+                Step(
+                    f"{function.name}:replace",
+                    function.name,
+                    "definition differs",
+                    "replace",
+                    [sql],
+                    ReplaceWork((sql,)),
+                    (hazard,),
+                )
+            )
         elif not any(calls(function.body, other.name) for other in changed):
             continue
         changed.append(function)

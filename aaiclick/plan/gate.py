@@ -56,7 +56,9 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
         return Refusal(step, "the policy changes nothing", ())
     if step.optional:
         named = bool(keys) and not missing
-        swept = policy.level == "everything" and step.strategy != "drop"  # nobody can know who else uses a table, so only by name
+        swept = (
+            policy.level == "everything" and step.strategy != "drop"
+        )  # nobody can know who else uses a table, so only by name
         why = (
             "it is done only where it is allowed by name"
             if keys and all(key.startswith(f"{KEY} ") for key in keys)
@@ -79,7 +81,9 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
     if unseen:
         return Refusal(step, unseen, ())
     if policy.max_bytes is not None and step.bytes + step.read_bytes > policy.max_bytes:
-        return Refusal(step, f"it touches {step.bytes + step.read_bytes:,} bytes, and the policy allows {policy.max_bytes:,}", ())
+        return Refusal(
+            step, f"it touches {step.bytes + step.read_bytes:,} bytes, and the policy allows {policy.max_bytes:,}", ()
+        )
     return None
 
 

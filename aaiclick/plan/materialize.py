@@ -30,7 +30,9 @@ def offered(diff: TableDiff, made: Step) -> tuple[Step, ...]:
     """Optional steps for what the step ``made`` adds to the table. A copy fills all of it anyway."""
     if made.strategy not in _IN_PLACE or made.blocked or not diff.live.rows:
         return ()
-    return tuple(_step(diff.database, diff.live, *found) for change in diff.changes if (found := _added(change)) is not None)
+    return tuple(
+        _step(diff.database, diff.live, *found) for change in diff.changes if (found := _added(change)) is not None
+    )
 
 
 def requested(database: str, live: LiveObject, keys: Collection[str]) -> Routine[tuple[Step, ...]]:
@@ -44,12 +46,29 @@ def requested(database: str, live: LiveObject, keys: Collection[str]) -> Routine
     listed = [("index", each.name) for each in form.indexes] + [("projection", each.name) for each in form.projections]
     listed += [("statistics", each.name) for each in form.columns if each.statistics]
     rows = yield Query(
-        "SELECT command FROM system.mutations WHERE is_done AND database = {database:String} AND table = {table:String}",
+        "SELECT "
+        "command "
+        "FROM "
+        "system.mutations "
+        "WHERE "
+        "is_done "
+        "AND "
+        "database "
+        "= "
+        "{database:String} "
+        "AND "
+        "table "
+        "= "
+        "{table:String}",
         {"database": database, "table": live.name},
     )
     # The server lists finished mutations for some time: a command that is there has filled the parts.
     done = {text(row[0]).strip("()").replace("`", "") for row in rows}
-    return tuple(_step(database, live, kind, name) for kind, name in listed if name in named and _command(kind, name).replace("`", "") not in done)
+    return tuple(
+        _step(database, live, kind, name)
+        for kind, name in listed
+        if name in named and _command(kind, name).replace("`", "") not in done
+    )
 
 
 def _added(change: Change) -> tuple[str, str] | None:
@@ -72,6 +91,19 @@ def _step(database: str, live: LiveObject, kind: str, name: str) -> Step:
     sql = alter_table(qualified(database, live.name), _command(kind, name))
     words = f"{kind} of {name}" if kind == "statistics" else f"{kind} {name}"
     change = f"the {live.rows:,} rows that are there are not in the {words}"
-    hazard = Hazard("rewrites-data", f"the server fills the {words} of {live.name} in the background", f"{KEY} {live.name}.{name}")
+    hazard = Hazard(
+        "rewrites-data", f"the server fills the {words} of {live.name} in the background", f"{KEY} {live.name}.{name}"
+    )
     work = AlterWork(live.name, (Alter(sql, mutates=True),))
-    return Step(f"{live.name}:{KEY}:{kind}:{name}", live.name, change, "mutate", [sql], work, (hazard,), live.rows, live.bytes, optional=True)
+    return Step(
+        f"{live.name}:{KEY}:{kind}:{name}",
+        live.name,
+        change,
+        "mutate",
+        [sql],
+        work,
+        (hazard,),
+        live.rows,
+        live.bytes,
+        optional=True,
+    )

@@ -14,7 +14,9 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.operations import CreateWork, ReplaceWork, Work
 from aaiclick.printable import shown, shown_lines, shown_sql, size_text
 
-Strategy: TypeAlias = Literal["create", "alter", "mutate", "attach", "rebuild", "replace", "backfill", "drop", "sql", "callable"]
+Strategy: TypeAlias = Literal[
+    "create", "alter", "mutate", "attach", "rebuild", "replace", "backfill", "drop", "sql", "callable"
+]
 PLAN_FORMAT = 1
 WORTH_SAYING = 1 << 20
 """What the looks of a step read is told from one MiB on."""
@@ -121,7 +123,11 @@ class Plan:
 
     def to_json(self) -> str:
         """JSON that ``from_json`` reads back. Statements that hold a secret are left out."""
-        return _plan().dump_json(replace(self, steps=tuple(_without_secrets(step) for step in self.steps)), indent=2).decode()
+        return (
+            _plan()
+            .dump_json(replace(self, steps=tuple(_without_secrets(step) for step in self.steps)), indent=2)
+            .decode()
+        )
 
     @staticmethod
     def from_json(text: str) -> Plan:
@@ -158,7 +164,11 @@ def version_text(version: int | None) -> str:
 def step_text(step: Step) -> str:
     """One step for people: a heading, its hazards, its SQL."""
     cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
-    heading = [f"-- {step.object}: {step.change}"] if len(step.changes) < 2 else [f"-- {step.object}:", *(f"--   - {change}" for change in step.changes)]
+    heading = (
+        [f"-- {step.object}: {step.change}"]
+        if len(step.changes) < 2
+        else [f"-- {step.object}:", *(f"--   - {change}" for change in step.changes)]
+    )
     lines = [*heading, f"--   strategy: {step.strategy}{cost}{' (only if allowed by name)' if step.optional else ''}"]
     if step.unlooked and step.behind:
         lines.append(f"--   counted once its turn comes, after {step.behind}: {'; '.join(step.unlooked)}")

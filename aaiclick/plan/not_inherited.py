@@ -29,7 +29,23 @@ def _detached(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     """
     try:
         rows = yield Query(
-            "SELECT count(), min(name) FROM system.detached_parts WHERE database = {database:String} AND table = {table:String} AND reason = ''",
+            "SELECT "
+            "count(), "
+            "min(name) "
+            "FROM "
+            "system.detached_parts "
+            "WHERE "
+            "database "
+            "= "
+            "{database:String} "
+            "AND "
+            "table "
+            "= "
+            "{table:String} "
+            "AND "
+            "reason "
+            "= "
+            "''",
             {"database": diff.database, "table": data_name},
         )
     except StatementError as error:
@@ -39,7 +55,28 @@ def _detached(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     count = number(rows[0][0])
     if not count:
         return ()
-    message = f"{count:,} detached parts of {data_name} (such as {text(rows[0][1])}) are not carried over: they go when the old table is dropped"
+    message = (
+        f"{count:,} "
+        "detached "
+        "parts "
+        "of "
+        f"{data_name} "
+        "(such "
+        "as "
+        f"{text(rows[0][1])}) "
+        "are "
+        "not "
+        "carried "
+        "over: "
+        "they "
+        "go "
+        "when "
+        "the "
+        "old "
+        "table "
+        "is "
+        "dropped"
+    )
     return (Hazard("loses-rows", message, f"leave-detached-parts {diff.live.name}"),)
 
 
@@ -50,7 +87,26 @@ def _streams(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     if not found.streams:
         return ()
     names = ", ".join(found.streams)
-    message = f"{names} may bring rows in the moment of the exchange, which are lost: stop {'it' if len(found.streams) == 1 else 'them'} first (DETACH TABLE)"
+    message = (
+        f"{names} "
+        "may "
+        "bring "
+        "rows "
+        "in "
+        "the "
+        "moment "
+        "of "
+        "the "
+        "exchange, "
+        "which "
+        "are "
+        "lost: "
+        "stop "
+        f"{'it' if len(found.streams) == 1 else 'them'} "
+        "first "
+        "(DETACH "
+        "TABLE)"
+    )
     return (Hazard("loses-rows", message, f"writers-stopped {diff.live.name}"),)
 
 
@@ -60,7 +116,27 @@ def _tokens(diff: TableDiff) -> tuple[Hazard, ...]:
     if window in ("0", "false"):
         return ()
     message = (
-        f"the new table does not know the last {window} inserts of {diff.live.name}: one of them that is sent again after the exchange"
+        "the new "
+        "table "
+        "does "
+        "not "
+        "know "
+        "the "
+        "last "
+        f"{window} "
+        "inserts "
+        "of "
+        f"{diff.live.name}: "
+        "one "
+        "of "
+        "them "
+        "that "
+        "is "
+        "sent "
+        "again "
+        "after "
+        "the "
+        "exchange"
         " is not recognised, and its rows are there twice"
     )
     return (Hazard("old-code-breaks", message),)

@@ -234,4 +234,6 @@ class CallableWork:
     kind: Literal["callable"] = "callable"
 
 
-Work: TypeAlias = CreateWork | AlterWork | AttachWork | RebuildWork | ReplaceWork | BackfillWork | DropWork | SqlWork | CallableWork
+Work: TypeAlias = (
+    CreateWork | AlterWork | AttachWork | RebuildWork | ReplaceWork | BackfillWork | DropWork | SqlWork | CallableWork
+)

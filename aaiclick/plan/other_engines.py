@@ -26,13 +26,24 @@ from aaiclick.sql.ddl import replacing
 # They read, or write through, and hold nothing of their own.
 _HOLDS_NOTHING = frozenset(
     {
-        *("ArrowFlight", "AzureBlobStorage", "COSN", "Dictionary", "Executable", "ExecutablePool", "GCS", "GenerateRandom"),
+        *(
+            "ArrowFlight",
+            "AzureBlobStorage",
+            "COSN",
+            "Dictionary",
+            "Executable",
+            "ExecutablePool",
+            "GCS",
+            "GenerateRandom",
+        ),
         *("HDFS", "Hive", "JDBC", "Loop", "Merge", "MongoDB", "MySQL", "Null", "ODBC", "OSS", "PostgreSQL", "Redis"),
         *("Remote", "RemoteSecure", "S3", "SQLite", "URL", "YTsaurus"),
     }
 )
 # Their definitions hold no secret.
-_TELLS_ALL = frozenset({"Buffer", "Dictionary", "Distributed", "GenerateRandom", "Log", "Memory", "Merge", "MergeTree", "Null"})
+_TELLS_ALL = frozenset(
+    {"Buffer", "Dictionary", "Distributed", "GenerateRandom", "Log", "Memory", "Merge", "MergeTree", "Null"}
+)
 # What may be lost in the moment between the old table and the new one.
 _CONSUMES = "the consumers of {name} stop and start again: messages that are being read may be read twice"
 _HOLDS_A_LITTLE = {
@@ -84,12 +95,20 @@ def _alter(diff: TableDiff) -> Routine[tuple[AlterWork | None, str]]:
 
 def _sentence(diff: TableDiff, refusal: str) -> str:
     engine = diff.form.engine
-    lake = "its rows are kept under its path" if engine.startswith(("DeltaLake", "Hudi", "Iceberg", "Paimon")) else "a copy would lose rows written meanwhile"
+    lake = (
+        "its rows are kept under its path"
+        if engine.startswith(("DeltaLake", "Hudi", "Iceberg", "Paimon"))
+        else "a copy would lose rows written meanwhile"
+    )
     why = _REFUSED.get(engine, lake)
     said = f"{refusal}; " if refusal else ""
     if engine in _HOLDS_NOTHING or engine in _HOLDS_A_LITTLE:
-        return f"{said}it cannot be created anew from a definition that hides a secret and columns that are not declared"
-    return f"{said}a table of engine {engine} is not created anew, because {why}: do it by hand, or declare another name"
+        return (
+            f"{said}it cannot be created anew from a definition that hides a secret and columns that are not declared"
+        )
+    return (
+        f"{said}a table of engine {engine} is not created anew, because {why}: do it by hand, or declare another name"
+    )
 
 
 def _replace(diff: TableDiff, blocked: str) -> Step | None:
@@ -115,7 +134,9 @@ def _replace(diff: TableDiff, blocked: str) -> Step | None:
         object=name,
         change=steps.words(diff.changes),
         strategy="replace",
-        sql=[sql] if shown else [f"-- CREATE OR REPLACE TABLE {diff.name}, as declared (its definition may hold a secret)"],
+        sql=[sql]
+        if shown
+        else [f"-- CREATE OR REPLACE TABLE {diff.name}, as declared (its definition may hold a secret)"],
         work=work,
         hazards=(*steps.change_hazards(diff.changes), *hazards),
         blocked=blocked,

@@ -67,7 +67,9 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
     if functions.changed:
         path = replace(path, recorded_forms={})  # the recorded forms hold the former bodies of the functions
     forms_of: dict[str, Form] = dict(functions.forms or {})
-    sources = {table.name: source for table in schema.tables if (source := live_source(table, catalog, path)) is not None}
+    sources = {
+        table.name: source for table in schema.tables if (source := live_source(table, catalog, path)) is not None
+    }
     _check_sources(schema.name, sources)
     # A table under a former name is not missing: to create an empty one beside it would leave its rows behind.
     missing = [table for table in schema.tables if table.name not in sources]
@@ -106,10 +108,14 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
         ordered = sorted(found, key=lambda step: step.optional)
         required = [step for step in ordered if not step.optional]
-        optional = yield from guard_drops([step for step in ordered if step.optional], catalog, BeforeDrop(targets, replaced, queries))
+        optional = yield from guard_drops(
+            [step for step in ordered if step.optional], catalog, BeforeDrop(targets, replaced, queries)
+        )
         moved = {live.name: name for name, live in tables.items() if live.name != name}
         followed = frozenset(step.object for step in replaced) | (path.replaced_views - kept - frozenset(queries))
-        around = yield from plan_dependents(catalog, PlannedChanges(targets, moved, queries, followed), (*required, *replaced))
+        around = yield from plan_dependents(
+            catalog, PlannedChanges(targets, moved, queries, followed), (*required, *replaced)
+        )
         notes += around.notes
         plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in path.replaced_views)
         views = (*plain, *around.behind, *(step for step in replaced if step not in plain))
@@ -132,7 +138,31 @@ def _check_sources(schema: str, sources: Mapping[str, LiveObject]) -> None:
     for name, live in sorted(sources.items()):
         other = seen.setdefault(live.name, name)
         if other != name:
-            problem = f"is what {other} and {name} are both made from: rename it in one version, and declare another table of that name in a later one"
+            problem = (
+                "is what "
+                f"{other} "
+                "and "
+                f"{name} "
+                "are "
+                "both "
+                "made "
+                "from: "
+                "rename "
+                "it "
+                "in "
+                "one "
+                "version, "
+                "and "
+                "declare "
+                "another "
+                "table "
+                "of that "
+                "name "
+                "in "
+                "a "
+                "later "
+                "one"
+            )
             raise MigrationError(f"{schema}: table {live.name}", problem)
 
 
@@ -162,7 +192,25 @@ def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject],
             if table.name in sources and live is not None and old not in taken:
                 rows = f"its {live.rows:,} rows are" if live.rows else "what it holds is"
                 found[old] = (
-                    f"table {old} is there beside {sources[table.name].name}, its new name: nothing is renamed, and {rows} not in {table.name} (left alone)"
+                    "table "
+                    f"{old} "
+                    "is "
+                    "there "
+                    "beside "
+                    f"{sources[table.name].name}, "
+                    "its "
+                    "new "
+                    "name: "
+                    "nothing "
+                    "is "
+                    "renamed, "
+                    "and "
+                    f"{rows} "
+                    "not "
+                    "in "
+                    f"{table.name} "
+                    "(left "
+                    "alone)"
                 )
     return list(found.values())
 
@@ -180,7 +228,14 @@ def _plan_tables(
     # A definition that is not understood is only reported: compared without the unknown clause it might look equal.
     understood = [table for table in present if not isinstance(sources[table.name].form, UnsupportedForm)]
     known = {table.name: form for table in understood if (form := _known(table, sources[table.name], path)) is not None}
-    forms = {**known, **(yield from canonical_tables(scratch, [table for table in understood if table.name not in known], catalog, sources))}
+    forms = {
+        **known,
+        **(
+            yield from canonical_tables(
+                scratch, [table for table in understood if table.name not in known], catalog, sources
+            )
+        ),
+    }
     found: list[Step] = []
     differing: list[tuple[Table, LiveObject, str]] = []
     for table in present:
@@ -200,7 +255,9 @@ def _plan_tables(
                 found.extend((yield from requested(catalog.database, live, path.requested)))
     # Another release may have written the same definition in other words. So a live table that differs is created in
     # scratch, and compared again as this server writes it.
-    rewritten = yield from canonical_forms(scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)])
+    rewritten = yield from canonical_forms(
+        scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)]
+    )
     cache = RehearsalCache()
     for table, live, data_name in differing:
         again = rewritten[live.name]
@@ -210,7 +267,11 @@ def _plan_tables(
         target = make_target(table, forms[table.name], again, dict(composed.renames), said)
         targets[table.name] = target.form
         # Without a copy that a migration asks for, its expressions are done already or there are none.
-        rebuild = Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back)) if composed.rebuilds else None
+        rebuild = (
+            Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back))
+            if composed.rebuilds
+            else None
+        )
         diff = make_table_diff(catalog, scratch, live, again, target, rebuild, table)
         behind = path.waits_for((table.name, live.name, data_name, *path.former_names.get(table.name, ())))
         diff = replace(
@@ -223,9 +284,15 @@ def _plan_tables(
         )
         planned = yield from plan_table(diff, data_name)
         going = {words for step in planned if not step.optional for words in step.differences}
-        notes.extend(words for note in target.notes if (words := f"{table.name}: {note}").removesuffix(" (left alone)") not in going)
+        notes.extend(
+            words
+            for note in target.notes
+            if (words := f"{table.name}: {note}").removesuffix(" (left alone)") not in going
+        )
         planned = tuple(replace(step, behind=behind) if behind and step.unlooked else step for step in planned)
-        found.extend(scripted_steps(planned, composed, path.oldest_code, frozenset(column.name for column in again.columns)))
+        found.extend(
+            scripted_steps(planned, composed, path.oldest_code, frozenset(column.name for column in again.columns))
+        )
     return found, dict[str, Form](forms)
 
 
@@ -243,7 +310,11 @@ def _repeatable(table: Table, form: TableForm) -> bool:
     have."""
     engine = table.engine
     plain = isinstance(engine, MergeTree) and engine.replicated is None
-    return plain and not has_hidden(form) and not any(scratch_unfit(name, str(value)) for name, value in engine.settings.items())
+    return (
+        plain
+        and not has_hidden(form)
+        and not any(scratch_unfit(name, str(value)) for name, value in engine.settings.items())
+    )
 
 
 def _differs(table: Table, declared: TableForm, live: LiveObject, path: UpgradePath) -> bool:
@@ -253,7 +324,9 @@ def _differs(table: Table, declared: TableForm, live: LiveObject, path: UpgradeP
     return bool(diff_table(live.form, target) or target.undeclared or target.notes or composed.rebuilds)
 
 
-def _dropped(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> tuple[Step, ...]:
+def _dropped(
+    schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath
+) -> tuple[Step, ...]:
     """Optional drops of objects that an earlier version of this schema declared and this one does not."""
     declared = {item.name for item in schema.objects} | {live.name for live in sources.values()}
     gone = sorted(name for name in path.once_declared if name not in declared and catalog.get(name) is not None)

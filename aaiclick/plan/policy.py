@@ -103,11 +103,23 @@ class Policy:
             if key in WITHOUT_OBJECT:
                 continue
             if not _ALLOW.match(key) or key.partition(" ")[0] in WITHOUT_OBJECT:
-                raise UsageError(f"{key!r} names no hazard: write it as the plan does, for instance 'drop-column operation_log.args'")
+                raise UsageError(
+                    f"{key!r} names no hazard: write it as the plan does, for instance 'drop-column operation_log.args'"
+                )
             word = key.partition(" ")[0]
             if word not in ALLOWABLE:
                 near = get_close_matches(word, sorted(ALLOWABLE), 1)
-                raise UsageError(f"{key!r} names no hazard: there is no {word!r}; {f'did you mean {near[0]!r}?' if near else 'write it as the plan does'}")
+                raise UsageError(
+                    f"{key!r} "
+                    "names "
+                    "no "
+                    "hazard: "
+                    "there "
+                    "is "
+                    "no "
+                    f"{word!r}; "
+                    f"{f'did you mean {near[0]!r}?' if near else 'write it as the plan does'}"
+                )
         return replace(self, allowed=self.allowed | frozenset(keys))
 
     @staticmethod
@@ -119,7 +131,9 @@ class Policy:
             return Policy.lossless(rest.removesuffix(")").removeprefix("max_bytes=").strip("\"'") or None)
         if word in ("check", "safe", "everything") and not rest:
             return Policy(word)  # type: ignore[arg-type]
-        raise UsageError(f"{ENVIRONMENT}={text!r} is no policy: write check, safe, lossless, lossless(10GiB) or everything")
+        raise UsageError(
+            f"{ENVIRONMENT}={text!r} is no policy: write check, safe, lossless, lossless(10GiB) or everything"
+        )
 
     @staticmethod
     def default(embedded: bool, environment: Mapping[str, str]) -> Policy:

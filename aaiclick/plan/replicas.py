@@ -17,7 +17,20 @@ def several(catalog: Catalog, allowed: Collection[str]) -> str:
     if catalog.replicas > 1:
         return f"database {catalog.database} has {catalog.replicas} replicas"
     if catalog.replicas < 0:
-        return f"database {catalog.database} is replicated ({catalog.database_engine}), and nothing tells to how many nodes"
+        return (
+            "database "
+            f"{catalog.database} "
+            "is "
+            "replicated "
+            f"({catalog.database_engine}), "
+            "and "
+            "nothing "
+            "tells "
+            "to "
+            "how "
+            "many "
+            "nodes"
+        )
     found = [live for live in catalog.objects.values() if live.replicas > 1]
     if not found:
         return ""
@@ -29,11 +42,35 @@ def several(catalog: Catalog, allowed: Collection[str]) -> str:
 
 def note_of(words: str) -> str:
     """The note of a plan about it."""
-    return f"{words}: a start changes nothing there, unless '{ONE_NODE}' is allowed by who knows that there is one node only"
+    return (
+        f"{words}: "
+        "a "
+        "start "
+        "changes "
+        "nothing "
+        "there, "
+        "unless "
+        f"'{ONE_NODE}' "
+        "is "
+        "allowed "
+        "by "
+        "who "
+        "knows "
+        "that "
+        "there "
+        "is "
+        "one "
+        "node "
+        "only"
+    )
 
 
-def refusal(schema: str, words: str, differences: Collection[str], command: str = "aaiclick migrate") -> HazardNotAllowedError:
+def refusal(
+    schema: str, words: str, differences: Collection[str], command: str = "aaiclick migrate"
+) -> HazardNotAllowedError:
     """The error: nothing was changed, why, and what is left to do."""
     why = "lease and records are kept by the node that one happens to talk to, so two starts would not see each other"
     left = f". To do: {'; '.join(differences)}" if differences else ""
-    return HazardNotAllowedError(schema, (f"{words}, and {why}. Nothing was changed{left}. Is there one node only",), (ONE_NODE,), command)
+    return HazardNotAllowedError(
+        schema, (f"{words}, and {why}. Nothing was changed{left}. Is there one node only",), (ONE_NODE,), command
+    )

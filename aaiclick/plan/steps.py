@@ -59,7 +59,9 @@ def rename_step(database: str, old: str, new: str) -> Step:
     """The step for a table that is declared under a new name."""
     sql = rename_table(qualified(database, old), qualified(database, new))
     hazard = Hazard("old-code-breaks", f"code and views that read {old} fail")
-    return Step(f"{new}:rename", new, f"table {old} is renamed to {new}", "alter", [sql], ReplaceWork((sql,)), (hazard,))
+    return Step(
+        f"{new}:rename", new, f"table {old} is renamed to {new}", "alter", [sql], ReplaceWork((sql,)), (hazard,)
+    )
 
 
 def drop_step(database: str, live: LiveObject) -> Step:
@@ -84,14 +86,31 @@ def drop_step(database: str, live: LiveObject) -> Step:
                 Hazard("cannot-be-undone", f"a dropped table cannot be brought back: {name}"),
             )
     sql = drop(kind, qualified(database, name))
-    return Step(f"{name}:drop", name, f"{noun} is no longer declared", "drop", [sql], DropWork(sql), hazards, live.rows, live.bytes, optional=True)
+    return Step(
+        f"{name}:drop",
+        name,
+        f"{noun} is no longer declared",
+        "drop",
+        [sql],
+        DropWork(sql),
+        hazards,
+        live.rows,
+        live.bytes,
+        optional=True,
+    )
 
 
-def alter_step(diff: TableDiff, work: AlterWork, changes: Sequence[Change], blocked: str, touched: int, label: str = "") -> Step:
+def alter_step(
+    diff: TableDiff, work: AlterWork, changes: Sequence[Change], blocked: str, touched: int, label: str = ""
+) -> Step:
     """A change in place. ``touched``: bytes that its mutations rewrite. With a ``label`` it is an optional step."""
     mutates = any(alter.mutates for alter in work.alters)
     strategy: Strategy = "mutate" if mutates else "alter"
-    extra = (Hazard("rewrites-data", f"the server rewrites parts of {diff.live.name} in the background"),) if mutates else ()
+    extra = (
+        (Hazard("rewrites-data", f"the server rewrites parts of {diff.live.name} in the background"),)
+        if mutates
+        else ()
+    )
     return Step(
         id=f"{diff.live.name}:{label or strategy}",
         object=diff.live.name,
@@ -118,7 +137,9 @@ def pin_step(diff: TableDiff, alter: Alter, names: Sequence[str]) -> Step:
     name = diff.live.name
     change = f"defaults of {', '.join(names)} are written into parts that do not hold them"
     hazard = Hazard("rewrites-data", f"the server writes {', '.join(names)} of {name} in the background")
-    return Step(f"{name}:pin", name, change, "mutate", [alter.sql], AlterWork(name, (alter,)), (hazard,), diff.live.rows, 0)
+    return Step(
+        f"{name}:pin", name, change, "mutate", [alter.sql], AlterWork(name, (alter,)), (hazard,), diff.live.rows, 0
+    )
 
 
 def attach_step(diff: TableDiff, work: AttachWork, changes: Sequence[Change], blocked: str) -> Step:
@@ -128,15 +149,66 @@ def attach_step(diff: TableDiff, work: AttachWork, changes: Sequence[Change], bl
     sql = [
         *(line for alter in work.alters for line in (*_held_to(alter.guards), alter.sql)),
         form_sql(work.form, diff.database, shadow),
-        "-- writers wait from here (table_readonly) where the server has that; elsewhere the tables are exchanged first",
+        (
+            "-- "
+            "writers "
+            "wait "
+            "from "
+            "here "
+            "(table_readonly) "
+            "where "
+            "the "
+            "server "
+            "has "
+            "that; "
+            "elsewhere "
+            "the "
+            "tables "
+            "are "
+            "exchanged "
+            "first"
+        ),
         alter_table(new, attach_all_partitions_from(live)),
         exchange_tables(live, new),
-        "-- wait for inserts that were running, move their parts across, compare; keep the old table for a rollback, then",
+        (
+            "-- wait "
+            "for "
+            "inserts "
+            "that "
+            "were "
+            "running, "
+            "move "
+            "their "
+            "parts "
+            "across, "
+            "compare; "
+            "keep "
+            "the "
+            "old "
+            "table "
+            "for "
+            "a "
+            "rollback, "
+            "then"
+        ),
         drop("TABLE", new),
     ]
-    hazards = (*change_hazards(changes), Hazard("holds-up-writers", f"inserts into {diff.live.name} wait or are refused for a moment"))
+    hazards = (
+        *change_hazards(changes),
+        Hazard("holds-up-writers", f"inserts into {diff.live.name} wait or are refused for a moment"),
+    )
     return Step(
-        f"{diff.live.name}:attach", diff.live.name, words(changes), "attach", sql, work, hazards, diff.live.rows, 0, blocked=blocked, changes=each(changes)
+        f"{diff.live.name}:attach",
+        diff.live.name,
+        words(changes),
+        "attach",
+        sql,
+        work,
+        hazards,
+        diff.live.rows,
+        0,
+        blocked=blocked,
+        changes=each(changes),
     )
 
 
@@ -149,7 +221,11 @@ def rebuild_step(diff: TableDiff, work: RebuildWork, changes: Sequence[Change], 
     where = f" WHERE {work.where}" if work.where else ""
     unverified = [column.target for column in work.columns if not column.verify]
     sql = [
-        *([f"-- a copy, because in place something else would come of it: {reason}".replace("\n", " ")] if reason else []),
+        *(
+            [f"-- a copy, because in place something else would come of it: {reason}".replace("\n", " ")]
+            if reason
+            else []
+        ),
         form_sql(work.form, diff.database, shadow),
         *_held_to(work.guards),
         *(["-- writers are locked out (table_readonly) for the last part of the copy"] if work.fenced else []),
@@ -162,7 +238,9 @@ def rebuild_step(diff: TableDiff, work: RebuildWork, changes: Sequence[Change], 
     ]
     extra = [Hazard("rewrites-data", f"all {diff.live.rows:,} rows of {diff.live.name} are copied")]
     if work.fenced:
-        extra.append(Hazard("holds-up-writers", f"inserts into {diff.live.name} are refused while the last part is copied"))
+        extra.append(
+            Hazard("holds-up-writers", f"inserts into {diff.live.name} are refused while the last part is copied")
+        )
     hazards = (*change_hazards(changes), *extra)
     return Step(
         f"{diff.live.name}:rebuild",

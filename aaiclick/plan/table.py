@@ -51,7 +51,13 @@ from aaiclick.sql.quoting import quote_name
 
 
 def make_table_diff(
-    catalog: Catalog, scratch: Scratch, live: LiveObject, form: TableForm, target: Target, rebuild: Rebuild | None, declared: Table | None = None
+    catalog: Catalog,
+    scratch: Scratch,
+    live: LiveObject,
+    form: TableForm,
+    target: Target,
+    rebuild: Rebuild | None,
+    declared: Table | None = None,
 ) -> TableDiff:
     """What the strategies need about one table."""
     changes = diff_table(form, target)
@@ -120,7 +126,13 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         combines, cost = (), cost.plus(Cost(open=("which rows merges combine",)))
     table_guards = TableGuards((*of_counts(diff, found.clear), *of_expressions(diff, found.filled)), proof.guards, seen)
     made = yield from _cheapest(diff, data_name, proof, table_guards, _joined(found.blocked, proof.blocked))
-    return (*made[:-1], _costing(_with(made[-1], (*found.hazards, *proof.hazards, *combines, *(yield from nulls_refused(diff)))), cost.plus(proof.cost)))
+    return (
+        *made[:-1],
+        _costing(
+            _with(made[-1], (*found.hazards, *proof.hazards, *combines, *(yield from nulls_refused(diff)))),
+            cost.plus(proof.cost),
+        ),
+    )
 
 
 def _counted(diff: TableDiff, data_name: str) -> Routine[tuple[CheckFindings, Cost]]:
@@ -178,7 +190,9 @@ def _dependents(diff: TableDiff) -> Routine[CheckFindings]:
     return CheckFindings(rest, () if rest else (gap,))
 
 
-def _cheapest(diff: TableDiff, data_name: str, proof: InPlaceProof, table_guards: TableGuards, blocked: str) -> Routine[tuple[Step, ...]]:
+def _cheapest(
+    diff: TableDiff, data_name: str, proof: InPlaceProof, table_guards: TableGuards, blocked: str
+) -> Routine[tuple[Step, ...]]:
     """The first strategy that is proven to have the result of a copy, and that the engine accepts."""
     if not (diff.form.merge_tree and diff.target.form.merge_tree):
         return ((yield from plan_other_engine(diff, blocked)),)
@@ -187,7 +201,9 @@ def _cheapest(diff: TableDiff, data_name: str, proof: InPlaceProof, table_guards
     return (*found[:-1], replace(found[-1], unlooked=absent.open)) if absent.open else found
 
 
-def _tried(diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentColumns, table_guards: TableGuards, blocked: str) -> Routine[tuple[Step, ...]]:
+def _tried(
+    diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentColumns, table_guards: TableGuards, blocked: str
+) -> Routine[tuple[Step, ...]]:
     """``alter``, ``attach`` and ``rebuild``, as far as each is allowed."""
     reason = refusal = _joined(proof.reason, absent.refusal)
     allowed = proof.in_place and not absent.refusal
@@ -201,7 +217,11 @@ def _tried(diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentC
             refusal = yield from alter_refused(in_place, data_name, proposal.sent)
         if proposal.work is not None and not refusal:
             touched = yield from _touched_bytes(diff, data_name)
-            return (steps.alter_step(diff, table_guards.alter(proposal.work, proposal.sent), in_place.changes, blocked, touched),)
+            return (
+                steps.alter_step(
+                    diff, table_guards.alter(proposal.work, proposal.sent), in_place.changes, blocked, touched
+                ),
+            )
     # The server shows [HIDDEN] for a secret: a table that is created from that text would store the word.
     if has_hidden(diff.target.form):
         why = "a new table cannot be made: its definition holds a secret that the server does not show"
@@ -213,9 +233,16 @@ def _tried(diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentC
         # Before a copy: an attach makes hard links, in milliseconds and without disk space, whatever the size of the
         # table.
         attach = yield from propose_attach(in_place)
-        if attach is not None and (blocked or not (yield from attach_refused(in_place, data_name, attach.work, attach.sent))):
+        if attach is not None and (
+            blocked or not (yield from attach_refused(in_place, data_name, attach.work, attach.sent))
+        ):
             behind = (*(yield from not_inherited(diff, data_name)), *(yield from fence_hazards(diff, attach.work)))
-            return (_with(steps.attach_step(diff, table_guards.attach(attach.work, attach.sent), in_place.changes, blocked), behind),)
+            return (
+                _with(
+                    steps.attach_step(diff, table_guards.attach(attach.work, attach.sent), in_place.changes, blocked),
+                    behind,
+                ),
+            )
     rebuild = yield from propose_rebuild(diff)
     if rebuild.work is not None:
         if diff.live.rows and not blocked and not diff.reads_no_rows:
@@ -226,9 +253,16 @@ def _tried(diff: TableDiff, data_name: str, proof: InPlaceProof, absent: AbsentC
             blocked = f"rows of {diff.live.name} cannot be copied ({failing})"
         pinned = yield from _pin(diff, data_name)
         behind = (*(yield from not_inherited(diff, data_name)), *(yield from fence_hazards(diff, rebuild.work)))
-        return (*pinned, _with(steps.rebuild_step(diff, table_guards.rebuild(rebuild.work), diff.changes, blocked, reason), behind))
+        return (
+            *pinned,
+            _with(steps.rebuild_step(diff, table_guards.rebuild(rebuild.work), diff.changes, blocked, reason), behind),
+        )
     # The copy reports a conversion that fails with the name of its column, so the message of the ALTER is left out.
-    return (steps.impossible_step(diff, diff.changes, _joined("" if refusal in rebuild.refusal else refusal, rebuild.refusal)),)
+    return (
+        steps.impossible_step(
+            diff, diff.changes, _joined("" if refusal in rebuild.refusal else refusal, rebuild.refusal)
+        ),
+    )
 
 
 def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
@@ -240,10 +274,16 @@ def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     if not computed or not diff.live.rows:
         return ()
     held = yield from held_columns(diff.database, data_name)
-    absent = [column for column in computed if held.lacking(column.name) and not mentioned(f"{diff.form.order_by} {diff.form.partition_by}", [column.name])]
+    absent = [
+        column
+        for column in computed
+        if held.lacking(column.name) and not mentioned(f"{diff.form.order_by} {diff.form.partition_by}", [column.name])
+    ]
     changing = yield from volatile([column.expression for column in absent])
     names = [column.name for column in absent if column.expression in changing]
-    if not names or held.patched:  # what a lightweight update wrote would be lost: the copy leaves the column out of its checksum
+    if (
+        not names or held.patched
+    ):  # what a lightweight update wrote would be lost: the copy leaves the column out of its checksum
         return ()
     sql = alter_table(diff.name, *(materialize("COLUMN", quote_name(name)) for name in names))
     return (steps.pin_step(diff, Alter(sql, mutates=True), names),)
@@ -251,11 +291,26 @@ def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
 
 def _touched_bytes(diff: TableDiff, data_name: str) -> Routine[int]:
     """Compressed bytes of the columns that change type: about what a mutation reads and writes."""
-    touched = {old.name for column in diff.target.form.columns if (old := live_column(diff.form, diff.target.renames, column.name)) and old.type != column.type}
+    touched = {
+        old.name
+        for column in diff.target.form.columns
+        if (old := live_column(diff.form, diff.target.renames, column.name)) and old.type != column.type
+    }
     if not touched:
         return 0
     rows = yield Query(
-        "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND table = {table:String}",
+        "SELECT "
+        "name, "
+        "toUInt64(data_compressed_bytes) "
+        "FROM "
+        "system.columns "
+        "WHERE "
+        "database "
+        "= "
+        "{database:String} "
+        "AND "
+        "table = "
+        "{table:String}",
         {"database": diff.database, "table": data_name},
     )
     size = {text(row[0]): number(row[1]) for row in rows}

@@ -43,9 +43,15 @@ class TtlSteps:
     catalog: Catalog
 
 
-def ttl_steps(schema: Schema, catalog: Catalog, path: UpgradePath, names: Collection[str] | None = None) -> Routine[TtlSteps]:
+def ttl_steps(
+    schema: Schema, catalog: Catalog, path: UpgradePath, names: Collection[str] | None = None
+) -> Routine[TtlSteps]:
     """A step for each table (of ``names``, where given) whose TTL, or that of a column, is removed or gets longer."""
-    tables = [table for table in schema.tables if (names is None or table.name in names) and _has_ttl(live_source(table, catalog, path))]
+    tables = [
+        table
+        for table in schema.tables
+        if (names is None or table.name in names) and _has_ttl(live_source(table, catalog, path))
+    ]
     if not tables:
         return TtlSteps((), catalog)
 
@@ -73,7 +79,11 @@ def plan_ttl_first(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routi
     exchange.
     """
     planned = yield from plan_objects(schema, catalog, path)
-    costly = [place for place, step in enumerate(planned.steps) if step.strategy in ("rebuild", "attach", "mutate") and not step.optional]
+    costly = [
+        place
+        for place, step in enumerate(planned.steps)
+        if step.strategy in ("rebuild", "attach", "mutate") and not step.optional
+    ]
     # Behind a copy or a mutation such a step could wait for hours, while merges delete rows by the old TTL.
     late = {
         step.object
@@ -106,14 +116,23 @@ def _has_ttl(live: LiveObject | None) -> bool:
     return isinstance(form, TableForm) and bool(form.ttl or any(column.ttl for column in form.columns))
 
 
-def _free(table: Table, declared: TableForm, live: LiveObject, catalog: Catalog, scratch: Scratch, path: UpgradePath) -> Routine[tuple[Step | None, TableForm]]:
+def _free(
+    table: Table, declared: TableForm, live: LiveObject, catalog: Catalog, scratch: Scratch, path: UpgradePath
+) -> Routine[tuple[Step | None, TableForm]]:
     form = live.form
     assert isinstance(form, TableForm)
     target = make_target(table, declared, form, dict(compose(form, path.changes_of(table.name), declared).renames))
     diff = make_table_diff(catalog, scratch, live, form, target, None, table)
-    changes = [_as_live(change, diff) for change in diff.changes if isinstance(change, _Change) and change.old and keeps_all(change.old, change.new)]
-    # Removals first: an ALTER that sets a TTL lets merges run again at its end, and no TTL that is to go may be left then.
-    commands = sorted((command for change in changes for command in change.commands), key=lambda command: command.sets_ttl)
+    changes = [
+        _as_live(change, diff)
+        for change in diff.changes
+        if isinstance(change, _Change) and change.old and keeps_all(change.old, change.new)
+    ]
+    # Removals first: an ALTER that sets a TTL lets merges run again at its end, and no TTL that is to go may be left
+    # then.
+    commands = sorted(
+        (command for change in changes for command in change.commands), key=lambda command: command.sets_ttl
+    )
     if not commands:
         return None, form
     clone = yield from diff.make_clone(form, "ttl")
@@ -122,10 +141,15 @@ def _free(table: Table, declared: TableForm, live: LiveObject, catalog: Catalog,
         if not outcome.accepted or outcome.mutates:
             return None, form  # the strategy that is found for the table as a whole takes care of it
     always = bool(table.engine.settings.get("materialize_ttl_recalculate_only"))
-    alters = tuple(Alter(alter_table(diff.name, each.text), retimes=each.sets_ttl, recalculating=each.sets_ttl and always) for each in commands)
+    alters = tuple(
+        Alter(alter_table(diff.name, each.text), retimes=each.sets_ttl, recalculating=each.sets_ttl and always)
+        for each in commands
+    )
     words = tuple(f"{change.words}, before anything else" for change in changes)
     work = AlterWork(live.name, alters, frees_ttl=True)
-    return Step(f"{live.name}:ttl", live.name, "; ".join(words), "alter", [alter.sql for alter in alters], work, changes=words), _freed(form, changes)
+    return Step(
+        f"{live.name}:ttl", live.name, "; ".join(words), "alter", [alter.sql for alter in alters], work, changes=words
+    ), _freed(form, changes)
 
 
 def _as_live(change: _Change, diff: TableDiff) -> _Change:
@@ -140,4 +164,8 @@ def _as_live(change: _Change, diff: TableDiff) -> _Change:
 def _freed(form: TableForm, changes: Sequence[_Change]) -> TableForm:
     columns = {change.name: change.new for change in changes if isinstance(change, ChangeColumnTtl)}
     ttl = next((change.new for change in changes if isinstance(change, ChangeTtl)), form.ttl)
-    return replace(form, ttl=ttl, columns=tuple(replace(column, ttl=columns.get(column.name, column.ttl)) for column in form.columns))
+    return replace(
+        form,
+        ttl=ttl,
+        columns=tuple(replace(column, ttl=columns.get(column.name, column.ttl)) for column in form.columns),
+    )

@@ -41,7 +41,11 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
     diff = replace(diff, replaced_views=diff.rewritten_views)
     clone = yield from diff.make_clone(diff.target.form, "surplus")
     found: list[Step] = []
-    held = (yield from held_columns(diff.database, data_name)) if diff.live.rows and diff.form.merge_tree else PartColumns(data_name, 0, {})
+    held = (
+        (yield from held_columns(diff.database, data_name))
+        if diff.live.rows and diff.form.merge_tree
+        else PartColumns(data_name, 0, {})
+    )
     for name in diff.target.undeclared:
         column = diff.target.form.column(name)
         assert column is not None
@@ -59,7 +63,9 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
         without = _without(diff.target, {name}).form
         blocked = f"the engine refuses to drop {name}: {first_line(outcome.message)}"
         if outcome.accepted:
-            blocked = read_only(diff) or kept.refusal or (yield from broken_dependents(diff, without, f"without {name}"))
+            blocked = (
+                read_only(diff) or kept.refusal or (yield from broken_dependents(diff, without, f"without {name}"))
+            )
         found.append(steps.alter_step(diff, work, change, blocked, diff.live.bytes, label=f"drop-column:{name}"))
     return tuple(found)
 
@@ -96,22 +102,56 @@ def _without(target: Target, gone: set[str]) -> Target:
     columns = tuple(column for column in target.form.columns if column.name not in gone)
     unholdable = tuple(column for column in target.form.columns if column.name in gone)
     undeclared = tuple(name for name in target.undeclared if name not in gone)
-    return replace(target, form=replace(target.form, columns=columns), undeclared=undeclared, unholdable=(*target.unholdable, *unholdable))
+    return replace(
+        target,
+        form=replace(target.form, columns=columns),
+        undeclared=undeclared,
+        unholdable=(*target.unholdable, *unholdable),
+    )
 
 
 def nulls_refused(diff: TableDiff) -> Routine[tuple[Hazard, ...]]:
     """The hazard where a column takes NULL from now on, and a column that is no longer declared computes a value from
     it and takes none: INSERTs of NULL are refused until it is dropped."""
     opened = [
-        change.new.name for change in diff.changes if isinstance(change, RetypeColumn) and holds_null(change.new.type) and not holds_null(change.old.type)
+        change.new.name
+        for change in diff.changes
+        if isinstance(change, RetypeColumn) and holds_null(change.new.type) and not holds_null(change.old.type)
     ]
-    kept = [column for column in diff.target.form.columns if column.name in diff.target.undeclared and column.kind in ("DEFAULT", "MATERIALIZED")]
+    kept = [
+        column
+        for column in diff.target.form.columns
+        if column.name in diff.target.undeclared and column.kind in ("DEFAULT", "MATERIALIZED")
+    ]
     kept = [column for column in kept if not holds_null(column.type) and mentioned(column.expression, opened)]
     types = yield from types_of([column.expression for column in kept], diff.target.form)
     found: list[Hazard] = []
     for column, kind in zip(kept, types, strict=True):
         if kind and holds_null(kind):
             name = f"{diff.live.name}.{column.name}"
-            why = f"{column.kind} {column.expression} of {name}, which is no longer declared, is {kind}, and {column.type} takes no NULL"
-            found.append(Hazard("holds-up-writers", f"INSERTs of NULL into {', '.join(opened)} would be refused: {why}", f"drop-column {name}"))
+            why = (
+                f"{column.kind} "
+                f"{column.expression} "
+                "of "
+                f"{name}, "
+                "which "
+                "is "
+                "no "
+                "longer "
+                "declared, "
+                "is "
+                f"{kind}, "
+                "and "
+                f"{column.type} "
+                "takes "
+                "no "
+                "NULL"
+            )
+            found.append(
+                Hazard(
+                    "holds-up-writers",
+                    f"INSERTs of NULL into {', '.join(opened)} would be refused: {why}",
+                    f"drop-column {name}",
+                )
+            )
     return tuple(found)

@@ -30,7 +30,9 @@ from aaiclick.sql.ddl import alter_table, drop, replacing
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
-_SECRET = re.compile(r"(?i)(\b(?:password|secret\w*|\w*token|access_key\w*|credentials?|api_key|value)\b\s*\(?\s*)'(?:[^'\\]|\\.|'')*'")
+_SECRET = re.compile(
+    r"(?i)(\b(?:password|secret\w*|\w*token|access_key\w*|credentials?|api_key|value)\b\s*\(?\s*)'(?:[^'\\]|\\.|'')*'"
+)
 _IN_URL = re.compile(r"(://[^:/@'\s]*:)[^@'\s]*@")
 Viewlike = View | MaterializedView | Dictionary
 
@@ -59,7 +61,10 @@ def create_order(items: Sequence[Viewlike], catalog: Catalog) -> tuple[Step, ...
         names = {item.name for item in waiting}
         ready = next((item for item in waiting if not (_reads(item) & names) - {item.name}), None)
         if ready is None:
-            raise SpecError(f"{waiting[0].noun} {waiting[0].name}", f"these definitions read each other in a circle: {', '.join(sorted(names))}")
+            raise SpecError(
+                f"{waiting[0].noun} {waiting[0].name}",
+                f"these definitions read each other in a circle: {', '.join(sorted(names))}",
+            )
         waiting.remove(ready)
         ordered.append(ready)
     return tuple(_create(item, catalog.database) for item in ordered)
@@ -69,8 +74,15 @@ def _create(item: Viewlike, database: str) -> Step:
     sql = create_sql(item, database)
     shown = without_secrets(sql) if isinstance(item, Dictionary) else sql
     load = loads(item, database) if isinstance(item, Dictionary) else ""
-    work = CreateWork(sql, secret=shown != sql, load=load, undo=drop("DICTIONARY", qualified(database, item.name), if_exists=True) if load else "")
-    return Step(f"{item.name}:create", item.name, f"{item.noun} is missing", "create", [shown, *([load] if load else [])], work)
+    work = CreateWork(
+        sql,
+        secret=shown != sql,
+        load=load,
+        undo=drop("DICTIONARY", qualified(database, item.name), if_exists=True) if load else "",
+    )
+    return Step(
+        f"{item.name}:create", item.name, f"{item.noun} is missing", "create", [shown, *([load] if load else [])], work
+    )
 
 
 def without_secrets(sql: str) -> str:
@@ -109,7 +121,9 @@ def plan_views(
     wanted = (yield from canonical_views(scratch, examined, catalog, schema.tables)) if examined else {}
     for aggregate in aggregates:
         require_types(aggregate, wanted.get(aggregate.name), targets.get(aggregate.to or ""))
-    notes += yield from check_views(schema, [item for item in written if not isinstance(item, AggregateView)], wanted, targets, catalog, scratch)
+    notes += yield from check_views(
+        schema, [item for item in written if not isinstance(item, AggregateView)], wanted, targets, catalog, scratch
+    )
     if queries is not None:
         queries.update(queries_of(catalog, {name: form for name, form in wanted.items() if isinstance(form, ViewForm)}))
     for item in items:
@@ -135,28 +149,55 @@ def plan_views(
         if isinstance(view, AggregateView):
             found.append((yield from create_aggregate(view, forms, catalog)))
         elif view is not None:
-            found.append((yield from create_view(view, step, wanted.get(view.name), forms, targets, catalog, scratch, [table.name for table in schema.tables])))
+            found.append(
+                (
+                    yield from create_view(
+                        view,
+                        step,
+                        wanted.get(view.name),
+                        forms,
+                        targets,
+                        catalog,
+                        scratch,
+                        [table.name for table in schema.tables],
+                    )
+                )
+            )
         else:
             found.append(step)
     return tuple(found)
 
 
 def _changes(live: Form, wanted: Form | None) -> bool:
-    return isinstance(live, DictionaryForm) and isinstance(wanted, DictionaryForm) and normal_form(live) != normal_form(wanted)
+    return (
+        isinstance(live, DictionaryForm)
+        and isinstance(wanted, DictionaryForm)
+        and normal_form(live) != normal_form(wanted)
+    )
 
 
-def _targets(schema: Schema, views: Sequence[MaterializedView], forms: Mapping[str, Form], catalog: Catalog, scratch: Scratch) -> Routine[dict[str, Form]]:
+def _targets(
+    schema: Schema, views: Sequence[MaterializedView], forms: Mapping[str, Form], catalog: Catalog, scratch: Scratch
+) -> Routine[dict[str, Form]]:
     """The tables that materialized views write into, as declared. Those that are missing are created in scratch."""
-    missing = [table for table in schema.tables if table.name not in forms and any(item.to == table.name for item in views)]
+    missing = [
+        table for table in schema.tables if table.name not in forms and any(item.to == table.name for item in views)
+    ]
     made = (yield from canonical_tables(scratch, missing, catalog)) if missing else {}
     return {**forms, **made}
 
 
-def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, forms: Mapping[str, Form]) -> Routine[Step | None]:
+def _replace(
+    item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, forms: Mapping[str, Form]
+) -> Routine[Step | None]:
     database = catalog.database
     name = qualified(database, item.name)
     if isinstance(item, Dictionary):
-        if not isinstance(live.form, DictionaryForm) or not isinstance(form, DictionaryForm) or normal_form(live.form) == normal_form(form):
+        if (
+            not isinstance(live.form, DictionaryForm)
+            or not isinstance(form, DictionaryForm)
+            or normal_form(live.form) == normal_form(form)
+        ):
             return None
         sql = replacing(create_sql(item, database))
         shown = without_secrets(sql)
@@ -172,20 +213,40 @@ def _replace(item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, for
     if isinstance(item, View):
         sql = replacing(create_sql(item, database))
         return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", [sql], ReplaceWork((sql,)))
-    aggregate_step = (yield from change_aggregate(item, before, after, forms, catalog)) if isinstance(item, AggregateView) else None
+    aggregate_step = (
+        (yield from change_aggregate(item, before, after, forms, catalog)) if isinstance(item, AggregateView) else None
+    )
     if aggregate_step is not None:
         return aggregate_step
     alters = _in_place(item, before, after, name)
     if alters:
         blocked = _unwritten(item, after, forms, catalog)
-        return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", list(alters), ReplaceWork(alters), blocked=blocked)
+        return Step(
+            f"{item.name}:replace",
+            item.name,
+            "; ".join(words),
+            "replace",
+            list(alters),
+            ReplaceWork(alters),
+            blocked=blocked,
+        )
     backfill = yield from replaced(item, live, after, database)
     if backfill is not None:
         return replace_step(item, words, backfill)
     statements = (drop("VIEW", name), create_sql(item, database))
-    lost = "inserts between the two statements are not seen by the view" + ("" if item.to else ", and the rows of its inner table are gone")
+    lost = "inserts between the two statements are not seen by the view" + (
+        "" if item.to else ", and the rows of its inner table are gone"
+    )
     hazard = Hazard("loses-rows", lost, f"replace-view {item.name}")
-    return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", list(statements), ReplaceWork(statements), (hazard,))
+    return Step(
+        f"{item.name}:replace",
+        item.name,
+        "; ".join(words),
+        "replace",
+        list(statements),
+        ReplaceWork(statements),
+        (hazard,),
+    )
 
 
 def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: str) -> tuple[str, ...]:
@@ -221,7 +282,11 @@ def _unwritten(item: MaterializedView, wanted: ViewForm, forms: Mapping[str, For
     if not isinstance(target, TableForm):
         return ""
     missing = [column.name for column in wanted.columns if target.column(column.name) is None]
-    return f"its target {wanted.to} has no column {', '.join(missing)}: what the query says of it would be dropped" if missing else ""
+    return (
+        f"its target {wanted.to} has no column {', '.join(missing)}: what the query says of it would be dropped"
+        if missing
+        else ""
+    )
 
 
 def _differences(item: View | MaterializedView, live: ViewForm, wanted: ViewForm) -> list[str]:

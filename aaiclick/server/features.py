@@ -20,7 +20,9 @@ def require_server(version: tuple[int, ...], words: str) -> None:
     """Raise ``UsageError`` where the server is older than the oldest that is supported."""
     if version < OLDEST_SERVER:
         oldest = ".".join(str(part) for part in OLDEST_SERVER)
-        raise UsageError(f"this server is ClickHouse {words}; the oldest that is supported is {oldest}: upgrade the server")
+        raise UsageError(
+            f"this server is ClickHouse {words}; the oldest that is supported is {oldest}: upgrade the server"
+        )
 
 
 def too_old_to_change(version: tuple[int, ...], words: str) -> str:
@@ -28,7 +30,27 @@ def too_old_to_change(version: tuple[int, ...], words: str) -> str:
     if version >= OLDEST_THAT_CHANGES:
         return ""
     oldest = ".".join(str(part) for part in OLDEST_THAT_CHANGES)
-    return f"tables that hold another definition are changed from ClickHouse {oldest} on, and this server is {words}: upgrade the server"
+    return (
+        "tables "
+        "that "
+        "hold "
+        "another "
+        "definition "
+        "are "
+        "changed "
+        "from "
+        "ClickHouse "
+        f"{oldest} "
+        "on, "
+        "and "
+        "this "
+        "server "
+        "is "
+        f"{words}: "
+        "upgrade "
+        "the "
+        "server"
+    )
 
 
 def knows_table_setting(name: str) -> Routine[bool]:

@@ -1,8 +1,9 @@
 """Who brings rows into a table without being a query that anybody could wait for.
 
-An INSERT is in ``system.processes`` for as long as it runs. The flush of a Buffer table, what a Kafka or FileLog table hands to its views, and
-the exchange at the end of a refresh are not, or not as a writer of this table. So they are found in the catalogue: everything from which
-rows flow into the table, also by way of other tables and of materialized views.
+An INSERT is in ``system.processes`` for as long as it runs. The flush of a Buffer table, what a Kafka or FileLog table
+hands to its views, and the exchange at the end of a refresh are not, or not as a writer of this table. So they are
+found in the catalogue: everything from which rows flow into the table, also by way of other tables and of materialized
+views.
 """
 
 from __future__ import annotations
@@ -23,10 +24,41 @@ STREAMS = frozenset({"AzureQueue", "FileLog", "Kafka", "MaterializedPostgreSQL",
 _PASSING_ON = ("Buffer", "Distributed")
 _READ = (
     "SELECT database, name, engine, engine_full, create_table_query, toString(uuid) FROM system.tables"
-    " WHERE engine IN ('Buffer', 'Distributed', 'MaterializedView', 'AzureQueue', 'FileLog', 'Kafka', 'MaterializedPostgreSQL', 'NATS', 'RabbitMQ', 'S3Queue')"
+    " WHERE "
+    "engine "
+    "IN "
+    "('Buffer', "
+    "'Distributed', "
+    "'MaterializedView', "
+    "'AzureQueue', "
+    "'FileLog', "
+    "'Kafka', "
+    "'MaterializedPostgreSQL', "
+    "'NATS', "
+    "'RabbitMQ', "
+    "'S3Queue')"
     " ORDER BY database, name"
 )
-_TRIGGERS = "SELECT database, name, place, view FROM system.tables ARRAY JOIN dependencies_database AS place, dependencies_table AS view ORDER BY ALL"
+_TRIGGERS = (
+    "SELECT "
+    "database, "
+    "name, "
+    "place, "
+    "view "
+    "FROM "
+    "system.tables "
+    "ARRAY "
+    "JOIN "
+    "dependencies_database "
+    "AS "
+    "place, "
+    "dependencies_table "
+    "AS "
+    "view "
+    "ORDER "
+    "BY "
+    "ALL"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +86,10 @@ class _Source:
 def find_feeders(database: str, table: str) -> Routine[Feeders]:
     """Everything that brings rows into the table by itself. One query where nothing of the kind is there."""
     rows = yield Query(_READ)
-    sources = [_source(text(place), text(name), text(engine), text(full), text(query), text(uuid)) for place, name, engine, full, query, uuid in rows]
+    sources = [
+        _source(text(place), text(name), text(engine), text(full), text(query), text(uuid))
+        for place, name, engine, full, query, uuid in rows
+    ]
     if all(source.engine == "MaterializedView" and not source.refreshes for source in sources):
         return Feeders()
     flows: dict[Node, set[Node]] = {}
@@ -89,7 +124,9 @@ def _source(database: str, name: str, engine: str, full: str, query: str, uuid: 
     if engine in _PASSING_ON:
         arguments = [unquote(part) for part in split_top(full.partition("(")[2].rpartition(")")[0])]
         first = 0 if engine == "Buffer" else 1
-        return _Source(node, engine, (arguments[first] or database, arguments[first + 1]) if len(arguments) > first + 1 else None)
+        return _Source(
+            node, engine, (arguments[first] or database, arguments[first + 1]) if len(arguments) > first + 1 else None
+        )
     if engine != "MaterializedView":
         return _Source(node, engine, None)
     form = split_create(query, database)

@@ -1,8 +1,8 @@
 """Waiting for inserts that began before an exchange or a fence.
 
-EXCHANGE never waits for a running INSERT: it resolved its table before, and its rows land in the old storage whenever it ends. Every
-INSERT is waited for, whatever table it names: through a materialized view it may write into any. A lightweight UPDATE is one of them: it
-inserts patch parts.
+EXCHANGE never waits for a running INSERT: it resolved its table before, and its rows land in the old storage whenever
+it ends. Every INSERT is waited for, whatever table it names: through a materialized view it may write into any. A
+lightweight UPDATE is one of them: it inserts patch parts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,19 @@ def drain(table: str, seconds: float, reason: str) -> Routine[None]:
     """
     pending, waited = yield from _outlast(_WRITES, seconds, _POLL, f"running inserts to end before {table} is complete")
     if pending:
-        raise ApplyError(f"{table}: {len(pending)} inserts are still running after {waited:.0f} s ({', '.join(sorted(pending)[:3])}). {reason}")
+        raise ApplyError(
+            f"{table}: "
+            f"{len(pending)} "
+            "inserts "
+            "are "
+            "still "
+            "running "
+            "after "
+            f"{waited:.0f} "
+            "s "
+            f"({', '.join(sorted(pending)[:3])}). "
+            f"{reason}"
+        )
 
 
 def drain_unbegun(table: str, seconds: float) -> Routine[None]:
@@ -41,14 +53,17 @@ def drain_unbegun(table: str, seconds: float) -> Routine[None]:
 
     An INSERT that takes longer than ``seconds`` waits for rows of its client, and has passed both.
     """
-    yield from _outlast(_UNBEGUN, seconds, _POLL / 4, f"new inserts to be refused or to begin before writers of {table} go on")
+    yield from _outlast(
+        _UNBEGUN, seconds, _POLL / 4, f"new inserts to be refused or to begin before writers of {table} go on"
+    )
 
 
 def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
     """The same, and the flushes of Buffer tables in front of this one, which are no queries.
 
-    A flush holds the lock of its buffer for as long as it writes, and ``OPTIMIZE`` takes that lock: when it returns, no flush is under way that
-    resolved its table before. Behind a fence it is refused (774) and the rows stay in the buffer. ``table`` by the name that writers use.
+    A flush holds the lock of its buffer for as long as it writes, and ``OPTIMIZE`` takes that lock: when it returns, no
+    flush is under way that resolved its table before. Behind a fence it is refused (774) and the rows stay in the
+    buffer. ``table`` by the name that writers use.
     """
     yield from drain(table.name, seconds, reason)
     found = yield from find_feeders(table.database, table.name)
@@ -73,7 +88,23 @@ def _flushed(name: str, sql: str) -> Routine[None]:
         raise
     except StatementError as error:
         if error.code == VIOLATED_CONSTRAINT and GUARD in str(error):
-            raise ApplyError(f"{name} holds rows that the table would not take any more: {first_line(str(error))}. Nothing was changed") from error
+            raise ApplyError(
+                f"{name} "
+                "holds "
+                "rows "
+                "that "
+                "the "
+                "table "
+                "would "
+                "not "
+                "take "
+                "any "
+                "more: "
+                f"{first_line(str(error))}. "
+                "Nothing "
+                "was "
+                "changed"
+            ) from error
         yield Emit(Note(f"{sql}: {error}"))
 
 

@@ -30,7 +30,11 @@ MERGES_HELD: Settings = (
     ("max_bytes_to_merge_at_min_space_in_pool", "1"),
     ("max_number_of_merges_with_ttl_in_pool", "0"),
 )
-ROOMY: Settings = (("parts_to_delay_insert", "1000000"), ("parts_to_throw_insert", "1000000"), ("max_parts_in_total", "10000000"))
+ROOMY: Settings = (
+    ("parts_to_delay_insert", "1000000"),
+    ("parts_to_throw_insert", "1000000"),
+    ("max_parts_in_total", "10000000"),
+)
 """Writers are neither slowed down nor refused for the parts that pile up."""
 
 HELD = MERGES_HELD + ROOMY
@@ -61,7 +65,25 @@ def hold_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
     wait = Wait(_POLL, _LONGEST_POLL)
     while (yield from _merging(table)):
         if wait.waited > seconds:
-            raise ApplyError(f"{table.name}: a merge is still running {wait.waited:.0f} s after merges were stopped. Run again when it has ended")
+            raise ApplyError(
+                f"{table.name}: "
+                "a "
+                "merge "
+                "is "
+                "still "
+                "running "
+                f"{wait.waited:.0f} "
+                "s "
+                "after "
+                "merges "
+                "were "
+                "stopped. "
+                "Run "
+                "again "
+                "when it "
+                "has "
+                "ended"
+            )
         wait = yield from rest(wait, f"a merge of {table.name} to end")
 
 
@@ -102,9 +124,30 @@ def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
     ``since``: before merges were stopped, in Unix seconds by the server's clock. A copy has all settings of ``HELD``.
     """
     rows = yield from ask(
-        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND NOT startsWith(name, {ours:String})"
+        "SELECT "
+        "name "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "endsWith(engine, "
+        "'MergeTree') "
+        "AND "
+        "NOT "
+        "startsWith(name, "
+        "{ours:String})"
         # chdb's default database says 1970 of every table.
-        " AND (toUnixTimestamp(metadata_modification_time) >= {since:UInt64} OR toUnixTimestamp(metadata_modification_time) = 0)"
+        " AND "
+        "(toUnixTimestamp(metadata_modification_time) "
+        ">= "
+        "{since:UInt64} "
+        "OR "
+        "toUnixTimestamp(metadata_modification_time) "
+        "= "
+        "0)"
         " AND position(engine_full, {held:String}) > 0 ORDER BY name",
         {"db": hexed(database), "ours": PREFIX, "since": since, "held": f"{HELD[2][0]} = {HELD[2][1]}"},
     )
@@ -119,17 +162,46 @@ def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
 def lift_copied_fences(table: Physical, since: int) -> Routine[None]:
     """A table that somebody made ``AS`` the new one while that refused writers would refuse them for ever.
 
-    Told by its definition, which is that of the new table but for the fence, and by its age; where the server keeps no age (chdb's default
-    database) it may as well be somebody's own, and is left alone.
+    Told by its definition, which is that of the new table but for the fence, and by its age; where the server keeps no
+    age (chdb's default database) it may as well be somebody's own, and is left alone.
     """
     rows = yield from ask(
-        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND NOT startsWith(name, {ours:String})"
-        " AND toUnixTimestamp(metadata_modification_time) >= {since:UInt64} AND position(engine_full, {fence:String}) > 0 ORDER BY name",
+        "SELECT "
+        "name "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "endsWith(engine, "
+        "'MergeTree') "
+        "AND "
+        "NOT "
+        "startsWith(name, "
+        "{ours:String})"
+        " AND "
+        "toUnixTimestamp(metadata_modification_time) "
+        ">= "
+        "{since:UInt64} "
+        "AND "
+        "position(engine_full, "
+        "{fence:String}) "
+        "> "
+        "0 "
+        "ORDER "
+        "BY "
+        "name",
         {"db": hexed(table.database), "ours": PREFIX, "since": max(since, 1), "fence": f"{FENCE} = "},
     )
     for name in (text(row[0]) for row in rows if text(row[0]) != table.name):
         copy = yield from physical(table.database, name)
-        if copy is not None and _open(copy) == _open(table) and (yield from _columns(copy)) == (yield from _columns(table)):
+        if (
+            copy is not None
+            and _open(copy) == _open(table)
+            and (yield from _columns(copy)) == (yield from _columns(table))
+        ):
             yield Emit(Note(f"{name} was made from a table that refused writers for a moment: it lets them in"))
             yield from ddl(alter_table(qualified(copy.database, name), reset_setting(FENCE)))
 
@@ -186,7 +258,20 @@ def _settings(table: Physical) -> Settings:
 
 def _merging(table: Physical) -> Routine[bool]:
     rows = yield from ask(
-        "SELECT count() FROM system.merges WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND NOT is_mutation"
+        "SELECT "
+        "count() "
+        "FROM "
+        "system.merges "
+        "WHERE "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "table "
+        "= "
+        "unhex({name:String}) "
+        "AND NOT "
+        "is_mutation"
         " AND position(result_part_path, {uuid:String}) > 0",
         {"db": hexed(table.database), "name": hexed(table.name), "uuid": table.uuid},
     )

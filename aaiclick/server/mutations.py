@@ -80,15 +80,20 @@ def mutations(database: str, table: str) -> Routine[tuple[Mutation, ...]]:
         " WHERE database = unhex({db:String}) AND table = unhex({name:String}) ORDER BY create_time, mutation_id",
         {"db": hexed(database), "name": hexed(table)},
     )
-    return tuple(Mutation(text(key), text(command), flag(done), number(todo), text(failure)) for key, command, done, todo, failure in rows)
+    return tuple(
+        Mutation(text(key), text(command), flag(done), number(todo), text(failure))
+        for key, command, done, todo, failure in rows
+    )
 
 
-def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.0, phase: str = "mutation") -> Routine[Mutation | None]:
+def settle(
+    database: str, table: str, *, stuck_seconds: float, limit: float = 0.0, phase: str = "mutation"
+) -> Routine[Mutation | None]:
     """Wait until every mutation that is there now has ended, with Progress in parts. Later ones are not waited for:
     with clients that delete all the time that would never end.
 
-    Answers with the first mutation that is stuck: it has failed on the data, or for ``stuck_seconds`` on anything else. Raises
-    ApplyError when ``limit`` seconds (0: none) have passed.
+    Answers with the first mutation that is stuck: it has failed on the data, or for ``stuck_seconds`` on anything else.
+    Raises ApplyError when ``limit`` seconds (0: none) have passed.
     """
     wait, failing, total = Wait(_POLL, _LONGEST_POLL), 0.0, 0
     still, before, told = 0.0, -1, False
@@ -113,10 +118,41 @@ def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.
             told = True
             started_again = system("START MERGES", qualified(database, table))
             hint = f"if somebody has stopped the merges of the table, mutations wait as well: {started_again}"
-            yield Emit(Note(f"{table}: mutation {pending[0].id} ({pending[0].command}) has not gone on for {still:.0f} s; {hint}", "warning"))
+            yield Emit(
+                Note(
+                    f"{table}: "
+                    "mutation "
+                    f"{pending[0].id} "
+                    f"({pending[0].command}) "
+                    "has "
+                    "not "
+                    "gone "
+                    "on "
+                    "for "
+                    f"{still:.0f} "
+                    "s; "
+                    f"{hint}",
+                    "warning",
+                )
+            )
         if limit and wait.waited >= limit:
             raise ApplyError(
-                f"{table}: mutation {pending[0].id} ({pending[0].command}) is still running after {wait.waited:.0f} s. Run again: it is waited for"
+                f"{table}: "
+                "mutation "
+                f"{pending[0].id} "
+                f"({pending[0].command}) "
+                "is "
+                "still "
+                "running "
+                "after "
+                f"{wait.waited:.0f} "
+                "s. "
+                "Run "
+                "again: "
+                "it "
+                "is "
+                "waited "
+                "for"
             )
         wait = yield from rest(wait, f"mutation {pending[0].id} of {table}" if phase == "waiting" else "")
 
@@ -124,14 +160,30 @@ def settle(database: str, table: str, *, stuck_seconds: float, limit: float = 0.
 def _under_way(database: str, table: str) -> Routine[bool]:
     """Whether a part is being rewritten at the moment."""
     rows = yield from ask(
-        "SELECT count() FROM system.merges WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND is_mutation",
+        "SELECT "
+        "count() "
+        "FROM "
+        "system.merges "
+        "WHERE "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "table "
+        "= "
+        "unhex({name:String}) "
+        "AND "
+        "is_mutation",
         {"db": hexed(database), "name": hexed(table)},
     )
     return number(rows[0][0]) > 0
 
 
-def require_settled(database: str, table: str, *, stuck_seconds: float, limit: float, what: Callable[[Mutation], str] | None = None) -> Routine[None]:
-    """Wait until every mutation of now has ended; ApplyError with the engine's reason where one is stuck (it is left as it is)."""
+def require_settled(
+    database: str, table: str, *, stuck_seconds: float, limit: float, what: Callable[[Mutation], str] | None = None
+) -> Routine[None]:
+    """Wait until every mutation of now has ended; ApplyError with the engine's reason where one is stuck (it is left as
+    it is)."""
     stuck = yield from settle(database, table, stuck_seconds=stuck_seconds, limit=limit, phase="waiting")
     if stuck is not None:
         raise ApplyError(what(stuck) if what is not None else stuck_sentence(table, stuck))
@@ -141,7 +193,30 @@ def stuck_sentence(table: str, stuck: Mutation) -> str:
     """What an operator has to know about a mutation that cannot go on."""
     return (
         f"{table}: mutation {stuck.id} ({stuck.command}) cannot go on: {reason(stuck)}."
-        " Correct the data, or put the column's old type back and then kill exactly this mutation; never kill one that renames or drops"
+        " "
+        "Correct "
+        "the "
+        "data, "
+        "or "
+        "put "
+        "the "
+        "column's "
+        "old "
+        "type "
+        "back "
+        "and "
+        "then "
+        "kill "
+        "exactly "
+        "this "
+        "mutation; "
+        "never "
+        "kill "
+        "one "
+        "that "
+        "renames "
+        "or "
+        "drops"
     )
 
 
@@ -151,9 +226,21 @@ def reason(mutation: Mutation) -> str:
 
 
 def kill(database: str, table: str, mutation: Mutation) -> Routine[None]:
-    """Kill exactly this mutation and wait until it is gone. What it renamed or dropped in the metadata is never put back by the engine,
-    so this is only for a mutation that does neither."""
-    which = f"database = unhex('{hexed(database)}') AND table = unhex('{hexed(table)}') AND mutation_id = unhex('{hexed(mutation.id)}')"
+    """Kill exactly this mutation and wait until it is gone. What it renamed or dropped in the metadata is never put
+    back by the engine, so this is only for a mutation that does neither."""
+    which = (
+        "database "
+        "= "
+        f"unhex('{hexed(database)}') "
+        "AND "
+        "table "
+        "= "
+        f"unhex('{hexed(table)}') "
+        "AND "
+        "mutation_id "
+        "= "
+        f"unhex('{hexed(mutation.id)}')"
+    )
     yield from ddl(kill_where("MUTATION", which))
     wait = Wait(_POLL, _LONGEST_POLL)
     while mutation.id in [each.id for each in (yield from mutations(database, table)) if not each.done]:
@@ -161,5 +248,6 @@ def kill(database: str, table: str, mutation: Mutation) -> Routine[None]:
 
 
 def reads_rows(command: str) -> bool:
-    """True for a mutation that deletes or changes rows, as the engine shows its command; False for one of columns, indexes and the like."""
+    """True for a mutation that deletes or changes rows, as the engine shows its command; False for one of columns,
+    indexes and the like."""
     return re.match(r"\(?\s*(DELETE|UPDATE|APPLY|REWRITE)\b", command, re.IGNORECASE) is not None

@@ -29,12 +29,15 @@ _LABEL = 32
 _PLAIN = re.compile(r"[A-Za-z0-9_]+\Z")
 _HASHED = re.compile(r"(?:.*_)?[0-9a-f]{10}\Z", re.DOTALL)
 _NONCE = re.compile(r"[0-9a-z]{1,32}\Z")
-_NAME = re.compile(PREFIX + r"(?P<kind>scratch|new|stage|taken|old|mark)_(?P<nonce>[0-9a-z]{1,32})(?:_(?P<rest>.+))?\Z", re.DOTALL)
+_NAME = re.compile(
+    PREFIX + r"(?P<kind>scratch|new|stage|taken|old|mark)_(?P<nonce>[0-9a-z]{1,32})(?:_(?P<rest>.+))?\Z", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
 class OurName:
-    """A name read back. ``kind``: scratch, new, stage, taken, old or mark; ``label`` is the table's name, perhaps shortened."""
+    """A name read back. ``kind``: scratch, new, stage, taken, old or mark; ``label`` is the table's name, perhaps
+    shortened."""
 
     kind: str
     nonce: str
@@ -94,7 +97,8 @@ def parse_name(name: str) -> OurName | None:
 
 
 def label(table: str) -> str:
-    """A table's name as a part of ours: itself where it is a short plain word, else shortened with a hash of the whole name."""
+    """A table's name as a part of ours: itself where it is a short plain word, else shortened with a hash of the whole
+    name."""
     # A plain name that looks like a shortened one gets a hash as well, so that two tables never share a label.
     if len(table) <= _LABEL and _PLAIN.match(table) and not _HASHED.match(table):
         return table

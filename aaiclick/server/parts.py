@@ -1,4 +1,5 @@
-"""Active parts of a table, and patch parts. They are read by name *and* UUID in one query: the name may hold another table by now."""
+"""Active parts of a table, and patch parts. They are read by name *and* UUID in one query: the name may hold another
+table by now."""
 
 from __future__ import annotations
 
@@ -57,14 +58,54 @@ def parts(table: Physical) -> Routine[tuple[Part, ...]]:
     Parts without rows are left out: the engine leaves some behind where rows were moved or dropped.
     """
     rows = yield from ask(
-        "SELECT partition_id, min_block_number, max_block_number, level, data_version, rows, bytes_on_disk, name, has_lightweight_delete,"
+        "SELECT "
+        "partition_id, "
+        "min_block_number, "
+        "max_block_number, "
+        "level, "
+        "data_version, "
+        "rows, "
+        "bytes_on_disk, "
+        "name, "
+        "has_lightweight_delete,"
         " hash_of_all_files"
-        " FROM system.parts WHERE active AND rows > 0 AND database = unhex({db:String}) AND table = unhex({name:String}) AND position(path, {uuid:String}) > 0"
+        " FROM "
+        "system.parts "
+        "WHERE "
+        "active "
+        "AND "
+        "rows "
+        "> "
+        "0 "
+        "AND "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "table "
+        "= "
+        "unhex({name:String}) "
+        "AND "
+        "position(path, "
+        "{uuid:String}) "
+        "> "
+        "0"
         " ORDER BY min_block_number, partition_id",
         {"db": hexed(table.database), "name": hexed(table.name), "uuid": table.uuid},
     )
     found = [
-        Part(text(part), number(first), number(last), number(level), number(version), number(count), number(size), text(name), flag(mask), text(content))
+        Part(
+            text(part),
+            number(first),
+            number(last),
+            number(level),
+            number(version),
+            number(count),
+            number(size),
+            text(name),
+            flag(mask),
+            text(content),
+        )
         for part, first, last, level, version, count, size, name, mask, content in rows
     ]
     return _patched(found)
@@ -84,4 +125,15 @@ def _with_patches(part: Part, patches: Sequence[Part]) -> Part:
     later = sorted(f"{patch.name} {patch.content}" for patch in patches if patch.last > part.first)
     content = hashlib.blake2s("\n".join([part.content, *later]).encode(), digest_size=8).hexdigest()
     masked = part.masked or bool(later)
-    return Part(part.partition, part.first, part.last, part.level, part.version, part.rows, part.bytes, part.name, masked, content)
+    return Part(
+        part.partition,
+        part.first,
+        part.last,
+        part.level,
+        part.version,
+        part.rows,
+        part.bytes,
+        part.name,
+        masked,
+        content,
+    )

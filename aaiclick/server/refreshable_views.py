@@ -1,7 +1,8 @@
-"""Refreshable views whose target is rebuilt: a refresh ends with an exchange of the target, which would take the copy's source away.
+"""Refreshable views whose target is rebuilt: a refresh ends with an exchange of the target, which would take the copy's
+source away.
 
-They are stopped before anything is held, and the mark says which: whoever brings the rebuild to its end, or undoes it, starts them again.
-A restart of the server starts them by itself.
+They are stopped before anything is held, and the mark says which: whoever brings the rebuild to its end, or undoes it,
+starts them again. A restart of the server starts them by itself.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def running_refreshes(database: str, table: str) -> Routine[tuple[str, ...]]:
 
 
 def stop_refreshes(views: Sequence[str]) -> Routine[None]:
-    """Stop them and wait until none is under way. Raises ApplyError where one goes on, StatementError where this user may not stop it."""
+    """Stop them and wait until none is under way. Raises ApplyError where one goes on, StatementError where this user
+    may not stop it."""
     for name in views:
         yield from send(Command(system("STOP VIEW", name)))
     wait = Wait(_POLL, _POLL)
@@ -43,7 +45,27 @@ def stop_refreshes(views: Sequence[str]) -> Routine[None]:
         if not running:
             return
         if wait.waited > _LONGEST:
-            raise ApplyError(f"the view {running[0]} is still being refreshed {wait.waited:.0f} s after it was stopped. Run again when it has ended")
+            raise ApplyError(
+                "the "
+                "view "
+                f"{running[0]} "
+                "is "
+                "still "
+                "being "
+                "refreshed "
+                f"{wait.waited:.0f} "
+                "s "
+                "after "
+                "it "
+                "was "
+                "stopped. "
+                "Run "
+                "again "
+                "when "
+                "it "
+                "has "
+                "ended"
+            )
         wait = yield from rest(wait, f"the refresh of {running[0]} to end")
 
 

@@ -7,7 +7,8 @@ from aaiclick.routine import Query, Routine, Rows
 
 
 def answered(query: Query) -> Routine[Rows | None]:
-    """The rows; None where the engine refuses the question. Raises ``StatementError`` where it was not the engine that said so (code 0)."""
+    """The rows; None where the engine refuses the question. Raises ``StatementError`` where it was not the engine that
+    said so (code 0)."""
     try:
         return (yield query)
     except StatementError as error:

@@ -1,7 +1,7 @@
 """Statements with explicit settings, and again by code where the server asks for patience.
 
-Defaults differ between versions and profiles (``mutations_sync`` and ``async_insert`` were turned on by newer servers), so nothing
-that matters is left to them.
+Defaults differ between versions and profiles (``mutations_sync`` and ``async_insert`` were turned on by newer servers),
+so nothing that matters is left to them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from aaiclick.sql.quoting import qualified
 Sent: TypeAlias = dict[str, str | int]
 
 PATIENCE = frozenset({TOO_MANY_SIMULTANEOUS_QUERIES, TOO_MANY_PARTS, DEADLOCK_AVOIDED, CANNOT_ASSIGN_ALTER})
-"""Refusals that happen before anything was done and pass by themselves. (TOO_MANY_PARTS is met by an INSERT after its first blocks, too: statements
-that insert rows are sent with ``ONCE``.)"""
+"""Refusals that happen before anything was done and pass by themselves. (TOO_MANY_PARTS is met by an INSERT after its
+first blocks, too: statements that insert rows are sent with ``ONCE``.)"""
 
 ONCE = PATIENCE - {TOO_MANY_PARTS}
 
@@ -63,12 +63,13 @@ COPY: Mapping[str, str | int] = {
     "max_partitions_per_insert_block": 0,
     "lock_acquire_timeout": 120,
 }
-"""For INSERT SELECT: equal blocks are not dropped, rows are not merged on the way in, a NULL is not turned into a default.
+"""For INSERT SELECT: equal blocks are not dropped, rows are not merged on the way in, a NULL is not turned into a
+default.
 
-``max_insert_threads`` and the size of blocks are left to the server. One thread that inserts needs a third less memory at its peak (two
-cores, partitions of five million rows) and the same CPU time, but 1.6 times as long where both cores are free. Blocks of half the
-size cost half as much CPU time again, because filled staging tables then merge their more numerous parts beside the copy; so did INSERTs
-of at most 1.25 million rows each, which leave more parts, too."""
+``max_insert_threads`` and the size of blocks are left to the server. One thread that inserts needs a third less memory
+at its peak (two cores, partitions of five million rows) and the same CPU time, but 1.6 times as long where both cores
+are free. Blocks of half the size cost half as much CPU time again, because filled staging tables then merge their more
+numerous parts beside the copy; so did INSERTs of at most 1.25 million rows each, which leave more parts, too."""
 
 BLOCKS: tuple[Mapping[str, str | int], ...] = (
     {},
@@ -87,8 +88,9 @@ BLOCKS: tuple[Mapping[str, str | int], ...] = (
         for rows, size in ((8192, 32 << 20), (64, 8 << 20), (8, 2 << 20), (1, 1 << 20))
     ),
 )
-"""How an INSERT SELECT is sent again after one that met the memory limit: with one thread, and smaller and smaller blocks. 300 rows of 640 KB
-need 100 MB in blocks of 8 rows (150 MB of 64, where the parts of the source are compact), rows of ordinary size 100 MB in those of 8192."""
+"""How an INSERT SELECT is sent again after one that met the memory limit: with one thread, and smaller and smaller
+blocks. 300 rows of 640 KB need 100 MB in blocks of 8 rows (150 MB of 64, where the parts of the source are compact),
+rows of ordinary size 100 MB in those of 8192."""
 
 
 def merged(*settings: Mapping[str, str | int]) -> Sent:
@@ -144,19 +146,22 @@ def ask(sql: str, parameters: Mapping[str, str | int] | None = None) -> Routine[
 
 
 def drop_table(database: str, name: str, *, sync: bool = False) -> Routine[None]:
-    """Drop a table of ours where it is there, whatever its size. ``sync``: its room is free when this returns, not minutes later."""
+    """Drop a table of ours where it is there, whatever its size. ``sync``: its room is free when this returns, not
+    minutes later."""
     sql = drop("TABLE", qualified(database, name), if_exists=True, sync=sync)
     try:
         yield from ddl(sql)
     except StatementError as error:
         if error.code != TABLE_SIZE_EXCEEDS_MAX_DROP_SIZE_LIMIT:
             raise
-        # The limit protects against typing mistakes; its own setting is unknown to older servers, so it is only sent when met.
+        # The limit protects against typing mistakes; its own setting is unknown to older servers, so it is only sent
+        # when met.
         yield from ddl(sql, {"max_table_size_to_drop": 0})
 
 
 def system_merges(database: str, name: str, action: str) -> Routine[bool]:
-    """``SYSTEM <action> db.name`` (STOP MERGES, START TTL MERGES ...); False where the user may not or the table is gone."""
+    """``SYSTEM <action> db.name`` (STOP MERGES, START TTL MERGES ...); False where the user may not or the table is
+    gone."""
     try:
         yield from send(Command(system(action, qualified(database, name))))
     except StatementError as error:

@@ -1,9 +1,10 @@
 """One storage, wherever it is called now: found by its UUID, altered only while the name still means it.
 
-An ALTER names a table, and between a look at the name and the ALTER an operator may rename, drop or exchange it, or this process may be
-paused until its successor has put another table there. A setting such as ``table_readonly`` carries no name of whoever set it, so it must
-never reach another table. So the storage is marked with a constraint of a name of its own first, and the ALTER that matters drops that
-constraint: on any other storage the server refuses the ALTER as a whole.
+An ALTER names a table, and between a look at the name and the ALTER an operator may rename, drop or exchange it, or
+this process may be paused until its successor has put another table there. A setting such as ``table_readonly`` carries
+no name of whoever set it, so it must never reach another table. So the storage is marked with a constraint of a name of
+its own first, and the ALTER that matters drops that constraint: on any other storage the server refuses the ALTER as a
+whole.
 """
 
 from __future__ import annotations
@@ -28,18 +29,45 @@ _LOOKS = 5
 
 
 def storage(database: str, uuid: str) -> Routine[Physical | None]:
-    """The storage with this UUID under the name it has now, in any database; None where it is gone. In chdb's ``default`` database only the
-    path of the data has the UUID."""
+    """The storage with this UUID under the name it has now, in any database; None where it is gone. In chdb's
+    ``default`` database only the path of the data has the UUID."""
     if not uuid:
         return None
     rows = yield from ask(
-        "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM system.tables"
-        " WHERE toString(uuid) = {uuid:String} OR (database = unhex({db:String}) AND position(arrayStringConcat(data_paths, ' '), {uuid:String}) > 0)"
+        "SELECT "
+        "database, "
+        "name, "
+        "toString(uuid), "
+        "arrayStringConcat(data_paths, "
+        "' "
+        "'), "
+        "engine, "
+        "engine_full, "
+        "comment "
+        "FROM "
+        "system.tables"
+        " WHERE "
+        "toString(uuid) "
+        "= "
+        "{uuid:String} "
+        "OR "
+        "(database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "position(arrayStringConcat(data_paths, "
+        "' "
+        "'), "
+        "{uuid:String}) "
+        "> "
+        "0)"
         " ORDER BY database = unhex({db:String}) DESC LIMIT 1",
         {"uuid": uuid, "db": hexed(database)},
     )
     for place, name, own, paths, engine, definition, comment in rows:
-        return Physical(text(place), text(name), real_uuid(text(own), text(paths)), text(engine), text(definition), text(comment))
+        return Physical(
+            text(place), text(name), real_uuid(text(own), text(paths)), text(engine), text(definition), text(comment)
+        )
     return None
 
 
@@ -100,7 +128,18 @@ def remove_guards(table: Physical | None) -> Routine[None]:
         if table is None:
             return
         rows = yield from ask(
-            "SELECT create_table_query FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({name:String})",
+            "SELECT "
+            "create_table_query "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            "unhex({db:String}) "
+            "AND "
+            "name "
+            "= "
+            "unhex({name:String})",
             {"db": hexed(table.database), "name": hexed(table.name)},
         )
         guards = tuple(dict.fromkeys(_GUARD.findall(text(rows[0][0])))) if rows else ()
@@ -116,14 +155,36 @@ def _remove(table: Physical | None, guards: Sequence[str]) -> Routine[None]:
     for guard in guards if table is not None else ():
         assert table is not None
         try:
-            yield from ddl(alter_table(qualified(table.database, table.name), drop_constraint(quote_name(guard), if_exists=True)))
+            yield from ddl(
+                alter_table(qualified(table.database, table.name), drop_constraint(quote_name(guard), if_exists=True))
+            )
         except StatementError as error:
             if error.code != UNKNOWN_TABLE:
                 raise
 
 
 def _replaced(table: Physical) -> ApplyError:
-    return ApplyError(f"{table.database}.{table.name} was renamed, dropped or replaced by somebody else meanwhile. Whatever has its name now is as it was")
+    return ApplyError(
+        f"{table.database}.{table.name} "
+        "was "
+        "renamed, "
+        "dropped "
+        "or "
+        "replaced "
+        "by "
+        "somebody "
+        "else "
+        "meanwhile. "
+        "Whatever "
+        "has "
+        "its "
+        "name "
+        "now "
+        "is "
+        "as "
+        "it "
+        "was"
+    )
 
 
 def require_in_place(table: Physical, error: Exception) -> Routine[None]:
@@ -135,4 +196,18 @@ def require_in_place(table: Physical, error: Exception) -> Routine[None]:
         return
     now = yield from storage(table.database, table.uuid)
     where = f"it is {now.database}.{now.name} now, as it was" if now is not None else "its rows are gone"
-    raise ApplyError(f"{table.name} was {'renamed' if now is not None else 'dropped'} by somebody else while it was rebuilt: {where}. Run again") from error
+    raise ApplyError(
+        f"{table.name} "
+        "was "
+        f"{'renamed' if now is not None else 'dropped'} "
+        "by "
+        "somebody "
+        "else "
+        "while "
+        "it "
+        "was "
+        "rebuilt: "
+        f"{where}. "
+        "Run "
+        "again"
+    ) from error

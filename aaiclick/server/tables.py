@@ -1,7 +1,7 @@
 """Tables as storage.
 
-After an exchange the scratch name holds the user's old rows, so a table is known by its UUID only. chdb's ``default`` database shows a
-nil UUID; there the data path carries the real one (``.../store/cce/cce91b0a-.../``).
+After an exchange the scratch name holds the user's old rows, so a table is known by its UUID only. chdb's ``default``
+database shows a nil UUID; there the data path carries the real one (``.../store/cce/cce91b0a-.../``).
 """
 
 from __future__ import annotations
@@ -55,13 +55,25 @@ def physicals(database: str, names: Sequence[str]) -> Routine[dict[str, Physical
     wanted = {f"n{index}": hexed(name) for index, name in enumerate(names)}
     listed = ", ".join(f"unhex({{{key}:String}})" for key in wanted)
     rows = yield from ask(
-        "SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM system.tables"
+        "SELECT "
+        "name, "
+        "toString(uuid), "
+        "arrayStringConcat(data_paths, "
+        "' "
+        "'), "
+        "engine, "
+        "engine_full, "
+        "comment "
+        "FROM "
+        "system.tables"
         f" WHERE database = unhex({{db:String}}) AND name IN ({listed})",
         {"db": hexed(database), **wanted},
     )
     found: dict[str, Physical] = {}
     for name, uuid, paths, engine, definition, comment in rows:
-        found[text(name)] = Physical(database, text(name), real_uuid(text(uuid), text(paths)), text(engine), text(definition), text(comment))
+        found[text(name)] = Physical(
+            database, text(name), real_uuid(text(uuid), text(paths)), text(engine), text(definition), text(comment)
+        )
     return found
 
 
@@ -77,5 +89,20 @@ def need(database: str, name: str, uuid: str = "") -> Routine[Physical]:
     if table is None:
         raise ApplyError(f"{database}.{name} is gone: somebody else dropped or renamed it")
     if uuid and table.uuid != uuid:
-        raise ApplyError(f"{database}.{name} is another table now (UUID {table.uuid or 'none'} instead of {uuid}): somebody else replaced it")
+        raise ApplyError(
+            f"{database}.{name} "
+            "is "
+            "another "
+            "table "
+            "now "
+            "(UUID "
+            f"{table.uuid or 'none'} "
+            "instead "
+            "of "
+            f"{uuid}): "
+            "somebody "
+            "else "
+            "replaced "
+            "it"
+        )
     return table

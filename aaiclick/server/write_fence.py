@@ -1,7 +1,8 @@
 """Keeping writers out for a moment with ``table_readonly``: they get error 774 until the exchange.
 
-INSERTs that run already still commit, so a fence is always followed by a drain. An asynchronous insert that was acknowledged but not
-flushed would be lost behind a fence: the queue has to be empty first, and is looked at again at once afterwards.
+INSERTs that run already still commit, so a fence is always followed by a drain. An asynchronous insert that was
+acknowledged but not flushed would be lost behind a fence: the queue has to be empty first, and is looked at again at
+once afterwards.
 """
 
 from __future__ import annotations
@@ -41,10 +42,30 @@ def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bo
             yield from lift_fence(table)
             return False
         if not (yield from _queued(table)):
-            yield from drain_all(table, seconds, "Writers may go on; nothing was changed. Run again when they have ended")
+            yield from drain_all(
+                table, seconds, "Writers may go on; nothing was changed. Run again when they have ended"
+            )
             return True
         yield from lift_fence(table)
-    raise ApplyError(f"{table.name}: asynchronous inserts keep arriving; behind a fence they would be lost. Stop these writers for the migration")
+    raise ApplyError(
+        f"{table.name}: "
+        "asynchronous "
+        "inserts "
+        "keep "
+        "arriving; "
+        "behind "
+        "a "
+        "fence "
+        "they "
+        "would "
+        "be "
+        "lost. "
+        "Stop "
+        "these "
+        "writers "
+        "for the "
+        "migration"
+    )
 
 
 def lift_fence(table: Physical) -> Routine[None]:
@@ -62,13 +83,41 @@ def _flush(table: Physical, attempt: int) -> Routine[None]:
                 yield from send(Command(system("FLUSH ASYNC INSERT QUEUE")))
         wait = yield from rest(wait)
         if wait.waited > _TRIES * (attempt + 1):
-            raise ApplyError(f"{table.name}: the queue of asynchronous inserts does not run empty. Stop these writers for the migration")
+            raise ApplyError(
+                f"{table.name}: "
+                "the "
+                "queue "
+                "of "
+                "asynchronous "
+                "inserts "
+                "does "
+                "not "
+                "run "
+                "empty. "
+                "Stop "
+                "these "
+                "writers "
+                "for "
+                "the "
+                "migration"
+            )
 
 
 def _queued(table: Physical) -> Routine[bool]:
     try:
         rows = yield from ask(
-            "SELECT count() FROM system.asynchronous_inserts WHERE database = unhex({db:String}) AND table = unhex({name:String})",
+            "SELECT "
+            "count() "
+            "FROM "
+            "system.asynchronous_inserts "
+            "WHERE "
+            "database "
+            "= "
+            "unhex({db:String}) "
+            "AND "
+            "table "
+            "= "
+            "unhex({name:String})",
             {"db": hexed(table.database), "name": hexed(table.name)},
         )
     except StatementError as error:

@@ -1,4 +1,5 @@
-"""Aggregates that a materialized view keeps up to date: a raw table, the view, and the AggregatingMergeTree table that it writes into."""
+"""Aggregates that a materialized view keeps up to date: a raw table, the view, and the AggregatingMergeTree table that
+it writes into."""
 
 from __future__ import annotations
 
@@ -44,7 +45,10 @@ class Measure(Spec):
         self._construct(expression, {"expression": expression, "types": types, "simple": simple})
         _taken_apart(expression)
         if simple is not None and types:
-            raise SpecError(f"measure {expression}", "the types of arguments belong to a state, simple is the type of the result: say one of them")
+            raise SpecError(
+                f"measure {expression}",
+                "the types of arguments belong to a state, simple is the type of the result: say one of them",
+            )
 
     @property
     def function(self) -> str:
@@ -128,15 +132,20 @@ class Aggregate:
             Aggregate(
                 "orders_daily",
                 by={"day": GroupKey("toDate(created_at)", "Date"), "shop": "shop"},
-                measures={"orders": "count()", "revenue": Measure("sum(price * amount)", "Float64"), "buyers": "uniq(user_id)"},
+                measures={
+                    "orders": "count()",
+                    "revenue": Measure("sum(price * amount)", "Float64"),
+                    "buyers": "uniq(user_id)",
+                },
                 reader="orders_per_day",
             ),
         )
 
-    ``by`` maps the columns of the table to columns of the raw table (a list where the names stay), or to a ``GroupKey``; ``measures`` to
-    aggregates. Types are the raw table's own; an argument that is an expression needs a ``Measure`` that says its type. Nothing is asked
-    of a database here: that the types are those of the states is checked by the engine when a plan is made. ``where`` filters rows.
-    ``reader`` names a plain view with the finished values. The sort key is that of ``by`` unless ``order_by`` says otherwise.
+    ``by`` maps the columns of the table to columns of the raw table (a list where the names stay), or to a
+    ``GroupKey``; ``measures`` to aggregates. Types are the raw table's own; an argument that is an expression needs a
+    ``Measure`` that says its type. Nothing is asked of a database here: that the types are those of the states is
+    checked by the engine when a plan is made. ``where`` filters rows. ``reader`` names a plain view with the finished
+    values. The sort key is that of ``by`` unless ``order_by`` says otherwise.
     """
 
     def __init__(
@@ -150,7 +159,9 @@ class Aggregate:
             raise SpecError(f"aggregate {name}", "it has no measures")
         self.name = name
         self.by: dict[str, str | GroupKey] = dict(by) if isinstance(by, Mapping) else {key: key for key in by}
-        self.measures = {column: Measure(measure) if isinstance(measure, str) else measure for column, measure in measures.items()}
+        self.measures = {
+            column: Measure(measure) if isinstance(measure, str) else measure for column, measure in measures.items()
+        }
         self.fields = fields
         both = sorted(set(self.by) & set(self.measures))
         if both:
@@ -170,7 +181,9 @@ class Aggregate:
         if "comment" in self.fields:
             fields["comment"] = self.fields["comment"]
         table = Table(self.name, columns, **fields)
-        view = self._view(raw, {name: text for name, (text, _) in keys.items()}, {name: text for name, (text, _) in measures.items()})
+        view = self._view(
+            raw, {name: text for name, (text, _) in keys.items()}, {name: text for name, (text, _) in measures.items()}
+        )
         reader = self.fields.get("reader")
         return (table, view, self._reader(reader)) if reader else (table, view)
 
@@ -178,33 +191,61 @@ class Aggregate:
         if isinstance(key, GroupKey):
             if raw.column(column) is not None:
                 raise SpecError(
-                    f"aggregate {self.name}: {column}", f"is a column of {raw.name} with another meaning: ClickHouse would mix them up. Call it otherwise"
+                    f"aggregate {self.name}: {column}",
+                    f"is a column of {raw.name} with another meaning: ClickHouse would mix them up. Call it otherwise",
                 )
             return key.expression, key.type
         source = raw.column(key)
         if source is None:
-            raise SpecError(f"aggregate {self.name}: {column}", f"{key} is no column of {raw.name}: say its type, GroupKey({key!r}, ...)")
+            raise SpecError(
+                f"aggregate {self.name}: {column}",
+                f"{key} is no column of {raw.name}: say its type, GroupKey({key!r}, ...)",
+            )
         if column != key and raw.column(column) is not None:
             raise SpecError(f"aggregate {self.name}: {column}", f"is another column of {raw.name}. Call it otherwise")
         return quoted_where_needed(key), source.type
 
     def _measure(self, raw: Table, column: str, measure: Measure) -> tuple[str, str]:
         path = f"aggregate {self.name}: {column}"
-        # ClickHouse prefers an alias of the SELECT to a column of that name: the aggregate would be read in its own argument.
+        # ClickHouse prefers an alias of the SELECT to a column of that name: the aggregate would be read in its own
+        # argument.
         if raw.column(column) is not None:
-            raise SpecError(path, f"is a column of {raw.name}: ClickHouse would read the aggregate where the column is meant. Call it otherwise")
+            raise SpecError(
+                path,
+                "is a "
+                "column "
+                "of "
+                f"{raw.name}: "
+                "ClickHouse "
+                "would "
+                "read "
+                "the "
+                "aggregate "
+                "where "
+                "the "
+                "column "
+                "is "
+                "meant. "
+                "Call "
+                "it "
+                "otherwise",
+            )
         text = ", ".join(measure.arguments)
         if measure.simple is not None:
             return measure.called("", text), f"SimpleAggregateFunction({measure.function}, {measure.simple})"
         types = list(measure.types) or [self._type(raw, path, argument) for argument in measure.arguments]
         if len(types) != len(measure.arguments):
-            raise SpecError(path, f"{measure.expression} has {len(measure.arguments)} arguments, and {len(types)} types are given")
+            raise SpecError(
+                path, f"{measure.expression} has {len(measure.arguments)} arguments, and {len(types)} types are given"
+            )
         return measure.called("State", text), f"AggregateFunction({', '.join([measure.function, *types])})"
 
     def _type(self, raw: Table, path: str, argument: str) -> str:
         found = raw.column(argument.strip("`"))
         if found is None:
-            raise SpecError(path, f"{argument} is no column of {raw.name}: say the types of the arguments, Measure(..., 'Float64')")
+            raise SpecError(
+                path, f"{argument} is no column of {raw.name}: say the types of the arguments, Measure(..., 'Float64')"
+            )
         # ClickHouse drops LowCardinality from the argument types of aggregate functions: the state of a
         # LowCardinality(String) column is an AggregateFunction(..., String).
         kind = parse_type(found.type)
@@ -213,12 +254,15 @@ class Aggregate:
     def _view(self, raw: Table, keys: dict[str, str], measures: dict[str, str]) -> AggregateView:
         where = self.fields.get("where") or ""
         reads = ", ".join(
-            text if text == quoted_where_needed(name) else f"{text} AS {quoted_where_needed(name)}" for name, text in {**keys, **measures}.items()
+            text if text == quoted_where_needed(name) else f"{text} AS {quoted_where_needed(name)}"
+            for name, text in {**keys, **measures}.items()
         )
         grouped = f" GROUP BY {', '.join(quoted_where_needed(key) for key in keys)}" if keys else ""
         query = f"SELECT {reads} FROM {quoted_where_needed(raw.name)}{f' WHERE {where}' if where else ''}{grouped}"
         neutral = tuple(
-            name for name, measure in self.measures.items() if measure.simple is None or measure.function in NEUTRAL or "Nullable(" in measure.simple
+            name
+            for name, measure in self.measures.items()
+            if measure.simple is None or measure.function in NEUTRAL or "Nullable(" in measure.simple
         )
         return AggregateView.model_validate(
             {
@@ -237,7 +281,10 @@ class Aggregate:
         keys = [quoted_where_needed(key) for key in self.by]
         own = quoted_where_needed(self.name)
         named = {quoted_where_needed(column): measure for column, measure in self.measures.items()}
-        reads = [f"{measure.called('' if measure.simple is not None else 'Merge', f'{own}.{column}')} AS {column}" for column, measure in named.items()]
+        reads = [
+            f"{measure.called('' if measure.simple is not None else 'Merge', f'{own}.{column}')} AS {column}"
+            for column, measure in named.items()
+        ]
         grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
         return View(name, query=f"SELECT {', '.join([*keys, *reads])} FROM {quoted_where_needed(self.name)}{grouped}")
 
@@ -264,7 +311,9 @@ def _taken_apart(expression: str) -> tuple[str, str, str]:
         while position < len(expression) and expression[position].isspace():
             position += 1
     if position < len(expression) or len(groups) > 2:
-        raise SpecError(f"measure {expression}", "is more than the call of one aggregate function: compute with it where it is read")
+        raise SpecError(
+            f"measure {expression}", "is more than the call of one aggregate function: compute with it where it is read"
+        )
     arguments = groups[-1]
     if arguments == "*":
         raise SpecError(f"measure {expression}", "write it without the asterisk: count()")

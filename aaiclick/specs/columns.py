@@ -71,7 +71,11 @@ class Column(Spec):
         if not type.strip():
             raise SpecError(f"column {name}", "the type is empty")
         # ClickHouse allows one of them for a column.
-        kinds = [kind for kind in ("default", "materialized", "alias", "ephemeral") if getattr(self, kind) not in (None, False)]
+        kinds = [
+            kind
+            for kind in ("default", "materialized", "alias", "ephemeral")
+            if getattr(self, kind) not in (None, False)
+        ]
         if len(kinds) > 1:
             raise SpecError(f"column {name}", f"{' and '.join(kinds)} exclude each other")
         if self.renamed_from == name:

@@ -31,7 +31,9 @@ def setting_literal(value: SettingValue) -> str:
 
 def settings_list(settings: dict[str, SettingValue]) -> str:
     """``a = 1, b = 'x'``, sorted by name."""
-    return ", ".join(f"{name} = {setting_literal(settings[name])}" for name in sorted(settings) if settings[name] is not None)
+    return ", ".join(
+        f"{name} = {setting_literal(settings[name])}" for name in sorted(settings) if settings[name] is not None
+    )
 
 
 def column_sql(column: Column) -> str:
@@ -65,7 +67,9 @@ def projection_sql(projection: Projection) -> str:
     if projection.index is not None:
         return f"PROJECTION {quote_name(projection.name)} INDEX {projection.index} TYPE {projection.type}"
     listed = settings_list(projection.settings)
-    return f"PROJECTION {quote_name(projection.name)} ({projection.query}){f' WITH SETTINGS ({listed})' if listed else ''}"
+    return (
+        f"PROJECTION {quote_name(projection.name)} ({projection.query}){f' WITH SETTINGS ({listed})' if listed else ''}"
+    )
 
 
 def constraint_sql(constraint: Constraint) -> str:
@@ -140,7 +144,9 @@ def create_table_sql(table: Table, database: str, name: str | None = None, descr
         *(projection_sql(projection) for projection in table.projections),
     ]
     listed = f"({', '.join(elements)})" if described or not takes_its_columns(table) else ""
-    return create("TABLE", qualified(database, name or table.name), listed, engine_sql(table), comment_clause(table.comment))
+    return create(
+        "TABLE", qualified(database, name or table.name), listed, engine_sql(table), comment_clause(table.comment)
+    )
 
 
 def create_view_sql(view: View, database: str, name: str | None = None) -> str:
@@ -163,7 +169,14 @@ def create_materialized_view_sql(view: MaterializedView, database: str, name: st
     """CREATE MATERIALIZED VIEW. A target without a database is a table of the view's own database."""
     refresh = f"REFRESH {view.refresh}" if view.refresh else ""
     target = f"TO {target_sql(view.to, database)}" if view.to is not None else engine_sql(view)
-    return create("MATERIALIZED VIEW", qualified(database, name or view.name), refresh, target, f"AS {view.query}", comment_clause(view.comment))
+    return create(
+        "MATERIALIZED VIEW",
+        qualified(database, name or view.name),
+        refresh,
+        target,
+        f"AS {view.query}",
+        comment_clause(view.comment),
+    )
 
 
 def create_dictionary_sql(dictionary: Dictionary, database: str, name: str | None = None) -> str:

@@ -59,7 +59,9 @@ class ArrowField(Protocol):
     metadata: Mapping[bytes, bytes] | None
 
 
-def arrow_columns(schema: Iterable[ArrowField], types_by_field: Mapping[str, str] | None = None, nullable: bool = True) -> list[Column]:
+def arrow_columns(
+    schema: Iterable[ArrowField], types_by_field: Mapping[str, str] | None = None, nullable: bool = True
+) -> list[Column]:
     """A column for each field of an Arrow schema.
 
     ``types_by_field`` gives another type for single fields. ``nullable=False``: no field holds NULL, even though Arrow
@@ -96,7 +98,10 @@ def arrow_schema(columns: Iterable[Column]) -> object:
         if column.kind in ("MATERIALIZED", "ALIAS"):
             continue
         kind, holds_null = _arrow(arrow, column.type, column.name)
-        metadata = {TYPE_KEY: column.type.encode(), **({COMMENT_KEY: column.comment.encode()} if column.comment else {})}
+        metadata = {
+            TYPE_KEY: column.type.encode(),
+            **({COMMENT_KEY: column.comment.encode()} if column.comment else {}),
+        }
         fields.append(arrow.field(column.name, kind, nullable=holds_null or bool(column.kind), metadata=metadata))
     return cast("object", arrow.schema(fields))
 
@@ -130,7 +135,9 @@ def _type_of(kind: Untyped, where: str, nullable: bool) -> str:
         return f"Map({_type_of(kind.key_type, where, nullable)}, {_field_type(kind.item_field, nullable)})"
     if head == "struct":
         parts = [cast("ArrowField", kind.field(place)) for place in range(int(kind.num_fields))]
-        return f"Tuple({', '.join(f'{quoted_where_needed(part.name)} {_field_type(part, nullable)}' for part in parts)})"
+        return (
+            f"Tuple({', '.join(f'{quoted_where_needed(part.name)} {_field_type(part, nullable)}' for part in parts)})"
+        )
     raise SpecError(where, f"the Arrow type {text} has no type in ClickHouse: say one with types=")
 
 
@@ -156,7 +163,11 @@ def _plain_arrow(arrow: Untyped, found: TypeText, name: str) -> Untyped:
     if found.name in plain:
         return getattr(arrow, plain[found.name])()
     if found.name in ("DateTime", "DateTime64"):
-        digits = int(found.arguments[0]) if found.name == "DateTime64" and found.arguments else (3 if found.name == "DateTime64" else 0)
+        digits = (
+            int(found.arguments[0])
+            if found.name == "DateTime64" and found.arguments
+            else (3 if found.name == "DateTime64" else 0)
+        )
         zone = next((argument.strip("'") for argument in found.arguments if argument.startswith("'")), None)
         unit = "s" if digits == 0 else "ms" if digits <= 3 else "us" if digits <= 6 else "ns"
         return arrow.timestamp(unit, tz=zone)
@@ -170,9 +181,17 @@ def _plain_arrow(arrow: Untyped, found: TypeText, name: str) -> Untyped:
             kind, holds_null = _arrow(arrow, found.arguments[0], name)
             return arrow.list_(arrow.field("item", kind, nullable=holds_null))
         case "Map", 2:
-            return arrow.map_(_arrow(arrow, found.arguments[0], name)[0], arrow.field("value", *_arrow(arrow, found.arguments[1], name)))
+            return arrow.map_(
+                _arrow(arrow, found.arguments[0], name)[0],
+                arrow.field("value", *_arrow(arrow, found.arguments[1], name)),
+            )
         case "Tuple", _:
             parts = [named(argument) for argument in found.arguments]
-            return arrow.struct([arrow.field(label or str(place), *_arrow(arrow, kind, name)) for place, (label, kind) in enumerate(parts, 1)])
+            return arrow.struct(
+                [
+                    arrow.field(label or str(place), *_arrow(arrow, kind, name))
+                    for place, (label, kind) in enumerate(parts, 1)
+                ]
+            )
         case _:
             raise SpecError(f"column {name}", f"{found.name} has no counterpart in Arrow")

@@ -116,7 +116,9 @@ def columns_model(name: str, columns: list[Column]) -> type[BaseModel]:
 def _type_of(annotation: object, metadata: tuple[object, ...], where: str) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        inner = tuple(part for item in arguments[1:] for part in (item.metadata if isinstance(item, FieldInfo) else (item,)))
+        inner = tuple(
+            part for item in arguments[1:] for part in (item.metadata if isinstance(item, FieldInfo) else (item,))
+        )
         return _type_of(arguments[0], (*metadata, *inner), where)
     if origin is Union or origin is types.UnionType:
         return _union(arguments, metadata, where)
@@ -139,7 +141,10 @@ def _type_of(annotation: object, metadata: tuple[object, ...], where: str) -> st
 
 def _class_type(annotation: type, metadata: tuple[object, ...], where: str) -> str:
     if issubclass(annotation, BaseModel):
-        inner = ((name, _type_of(info.annotation, tuple(info.metadata), f"{where}.{name}")) for name, info in annotation.model_fields.items())
+        inner = (
+            (name, _type_of(info.annotation, tuple(info.metadata), f"{where}.{name}"))
+            for name, info in annotation.model_fields.items()
+        )
         return f"Tuple({', '.join(f'{quoted_where_needed(name)} {kind}' for name, kind in inner)})"
     if issubclass(annotation, enum.Enum):
         return _enum(annotation)
@@ -148,10 +153,35 @@ def _class_type(annotation: type, metadata: tuple[object, ...], where: str) -> s
     if annotation is int:
         return _integer(metadata)
     if annotation is timedelta:
-        raise SpecError(where, "a timedelta has no type of its own in ClickHouse: say with types= in which unit it is kept (Int64, IntervalSecond)")
+        raise SpecError(
+            where,
+            "a "
+            "timedelta "
+            "has "
+            "no "
+            "type "
+            "of "
+            "its "
+            "own "
+            "in "
+            "ClickHouse: "
+            "say "
+            "with "
+            "types= "
+            "in "
+            "which "
+            "unit "
+            "it "
+            "is "
+            "kept "
+            "(Int64, "
+            "IntervalSecond)",
+        )
     found = next((kind for known, kind in _SCALARS.items() if annotation is known), None)
     if found is None:
-        found = next((kind for known, kind in _SCALARS.items() if known is not bool and issubclass(annotation, known)), None)
+        found = next(
+            (kind for known, kind in _SCALARS.items() if known is not bool and issubclass(annotation, known)), None
+        )
     if found is None:
         raise SpecError(where, f"{annotation.__name__} has no type in ClickHouse: say one with types=")
     return found
@@ -182,7 +212,8 @@ def _enum(annotation: type[enum.Enum]) -> str:
     if not values or len(numbers) != len(values):
         return "LowCardinality(String)" if all(isinstance(value, str) for _, value in values) else "Int64"
     wide = any(not -128 <= value < 128 for _, value in numbers)
-    return f"Enum{16 if wide else 8}({', '.join(f'{quote_string(name)} = {value}' for name, value in sorted(numbers, key=lambda pair: pair[1]))})"
+    members = (f"{quote_string(name)} = {value}" for name, value in sorted(numbers, key=lambda pair: pair[1]))
+    return f"Enum{16 if wide else 8}({', '.join(members)})"
 
 
 def _decimal(metadata: tuple[object, ...], where: str) -> str:
@@ -250,7 +281,9 @@ def _plain_python(found: TypeText) -> Annotation:
         case "Tuple":
             parts = [named(argument) for argument in found.arguments]
             if parts and all(name for name, _ in parts):
-                return create_model("Tuple", **cast("dict[str, Any]", {name: (_python(kind), ...) for name, kind in parts}))
+                return create_model(
+                    "Tuple", **cast("dict[str, Any]", {name: (_python(kind), ...) for name, kind in parts})
+                )
             return types.GenericAlias(tuple, tuple(_python(kind) for _, kind in parts))
         case "JSON" | "Object":
             return dict[str, Any]

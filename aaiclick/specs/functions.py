@@ -54,7 +54,10 @@ def function_order(functions: Sequence[Function]) -> tuple[Function, ...]:
         # A function that calls itself is a circle of one, so it is held against itself, too.
         ready = next((item for item in waiting if not any(calls(item.body, other.name) for other in waiting)), None)
         if ready is None:
-            raise SpecError(f"function {waiting[0].name}", f"these functions call each other in a circle: {', '.join(sorted(item.name for item in waiting))}")
+            raise SpecError(
+                f"function {waiting[0].name}",
+                f"these functions call each other in a circle: {', '.join(sorted(item.name for item in waiting))}",
+            )
         waiting.remove(ready)
         ordered.append(ready)
     return tuple(ordered)

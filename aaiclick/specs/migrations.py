@@ -65,17 +65,22 @@ class Migration(Spec):
     def __init__(self, version: int, **fields: Unpack[MigrationFields]) -> None:
         self._construct(version, {"version": version, **fields})
         if self.oldest_code is not None and self.oldest_code > version:
-            raise SpecError(f"migration {version}", f"oldest_code {self.oldest_code} is newer than the migration itself")
+            raise SpecError(
+                f"migration {version}", f"oldest_code {self.oldest_code} is newer than the migration itself"
+            )
         both = sorted(table for table, way in self.strategy.items() if way == "alter" and table in self.rebuild)
         if both:
             raise SpecError(f"migration {version}: {both[0]}", "has a rebuild, and the strategy alter")
         wrong = sorted(new for old, new in self.renames.items() if not is_new_name(old, new))
         if wrong:
-            raise SpecError(f"migration {version}: renames", f"{wrong[0]!r} is no new name: write the name alone, without its table")
+            raise SpecError(
+                f"migration {version}: renames", f"{wrong[0]!r} is no new name: write the name alone, without its table"
+            )
         self._check_renames()
 
     def _check_renames(self) -> None:
-        """Names that go round in a circle would be renamed again by a run that goes on after a kill: nothing shows that it was done."""
+        """Names that go round in a circle would be renamed again by a run that goes on after a kill: nothing shows that
+        it was done."""
         by_table: dict[str, dict[str, str]] = {}
         for old, new in self.renames.items():
             table, _, column = old.partition(".") if "." in old else ("", "", old)

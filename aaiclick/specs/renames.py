@@ -22,11 +22,22 @@ def with_leaves(renames: Mapping[str, str], present: Collection[str]) -> dict[st
     """Renames of a flattened Nested as renames of its columns: with ``n`` renamed to ``m`` each ``n.x`` becomes
     ``m.x``."""
     whole = {old for old in renames if old not in present and any(name.startswith(f"{old}.") for name in present)}
-    leaves = {name: f"{renames[old]}{name.removeprefix(old)}" for old in whole for name in present if name.startswith(f"{old}.")}
+    leaves = {
+        name: f"{renames[old]}{name.removeprefix(old)}"
+        for old in whole
+        for name in present
+        if name.startswith(f"{old}.")
+    }
     return {**leaves, **{old: new for old, new in renames.items() if old not in whole}}
 
 
-def _follow(old: str, renames: Mapping[str, str], present: Collection[str], behind: tuple[str, ...], found: list[tuple[str, str]]) -> bool:
+def _follow(
+    old: str,
+    renames: Mapping[str, str],
+    present: Collection[str],
+    behind: tuple[str, ...],
+    found: list[tuple[str, str]],
+) -> bool:
     if any(done == old for done, _ in found):
         return True
     # Back at a name of the same chain: the names go round in a circle.
@@ -55,4 +66,6 @@ def is_new_name(old: str, new: str) -> bool:
     """True where ``new`` can be a name. A dot is allowed only in a column of a Nested; elsewhere the table's name was
     written by mistake."""
     table, _, column = old.partition(".")
-    return bool(new) and ("." not in new or ("." in column and not new.startswith(f"{table}.") and not new.endswith(".")))
+    return bool(new) and (
+        "." not in new or ("." in column and not new.startswith(f"{table}.") and not new.endswith("."))
+    )

@@ -60,7 +60,9 @@ class Schema(Spec):
         former = [item.renamed_from for item in self.objects if isinstance(item, Table) and item.renamed_from]
         for old in former:
             if former.count(old) > 1 or old in seen:
-                raise SpecError(f"{name}: renamed_from {old}", "is the former name of one table only, and no longer declared itself")
+                raise SpecError(
+                    f"{name}: renamed_from {old}", "is the former name of one table only, and no longer declared itself"
+                )
         if isinstance(self.migrations, list):
             self._check_migrations(self.migrations)
 
@@ -70,7 +72,9 @@ class Schema(Spec):
             if versions.count(version) > 1:
                 raise SpecError(f"{self.name}: migration {version}", "declared twice")
             if self.version is not None and version > self.version:
-                raise SpecError(f"{self.name}: migration {version}", f"is newer than the schema's version {self.version}")
+                raise SpecError(
+                    f"{self.name}: migration {version}", f"is newer than the schema's version {self.version}"
+                )
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -92,7 +96,11 @@ class Schema(Spec):
         all releases of this library that share a format."""
         declared = [{"kind": item.noun, **item.model_dump(mode="json", exclude_unset=True)} for item in self.objects]
         # Sorted: another order of declaration declares nothing else.
-        encoded = json.dumps(sorted(declared, key=lambda item: (str(item["kind"]), str(item.get("name")))), sort_keys=True, separators=(",", ":"))
+        encoded = json.dumps(
+            sorted(declared, key=lambda item: (str(item["kind"]), str(item.get("name")))),
+            sort_keys=True,
+            separators=(",", ":"),
+        )
         return f"{FINGERPRINT_FORMAT}:{hashlib.sha256(encoded.encode()).hexdigest()[:32]}"
 
     @property

@@ -73,12 +73,37 @@ class Table(Spec):
         _unique(name, "renamed_from", [column.renamed_from for column in self.columns if column.renamed_from])
         for column in self.columns:
             if column.renamed_from and self.column(column.renamed_from) is not None:
-                problem = f"renamed_from {column.renamed_from}, which is declared itself: say it in the renames of a Migration, which is done once"
+                problem = (
+                    "renamed_from "
+                    f"{column.renamed_from}, "
+                    "which "
+                    "is "
+                    "declared "
+                    "itself: "
+                    "say "
+                    "it "
+                    "in "
+                    "the "
+                    "renames "
+                    "of "
+                    "a "
+                    "Migration, "
+                    "which "
+                    "is "
+                    "done "
+                    "once"
+                )
                 raise SpecError(f"{name}: column {column.name}", problem)
         self._check_keys()
 
     @classmethod
-    def from_model(cls, model: type[BaseModel], name: str | None = None, types: Mapping[str, str] | None = None, **fields: Unpack[TableFields]) -> Table:
+    def from_model(
+        cls,
+        model: type[BaseModel],
+        name: str | None = None,
+        types: Mapping[str, str] | None = None,
+        **fields: Unpack[TableFields],
+    ) -> Table:
         """A table with a column for each field of a pydantic model.
 
         ``name`` defaults to the model's (``HttpRequest``: ``http_request``). ``types`` gives another ClickHouse type
@@ -92,7 +117,12 @@ class Table(Spec):
 
     @classmethod
     def from_arrow(
-        cls, schema: Iterable[ArrowField], name: str, types: Mapping[str, str] | None = None, nullable: bool = True, **fields: Unpack[TableFields]
+        cls,
+        schema: Iterable[ArrowField],
+        name: str,
+        types: Mapping[str, str] | None = None,
+        nullable: bool = True,
+        **fields: Unpack[TableFields],
     ) -> Table:
         """A table with a column for each field of a ``pyarrow.Schema``.
 

@@ -73,7 +73,9 @@ class MaterializedView(Spec):
         if (self.to is None) == (self.engine is None):
             raise SpecError(f"materialized view {name}", "exactly one of to and engine is needed")
         if self.backfill and self.refresh is not None:
-            raise SpecError(f"materialized view {name}: backfill", "a refreshable view reads everything at each refresh")
+            raise SpecError(
+                f"materialized view {name}: backfill", "a refreshable view reads everything at each refresh"
+            )
 
 
 class DictionaryFields(TypedDict, total=False):

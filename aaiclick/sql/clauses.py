@@ -1,6 +1,7 @@
 """Commands of an ALTER TABLE, one function for each.
 
-Names come as they stand in SQL, from ``quote_name`` or ``qualified``. Texts come plain and are quoted here: comments, ids of partitions, names of parts.
+Names come as they stand in SQL, from ``quote_name`` or ``qualified``. Texts come plain and are quoted here: comments,
+ids of partitions, names of parts.
 """
 
 from __future__ import annotations

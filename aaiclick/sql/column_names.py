@@ -24,7 +24,9 @@ def mentioned(expression: str, columns: Collection[str]) -> frozenset[str]:
             return frozenset(columns)
         if parts and parts[0].upper() in _EVERYTHING and tokens.is_op(behind, "("):
             return frozenset(columns)
-        names |= {".".join(parts[start:]) for start in range(len(parts))} | {".".join(parts[:end]) for end in range(1, len(parts))}
+        names |= {".".join(parts[start:]) for start in range(len(parts))} | {
+            ".".join(parts[:end]) for end in range(1, len(parts))
+        }
         position = max(behind, position + 1)
     return frozenset(column for column in columns if any(same_column(column, name) for name in names))
 

@@ -120,7 +120,9 @@ class _Walk:
             return None
         word = self.tokens.items[position].text.upper()
         # In IS DISTINCT FROM no table follows.
-        if word == "FROM" and not (self._is(position - 1, "DISTINCT") and (self._is(position - 2, "IS") or self._is(position - 2, "NOT"))):
+        if word == "FROM" and not (
+            self._is(position - 1, "DISTINCT") and (self._is(position - 2, "IS") or self._is(position - 2, "NOT"))
+        ):
             return "table"
         if word == "JOIN":
             return "" if self._is(position - 1, "ARRAY") else "table"
@@ -134,8 +136,12 @@ class _Walk:
             if self.tokens.is_kind(argument, "string"):
                 value = unquote(items[argument].text)
                 if value.startswith(f"{self.database}."):
-                    self.edits.append((items[argument].start, items[argument].end, quote_string(value[len(self.database) + 1 :])))
+                    self.edits.append(
+                        (items[argument].start, items[argument].end, quote_string(value[len(self.database) + 1 :]))
+                    )
             elif len(parts := identifier(self.tokens, argument)[0]) == 2 and parts[0] == self.database:
                 self.edits.append(self._prefix(argument))
-        elif name == "merge" and self.tokens.is_op(argument + 1, ",") and unquote(items[argument].text) == self.database:
+        elif (
+            name == "merge" and self.tokens.is_op(argument + 1, ",") and unquote(items[argument].text) == self.database
+        ):
             self.edits.append((items[argument].start, items[argument + 2].start, ""))

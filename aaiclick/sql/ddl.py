@@ -1,7 +1,8 @@
-"""Statements that change what is there: CREATE, ALTER, RENAME, EXCHANGE, DROP and their like. No other file writes such text.
+"""Statements that change what is there: CREATE, ALTER, RENAME, EXCHANGE, DROP and their like. No other file writes such
+text.
 
-Names come as they stand in SQL, from ``qualified`` or ``quote_name``. Every statement but SYSTEM and KILL goes through ``_statement``, which knows where the
-names end: that is where one for all servers of a cluster says so.
+Names come as they stand in SQL, from ``qualified`` or ``quote_name``. Every statement but SYSTEM and KILL goes through
+``_statement``, which knows where the names end: that is where one for all servers of a cluster says so.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ _ALTER_TABLE = "ALTER TABLE"
 
 
 def create(kind: str, name: str, *clauses: str, if_not_exists: bool = False, or_replace: bool = False) -> str:
-    """CREATE of a ``kind`` (TABLE, VIEW, MATERIALIZED VIEW, DICTIONARY, DATABASE, FUNCTION). Clauses in the order of the engine; empty ones are left out."""
+    """CREATE of a ``kind`` (TABLE, VIEW, MATERIALIZED VIEW, DICTIONARY, DATABASE, FUNCTION). Clauses in the order of
+    the engine; empty ones are left out."""
     verb = f"CREATE {'OR REPLACE ' if or_replace else ''}{kind}{' IF NOT EXISTS' if if_not_exists else ''}"
     return _statement(verb, name, *clauses)
 
@@ -43,21 +45,28 @@ def replacing(create_sql: str) -> str:
 
 
 def attach_table(table: str, uuid: str, definition: str) -> str:
-    """ATTACH TABLE with the whole definition, as the server does it when it starts. ``definition``: what stands behind the name."""
+    """ATTACH TABLE with the whole definition, as the server does it when it starts. ``definition``: what stands behind
+    the name."""
     return _statement("ATTACH TABLE", f"{table} UUID '{uuid}'", definition)
 
 
 def alter_table(table: str, *commands: str, parentheses: bool = False) -> str:
-    """ALTER TABLE. From 24.8 on each command of several may stand in parentheses: with bare commas some combinations are syntax errors
-    (``MODIFY TTL ..., MODIFY SETTING ...``); 23.10 does not know them."""
-    return _statement(_ALTER_TABLE, table, ", ".join(f"({command})" for command in commands) if parentheses and len(commands) > 1 else ", ".join(commands))
+    """ALTER TABLE. From 24.8 on each command of several may stand in parentheses: with bare commas some combinations
+    are syntax errors (``MODIFY TTL ..., MODIFY SETTING ...``); 23.10 does not know them."""
+    return _statement(
+        _ALTER_TABLE,
+        table,
+        ", ".join(f"({command})" for command in commands) if parentheses and len(commands) > 1 else ", ".join(commands),
+    )
 
 
 def alter_table_first(sql: str, table: str, commands: Sequence[str]) -> str:
     """An ALTER of the table with these commands in front of its own."""
     own = sql.removeprefix(alter_table(table, "")).removeprefix(" ")
     first = ", ".join(f"({command})" for command in commands)
-    return _statement(_ALTER_TABLE, table, f"{first}, {own if own.startswith('(') else f'({own})'}") if commands else sql
+    return (
+        _statement(_ALTER_TABLE, table, f"{first}, {own if own.startswith('(') else f'({own})'}") if commands else sql
+    )
 
 
 def is_alter(sql: str) -> bool:
@@ -91,7 +100,8 @@ def optimize_table(table: str) -> str:
 
 
 def system(action: str, name: str = "") -> str:
-    """SYSTEM with an action (STOP MERGES, FLUSH DISTRIBUTED ...) and what it is about. Here a cluster stands in front of the name."""
+    """SYSTEM with an action (STOP MERGES, FLUSH DISTRIBUTED ...) and what it is about. Here a cluster stands in front
+    of the name."""
     return f"SYSTEM {action}{f' {name}' if name else ''}"
 
 

@@ -20,7 +20,11 @@ def renamed_calls(sql: str, names: Mapping[str, str]) -> str:
     pieces: list[str] = []
     position = 0
     for token, behind in itertools.pairwise(items):
-        if token.kind in ("word", "name") and behind.text == "(" and (new := names.get(unquote(token.text))) is not None:
+        if (
+            token.kind in ("word", "name")
+            and behind.text == "("
+            and (new := names.get(unquote(token.text))) is not None
+        ):
             pieces += [sql[position : token.start], quote_name(new)]
             position = token.end
     return "".join([*pieces, sql[position:]])

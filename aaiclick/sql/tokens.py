@@ -88,7 +88,11 @@ class Tokens:
 
     def is_op(self, position: int, text: str) -> bool:
         """True where that operator or bracket stands at ``position``."""
-        return position < len(self.items) and self.items[position].text == text and self.items[position].kind in ("op", "open", "close")
+        return (
+            position < len(self.items)
+            and self.items[position].text == text
+            and self.items[position].kind in ("op", "open", "close")
+        )
 
     def is_kind(self, position: int, *kinds: Kind) -> bool:
         """True where a token of one of the kinds stands at ``position``."""

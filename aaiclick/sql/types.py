@@ -82,7 +82,8 @@ def named(argument: str) -> tuple[str, str]:
 
 
 def as_defined(type_text: str) -> str:
-    """A type as a CREATE has it. DESCRIBE puts each element of a Tuple that has names on a line of its own, and writes ``max_types=2`` closer."""
+    """A type as a CREATE has it. DESCRIBE puts each element of a Tuple that has names on a line of its own, and writes
+    ``max_types=2`` closer."""
     try:
         items = Tokens(type_text).items
     except TokenError:

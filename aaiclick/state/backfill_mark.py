@@ -1,8 +1,8 @@
 """The mark of a materialized view that is being put in place: an empty table whose comment says how far that is.
 
-It is made before writers are refused and dropped last, so whoever finds it knows whom to let in again, whether the view is there, and
-which rows of its source still have to be brought into its target. Staging tables have names of their own kind: what clears up after a
-rebuild leaves them alone.
+It is made before writers are refused and dropped last, so whoever finds it knows whom to let in again, whether the view
+is there, and which rows of its source still have to be brought into its target. Staging tables have names of their own
+kind: what clears up after a rebuild leaves them alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ MARK_PREFIX = f"{PREFIX}feed_"
 STAGE_PREFIX = f"{PREFIX}fed_"
 FORMAT = 2
 _FORMATS = (1, FORMAT)
-"""Of the second only those make use that fill by a view's whole query: an older version, which knows no such fill, leaves them alone."""
+"""Of the second only those make use that fill by a view's whole query: an older version, which knows no such fill,
+leaves them alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,9 @@ class BackfillMark:
     saved: Settings = ()
     """The settings of the fill's source before its merges were held."""
     phase: Literal["closing", "opening", "open", "filled"] = "closing"
-    """'closing' until writers of all sources are refused, 'opening' while statements of the work are sent, 'open': writers go on and the fill is made.
-    'filled': it is complete, and merges may go on, after which nobody could tell which rows it has brought."""
+    """'closing' until writers of all sources are refused, 'opening' while statements of the work are sent, 'open':
+    writers go on and the fill is made. 'filled': it is complete, and merges may go on, after which nobody could tell
+    which rows it has brought."""
     sent: int = 0
     """So many statements of the work are through."""
     high: int = -1

@@ -1,7 +1,8 @@
-"""Which tables have ``enable_block_number_column`` because of us, also when the kept table that says so was dropped by hand.
+"""Which tables have ``enable_block_number_column`` because of us, also when the kept table that says so was dropped by
+hand.
 
-The setting carries no name of whoever set it. So it is written into the journal, by the UUID of the storage, when the old table gets its kept name,
-and that entry ends with the setting.
+The setting carries no name of whoever set it. So it is written into the journal, by the UUID of the storage, when the
+old table gets its kept name, and that entry ends with the setting.
 """
 
 from __future__ import annotations
@@ -28,11 +29,16 @@ def note_block_numbers(database: str, table: str, uuid: str) -> Routine[None]:
 
 def block_numbers_in(entries: Iterable[Entry]) -> dict[str, str]:
     """The storages that have it, by UUID, with the name that each had then."""
-    return {entry.action.step: str(entry.details.get("table", "")) for entry in entries if entry.action.run == RUN and entry.state == "intent"}
+    return {
+        entry.action.step: str(entry.details.get("table", ""))
+        for entry in entries
+        if entry.action.run == RUN and entry.state == "intent"
+    }
 
 
 def reset_unneeded_block_numbers(database: str, noted: Mapping[str, str], needed: Collection[str]) -> Routine[None]:
-    """Take the setting away where no kept table needs it any more. ``noted``: the storages that have it, ``needed`` those of which one does."""
+    """Take the setting away where no kept table needs it any more. ``noted``: the storages that have it, ``needed``
+    those of which one does."""
     for uuid, table in sorted(noted.items()):
         if uuid not in needed:
             yield from reset_block_numbers(database, table, uuid)
@@ -40,7 +46,8 @@ def reset_unneeded_block_numbers(database: str, noted: Mapping[str, str], needed
 
 
 def reset_block_numbers(database: str, table: str, uuid: str) -> Routine[None]:
-    """The old table is gone: new parts need no numbers any more. Nothing happens where the table is another one by now."""
+    """The old table is gone: new parts need no numbers any more. Nothing happens where the table is another one by
+    now."""
     live = yield from physical(database, table)
     if live is not None and live.uuid == uuid and sets(live.definition, NUMBERS):
         yield from ddl(alter_table(qualified(database, table), reset_setting(NUMBERS)))

@@ -21,8 +21,8 @@ from aaiclick.sql.quoting import qualified
 
 @dataclass(frozen=True, slots=True)
 class RunningTransition:
-    """A transition that was begun and is not recorded yet: on the way to version ``to``. ``oldest_code``: the oldest code that runs on what it
-    makes (None: only that of ``to``). ``back``: it is a way back."""
+    """A transition that was begun and is not recorded yet: on the way to version ``to``. ``oldest_code``: the oldest
+    code that runs on what it makes (None: only that of ``to``). ``back``: it is a way back."""
 
     to: int
     oldest_code: int | None = None
@@ -48,7 +48,8 @@ class CacheEntry:
     due: int | None = None
     """When a start has something to take away, such as a kept table that expires (Unix seconds); None: nothing."""
     running: RunningTransition | None = None
-    """The transition that is under way. The journal is what counts; an entry that an earlier release wrote anew does not have it."""
+    """The transition that is under way. The journal is what counts; an entry that an earlier release wrote anew does
+    not have it."""
 
 
 def parse_cache(comment: str) -> dict[str, CacheEntry]:
@@ -70,7 +71,13 @@ def parse_cache(comment: str) -> dict[str, CacheEntry]:
 def cache_comment(cache: Mapping[str, CacheEntry]) -> str:
     """The comment's text: pure ASCII, sorted."""
     fields = {
-        name: {"version": entry.version, "spec": entry.spec, "objects": entry.objects, "oldest_code": entry.oldest_code, "due": entry.due}
+        name: {
+            "version": entry.version,
+            "spec": entry.spec,
+            "objects": entry.objects,
+            "oldest_code": entry.oldest_code,
+            "due": entry.due,
+        }
         | ({"passing": asdict(entry.running)} if entry.running is not None else {})
         for name, entry in cache.items()
     }
@@ -92,7 +99,8 @@ def update_cache(database: str, schema: str, entry: CacheEntry | None) -> Routin
 
 
 def mark_transition(database: str, schema: str, running: RunningTransition | None) -> Routine[None]:
-    """Note in the entry of one schema what is under way (None: nothing is any more); the rest of it stays. Only under the lease."""
+    """Note in the entry of one schema what is under way (None: nothing is any more); the rest of it stays. Only under
+    the lease."""
     cache = yield from _read(database)
     entry = cache.get(schema, CacheEntry(None, "", ""))
     if entry.running != running:

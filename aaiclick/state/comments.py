@@ -1,7 +1,8 @@
-"""JSON in the comment of a table: how this library keeps what has to be said of one table, and has to be on disk with it.
+"""JSON in the comment of a table: how this library keeps what has to be said of one table, and has to be on disk with
+it.
 
-A comment is replaced as a whole by one statement, so states never mix, and it goes with the table. What is written here is read by later
-releases: the text of each kind stays as it is, byte for byte.
+A comment is replaced as a whole by one statement, so states never mix, and it goes with the table. What is written here
+is read by later releases: the text of each kind stays as it is, byte for byte.
 """
 
 from __future__ import annotations

@@ -66,7 +66,18 @@ def ensure_journal(database: str) -> Routine[None]:
     yield Command(
         create_table(
             qualified(database, JOURNAL),
-            "`seq` UInt64, `run` LowCardinality(String), `schema` LowCardinality(String), `plan` String, `step` String, `action` UInt32,"
+            "`seq` "
+            "UInt64, "
+            "`run` "
+            "LowCardinality(String), "
+            "`schema` "
+            "LowCardinality(String), "
+            "`plan` "
+            "String, "
+            "`step` "
+            "String, "
+            "`action` "
+            "UInt32,"
             " `state` LowCardinality(String), `details` String CODEC(ZSTD(3)), `at` DateTime64(6, 'UTC')",
             "ENGINE = MergeTree ORDER BY seq",
             "aaiclick: intent and outcome of each migration step",
@@ -86,7 +97,8 @@ def outcome(database: str, action: Action, state: Outcome, details: Details | No
 
 
 def last_entries(database: str, condition: str, parameters: Mapping[str, str | int]) -> Routine[tuple[Entry, ...]]:
-    """The last entry of each action that meets a condition, in the order in which they were written; none where there is no journal.
+    """The last entry of each action that meets a condition, in the order in which they were written; none where there
+    is no journal.
 
     Rows in state ``closed``, with which an earlier release ended its runs, are passed over.
     """
@@ -129,7 +141,15 @@ def _write(database: str, action: Action, state: State, details: Details | None)
     body = json.dumps(_plain(details or {}), sort_keys=True, allow_nan=False, separators=(",", ":"))
     sql = (
         f"INSERT INTO {table} (seq, run, schema, plan, step, action, state, details, at)"
-        " SELECT max(seq) + 1, unhex({run:String}), unhex({schema:String}), unhex({plan:String}), unhex({step:String}), {action:UInt32},"
+        " SELECT "
+        "max(seq) "
+        "+ "
+        "1, "
+        "unhex({run:String}), "
+        "unhex({schema:String}), "
+        "unhex({plan:String}), "
+        "unhex({step:String}), "
+        "{action:UInt32},"
         f" unhex({{state:String}}), {hex_literal(body)}, now64(6, 'UTC') FROM {table}"
     )
     parameters: dict[str, str | int] = {

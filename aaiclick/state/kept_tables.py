@@ -59,7 +59,8 @@ class Kept:
     moment: int = 0
     """``since`` in Unix milliseconds, as the records of transitions have it; 0: an earlier release did not write it."""
     brought: int | None = None
-    """Everything up to this block is in the new table, also what came late; None: an earlier release did not write it."""
+    """Everything up to this block is in the new table, also what came late; None: an earlier release did not write
+    it."""
     format: int = 1
     """Of the comment."""
 
@@ -106,7 +107,8 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
             mark.copied,
             mark.base if not reason else None,
             mark.numbered,
-            # A run that was killed between comment and name is begun again: then this is no comment of the user's any more.
+            # A run that was killed between comment and name is begun again: then this is no comment of the user's any
+            # more.
             old.comment if (again := parse_kept(old.comment)) is None else again.comment,
             mark.back,
             mark.back_to,
@@ -115,7 +117,8 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
         )
         if mark.numbered:
             yield from note_block_numbers(old.database, mark.table, mark.shadow)
-        # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second, fence last.
+        # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second,
+        # fence last.
         if old.fenced:
             yield from lift_fence(old)
         yield from remove_guards(old)
@@ -126,9 +129,11 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
     return name
 
 
-def tables_with_our_block_numbers(listed: Sequence[KeptRow], noted: Mapping[str, str], catalog: Catalog) -> frozenset[str]:
-    """The live tables that have ``enable_block_number_column`` because of us: as long as the tables that they replaced are kept, or until a start
-    finds that one was dropped by hand and its time is over."""
+def tables_with_our_block_numbers(
+    listed: Sequence[KeptRow], noted: Mapping[str, str], catalog: Catalog
+) -> frozenset[str]:
+    """The live tables that have ``enable_block_number_column`` because of us: as long as the tables that they replaced
+    are kept, or until a start finds that one was dropped by hand and its time is over."""
     ours = {**noted, **{row.kept.replaced_by: row.kept.table for row in listed if row.kept.numbered}}
     return frozenset(name for name in ours.values() if (live := catalog.get(name)) is not None and live.uuid in ours)
 
@@ -138,12 +143,14 @@ def parse_kept(comment: str) -> Kept | None:
     return COMMENT.load(comment)
 
 
-def drop_expired(database: str, listed: Sequence[KeptRow], at: int, noted: Mapping[str, str]) -> Routine[tuple[str, ...]]:
-    """Drop the kept tables whose time is over; their names. ``at``: Unix seconds by the server's clock. ``noted``: the storages that have block
-    numbers because of us, by UUID, with their names.
+def drop_expired(
+    database: str, listed: Sequence[KeptRow], at: int, noted: Mapping[str, str]
+) -> Routine[tuple[str, ...]]:
+    """Drop the kept tables whose time is over; their names. ``at``: Unix seconds by the server's clock. ``noted``: the
+    storages that have block numbers because of us, by UUID, with their names.
 
-    One that got rows after they were brought across for the last time (a flush that nobody could wait for) stays, and is said. What the new table
-    had for one that somebody dropped by hand goes as well.
+    One that got rows after they were brought across for the last time (a flush that nobody could wait for) stays, and
+    is said. What the new table had for one that somebody dropped by hand goes as well.
     """
     dropped: list[str] = []
     for row in listed:
@@ -151,12 +158,18 @@ def drop_expired(database: str, listed: Sequence[KeptRow], at: int, noted: Mappi
             continue
         late = yield from _late_rows(database, row)
         if late:
-            yield from _keep_on(database, row, f"{late:,} rows reached it after it was replaced, and {row.kept.table} does not have them")
+            yield from _keep_on(
+                database,
+                row,
+                f"{late:,} rows reached it after it was replaced, and {row.kept.table} does not have them",
+            )
             continue
         yield from drop_table(database, row.name)
         yield from reset_block_numbers(database, row.kept.table, row.kept.replaced_by)
         dropped.append(row.name)
-    yield from reset_unneeded_block_numbers(database, noted, {row.kept.replaced_by for row in listed if row.name not in dropped})
+    yield from reset_unneeded_block_numbers(
+        database, noted, {row.kept.replaced_by for row in listed if row.name not in dropped}
+    )
     return tuple(dropped)
 
 

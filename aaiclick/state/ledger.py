@@ -1,15 +1,16 @@
 """What the runs on the way to a version have done already, in the journal.
 
-A plan is worked out anew by every run, so whatever a migration does of its own accord has to be remembered apart from it: a function that
-ended, a statement that was sent, a rebuild whose expressions have been applied. Entries belong to a schema, a version and a generation: whoever
-starts meanwhile, of whatever version, and whatever it records, they stay those of their transition. A new generation begins with a way back and
-with ``aaiclick adopt`` (see ``Record.generation``): what was done before counts no more then.
+A plan is worked out anew by every run, so whatever a migration does of its own accord has to be remembered apart from
+it: a function that ended, a statement that was sent, a rebuild whose expressions have been applied. Entries belong to a
+schema, a version and a generation: whoever starts meanwhile, of whatever version, and whatever it records, they stay
+those of their transition. A new generation begins with a way back and with ``aaiclick adopt`` (see
+``Record.generation``): what was done before counts no more then.
 
-Earlier releases kept their entries under the number of the record that they started from. They are read as well, and carried over by the next run
-that holds the lease.
+Earlier releases kept their entries under the number of the record that they started from. They are read as well, and
+carried over by the next run that holds the lease.
 
-A rebuild needs no outcome: the exchange of the two tables is what completes it, so its entry holds the UUIDs of both, and the next run looks which
-one is there. (Earlier releases entered that of the table that goes.)
+A rebuild needs no outcome: the exchange of the two tables is what completes it, so its entry holds the UUIDs of both,
+and the next run looks which one is there. (Earlier releases entered that of the table that goes.)
 """
 
 from __future__ import annotations
@@ -62,16 +63,39 @@ class JournalScope:
 
 
 def read_journal(scope: JournalScope) -> Routine[tuple[Entry, ...]]:
-    """The last word on everything that was done in this generation; and on what belongs to the database: owners of tables, block numbers."""
+    """The last word on everything that was done in this generation; and on what belongs to the database: owners of
+    tables, block numbers."""
     former = "startsWith(run, 'from ') AND toUInt64OrZero(substring(run, 6)) >= {least:UInt64}"
-    condition = f"(run IN ('{OWNERS}', '{BLOCK_NUMBERS}') OR (schema = unhex({{schema:String}}) AND (run = unhex({{run:String}}) OR ({former}))))"
-    parameters: dict[str, str | int] = {"schema": hexed(scope.schema), "run": hexed(scope.run), "least": scope.generation}
+    condition = (
+        "(run IN "
+        f"('{OWNERS}', "
+        f"'{BLOCK_NUMBERS}') "
+        "OR "
+        "(schema "
+        "= "
+        f"unhex({{schema:String}}) "
+        "AND "
+        "(run "
+        "= "
+        f"unhex({{run:String}}) "
+        "OR "
+        f"({former}))))"
+    )
+    parameters: dict[str, str | int] = {
+        "schema": hexed(scope.schema),
+        "run": hexed(scope.run),
+        "least": scope.generation,
+    }
     return (yield from last_entries(scope.database, condition, parameters))
 
 
 def own_entries(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """Those of the generation among them, in the order in which they were said."""
-    last = {(entry.action.step, entry.action.number): entry for entry in entries if entry.action.run not in (OWNERS, BLOCK_NUMBERS)}
+    last = {
+        (entry.action.step, entry.action.number): entry
+        for entry in entries
+        if entry.action.run not in (OWNERS, BLOCK_NUMBERS)
+    }
     return tuple(sorted(last.values(), key=lambda entry: entry.seq))
 
 
@@ -89,10 +113,18 @@ def version_of(entry: Entry) -> int:
 def ledger_of(scope: JournalScope, entries: Sequence[Entry], catalog: Catalog) -> MigrationProgress:
     """What is done."""
     done = {entry.action.step for entry in entries if _is_done(entry, catalog)}
-    doubtful = {entry.action.step for entry in entries if entry.state == "intent" and ":sql:" in entry.action.step} - done
-    bookmarks = {version_of(entry): json.dumps(entry.details.get("value")) for entry in entries if entry.action.step.endswith(f":{_BOOKMARK}")}
+    doubtful = {
+        entry.action.step for entry in entries if entry.state == "intent" and ":sql:" in entry.action.step
+    } - done
+    bookmarks = {
+        version_of(entry): json.dumps(entry.details.get("value"))
+        for entry in entries
+        if entry.action.step.endswith(f":{_BOOKMARK}")
+    }
     attempts = {version_of(entry): _attempt(entry) for entry in entries if entry.action.step.endswith(":move")}
-    return MigrationProgress(frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(scope, entries)))
+    return MigrationProgress(
+        frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(scope, entries))
+    )
 
 
 def carry_over(scope: JournalScope, entries: Iterable[Entry], above: int) -> Routine[None]:
@@ -120,7 +152,8 @@ def read_held(scope: JournalScope) -> Routine[frozenset[str]]:
 
 
 def let_go(scope: JournalScope, held: Collection[str]) -> Routine[None]:
-    """Put back what a run that is gone did to change the TTL of these tables: TTL merges may be stopped, and a setting be left."""
+    """Put back what a run that is gone did to change the TTL of these tables: TTL merges may be stopped, and a setting
+    be left."""
     for table in sorted(held):
         there = yield from physical(scope.database, table)
         yield from system_merges(scope.database, table, "START TTL MERGES")
@@ -135,7 +168,8 @@ def held_key(table: str) -> str:
 
 
 def enter_finished_rebuilds(scope: JournalScope, entries: Iterable[Entry], done: Collection[str]) -> Routine[None]:
-    """Write down what the catalogue alone tells of a killed run, before anything that would make it tell something else. Only under the lease."""
+    """Write down what the catalogue alone tells of a killed run, before anything that would make it tell something
+    else. Only under the lease."""
     for entry in entries:
         if entry.state == "intent" and entry.action.step in done and ":rebuild:" in entry.action.step:
             yield from finish(scope, entry.action.step)
@@ -158,7 +192,11 @@ def set_bookmark(scope: JournalScope, version: int, value: object) -> Routine[No
 
 def _held(scope: JournalScope, entries: Iterable[Entry]) -> set[str]:
     own = (scope.run, scope.former_run)
-    return {str(entry.details.get("table")) for entry in entries if entry.state == "intent" and _HELD in entry.action.step and entry.action.run in own}
+    return {
+        str(entry.details.get("table"))
+        for entry in entries
+        if entry.state == "intent" and _HELD in entry.action.step and entry.action.run in own
+    }
 
 
 def _attempt(entry: Entry) -> int:

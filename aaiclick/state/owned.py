@@ -1,7 +1,9 @@
-"""What this library has made in a database, in one question: every table of ours with what its comment says, and the scratch databases.
+"""What this library has made in a database, in one question: every table of ours with what its comment says, and the
+scratch databases.
 
-Most runs find nothing but their own lease. A run looks once when it begins, and once more under the lease, where nobody else of ours makes
-anything; what it sees is handed down. Only where the run itself has made or dropped such a table since is it looked again.
+Most runs find nothing but their own lease. A run looks once when it begins, and once more under the lease, where nobody
+else of ours makes anything; what it sees is handed down. Only where the run itself has made or dropped such a table
+since is it looked again.
 """
 
 from __future__ import annotations
@@ -24,12 +26,39 @@ from aaiclick.state.rebuild_mark import MARK_PREFIX, Mark, parse_mark
 from aaiclick.state.staged_chunks import STAGE_PREFIX, StagedChunk, parse_staged_chunk
 
 _NOTHING = "toUInt64(0), toUInt64(0), toInt64(0), toUInt64(0)"
-_SERVER = "SELECT 'server', '', '', '', '', toUInt64(0), toUInt64(0), toUnixTimestamp64Milli(now64(3)), toUInt64(uptime())"
-_TABLES = (
-    "SELECT 'table', name, engine, comment, toString(uuid), toUInt64(coalesce(total_rows, 0)), toUInt64(coalesce(total_bytes, 0)), toInt64(0), toUInt64(0)"
-    " FROM system.tables WHERE database = unhex({db:String}) AND (startsWith(name, {prefix:String}) OR name = {records:String})"
+_SERVER = (
+    "SELECT 'server', '', '', '', '', toUInt64(0), toUInt64(0), toUnixTimestamp64Milli(now64(3)), toUInt64(uptime())"
 )
-_SCRATCH = f"SELECT 'scratch', name, '', '', '', {_NOTHING} FROM system.databases WHERE startsWith(name, {{scratch:String}})"
+_TABLES = (
+    "SELECT "
+    "'table', "
+    "name, "
+    "engine, "
+    "comment, "
+    "toString(uuid), "
+    "toUInt64(coalesce(total_rows, "
+    "0)), "
+    "toUInt64(coalesce(total_bytes, "
+    "0)), "
+    "toInt64(0), "
+    "toUInt64(0)"
+    " FROM "
+    "system.tables "
+    "WHERE "
+    "database "
+    "= "
+    "unhex({db:String}) "
+    "AND "
+    "(startsWith(name, "
+    "{prefix:String}) "
+    "OR "
+    "name "
+    "= "
+    "{records:String})"
+)
+_SCRATCH = (
+    f"SELECT 'scratch', name, '', '', '', {_NOTHING} FROM system.databases WHERE startsWith(name, {{scratch:String}})"
+)
 _ASKED = (
     f"SELECT 'asked', name, '', '', '', {_NOTHING} FROM system.tables"
     " WHERE database = unhex({db:String}) AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
@@ -51,7 +80,8 @@ class OwnedTable:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """What is there of this library at one moment. Under the lease it stays true but for what the run itself makes and drops."""
+    """What is there of this library at one moment. Under the lease it stays true but for what the run itself makes and
+    drops."""
 
     database: str
     tables: tuple[OwnedTable, ...]
@@ -77,8 +107,11 @@ class Owned:
 
     @property
     def remains(self) -> bool:
-        """Whether there is anything beside the bookkeeping and the lease: most runs need not go any of the ways to look for remains."""
-        return bool(self.scratch_databases) or any(table.name not in (RECORDS, JOURNAL) and not of_the_lease(table.name) for table in self.tables)
+        """Whether there is anything beside the bookkeeping and the lease: most runs need not go any of the ways to look
+        for remains."""
+        return bool(self.scratch_databases) or any(
+            table.name not in (RECORDS, JOURNAL) and not of_the_lease(table.name) for table in self.tables
+        )
 
     @property
     def unfinished(self) -> bool:
@@ -101,7 +134,8 @@ class Owned:
         return parse_cache(next((table.comment for table in self.tables if table.name == RECORDS), ""))
 
     def marks(self) -> tuple[Mark | str, ...]:
-        """Every mark of a rebuild; the name alone where it cannot be read (a newer version of this library wrote it)."""
+        """Every mark of a rebuild; the name alone where it cannot be read (a newer version of this library wrote
+        it)."""
         return tuple(parse_mark(table.name, table.comment) for table in self._named(MARK_PREFIX))
 
     def backfill_marks(self) -> tuple[BackfillMark | str, ...]:
@@ -118,8 +152,8 @@ class Owned:
         return tuple(KeptRow(table.name, kept, table.rows, table.bytes) for table, kept in listed if kept is not None)
 
     def staged(self, table: str) -> tuple[tuple[str, StagedChunk | None], ...]:
-        """The staging tables that were made for a table of the user, of any run, and what those hold that were filled and hold as many rows as
-        they did then."""
+        """The staging tables that were made for a table of the user, of any run, and what those hold that were filled
+        and hold as many rows as they did then."""
         found: list[tuple[str, StagedChunk | None]] = []
         for each in self._named(STAGE_PREFIX):
             ours = parse_name(each.name)
@@ -138,7 +172,12 @@ class Owned:
 
 def read_owned(database: str, asked: Collection[str] = ()) -> Routine[Owned]:
     """Look. ``asked``: names of the user's, of which is told whether one is there."""
-    bound: dict[str, str | int] = {"db": hexed(database), "prefix": PREFIX, "records": RECORDS, "scratch": SCRATCH_PREFIX}
+    bound: dict[str, str | int] = {
+        "db": hexed(database),
+        "prefix": PREFIX,
+        "records": RECORDS,
+        "scratch": SCRATCH_PREFIX,
+    }
     branches = [_SERVER, _TABLES, _SCRATCH]
     if asked:
         branches.append(_ASKED)
@@ -153,12 +192,16 @@ def read_owned(database: str, asked: Collection[str] = ()) -> Routine[Owned]:
             case "server":
                 at, uptime = number(now), number(up)
             case "table":
-                tables.append(OwnedTable(text(name), text(engine), text(comment), text(uuid), number(count), number(size)))
+                tables.append(
+                    OwnedTable(text(name), text(engine), text(comment), text(uuid), number(count), number(size))
+                )
             case "scratch":
                 scratch.append(text(name))
             case _:
                 known = True
-    return Owned(database, tuple(sorted(tables, key=lambda table: table.name)), tuple(sorted(scratch)), at, uptime, known)
+    return Owned(
+        database, tuple(sorted(tables, key=lambda table: table.name)), tuple(sorted(scratch)), at, uptime, known
+    )
 
 
 def staging_tables(database: str, table: str) -> Routine[tuple[str, ...]]:

@@ -1,7 +1,8 @@
-"""Which schema a table belongs to, where several of one database declare it: the one that recorded it first, or took it over last.
+"""Which schema a table belongs to, where several of one database declare it: the one that recorded it first, or took it
+over last.
 
-Two schemas that declare a table in two ways would each rebuild the other's version, in turns. What was taken over is entered in the journal, under the
-name of the schema that took it.
+Two schemas that declare a table in two ways would each rebuild the other's version, in turns. What was taken over is
+entered in the journal, under the name of the schema that took it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from aaiclick.routine import Routine
 from aaiclick.state.journal import Action, Entry, ensure_journal, outcome
-from aaiclick.state.records import Claim
+from aaiclick.state.record import Claim
 
 RUN = "owners"
 _TAKEN = "take over:"
@@ -31,8 +32,8 @@ class Owner:
 
 
 def owners_of(claims: Iterable[Claim], taken: Mapping[str, Collection[str]], schema: str) -> Mapping[str, Owner]:
-    """The tables (and views) of this database that belong to another schema than this one. ``claims``: what each schema's last record holds;
-    ``taken``: the schemas that took a table over, the last one first."""
+    """The tables (and views) of this database that belong to another schema than this one. ``claims``: what each
+    schema's last record holds; ``taken``: the schemas that took a table over, the last one first."""
     by_name: dict[str, list[Claim]] = {}
     for claim in claims:
         by_name.setdefault(claim.name, []).append(claim)

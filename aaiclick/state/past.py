@@ -1,4 +1,5 @@
-"""What a database says of the past of a schema: its last record, the names that it declared, who else declares tables here, and the journal.
+"""What a database says of the past of a schema: its last record, the names that it declared, who else declares tables
+here, and the journal.
 
 Two questions, one to each of the two tables; none to a table that is not there.
 """
@@ -14,7 +15,8 @@ from aaiclick.state.journal import Entry
 from aaiclick.state.ledger import JournalScope, own_entries, read_journal
 from aaiclick.state.owned import Owned
 from aaiclick.state.owners import Owner, owners_of, taken_over
-from aaiclick.state.records import Record, read_records
+from aaiclick.state.record import Record
+from aaiclick.state.records import read_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,11 @@ class Past:
 
 def journal_scope(database: str, schema: str, record: Record | None) -> JournalScope:
     """Where what follows the record is entered."""
-    return JournalScope(database, schema, record.generation, record.seq) if record is not None else JournalScope(database, schema, 0)
+    return (
+        JournalScope(database, schema, record.generation, record.seq)
+        if record is not None
+        else JournalScope(database, schema, 0)
+    )
 
 
 def read_past(owned: Owned, schema: str, *, journal: bool = True) -> Routine[Past]:
@@ -43,7 +49,9 @@ def read_past(owned: Owned, schema: str, *, journal: bool = True) -> Routine[Pas
 
     Raises UnsupportedObjectError where ``schema_version`` is somebody else's table.
     """
-    record, names, claims = (yield from read_records(owned.database, schema)) if owned.recorded else (None, frozenset[str](), ())
+    record, names, claims = (
+        (yield from read_records(owned.database, schema)) if owned.recorded else (None, frozenset[str](), ())
+    )
     scope = journal_scope(owned.database, schema, record)
     entries = (yield from read_journal(scope)) if owned.journal else ()
     own = own_entries(entries) if journal else ()

@@ -1,8 +1,8 @@
 """The mark of a rebuild: an empty table whose comment says what belongs to whom.
 
-It is made before anything else is touched and dropped last, so whoever finds scratch objects of a dead run knows which storage holds
-the user's rows, up to which block number they are in the new table, and how to go on. It carries the work itself: the next run can
-finish the swap without a plan. A comment is replaced as a whole, so the states never mix.
+It is made before anything else is touched and dropped last, so whoever finds scratch objects of a dead run knows which
+storage holds the user's rows, up to which block number they are in the new table, and how to go on. It carries the work
+itself: the next run can finish the swap without a plan. A comment is replaced as a whole, so the states never mix.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def update_mark(database: str, mark: Mark) -> Routine[Mark]:
 
 
 def at_rest(database: str, mark: Mark, source: Physical) -> Routine[tuple[Mark, Physical]]:
-    """Stop the refreshes that the mark names. One that was under way may have exchanged the table just before: the mark is then of the storage
-    that is there now."""
+    """Stop the refreshes that the mark names. One that was under way may have exchanged the table just before: the mark
+    is then of the storage that is there now."""
     yield from stop_refreshes(mark.stopped)
     if not mark.stopped:
         return mark, source
@@ -128,6 +128,7 @@ def drop_mark(database: str, mark: Mark) -> Routine[None]:
 
 
 def parse_mark(name: str, comment: str) -> Mark | str:
-    """What the comment of a mark says; its name alone where it cannot be read (a newer version of this library wrote it)."""
+    """What the comment of a mark says; its name alone where it cannot be read (a newer version of this library wrote
+    it)."""
     mark = COMMENT.load(comment)
     return replace(mark, name=name) if mark is not None and mark.format in (FORMAT, CLOSING_FORMAT) else name

@@ -6,10 +6,8 @@ lease, so no two writers count at once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from typing import cast
 
 from aaiclick.error_codes import NO_SUCH_COLUMN_IN_TABLE, NOT_FOUND_COLUMN_IN_BLOCK, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE
 from aaiclick.errors import StatementError, UnsupportedObjectError
@@ -18,25 +16,7 @@ from aaiclick.server.names import RECORDS
 from aaiclick.sql.ddl import create_table
 from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
 from aaiclick.sql.quoting import qualified, quote_string
-from aaiclick.state.cache import CacheEntry, cache_comment, parse_cache, update_cache, write_cache
-
-__all__ = [
-    "CacheEntry",
-    "Claim",
-    "Record",
-    "append",
-    "cache_comment",
-    "ensure_tables",
-    "history",
-    "opens_generation",
-    "parse_cache",
-    "read_latest",
-    "read_records",
-    "update_cache",
-    "write_cache",
-]
-
-State: TypeAlias = Literal["applied", "adopted", "rolled back", "failed"]
+from aaiclick.state.record import Claim, Record, State
 
 # A schema_version that somebody else made.
 _FOREIGN = (NOT_FOUND_COLUMN_IN_BLOCK, NO_SUCH_COLUMN_IN_TABLE, UNKNOWN_IDENTIFIER)
@@ -60,7 +40,22 @@ _COLUMNS = (
     ("at", "DateTime64(3, 'UTC')", "when it ended, by the server's clock"),
 )
 _READ = (
-    "schema, version, state, spec, objects, forms, plan, who, seconds, library, migrations, oldest_code, from_version, server, seq, toUnixTimestamp64Milli(at)"
+    "schema, "
+    "version, "
+    "state, "
+    "spec, "
+    "objects, "
+    "forms, "
+    "plan, "
+    "who, "
+    "seconds, "
+    "library, "
+    "migrations, "
+    "oldest_code, "
+    "from_version, "
+    "server, "
+    "seq, "
+    "toUnixTimestamp64Milli(at)"
 )
 
 _OPENS = "state = 'rolled back' OR (state = 'adopted' AND JSONHas(plan, 'adopted'))"
@@ -68,70 +63,14 @@ _OPENS = "state = 'rolled back' OR (state = 'adopted' AND JSONHas(plan, 'adopted
 _GENERATION = f"maxIf(seq, {_OPENS}) OVER ()"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One transition of one schema."""
-
-    schema: str
-    """Its name."""
-    version: int | None
-    """After the transition; None: developed without versions. A failed one changes no version: this is what was aimed at."""
-    state: State
-    """How it came about."""
-    spec: str
-    """Fingerprint of the declaration."""
-    objects: str
-    """Digest of the live objects after it."""
-    forms: str
-    """Canonical form of each object, JSON."""
-    plan: str
-    """What was carried out, JSON; '' where nothing was."""
-    who: str
-    """``user@host pid``."""
-    seconds: float
-    """How long it took."""
-    library: str
-    """Version of aaiclick."""
-    migrations: str = ""
-    """Checksums of the migrations, JSON."""
-    oldest_code: int | None = None
-    """The oldest version of the code that can run on the result; None: only that of ``version``."""
-    from_version: int | None = None
-    """Before the transition; None: none was recorded."""
-    server: str = ""
-    """Version of the server; filled in by it."""
-    seq: int = 0
-    """Counts the transitions of the database; filled in by the server."""
-    at: int = 0
-    """When it ended, Unix milliseconds; filled in by the server."""
-    generation: int = 0
-    """``seq`` of the last record that opened one, as ``read_latest`` finds it (0: none did). A way back does, and so does ``aaiclick adopt``: what was
-    converted before it is converted again by whoever goes forward again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A table (or view) that a schema has recorded."""
-
-    schema: str
-    version: int | None
-    """The schema's last recorded version; None: developed without versions."""
-    name: str
-    first: int
-    """``seq`` of the first record that holds it."""
-    present: bool
-    """Whether the schema's last record holds it."""
-
-
-def opens_generation(record: Record) -> bool:
-    """What ``_OPENS`` says in SQL."""
-    return record.state == "rolled back" or (record.state == "adopted" and '"adopted"' in record.plan)
-
-
 def ensure_tables(database: str) -> Routine[None]:
     """Make the table where it is missing."""
     columns = ", ".join(f"`{name}` {_commented(kind, comment)}" for name, kind, comment in _COLUMNS)
-    yield Command(create_table(qualified(database, RECORDS), columns, "ENGINE = MergeTree ORDER BY (schema, seq)", if_not_exists=True))
+    yield Command(
+        create_table(
+            qualified(database, RECORDS), columns, "ENGINE = MergeTree ORDER BY (schema, seq)", if_not_exists=True
+        )
+    )
 
 
 def read_latest(database: str, schema: str) -> Routine[Record | None]:
@@ -139,22 +78,99 @@ def read_latest(database: str, schema: str) -> Routine[Record | None]:
 
     Failed ones are passed over. Raises UnsupportedObjectError where ``schema_version`` is somebody else's table.
     """
-    records = yield from _select(database, "schema = unhex({schema:String}) AND state != 'failed'", {"schema": hexed(schema)}, "DESC LIMIT 1", _GENERATION)
+    records = yield from _select(
+        database,
+        "schema = unhex({schema:String}) AND state != 'failed'",
+        {"schema": hexed(schema)},
+        "DESC LIMIT 1",
+        _GENERATION,
+    )
     return records[0] if records else None
 
 
 def read_records(database: str, schema: str) -> Routine[tuple[Record | None, frozenset[str], tuple[Claim, ...]]]:
-    """In one question what ``read_latest`` reads, every name that some version of the schema had here, and which schemas hold which names by their last
-    record. The server takes the names out of the forms."""
+    """In one question what ``read_latest`` reads, every name that some version of the schema had here, and which
+    schemas hold which names by their last record. The server takes the names out of the forms."""
     table = qualified(database, RECORDS)
     own = "schema = unhex({schema:String})"
-    latest = f"SELECT {_READ}, {_GENERATION} AS generation FROM {table} WHERE {own} AND state != 'failed' ORDER BY seq DESC LIMIT 1"
+    latest = (
+        "SELECT "
+        f"{_READ}, "
+        f"{_GENERATION} "
+        "AS "
+        "generation "
+        "FROM "
+        f"{table} "
+        "WHERE "
+        f"{own} "
+        "AND "
+        "state "
+        "!= "
+        "'failed' "
+        "ORDER "
+        "BY "
+        "seq "
+        "DESC "
+        "LIMIT "
+        "1"
+    )
     newest, version = (f"{what} OVER (PARTITION BY schema)" for what in ("max(seq)", "argMax(version, seq)"))
-    forms = f"SELECT schema, seq, {newest} AS newest, {version} AS last_version, JSONExtractKeys(forms) AS names FROM {table}"
-    names = f"SELECT schema, seq, newest, last_version, arrayJoin(names) AS name FROM ({forms} WHERE state != 'failed' AND forms != '')"
+    forms = (
+        "SELECT "
+        "schema, "
+        "seq, "
+        f"{newest} "
+        "AS "
+        "newest, "
+        f"{version} "
+        "AS "
+        "last_version, "
+        "JSONExtractKeys(forms) "
+        "AS "
+        "names "
+        "FROM "
+        f"{table}"
+    )
+    names = (
+        "SELECT "
+        "schema, "
+        "seq, "
+        "newest, "
+        "last_version, "
+        "arrayJoin(names) "
+        "AS "
+        "name "
+        "FROM "
+        f"({forms} "
+        "WHERE "
+        "state "
+        "!= "
+        "'failed' "
+        "AND "
+        "forms "
+        "!= "
+        "'')"
+    )
     # As many columns as a record has, so that both come in one answer.
     held = (
-        "SELECT 'name', hex(schema), any(last_version), hex(name), '', '', '', '', '', toFloat64(0), '', '', NULL, NULL, '', min(seq), toInt64(0),"
+        "SELECT "
+        "'name', "
+        "hex(schema), "
+        "any(last_version), "
+        "hex(name), "
+        "'', "
+        "'', "
+        "'', "
+        "'', "
+        "'', "
+        "toFloat64(0), "
+        "'', "
+        "'', "
+        "NULL, "
+        "NULL, "
+        "'', "
+        "min(seq), "
+        "toInt64(0),"
         f" toUInt64(max(seq) = newest) FROM ({names}) GROUP BY schema, name, newest HAVING max(seq) = newest OR {own}"
     )
     try:
@@ -164,7 +180,9 @@ def read_records(database: str, schema: str) -> Routine[tuple[Record | None, fro
             return None, frozenset(), ()
         raise _foreign(database, error) from error
     records = [_record(row[1:]) for row in rows if row[0] == "record"]
-    claims = sorted((_claim(row) for row in rows if row[0] == "name"), key=lambda claim: (claim.first, claim.schema, claim.name))
+    claims = sorted(
+        (_claim(row) for row in rows if row[0] == "name"), key=lambda claim: (claim.first, claim.schema, claim.name)
+    )
     declared = frozenset(claim.name for claim in claims if claim.schema == schema)
     return records[0] if records else None, declared, tuple(claim for claim in claims if claim.present)
 
@@ -176,15 +194,19 @@ def _claim(row: Row) -> Claim:
 
 def history(database: str, schema: str | None = None) -> Routine[tuple[Record, ...]]:
     """All transitions of a schema (None: of every schema), oldest first; none where there is no table."""
-    condition, parameters = ("1", dict[str, "str | int"]()) if schema is None else ("schema = unhex({schema:String})", {"schema": hexed(schema)})
+    condition, parameters = (
+        ("1", dict[str, "str | int"]())
+        if schema is None
+        else ("schema = unhex({schema:String})", {"schema": hexed(schema)})
+    )
     return (yield from _select(database, condition, parameters, "ASC"))
 
 
 def append(database: str, record: Record, after: int | None = None) -> Routine[None]:
     """Write one transition; ``seq``, ``at`` and ``server`` are the server's own. Only under the lease.
 
-    ``after``: ``seq`` of the schema's last record as this run has read it (0: none). Where another one is there by now the run has lost its lease
-    without knowing, and nothing is written.
+    ``after``: ``seq`` of the schema's last record as this run has read it (0: none). Where another one is there by now
+    the run has lost its lease without knowing, and nothing is written.
     """
     table = qualified(database, RECORDS)
     values = (
@@ -206,7 +228,11 @@ def append(database: str, record: Record, after: int | None = None) -> Routine[N
         "now64(3, 'UTC')",
     )
     names = ", ".join(name for name, _, _ in _COLUMNS)
-    newest = "" if after is None else f" HAVING maxIf(seq, schema = unhex({{schema:String}}) AND state != 'failed') = {after}"
+    newest = (
+        ""
+        if after is None
+        else f" HAVING maxIf(seq, schema = unhex({{schema:String}}) AND state != 'failed') = {after}"
+    )
     sql = f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {table}{newest}"
     parameters: dict[str, str | int] = {
         "schema": hexed(record.schema),
@@ -224,9 +250,14 @@ def append(database: str, record: Record, after: int | None = None) -> Routine[N
         raise _foreign(database, error) from error
 
 
-def _select(database: str, condition: str, parameters: Mapping[str, str | int], order: str, generation: str = "0") -> Routine[tuple[Record, ...]]:
+def _select(
+    database: str, condition: str, parameters: Mapping[str, str | int], order: str, generation: str = "0"
+) -> Routine[tuple[Record, ...]]:
     try:
-        rows = yield Query(f"SELECT {_READ}, {generation} FROM {qualified(database, RECORDS)} WHERE {condition} ORDER BY seq {order}", parameters)
+        rows = yield Query(
+            f"SELECT {_READ}, {generation} FROM {qualified(database, RECORDS)} WHERE {condition} ORDER BY seq {order}",
+            parameters,
+        )
     except StatementError as error:
         if error.code == UNKNOWN_TABLE:
             return ()
@@ -235,7 +266,25 @@ def _select(database: str, condition: str, parameters: Mapping[str, str | int], 
 
 
 def _record(row: Row) -> Record:
-    schema, version, state, spec, objects, forms, plan, who, seconds, library, migrations, oldest_code, from_version, server, seq, at, generation = row
+    (
+        schema,
+        version,
+        state,
+        spec,
+        objects,
+        forms,
+        plan,
+        who,
+        seconds,
+        library,
+        migrations,
+        oldest_code,
+        from_version,
+        server,
+        seq,
+        at,
+        generation,
+    ) = row
     return Record(
         schema=text(schema),
         version=_optional(version),
@@ -275,22 +324,3 @@ def _nullable(value: int | None) -> str:
 
 def _optional(value: Scalar) -> int | None:
     return None if value is None else int(value)
-
-
-def is_forced(record: Record) -> bool:
-    """Whether an adoption was recorded against what the tables said."""
-    return _told(record).get("forced") is True
-
-
-def against(record: Record) -> tuple[str, ...]:
-    """What an adoption was recorded against."""
-    listed = _told(record).get("differences")
-    return tuple(str(word) for word in cast("list[object]", listed)) if isinstance(listed, list) else ()
-
-
-def _told(record: Record) -> dict[str, object]:
-    try:
-        told: object = json.loads(record.plan) if record.state == "adopted" and record.plan else {}
-    except ValueError:
-        return {}
-    return cast("dict[str, object]", told) if isinstance(told, dict) else {}

@@ -1,7 +1,7 @@
 """What the filled staging tables of a copy hold, and what of the source they leave out.
 
-Each of them says in its own comment what it was filled with, so it outlives the run that filled it: nothing is copied twice as long as
-the parts it was read from are there with the same content.
+Each of them says in its own comment what it was filled with, so it outlives the run that filled it: nothing is copied
+twice as long as the parts it was read from are there with the same content.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ _WORK: TypeAdapter[RebuildWork] = TypeAdapter(RebuildWork)
 
 
 def write_staged_chunk(database: str, filled: StagedChunk, *, merge: bool) -> Routine[None]:
-    """Let a compared staging table say what it holds; from then on it is never filled again. ``merge``: its parts may be merged from now on."""
+    """Let a compared staging table say what it holds; from then on it is never filled again. ``merge``: its parts may
+    be merged from now on."""
     changes = [modify_comment(COMMENT.dump(filled))]
     if merge:
         changes.append(reset_setting(*(name for name, _ in MERGES_HELD if "ttl" not in name)))
@@ -76,10 +77,12 @@ def parse_staged_chunk(name: str, comment: str) -> StagedChunk | None:
 
 
 def work_digest(work: RebuildWork, *more: str) -> str:
-    """Names a copy: the new form, what is read from the old rows, which of them. How writers are kept out makes no difference to it,
-    nor does what a way back would need, or what was looked at before."""
+    """Names a copy: the new form, what is read from the old rows, which of them. How writers are kept out makes no
+    difference to it, nor does what a way back would need, or what was looked at before."""
     said = _WORK.dump_json(replace(work, fenced=False, keeps_ttl=False), exclude={"back", "guards", "seen"})
-    return hashlib.blake2s("\0".join([said.decode(), *more]).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return hashlib.blake2s(
+        "\0".join([said.decode(), *more]).encode("utf-8", "surrogatepass"), digest_size=16
+    ).hexdigest()
 
 
 def sources(parts: Iterable[Part]) -> tuple[Source, ...]:
@@ -87,7 +90,9 @@ def sources(parts: Iterable[Part]) -> tuple[Source, ...]:
     return tuple((*part.key, part.content) for part in parts)
 
 
-def divide(staged: Iterable[StagedChunk], present: Iterable[Part]) -> tuple[tuple[StagedChunk, ...], tuple[StagedChunk, ...]]:
+def divide(
+    staged: Iterable[StagedChunk], present: Iterable[Part]
+) -> tuple[tuple[StagedChunk, ...], tuple[StagedChunk, ...]]:
     """Those of which every part is there as it was; and those that hold what was deleted or changed since."""
     there = set(sources(present))
     good: list[StagedChunk] = []

@@ -43,16 +43,16 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[None]:
 
 
 def enter_exchange(entries: StepEntries, table: str, before: str, new: str) -> Routine[None]:
-    """Before a rebuilt table takes the place of the old one: from then on the storage that is there tells whether the rebuild is done.
-    ``before`` is the storage that goes, ``new`` the one that comes."""
+    """Before a rebuilt table takes the place of the old one: from then on the storage that is there tells whether the
+    rebuild is done. ``before`` is the storage that goes, ``new`` the one that comes."""
     for step in entries.steps:
         if step.work.kind == "rebuild" and step.object == table:
             yield from _enter_rebuild(entries, step, before, new)
 
 
 def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
-    """After the last effect of a step. A rebuild has converted the rows of its table. In a table that was made, whatever is written is of the newest
-    version: nothing of it is to be converted."""
+    """After the last effect of a step. A rebuild has converted the rows of its table. In a table that was made,
+    whatever is written is of the newest version: nothing of it is to be converted."""
     if _sets_ttl(step):
         yield from finish(entries.scope, held_key(step.object))
     made = entries.filled.get(step.object, ()) if step.work.kind == "create" else ()
@@ -69,4 +69,6 @@ def _sets_ttl(step: Step) -> bool:
 def _enter_rebuild(entries: StepEntries, step: Step, before: str, new: str) -> Routine[None]:
     """``new`` is '' as long as the exchange cannot have happened."""
     for version in step.migrations:
-        yield from begin(entries.scope, rebuild_key(version, step.object), {"uuid": before, "new": new, "table": step.object})
+        yield from begin(
+            entries.scope, rebuild_key(version, step.object), {"uuid": before, "new": new, "table": step.object}
+        )

@@ -1,8 +1,9 @@
-"""A transition that was begun and is not recorded yet: who meets it knows from the journal what it is, also where it is not its own.
+"""A transition that was begun and is not recorded yet: who meets it knows from the journal what it is, also where it is
+not its own.
 
-It begins with the first effect that is not purely additive. Until then code of the recorded version finds everything as it left it: new tables and
-new columns do it no harm. The entry in the journal is what counts; the mark in the comment of ``schema_version`` is for the one query of a start
-that finds nothing else to do.
+It begins with the first effect that is not purely additive. Until then code of the recorded version finds everything as
+it left it: new tables and new columns do it no harm. The entry in the journal is what counts; the mark in the comment
+of ``schema_version`` is for the one query of a start that finds nothing else to do.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _ADDED = re.compile(r"(column|index|projection) .+ is missing\Z", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Steps that a run was about to take (a plan as JSON), on the way to ``version``; ``at`` is the server's time, Unix milliseconds. ``run``: under
-    which name it is entered, which says in which generation."""
+    """Steps that a run was about to take (a plan as JSON), on the way to ``version``; ``at`` is the server's time, Unix
+    milliseconds. ``run``: under which name it is entered, which says in which generation."""
 
     version: int
     steps: str
@@ -94,8 +95,13 @@ def additive(step: Step) -> bool:
 
 
 def find_under_way(entries: Sequence[Entry], recorded: int | None) -> UnderWay | None:
-    """The newest transition among the entries that leads above what is recorded. What earlier releases entered counts from its first entry."""
-    later = [entry for entry in entries if version_of(entry) > (recorded or 0) and entry.state != "undone" and not entry.action.step.endswith(_BACK)]
+    """The newest transition among the entries that leads above what is recorded. What earlier releases entered counts
+    from its first entry."""
+    later = [
+        entry
+        for entry in entries
+        if version_of(entry) > (recorded or 0) and entry.state != "undone" and not entry.action.step.endswith(_BACK)
+    ]
     if not later:
         return None
     own = [entry for entry in later if entry.action.step.endswith(_FORWARD)]
@@ -105,7 +111,14 @@ def find_under_way(entries: Sequence[Entry], recorded: int | None) -> UnderWay |
     newest = max(told, key=lambda entry: (version_of(entry), -entry.seq))
     attempts = tuple(_attempt(entry) for entry in own)
     before = _number(newest, "from")
-    return UnderWay(version_of(newest), before if before is not None else recorded, _number(newest, "oldest_code"), _text(newest, "who"), newest.at, attempts)
+    return UnderWay(
+        version_of(newest),
+        before if before is not None else recorded,
+        _number(newest, "oldest_code"),
+        _text(newest, "who"),
+        newest.at,
+        attempts,
+    )
 
 
 def find_going_back(entries: Sequence[Entry]) -> GoingBack | None:
@@ -115,14 +128,20 @@ def find_going_back(entries: Sequence[Entry]) -> GoingBack | None:
         return None
     last = found[-1]
     tables = last.details.get("tables")
-    listed = {str(name): str(uuid) for name, uuid in cast("dict[str, object]", tables).items()} if isinstance(tables, dict) else {}
+    listed = (
+        {str(name): str(uuid) for name, uuid in cast("dict[str, object]", tables).items()}
+        if isinstance(tables, dict)
+        else {}
+    )
     return GoingBack(version_of(last), _number(last, "from") or 0, _text(last, "who"), last.at, listed)
 
 
 def read_attempts(database: str, schema: str) -> Routine[tuple[Attempt, ...]]:
     """All that was ever entered, oldest first."""
     entries = yield from last_entries(
-        database, "schema = unhex({schema:String}) AND endsWith(step, unhex({end:String}))", {"schema": hexed(schema), "end": hexed(_FORWARD)}
+        database,
+        "schema = unhex({schema:String}) AND endsWith(step, unhex({end:String}))",
+        {"schema": hexed(schema), "end": hexed(_FORWARD)},
     )
     return tuple(_attempt(entry) for entry in entries)
 
@@ -138,7 +157,9 @@ def begin_transition(scope: JournalScope, start: TransitionStart) -> Routine[Non
 
 def begin_back(scope: JournalScope, going: GoingBack) -> Routine[None]:
     """Enter a way back before its first effect."""
-    yield from begin(scope, f"{going.to}{_BACK}", {"from": going.before, "who": going.who, "tables": dict(going.tables)})
+    yield from begin(
+        scope, f"{going.to}{_BACK}", {"from": going.before, "who": going.who, "tables": dict(going.tables)}
+    )
     yield from mark_transition(scope.database, scope.schema, RunningTransition(going.to, back=True))
 
 

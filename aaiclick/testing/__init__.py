@@ -1,4 +1,5 @@
-"""Fixtures and a test server for code that uses ClickHouse: a pytest plugin, and the engine behind HTTP in a child process."""
+"""Fixtures and a test server for code that uses ClickHouse: a pytest plugin, and the engine behind HTTP in a child
+process."""
 
 from __future__ import annotations
 

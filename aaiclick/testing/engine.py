@@ -1,7 +1,7 @@
 """The embedded engine of one test process, and fresh databases on it or on a server.
 
-chdb holds one data directory for each process, so all tests of a process share one engine and each takes a database of its own.
-Nothing here imports chdb or clickhouse-connect before it is used.
+chdb holds one data directory for each process, so all tests of a process share one engine and each takes a database of
+its own. Nothing here imports chdb or clickhouse-connect before it is used.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def fresh_name(prefix: str = "test") -> str:
 class EmbeddedEngine:
     """The engine inside this process. ``path`` is its data directory, or ``:memory:``.
 
-    When this process has opened chdb before, on whatever path, that engine is used (``shared`` is true), because a process
-    can hold only one. ConnectionFailed when another process holds the directory.
+    When this process has opened chdb before, on whatever path, that engine is used (``shared`` is true), because a
+    process can hold only one. ConnectionFailed when another process holds the directory.
     """
 
     def __init__(self, path: str | os.PathLike[str] = ":memory:") -> None:
@@ -71,7 +71,9 @@ class EmbeddedEngine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     @property
@@ -80,7 +82,8 @@ class EmbeddedEngine:
         return "chdb://memory" if self.path == ":memory:" else f"chdb://{self.path}"
 
     def client(self, database: str | None = None) -> Client:
-        """A clickhouse-connect client on this engine with its own session (SET, USE, temporary tables); close it after use."""
+        """A clickhouse-connect client on this engine with its own session (SET, USE, temporary tables); close it after
+        use."""
         get_client = cast("Callable[..., Client]", import_module("clickhouse_connect").get_client)
         return get_client(interface="chdb", path=self.path, database=database)
 
@@ -89,12 +92,13 @@ class EmbeddedEngine:
         return self._handle.query(sql, "TabSeparated").bytes().decode("utf-8", "surrogateescape")
 
     def close(self) -> None:
-        """Lets go of the engine; it shuts down with its last client. Does nothing in a forked child, where it would hang."""
+        """Lets go of the engine; it shuts down with its last client. Does nothing in a forked child, where it would
+        hang."""
         if os.getpid() == self._process:
             self._handle.close()
 
 
 def _connect(path: str) -> _Handle:
-    # As many threads for merges and mutations as a server has: with the two of an embedded engine a mutation of more than four parts
-    # waits for up to a second.
+    # As many threads for merges and mutations as a server has: with the two of an embedded engine a mutation of more
+    # than four parts waits for up to a second.
     return cast("Callable[[str], _Handle]", import_module("chdb").connect)(f"{path}?background_pool_size=16")

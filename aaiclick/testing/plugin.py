@@ -1,7 +1,9 @@
-"""The pytest plugin: an engine for the test run, a fresh database for the test, a schema in milliseconds, a server for many processes.
+"""The pytest plugin: an engine for the test run, a fresh database for the test, a schema in milliseconds, a server for
+many processes.
 
-pytest loads this module at the start of every run, so it imports no driver and no engine; they come with the first fixture.
-All names begin with ``aaiclick_``. Redefine ``aaiclick_engine_path`` in a conftest.py to choose the engine's directory.
+pytest loads this module at the start of every run, so it imports no driver and no engine; they come with the first
+fixture. All names begin with ``aaiclick_``. Redefine ``aaiclick_engine_path`` in a conftest.py to choose the engine's
+directory.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ def aaiclick_engine_path(tmp_path_factory: pytest.TempPathFactory) -> str:
 def aaiclick_engine(aaiclick_engine_path: str) -> Iterator[EmbeddedEngine]:
     """The embedded engine of this test process: ``.path``, ``.url``, ``.client(database=...)``, ``.command(sql)``.
 
-    If this process opened chdb before, that engine is used. Do not fork once it is open: child processes would hang in it.
+    If this process opened chdb before, that engine is used. Do not fork once it is open: child processes would hang in
+    it.
     """
     from aaiclick.testing.engine import EmbeddedEngine
 
@@ -80,11 +83,14 @@ def aaiclick_schema_recorder() -> SchemaRecorder:
 
 
 @pytest.fixture
-def aaiclick_schema(request: pytest.FixtureRequest, aaiclick_schema_recorder: SchemaRecorder) -> Iterator[SchemaFactory]:
-    """``aaiclick_schema(SCHEMA)`` makes a fresh database with exactly that schema and gives its name; dropped after the test.
+def aaiclick_schema(
+    request: pytest.FixtureRequest, aaiclick_schema_recorder: SchemaRecorder
+) -> Iterator[SchemaFactory]:
+    """``aaiclick_schema(SCHEMA)`` makes a fresh database with exactly that schema and gives its name; dropped after the
+    test.
 
-    It is on the embedded engine, or where the client or session given as ``via=`` leads. The first call for a schema runs
-    ``ensure_schema``; later ones repeat the recorded statements, all at once, in milliseconds.
+    It is on the embedded engine, or where the client or session given as ``via=`` leads. The first call for a schema
+    runs ``ensure_schema``; later ones repeat the recorded statements, all at once, in milliseconds.
     """
     from aaiclick.testing.recorded import Target, drop, engine_target, is_embedded, server_target
 
@@ -107,8 +113,9 @@ def aaiclick_schema(request: pytest.FixtureRequest, aaiclick_schema_recorder: Sc
 
 @pytest.fixture
 def aaiclick_upgrade(aaiclick_engine: EmbeddedEngine) -> Iterator[UpgradeFactory]:
-    """``aaiclick_upgrade(SCHEMA, version)`` makes a fresh database at a released version, as the schema's lock file describes it: an
-    ``OldInstall`` with ``.client`` and ``.upgrade()``. ``recorded=False``: without the version record, as if made before this library."""
+    """``aaiclick_upgrade(SCHEMA, version)`` makes a fresh database at a released version, as the schema's lock file
+    describes it: an ``OldInstall`` with ``.client`` and ``.upgrade()``. ``recorded=False``: without the version record,
+    as if made before this library."""
     from aaiclick.sql.quoting import quote_name
     from aaiclick.testing.engine import fresh_name
     from aaiclick.testing.versions import OldInstall
@@ -130,7 +137,8 @@ def aaiclick_upgrade(aaiclick_engine: EmbeddedEngine) -> Iterator[UpgradeFactory
 
 @pytest.fixture(scope="session")
 def aaiclick_server() -> Iterator[EngineServer]:
-    """The engine behind ClickHouse's HTTP interface in a child process: ``.url``, ``.kill()``, ``.restart()``. One for each xdist worker."""
+    """The engine behind ClickHouse's HTTP interface in a child process: ``.url``, ``.kill()``, ``.restart()``. One for
+    each xdist worker."""
     from aaiclick.testing.process import EngineServer
 
     with EngineServer() as server:

@@ -37,9 +37,10 @@ STOP_TIMEOUT = 20.0
 class EngineServer:
     """The embedded engine behind ClickHouse's HTTP interface, in a process of its own, on 127.0.0.1.
 
-    ``path`` is the data directory: None for a temporary one that goes away with ``stop()``, ``":memory:"`` for none at all.
-    ``python`` runs the server in another environment, which needs nothing but some version of chdb. ``user`` and ``password``
-    shut everybody else out (code 516), ``read_only`` refuses writes (code 164). Use it as a context manager::
+    ``path`` is the data directory: None for a temporary one that goes away with ``stop()``, ``":memory:"`` for none at
+    all. ``python`` runs the server in another environment, which needs nothing but some version of chdb. ``user`` and
+    ``password`` shut everybody else out (code 516), ``read_only`` refuses writes (code 164). Use it as a context
+    manager::
 
         with EngineServer() as server:
             client = clickhouse_connect.get_client(dsn=server.url)
@@ -75,7 +76,9 @@ class EngineServer:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     @property
@@ -124,7 +127,9 @@ class EngineServer:
         shutil.rmtree(work, ignore_errors=True)
         os.mkdir(work)
         with open(self._log, "wb") as log:
-            self._process = subprocess.Popen(self._command(work), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=self._environment())
+            self._process = subprocess.Popen(
+                self._command(work), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=self._environment()
+            )
         try:
             line = self._first_line(self._process)
             said: dict[str, object] = json.loads(line) if line.startswith(b"{") else {}
@@ -178,8 +183,8 @@ class EngineServer:
             return False
 
     def command(self, sql: str, settings: Mapping[str, str | int] | None = None) -> str:
-        """Runs one statement and gives its answer as text (TabSeparated). ``settings`` hold for it alone. StatementError when the server
-        refuses it."""
+        """Runs one statement and gives its answer as text (TabSeparated). ``settings`` hold for it alone.
+        StatementError when the server refuses it."""
         url = f"{self.url}/?{urlencode(settings)}" if settings else self.url
         request = urllib.request.Request(url, data=sql.encode("utf-8", "surrogateescape"))
         if self._user is not None:
@@ -196,7 +201,8 @@ class EngineServer:
             raise ConnectionFailed(f"The test server at {self.url} does not answer: {error}") from error
 
     def client(self, database: str | None = None, **options: object) -> Client:
-        """A clickhouse-connect client with connections of its own; ``options`` go to ``get_client``. Close it after use."""
+        """A clickhouse-connect client with connections of its own; ``options`` go to ``get_client``. Close it after
+        use."""
         get_client = cast("Callable[..., Client]", import_module("clickhouse_connect").get_client)
         if self._user is not None:
             options = {"username": self._user, "password": self._password, **options}
@@ -208,7 +214,17 @@ class EngineServer:
 
     def _command(self, work: str) -> Sequence[str]:
         # By path, not with -m: an environment with nothing but chdb cannot import this package.
-        command = [self._python, str(_SCRIPT), "--path", self._path, "--port", str(self._port), "--scratch", work, "--with-parent"]
+        command = [
+            self._python,
+            str(_SCRIPT),
+            "--path",
+            self._path,
+            "--port",
+            str(self._port),
+            "--scratch",
+            work,
+            "--with-parent",
+        ]
         if self._user is not None:
             command += ["--user", self._user]
         if self._read_only:

@@ -1,4 +1,5 @@
-"""Databases with a given schema: made by ``ensure_schema`` the first time, from then on from the statements that it led to."""
+"""Databases with a given schema: made by ``ensure_schema`` the first time, from then on from the statements that it led
+to."""
 
 from __future__ import annotations
 
@@ -21,11 +22,11 @@ _OBJECTS = """
 SELECT hex(name), hex(create_table_query), multiIf(as_select != '', 2, engine = 'Dictionary', 1, 0) AS stage, ifNull(total_rows, 0)
 FROM system.tables WHERE database = '{database}' AND NOT startsWith(name, '.inner')
 ORDER BY stage, metadata_modification_time, name FORMAT TabSeparated
-"""
+"""  # noqa: E501
 _STORED = """
 SELECT hex(name) FROM system.columns WHERE database = '{database}' AND table = unhex('{table}') AND default_kind IN ('', 'DEFAULT')
 ORDER BY position FORMAT TabSeparated
-"""
+"""  # noqa: E501
 _NEW = "\0"
 """Stands for the new database in a recorded statement; it cannot occur in SQL text."""
 
@@ -95,7 +96,8 @@ class SchemaRecorder:
         return database
 
     def _replay(self, key: tuple[str, str], target: Target, statements: list[str], database: str) -> bool:
-        """Whether all statements went through; the first time finds the order in which they do (views read other views)."""
+        """Whether all statements went through; the first time finds the order in which they do (views read other
+        views)."""
         texts = [text.replace(_NEW, database) for text in statements]
         target.run(f"CREATE DATABASE {quote_name(database)}")
         if key in self._ordered:

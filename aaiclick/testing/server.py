@@ -1,4 +1,5 @@
-"""The test server under the name that it had until 0.1: ``python -m aaiclick.testing.server`` is ``python -m aaiclick.engine_server.server``."""
+"""The test server under the name that it had until 0.1: ``python -m aaiclick.testing.server`` is ``python -m
+aaiclick.engine_server.server``."""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ def schema_at(schema: Schema, version: int) -> Schema:
     locked = _lock(schema).get(version)
     if locked is None:
         raise UsageError(f"{schema.name} has no released version {version}")
-    return Schema(schema.name, version=version, objects=[reflect_object(form) for _, form in sorted(locked.forms.items())])
+    return Schema(
+        schema.name, version=version, objects=[reflect_object(form) for _, form in sorted(locked.forms.items())]
+    )
 
 
 class OldInstall:
@@ -61,9 +63,9 @@ class OldInstall:
         return [str(row[0]) for row in found]
 
     def upgrade(self, policy: Policy | None = None, changed: Collection[str] = ()) -> Report:
-        """Bring the database to the declared version and hold the result against what was there: same rows, over every column that both
-        versions have with the same type; a second run does nothing. ``changed``: columns (``table.column``) whose values a migration
-        changes, and tables (``table``) whose rows it does."""
+        """Bring the database to the declared version and hold the result against what was there: same rows, over every
+        column that both versions have with the same type; a second run does nothing. ``changed``: columns
+        (``table.column``) whose values a migration changes, and tables (``table``) whose rows it does."""
         from aaiclick.api.ensure import ensure_schema
         from aaiclick.api.validate import validate_schema
         from aaiclick.plan.policy import Policy
@@ -76,7 +78,9 @@ class OldInstall:
         status = validate_schema(self.client, self.schema)
         assert status.in_sync, status.differences
         for table, columns in shared.items():
-            assert self.rows(table, columns) == before[table], f"{table}: rows differ after the upgrade from v{self.version}"
+            assert self.rows(table, columns) == before[table], (
+                f"{table}: rows differ after the upgrade from v{self.version}"
+            )
         again = ensure_schema(self.client, self.schema, policy=chosen)
         assert not again.steps, again.steps
         return report

@@ -89,7 +89,11 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     """
     rebuilds = tuple(change for change in changes if change.rebuild is not None)
     in_place = tuple(change for change in changes if change.in_place)
-    cells = {column.name: _Cell(quote_name(column.name), column.type, column.name) for column in live.columns if column.kind != "EPHEMERAL"}
+    cells = {
+        column.name: _Cell(quote_name(column.name), column.type, column.name)
+        for column in live.columns
+        if column.kind != "EPHEMERAL"
+    }
     conditions: list[str] = []
     problem = ""
     for place, change in enumerate(changes):
@@ -102,7 +106,10 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         if change.form is not None and not last:
             cells = _released(cells, change.form)
         elif not last:
-            cells = {name: _unsure(cell, declared.column(_last_name(name, changes[place + 1 :]))) for name, cell in cells.items()}
+            cells = {
+                name: _unsure(cell, declared.column(_last_name(name, changes[place + 1 :])))
+                for name, cell in cells.items()
+            }
     columns: dict[str, str] = {}
     renames: dict[str, str] = {}
     for name, cell in cells.items():
@@ -115,7 +122,26 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     # that is killed in between could not tell how far it came.
     swapped = circle(renames)
     if swapped:
-        raise MigrationError(declared.name, f"columns {', '.join(swapped)} swap names on the way: migrate version by version, or fill them in a Rebuild")
+        raise MigrationError(
+            declared.name,
+            "columns "
+            f"{', '.join(swapped)} "
+            "swap "
+            "names "
+            "on "
+            "the "
+            "way: "
+            "migrate "
+            "version "
+            "by "
+            "version, "
+            "or "
+            "fill "
+            "them "
+            "in "
+            "a "
+            "Rebuild",
+        )
     back: Mapping[str, str] = {}
     try:
         back = _rollback_columns(live, changes, declared)
@@ -130,7 +156,11 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
     say how."""
     if not any(change.rebuild is not None and change.rebuild.back for change in changes):
         return {}
-    cells = {column.name: _Cell(quote_name(column.name), column.type, column.name) for column in declared.columns if column.kind != "EPHEMERAL"}
+    cells = {
+        column.name: _Cell(quote_name(column.name), column.type, column.name)
+        for column in declared.columns
+        if column.kind != "EPHEMERAL"
+    }
     for place in range(len(changes) - 1, -1, -1):
         change = changes[place]
         form = changes[place - 1].form if place else live
@@ -141,13 +171,39 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
         for name, expression in (change.rebuild.back if change.rebuild is not None else {}).items():
             column = form.column(name) if form is not None else None
             if form is not None and column is None:
-                raise _Unknown(f"{change.label} has a rollback expression for column {name} of {change.before}, which the version before does not have")
+                raise _Unknown(
+                    f"{change.label} "
+                    "has "
+                    "a "
+                    "rollback "
+                    "expression "
+                    "for "
+                    "column "
+                    f"{name} "
+                    "of "
+                    f"{change.before}, "
+                    "which "
+                    "the "
+                    "version "
+                    "before "
+                    "does "
+                    "not "
+                    "have"
+                )
             text = bind(expression, cells, change)
             kind = column.type if column is not None else ""
             below[name] = _Cell(_cast(text, kind) if kind else text, kind)
         cells = below
-    found = {column.name: (cells[column.name], column.type) for column in live.columns if column.stored and column.name in cells}
-    return {name: cell.text if cell.type == kind else _cast(cell.text, kind) for name, (cell, kind) in found.items() if not cell.origin}
+    found = {
+        column.name: (cells[column.name], column.type)
+        for column in live.columns
+        if column.stored and column.name in cells
+    }
+    return {
+        name: cell.text if cell.type == kind else _cast(cell.text, kind)
+        for name, (cell, kind) in found.items()
+        if not cell.origin
+    }
 
 
 def bound(expression: str, texts: Mapping[str, str]) -> str:
@@ -166,7 +222,9 @@ def mentions(expression: str, name: str) -> bool:
     return name in _mentioned(expression)
 
 
-def _step(cells: Mapping[str, _Cell], change: VersionChange, conditions: list[str], declared: TableForm) -> dict[str, _Cell]:
+def _step(
+    cells: Mapping[str, _Cell], change: VersionChange, conditions: list[str], declared: TableForm
+) -> dict[str, _Cell]:
     """Apply one version. Its expressions read the columns as they were before it, under their old names."""
     after = dict(cells)
     for old, new in applicable(with_leaves(change.renames, after), after):
@@ -177,7 +235,9 @@ def _step(cells: Mapping[str, _Cell], change: VersionChange, conditions: list[st
     for name, expression in change.rebuild.columns.items():
         known = wanted.column(name)
         if known is None and name not in after and change.form is not None:
-            raise _Unknown(f"{change.label} fills column {name} of {change.table}, which version {change.version} does not have")
+            raise _Unknown(
+                f"{change.label} fills column {name} of {change.table}, which version {change.version} does not have"
+            )
         text = bind(expression, cells, change)
         kind = known.type if known is not None and change.form is not None else ""
         after[name] = _Cell(_cast(text, kind) if kind else text, kind)
@@ -193,14 +253,67 @@ def bind(expression: str, cells: Mapping[str, _Cell], change: VersionChange) -> 
     for name in mentioned:
         if not cells[name].sure:
             raise _Unknown(
-                f"{change.label} reads {change.before}.{name}, whose type an earlier version may have changed: no released form of that version is known."
-                " Keep a schema.lock.json (aaiclick revision writes it), or bring the database to the version before it first"
+                f"{change.label} "
+                "reads "
+                f"{change.before}.{name}, "
+                "whose "
+                "type "
+                "an "
+                "earlier "
+                "version "
+                "may "
+                "have "
+                "changed: "
+                "no "
+                "released "
+                "form "
+                "of "
+                "that "
+                "version "
+                "is "
+                "known."
+                " Keep a "
+                "schema.lock.json "
+                "(aaiclick "
+                "revision "
+                "writes "
+                "it), "
+                "or "
+                "bring "
+                "the "
+                "database "
+                "to "
+                "the "
+                "version "
+                "before "
+                "it "
+                "first"
             )
     if not mentioned:
         return expression
     dotted = next((name for name in mentioned if "." in name), None)
     if dotted is not None:
-        raise _Unknown(f"{change.label} reads the nested column {dotted}, which an earlier version makes. Bring the database to the version before it first")
+        raise _Unknown(
+            f"{change.label} "
+            "reads "
+            "the "
+            "nested "
+            "column "
+            f"{dotted}, "
+            "which "
+            "an "
+            "earlier "
+            "version "
+            "makes. "
+            "Bring "
+            "the "
+            "database "
+            "to the "
+            "version "
+            "before "
+            "it "
+            "first"
+        )
     return _bind(expression, mentioned, [cells[name].text for name in mentioned])
 
 

@@ -36,7 +36,9 @@ def unproven_conversions(catalog: Catalog, found: ReleaseHistory, live: LiveVers
     if live.origin == "unrecorded":
         rows = sum(entry.rows for entry in catalog.objects.values())
         unproven = [(script, words) for script in scripts if (words := _words(script, _tables(script), catalog, rows))]
-        return UnprovenConversions(tuple(words for _, words in unproven), (), unproven[0][0].version - 1 if unproven else 0)
+        return UnprovenConversions(
+            tuple(words for _, words in unproven), (), unproven[0][0].version - 1 if unproven else 0
+        )
     if live.origin != "recognised" or not live.number or found.lock is None:
         return UnprovenConversions()
     stops: list[str] = []
@@ -45,7 +47,9 @@ def unproven_conversions(catalog: Catalog, found: ReleaseHistory, live: LiveVers
     for script in scripts:
         here = tuple(name for name in _tables(script) if script.version <= live.levels.get(name, live.number))
         explicit = script.migration.explicit and script.version <= live.number
-        rows = sum(catalog.objects[name].rows for name in (catalog.objects if explicit else here) if name in catalog.objects)
+        rows = sum(
+            catalog.objects[name].rows for name in (catalog.objects if explicit else here) if name in catalog.objects
+        )
         words = _words(script, here, catalog, rows) if here or explicit else ""
         if not words:
             continue
@@ -54,7 +58,26 @@ def unproven_conversions(catalog: Catalog, found: ReleaseHistory, live: LiveVers
             stops.append(words)
             before = before or script.version - 1
         else:
-            notes.append(f"v{live.number} is recognised by the form of the tables, which does not tell whether values were converted: {words}")
+            notes.append(
+                f"v{live.number} "
+                "is "
+                "recognised "
+                "by "
+                "the "
+                "form "
+                "of "
+                "the "
+                "tables, "
+                "which "
+                "does "
+                "not "
+                "tell "
+                "whether "
+                "values "
+                "were "
+                "converted: "
+                f"{words}"
+            )
     return UnprovenConversions(tuple(stops), tuple(notes), before)
 
 
@@ -79,7 +102,10 @@ def _words(script: Script, tables: Iterable[str], catalog: Catalog, rows: int) -
         if there is None or not there.rows:
             continue
         rebuilds = script.migration.rebuilds.items()
-        columns = next((sorted(one.columns) for key, one in rebuilds if script.migration.renames.get(key, key) == name), list[str]())
+        columns = next(
+            (sorted(one.columns) for key, one in rebuilds if script.migration.renames.get(key, key) == name),
+            list[str](),
+        )
         what = f"column {', '.join(columns)} of {name}" if columns else f"the rows of {name}"
         said.append(f"{what} ({there.rows:,} rows)")
     if script.migration.explicit:

@@ -26,7 +26,9 @@ Way: TypeAlias = Literal["alter", "rebuild"]
 STRATEGIES = "derived, sql, alter TABLE or rebuild TABLE"
 _KEY = re.compile(r"--\s?([A-Za-z_]+)\s*:\s*(.*)\Z")
 _INDENTED = re.compile(r"--(\s{2,})(\S.*)\Z")
-_ITEM = re.compile(r"(?:(where)\s+(.+)|(?P<back>back\s+)?(?P<column>`(?:[^`\\]|\\.)+`|[\w.]+)\s*=\s*(?P<expression>.+))\Z", re.DOTALL)
+_ITEM = re.compile(
+    r"(?:(where)\s+(.+)|(?P<back>back\s+)?(?P<column>`(?:[^`\\]|\\.)+`|[\w.]+)\s*=\s*(?P<expression>.+))\Z", re.DOTALL
+)
 _RENAME = re.compile(r"([^\s>]+)\s*->\s*(\S+)\Z")
 
 
@@ -97,7 +99,9 @@ class _Reader:
         self._end_item()
         if not (self.header.sql or self.header.derived or self.header.ways):
             self.line = max(self.line, 1)
-            raise self._error(f"the header names no strategy: begin the file with a line '-- strategy: ...' ({STRATEGIES})")
+            raise self._error(
+                f"the header names no strategy: begin the file with a line '-- strategy: ...' ({STRATEGIES})"
+            )
         if self.header.derived and (self.header.sql or self.header.ways):
             raise self._error("strategy: derived stands alone: the others say what is not derived")
         self.header.lines = self.line
@@ -112,7 +116,9 @@ class _Reader:
         self.rebuild = None
         found = _KEY.match(line)
         if found is None:
-            raise self._error(f"{line[:60]!r} is no header line. A header line is '-- key: value'; an empty line ends the header")
+            raise self._error(
+                f"{line[:60]!r} is no header line. A header line is '-- key: value'; an empty line ends the header"
+            )
         key, value = found.group(1), found.group(2).strip()
         if key not in self.keys:
             raise self._error(f"unknown key {key}: a header has {', '.join(self.keys)}")
@@ -177,7 +183,22 @@ class _Reader:
         found = _ITEM.match(text)
         table, lines = self.rebuild
         if found is None:
-            raise self._error(f"{text.splitlines()[0][:60]!r} is neither 'column = expression' nor 'where condition' nor 'back column = expression'")
+            raise self._error(
+                f"{text.splitlines()[0][:60]!r} "
+                "is "
+                "neither "
+                "'column "
+                "= "
+                "expression' "
+                "nor "
+                "'where "
+                "condition' "
+                "nor "
+                "'back "
+                "column "
+                "= "
+                "expression'"
+            )
         if found.group(1):
             if lines.where is not None:
                 raise self._error(f"rebuild {table} has two filters")

@@ -30,9 +30,17 @@ class ReleaseHistory:
     def checksums(self, version: int | None) -> str:
         """What is recorded with an applied version: a checksum of each migration and released form up to it, as JSON;
         '' for none."""
-        found = {str(script.version): script.checksum for script in self.scripts if version is not None and script.version <= version}
+        found = {
+            str(script.version): script.checksum
+            for script in self.scripts
+            if version is not None and script.version <= version
+        }
         if self.lock is not None and version is not None:
-            found |= {f"form {locked.version}": seal_of(_bare(locked)) for locked in self.lock.versions if locked.version <= version}
+            found |= {
+                f"form {locked.version}": seal_of(_bare(locked))
+                for locked in self.lock.versions
+                if locked.version <= version
+            }
         return json.dumps(dict(sorted(found.items())), separators=(",", ":")) if found else ""
 
     def oldest_code(self, version: int | None) -> int | None:
@@ -73,19 +81,59 @@ def check_released(name: str, version: int | None, scripts: Sequence[Script], lo
         raise MigrationError(LOCK_FILE, f"is of the schema {lock.schema}, not of {name}")
     for script in scripts:
         if version is not None and script.version > version:
-            raise MigrationError(script.where, f"is newer than version {version} of {name}: raise the version in the code, or remove the file")
+            raise MigrationError(
+                script.where,
+                f"is newer than version {version} of {name}: raise the version in the code, or remove the file",
+            )
     if lock is None:
         return
     numbers = [locked.version for locked in lock.versions]
     for older, newer in pairwise(numbers):
         if newer != older + 1:
             raise MissingVersionError(
-                LOCK_FILE, f"goes from version {older} to {newer}: version {older + 1} is missing. Put its entry back from version control"
+                LOCK_FILE,
+                "goes "
+                "from "
+                "version "
+                f"{older} "
+                "to "
+                f"{newer}: "
+                "version "
+                f"{older + 1} "
+                "is "
+                "missing. "
+                "Put "
+                "its "
+                "entry "
+                "back "
+                "from "
+                "version "
+                "control",
             )
     if version is not None and numbers and numbers[-1] > version:
         raise MissingVersionError(
             LOCK_FILE,
-            f"holds version {numbers[-1]}, but {name} declares {version}: a released version cannot be taken back. Set the version to {numbers[-1]} or more",
+            "holds "
+            "version "
+            f"{numbers[-1]}, "
+            "but "
+            f"{name} "
+            "declares "
+            f"{version}: "
+            "a "
+            "released "
+            "version "
+            "cannot "
+            "be "
+            "taken "
+            "back. "
+            "Set "
+            "the "
+            "version "
+            "to "
+            f"{numbers[-1]} "
+            "or "
+            "more",
         )
     for locked in lock.versions:
         _check_entry(locked, next((script for script in scripts if script.version == locked.version), None))
@@ -106,18 +154,74 @@ def check_applied(schema: str, recorded: str, applied: int | None, found: Releas
             locked = found.lock.get(version) if found.lock is not None else None
             if locked is None:
                 raise MissingVersionError(
-                    f"{schema} v{version}", f"was applied to this database, but {LOCK_FILE} does not hold it. Put its entry back from version control"
+                    f"{schema} v{version}",
+                    "was "
+                    "applied "
+                    "to "
+                    "this "
+                    "database, "
+                    "but "
+                    f"{LOCK_FILE} "
+                    "does "
+                    "not "
+                    "hold "
+                    "it. "
+                    "Put "
+                    "its "
+                    "entry "
+                    "back "
+                    "from "
+                    "version "
+                    "control",
                 )
             if seal_of(_bare(locked)) != checksum:
                 raise EditedLockError(
                     f"{schema} v{version}",
-                    f"{LOCK_FILE} describes it differently from what was applied to this database. Put its entry back from version control",
+                    f"{LOCK_FILE} "
+                    "describes "
+                    "it "
+                    "differently "
+                    "from "
+                    "what "
+                    "was "
+                    "applied "
+                    "to "
+                    "this "
+                    "database. "
+                    "Put "
+                    "its "
+                    "entry "
+                    "back "
+                    "from "
+                    "version "
+                    "control",
                 )
             continue
         script = found.script(version)
         if script is None:
             raise MissingVersionError(
-                f"{schema} v{version}", "its migration was applied to this database, but the code does not have it. Put the file back from version control"
+                f"{schema} v{version}",
+                "its "
+                "migration "
+                "was "
+                "applied "
+                "to "
+                "this "
+                "database, "
+                "but "
+                "the "
+                "code "
+                "does "
+                "not "
+                "have "
+                "it. "
+                "Put "
+                "the "
+                "file "
+                "back "
+                "from "
+                "version "
+                "control",
             )
         if script.checksum != checksum:
             raise EditedMigrationError(
@@ -131,15 +235,41 @@ def _check_entry(locked: LockedVersion, script: Script | None) -> None:
     where = f"{LOCK_FILE}, version {locked.version}"
     # Lock files of the first releases have no seal.
     if locked.seal and locked.seal != seal_of(locked):
-        raise EditedLockError(where, "was edited after it was released. Put the entry back from version control: what changes belongs into a new version")
+        raise EditedLockError(
+            where,
+            "was "
+            "edited "
+            "after "
+            "it "
+            "was "
+            "released. "
+            "Put "
+            "the "
+            "entry "
+            "back "
+            "from "
+            "version "
+            "control: "
+            "what "
+            "changes "
+            "belongs "
+            "into "
+            "a new "
+            "version",
+        )
     if locked.migration is None:
         return
     if script is None:
         if locked.migration:
-            raise MissingVersionError(f"version {locked.version}", "its migration was released, but the file is gone. Put it back from version control")
+            raise MissingVersionError(
+                f"version {locked.version}",
+                "its migration was released, but the file is gone. Put it back from version control",
+            )
         return
     if not locked.migration:
-        raise EditedMigrationError(script.where, f"was added to version {locked.version} after that was released. Give it the next number")
+        raise EditedMigrationError(
+            script.where, f"was added to version {locked.version} after that was released. Give it the next number"
+        )
     if locked.migration != script.checksum:
         raise EditedMigrationError(script.where, f"was edited after version {locked.version} was released. {_UNDO}")
 

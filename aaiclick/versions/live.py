@@ -46,7 +46,13 @@ def former_names(scripts: Sequence[Script]) -> frozenset[str]:
 
 
 def live_version(
-    schema: Schema, catalog: Catalog, recorded: int | None, has_record: bool, lock: Lock | None, former: frozenset[str] = frozenset(), levels: str = ""
+    schema: Schema,
+    catalog: Catalog,
+    recorded: int | None,
+    has_record: bool,
+    lock: Lock | None,
+    former: frozenset[str] = frozenset(),
+    levels: str = "",
 ) -> LiveVersion:
     """The recorded version, else the one that the tables look like.
 
@@ -60,7 +66,11 @@ def live_version(
         forms: dict[str, Form] = {name: live.form for name, live in catalog.objects.items()}
         found = recognise(forms, lock)
         origin: Origin = "empty" if found.version == 0 else "unrecorded" if found.version is None else "recognised"
-        highest = {name: max(versions) for name, versions in found.matches.items() if found.mixed and versions and name in forms}
+        highest = {
+            name: max(versions)
+            for name, versions in found.matches.items()
+            if found.mixed and versions and name in forms
+        }
         return LiveVersion(found.version, origin, found, highest)
     if not any(name in catalog.objects for name in names):
         return LiveVersion(0, "empty")
@@ -91,7 +101,9 @@ def scripts_between(schema: Schema, found: ReleaseHistory, live: LiveVersion) ->
     return tuple(script for script in found.scripts if live.number < script.version <= schema.version)
 
 
-def upgrade_path(schema: Schema, found: ReleaseHistory, live: LiveVersion, recorded_forms: str, progress: MigrationProgress) -> UpgradePath:
+def upgrade_path(
+    schema: Schema, found: ReleaseHistory, live: LiveVersion, recorded_forms: str, progress: MigrationProgress
+) -> UpgradePath:
     """The path from the live version to the declared one, from migrations, lock file, record, and what is done
     already."""
     former = set(found.lock.names) if found.lock is not None else set[str]()
@@ -102,7 +114,9 @@ def upgrade_path(schema: Schema, found: ReleaseHistory, live: LiveVersion, recor
     for table in schema.tables:
         table_changes = _changes_of(table.name, schema, found, live, progress)
         changes[table.name] = table_changes
-        earlier = tuple(dict.fromkeys(change.before for change in reversed(table_changes) if change.before != table.name))
+        earlier = tuple(
+            dict.fromkeys(change.before for change in reversed(table_changes) if change.before != table.name)
+        )
         names[table.name] = earlier
     return UpgradePath(
         changes=changes,
@@ -113,7 +127,9 @@ def upgrade_path(schema: Schema, found: ReleaseHistory, live: LiveVersion, recor
     )
 
 
-def _changes_of(table: str, schema: Schema, found: ReleaseHistory, live: LiveVersion, progress: MigrationProgress) -> tuple[VersionChange, ...]:
+def _changes_of(
+    table: str, schema: Schema, found: ReleaseHistory, live: LiveVersion, progress: MigrationProgress
+) -> tuple[VersionChange, ...]:
     """What each version between does to a table, oldest first. Its name is followed back through the renames."""
     if not live.number or schema.version is None:
         return ()
@@ -126,7 +142,9 @@ def _changes_of(table: str, schema: Schema, found: ReleaseHistory, live: LiveVer
         migration = script.migration if script is not None else None
         before = name
         if migration is not None:
-            before = next((old for old, new in sorted(migration.renames.items()) if "." not in old and new == name), name)
+            before = next(
+                (old for old, new in sorted(migration.renames.items()) if "." not in old and new == name), name
+            )
         if version <= _level(before, live):
             break
         changes.append(_version_change(version, name, before, script, found, progress))
@@ -134,7 +152,9 @@ def _changes_of(table: str, schema: Schema, found: ReleaseHistory, live: LiveVer
     return tuple(reversed(changes))
 
 
-def _version_change(version: int, name: str, before: str, script: Script | None, found: ReleaseHistory, progress: MigrationProgress) -> VersionChange:
+def _version_change(
+    version: int, name: str, before: str, script: Script | None, found: ReleaseHistory, progress: MigrationProgress
+) -> VersionChange:
     locked = found.lock.get(version) if found.lock is not None else None
     form = locked.forms.get(name) if locked is not None else None
     released_form = form if isinstance(form, TableForm) else None
@@ -142,7 +162,11 @@ def _version_change(version: int, name: str, before: str, script: Script | None,
         return VersionChange(version, f"version {version}", name, before, form=released_form)
     migration = script.migration
     keys = (name, before)
-    renames = {what.partition(".")[2]: new for what, new in migration.renames.items() if "." in what and what.partition(".")[0] in keys}
+    renames = {
+        what.partition(".")[2]: new
+        for what, new in migration.renames.items()
+        if "." in what and what.partition(".")[0] in keys
+    }
     rebuild = next((migration.rebuilds[key] for key in keys if key in migration.rebuilds), None)
     in_place = any(migration.strategy.get(key) == "alter" for key in keys)
     # A copy that is done is not made again: its expressions would read columns that it has filled already.
@@ -164,13 +188,20 @@ def _level(table: str, live: LiveVersion) -> int:
 def _recorded_levels(recorded: str) -> Mapping[str, int]:
     """The versions of single tables, as ``aaiclick adopt`` recorded them."""
     found = _recorded_names(recorded)
-    return {key.removeprefix("level "): int(str(value)) for key, value in found.items() if key.startswith("level ") and str(value).isdigit()}
+    return {
+        key.removeprefix("level "): int(str(value))
+        for key, value in found.items()
+        if key.startswith("level ") and str(value).isdigit()
+    }
 
 
 def _pending_script(script: Script, progress: MigrationProgress) -> PendingScript | None:
     version, migration = script.version, script.migration
     statements = statements_of(migration)
-    sent = next((place for place in range(len(statements)) if f"{version}:sql:{place + 1}" not in progress.done), len(statements))
+    sent = next(
+        (place for place in range(len(statements)) if f"{version}:sql:{place + 1}" not in progress.done),
+        len(statements),
+    )
     move = migration.move if f"{version}:move" not in progress.done else None
     rest = statements[sent:]
     if not rest and move is None:

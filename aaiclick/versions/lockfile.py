@@ -99,7 +99,9 @@ def load_lock(text: str, where: str = LOCK_FILE) -> Lock:
         raise MigrationError(where, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
     # A field of a later release would be lost when this one writes the file again.
     if _plain_lock(lock) != content:
-        raise MigrationError(where, "holds fields that this release does not know; it has to be as the library writes it")
+        raise MigrationError(
+            where, "holds fields that this release does not know; it has to be as the library writes it"
+        )
     return lock
 
 
@@ -175,7 +177,10 @@ def _plain_version(locked: LockedVersion) -> dict[str, Json]:
     if locked.migration is not None:
         entry["migration"] = locked.migration
     if locked.variables:
-        entry["variables"] = {name: {clause: list(texts) for clause, texts in sorted(clauses.items())} for name, clauses in sorted(locked.variables.items())}
+        entry["variables"] = {
+            name: {clause: list(texts) for clause, texts in sorted(clauses.items())}
+            for name, clauses in sorted(locked.variables.items())
+        }
     entry["objects"] = {name: {"kind": form.kind, "form": _plain(form)} for name, form in sorted(locked.forms.items())}
     return entry
 

@@ -46,14 +46,22 @@ def recognise(live: Mapping[str, Form], lock: Lock) -> Recognition:
     newest: Mapping[str, LockedForm] = lock.versions[-1].forms if lock.versions else {}
     matches = {name: _matching(name, live.get(name), lock) for name in lock.names}
     # An object that the newest version no longer declares does not matter, whatever was done to it.
-    strange = [name for name in lock.names if name in live and name in newest and not _declared_match(name, matches[name], lock)]
+    strange = [
+        name
+        for name in lock.names
+        if name in live and name in newest and not _declared_match(name, matches[name], lock)
+    ]
     if strange:
         return _unrecognised(live, lock, matches, strange)
     if not any(name in live and _declared_match(name, matches[name], lock) for name in lock.names):
         return Recognition(0, matches)
     # An exact match counts more than a tolerated one. Where several versions match, the newest needs the fewest
     # steps.
-    exact = [locked.version for locked in lock.versions if all(is_exactly(live.get(name), form) for name, form in locked.forms.items())]
+    exact = [
+        locked.version
+        for locked in lock.versions
+        if all(is_exactly(live.get(name), form) for name, form in locked.forms.items())
+    ]
     if exact:
         return Recognition(max(exact), matches)
     whole = [locked.version for locked in lock.versions if all(locked.version in found for found in matches.values())]
@@ -64,11 +72,16 @@ def recognise(live: Mapping[str, Form], lock: Lock) -> Recognition:
 
 def _of_the_database(lock: Lock) -> Lock:
     """The lock without functions: they belong to the server, and tell nothing about a database."""
-    versions = (replace(locked, forms={name: form for name, form in locked.forms.items() if form.kind != "function"}) for locked in lock.versions)
+    versions = (
+        replace(locked, forms={name: form for name, form in locked.forms.items() if form.kind != "function"})
+        for locked in lock.versions
+    )
     return replace(lock, versions=tuple(versions))
 
 
-def differences(live: Form | None, released: LockedForm, variables: Mapping[str, tuple[str, ...]] | None = None) -> tuple[str, ...]:
+def differences(
+    live: Form | None, released: LockedForm, variables: Mapping[str, tuple[str, ...]] | None = None
+) -> tuple[str, ...]:
     """The differences between a live object and a released one, in words; empty where it is that version of the
     object."""
     if live is None:
@@ -78,7 +91,9 @@ def differences(live: Form | None, released: LockedForm, variables: Mapping[str,
     if not isinstance(live, TableForm) or not isinstance(released, TableForm):
         same = live.kind == released.kind and normal_form(live) == normal_form(released)
         return () if same else (f"{live.kind} differs from the released {released.kind}",)
-    target = Target(_tolerant(live, released, variables or {}), renames=(), undeclared=(), notes=(), free_primary_key=True)
+    target = Target(
+        _tolerant(live, released, variables or {}), renames=(), undeclared=(), notes=(), free_primary_key=True
+    )
     return tuple(change.words for change in diff_table(live, target) if not isinstance(change, MoveColumn))
 
 
@@ -90,7 +105,9 @@ def is_exactly(live: Form | None, released: LockedForm) -> bool:
 def _matching(name: str, live: Form | None, lock: Lock) -> tuple[int, ...]:
     """The versions that do not speak against the object: it matches its form there, or is not declared there."""
     return tuple(
-        locked.version for locked in lock.versions if name not in locked.forms or not differences(live, locked.forms[name], locked.variables.get(name))
+        locked.version
+        for locked in lock.versions
+        if name not in locked.forms or not differences(live, locked.forms[name], locked.variables.get(name))
     )
 
 
@@ -105,9 +122,13 @@ def _lowest(lock: Lock, matches: Mapping[str, tuple[int, ...]]) -> int:
     return min([highest, *(max(found) for found in matches.values() if found)])
 
 
-def _unrecognised(live: Mapping[str, Form], lock: Lock, matches: Mapping[str, tuple[int, ...]], strange: list[str]) -> Recognition:
+def _unrecognised(
+    live: Mapping[str, Form], lock: Lock, matches: Mapping[str, tuple[int, ...]], strange: list[str]
+) -> Recognition:
     def distance(locked: LockedVersion) -> int:
-        return sum(len(differences(live.get(name), form, locked.variables.get(name))) for name, form in locked.forms.items())
+        return sum(
+            len(differences(live.get(name), form, locked.variables.get(name))) for name, form in locked.forms.items()
+        )
 
     by_distance = sorted(lock.versions, key=lambda locked: (distance(locked), -locked.version))
     unmatched: dict[str, tuple[str, ...]] = {}
@@ -134,19 +155,38 @@ def _tolerant(live: TableForm, released: TableForm, variables: Mapping[str, tupl
         engine=live.engine if family == released.engine else released.engine,
         arguments=live.arguments if family != live.engine and family == released.engine else released.arguments,
         columns=(*columns, *(column for column in live.columns if column.name not in names)),
-        indexes=(*released.indexes, *(index for index in live.indexes if index.name not in {own.name for own in released.indexes})),
-        projections=(*released.projections, *(one for one in live.projections if one.name not in {own.name for own in released.projections})),
-        constraints=(*released.constraints, *(one for one in live.constraints if one.name not in {own.name for own in released.constraints})),
+        indexes=(
+            *released.indexes,
+            *(index for index in live.indexes if index.name not in {own.name for own in released.indexes}),
+        ),
+        projections=(
+            *released.projections,
+            *(one for one in live.projections if one.name not in {own.name for own in released.projections}),
+        ),
+        constraints=(
+            *released.constraints,
+            *(one for one in live.constraints if one.name not in {own.name for own in released.constraints}),
+        ),
         settings=tuple(sorted({**dict(released.settings), **dict(live.settings)}.items())),
         comment=released.comment or live.comment,
-        **{clause: getattr(live, clause) for clause in variables if "." not in clause and _matches(getattr(live, clause), variables[clause])},
+        **{
+            clause: getattr(live, clause)
+            for clause in variables
+            if "." not in clause and _matches(getattr(live, clause), variables[clause])
+        },
     )
 
 
-def _tolerant_column(live: ColumnForm | None, released: ColumnForm, variables: Mapping[str, tuple[str, ...]]) -> ColumnForm:
+def _tolerant_column(
+    live: ColumnForm | None, released: ColumnForm, variables: Mapping[str, tuple[str, ...]]
+) -> ColumnForm:
     if live is None:
         return released
-    own = {clause.rpartition(".")[2]: texts for clause, texts in variables.items() if clause.rpartition(".")[0] == released.name}
+    own = {
+        clause.rpartition(".")[2]: texts
+        for clause, texts in variables.items()
+        if clause.rpartition(".")[0] == released.name
+    }
     added_default = live.kind == "DEFAULT" and not released.kind
     return replace(
         released,
@@ -163,4 +203,7 @@ def _tolerant_column(live: ColumnForm | None, released: ColumnForm, variables: M
 
 def _matches(text: str, alternatives: tuple[str, ...]) -> bool:
     """True where the text is one of the alternatives; ``{hole}`` in them stands for an unsigned number."""
-    return any(re.fullmatch(r"\d+".join(re.escape(part) for part in _HOLE.split(alternative)), text) for alternative in alternatives)
+    return any(
+        re.fullmatch(r"\d+".join(re.escape(part) for part in _HOLE.split(alternative)), text)
+        for alternative in alternatives
+    )

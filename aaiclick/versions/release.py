@@ -32,7 +32,11 @@ class Release:
 
 
 def compare(
-    released: Mapping[str, LockedForm], declared: Mapping[str, LockedForm], schema: Schema, renames: Mapping[str, str], drops: Sequence[str]
+    released: Mapping[str, LockedForm],
+    declared: Mapping[str, LockedForm],
+    schema: Schema,
+    renames: Mapping[str, str],
+    drops: Sequence[str],
 ) -> Release:
     """What differs. ``renames``: ``{"table.column": "new"}`` or ``{"table": "new"}``. ``drops``: names that are no
     longer declared and were not renamed."""
@@ -63,7 +67,10 @@ def compare(
 
 
 def unknown_decisions(
-    released: Mapping[str, LockedForm], declared: Mapping[str, LockedForm], renames: Mapping[str, str], drops: Sequence[str]
+    released: Mapping[str, LockedForm],
+    declared: Mapping[str, LockedForm],
+    renames: Mapping[str, str],
+    drops: Sequence[str],
 ) -> tuple[str, ...]:
     """A sentence for each decision about a name that does not exist."""
     wrong: list[str] = []
@@ -81,23 +88,56 @@ def unknown_decisions(
     return tuple(wrong)
 
 
-def _table(name: str, old: TableForm, new: TableForm, spec: object, renames: Mapping[str, str], drops: Sequence[str], undecided: list[str]) -> list[str]:
-    declared_renames = {column.renamed_from: column.name for column in spec.columns if column.renamed_from} if isinstance(spec, Table) else {}
-    given_renames = {what.partition(".")[2]: to for what, to in renames.items() if what.partition(".")[0] in (name, old.name) and "." in what}
+def _table(
+    name: str,
+    old: TableForm,
+    new: TableForm,
+    spec: object,
+    renames: Mapping[str, str],
+    drops: Sequence[str],
+    undecided: list[str],
+) -> list[str]:
+    declared_renames = (
+        {column.renamed_from: column.name for column in spec.columns if column.renamed_from}
+        if isinstance(spec, Table)
+        else {}
+    )
+    given_renames = {
+        what.partition(".")[2]: to
+        for what, to in renames.items()
+        if what.partition(".")[0] in (name, old.name) and "." in what
+    }
     applied = tuple(
         (before, after)
         for before, after in sorted({**declared_renames, **given_renames}.items())
         if old.column(before) is not None and new.column(after) is not None
     )
-    gone = [column.name for column in old.columns if new.column(column.name) is None and column.name not in dict(applied)]
+    gone = [
+        column.name for column in old.columns if new.column(column.name) is None and column.name not in dict(applied)
+    ]
     # Both forms are released or declared ones, so nothing is left to what the live table has.
     target = Target(normal(new), applied, (), (), free_primary_key=False)
     kept = [change.words for change in diff_table(_named(old, name, gone), target)]
-    added = [column.name for column in new.columns if old.column(column.name) is None and column.name not in dict(applied).values()]
+    added = [
+        column.name
+        for column in new.columns
+        if old.column(column.name) is None and column.name not in dict(applied).values()
+    ]
     for column in gone:
         if f"{name}.{column}" not in drops and f"{old.name}.{column}" not in drops:
             candidates = f" (new: {', '.join(added)})" if added else ""
-            undecided.append(f"{name}.{column} is no longer declared{candidates}: --rename {name}.{column}=NEW_NAME, or --drop {name}.{column}")
+            undecided.append(
+                f"{name}.{column} "
+                "is "
+                "no "
+                "longer "
+                f"declared{candidates}: "
+                "--rename "
+                f"{name}.{column}=NEW_NAME, "
+                "or "
+                "--drop "
+                f"{name}.{column}"
+            )
     return [f"{name}: {word}" for word in [*kept, *(f"column {column} is no longer declared" for column in gone)]]
 
 
@@ -123,7 +163,21 @@ def script_text(message: str, version: int, release: Release, oldest_code: int |
             "from aaiclick import Migration\n\n\n"
             "def move(context):\n"
             '    """Moves data; it is called with a MoveContext and goes on at context.bookmark."""\n\n\n'
-            f"migration = Migration(\n    version={version},\n    title={title!r},{renames}{oldest}\n    move=move,\n)\n"
+            "migration "
+            "= "
+            "Migration(\n "
+            " "
+            " "
+            " "
+            f"version={version},\n "
+            " "
+            " "
+            " "
+            f"title={title!r},{renames}{oldest}\n "
+            " "
+            " "
+            " "
+            "move=move,\n)\n"
         )
     lines = [f"-- title: {title}", "-- strategy: derived"]
     lines += [f"-- rename: {old} -> {new}" for old, new in release.renames]

@@ -65,7 +65,11 @@ def read_migrations(source: str | Path | Sequence[Migration] | None) -> tuple[Sc
         try:
             entries: Iterable[_Entry] = list(files(source).iterdir())
         except (ImportError, FileNotFoundError, NotADirectoryError) as error:
-            hint = '. aaiclick revision -m "..." makes it' if isinstance(error, ModuleNotFoundError) and error.name == source else ""
+            hint = (
+                '. aaiclick revision -m "..." makes it'
+                if isinstance(error, ModuleNotFoundError) and error.name == source
+                else ""
+            )
             raise MigrationError(source, f"the migrations package cannot be imported: {error}{hint}") from error
         found = _read_folder(entries, source)
     elif isinstance(source, Path):
@@ -76,7 +80,23 @@ def read_migrations(source: str | Path | Sequence[Migration] | None) -> tuple[Sc
     for script, following in pairwise(ordered):
         if script.version == following.version:
             raise DuplicateVersionError(
-                following.where, f"has the number of {script.label}: two migrations cannot be version {script.version}. Give one of them the next number"
+                following.where,
+                "has the "
+                "number "
+                "of "
+                f"{script.label}: "
+                "two "
+                "migrations "
+                "cannot "
+                "be "
+                "version "
+                f"{script.version}. "
+                "Give "
+                "one "
+                "of them "
+                "the "
+                "next "
+                "number",
             )
     return tuple(ordered)
 
@@ -91,9 +111,13 @@ def read_script(text: str, version: int, where: str) -> Migration:
     except ScriptError as error:
         raise MigrationError(f"{where}, line {error.line}", error.problem) from None
     if statements and not header.sql:
-        raise MigrationError(f"{where}, line {statements[0].line}", "is a statement, but the header does not say '-- strategy: sql'")
+        raise MigrationError(
+            f"{where}, line {statements[0].line}", "is a statement, but the header does not say '-- strategy: sql'"
+        )
     if header.sql and not statements:
-        raise MigrationError(f"{where}, line {header.lines}", "the header says 'strategy: sql', but there is no statement")
+        raise MigrationError(
+            f"{where}, line {header.lines}", "the header says 'strategy: sql', but there is no statement"
+        )
     fields = {
         table: Rebuild(columns=lines.columns, where=lines.where, back=lines.back)
         for table, lines in header.rebuilds.items()
@@ -131,7 +155,9 @@ def checksum_of(migration: Migration, source: str = "") -> str:
     """
     content: dict[str, object] = {
         "version": migration.version,
-        "rebuild": {table: {"columns": one.columns, "where": one.where} for table, one in sorted(migration.rebuilds.items())},
+        "rebuild": {
+            table: {"columns": one.columns, "where": one.where} for table, one in sorted(migration.rebuilds.items())
+        },
         "alter": sorted(table for table, way in migration.strategy.items() if way == "alter"),
         "renames": dict(sorted(migration.renames.items())),
         "sql": [normal_text(text) for text in statements_of(migration)],
@@ -163,7 +189,9 @@ def _read_folder(entries: Iterable[_Entry], source: str | Path) -> list[Script]:
         where = f"{source}/{entry.name}"
         if named is None:
             if entry.name.endswith(".sql") or _NUMBERED.match(entry.name):
-                raise MigrationError(where, "is no name of a migration: write four digits and what it does, such as 0002_sort_key.sql")
+                raise MigrationError(
+                    where, "is no name of a migration: write four digits and what it does, such as 0002_sort_key.sql"
+                )
             continue
         if not entry.is_file():
             continue
@@ -176,7 +204,9 @@ def _read_folder(entries: Iterable[_Entry], source: str | Path) -> list[Script]:
             found.append(Script(migration, entry.name, where, checksum_of(migration)))
         else:
             migration = _from_module(_module(source, entry.name), number, where)
-            found.append(Script(migration, entry.name, where, checksum_of(migration, text if migration.move is not None else "")))
+            found.append(
+                Script(migration, entry.name, where, checksum_of(migration, text if migration.move is not None else ""))
+            )
     return found
 
 

@@ -13,7 +13,9 @@ from aaiclick.testing.engine import fresh_name
 from tests.acceptance.old_engines import PYTHONS, OldEngine
 
 
-@pytest.fixture(scope="session", params=PYTHONS or ["none"], ids=lambda python: Path(python).parents[1].name if PYTHONS else "none")
+@pytest.fixture(
+    scope="session", params=PYTHONS or ["none"], ids=lambda python: Path(python).parents[1].name if PYTHONS else "none"
+)
 def old_engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OldEngine]:
     with EngineServer(str(tmp_path_factory.mktemp("old")), python=request.param) as server:
         yield OldEngine(server)

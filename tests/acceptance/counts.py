@@ -1,7 +1,8 @@
-"""What older ClickHouse releases were shown to do, collected by ``make engines`` in the file that ``AAICLICK_ENGINE_COUNTS`` names.
+"""What older ClickHouse releases were shown to do, collected by ``make engines`` in the file that
+``AAICLICK_ENGINE_COUNTS`` names.
 
-``python -m tests.acceptance.counts FILE`` prints the tables of docs/compatibility.md and fails where the page says something else;
-``--write`` writes them into the page.
+``python -m tests.acceptance.counts FILE`` prints the tables of docs/compatibility.md and fails where the page says
+something else; ``--write`` writes them into the page.
 """
 
 from __future__ import annotations
@@ -17,17 +18,38 @@ from pathlib import Path
 
 VARIABLE = "AAICLICK_ENGINE_COUNTS"
 PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
-PARTS = {"oplog": "the oplog's installs to v5", "strategy": "strategies", "table": "corpus tables", "pair": "corpus pairs", "golden": "golden cases"}
+PARTS = {
+    "oplog": "the oplog's installs to v5",
+    "strategy": "strategies",
+    "table": "corpus tables",
+    "pair": "corpus pairs",
+    "golden": "golden cases",
+}
 _BEGIN, _END = "<!-- counts: make engines -->\n", "<!-- end of counts -->\n"
 _SENTENCE = re.compile(
-    r"Code: (\d+)\. DB::Exception: (.*?)(?:: While|: for storage|\. Maybe you meant|\. Available|, (?:but|supported) |\. \([A-Z_]+\)|$)", re.DOTALL
+    r"Code: "
+    r"(\d+)\. "
+    r"DB::Exception: "
+    r"(.*?)(?:: "
+    r"While|: "
+    r"for "
+    r"storage|\. "
+    r"Maybe "
+    r"you "
+    r"meant|\. "
+    r"Available|, "
+    r"(?:but|supported) "
+    r"|\. "
+    r"\([A-Z_]+\)|$)",
+    re.DOTALL,
 )
 _PLACE = re.compile(r"failed at position \d+ \((.*?)\).*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One case on one release; ``refusal`` is the server's own sentence where the release cannot hold what the case begins or ends with."""
+    """One case on one release; ``refusal`` is the server's own sentence where the release cannot hold what the case
+    begins or ends with."""
 
     release: str
     part: str
@@ -56,7 +78,9 @@ def reason(refusal: str) -> str:
 
 def tables(notes: Iterable[Note]) -> str:
     """Two tables in Markdown: how much was shown, and what the releases cannot hold."""
-    distinct = sorted({(note.release, note.part, note.case): note for note in notes}.values(), key=lambda note: _order(note.release))
+    distinct = sorted(
+        {(note.release, note.part, note.case): note for note in notes}.values(), key=lambda note: _order(note.release)
+    )
     releases = list(dict.fromkeys(note.release for note in distinct))
     lines = ["| ClickHouse | " + " | ".join(PARTS.values()) + " |", "|---" * (len(PARTS) + 1) + "|"]
     for release in releases:
@@ -68,8 +92,15 @@ def tables(notes: Iterable[Note]) -> str:
     lines += ["", "| ClickHouse | cases | the server's reason |", "|---|---|---|"]
     for release in releases:
         # The tables of a pair are among the tables.
-        why = Counter(reason(note.refusal) for note in distinct if note.release == release and note.refusal and note.part != "pair")
-        lines += [f"| {release} | {count} | {_cell(text)} |" for text, count in sorted(why.items(), key=lambda item: (-item[1], item[0]))]
+        why = Counter(
+            reason(note.refusal)
+            for note in distinct
+            if note.release == release and note.refusal and note.part != "pair"
+        )
+        lines += [
+            f"| {release} | {count} | {_cell(text)} |"
+            for text, count in sorted(why.items(), key=lambda item: (-item[1], item[0]))
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,7 @@
 """Older ClickHouse releases for the suite: older chdb wheels behind the test server (``make engines`` installs them).
 
-``AAICLICK_ENGINES`` lists Python executables that have another chdb, separated by colons; ``AAICLICK_READING_ENGINES`` those whose chdb
-lacks system tables without which nothing is changed.
+``AAICLICK_ENGINES`` lists Python executables that have another chdb, separated by colons; ``AAICLICK_READING_ENGINES``
+those whose chdb lacks system tables without which nothing is changed.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class OldEngine:
         self.release = ".".join(server.version.split(".")[:2])
 
     def command(self, sql: str) -> str:
-        """One statement; a server takes no second one, so the SET before it goes along as settings. These chdb finish no DROP: they
-        would wait for it (25.8), or give up (24.8, code 341)."""
+        """One statement; a server takes no second one, so the SET before it goes along as settings. These chdb finish
+        no DROP: they would wait for it (25.8), or give up (24.8, code 341)."""
         return with_settings(self.server, sql.removesuffix(" SYNC"))
 
     def client(self, database: str | None = None) -> Client:
@@ -47,7 +47,8 @@ class OldEngine:
         note(self.release, part, case, refusal)
 
     def skip_what_it_cannot_hold(self, part: str, case: str, *scripts: str) -> None:
-        """Skip a case with the server's own sentence where this release refuses one of its tables (``{db}`` stands for a database)."""
+        """Skip a case with the server's own sentence where this release refuses one of its tables (``{db}`` stands for
+        a database)."""
         for script in scripts:
             name = fresh_name()
             self.command(f"CREATE DATABASE {quote_name(name)}")

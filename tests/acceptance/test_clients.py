@@ -1,4 +1,5 @@
-"""The main job through every kind of client: each legacy state comes to version 5, on a server by way of HTTP as well."""
+"""The main job through every kind of client: each legacy state comes to version 5, on a server by way of HTTP as
+well."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def test_every_release_comes_to_version_5_on_a_server(server_client: Client, sta
     execute(server_client, state.statements)
     before = all_rows(server_client)
     if state.version == 1:  # the later ones need metadata changes only, which the default policy of a server allows
-        with pytest.raises(SchemaVersionError, match=rf"^oplog is at v{state.version}, code expects v5: .* Run: aaiclick migrate$"):
+        with pytest.raises(
+            SchemaVersionError, match=rf"^oplog is at v{state.version}, code expects v5: .* Run: aaiclick migrate$"
+        ):
             init_oplog_tables(server_client)
     report = init_oplog_tables(server_client, policy=LOSSLESS)
     assert (report.from_version, report.to_version) == (state.version, 5)
@@ -88,9 +91,14 @@ def inside_a_running_loop(engine: EmbeddedEngine, database: str) -> object:
     return asyncio.run(go())
 
 
-@pytest.mark.parametrize("through", [through_url, through_connect, through_session, through_async_of_sync, inside_a_running_loop])
+@pytest.mark.parametrize(
+    "through", [through_url, through_connect, through_session, through_async_of_sync, inside_a_running_loop]
+)
 def test_every_kind_of_embedded_client(
-    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str, through: Callable[[EmbeddedEngine, str], object]
+    aaiclick_engine: EmbeddedEngine,
+    aaiclick_client: Client,
+    aaiclick_database: str,
+    through: Callable[[EmbeddedEngine, str], object],
 ) -> None:
     execute(aaiclick_client, OLDEST.statements)
     before = all_rows(aaiclick_client)
@@ -99,7 +107,9 @@ def test_every_kind_of_embedded_client(
     assert init_oplog_tables(aaiclick_client).steps == ()
 
 
-def test_an_async_client_on_a_server(aaiclick_server: EngineServer, server_client: Client, aaiclick_server_database: str) -> None:
+def test_an_async_client_on_a_server(
+    aaiclick_server: EngineServer, server_client: Client, aaiclick_server_database: str
+) -> None:
     pytest.importorskip("aiohttp")
     import clickhouse_connect
 
@@ -121,7 +131,9 @@ def test_an_async_client_on_a_server(aaiclick_server: EngineServer, server_clien
     same(server_client, before)
 
 
-def test_a_server_by_its_url(aaiclick_server: EngineServer, server_client: Client, aaiclick_server_database: str) -> None:
+def test_a_server_by_its_url(
+    aaiclick_server: EngineServer, server_client: Client, aaiclick_server_database: str
+) -> None:
     execute(server_client, OLDEST.statements)
     before = all_rows(server_client)
     report = init_oplog_tables(f"{aaiclick_server.url}/{aaiclick_server_database}", policy=LOSSLESS)

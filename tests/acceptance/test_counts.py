@@ -10,9 +10,18 @@ from tests.acceptance.counts import Note, reason, tables
 @pytest.mark.parametrize(
     ("said", "short"),
     [
-        ("Code: 115. DB::Exception: Unknown setting 'x': for storage MergeTree. (UNKNOWN_SETTING)", "Unknown setting 'x' (code 115)"),
-        ("Code: 62. DB::Exception: Syntax error: failed at position 94 ('DESC'): DESC, c2 DESC) SETTINGS", "Syntax error: at 'DESC' (code 62)"),
-        ("Code: 50. DB::Exception: Unknown data type family: QBit. Maybe you meant: ['BIT']. (UNKNOWN_TYPE)", "Unknown data type family: QBit (code 50)"),
+        (
+            "Code: 115. DB::Exception: Unknown setting 'x': for storage MergeTree. (UNKNOWN_SETTING)",
+            "Unknown setting 'x' (code 115)",
+        ),
+        (
+            "Code: 62. DB::Exception: Syntax error: failed at position 94 ('DESC'): DESC, c2 DESC) SETTINGS",
+            "Syntax error: at 'DESC' (code 62)",
+        ),
+        (
+            "Code: 50. DB::Exception: Unknown data type family: QBit. Maybe you meant: ['BIT']. (UNKNOWN_TYPE)",
+            "Unknown data type family: QBit (code 50)",
+        ),
         ("HTTP 500: Code: 47. DB::Exception: Missing columns: 'a' while processing", "Missing columns (code 47)"),
         ("no such host", "no such host"),
     ],

@@ -32,30 +32,62 @@ def test_every_release_comes_to_version_5(client: Client, old_engine: OldEngine,
     old_engine.note("oplog", state.name)
 
 
-BEFORE = Table("t", [Column("id", "UInt64"), Column("name", "String"), Column("day", "Date")], engine=MergeTree(order_by=["id"], partition_by=None))
+BEFORE = Table(
+    "t",
+    [Column("id", "UInt64"), Column("name", "String"), Column("day", "Date")],
+    engine=MergeTree(order_by=["id"], partition_by=None),
+)
 
 
 @pytest.mark.parametrize(
     ("after", "strategy"),
     [
-        (Table("t", [*BEFORE.columns, Column("tag", "String", default="'x'")], engine=MergeTree(order_by=["id"])), "alter"),
-        (Table("t", [Column("id", "UInt64"), Column("name", "LowCardinality(String)"), Column("day", "Date")], engine=MergeTree(order_by=["id"])), "mutate"),
+        (
+            Table("t", [*BEFORE.columns, Column("tag", "String", default="'x'")], engine=MergeTree(order_by=["id"])),
+            "alter",
+        ),
+        (
+            Table(
+                "t",
+                [Column("id", "UInt64"), Column("name", "LowCardinality(String)"), Column("day", "Date")],
+                engine=MergeTree(order_by=["id"]),
+            ),
+            "mutate",
+        ),
         (Table("t", BEFORE.columns, engine=MergeTree(order_by=["id"], settings={"index_granularity": 1024})), "attach"),
         (Table("t", BEFORE.columns, engine=MergeTree(order_by=["name", "id"])), "rebuild"),
         (Table("t", BEFORE.columns, engine=MergeTree(order_by=["id"], partition_by="toYYYYMM(day)")), "rebuild"),
-        (Table("t", BEFORE.columns, engine=MergeTree(order_by=["id"]), indexes=[Index("ix", expr="name", type="bloom_filter(0.01)")], comment="c"), "alter"),
+        (
+            Table(
+                "t",
+                BEFORE.columns,
+                engine=MergeTree(order_by=["id"]),
+                indexes=[Index("ix", expr="name", type="bloom_filter(0.01)")],
+                comment="c",
+            ),
+            "alter",
+        ),
     ],
     ids=["column", "retype", "attach", "sort key", "partition key", "index"],
 )
-def test_each_strategy(client: Client, old_engine: OldEngine, request: pytest.FixtureRequest, after: Table, strategy: str) -> None:
+def test_each_strategy(
+    client: Client, old_engine: OldEngine, request: pytest.FixtureRequest, after: Table, strategy: str
+) -> None:
     ensure_schema(client, Schema("app", version=1, objects=[BEFORE]), policy=Policy.safe())
-    client.command("INSERT INTO t SELECT number, toString(number), toDate('2026-01-01') + number % 60 FROM numbers(1000)")
+    client.command(
+        "INSERT INTO t SELECT number, toString(number), toDate('2026-01-01') + number % 60 FROM numbers(1000)"
+    )
     changed = Schema("app", version=2, objects=[after])
     plan = plan_schema(client, changed)
-    # What fills an index over the rows that are there is offered beside it, and is only carried out where it is asked for.
+    # What fills an index over the rows that are there is offered beside it, and is only carried out where it is asked
+    # for.
     assert [step.strategy for step in plan.required] == [strategy], str(plan)
     ensure_schema(client, changed, policy=Policy.lossless())
-    assert client.query("SELECT count(), sum(id), uniqExact(name), min(day) FROM t").result_rows[0][:3] == (1000, 499500, 1000)
+    assert client.query("SELECT count(), sum(id), uniqExact(name), min(day) FROM t").result_rows[0][:3] == (
+        1000,
+        499500,
+        1000,
+    )
     assert validate_schema(client, changed).in_sync
     old_engine.note("strategy", request.node.name)
 
@@ -83,7 +115,9 @@ def test_rows_that_the_release_cannot_hash_are_copied_and_compared(client: Clien
     client.command(VALUES, settings=permissive)
     digest = "SELECT count(), groupBitXor(cityHash64(toString(tuple(*)))) FROM t"
     before = client.query(digest).result_rows
-    changed = Schema("app", version=None, objects=[Table("t", ODD, engine=MergeTree(order_by=["id"], partition_by="id % 4"))])
+    changed = Schema(
+        "app", version=None, objects=[Table("t", ODD, engine=MergeTree(order_by=["id"], partition_by="id % 4"))]
+    )
     report = ensure_schema(client, changed, policy=Policy.lossless())
     assert [step.strategy for step in report.steps] == ["rebuild"]
     assert client.query(digest).result_rows == before

@@ -1,4 +1,5 @@
-"""The corpus on older ClickHouse releases: its tables there and back, its pairs and the golden cases through the five checks."""
+"""The corpus on older ClickHouse releases: its tables there and back, its pairs and the golden cases through the five
+checks."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ def test_tables_there_and_back(old_engine: OldEngine, databases: list[str]) -> N
 def test_what_a_release_does_not_know_is_refused_with_its_reason(
     old_engine: OldEngine, databases: list[str], aaiclick_engine: EmbeddedEngine, aaiclick_database: str
 ) -> None:
-    """Declared on a newer release, one table for each reason: the plan is refused in the server's words, and nothing is changed."""
+    """Declared on a newer release, one table for each reason: the plan is refused in the server's words, and nothing is
+    changed."""
     old, new = open_url(old_engine.server.url), open_url(aaiclick_engine.url)
     client = old_engine.client(databases[0])
     try:
@@ -80,7 +82,9 @@ def test_what_a_release_does_not_know_is_refused_with_its_reason(
             said = reason(f"Code: 0. DB::Exception: {str(caught.value).partition(': ')[2]}")
             assert said.startswith(words.partition("'")[0]), caught.value
             assert old_engine.command(f"SHOW CREATE TABLE {databases[1]}.{name}") == before
-        assert sorted(old_engine.command(f"SELECT name FROM system.tables WHERE database = '{databases[1]}'").split()) == sorted(told.values())
+        assert sorted(
+            old_engine.command(f"SELECT name FROM system.tables WHERE database = '{databases[1]}'").split()
+        ) == sorted(told.values())
     finally:
         client.close()
         old.close()

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, reflect_schema, validate_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Policy,
+    Schema,
+    Table,
+    ensure_schema,
+    plan_schema,
+    reflect_schema,
+    validate_schema,
+)
 from aaiclick.catalog.read import read_catalog
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import AaiclickError
@@ -17,10 +27,15 @@ from aaiclick.testing.engine import fresh_name
 from tests.acceptance.old_engines import READING, OldEngine
 from tests.catalog.corpus import create_tables, put_together, reflected, understood
 
-pytestmark = [pytest.mark.engines, pytest.mark.skipif(not READING, reason="AAICLICK_READING_ENGINES names no other engine")]
+pytestmark = [
+    pytest.mark.engines,
+    pytest.mark.skipif(not READING, reason="AAICLICK_READING_ENGINES names no other engine"),
+]
 COLUMNS = [Column("id", "UInt64"), Column("name", "String")]
 SCHEMA = Schema("app", version=1, objects=[Table("t", COLUMNS, engine=MergeTree(order_by=["id"]))])
-CHANGED = Schema("app", version=2, objects=[Table("t", [*COLUMNS, Column("size", "UInt32")], engine=MergeTree(order_by=["id"]))])
+CHANGED = Schema(
+    "app", version=2, objects=[Table("t", [*COLUMNS, Column("size", "UInt32")], engine=MergeTree(order_by=["id"]))]
+)
 
 
 @pytest.fixture(scope="module", params=READING or ["none"])
@@ -62,12 +77,17 @@ def test_tables_there_and_back(engine: OldEngine, databases: list[str]) -> None:
         engine.note("table", name, str(error or ""))
 
 
-def test_what_is_missing_is_made_and_a_change_is_refused_with_a_sentence(engine: OldEngine, client: Client, databases: list[str]) -> None:
+def test_what_is_missing_is_made_and_a_change_is_refused_with_a_sentence(
+    engine: OldEngine, client: Client, databases: list[str]
+) -> None:
     report = ensure_schema(client, SCHEMA, policy=Policy.safe())
     assert [step.strategy for step in report.steps] == ["create"]
     assert validate_schema(client, SCHEMA).in_sync
     assert ensure_schema(client, SCHEMA).steps == ()
-    assert [column.name for column in reflect_schema(client, databases[0], name="app").tables[0].columns] == ["id", "name"]
+    assert [column.name for column in reflect_schema(client, databases[0], name="app").tables[0].columns] == [
+        "id",
+        "name",
+    ]
     client.command("INSERT INTO t VALUES (1, 'a')")
     before = engine.command(f"SHOW CREATE TABLE {databases[0]}.t")
     sentence = rf"changed from ClickHouse 24\.8 on, and this server is {engine.release}\.[0-9.]+: upgrade the server"

@@ -50,18 +50,28 @@ def test_a_program_that_was_started_is_named_by_its_file(monkeypatch: pytest.Mon
 def test_the_oplog_is_what_the_command_works_on_by_itself() -> None:
     error = SchemaVersionError("oplog", "v1", "v5", ("x",))
     name_schema(error, OPLOG)
-    assert (place_of(OPLOG), str(error).endswith("Run: aaiclick migrate"), error.next_command) == ("", True, "aaiclick migrate")
+    assert (place_of(OPLOG), str(error).endswith("Run: aaiclick migrate"), error.next_command) == (
+        "",
+        True,
+        "aaiclick migrate",
+    )
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (SchemaVersionError("shop", "v1", "v2", ("x",)), "shop is at v1, code expects v2: x. Run: aaiclick migrate --schema PLACE"),
+        (
+            SchemaVersionError("shop", "v1", "v2", ("x",)),
+            "shop is at v1, code expects v2: x. Run: aaiclick migrate --schema PLACE",
+        ),
         (
             HazardNotAllowedError("shop", ("lost",), ("drop t",), "aaiclick rollback"),
             "shop: lost. To allow it: aaiclick rollback --schema PLACE --allow 'drop t'",
         ),
-        (ApplyError("stop them and run: aaiclick migrate --allow 'k'"), "stop them and run: aaiclick migrate --schema PLACE --allow 'k'"),
+        (
+            ApplyError("stop them and run: aaiclick migrate --allow 'k'"),
+            "stop them and run: aaiclick migrate --schema PLACE --allow 'k'",
+        ),
         (ApplyError("nothing to run"), "nothing to run"),
     ],
 )
@@ -72,7 +82,10 @@ def test_every_command_in_a_message_gets_the_schema(error: AaiclickError, said: 
 
 
 def test_fields_say_the_same() -> None:
-    behind, refused = SchemaVersionError("shop", "v1", "v2", ("x",)), HazardNotAllowedError("shop", ("lost",), ("drop t",))
+    behind, refused = (
+        SchemaVersionError("shop", "v1", "v2", ("x",)),
+        HazardNotAllowedError("shop", ("lost",), ("drop t",)),
+    )
     name_schema(behind, SHOP)
     name_schema(refused, SHOP)
     assert behind.next_command == refused.command == f"aaiclick migrate --schema {__name__}:SHOP"

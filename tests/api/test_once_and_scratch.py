@@ -8,18 +8,54 @@ import gc
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, ensure_schema_async, forget, plan_schema, validate_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Policy,
+    Schema,
+    Table,
+    ensure_schema,
+    ensure_schema_async,
+    forget,
+    plan_schema,
+    validate_schema,
+)
 from aaiclick.errors import SchemaVersionError, SpecError
 from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import EmbeddedEngine
 
-V1 = Schema("app", version=1, objects=[Table("t", [Column("a", "UInt64"), Column("b", "String")], engine=MergeTree(order_by=["a"]))])
-V2 = Schema("app", version=2, objects=[Table("t", [Column("a", "UInt64"), Column("b", "String")], engine=MergeTree(order_by=["b"]))])
+V1 = Schema(
+    "app",
+    version=1,
+    objects=[Table("t", [Column("a", "UInt64"), Column("b", "String")], engine=MergeTree(order_by=["a"]))],
+)
+V2 = Schema(
+    "app",
+    version=2,
+    objects=[Table("t", [Column("a", "UInt64"), Column("b", "String")], engine=MergeTree(order_by=["b"]))],
+)
 
 
 def names(client: Client) -> list[str]:
     rows = client.query(
-        "SELECT database || '.' || name FROM system.tables WHERE database NOT IN ('system', 'information_schema', 'INFORMATION_SCHEMA') ORDER BY 1"
+        "SELECT "
+        "database "
+        "|| "
+        "'.' "
+        "|| "
+        "name "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "NOT "
+        "IN "
+        "('system', "
+        "'information_schema', "
+        "'INFORMATION_SCHEMA') "
+        "ORDER "
+        "BY "
+        "1"
     )
     databases = client.query("SELECT name FROM system.databases WHERE name LIKE '%scratch%'").result_rows
     return [str(row[0]) for row in rows.result_rows] + [str(row[0]) for row in databases]
@@ -60,7 +96,23 @@ def test_what_was_remembered_is_for_one_client_database_and_declaration_and_fail
     del other
     gc.collect()
     assert len(once._clients) == known - 1
-    aaiclick_engine.command("DROP TABLE IF EXISTS default.t; DROP TABLE IF EXISTS default.schema_version; DROP TABLE IF EXISTS default._aaiclick_lease")
+    aaiclick_engine.command(
+        "DROP "
+        "TABLE "
+        "IF "
+        "EXISTS "
+        "default.t; "
+        "DROP "
+        "TABLE "
+        "IF "
+        "EXISTS "
+        "default.schema_version; "
+        "DROP "
+        "TABLE "
+        "IF "
+        "EXISTS "
+        "default._aaiclick_lease"
+    )
 
 
 def test_plans_and_checks_write_nothing_and_leave_nothing(aaiclick_client: Client) -> None:
@@ -75,7 +127,9 @@ def test_plans_and_checks_write_nothing_and_leave_nothing(aaiclick_client: Clien
     assert names(aaiclick_client) == before
 
 
-def test_a_plan_without_scratch_is_rehearsed_elsewhere_and_says_so(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+def test_a_plan_without_scratch_is_rehearsed_elsewhere_and_says_so(
+    aaiclick_server: EngineServer, aaiclick_server_database: str
+) -> None:
     client = aaiclick_server.client(database=aaiclick_server_database)
     ensure_schema(client, V1)
     plan = plan_schema(client, V2, scratch=False)

@@ -1,4 +1,5 @@
-"""A place to carry work out in: one database, one connection, rows that can be compared, a driver that can be stopped anywhere."""
+"""A place to carry work out in: one database, one connection, rows that can be compared, a driver that can be stopped
+anywhere."""
 
 from __future__ import annotations
 
@@ -19,7 +20,21 @@ from aaiclick.events import Event
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.operations import AttachWork, RebuildWork, Work
 from aaiclick.processes import is_gone
-from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Row, Rows, Sleep, run, scalar_rows
+from aaiclick.routine import (
+    Clock,
+    Command,
+    Effect,
+    Emit,
+    Nonce,
+    ProcessGone,
+    Query,
+    Routine,
+    Row,
+    Rows,
+    Sleep,
+    run,
+    scalar_rows,
+)
 from aaiclick.server.tables import physical
 from aaiclick.state.owned import read_owned
 
@@ -48,7 +63,9 @@ class Lab:
 
     def sql(self, *statements: str) -> None:
         for sql in statements:
-            self.connection.command(Command(sql, database=None if "CREATE DATABASE" in sql or "DROP DATABASE" in sql else self.database))
+            self.connection.command(
+                Command(sql, database=None if "CREATE DATABASE" in sql or "DROP DATABASE" in sql else self.database)
+            )
 
     def rows(self, sql: str) -> Rows:
         return scalar_rows(self.connection.query(Query(sql.replace("{db}", f"`{self.database}`"))))
@@ -68,8 +85,8 @@ class Lab:
     def run(self, routine: Routine[T], before: Hook | None = None, stop: int | None = None, answered: bool = True) -> T:
         """Carry a routine out on the engine.
 
-        ``before`` sees every effect and may raise what the statement would have raised. ``stop``: the process is killed at that effect
-        (counted from 0), after it was carried out or (``answered`` False) before.
+        ``before`` sees every effect and may raise what the statement would have raised. ``stop``: the process is killed
+        at that effect (counted from 0), after it was carried out or (``answered`` False) before.
         """
         count = -1
         try:
@@ -101,8 +118,12 @@ class Lab:
         self.run(routine, before=seen.append)
         return seen
 
-    def apply(self, *works: Work, before: Hook | None = None, options: ApplyOptions | None = None, nonce: str = "") -> tuple[StepOutcome, ...]:
-        return self.run(apply_steps([step(work) for work in works], self.database, nonce or self.nonce(), options), before)
+    def apply(
+        self, *works: Work, before: Hook | None = None, options: ApplyOptions | None = None, nonce: str = ""
+    ) -> tuple[StepOutcome, ...]:
+        return self.run(
+            apply_steps([step(work) for work in works], self.database, nonce or self.nonce(), options), before
+        )
 
     def work(self, work: RebuildWork | AttachWork, options: ApplyOptions | None = None) -> Routine[Any]:
         apply: Any = apply_rebuild if isinstance(work, RebuildWork) else apply_attach
@@ -117,16 +138,25 @@ class Lab:
 
     def ours(self) -> set[str]:
         """Scratch objects that are there."""
-        return {str(row[0]) for row in self.rows(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND startsWith(name, '_aaiclick_')")}
+        return {
+            str(row[0])
+            for row in self.rows(
+                f"SELECT name FROM system.tables WHERE database = '{self.database}' AND startsWith(name, '_aaiclick_')"
+            )
+        }
 
     def definition(self, table: str) -> str:
-        found = self.rows(f"SELECT create_table_query FROM system.tables WHERE database = '{self.database}' AND name = '{table}'")
+        found = self.rows(
+            f"SELECT create_table_query FROM system.tables WHERE database = '{self.database}' AND name = '{table}'"
+        )
         return str(found[0][0]).replace(f"{self.database}.", "")
 
     def merging(self, table: str) -> bool:
         """Whether merges of the table may run: OPTIMIZE is refused while they are stopped."""
         try:
-            self.connection.command(Command(f"OPTIMIZE TABLE `{self.database}`.`{table}` FINAL", settings={"optimize_throw_if_noop": 1}))
+            self.connection.command(
+                Command(f"OPTIMIZE TABLE `{self.database}`.`{table}` FINAL", settings={"optimize_throw_if_noop": 1})
+            )
         except StatementError as error:
             return "ABORTED" not in str(error) and "Cancelled" not in str(error)
         return True
@@ -153,7 +183,9 @@ class Lab:
 def step(work: Work, number: int = 1) -> Step:
     strategies: dict[str, Strategy] = {"alter": "mutate"}
     name = str(getattr(work, "table", number))
-    return Step(f"{work.kind}-{name}", name, "changes", strategies.get(work.kind, cast("Strategy", work.kind)), [], work)
+    return Step(
+        f"{work.kind}-{name}", name, "changes", strategies.get(work.kind, cast("Strategy", work.kind)), [], work
+    )
 
 
 def forms(lab: Lab, *names: str) -> dict[str, Any]:
@@ -165,7 +197,8 @@ def forms(lab: Lab, *names: str) -> dict[str, Any]:
 
 
 def rebuild(lab: Lab, table: str, wanted: str, **changes: Any) -> RebuildWork:
-    """The work that gives ``table`` the form of the CREATE text ``wanted`` (made under the name ``wanted``), columns as they are."""
+    """The work that gives ``table`` the form of the CREATE text ``wanted`` (made under the name ``wanted``), columns as
+    they are."""
     from aaiclick.plan.operations import CopyColumn
 
     lab.sql(wanted)
@@ -173,7 +206,11 @@ def rebuild(lab: Lab, table: str, wanted: str, **changes: Any) -> RebuildWork:
     lab.sql("DROP TABLE wanted SYNC")
     expressions = changes.pop("expressions", {})
     columns = tuple(
-        CopyColumn(column.name, expressions.get(column.name, f"`{column.name}`"), column.name not in changes.get("unverified", ()))
+        CopyColumn(
+            column.name,
+            expressions.get(column.name, f"`{column.name}`"),
+            column.name not in changes.get("unverified", ()),
+        )
         for column in form.columns
         if column.stored
     )

@@ -30,7 +30,11 @@ def no_fence(monkeypatch: pytest.MonkeyPatch) -> None:
         yield from ()
         return False
 
-    asking = [module for name, module in tuple(sys.modules.items()) if name.startswith("aaiclick.") and "fence_supported" in vars(module)]
+    asking = [
+        module
+        for name, module in tuple(sys.modules.items())
+        if name.startswith("aaiclick.") and "fence_supported" in vars(module)
+    ]
     assert len(asking) > 5
     for module in asking:
         monkeypatch.setattr(module, "fence_supported", unsupported)

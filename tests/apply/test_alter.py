@@ -1,4 +1,5 @@
-"""ALTERs: watched to the end, undone where their data stands in the way, never killed where that would lose a column."""
+"""ALTERs: watched to the end, undone where their data stands in the way, never killed where that would lose a
+column."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from aaiclick.routine import Command, Effect, Emit, Query, Rows, Sleep
 from aaiclick.server.mutations import mutations, settle
 from tests.apply.applying import Lab
 
-RETYPE = Alter("ALTER TABLE t MODIFY COLUMN v UInt64", mutates=True, risky=True, recovery="ALTER TABLE t MODIFY COLUMN v String")
+RETYPE = Alter(
+    "ALTER TABLE t MODIFY COLUMN v UInt64", mutates=True, risky=True, recovery="ALTER TABLE t MODIFY COLUMN v String"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +53,11 @@ def test_each_alter_in_turn(lab: Lab) -> None:
 
 
 def test_a_ttl_is_metadata_only(lab: Lab) -> None:
-    lab.sql("CREATE TABLE e (k UInt32, at DateTime) ENGINE = MergeTree ORDER BY k", "SYSTEM STOP MERGES e", "INSERT INTO e SELECT number, 0 FROM numbers(10)")
+    lab.sql(
+        "CREATE TABLE e (k UInt32, at DateTime) ENGINE = MergeTree ORDER BY k",
+        "SYSTEM STOP MERGES e",
+        "INSERT INTO e SELECT number, 0 FROM numbers(10)",
+    )
     lab.apply(AlterWork("e", (Alter("ALTER TABLE e MODIFY TTL at + INTERVAL 1 DAY"),)))
     assert lab.value("SELECT count() FROM {db}.e") == 10
     assert not lab.run(mutations(lab.database, "e"))
@@ -79,7 +86,12 @@ def test_a_stuck_retype_of_a_dead_run_is_undone_by_the_next(lab: Lab) -> None:
 def test_a_mutation_that_renames_is_never_killed(lab: Lab) -> None:
     """Killing it would lose the renamed column: the engine does not roll the metadata back."""
     lab.sql("INSERT INTO t VALUES (1000, 'bad', 'w')")
-    both = Alter("ALTER TABLE t (RENAME COLUMN w TO x), (MODIFY COLUMN v UInt64)", mutates=True, risky=True, recovery="ALTER TABLE t MODIFY COLUMN v String")
+    both = Alter(
+        "ALTER TABLE t (RENAME COLUMN w TO x), (MODIFY COLUMN v UInt64)",
+        mutates=True,
+        risky=True,
+        recovery="ALTER TABLE t MODIFY COLUMN v String",
+    )
     with pytest.raises(ApplyError, match=r"cannot go on: .*CANNOT_PARSE_TEXT.* never kill"):
         lab.apply(AlterWork("t", (both,)))
     assert [each.command for each in lab.run(mutations(lab.database, "t")) if not each.done]
@@ -87,7 +99,13 @@ def test_a_mutation_that_renames_is_never_killed(lab: Lab) -> None:
 
 
 def test_a_mutation_of_somebody_else_is_waited_for(lab: Lab) -> None:
-    lab.connection.command(Command("ALTER TABLE t UPDATE w = 'x' WHERE sleepEachRow(0.005) = 0", settings={"mutations_sync": 0}, database=lab.database))
+    lab.connection.command(
+        Command(
+            "ALTER TABLE t UPDATE w = 'x' WHERE sleepEachRow(0.005) = 0",
+            settings={"mutations_sync": 0},
+            database=lab.database,
+        )
+    )
     lab.apply(AlterWork("t", (Alter("ALTER TABLE t ADD COLUMN z UInt8"),)))
     assert [event for event in lab.events if isinstance(event, Waiting)]
     assert lab.value("SELECT countIf(w = 'x') FROM {db}.t") == 300

@@ -39,15 +39,66 @@ def fence(request: pytest.FixtureRequest) -> None:
     "wanted",
     [
         "(k UInt32, p UInt8, v Nullable(String)) ENGINE = ReplacingMergeTree PARTITION BY p ORDER BY k",
-        "(k UInt32, p UInt8, v Nullable(String)) ENGINE = MergeTree PARTITION BY p ORDER BY k SETTINGS index_granularity = 512",
-        "(v Nullable(String), p UInt8, k UInt32, INDEX i v TYPE bloom_filter, PROJECTION q (SELECT p ORDER BY p)) ENGINE = MergeTree PARTITION BY p ORDER BY k",
+        (
+            "(k "
+            "UInt32, "
+            "p "
+            "UInt8, "
+            "v "
+            "Nullable(String)) "
+            "ENGINE "
+            "= "
+            "MergeTree "
+            "PARTITION "
+            "BY "
+            "p "
+            "ORDER "
+            "BY "
+            "k "
+            "SETTINGS "
+            "index_granularity "
+            "= "
+            "512"
+        ),
+        (
+            "(v "
+            "Nullable(String), "
+            "p "
+            "UInt8, "
+            "k "
+            "UInt32, "
+            "INDEX "
+            "i "
+            "v "
+            "TYPE "
+            "bloom_filter, "
+            "PROJECTION "
+            "q "
+            "(SELECT "
+            "p "
+            "ORDER "
+            "BY "
+            "p)) "
+            "ENGINE "
+            "= "
+            "MergeTree "
+            "PARTITION "
+            "BY "
+            "p "
+            "ORDER "
+            "BY "
+            "k"
+        ),
     ],
 )
 def test_every_row_comes_along(lab: Lab, wanted: str) -> None:
     make(lab)
     before, old = lab.bag("t", "k, p, v"), lab.uuid("t")
     seen: list[str] = []
-    outcome = lab.apply(work(lab, f"CREATE TABLE wanted {wanted}"), before=lambda effect: seen.append(effect.sql) if isinstance(effect, Command) else None)
+    outcome = lab.apply(
+        work(lab, f"CREATE TABLE wanted {wanted}"),
+        before=lambda effect: seen.append(effect.sql) if isinstance(effect, Command) else None,
+    )
     if "Replacing" in wanted:
         assert lab.value("SELECT uniqExact(k) FROM {db}.t") == 100
     else:
@@ -62,7 +113,30 @@ def test_every_row_comes_along(lab: Lab, wanted: str) -> None:
 
 def test_alters_come_first(lab: Lab) -> None:
     make(lab)
-    wanted = "CREATE TABLE wanted (k UInt32, p UInt8, v Nullable(String), n UInt8 DEFAULT 7) ENGINE = ReplacingMergeTree PARTITION BY p ORDER BY k"
+    wanted = (
+        "CREATE "
+        "TABLE "
+        "wanted "
+        "(k "
+        "UInt32, "
+        "p "
+        "UInt8, "
+        "v "
+        "Nullable(String), "
+        "n "
+        "UInt8 "
+        "DEFAULT "
+        "7) "
+        "ENGINE "
+        "= "
+        "ReplacingMergeTree "
+        "PARTITION "
+        "BY "
+        "p "
+        "ORDER "
+        "BY "
+        "k"
+    )
     lab.apply(work(lab, wanted, alters=(Alter("ALTER TABLE t ADD COLUMN n UInt8 DEFAULT 7"),)))
     assert lab.value("SELECT groupUniqArray(n)[1] FROM {db}.t") == 7
 
@@ -80,9 +154,14 @@ def test_what_the_server_refuses_leaves_the_table(lab: Lab) -> None:
 
 def test_an_unfinished_mutation_is_never_attached(lab: Lab) -> None:
     make(lab)
-    lab.connection.command(Command("ALTER TABLE t UPDATE v = 'new' WHERE 1", settings={"mutations_sync": 0}, database=lab.database))
+    lab.connection.command(
+        Command("ALTER TABLE t UPDATE v = 'new' WHERE 1", settings={"mutations_sync": 0}, database=lab.database)
+    )
     attach = work(
-        lab, OLD.replace("TABLE t", "TABLE wanted").replace("= MergeTree", "= MergeTree").replace("ORDER BY k", "ORDER BY k SETTINGS index_granularity = 512")
+        lab,
+        OLD.replace("TABLE t", "TABLE wanted")
+        .replace("= MergeTree", "= MergeTree")
+        .replace("ORDER BY k", "ORDER BY k SETTINGS index_granularity = 512"),
     )
     with pytest.raises(ApplyError, match="is still running"):
         lab.apply(attach, options=ApplyOptions(mutation_seconds=0.2))
@@ -95,7 +174,8 @@ def test_an_unfinished_mutation_is_never_attached(lab: Lab) -> None:
 def test_the_old_table_is_kept(lab: Lab) -> None:
     make(lab)
     outcome = lab.apply(
-        work(lab, OLD.replace("TABLE t", "TABLE wanted").replace("= MergeTree", "= ReplacingMergeTree")), options=ApplyOptions(keep_old_seconds=60)
+        work(lab, OLD.replace("TABLE t", "TABLE wanted").replace("= MergeTree", "= ReplacingMergeTree")),
+        options=ApplyOptions(keep_old_seconds=60),
     )
     assert lab.value(f"SELECT count() FROM {{db}}.`{outcome[0].kept}`") == 300
     assert lab.ours() - {"_aaiclick_journal"} == {outcome[0].kept}

@@ -40,13 +40,17 @@ class Older:
 def rows(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> str:
     """Two tables that differ in a NULL that is the text NULL in the other."""
     for name, value in (("one", "NULL"), ("two", "'NULL'")):
-        aaiclick_engine.command(f"CREATE TABLE {aaiclick_database}.{name} (a UInt8, b Nullable(String)) ENGINE = MergeTree ORDER BY a")
+        aaiclick_engine.command(
+            f"CREATE TABLE {aaiclick_database}.{name} (a UInt8, b Nullable(String)) ENGINE = MergeTree ORDER BY a"
+        )
         aaiclick_engine.command(f"INSERT INTO {aaiclick_database}.{name} VALUES (1, 'x'), (2, {value})")
     return aaiclick_database
 
 
 @pytest.mark.parametrize("refused", ["cityHash64(tuple(", "nothing"])
-def test_a_null_and_the_word_differ_and_the_column_is_named(rows: str, aaiclick_engine: EmbeddedEngine, refused: str) -> None:
+def test_a_null_and_the_word_differ_and_the_column_is_named(
+    rows: str, aaiclick_engine: EmbeddedEngine, refused: str
+) -> None:
     with closing(open_url(aaiclick_engine.url)) as inner:
         connection = Older(inner, refused)
         one, two = (run(sums(f"{rows}.{name}", "", ["a", "b"], {}), connection) for name in ("one", "two"))
@@ -59,7 +63,9 @@ def test_a_null_and_the_word_differ_and_the_column_is_named(rows: str, aaiclick_
 
 
 @pytest.mark.parametrize(("refused", "code"), [("cityHash64(", 48), ("cityHash64(tuple(", 47)])
-def test_other_refusals_and_a_second_one_are_errors(rows: str, aaiclick_engine: EmbeddedEngine, refused: str, code: int) -> None:
+def test_other_refusals_and_a_second_one_are_errors(
+    rows: str, aaiclick_engine: EmbeddedEngine, refused: str, code: int
+) -> None:
     with closing(open_url(aaiclick_engine.url)) as inner, pytest.raises(StatementError):
         run(sums(f"{rows}.one", "", ["a", "b"], {}), Older(inner, refused, code))
 

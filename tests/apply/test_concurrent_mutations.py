@@ -1,4 +1,5 @@
-"""Deletes and updates during a copy: what they touched is copied again, what was deleted stays so, and each policy ends as it says."""
+"""Deletes and updates during a copy: what they touched is copied again, what was deleted stays so, and each policy ends
+as it says."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ OLD = "CREATE TABLE t (k UInt64, p UInt8, v String) ENGINE = MergeTree PARTITION
 NEW = "CREATE TABLE wanted (k UInt64, p UInt8, v String) ENGINE = MergeTree PARTITION BY p ORDER BY (p, v, k)"
 PATCHES = " SETTINGS enable_block_number_column = 1, enable_block_offset_column = 1"
 PARTS = 4
-"""As many as the engine of the tests mutates at once: where there are more, it comes back to the rest after up to a second."""
+"""As many as the engine of the tests mutates at once: where there are more, it comes back to the rest after up to a
+second."""
 
 
 def make(lab: Lab, tail: str = "", count: int = PARTS) -> None:
@@ -28,7 +30,8 @@ def make(lab: Lab, tail: str = "", count: int = PARTS) -> None:
 
 
 class Changes:
-    """Sends the next statement whenever an effect holds ``marker``, as another client would; counts the chunks that are filled."""
+    """Sends the next statement whenever an effect holds ``marker``, as another client would; counts the chunks that are
+    filled."""
 
     def __init__(self, lab: Lab, marker: str, statements: Callable[[int], str], most: int = 1) -> None:
         self.client = lab.other()
@@ -40,9 +43,15 @@ class Changes:
             return
         self.filled += effect.sql.startswith("INSERT INTO")
         if self.marker in effect.sql and self.sent < self.most:
-            settings: dict[str, str | int] = {"mutations_sync": 0, "lightweight_deletes_sync": 0, "enable_lightweight_update": 1}
+            settings: dict[str, str | int] = {
+                "mutations_sync": 0,
+                "lightweight_deletes_sync": 0,
+                "enable_lightweight_update": 1,
+            }
             try:
-                self.client.connection.command(Command(self.statements(self.sent), settings=settings, database=self.client.database))
+                self.client.connection.command(
+                    Command(self.statements(self.sent), settings=settings, database=self.client.database)
+                )
                 self.sent += 1
             except StatementError as error:
                 if error.code != 774:
@@ -61,7 +70,9 @@ def run(lab: Lab, changes: Changes, options: ApplyOptions, **kind: bool) -> None
 SMALL = ApplyOptions(chunk_rows=50)
 
 
-@pytest.mark.parametrize("kind", [{}, {"fenced": True}, {"fenced": True, "ordered": True}], ids=["plain", "fenced", "ordered"])
+@pytest.mark.parametrize(
+    "kind", [{}, {"fenced": True}, {"fenced": True, "ordered": True}], ids=["plain", "fenced", "ordered"]
+)
 @pytest.mark.parametrize("marker", ["INSERT INTO", "ATTACH PARTITION", "table_readonly = 1"])
 def test_a_delete_costs_the_chunks_it_touched(lab: Lab, marker: str, kind: dict[str, bool]) -> None:
     make(lab)
@@ -73,7 +84,9 @@ def test_a_delete_costs_the_chunks_it_touched(lab: Lab, marker: str, kind: dict[
     assert changes.sent == 1
     # Sent with the first chunk, it may reach parts before they were copied.
     assert changes.filled - PARTS in ((0, 1, 2) if marker == "INSERT INTO" else (2,))
-    assert lab.rows("SELECT count(), uniqExact(k), countIf(k IN (7, 8, 157)) FROM {db}.t") == ((PARTS * 50 - 3, PARTS * 50 - 3, 0),)
+    assert lab.rows("SELECT count(), uniqExact(k), countIf(k IN (7, 8, 157)) FROM {db}.t") == (
+        (PARTS * 50 - 3, PARTS * 50 - 3, 0),
+    )
     assert not lab.ours()
 
 
@@ -98,7 +111,10 @@ def test_every_kind_of_change_shows(lab: Lab, statement: str, value: str, marker
 
 def test_patches_that_were_there_before_are_copied(lab: Lab) -> None:
     make(lab, PATCHES)
-    for statement in ("UPDATE t SET v = 'new' WHERE k = 3", "DELETE FROM t WHERE k = 4 SETTINGS lightweight_delete_mode = 'lightweight_update'"):
+    for statement in (
+        "UPDATE t SET v = 'new' WHERE k = 3",
+        "DELETE FROM t WHERE k = 4 SETTINGS lightweight_delete_mode = 'lightweight_update'",
+    ):
         lab.connection.command(Command(statement, settings={"enable_lightweight_update": 1}, database=lab.database))
     before = lab.bag("t")
     run(lab, Changes(lab, "nothing", str), SMALL)
@@ -109,7 +125,13 @@ def test_rows_keep_their_order_where_a_chunk_in_the_middle_is_copied_again(lab: 
     """Replacing without a version: the row inserted last is the one that is read."""
     lab.sql("CREATE TABLE t (k UInt64, v UInt64) ENGINE = ReplacingMergeTree ORDER BY k", "SYSTEM STOP MERGES t")
     lab.sql(*(f"INSERT INTO t SELECT number, {turn} FROM numbers(50)" for turn in range(8)))
-    work = rebuild(lab, "t", "CREATE TABLE wanted (k UInt32, v UInt64) ENGINE = ReplacingMergeTree ORDER BY k", ordered=True, fenced=True)
+    work = rebuild(
+        lab,
+        "t",
+        "CREATE TABLE wanted (k UInt32, v UInt64) ENGINE = ReplacingMergeTree ORDER BY k",
+        ordered=True,
+        fenced=True,
+    )
     changes = Changes(lab, "ATTACH PARTITION", lambda _: "ALTER TABLE t DELETE WHERE v = 3 AND k = 7")
     lab.apply(work, before=changes, options=ApplyOptions(chunk_rows=100))
     changes.client.close()
@@ -126,7 +148,10 @@ def endless(number: int) -> str:
 def test_by_default_deletes_that_do_not_stop_end_the_run(lab: Lab, rows: int) -> None:
     make(lab)
     changes = Changes(lab, "ATTACH PARTITION", endless, most=1000)
-    with pytest.raises(ApplyError, match=r"4 times in a row.*stop deletes and updates.*reapply-deletes t.*wait-for-deletes t.*keep-writers-out t"):
+    with pytest.raises(
+        ApplyError,
+        match=r"4 times in a row.*stop deletes and updates.*reapply-deletes t.*wait-for-deletes t.*keep-writers-out t",
+    ):
         run(lab, changes, ApplyOptions(chunk_rows=rows))
     assert not lab.ours()
     assert lab.merging("t")
@@ -140,7 +165,10 @@ def test_wait_for_deletes_goes_on_until_they_stop(lab: Lab, count: int) -> None:
     run(lab, changes, ApplyOptions(chunk_rows=50, patient=frozenset({"t"})))
     assert changes.sent == 60
     assert lab.rows("SELECT count(), countIf(k < 60) FROM {db}.t") == ((count * 50 - 60, 0),)
-    assert len([event for event in lab.events if isinstance(event, Note) and "copied again" in event.text]) > ApplyOptions().restarts
+    assert (
+        len([event for event in lab.events if isinstance(event, Note) and "copied again" in event.text])
+        > ApplyOptions().restarts
+    )
     assert not lab.ours()
 
 

@@ -35,7 +35,15 @@ def test_every_kind_of_step(lab: Lab) -> None:
     assert moved == [4, 5]
     assert lab.rows("SELECT k, v FROM {db}.t ORDER BY k") == ((1, "c"), (2, "b"), (3, ""))
     assert lab.value("SELECT count() FROM {db}.seen") == 3
-    assert [outcome.strategy for outcome in outcomes] == ["create", "mutate", "sql", "callable", "replace", "create", "drop"]
+    assert [outcome.strategy for outcome in outcomes] == [
+        "create",
+        "mutate",
+        "sql",
+        "callable",
+        "replace",
+        "create",
+        "drop",
+    ]
     assert [event.index for event in lab.events if isinstance(event, StepStarted)] == list(range(1, 8))
     assert [event.index for event in lab.events if isinstance(event, StepDone)] == list(range(1, 8))
 
@@ -87,7 +95,31 @@ def test_an_unknown_outcome_is_not_repeated_and_not_dressed_up(lab: Lab) -> None
 def test_ttl_merges_are_stopped_before_the_first_step(lab: Lab) -> None:
     from tests.apply.applying import rebuild
 
-    lab.sql("CREATE TABLE t (k UInt32, at DateTime) ENGINE = MergeTree ORDER BY k TTL at + INTERVAL 1 DAY SETTINGS merge_with_ttl_timeout = 0")
+    lab.sql(
+        "CREATE "
+        "TABLE "
+        "t "
+        "(k "
+        "UInt32, "
+        "at "
+        "DateTime) "
+        "ENGINE "
+        "= "
+        "MergeTree "
+        "ORDER "
+        "BY "
+        "k "
+        "TTL "
+        "at "
+        "+ "
+        "INTERVAL "
+        "1 "
+        "DAY "
+        "SETTINGS "
+        "merge_with_ttl_timeout "
+        "= "
+        "0"
+    )
     lab.sql("SYSTEM STOP TTL MERGES t", "INSERT INTO t SELECT number, 0 FROM numbers(100)", "SYSTEM START TTL MERGES t")
     work = rebuild(lab, "t", "CREATE TABLE wanted (k UInt64, at DateTime) ENGINE = MergeTree ORDER BY k")
     seen: list[str] = []

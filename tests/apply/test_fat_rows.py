@@ -28,19 +28,46 @@ def session(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator
 
 def schema(version: int, order_by: list[str], settings: dict[str, int], kind: str = "UInt32") -> Schema:
     columns = [Column("id", kind), Column("body", "String"), Column("tags", "Array(String)")]
-    return Schema("fat", version=version, objects=[Table("t", columns, engine=MergeTree(order_by=order_by, settings={**settings}))])
+    return Schema(
+        "fat",
+        version=version,
+        objects=[Table("t", columns, engine=MergeTree(order_by=order_by, settings={**settings}))],
+    )
 
 
 def fill(session: Any) -> None:
     session.query("SET max_block_size = 8, min_insert_block_size_rows = 8, min_insert_block_size_bytes = 1000000")
-    session.query(f"INSERT INTO t SELECT number AS id, repeat(hex(sipHash64(number)), {SIZE // 16}) AS body, ['a'] AS tags FROM numbers({ROWS})")
+    session.query(
+        "INSERT "
+        "INTO "
+        "t "
+        "SELECT "
+        "number "
+        "AS "
+        "id, "
+        "repeat(hex(sipHash64(number)), "
+        f"{SIZE // 16}) "
+        "AS "
+        "body, "
+        "['a'] "
+        "AS "
+        "tags "
+        "FROM "
+        f"numbers({ROWS})"
+    )
     session.query("OPTIMIZE TABLE t FINAL")
-    session.query("SET max_block_size = DEFAULT, min_insert_block_size_rows = DEFAULT, min_insert_block_size_bytes = DEFAULT")
+    session.query(
+        "SET max_block_size = DEFAULT, min_insert_block_size_rows = DEFAULT, min_insert_block_size_bytes = DEFAULT"
+    )
 
 
 def told(session: Any) -> str:
     session.query("SET max_memory_usage = 0")
-    return str(session.query("SELECT count(), sum(id), sum(cityHash64(body)) FROM t SETTINGS max_threads = 1, max_block_size = 8", "TSV"))
+    return str(
+        session.query(
+            "SELECT count(), sum(id), sum(cityHash64(body)) FROM t SETTINGS max_threads = 1, max_block_size = 8", "TSV"
+        )
+    )
 
 
 @pytest.mark.slow

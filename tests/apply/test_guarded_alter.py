@@ -1,4 +1,5 @@
-"""A writer between the look at the rows and the change that rests on it: refused, or found before anything is changed; never converted unseen."""
+"""A writer between the look at the rows and the change that rests on it: refused, or found before anything is changed;
+never converted unseen."""
 
 from __future__ import annotations
 
@@ -35,7 +36,13 @@ def plan(lab: Lab, table: Table) -> Plan:
     return lab.run(make_plan(found)).plan
 
 
-def carry_out(lab: Lab, planned: Plan, before: Callable[[Effect], object] | None = None, stop: int | None = None, answered: bool = True) -> None:
+def carry_out(
+    lab: Lab,
+    planned: Plan,
+    before: Callable[[Effect], object] | None = None,
+    stop: int | None = None,
+    answered: bool = True,
+) -> None:
     lab.run(apply_steps(planned.required, lab.database, lab.nonce()), before, stop, answered)
 
 
@@ -43,7 +50,9 @@ def sent(effect: Effect, *words: str) -> bool:
     return isinstance(effect, Command) and all(word in effect.sql for word in words)
 
 
-def once(lab: Lab, when: Callable[[Effect], bool], sql: str, refusals: list[str] | None = None) -> Callable[[Effect], None]:
+def once(
+    lab: Lab, when: Callable[[Effect], bool], sql: str, refusals: list[str] | None = None
+) -> Callable[[Effect], None]:
     """A writer that comes before the first effect of a kind."""
     done: list[bool] = []
 
@@ -78,7 +87,10 @@ def test_what_came_in_before_the_guard_is_found(lab: Lab, rows: str) -> None:
     lab.sql(OLD, *([rows] if rows else []))
     planned = plan(lab, NEW)
     before = lab.definition("t")
-    with pytest.raises(ApplyError, match=r"1 rows hold a value of v that UInt16 cannot hold, for instance \(?70000\)?: they came in since"):
+    with pytest.raises(
+        ApplyError,
+        match=r"1 rows hold a value of v that UInt16 cannot hold, for instance \(?70000\)?: they came in since",
+    ):
         carry_out(lab, planned, once(lab, adds_guard, BAD))
     assert lab.definition("t") == before
     assert lab.value("SELECT max(v) FROM {db}.t") == 70000
@@ -102,7 +114,11 @@ def test_other_writers_go_on(lab: Lab) -> None:
 
 
 def test_only_newer_parts_are_counted_again(lab: Lab) -> None:
-    lab.sql(OLD, "INSERT INTO t SELECT number, number FROM numbers(10)", "ALTER TABLE t UPDATE v = v + 1 WHERE 1 SETTINGS mutations_sync = 1")
+    lab.sql(
+        OLD,
+        "INSERT INTO t SELECT number, number FROM numbers(10)",
+        "ALTER TABLE t UPDATE v = v + 1 WHERE 1 SETTINGS mutations_sync = 1",
+    )
     planned = plan(lab, NEW)
     counts: list[str] = []
 
@@ -123,16 +139,25 @@ def test_only_newer_parts_are_counted_again(lab: Lab) -> None:
 def test_an_update_of_old_rows_is_seen(lab: Lab) -> None:
     lab.sql(OLD, "INSERT INTO t SELECT number, number FROM numbers(10)")
     with pytest.raises(ApplyError, match="10 rows hold a value of v"):
-        carry_out(lab, plan(lab, NEW), once(lab, adds_guard, "ALTER TABLE t UPDATE v = 70000 WHERE 1 SETTINGS mutations_sync = 1"))
+        carry_out(
+            lab,
+            plan(lab, NEW),
+            once(lab, adds_guard, "ALTER TABLE t UPDATE v = 70000 WHERE 1 SETTINGS mutations_sync = 1"),
+        )
     assert guards(lab) == 0
 
 
 def test_an_insert_that_was_running_is_waited_for(lab: Lab) -> None:
-    """It has resolved the table before the guard is there, so the guard does not refuse it; it goes on until it is looked for."""
+    """It has resolved the table before the guard is there, so the guard does not refuse it; it goes on until it is
+    looked for."""
     lab.sql(OLD, "INSERT INTO t SELECT number, number FROM numbers(10)")
     planned = plan(lab, NEW)
     other = lab.other()
-    writer = Thread(target=lambda: other.sql("INSERT INTO t SELECT 80, 70000 + sleepEachRow(0.2) FROM numbers(3) SETTINGS max_block_size = 1"))
+    writer = Thread(
+        target=lambda: other.sql(
+            "INSERT INTO t SELECT 80, 70000 + sleepEachRow(0.2) FROM numbers(3) SETTINGS max_block_size = 1"
+        )
+    )
     try:
         with pytest.raises(ApplyError, match="3 rows hold a value of v"):
             carry_out(lab, planned, once_started(lab, writer))
@@ -150,15 +175,35 @@ def once_started(lab: Lab, writer: Thread) -> Callable[[Effect], None]:
             writer.start()
             end = monotonic() + 10
             while monotonic() < end and not lab.value(
-                "SELECT count() FROM system.processes WHERE query LIKE '%70000 + sleepEachRow%' AND query_kind = 'Insert'"
+                "SELECT "
+                "count() "
+                "FROM "
+                "system.processes "
+                "WHERE "
+                "query "
+                "LIKE "
+                "'%70000 "
+                "+ "
+                "sleepEachRow%' "
+                "AND "
+                "query_kind "
+                "= "
+                "'Insert'"
             ):
                 sleep(0.01)
 
     return hook
 
 
-RENAMED = Table("t", columns=[Column("k", "UInt32"), Column("w", "UInt16", renamed_from="v")], engine=MergeTree(order_by="k"))
-CHECKED = Table("t", columns=[Column("k", "UInt32"), Column("v", "UInt32")], engine=MergeTree(order_by="k"), constraints=[Constraint("small", check="v < 100")])
+RENAMED = Table(
+    "t", columns=[Column("k", "UInt32"), Column("w", "UInt16", renamed_from="v")], engine=MergeTree(order_by="k")
+)
+CHECKED = Table(
+    "t",
+    columns=[Column("k", "UInt32"), Column("v", "UInt32")],
+    engine=MergeTree(order_by="k"),
+    constraints=[Constraint("small", check="v < 100")],
+)
 CHECKED_NEW = Table(
     "t",
     columns=[Column("k", "UInt32"), Column("v", "UInt16"), Column("z", "UInt32", default="v * 2")],
@@ -179,7 +224,12 @@ INDEXED_NEW = Table(
     [
         (OLD, "INSERT INTO t SELECT number, number FROM numbers(9)", RENAMED, BAD),
         (OLD, "INSERT INTO t SELECT number, number FROM numbers(9)", CHECKED, BAD),
-        (OLD, "INSERT INTO t SELECT number, number FROM numbers(9)", CHECKED_NEW, "INSERT INTO t (k, v) VALUES (80, 60000)"),
+        (
+            OLD,
+            "INSERT INTO t SELECT number, number FROM numbers(9)",
+            CHECKED_NEW,
+            "INSERT INTO t (k, v) VALUES (80, 60000)",
+        ),
     ],
     ids=["renamed", "constraint", "constraint-over-a-new-column"],
 )
@@ -198,7 +248,8 @@ def test_every_kind_of_look(lab: Lab, old: str, rows: str, new: Table, bad: str)
 
 
 def test_what_an_index_computes_of_a_row_that_comes_in(lab: Lab) -> None:
-    """The hours of rows at midnight differ between the zones for every row but none is there: in place, as long as none comes."""
+    """The hours of rows at midnight differ between the zones for every row but none is there: in place, as long as none
+    comes."""
     lab.sql(INDEXED)
     planned = plan(lab, INDEXED_NEW)
     with pytest.raises(ApplyError, match="1 rows give another value for index i"):
@@ -303,14 +354,19 @@ def test_an_expression_of_a_migration_is_held_to_it(lab: Lab) -> None:
     schema = Schema("shop", version=2, objects=[NEW], migrations=[tripled])
     planned = lab.run(make_plan(lab.run(inspect_database(schema, lab.database)))).plan
     assert [type(step.work) for step in planned.required] == [RebuildWork]
-    with pytest.raises(ApplyError, match=r"1 rows give a value of v = v \* 3 that UInt16 cannot hold, for instance \(90000\)"):
+    with pytest.raises(
+        ApplyError, match=r"1 rows give a value of v = v \* 3 that UInt16 cannot hold, for instance \(90000\)"
+    ):
         carry_out(lab, planned, once(lab, adds_guard, "INSERT INTO t VALUES (80, 30000)"))
     assert guards(lab) == 0
 
 
 def test_rows_that_wait_in_a_buffer_are_held_to_it(lab: Lab) -> None:
     """The buffer would write them behind the change, and cut them to size."""
-    lab.sql(OLD, f"CREATE TABLE b AS t ENGINE = Buffer(`{lab.database}`, t, 1, 1000, 1000, 100000, 100000, 10000000, 10000000)")
+    lab.sql(
+        OLD,
+        f"CREATE TABLE b AS t ENGINE = Buffer(`{lab.database}`, t, 1, 1000, 1000, 100000, 100000, 10000000, 10000000)",
+    )
     lab.sql("INSERT INTO b VALUES (80, 70000)")
     with pytest.raises(ApplyError, match=r"b.? holds rows that the table would not take any more: .*v = 70000"):
         carry_out(lab, plan(lab, NEW))

@@ -19,13 +19,78 @@ from aaiclick.state.owned import read_owned
 from tests.apply.applying import Lab, forms, rebuild
 
 COLUMNS = (
-    "k UInt32, day Date, name LowCardinality(String), maybe Nullable(Int64), tags Array(Nullable(String)), props Map(String, UInt64),"
-    " made DateTime64(3) MATERIALIZED now64(3), shout String ALIAS upper(name), note String DEFAULT concat('n', name) CODEC(ZSTD(3)),"
+    "k "
+    "UInt32, "
+    "day "
+    "Date, "
+    "name "
+    "LowCardinality(String), "
+    "maybe "
+    "Nullable(Int64), "
+    "tags "
+    "Array(Nullable(String)), "
+    "props "
+    "Map(String, "
+    "UInt64),"
+    " made "
+    "DateTime64(3) "
+    "MATERIALIZED "
+    "now64(3), "
+    "shout "
+    "String "
+    "ALIAS "
+    "upper(name), "
+    "note "
+    "String "
+    "DEFAULT "
+    "concat('n', "
+    "name) "
+    "CODEC(ZSTD(3)),"
     " only UInt8 EPHEMERAL"
 )
 FILL = (
-    "INSERT INTO t (k, day, name, maybe, tags, props, note) SELECT number % 500, toDate('2024-01-01') + number % 90, toString(number % 7),"
-    " if(number % 3 = 0, NULL, number), if(number % 5 = 0, [NULL], [toString(number)]), map('a', number), toString(number) FROM numbers({rows})"
+    "INSERT "
+    "INTO "
+    "t "
+    "(k, "
+    "day, "
+    "name, "
+    "maybe, "
+    "tags, "
+    "props, "
+    "note) "
+    "SELECT "
+    "number "
+    "% "
+    "500, "
+    "toDate('2024-01-01') "
+    "+ "
+    "number "
+    "% "
+    "90, "
+    "toString(number "
+    "% "
+    "7),"
+    " "
+    "if(number "
+    "% "
+    "3 "
+    "= "
+    "0, "
+    "NULL, "
+    "number), "
+    "if(number "
+    "% "
+    "5 "
+    "= "
+    "0, "
+    "[NULL], "
+    "[toString(number)]), "
+    "map('a', "
+    "number), "
+    "toString(number) "
+    "FROM "
+    "numbers({rows})"
 )
 ALL = "k, day, name, maybe, tags, props, made, shout, note"
 
@@ -77,12 +142,20 @@ def test_old_storage_with_every_kind_of_part(lab: Lab) -> None:
     """Lightweight deletes, parts that lack a column, merged and wide parts."""
     make(lab)
     lab.sql(
-        "ALTER TABLE t ADD COLUMN added String DEFAULT concat('x', toString(k))", "DELETE FROM t WHERE k % 10 = 3", "OPTIMIZE TABLE t PARTITION 202401 FINAL"
+        "ALTER TABLE t ADD COLUMN added String DEFAULT concat('x', toString(k))",
+        "DELETE FROM t WHERE k % 10 = 3",
+        "OPTIMIZE TABLE t PARTITION 202401 FINAL",
     )
     lab.sql("ALTER TABLE t MODIFY SETTING min_bytes_for_wide_part = 0, min_rows_for_wide_part = 0")
     lab.sql(FILL.format(rows=50), "DELETE FROM t WHERE k = 4")
     before = lab.bag("t", f"{ALL}, added")
-    lab.apply(rebuild(lab, "t", f"CREATE TABLE wanted ({COLUMNS}, added String) ENGINE = MergeTree PARTITION BY day ORDER BY (name, k)"))
+    lab.apply(
+        rebuild(
+            lab,
+            "t",
+            f"CREATE TABLE wanted ({COLUMNS}, added String) ENGINE = MergeTree PARTITION BY day ORDER BY (name, k)",
+        )
+    )
     assert lab.bag("t", f"{ALL}, added") == before
 
 
@@ -90,7 +163,23 @@ def test_volatile_default_is_left_out_of_the_checksum_and_named(lab: Lab) -> Non
     make(lab)
     lab.sql("ALTER TABLE t ADD COLUMN id UInt64 DEFAULT generateSnowflakeID()")
     before = lab.bag("t", ALL)
-    wanted = f"CREATE TABLE wanted ({COLUMNS}, id UInt64 DEFAULT generateSnowflakeID()) ENGINE = MergeTree ORDER BY (name, k)"
+    wanted = (
+        "CREATE "
+        "TABLE "
+        "wanted "
+        f"({COLUMNS}, "
+        "id "
+        "UInt64 "
+        "DEFAULT "
+        "generateSnowflakeID()) "
+        "ENGINE "
+        "= "
+        "MergeTree "
+        "ORDER "
+        "BY "
+        "(name, "
+        "k)"
+    )
     outcome = lab.apply(rebuild(lab, "t", wanted))
     assert lab.bag("t", ALL) == before
     assert [note for note in outcome[0].notes if "id" in note and "default" in note]
@@ -103,7 +192,23 @@ def test_engines_keep_rows_until_they_merge(lab: Lab) -> None:
     make(lab)
     before = lab.bag("t", ALL)
     work = rebuild(
-        lab, "t", f"CREATE TABLE wanted ({COLUMNS}) ENGINE = ReplacingMergeTree(made) ORDER BY (name, k) SETTINGS max_bytes_to_merge_at_max_space_in_pool = 1"
+        lab,
+        "t",
+        "CREATE "
+        "TABLE "
+        "wanted "
+        f"({COLUMNS}) "
+        "ENGINE "
+        "= "
+        "ReplacingMergeTree(made) "
+        "ORDER "
+        "BY "
+        "(name, "
+        "k) "
+        "SETTINGS "
+        "max_bytes_to_merge_at_max_space_in_pool "
+        "= "
+        "1",
     )
     lab.apply(work)
     assert lab.bag("t", ALL) == before
@@ -112,9 +217,27 @@ def test_engines_keep_rows_until_they_merge(lab: Lab) -> None:
 
 def test_aggregation_states_survive(lab: Lab) -> None:
     lab.sql(
-        "CREATE TABLE t (k UInt32, u AggregateFunction(uniqExact, UInt64), s SimpleAggregateFunction(sum, UInt64)) ENGINE = AggregatingMergeTree ORDER BY k"
+        "CREATE "
+        "TABLE "
+        "t "
+        "(k "
+        "UInt32, "
+        "u "
+        "AggregateFunction(uniqExact, "
+        "UInt64), "
+        "s "
+        "SimpleAggregateFunction(sum, "
+        "UInt64)) "
+        "ENGINE "
+        "= "
+        "AggregatingMergeTree "
+        "ORDER "
+        "BY "
+        "k"
     )
-    lab.sql("INSERT INTO t SELECT number % 9, uniqExactState(number), sum(number) FROM numbers(2000) GROUP BY number % 9")
+    lab.sql(
+        "INSERT INTO t SELECT number % 9, uniqExactState(number), sum(number) FROM numbers(2000) GROUP BY number % 9"
+    )
     before = lab.bag("t", "k, finalizeAggregation(u), s")
     columns = "k UInt64, u AggregateFunction(uniqExact, UInt64), s SimpleAggregateFunction(sum, UInt64)"
     wanted = f"CREATE TABLE wanted ({columns}) ENGINE = AggregatingMergeTree ORDER BY k"
@@ -124,8 +247,35 @@ def test_aggregation_states_survive(lab: Lab) -> None:
 
 
 def test_expired_rows_of_an_old_ttl_are_kept(lab: Lab) -> None:
-    lab.sql("CREATE TABLE t (k UInt32, at DateTime) ENGINE = MergeTree ORDER BY k TTL at + INTERVAL 1 DAY SETTINGS merge_with_ttl_timeout = 0")
-    lab.sql("SYSTEM STOP TTL MERGES t", "INSERT INTO t SELECT number, if(number % 2 = 0, toDateTime(0), now()) FROM numbers(1000)")
+    lab.sql(
+        "CREATE "
+        "TABLE "
+        "t "
+        "(k "
+        "UInt32, "
+        "at "
+        "DateTime) "
+        "ENGINE "
+        "= "
+        "MergeTree "
+        "ORDER "
+        "BY "
+        "k "
+        "TTL "
+        "at "
+        "+ "
+        "INTERVAL "
+        "1 "
+        "DAY "
+        "SETTINGS "
+        "merge_with_ttl_timeout "
+        "= "
+        "0"
+    )
+    lab.sql(
+        "SYSTEM STOP TTL MERGES t",
+        "INSERT INTO t SELECT number, if(number % 2 = 0, toDateTime(0), now()) FROM numbers(1000)",
+    )
     lab.apply(rebuild(lab, "t", "CREATE TABLE wanted (k UInt32, at DateTime) ENGINE = MergeTree ORDER BY (at, k)"))
     lab.sql("OPTIMIZE TABLE t FINAL")
     assert lab.value("SELECT count() FROM {db}.t") == 1000
@@ -133,10 +283,19 @@ def test_expired_rows_of_an_old_ttl_are_kept(lab: Lab) -> None:
 
 def test_ordered_engine_keeps_the_last_row(lab: Lab) -> None:
     """Replacing without a version: the row inserted last survives, across partitions as well."""
-    lab.sql("CREATE TABLE t (k UInt32, p UInt8, v UInt64) ENGINE = ReplacingMergeTree PARTITION BY p ORDER BY k", "SYSTEM STOP MERGES t")
+    lab.sql(
+        "CREATE TABLE t (k UInt32, p UInt8, v UInt64) ENGINE = ReplacingMergeTree PARTITION BY p ORDER BY k",
+        "SYSTEM STOP MERGES t",
+    )
     for version in range(12):
         lab.sql(f"INSERT INTO t SELECT number, {11 - version} % 5, {version} FROM numbers(100)")
-    work = rebuild(lab, "t", "CREATE TABLE wanted (k UInt64, p UInt8, v UInt64) ENGINE = ReplacingMergeTree ORDER BY k", ordered=True, fenced=True)
+    work = rebuild(
+        lab,
+        "t",
+        "CREATE TABLE wanted (k UInt64, p UInt8, v UInt64) ENGINE = ReplacingMergeTree ORDER BY k",
+        ordered=True,
+        fenced=True,
+    )
     lab.apply(work)
     assert lab.rows("SELECT v, count() FROM {db}.t FINAL GROUP BY v") == ((11, 100),)
     lab.sql("OPTIMIZE TABLE t FINAL")
@@ -144,16 +303,30 @@ def test_ordered_engine_keeps_the_last_row(lab: Lab) -> None:
 
 
 def test_collapsing_pairs_survive_the_copy(lab: Lab) -> None:
-    lab.sql("CREATE TABLE t (k UInt32, v UInt64, sign Int8) ENGINE = CollapsingMergeTree(sign) ORDER BY k", "SYSTEM STOP MERGES t")
+    lab.sql(
+        "CREATE TABLE t (k UInt32, v UInt64, sign Int8) ENGINE = CollapsingMergeTree(sign) ORDER BY k",
+        "SYSTEM STOP MERGES t",
+    )
     lab.sql(
         "INSERT INTO t SELECT number, 1, 1 FROM numbers(50)",
         "INSERT INTO t SELECT number, 1, -1 FROM numbers(50)",
         "INSERT INTO t SELECT number, 2, 1 FROM numbers(50)",
     )
     before = lab.bag("t")
-    work = rebuild(lab, "t", "CREATE TABLE wanted (k UInt64, v UInt64, sign Int8) ENGINE = CollapsingMergeTree(sign) ORDER BY k", ordered=True, fenced=True)
+    work = rebuild(
+        lab,
+        "t",
+        "CREATE TABLE wanted (k UInt64, v UInt64, sign Int8) ENGINE = CollapsingMergeTree(sign) ORDER BY k",
+        ordered=True,
+        fenced=True,
+    )
     stopped: list[object] = []
-    lab.apply(work, before=lambda effect: stopped.append(lab.bag("t", "toUInt32(k), v, sign")) if "EXCHANGE" in getattr(effect, "sql", "") else None)
+    lab.apply(
+        work,
+        before=lambda effect: (
+            stopped.append(lab.bag("t", "toUInt32(k), v, sign")) if "EXCHANGE" in getattr(effect, "sql", "") else None
+        ),
+    )
     assert stopped == [before]
     assert lab.rows("SELECT v, count() FROM {db}.t FINAL GROUP BY v") == ((2, 50),)
 
@@ -161,7 +334,9 @@ def test_collapsing_pairs_survive_the_copy(lab: Lab) -> None:
 def test_chunks_are_small_and_many(lab: Lab) -> None:
     make(lab)
     before = lab.bag("t", ALL)
-    work = rebuild(lab, "t", f"CREATE TABLE wanted ({COLUMNS}) ENGINE = MergeTree PARTITION BY k % 7 ORDER BY (name, k)")
+    work = rebuild(
+        lab, "t", f"CREATE TABLE wanted ({COLUMNS}) ENGINE = MergeTree PARTITION BY k % 7 ORDER BY (name, k)"
+    )
     lab.apply(work, options=ApplyOptions(chunk_rows=500))
     assert lab.bag("t", ALL) == before
     progress = [event for event in lab.events if isinstance(event, Progress) and event.phase == "copy"]
@@ -222,11 +397,32 @@ def test_default_database_of_the_embedded_engine(lab: Lab) -> None:
 def test_hostile_names(lab: Lab) -> None:
     name = "we`ird \\ 'na\"me. \n ü" + "x" * 40
     quoted = quote_name(name)
-    lab.sql(f"CREATE TABLE {quoted} (`a``b` UInt32, `c d` String) ENGINE = MergeTree ORDER BY `a``b` COMMENT 'it''s \\\\ it'")
+    lab.sql(
+        "CREATE "
+        "TABLE "
+        f"{quoted} "
+        "(`a``b` "
+        "UInt32, "
+        "`c "
+        "d` "
+        "String) "
+        "ENGINE "
+        "= "
+        "MergeTree "
+        "ORDER "
+        "BY "
+        "`a``b` "
+        "COMMENT "
+        "'it''s "
+        "\\\\ it'"
+    )
     lab.sql(f"INSERT INTO {quoted} SELECT number, toString(number) FROM numbers(100)")
     form = forms(lab, name)[name]
     columns = (CopyColumn("a`b", "`a``b`"), CopyColumn("c d", "`c d`"))
-    lab.apply(RebuildWork(name, replace(form, order_by="(`c d`, `a``b`)", primary_key=""), columns), options=ApplyOptions(keep_old_seconds=60))
+    lab.apply(
+        RebuildWork(name, replace(form, order_by="(`c d`, `a``b`)", primary_key=""), columns),
+        options=ApplyOptions(keep_old_seconds=60),
+    )
     assert lab.value(f"SELECT sum(`a``b`) FROM {{db}}.{quoted}") == 4950
     assert forms(lab, name)[name].comment == "it's \\ it"
 

@@ -19,7 +19,9 @@ NEW = "CREATE TABLE wanted (k UInt64, p UInt8, v Nullable(String)) ENGINE = Merg
 
 @pytest.fixture(autouse=True)
 def table(lab: Lab) -> None:
-    lab.sql(OLD, "INSERT INTO t SELECT number, number % 3, if(number % 4 = 0, NULL, toString(number)) FROM numbers(300)")
+    lab.sql(
+        OLD, "INSERT INTO t SELECT number, number % 3, if(number % 4 = 0, NULL, toString(number)) FROM numbers(300)"
+    )
 
 
 def untouched(lab: Lab, work: Callable[[], object], error: type[Exception], match: str) -> None:
@@ -52,7 +54,10 @@ def staging_of(sql: str) -> str:
 @pytest.mark.parametrize(
     ("tamper", "match"),
     [
-        ("INSERT INTO `{}` VALUES (7, 1, 'foreign')", r"partition 0, 1, 2 differs: 300 rows were read, 301 are in the copy"),
+        (
+            "INSERT INTO `{}` VALUES (7, 1, 'foreign')",
+            r"partition 0, 1, 2 differs: 300 rows were read, 301 are in the copy",
+        ),
         ("ALTER TABLE `{}` UPDATE v = 'wrong' WHERE k = 5", r"300 rows on both sides, but column v differs"),
         ("ALTER TABLE `{}` UPDATE v = '' WHERE k = 4", r"column v differs"),
     ],
@@ -61,7 +66,9 @@ def test_a_copy_that_differs_is_never_swapped(lab: Lab, tamper: str, match: str)
     work = rebuild(lab, "t", NEW)
 
     def spoil(sql: str) -> None:
-        lab.connection.command(Command(tamper.format(staging_of(sql)), settings={"mutations_sync": 2}, database=lab.database))
+        lab.connection.command(
+            Command(tamper.format(staging_of(sql)), settings={"mutations_sync": 2}, database=lab.database)
+        )
 
     hook = Once(lambda sql: sql.startswith("SELECT count()") and "_aaiclick_stage_" in sql, spoil)
     untouched(lab, lambda: lab.apply(work, before=hook), VerificationError, match)
@@ -79,7 +86,16 @@ def test_a_null_is_not_turned_into_a_default(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    "marker", ["CREATE TABLE", "MODIFY SETTING max_bytes", "SYSTEM STOP MERGES", "INSERT INTO", "ATTACH PARTITION", "table_readonly = 1", "EXCHANGE"]
+    "marker",
+    [
+        "CREATE TABLE",
+        "MODIFY SETTING max_bytes",
+        "SYSTEM STOP MERGES",
+        "INSERT INTO",
+        "ATTACH PARTITION",
+        "table_readonly = 1",
+        "EXCHANGE",
+    ],
 )
 @pytest.mark.parametrize("kind", [StatementError, OSError, ZeroDivisionError])
 def test_any_failing_statement(lab: Lab, marker: str, kind: type[Exception]) -> None:
@@ -120,14 +136,18 @@ def test_too_little_memory_is_met_with_smaller_blocks(lab: Lab) -> None:
     assert not lab.ours()
 
 
-@pytest.mark.parametrize("change", ["ALTER TABLE t DELETE WHERE k = 5", "ALTER TABLE t DROP PARTITION 1", "DELETE FROM t WHERE k = 6"])
+@pytest.mark.parametrize(
+    "change", ["ALTER TABLE t DELETE WHERE k = 5", "ALTER TABLE t DROP PARTITION 1", "DELETE FROM t WHERE k = 6"]
+)
 def test_rows_deleted_during_the_copy_do_not_come_back(lab: Lab, change: str) -> None:
     work = rebuild(lab, "t", NEW)
     other = lab.other()
 
     def delete(_: str) -> None:
         # Merges are stopped, so the mutation has to wait for the rebuild to give way.
-        other.connection.command(Command(change, settings={"mutations_sync": 0, "lightweight_deletes_sync": 0}, database=lab.database))
+        other.connection.command(
+            Command(change, settings={"mutations_sync": 0, "lightweight_deletes_sync": 0}, database=lab.database)
+        )
 
     hook = Once(lambda sql: "ATTACH PARTITION" in sql, delete)
     lab.apply(work, before=hook)
@@ -147,7 +167,11 @@ def test_rows_that_keep_being_deleted_end_the_attempts(lab: Lab) -> None:
         nonlocal count
         if isinstance(effect, Command) and "ATTACH PARTITION" in effect.sql:
             count += 1
-            other.connection.command(Command(f"ALTER TABLE t DELETE WHERE k = {count}", settings={"mutations_sync": 0}, database=lab.database))
+            other.connection.command(
+                Command(
+                    f"ALTER TABLE t DELETE WHERE k = {count}", settings={"mutations_sync": 0}, database=lab.database
+                )
+            )
 
     with pytest.raises(ApplyError, match="3 times in a row"):
         lab.apply(work, before=delete, options=ApplyOptions(restarts=2))
@@ -162,7 +186,9 @@ def test_a_delete_in_the_moment_of_the_exchange_keeps_the_old_table(lab: Lab) ->
     other = lab.other()
 
     def delete(_: str) -> None:
-        other.connection.command(Command("ALTER TABLE t DELETE WHERE k = 5", settings={"mutations_sync": 0}, database=lab.database))
+        other.connection.command(
+            Command("ALTER TABLE t DELETE WHERE k = 5", settings={"mutations_sync": 0}, database=lab.database)
+        )
         other.sql("INSERT INTO t VALUES (5, 1, 'late'), (1000, 1, 'late')")
 
     outcome = lab.apply(work, before=Once(lambda sql: sql.startswith("EXCHANGE"), delete))

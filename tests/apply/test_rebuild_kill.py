@@ -1,6 +1,7 @@
 """A run that dies at any point: no row is lost or doubled, and the next run puts things right.
 
-Only statements change anything, so a kill after each of them (and before the first) covers every state a dead run can leave.
+Only statements change anything, so a kill after each of them (and before the first) covers every state a dead run can
+leave.
 """
 
 from __future__ import annotations
@@ -21,7 +22,30 @@ from aaiclick.server.merges import HELD
 from tests.apply.applying import Killed, Lab, forms, rebuild
 from tests.reliability.counts import note
 
-OLD = "CREATE TABLE t (k UInt32, p UInt8, v String) ENGINE = MergeTree PARTITION BY p ORDER BY k SETTINGS parts_to_delay_insert = 700"
+OLD = (
+    "CREATE "
+    "TABLE "
+    "t "
+    "(k "
+    "UInt32, "
+    "p "
+    "UInt8, "
+    "v "
+    "String) "
+    "ENGINE "
+    "= "
+    "MergeTree "
+    "PARTITION "
+    "BY "
+    "p "
+    "ORDER "
+    "BY "
+    "k "
+    "SETTINGS "
+    "parts_to_delay_insert "
+    "= "
+    "700"
+)
 NEW = "CREATE TABLE wanted (k UInt64, p UInt8, v String) ENGINE = MergeTree PARTITION BY k % 3 ORDER BY (v, k)"
 ROW = "toUInt64(k), p, v"
 LATE = Counter[Row]((f"({1000 + number},{number % 3},'late')",) for number in range(30))
@@ -30,7 +54,12 @@ Make = Callable[[Lab], "RebuildWork | AttachWork"]
 
 def make(lab: Lab) -> None:
     lab.sql("DROP TABLE IF EXISTS t SYNC", OLD)
-    lab.sql(*(f"INSERT INTO t SELECT number + {part} * 100, number % 2, toString(number) FROM numbers(100)" for part in range(2)))
+    lab.sql(
+        *(
+            f"INSERT INTO t SELECT number + {part} * 100, number % 2, toString(number) FROM numbers(100)"
+            for part in range(2)
+        )
+    )
 
 
 def plain(lab: Lab) -> RebuildWork:
@@ -73,7 +102,9 @@ def check_clean(lab: Lab, expected: object, kept: bool) -> None:
     assert lab.bag("t", ROW) == expected
     assert holding(lab, "t") <= {"parts_to_delay_insert"}
     assert "table_readonly" not in lab.definition("t")
-    assert {name.split("_")[2] for name in lab.ours()} <= ({"old", "journal"} if kept else set())  # whose storage has its setting because of us
+    assert {name.split("_")[2] for name in lab.ours()} <= (
+        {"old", "journal"} if kept else set()
+    )  # whose storage has its setting because of us
     assert lab.merging("t")
 
 
@@ -90,7 +121,11 @@ def sweep(lab: Lab, kind: Make, *, late: bool = False, keep: int = 0, stride: in
     work = kind(lab)
     total = [isinstance(effect, Command) for effect in lab.effects(lab.work(work, options))]
     # Late rows add statements (and answers) behind the ones that were counted.
-    points = [-1, *(index for index, command in enumerate(total) if command), *(len(total) + each for each in range(40 if late else 0))]
+    points = [
+        -1,
+        *(index for index, command in enumerate(total) if command),
+        *(len(total) + each for each in range(40 if late else 0)),
+    ]
     killed = 0
     for turn, stop in enumerate(points[::stride]):
         make(lab)
@@ -118,7 +153,12 @@ def sweep(lab: Lab, kind: Make, *, late: bool = False, keep: int = 0, stride: in
             lab.apply(work)
             check_clean(lab, expected, keep > 0)
         lab.sql(*(f"DROP TABLE `{name}` SYNC" for name in sorted(lab.ours())))
-    note("rebuild and attach in small chunks, killed after every statement, late rows too", sweeps=1, kills=killed, rows=killed * expected.total())
+    note(
+        "rebuild and attach in small chunks, killed after every statement, late rows too",
+        sweeps=1,
+        kills=killed,
+        rows=killed * expected.total(),
+    )
     return killed
 
 
@@ -137,7 +177,8 @@ def test_killed_after_any_statement(lab: Lab, kind: Make) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_fence")
 def test_attach_killed_where_no_fence_is_known(lab: Lab) -> None:
-    """The exchange comes first: until the parts are attached the new table is empty, so rows may be missing, never doubled."""
+    """The exchange comes first: until the parts are attached the new table is empty, so rows may be missing, never
+    doubled."""
     make(lab)
     work = attach(lab)
     total = lab.effects(lab.work(work))
@@ -175,9 +216,16 @@ def test_attach_brings_late_rows_across(lab: Lab) -> None:
 
 def test_a_second_run_does_not_touch_what_it_cannot_explain(lab: Lab) -> None:
     make(lab)
-    lab.sql("CREATE TABLE _aaiclick_new_abc_t AS t", "INSERT INTO _aaiclick_new_abc_t SELECT * FROM t", "CREATE TABLE _aaiclick_stage_abc_0_t AS t")
+    lab.sql(
+        "CREATE TABLE _aaiclick_new_abc_t AS t",
+        "INSERT INTO _aaiclick_new_abc_t SELECT * FROM t",
+        "CREATE TABLE _aaiclick_stage_abc_0_t AS t",
+    )
     results = lab.clean()
-    assert [(result.object, result.action) for result in results] == [("_aaiclick_new_abc_t", "left"), ("_aaiclick_stage_abc_0_t", "dropped")]
+    assert [(result.object, result.action) for result in results] == [
+        ("_aaiclick_new_abc_t", "left"),
+        ("_aaiclick_stage_abc_0_t", "dropped"),
+    ]
     assert lab.value("SELECT count() FROM {db}._aaiclick_new_abc_t") == 200
 
 
@@ -186,7 +234,10 @@ def killed_before_the_exchange(lab: Lab) -> str:
     make(lab)
     work = plain(lab)
     with pytest.raises(Killed):
-        lab.run(lab.work(work), stop=next(i for i, e in enumerate(lab.effects(lab.work(work))) if "EXCHANGE" in getattr(e, "sql", "")) - 1)
+        lab.run(
+            lab.work(work),
+            stop=next(i for i, e in enumerate(lab.effects(lab.work(work))) if "EXCHANGE" in getattr(e, "sql", "")) - 1,
+        )
     return next(name for name in lab.ours() if "_mark_" in name)
 
 
@@ -209,7 +260,8 @@ def test_a_mark_whose_table_somebody_dropped_settles_by_itself(lab: Lab, what: s
 
 
 def test_restart_between_exchange_and_late_rows(lab: Lab) -> None:
-    """After a restart nothing but the table's own settings keeps late rows from being merged with rows that are copied already."""
+    """After a restart nothing but the table's own settings keeps late rows from being merged with rows that are copied
+    already."""
     lab.sql(OLD.replace("PARTITION BY p ", ""), "SYSTEM STOP MERGES t")
     lab.sql(*(f"INSERT INTO t SELECT number + {part} * 10, number % 2, 'x' FROM numbers(10)" for part in range(25)))
     expected = lab.bag("t", ROW) + LATE
@@ -227,15 +279,21 @@ def test_restart_between_exchange_and_late_rows(lab: Lab) -> None:
     restart(lab)
     old = next(name for name in lab.ours() if "_new_" in name)
     time.sleep(2)  # background merges of 25 small parts begin at once where nothing holds them
-    assert lab.value(f"SELECT count() FROM system.parts WHERE active AND database = '{lab.database}' AND table = '{old}'") == 26
+    assert (
+        lab.value(f"SELECT count() FROM system.parts WHERE active AND database = '{lab.database}' AND table = '{old}'")
+        == 26
+    )
     assert [result.action for result in lab.clean()] == ["finished"]
     check_clean(lab, expected, kept=False)
 
 
 def wait_until_it_writes(lab: Lab) -> None:
-    """Until the slow INSERT has passed the server's look at ``table_readonly``: it is listed before that, so that it has read a row is asked for."""
+    """Until the slow INSERT has passed the server's look at ``table_readonly``: it is listed before that, so that it
+    has read a row is asked for."""
     deadline = time.monotonic() + 30
-    while not lab.value("SELECT count() FROM system.processes WHERE query LIKE '%5000%' AND query_kind = 'Insert' AND read_rows > 0"):
+    while not lab.value(
+        "SELECT count() FROM system.processes WHERE query LIKE '%5000%' AND query_kind = 'Insert' AND read_rows > 0"
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

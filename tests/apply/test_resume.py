@@ -1,4 +1,5 @@
-"""A copy that was killed goes on: chunks that were filled are not copied again, and nothing stays of one that nobody goes on with."""
+"""A copy that was killed goes on: chunks that were filled are not copied again, and nothing stays of one that nobody
+goes on with."""
 
 from __future__ import annotations
 
@@ -31,7 +32,12 @@ CHUNKS = 6
 def make(lab: Lab) -> Counter[Row]:
     """Six parts of a hundred rows, each a chunk."""
     lab.sql("DROP TABLE IF EXISTS t SYNC", OLD, "SYSTEM STOP MERGES t")
-    lab.sql(*(f"INSERT INTO t SELECT number + {part} * 100, {part} % 2, toString(number) FROM numbers(100)" for part in range(CHUNKS)))
+    lab.sql(
+        *(
+            f"INSERT INTO t SELECT number + {part} * 100, {part} % 2, toString(number) FROM numbers(100)"
+            for part in range(CHUNKS)
+        )
+    )
     return lab.bag("t", ROW)
 
 
@@ -57,7 +63,9 @@ def killed_after(lab: Lab, work: Work, filled: int) -> None:
         lab.apply(work, before=die, options=OPTIONS)
 
 
-def go_on(lab: Lab, *works: Work, before: Callable[[Effect], object] | None = None) -> tuple[int, tuple[StepOutcome, ...]]:
+def go_on(
+    lab: Lab, *works: Work, before: Callable[[Effect], object] | None = None
+) -> tuple[int, tuple[StepOutcome, ...]]:
     """The next run; how many chunks it filled."""
     seen: list[Effect] = []
 
@@ -91,7 +99,11 @@ def test_filled_chunks_are_not_copied_again(lab: Lab, filled: int, kind: str) ->
     again, outcome = go_on(lab, work)
     assert again == CHUNKS - filled
     assert outcome[0].rows == 100 * (CHUNKS - filled)
-    about = f"t: {filled} of {CHUNKS} chunks are there already" if filled < CHUNKS else f"t: all {CHUNKS} chunks are there already"
+    about = (
+        f"t: {filled} of {CHUNKS} chunks are there already"
+        if filled < CHUNKS
+        else f"t: all {CHUNKS} chunks are there already"
+    )
     assert [text for text in said(lab) if text.startswith(about)]
     check_clean(lab, expected, kept=False)
     assert lab.clean() == ()
@@ -109,13 +121,15 @@ def test_filled_chunks_are_not_copied_again(lab: Lab, filled: int, kind: str) ->
     ],
 )
 def test_only_what_was_changed_in_between_is_copied_again(lab: Lab, change: str, again: int) -> None:
-    """A mutation gives every part another name; what it does not touch keeps its content. (Two chunks are left to fill anyway, both of
-    the dropped partition.)"""
+    """A mutation gives every part another name; what it does not touch keeps its content. (Two chunks are left to fill
+    anyway, both of the dropped partition.)"""
     make(lab)
     work = rebuild(lab, "t", NEW)
     killed_after(lab, work, 4)
     lab.sql("SYSTEM START MERGES t")
-    lab.connection.command(Command(change, settings={"mutations_sync": 2, "lightweight_deletes_sync": 2}, database=lab.database))
+    lab.connection.command(
+        Command(change, settings={"mutations_sync": 2, "lightweight_deletes_sync": 2}, database=lab.database)
+    )
     expected = lab.bag("t", ROW)
     assert go_on(lab, work)[0] == 2 + again
     check_clean(lab, expected, kept=False)
@@ -126,7 +140,9 @@ def test_a_mutation_that_waits_is_let_through_first(lab: Lab) -> None:
     make(lab)
     work = rebuild(lab, "t", NEW)
     killed_after(lab, work, 4)
-    lab.connection.command(Command("ALTER TABLE t DELETE WHERE k = 5", settings={"mutations_sync": 0}, database=lab.database))
+    lab.connection.command(
+        Command("ALTER TABLE t DELETE WHERE k = 5", settings={"mutations_sync": 0}, database=lab.database)
+    )
     assert go_on(lab, work)[0] == 3
     assert lab.value("SELECT count() FROM {db}.t") == 599
     assert not lab.ours()
@@ -150,7 +166,9 @@ def alter(lab: Lab, work: RebuildWork) -> Work:
     """It would wait for ever for its mutation while merges are stopped."""
     from aaiclick.plan.operations import Alter
 
-    return AlterWork("t", (Alter(f"ALTER TABLE `{lab.database}`.t MODIFY COLUMN v LowCardinality(String)", mutates=True),))
+    return AlterWork(
+        "t", (Alter(f"ALTER TABLE `{lab.database}`.t MODIFY COLUMN v LowCardinality(String)", mutates=True),)
+    )
 
 
 def failing(lab: Lab, work: RebuildWork) -> Work:
@@ -176,7 +194,10 @@ def test_a_table_whose_rows_were_replaced_is_copied_anew(lab: Lab) -> None:
     work = rebuild(lab, "t", NEW)
     killed_after(lab, work, 4)
     tampered = next(name for name in sorted(lab.ours()) if "_stage_" in name)
-    lab.sql(f"SYSTEM START MERGES `{tampered}`", f"ALTER TABLE `{tampered}` DELETE WHERE k % 2 = 0 SETTINGS mutations_sync = 2")
+    lab.sql(
+        f"SYSTEM START MERGES `{tampered}`",
+        f"ALTER TABLE `{tampered}` DELETE WHERE k % 2 = 0 SETTINGS mutations_sync = 2",
+    )
     expected = lab.bag("t", ROW)
     assert go_on(lab, work)[0] == 3  # it holds fewer rows than it says
     check_clean(lab, expected, kept=False)

@@ -17,13 +17,23 @@ from aaiclick.testing.engine import EmbeddedEngine
 COLUMNS = [Column("a", "UInt8"), Column("l", "LowCardinality(UInt8)"), Column("f", "FixedString(300)")]
 
 
-def test_a_table_with_types_that_are_refused_by_default_is_rebuilt(aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str) -> None:
+def test_a_table_with_types_that_are_refused_by_default_is_rebuilt(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str
+) -> None:
     allowed = "allow_suspicious_low_cardinality_types = 1, allow_suspicious_fixed_string_types = 1"
     columns = ", ".join(f"{column.name} {column.type}" for column in COLUMNS)
-    aaiclick_engine.command(f"SET {allowed}; CREATE TABLE {aaiclick_database}.t ({columns}) ENGINE = MergeTree ORDER BY a")
-    aaiclick_engine.command("SET allow_suspicious_low_cardinality_types = DEFAULT, allow_suspicious_fixed_string_types = DEFAULT")
+    aaiclick_engine.command(
+        f"SET {allowed}; CREATE TABLE {aaiclick_database}.t ({columns}) ENGINE = MergeTree ORDER BY a"
+    )
+    aaiclick_engine.command(
+        "SET allow_suspicious_low_cardinality_types = DEFAULT, allow_suspicious_fixed_string_types = DEFAULT"
+    )
     aaiclick_client.command("INSERT INTO t SELECT number, number % 3, 'x' FROM numbers(100)")
-    report = ensure_schema(aaiclick_client, Schema("app", objects=[Table("t", COLUMNS, engine=MergeTree(order_by=["l", "a"]))]), policy=Policy.lossless())
+    report = ensure_schema(
+        aaiclick_client,
+        Schema("app", objects=[Table("t", COLUMNS, engine=MergeTree(order_by=["l", "a"]))]),
+        policy=Policy.lossless(),
+    )
     assert [step.strategy for step in report.steps] == ["rebuild"]
     assert aaiclick_client.query("SELECT count(), sum(a), sum(l) FROM t").result_rows == [(100, 4950, 99)]
 
@@ -50,10 +60,15 @@ def test_what_is_refused_by_default_is_sent_as_it_was_rehearsed(
 ) -> None:
     aaiclick_client.command("CREATE TABLE t (a UInt8, d Date) ENGINE = MergeTree ORDER BY a")
     aaiclick_client.command("INSERT INTO t SELECT number, toDate('2026-01-01') + number FROM numbers(100)")
-    schema = Schema("app", objects=[Table("t", [Column("a", "UInt8"), *wanted], engine=MergeTree(order_by=["a"], settings=settings))])
+    schema = Schema(
+        "app",
+        objects=[Table("t", [Column("a", "UInt8"), *wanted], engine=MergeTree(order_by=["a"], settings=settings))],
+    )
     report = ensure_schema(aaiclick_client, schema, policy=Policy.lossless())
     assert [step.strategy for step in report.steps] == [strategy]
-    assert aaiclick_client.query("SELECT count(), sum(a), uniqExact(d), max(d) FROM t").result_rows == [(100, 4950, 100, date(2026, 4, 10))]
+    assert aaiclick_client.query("SELECT count(), sum(a), uniqExact(d), max(d) FROM t").result_rows == [
+        (100, 4950, 100, date(2026, 4, 10))
+    ]
     assert plan_schema(aaiclick_client, schema).steps == ()
 
 
@@ -63,7 +78,9 @@ def test_what_is_no_longer_declared_is_dropped_from_a_table_that_was_made_so(
     """With every ALTER the engine looks at all defaults of the table again, also at those that it is not about."""
     odd = "Array(LowCardinality(Nullable(UInt64))) ALIAS CAST([], 'Array(LowCardinality(Nullable(UInt64)))')"
     allowed = "SET allow_suspicious_low_cardinality_types = 1"
-    aaiclick_engine.command(f"{allowed}; CREATE TABLE {aaiclick_database}.t (a UInt8, b {odd}, c {odd}) ENGINE = MergeTree ORDER BY a")
+    aaiclick_engine.command(
+        f"{allowed}; CREATE TABLE {aaiclick_database}.t (a UInt8, b {odd}, c {odd}) ENGINE = MergeTree ORDER BY a"
+    )
     aaiclick_engine.command(f"INSERT INTO {aaiclick_database}.t (a) SELECT number FROM numbers(100)")
     aaiclick_engine.command("SET allow_suspicious_low_cardinality_types = DEFAULT")
     schema = Schema("app", objects=[Table("t", [Column("a", "UInt8")], engine=MergeTree(order_by=["a"]))])
@@ -83,7 +100,9 @@ def test_what_is_no_longer_declared_is_dropped_from_a_table_that_was_made_so(
         ("String DEFAULT nothing()", "", False),
     ],
 )
-def test_only_what_a_setting_may_cure_is_tried_again(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, column: str, tail: str, cured: bool) -> None:
+def test_only_what_a_setting_may_cure_is_tried_again(
+    aaiclick_engine: EmbeddedEngine, aaiclick_database: str, column: str, tail: str, cured: bool
+) -> None:
     connection = open_url(aaiclick_engine.url)
     statement = f"CREATE TABLE t (a UInt8, v {column}) ENGINE = MergeTree ORDER BY (a{tail})"
     with pytest.raises(StatementError) as refused:

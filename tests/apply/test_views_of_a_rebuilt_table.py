@@ -1,4 +1,5 @@
-"""A table that a materialized view reads: no row may reach the new table in the moment in which the server has forgotten its views."""
+"""A table that a materialized view reads: no row may reach the new table in the moment in which the server has
+forgotten its views."""
 
 from __future__ import annotations
 
@@ -40,7 +41,23 @@ def make(lab: Lab, view: bool = True) -> None:
 
 
 def fences(lab: Lab) -> set[str]:
-    listed = lab.rows(f"SELECT name FROM system.tables WHERE database = '{lab.database}' AND position(engine_full, 'table_readonly = 1') > 0")
+    listed = lab.rows(
+        "SELECT "
+        "name "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        f"'{lab.database}' "
+        "AND "
+        "position(engine_full, "
+        "'table_readonly "
+        "= "
+        "1') "
+        "> "
+        "0"
+    )
     return {str(name) for (name,) in listed}
 
 
@@ -90,10 +107,18 @@ def test_killed_around_the_exchange_the_next_run_lets_writers_in(lab: Lab, kind:
     make(lab)
     work = kind(lab)
     effects = lab.effects(lab.work(work))
-    exchange = next(index for index, effect in enumerate(effects) if isinstance(effect, Command) and effect.sql.startswith("EXCHANGE"))
+    exchange = next(
+        index
+        for index, effect in enumerate(effects)
+        if isinstance(effect, Command) and effect.sql.startswith("EXCHANGE")
+    )
     make(lab)
     closed = 0
-    points = [index for index, effect in enumerate(effects) if isinstance(effect, Command) and exchange - 3 <= index <= exchange + 8]
+    points = [
+        index
+        for index, effect in enumerate(effects)
+        if isinstance(effect, Command) and exchange - 3 <= index <= exchange + 8
+    ]
     for stop in points:
         make(lab)
         with pytest.raises(Killed):
@@ -138,7 +163,9 @@ def test_a_new_insert_is_waited_for_before_writers_go_on(lab: Lab) -> None:
     asked = [effect.sql for effect in lab.effects(lab.work(copied(lab))) if isinstance(effect, Query | Command)]
     exchange = next(index for index, sql in enumerate(asked) if sql.startswith("EXCHANGE"))
     waiting = next(index for index, sql in enumerate(asked) if index > exchange and "written_rows = 0" in sql)
-    lifting = next(index for index, sql in enumerate(asked) if index > exchange and "RESET SETTING table_readonly" in sql)
+    lifting = next(
+        index for index, sql in enumerate(asked) if index > exchange and "RESET SETTING table_readonly" in sql
+    )
     assert exchange < waiting < lifting
 
 

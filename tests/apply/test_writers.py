@@ -1,4 +1,5 @@
-"""Writers that go on during a rebuild: every row that was acknowledged is there exactly once, also in the target of a materialized view."""
+"""Writers that go on during a rebuild: every row that was acknowledged is there exactly once, also in the target of a
+materialized view."""
 
 from __future__ import annotations
 
@@ -17,11 +18,37 @@ from tests.apply.applying import Lab, forms, rebuild
 
 READ_ONLY = 774
 OLD = "CREATE TABLE t (id UInt64, p UInt8, v Nullable(String)) ENGINE = MergeTree PARTITION BY p ORDER BY id"
-NEW = "CREATE TABLE wanted (id UInt64, p UInt8, v Nullable(String)) ENGINE = MergeTree PARTITION BY p ORDER BY (p, v, id) SETTINGS allow_nullable_key = 1"
+NEW = (
+    "CREATE "
+    "TABLE "
+    "wanted "
+    "(id "
+    "UInt64, "
+    "p "
+    "UInt8, "
+    "v "
+    "Nullable(String)) "
+    "ENGINE "
+    "= "
+    "MergeTree "
+    "PARTITION "
+    "BY "
+    "p "
+    "ORDER "
+    "BY "
+    "(p, "
+    "v, "
+    "id) "
+    "SETTINGS "
+    "allow_nullable_key "
+    "= "
+    "1"
+)
 
 
 class Writers:
-    """Two threads with clients of their own: one writes single rows, the other slow blocks. ``acknowledged`` is what the server took."""
+    """Two threads with clients of their own: one writes single rows, the other slow blocks. ``acknowledged`` is what
+    the server took."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -44,8 +71,33 @@ class Writers:
         with self.lock:
             first, self.next = self.next, self.next + count
         pause = " AND NOT ignore(sleepEachRow(0.02))" if slow else ""
-        return f"INSERT INTO t SELECT {first} + number, number % 3, if(number % 2 = 0, NULL, 'w') FROM numbers({count}) WHERE 1{pause}" + (
-            " SETTINGS max_block_size = 5, min_insert_block_size_rows = 5, max_insert_threads = 1, max_threads = 1" if slow else ""
+        return (
+            "INSERT "
+            "INTO "
+            "t "
+            "SELECT "
+            f"{first} "
+            "+ "
+            "number, "
+            "number "
+            "% "
+            "3, "
+            "if(number "
+            "% "
+            "2 "
+            "= "
+            "0, "
+            "NULL, "
+            "'w') "
+            "FROM "
+            f"numbers({count}) "
+            "WHERE "
+            f"1{pause}"
+            + (
+                " SETTINGS max_block_size = 5, min_insert_block_size_rows = 5, max_insert_threads = 1, max_threads = 1"
+                if slow
+                else ""
+            )
         )
 
     def loop(self, count: int, slow: bool) -> None:
@@ -53,7 +105,9 @@ class Writers:
         try:
             while not self.stop.is_set():
                 try:
-                    client.connection.command(Command(self.insert(count, slow), settings={"async_insert": 0}, database=self.lab.database))
+                    client.connection.command(
+                        Command(self.insert(count, slow), settings={"async_insert": 0}, database=self.lab.database)
+                    )
                     with self.lock:
                         self.acknowledged += count
                     self.stop.wait(0.004)
@@ -112,7 +166,10 @@ def test_rebuilds_under_writers(lab: Lab) -> None:
 @pytest.mark.slow
 def test_fenced_rebuilds_under_writers_with_a_materialized_view(lab: Lab) -> None:
     make(lab)
-    lab.sql("CREATE TABLE seen (id UInt64) ENGINE = MergeTree ORDER BY id", "CREATE MATERIALIZED VIEW mv TO seen AS SELECT id FROM t")
+    lab.sql(
+        "CREATE TABLE seen (id UInt64) ENGINE = MergeTree ORDER BY id",
+        "CREATE MATERIALIZED VIEW mv TO seen AS SELECT id FROM t",
+    )
     there = rebuild(lab, "t", NEW, fenced=True)
     back = rebuild(lab, "t", OLD.replace("CREATE TABLE t", "CREATE TABLE wanted"), fenced=True)
     with writing(lab) as writers:
@@ -142,7 +199,26 @@ def test_attach_under_writers(lab: Lab, known: bool, request: pytest.FixtureRequ
     if not known:
         request.getfixturevalue("no_fence")
     make(lab)
-    lab.sql("CREATE TABLE wanted (id UInt64, p UInt8, v Nullable(String)) ENGINE = ReplacingMergeTree PARTITION BY p ORDER BY id")
+    lab.sql(
+        "CREATE "
+        "TABLE "
+        "wanted "
+        "(id "
+        "UInt64, "
+        "p "
+        "UInt8, "
+        "v "
+        "Nullable(String)) "
+        "ENGINE "
+        "= "
+        "ReplacingMergeTree "
+        "PARTITION "
+        "BY "
+        "p "
+        "ORDER "
+        "BY "
+        "id"
+    )
     there = AttachWork("t", forms(lab, "wanted")["wanted"])
     lab.sql("DROP TABLE wanted SYNC")
     back = AttachWork("t", forms(lab, "t")["t"])
@@ -158,7 +234,13 @@ def test_attach_under_writers(lab: Lab, known: bool, request: pytest.FixtureRequ
 def test_ordered_engine_under_writers_keeps_the_last_row(lab: Lab) -> None:
     """Replacing without a version: one writer counts a key up; the last acknowledged number is the one that is read."""
     lab.sql("CREATE TABLE t (k UInt32, v UInt64) ENGINE = ReplacingMergeTree ORDER BY k")
-    work = rebuild(lab, "t", "CREATE TABLE wanted (k UInt64, v UInt64) ENGINE = ReplacingMergeTree ORDER BY k", ordered=True, fenced=True)
+    work = rebuild(
+        lab,
+        "t",
+        "CREATE TABLE wanted (k UInt64, v UInt64) ENGINE = ReplacingMergeTree ORDER BY k",
+        ordered=True,
+        fenced=True,
+    )
     stop, last = threading.Event(), [0]
 
     def count() -> None:

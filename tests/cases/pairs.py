@@ -30,4 +30,6 @@ def check_pair(engine: Engine, client: Client, pair: dict[str, str]) -> None:
 def _fill(ground: Ground, random: bool) -> None:
     form = form_of(ground, ground.live, "t")
     name = f"`{ground.live}`.t"
-    ground.engine.command(random_rows(form, name) if random else tame_rows(form, name, wanted=form_of(ground, ground.direct, "t")))
+    ground.engine.command(
+        random_rows(form, name) if random else tame_rows(form, name, wanted=form_of(ground, ground.direct, "t"))
+    )

@@ -24,14 +24,20 @@ def random_rows(form: TableForm, name: str, count: int = 12) -> str:
     columns = insertable(form)
     shape = ", ".join(f"{quote_name(f'c{place}')} {column.type}" for place, column in enumerate(columns))
     nested = {column.name for column in columns if _of_nested(form, column)}
-    values = ", ".join(_fixed(form, column) or (_tame(column) if column.name in nested else quote_name(f"c{place}")) for place, column in enumerate(columns))
+    values = ", ".join(
+        _fixed(form, column) or (_tame(column) if column.name in nested else quote_name(f"c{place}"))
+        for place, column in enumerate(columns)
+    )
     names = ", ".join(quote_name(column.name) for column in columns)
-    source = f"SELECT *, rowNumberInAllBlocks() AS number FROM generateRandom({quote_string(shape)}, 1, 6, 3) LIMIT {count}"
+    source = (
+        f"SELECT *, rowNumberInAllBlocks() AS number FROM generateRandom({quote_string(shape)}, 1, 6, 3) LIMIT {count}"
+    )
     return f"INSERT INTO {name} ({names}) SELECT {values} FROM ({source})"
 
 
 def tame_rows(form: TableForm, name: str, count: int = 12, wanted: TableForm | None = None) -> str:
-    """An INSERT of small numbers (as text where the column is text), and of the type's default where it takes no number."""
+    """An INSERT of small numbers (as text where the column is text), and of the type's default where it takes no
+    number."""
     columns = insertable(form)
     names = ", ".join(quote_name(column.name) for column in columns)
     values = ", ".join(_fixed(form, column) or _tame(column, wanted) for column in columns)
@@ -51,9 +57,13 @@ def _tame(column: ColumnForm, wanted: TableForm | None = None) -> str:
 
 
 def insertable(form: TableForm) -> list[ColumnForm]:
-    """The columns that an INSERT can name; aggregate states are left to their defaults (but for times, which a TTL may look at)."""
+    """The columns that an INSERT can name; aggregate states are left to their defaults (but for times, which a TTL may
+    look at)."""
     return [
-        column for column in form.columns if column.kind in ("", "DEFAULT") and ("AggregateFunction(" not in column.type or _held(column).startswith("Date"))
+        column
+        for column in form.columns
+        if column.kind in ("", "DEFAULT")
+        and ("AggregateFunction(" not in column.type or _held(column).startswith("Date"))
     ]
 
 
@@ -69,12 +79,15 @@ def _of_nested(form: TableForm, column: ColumnForm) -> bool:
 
 
 def _fixed(form: TableForm, column: ColumnForm) -> str:
-    """What the engine insists on: a sign of 1, an is_deleted of 0; and times of this year, so that no TTL takes the rows away."""
+    """What the engine insists on: a sign of 1, an is_deleted of 0; and times of this year, so that no TTL takes the
+    rows away."""
     if _held(column).removeprefix("Nullable(").startswith("Date"):
         return f"CAST(now() - number, {quote_string(column.type)})"
     if column.name == _sign(form):
         return "1"
-    if form.engine.endswith("ReplacingMergeTree") and [part.strip() for part in form.arguments.split(",")][1:2] == [column.name]:
+    if form.engine.endswith("ReplacingMergeTree") and [part.strip() for part in form.arguments.split(",")][1:2] == [
+        column.name
+    ]:
         return "0"
     return ""
 

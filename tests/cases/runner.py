@@ -1,6 +1,7 @@
 """The five checks that every kind of change has to pass, on the real engine.
 
-1. the plan succeeds (and nothing is blocked); 2. strategies, hazards and the plan's SQL are as expected; 3. it can be applied; 4. the
+1. the plan succeeds (and nothing is blocked); 2. strategies, hazards and the plan's SQL are as expected; 3. it can be
+   applied; 4. the
 live table equals one that is created directly, and every row is equal; 5. a second plan is empty.
 """
 
@@ -23,11 +24,26 @@ from aaiclick.specs.tables import Table
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import fresh_name
 
-REPLAY = "SET flatten_nested = 0, allow_suspicious_low_cardinality_types = 1, allow_suspicious_codecs = 1, allow_experimental_codecs = 1"
+REPLAY = (
+    "SET "
+    "flatten_nested "
+    "= "
+    "0, "
+    "allow_suspicious_low_cardinality_types "
+    "= "
+    "1, "
+    "allow_suspicious_codecs "
+    "= "
+    "1, "
+    "allow_experimental_codecs "
+    "= "
+    "1"
+)
 
 
 class Engine(Protocol):
-    """What a case needs of an engine, embedded or behind a server: one statement, after the SET that may stand before it."""
+    """What a case needs of an engine, embedded or behind a server: one statement, after the SET that may stand before
+    it."""
 
     def command(self, sql: str) -> str: ...
 
@@ -71,7 +87,9 @@ def statements(script: str) -> list[str]:
 
 def form_of(ground: Ground, database: str, table: str) -> TableForm:
     """The canonical form of a table."""
-    text = _rows(ground, f"SELECT create_table_query FROM system.tables WHERE database = '{database}' AND name = '{table}'")[0][0]
+    text = _rows(
+        ground, f"SELECT create_table_query FROM system.tables WHERE database = '{database}' AND name = '{table}'"
+    )[0][0]
     form = split_create(str(text), database)
     assert isinstance(form, TableForm), form
     return normal(form)
@@ -102,7 +120,9 @@ def _named(column: Column, live: TableForm, renames: dict[str, str]) -> Column:
     return Column(**{**fields, **({"renamed_from": old} if old else {})})
 
 
-def rows_as(ground: Ground, database: str, table: str, wanted: TableForm, old_names: dict[str, str], source: TableForm | None) -> list[str]:
+def rows_as(
+    ground: Ground, database: str, table: str, wanted: TableForm, old_names: dict[str, str], source: TableForm | None
+) -> list[str]:
     """Every row as text, over the columns that both sides have, converted to the wanted types."""
     parts: list[str] = []
     for column in wanted.columns:
@@ -115,12 +135,21 @@ def rows_as(ground: Ground, database: str, table: str, wanted: TableForm, old_na
         if old is not None and old.stored:
             parts.append(conversion(quote_name(old.name), old.type, column.type))
     shown = ", ".join(f"toString({part})" for part in parts)
-    return [str(row[0]) for row in _rows(ground, f"SELECT toString(tuple({shown})) AS row FROM {qualified(database, table)} ORDER BY row")]
+    return [
+        str(row[0])
+        for row in _rows(
+            ground, f"SELECT toString(tuple({shown})) AS row FROM {qualified(database, table)} ORDER BY row"
+        )
+    ]
 
 
 def shared_form(wanted: TableForm, source: TableForm, old_names: dict[str, str]) -> TableForm:
     """``wanted`` with only those columns that the source holds as well."""
-    kept = tuple(c for c in wanted.columns if (old := source.column(old_names.get(c.name, c.name))) is not None and old.stored and c.stored)
+    kept = tuple(
+        c
+        for c in wanted.columns
+        if (old := source.column(old_names.get(c.name, c.name))) is not None and old.stored and c.stored
+    )
     return replace(wanted, columns=kept)
 
 
@@ -134,7 +163,11 @@ class Checked:
 
 
 def five_checks(
-    ground: Ground, schema: Schema, renames: dict[str, str] | None = None, allow: tuple[str, ...] | None = None, plan: Plan | None = None
+    ground: Ground,
+    schema: Schema,
+    renames: dict[str, str] | None = None,
+    allow: tuple[str, ...] | None = None,
+    plan: Plan | None = None,
 ) -> Checked:
     """Run them for one database; ``allow`` None allows whatever the plan names. ``plan``: where it was made already."""
     tables = [table.name for table in schema.tables]
@@ -146,7 +179,9 @@ def five_checks(
     assert not [step.blocked for step in plan.steps if step.blocked], str(plan)
     assert Plan.from_json(plan.to_json()) == plan
     keys = tuple(hazard.allow for hazard in plan.hazards if hazard.allow) if allow is None else allow
-    ensure_schema(ground.client, schema, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys), database=ground.live)
+    ensure_schema(
+        ground.client, schema, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys), database=ground.live
+    )
     for name in tables:
         live = form_of(ground, ground.live, name)
         assert _text(live) == _text(wanted[name]), str(plan)
@@ -172,7 +207,21 @@ def _ours(ground: Ground) -> list[str]:
     """Objects of ours that are left behind: none but the bookkeeping."""
     rows = _rows(
         ground,
-        f"SELECT name FROM system.tables WHERE database = '{ground.live}' AND (name LIKE '\\\\_aaiclick\\\\_new%' OR name LIKE '\\\\_aaiclick\\\\_stage%'"
+        "SELECT "
+        "name "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        f"'{ground.live}' "
+        "AND "
+        "(name "
+        "LIKE "
+        "'\\\\_aaiclick\\\\_new%' "
+        "OR name "
+        "LIKE "
+        "'\\\\_aaiclick\\\\_stage%'"
         " OR name LIKE '\\\\_aaiclick\\\\_old%')",
     )
     return [str(row[0]) for row in rows]

@@ -1,4 +1,5 @@
-"""Every pair of the corpus (real changes, from public schema histories) goes from its first form to its second with rows in it."""
+"""Every pair of the corpus (real changes, from public schema histories) goes from its first form to its second with
+rows in it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""One file per kind of change in ``golden/``: before, rows, after; and what is expected of the plan, written by ``--update-golden``.
+"""One file per kind of change in ``golden/``: before, rows, after; and what is expected of the plan, written by
+``--update-golden``.
 
-Every plan is made; where whole files are run, every twelfth case is carried out too (``tests/sampled.py``), with ``-k`` or in ``make proof`` all of them.
+Every plan is made; where whole files are run, every twelfth case is carried out too (``tests/sampled.py``), with ``-k``
+or in ``make proof`` all of them.
 """
 
 from __future__ import annotations
@@ -22,7 +24,11 @@ CASES = sorted((Path(__file__).parent / "golden").glob("*.sql"))
 
 def read_case(path: Path) -> dict[str, str]:
     """The sections of a case: ``-- section`` lines begin them."""
-    parts = re.split(r"^-- (before|rows|after|renames|allow|expect)(?::\s*(.*))?$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    parts = re.split(
+        r"^-- (before|rows|after|renames|allow|expect)(?::\s*(.*))?$",
+        path.read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )
     found: dict[str, str] = {}
     for name, inline, body in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
         found[name] = (inline or body or "").strip("\n")

@@ -45,14 +45,19 @@ def understood(corpus: Catalog) -> dict[str, TableForm]:
 
 
 def put_together(corpus: Catalog, connection: Connection, other: str) -> int:
-    """How many tables, put together from what was split, are the engine's own text, and are written the same when created from it."""
+    """How many tables, put together from what was split, are the engine's own text, and are written the same when
+    created from it."""
     settings = {**permissive(connection), "flatten_nested": 0}
     for name, live in corpus.objects.items():
         sql = form_sql(live.form, other, name)
         assert sql == live.text.replace(f"CREATE TABLE {corpus.database}.", f"CREATE TABLE {other}.", 1)
         connection.command(Command(sql, settings=settings))
     again = texts(connection, other)
-    changed = [name for name, live in corpus.objects.items() if again[name].replace(f"{other}.", "", 1) != live.text.replace(f"{corpus.database}.", "", 1)]
+    changed = [
+        name
+        for name, live in corpus.objects.items()
+        if again[name].replace(f"{other}.", "", 1) != live.text.replace(f"{corpus.database}.", "", 1)
+    ]
     assert changed == []
     return len(again)
 
@@ -65,6 +70,8 @@ def reflected(corpus: Catalog, connection: Connection) -> int:
         return (yield from canonical_tables(scratch, [reflect_table(form) for form in live.values()]))
 
     made = run(with_scratch(body), connection)
-    changed = {name: (normal(form), normal(made[name])) for name, form in live.items() if normal(form) != normal(made[name])}
+    changed = {
+        name: (normal(form), normal(made[name])) for name, form in live.items() if normal(form) != normal(made[name])
+    }
     assert changed == {}
     return len(live)

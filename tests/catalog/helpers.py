@@ -19,7 +19,9 @@ def permissive(connection: Connection) -> dict[str, str | int]:
 
 
 def texts(connection: Connection, database: str) -> dict[str, str]:
-    rows = connection.query(Query("SELECT name, create_table_query FROM system.tables WHERE database = {d:String}", {"d": database}))
+    rows = connection.query(
+        Query("SELECT name, create_table_query FROM system.tables WHERE database = {d:String}", {"d": database})
+    )
     return {str(row[0]): str(row[1]) for row in rows}
 
 
@@ -29,7 +31,9 @@ def text_of(connection: Connection, database: str, name: str) -> str:
     return str(rows[0][0])
 
 
-def made(connection: Connection, database: str, sql: str, name: str = "t", settings: Mapping[str, str | int] | None = None) -> Form:
+def made(
+    connection: Connection, database: str, sql: str, name: str = "t", settings: Mapping[str, str | int] | None = None
+) -> Form:
     """Run a CREATE (in ``database``) and split what the engine says about the object."""
     connection.command(Command(sql, database=database, settings=dict(settings or {})))
     return split_create(text_of(connection, database, name), database)

@@ -1,4 +1,5 @@
-"""Real tables from public schema histories, and those of every released oplog: through the engine, split, put together, reflected."""
+"""Real tables from public schema histories, and those of every released oplog: through the engine, split, put together,
+reflected."""
 
 from __future__ import annotations
 
@@ -79,7 +80,9 @@ def install(request: pytest.FixtureRequest, aaiclick_engine: EmbeddedEngine) -> 
 
 def test_every_released_oplog_reflects(install: str, connection: Connection) -> None:
     catalog = run(read_catalog(install), connection)
-    forms: dict[str, TableForm] = {name: live.form for name, live in catalog.objects.items() if isinstance(live.form, TableForm)}
+    forms: dict[str, TableForm] = {
+        name: live.form for name, live in catalog.objects.items() if isinstance(live.form, TableForm)
+    }
     assert "operation_log" in forms
     assert forms.keys() == catalog.objects.keys()
 
@@ -87,4 +90,6 @@ def test_every_released_oplog_reflects(install: str, connection: Connection) -> 
         return (yield from canonical_tables(scratch, [reflect_table(form) for form in forms.values()]))
 
     made: dict[str, Form] = dict(run(with_scratch(body), connection))
-    assert {name: normal_form(form) for name, form in made.items()} == {name: normal(form) for name, form in forms.items()}
+    assert {name: normal_form(form) for name, form in made.items()} == {
+        name: normal(form) for name, form in forms.items()
+    }

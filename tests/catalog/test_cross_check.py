@@ -10,7 +10,12 @@ from aaiclick.catalog.cross_check import ColumnFacts, KeyFacts, cross_check
 from aaiclick.catalog.forms import ColumnForm, TableForm, ViewForm
 
 FORM = TableForm(
-    "t", "MergeTree", (ColumnForm("a", "JSON(x = 1)"), ColumnForm("b", "UInt8", "DEFAULT", "1")), partition_by="(b)", primary_key="a", order_by="(a, b)"
+    "t",
+    "MergeTree",
+    (ColumnForm("a", "JSON(x = 1)"), ColumnForm("b", "UInt8", "DEFAULT", "1")),
+    partition_by="(b)",
+    primary_key="a",
+    order_by="(a, b)",
 )
 KEYS = KeyFacts(sorting="a, b", primary="a", partition="(b)", sampling="")
 COLUMNS = (ColumnFacts("a", "JSON(x=1)", ""), ColumnFacts("b", "UInt8", "DEFAULT"))
@@ -24,7 +29,14 @@ def test_nothing_contradicts() -> None:
 
 @pytest.mark.parametrize(
     ("order_by", "sorting"),
-    [("tuple(a DESC, b)", "a, b"), ("a DESC", "a"), ("tuple()", ""), ("(a)", "(a)"), ("(f(a), g(b, a))", "f(a), g(b, a)"), ("((a, b), c)", "(a, b), c")],
+    [
+        ("tuple(a DESC, b)", "a, b"),
+        ("a DESC", "a"),
+        ("tuple()", ""),
+        ("(a)", "(a)"),
+        ("(f(a), g(b, a))", "f(a), g(b, a)"),
+        ("((a, b), c)", "(a, b), c"),
+    ],
 )
 def test_how_the_server_writes_a_sort_key(order_by: str, sorting: str) -> None:
     assert cross_check(replace(FORM, order_by=order_by, primary_key=""), KeyFacts(sorting, sorting, "b", "")) == ""
@@ -51,7 +63,13 @@ def test_a_contradicted_key(keys: KeyFacts, reason: str) -> None:
 
 @pytest.mark.parametrize(
     "columns",
-    [COLUMNS[:1], COLUMNS[::-1], (COLUMNS[0], ColumnFacts("b", "UInt16", "DEFAULT")), (COLUMNS[0], ColumnFacts("b", "UInt8", "ALIAS")), ()],
+    [
+        COLUMNS[:1],
+        COLUMNS[::-1],
+        (COLUMNS[0], ColumnFacts("b", "UInt16", "DEFAULT")),
+        (COLUMNS[0], ColumnFacts("b", "UInt8", "ALIAS")),
+        (),
+    ],
 )
 def test_contradicted_columns(columns: tuple[ColumnFacts, ...]) -> None:
     assert cross_check(FORM, KEYS, columns) == "its definition was cut differently from system.columns"

@@ -36,7 +36,9 @@ from tests.catalog.helpers import Recording
 
 DENIED = StatementError("Code: 497. DB::Exception: Not enough privileges. (ACCESS_DENIED)", 497, "ACCESS_DENIED")
 
-SRC = Table("src", [Column("a", "UInt64"), Column("b", "String"), Column("t", "DateTime")], engine=MergeTree(order_by=["a"]))
+SRC = Table(
+    "src", [Column("a", "UInt64"), Column("b", "String"), Column("t", "DateTime")], engine=MergeTree(order_by=["a"])
+)
 TGT = Table("tgt", [Column("a", "UInt64"), Column("c", "UInt64")], engine=SummingMergeTree(order_by=["a"]))
 # The refreshable view fills it when it likes.
 TGT2 = TGT.model_copy(update={"name": "tgt2"})
@@ -51,7 +53,9 @@ def tables(connection: Connection, *declared: Table) -> dict[str, TableForm]:
     return run(with_scratch(lambda scratch: canonical_tables(scratch, declared)), connection)
 
 
-def views(connection: Connection, database: str, declared: Sequence[View | MaterializedView | Dictionary], *others: Table) -> dict[str, Form]:
+def views(
+    connection: Connection, database: str, declared: Sequence[View | MaterializedView | Dictionary], *others: Table
+) -> dict[str, Form]:
     catalog = run(read_catalog(database), connection)
     return run(with_scratch(lambda scratch: canonical_views(scratch, declared, catalog, others)), connection)
 
@@ -105,14 +109,26 @@ def test_all_creates_then_one_select(connection: Connection) -> None:
     recording = Recording(connection)
     declared = [Table(f"t{place}", [Column(f"a{place}", "UInt8")], engine=MergeTree(order_by=[])) for place in range(5)]
     assert len(tables(recording, *declared)) == 5
-    assert [type(effect).__name__ for effect in recording.seen] == ["Command", "Query", *["Command"] * 5, "Query", "Command"]
+    assert [type(effect).__name__ for effect in recording.seen] == [
+        "Command",
+        "Query",
+        *["Command"] * 5,
+        "Query",
+        "Command",
+    ]
 
 
 def test_tables_that_differ_in_their_names_only_are_made_once(connection: Connection) -> None:
     recording = Recording(connection)
     alike = [Table(f"t{place}", [Column("a", "INT")], engine=MergeTree(order_by="a")) for place in range(3)]
     forms = tables(recording, *alike, Table("other", [Column("a", "INT", comment="x")], engine=MergeTree(order_by="a")))
-    assert [type(effect).__name__ for effect in recording.seen] == ["Command", "Query", *["Command"] * 2, "Query", "Command"]
+    assert [type(effect).__name__ for effect in recording.seen] == [
+        "Command",
+        "Query",
+        *["Command"] * 2,
+        "Query",
+        "Command",
+    ]
     assert [(name, form.name, form.columns[0].type, form.columns[0].comment) for name, form in forms.items()] == [
         ("t0", "t0", "Int32", ""),
         ("t1", "t1", "Int32", ""),
@@ -139,7 +155,11 @@ def test_a_missing_right_is_no_fault_of_the_declaration(connection: Connection) 
 
 
 def test_replicated_tables_are_made_as_their_local_family(connection: Connection) -> None:
-    declared = Table("t", [Column("a", "UInt8"), Column("v", "UInt8")], engine=ReplacingMergeTree(order_by=["a"], version="v", replicated="'/p', '{replica}'"))
+    declared = Table(
+        "t",
+        [Column("a", "UInt8"), Column("v", "UInt8")],
+        engine=ReplacingMergeTree(order_by=["a"], version="v", replicated="'/p', '{replica}'"),
+    )
     form = tables(connection, declared)["t"]
     assert (form.engine, form.arguments) == ("ReplicatedReplacingMergeTree", "'/p', '{replica}', v")
     assert (local_family(form).engine, local_family(form).arguments) == ("ReplacingMergeTree", "v")
@@ -150,7 +170,11 @@ def test_replicated_tables_are_made_as_their_local_family(connection: Connection
 
 
 def test_a_fence_is_not_set_in_scratch(connection: Connection) -> None:
-    declared = Table("t", [Column("a", "UInt8")], engine=MergeTree(order_by=["a"], settings={"table_readonly": True, "index_granularity": 100}))
+    declared = Table(
+        "t",
+        [Column("a", "UInt8")],
+        engine=MergeTree(order_by=["a"], settings={"table_readonly": True, "index_granularity": 100}),
+    )
     form = tables(connection, declared)["t"]
     assert form.settings == (("index_granularity", "100"), ("table_readonly", "1"))
     assert normal(form).settings == (("index_granularity", "100"),)
@@ -159,9 +183,23 @@ def test_a_fence_is_not_set_in_scratch(connection: Connection) -> None:
 @pytest.mark.parametrize(
     ("engine", "arguments"),
     [
-        (Engine("Kafka", settings={"kafka_broker_list": "h:1", "kafka_topic_list": "t", "kafka_group_name": "g", "kafka_format": "CSV"}), ""),
+        (
+            Engine(
+                "Kafka",
+                settings={
+                    "kafka_broker_list": "h:1",
+                    "kafka_topic_list": "t",
+                    "kafka_group_name": "g",
+                    "kafka_format": "CSV",
+                },
+            ),
+            "",
+        ),
         (Engine("URL", "'http://u:pw@localhost:1/x', 'CSV'"), "'http://u:[HIDDEN]@localhost:1/x', 'CSV'"),
-        (Engine("Buffer", "'d', 'y', 16, 10, 100, 10000, 1000000, 10000000, 100000000"), "'d', 'y', 16, 10, 100, 10000, 1000000, 10000000, 100000000"),
+        (
+            Engine("Buffer", "'d', 'y', 16, 10, 100, 10000, 1000000, 10000000, 100000000"),
+            "'d', 'y', 16, 10, 100, 10000, 1000000, 10000000, 100000000",
+        ),
         (Engine("Distributed", "'c','d','t'"), "'c', 'd', 't'"),
         (Engine("S3Queue", "'http://localhost:1/b/*', 'CSV'"), "'http://localhost:1/b/*', 'CSV'"),
         (Engine("Null"), ""),
@@ -197,12 +235,40 @@ def test_a_declared_secret_equals_a_hidden_one(connection: Connection, aaiclick_
     assert form == catalog.objects["t"].form
     assert has_hidden(form)
     other = Table("t", [Column("a", "UInt8")], engine=Engine("URL", "'http://u:secret@localhost:2/x', 'CSV'"))
-    assert run(with_scratch(lambda scratch: canonical_tables(scratch, [other], catalog)), connection)["t"] != catalog.objects["t"].form
+    assert (
+        run(with_scratch(lambda scratch: canonical_tables(scratch, [other], catalog)), connection)["t"]
+        != catalog.objects["t"].form
+    )
 
 
 def test_clones_are_empty_and_equal(connection: Connection, aaiclick_database: str) -> None:
-    sql = "CREATE TABLE t (a UInt8, n Nested(x UInt8), j LowCardinality(UInt8)) ENGINE = MergeTree ORDER BY a SETTINGS table_readonly = 0"
-    connection.command(Command(sql, database=aaiclick_database, settings={"allow_suspicious_low_cardinality_types": 1, "flatten_nested": 0}))
+    sql = (
+        "CREATE "
+        "TABLE "
+        "t "
+        "(a "
+        "UInt8, "
+        "n "
+        "Nested(x "
+        "UInt8), "
+        "j "
+        "LowCardinality(UInt8)) "
+        "ENGINE "
+        "= "
+        "MergeTree "
+        "ORDER "
+        "BY "
+        "a "
+        "SETTINGS "
+        "table_readonly "
+        "= "
+        "0"
+    )
+    connection.command(
+        Command(
+            sql, database=aaiclick_database, settings={"allow_suspicious_low_cardinality_types": 1, "flatten_nested": 0}
+        )
+    )
     connection.command(Command("INSERT INTO t (a) VALUES (1)", database=aaiclick_database))
     live = run(read_catalog(aaiclick_database), connection).objects["t"].form
     assert isinstance(live, TableForm)
@@ -235,7 +301,13 @@ def test_what_cannot_be_cloned(connection: Connection) -> None:
 
 def test_a_text_of_the_past_in_todays_spelling(connection: Connection) -> None:
     """As an older server may have stored it."""
-    past = TableForm("t", "MergeTree", (ColumnForm("a", "text", "DEFAULT", "'a'||'b'"),), order_by="a", settings=(("index_granularity", "8192"),))
+    past = TableForm(
+        "t",
+        "MergeTree",
+        (ColumnForm("a", "text", "DEFAULT", "'a'||'b'"),),
+        order_by="a",
+        settings=(("index_granularity", "8192"),),
+    )
     kafka = TableForm("k", "Kafka", (ColumnForm("a", "UInt8"),))
     replicated = replace(past, name="r", engine="ReplicatedMergeTree", arguments="'/p', 'r'")
     forms = run(with_scratch(lambda scratch: canonical_forms(scratch, [past, kafka, replicated])), connection)
@@ -249,7 +321,12 @@ VIEWS: list[View | MaterializedView | Dictionary] = [
     View("reads_view", query="SELECT c FROM reads_mv, v"),
     MaterializedView("mv", to="tgt", query="SELECT a, count() AS c FROM src GROUP BY a"),
     View("reads_mv", query="SELECT c FROM mv"),
-    MaterializedView("own", engine=SummingMergeTree(order_by=["a"], partition_by=["c"]), query="SELECT a, count() AS c FROM src GROUP BY a", comment="y"),
+    MaterializedView(
+        "own",
+        engine=SummingMergeTree(order_by=["a"], partition_by=["c"]),
+        query="SELECT a, count() AS c FROM src GROUP BY a",
+        comment="y",
+    ),
     MaterializedView("timed", to="tgt2", refresh="EVERY 60 minute", query="SELECT a, count() AS c FROM src GROUP BY a"),
     View("looks_up", query="SELECT dictGet('dic', 'b', a) AS b FROM src"),
     Dictionary(
@@ -270,7 +347,9 @@ def live(connection: Connection, aaiclick_database: str) -> str:
     order = ("dic", "v", "mv", "reads_mv", "reads_view", "own", "timed", "looks_up")
     create(connection, aaiclick_database, SRC, TGT, TGT2)
     create(connection, aaiclick_database, *(made[name] for name in order))
-    connection.command(Command("INSERT INTO src SELECT number, 'x', now() FROM numbers(10)", database=aaiclick_database))
+    connection.command(
+        Command("INSERT INTO src SELECT number, 'x', now() FROM numbers(10)", database=aaiclick_database)
+    )
     return aaiclick_database
 
 
@@ -296,7 +375,9 @@ def test_live_sources_need_no_declaration(connection: Connection, live: str) -> 
     catalog = run(read_catalog(live), connection)
     wanted = [view for view in VIEWS if view.name in ("v", "reads_view", "looks_up")]
     forms = views(connection, live, wanted)
-    assert {name: normal_form(form) for name, form in forms.items()} == {name: normal_form(catalog.objects[name].form) for name in forms}
+    assert {name: normal_form(form) for name, form in forms.items()} == {
+        name: normal_form(catalog.objects[name].form) for name in forms
+    }
 
 
 def test_a_view_over_the_declared_form_of_its_source(connection: Connection, live: str) -> None:
@@ -312,8 +393,12 @@ def test_changed_views_differ(connection: Connection, live: str) -> None:
     changed: list[View | MaterializedView | Dictionary] = [
         View("v", query="SELECT a, count() AS c FROM src WHERE a > 1 GROUP BY a"),
         MaterializedView("mv", to="src", query="SELECT a, count() AS c FROM src GROUP BY a"),
-        MaterializedView("own", engine=SummingMergeTree(order_by=["c"]), query="SELECT a, count() AS c FROM src GROUP BY a"),
-        MaterializedView("timed", to="tgt2", refresh="EVERY 2 HOUR", query="SELECT a, count() AS c FROM src GROUP BY a"),
+        MaterializedView(
+            "own", engine=SummingMergeTree(order_by=["c"]), query="SELECT a, count() AS c FROM src GROUP BY a"
+        ),
+        MaterializedView(
+            "timed", to="tgt2", refresh="EVERY 2 HOUR", query="SELECT a, count() AS c FROM src GROUP BY a"
+        ),
         Dictionary("dic", columns=[Column("a", "BIGINT"), Column("b", "text")], primary_key=["a"], source="NULL()"),
     ]
     forms = views(connection, live, changed, SRC, TGT)
@@ -325,17 +410,28 @@ def test_changed_views_differ(connection: Connection, live: str) -> None:
     ("declared", "said"),
     [
         (View("v", query="SELECT missing FROM src"), r"view v: Unknown expression identifier `missing`"),
-        (View("v", query="SELECT a FROM missing"), r"view v: Unknown table expression identifier 'missing'|view v: .*missing.* does not exist"),
+        (
+            View("v", query="SELECT a FROM missing"),
+            r"view v: Unknown table expression identifier 'missing'|view v: .*missing.* does not exist",
+        ),
         (View("v", query="SELECT (a FROM src"), r"view v: Syntax error"),
-        (MaterializedView("v", to="tgt", refresh="OFTEN", query="SELECT a FROM src"), r"materialized view v: refresh: Syntax error"),
+        (
+            MaterializedView("v", to="tgt", refresh="OFTEN", query="SELECT a FROM src"),
+            r"materialized view v: refresh: Syntax error",
+        ),
         (
             MaterializedView("v", engine=MergeTree(order_by=["z"]), query="SELECT a FROM src"),
             r"materialized view v: .*['`]z['`]",
         ),
-        (Dictionary("v", columns=[Column("a", "UInt64")], primary_key=["a"], source="NULL("), r"dictionary v: Syntax error"),
+        (
+            Dictionary("v", columns=[Column("a", "UInt64")], primary_key=["a"], source="NULL("),
+            r"dictionary v: Syntax error",
+        ),
     ],
 )
-def test_refused_views(declared: View | MaterializedView | Dictionary, said: str, connection: Connection, live: str) -> None:
+def test_refused_views(
+    declared: View | MaterializedView | Dictionary, said: str, connection: Connection, live: str
+) -> None:
     with pytest.raises(SpecError, match=said):
         views(connection, live, [declared], SRC, TGT)
 
@@ -351,7 +447,9 @@ def test_views_where_no_database_can_be_created(connection: Connection, live: st
     forms = run(with_scratch(body, fallback=live), Recording(connection, {"CREATE DATABASE": DENIED}))
     for name, form in forms.items():
         found = catalog.objects[name].form
-        assert normal_form(form) == normal_form(replace(found, security="") if isinstance(found, ViewForm) else found), name
+        assert normal_form(form) == normal_form(
+            replace(found, security="") if isinstance(found, ViewForm) else found
+        ), name
     assert state(connection, live) == before
 
 
@@ -381,7 +479,11 @@ def test_the_schema_of_the_readme_shape(connection: Connection) -> None:
                     Column("day", "Date", materialized="toDate(at)"),
                     Column("at", "DateTime64(3, 'UTC')"),
                 ],
-                engine=MergeTree(order_by=["result", "at"], ttl="toDateTime(at) + INTERVAL 1 DAY", settings={"index_granularity": 1024}),
+                engine=MergeTree(
+                    order_by=["result", "at"],
+                    ttl="toDateTime(at) + INTERVAL 1 DAY",
+                    settings={"index_granularity": 1024},
+                ),
                 indexes=[Index("by_op", expr="result", type="bloom_filter(0.01)", granularity=1)],
                 projections=[Projection("by_day", "SELECT day, count() GROUP BY day")],
                 constraints=[Constraint("has", check="result != ''")],

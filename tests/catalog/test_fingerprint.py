@@ -38,11 +38,15 @@ def test_the_same_objects_in_two_databases(connection: Connection, aaiclick_engi
 def test_what_counts() -> None:
     text = "CREATE TABLE d.t (`a` UInt8) ENGINE = Log"
     assert text_digest({"t": text, "s": text}) == text_digest({"s": text, "t": text})
-    assert text_digest({"t": text}) == text_digest({"t": text.replace("d.t", "`other db`.t UUID '11111111-1111-1111-1111-111111111111'")})
+    assert text_digest({"t": text}) == text_digest(
+        {"t": text.replace("d.t", "`other db`.t UUID '11111111-1111-1111-1111-111111111111'")}
+    )
     assert text_digest({"t": text}) != text_digest({"s": text})
     assert text_digest({"t": text}) != text_digest({"t": text.replace("TABLE", "VIEW")})
     assert text_digest({"t": ""}) != text_digest({})
-    assert text_digest({"v": "CREATE VIEW d.v AS SELECT a FROM d.t"}) != text_digest({"v": "CREATE VIEW d.v AS SELECT a FROM e.t"})
+    assert text_digest({"v": "CREATE VIEW d.v AS SELECT a FROM d.t"}) != text_digest(
+        {"v": "CREATE VIEW d.v AS SELECT a FROM e.t"}
+    )
     assert text_digest({"v": "CREATE VIEW d.v ("}) == text_digest({"v": "CREATE VIEW d.v ("})
 
 

@@ -6,8 +6,25 @@ from dataclasses import replace
 
 import pytest
 
-from aaiclick.catalog.forms import ColumnForm, ConstraintForm, DictionaryForm, IndexForm, TableForm, UnsupportedForm, ViewForm
-from aaiclick.catalog.normalize import bare, inner_form, key_elements, normal, normal_form, normal_key, normal_list, normal_value
+from aaiclick.catalog.forms import (
+    ColumnForm,
+    ConstraintForm,
+    DictionaryForm,
+    IndexForm,
+    TableForm,
+    UnsupportedForm,
+    ViewForm,
+)
+from aaiclick.catalog.normalize import (
+    bare,
+    inner_form,
+    key_elements,
+    normal,
+    normal_form,
+    normal_key,
+    normal_list,
+    normal_value,
+)
 
 TABLE = TableForm("t", "MergeTree", (ColumnForm("a", "UInt8"), ColumnForm("b", "UInt8")), order_by="a")
 
@@ -62,7 +79,15 @@ def test_no_partition_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "plain"), [("(a > 1)", "a > 1"), ("((a))", "a"), ("(a) + 1", "(a) + 1"), ("(1, 2)", "(1, 2)"), ("a", "a"), ("(a) AND (b)", "(a) AND (b)")]
+    ("text", "plain"),
+    [
+        ("(a > 1)", "a > 1"),
+        ("((a))", "a"),
+        ("(a) + 1", "(a) + 1"),
+        ("(1, 2)", "(1, 2)"),
+        ("a", "a"),
+        ("(a) AND (b)", "(a) AND (b)"),
+    ],
 )
 def test_parentheses_around_the_whole(text: str, plain: str) -> None:
     assert bare(text) == plain
@@ -124,7 +149,9 @@ def test_a_fence_is_no_part_of_the_definition() -> None:
 
 
 def test_a_column_with_a_dot_is_one_name() -> None:
-    form = TableForm("t", "MergeTree", (ColumnForm("n.x", "UInt8"), ColumnForm("m", "Tuple(x UInt8)")), order_by="(n.x, m.x, f(n.x))")
+    form = TableForm(
+        "t", "MergeTree", (ColumnForm("n.x", "UInt8"), ColumnForm("m", "Tuple(x UInt8)")), order_by="(n.x, m.x, f(n.x))"
+    )
     assert normal(form).order_by == "(`n.x`, m.x, f(`n.x`))"
     assert normal(normal(form)) == normal(form)
     assert normal(replace(form, order_by="(`n.x`, m.x, f(`n.x`))")) == normal(form)
@@ -137,7 +164,13 @@ def test_the_order_of_columns_indexes_and_projections_is_kept() -> None:
 
 
 def test_other_objects() -> None:
-    view = ViewForm("v", "SELECT 1", (ColumnForm("a", "UInt8"),), materialized=True, inner="ENGINE = MergeTree ORDER BY (a) SETTINGS b = true, a = 1")
+    view = ViewForm(
+        "v",
+        "SELECT 1",
+        (ColumnForm("a", "UInt8"),),
+        materialized=True,
+        inner="ENGINE = MergeTree ORDER BY (a) SETTINGS b = true, a = 1",
+    )
     plain = normal_form(view)
     assert isinstance(plain, ViewForm)
     assert plain.inner == "ENGINE = MergeTree ORDER BY a SETTINGS a = 1, b = 1"

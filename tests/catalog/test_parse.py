@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.catalog.forms import ColumnForm, ConstraintForm, DictionaryForm, IndexForm, ProjectionForm, TableForm, UnsupportedForm
+from aaiclick.catalog.forms import (
+    ColumnForm,
+    ConstraintForm,
+    DictionaryForm,
+    IndexForm,
+    ProjectionForm,
+    TableForm,
+    UnsupportedForm,
+)
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import form_sql, statement
 from aaiclick.errors import UnsupportedObjectError
@@ -60,7 +68,10 @@ def test_every_clause_of_a_table(connection: Connection, aaiclick_database: str)
             ColumnForm("al", "String", "ALIAS", "concat(k, 'x')"),
         ),
         indexes=(IndexForm("ix", "(k, d)", "set(100)", "3"), IndexForm("i 2", "k + 1", "minmax", "1")),
-        constraints=(ConstraintForm("positive", "CHECK", "(k > 1) AND (d > 0)"), ConstraintForm("a b", "ASSUME", "k > 1")),
+        constraints=(
+            ConstraintForm("positive", "CHECK", "(k > 1) AND (d > 0)"),
+            ConstraintForm("a b", "ASSUME", "k > 1"),
+        ),
         projections=(
             ProjectionForm("p", "(SELECT k, count() GROUP BY k)"),
             ProjectionForm("p2", "(SELECT * ORDER BY d) WITH SETTINGS (index_granularity = 100)"),
@@ -69,17 +80,50 @@ def test_every_clause_of_a_table(connection: Connection, aaiclick_database: str)
         primary_key="k",
         order_by="(k, d)",
         sample_by="k",
-        ttl="d + toIntervalDay(1) WHERE k = 1, d + toIntervalDay(2) TO DISK 'default', d + toIntervalDay(3) RECOMPRESS CODEC(ZSTD(3))",
+        ttl="d + "
+        "toIntervalDay(1) "
+        "WHERE "
+        "k "
+        "= "
+        "1, "
+        "d "
+        "+ "
+        "toIntervalDay(2) "
+        "TO "
+        "DISK "
+        "'default', "
+        "d "
+        "+ "
+        "toIntervalDay(3) "
+        "RECOMPRESS "
+        "CODEC(ZSTD(3))",
         settings=(("index_granularity", "100"), ("deduplicate_merge_projection_mode", "'drop'")),
         comment="table ' comment",
     )
     assert form_sql(form, aaiclick_database, "t") == text_of(connection, aaiclick_database, "t")
 
 
-WORDS = ["SET", "INDEX", "CONSTRAINT", "TTL", "PARTITION", "ORDER", "CODEC", "SETTINGS", "ENGINE", "PRIMARY", "SAMPLE", "TYPE", "DEFAULT"]
+WORDS = [
+    "SET",
+    "INDEX",
+    "CONSTRAINT",
+    "TTL",
+    "PARTITION",
+    "ORDER",
+    "CODEC",
+    "SETTINGS",
+    "ENGINE",
+    "PRIMARY",
+    "SAMPLE",
+    "TYPE",
+    "DEFAULT",
+]
 
 
-@pytest.mark.parametrize("word", [*WORDS, "PROJECTION", "STATISTICS", "GRANULARITY", "AS", "DESC", "IS", "a b", "a.b", "a`b", "a\\b", "a\nb", "é"])
+@pytest.mark.parametrize(
+    "word",
+    [*WORDS, "PROJECTION", "STATISTICS", "GRANULARITY", "AS", "DESC", "IS", "a b", "a.b", "a`b", "a\\b", "a\nb", "é"],
+)
 def test_a_column_called_like_a_clause(word: str, connection: Connection, aaiclick_database: str) -> None:
     name = "`" + word.replace("\\", "\\\\").replace("`", "\\`") + "`"
     sql = f"""CREATE TABLE t ({name} UInt8 CODEC(ZSTD), b UInt8 DEFAULT {name} COMMENT 'x' TTL toDate({name}) + 1, c UInt8 DEFAULT {name} + 1 CODEC(ZSTD),
@@ -97,17 +141,28 @@ def test_a_column_called_like_a_clause(word: str, connection: Connection, aaicli
         ("c", "DEFAULT", f"{plain} + 1"),
         ("d", "ALIAS", plain),
     ]
-    assert (form.columns[1].comment, form.columns[1].ttl, form.columns[2].codec) == ("x", f"toDate({plain}) + 1", "ZSTD(1)")
-    assert [(index.expression, index.type, index.granularity) for index in form.indexes] == [(plain, "minmax", "1"), (f"{plain} + 1", "set(1)", "2")]
+    assert (form.columns[1].comment, form.columns[1].ttl, form.columns[2].codec) == (
+        "x",
+        f"toDate({plain}) + 1",
+        "ZSTD(1)",
+    )
+    assert [(index.expression, index.type, index.granularity) for index in form.indexes] == [
+        (plain, "minmax", "1"),
+        (f"{plain} + 1", "set(1)", "2"),
+    ]
     assert (form.primary_key, form.order_by, form.ttl) == (f"(k, {plain})", f"(k, {plain}, c)", f"toDate({plain}) + 1")
     assert (form.settings, form.comment) == ((("index_granularity", "5"),), "y")
     assert form_sql(form, aaiclick_database, "t") == text_of(connection, aaiclick_database, "t")
 
 
 @pytest.mark.parametrize("clause", ["DEFAULT `NOT`", "EPHEMERAL `COMMENT`"])
-def test_a_definition_that_the_engine_itself_cannot_read_is_unsupported(clause: str, connection: Connection, aaiclick_database: str) -> None:
+def test_a_definition_that_the_engine_itself_cannot_read_is_unsupported(
+    clause: str, connection: Connection, aaiclick_database: str
+) -> None:
     """The engine leaves the quotes away and then shows an empty text."""
-    sql = f"CREATE TABLE t (`NOT` UInt8, `COMMENT` UInt8, b UInt8 {clause} COMMENT 'x') ENGINE = MergeTree ORDER BY `NOT`"
+    sql = (
+        f"CREATE TABLE t (`NOT` UInt8, `COMMENT` UInt8, b UInt8 {clause} COMMENT 'x') ENGINE = MergeTree ORDER BY `NOT`"
+    )
     form = made(connection, aaiclick_database, sql)
     assert isinstance(form, UnsupportedForm)
     assert form.reason == "the server shows no definition of it (create_table_query is empty)"
@@ -146,9 +201,31 @@ EXPRESSIONS = [
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_any_expression_ends_where_its_clause_ends(expression: str, connection: Connection, aaiclick_database: str) -> None:
+def test_any_expression_ends_where_its_clause_ends(
+    expression: str, connection: Connection, aaiclick_database: str
+) -> None:
     form = made(
-        connection, aaiclick_database, f"CREATE TABLE t (a UInt8, b DEFAULT {expression} COMMENT 'x' CODEC(NONE), c UInt8) ENGINE = MergeTree ORDER BY a"
+        connection,
+        aaiclick_database,
+        "CREATE "
+        "TABLE "
+        "t "
+        "(a "
+        "UInt8, "
+        "b "
+        "DEFAULT "
+        f"{expression} "
+        "COMMENT "
+        "'x' "
+        "CODEC(NONE), "
+        "c "
+        "UInt8) "
+        "ENGINE "
+        "= "
+        "MergeTree "
+        "ORDER "
+        "BY "
+        "a",
     )
     assert isinstance(form, TableForm), form
     assert (form.columns[1].kind, form.columns[1].comment, form.columns[1].codec) == ("DEFAULT", "x", "NONE")
@@ -229,15 +306,30 @@ def test_a_uuid_is_left_out() -> None:
     [
         ("", "the server shows no definition of it (create_table_query is empty)"),
         ("CREATE TABLE d.t (`a` UInt8) AS numbers(10)", "a table without an engine of its own at 'AS numbers(10)'"),
-        ("CREATE TABLE d.t (`a` UInt8 MASKED BY x) ENGINE = Log", "column a: a clause that is not known at 'MASKED BY x) ENGINE ='"),
-        ("CREATE TABLE d.t (`a` UInt8 DEFAULT 1 DEFAULT 2) ENGINE = Log", "column a: a clause that stands there twice at ') ENGINE = Log'"),
-        ("CREATE TABLE d.t (`a` UInt8, FOREIGN x) ENGINE = Log", "an element that is not known at 'FOREIGN x) ENGINE = Log'"),
-        ("CREATE TABLE d.t (`a` UInt8) ENGINE = MergeTree UNIQUE KEY a ORDER BY a", "a clause that is not known at 'UNIQUE KEY a ORDER BY a'"),
+        (
+            "CREATE TABLE d.t (`a` UInt8 MASKED BY x) ENGINE = Log",
+            "column a: a clause that is not known at 'MASKED BY x) ENGINE ='",
+        ),
+        (
+            "CREATE TABLE d.t (`a` UInt8 DEFAULT 1 DEFAULT 2) ENGINE = Log",
+            "column a: a clause that stands there twice at ') ENGINE = Log'",
+        ),
+        (
+            "CREATE TABLE d.t (`a` UInt8, FOREIGN x) ENGINE = Log",
+            "an element that is not known at 'FOREIGN x) ENGINE = Log'",
+        ),
+        (
+            "CREATE TABLE d.t (`a` UInt8) ENGINE = MergeTree UNIQUE KEY a ORDER BY a",
+            "a clause that is not known at 'UNIQUE KEY a ORDER BY a'",
+        ),
         ("CREATE TABLE d.t (`a` UInt8) ENGINE = MergeTree ORDER BY a ORDER BY b", "ORDER BY stands there twice at 'b'"),
         ("CREATE TABLE d.t (`a` UInt8) ENGINE = Log EXTRA", "a clause that is not known at 'EXTRA'"),
         ("CREATE TABLE d.t (`a` UInt8", "( is never closed"),
         ("CREATE TABLE d.t", "a table without a list of columns at the end"),
-        ("CREATE FUNCTION f AS x -> x", "an object that is neither table, view nor dictionary at 'FUNCTION f AS x -> x'"),
+        (
+            "CREATE FUNCTION f AS x -> x",
+            "an object that is neither table, view nor dictionary at 'FUNCTION f AS x -> x'",
+        ),
         ("ATTACH TABLE d.t (`a` UInt8) ENGINE = Log", "CREATE was expected at 'ATTACH TABLE d.t ('"),
     ],
 )
@@ -262,4 +354,6 @@ def test_a_hidden_secret_is_never_created_from_the_text(connection: Connection, 
 
 def test_the_word_hidden_in_a_comment_is_no_secret() -> None:
     form = TableForm("t", "Log", (ColumnForm("a", "UInt8", comment="[HIDDEN]"),), comment="[HIDDEN]")
-    assert form_sql(form, "d", "t", if_not_exists=True) == ("CREATE TABLE IF NOT EXISTS d.t (`a` UInt8 COMMENT '[HIDDEN]') ENGINE = Log COMMENT '[HIDDEN]'")
+    assert form_sql(form, "d", "t", if_not_exists=True) == (
+        "CREATE TABLE IF NOT EXISTS d.t (`a` UInt8 COMMENT '[HIDDEN]') ENGINE = Log COMMENT '[HIDDEN]'"
+    )

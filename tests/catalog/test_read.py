@@ -23,7 +23,22 @@ def test_everything_in_one_query(connection: Connection, aaiclick_database: str)
         "CREATE MATERIALIZED VIEW mv TO tgt AS SELECT a FROM src",
         "CREATE VIEW v AS SELECT a FROM src",
         "CREATE TABLE odd AS numbers(10)",
-        "CREATE DICTIONARY dic (a UInt64, b String) PRIMARY KEY a SOURCE(CLICKHOUSE(TABLE 'src')) LIFETIME(0) LAYOUT(FLAT())",
+        (
+            "CREATE "
+            "DICTIONARY "
+            "dic "
+            "(a "
+            "UInt64, "
+            "b "
+            "String) "
+            "PRIMARY "
+            "KEY "
+            "a "
+            "SOURCE(CLICKHOUSE(TABLE "
+            "'src')) "
+            "LIFETIME(0) "
+            "LAYOUT(FLAT())"
+        ),
         "INSERT INTO src SELECT number, 'x' FROM numbers(100)",
     ):
         connection.command(Command(sql, database=aaiclick_database))
@@ -38,7 +53,12 @@ def test_everything_in_one_query(connection: Connection, aaiclick_database: str)
     assert src.bytes > 0
     assert src.text.startswith(f"CREATE TABLE {aaiclick_database}.src (")
     assert src.dependents == (f"{aaiclick_database}.dic", f"{aaiclick_database}.mv")
-    shown = connection.query(Query("SELECT toString(uuid) FROM system.tables WHERE database = {d:String} AND name = 'src'", {"d": aaiclick_database}))
+    shown = connection.query(
+        Query(
+            "SELECT toString(uuid) FROM system.tables WHERE database = {d:String} AND name = 'src'",
+            {"d": aaiclick_database},
+        )
+    )
     assert src.uuid == shown[0][0]
     assert catalog.objects["tgt"].rows == 100
     assert isinstance(catalog.objects["mv"].form, ViewForm)
@@ -106,7 +126,10 @@ def test_a_wrong_cut_is_unsupported(connection: Connection, aaiclick_database: s
 
     class Lying(Recording):
         def query(self, effect: Query, /) -> list[list[object]]:
-            return [[value.replace('["a","a"', '["b","b"') if isinstance(value, str) else value for value in row] for row in super().query(effect)]
+            return [
+                [value.replace('["a","a"', '["b","b"') if isinstance(value, str) else value for value in row]
+                for row in super().query(effect)
+            ]
 
     form = run(read_catalog(aaiclick_database), Lying(connection)).objects["t"].form
     assert isinstance(form, UnsupportedForm)
@@ -122,7 +145,13 @@ def test_the_server(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "numbers"), [("26.9.2.1", (26, 9, 2, 1)), ("25.8.1.1-lts", (25, 8, 1, 1)), ("24.3", (24, 3)), ("26.9.2.1.altinity7", (26, 9, 2, 1))]
+    ("text", "numbers"),
+    [
+        ("26.9.2.1", (26, 9, 2, 1)),
+        ("25.8.1.1-lts", (25, 8, 1, 1)),
+        ("24.3", (24, 3)),
+        ("26.9.2.1.altinity7", (26, 9, 2, 1)),
+    ],
 )
 def test_versions(text: str, numbers: tuple[int, ...]) -> None:
     assert version_numbers(text) == numbers

@@ -7,7 +7,15 @@ from collections.abc import Collection
 
 import pytest
 
-from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Ended, Scratch, open_scratch, sweep_stale_scratch, with_scratch
+from aaiclick.catalog.scratch import (
+    PREFIX,
+    STALE_SECONDS,
+    Ended,
+    Scratch,
+    open_scratch,
+    sweep_stale_scratch,
+    with_scratch,
+)
 from aaiclick.errors import StatementError
 from aaiclick.routine import Clock, Command, Connection, Nonce, Query, Routine, Row, run
 from aaiclick.state.owned import read_owned
@@ -17,17 +25,32 @@ DENIED = StatementError("Code: 497. DB::Exception: Not enough privileges. (ACCES
 
 
 def databases(connection: Connection) -> set[str]:
-    return {str(row[0]) for row in connection.query(Query("SELECT name FROM system.databases WHERE startsWith(name, {p:String})", {"p": PREFIX}))}
+    return {
+        str(row[0])
+        for row in connection.query(
+            Query("SELECT name FROM system.databases WHERE startsWith(name, {p:String})", {"p": PREFIX})
+        )
+    }
 
 
 def tables(connection: Connection, database: str) -> set[str]:
-    return {str(row[0]) for row in connection.query(Query("SELECT name FROM system.tables WHERE database = {d:String}", {"d": database}))}
+    return {
+        str(row[0])
+        for row in connection.query(
+            Query("SELECT name FROM system.tables WHERE database = {d:String}", {"d": database})
+        )
+    }
 
 
 def use(scratch: Scratch) -> Routine[Scratch]:
-    yield Command(f"CREATE TABLE {scratch.sql_name('a`b')} (x LowCardinality(UInt8)) ENGINE = MergeTree ORDER BY x", settings=scratch.settings)
+    yield Command(
+        f"CREATE TABLE {scratch.sql_name('a`b')} (x LowCardinality(UInt8)) ENGINE = MergeTree ORDER BY x",
+        settings=scratch.settings,
+    )
     yield Command(f"CREATE VIEW {scratch.sql_name('v')} AS SELECT 1 AS x", settings=scratch.settings)
-    yield Command(f"CREATE DICTIONARY {scratch.sql_name('d')} (a UInt64) PRIMARY KEY a SOURCE(NULL()) LIFETIME(0) LAYOUT(FLAT())")
+    yield Command(
+        f"CREATE DICTIONARY {scratch.sql_name('d')} (a UInt64) PRIMARY KEY a SOURCE(NULL()) LIFETIME(0) LAYOUT(FLAT())"
+    )
     return scratch
 
 
@@ -128,11 +151,17 @@ def drive_at(routine: Routine[tuple[str, ...]], connection: Connection, now: flo
 
 def test_what_a_killed_run_left_is_swept_when_it_is_old(connection: Connection, aaiclick_database: str) -> None:
     made = 0x60000000
-    old, young, foreign = f"{PREFIX}{made:08x}aaaaaaaaaaaa", f"{PREFIX}{made + 3000:08x}bbbbbbbbbbbb", f"{PREFIX}of_mine"
+    old, young, foreign = (
+        f"{PREFIX}{made:08x}aaaaaaaaaaaa",
+        f"{PREFIX}{made + 3000:08x}bbbbbbbbbbbb",
+        f"{PREFIX}of_mine",
+    )
     for name in (old, young, foreign):
         connection.command(Command(f"CREATE DATABASE {name}"))
         connection.command(Command(f"CREATE TABLE {aaiclick_database}.{name}_t (a UInt8) ENGINE = Memory"))
-        connection.command(Command(f"CREATE VIEW {aaiclick_database}.{name}_v AS SELECT a FROM {name}_t", database=aaiclick_database))
+        connection.command(
+            Command(f"CREATE VIEW {aaiclick_database}.{name}_v AS SELECT a FROM {name}_t", database=aaiclick_database)
+        )
     try:
         swept = drive_at(sweep(connection, aaiclick_database), connection, made + STALE_SECONDS + 1.5)
         assert sorted(swept) == [old, f"{old}_t", f"{old}_v"]

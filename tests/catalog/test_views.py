@@ -22,11 +22,46 @@ def ground(connection: Connection, aaiclick_engine: EmbeddedEngine) -> Iterator[
     for name in names:
         for sql in (
             f"CREATE DATABASE `{name}`",
-            f"CREATE TABLE `{name}`.src (a UInt8, b String, t DateTime, `{names[0]}` Tuple(x UInt8)) ENGINE = MergeTree ORDER BY a",
+            (
+                "CREATE "
+                "TABLE "
+                f"`{name}`.src "
+                "(a "
+                "UInt8, "
+                "b "
+                "String, "
+                "t "
+                "DateTime, "
+                f"`{names[0]}` "
+                "Tuple(x "
+                "UInt8)) "
+                "ENGINE "
+                "= "
+                "MergeTree "
+                "ORDER "
+                "BY "
+                "a"
+            ),
             f"CREATE TABLE `{name}`.tgt (a UInt8, c UInt64) ENGINE = MergeTree ORDER BY a",
             f"CREATE TABLE `{name}`.st (a UInt8) ENGINE = Set",
             f"CREATE TABLE `{name}`.j (a UInt8, b String) ENGINE = Join(ANY, LEFT, a)",
-            f"CREATE DICTIONARY `{name}`.dic (id UInt64, c UInt64 DEFAULT 0) PRIMARY KEY id SOURCE(NULL()) LIFETIME(0) LAYOUT(FLAT())",
+            (
+                "CREATE "
+                "DICTIONARY "
+                f"`{name}`.dic "
+                "(id "
+                "UInt64, "
+                "c "
+                "UInt64 "
+                "DEFAULT "
+                "0) "
+                "PRIMARY "
+                "KEY "
+                "id "
+                "SOURCE(NULL()) "
+                "LIFETIME(0) "
+                "LAYOUT(FLAT())"
+            ),
         ):
             connection.command(Command(sql))
     connection.command(Command(f"CREATE TABLE `{names[1]}`.away (a UInt8, c UInt64) ENGINE = MergeTree ORDER BY a"))
@@ -68,12 +103,21 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_the_same_view_in_two_databases_is_one_form(query: str, connection: Connection, ground: tuple[str, str]) -> None:
-    """What the user wrote with the own database in front, the engine writes so for all: both lose it, aliases and columns of that name keep theirs."""
+def test_the_same_view_in_two_databases_is_one_form(
+    query: str, connection: Connection, ground: tuple[str, str]
+) -> None:
+    """What the user wrote with the own database in front, the engine writes so for all: both lose it, aliases and
+    columns of that name keep theirs."""
     forms: list[ViewForm] = []
     for database in ground:
-        written = query.replace("{db}.src", f"{database}.src").replace("{db}.tgt", f"{database}.tgt").replace("{db}.dic", f"{database}.dic")
-        connection.command(Command(f"CREATE OR REPLACE VIEW v AS {written.replace('{db}', ground[0])}", database=database))
+        written = (
+            query.replace("{db}.src", f"{database}.src")
+            .replace("{db}.tgt", f"{database}.tgt")
+            .replace("{db}.dic", f"{database}.dic")
+        )
+        connection.command(
+            Command(f"CREATE OR REPLACE VIEW v AS {written.replace('{db}', ground[0])}", database=database)
+        )
         form = split_create(text_of(connection, database, "v"), database)
         assert isinstance(form, ViewForm), form
         # What a form creates is the same view again.
@@ -89,7 +133,12 @@ def test_the_same_view_in_two_databases_is_one_form(query: str, connection: Conn
 
 def test_another_database_stays(connection: Connection, ground: tuple[str, str]) -> None:
     app, other = ground
-    connection.command(Command(f"CREATE VIEW reads_away AS SELECT s.a, o.c FROM src AS s INNER JOIN {other}.away AS o ON o.a = s.a", database=app))
+    connection.command(
+        Command(
+            f"CREATE VIEW reads_away AS SELECT s.a, o.c FROM src AS s INNER JOIN {other}.away AS o ON o.a = s.a",
+            database=app,
+        )
+    )
     form = split_create(text_of(connection, app, "reads_away"), app)
     assert isinstance(form, ViewForm)
     assert form.query == f"SELECT s.a, o.c FROM src AS s INNER JOIN {other}.away AS o ON o.a = s.a"
@@ -102,21 +151,91 @@ FORMS = [
     (f"VIEW v AS {SELECT} COMMENT 'hello'", ViewForm("v", SELECT, COLUMNS, comment="hello")),
     (f"VIEW v DEFINER = default SQL SECURITY DEFINER AS {SELECT}", ViewForm("v", SELECT, COLUMNS, security=DEFINER)),
     (f"VIEW v SQL SECURITY INVOKER AS {SELECT}", ViewForm("v", SELECT, COLUMNS, security="SQL SECURITY INVOKER")),
-    (f"MATERIALIZED VIEW v TO tgt AS {SELECT} COMMENT 'x'", ViewForm("v", SELECT, COLUMNS, materialized=True, to="tgt", comment="x")),
-    (f"MATERIALIZED VIEW v TO {{other}}.away AS {SELECT}", ViewForm("v", SELECT, COLUMNS, materialized=True, to="{other}.away")),
     (
-        f"MATERIALIZED VIEW v ENGINE = SummingMergeTree PARTITION BY a ORDER BY a TTL toDate(a) + 1 SETTINGS index_granularity = 100 AS {SELECT} COMMENT 'z'",
+        f"MATERIALIZED VIEW v TO tgt AS {SELECT} COMMENT 'x'",
+        ViewForm("v", SELECT, COLUMNS, materialized=True, to="tgt", comment="x"),
+    ),
+    (
+        f"MATERIALIZED VIEW v TO {{other}}.away AS {SELECT}",
+        ViewForm("v", SELECT, COLUMNS, materialized=True, to="{other}.away"),
+    ),
+    (
+        (
+            "MATERIALIZED "
+            "VIEW "
+            "v "
+            "ENGINE "
+            "= "
+            "SummingMergeTree "
+            "PARTITION "
+            "BY "
+            "a "
+            "ORDER "
+            "BY "
+            "a "
+            "TTL "
+            "toDate(a) "
+            "+ "
+            "1 "
+            "SETTINGS "
+            "index_granularity "
+            "= "
+            "100 "
+            "AS "
+            f"{SELECT} "
+            "COMMENT "
+            "'z'"
+        ),
         ViewForm(
             "v",
             SELECT,
             COLUMNS,
             materialized=True,
-            inner="ENGINE = SummingMergeTree PARTITION BY a ORDER BY a TTL toDate(a) + 1 SETTINGS index_granularity = 100",
+            inner="ENGINE "
+            "= "
+            "SummingMergeTree "
+            "PARTITION "
+            "BY "
+            "a "
+            "ORDER "
+            "BY "
+            "a "
+            "TTL "
+            "toDate(a) "
+            "+ "
+            "1 "
+            "SETTINGS "
+            "index_granularity "
+            "= "
+            "100",
             comment="z",
         ),
     ),
     (
-        f"MATERIALIZED VIEW v REFRESH EVERY 60 MINUTE OFFSET 5 MINUTE RANDOMIZE FOR 1 MINUTE DEPENDS ON tgt TO {{other}}.away EMPTY AS {SELECT}",
+        (
+            "MATERIALIZED "
+            "VIEW "
+            "v "
+            "REFRESH "
+            "EVERY "
+            "60 "
+            "MINUTE "
+            "OFFSET "
+            "5 "
+            "MINUTE "
+            "RANDOMIZE "
+            "FOR "
+            "1 "
+            "MINUTE "
+            "DEPENDS "
+            "ON "
+            "tgt "
+            "TO "
+            f"{{other}}.away "
+            "EMPTY "
+            "AS "
+            f"{SELECT}"
+        ),
         ViewForm(
             "v",
             SELECT,
@@ -129,7 +248,15 @@ FORMS = [
     ),
     (
         f"MATERIALIZED VIEW v REFRESH EVERY 1 DAY SETTINGS refresh_retries = 3 APPEND TO tgt EMPTY AS {SELECT}",
-        ViewForm("v", SELECT, COLUMNS, materialized=True, to="tgt", refresh="EVERY 1 DAY SETTINGS refresh_retries = 3 APPEND", security=DEFINER),
+        ViewForm(
+            "v",
+            SELECT,
+            COLUMNS,
+            materialized=True,
+            to="tgt",
+            refresh="EVERY 1 DAY SETTINGS refresh_retries = 3 APPEND",
+            security=DEFINER,
+        ),
     ),
     (
         f"MATERIALIZED VIEW v REFRESH EVERY 1 DAY ENGINE = MergeTree ORDER BY a EMPTY AS {SELECT}",
@@ -155,7 +282,12 @@ def test_every_clause_of_a_view(sql: str, expected: ViewForm, connection: Connec
     finally:
         connection.command(Command(f"DROP VIEW {app}.v SYNC"))
     assert isinstance(form, ViewForm), form
-    assert form == ViewForm(**{**{name: getattr(expected, name) for name in expected.__slots__}, "to": expected.to.replace("{other}", other)})
+    assert form == ViewForm(
+        **{
+            **{name: getattr(expected, name) for name in expected.__slots__},
+            "to": expected.to.replace("{other}", other),
+        }
+    )
 
 
 def test_a_comment_behind_the_query_as_older_servers_write_it() -> None:
@@ -164,16 +296,45 @@ def test_a_comment_behind_the_query_as_older_servers_write_it() -> None:
 
 
 def test_an_inner_uuid_is_left_out() -> None:
-    text = "CREATE MATERIALIZED VIEW d.v TO INNER UUID '11111111-1111-1111-1111-111111111111' (`a` UInt8) ENGINE = Log AS SELECT a FROM d.src"
-    assert split_create(text, "d") == ViewForm("v", "SELECT a FROM src", (ColumnForm("a", "UInt8"),), materialized=True, inner="ENGINE = Log")
+    text = (
+        "CREATE "
+        "MATERIALIZED "
+        "VIEW "
+        "d.v "
+        "TO "
+        "INNER "
+        "UUID "
+        "'11111111-1111-1111-1111-111111111111' "
+        "(`a` "
+        "UInt8) "
+        "ENGINE "
+        "= "
+        "Log "
+        "AS "
+        "SELECT "
+        "a "
+        "FROM "
+        "d.src"
+    )
+    assert split_create(text, "d") == ViewForm(
+        "v", "SELECT a FROM src", (ColumnForm("a", "UInt8"),), materialized=True, inner="ENGINE = Log"
+    )
 
 
 def test_an_index_inside_a_view_is_unsupported() -> None:
-    form = split_create("CREATE MATERIALIZED VIEW d.v (`a` UInt8, INDEX i a TYPE minmax) ENGINE = Log AS SELECT a FROM d.src", "d")
+    form = split_create(
+        "CREATE MATERIALIZED VIEW d.v (`a` UInt8, INDEX i a TYPE minmax) ENGINE = Log AS SELECT a FROM d.src", "d"
+    )
     assert isinstance(form, UnsupportedForm)
     assert form.reason.startswith("a view whose own table has indexes")
 
 
 def test_quoted_databases() -> None:
-    assert strip_database("SELECT `my db`.t.a FROM `my db`.t, other.`my db`", "my db") == "SELECT t.a FROM t, other.`my db`"
-    assert strip_database("SELECT d.x FROM remote('h', d.src), loop(d.src)", "d") == "SELECT d.x FROM remote('h', d.src), loop(d.src)"
+    assert (
+        strip_database("SELECT `my db`.t.a FROM `my db`.t, other.`my db`", "my db")
+        == "SELECT t.a FROM t, other.`my db`"
+    )
+    assert (
+        strip_database("SELECT d.x FROM remote('h', d.src), loop(d.src)", "d")
+        == "SELECT d.x FROM remote('h', d.src), loop(d.src)"
+    )

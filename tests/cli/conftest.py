@@ -32,7 +32,9 @@ class Script:
     events: list[Event] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
 
-    def ensure(self, url: str, schema: Schema, database: str | None, chosen: Policy, on_event: Callable[[Event], object]) -> Report:
+    def ensure(
+        self, url: str, schema: Schema, database: str | None, chosen: Policy, on_event: Callable[[Event], object]
+    ) -> Report:
         self.asked.append({"url": url, "schema": schema, "database": database, "policy": chosen})
         for event in self.events:
             on_event(event)

@@ -34,7 +34,11 @@ sys.stdin.readline()
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
     """A user's environment with a home directory of its own and none of this library's variables."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AAICLICK_", "NO_COLOR", "FORCE_COLOR", "COLUMNS"))}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("AAICLICK_", "NO_COLOR", "FORCE_COLOR", "COLUMNS"))
+    }
     return {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **variables}
 
 
@@ -71,19 +75,31 @@ class Install:
         """In a pipe."""
         command = [sys.executable, "-m", "aaiclick", *arguments]
         done = subprocess.run(
-            command, cwd=self.home, env=environment(self.home, **variables), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            command,
+            cwd=self.home,
+            env=environment(self.home, **variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
     def at_terminal(self, *arguments: str, **variables: str) -> tuple[int, str]:
         """At a pseudo-terminal: exit code, and what was shown."""
-        return at_terminal([sys.executable, "-m", "aaiclick", *arguments], self.home, environment(self.home, COLUMNS="110", LINES="30", **variables))
+        return at_terminal(
+            [sys.executable, "-m", "aaiclick", *arguments],
+            self.home,
+            environment(self.home, COLUMNS="110", LINES="30", **variables),
+        )
 
 
 def at_terminal(command: Sequence[str], folder: Path, variables: dict[str, str]) -> tuple[int, str]:
     ours, theirs = pty.openpty()
-    with subprocess.Popen(command, cwd=folder, env=variables, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, cwd=folder, env=variables, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as process:
         os.close(theirs)
         shown = b""
         while True:

@@ -30,7 +30,11 @@ def rebuild(**changes: Any) -> Step:
         "object": "operation_log",
         "change": SORT_KEY,
         "strategy": "rebuild",
-        "sql": ["CREATE TABLE `app`.`operation_log_<run>` (`id` UInt64)", "-- copy partition by partition", "EXCHANGE TABLES a AND b"],
+        "sql": [
+            "CREATE TABLE `app`.`operation_log_<run>` (`id` UInt64)",
+            "-- copy partition by partition",
+            "EXCHANGE TABLES a AND b",
+        ],
         "work": SqlWork(("SELECT 1",), 1),
         "hazards": (Hazard("rewrites-data", "writes 1,000 rows anew"),),
         "rows": 1000,
@@ -100,4 +104,11 @@ def status(**changes: Any) -> Status:
     return Status(**{**fields, **changes})
 
 
-IN_SYNC: dict[str, Any] = {"live_version": 5, "state": "in sync", "in_sync": True, "differences": (), "notes": (), "kept_tables": ()}
+IN_SYNC: dict[str, Any] = {
+    "live_version": 5,
+    "state": "in sync",
+    "in_sync": True,
+    "differences": (),
+    "notes": (),
+    "kept_tables": (),
+}

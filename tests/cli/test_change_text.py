@@ -12,7 +12,10 @@ from aaiclick.cli.change_text import clauses, headline, one_each
     [
         ("", [""]),
         ("table is missing", ["table is missing"]),
-        ("column a is missing; sort key a -> (a, b); TTL none", ["column a is missing", "sort key a -> (a, b)", "TTL none"]),
+        (
+            "column a is missing; sort key a -> (a, b); TTL none",
+            ["column a is missing", "sort key a -> (a, b)", "TTL none"],
+        ),
         ("default 'x; y' -> 'it\\'s; z'; type A -> B", ["default 'x; y' -> 'it\\'s; z'", "type A -> B"]),
         ("default '\\\\'; b", ["default '\\\\'", "b"]),
         ("key f(a; b) -> c; column `a; b` is missing", ["key f(a; b) -> c", "column `a; b` is missing"]),

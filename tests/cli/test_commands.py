@@ -53,14 +53,20 @@ def test_status_in_sync(run: Run, script: Script, elsewhere: Path) -> None:
     script.status = status(**IN_SYNC)
     ran = run("status")
     assert (ran.code, ran.stderr) == (0, "")
-    assert ran.stdout.splitlines() == ["✓ oplog is at v5: in sync", f"  app at {elsewhere}/chdb_data · ClickHouse 26.9.1"]
+    assert ran.stdout.splitlines() == [
+        "✓ oplog is at v5: in sync",
+        f"  app at {elsewhere}/chdb_data · ClickHouse 26.9.1",
+    ]
 
 
 def test_status_with_an_unfinished_run_is_pending(run: Run, script: Script) -> None:
     script.status = status(**IN_SYNC, unfinished="operation_log: rebuild stopped after 500 of 1,000 rows")
     ran = run("status")
     assert ran.code == 1
-    assert ran.stdout.splitlines()[-2:] == ["unfinished: operation_log: rebuild stopped after 500 of 1,000 rows", "run: aaiclick migrate"]
+    assert ran.stdout.splitlines()[-2:] == [
+        "unfinished: operation_log: rebuild stopped after 500 of 1,000 rows",
+        "run: aaiclick migrate",
+    ]
 
 
 @pytest.mark.parametrize("state", ["ahead", "changed", "unrecognised"])
@@ -121,7 +127,10 @@ def test_migrate_applies(run: Run, script: Script) -> None:
     script.events, script.report = list(EVENTS), report(rebuild(), notes=("operation_log: surplus column args",))
     ran = run("migrate")
     assert ran.code == 0
-    assert ran.stdout.splitlines() == ["✓ oplog is at v5 (was v1) · 1 step · 1.2 s", "note: operation_log: surplus column args"]
+    assert ran.stdout.splitlines() == [
+        "✓ oplog is at v5 (was v1) · 1 step · 1.2 s",
+        "note: operation_log: surplus column args",
+    ]
     assert ran.stderr.splitlines() == [
         "oplog: 1 step · 1,000 rows to copy",
         f"[1/1] operation_log: {SORT_KEY} · rebuild · 1,000 rows",
@@ -130,7 +139,9 @@ def test_migrate_applies(run: Run, script: Script) -> None:
     assert script.asked[0]["policy"] == Policy.lossless(max_bytes=None)
 
 
-@pytest.mark.parametrize(("before", "words"), [(0, "oplog is at v5 (was empty) · "), (None, "oplog is at v5 · "), (5, "oplog is at v5 · ")])
+@pytest.mark.parametrize(
+    ("before", "words"), [(0, "oplog is at v5 (was empty) · "), (None, "oplog is at v5 · "), (5, "oplog is at v5 · ")]
+)
 def test_migrate_says_where_it_came_from(run: Run, script: Script, before: int | None, words: str) -> None:
     script.report = report(rebuild(), from_version=before)
     assert words in run("migrate").stdout
@@ -172,7 +183,13 @@ def test_migrate_as_json(run: Run, script: Script) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "policy"), [("check", Policy.check()), ("safe", Policy.safe()), ("lossless", Policy.lossless()), ("everything", Policy.everything())]
+    ("name", "policy"),
+    [
+        ("check", Policy.check()),
+        ("safe", Policy.safe()),
+        ("lossless", Policy.lossless()),
+        ("everything", Policy.everything()),
+    ],
 )
 def test_policies(run: Run, script: Script, monkeypatch: pytest.MonkeyPatch, name: str, policy: Policy) -> None:
     monkeypatch.setenv("AAICLICK_SCHEMA_POLICY", "check")  # has no say on the command line
@@ -256,7 +273,12 @@ def test_dry_run_without_a_database_plans_in_memory(run: Run, script: Script, tm
 
 
 def test_reflect(run: Run, script: Script, tmp_path: Path) -> None:
-    script.schema = Schema("shop", version=1, objects=[Table("t", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))], unsupported={"k": "Kafka"})
+    script.schema = Schema(
+        "shop",
+        version=1,
+        objects=[Table("t", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))],
+        unsupported={"k": "Kafka"},
+    )
     ran = run("reflect", "--database", "shop", "--name", "shop")
     assert ran.code == 0
     assert ran.stdout.startswith("from aaiclick import ")
@@ -271,7 +293,9 @@ def test_reflect(run: Run, script: Script, tmp_path: Path) -> None:
 def test_ddl_needs_no_database(run: Run, script: Script) -> None:
     ran = run("ddl")
     assert ran.code == 0
-    assert ran.stdout.startswith("-- oplog v5\n\nCREATE TABLE `operation_log` (\n    `id` UInt64 DEFAULT generateSnowflakeID(),\n")
+    assert ran.stdout.startswith(
+        "-- oplog v5\n\nCREATE TABLE `operation_log` (\n    `id` UInt64 DEFAULT generateSnowflakeID(),\n"
+    )
     there = run("ddl", "--database", "app").stdout
     assert there.startswith("-- oplog v5\n\nUSE `app`;\n\n")
     assert "CREATE TABLE `app`.`task_logs` (" in there
@@ -279,7 +303,10 @@ def test_ddl_needs_no_database(run: Run, script: Script) -> None:
     assert script.asked == []
 
 
-@pytest.mark.parametrize("arguments", [["migrate", "--json", "--nope"], ["migrate", "--json", "--policy", "wild"], ["--json"], ["nope", "--json"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["migrate", "--json", "--nope"], ["migrate", "--json", "--policy", "wild"], ["--json"], ["nope", "--json"]],
+)
 def test_wrong_usage_is_json_where_json_was_asked_for(run: Run, arguments: list[str]) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.stderr) == (2, "")

@@ -22,13 +22,19 @@ def test_an_explicit_url_wins(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("given", [None, ""])
 def test_the_environment_comes_second(tmp_path: Path, given: str | None) -> None:
-    target = resolve(given, {"AAICLICK_CH_URL": f"chdb://{tmp_path}/there", "AAICLICK_LOCAL_ROOT": "/elsewhere"}, tmp_path)
+    target = resolve(
+        given, {"AAICLICK_CH_URL": f"chdb://{tmp_path}/there", "AAICLICK_LOCAL_ROOT": "/elsewhere"}, tmp_path
+    )
     assert target.place == f"{tmp_path}/there"
 
 
-@pytest.mark.parametrize("environment", [{"AAICLICK_LOCAL_ROOT": "{root}"}, {"AAICLICK_LOCAL_ROOT": "{root}", "AAICLICK_CH_URL": ""}])
+@pytest.mark.parametrize(
+    "environment", [{"AAICLICK_LOCAL_ROOT": "{root}"}, {"AAICLICK_LOCAL_ROOT": "{root}", "AAICLICK_CH_URL": ""}]
+)
 def test_then_the_local_root(tmp_path: Path, environment: dict[str, str]) -> None:
-    target = resolve(None, {key: value.format(root=tmp_path / "x%20y#z") for key, value in environment.items()}, Path("/nobody"))
+    target = resolve(
+        None, {key: value.format(root=tmp_path / "x%20y#z") for key, value in environment.items()}, Path("/nobody")
+    )
     assert target.place == f"{tmp_path}/x%20y#z/chdb_data"
     assert target.embedded
 
@@ -37,7 +43,9 @@ def test_then_the_home_directory(tmp_path: Path) -> None:
     assert resolve(None, {}, tmp_path).place == f"{tmp_path}/.aaiclick/chdb_data"
 
 
-def test_an_empty_root_is_the_working_directory_as_in_the_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_root_is_the_working_directory_as_in_the_application(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert resolve(None, {"AAICLICK_LOCAL_ROOT": ""}, Path("/nobody")).place == f"{tmp_path}/chdb_data"
 
@@ -80,5 +88,8 @@ def test_a_directory_with_other_files_is_never_opened(folder: Path) -> None:
 
 def test_a_command_line_is_quoted_and_masked() -> None:
     options = (("--url", "clickhouse://u:p'w@h/app"), ("--database", None), ("--allow", "drop-column t.c"))
-    assert command_line("migrate", *options) == "aaiclick migrate --url 'clickhouse://u:***@h/app' --allow 'drop-column t.c'"
+    assert (
+        command_line("migrate", *options)
+        == "aaiclick migrate --url 'clickhouse://u:***@h/app' --allow 'drop-column t.c'"
+    )
     assert command_line("migrate", flags=("--dry-run",)) == "aaiclick migrate --dry-run"

@@ -22,7 +22,21 @@ DEFINITIONS = """SELECT database, name, create_table_query FROM system.tables
 WHERE database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') ORDER BY ALL"""
 ORDERS = """CREATE TABLE shop.orders (id UInt64, at DateTime('UTC') CODEC(Delta, ZSTD(1)), note String DEFAULT 'a\\'b')
 ENGINE = MergeTree PARTITION BY toYYYYMM(at) ORDER BY (id, at)"""
-LOADED = "import sys, json, aaiclick; print(json.dumps(sorted({part for name in sys.modules for part in name.split('.')[:2]})))"
+LOADED = (
+    "import "
+    "sys, "
+    "json, "
+    "aaiclick; "
+    "print(json.dumps(sorted({part "
+    "for "
+    "name "
+    "in "
+    "sys.modules "
+    "for "
+    "part "
+    "in "
+    "name.split('.')[:2]})))"
+)
 HELP = "from aaiclick.cli.main import main; main(['migrate', '--help']); "
 SHOP = """
 from aaiclick import Column, MergeTree, Schema, Table
@@ -79,7 +93,11 @@ def test_an_old_install_from_status_to_status(old: Install) -> None:
     applied = old.aaiclick("migrate")
     assert applied.code == 0
     assert applied.stdout.startswith("✓ oplog is at v5 (was v1) · ")
-    assert [line for line in applied.stderr.splitlines() if line.startswith("✓ operation_log: ") and " · rebuild · 1,000 rows · " in line]
+    assert [
+        line
+        for line in applied.stderr.splitlines()
+        if line.startswith("✓ operation_log: ") and " · rebuild · 1,000 rows · " in line
+    ]
     assert f"    {SORT_KEY}" in applied.stderr.splitlines()
     assert "\x1b" not in applied.stdout + applied.stderr
     assert old.query(COUNT) == [before]
@@ -97,7 +115,9 @@ def test_what_is_left_alone_goes_where_it_is_allowed(old: Install) -> None:
     assert "drop-column operation_log.args" in keys
     done = old.aaiclick("migrate", "--allow", "drop-column operation_log.args")
     assert done.code == 0
-    (columns,) = old.query("SELECT groupArray(name) FROM system.columns WHERE database = currentDatabase() AND table = 'operation_log'")
+    (columns,) = old.query(
+        "SELECT groupArray(name) FROM system.columns WHERE database = currentDatabase() AND table = 'operation_log'"
+    )
     assert "'args'" not in columns
     assert "'kwargs'" in columns
 
@@ -136,7 +156,9 @@ def test_a_fresh_install(fresh: Install) -> None:
 
 
 def test_a_locked_directory(old: Install) -> None:
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(old.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(old.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
         for command in (["migrate"], ["reflect"]):
@@ -197,7 +219,10 @@ def test_what_is_reflected_is_what_is_there(fresh: Install) -> None:
     (fresh.home / "reflected.py").write_text(done.stdout)
     found = fresh.aaiclick("status", "--json", "--database", "shop", "--schema", "reflected:SHOP").document
     assert (found["differences"], found["notes"]) == ([], [])
-    assert [item["name"] for item in fresh.aaiclick("reflect", "--database", "shop", "--json").document["objects"]] == ["orders", "latest"]
+    assert [item["name"] for item in fresh.aaiclick("reflect", "--database", "shop", "--json").document["objects"]] == [
+        "orders",
+        "latest",
+    ]
 
 
 def test_the_printed_ddl_makes_the_declared_schema(fresh: Install) -> None:
@@ -209,7 +234,12 @@ def test_the_printed_ddl_makes_the_declared_schema(fresh: Install) -> None:
 
 def test_a_reader_that_goes_away_does_not_stop_a_migration(old: Install) -> None:
     script = f"{sys.executable} -m aaiclick migrate 2>&1 | head -c 1 > /dev/null"
-    subprocess.run(["sh", "-c", script], cwd=old.home, env={"HOME": str(old.home), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, check=False)
+    subprocess.run(
+        ["sh", "-c", script],
+        cwd=old.home,
+        env={"HOME": str(old.home), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        check=False,
+    )
     assert old.aaiclick("status").code == 0
 
 

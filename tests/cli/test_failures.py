@@ -52,11 +52,32 @@ CASES: list[Case] = [
     (
         HazardNotAllowedError("oplog", ("operation_log.args: its values are lost",), (ALLOW,)),
         1,
-        f"oplog: operation_log.args: its values are lost. To allow it: aaiclick migrate --database app --allow '{ALLOW}'",
+        (
+            "oplog: "
+            "operation_log.args: "
+            "its "
+            "values "
+            "are "
+            "lost. "
+            "To "
+            "allow "
+            "it: "
+            "aaiclick "
+            "migrate "
+            "--database "
+            "app "
+            "--allow "
+            f"'{ALLOW}'"
+        ),
         f"aaiclick migrate --database app --allow '{ALLOW}'",
     ),
     (BlockedError("oplog", ("3 NULLs in id",)), 1, "oplog cannot be migrated as its data is now: 3 NULLs in id", None),
-    (StalePlanError("the database changed after the plan was made"), 1, "the database changed after the plan was made", None),
+    (
+        StalePlanError("the database changed after the plan was made"),
+        1,
+        "the database changed after the plan was made",
+        None,
+    ),
     (
         SchemaAheadError("oplog", 6, 5, None),
         1,
@@ -67,23 +88,141 @@ CASES: list[Case] = [
         SchemaAheadError("oplog", 4, 4, None, 5, "begun by app@host pid 7", "aaiclick rollback --to 4"),
         1,
         (
-            "oplog is at v4 and on its way to v5 (begun by app@host pid 7), code expects v4: v5 does not name older code that can still run."
-            " Nothing was changed. Finish that migration with its own code, or give it up. Run: aaiclick rollback --to 4 --database app"
+            "oplog "
+            "is "
+            "at "
+            "v4 "
+            "and "
+            "on "
+            "its "
+            "way "
+            "to "
+            "v5 "
+            "(begun "
+            "by "
+            "app@host "
+            "pid "
+            "7), "
+            "code "
+            "expects "
+            "v4: "
+            "v5 "
+            "does "
+            "not "
+            "name "
+            "older "
+            "code "
+            "that "
+            "can "
+            "still "
+            "run."
+            " "
+            "Nothing "
+            "was "
+            "changed. "
+            "Finish "
+            "that "
+            "migration "
+            "with "
+            "its "
+            "own "
+            "code, "
+            "or "
+            "give "
+            "it "
+            "up. "
+            "Run: "
+            "aaiclick "
+            "rollback "
+            "--to 4 "
+            "--database "
+            "app"
         ),
         "aaiclick rollback --to 4 --database app",
     ),
     (
-        SchemaVersionError("oplog", "v5 and on its way back to v4", "v5", ("it was not finished",), "aaiclick rollback --to 4"),
+        SchemaVersionError(
+            "oplog", "v5 and on its way back to v4", "v5", ("it was not finished",), "aaiclick rollback --to 4"
+        ),
         1,
-        "oplog is at v5 and on its way back to v4, code expects v5: it was not finished. Run: aaiclick rollback --to 4 --database app",
+        (
+            "oplog "
+            "is "
+            "at "
+            "v5 "
+            "and "
+            "on "
+            "its "
+            "way "
+            "back "
+            "to "
+            "v4, "
+            "code "
+            "expects "
+            "v5: "
+            "it "
+            "was "
+            "not "
+            "finished. "
+            "Run: "
+            "aaiclick "
+            "rollback "
+            "--to 4 "
+            "--database "
+            "app"
+        ),
         "aaiclick rollback --to 4 --database app",
     ),
     (
         ForeignTableError("oplog", (("t", "schema shop (recorded at v1)"),), (DIFFERENCE,)),
         1,
         (
-            f"t belongs to schema shop (recorded at v1), and schema oplog declares it differently: {DIFFERENCE}. Each start of one would undo the other's."
-            " Declare it in one of them, or the same in both, or take it over. Run: aaiclick adopt --take-over t --database app"
+            "t "
+            "belongs "
+            "to "
+            "schema "
+            "shop "
+            "(recorded "
+            "at "
+            "v1), "
+            "and "
+            "schema "
+            "oplog "
+            "declares "
+            "it "
+            "differently: "
+            f"{DIFFERENCE}. "
+            "Each "
+            "start "
+            "of "
+            "one "
+            "would "
+            "undo "
+            "the "
+            "other's."
+            " "
+            "Declare "
+            "it "
+            "in "
+            "one "
+            "of "
+            "them, "
+            "or "
+            "the "
+            "same "
+            "in "
+            "both, "
+            "or "
+            "take "
+            "it "
+            "over. "
+            "Run: "
+            "aaiclick "
+            "adopt "
+            "--take-over "
+            "t "
+            "--database "
+            "app"
         ),
         "aaiclick adopt --take-over t --database app",
     ),
@@ -91,15 +230,77 @@ CASES: list[Case] = [
         UnknownConversionError("oplog", 2, 1, ("0002_cents.sql: column price of t (3 rows)",)),
         1,
         (
-            "oplog has no version record, and the form of its tables does not tell whether values were converted: 0002_cents.sql: column price of t (3 rows)."
-            " Nothing was changed. Run: aaiclick adopt --version 1 where they were not, aaiclick adopt --version 2 where they were"
+            "oplog "
+            "has "
+            "no "
+            "version "
+            "record, "
+            "and "
+            "the "
+            "form "
+            "of "
+            "its "
+            "tables "
+            "does "
+            "not "
+            "tell "
+            "whether "
+            "values "
+            "were "
+            "converted: "
+            "0002_cents.sql: "
+            "column "
+            "price "
+            "of "
+            "t "
+            "(3 "
+            "rows)."
+            " "
+            "Nothing "
+            "was "
+            "changed. "
+            "Run: "
+            "aaiclick "
+            "adopt "
+            "--version "
+            "1 "
+            "where "
+            "they "
+            "were "
+            "not, "
+            "aaiclick "
+            "adopt "
+            "--version "
+            "2 where "
+            "they "
+            "were"
         ),
         None,
     ),
     (
         UnrecognisedSchemaError("oplog", (DIFFERENCE,), 4),
         1,
-        f"oplog has no version record and matches no released version (nearest to v4): {DIFFERENCE}. Run: aaiclick adopt --version 4",
+        (
+            "oplog "
+            "has "
+            "no "
+            "version "
+            "record "
+            "and "
+            "matches "
+            "no "
+            "released "
+            "version "
+            "(nearest "
+            "to "
+            "v4): "
+            f"{DIFFERENCE}. "
+            "Run: "
+            "aaiclick "
+            "adopt "
+            "--version "
+            "4"
+        ),
         None,
     ),
     (UnsupportedObjectError("t", "a clause that is not known"), 1, "t: a clause that is not known", None),
@@ -109,18 +310,53 @@ CASES: list[Case] = [
         f"oplog does not fit v4: {DIFFERENCE}. To record it all the same: aaiclick adopt --version 4 --force",
         None,
     ),
-    (UndecidedError("oplog", ("t.c is gone: --rename t.c=d or --drop t.c",)), 2, "error: oplog: t.c is gone: --rename t.c=d or --drop t.c", None),
+    (
+        UndecidedError("oplog", ("t.c is gone: --rename t.c=d or --drop t.c",)),
+        2,
+        "error: oplog: t.c is gone: --rename t.c=d or --drop t.c",
+        None,
+    ),
     (SpecError("t.c", "unknown type"), 2, "error: t.c: unknown type", None),
     (
         SpecChangedError("oplog", 5, (DIFFERENCE,)),
         2,
-        f"error: oplog: declared differently from the v5 that was applied: {DIFFERENCE}. Raise version to 6, or undo the edit",
+        (
+            "error: "
+            "oplog: "
+            "declared "
+            "differently "
+            "from "
+            "the "
+            "v5 "
+            "that "
+            "was "
+            "applied: "
+            f"{DIFFERENCE}. "
+            "Raise "
+            "version "
+            "to "
+            "6, "
+            "or "
+            "undo "
+            "the "
+            "edit"
+        ),
         None,
     ),
-    (DuplicateVersionError("0002_a.sql", "has the number of 0002_b.sql"), 2, "error: 0002_a.sql: has the number of 0002_b.sql", None),
+    (
+        DuplicateVersionError("0002_a.sql", "has the number of 0002_b.sql"),
+        2,
+        "error: 0002_a.sql: has the number of 0002_b.sql",
+        None,
+    ),
     (MissingVersionError("oplog", "version 3 is gone"), 2, "error: oplog: version 3 is gone", None),
     (EditedMigrationError("0002_a.sql", "was edited"), 2, "error: 0002_a.sql: was edited", None),
-    (EditedLockError("schema.lock.json", "version 2 was edited"), 2, "error: schema.lock.json: version 2 was edited", None),
+    (
+        EditedLockError("schema.lock.json", "version 2 was edited"),
+        2,
+        "error: schema.lock.json: version 2 was edited",
+        None,
+    ),
     (UsageError("give another client"), 2, "error: give another client", None),
     (
         ConnectionFailed("nothing listens at http://h:8123 (connection refused). Start the server"),
@@ -137,13 +373,51 @@ CASES: list[Case] = [
     (
         StatementError("Code: 81. DB::Exception: Database app does not exist. (UNKNOWN_DATABASE)", 81),
         2,
-        "error: Code: 81. DB::Exception: Database app does not exist. (UNKNOWN_DATABASE). Create it, or give another --database",
+        (
+            "error: "
+            "Code: "
+            "81. "
+            "DB::Exception: "
+            "Database "
+            "app "
+            "does "
+            "not "
+            "exist. "
+            "(UNKNOWN_DATABASE). "
+            "Create "
+            "it, "
+            "or "
+            "give "
+            "another "
+            "--database"
+        ),
         None,
     ),
     (
         StatementError("Code: 164. DB::Exception: u: read-only. (READONLY)", 164),
         2,
-        "error: Code: 164. DB::Exception: u: read-only. (READONLY). Use a user who may write, or a server that is not read-only",
+        (
+            "error: "
+            "Code: "
+            "164. "
+            "DB::Exception: "
+            "u: "
+            "read-only. "
+            "(READONLY). "
+            "Use "
+            "a "
+            "user "
+            "who "
+            "may "
+            "write, "
+            "or "
+            "a "
+            "server "
+            "that "
+            "is "
+            "not "
+            "read-only"
+        ),
         None,
     ),
     (StatementError("Code: 60.\n  no such\n table", 60), 2, "error: Code: 60. no such table", None),
@@ -154,8 +428,18 @@ CASES: list[Case] = [
         "aaiclick migrate --database app",
     ),
     (LockHeldError("host:1 migrates"), 2, "error: host:1 migrates", "aaiclick migrate --database app"),
-    (LeaseLostError("taken over"), 2, "error: taken over (run again: it goes on from there)", "aaiclick migrate --database app"),
-    (VerificationError("the copy differs"), 2, "error: the copy differs (run again: it goes on from there)", "aaiclick migrate --database app"),
+    (
+        LeaseLostError("taken over"),
+        2,
+        "error: taken over (run again: it goes on from there)",
+        "aaiclick migrate --database app",
+    ),
+    (
+        VerificationError("the copy differs"),
+        2,
+        "error: the copy differs (run again: it goes on from there)",
+        "aaiclick migrate --database app",
+    ),
     (ApplyError("stopped"), 2, "error: stopped (run again: it goes on from there)", "aaiclick migrate --database app"),
     (
         DriftRemainsError("oplog", (DIFFERENCE,)),
@@ -194,7 +478,11 @@ def test_the_fields_of_an_error_are_details(run: Run, script: Script) -> None:
     script.report = HazardNotAllowedError("oplog", ("refused",), (ALLOW,))
     assert run("migrate", "--json").document["error"]["details"] == {"refused": ["refused"], "allow": [ALLOW]}
     script.report = SchemaVersionError("oplog", "v1", "v5", (DIFFERENCE,))
-    assert run("migrate", "--json").document["error"]["details"] == {"live": "v1", "expected": "v5", "differences": [DIFFERENCE]}
+    assert run("migrate", "--json").document["error"]["details"] == {
+        "live": "v1",
+        "expected": "v5",
+        "differences": [DIFFERENCE],
+    }
 
 
 def test_a_narrower_policy_is_not_repeated_in_the_advice(run: Run, script: Script) -> None:
@@ -204,7 +492,9 @@ def test_a_narrower_policy_is_not_repeated_in_the_advice(run: Run, script: Scrip
 
 
 def test_the_keys_that_the_library_names_are_in_the_advice(run: Run, script: Script) -> None:
-    script.report = SchemaVersionError("oplog", "v1", "v5", (DIFFERENCE,), f"aaiclick migrate --allow '{ALLOW}' --allow 'drop-rows t'")
+    script.report = SchemaVersionError(
+        "oplog", "v1", "v5", (DIFFERENCE,), f"aaiclick migrate --allow '{ALLOW}' --allow 'drop-rows t'"
+    )
     ran = run("migrate", "--database", "app", "--allow", "drop-rows t", "--json")
     assert ran.document["error"]["next"] == f"aaiclick migrate --database app --allow 'drop-rows t' --allow '{ALLOW}'"
     assert ran.document["error"]["message"].endswith(f"{DIFFERENCE}. Run: {ran.document['error']['next']}")
@@ -249,7 +539,10 @@ def test_passwords_are_never_printed(run: Run, script: Script, arguments: list[s
 
 def test_a_password_that_is_a_word_does_not_blank_out_the_librarys_sentences(run: Run, script: Script) -> None:
     script.status = ConnectionFailed("wrong user or password at clickhouse://u:wrong@h/app")
-    assert run("status", "--url", "clickhouse://u:wrong@h/app").stderr == "error: wrong user or password at clickhouse://u:***@h/app\n"
+    assert (
+        run("status", "--url", "clickhouse://u:wrong@h/app").stderr
+        == "error: wrong user or password at clickhouse://u:***@h/app\n"
+    )
 
 
 def test_hiding_keeps_the_rest_of_a_text() -> None:

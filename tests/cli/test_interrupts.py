@@ -37,7 +37,9 @@ sys.exit(main(["migrate", "--url", "chdb://memory"]))
 
 
 def start() -> subprocess.Popen[str]:
-    process = subprocess.Popen([sys.executable, "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert next_line(process) == "busy"
     return process
 
@@ -51,11 +53,17 @@ def next_line(process: subprocess.Popen[str]) -> str:
 def test_the_first_is_answered_at_once_and_ends_the_run_after_the_statement(sent: signal.Signals, code: int) -> None:
     with start() as process:
         process.send_signal(sent)
-        assert next_line(process) == "stopping when the running statement has ended (Ctrl-C again stops at once; the next run resumes)"
+        assert (
+            next_line(process)
+            == "stopping when the running statement has ended (Ctrl-C again stops at once; the next run resumes)"
+        )
         out, err = process.communicate("the statement is done\n")
     assert process.returncode == code
     assert out == ""
-    assert err.splitlines() == ["interrupted. Nothing is lost: the next run resumes", "run: aaiclick migrate --url chdb://memory"]
+    assert err.splitlines() == [
+        "interrupted. Nothing is lost: the next run resumes",
+        "run: aaiclick migrate --url chdb://memory",
+    ]
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

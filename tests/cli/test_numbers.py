@@ -7,7 +7,9 @@ import pytest
 from aaiclick.cli.numbers import count_text, rows_text, seconds_text, short_text
 
 
-@pytest.mark.parametrize(("rows", "text"), [(0, "0 rows"), (1, "1 row"), (1000, "1,000 rows"), (1234567, "1,234,567 rows")])
+@pytest.mark.parametrize(
+    ("rows", "text"), [(0, "0 rows"), (1, "1 row"), (1000, "1,000 rows"), (1234567, "1,234,567 rows")]
+)
 def test_rows(rows: int, text: str) -> None:
     assert rows_text(rows) == text
 

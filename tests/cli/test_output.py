@@ -70,8 +70,12 @@ def test_tables_fit_a_terminal_and_are_whole_in_a_pipe(monkeypatch: pytest.Monke
     monkeypatch.setenv("COLUMNS", "40")
     rows = [("operation_log", "sort key created_at -> (result_table, created_at)", "1,000")]
     out, terminal = piped(), Terminal()
-    Output(as_json=False, stdout=out, stderr=out).table(("object", "change", "rows"), rows, frozenset({"rows"}), prefix="-- ")
-    Output(as_json=False, stdout=terminal, stderr=terminal).table(("object", "change", "rows"), rows, frozenset({"rows"}))
+    Output(as_json=False, stdout=out, stderr=out).table(
+        ("object", "change", "rows"), rows, frozenset({"rows"}), prefix="-- "
+    )
+    Output(as_json=False, stdout=terminal, stderr=terminal).table(
+        ("object", "change", "rows"), rows, frozenset({"rows"})
+    )
     assert text_of(out).splitlines() == [
         "-- object         change                                              rows",
         "-- operation_log  sort key created_at -> (result_table, created_at)  1,000",

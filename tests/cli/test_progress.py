@@ -14,7 +14,10 @@ from tests.cli.scripted import COLOURS, ESCAPES, SORT_KEY, Terminal
 STARTED = StepStarted(1, 2, "operation_log", SORT_KEY, "rebuild", 1000)
 DONE = StepDone(1, 2, "operation_log", "rebuild", 1000, 0.42)
 DONE_LINE = f"✓ operation_log: {SORT_KEY} · rebuild · 1,000 rows · 0.4 s"
-SMALL = (StepStarted(2, 2, "task_logs", "table is missing", "create", 0), StepDone(2, 2, "task_logs", "create", 0, 0.01))
+SMALL = (
+    StepStarted(2, 2, "task_logs", "table is missing", "create", 0),
+    StepDone(2, 2, "task_logs", "create", 0, 0.01),
+)
 
 
 def lines(*events: Event) -> list[str]:
@@ -74,12 +77,20 @@ def test_waiting_is_said_once_and_then_every_half_minute() -> None:
 
 
 def test_the_time_that_is_left_does_not_make_it_another_line() -> None:
-    events = [Waiting("host:1 migrates database app", float(second), f"its lease ends in {30 - second} s unless it is renewed") for second in (0, 5, 10)]
+    events = [
+        Waiting(
+            "host:1 migrates database app", float(second), f"its lease ends in {30 - second} s unless it is renewed"
+        )
+        for second in (0, 5, 10)
+    ]
     assert lines(*events) == ["waiting: host:1 migrates database app (its lease ends in 30 s unless it is renewed)"]
 
 
 def test_notes_and_warnings() -> None:
-    assert lines(Note("a TTL was stopped"), Note("taking over", "warning")) == ["note: a TTL was stopped", "warning: taking over"]
+    assert lines(Note("a TTL was stopped"), Note("taking over", "warning")) == [
+        "note: a TTL was stopped",
+        "warning: taking over",
+    ]
 
 
 def test_a_resumed_copy_counts_its_own_rows_only() -> None:
@@ -88,7 +99,10 @@ def test_a_resumed_copy_counts_its_own_rows_only() -> None:
     assert [rate.per_second] == [None]
     rate.add(2.0, 5_200_000)
     assert [rate.per_second] == [100_000]
-    assert figures(Progress("t", "copy", 5_200_000, 6_000_000, 2.0), rate) == "5,200,000 of 6,000,000 rows · 86 % · 100,000 rows/s · 8.0 s left"
+    assert (
+        figures(Progress("t", "copy", 5_200_000, 6_000_000, 2.0), rate)
+        == "5,200,000 of 6,000,000 rows · 86 % · 100,000 rows/s · 8.0 s left"
+    )
 
 
 def test_the_rate_is_that_of_the_last_half_minute_and_begins_anew_for_another_phase() -> None:
@@ -118,7 +132,12 @@ def at_terminal(*events: Event) -> str:
 
 
 def test_a_run_at_a_terminal_has_a_bar_that_goes_and_lines_that_stay() -> None:
-    shown = at_terminal(STARTED, Progress("operation_log", "copy", 0, 1000, 0.0), Progress("operation_log", "copy", 500, 1000, 1.0), DONE)
+    shown = at_terminal(
+        STARTED,
+        Progress("operation_log", "copy", 0, 1000, 0.0),
+        Progress("operation_log", "copy", 500, 1000, 1.0),
+        DONE,
+    )
     plain = ESCAPES.sub("", shown)
     assert "[1/2] operation_log: copy ━" in plain
     assert "500/1.0k rows · 500 rows/s · 1.0 s left" in plain
@@ -140,7 +159,11 @@ def test_a_bar_fits_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     copy = [Progress("operation_log", "copy", done * 100_000, 50_000_000, done * 0.1) for done in range(3)]
     plain = ESCAPES.sub("", at_terminal(STARTED, *copy).replace("\x1b[2K", "\n"))
-    assert [line for line in plain.splitlines() if "copy ━" in line and line.rstrip().endswith("200.0k/50.0M rows · 1.0M rows/s · 50 s left")]
+    assert [
+        line
+        for line in plain.splitlines()
+        if "copy ━" in line and line.rstrip().endswith("200.0k/50.0M rows · 1.0M rows/s · 50 s left")
+    ]
 
 
 def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +177,10 @@ def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_names_are_no_markup_at_a_terminal() -> None:
-    shown = ESCAPES.sub("", at_terminal(StepStarted(1, 1, "[red]t[/red]", "x", "rebuild", 5), Progress("[red]t[/red]", "copy", 1, 5, 1.0)))
+    shown = ESCAPES.sub(
+        "",
+        at_terminal(StepStarted(1, 1, "[red]t[/red]", "x", "rebuild", 5), Progress("[red]t[/red]", "copy", 1, 5, 1.0)),
+    )
     assert "[1/1] [red]t[/red]: copy" in shown
 
 

@@ -61,8 +61,14 @@ def test_the_working_directory_is_not_on_the_path_for_the_default(project: Path)
         ("wrong_attributes", "--schema takes module:attribute, such as aaiclick.oplog:OPLOG, not 'wrong_attributes'"),
         (":A", "--schema takes module:attribute, such as aaiclick.oplog:OPLOG, not ':A'"),
         ("wrong_attributes.py:A", "no module named wrong_attributes.py: run from your project's folder or install it"),
-        ("./wrong_attributes:A", "'./wrong_attributes' is no module's name. --schema takes module:attribute, such as app.tables:SCHEMA"),
-        ("needs_more:A", "needs_more cannot be imported: it needs the module not_installed_here, which is not installed"),
+        (
+            "./wrong_attributes:A",
+            "'./wrong_attributes' is no module's name. --schema takes module:attribute, such as app.tables:SCHEMA",
+        ),
+        (
+            "needs_more:A",
+            "needs_more cannot be imported: it needs the module not_installed_here, which is not installed",
+        ),
         ("fails:A", "fails cannot be imported: ZeroDivisionError: division by zero"),
         ("leaves:A", "leaves cannot be imported: it ended the program (3)"),
         ("misdeclares:A", "misdeclares cannot be imported: t: order_by: unknown column nope"),

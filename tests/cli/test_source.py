@@ -27,10 +27,17 @@ def executed(source: str) -> Schema:
 
 
 def same(first: Schema, second: Schema) -> bool:
-    return first == second and first.fingerprint == second.fingerprint and first.model_fields_set == second.model_fields_set
+    return (
+        first == second
+        and first.fingerprint == second.fingerprint
+        and first.model_fields_set == second.model_fields_set
+    )
 
 
-@pytest.mark.parametrize("schema", [OPLOG, Schema("s", version=1, objects=list(ALL), unsupported={'a"b': "it's \\ a\nproblem"}), Schema("empty")])
+@pytest.mark.parametrize(
+    "schema",
+    [OPLOG, Schema("s", version=1, objects=list(ALL), unsupported={'a"b': "it's \\ a\nproblem"}), Schema("empty")],
+)
 def test_the_source_gives_the_same_schema(schema: Schema) -> None:
     assert same(executed(python_source(schema)), schema)
 
@@ -43,18 +50,33 @@ def test_unset_and_none_are_told_apart() -> None:
 
 def test_a_brief_source_declares_only_what_is_there() -> None:
     column = Column("id", "UInt64", default=None, codec=None, comment="", settings={})
-    table = Table("t", [column], engine=MergeTree(order_by=["id"], partition_by=None, ttl=None), indexes=[], comment=None)
+    table = Table(
+        "t", [column], engine=MergeTree(order_by=["id"], partition_by=None, ttl=None), indexes=[], comment=None
+    )
     text = python_source(Schema("s", version=1, objects=[table], unsupported={}), brief=True)
-    assert text.endswith('S = Schema("s", version=1, objects=[Table("t", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))])\n')
+    assert text.endswith(
+        "S = "
+        'Schema("s", '
+        "version=1, "
+        'objects=[Table("t", '
+        '[Column("id", '
+        '"UInt64")], '
+        'engine=MergeTree(order_by=["id"]))])\n'
+    )
     assert same(executed(python_source(Schema("s", objects=list(ALL)), brief=True)), Schema("s", objects=list(ALL)))
 
 
 TEXTS = st.text(min_size=1, max_size=60).filter(lambda text: bool(text.strip()))
-SETTINGS = st.dictionaries(st.sampled_from(["a", "b"]), st.one_of(st.integers(), st.booleans(), st.floats(allow_nan=False), st.text(max_size=20), st.none()))
+SETTINGS = st.dictionaries(
+    st.sampled_from(["a", "b"]),
+    st.one_of(st.integers(), st.booleans(), st.floats(allow_nan=False), st.text(max_size=20), st.none()),
+)
 
 
 @given(name=TEXTS, kind=TEXTS, comment=st.none() | st.text(), settings=SETTINGS, version=st.none() | st.integers(1, 99))
-def test_any_text_survives(name: str, kind: str, comment: str | None, settings: dict[str, SettingValue], version: int | None) -> None:
+def test_any_text_survives(
+    name: str, kind: str, comment: str | None, settings: dict[str, SettingValue], version: int | None
+) -> None:
     column = Column(name, kind, comment=comment, default=kind, settings=settings)
     table = Table(kind, [column], engine=ReplacingMergeTree(order_by=[name], settings=settings))
     schema = Schema(name, version=version, objects=[table])
@@ -69,7 +91,15 @@ def test_lines_are_broken_where_they_can_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "constant"), [("oplog", "OPLOG"), ("my-app.v2", "MY_APP_V2"), ("2nd", "SCHEMA_2ND"), ("größe", "GR__E"), ("None", "NONE"), ("!", "_")]
+    ("name", "constant"),
+    [
+        ("oplog", "OPLOG"),
+        ("my-app.v2", "MY_APP_V2"),
+        ("2nd", "SCHEMA_2ND"),
+        ("größe", "GR__E"),
+        ("None", "NONE"),
+        ("!", "_"),
+    ],
 )
 def test_names_of_the_constant(name: str, constant: str) -> None:
     assert constant_name(name) == constant

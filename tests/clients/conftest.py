@@ -52,14 +52,24 @@ class Subject:
     def on_server(self) -> bool:
         return "http" in self.kind or "AsyncClient" in self.kind
 
-    def rows(self, sql: str, parameters: dict[str, str | int] | None = None, settings: dict[str, str | int] | None = None) -> Sequence[Sequence[object]]:
+    def rows(
+        self, sql: str, parameters: dict[str, str | int] | None = None, settings: dict[str, str | int] | None = None
+    ) -> Sequence[Sequence[object]]:
         rows: Sequence[Sequence[object]] = self.wait(self.raw.query(Query(sql, parameters or {}, settings or {})))
         return rows
 
-    def value(self, sql: str, parameters: dict[str, str | int] | None = None, settings: dict[str, str | int] | None = None) -> Any:
+    def value(
+        self, sql: str, parameters: dict[str, str | int] | None = None, settings: dict[str, str | int] | None = None
+    ) -> Any:
         return self.rows(sql, parameters, settings)[0][0]
 
-    def run(self, sql: str, parameters: dict[str, str | int] | None = None, settings: dict[str, str | int] | None = None, database: str | None = None) -> None:
+    def run(
+        self,
+        sql: str,
+        parameters: dict[str, str | int] | None = None,
+        settings: dict[str, str | int] | None = None,
+        database: str | None = None,
+    ) -> None:
         self.wait(self.raw.command(Command(sql, parameters or {}, settings or {}, database)))
 
     def wait(self, result: Any) -> Any:
@@ -105,7 +115,9 @@ def make_subject(kind: str, request: pytest.FixtureRequest, loop: asyncio.Abstra
         step()
 
 
-def _client(kind: str, request: pytest.FixtureRequest, database: str, loop: asyncio.AbstractEventLoop) -> tuple[Any, list[Callable[[], object]]]:
+def _client(
+    kind: str, request: pytest.FixtureRequest, database: str, loop: asyncio.AbstractEventLoop
+) -> tuple[Any, list[Callable[[], object]]]:
     if kind == "chdb url":
         return f"{request.getfixturevalue('aaiclick_engine').url}?database={database}", []
     if kind in ("Session", "foreign chdb", "foreign lazy chdb"):

@@ -41,7 +41,27 @@ _MODES = {"OverflowMode": "break", "OverflowModeGroupBy": "any"}
 
 def hostile_values(raw: Raw) -> dict[str, str]:
     """By name; only settings that the engine takes such a value for."""
-    listed = raw("SELECT name, type, value, default FROM system.settings WHERE NOT is_obsolete AND name != 'database' ORDER BY name FORMAT JSONEachRow")
+    listed = raw(
+        "SELECT "
+        "name, "
+        "type, "
+        "value, "
+        "default "
+        "FROM "
+        "system.settings "
+        "WHERE "
+        "NOT "
+        "is_obsolete "
+        "AND "
+        "name "
+        "!= "
+        "'database' "
+        "ORDER "
+        "BY "
+        "name "
+        "FORMAT "
+        "JSONEachRow"
+    )
     found: dict[str, str] = {}
     for line in listed.splitlines():
         row = json.loads(line)
@@ -56,6 +76,9 @@ def _value(name: str, kind: str, default: str) -> str | None:
         return _MODES[kind]
     if kind == "Bool":
         return "0" if default in ("1", "true") else "1"
-    if kind.endswith(("Int64", "UInt64Auto", "MaxThreads", "Int32", "Seconds", "Milliseconds")) or kind in ("Float", "Double"):
+    if kind.endswith(("Int64", "UInt64Auto", "MaxThreads", "Int32", "Seconds", "Milliseconds")) or kind in (
+        "Float",
+        "Double",
+    ):
         return "1" if default != "1" else "0"
     return None

@@ -13,8 +13,9 @@ class ArrowResult:
 
 
 class BlockingChdbClient:
-    """Coroutines over a chdb Session that never really wait: settings become a SETTINGS clause, parameters go out unescaped,
-    results come back through Arrow (no rows: no columns), ``command`` guesses at numbers. ``calls`` records every text."""
+    """Coroutines over a chdb Session that never really wait: settings become a SETTINGS clause, parameters go out
+    unescaped, results come back through Arrow (no rows: no columns), ``command`` guesses at numbers. ``calls`` records
+    every text."""
 
     def __init__(self, session: Any) -> None:
         self.session = session
@@ -26,12 +27,16 @@ class BlockingChdbClient:
         self.calls.append(text)
         return text
 
-    async def command(self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None) -> object:
+    async def command(
+        self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> object:
         answer = self.session.query(self._text(query, settings), "TabSeparated", params=dict(parameters or {}))
         body = answer.bytes().decode().rstrip("\n")
         return int(body) if body.isdigit() else body
 
-    async def query(self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None) -> ArrowResult:
+    async def query(
+        self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> ArrowResult:
         table = self.session.query(self._text(query, settings), "ArrowTable", params=dict(parameters or {}))
         if table.num_rows == 0:
             return ArrowResult([], [])
@@ -54,10 +59,14 @@ class LazyClient:
             self.inner = await self._opener()
         return self.inner
 
-    async def command(self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None) -> object:
+    async def command(
+        self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> object:
         return await (await self._client()).command(query, settings=settings, parameters=parameters)
 
-    async def query(self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None) -> Any:
+    async def query(
+        self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> Any:
         return await (await self._client()).query(query, settings=settings, parameters=parameters)
 
     async def close(self) -> None:
@@ -67,30 +76,42 @@ class LazyClient:
 class ClauseClient(LazyClient):
     """A client to a server that appends settings to the text, as ``BlockingChdbClient`` does."""
 
-    async def command(self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None) -> object:
+    async def command(
+        self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> object:
         return await super().command(_appended(query, settings), None, parameters)
 
-    async def query(self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None) -> Any:
+    async def query(
+        self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> Any:
         return await super().query(_appended(query, settings), None, parameters)
 
 
 class DeafClient(LazyClient):
     """Takes settings and forgets them."""
 
-    async def command(self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None) -> object:
+    async def command(
+        self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> object:
         return await super().command(query, None, parameters)
 
-    async def query(self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None) -> Any:
+    async def query(
+        self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> Any:
         return await super().query(query, None, parameters)
 
 
 class HomeboundClient(LazyClient):
     """Sends settings, but stays in its database."""
 
-    async def command(self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None) -> object:
+    async def command(
+        self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> object:
         return await super().command(query, _without_database(settings), parameters)
 
-    async def query(self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None) -> Any:
+    async def query(
+        self, query: str, settings: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> Any:
         return await super().query(query, _without_database(settings), parameters)
 
 

@@ -1,4 +1,5 @@
-"""A statement that fails while it runs leaves nothing behind that the next answer would begin with (chdb keeps the failed one's header)."""
+"""A statement that fails while it runs leaves nothing behind that the next answer would begin with (chdb keeps the
+failed one's header)."""
 
 from __future__ import annotations
 
@@ -44,7 +45,10 @@ def test_a_refusal_that_quotes_a_value_which_is_no_utf_8_is_a_refusal(aaiclick_e
     session, client = Session(aaiclick_engine.path), aaiclick_engine.client()
     for given in (session, client, aaiclick_engine.url):
         connection = open_connection(given)
-        for effect in (Query("SELECT toUInt8(materialize(unhex('ff61')))"), Command("SELECT toUInt8(materialize(unhex('ff61')))")):
+        for effect in (
+            Query("SELECT toUInt8(materialize(unhex('ff61')))"),
+            Command("SELECT toUInt8(materialize(unhex('ff61')))"),
+        ):
             with pytest.raises(StatementError, match=r"'\\xffa' as UInt8") as refused:
                 connection.query(effect) if isinstance(effect, Query) else connection.command(effect)
             assert refused.value.code == 6

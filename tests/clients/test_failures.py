@@ -18,7 +18,19 @@ from aaiclick.errors import ConnectionFailed, OutcomeUnknownError, StatementErro
         ),
         (
             (
-                "Received ClickHouse exception, code: 60, server response: Code: 60. DB::Exception: No t. (UNKNOWN_TABLE) "
+                "Received "
+                "ClickHouse "
+                "exception, "
+                "code: "
+                "60, "
+                "server "
+                "response: "
+                "Code: "
+                "60. "
+                "DB::Exception: "
+                "No "
+                "t. "
+                "(UNKNOWN_TABLE) "
                 "(version 25.8.2.29 (official build)) (for url http://h:8123)"
             ),
             60,
@@ -26,13 +38,45 @@ from aaiclick.errors import ConnectionFailed, OutcomeUnknownError, StatementErro
             "Code: 60. DB::Exception: No t. (UNKNOWN_TABLE)",
         ),
         (
-            "Code: 115. DB::Exception: Code: 115. DB::Exception: Unknown setting 'nope'. (UNKNOWN_SETTING) (version 26.9.2.1). (UNKNOWN_SETTING)",
+            (
+                "Code: "
+                "115. "
+                "DB::Exception: "
+                "Code: "
+                "115. "
+                "DB::Exception: "
+                "Unknown "
+                "setting "
+                "'nope'. "
+                "(UNKNOWN_SETTING) "
+                "(version "
+                "26.9.2.1). "
+                "(UNKNOWN_SETTING)"
+            ),
             115,
             "UNKNOWN_SETTING",
             "Code: 115. DB::Exception: Unknown setting 'nope'. (UNKNOWN_SETTING)",
         ),
         (
-            "Code: 36. DB::Exception: Bad. Stack trace (when copying this message, always include the lines below):\n\n0. x\n1. y",
+            (
+                "Code: "
+                "36. "
+                "DB::Exception: "
+                "Bad. "
+                "Stack "
+                "trace "
+                "(when "
+                "copying "
+                "this "
+                "message, "
+                "always "
+                "include "
+                "the "
+                "lines "
+                "below):\n\n0. "
+                "x\n1. "
+                "y"
+            ),
             36,
             "",
             "Code: 36. DB::Exception: Bad.",
@@ -51,7 +95,22 @@ def test_code_and_name_are_the_servers(text: str, code: int, name: str, message:
         "Code: 115. DB::Exception: Unknown setting 'from_tomorrow'. (UNKNOWN_SETTING)",
         "Code: 115. DB::Exception: Unknown setting from_tomorrow: Maybe you meant ['x']. (UNKNOWN_SETTING)",
         (
-            "Code: 115. DB::Exception: Setting from_tomorrow is neither a builtin setting nor started with the prefix 'SQL_' "
+            "Code: "
+            "115. "
+            "DB::Exception: "
+            "Setting "
+            "from_tomorrow "
+            "is "
+            "neither "
+            "a "
+            "builtin "
+            "setting "
+            "nor "
+            "started "
+            "with "
+            "the "
+            "prefix "
+            "'SQL_' "
             "registered for user-defined settings. (UNKNOWN_SETTING)"
         ),
     ],
@@ -85,13 +144,33 @@ def test_a_lost_connection_is_told_from_one_that_never_was(cause: Exception, kin
 
 
 def test_a_gateway_that_gave_up_leaves_the_outcome_open() -> None:
-    assert isinstance(http_failure(OperationalError("HTTP driver received HTTP status 504"), "", "http://h:1"), OutcomeUnknownError)
+    assert isinstance(
+        http_failure(OperationalError("HTTP driver received HTTP status 504"), "", "http://h:1"), OutcomeUnknownError
+    )
     plain = http_failure(OperationalError("HTTP driver received HTTP status 413"), "", "http://h:1")
     assert type(plain) is StatementError
 
 
 def test_a_client_in_use_elsewhere_is_a_usage_error() -> None:
-    text = "Attempt to execute concurrent queries within the same session. Please use a separate client instance per thread/process."
+    text = (
+        "Attempt "
+        "to "
+        "execute "
+        "concurrent "
+        "queries "
+        "within "
+        "the "
+        "same "
+        "session. "
+        "Please "
+        "use "
+        "a "
+        "separate "
+        "client "
+        "instance "
+        "per "
+        "thread/process."
+    )
     assert isinstance(http_failure(Exception(text), "", "http://h:1"), UsageError)
 
 

@@ -26,13 +26,33 @@ def session(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator
 
 
 def test_settings_set_by_hand_that_permit_or_cost_hold_for_our_statements(session: Any) -> None:
-    session.query("SET flatten_nested = 0, allow_suspicious_low_cardinality_types = 1, max_block_size = 777, log_comment = 'it''s \\\\ mine'")
+    session.query(
+        "SET "
+        "flatten_nested "
+        "= "
+        "0, "
+        "allow_suspicious_low_cardinality_types "
+        "= "
+        "1, "
+        "max_block_size "
+        "= "
+        "777, "
+        "log_comment "
+        "= "
+        "'it''s "
+        "\\\\ "
+        "mine'"
+    )
     connection = open_connection(session)
     columns = "n Nested(a UInt8), l LowCardinality(UInt8)"
-    connection.command(Command(f"CREATE TABLE t ({columns}) ENGINE = MergeTree ORDER BY tuple()", settings={"max_threads": 1}))
+    connection.command(
+        Command(f"CREATE TABLE t ({columns}) ENGINE = MergeTree ORDER BY tuple()", settings={"max_threads": 1})
+    )
     asked = "SELECT toString(getSetting('max_block_size')), getSetting('log_comment')"
     assert connection.query(Query(asked, settings={"max_threads": 1})) == (("777", "it's \\ mine"),)
-    assert "`n.a` Array(UInt8)" in str(connection.query(Query("SELECT create_table_query FROM system.tables WHERE database = currentDatabase()")))
+    assert "`n.a` Array(UInt8)" in str(
+        connection.query(Query("SELECT create_table_query FROM system.tables WHERE database = currentDatabase()"))
+    )
     beside = connection.sibling()
     assert beside is not None
     assert beside.query(Query(asked)) == (("777", "it's \\ mine"),)
@@ -78,7 +98,9 @@ def test_a_closed_client_is_said_to_be_closed(aaiclick_engine: EmbeddedEngine) -
         connection.query(Query("SELECT 1"))
 
 
-@pytest.mark.parametrize("wrong", [None, 5, {"password": "geheim"}, object(), open_connection, str, b"chdb://memory", EmbeddedEngine])
+@pytest.mark.parametrize(
+    "wrong", [None, 5, {"password": "geheim"}, object(), open_connection, str, b"chdb://memory", EmbeddedEngine]
+)
 def test_anything_else_is_refused_with_what_is_accepted(wrong: object) -> None:
     with pytest.raises(UsageError) as sync_refusal:
         open_connection(wrong, caller="ensure_schema")
@@ -98,7 +120,10 @@ class Awaitable:
 
 
 def test_a_sync_function_names_its_twin() -> None:
-    with pytest.raises(UsageError, match=r"^ensure_schema was given an async client \(Awaitable\): await ensure_schema_async\(\.\.\.\) instead$"):
+    with pytest.raises(
+        UsageError,
+        match=r"^ensure_schema was given an async client \(Awaitable\): await ensure_schema_async\(\.\.\.\) instead$",
+    ):
         open_connection(Awaitable(), caller="ensure_schema")
     with pytest.raises(UsageError, match=r"await open_async_connection\(\.\.\.\) instead$"):
         open_connection(Awaitable())
@@ -149,7 +174,9 @@ def test_after_a_cancellation_the_next_statement_waits_for_the_last(session: Any
         connection = await open_async_connection(session)
         watching = await open_async_connection(session)
         await connection.command(Command("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a"))
-        running = asyncio.ensure_future(connection.command(Command("INSERT INTO t SELECT sleepEachRow(1) FROM numbers(2)", settings=settings)))
+        running = asyncio.ensure_future(
+            connection.command(Command("INSERT INTO t SELECT sleepEachRow(1) FROM numbers(2)", settings=settings))
+        )
         while (await watching.query(Query(running_inserts, {"mark": aaiclick_database})))[0][0] == 0:
             assert not running.done()
         running.cancel()
@@ -170,7 +197,10 @@ def test_a_sibling_answers_while_a_statement_runs(session: Any, aaiclick_databas
     assert beside is not None
     text = "SELECT count() FROM system.processes WHERE Settings['log_comment'] = {mark:String}"
     settings: dict[str, str | int] = {"query_id": f"{aaiclick_database}-long"}
-    long = Command("INSERT INTO FUNCTION null('a UInt8') SELECT sleepEachRow(0.5) FROM numbers(4)", settings={"max_block_size": 1, **settings})
+    long = Command(
+        "INSERT INTO FUNCTION null('a UInt8') SELECT sleepEachRow(0.5) FROM numbers(4)",
+        settings={"max_block_size": 1, **settings},
+    )
     thread = threading.Thread(target=connection.command, args=(long,))
     thread.start()
     seen = 0
@@ -191,7 +221,9 @@ def test_two_threads_may_use_one_connection(session: Any) -> None:
     def work(first: int) -> None:
         try:
             for number in range(first, first + 20):
-                connection.command(Command("INSERT INTO t SELECT {n:UInt64}", {"n": number}, {"max_threads": 1 + number % 3}))
+                connection.command(
+                    Command("INSERT INTO t SELECT {n:UInt64}", {"n": number}, {"max_threads": 1 + number % 3})
+                )
         except Exception as error:
             failures.append(error)
 

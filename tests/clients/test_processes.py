@@ -35,13 +35,21 @@ def forked(work):
 
 def python(code: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     text = PRELUDE + textwrap.dedent(code)
-    return subprocess.run([sys.executable, "-c", text, *arguments], capture_output=True, text=True, check=check, cwd=ROOT, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-c", text, *arguments], capture_output=True, text=True, check=check, cwd=ROOT, timeout=120
+    )
 
 
 def test_a_locked_directory_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "data"
     code = "held = open_connection(f'chdb://{sys.argv[1]}'); print('ready', flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", PRELUDE + code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", PRELUDE + code, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as holder:
         assert holder.stdout is not None
         assert holder.stdin is not None
         assert holder.stdout.readline() == "ready\n"
@@ -50,7 +58,28 @@ def test_a_locked_directory_is_one_sentence(tmp_path: Path) -> None:
     sentence, loaded = second.stdout.splitlines()
     on_linux = f" (pid {holder.pid})" if sys.platform == "linux" else ""
     assert sentence == (
-        f"ConnectionFailed: the embedded database {path} is in use by another process{on_linux}. Close it, or give the other process's server as a URL"
+        "ConnectionFailed: "
+        "the "
+        "embedded "
+        "database "
+        f"{path} "
+        "is "
+        "in "
+        "use "
+        "by "
+        "another "
+        f"process{on_linux}. "
+        "Close "
+        "it, "
+        "or "
+        "give "
+        "the "
+        "other "
+        "process's "
+        "server "
+        "as "
+        "a "
+        "URL"
     )
     if sys.platform == "linux":
         assert loaded == "False"
@@ -67,14 +96,20 @@ def test_the_engines_own_word_for_a_lock_is_understood(tmp_path: Path) -> None:
     """
     holder_code = "held = open_connection(f'chdb://{sys.argv[1]}'); print('ready', flush=True); sys.stdin.read()"
     with subprocess.Popen(
-        [sys.executable, "-c", PRELUDE + holder_code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", PRELUDE + holder_code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdin is not None
         assert holder.stdout.readline() == "ready\n"
         second = python(code, str(tmp_path))
         holder.stdin.close()
-    assert second.stdout.startswith(f"ConnectionFailed: the embedded database {tmp_path} is in use by another process. Close it")
+    assert second.stdout.startswith(
+        f"ConnectionFailed: the embedded database {tmp_path} is in use by another process. Close it"
+    )
 
 
 def test_a_second_directory_is_refused_naming_both(tmp_path: Path) -> None:
@@ -88,7 +123,25 @@ def test_a_second_directory_is_refused_naming_both(tmp_path: Path) -> None:
     print(told(f'chdb://{sys.argv[1]}/two'))
     """
     lines = python(code, str(tmp_path)).stdout.splitlines()
-    assert lines[0].startswith(f"ConnectionFailed: the embedded engine of this process already runs on {tmp_path}/one and can open no second place")
+    assert lines[0].startswith(
+        "ConnectionFailed: "
+        "the "
+        "embedded "
+        "engine "
+        "of "
+        "this "
+        "process "
+        "already "
+        "runs "
+        "on "
+        f"{tmp_path}/one "
+        "and "
+        "can "
+        "open "
+        "no "
+        "second "
+        "place"
+    )
     assert f"{tmp_path}/two" in lines[0]
     assert "chdb://memory" in lines[1]
     assert lines[2:] == ["False", "((1,),) ((1,),)", "((1,),)"]
@@ -99,7 +152,23 @@ def test_directories_are_made_with_their_parents(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b c" / "d" / "metadata").is_dir()
     (tmp_path / "file").touch()
     told = python("print(told(f'chdb://{sys.argv[1]}/file/x'))", str(tmp_path))
-    assert told.stdout == f"ConnectionFailed: the directory {tmp_path}/file/x cannot be made (Not a directory). Choose another one in the URL\n"
+    assert (
+        told.stdout == "ConnectionFailed: "
+        "the "
+        "directory "
+        f"{tmp_path}/file/x "
+        "cannot "
+        "be "
+        "made "
+        "(Not "
+        "a "
+        "directory). "
+        "Choose "
+        "another "
+        "one "
+        "in the "
+        "URL\n"
+    )
     assert told.stderr == ""
 
 
@@ -149,8 +218,33 @@ def test_the_engine_in_memory() -> None:
     [
         "client = open_connection('chdb://memory'); work = lambda: told_query(client)",
         "from chdb.session import Session; client = Session(); work = lambda: told(client)",
-        "from chdb.session import Session; client = Session(); first = open_connection(client); work = lambda: told_query(first)",
-        "import clickhouse_connect; client = clickhouse_connect.get_client(interface='chdb'); work = lambda: told(client)",
+        (
+            "from "
+            "chdb.session "
+            "import "
+            "Session; "
+            "client "
+            "= "
+            "Session(); "
+            "first "
+            "= "
+            "open_connection(client); "
+            "work "
+            "= "
+            "lambda: "
+            "told_query(first)"
+        ),
+        (
+            "import "
+            "clickhouse_connect; "
+            "client "
+            "= "
+            "clickhouse_connect.get_client(interface='chdb'); "
+            "work "
+            "= "
+            "lambda: "
+            "told(client)"
+        ),
         "import chdb; work = lambda: told('chdb://memory')",
         "first = open_connection('chdb://memory'); first.close(); work = lambda: told('chdb://memory')",
         "first = open_connection('chdb://memory'); work = lambda: first.close() or told('chdb://memory')",
@@ -194,20 +288,48 @@ def test_a_session_from_before_the_fork_is_seen_without_the_hook() -> None:
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, cwd=ROOT, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        timeout=120,
+    )
     lines = done.stdout.splitlines()
     assert lines[0].startswith("UsageError the chdb session was opened before this process was forked")
     assert lines[1] == "0"
 
 
 def test_a_missing_database_in_the_url_is_one_sentence(tmp_path: Path) -> None:
-    told = python("print(told(f'chdb://{sys.argv[1]}?database=nowhere')); print(told(f'chdb://{sys.argv[1]}?no_such_setting=1'))", str(tmp_path))
+    told = python(
+        "print(told(f'chdb://{sys.argv[1]}?database=nowhere')); print(told(f'chdb://{sys.argv[1]}?no_such_setting=1'))",
+        str(tmp_path),
+    )
     first, second = told.stdout.splitlines()
-    assert first == f"ConnectionFailed: there is no database 'nowhere' in {tmp_path}. Create it, or name another one in the URL"
+    assert (
+        first
+        == f"ConnectionFailed: there is no database 'nowhere' in {tmp_path}. Create it, or name another one in the URL"
+    )
     assert second.startswith("UsageError: a setting in the URL was refused: ")
     assert "no_such_setting" in second
 
 
 def test_importing_the_adapters_loads_no_driver() -> None:
-    code = "print(sorted(m for m in ('chdb', 'clickhouse_connect', 'numpy', 'pandas', 'pyarrow', 'aiohttp') if m in sys.modules))"
+    code = (
+        "print(sorted(m "
+        "for "
+        "m "
+        "in "
+        "('chdb', "
+        "'clickhouse_connect', "
+        "'numpy', "
+        "'pandas', "
+        "'pyarrow', "
+        "'aiohttp') "
+        "if "
+        "m "
+        "in "
+        "sys.modules))"
+    )
     assert python(code).stdout == "[]\n"

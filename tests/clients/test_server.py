@@ -18,7 +18,9 @@ from aaiclick.testing import EngineServer
 from tests.clients.conftest import async_client, needs_aiohttp
 from tests.clients.shims import ClauseClient, DeafClient, HomeboundClient
 
-LONG = Command("INSERT INTO FUNCTION null('a UInt8') SELECT sleepEachRow(1) FROM numbers(60)", settings={"max_block_size": 1})
+LONG = Command(
+    "INSERT INTO FUNCTION null('a UInt8') SELECT sleepEachRow(1) FROM numbers(60)", settings={"max_block_size": 1}
+)
 
 
 def kill_when_busy(server: EngineServer) -> None:
@@ -50,15 +52,21 @@ def refusal(url: str) -> str:
 
 def test_nothing_listens() -> None:
     port = free_port()
-    assert refusal(f"clickhouse://u:geheim@127.0.0.1:{port}/d").startswith(f"nothing listens at http://127.0.0.1:{port} (connection refused). Start the server")
+    assert refusal(f"clickhouse://u:geheim@127.0.0.1:{port}/d").startswith(
+        f"nothing listens at http://127.0.0.1:{port} (connection refused). Start the server"
+    )
 
 
 def test_an_unknown_host() -> None:
-    assert "the host name in http://no-such-host.invalid:8123 cannot be resolved" in refusal("clickhouse://u:geheim@no-such-host.invalid/d")
+    assert "the host name in http://no-such-host.invalid:8123 cannot be resolved" in refusal(
+        "clickhouse://u:geheim@no-such-host.invalid/d"
+    )
 
 
 def test_tls_where_none_is_spoken(aaiclick_server: EngineServer) -> None:
-    assert refusal(f"https://127.0.0.1:{aaiclick_server.start().port}").startswith(f"no TLS connection to https://127.0.0.1:{aaiclick_server.port}")
+    assert refusal(f"https://127.0.0.1:{aaiclick_server.start().port}").startswith(
+        f"no TLS connection to https://127.0.0.1:{aaiclick_server.port}"
+    )
 
 
 def test_something_else_listens() -> None:
@@ -83,7 +91,10 @@ def test_something_else_listens() -> None:
 
 def test_a_database_that_is_not_there(aaiclick_server: EngineServer) -> None:
     place = aaiclick_server.start().url
-    assert refusal(f"{place}/nowhere") == f"there is no database 'nowhere' at {place}. Create it, or name another one in the URL"
+    assert (
+        refusal(f"{place}/nowhere")
+        == f"there is no database 'nowhere' at {place}. Create it, or name another one in the URL"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +105,22 @@ def guarded() -> Iterator[EngineServer]:
 
 def test_a_wrong_password_is_one_sentence_that_names_the_user(guarded: EngineServer) -> None:
     wrong = refusal(f"http://anna:geheim-falsch@127.0.0.1:{guarded.port}")
-    assert wrong == f"http://127.0.0.1:{guarded.port} refused the login of 'anna': wrong user or password. Correct them in the URL"
+    assert (
+        wrong == f"http://127.0.0.1:{guarded.port} "
+        "refused "
+        "the "
+        "login "
+        "of "
+        "'anna': "
+        "wrong "
+        "user "
+        "or "
+        "password. "
+        "Correct "
+        "them "
+        "in "
+        "the URL"
+    )
 
 
 def test_the_right_password_is_nowhere_to_be_seen(guarded: EngineServer) -> None:
@@ -137,12 +163,33 @@ def test_a_client_in_a_session_gets_a_sibling_outside_of_it(aaiclick_server: Eng
     connection = open_connection(client)
     beside = connection.sibling()
     assert beside is not None
-    long = Command("INSERT INTO FUNCTION null('a UInt8') SELECT sleepEachRow(0.5) FROM numbers(4)", settings={"max_block_size": 1})
+    long = Command(
+        "INSERT INTO FUNCTION null('a UInt8') SELECT sleepEachRow(0.5) FROM numbers(4)", settings={"max_block_size": 1}
+    )
     thread = threading.Thread(target=connection.command, args=(long,))
     thread.start()
     seen = 0
     while thread.is_alive() and not seen:
-        seen = int(str(beside.query(Query("SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow(0.5)%' AND query LIKE 'INSERT%'"))[0][0]))
+        seen = int(
+            str(
+                beside.query(
+                    Query(
+                        "SELECT "
+                        "count() "
+                        "FROM "
+                        "system.processes "
+                        "WHERE "
+                        "query "
+                        "LIKE "
+                        "'%sleepEachRow(0.5)%' "
+                        "AND "
+                        "query "
+                        "LIKE "
+                        "'INSERT%'"
+                    )
+                )[0][0]
+            )
+        )
     assert thread.is_alive()
     with pytest.raises(UsageError, match="another thread is using"):
         connection.query(Query("SELECT 1"))
@@ -162,7 +209,9 @@ def test_a_clients_query_limit_cuts_nothing_off(aaiclick_server: EngineServer) -
 
 
 @needs_aiohttp
-def test_a_client_that_writes_settings_into_the_text_is_refused_before_it_does_harm(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+def test_a_client_that_writes_settings_into_the_text_is_refused_before_it_does_harm(
+    aaiclick_server: EngineServer, aaiclick_server_database: str
+) -> None:
     async def inside() -> None:
         inner = await async_client(aaiclick_server.port, aaiclick_server_database)
 
@@ -175,10 +224,16 @@ def test_a_client_that_writes_settings_into_the_text_is_refused_before_it_does_h
             await connection.command(Command(create, settings={"mutations_sync": 2}))
         with pytest.raises(UsageError, match="ClauseClient appends settings to the text"):
             await connection.command(Command(create, database="default"))
-        for deaf, words in ((DeafClient(ready), "DeafClient does not send settings"), (HomeboundClient(ready), "HomeboundClient cannot run a statement")):
+        for deaf, words in (
+            (DeafClient(ready), "DeafClient does not send settings"),
+            (HomeboundClient(ready), "HomeboundClient cannot run a statement"),
+        ):
             with pytest.raises(UsageError, match=words):
                 await (await open_async_connection(deaf)).command(Command(create, database="default"))
-        assert await connection.query(Query("SELECT name AS n FROM system.tables WHERE database = currentDatabase()")) == []
+        assert (
+            await connection.query(Query("SELECT name AS n FROM system.tables WHERE database = currentDatabase()"))
+            == []
+        )
         # What the client itself has changed (how dates are read, for one) is put back for each statement.
         with pytest.raises(UsageError, match="ClauseClient appends settings to the text"):
             await connection.command(Command(create))
@@ -208,7 +263,9 @@ def test_an_async_client_whose_server_goes_away() -> None:
 def test_the_sync_function_is_told_about_the_async_client(aaiclick_server: EngineServer) -> None:
     async def inside() -> None:
         client = await async_client(aaiclick_server.start().port, "default")
-        with pytest.raises(UsageError, match=r"ensure_schema was given an async client \(AsyncClient\): await ensure_schema_async"):
+        with pytest.raises(
+            UsageError, match=r"ensure_schema was given an async client \(AsyncClient\): await ensure_schema_async"
+        ):
             open_connection(client, caller="ensure_schema")
         await client.close()
 

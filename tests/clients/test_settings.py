@@ -1,4 +1,5 @@
-"""What a session or profile has set changes no answer, no row and no definition; what permits, costs, waits or logs holds."""
+"""What a session or profile has set changes no answer, no row and no definition; what permits, costs, waits or logs
+holds."""
 
 from __future__ import annotations
 
@@ -39,7 +40,10 @@ def peaceful(aaiclick_engine: EmbeddedEngine) -> Iterator[list[tuple[str, str]]]
     session = open_session(aaiclick_engine.path)
     session.query("CREATE DATABASE peaceful")
     session.query("USE peaceful")
-    yield [(step, told.replace("peaceful.", "")) for step, told in live(session, lambda sql: session.query(sql, "TSVRaw").bytes().decode())]
+    yield [
+        (step, told.replace("peaceful.", ""))
+        for step, told in live(session, lambda sql: session.query(sql, "TSVRaw").bytes().decode())
+    ]
     session.query("DROP DATABASE peaceful SYNC")
     session.close()
 
@@ -54,7 +58,9 @@ def session(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator
 
 def set_all(session: Any, settings: dict[str, str]) -> None:
     """Limits last: SET itself is under them."""
-    for name in sorted(settings, key=lambda name: (name in ("max_execution_time", "limit", "offset", "implicit_transaction"), name)):
+    for name in sorted(
+        settings, key=lambda name: (name in ("max_execution_time", "limit", "offset", "implicit_transaction"), name)
+    ):
         value = settings[name].replace("'", "\\'")
         session.query(f"SET {name} = '{value}'")
 
@@ -68,7 +74,9 @@ APART = ("use_query_cache", "implicit_transaction", "dialect")
 
 
 @pytest.mark.slow
-def test_a_session_with_every_meaning_changed_leads_the_same_life(session: Any, raw: Raw, aaiclick_database: str, peaceful: list[tuple[str, str]]) -> None:
+def test_a_session_with_every_meaning_changed_leads_the_same_life(
+    session: Any, raw: Raw, aaiclick_database: str, peaceful: list[tuple[str, str]]
+) -> None:
     hostile = chosen(raw, lambda name: name in MEANING and name not in APART)
     assert len(hostile) > 50
     set_all(session, hostile)
@@ -84,13 +92,17 @@ def test_a_session_with_every_meaning_changed_leads_the_same_life(session: Any, 
         "use_query_cache = 1, query_cache_system_table_handling = 'save', implicit_transaction = 1",
     ],
 )
-def test_one_setting_changes_nothing(setting: str, session: Any, raw: Raw, aaiclick_database: str, peaceful: list[tuple[str, str]]) -> None:
+def test_one_setting_changes_nothing(
+    setting: str, session: Any, raw: Raw, aaiclick_database: str, peaceful: list[tuple[str, str]]
+) -> None:
     session.query(f"SET {setting}")
     assert [(step, told.replace(f"{aaiclick_database}.", "")) for step, told in live(session, raw)] == peaceful
 
 
 @pytest.mark.slow
-def test_settings_of_a_client_over_http_change_nothing(aaiclick_server: EngineServer, aaiclick_server_database: str, raw: Raw, peaceful: Any) -> None:
+def test_settings_of_a_client_over_http_change_nothing(
+    aaiclick_server: EngineServer, aaiclick_server_database: str, raw: Raw, peaceful: Any
+) -> None:
     hostile = chosen(raw, lambda name: name in MEANING and name not in APART)
     plain = aaiclick_server.client(database=aaiclick_server_database)
     client = aaiclick_server.client(database=aaiclick_server_database, settings=hostile)
@@ -103,14 +115,19 @@ def test_settings_of_a_client_over_http_change_nothing(aaiclick_server: EngineSe
 
     try:
         # Up to the copy: the way back is of the same statements.
-        lived = [(step, told.replace(f"{aaiclick_server_database}.", "")) for step, told in itertools.islice(live(client, ask), 5)]
+        lived = [
+            (step, told.replace(f"{aaiclick_server_database}.", ""))
+            for step, told in itertools.islice(live(client, ask), 5)
+        ]
         assert lived == peaceful[:5]
     finally:
         client.close()
         plain.close()
 
 
-def test_a_warm_start_is_one_question_also_where_settings_are_changed(session: Any, raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warm_start_is_one_question_also_where_settings_are_changed(
+    session: Any, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ensure_schema(session, ONE)
     session.query("SET final = 1, join_use_nulls = 1, session_timezone = 'Pacific/Apia'")
     asked: list[str] = []
@@ -128,7 +145,25 @@ def test_a_warm_start_is_one_question_also_where_settings_are_changed(session: A
 
 def test_nothing_is_set_on_a_session_that_was_handed_in(session: Any, raw: Raw) -> None:
     session.query("SET join_use_nulls = 1, limit = 7, apply_deleted_mask = 0")
-    changed = "SELECT name, value FROM system.settings WHERE changed AND name IN ('join_use_nulls', 'limit', 'apply_deleted_mask', 'final') ORDER BY name"
+    changed = (
+        "SELECT "
+        "name, "
+        "value "
+        "FROM "
+        "system.settings "
+        "WHERE "
+        "changed "
+        "AND "
+        "name "
+        "IN "
+        "('join_use_nulls', "
+        "'limit', "
+        "'apply_deleted_mask', "
+        "'final') "
+        "ORDER "
+        "BY "
+        "name"
+    )
     before = str(session.query(changed, "TSV"))
     ensure_schema(session, ONE)
     assert str(session.query(changed, "TSV")) == before
@@ -139,15 +174,30 @@ def test_no_setting_that_changes_meanings_is_kept(name: str) -> None:
     assert not kept(name)
 
 
-@pytest.mark.parametrize("name", ["max_memory_usage", "max_threads", "allow_suspicious_low_cardinality_types", "enable_time_time64_type", "log_comment"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "max_memory_usage",
+        "max_threads",
+        "allow_suspicious_low_cardinality_types",
+        "enable_time_time64_type",
+        "log_comment",
+    ],
+)
 def test_what_permits_costs_or_logs_is_kept(name: str) -> None:
     assert kept(name)
 
 
 def test_what_a_constraint_fixes_is_named_where_it_changes_meanings_and_let_be_elsewhere() -> None:
-    changed = (ChangedSetting("join_algorithm", "hash", "auto", fixed=True), ChangedSetting("max_threads", "1", "4"), ChangedSetting("offset", "1", "0"))
+    changed = (
+        ChangedSetting("join_algorithm", "hash", "auto", fixed=True),
+        ChangedSetting("max_threads", "1", "4"),
+        ChangedSetting("offset", "1", "0"),
+    )
     assert engine_defaults(changed) == {"offset": "0"}
-    with pytest.raises(UsageError, match="the profile of this user fixes limit = '1', which changes what statements mean"):
+    with pytest.raises(
+        UsageError, match="the profile of this user fixes limit = '1', which changes what statements mean"
+    ):
         engine_defaults((ChangedSetting("limit", "1", "0", fixed=True),))
 
 
@@ -172,11 +222,15 @@ class Refusing:
 
 
 def refused(name: str) -> StatementError:
-    return StatementError(f"Code: 164. DB::Exception: Cannot modify '{name}' setting in readonly mode. (READONLY)", 164, "READONLY")
+    return StatementError(
+        f"Code: 164. DB::Exception: Cannot modify '{name}' setting in readonly mode. (READONLY)", 164, "READONLY"
+    )
 
 
 def test_a_user_who_may_change_nothing_is_asked_without_the_limits_it_has() -> None:
-    answers = Refusing(refused("max_execution_time"), refused("max_rows_to_read"), (("max_execution_time", "60", "0", 1),))
+    answers = Refusing(
+        refused("max_execution_time"), refused("max_rows_to_read"), (("max_execution_time", "60", "0", 1),)
+    )
     assert engine_defaults(changed_of(answers.all())) == {}
     assert "max_execution_time" not in answers.asked[-1].sql
 

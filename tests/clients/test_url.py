@@ -25,7 +25,10 @@ from aaiclick.errors import UsageError
         ("https://host", ServerUrl("host", 8443, secure=True)),
         ("http://host:8443", ServerUrl("host", 8443)),
         ("http://:pw@host", ServerUrl("host", 8123, password="pw")),
-        ("http://u%40x:p%3Aw%2F%23%3F@host/a%20b", ServerUrl("host", 8123, user="u@x", password="p:w/#?", database="a b")),
+        (
+            "http://u%40x:p%3Aw%2F%23%3F@host/a%20b",
+            ServerUrl("host", 8123, user="u@x", password="p:w/#?", database="a b"),
+        ),
         ("http://u:p@w@host", ServerUrl("host", 8123, user="u", password="p@w")),
         ("http://u:p:w@host", ServerUrl("host", 8123, user="u", password="p:w")),
         (
@@ -34,7 +37,9 @@ from aaiclick.errors import UsageError
         ),
         (
             "https://host/d?verify=false&max_threads=4",
-            ServerUrl("host", 8443, True, database="d", settings=(("max_threads", "4"),), options=(("verify", "false"),)),
+            ServerUrl(
+                "host", 8443, True, database="d", settings=(("max_threads", "4"),), options=(("verify", "false"),)
+            ),
         ),
         ("http://[::1]:8124/d", ServerUrl("::1", 8124, database="d")),
         ("chdb://memory", EmbeddedUrl(":memory:")),

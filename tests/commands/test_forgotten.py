@@ -27,7 +27,9 @@ def names(client: Client) -> set[str]:
     return {str(row[0]) for row in rows} & {item.name for item in ALL.objects}
 
 
-def test_objects_that_are_no_longer_declared_are_reported_until_they_are_dropped_by_name(aaiclick_client: Client) -> None:
+def test_objects_that_are_no_longer_declared_are_reported_until_they_are_dropped_by_name(
+    aaiclick_client: Client,
+) -> None:
     ensure_schema(aaiclick_client, ALL)
     aaiclick_client.command("INSERT INTO gone VALUES (1, 2)")
     report = ensure_schema(aaiclick_client, LESS, policy=Policy.everything())
@@ -42,7 +44,9 @@ def test_objects_that_are_no_longer_declared_are_reported_until_they_are_dropped
     status = validate_schema(aaiclick_client, LESS)
     assert status.in_sync
     assert set(status.notes) == {f"{name}: {change} (left alone)" for name, change in words.items()}
-    report = ensure_schema(aaiclick_client, LESS, policy=Policy.safe().allow("drop-view old_feed", "drop-view old_view", "drop-table gone"))
+    report = ensure_schema(
+        aaiclick_client, LESS, policy=Policy.safe().allow("drop-view old_feed", "drop-view old_view", "drop-table gone")
+    )
     assert {step.object for step in report.steps} == set(words)
     assert names(aaiclick_client) == {"kept"}
     assert validate_schema(aaiclick_client, LESS).notes == ()
@@ -66,4 +70,6 @@ def test_detached_parts_stay_behind_by_name_only(aaiclick_client: Client) -> Non
     with pytest.raises(SchemaVersionError, match="--allow 'leave-detached-parts t'"):
         ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
     aaiclick_client.command("ALTER TABLE t ATTACH PART 'all_2_2_0'")
-    assert [step.strategy for step in ensure_schema(aaiclick_client, wanted, policy=Policy.lossless()).steps] == ["rebuild"]
+    assert [step.strategy for step in ensure_schema(aaiclick_client, wanted, policy=Policy.lossless()).steps] == [
+        "rebuild"
+    ]

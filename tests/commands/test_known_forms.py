@@ -18,7 +18,11 @@ from tests.reliability.driving import Driver, ensuring
 
 def declared(version: int = 1, *more: Column) -> Schema:
     tables = [
-        Table(f"t{number}", [Column("id", "UInt64"), Column(f"c{number}", "String", default="lower('A')"), *more], engine=MergeTree(order_by=["(id)"]))
+        Table(
+            f"t{number}",
+            [Column("id", "UInt64"), Column(f"c{number}", "String", default="lower('A')"), *more],
+            engine=MergeTree(order_by=["(id)"]),
+        )
         for number in range(3)
     ]
     return Schema("known", version=version, objects=list(tables))
@@ -42,7 +46,9 @@ def made(connection: Opened, database: str, schema: Schema | None = None) -> tup
     plan = driver.run(planning(schema or declared(), database))
     commands = [effect.sql for effect in driver.seen if isinstance(effect, Command)]
     names = [f"t{number}" for number in range(3)]
-    return [sql.split("(")[0] for sql in commands if sql.startswith("CREATE TABLE") and "_live" not in sql], plan.differences(names)
+    return [
+        sql.split("(")[0] for sql in commands if sql.startswith("CREATE TABLE") and "_live" not in sql
+    ], plan.differences(names)
 
 
 def test_nothing_is_made_where_everything_is_as_recorded(connection: Opened, aaiclick_database: str) -> None:
@@ -52,7 +58,11 @@ def test_nothing_is_made_where_everything_is_as_recorded(connection: Opened, aai
 def test_what_differs_is_made_anew_and_the_rest_is_not(connection: Opened, aaiclick_database: str) -> None:
     connection.command(Command(f"ALTER TABLE {aaiclick_database}.t1 MODIFY COLUMN c1 String DEFAULT 'x'"))
     tables, differences = made(connection, aaiclick_database)
-    assert [name for name in ("t0", "t1", "t2") if any(f".{name} " in f"{table} " or f".`{name}" in table for table in tables)] == ["t1"]
+    assert [
+        name
+        for name in ("t0", "t1", "t2")
+        if any(f".{name} " in f"{table} " or f".`{name}" in table for table in tables)
+    ] == ["t1"]
     assert differences == ("t1: column c1: DEFAULT 'x' -> DEFAULT lower('A')",)
 
 
@@ -64,7 +74,12 @@ def test_another_declaration_is_made_anew(connection: Opened, aaiclick_database:
 
 @pytest.mark.parametrize("column", ["server", "library", "spec"])
 def test_another_release_makes_everything_anew(connection: Opened, aaiclick_database: str, column: str) -> None:
-    connection.command(Command(f"ALTER TABLE {aaiclick_database}.schema_version UPDATE {column} = 'another' WHERE 1", settings={"mutations_sync": 1}))
+    connection.command(
+        Command(
+            f"ALTER TABLE {aaiclick_database}.schema_version UPDATE {column} = 'another' WHERE 1",
+            settings={"mutations_sync": 1},
+        )
+    )
     tables, differences = made(connection, aaiclick_database)
     assert len(tables) == 3
     assert differences == ()
@@ -72,7 +87,19 @@ def test_another_release_makes_everything_anew(connection: Opened, aaiclick_data
 
 def test_what_was_written_down_wrongly_changes_nothing(connection: Opened, aaiclick_database: str) -> None:
     connection.command(
-        Command(f"ALTER TABLE {aaiclick_database}.schema_version UPDATE forms = replaceAll(forms, 'String', 'UInt8') WHERE 1", settings={"mutations_sync": 1})
+        Command(
+            "ALTER "
+            "TABLE "
+            f"{aaiclick_database}.schema_version "
+            "UPDATE "
+            "forms "
+            "= "
+            "replaceAll(forms, "
+            "'String', "
+            "'UInt8') "
+            "WHERE 1",
+            settings={"mutations_sync": 1},
+        )
     )
     tables, differences = made(connection, aaiclick_database)
     assert len(tables) == 3

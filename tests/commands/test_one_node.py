@@ -88,19 +88,47 @@ def start(connection: Connection, database: str, schema: Schema, policy: Policy)
 SEVERAL = [
     pytest.param(replicated_table(2), "a has 2 replicas", id="table"),
     pytest.param(replicated_database(3), "database {db} has 3 replicas", id="database"),
-    pytest.param(replicated_database(0), r"database {db} is replicated \(Replicated\), and nothing tells to how many nodes", id="no-keeper"),
-    pytest.param(replicated_database(None), r"database {db} is replicated \(Replicated\), and nothing tells", id="no-right"),
-    pytest.param(replicated_database(1, "Shared"), r"database {db} is replicated \(Shared\), and nothing tells", id="shared"),
+    pytest.param(
+        replicated_database(0),
+        r"database {db} is replicated \(Replicated\), and nothing tells to how many nodes",
+        id="no-keeper",
+    ),
+    pytest.param(
+        replicated_database(None), r"database {db} is replicated \(Replicated\), and nothing tells", id="no-right"
+    ),
+    pytest.param(
+        replicated_database(1, "Shared"), r"database {db} is replicated \(Shared\), and nothing tells", id="shared"
+    ),
 ]
 
 
-@pytest.mark.parametrize("policy", [Policy.safe(), Policy.lossless(), Policy.everything()], ids=["safe", "lossless", "everything"])
+@pytest.mark.parametrize(
+    "policy", [Policy.safe(), Policy.lossless(), Policy.everything()], ids=["safe", "lossless", "everything"]
+)
 @pytest.mark.parametrize(("change", "words"), SEVERAL)
-def test_nothing_is_changed(connection: Connection, aaiclick_database: str, change: Change, words: str, policy: Policy) -> None:
+def test_nothing_is_changed(
+    connection: Connection, aaiclick_database: str, change: Change, words: str, policy: Policy
+) -> None:
     start(connection, aaiclick_database, V1, Policy.lossless())
     told = Told(connection, change)
     said = (
-        rf"^shop: {words.format(db=aaiclick_database)}.*Nothing was changed\. To do: a: column n is missing.*To allow it: aaiclick migrate --allow 'one-node'$"
+        r"^shop: "
+        rf"{words.format(db=aaiclick_database)}.*Nothing "
+        r"was "
+        r"changed\. "
+        r"To "
+        r"do: "
+        r"a: "
+        r"column "
+        r"n "
+        r"is "
+        r"missing.*To "
+        r"allow "
+        r"it: "
+        r"aaiclick "
+        r"migrate "
+        r"--allow "
+        r"'one-node'$"
     )
     with pytest.raises(HazardNotAllowedError, match=said):
         start(told, aaiclick_database, V2, policy)
@@ -122,13 +150,25 @@ def test_who_knows_better_says_so(connection: Connection, aaiclick_database: str
 def test_one_replica_is_one_node(connection: Connection, aaiclick_database: str) -> None:
     start(connection, aaiclick_database, V1, Policy.lossless())
     assert start(Told(connection, replicated_table(1)), aaiclick_database, V2, Policy.safe()).steps
-    assert start(Told(connection, replicated_database(1)), aaiclick_database, V1.model_copy(update={"version": 3}), Policy.safe()).to_version == 3
+    assert (
+        start(
+            Told(connection, replicated_database(1)),
+            aaiclick_database,
+            V1.model_copy(update={"version": 3}),
+            Policy.safe(),
+        ).to_version
+        == 3
+    )
 
 
-def test_tables_that_are_as_declared_need_no_change_and_get_no_record(connection: Connection, aaiclick_database: str) -> None:
+def test_tables_that_are_as_declared_need_no_change_and_get_no_record(
+    connection: Connection, aaiclick_database: str
+) -> None:
     """The start of a second node, whose tables are there and whose bookkeeping is not."""
     for name in ("a", "b"):
-        connection.command(Command(f"CREATE TABLE {name} (id UInt64) ENGINE = MergeTree ORDER BY id", database=aaiclick_database))
+        connection.command(
+            Command(f"CREATE TABLE {name} (id UInt64) ENGINE = MergeTree ORDER BY id", database=aaiclick_database)
+        )
     told = Told(connection, replicated_database(2))
     report = start(told, aaiclick_database, V1, Policy.lossless())
     assert report.in_sync
@@ -145,7 +185,9 @@ def test_an_empty_replicated_database_is_not_filled(connection: Connection, aaic
 
 def test_a_migration_that_somebody_began_is_left(connection: Connection, aaiclick_database: str) -> None:
     start(connection, aaiclick_database, V1, Policy.lossless())
-    connection.command(Command("CREATE TABLE _aaiclick_lock (held UInt8) ENGINE = Null COMMENT 'x'", database=aaiclick_database))
+    connection.command(
+        Command("CREATE TABLE _aaiclick_lock (held UInt8) ENGINE = Null COMMENT 'x'", database=aaiclick_database)
+    )
     told = Told(connection, replicated_database(2))
     with pytest.raises(HazardNotAllowedError, match="has 2 replicas"):
         start(told, aaiclick_database, V2, Policy.lossless())
@@ -165,11 +207,17 @@ def catalog(*objects: LiveObject, engine: str = "Atomic", replicas: int = 0) -> 
     [
         (catalog(live("a", "MergeTree", 0), live("b", "ReplicatedMergeTree", 1)), ""),
         (catalog(live("a", "MergeTree", 0), live("b", "ReplicatedMergeTree", 2)), "b has 2 replicas"),
-        (catalog(live("a", "ReplicatedMergeTree", 3), live("b", "ReplicatedMergeTree", 2)), "a has 3 replicas, as 1 more of its schema have"),
+        (
+            catalog(live("a", "ReplicatedMergeTree", 3), live("b", "ReplicatedMergeTree", 2)),
+            "a has 3 replicas, as 1 more of its schema have",
+        ),
         (catalog(live("a", "SharedMergeTree", 2)), "a is there for other replicas as well (SharedMergeTree)"),
         (catalog(engine="Replicated", replicas=1), ""),
         (catalog(engine="Replicated", replicas=2), "database shop has 2 replicas"),
-        (catalog(engine="Replicated", replicas=-1), "database shop is replicated (Replicated), and nothing tells to how many nodes"),
+        (
+            catalog(engine="Replicated", replicas=-1),
+            "database shop is replicated (Replicated), and nothing tells to how many nodes",
+        ),
     ],
 )
 def test_the_gate(found: Catalog, words: str) -> None:

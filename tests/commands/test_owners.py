@@ -25,19 +25,26 @@ SAME = Schema("same", version=3, objects=[table(N32)])
 
 
 def definition(client: Client) -> str:
-    return str(client.query("SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 't'").result_rows[0][0])
+    return str(
+        client.query(
+            "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 't'"
+        ).result_rows[0][0]
+    )
 
 
 def recorded(client: Client) -> list[str]:
     return [str(row[0]) for row in client.query("SELECT schema FROM schema_version ORDER BY seq").result_rows]
 
 
-@pytest.mark.parametrize("policy", [Policy.lossless(), Policy.everything(), Policy.check()], ids=["lossless", "everything", "check"])
+@pytest.mark.parametrize(
+    "policy", [Policy.lossless(), Policy.everything(), Policy.check()], ids=["lossless", "everything", "check"]
+)
 def test_a_schema_that_declares_it_differently_is_told_both_names(aaiclick_client: Client, policy: Policy) -> None:
     ensure_schema(aaiclick_client, SHOP)
     before = definition(aaiclick_client)
     with pytest.raises(
-        ForeignTableError, match=r"t belongs to schema shop \(recorded at v1\), and schema stats declares it differently: t: column n"
+        ForeignTableError,
+        match=r"t belongs to schema shop \(recorded at v1\), and schema stats declares it differently: t: column n",
     ) as raised:
         ensure_schema(aaiclick_client, STATS, policy=policy)
     assert raised.value.next_command == f"aaiclick adopt --schema {__name__}:STATS --take-over t"
@@ -50,7 +57,9 @@ def test_a_schema_that_declares_it_differently_is_told_both_names(aaiclick_clien
 
 def test_where_both_declare_the_same_there_is_a_note(aaiclick_client: Client) -> None:
     ensure_schema(aaiclick_client, SHOP)
-    assert ensure_schema(aaiclick_client, SAME).notes == ("t belongs to schema shop (recorded at v1) and is declared here as well; nothing differs",)
+    assert ensure_schema(aaiclick_client, SAME).notes == (
+        "t belongs to schema shop (recorded at v1) and is declared here as well; nothing differs",
+    )
     # The first to have it goes on to decide.
     newer = Schema("shop", version=2, objects=[table(N64)])
     assert [step.object for step in ensure_schema(aaiclick_client, newer).steps] == ["t"]

@@ -7,15 +7,32 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, View, ensure_schema, plan_schema, rollback_schema, validate_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Policy,
+    Schema,
+    Table,
+    View,
+    ensure_schema,
+    plan_schema,
+    rollback_schema,
+    validate_schema,
+)
 from aaiclick.errors import BlockedError, SchemaAheadError, SchemaVersionError, SpecChangedError, UsageError
 from aaiclick.server.names import RECORDS
 
 
-def events(version: int | None, *extra: Column, order_by: list[str] | None = None, comment: str | None = None) -> Schema:
+def events(
+    version: int | None, *extra: Column, order_by: list[str] | None = None, comment: str | None = None
+) -> Schema:
     columns = [Column("id", "UInt64"), Column("name", "String"), *extra]
     engine = MergeTree(order_by=order_by or ["id"])
-    table = Table("events", columns, engine=engine) if comment is None else Table("events", columns, engine=engine, comment=comment)
+    table = (
+        Table("events", columns, engine=engine)
+        if comment is None
+        else Table("events", columns, engine=engine, comment=comment)
+    )
     return Schema("app", version=version, objects=[table])
 
 
@@ -62,7 +79,9 @@ def test_a_hazard_names_the_flag_that_allows_it(aaiclick_client: Client) -> None
     ensure_schema(aaiclick_client, V1)
     table = Table("events", V1.tables[0].columns, engine=MergeTree(order_by=["id"], ttl="toDate(id) + INTERVAL 1 DAY"))
     with_ttl = Schema("app", version=2, objects=[table])
-    with pytest.raises(SchemaVersionError, match=r"Run: aaiclick migrate --schema MODULE:NAME --allow 'change-ttl events'$"):
+    with pytest.raises(
+        SchemaVersionError, match=r"Run: aaiclick migrate --schema MODULE:NAME --allow 'change-ttl events'$"
+    ):
         ensure_schema(aaiclick_client, with_ttl, policy=Policy.lossless())
     assert ensure_schema(aaiclick_client, with_ttl, policy=Policy.safe().allow("change-ttl events")).to_version == 2
 
@@ -81,14 +100,24 @@ def test_a_changed_declaration_needs_a_new_version(aaiclick_client: Client) -> N
     with pytest.raises(SpecChangedError, match=r"column tag is missing.*Raise version to 2"):
         ensure_schema(aaiclick_client, changed)
     assert validate_schema(aaiclick_client, changed).state == "changed"
-    fewer = Schema("app", version=1, objects=[Table("events", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))])
+    fewer = Schema(
+        "app", version=1, objects=[Table("events", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))]
+    )
     with pytest.raises(SpecChangedError, match="column name is no longer declared"):
         ensure_schema(aaiclick_client, fewer)
 
 
 def test_the_same_declaration_in_other_words_is_no_change(aaiclick_client: Client) -> None:
     ensure_schema(aaiclick_client, V1)
-    other = Schema("app", version=1, objects=[Table("events", [Column("id", "BIGINT UNSIGNED"), Column("name", "TEXT")], engine=MergeTree(order_by="(id)"))])
+    other = Schema(
+        "app",
+        version=1,
+        objects=[
+            Table(
+                "events", [Column("id", "BIGINT UNSIGNED"), Column("name", "TEXT")], engine=MergeTree(order_by="(id)")
+            )
+        ],
+    )
     assert other.fingerprint != V1.fingerprint
     assert ensure_schema(aaiclick_client, other).steps == ()
     assert validate_schema(aaiclick_client, other).in_sync
@@ -107,7 +136,9 @@ def test_drift_at_the_right_version_is_reported_and_repaired_where_that_is_safe(
 
 
 def test_tables_that_were_there_before_are_taken_over_as_they_are(aaiclick_client: Client) -> None:
-    aaiclick_client.command("CREATE TABLE events (id UInt64, name String, tag String DEFAULT 'none') ENGINE = MergeTree ORDER BY id")
+    aaiclick_client.command(
+        "CREATE TABLE events (id UInt64, name String, tag String DEFAULT 'none') ENGINE = MergeTree ORDER BY id"
+    )
     aaiclick_client.command("INSERT INTO events VALUES (1, 'a', 'b')")
     report = ensure_schema(aaiclick_client, V2)
     assert (report.from_version, report.steps) == (None, ())
@@ -136,15 +167,42 @@ def test_what_is_no_longer_declared_is_left_alone_until_asked_for(aaiclick_clien
 @pytest.mark.parametrize(
     ("before", "after", "rows", "said"),
     [
-        (Column("c", "UInt32"), Column("c", "UInt16"), "1, 70000, 65535", "1 rows hold a value of c that UInt16 cannot hold, for instance (70000)"),
-        (Column("c", "String"), Column("c", "UInt64"), "'1', 'x', 'y'", "2 rows hold a value of c that UInt64 cannot hold, for instance ('x')"),
+        (
+            Column("c", "UInt32"),
+            Column("c", "UInt16"),
+            "1, 70000, 65535",
+            "1 rows hold a value of c that UInt16 cannot hold, for instance (70000)",
+        ),
+        (
+            Column("c", "String"),
+            Column("c", "UInt64"),
+            "'1', 'x', 'y'",
+            "2 rows hold a value of c that UInt64 cannot hold, for instance ('x')",
+        ),
         (Column("c", "Nullable(String)"), Column("c", "String"), "'1', NULL", "1 rows hold NULL in c"),
-        (Column("c", "Enum8('a' = 1, 'b' = 2)"), Column("c", "Enum8('a' = 1)"), "'a', 'b'", "1 rows hold a value of c that Enum8"),
-        (Column("c", "DateTime64(3)"), Column("c", "DateTime"), "'2200-01-01 00:00:00'", "1 rows hold a value of c that DateTime cannot hold"),
-        (Column("c", "Float64"), Column("c", "Float32"), "1e300, 0.1", "1 rows hold a value of c that Float32 cannot hold"),
+        (
+            Column("c", "Enum8('a' = 1, 'b' = 2)"),
+            Column("c", "Enum8('a' = 1)"),
+            "'a', 'b'",
+            "1 rows hold a value of c that Enum8",
+        ),
+        (
+            Column("c", "DateTime64(3)"),
+            Column("c", "DateTime"),
+            "'2200-01-01 00:00:00'",
+            "1 rows hold a value of c that DateTime cannot hold",
+        ),
+        (
+            Column("c", "Float64"),
+            Column("c", "Float32"),
+            "1e300, 0.1",
+            "1 rows hold a value of c that Float32 cannot hold",
+        ),
     ],
 )
-def test_what_the_data_would_lose_is_counted_and_blocks(aaiclick_client: Client, before: Column, after: Column, rows: str, said: str) -> None:
+def test_what_the_data_would_lose_is_counted_and_blocks(
+    aaiclick_client: Client, before: Column, after: Column, rows: str, said: str
+) -> None:
     key = Column("k", "UInt8", default="0")
     old = Schema("app", version=1, objects=[Table("t", [key, before], engine=MergeTree(order_by=[]))])
     new = Schema("app", version=2, objects=[Table("t", [key, after], engine=MergeTree(order_by=[]))])
@@ -162,7 +220,9 @@ def test_a_violated_constraint_is_counted_and_blocks(aaiclick_client: Client) ->
     from aaiclick import Constraint
 
     old = Schema("app", version=1, objects=[Table("t", [Column("a", "Int32")], engine=MergeTree(order_by=[]))])
-    table = Table("t", [Column("a", "Int32")], engine=MergeTree(order_by=[]), constraints=[Constraint("positive", check="a > 0")])
+    table = Table(
+        "t", [Column("a", "Int32")], engine=MergeTree(order_by=[]), constraints=[Constraint("positive", check="a > 0")]
+    )
     ensure_schema(aaiclick_client, old)
     aaiclick_client.command("INSERT INTO t VALUES (1), (-5), (-6)")
     with pytest.raises(BlockedError, match=r"2 rows violate the constraint positive \(a > 0\), for instance \(-[56]\)"):
@@ -180,7 +240,9 @@ def test_a_violated_constraint_is_counted_and_blocks(aaiclick_client: Client) ->
         ),
     ],
 )
-def test_something_else_of_that_name_is_no_sync(aaiclick_client: Client, found: str, declared: Schema, said: str) -> None:
+def test_something_else_of_that_name_is_no_sync(
+    aaiclick_client: Client, found: str, declared: Schema, said: str
+) -> None:
     aaiclick_client.command(found)
     with pytest.raises(BlockedError, match="has that name: rename it or drop it, then run again"):
         ensure_schema(aaiclick_client, declared, policy=Policy.everything())
@@ -194,7 +256,9 @@ def test_something_else_of_that_name_is_no_sync(aaiclick_client: Client, found: 
 def test_arguments_of_another_type_are_named(aaiclick_client: Client) -> None:
     wrong: Any = "safe"
     for call in (ensure_schema, plan_schema, validate_schema, rollback_schema):
-        with pytest.raises(UsageError, match=f"{call.__name__} was given an object of type str as the schema: a Schema is wanted"):
+        with pytest.raises(
+            UsageError, match=f"{call.__name__} was given an object of type str as the schema: a Schema is wanted"
+        ):
             call(aaiclick_client, wrong)
     with pytest.raises(UsageError, match=r"of type str as the policy: write Policy\.check\(\)"):
         ensure_schema(aaiclick_client, V2, policy=wrong)

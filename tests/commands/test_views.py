@@ -1,14 +1,30 @@
-"""Views, materialized views and dictionaries: created in order, replaced in place, and never broken by a change of what they read."""
+"""Views, materialized views and dictionaries: created in order, replaced in place, and never broken by a change of what
+they read."""
 
 from __future__ import annotations
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, Dictionary, MaterializedView, MergeTree, Policy, Schema, Table, View, ensure_schema, plan_schema
+from aaiclick import (
+    Column,
+    Dictionary,
+    MaterializedView,
+    MergeTree,
+    Policy,
+    Schema,
+    Table,
+    View,
+    ensure_schema,
+    plan_schema,
+)
 from aaiclick.errors import BlockedError, SchemaVersionError, SpecError
 
-EVENTS = Table("events", [Column("id", "UInt64"), Column("name", "String"), Column("size", "UInt32")], engine=MergeTree(order_by=["id"]))
+EVENTS = Table(
+    "events",
+    [Column("id", "UInt64"), Column("name", "String"), Column("size", "UInt32")],
+    engine=MergeTree(order_by=["id"]),
+)
 COUNTS = Table("counts", [Column("name", "String"), Column("total", "UInt64")], engine=MergeTree(order_by=["name"]))
 FEED = MaterializedView("feed", to="counts", query="SELECT name, toUInt64(length(name) + size) AS total FROM events")
 SHORT = View("short", query="SELECT id, name FROM events WHERE length(name) < 5")
@@ -91,7 +107,10 @@ def test_a_table_that_a_materialized_view_reads_is_rebuilt_and_the_view_goes_on(
             [Column("id", "UInt64"), Column("name", "String"), Column("bytes", "UInt32", renamed_from="size")],
             "the materialized view feed reads events and would fail",
         ),
-        ([Column("id", "UInt64"), Column("title", "String", renamed_from="name"), Column("size", "UInt32")], "the view short reads events and would fail"),
+        (
+            [Column("id", "UInt64"), Column("title", "String", renamed_from="name"), Column("size", "UInt32")],
+            "the view short reads events and would fail",
+        ),
     ],
 )
 def test_a_change_that_would_break_a_view_is_blocked(aaiclick_client: Client, columns: list[Column], said: str) -> None:

@@ -12,7 +12,11 @@ from aaiclick.routine import Query
 
 
 def schema(count: int) -> Schema:
-    return Schema("s", version=1, objects=[Table(f"t{place}", [Column("a", "UInt8")], engine=MergeTree(order_by="a")) for place in range(count)])
+    return Schema(
+        "s",
+        version=1,
+        objects=[Table(f"t{place}", [Column("a", "UInt8")], engine=MergeTree(order_by="a")) for place in range(count)],
+    )
 
 
 @pytest.mark.parametrize("count", [3, MOST_NAMES - 1, MOST_NAMES])

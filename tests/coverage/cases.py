@@ -3,7 +3,6 @@
 The cases are run round: absent -> present -> changed -> absent, with rows in the table, by the five checks.
 """
 
-# ruff: noqa: E501 - a case is one line
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Case:
-    """``states`` are CREATE statements for ``{db}.t``. ``quick`` ones are part of the normal run, all are part of the long one."""
+    """``states`` are CREATE statements for ``{db}.t``. ``quick`` ones are part of the normal run, all are part of the
+    long one."""
 
     clause: str
     name: str
@@ -51,7 +51,9 @@ class Shape:
             self.settings and f"SETTINGS {self.settings}",
             self.comment and f"COMMENT '{self.comment}'",
         )
-        return " ".join([f"CREATE TABLE {{db}}.t ({inside}) ENGINE = {self.engine}", *(clause for clause in clauses if clause)])
+        return " ".join(
+            [f"CREATE TABLE {{db}}.t ({inside}) ENGINE = {self.engine}", *(clause for clause in clauses if clause)]
+        )
 
 
 def _case(clause: str, name: str, absent: Shape, present: Shape, changed: Shape, quick: bool = False) -> Case:
@@ -88,10 +90,18 @@ _TYPES: tuple[tuple[str, str, str], ...] = (
     ("Variant", "Variant(String, UInt64)", "Variant(String, UInt64, Array(UInt8))"),
     ("Dynamic", "Dynamic", "Dynamic(max_types = 8)"),
     ("JSON", "JSON", "JSON(max_dynamic_paths = 8)"),
-    ("JSON with arguments", "JSON(a.b UInt32, SKIP c)", "JSON(max_dynamic_paths = 4, max_dynamic_types = 2, a.b UInt32, SKIP c, SKIP REGEXP 'd.*')"),
+    (
+        "JSON with arguments",
+        "JSON(a.b UInt32, SKIP c)",
+        "JSON(max_dynamic_paths = 4, max_dynamic_types = 2, a.b UInt32, SKIP c, SKIP REGEXP 'd.*')",
+    ),
     ("AggregateFunction", "AggregateFunction(uniq, UInt64)", "AggregateFunction(uniq, String)"),
     ("AggregateFunction, another function", "AggregateFunction(uniq, UInt64)", "AggregateFunction(uniqExact, UInt64)"),
-    ("AggregateFunction with parameters", "AggregateFunction(quantiles(0.5, 0.9), UInt64)", "AggregateFunction(quantiles(0.5), UInt64)"),
+    (
+        "AggregateFunction with parameters",
+        "AggregateFunction(quantiles(0.5, 0.9), UInt64)",
+        "AggregateFunction(quantiles(0.5), UInt64)",
+    ),
     ("SimpleAggregateFunction", "SimpleAggregateFunction(sum, UInt64)", "SimpleAggregateFunction(max, UInt64)"),
     ("Point", "Point", "Tuple(Float64, Float64)"),
     ("Ring", "Ring", "LineString"),
@@ -122,21 +132,37 @@ _INDEXES: tuple[tuple[str, str, str], ...] = (
     ("tokenbf_v1", "s TYPE tokenbf_v1(1024, 2, 0) GRANULARITY 1", "lower(s) TYPE tokenbf_v1(2048, 2, 0) GRANULARITY 1"),
     ("ngrambf_v1", "s TYPE ngrambf_v1(3, 1024, 2, 0) GRANULARITY 1", "s TYPE ngrambf_v1(4, 1024, 2, 0) GRANULARITY 1"),
     ("text", "s TYPE text(tokenizer = 'splitByNonAlpha')", "s TYPE text(tokenizer = 'ngrams')"),
-    ("vector_similarity", "v TYPE vector_similarity('hnsw', 'L2Distance', 2)", "v TYPE vector_similarity('hnsw', 'cosineDistance', 2)"),
+    (
+        "vector_similarity",
+        "v TYPE vector_similarity('hnsw', 'L2Distance', 2)",
+        "v TYPE vector_similarity('hnsw', 'cosineDistance', 2)",
+    ),
     ("several columns", "(id, s) TYPE minmax GRANULARITY 1", "(id, day) TYPE minmax GRANULARITY 1"),
 )
 _PROJECTIONS: tuple[tuple[str, str, str], ...] = (
     ("sort order", "(SELECT * ORDER BY s)", "(SELECT id, s ORDER BY s)"),
     ("aggregate", "(SELECT day, count() GROUP BY day)", "(SELECT day, sum(id) GROUP BY day)"),
     ("WITH", "(WITH id + 1 AS x SELECT x, s ORDER BY x)", "(WITH id + 2 AS x SELECT x, s ORDER BY x)"),
-    ("WITH SETTINGS", "(SELECT id, s ORDER BY s) WITH SETTINGS (index_granularity = 128)", "(SELECT id, s ORDER BY s) WITH SETTINGS (index_granularity = 256)"),
+    (
+        "WITH SETTINGS",
+        "(SELECT id, s ORDER BY s) WITH SETTINGS (index_granularity = 128)",
+        "(SELECT id, s ORDER BY s) WITH SETTINGS (index_granularity = 256)",
+    ),
     ("INDEX", "INDEX s TYPE basic", "INDEX n TYPE basic"),
 )
 _TTLS: tuple[tuple[str, str, str], ...] = (
     ("DELETE", "TTL day + INTERVAL 100 YEAR", "TTL day + INTERVAL 101 YEAR"),
     ("WHERE", "TTL day + INTERVAL 100 YEAR DELETE WHERE id > 5", "TTL day + INTERVAL 100 YEAR DELETE WHERE id > 6"),
-    ("GROUP BY", "TTL day + INTERVAL 100 YEAR GROUP BY id SET n = max(n)", "TTL day + INTERVAL 100 YEAR GROUP BY id SET n = min(n)"),
-    ("RECOMPRESS", "TTL day + INTERVAL 100 YEAR RECOMPRESS CODEC(ZSTD(3))", "TTL day + INTERVAL 100 YEAR RECOMPRESS CODEC(ZSTD(5))"),
+    (
+        "GROUP BY",
+        "TTL day + INTERVAL 100 YEAR GROUP BY id SET n = max(n)",
+        "TTL day + INTERVAL 100 YEAR GROUP BY id SET n = min(n)",
+    ),
+    (
+        "RECOMPRESS",
+        "TTL day + INTERVAL 100 YEAR RECOMPRESS CODEC(ZSTD(3))",
+        "TTL day + INTERVAL 100 YEAR RECOMPRESS CODEC(ZSTD(5))",
+    ),
     ("TO DISK", "TTL day + INTERVAL 100 YEAR TO DISK 'default'", "TTL day + INTERVAL 101 YEAR TO DISK 'default'"),
     ("TO VOLUME", "TTL day + INTERVAL 100 YEAR TO VOLUME 'default'", "TTL day + INTERVAL 101 YEAR TO VOLUME 'default'"),
     (
@@ -152,7 +178,11 @@ _SETTINGS: tuple[tuple[str, str, str], ...] = (
     ("disk, by name", "disk = 'default'", "disk = 'default', ttl_only_drop_parts = 1"),
     ("a switch", "ttl_only_drop_parts = 1", "ttl_only_drop_parts = 0"),
     ("text", "default_compression_codec = 'ZSTD(1)'", "default_compression_codec = 'ZSTD(3)'"),
-    ("enable_block_number_column", "enable_block_number_column = 1", "enable_block_number_column = 1, enable_block_offset_column = 1"),
+    (
+        "enable_block_number_column",
+        "enable_block_number_column = 1",
+        "enable_block_number_column = 1, enable_block_offset_column = 1",
+    ),
 )
 _ENGINES: tuple[tuple[str, str, str], ...] = (
     ("ReplacingMergeTree", "ReplacingMergeTree", "ReplacingMergeTree(v)"),
@@ -164,18 +194,18 @@ _ENGINES: tuple[tuple[str, str, str], ...] = (
     ("CoalescingMergeTree", "CoalescingMergeTree", "CoalescingMergeTree(n)"),
 )
 _KEYS: tuple[tuple[str, str, Shape, Shape, Shape], ...] = (
-    ("ORDER BY", "columns", Shape(order="ORDER BY tuple()"), Shape(order="ORDER BY (id, s)"), Shape(order="ORDER BY (s, id)")),
-    ("ORDER BY", "an expression", Shape(), Shape(order="ORDER BY (id, lower(s))"), Shape(order="ORDER BY (toStartOfDay(at), id)")),
+    ("ORDER BY", "columns", Shape(order="ORDER " "BY " "tuple()"), Shape(order="ORDER " "BY " "(id, " "s)"), Shape(order="ORDER " "BY " "(s, " "id)")),
+    ("ORDER BY", ("an " "expression"), Shape(), Shape(order="ORDER " "BY " "(id, " "lower(s))"), Shape(order="ORDER " "BY " "(toStartOfDay(at), " "id)")),
     (
-        "ORDER BY", "DESC", Shape(), Shape(order="ORDER BY (id DESC, s)", settings="allow_experimental_reverse_key = 1"),
+        "ORDER BY", "DESC", Shape(), Shape(order="ORDER " "BY " "(id " "DESC, " "s)", settings="allow_experimental_reverse_key " "= " "1"),
         Shape(order="ORDER BY (id DESC, s DESC)", settings="allow_experimental_reverse_key = 1"),
     ),
-    ("ORDER BY", "with a new column", Shape(), Shape(columns="k UInt8", order="ORDER BY (id, k)"), Shape(columns="k UInt8, l UInt8", order="ORDER BY (id, k, l)")),
-    ("PRIMARY KEY", "a prefix", Shape(order="ORDER BY (id, s)"), Shape(order="ORDER BY (id, s)", primary="PRIMARY KEY id"), Shape(order="ORDER BY (id, s, day)", primary="PRIMARY KEY (id, s)")),
-    ("PRIMARY KEY", "without ORDER BY", Shape(order="ORDER BY tuple()"), Shape(primary="PRIMARY KEY id", order=""), Shape(primary="PRIMARY KEY (id, s)", order="")),
-    ("PARTITION BY", "an expression", Shape(), Shape(partition="PARTITION BY toYYYYMM(day)"), Shape(partition="PARTITION BY toYear(day)")),
-    ("PARTITION BY", "several columns", Shape(), Shape(partition="PARTITION BY (toYear(day), id % 2)"), Shape(partition="PARTITION BY tuple(toYear(day))")),
-    ("SAMPLE BY", "a column", Shape(order="ORDER BY (id, day)"), Shape(order="ORDER BY (id, day)", sample="SAMPLE BY id"), Shape(order="ORDER BY (cityHash64(id), id)", sample="SAMPLE BY cityHash64(id)")),
+    ("ORDER BY", ("with a " "new " "column"), Shape(), Shape(columns="k UInt8", order="ORDER " "BY " "(id, " "k)"), Shape(columns="k " "UInt8, " "l " "UInt8", order="ORDER " "BY " "(id, " "k, " "l)")),
+    (("PRIMARY " "KEY"), "a prefix", Shape(order="ORDER " "BY " "(id, " "s)"), Shape(order="ORDER " "BY " "(id, " "s)", primary="PRIMARY " "KEY " "id"), Shape(order="ORDER " "BY " "(id, " "s, " "day)", primary="PRIMARY " "KEY " "(id, " "s)")),
+    (("PRIMARY " "KEY"), ("without " "ORDER " "BY"), Shape(order="ORDER " "BY " "tuple()"), Shape(primary="PRIMARY " "KEY " "id", order=""), Shape(primary="PRIMARY " "KEY " "(id, " "s)", order="")),
+    (("PARTITION " "BY"), ("an " "expression"), Shape(), Shape(partition="PARTITION " "BY " "toYYYYMM(day)"), Shape(partition="PARTITION " "BY " "toYear(day)")),
+    (("PARTITION " "BY"), ("several " "columns"), Shape(), Shape(partition="PARTITION " "BY " "(toYear(day), " "id " "% " "2)"), Shape(partition="PARTITION " "BY " "tuple(toYear(day))")),
+    (("SAMPLE " "BY"), "a column", Shape(order="ORDER " "BY " "(id, " "day)"), Shape(order="ORDER " "BY " "(id, " "day)", sample="SAMPLE " "BY " "id"), Shape(order="ORDER " "BY " "(cityHash64(id), " "id)", sample="SAMPLE " "BY " "cityHash64(id)")),
 )  # fmt: skip
 
 
@@ -183,8 +213,19 @@ def clause_cases() -> list[Case]:
     """All of them, in the order of the reference."""
     found: list[Case] = []
     for name, before, after in _TYPES:
-        found.append(_case("column type", name, Shape(), Shape(f"c {before}"), Shape(f"c {after}"), name in _QUICK_TYPES))
-    found.append(_case("column type", "Nested", Shape(), Shape("c Nested(x UInt8, y String)"), Shape("c Nested(x UInt16, y String, z Date)"), quick=True))
+        found.append(
+            _case("column type", name, Shape(), Shape(f"c {before}"), Shape(f"c {after}"), name in _QUICK_TYPES)
+        )
+    found.append(
+        _case(
+            "column type",
+            "Nested",
+            Shape(),
+            Shape("c Nested(x UInt8, y String)"),
+            Shape("c Nested(x UInt16, y String, z Date)"),
+            quick=True,
+        )
+    )
     whole = Shape(settings="flatten_nested = 0")
     found.append(
         _case(
@@ -197,11 +238,37 @@ def clause_cases() -> list[Case]:
         )
     )
     for name, before, after in _DEFAULTS:
-        found.append(_case("column default", name, Shape("c UInt64"), Shape(f"c UInt64 {before}"), Shape(f"c UInt64 {after}"), name == "EPHEMERAL"))
+        found.append(
+            _case(
+                "column default",
+                name,
+                Shape("c UInt64"),
+                Shape(f"c UInt64 {before}"),
+                Shape(f"c UInt64 {after}"),
+                name == "EPHEMERAL",
+            )
+        )
     for name, before, after in _DEFAULTS:
-        found.append(_case("column default", f"{name}, a column of its own", Shape(), Shape(f"c UInt64 {before}"), Shape(f"c UInt64 {after}")))
+        found.append(
+            _case(
+                "column default",
+                f"{name}, a column of its own",
+                Shape(),
+                Shape(f"c UInt64 {before}"),
+                Shape(f"c UInt64 {after}"),
+            )
+        )
     for name, kind, before, after in _CODECS:
-        found.append(_case("column CODEC", name, Shape(f"c {kind}"), Shape(f"c {kind} {before}"), Shape(f"c {kind} {after}"), name == "chain"))
+        found.append(
+            _case(
+                "column CODEC",
+                name,
+                Shape(f"c {kind}"),
+                Shape(f"c {kind} {before}"),
+                Shape(f"c {kind} {after}"),
+                name == "chain",
+            )
+        )
     found += [
         _case(
             "column TTL",
@@ -220,19 +287,41 @@ def clause_cases() -> list[Case]:
             quick=True,
         ),
         _case(
-            "column STATISTICS", "two kinds", Shape("c UInt64"), Shape("c UInt64 STATISTICS(tdigest)"), Shape("c UInt64 STATISTICS(uniq, minmax)"), quick=True
+            "column STATISTICS",
+            "two kinds",
+            Shape("c UInt64"),
+            Shape("c UInt64 STATISTICS(tdigest)"),
+            Shape("c UInt64 STATISTICS(uniq, minmax)"),
+            quick=True,
         ),
-        _case("column COMMENT", "with quotes", Shape("c String"), Shape("c String COMMENT 'it''s'"), Shape("c String COMMENT 'two\\nlines'")),
+        _case(
+            "column COMMENT",
+            "with quotes",
+            Shape("c String"),
+            Shape("c String COMMENT 'it''s'"),
+            Shape("c String COMMENT 'two\\nlines'"),
+        ),
     ]
     for clause, name, absent, present, changed in _KEYS:
         found.append(_case(clause, name, absent, present, changed, (clause, name) == ("ORDER BY", "DESC")))
     for name, before, after in _TTLS:
         found.append(_case("TTL", name, Shape(), Shape(ttl=before), Shape(ttl=after), name in ("GROUP BY", "TO DISK")))
     for name, before, after in _SETTINGS:
-        found.append(_case("SETTINGS", name, Shape(), Shape(settings=before), Shape(settings=after), name == "storage_policy"))
+        found.append(
+            _case("SETTINGS", name, Shape(), Shape(settings=before), Shape(settings=after), name == "storage_policy")
+        )
     for name, before, after in _INDEXES:
         extra = "v Array(Float32) MATERIALIZED [toFloat32(id % 7), 1]" if name == "vector_similarity" else ""
-        found.append(_case("INDEX", name, Shape(extra), Shape(extra, f"INDEX i {before}"), Shape(extra, f"INDEX i {after}"), name == "text"))
+        found.append(
+            _case(
+                "INDEX",
+                name,
+                Shape(extra),
+                Shape(extra, f"INDEX i {before}"),
+                Shape(extra, f"INDEX i {after}"),
+                name == "text",
+            )
+        )
     for name, before, after in _PROJECTIONS:
         found.append(
             _case(
@@ -245,11 +334,33 @@ def clause_cases() -> list[Case]:
             )
         )
     found += [
-        _case("CONSTRAINT", "CHECK", Shape(), Shape(elements="CONSTRAINT k CHECK id >= 0"), Shape(elements="CONSTRAINT k CHECK length(s) >= 0")),
-        _case("CONSTRAINT", "ASSUME", Shape(), Shape(elements="CONSTRAINT k ASSUME id >= 0"), Shape(elements="CONSTRAINT k CHECK id >= 0"), quick=True),
+        _case(
+            "CONSTRAINT",
+            "CHECK",
+            Shape(),
+            Shape(elements="CONSTRAINT k CHECK id >= 0"),
+            Shape(elements="CONSTRAINT k CHECK length(s) >= 0"),
+        ),
+        _case(
+            "CONSTRAINT",
+            "ASSUME",
+            Shape(),
+            Shape(elements="CONSTRAINT k ASSUME id >= 0"),
+            Shape(elements="CONSTRAINT k CHECK id >= 0"),
+            quick=True,
+        ),
         _case("COMMENT", "of the table", Shape(), Shape(comment="one"), Shape(comment="two"), quick=True),
     ]
     more = "v UInt64, w UInt64, sign Int8 DEFAULT 1, gone UInt8 DEFAULT 0"
     for name, before, after in _ENGINES:
-        found.append(_case("ENGINE", name, Shape(more), Shape(more, engine=before), Shape(more, engine=after), name == "CollapsingMergeTree"))
+        found.append(
+            _case(
+                "ENGINE",
+                name,
+                Shape(more),
+                Shape(more, engine=before),
+                Shape(more, engine=after),
+                name == "CollapsingMergeTree",
+            )
+        )
     return found

@@ -1,7 +1,8 @@
-"""Types with awkward values, and an oracle that knows nothing of the planner: what a direct ``CAST`` into the new type gives.
+"""Types with awkward values, and an oracle that knows nothing of the planner: what a direct ``CAST`` into the new type
+gives.
 
-A conversion *loses* a value where the engine refuses it, where its text reads differently within one family of types (numbers as numbers,
-moments as moments), or where the way back gives something else.
+A conversion *loses* a value where the engine refuses it, where its text reads differently within one family of types
+(numbers as numbers, moments as moments), or where the way back gives something else.
 """
 
 from __future__ import annotations
@@ -17,7 +18,22 @@ from aaiclick.sql.quoting import quote_string
 MOVED = "Enum8('b' = 1, 'a' = 2)"
 LABELS = "Enum8('a' = 1, 'b' = 2)"
 TEXTS = (
-    "'' '7' '007' '1.50' 'a' 'b' 'x y' 'true' 'yes' '2020-01-01' '1950-01-01' '2020-01-01 00:00:00' '2020-01-01T00:00:00' '2020-01-01 00:00:00.123'"
+    "'' '7' "
+    "'007' "
+    "'1.50' "
+    "'a' "
+    "'b' "
+    "'x "
+    "y' "
+    "'true' "
+    "'yes' "
+    "'2020-01-01' "
+    "'1950-01-01' "
+    "'2020-01-01 "
+    "00:00:00' "
+    "'2020-01-01T00:00:00' "
+    "'2020-01-01 "
+    "00:00:00.123'"
     " '[1,2]' '[300]' '12:34:56' '127.0.0.1' '::1' '1e5' 'nan' '61F0C404-5CB3-11E7-907B-A6006AD3DBA0'"
 )
 DOCUMENTS = (
@@ -63,9 +79,20 @@ TYPES: dict[str, tuple[str, ...]] = {
     f"Array(Tuple(n UInt8, e Nullable({MOVED})))": ("[(3,'a')]",),
     "Date": ("'2020-01-01'", "'1970-01-01'", "'2149-06-06'"),
     "Date32": ("'2020-01-01'", "'1900-01-01'", "'2299-12-31'"),
-    "DateTime('Europe/Berlin')": ("'2020-01-01 00:00:00'", "'2020-01-01 12:00:01'", "1603589400", "1603593000", "4294967295"),
+    "DateTime('Europe/Berlin')": (
+        "'2020-01-01 00:00:00'",
+        "'2020-01-01 12:00:01'",
+        "1603589400",
+        "1603593000",
+        "4294967295",
+    ),
     "DateTime('UTC')": ("'2020-01-01 00:00:00'", "'2020-10-25 02:30:00'"),
-    "DateTime64(3, 'Europe/Berlin')": ("'2020-01-01 00:00:00.000'", "'2020-01-01 00:00:00.123'", "'1900-01-02 00:00:00'", "'2299-12-31 00:00:00'"),
+    "DateTime64(3, 'Europe/Berlin')": (
+        "'2020-01-01 00:00:00.000'",
+        "'2020-01-01 00:00:00.123'",
+        "'1900-01-02 00:00:00'",
+        "'2299-12-31 00:00:00'",
+    ),
     "DateTime64(9, 'UTC')": ("'2020-01-01 00:00:00.123456789'", "'2020-01-01 00:00:00'"),
     "DateTime64(0, 'UTC')": ("'2020-01-01 00:00:00'", "'2299-12-31 00:00:00'"),
     "Time": ("'00:00:12'", "'-10:00:00'"),
@@ -100,7 +127,9 @@ TYPES: dict[str, tuple[str, ...]] = {
     "Nullable(UInt8)": ("NULL", "1"),
     "LowCardinality(Nullable(String))": ("NULL", "'a'"),
 }
-NUMBERS = re.compile(r"(?:Nullable\(|SimpleAggregateFunction\(max, )?(?:U?Int\d+|Float\d+|Decimal\(.*\)|Interval\w+)\)*\Z")
+NUMBERS = re.compile(
+    r"(?:Nullable\(|SimpleAggregateFunction\(max, )?(?:U?Int\d+|Float\d+|Decimal\(.*\)|Interval\w+)\)*\Z"
+)
 MOMENTS = re.compile(r"(?:Date|Time)")
 NO_CONVERSION = ("Code: 43.", "Code: 44.", "Code: 48.", "Code: 50.", "Code: 53.", "Code: 70.", "Code: 386.")
 
@@ -115,7 +144,8 @@ class Seen:
 
 
 def questions(old: str, new: str) -> tuple[str, str, str]:
-    """Expressions over ``x``: the converted value as the reference makes it, whether the value is unfit, and whether it differs."""
+    """Expressions over ``x``: the converted value as the reference makes it, whether the value is unfit, and whether it
+    differs."""
     reference = f"CAST({through_text('x', old, new)}, {quote_string(new)})"
     empty = "isNull(x)" if values.holds_null(old) and not values.holds_null(new) else "0"
     unfit, differs = values.unfit("x", old, new) or "0", values.differs("x", old, new) or "0"
@@ -123,8 +153,13 @@ def questions(old: str, new: str) -> tuple[str, str, str]:
 
 
 def through_text(source: str, old: str, new: str) -> str:
-    """The engine itself goes by number from Enum to Enum inside of composite types, and cuts no padding: there it is led by way of texts."""
-    twin = re.sub(r"Enum(?:8|16)\((?:[^()']|'(?:[^'\\]|\\.)*')*\)", "String", old) if "Enum" in old and "Enum" in new else old
+    """The engine itself goes by number from Enum to Enum inside of composite types, and cuts no padding: there it is
+    led by way of texts."""
+    twin = (
+        re.sub(r"Enum(?:8|16)\((?:[^()']|'(?:[^'\\]|\\.)*')*\)", "String", old)
+        if "Enum" in old and "Enum" in new
+        else old
+    )
     twin = re.sub(r"FixedString\(\d+\)", "String", twin) if "FixedString" in new or "Enum" in new else twin
     return source if twin == old else f"CAST({source}, {quote_string(twin)})"
 

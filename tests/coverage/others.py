@@ -1,4 +1,5 @@
-"""What happens to tables outside the MergeTree family: created, compared, given a comment, given a column, given other arguments."""
+"""What happens to tables outside the MergeTree family: created, compared, given a comment, given a column, given other
+arguments."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ COLUMNS = "`a` UInt64, `b` String"
 
 @dataclass(frozen=True)
 class Seen:
-    """How each change is made, or why it is refused; ``told``: the engine under test cannot make such a table, so that it is not created."""
+    """How each change is made, or why it is refused; ``told``: the engine under test cannot make such a table, so that
+    it is not created."""
 
     created: str
     comment: str
@@ -40,7 +42,8 @@ class Seen:
 
 
 def made(engine: EmbeddedEngine, client: Client, other: Other) -> Seen:
-    """On a table that the engine makes. What is carried out is in sync afterwards, and the secret is nowhere to be read."""
+    """On a table that the engine makes. What is carried out is in sync afterwards, and the secret is nowhere to be
+    read."""
     seen: list[str] = []
     for wanted in (None, other.table(comment="x"), other.table(more=True), other.table(changed=True)):
         database = fresh_name()
@@ -73,19 +76,27 @@ def told(connection: Connection, other: Other) -> Seen:
     """On the server's text of such a table: planned, never made."""
     facts = run(server_facts(), connection)
     seen = [
-        describe(planned(connection, facts, other, wanted).steps) for wanted in (other.table(comment="x"), other.table(more=True), other.table(changed=True))
+        describe(planned(connection, facts, other, wanted).steps)
+        for wanted in (other.table(comment="x"), other.table(more=True), other.table(changed=True))
     ]
     assert not planned(connection, facts, other, other.table()).steps
     return Seen(describe(planned(connection, facts, other, other.table(), there=False).steps), *seen)
 
 
 def planned(connection: Connection, facts: ServerFacts, other: Other, wanted: Table, there: bool = True) -> Planned:
-    """The plan for a database that holds just that table (or not even that), and proof that nothing of the kind was made for it."""
+    """The plan for a database that holds just that table (or not even that), and proof that nothing of the kind was
+    made for it."""
     text = f"CREATE TABLE app.t ({COLUMNS}) ENGINE = {other.live}"
     live = {"t": LiveObject("app", "t", split_create(text, "app"), text, other.name)} if there else {}
     watched = Recording(connection)
-    found = run(plan_objects(Schema("other", objects=[wanted]), Catalog("app", "Atomic", facts, live), UpgradePath()), watched)
-    assert not [effect.sql for effect in watched.seen if effect.sql.startswith("CREATE") and f"ENGINE = {other.name}" in effect.sql]
+    found = run(
+        plan_objects(Schema("other", objects=[wanted]), Catalog("app", "Atomic", facts, live), UpgradePath()), watched
+    )
+    assert not [
+        effect.sql
+        for effect in watched.seen
+        if effect.sql.startswith("CREATE") and f"ENGINE = {other.name}" in effect.sql
+    ]
     plan = Plan("other", "app", None, None, found.steps, "", "")
     assert SECRET not in f"{plan}{plan.to_json()}{plan.differences([])}{found.notes}"
     return found

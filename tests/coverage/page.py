@@ -1,4 +1,5 @@
-"""``python -m tests.coverage.page``: runs every case (or only those of the parts that are named) and writes ``expected.json`` and ``docs/coverage.md``.
+"""``python -m tests.coverage.page``: runs every case (or only those of the parts that are named) and writes
+``expected.json`` and ``docs/coverage.md``.
 
 The page is made of what the runs saw, nothing else; the tests hold both to it.
 """
@@ -74,16 +75,31 @@ def expected() -> Outcomes:
 
 def page(outcomes: Outcomes) -> str:
     """The page, from the outcomes."""
-    lines = [HEAD, "## Clauses", "", "| clause | | reflected and created | added | changed | taken away |", "|---|---|---|---|---|---|"]
+    lines = [
+        HEAD,
+        "## Clauses",
+        "",
+        "| clause | | reflected and created | added | changed | taken away |",
+        "|---|---|---|---|---|---|",
+    ]
     shown = ""
     for case in clause_cases():
         cells = outcomes["clauses"][case.id]
-        lines.append(f"| {_code(case.clause) if case.clause != shown else ''} | {case.name} | {' | '.join(_cell(cell) for cell in cells)} |")
+        lines.append(
+            "| "
+            f"{_code(case.clause) if case.clause != shown else ''} "
+            "| "
+            f"{case.name} "
+            "| "
+            f"{' | '.join(_cell(cell) for cell in cells)} "
+            "|"
+        )
         shown = case.clause
     text = "\n".join(lines) + "\n" + OTHERS
     marks = {other.name for other in TOLD}
     text += "".join(
-        f"| {_code(name)}{'*' if name in marks else ''} | {' | '.join(_cell(cell) for cell in cells)} |\n" for name, cells in outcomes["engines"].items()
+        f"| {_code(name)}{'*' if name in marks else ''} | {' | '.join(_cell(cell) for cell in cells)} |\n"
+        for name, cells in outcomes["engines"].items()
     )
     pairs, tables, refused = corpus("pairs"), corpus("tables"), outcomes["reversed"]
     text += CORPUS
@@ -123,7 +139,9 @@ def collect(parts: list[str]) -> Outcomes:
             found["engines"] = {other.name: list(made(engine, client, other).cells) for other in MADE}
             found["engines"].update({other.name: list(told(connection, other).cells) for other in TOLD})
         if "reversed" in parts:
-            found["reversed"] = {pair["id"]: reason for pair in corpus("pairs") if (reason := backwards(engine, client, pair))}
+            found["reversed"] = {
+                pair["id"]: reason for pair in corpus("pairs") if (reason := backwards(engine, client, pair))
+            }
         client.close()
         connection.close()
     return found

@@ -1,4 +1,5 @@
-"""A pair of the corpus backwards: from its second form to its first, with rows. Harder than forwards: columns go, types narrow."""
+"""A pair of the corpus backwards: from its second form to its first, with rows. Harder than forwards: columns go, types
+narrow."""
 
 from __future__ import annotations
 
@@ -29,7 +30,11 @@ def backwards(engine: EmbeddedEngine, client: Client, pair: dict[str, str]) -> s
     """'' where it ends as declared with every row; otherwise why it is refused (and nothing has changed then)."""
     ground = prepare(engine, client, pair["to"], pair["from"])
     try:
-        form, wanted, name = form_of(ground, ground.live, "t"), form_of(ground, ground.direct, "t"), f"{quote_name(ground.live)}.t"
+        form, wanted, name = (
+            form_of(ground, ground.live, "t"),
+            form_of(ground, ground.direct, "t"),
+            f"{quote_name(ground.live)}.t",
+        )
         engine.command(random_rows(form, name))
         blocked = _blocked(ground)
         if blocked:

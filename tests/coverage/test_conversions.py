@@ -1,5 +1,5 @@
-"""Every pair of types over awkward values, against a reference that knows nothing of the planner: no value changes unasked, and what comes
-through as it was stands in nobody's way."""
+"""Every pair of types over awkward values, against a reference that knows nothing of the planner: no value changes
+unasked, and what comes through as it was stands in nobody's way."""
 
 from __future__ import annotations
 
@@ -13,9 +13,32 @@ from aaiclick.testing.engine import EmbeddedEngine
 from tests.coverage.conversions import LABELS, MOVED, NO_CONVERSION, TYPES, Seen, lost, questions
 
 PERMISSIVE = (
-    "SET allow_suspicious_types_in_order_by = 1, allow_suspicious_low_cardinality_types = 1, allow_suspicious_variant_types = 1, enable_time_time64_type = 1"
+    "SET "
+    "allow_suspicious_types_in_order_by "
+    "= "
+    "1, "
+    "allow_suspicious_low_cardinality_types "
+    "= "
+    "1, "
+    "allow_suspicious_variant_types "
+    "= "
+    "1, "
+    "enable_time_time64_type "
+    "= "
+    "1"
 )
-QUICK = ("UInt8", "Int64", "Float32", "Decimal(9, 2)", "String", "FixedString(4)", LABELS, f"Array({MOVED})", "DateTime('Europe/Berlin')", "Dynamic")
+QUICK = (
+    "UInt8",
+    "Int64",
+    "Float32",
+    "Decimal(9, 2)",
+    "String",
+    "FixedString(4)",
+    LABELS,
+    f"Array({MOVED})",
+    "DateTime('Europe/Berlin')",
+    "Dynamic",
+)
 
 
 @pytest.mark.parametrize("old", QUICK)
@@ -54,7 +77,18 @@ def _wrong(engine: EmbeddedEngine, old: str, new: str, source: str) -> str:
         return "" if flagged or isinstance(asked, str) else f"it fails, and nothing said so ({made[:90]})"
     if isinstance(asked, str):
         return "" if unproven else f"its check fails ({asked[:200]})"
-    back = _ask(engine, f"SELECT formatRow('RowBinary', x) = formatRow('RowBinary', CAST({reference}, {quote_string(old)})) FROM {source}")
+    back = _ask(
+        engine,
+        "SELECT "
+        "formatRow('RowBinary', "
+        "x) "
+        "= "
+        "formatRow('RowBinary', "
+        f"CAST({reference}, "
+        f"{quote_string(old)})) "
+        "FROM "
+        f"{source}",
+    )
     seen = Seen(made[0][0], made[0][1], None if isinstance(back, str) else back[0] == ("1",))
     if not flagged and lost(old, new, seen):
         return f"another value, and nothing said so ({seen})"
@@ -98,6 +132,8 @@ def test_labels_go_by_their_text_at_every_depth(aaiclick_engine: EmbeddedEngine,
     _, unfit, differs = questions(old, new)
     source = f"(SELECT materialize(CAST({value}, {quote_string(old)})) AS x)"
     made = conversion("x", old, new)
-    shown = f"toString(x) = toString({made}), toTypeName({made}) = toTypeName(defaultValueOfTypeName({quote_string(new)}))"
+    shown = (
+        f"toString(x) = toString({made}), toTypeName({made}) = toTypeName(defaultValueOfTypeName({quote_string(new)}))"
+    )
     assert _ask(aaiclick_engine, f"SELECT {shown}, {unfit}, {differs} FROM {source}") == [("1", "1", "0", "0")]
     assert not in_place(old, new)

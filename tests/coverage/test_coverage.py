@@ -28,7 +28,9 @@ def test_every_case_is_on_the_page() -> None:
     assert set(expected()["reversed"]) <= {pair["id"] for pair in corpus("pairs")}
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, marks=() if case.quick else pytest.mark.proof, id=case.id) for case in CASES])
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=() if case.quick else pytest.mark.proof, id=case.id) for case in CASES]
+)
 def test_clause(case: Case, aaiclick_engine: EmbeddedEngine) -> None:
     assert outcome_of(aaiclick_engine, case) == expected()["clauses"][case.id]
 

@@ -1,4 +1,5 @@
-"""A disk described in place: the server hides what stands in it, and a copy in scratch must not reach for that storage."""
+"""A disk described in place: the server hides what stands in it, and a copy in scratch must not reach for that
+storage."""
 
 from __future__ import annotations
 
@@ -23,9 +24,16 @@ def test_a_table_on_a_disk_described_in_place(aaiclick_client: Client, tmp_path:
     made = sorted(tmp_path.rglob("*"))
     assert made
     assert plan_schema(aaiclick_client, _schema(disk)).steps == ()
-    text = str(aaiclick_client.command("SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 't'"))
+    text = str(
+        aaiclick_client.command(
+            "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 't'"
+        )
+    )
     assert "[HIDDEN]" in text
-    assert reflect_schema(aaiclick_client).unsupported["t"] == "its definition holds a secret that the server does not show"
+    assert (
+        reflect_schema(aaiclick_client).unsupported["t"]
+        == "its definition holds a secret that the server does not show"
+    )
 
     more = _schema(disk, Column("b", "String"), ttl_only_drop_parts=1)
     plan = plan_schema(aaiclick_client, more)
@@ -42,7 +50,16 @@ def test_a_rebuild_never_writes_down_what_the_server_hides(aaiclick_client: Clie
     """The new table would be created from a text with [HIDDEN] in it: refused, with the reason."""
     disk = f"disk(type = local_blob_storage, path = '{tmp_path}/')"
     ensure_schema(aaiclick_client, _schema(disk), policy=Policy.safe())
-    reshaped = Schema("disks", objects=[Table("t", [Column("a", "UInt64")], engine=MergeTree(order_by=["a"], partition_by="a % 2", settings={"disk": disk}))])
+    reshaped = Schema(
+        "disks",
+        objects=[
+            Table(
+                "t",
+                [Column("a", "UInt64")],
+                engine=MergeTree(order_by=["a"], partition_by="a % 2", settings={"disk": disk}),
+            )
+        ],
+    )
     plan = plan_schema(aaiclick_client, reshaped)
     assert len(plan.steps) == 1
     assert "holds a secret" in plan.steps[0].blocked
@@ -53,9 +70,21 @@ def test_a_rebuild_never_writes_down_what_the_server_hides(aaiclick_client: Clie
 def test_settings_of_a_projection_are_changed_in_place(aaiclick_client: Client) -> None:
     def schema(granularity: int) -> Schema:
         projection = Projection("p", "SELECT a, b ORDER BY b", settings={"index_granularity": granularity})
-        return Schema("p", objects=[Table("t", [Column("a", "UInt64"), Column("b", "UInt64")], engine=MergeTree(order_by=["a"]), projections=[projection])])
+        return Schema(
+            "p",
+            objects=[
+                Table(
+                    "t",
+                    [Column("a", "UInt64"), Column("b", "UInt64")],
+                    engine=MergeTree(order_by=["a"]),
+                    projections=[projection],
+                )
+            ],
+        )
 
     ensure_schema(aaiclick_client, schema(128))
     report = ensure_schema(aaiclick_client, schema(256), policy=Policy.safe())
-    assert next(step.sql for step in report.steps)[0].endswith("MODIFY PROJECTION `p` (SELECT a, b ORDER BY b) WITH SETTINGS (index_granularity = 256)")
+    assert next(step.sql for step in report.steps)[0].endswith(
+        "MODIFY PROJECTION `p` (SELECT a, b ORDER BY b) WITH SETTINGS (index_granularity = 256)"
+    )
     assert plan_schema(aaiclick_client, schema(256)).steps == ()

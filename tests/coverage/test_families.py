@@ -1,6 +1,6 @@
-"""Tables that are made at run time: what the family says is brought about everywhere, what it does not mention is not its business."""
+"""Tables that are made at run time: what the family says is brought about everywhere, what it does not mention is not
+its business."""
 
-# ruff: noqa: E501 - a case is one line
 from __future__ import annotations
 
 import re
@@ -8,7 +8,17 @@ import re
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, ReplacingMergeTree, Schema, Table, TableFamily, ensure_schema, plan_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Policy,
+    ReplacingMergeTree,
+    Schema,
+    Table,
+    TableFamily,
+    ensure_schema,
+    plan_schema,
+)
 from aaiclick.clients.opening import open_url
 from aaiclick.events import Event, PlanReady, StepDone
 from aaiclick.plan.families import family_stamp, pattern_regex
@@ -29,16 +39,77 @@ def family(*others: Table) -> Schema:
 
 def _text(client: Client, table: str) -> str:
     return str(
-        client.query("SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {name:String}", {"name": table}).result_rows[
-            0
-        ][0]
+        client.query(
+            "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",
+            {"name": table},
+        ).result_rows[0][0]
     )
 
 
 def test_what_a_family_does_not_mention_is_not_its_business(aaiclick_client: Client, aaiclick_database: str) -> None:
     for sql in (
-        "CREATE TABLE p_1 (id UInt64, `a b` String CODEC(ZSTD(3)) COMMENT 'mine', INDEX i id TYPE minmax) ENGINE = MergeTree PARTITION BY id % 2 ORDER BY id TTL toDate(id) + 99999 COMMENT 'x'",
-        "CREATE TABLE p_2 (id UInt64, v UInt64, run UInt64 DEFAULT 7) ENGINE = ReplacingMergeTree(v) PRIMARY KEY id ORDER BY (id, v) SETTINGS index_granularity = 100",
+        (
+            "CREATE "
+            "TABLE "
+            "p_1 "
+            "(id "
+            "UInt64, "
+            "`a "
+            "b` "
+            "String "
+            "CODEC(ZSTD(3)) "
+            "COMMENT "
+            "'mine', "
+            "INDEX "
+            "i "
+            "id "
+            "TYPE "
+            "minmax) "
+            "ENGINE "
+            "= "
+            "MergeTree "
+            "PARTITION "
+            "BY "
+            "id "
+            "% "
+            "2 "
+            "ORDER "
+            "BY "
+            "id "
+            "TTL "
+            "toDate(id) "
+            "+ "
+            "99999 "
+            "COMMENT "
+            "'x'"
+        ),
+        (
+            "CREATE "
+            "TABLE "
+            "p_2 "
+            "(id "
+            "UInt64, "
+            "v "
+            "UInt64, "
+            "run "
+            "UInt64 "
+            "DEFAULT "
+            "7) "
+            "ENGINE "
+            "= "
+            "ReplacingMergeTree(v) "
+            "PRIMARY "
+            "KEY "
+            "id "
+            "ORDER "
+            "BY "
+            "(id, "
+            "v) "
+            "SETTINGS "
+            "index_granularity "
+            "= "
+            "100"
+        ),
         "CREATE TABLE p_3 (x UInt8) ENGINE = Memory",
         "CREATE TABLE q_1 (id UInt64) ENGINE = MergeTree ORDER BY id",
         "CREATE TABLE p_4 (id UInt64) ENGINE = MergeTree ORDER BY id",
@@ -54,12 +125,94 @@ def test_what_a_family_does_not_mention_is_not_its_business(aaiclick_client: Cli
     assert {name: _text(aaiclick_client, name) for name in others} == others
     assert "made at run time" not in _text(aaiclick_client, "p_4")
     assert _text(aaiclick_client, "p_1") == (
-        f"CREATE TABLE {aaiclick_database}.p_1 (`id` UInt64, `a b` String COMMENT 'mine' CODEC(ZSTD(3)), `run` UInt64 COMMENT 'which run', INDEX i id TYPE minmax GRANULARITY 1)"
-        " ENGINE = MergeTree PARTITION BY id % 2 ORDER BY id TTL toDate(id) + 99999 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1 COMMENT 'made at run time'"
+        "CREATE "
+        "TABLE "
+        f"{aaiclick_database}.p_1 "
+        "(`id` "
+        "UInt64, "
+        "`a "
+        "b` "
+        "String "
+        "COMMENT "
+        "'mine' "
+        "CODEC(ZSTD(3)), "
+        "`run` "
+        "UInt64 "
+        "COMMENT "
+        "'which "
+        "run', "
+        "INDEX "
+        "i "
+        "id "
+        "TYPE "
+        "minmax "
+        "GRANULARITY "
+        "1)"
+        " ENGINE "
+        "= "
+        "MergeTree "
+        "PARTITION "
+        "BY "
+        "id "
+        "% "
+        "2 "
+        "ORDER "
+        "BY "
+        "id "
+        "TTL "
+        "toDate(id) "
+        "+ "
+        "99999 "
+        "SETTINGS "
+        "index_granularity "
+        "= "
+        "8192, "
+        "ttl_only_drop_parts "
+        "= "
+        "1 "
+        "COMMENT "
+        "'made "
+        "at "
+        "run "
+        "time'"
     )
     assert _text(aaiclick_client, "p_2") == (
-        f"CREATE TABLE {aaiclick_database}.p_2 (`id` UInt64, `v` UInt64, `run` UInt64 DEFAULT 7 COMMENT 'which run') ENGINE = ReplacingMergeTree(v)"
-        " PRIMARY KEY id ORDER BY (id, v) SETTINGS index_granularity = 100, ttl_only_drop_parts = 1 COMMENT 'made at run time'"
+        "CREATE "
+        "TABLE "
+        f"{aaiclick_database}.p_2 "
+        "(`id` "
+        "UInt64, "
+        "`v` "
+        "UInt64, "
+        "`run` "
+        "UInt64 "
+        "DEFAULT "
+        "7 "
+        "COMMENT "
+        "'which "
+        "run') "
+        "ENGINE "
+        "= "
+        "ReplacingMergeTree(v)"
+        " "
+        "PRIMARY "
+        "KEY "
+        "id "
+        "ORDER "
+        "BY "
+        "(id, "
+        "v) "
+        "SETTINGS "
+        "index_granularity "
+        "= "
+        "100, "
+        "ttl_only_drop_parts "
+        "= "
+        "1 "
+        "COMMENT "
+        "'made "
+        "at run "
+        "time'"
     )
     assert plan_schema(aaiclick_client, family(own)).steps == ()
 
@@ -91,11 +244,14 @@ def test_tables_that_come_later_are_seen_by_the_next_start(aaiclick_client: Clie
         ("ü*", ["üb"], ["ub"]),
     ],
 )
-def test_patterns_mean_the_same_here_and_on_the_server(aaiclick_client: Client, pattern: str, names: list[str], others: list[str]) -> None:
+def test_patterns_mean_the_same_here_and_on_the_server(
+    aaiclick_client: Client, pattern: str, names: list[str], others: list[str]
+) -> None:
     expression = pattern_regex(pattern)
     for name in (*names, *others):
         rows = aaiclick_client.query(
-            "SELECT match(unhex({n:String}), unhex({p:String}))", {"n": name.encode().hex(), "p": expression.encode().hex()}
+            "SELECT match(unhex({n:String}), unhex({p:String}))",
+            {"n": name.encode().hex(), "p": expression.encode().hex()},
         ).result_rows
         assert (re.match(expression, name) is not None) == bool(rows[0][0]) == (name in names)
 
@@ -125,10 +281,26 @@ class Stop(Exception):  # noqa: N818 - not an error of ours
 
 
 @pytest.mark.parametrize("count", [30, pytest.param(10_000, marks=pytest.mark.proof)])
-def test_many_tables_with_one_progress_and_a_way_to_go_on(count: int, aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str) -> None:
+def test_many_tables_with_one_progress_and_a_way_to_go_on(
+    count: int, aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str
+) -> None:
     """Stopped in the middle, the next run does only what is left; steps are counted through from one to the last."""
     for number in range(count):
-        aaiclick_engine.command(f"CREATE TABLE {aaiclick_database}.p_{number} (id UInt64, v{number % 3} String) ENGINE = MergeTree ORDER BY id")
+        aaiclick_engine.command(
+            "CREATE "
+            "TABLE "
+            f"{aaiclick_database}.p_{number} "
+            "(id "
+            "UInt64, "
+            f"v{number % 3} "
+            "String) "
+            "ENGINE "
+            "= "
+            "MergeTree "
+            "ORDER "
+            "BY "
+            "id"
+        )
     done: list[StepDone] = []
 
     def stop_half_way(event: Event) -> None:
@@ -148,7 +320,31 @@ def test_many_tables_with_one_progress_and_a_way_to_go_on(count: int, aaiclick_e
     assert [event.index for event in finished] == list(range(1, ready.steps + 1))
     assert {event.total for event in finished} == {ready.steps}
     said = aaiclick_client.query(
-        "SELECT count(), countIf(position(create_table_query, '`run` UInt64 COMMENT') > 0 AND comment = 'made at run time') FROM system.tables WHERE database = currentDatabase() AND name LIKE 'p\\\\_%'"
+        "SELECT "
+        "count(), "
+        "countIf(position(create_table_query, "
+        "'`run` "
+        "UInt64 "
+        "COMMENT') "
+        "> "
+        "0 "
+        "AND "
+        "comment "
+        "= "
+        "'made "
+        "at "
+        "run "
+        "time') "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        "currentDatabase() "
+        "AND "
+        "name "
+        "LIKE "
+        "'p\\\\_%'"
     )
     assert said.result_rows == [(count, count)]
     assert plan_schema(aaiclick_client, family()).steps == ()

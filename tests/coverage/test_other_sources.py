@@ -1,6 +1,5 @@
 """Tables from pydantic models and Arrow schemas, and the way back; on the real engine."""
 
-# ruff: noqa: E501 - a case is one line
 from __future__ import annotations
 
 import enum
@@ -98,7 +97,9 @@ def test_a_model_becomes_a_table_that_the_engine_makes(aaiclick_client: Client) 
 
 
 def test_the_way_back_gives_a_model_that_takes_the_same_rows(aaiclick_client: Client) -> None:
-    ensure_schema(aaiclick_client, Schema("models", objects=[Table.from_model(HttpRequest, engine=MergeTree(order_by=["id"]))]))
+    ensure_schema(
+        aaiclick_client, Schema("models", objects=[Table.from_model(HttpRequest, engine=MergeTree(order_by=["id"]))])
+    )
     reflected = next(item for item in reflect_schema(aaiclick_client).tables if item.name == "http_request")
     model = reflected.to_model()
     assert model.__name__ == "HttpRequest"
@@ -131,7 +132,13 @@ def test_types_can_be_said_for_single_fields() -> None:
         id: int
         took: timedelta
 
-    table = Table.from_model(Event, "events", types={"took": "IntervalSecond", "id": "UInt32"}, comment="c", engine=MergeTree(order_by=["id"]))
+    table = Table.from_model(
+        Event,
+        "events",
+        types={"took": "IntervalSecond", "id": "UInt32"},
+        comment="c",
+        engine=MergeTree(order_by=["id"]),
+    )
     assert [(column.name, column.type) for column in table.columns] == [("id", "UInt32"), ("took", "IntervalSecond")]
     assert (table.name, table.comment) == ("events", "c")
 
@@ -202,7 +209,9 @@ def test_an_arrow_schema_becomes_a_table_that_takes_its_rows(aaiclick_client: Cl
         "tags": ["a", "b"], "marks": [1.5, None], "map": [("a", 1)], "place": {"x": 1.0, "y z": None}, "ok": True,
     }  # fmt: skip
     aaiclick_client.insert_arrow("arrow", pa.Table.from_pylist([row], schema=ARROW))
-    assert aaiclick_client.query("SELECT id, n, s, tags, marks, ok FROM arrow").result_rows == [(1, None, "a", ["a", "b"], [1.5, None], True)]
+    assert aaiclick_client.query("SELECT id, n, s, tags, marks, ok FROM arrow").result_rows == [
+        (1, None, "a", ["a", "b"], [1.5, None], True)
+    ]
 
 
 def test_back_to_arrow_and_again() -> None:
@@ -213,7 +222,9 @@ def test_back_to_arrow_and_again() -> None:
     assert back.field("at").type == pa.timestamp("us", tz="UTC")
     assert (back.field("n").nullable, back.field("id").nullable) == (True, False)
     again = Table.from_arrow(back, "arrow")
-    assert [(column.name, column.type, column.comment) for column in again.columns] == [(column.name, column.type, column.comment) for column in table.columns]
+    assert [(column.name, column.type, column.comment) for column in again.columns] == [
+        (column.name, column.type, column.comment) for column in table.columns
+    ]
     bare = pa.schema([field.remove_metadata() for field in back])
     types = {column.name: column.type for column in Table.from_arrow(bare, "arrow").columns}
     # Arrow has no LowCardinality of its own; everything else is the same without the metadata, too.
@@ -234,7 +245,9 @@ def test_what_arrow_says_can_be_overruled_and_what_it_cannot_say_is_named() -> N
 
 def test_an_alias_takes_its_columns_from_the_table_it_shows(aaiclick_client: Client) -> None:
     alias = Table("shown", [Column("k", "UInt8")], engine=Engine("Alias", "t"))
-    declared = Schema("s", version=1, objects=[alias, Table("t", [Column("k", "UInt8")], engine=MergeTree(order_by="k"))])
+    declared = Schema(
+        "s", version=1, objects=[alias, Table("t", [Column("k", "UInt8")], engine=MergeTree(order_by="k"))]
+    )
     report = ensure_schema(aaiclick_client, declared)
     assert [step.object for step in report.steps] == ["t", "shown"]
     assert report.steps[1].sql[0].endswith("`shown` ENGINE = Alias(t)")

@@ -22,7 +22,9 @@ def schema(*columns: Column) -> Schema:
         ("UInt8", "UInt64", "0", 1),  # the same default on both sides: nothing has to be written down first
     ],
 )
-def test_rows_of_parts_that_lack_a_column_read_the_same_after_a_retype(aaiclick_client: Client, old: str, new: str, read: str, statements: int) -> None:
+def test_rows_of_parts_that_lack_a_column_read_the_same_after_a_retype(
+    aaiclick_client: Client, old: str, new: str, read: str, statements: int
+) -> None:
     ensure_schema(aaiclick_client, schema())
     aaiclick_client.command("INSERT INTO t SELECT number FROM numbers(3)")
     ensure_schema(aaiclick_client, schema(Column("c", old)))
@@ -47,7 +49,9 @@ def test_another_function_by_which_merges_combine_is_allowed_by_name_only(aaicli
 
 
 @pytest.mark.parametrize(("width", "fits"), [(16, True), (5, True), (4, False)])
-def test_a_fixed_string_is_cut_only_where_nothing_but_padding_goes(aaiclick_client: Client, width: int, fits: bool) -> None:
+def test_a_fixed_string_is_cut_only_where_nothing_but_padding_goes(
+    aaiclick_client: Client, width: int, fits: bool
+) -> None:
     ensure_schema(aaiclick_client, schema(Column("c", "FixedString(8)")))
     aaiclick_client.command("INSERT INTO t VALUES (1, 'abcde'), (2, ''), (3, 'abc')")
     wanted = schema(Column("c", f"FixedString({width})"))
@@ -56,17 +60,28 @@ def test_a_fixed_string_is_cut_only_where_nothing_but_padding_goes(aaiclick_clie
             ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
         return
     ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
-    assert aaiclick_client.query("SELECT toStringCutToZero(c) FROM t ORDER BY id").result_rows == [("abcde",), ("",), ("abc",)]
+    assert aaiclick_client.query("SELECT toStringCutToZero(c) FROM t ORDER BY id").result_rows == [
+        ("abcde",),
+        ("",),
+        ("abc",),
+    ]
 
 
 @pytest.mark.parametrize(("setting", "names"), [({}, ["id", "n.x", "n.y"]), ({"flatten_nested": 0}, ["id", "n"])])
-def test_a_nested_column_is_taken_apart_unless_the_table_says_otherwise(aaiclick_client: Client, setting: dict[str, int], names: list[str]) -> None:
+def test_a_nested_column_is_taken_apart_unless_the_table_says_otherwise(
+    aaiclick_client: Client, setting: dict[str, int], names: list[str]
+) -> None:
     def nested(*more: Column) -> Schema:
         columns = [Column("id", "UInt64"), Column("n", "Nested(x UInt8, y String)"), *more]
         return Schema("types", objects=[Table("t", columns, engine=MergeTree(order_by=["id"], settings=dict(setting)))])
 
     ensure_schema(aaiclick_client, nested())
-    assert [row[0] for row in aaiclick_client.query("SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 't'").result_rows] == names
+    assert [
+        row[0]
+        for row in aaiclick_client.query(
+            "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 't'"
+        ).result_rows
+    ] == names
     assert plan_schema(aaiclick_client, nested()).steps == ()
     report = ensure_schema(aaiclick_client, nested(Column("m", "Nested(z UInt8)")), policy=Policy.safe())
     assert [step.strategy for step in report.steps] == ["alter"]

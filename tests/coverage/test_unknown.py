@@ -1,6 +1,6 @@
-"""A clause of a newer server's: the object is reported by name and clause, and never altered, whatever the policy allows."""
+"""A clause of a newer server's: the object is reported by name and clause, and never altered, whatever the policy
+allows."""
 
-# ruff: noqa: E501 - a case is one line
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -23,14 +23,60 @@ from aaiclick.lease.owner import this_process
 from aaiclick.routine import Command, Connection, Query, run
 from aaiclick.testing.engine import EmbeddedEngine
 
-PLAIN = "CREATE TABLE app.t (`a` UInt64, `b` String CODEC(ZSTD(1)) TTL toDate(a)) ENGINE = MergeTree PARTITION BY a ORDER BY a SAMPLE BY a TTL toDate(a) SETTINGS index_granularity = 8192 COMMENT 'c'"
+PLAIN = (
+    "CREATE "
+    "TABLE "
+    "app.t "
+    "(`a` "
+    "UInt64, "
+    "`b` "
+    "String "
+    "CODEC(ZSTD(1)) "
+    "TTL "
+    "toDate(a)) "
+    "ENGINE "
+    "= "
+    "MergeTree "
+    "PARTITION "
+    "BY "
+    "a "
+    "ORDER "
+    "BY a "
+    "SAMPLE "
+    "BY "
+    "a "
+    "TTL "
+    "toDate(a) "
+    "SETTINGS "
+    "index_granularity "
+    "= "
+    "8192 "
+    "COMMENT "
+    "'c'"
+)
 FRILLS = (
-    ("`b` String CODEC(ZSTD(1))", "`b` String FRILL CODEC(ZSTD(1))", "column b: a clause that is not known at 'FRILL CODEC"),
-    ("`b` String CODEC(ZSTD(1))", "`b` String COLLATE utf8 CODEC(ZSTD(1))", "column b: a clause that is not known at 'COLLATE utf8"),
+    (
+        "`b` String CODEC(ZSTD(1))",
+        "`b` String FRILL CODEC(ZSTD(1))",
+        "column b: a clause that is not known at 'FRILL CODEC",
+    ),
+    (
+        "`b` String CODEC(ZSTD(1))",
+        "`b` String COLLATE utf8 CODEC(ZSTD(1))",
+        "column b: a clause that is not known at 'COLLATE utf8",
+    ),
     ("TTL toDate(a))", "TTL toDate(a) MASKED WITH (md5(b)))", "column b: a clause that is not known at 'MASKED WITH"),
     ("(`a` UInt64", "(FOREIGN KEY (a) REFERENCES x(y), `a` UInt64", "an element that is not known at 'FOREIGN KEY"),
-    ("(`a` UInt64", "(INDEX i a TYPE minmax GRANULARITY 1 INVISIBLE, `a` UInt64", "index i: a clause that is not known at 'INVISIBLE"),
-    ("(`a` UInt64", "(CONSTRAINT c CHECK a > 1 DEFERRED, `a` UInt64", "constraint c: a clause that is not known at 'DEFERRED"),
+    (
+        "(`a` UInt64",
+        "(INDEX i a TYPE minmax GRANULARITY 1 INVISIBLE, `a` UInt64",
+        "index i: a clause that is not known at 'INVISIBLE",
+    ),
+    (
+        "(`a` UInt64",
+        "(CONSTRAINT c CHECK a > 1 DEFERRED, `a` UInt64",
+        "constraint c: a clause that is not known at 'DEFERRED",
+    ),
     ("(`a` UInt64", "(CONSTRAINT c UNIQUE a, `a` UInt64", "constraint c: CHECK or ASSUME was expected at 'UNIQUE a"),
     (" SAMPLE BY a", " CLUSTER BY a", "a clause that is not known at 'CLUSTER BY"),
     (" ORDER BY a", " ORDER BY a UNIQUE KEY (a)", "a clause that is not known at 'UNIQUE KEY"),
@@ -79,9 +125,17 @@ class Doctored:
         self.inner.close()
 
     def _frilled(self, cell: object) -> object:
-        if not isinstance(cell, str) or not cell.startswith("CREATE ") or not any(f" {self.database}.{name} " in cell for name in self.names):
+        if (
+            not isinstance(cell, str)
+            or not cell.startswith("CREATE ")
+            or not any(f" {self.database}.{name} " in cell for name in self.names)
+        ):
             return cell
-        return cell.replace(" ENGINE = ", " FRILL 'x' ENGINE = ", 1) if " ENGINE = " in cell else cell.replace(" AS SELECT", " FRILL 'x' AS SELECT", 1)
+        return (
+            cell.replace(" ENGINE = ", " FRILL 'x' ENGINE = ", 1)
+            if " ENGINE = " in cell
+            else cell.replace(" AS SELECT", " FRILL 'x' AS SELECT", 1)
+        )
 
 
 def _schema(version: int, columns: list[Column], query: str) -> Schema:
@@ -112,13 +166,23 @@ def test_a_declared_object_with_an_unknown_clause_is_never_recorded_as_done(
     assert set(unsupported) == {"odd", "odd_view"}
     assert all("FRILL 'x'" in reason for reason in unsupported.values())
 
-    wanted = _schema(2, [Column("a", "UInt64"), Column("b", "LowCardinality(String)"), Column("c", "Date")], "SELECT a, b FROM odd")
+    wanted = _schema(
+        2, [Column("a", "UInt64"), Column("b", "LowCardinality(String)"), Column("c", "Date")], "SELECT a, b FROM odd"
+    )
     doctored.commands.clear()
-    with pytest.raises(UnsupportedObjectError, match=r"FRILL 'x'.*It is declared, so nothing is done and no version is recorded until it can be"):
+    with pytest.raises(
+        UnsupportedObjectError,
+        match=r"FRILL 'x'.*It is declared, so nothing is done and no version is recorded until it can be",
+    ):
         run(ensure(Run(wanted, aaiclick_database, Policy.everything(), this_process(), True, "0")), doctored)
     status = run(validate(wanted, aaiclick_database), doctored)
     assert not status.in_sync
-    assert [words.split(":")[0] for words in status.differences if "its definition cannot be read" in words] == ["odd", "odd_view", "odd", "odd_view"]
+    assert [words.split(":")[0] for words in status.differences if "its definition cannot be read" in words] == [
+        "odd",
+        "odd_view",
+        "odd",
+        "odd_view",
+    ]
     assert aaiclick_client.query("SELECT max(version) FROM schema_version").result_rows == [(1,)]
     assert not [sql for sql in doctored.commands if f"`{aaiclick_database}`.`odd" in sql]
     assert _texts(aaiclick_client) == told
@@ -127,7 +191,24 @@ def test_a_declared_object_with_an_unknown_clause_is_never_recorded_as_done(
 
 
 def _texts(client: Client) -> list[Sequence[object]]:
-    rows = client.query("SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase() AND name LIKE 'odd%' ORDER BY name").result_rows
+    rows = client.query(
+        "SELECT "
+        "name, "
+        "create_table_query "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        "currentDatabase() "
+        "AND "
+        "name "
+        "LIKE "
+        "'odd%' "
+        "ORDER "
+        "BY "
+        "name"
+    ).result_rows
     return [tuple(row) for row in rows]
 
 
@@ -137,8 +218,12 @@ def test_an_object_that_could_not_be_read_when_it_was_recorded_is_left_alone_as_
     doctored = Doctored(open_url(aaiclick_engine.url), aaiclick_database, ("odd", "odd_view"))
     wanted = _schema(1, [Column("a", "UInt64"), Column("b", "String")], "SELECT a FROM odd")
     for _ in range(2):
-        assert run(ensure(Run(wanted, aaiclick_database, Policy.everything(), this_process(), True, "0")), doctored).in_sync
+        assert run(
+            ensure(Run(wanted, aaiclick_database, Policy.everything(), this_process(), True, "0")), doctored
+        ).in_sync
     status = run(validate(wanted, aaiclick_database), doctored)
     assert status.in_sync
-    assert [note.split(" was left alone, as it was recorded")[0] for note in status.notes if "cannot be read" in note] == ["odd", "odd_view"]
+    assert [
+        note.split(" was left alone, as it was recorded")[0] for note in status.notes if "cannot be read" in note
+    ] == ["odd", "odd_view"]
     doctored.close()

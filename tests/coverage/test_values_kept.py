@@ -1,17 +1,33 @@
-"""``lossless`` keeps every value: what a conversion takes and does not give back is blocked, or allowed by name only."""
+"""``lossless`` keeps every value: what a conversion takes and does not give back is blocked, or allowed by name
+only."""
 
 from __future__ import annotations
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, ReplacingMergeTree, Schema, Table, ensure_schema, plan_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Migration,
+    Policy,
+    Rebuild,
+    ReplacingMergeTree,
+    Schema,
+    Table,
+    ensure_schema,
+    plan_schema,
+)
 from aaiclick.errors import BlockedError, SchemaVersionError
 from aaiclick.sql.quoting import quote_string
 
 
 def schema(version: int, column: Column, engine: MergeTree | None = None) -> Schema:
-    return Schema("kept", version=version, objects=[Table("t", [Column("id", "UInt64"), column], engine=engine or MergeTree(order_by=["id"]))])
+    return Schema(
+        "kept",
+        version=version,
+        objects=[Table("t", [Column("id", "UInt64"), column], engine=engine or MergeTree(order_by=["id"]))],
+    )
 
 
 def shown(client: Client) -> object:
@@ -54,7 +70,9 @@ def test_a_value_that_would_become_another_blocks(aaiclick_client: Client, old: 
         ("Float64", "1e400", "-0.50"),
     ],
 )
-def test_a_text_that_does_not_come_back_is_allowed_by_name_only(aaiclick_client: Client, new: str, lost: str, kept: str) -> None:
+def test_a_text_that_does_not_come_back_is_allowed_by_name_only(
+    aaiclick_client: Client, new: str, lost: str, kept: str
+) -> None:
     ensure_schema(aaiclick_client, schema(1, Column("c", "Nullable(String)")))
     aaiclick_client.command(f"INSERT INTO t VALUES (1, '{kept}'), (2, NULL), (3, '{lost}')")
     wanted = schema(2, Column("c", f"Nullable({new})"))
@@ -63,7 +81,9 @@ def test_a_text_that_does_not_come_back_is_allowed_by_name_only(aaiclick_client:
     with pytest.raises(SchemaVersionError, match=r"--allow 'retype t\.c'"):
         ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
     aaiclick_client.command("ALTER TABLE t DELETE WHERE id = 3 SETTINGS mutations_sync = 2")
-    assert [step.strategy for step in ensure_schema(aaiclick_client, wanted, policy=Policy.lossless()).steps] == ["mutate"]
+    assert [step.strategy for step in ensure_schema(aaiclick_client, wanted, policy=Policy.lossless()).steps] == [
+        "mutate"
+    ]
 
 
 def test_zero_bytes_that_a_string_does_not_keep_are_a_hazard(aaiclick_client: Client) -> None:
@@ -83,7 +103,9 @@ def test_zero_bytes_that_a_string_does_not_keep_are_a_hazard(aaiclick_client: Cl
         (Column("c", "Int64", alias="toInt64(id) * 3"), Column("c", "Int64", ephemeral="7")),
     ],
 )
-def test_what_is_stored_no_longer_or_computed_in_another_way_is_allowed_by_name_only(aaiclick_client: Client, old: Column, new: Column) -> None:
+def test_what_is_stored_no_longer_or_computed_in_another_way_is_allowed_by_name_only(
+    aaiclick_client: Client, old: Column, new: Column
+) -> None:
     ensure_schema(aaiclick_client, schema(1, old))
     aaiclick_client.command("INSERT INTO t (id) VALUES (1)")
     for policy in (Policy.safe(), Policy.lossless()):
@@ -91,7 +113,11 @@ def test_what_is_stored_no_longer_or_computed_in_another_way_is_allowed_by_name_
             ensure_schema(aaiclick_client, schema(2, new), policy=policy)
 
 
-@pytest.mark.parametrize("new", [Column("c", "Int64", default="7"), Column("c", "Int64"), Column("c", "String")], ids=lambda column: str(column.type))
+@pytest.mark.parametrize(
+    "new",
+    [Column("c", "Int64", default="7"), Column("c", "Int64"), Column("c", "String")],
+    ids=lambda column: str(column.type),
+)
 def test_an_alias_that_is_stored_keeps_what_its_rows_read(aaiclick_client: Client, new: Column) -> None:
     ensure_schema(aaiclick_client, schema(1, Column("c", "Int64", alias="toInt64(id) * 3")))
     aaiclick_client.command("INSERT INTO t (id) VALUES (1)")
@@ -106,7 +132,9 @@ def test_partitions_whose_rows_would_be_combined_are_allowed_by_name_only(aaicli
         return schema(version, Column("c", "UInt64"), ReplacingMergeTree(order_by=["id"], partition_by=partition_by))
 
     ensure_schema(aaiclick_client, table(1, None))
-    assert [step.strategy for step in ensure_schema(aaiclick_client, table(2, "c % 2"), policy=Policy.lossless()).steps] == ["rebuild"]
+    assert [
+        step.strategy for step in ensure_schema(aaiclick_client, table(2, "c % 2"), policy=Policy.lossless()).steps
+    ] == ["rebuild"]
     aaiclick_client.command("INSERT INTO t VALUES (1, 1), (1, 2)")
     with pytest.raises(SchemaVersionError, match="--allow 'change-partition-key t'"):
         ensure_schema(aaiclick_client, table(3, None), policy=Policy.lossless())
@@ -127,9 +155,14 @@ def test_partitions_whose_rows_would_be_combined_are_allowed_by_name_only(aaicli
         ("DateTime('Europe/Berlin')", "String", "1603593000", "2020-10-25 02:30:00"),
     ],
 )
-def test_a_value_that_becomes_another_is_counted_and_allowed_by_name(aaiclick_client: Client, old: str, new: str, value: str, becomes: str) -> None:
+def test_a_value_that_becomes_another_is_counted_and_allowed_by_name(
+    aaiclick_client: Client, old: str, new: str, value: str, becomes: str
+) -> None:
     if old.startswith("DateTime"):
-        value, becomes = "1603587600", "2020-10-25 02:00:00"  # two o'clock in summer; an hour later it is two o'clock again
+        value, becomes = (
+            "1603587600",
+            "2020-10-25 02:00:00",
+        )  # two o'clock in summer; an hour later it is two o'clock again
     ensure_schema(aaiclick_client, schema(1, Column("c", old)))
     aaiclick_client.command(f"INSERT INTO t SELECT 1, CAST({value}, {quote_string(old)})")
     if old.startswith("DateTime"):
@@ -148,10 +181,14 @@ def test_a_value_that_becomes_another_is_counted_and_allowed_by_name(aaiclick_cl
 
 @pytest.mark.parametrize("new", ["String", "UInt64"])
 @pytest.mark.parametrize("old", ["Variant(String, UInt64)", "Dynamic"])
-def test_null_in_a_variant_or_dynamic_blocks_a_type_that_takes_none(aaiclick_client: Client, old: str, new: str) -> None:
+def test_null_in_a_variant_or_dynamic_blocks_a_type_that_takes_none(
+    aaiclick_client: Client, old: str, new: str
+) -> None:
     ensure_schema(aaiclick_client, schema(1, Column("c", old)))
     aaiclick_client.command("INSERT INTO t SELECT 1, NULL")
-    with pytest.raises(BlockedError, match=r"1 rows hold NULL in c.* a migration's expression can fill them: Rebuild\(columns="):
+    with pytest.raises(
+        BlockedError, match=r"1 rows hold NULL in c.* a migration's expression can fill them: Rebuild\(columns="
+    ):
         ensure_schema(aaiclick_client, schema(2, Column("c", new)), policy=Policy.everything())
 
 

@@ -1,11 +1,25 @@
-"""Views of every kind: created, in sync, changed in place where the engine can, otherwise only by name; nothing is dropped in silence."""
+"""Views of every kind: created, in sync, changed in place where the engine can, otherwise only by name; nothing is
+dropped in silence."""
 
 from __future__ import annotations
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, Dictionary, MaterializedView, MergeTree, Policy, Schema, SummingMergeTree, Table, View, ensure_schema, plan_schema, reflect_schema
+from aaiclick import (
+    Column,
+    Dictionary,
+    MaterializedView,
+    MergeTree,
+    Policy,
+    Schema,
+    SummingMergeTree,
+    Table,
+    View,
+    ensure_schema,
+    plan_schema,
+    reflect_schema,
+)
 from aaiclick.errors import BlockedError, SchemaVersionError
 from tests.coverage.engines import SECRET
 
@@ -31,24 +45,35 @@ CHANGED = (
     MaterializedView("v", to="tgt", query="SELECT a + 1 AS a FROM src", comment="d"),
     MaterializedView("v", engine=SummingMergeTree(order_by=["a"]), query="SELECT a, sum(a) AS n FROM src GROUP BY a"),
     MaterializedView("v", to="tgt", query="SELECT a + 1 AS a FROM src", refresh="EVERY 2 DAY"),
-    MaterializedView("v", engine=MergeTree(order_by=["a"]), query="SELECT a + 1 AS a FROM src", refresh="AFTER 2 DAY APPEND"),
+    MaterializedView(
+        "v", engine=MergeTree(order_by=["a"]), query="SELECT a + 1 AS a FROM src", refresh="AFTER 2 DAY APPEND"
+    ),
 )
 
 
 @pytest.mark.parametrize(("before", "after"), list(zip(VIEWS, CHANGED, strict=True)))
-def test_a_changed_view_is_changed_in_place(aaiclick_client: Client, before: View | MaterializedView, after: View | MaterializedView) -> None:
+def test_a_changed_view_is_changed_in_place(
+    aaiclick_client: Client, before: View | MaterializedView, after: View | MaterializedView
+) -> None:
     ensure_schema(aaiclick_client, schema(before))
     assert plan_schema(aaiclick_client, schema(before)).steps == ()
     reflected = reflect_schema(aaiclick_client, name="views")
     assert not reflected.unsupported
     assert plan_schema(aaiclick_client, reflected).steps == ()
     aaiclick_client.command("INSERT INTO src VALUES (5, 'x')")
-    uuid = aaiclick_client.query("SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = 'v'").result_rows
+    uuid = aaiclick_client.query(
+        "SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = 'v'"
+    ).result_rows
     report = ensure_schema(aaiclick_client, schema(after), policy=Policy.safe())
     assert [step.strategy for step in report.steps] == ["replace"]
     assert plan_schema(aaiclick_client, schema(after)).steps == ()
     if isinstance(after, MaterializedView):
-        assert aaiclick_client.query("SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = 'v'").result_rows == uuid
+        assert (
+            aaiclick_client.query(
+                "SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = 'v'"
+            ).result_rows
+            == uuid
+        )
         if not after.refresh:
             name = "tgt" if after.to else "v"
             assert aaiclick_client.query(f"SELECT count() FROM {name}").result_rows == [(1,)]
@@ -66,18 +91,44 @@ def test_parameters_of_a_view_work(aaiclick_client: Client) -> None:
     ("before", "after"),
     [
         (VIEWS[2], MaterializedView("v", engine=MergeTree(order_by=["a"]), query="SELECT a FROM src")),
-        (VIEWS[3], MaterializedView("v", engine=SummingMergeTree(order_by=["a", "b"]), query="SELECT a, b, count() AS n FROM src GROUP BY a, b")),
-        (VIEWS[3], MaterializedView("v", engine=SummingMergeTree(order_by=["a"]), query="SELECT a, count() AS n, sum(a) AS m FROM src GROUP BY a")),
-        (VIEWS[4], MaterializedView("v", to="tgt", query="SELECT a FROM src", refresh="EVERY 1 DAY OFFSET 5 HOUR APPEND")),
+        (
+            VIEWS[3],
+            MaterializedView(
+                "v",
+                engine=SummingMergeTree(order_by=["a", "b"]),
+                query="SELECT a, b, count() AS n FROM src GROUP BY a, b",
+            ),
+        ),
+        (
+            VIEWS[3],
+            MaterializedView(
+                "v",
+                engine=SummingMergeTree(order_by=["a"]),
+                query="SELECT a, count() AS n, sum(a) AS m FROM src GROUP BY a",
+            ),
+        ),
+        (
+            VIEWS[4],
+            MaterializedView("v", to="tgt", query="SELECT a FROM src", refresh="EVERY 1 DAY OFFSET 5 HOUR APPEND"),
+        ),
         (VIEWS[4], MaterializedView("v", to="tgt", query="SELECT a FROM src")),
     ],
 )
-def test_what_cannot_be_done_in_place_is_done_by_name_only(aaiclick_client: Client, before: MaterializedView, after: MaterializedView) -> None:
+def test_what_cannot_be_done_in_place_is_done_by_name_only(
+    aaiclick_client: Client, before: MaterializedView, after: MaterializedView
+) -> None:
     ensure_schema(aaiclick_client, schema(before))
-    text = aaiclick_client.query("SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'v'").result_rows
+    text = aaiclick_client.query(
+        "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'v'"
+    ).result_rows
     with pytest.raises(SchemaVersionError, match="--allow 'replace-view v'"):
         ensure_schema(aaiclick_client, schema(after), policy=Policy.lossless())
-    assert aaiclick_client.query("SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'v'").result_rows == text
+    assert (
+        aaiclick_client.query(
+            "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'v'"
+        ).result_rows
+        == text
+    )
     ensure_schema(aaiclick_client, schema(after), policy=Policy.lossless().allow("replace-view v"))
     assert plan_schema(aaiclick_client, schema(after)).steps == ()
 
@@ -98,7 +149,14 @@ def test_a_query_with_columns_that_the_target_lacks_is_blocked(aaiclick_client: 
 def test_a_dictionary_keeps_its_secret(aaiclick_client: Client) -> None:
     def lookup(layout: str) -> Dictionary:
         source = f"CLICKHOUSE(HOST 'h' USER 'u' PASSWORD '{SECRET}' TABLE 'src' DB 'd')"
-        return Dictionary("look", columns=[Column("a", "UInt64"), Column("b", "String")], primary_key=["a"], source=source, layout=layout, lifetime="60")
+        return Dictionary(
+            "look",
+            columns=[Column("a", "UInt64"), Column("b", "String")],
+            primary_key=["a"],
+            source=source,
+            layout=layout,
+            lifetime="60",
+        )
 
     seen = ""
     for layout in ("FLAT()", "HASHED()"):

@@ -1,4 +1,5 @@
-"""One case round its three states, with rows, by the five checks; what was seen is the outcome that the coverage page shows."""
+"""One case round its three states, with rows, by the five checks; what was seen is the outcome that the coverage page
+shows."""
 
 from __future__ import annotations
 
@@ -19,14 +20,38 @@ from tests.coverage.cases import Case
 
 _PREAMBLE = re.compile(r"Code: \d+\.\s*|DB::Exception:\s*")
 PERMISSIVE = (
-    "allow_experimental_variant_type = 1, allow_experimental_dynamic_type = 1, allow_experimental_json_type = 1, enable_time_time64_type = 1,"
-    " allow_experimental_qbit_type = 1, allow_suspicious_types_in_order_by = 1, allow_statistics = 1, allow_experimental_bfloat16_type = 1"
+    "allow_experimental_variant_type "
+    "= "
+    "1, "
+    "allow_experimental_dynamic_type "
+    "= "
+    "1, "
+    "allow_experimental_json_type "
+    "= "
+    "1, "
+    "enable_time_time64_type "
+    "= "
+    "1,"
+    " "
+    "allow_experimental_qbit_type "
+    "= "
+    "1, "
+    "allow_suspicious_types_in_order_by "
+    "= "
+    "1, "
+    "allow_statistics "
+    "= "
+    "1, "
+    "allow_experimental_bfloat16_type "
+    "= "
+    "1"
 )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """``created``: a declaration of the present state makes the same table. ``steps``: strategies for each way round, or why it is refused."""
+    """``created``: a declaration of the present state makes the same table. ``steps``: strategies for each way round,
+    or why it is refused."""
 
     created: bool
     steps: tuple[str, str, str]
@@ -45,7 +70,10 @@ def walk(engine: EmbeddedEngine, client: Client, case: Case) -> Outcome:
             seen.append(outcome)
             if outcome.startswith("refused"):
                 _aim(ground, "live", after)
-            assert _text(form_of(ground, ground.live, "t")) == _text(form_of(ground, ground.direct, "t")), (case.id, outcome)
+            assert _text(form_of(ground, ground.live, "t")) == _text(form_of(ground, ground.direct, "t")), (
+                case.id,
+                outcome,
+            )
         return Outcome(created, (seen[0], seen[1], seen[2]))
     finally:
         clean(ground)
@@ -66,7 +94,10 @@ def _created(ground: Ground) -> bool:
     ground.engine.command(f"CREATE DATABASE {quote_name(third)}")
     try:
         ensure_schema(ground.client, schema, policy=Policy.safe(), database=third)
-        return form_of(ground, third, "t") == form_of(ground, ground.direct, "t") and not plan_schema(ground.client, schema, database=third).steps
+        return (
+            form_of(ground, third, "t") == form_of(ground, ground.direct, "t")
+            and not plan_schema(ground.client, schema, database=third).steps
+        )
     finally:
         ground.engine.command(f"DROP DATABASE {quote_name(third)} SYNC")
 
@@ -87,7 +118,11 @@ def _step(ground: Ground) -> str:
     blocked = [step.blocked for step in plan.steps if step.blocked]
     if not blocked:
         told = [hazard.message for hazard in plan.hazards if hazard.allow.startswith("change-default")]
-        return f"{_as_told(ground, schema, plan)} (by name only: {told[0]})" if told else _strategies(five_checks(ground, schema, plan=plan).plan)
+        return (
+            f"{_as_told(ground, schema, plan)} (by name only: {told[0]})"
+            if told
+            else _strategies(five_checks(ground, schema, plan=plan).plan)
+        )
     rows = ground.client.query(f"SELECT count() FROM {name}").result_rows
     try:
         ensure_schema(ground.client, schema, policy=Policy.everything(), database=ground.live)
@@ -102,16 +137,23 @@ def _step(ground: Ground) -> str:
 
 def _strategies(plan: Plan) -> str:
     """Of what makes the change: to bring an index into old parts as well is an offer, whatever it is an index of."""
-    offers = [step for step in plan.steps if step.optional and any(hazard.allow.startswith("materialize ") for hazard in step.hazards)]
+    offers = [
+        step
+        for step in plan.steps
+        if step.optional and any(hazard.allow.startswith("materialize ") for hazard in step.hazards)
+    ]
     return " + ".join(step.strategy for step in plan.steps if step not in offers)
 
 
 def _as_told(ground: Ground, schema: Schema, plan: Plan) -> str:
-    """Where the plan itself says that values change, all but the values is checked; and that it does not happen unless allowed."""
+    """Where the plan itself says that values change, all but the values is checked; and that it does not happen unless
+    allowed."""
     keys = tuple(hazard.allow for hazard in plan.hazards if hazard.allow)
     with pytest.raises(SchemaVersionError):
         ensure_schema(ground.client, schema, policy=Policy.lossless(), database=ground.live)
-    ensure_schema(ground.client, schema, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys), database=ground.live)
+    ensure_schema(
+        ground.client, schema, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys), database=ground.live
+    )
     assert not plan_schema(ground.client, schema, database=ground.live).steps
     return _strategies(plan)
 
@@ -123,5 +165,8 @@ def reason_of(blocked: str, ground: Ground) -> str:
 
 def first_sentence(blocked: str) -> str:
     """Without the engine's preamble, and what it says behind it."""
-    plain = re.split(r": In scope |: while |: While |, for instance |; CAST |; Conversion ", _PREAMBLE.sub("", blocked).splitlines()[0])[0]
+    plain = re.split(
+        r": In scope |: while |: While |, for instance |; CAST |; Conversion ",
+        _PREAMBLE.sub("", blocked).splitlines()[0],
+    )[0]
     return plain + ")" * (plain.count("(") - plain.count(")"))

@@ -40,13 +40,22 @@ def test_a_ttl_keeps_all_rows_only_where_it_is_gone_or_longer(old: str, new: str
 
 def test_commands_that_can_fail_on_the_data_are_sent_alone_and_never_beside_a_drop_or_rename() -> None:
     retype = RetypeColumn("t", ColumnForm("bad", "String"), ColumnForm("bad", "UInt64"))
-    changes: list[Change] = [RenameColumn("t", "v", "w"), retype, DropColumn("t", ColumnForm("f", "UInt8")), AddColumn("t", ColumnForm("n", "UInt8"), "")]
+    changes: list[Change] = [
+        RenameColumn("t", "v", "w"),
+        retype,
+        DropColumn("t", ColumnForm("f", "UInt8")),
+        AddColumn("t", ColumnForm("n", "UInt8"), ""),
+    ]
     made = batches(changes)
     risky = [batch for batch in made if batch.risky]
     assert len(risky) == 1
     assert [command.text for command in risky[0].commands] == ["MODIFY COLUMN `bad` UInt64"]
     assert risky[0].recovery == "MODIFY COLUMN `bad` String"
-    assert [command.text for batch in made for command in batch.commands][:3] == ["DROP COLUMN `f`", "RENAME COLUMN `v` TO `w`", "ADD COLUMN `n` UInt8 FIRST"]
+    assert [command.text for batch in made for command in batch.commands][:3] == [
+        "DROP COLUMN `f`",
+        "RENAME COLUMN `v` TO `w`",
+        "ADD COLUMN `n` UInt8 FIRST",
+    ]
 
 
 def test_several_commands_stand_in_parentheses_from_24_8_on() -> None:
@@ -80,7 +89,10 @@ def test_enum_to_enum_is_converted_by_label() -> None:
         ("Date", "LowCardinality(Date32)"),
         ("String", "LowCardinality(Nullable(String))"),
         ("UInt64", "String"),
-        ("Array(Map(String, Tuple(a UInt8, b Decimal(9, 2))))", "Array(Map(String, Tuple(a UInt16, b Decimal(18, 4), c String)))"),
+        (
+            "Array(Map(String, Tuple(a UInt8, b Decimal(9, 2))))",
+            "Array(Map(String, Tuple(a UInt16, b Decimal(18, 4), c String)))",
+        ),
         ("Enum8('a' = 1, 'b' = 2)", "Enum16('b' = 1, 'a' = 2, 'c' = 3)"),
         ("Nullable(FixedString(4))", "Nullable(FixedString(8))"),
     ],
@@ -95,13 +107,25 @@ def test_a_type_that_holds_every_value_costs_no_look_at_the_rows(old: str, new: 
         ("SimpleAggregateFunction(max, UInt8)", "SimpleAggregateFunction(max, UInt64)", True),
         ("SimpleAggregateFunction(max, UInt64)", "SimpleAggregateFunction(max, String)", False),
         ("SimpleAggregateFunction(max, Int64)", "SimpleAggregateFunction(max, UInt64)", False),
-        ("SimpleAggregateFunction(max, Enum8('a' = 1, 'b' = 2))", "SimpleAggregateFunction(max, Enum8('b' = 1, 'a' = 2))", False),
-        ("SimpleAggregateFunction(max, Enum8('a' = 1, 'b' = 2))", "SimpleAggregateFunction(max, Enum16('a' = 5, 'b' = 7))", True),
+        (
+            "SimpleAggregateFunction(max, Enum8('a' = 1, 'b' = 2))",
+            "SimpleAggregateFunction(max, Enum8('b' = 1, 'a' = 2))",
+            False,
+        ),
+        (
+            "SimpleAggregateFunction(max, Enum8('a' = 1, 'b' = 2))",
+            "SimpleAggregateFunction(max, Enum16('a' = 5, 'b' = 7))",
+            True,
+        ),
         ("SimpleAggregateFunction(anyLast, UInt64)", "SimpleAggregateFunction(anyLast, String)", True),
         ("SimpleAggregateFunction(sum, UInt64)", "SimpleAggregateFunction(sum, Float64)", False),
         ("SimpleAggregateFunction(sum, UInt64)", "SimpleAggregateFunction(max, UInt64)", False),
         ("UInt64", "SimpleAggregateFunction(sum, UInt64)", False),
-        ("SimpleAggregateFunction(groupUniqArrayArray, Array(UInt8))", "SimpleAggregateFunction(groupUniqArrayArray, Array(String))", True),
+        (
+            "SimpleAggregateFunction(groupUniqArrayArray, Array(UInt8))",
+            "SimpleAggregateFunction(groupUniqArrayArray, Array(String))",
+            True,
+        ),
     ],
 )
 def test_merges_combine_alike_only_where_the_order_of_values_stays(old: str, new: str, alike: bool) -> None:
@@ -118,8 +142,15 @@ def test_a_nullable_column_that_becomes_plain_is_counted_and_gets_a_default_for_
 
 
 def test_what_parts_do_not_hold_is_written_down_under_the_name_and_kind_that_the_column_has() -> None:
-    five, plain, alias = ColumnForm("n", "UInt8", "DEFAULT", "5"), ColumnForm("n", "UInt8"), ColumnForm("n", "UInt8", "ALIAS", "k + 1")
-    assert [command.text for command in PinColumns((Pin(five, 3),), patched=True).commands] == ["APPLY PATCHES", "MATERIALIZE COLUMN `n`"]
+    five, plain, alias = (
+        ColumnForm("n", "UInt8", "DEFAULT", "5"),
+        ColumnForm("n", "UInt8"),
+        ColumnForm("n", "UInt8", "ALIAS", "k + 1"),
+    )
+    assert [command.text for command in PinColumns((Pin(five, 3),), patched=True).commands] == [
+        "APPLY PATCHES",
+        "MATERIALIZE COLUMN `n`",
+    ]
     assert [command.text for command in PinColumns((Pin(plain, 3, "0"),)).commands] == [
         "MODIFY COLUMN `n` UInt8 DEFAULT 0",
         "MATERIALIZE COLUMN `n`",
@@ -130,7 +161,10 @@ def test_what_parts_do_not_hold_is_written_down_under_the_name_and_kind_that_the
         "MATERIALIZE COLUMN `n`",
     ]
     batch = batches((ChangeDefault("t", five, replace(five, expression="7")), PinColumns((Pin(five, 3),))))
-    assert [each.sql("t", True) for each in batch] == ["ALTER TABLE t MATERIALIZE COLUMN `n`", "ALTER TABLE t MODIFY COLUMN `n` UInt8 DEFAULT 7"]
+    assert [each.sql("t", True) for each in batch] == [
+        "ALTER TABLE t MATERIALIZE COLUMN `n`",
+        "ALTER TABLE t MODIFY COLUMN `n` UInt8 DEFAULT 7",
+    ]
 
 
 def test_what_is_stored_no_longer_is_a_hazard() -> None:
@@ -139,5 +173,7 @@ def test_what_is_stored_no_longer_is_a_hazard() -> None:
 
 
 def test_engines_that_combine_rows_are_hazards() -> None:
-    assert [hazard.allow for hazard in ChangeEngine("t", "MergeTree", "ReplacingMergeTree", "ReplacingMergeTree").hazards] == ["change-engine t"]
+    assert [
+        hazard.allow for hazard in ChangeEngine("t", "MergeTree", "ReplacingMergeTree", "ReplacingMergeTree").hazards
+    ] == ["change-engine t"]
     assert ChangeEngine("t", "ReplacingMergeTree", "MergeTree", "MergeTree").hazards == ()

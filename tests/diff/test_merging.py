@@ -48,7 +48,9 @@ def table(engine: str, *columns: ColumnForm, arguments: str = "") -> TableForm:
         ("ReplicatedSummingMergeTree", "'/a', 'r'", "UInt64", "String", False),
     ],
 )
-def test_another_type_plays_the_same_part_only_where_that_is_known(engine: str, arguments: str, old: str, new: str, same: bool) -> None:
+def test_another_type_plays_the_same_part_only_where_that_is_known(
+    engine: str, arguments: str, old: str, new: str, same: bool
+) -> None:
     before, after = ColumnForm("v", old), ColumnForm("v", new)
     said = altered(table(engine, before, arguments=arguments), table(engine, after, arguments=arguments), before, after)
     assert (said == "") is same, said
@@ -62,7 +64,12 @@ def test_a_part_of_a_map_is_added_up_by_its_keys_and_elsewhere_it_is_not() -> No
 
 
 def test_numbers_are_added_up_unless_they_are_of_the_key_or_not_listed() -> None:
-    columns = (ColumnForm("v", "UInt64"), ColumnForm("w", "Nullable(Float32)"), ColumnForm("b", "Bool"), ColumnForm("d", "Date"))
+    columns = (
+        ColumnForm("v", "UInt64"),
+        ColumnForm("w", "Nullable(Float32)"),
+        ColumnForm("b", "Bool"),
+        ColumnForm("d", "Date"),
+    )
     assert added_up(table("SummingMergeTree", *columns)) == ("v", "w", "b")
     assert added_up(table("SummingMergeTree", *columns, arguments="w")) == ("w",)
     assert added_up(table("ReplacingMergeTree", *columns)) == ()
@@ -70,10 +77,19 @@ def test_numbers_are_added_up_unless_they_are_of_the_key_or_not_listed() -> None
 
 @pytest.mark.parametrize(
     ("order_by", "kept"),
-    [("k", False), ("(`k`, v)", False), ("k DESC", False), ("intDiv(k, 10)", True), ("(intDiv(k, 10), k)", False), ("-k", True)],
+    [
+        ("k", False),
+        ("(`k`, v)", False),
+        ("k DESC", False),
+        ("intDiv(k, 10)", True),
+        ("(intDiv(k, 10), k)", False),
+        ("-k", True),
+    ],
 )
 def test_a_column_that_the_key_only_computes_something_from_keeps_one_of_its_values(order_by: str, kept: bool) -> None:
-    form = replace(table("AggregatingMergeTree", ColumnForm("v", "SimpleAggregateFunction(sum, UInt64)")), order_by=order_by)
+    form = replace(
+        table("AggregatingMergeTree", ColumnForm("v", "SimpleAggregateFunction(sum, UInt64)")), order_by=order_by
+    )
     assert role(form, form.columns[0]) == (KEEPS_ONE if kept else "")
     assert ties_matter(form) is kept
     assert added_up(replace(form, engine="SummingMergeTree")) == ()

@@ -26,7 +26,12 @@ def form(engine: str, columns: str = COLUMNS) -> TableForm:
         ("SummingMergeTree", COLUMNS, False, True),
         ("SummingMergeTree", "`k` UInt64, `n` UInt64", False, False),
         ("SummingMergeTree(n)", COLUMNS, False, True),
-        ("AggregatingMergeTree", "`k` UInt64, `m` SimpleAggregateFunction(max, UInt64), `c` AggregateFunction(uniq, UInt64)", False, False),
+        (
+            "AggregatingMergeTree",
+            "`k` UInt64, `m` SimpleAggregateFunction(max, UInt64), `c` AggregateFunction(uniq, UInt64)",
+            False,
+            False,
+        ),
         ("AggregatingMergeTree", "`k` UInt64, `m` AggregateFunction(groupArray, UInt64)", False, True),
         ("AggregatingMergeTree", "`k` UInt64, `m` SimpleAggregateFunction(anyLast, UInt64)", True, True),
         ("AggregatingMergeTree", "`k` UInt64, `plain` String", False, True),

@@ -18,11 +18,32 @@ from clickhouse_connect.driver.external import ExternalData
 from aaiclick.testing import EngineServer
 
 ROWS = 100_000
-TABLE = "CREATE TABLE t (id UInt64, word LowCardinality(String), maybe Nullable(Int32), at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY id"
+TABLE = (
+    "CREATE "
+    "TABLE "
+    "t "
+    "(id "
+    "UInt64, "
+    "word "
+    "LowCardinality(String), "
+    "maybe "
+    "Nullable(Int32), "
+    "at "
+    "DateTime64(3, "
+    "'UTC')) "
+    "ENGINE "
+    "= "
+    "MergeTree "
+    "ORDER "
+    "BY "
+    "id"
+)
 
 
 @pytest.mark.parametrize("compression", ["lz4", "zstd", "gzip", False])
-def test_many_rows_go_in_and_come_back(aaiclick_server: EngineServer, aaiclick_server_database: str, compression: str | bool) -> None:
+def test_many_rows_go_in_and_come_back(
+    aaiclick_server: EngineServer, aaiclick_server_database: str, compression: str | bool
+) -> None:
     if compression == "lz4":
         pytest.importorskip("lz4")
     start = dt.datetime(2026, 1, 1)
@@ -64,7 +85,26 @@ def test_types(aaiclick_server_client: Any, expression: str, value: object) -> N
 
 
 def test_json_and_low_cardinality_go_in(aaiclick_server_client: Any) -> None:
-    aaiclick_server_client.command("CREATE TABLE t (n UInt8, j JSON, w LowCardinality(Nullable(String)), m Map(String, UInt8)) ENGINE = MergeTree ORDER BY n")
+    aaiclick_server_client.command(
+        "CREATE "
+        "TABLE "
+        "t "
+        "(n "
+        "UInt8, "
+        "j "
+        "JSON, "
+        "w "
+        "LowCardinality(Nullable(String)), "
+        "m "
+        "Map(String, "
+        "UInt8)) "
+        "ENGINE "
+        "= "
+        "MergeTree "
+        "ORDER "
+        "BY "
+        "n"
+    )
     rows = [(1, {"a": 1}, "x", {"k": 1}), (2, {"b": "y"}, None, {})]
     aaiclick_server_client.insert("t", rows)
     assert aaiclick_server_client.query("SELECT * FROM t ORDER BY n").result_rows == rows
@@ -72,7 +112,8 @@ def test_json_and_low_cardinality_go_in(aaiclick_server_client: Any) -> None:
 
 def test_parameters_on_the_server_and_in_the_client(aaiclick_server_client: Any) -> None:
     bound = aaiclick_server_client.query(
-        "SELECT {s:String} AS s, {l:Array(UInt8)} AS l, {d:Date} AS d", parameters={"s": "it's\ta\\b\n", "l": [1, 2], "d": dt.date(2026, 1, 2)}
+        "SELECT {s:String} AS s, {l:Array(UInt8)} AS l, {d:Date} AS d",
+        parameters={"s": "it's\ta\\b\n", "l": [1, 2], "d": dt.date(2026, 1, 2)},
     )
     assert bound.result_rows == [("it's\ta\\b\n", [1, 2], dt.date(2026, 1, 2))]
     assert aaiclick_server_client.query("SELECT %(s)s", parameters={"s": "it's"}).result_rows == [("it's",)]
@@ -81,7 +122,9 @@ def test_parameters_on_the_server_and_in_the_client(aaiclick_server_client: Any)
 
 
 def test_settings_commands_and_summaries(aaiclick_server_client: Any) -> None:
-    assert aaiclick_server_client.query("SELECT getSetting('max_block_size')", settings={"max_block_size": 77}).result_rows == [(77,)]
+    assert aaiclick_server_client.query(
+        "SELECT getSetting('max_block_size')", settings={"max_block_size": 77}
+    ).result_rows == [(77,)]
     assert aaiclick_server_client.query("SELECT getSetting('max_block_size') = 77").result_rows == [(0,)]
     aaiclick_server_client.command("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
     assert aaiclick_server_client.command("INSERT INTO t SELECT number FROM numbers(9)").written_rows == 9
@@ -99,7 +142,10 @@ def test_streams_and_external_tables(aaiclick_server_client: Any) -> None:
     with aaiclick_server_client.query_row_block_stream("SELECT number FROM numbers(200000)") as stream:
         assert sum(row[0] for block in stream for row in block) == 199999 * 100000
     data = ExternalData(file_name="ext.csv", data=b"1,a\n2,b\n", fmt="CSV", structure="n UInt8, s String")
-    assert aaiclick_server_client.query("SELECT * FROM ext ORDER BY n", external_data=data).result_rows == [(1, "a"), (2, "b")]
+    assert aaiclick_server_client.query("SELECT * FROM ext ORDER BY n", external_data=data).result_rows == [
+        (1, "a"),
+        (2, "b"),
+    ]
 
 
 def test_clients_have_sessions_of_their_own(aaiclick_server: EngineServer, aaiclick_server_client: Any) -> None:
@@ -121,7 +167,11 @@ def test_errors(aaiclick_server: EngineServer, aaiclick_server_client: Any) -> N
     refusals: list[tuple[Callable[[], object], int, str]] = [
         (lambda: aaiclick_server_client.query("SELECT * FROM nowhere"), 60, "UNKNOWN_TABLE"),
         (lambda: aaiclick_server_client.command("CREATE DATABASE system"), 82, "DATABASE_ALREADY_EXISTS"),
-        (lambda: aaiclick_server_client.query("SELECT throwIf(number = 5) FROM numbers(10)"), 395, "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"),
+        (
+            lambda: aaiclick_server_client.query("SELECT throwIf(number = 5) FROM numbers(10)"),
+            395,
+            "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO",
+        ),
         (lambda: aaiclick_server_client.raw_insert("system.one", None, b"1\n", fmt="TSV"), 48, "NOT_IMPLEMENTED"),
     ]
     for call, code, name in refusals:
@@ -140,7 +190,9 @@ def test_errors(aaiclick_server: EngineServer, aaiclick_server_client: Any) -> N
 def test_without_the_protocol_version(aaiclick_server_client: Any) -> None:
     """The server leaves client_protocol_version aside, as some proxies do; the client finds out by itself."""
     assert aaiclick_server_client.protocol_version == 0
-    answer = aaiclick_server_client.raw_query("SELECT toLowCardinality('a') AS a", settings={"client_protocol_version": 54405}, fmt="Native")
+    answer = aaiclick_server_client.raw_query(
+        "SELECT toLowCardinality('a') AS a", settings={"client_protocol_version": 54405}, fmt="Native"
+    )
     assert answer[:4] == b"\x01\x01\x01a"
 
 
@@ -148,13 +200,20 @@ def test_the_async_client(aaiclick_server: EngineServer, aaiclick_server_databas
     pytest.importorskip("aiohttp")
 
     async def work() -> None:
-        clients = [await clickhouse_connect.get_async_client(host="127.0.0.1", port=aaiclick_server.port, database=aaiclick_server_database) for _ in range(4)]
+        clients = [
+            await clickhouse_connect.get_async_client(
+                host="127.0.0.1", port=aaiclick_server.port, database=aaiclick_server_database
+            )
+            for _ in range(4)
+        ]
         try:
             await clients[0].command(TABLE)
-            await asyncio.gather(*(client.insert("t", [(n, "x", None, dt.datetime(2026, 1, 1))]) for n, client in enumerate(clients)))
-            assert (await clients[0].query("SELECT id FROM t WHERE word = {w:String} ORDER BY id", parameters={"w": "x"})).result_rows == [
-                (n,) for n in range(4)
-            ]
+            await asyncio.gather(
+                *(client.insert("t", [(n, "x", None, dt.datetime(2026, 1, 1))]) for n, client in enumerate(clients))
+            )
+            assert (
+                await clients[0].query("SELECT id FROM t WHERE word = {w:String} ORDER BY id", parameters={"w": "x"})
+            ).result_rows == [(n,) for n in range(4)]
             with pytest.raises(DatabaseError) as caught:
                 await clients[0].query("SELECT * FROM nowhere")
             assert caught.value.code == 60

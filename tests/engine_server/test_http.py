@@ -51,7 +51,9 @@ def test_the_headers_of_an_answer(ask: Any, aaiclick_server_database: str) -> No
     assert json.loads(reply.headers["x-clickhouse-summary"])["read_rows"] == "10"
     assert ask("SELECT 1", default_format="CSVWithNames").text == '"1"\n1\n'
     ask(f"CREATE TABLE {aaiclick_server_database}.t (a UInt8) ENGINE = Memory")
-    summary = json.loads(ask(f"INSERT INTO {aaiclick_server_database}.t SELECT 1 FROM numbers(7)").headers["x-clickhouse-summary"])
+    summary = json.loads(
+        ask(f"INSERT INTO {aaiclick_server_database}.t SELECT 1 FROM numbers(7)").headers["x-clickhouse-summary"]
+    )
     assert summary["written_rows"] == "7"
     assert len(ask("SELECT 1").headers["x-clickhouse-query-id"]) == 36
 
@@ -68,7 +70,9 @@ def test_the_headers_of_an_answer(ask: Any, aaiclick_server_database: str) -> No
         ("SELECT {x:UInt8}", 500, 456, "UNKNOWN_QUERY_PARAMETER"),
     ],
 )
-def test_errors_have_code_status_and_words(ask: Any, aaiclick_server: EngineServer, sql: str, status: int, code: int, name: str) -> None:
+def test_errors_have_code_status_and_words(
+    ask: Any, aaiclick_server: EngineServer, sql: str, status: int, code: int, name: str
+) -> None:
     reply = ask(body=sql.encode())
     assert (reply.status, reply.headers["x-clickhouse-exception-code"]) == (status, str(code))
     assert reply.text.startswith(f"Code: {code}. DB::Exception: ")
@@ -89,12 +93,20 @@ def test_database_and_settings_of_one_request_do_not_reach_the_next(ask: Any, aa
 
 
 def test_bound_parameters(ask: Any, aaiclick_server_database: str) -> None:
-    reply = ask("SELECT {s:String}, {n:UInt64} + 1, {a:Array(String)} FORMAT JSONCompactEachRow", param_s="it's; \\\\ \\t", param_n="4", param_a="['x','y']")
+    reply = ask(
+        "SELECT {s:String}, {n:UInt64} + 1, {a:Array(String)} FORMAT JSONCompactEachRow",
+        param_s="it's; \\\\ \\t",
+        param_n="4",
+        param_a="['x','y']",
+    )
     assert json.loads(reply.text) == ["it's; \\ \t", 5, ["x", "y"]]
     assert ask("SELECT {s:String}", param_s="a\tb").headers["x-clickhouse-exception-code"] == "457"
     assert ask("SELECT count() FROM {d:Identifier}.{t:Identifier}", param_d="system", param_t="one").text == "1\n"
     ask(f"CREATE TABLE {aaiclick_server_database}.t (a String) ENGINE = Memory")
-    assert ask(body=f"INSERT INTO {aaiclick_server_database}.t VALUES ({{v:String}})".encode(), param_v="p;q").status == 200
+    assert (
+        ask(body=f"INSERT INTO {aaiclick_server_database}.t VALUES ({{v:String}})".encode(), param_v="p;q").status
+        == 200
+    )
     assert ask(f"SELECT * FROM {aaiclick_server_database}.t").text == "p;q\n"
 
 
@@ -119,8 +131,13 @@ def test_chunked_bodies(aaiclick_server: EngineServer, aaiclick_server_database:
     aaiclick_server.command(f"CREATE TABLE {aaiclick_server_database}.t (a UInt32) ENGINE = Memory")
     connection = http.client.HTTPConnection("127.0.0.1", aaiclick_server.port, timeout=60)
     try:
-        pieces = [f"INSERT INTO {aaiclick_server_database}.t FORMAT TSV\n".encode(), *(f"{n}\n".encode() for n in range(100))]
-        connection.request("POST", "/", body=iter(pieces), encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+        pieces = [
+            f"INSERT INTO {aaiclick_server_database}.t FORMAT TSV\n".encode(),
+            *(f"{n}\n".encode() for n in range(100)),
+        ]
+        connection.request(
+            "POST", "/", body=iter(pieces), encode_chunked=True, headers={"Transfer-Encoding": "chunked"}
+        )
         assert connection.getresponse().read() == b""
         connection.request("POST", "/", body=b"SELECT 'the connection is still in step'")
         assert connection.getresponse().read() == b"the connection is still in step\n"
@@ -136,9 +153,14 @@ def test_forms_with_parameters_and_external_tables(ask: Any) -> None:
         ('name="param_p"', "bound"),
         ('name="ext"; filename="ext.tsv"', "1\tx\n2\ty\n"),
     ]
-    body = "".join(f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n{text}\r\n" for head, text in fields) + f"--{boundary}--\r\n"
+    body = (
+        "".join(f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n{text}\r\n" for head, text in fields)
+        + f"--{boundary}--\r\n"
+    )
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-    assert ask(body=body.encode(), headers=headers, ext_structure="n UInt8, s String").text == "bound\tx\t1\nbound\ty\t2\n"
+    assert (
+        ask(body=body.encode(), headers=headers, ext_structure="n UInt8, s String").text == "bound\tx\t1\nbound\ty\t2\n"
+    )
     assert ask(body=body.encode(), headers=headers).headers["x-clickhouse-exception-code"] == "36"
 
 
@@ -158,14 +180,34 @@ def test_a_read_only_server(ask: Any, tmp_path_factory: pytest.TempPathFactory) 
     with EngineServer(path) as server:
         server.command("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
     with EngineServer(path, read_only=True) as server:
-        for sql in (b"INSERT INTO t VALUES (1)", b"INSERT INTO t FORMAT TSV\n1\n", b"DROP TABLE t", b"CREATE DATABASE d", b"SET readonly = 0"):
+        for sql in (
+            b"INSERT INTO t VALUES (1)",
+            b"INSERT INTO t FORMAT TSV\n1\n",
+            b"DROP TABLE t",
+            b"CREATE DATABASE d",
+            b"SET readonly = 0",
+        ):
             assert ask(port=server.port, body=sql).headers["x-clickhouse-exception-code"] == "164", sql
-        assert ask("SELECT count(), getSetting('max_threads') FROM t", port=server.port, max_threads="1").text == "0\t1\n"
+        assert (
+            ask("SELECT count(), getSetting('max_threads') FROM t", port=server.port, max_threads="1").text == "0\t1\n"
+        )
 
 
 def test_requests_run_beside_each_other_and_show_their_query_id(ask: Any, aaiclick_server: EngineServer) -> None:
     replies = []
-    sql = "SELECT sleepEachRow(0.2) FROM numbers(300) SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0"
+    sql = (
+        "SELECT "
+        "sleepEachRow(0.2) "
+        "FROM "
+        "numbers(300) "
+        "SETTINGS "
+        "max_block_size "
+        "= "
+        "1, "
+        "function_sleep_max_microseconds_per_block "
+        "= "
+        "0"
+    )
     threads = [threading.Thread(target=lambda n=n: replies.append(ask(sql, query_id=f"sleeper-{n}"))) for n in range(3)]
     for thread in threads:
         thread.start()
@@ -180,11 +222,17 @@ def test_requests_run_beside_each_other_and_show_their_query_id(ask: Any, aaicli
     assert [reply.headers["x-clickhouse-exception-code"] for reply in replies] == ["394"] * 3
 
 
-def test_a_statement_goes_on_when_its_client_leaves(ask: Any, aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+def test_a_statement_goes_on_when_its_client_leaves(
+    ask: Any, aaiclick_server: EngineServer, aaiclick_server_database: str
+) -> None:
     table = f"{aaiclick_server_database}.t"
     ask(f"CREATE TABLE {table} (a UInt64) ENGINE = MergeTree ORDER BY a")
     connection = http.client.HTTPConnection("127.0.0.1", aaiclick_server.port)
-    connection.request("POST", "/?query_id=leaver", body=f"INSERT INTO {table} SELECT number + sleepEachRow(0.1) FROM numbers(10) SETTINGS max_block_size = 1")
+    connection.request(
+        "POST",
+        "/?query_id=leaver",
+        body=f"INSERT INTO {table} SELECT number + sleepEachRow(0.1) FROM numbers(10) SETTINGS max_block_size = 1",
+    )
     mine = "SELECT count() FROM system.processes WHERE Settings['log_comment'] = 'leaver'"
     deadline = time.monotonic() + 30
     while ask(mine).text != "1\n" and time.monotonic() < deadline:

@@ -34,10 +34,17 @@ client.close()
 
 def test_four_processes_at_once(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
     arguments = [str(aaiclick_server.port), aaiclick_server_database]
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, *arguments, str(n)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) for n in range(4)]
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, *arguments, str(n)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for n in range(4)
+    ]
     results = [writer.communicate(timeout=120) for writer in writers]
     assert [(int(out), err) for out, err in results] == [(1000 + n, b"") for n in range(4)]
-    counts = aaiclick_server.command(f"SELECT writer, count(), uniqExact(n) FROM {aaiclick_server_database}.t GROUP BY writer ORDER BY writer")
+    counts = aaiclick_server.command(
+        f"SELECT writer, count(), uniqExact(n) FROM {aaiclick_server_database}.t GROUP BY writer ORDER BY writer"
+    )
     assert counts == "".join(f"{n}\t1000\t1000\n" for n in range(4))
 
 
@@ -70,7 +77,22 @@ def test_a_kill_in_the_middle_of_a_statement(own_server: EngineServer) -> None:
     def insert() -> None:
         try:
             own_server.command(
-                "INSERT INTO t SELECT number + sleepEachRow(0.05) FROM numbers(1000) SETTINGS max_block_size = 1, min_insert_block_size_rows = 1"
+                "INSERT "
+                "INTO "
+                "t "
+                "SELECT "
+                "number "
+                "+ "
+                "sleepEachRow(0.05) "
+                "FROM "
+                "numbers(1000) "
+                "SETTINGS "
+                "max_block_size "
+                "= "
+                "1, "
+                "min_insert_block_size_rows "
+                "= "
+                "1"
             )
         except (ConnectionFailed, StatementError) as error:
             failures.append(error)
@@ -92,7 +114,19 @@ def test_stopping_cancels_what_still_runs(own_server: EngineServer) -> None:
 
     def wait() -> None:
         try:
-            own_server.command("SELECT sleepEachRow(0.5) FROM numbers(1000) SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0")
+            own_server.command(
+                "SELECT "
+                "sleepEachRow(0.5) "
+                "FROM "
+                "numbers(1000) "
+                "SETTINGS "
+                "max_block_size "
+                "= "
+                "1, "
+                "function_sleep_max_microseconds_per_block "
+                "= "
+                "0"
+            )
         except (ConnectionFailed, StatementError) as error:
             results.append(error)
 
@@ -148,7 +182,12 @@ def test_the_server_ends_with_its_parent(tmp_path: Path) -> None:
     print(server.pid, flush=True)
     os.kill(os.getpid(), 9)
     """
-    parent = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, timeout=60, env={**os.environ, "TMPDIR": str(tmp_path)})
+    parent = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        stdout=subprocess.PIPE,
+        timeout=60,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
     pid = int(parent.stdout)
     deadline = time.monotonic() + 30
     while _alive(pid) and time.monotonic() < deadline:
@@ -166,7 +205,11 @@ def _alive(pid: int) -> bool:
 
 def test_from_the_command_line(tmp_path: Path, ask: Any) -> None:
     for start in (["-m", "aaiclick.engine_server.server"], [str(Path(server_script.__file__))]):
-        process = subprocess.Popen([sys.executable, *start, "--port", "0", "--path", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            [sys.executable, *start, "--port", "0", "--path", str(tmp_path)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         assert process.stdout is not None
         line = process.stdout.readline()
         try:
@@ -180,12 +223,15 @@ def test_from_the_command_line(tmp_path: Path, ask: Any) -> None:
 
 
 def test_lz4_without_a_python_module_for_it(tmp_path: Path, ask: Any) -> None:
-    """An environment with nothing but chdb has no lz4, which clickhouse-connect sends by default: the engine unpacks it."""
+    """An environment with nothing but chdb has no lz4, which clickhouse-connect sends by default: the engine unpacks
+    it."""
     frame = pytest.importorskip("lz4.frame")
     (tmp_path / "lz4.py").write_text("raise ImportError('not installed here')\n")
     script = str(Path(server_script.__file__))
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=environment
+    )
     assert process.stdout is not None
     try:
         port = int(process.stdout.readline().split(b'"port": ')[1].split(b",")[0])

@@ -26,7 +26,9 @@ def test_what_the_url_says_holds_for_one_statement_of_a_session(ask: Any, aaicli
     state = "SELECT currentDatabase(), getSetting('max_block_size'), getSetting('max_insert_block_size')"
     default = ask("SELECT getSetting('max_insert_block_size')").text
     ask(body=b"SET max_block_size = 55", session_id=session)
-    laid_over = ask(state, session_id=session, database=aaiclick_server_database, max_block_size="66", max_insert_block_size="7").text
+    laid_over = ask(
+        state, session_id=session, database=aaiclick_server_database, max_block_size="66", max_insert_block_size="7"
+    ).text
     assert laid_over == f"{aaiclick_server_database}\t66\t7\n"
     assert ask(state, session_id=session).text == f"default\t55\t{default}"
 
@@ -48,17 +50,38 @@ def test_a_use_under_a_url_database_stays(ask: Any, aaiclick_server_database: st
 def test_a_failed_statement_leaves_no_setting_behind(ask: Any) -> None:
     session = str(uuid.uuid4())
     assert ask("SELECT throwIf(1)", session_id=session, max_block_size="66").status == 500
-    assert ask("SELECT 1", session_id=session, max_threads="1", no_such_setting="1").headers["x-clickhouse-exception-code"] == "115"
-    assert ask("SELECT getSetting('max_block_size') = 66, getSetting('max_threads') = 1", session_id=session).text == "0\t0\n"
+    assert (
+        ask("SELECT 1", session_id=session, max_threads="1", no_such_setting="1").headers["x-clickhouse-exception-code"]
+        == "115"
+    )
+    assert (
+        ask("SELECT getSetting('max_block_size') = 66, getSetting('max_threads') = 1", session_id=session).text
+        == "0\t0\n"
+    )
 
 
 def test_one_statement_at_a_time(ask: Any) -> None:
     session = str(uuid.uuid4())
-    sql = "SELECT sleepEachRow(0.2) FROM numbers(300) SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0"
+    sql = (
+        "SELECT "
+        "sleepEachRow(0.2) "
+        "FROM "
+        "numbers(300) "
+        "SETTINGS "
+        "max_block_size "
+        "= "
+        "1, "
+        "function_sleep_max_microseconds_per_block "
+        "= "
+        "0"
+    )
     thread = threading.Thread(target=lambda: ask(sql, session_id=session, query_id=session))
     thread.start()
     deadline = time.monotonic() + 30
-    while ask(f"SELECT count() FROM system.processes WHERE Settings['log_comment'] = '{session}'").text != "1\n" and time.monotonic() < deadline:
+    while (
+        ask(f"SELECT count() FROM system.processes WHERE Settings['log_comment'] = '{session}'").text != "1\n"
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.02)
     busy = ask("SELECT 1", session_id=session)
     ask(body=f"KILL QUERY WHERE Settings['log_comment'] = '{session}' SYNC".encode())

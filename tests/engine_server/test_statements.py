@@ -27,13 +27,21 @@ def test_keyword_and_format(sql: bytes, keyword: str, fmt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sql", [b"SELECT 1; SELECT 2", b"SELECT 1;;\n-- c\n;DROP TABLE t", b"INSERT INTO t VALUES (1); DROP TABLE t", b"INSERT INTO t SELECT 1; x"]
+    "sql",
+    [
+        b"SELECT 1; SELECT 2",
+        b"SELECT 1;;\n-- c\n;DROP TABLE t",
+        b"INSERT INTO t VALUES (1); DROP TABLE t",
+        b"INSERT INTO t SELECT 1; x",
+    ],
 )
 def test_several_statements_are_seen(sql: bytes) -> None:
     assert inspect(sql).several
 
 
-@pytest.mark.parametrize("sql", [b"SELECT 1;", b"SELECT 1 ; ;\n-- the end", b"SELECT ';x'", b"INSERT INTO t FORMAT CSV\n1;2\n;3"])
+@pytest.mark.parametrize(
+    "sql", [b"SELECT 1;", b"SELECT 1 ; ;\n-- the end", b"SELECT ';x'", b"INSERT INTO t FORMAT CSV\n1;2\n;3"]
+)
 def test_one_statement_is_one(sql: bytes) -> None:
     assert not inspect(sql).several
 
@@ -43,7 +51,11 @@ def test_one_statement_is_one(sql: bytes) -> None:
     [
         (b"INSERT INTO t |FORMAT CSV\n", b"1\n\n2", "CSV"),
         (b"insert into `format`.`values` (`settings`, b) |format Native\r\n", b"\x00\n\n;", "Native"),
-        (b"INSERT INTO TABLE db.format |SETTINGS async_insert = 1, x = 'FORMAT y' FORMAT JSONEachRow ", b'{"a": 1}', "JSONEachRow"),
+        (
+            b"INSERT INTO TABLE db.format |SETTINGS async_insert = 1, x = 'FORMAT y' FORMAT JSONEachRow ",
+            b'{"a": 1}',
+            "JSONEachRow",
+        ),
         (b"INSERT INTO FUNCTION null('a UInt8') |FORMAT TSV  \n", b"\n1", "TSV"),
         (b"INSERT INTO t |FORMAT RowBinary", b"", "RowBinary"),
         (b"INSERT INTO format |FORMAT CSV\n", b"1", "CSV"),
@@ -60,5 +72,11 @@ def test_inline_data_are_found_to_the_byte(head: bytes, data: bytes, fmt: str) -
 
 
 def test_reading_statements_are_told_from_writing_ones() -> None:
-    assert all(inspect(sql).reads for sql in (b"SELECT 1", b"WITH 1 AS x SELECT x", b"(SELECT 1)", b"SHOW TABLES", b"EXPLAIN SELECT 1"))
-    assert not any(inspect(sql).reads for sql in (b"INSERT INTO t VALUES (1)", b"DROP TABLE t", b"ALTER TABLE t DROP COLUMN c", b"SYSTEM STOP MERGES"))
+    assert all(
+        inspect(sql).reads
+        for sql in (b"SELECT 1", b"WITH 1 AS x SELECT x", b"(SELECT 1)", b"SHOW TABLES", b"EXPLAIN SELECT 1")
+    )
+    assert not any(
+        inspect(sql).reads
+        for sql in (b"INSERT INTO t VALUES (1)", b"DROP TABLE t", b"ALTER TABLE t DROP COLUMN c", b"SYSTEM STOP MERGES")
+    )

@@ -21,20 +21,44 @@ def described(ground: Ground, database: str, table: str) -> dict[str, str]:
         "SELECT engine, engine_full, sorting_key, primary_key, partition_key, sampling_key, comment FROM system.tables"
         f" WHERE database = {text(database)} AND name = {text(table)}"
     )[0]
-    found = {"engine": engine, "sort key": sort, "primary key": primary, "partition key": partition, "sampling key": sample, "comment": comment}
+    found = {
+        "engine": engine,
+        "sort key": sort,
+        "primary key": primary,
+        "partition key": partition,
+        "sampling key": sample,
+        "comment": comment,
+    }
     settings = _SETTINGS.search(full)
     found["settings"] = ", ".join(sorted(settings[1].split(", "))) if settings else ""
     ttl = _TTL.search(_SETTINGS.sub("", full))
     found["ttl"] = ttl[1] if ttl else ""
     found["arguments"] = full.partition(" ")[0]
     columns = ground.rows(
-        f"SELECT name, type, default_kind, default_expression, comment, compression_codec FROM system.columns WHERE {where} ORDER BY position"
+        "SELECT "
+        "name, "
+        "type, "
+        "default_kind, "
+        "default_expression, "
+        "comment, "
+        "compression_codec "
+        "FROM "
+        "system.columns "
+        "WHERE "
+        f"{where} "
+        "ORDER "
+        "BY "
+        "position"
     )
     found.update({f"column {name}": " | ".join(rest) for name, *rest in columns})
-    (definition,) = ground.rows(f"SELECT create_table_query FROM system.tables WHERE database = {text(database)} AND name = {text(table)}")[0]
+    (definition,) = ground.rows(
+        f"SELECT create_table_query FROM system.tables WHERE database = {text(database)} AND name = {text(table)}"
+    )[0]
     for name, *_ in columns:
         found[f"column {name}"] += f" | {_tail(definition, name)}"
-    for name, kind, expr, granularity in ground.rows(f"SELECT name, type_full, expr, granularity FROM system.data_skipping_indices WHERE {where}"):
+    for name, kind, expr, granularity in ground.rows(
+        f"SELECT name, type_full, expr, granularity FROM system.data_skipping_indices WHERE {where}"
+    ):
         found[f"index {name}"] = f"{expr} {kind} {granularity}"
     for name, query in ground.rows(f"SELECT name, query FROM system.projections WHERE {where}"):
         found[f"projection {name}"] = query
@@ -42,7 +66,8 @@ def described(ground: Ground, database: str, table: str) -> dict[str, str]:
 
 
 def _tail(definition: str, column: str) -> str:
-    """Statistics, TTL and settings of a column, which stand behind everything else in its definition. Both are fields of an answer."""
+    """Statistics, TTL and settings of a column, which stand behind everything else in its definition. Both are fields
+    of an answer."""
     text_of, name = (re.sub(r"\\(.)", r"\1", field) for field in (definition, column))
     _, found, rest = text_of.partition(f"{quoted(name)} ")
     clauses = _TAIL.findall(_piece(_TEXT.sub("''", rest).replace("\\`", ""))) if found else []
@@ -71,7 +96,9 @@ def form(ground: Ground, live: str, table: str, want: str) -> str:
     here, there = described(ground, live, table), described(ground, want, table)
     order = [name for name in here if name in there and name.startswith("column ")]
     wanted = [name for name in there if name.startswith("column ")]
-    found = [f"{name} is {here.get(name)!r}, should be {value!r}" for name, value in there.items() if here.get(name) != value]
+    found = [
+        f"{name} is {here.get(name)!r}, should be {value!r}" for name, value in there.items() if here.get(name) != value
+    ]
     found += [f"{name} is too much" for name in here if name not in there and not name.startswith("column ")]
     if not found and order != wanted:
         found.append(f"columns are in the order {order}, should be {wanted}")
@@ -81,7 +108,9 @@ def form(ground: Ground, live: str, table: str, want: str) -> str:
 def left_behind(ground: Ground) -> list[str]:
     """Objects of a run that are still there."""
     databases = ground.rows("SELECT name FROM system.databases WHERE name LIKE '\\\\_aaiclick\\\\_%'")
-    tables = ground.rows(f"SELECT name FROM system.tables WHERE database = {text(ground.live)} AND name LIKE '\\\\_aaiclick\\\\_%'")
+    tables = ground.rows(
+        f"SELECT name FROM system.tables WHERE database = {text(ground.live)} AND name LIKE '\\\\_aaiclick\\\\_%'"
+    )
     return [*(f"database {name}" for (name,) in databases), *(f"table {name}" for (name,) in tables if not _kept(name))]
 
 

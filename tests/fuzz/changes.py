@@ -41,7 +41,9 @@ def renamed_in(table: Table, old: str, new: str) -> Table:
 def without(table: Table, name: str) -> Table | None:
     """The table without a column and everything that reads it; None where nothing would be left."""
     seen = quoted(name)
-    columns = tuple(_plain(column) if seen in column.expr else column for column in table.columns if column.name != name)
+    columns = tuple(
+        _plain(column) if seen in column.expr else column for column in table.columns if column.name != name
+    )
     order = tuple(part for part in table.order_by if seen not in part)
     if not any(column.stored for column in columns) or name in table.engine.columns:
         return None
@@ -80,9 +82,17 @@ def retype(rng: Random, table: Table) -> Table | None:
 
 
 def same_bytes(rng: Random, table: Table) -> Table | None:
-    """Another type over the same bytes, which the server changes as metadata: another zone, a DateTime as a number, a label as its number."""
+    """Another type over the same bytes, which the server changes as metadata: another zone, a DateTime as a number, a
+    label as its number."""
     having = [column for column in table.columns if kinds.over_the_same_bytes(column.type) and not column.kind]
-    computed = " ".join((*table.order_by, table.partition_by, *(item.expr for item in table.indexes), *(item.query for item in table.projections)))
+    computed = " ".join(
+        (
+            *table.order_by,
+            table.partition_by,
+            *(item.expr for item in table.indexes),
+            *(item.query for item in table.projections),
+        )
+    )
     read = [column for column in having if f"({quoted(column.name)})" in computed]
     if not having:
         return None
@@ -92,7 +102,11 @@ def same_bytes(rng: Random, table: Table) -> Table | None:
 
 def move_labels(rng: Random, table: Table) -> Table | None:
     """Members put in the middle, numbers moved, Enum8 to Enum16: wherever an Enum is in a column."""
-    having = [column for column in table.columns if any(part.is_enum for part in inside(column.type)) and not column.expr.startswith("CAST(")]
+    having = [
+        column
+        for column in table.columns
+        if any(part.is_enum for part in inside(column.type)) and not column.expr.startswith("CAST(")
+    ]
     if not having:
         return None
     column = rng.choice(having)
@@ -114,17 +128,28 @@ def drop_column(rng: Random, table: Table) -> Table | None:
 def rename_column(rng: Random, table: Table) -> Table | None:
     column = rng.choice(table.columns)
     taken = {column.source for column in table.columns}
-    free = [name for name in (*make.NAMES, "renamed") if table.column(name) is None and "." not in name and name not in taken]
+    free = [
+        name
+        for name in (*make.NAMES, "renamed")
+        if table.column(name) is None and "." not in name and name not in taken
+    ]
     if column.source or "." in column.name:
         return None
     new = rng.choice(free)
     table = renamed_in(table, column.name, new)
-    return replace(table, columns=tuple(replace(c, name=new, source=column.name) if c.name == column.name else c for c in table.columns))
+    return replace(
+        table,
+        columns=tuple(replace(c, name=new, source=column.name) if c.name == column.name else c for c in table.columns),
+    )
 
 
 def change_default(rng: Random, table: Table) -> Table | None:
     column = rng.choice(table.columns[1:] or table.columns)
-    if column.name in make.roles(table) or column.type.name == "AggregateFunction" or (column.kind == "ALIAS" and rng.random() < 0.5):
+    if (
+        column.name in make.roles(table)
+        or column.type.name == "AggregateFunction"
+        or (column.kind == "ALIAS" and rng.random() < 0.5)
+    ):
         return None
     others = [other for other in table.columns if other.name != column.name and quoted(column.name) not in other.expr]
     if column.kind in {"", "DEFAULT"} and rng.random() < 0.7:
@@ -140,7 +165,16 @@ def change_default(rng: Random, table: Table) -> Table | None:
 
 def _keyed(table: Table, column: Column) -> bool:
     seen = quoted(column.name)
-    return any(seen in part for part in (*table.order_by, table.partition_by, table.sample_by, table.ttl, *(item.expr for item in table.indexes)))
+    return any(
+        seen in part
+        for part in (
+            *table.order_by,
+            table.partition_by,
+            table.sample_by,
+            table.ttl,
+            *(item.expr for item in table.indexes),
+        )
+    )
 
 
 def change_codec(rng: Random, table: Table) -> Table | None:
@@ -170,14 +204,20 @@ def change_order(rng: Random, table: Table) -> Table | None:
     order = tuple(dict.fromkeys(order))
     if table.sample_by and table.sample_by not in order:
         order = (*order, table.sample_by)
-    return replace(table, order_by=order, primary_key=() if table.primary_key != order[: len(table.primary_key)] else table.primary_key)
+    return replace(
+        table,
+        order_by=order,
+        primary_key=() if table.primary_key != order[: len(table.primary_key)] else table.primary_key,
+    )
 
 
 def change_partition(rng: Random, table: Table) -> Table | None:
     usable = [column for column in table.columns if ex.may_be_key(column)]
     if not usable:
         return None
-    return replace(table, partition_by="" if table.partition_by and rng.random() < 0.5 else ex.partition(rng, rng.choice(usable)))
+    return replace(
+        table, partition_by="" if table.partition_by and rng.random() < 0.5 else ex.partition(rng, rng.choice(usable))
+    )
 
 
 def change_engine(rng: Random, table: Table) -> Table | None:
@@ -190,19 +230,32 @@ def change_engine(rng: Random, table: Table) -> Table | None:
         return None
     if missing and rng.random() < 0.6:
         return None
-    return replace(table, engine=engine, columns=(*table.columns, *(replace(c, kind="DEFAULT", expr="1") for c in missing)))
+    return replace(
+        table, engine=engine, columns=(*table.columns, *(replace(c, kind="DEFAULT", expr="1") for c in missing))
+    )
 
 
 def _aggregates(table: Table) -> bool:
     """Nothing but keys and aggregates, or the engine refuses to be made."""
-    return all(column.type.name.endswith("AggregateFunction") or not column.stored or _keyed(table, column) for column in table.columns)
+    return all(
+        column.type.name.endswith("AggregateFunction") or not column.stored or _keyed(table, column)
+        for column in table.columns
+    )
 
 
 def change_index(rng: Random, table: Table) -> Table | None:
     if table.indexes and rng.random() < 0.4:
         return replace(table, indexes=table.indexes[:-1])
-    item = make.index(rng, f"ix{len(table.indexes)}" if rng.random() < 0.7 or not table.indexes else table.indexes[0].name, rng.choice(table.columns))
-    return replace(table, indexes=(*(other for other in table.indexes if other.name != item.name), item)) if item is not None else None
+    item = make.index(
+        rng,
+        f"ix{len(table.indexes)}" if rng.random() < 0.7 or not table.indexes else table.indexes[0].name,
+        rng.choice(table.columns),
+    )
+    return (
+        replace(table, indexes=(*(other for other in table.indexes if other.name != item.name), item))
+        if item is not None
+        else None
+    )
 
 
 def change_projection(rng: Random, table: Table) -> Table | None:
@@ -210,7 +263,9 @@ def change_projection(rng: Random, table: Table) -> Table | None:
         return None
     if table.projections and rng.random() < 0.5:
         return replace(table, projections=())
-    return replace(table, projections=(make.projection(rng, table),)) if any(map(ex.may_be_key, table.columns)) else None
+    return (
+        replace(table, projections=(make.projection(rng, table),)) if any(map(ex.may_be_key, table.columns)) else None
+    )
 
 
 def change_constraint(rng: Random, table: Table) -> Table | None:
@@ -220,7 +275,9 @@ def change_constraint(rng: Random, table: Table) -> Table | None:
     return replace(
         table,
         constraints=(
-            Constraint("ck", f"isNotNull({quoted(column.name)}) AND cityHash64(toString({quoted(column.name)})) % 6 != 0")
+            Constraint(
+                "ck", f"isNotNull({quoted(column.name)}) AND cityHash64(toString({quoted(column.name)})) % 6 != 0"
+            )
             if rng.random() < 0.3
             else make.constraint(rng, column),
         ),
@@ -274,7 +331,9 @@ CHANGES: dict[str, tuple[int, Change]] = {
 def _taken(before: Table, after: Table) -> bool:
     """A column gets the name of another one that is not renamed itself: both are there, and a hint says nothing."""
     left = {column.source for column in after.columns}
-    return any(column.source and before.column(column.name) is not None and column.name not in left for column in after.columns)
+    return any(
+        column.source and before.column(column.name) is not None and column.name not in left for column in after.columns
+    )
 
 
 def changed(rng: Random, table: Table) -> tuple[Table, tuple[str, ...]]:

@@ -44,7 +44,10 @@ def _off(ground: Ground) -> str:
 def shown(column: Column, name: str | None = None) -> list[str]:
     """A column as text, and as bytes where bytes mean the same everywhere."""
     value = finished(quoted(name or column.name), column.type)
-    return [f"formatRow('TSV', {value})", *([] if holds(column.type, *EXACT) else [f"hex(formatRow('RowBinary', {value}))"])]
+    return [
+        f"formatRow('TSV', {value})",
+        *([] if holds(column.type, *EXACT) else [f"hex(formatRow('RowBinary', {value}))"]),
+    ]
 
 
 def lines(ground: Ground, table: str, columns: list[Column], final: bool = False) -> list[tuple[str, ...]]:
@@ -84,9 +87,23 @@ def predicates(ground: Ground, name: str, table: Table) -> list[str]:
     exprs = [
         quoted(c.name)
         for c in readable(table)
-        if not holds(c.type, "AggregateFunction", "JSON", "Dynamic", "Variant", "Map", "Array", "Tuple", "Nested", "Point", "Ring")
+        if not holds(
+            c.type,
+            "AggregateFunction",
+            "JSON",
+            "Dynamic",
+            "Variant",
+            "Map",
+            "Array",
+            "Tuple",
+            "Nested",
+            "Point",
+            "Ring",
+        )
     ]
-    exprs += [part.removesuffix(" DESC") for part in table.order_by] + ([table.partition_by] if table.partition_by else [])
+    exprs += [part.removesuffix(" DESC") for part in table.order_by] + (
+        [table.partition_by] if table.partition_by else []
+    )
     exprs += [item.expr for item in table.indexes]
     exprs = list(dict.fromkeys(exprs))
     if not exprs:
@@ -116,7 +133,8 @@ def _again(field: str) -> str:
 
 
 def answered(ground: Ground, name: str, right: str, table: Table) -> list[Failure]:
-    """Everything below. What the table that was created directly (``right``) gives by its keys and indexes, too, is the engine's own."""
+    """Everything below. What the table that was created directly (``right``) gives by its keys and indexes, too, is the
+    engine's own."""
     found = [*pruned(ground, name, table), *projected(ground, name, table), *keyed(ground, name, table)]
     if not found:
         return []
@@ -132,10 +150,14 @@ def pruned(ground: Ground, name: str, table: Table, asked: Sequence[str] | None 
     if not asked:
         return []
     try:
-        plain = ground.rows(f"SELECT {', '.join(f'countIf({condition})' for condition in asked)} FROM {name} SETTINGS {_off(ground)}")[0]
+        plain = ground.rows(
+            f"SELECT {', '.join(f'countIf({condition})' for condition in asked)} FROM {name} SETTINGS {_off(ground)}"
+        )[0]
     except Refused:
         return []  # a comparison that the engine does not make
-    counts = ground.rows("SELECT " + ", ".join(f"(SELECT count() FROM {name} WHERE {condition})" for condition in asked))[0]
+    counts = ground.rows(
+        "SELECT " + ", ".join(f"(SELECT count() FROM {name} WHERE {condition})" for condition in asked)
+    )[0]
     return [
         Failure("answers", f"{condition} on {name}: {got} rows by index, {right} without", condition)
         for condition, got, right in zip(asked, counts, plain, strict=True)
@@ -151,7 +173,23 @@ def projected(ground: Ground, name: str, table: Table) -> list[Failure]:
         if not by:
             continue
         try:
-            got = sorted(ground.rows(f"{head} FROM {name} GROUP BY {key} SETTINGS optimize_use_projections = 1, force_optimize_projection = 1"))
+            got = sorted(
+                ground.rows(
+                    f"{head} "
+                    "FROM "
+                    f"{name} "
+                    "GROUP "
+                    "BY "
+                    f"{key} "
+                    "SETTINGS "
+                    "optimize_use_projections "
+                    "= "
+                    "1, "
+                    "force_optimize_projection "
+                    "= "
+                    "1"
+                )
+            )
         except Refused:
             continue  # it is not read, for parts that lack it or rows that are deleted
         right = sorted(ground.rows(f"{head} FROM {name} GROUP BY {key} SETTINGS {_off(ground)}"))
@@ -167,29 +205,84 @@ def keyed(ground: Ground, name: str, table: Table) -> list[Failure]:
         other = f"toString(_partition_value.1) != toString({table.partition_by})"
         wrong = ground.rows(f"SELECT countIf({other}) FROM {name} SETTINGS {_off(ground)}")[0][0]
         if wrong != "0":
-            found.append(Failure("partition", f"{wrong} rows of {name} are in a partition that {table.partition_by} does not give"))
+            found.append(
+                Failure(
+                    "partition", f"{wrong} rows of {name} are in a partition that {table.partition_by} does not give"
+                )
+            )
     found += indexed(ground, name, table)
     if table.order_by:
         keys = [part.removesuffix(" DESC") for part in table.order_by]
         shown_keys = f"toString(tuple({', '.join(keys)}))"
-        stored = ground.rows(f"SELECT {shown_keys} FROM {name} ORDER BY _part, _part_offset SETTINGS optimize_read_in_order = 0")
-        right = ground.rows(f"SELECT {shown_keys} FROM {name} ORDER BY _part, {', '.join(table.order_by)} SETTINGS optimize_read_in_order = 0")
+        stored = ground.rows(
+            f"SELECT {shown_keys} FROM {name} ORDER BY _part, _part_offset SETTINGS optimize_read_in_order = 0"
+        )
+        right = ground.rows(
+            "SELECT "
+            f"{shown_keys} "
+            "FROM "
+            f"{name} "
+            "ORDER "
+            "BY "
+            "_part, "
+            f"{', '.join(table.order_by)} "
+            "SETTINGS "
+            "optimize_read_in_order "
+            "= "
+            "0"
+        )
         if stored != right:
-            found.append(Failure("sorted", f"the rows of {name} do not lie by {', '.join(table.order_by)}: {stored[:6]}, should be {right[:6]}"))
+            found.append(
+                Failure(
+                    "sorted",
+                    "the "
+                    "rows "
+                    "of "
+                    f"{name} "
+                    "do "
+                    "not "
+                    "lie "
+                    "by "
+                    f"{', '.join(table.order_by)}: "
+                    f"{stored[:6]}, "
+                    "should "
+                    "be "
+                    f"{right[:6]}",
+                )
+            )
     return found
 
 
 def through(ground: Ground, name: str, final: bool, surplus: bool = False, where: str = "") -> str:
-    """What a view or dictionary shows, with the types that it keeps; '' where both show the same. ``surplus``: columns that are no longer declared are
-    there, and a view of everything may show them. ``where``: of which rows."""
+    """What a view or dictionary shows, with the types that it keeps; '' where both show the same. ``surplus``: columns
+    that are no longer declared are there, and a view of everything may show them. ``where``: of which rows."""
     shown_by: list[list[tuple[str, ...]]] = []
     wanted: set[str] = set()
     for database in (ground.want, ground.live):
-        types = ground.rows(f"SELECT name, type FROM system.columns WHERE database = {text(database)} AND table = {text(name)} ORDER BY position")
+        types = ground.rows(
+            "SELECT "
+            "name, "
+            "type "
+            "FROM "
+            "system.columns "
+            "WHERE "
+            "database "
+            "= "
+            f"{text(database)} "
+            "AND "
+            "table "
+            "= "
+            f"{text(name)} "
+            "ORDER "
+            "BY "
+            "position"
+        )
         wanted = wanted or {column for column, _ in types}
         types = [(column, kind) for column, kind in types if column in wanted or not surplus]
         names = ", ".join(quoted(_unescaped(column)) for column, _ in types)
-        rows = ground.rows(f"SELECT formatRow('TSV', {names}) FROM {database}.{quoted(name)}{' FINAL' if final else ''}{where}")
+        rows = ground.rows(
+            f"SELECT formatRow('TSV', {names}) FROM {database}.{quoted(name)}{' FINAL' if final else ''}{where}"
+        )
         shown_by.append([*types, *sorted(rows)])
     return differ(shown_by[1], shown_by[0])
 
@@ -212,7 +305,9 @@ def indexed(ground: Ground, name: str, table: Table) -> list[Failure]:
     picked = ", ".join(keys)
     rows = {
         (part, int(offset)): values
-        for part, offset, *values in ground.rows(f"SELECT _part, _part_offset, {picked} FROM {name} SETTINGS {_off(ground)}, apply_deleted_mask = 0")
+        for part, offset, *values in ground.rows(
+            f"SELECT _part, _part_offset, {picked} FROM {name} SETTINGS {_off(ground)}, apply_deleted_mask = 0"
+        )
     }
     at: dict[str, int] = {}
     for *values, part, count in marks:
@@ -220,5 +315,7 @@ def indexed(ground: Ground, name: str, table: Table) -> list[Failure]:
         at[part] = offset + int(count)
         there = rows.get((part, offset))
         if there is not None and int(count) and values[: len(there)] != there[: len(values)]:
-            return [Failure("primary index", f"{name}: the mark at row {offset} of {part} says {values}, the row {there}")]
+            return [
+                Failure("primary index", f"{name}: the mark at row {offset} of {part} says {values}, the row {there}")
+            ]
     return []

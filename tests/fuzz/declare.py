@@ -40,18 +40,28 @@ def declared(world: model.World, database: str, version: int = 2) -> Schema:
     if version == 1:
         return Schema("fuzz", version=1, objects=objects)
     migrations = migrated(world)
-    return Schema("fuzz", version=migrations[-1].version if migrations else None, objects=objects, migrations=migrations or None)
+    return Schema(
+        "fuzz", version=migrations[-1].version if migrations else None, objects=objects, migrations=migrations or None
+    )
 
 
 def migrated(world: model.World) -> list[Migration]:
-    """What no two declarations can say: renames, perhaps by way of a version that was skipped, and expressions for new values."""
+    """What no two declarations can say: renames, perhaps by way of a version that was skipped, and expressions for new
+    values."""
     first = world.after.tables[0]
-    rebuild = {first.name: Rebuild(columns=dict(world.rebuilt), where=world.where or None)} if world.rebuilt or world.where else {}
+    rebuild = (
+        {first.name: Rebuild(columns=dict(world.rebuilt), where=world.where or None)}
+        if world.rebuilt or world.where
+        else {}
+    )
     renames = migrated_renames(world) if world.renamed_by_migration else {}
     if world.jumped and renames and not any(item.source for item in world.after.tables):
         between = {old: f"{new}_between" for old, new in renames.items()}
         later = {f"{old.rpartition('.')[0]}.{between[old]}": new for old, new in renames.items()}
-        return [Migration(2, title="between", renames=between), Migration(3, title="renames", renames=later, rebuild=rebuild)]
+        return [
+            Migration(2, title="between", renames=between),
+            Migration(3, title="renames", renames=later, rebuild=rebuild),
+        ]
     return [Migration(2, title="renames", renames=renames, rebuild=rebuild)] if renames or rebuild else []
 
 
@@ -73,7 +83,10 @@ def table(item: model.Table, world: model.World) -> Table:
         engine=engine(item, was),
         indexes=[Index(one.name, expr=one.expr, type=one.type, granularity=one.granularity) for one in item.indexes],
         projections=[Projection(one.name, one.query) for one in item.projections],
-        constraints=[Constraint(one.name, assume=one.expr) if one.assume else Constraint(one.name, check=one.expr) for one in item.constraints],
+        constraints=[
+            Constraint(one.name, assume=one.expr) if one.assume else Constraint(one.name, check=one.expr)
+            for one in item.constraints
+        ],
         comment=item.comment or None,
         **({"renamed_from": item.source} if item.source and hint else {}),
     )
@@ -81,7 +94,10 @@ def table(item: model.Table, world: model.World) -> Table:
 
 def column(item: model.Column, hint: bool) -> Column:
     fields: dict[str, object] = {"codec": item.codec or None, "comment": item.comment or None, "ttl": item.ttl or None}
-    fields |= {"statistics": item.statistics or None, "settings": dict.fromkeys(SETTINGS) | {name: int(value) for name, value in item.settings}}
+    fields |= {
+        "statistics": item.statistics or None,
+        "settings": dict.fromkeys(SETTINGS) | {name: int(value) for name, value in item.settings},
+    }
     if item.kind:
         fields[item.kind.lower()] = item.expr or (True if item.kind == "EPHEMERAL" else "")
     else:
@@ -131,10 +147,14 @@ def view(item: model.View) -> View | MaterializedView:
     refresh = item.refresh or None
     if item.to:
         return MaterializedView(item.name, query=query, to=item.to, refresh=refresh)
-    return MaterializedView(item.name, query=query, engine=engine_of(item.engine, {"order_by": list(item.order_by)}), refresh=refresh)
+    return MaterializedView(
+        item.name, query=query, engine=engine_of(item.engine, {"order_by": list(item.order_by)}), refresh=refresh
+    )
 
 
 def dictionary(item: model.Dictionary, database: str) -> Dictionary:
     columns = [Column(one.name, one.type.sql) for one in item.columns]
     source = f"CLICKHOUSE(TABLE {text(item.table)} DB {text(database)})"
-    return Dictionary(item.name, columns=columns, primary_key=[item.columns[0].name], source=source, layout=item.layout, lifetime="0")
+    return Dictionary(
+        item.name, columns=columns, primary_key=[item.columns[0].name], source=source, layout=item.layout, lifetime="0"
+    )

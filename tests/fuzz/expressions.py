@@ -1,4 +1,5 @@
-"""Expressions over columns: keys, defaults, indexes. Names are always in backticks, so a rename is a replacement of text."""
+"""Expressions over columns: keys, defaults, indexes. Names are always in backticks, so a rename is a replacement of
+text."""
 
 from __future__ import annotations
 
@@ -13,7 +14,12 @@ _KEYS = {*INTEGERS, *TIMES, "String", "FixedString", "UUID", "IPv4", "Bool", "En
 
 def may_be_key(column: Column) -> bool:
     """A stored column of a type that sorts, there from the beginning."""
-    return column.kind in {"", "DEFAULT", "MATERIALIZED"} and column.type.bare.name in _KEYS and not column.type.nullable and "." not in column.name
+    return (
+        column.kind in {"", "DEFAULT", "MATERIALIZED"}
+        and column.type.bare.name in _KEYS
+        and not column.type.nullable
+        and "." not in column.name
+    )
 
 
 def key(rng: Random, column: Column) -> str:
@@ -25,7 +31,9 @@ def key(rng: Random, column: Column) -> str:
     if base in TIMES:
         return rng.choice([f"toDate({name})", f"toYYYYMM({name})", f"toString({name})", f"toYear({name})"])
     if base in INTEGERS:
-        return rng.choice([f"toString({name})", f"intDiv({name}, 10)", f"{name} % 4", f"-{name}", f"cityHash64({name})"])
+        return rng.choice(
+            [f"toString({name})", f"intDiv({name}, 10)", f"{name} % 4", f"-{name}", f"cityHash64({name})"]
+        )
     if base == "String":
         return rng.choice([f"lower({name})", f"length({name})", f"cityHash64({name})", f"substring({name}, 1, 2)"])
     return rng.choice([f"toString({name})", f"cityHash64({name})"])
@@ -60,7 +68,9 @@ def default(rng: Random, kind: Type, others: list[Column]) -> tuple[str, str]:
     which = rng.choice(("DEFAULT", "DEFAULT", "DEFAULT", "MATERIALIZED", "MATERIALIZED", "ALIAS", "ALIAS", "EPHEMERAL"))
     if which == "EPHEMERAL":
         return which, "" if rng.random() < 0.5 else constant(rng, kind)
-    readable = [column for column in others if column.kind != "EPHEMERAL" and not holds(column.type, "AggregateFunction")]
+    readable = [
+        column for column in others if column.kind != "EPHEMERAL" and not holds(column.type, "AggregateFunction")
+    ]
     return which, computed(rng, kind, readable) if readable and rng.random() < 0.7 else constant(rng, kind)
 
 
@@ -90,4 +100,8 @@ def computed(rng: Random, kind: Type, others: list[Column]) -> str:
 
 def finished(column: Column) -> str:
     """The column, or what its state comes to."""
-    return f"finalizeAggregation({quoted(column.name)})" if column.type.name == "AggregateFunction" else quoted(column.name)
+    return (
+        f"finalizeAggregation({quoted(column.name)})"
+        if column.type.name == "AggregateFunction"
+        else quoted(column.name)
+    )

@@ -14,12 +14,17 @@ def features(world: World) -> set[str]:
     for state in (world.before, world.after):
         for table in state.tables:
             found.update(_of_table(table))
-        found.update("refreshable view" if view.refresh else "materialized view" if view.materialized else "view" for view in state.views)
+        found.update(
+            "refreshable view" if view.refresh else "materialized view" if view.materialized else "view"
+            for view in state.views
+        )
         found.update("dictionary" for _ in state.dictionaries)
         found.update("SQL function" for _ in state.functions)
     found.update("rows: lightweight delete" for touch in world.touches if touch.startswith("DELETE"))
     found.update("rows: patch parts" for touch in world.touches if touch.startswith("UPDATE"))
-    found.update("rows: parts without a column" for table in world.before.tables for column in table.columns if column.late)
+    found.update(
+        "rows: parts without a column" for table in world.before.tables for column in table.columns if column.late
+    )
     return found
 
 
@@ -32,7 +37,16 @@ def _of_table(table: Table) -> Iterator[str]:
         yield from (f"column: {name}" for name in ("ttl", "statistics", "settings") if getattr(column, name))
         if "," in column.codec:
             yield "column: codec chain"
-    for clause in ("partition_by", "primary_key", "sample_by", "ttl", "indexes", "projections", "constraints", "comment"):
+    for clause in (
+        "partition_by",
+        "primary_key",
+        "sample_by",
+        "ttl",
+        "indexes",
+        "projections",
+        "constraints",
+        "comment",
+    ):
         if getattr(table, clause):
             yield f"clause: {clause}"
     if any(part.endswith(" DESC") for part in table.order_by):

@@ -14,7 +14,14 @@ from tests.fuzz.values import literal
 NAMES = ("a", "b", "c d", "e`f", "it's", "ü", "select", "v", "w", "x1", "back\\slash", "g.h")
 COMMENTS = ("", "", "", "plain", "it's", "two\nlines", "ü \\ `")
 CODECS = ("", "", "", "ZSTD(3)", "LZ4", "NONE")
-SPECIAL = ("ReplacingMergeTree", "SummingMergeTree", "AggregatingMergeTree", "CollapsingMergeTree", "VersionedCollapsingMergeTree", "CoalescingMergeTree")
+SPECIAL = (
+    "ReplacingMergeTree",
+    "SummingMergeTree",
+    "AggregatingMergeTree",
+    "CollapsingMergeTree",
+    "VersionedCollapsingMergeTree",
+    "CoalescingMergeTree",
+)
 QUIET = (("max_bytes_to_merge_at_max_space_in_pool", "1"), ("allow_nullable_key", "1"))
 """No merge in the background: when it comes would decide what a read without FINAL shows."""
 
@@ -40,7 +47,9 @@ def random_column(rng: Random, name: str, others: list[Column], engine: str) -> 
     if name == "g.h" and kind.name == "Array":
         kind = plain("String")  # an array under such a name is a part of a Nested
     while engine == "AggregatingMergeTree" and rng.random() < 0.5 and not kind.name.endswith("AggregateFunction"):
-        kind = rng.choice((Type("SimpleAggregateFunction", (plain("UInt64"),), params=(rng.choice(("sum", "max")),)), kind))
+        kind = rng.choice(
+            (Type("SimpleAggregateFunction", (plain("UInt64"),), params=(rng.choice(("sum", "max")),)), kind)
+        )
     if kind.name == "SimpleAggregateFunction" and engine != "AggregatingMergeTree" and rng.random() < 0.7:
         kind = kind.args[0]
     default, expr = ("", "")
@@ -74,7 +83,11 @@ def random_engine(rng: Random, name: str, columns: list[Column]) -> tuple[Engine
         case "VersionedCollapsingMergeTree":
             return Engine(name, ("sign", "ver")), [sign, version]
         case "SummingMergeTree":
-            summed = [column.name for column in columns[1:] if column.type.name in {*INTEGERS, "Float64"} and column.insertable]
+            summed = [
+                column.name
+                for column in columns[1:]
+                if column.type.name in {*INTEGERS, "Float64"} and column.insertable
+            ]
             extra = [] if summed else [Column("total", plain("UInt64"))]
             return Engine(name, tuple(summed or ["total"]) if rng.random() < 0.4 else ()), extra
         case _:
@@ -92,7 +105,11 @@ def _keys(rng: Random, table: Table) -> Table:
     order = [ex.key(rng, column) for column in chosen]
     if rng.random() < 0.12:
         order = [f"{part} DESC" if rng.random() < 0.6 else part for part in order]
-    partition = ex.partition(rng, rng.choice(usable)) if (rng.random() < 0.35 and table.engine.name == "MergeTree") or rng.random() < 0.1 else ""
+    partition = (
+        ex.partition(rng, rng.choice(usable))
+        if (rng.random() < 0.35 and table.engine.name == "MergeTree") or rng.random() < 0.1
+        else ""
+    )
     primary = tuple(order[:1]) if len(order) > 1 and rng.random() < 0.2 and not order[0].endswith(" DESC") else ()
     settings: list[tuple[str, str]] = [("index_granularity", rng.choice(("2", "3", "8192")))]
     settings += [("min_bytes_for_wide_part", "0")] if rng.random() < 0.4 else []
@@ -102,12 +119,16 @@ def _keys(rng: Random, table: Table) -> Table:
     settings += QUIET
     if rng.random() < 0.15:
         settings += [("enable_block_number_column", "1"), ("enable_block_offset_column", "1")]
-    kept = tuple(_on_time(column) if column.name in {c.name for c in chosen} or partition else column for column in table.columns)
+    kept = tuple(
+        _on_time(column) if column.name in {c.name for c in chosen} or partition else column for column in table.columns
+    )
     sample = ""
     plain_order = tuple(part for part in order)
     if rng.random() < 0.04:
         plain_order, sample, primary = (*plain_order, ex.sampling()), ex.sampling(), ()
-    return Table(table.name, kept, table.engine, plain_order, primary, partition, sample, settings=tuple(dict(settings).items()))
+    return Table(
+        table.name, kept, table.engine, plain_order, primary, partition, sample, settings=tuple(dict(settings).items())
+    )
 
 
 def _on_time(column: Column) -> Column:
@@ -139,10 +160,16 @@ def index(rng: Random, name: str, column: Column) -> Index | None:
     """A skip index over a column, or over an expression of it."""
     expr = ex.scalar(rng, column)
     constant = column.kind == "ALIAS" and "`" not in column.expr
-    if expr is None or constant or holds(column.type, "AggregateFunction", "SimpleAggregateFunction", "Variant", "Dynamic", "JSON"):
+    if (
+        expr is None
+        or constant
+        or holds(column.type, "AggregateFunction", "SimpleAggregateFunction", "Variant", "Dynamic", "JSON")
+    ):
         return None
     kinds = ["minmax", "set(0)", "bloom_filter(0.01)"]
-    if expr == quoted(column.name) and (column.type.nullable or column.type.bare.name not in {*INTEGERS, "String", "Date", "DateTime", "FixedString"}):
+    if expr == quoted(column.name) and (
+        column.type.nullable or column.type.bare.name not in {*INTEGERS, "String", "Date", "DateTime", "FixedString"}
+    ):
         kinds = ["minmax", "set(0)"]
     return Index(name, expr, rng.choice(kinds), rng.choice((1, 1, 2)))
 
@@ -162,7 +189,8 @@ def _grouped(rng: Random, column: Column) -> Projection:
 
 
 def constraint(rng: Random, column: Column) -> Constraint:
-    """One that holds for every row; of NULL it holds neither that nor the contrary, and an ASSUME over it would be one too many."""
+    """One that holds for every row; of NULL it holds neither that nor the contrary, and an ASSUME over it would be one
+    too many."""
     return Constraint(
         "ck",
         f"length(toString({quoted(column.name)})) < 1000" if not holds(column.type, "AggregateFunction") else "1",
@@ -172,7 +200,11 @@ def constraint(rng: Random, column: Column) -> Constraint:
 
 def ttl_over(rng: Random, table: Table) -> str:
     """Far away, so that no row goes."""
-    times = [column for column in table.columns if column.type.name in {"Date", "DateTime"} and column.stored and not column.late]
+    times = [
+        column
+        for column in table.columns
+        if column.type.name in {"Date", "DateTime"} and column.stored and not column.late
+    ]
     return f"{quoted(rng.choice(times).name)} + toIntervalYear({rng.choice((150, 200))})" if times else ""
 
 
@@ -188,8 +220,16 @@ def row(rng: Random, table: Table, keys: dict[str, list[str]], late: bool, wild:
         elif column.name == "gone" and "gone" in table.engine.columns:
             made[column.name] = rng.choice(("0", "0", "1"))
         elif column.name.startswith("n."):
-            items = ", ".join(literal(rng, column.type.args[0], wild) for _ in range(nested)) if column.type.name == "Array" else ""
-            made[column.name] = f"CAST([{items}] AS {column.type.sql})" if column.type.name == "Array" else literal(rng, column.type, wild)
+            items = (
+                ", ".join(literal(rng, column.type.args[0], wild) for _ in range(nested))
+                if column.type.name == "Array"
+                else ""
+            )
+            made[column.name] = (
+                f"CAST([{items}] AS {column.type.sql})"
+                if column.type.name == "Array"
+                else literal(rng, column.type, wild)
+            )
         elif column.kind == "DEFAULT" and rng.random() < 0.3:
             continue
         else:
@@ -200,12 +240,20 @@ def row(rng: Random, table: Table, keys: dict[str, list[str]], late: bool, wild:
     return made
 
 
-def batches(rng: Random, table: Table, keys: dict[str, list[str]] | None = None, count: int | None = None, late: bool | None = None) -> tuple[Batch, ...]:
+def batches(
+    rng: Random,
+    table: Table,
+    keys: dict[str, list[str]] | None = None,
+    count: int | None = None,
+    late: bool | None = None,
+) -> tuple[Batch, ...]:
     """One to three inserts; those before the late columns come first."""
     keys = {} if keys is None else keys
     wild = rng.choice((0.0, 0.0, 0.1, 0.4))
     made: list[Batch] = []
     for place in range(count or rng.choice((1, 2, 2, 3))):
         after = late if late is not None else (place > 0 and rng.random() < 0.6) or bool(made and made[-1].late)
-        made.append(Batch(table.name, tuple(row(rng, table, keys, after, wild) for _ in range(rng.choice((1, 2, 3, 5)))), after))
+        made.append(
+            Batch(table.name, tuple(row(rng, table, keys, after, wild) for _ in range(rng.choice((1, 2, 3, 5)))), after)
+        )
     return tuple(made)

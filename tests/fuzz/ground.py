@@ -7,15 +7,34 @@ from typing import Protocol
 from clickhouse_connect.driver.client import Client
 
 _ALLOWED = (
-    "allow_suspicious_low_cardinality_types allow_suspicious_fixed_string_types allow_suspicious_codecs allow_suspicious_variant_types"
-    " allow_suspicious_primary_key allow_suspicious_ttl_expressions allow_suspicious_indices allow_experimental_variant_type"
-    " allow_experimental_dynamic_type allow_experimental_json_type enable_time_time64_type insert_allow_materialized_columns enable_lightweight_update"
+    "allow_suspicious_low_cardinality_types "
+    "allow_suspicious_fixed_string_types "
+    "allow_suspicious_codecs "
+    "allow_suspicious_variant_types"
+    " "
+    "allow_suspicious_primary_key "
+    "allow_suspicious_ttl_expressions "
+    "allow_suspicious_indices "
+    "allow_experimental_variant_type"
+    " "
+    "allow_experimental_dynamic_type "
+    "allow_experimental_json_type "
+    "enable_time_time64_type "
+    "insert_allow_materialized_columns "
+    "enable_lightweight_update"
     " allow_experimental_statistics"
 )
 SETTINGS = dict.fromkeys(_ALLOWED.split(), "1")
-SETTINGS |= {"optimize_on_insert": "0", "async_insert": "0", "mutations_sync": "2", "max_threads": "1", "max_insert_threads": "1"}
+SETTINGS |= {
+    "optimize_on_insert": "0",
+    "async_insert": "0",
+    "mutations_sync": "2",
+    "max_threads": "1",
+    "max_insert_threads": "1",
+}
 SETTINGS["materialize_statistics_on_insert"] = "1"
-"""Otherwise only merged parts have statistics, and what the engine prunes wrongly by them would not show in the table that is created directly."""
+"""Otherwise only merged parts have statistics, and what the engine prunes wrongly by them would not show in the table
+that is created directly."""
 
 
 FUNCTION = "fuzzed_"
@@ -58,5 +77,7 @@ class Ground:
     def drop(self) -> None:
         for database in (self.live, self.want):
             self.run(f"DROP DATABASE IF EXISTS {database}")
-        for (name,) in self.rows(f"SELECT name FROM system.functions WHERE origin = 'SQLUserDefined' AND startsWith(name, '{FUNCTION}')"):
+        for (name,) in self.rows(
+            f"SELECT name FROM system.functions WHERE origin = 'SQLUserDefined' AND startsWith(name, '{FUNCTION}')"
+        ):
             self.run(f"DROP FUNCTION IF EXISTS {name}")

@@ -18,7 +18,10 @@ _COMMON = (
     Type("LowCardinality", (plain("String"),)),
 )
 _RARE = (
-    *(plain(name) for name in (*INTEGERS, *FLOATS, "Date32", "UUID", "IPv4", "IPv6", "Dynamic", "JSON", "Time", "Point", "Ring")),
+    *(
+        plain(name)
+        for name in (*INTEGERS, *FLOATS, "Date32", "UUID", "IPv4", "IPv6", "Dynamic", "JSON", "Time", "Point", "Ring")
+    ),
     *(plain("DateTime", zone) for zone in ZONES),
     *(plain("DateTime64", str(scale), zone) for scale in (0, 6, 9) for zone in ZONES[:2]),
     plain("Time64", "3"),
@@ -57,7 +60,12 @@ _NO_NULL = {
     "Nullable",
     "LowCardinality",
 }
-_LOW = {*INTEGERS, "String", "FixedString", "Date", "DateTime", "Float64", "Float32"} - {"Int128", "UInt128", "Int256", "UInt256"}
+_LOW = {*INTEGERS, "String", "FixedString", "Date", "DateTime", "Float64", "Float32"} - {
+    "Int128",
+    "UInt128",
+    "Int256",
+    "UInt256",
+}
 
 
 def random_type(rng: Random, depth: int = 2) -> Type:
@@ -69,7 +77,9 @@ def random_type(rng: Random, depth: int = 2) -> Type:
         inner = rng.choice([kind for kind in (*_COMMON, *_RARE) if kind.name not in _NO_NULL])
         return Type("Nullable", (inner,))
     if dice < 0.47:
-        names = _LOW if rng.random() < 0.08 else {"String", "FixedString"}  # others need a setting that the server calls suspicious
+        names = (
+            _LOW if rng.random() < 0.08 else {"String", "FixedString"}
+        )  # others need a setting that the server calls suspicious
         inner = rng.choice([kind for kind in (*_COMMON, *_RARE) if kind.name in names])
         return Type("LowCardinality", (nullable(inner) if rng.random() < 0.4 else inner,))
     return rng.choice(_RARE if dice > 0.80 else _COMMON)
@@ -96,10 +106,19 @@ def _element(rng: Random, depth: int) -> Type:
 
 def labelled(rng: Random) -> Type:
     """An Enum, alone or somewhere inside."""
-    kind = enum(LABELS) if rng.random() < 0.7 else enum((("x y", -5), ("it's", 7), ("b", 100)), 8 if rng.random() < 0.6 else 16)
+    kind = (
+        enum(LABELS)
+        if rng.random() < 0.7
+        else enum((("x y", -5), ("it's", 7), ("b", 100)), 8 if rng.random() < 0.6 else 16)
+    )
     for _ in range(rng.choice((0, 0, 1, 1, 2))):
         string, number = plain("String"), plain("UInt8")
-        shells = [Type("Array", (kind,)), Type("Map", (string, kind)), Type("Tuple", (kind, number), ("x", "y")), Type("Tuple", (number, kind))]
+        shells = [
+            Type("Array", (kind,)),
+            Type("Map", (string, kind)),
+            Type("Tuple", (kind, number), ("x", "y")),
+            Type("Tuple", (number, kind)),
+        ]
         shells += [Type("Nullable", (kind,))] * 2 + [Type("Map", (kind, number))] if kind.is_enum else []
         kind = rng.choice(shells)
     return kind
@@ -161,7 +180,10 @@ def _fits(shell: Type, place: int, part: Type) -> bool:
     if shell.name == "LowCardinality":
         return part.bare.name in {"String", "FixedString"} and part.name != "LowCardinality"
     if shell.name == "Map" and not place:
-        return part.name in {*INTEGERS, "String", "LowCardinality", "Enum8", "Enum16", "Date", "UUID"} and not part.nullable
+        return (
+            part.name in {*INTEGERS, "String", "LowCardinality", "Enum8", "Enum16", "Date", "UUID"}
+            and not part.nullable
+        )
     if shell.name == "SimpleAggregateFunction":
         return shell.params[0] != "sum" or part.bare.name in {"UInt64", "Int64", "Float64"}
     return not holds(part, "AggregateFunction", "SimpleAggregateFunction")
@@ -175,7 +197,9 @@ def relabelled(rng: Random, kind: Type) -> Type:
         labels.insert(rng.randrange(len(labels) + 1), ("new", max(number for _, number in labels) + 1))
     elif dice < 0.55:
         middle = rng.randrange(1, len(labels)) if len(labels) > 1 else 0
-        labels = [(label, place + 1) for place, (label, _) in enumerate([*labels[:middle], ("mid", 0), *labels[middle:]])]
+        labels = [
+            (label, place + 1) for place, (label, _) in enumerate([*labels[:middle], ("mid", 0), *labels[middle:]])
+        ]
     elif dice < 0.75 and len(labels) > 1:
         numbers = [number for _, number in labels]
         labels = [(label, number) for (label, _), number in zip(labels, numbers[1:] + numbers[:1], strict=True)]
@@ -191,7 +215,11 @@ def _turns(rng: Random, kind: Type) -> list[Type]:
     string = plain("String")
     name = kind.name
     if kind.is_enum:
-        return [relabelled(rng, kind)] * 5 + [string, plain("Int8" if name == "Enum8" else "Int16"), Type("LowCardinality", (string,))]
+        return [relabelled(rng, kind)] * 5 + [
+            string,
+            plain("Int8" if name == "Enum8" else "Int16"),
+            Type("LowCardinality", (string,)),
+        ]
     if name in INTEGERS:
         place = INTEGERS.index(name)
         wider = [plain(other) for other in INTEGERS[place + 1 : place + 4]]
@@ -200,16 +228,31 @@ def _turns(rng: Random, kind: Type) -> list[Type]:
             "UInt32": [plain("DateTime"), plain("DateTime", "'UTC'"), plain("IPv4")],
             "UInt64": [plain("IntervalSecond")],
         }
-        others = [plain("Float64"), string, plain("Decimal", "18", "4"), Type("Variant", (string, kind)), plain(rng.choice(INTEGERS))]
+        others = [
+            plain("Float64"),
+            string,
+            plain("Decimal", "18", "4"),
+            Type("Variant", (string, kind)),
+            plain(rng.choice(INTEGERS)),
+        ]
         return [*wider, *wider, *others, *special.get(name, [])]
     if name in FLOATS:
-        return [plain("Float64"), plain("Float32"), plain("Decimal", "18", "4"), string, plain("Int64"), plain("Decimal", "38", "10")]
+        return [
+            plain("Float64"),
+            plain("Float32"),
+            plain("Decimal", "18", "4"),
+            string,
+            plain("Int64"),
+            plain("Decimal", "38", "10"),
+        ]
     if name in TIMES:
         zone = rng.choice(ZONES)
         return [
             plain("DateTime", zone),
             plain("DateTime64", rng.choice(("0", "3", "6")), zone),
-            plain("DateTime64", rng.choice(("0", "3", "6")), *kind.params[-1:]) if name not in {"Date", "Date32"} else plain("Date32"),
+            plain("DateTime64", rng.choice(("0", "3", "6")), *kind.params[-1:])
+            if name not in {"Date", "Date32"}
+            else plain("Date32"),
             plain("DateTime64", "3"),
             plain("Date"),
             plain("Date32"),
@@ -220,7 +263,11 @@ def _turns(rng: Random, kind: Type) -> list[Type]:
     if name in {"Map", "Array", "Tuple"}:
         return [string, kind, plain("JSON") if name != "Array" else string]
     if name in {"Variant", "Dynamic", "JSON"}:
-        more = Type("Variant", tuple(sorted({*kind.args, plain("UUID")}, key=lambda arg: arg.sql))) if name == "Variant" else plain("JSON", "a UInt32")
+        more = (
+            Type("Variant", tuple(sorted({*kind.args, plain("UUID")}, key=lambda arg: arg.sql)))
+            if name == "Variant"
+            else plain("JSON", "a UInt32")
+        )
         return [string, more, Type("Nullable", (string,)), Type("Nullable", (plain("UInt64"),)), plain("Dynamic")]
     return _single(rng, kind)
 
@@ -231,20 +278,43 @@ def _single(rng: Random, kind: Type) -> list[Type]:
         case "String":
             members = enum((("7", 1), ("12", 2), ("0", 3), ("1", 4), ("42", 5), ("3", 6), ("100", 7)))
             numbers = [plain(rng.choice(INTEGERS)), plain("Float64"), plain("Decimal", "18", "4")]
-            nested = [Type("Array", (plain("UInt8"),)), plain("JSON"), Type("Tuple", (plain("UInt8"), string)), plain("Dynamic")]
+            nested = [
+                Type("Array", (plain("UInt8"),)),
+                plain("JSON"),
+                Type("Tuple", (plain("UInt8"), string)),
+                plain("Dynamic"),
+            ]
             low = [Type("LowCardinality", (string,)), Type("LowCardinality", (Type("Nullable", (string,)),))] * 2
-            other = [plain("FixedString", "4"), plain("FixedString", "20"), members, plain("Date"), plain("Bool"), plain("UUID")]
+            other = [
+                plain("FixedString", "4"),
+                plain("FixedString", "20"),
+                members,
+                plain("Date"),
+                plain("Bool"),
+                plain("UUID"),
+            ]
             return [*low, *numbers, *nested, *other, Type("Variant", (string, plain("UInt64")))]
         case "FixedString":
             return [plain("FixedString", "8"), plain("FixedString", "4"), string, Type("LowCardinality", (string,))]
         case "Decimal":
-            return [plain("Decimal", "38", "10"), plain("Decimal", "18", "4"), plain("Decimal", "9", "1"), plain("Float64"), string, plain("Int64")]
+            return [
+                plain("Decimal", "38", "10"),
+                plain("Decimal", "18", "4"),
+                plain("Decimal", "9", "1"),
+                plain("Float64"),
+                string,
+                plain("Int64"),
+            ]
         case "Bool":
             return [plain("UInt8"), string, plain("Int8"), enum((("false", 0), ("true", 1)))]
         case "AggregateFunction":
             return [kind, Type("AggregateFunction", kind.args, params=("max",)), string]
         case "Nullable" | "LowCardinality" | "SimpleAggregateFunction":
-            return [kind.args[0], nullable(kind.args[0].bare) if kind.args[0].bare.name not in _NO_NULL else kind, string]
+            return [
+                kind.args[0],
+                nullable(kind.args[0].bare) if kind.args[0].bare.name not in _NO_NULL else kind,
+                string,
+            ]
         case "IPv4":
             return [plain("IPv6"), string, plain("UInt32")]
         case "IntervalDay" | "IntervalSecond":

@@ -1,6 +1,7 @@
 """``python -m tests.fuzz.mutants``: faults put back into the library, one at a time; the adversary has to find each.
 
-Each takes one proof or one precaution away. The cases are the same as ever, in order, and only those are played that could show it.
+Each takes one proof or one precaution away. The cases are the same as ever, in order, and only those are played that
+could show it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ WITHIN = 5000
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """``where`` (module.attribute, several with spaces between) is replaced. ``shows``: whether a case could show it. ``seed``: one that does."""
+    """``where`` (module.attribute, several with spaces between) is replaced. ``shows``: whether a case could show it.
+    ``seed``: one that does."""
 
     name: str
     where: str
@@ -48,7 +50,10 @@ class Mutant:
 @contextmanager
 def put_back(mutant: Mutant) -> Iterator[None]:
     """The fault is in the library for as long as this lasts."""
-    places = [(import_module(module), attribute) for module, _, attribute in (each.rpartition(".") for each in mutant.where.split())]
+    places = [
+        (import_module(module), attribute)
+        for module, _, attribute in (each.rpartition(".") for each in mutant.where.split())
+    ]
     right = [getattr(module, attribute) for module, attribute in places]
     for module, attribute in places:
         setattr(module, attribute, mutant.instead)
@@ -93,7 +98,11 @@ def _nothing(*_: object) -> None: ...
 
 
 def _cast(source: str, old: str, new: str) -> str:
-    return source if old == new else f"CAST({source}, '{new.replace(chr(92), chr(92) * 2).replace(chr(39), chr(92) + chr(39))}')"
+    return (
+        source
+        if old == new
+        else f"CAST({source}, '{new.replace(chr(92), chr(92) * 2).replace(chr(39), chr(92) + chr(39))}')"
+    )
 
 
 def _copied(case: World) -> list[tuple[Table, Column, Column]]:
@@ -115,7 +124,13 @@ def _retyped(case: World) -> bool:
     return bool(_pairs(case))
 
 
-SAME_BYTES = ({"DateTime", "UInt32"}, {"DateTime64", "Int64"}, {"Enum8", "Int8"}, {"Enum16", "Int16"}, {"Bool", "UInt8"})
+SAME_BYTES = (
+    {"DateTime", "UInt32"},
+    {"DateTime64", "Int64"},
+    {"Enum8", "Int8"},
+    {"Enum16", "Int16"},
+    {"Bool", "UInt8"},
+)
 
 
 def _computed(case: World, of: Callable[[Table], Iterable[str]]) -> bool:
@@ -137,7 +152,10 @@ def _read_by_keys(case: World) -> bool:
 def _read_by_indexes(case: World) -> bool:
     """A projection reads a column of which the bytes stay, or an index an ALIAS that is computed otherwise."""
     aliased = any(
-        quoted(column.name) in item.expr and column.kind == "ALIAS" and (was := table.column(column.old_name)) is not None and was.expr != column.expr
+        quoted(column.name) in item.expr
+        and column.kind == "ALIAS"
+        and (was := table.column(column.old_name)) is not None
+        and was.expr != column.expr
         for new in case.after.tables
         if (table := case.before.table(new.old_name)) is not None
         for column in new.columns
@@ -148,7 +166,9 @@ def _read_by_indexes(case: World) -> bool:
 
 def _moved(was: Column, column: Column) -> bool:
     before, after = ([dict(part.labels) for part in inside(kind) if part.labels] for kind in (was.type, column.type))
-    return any(one[label] != other[label] for one, other in zip(before, after, strict=False) for label in one if label in other)
+    return any(
+        one[label] != other[label] for one, other in zip(before, after, strict=False) for label in one if label in other
+    )
 
 
 def _labels_inside(case: World) -> bool:
@@ -158,7 +178,11 @@ def _labels_inside(case: World) -> bool:
 def _late(case: World) -> bool:
     """Old parts lack a column that gets another default."""
     return any(
-        was.late and not batch.late and batch.table == table.name and was.kind != "EPHEMERAL" and (was.kind, was.expr) != (column.kind, column.expr)
+        was.late
+        and not batch.late
+        and batch.table == table.name
+        and was.kind != "EPHEMERAL"
+        and (was.kind, was.expr) != (column.kind, column.expr)
         for batch in case.batches
         for table, was, column in _copied(case)
     )
@@ -171,7 +195,10 @@ def _keyed_again(case: World) -> bool:
 
 def _by_order(case: World) -> bool:
     """Rows of one key are copied in another order."""
-    return all(table.engine.name in COMBINING for state in (case.before, case.after) for table in state.tables) and "sort key" in case.changes
+    return (
+        all(table.engine.name in COMBINING for state in (case.before, case.after) for table in state.tables)
+        and "sort key" in case.changes
+    )
 
 
 def _viewed(case: World) -> bool:
@@ -179,7 +206,9 @@ def _viewed(case: World) -> bool:
 
 
 def _checked(case: World) -> bool:
-    return any(table.constraints for table in case.after.tables) and not all(table.constraints for table in case.before.tables)
+    return any(table.constraints for table in case.after.tables) and not all(
+        table.constraints for table in case.before.tables
+    )
 
 
 TABLES, PROOF = "aaiclick.plan.table", "aaiclick.plan.proof.in_place"
@@ -187,15 +216,43 @@ LOOKS = "aaiclick.plan.proof.column_comparisons"
 IN_PLACE = f"{LOOKS}.in_place {LOOKS}.keeps_bytes aaiclick.diff.changes.column_type.in_place"
 MUTANTS = (
     Mutant("in place, whatever reads what changes", f"{TABLES}.prove", _always_in_place, _read_by_keys, seed=608),
-    Mutant("an index or projection stays over what it was made of", f"{PROOF}._remake", _nothing, _read_by_indexes, seed=4877),
+    Mutant(
+        "an index or projection stays over what it was made of",
+        f"{PROOF}._remake",
+        _nothing,
+        _read_by_indexes,
+        seed=4877,
+    ),
     Mutant("what old parts lack reads the new default", f"{TABLES}.absent_columns", _nothing_absent, _late, seed=4390),
     Mutant("values are not counted", f"{TABLES}.count_violations", _nothing_counted, _retyped, seed=34),
-    Mutant("labels go by their numbers in a copy", "aaiclick.plan.strategies.rebuild.conversion", _cast, _labels_inside, seed=421),
+    Mutant(
+        "labels go by their numbers in a copy",
+        "aaiclick.plan.strategies.rebuild.conversion",
+        _cast,
+        _labels_inside,
+        seed=421,
+    ),
     Mutant("labels go by their numbers in place", IN_PLACE, lambda *_: True, _labels_inside, seed=495),
-    Mutant("merges combine other rows and nobody asks", f"{TABLES}.combined", _nothing_combined, _keyed_again, seed=153),
-    Mutant("a copy does not keep the order of rows", "aaiclick.plan.strategies.rebuild.ties_matter", lambda *_: False, _by_order, seed=153),
-    Mutant("views keep the types that they had", "aaiclick.plan.planner.plan_dependents", _nobody_around, _viewed, seed=27),
-    Mutant("constraints are not held against the rows", f"{TABLES}.violated {PROOF}.violated {PROOF}.newly_violated", _no_words, _checked, seed=90),
+    Mutant(
+        "merges combine other rows and nobody asks", f"{TABLES}.combined", _nothing_combined, _keyed_again, seed=153
+    ),
+    Mutant(
+        "a copy does not keep the order of rows",
+        "aaiclick.plan.strategies.rebuild.ties_matter",
+        lambda *_: False,
+        _by_order,
+        seed=153,
+    ),
+    Mutant(
+        "views keep the types that they had", "aaiclick.plan.planner.plan_dependents", _nobody_around, _viewed, seed=27
+    ),
+    Mutant(
+        "constraints are not held against the rows",
+        f"{TABLES}.violated {PROOF}.violated {PROOF}.newly_violated",
+        _no_words,
+        _checked,
+        seed=90,
+    ),
 )
 
 

@@ -40,9 +40,11 @@ class Before:
     new: Table
     undefined: str = ""
     kept: dict[str, int] = field(default_factory=dict)
-    """The worst of 2 (comes back and reads the same), 1, 0 (does not come back) by new column; -1 where the engine has no answer."""
+    """The worst of 2 (comes back and reads the same), 1, 0 (does not come back) by new column; -1 where the engine has
+    no answer."""
     unread: frozenset[str] = frozenset()
-    """Columns of the table that is created directly which cannot be read over these rows: an ALIAS that does not convert."""
+    """Columns of the table that is created directly which cannot be read over these rows: an ALIAS that does not
+    convert."""
     combined: str = ""
     """What FINAL, or a merge of everything, makes of the rows otherwise than before."""
 
@@ -70,14 +72,21 @@ def _play(ground: Ground, world: World) -> Outcome:
     schema = declared(world, ground.live)
     try:
         if schema.migrations:
-            ensure_schema(ground.client, declared(replace(world, after=world.before), ground.live, 1), database=ground.live, policy=Policy.safe())
+            ensure_schema(
+                ground.client,
+                declared(replace(world, after=world.before), ground.live, 1),
+                database=ground.live,
+                policy=Policy.safe(),
+            )
         plan = plan_schema(ground.client, schema, database=ground.live)
     except AaiclickError as error:
         return Outcome("refused", _refused(looks, f"{type(error).__name__}: {error}", _watched(world)), said=str(error))
     except Exception as error:
         return Outcome("refused", [Failure("crash", f"plan_schema: {type(error).__name__}: {error}")])
     outcome = judged(world, looks, plan)
-    return outcome if outcome.end == "blocked" else _carry_out(ground, dropping(world, plan), schema, plan, looks, outcome)
+    return (
+        outcome if outcome.end == "blocked" else _carry_out(ground, dropping(world, plan), schema, plan, looks, outcome)
+    )
 
 
 def _history(ground: Ground, world: World) -> None:
@@ -148,7 +157,12 @@ def _reference(ground: Ground, world: World) -> list[Before]:
 
 def _kept_inside(world: World, view: View) -> bool:
     """The view has a table of its own, which the change leaves as it is."""
-    return view.materialized and not view.to and not view.refresh and any(other.name == view.name for other in world.before.views)
+    return (
+        view.materialized
+        and not view.to
+        and not view.refresh
+        and any(other.name == view.name for other in world.before.views)
+    )
 
 
 def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str], ...], where: str) -> Before:
@@ -173,7 +187,11 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
 
 
 def _unread(ground: Ground, database: str, table: Table) -> frozenset[str]:
-    return frozenset(column.name for column in table.columns if column.kind == "ALIAS" and not _reads(ground, f"{database}.{quoted(table.name)}", column))
+    return frozenset(
+        column.name
+        for column in table.columns
+        if column.kind == "ALIAS" and not _reads(ground, f"{database}.{quoted(table.name)}", column)
+    )
 
 
 def _reads(ground: Ground, name: str, column: Column) -> bool:
@@ -186,7 +204,11 @@ def _reads(ground: Ground, name: str, column: Column) -> bool:
 
 def dropping(world: World, plan: Plan) -> World:
     """The case, without dropping what stands in the way of something that nobody declares."""
-    return replace(world, drop=False) if world.drop and any(step.optional and step.blocked for step in plan.steps) else world
+    return (
+        replace(world, drop=False)
+        if world.drop and any(step.optional and step.blocked for step in plan.steps)
+        else world
+    )
 
 
 def keys_of(plan: Plan, drop: bool) -> tuple[str, ...]:
@@ -202,7 +224,9 @@ def named(keys: tuple[str, ...], *targets: str) -> bool:
 
 def _watched(world: World) -> bool:
     kept = {view.name for view in world.after.views}
-    return bool(world.before.dictionaries) or any(view.materialized or view.name not in kept for view in world.before.views)
+    return bool(world.before.dictionaries) or any(
+        view.materialized or view.name not in kept for view in world.before.views
+    )
 
 
 def _refused(looks: list[Before], words: str, watched: bool = False) -> list[Failure]:
@@ -230,16 +254,22 @@ def judged(world: World, looks: list[Before], plan: Plan) -> Outcome:
     )
 
 
-def _carry_out(ground: Ground, world: World, schema: Schema, plan: Plan, looks: list[Before], outcome: Outcome) -> Outcome:
+def _carry_out(
+    ground: Ground, world: World, schema: Schema, plan: Plan, looks: list[Before], outcome: Outcome
+) -> Outcome:
     keys = keys_of(plan, world.drop)
     try:
-        ensure_schema(ground.client, schema, database=ground.live, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys))
+        ensure_schema(
+            ground.client, schema, database=ground.live, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys)
+        )
         second = plan_schema(ground.client, schema, database=ground.live)
         outcome.failures += [Failure("left behind", name) for name in left_behind(ground)]
         outcome.failures += afterwards(ground, world, looks, keys, second)
     except AaiclickError as error:
         outcome.end = "refused"
-        outcome.failures.append(Failure("failed", f"the plan said {'/'.join(outcome.strategies)}, but: {type(error).__name__}: {error}"))
+        outcome.failures.append(
+            Failure("failed", f"the plan said {'/'.join(outcome.strategies)}, but: {type(error).__name__}: {error}")
+        )
     except Refused as error:
         outcome.failures.append(Failure("unreadable", str(error)))
     except Exception as error:
@@ -253,7 +283,24 @@ def _unasked(look: Before, keys: tuple[str, ...]) -> list[Failure]:
     found: list[Failure] = []
     for was, column in copied(look.old, look.new):
         if look.kept.get(column.name, 2) == 0 and not named(keys, *_called(look, was, column)):
-            found.append(Failure("unasked", f"{was.type.sql} -> {column.type.sql} changes values of {column.name}, and the plan asks only {list(keys)}"))
+            found.append(
+                Failure(
+                    "unasked",
+                    f"{was.type.sql} "
+                    "-> "
+                    f"{column.type.sql} "
+                    "changes "
+                    "values "
+                    "of "
+                    f"{column.name}, "
+                    "and "
+                    "the "
+                    "plan "
+                    "asks "
+                    "only "
+                    f"{list(keys)}",
+                )
+            )
     return found
 
 
@@ -267,13 +314,21 @@ def _regrouped(look: Before, keys: tuple[str, ...]) -> list[Failure]:
 
 def _unfounded(look: Before, keys: tuple[str, ...]) -> list[Failure]:
     """The table that is created directly takes the rows not at all, and the plan goes on without a word."""
-    return [Failure("unfounded", f"the rows cannot be copied: {look.undefined}")] if look.undefined and not _about(look, keys) else []
+    return (
+        [Failure("unfounded", f"the rows cannot be copied: {look.undefined}")]
+        if look.undefined and not _about(look, keys)
+        else []
+    )
 
 
 def _about(look: Before, keys: tuple[str, ...]) -> bool:
     """Something was asked about this table, or a column of it."""
     names = (look.old.name, look.new.name)
-    return any(target == name or target.startswith(f"{name}.") for _, _, target in (key.partition(" ") for key in keys) for name in names)
+    return any(
+        target == name or target.startswith(f"{name}.")
+        for _, _, target in (key.partition(" ") for key in keys)
+        for name in names
+    )
 
 
 def _called(look: Before, was: Column, column: Column) -> list[str]:
@@ -295,7 +350,11 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
     if not any(look.undefined for look in looks):
         pieces = [piece for batch in world.later for piece in statements(batch)]
         later = [batch for batch in pieces if not _surplus(looks, world) and _takes(ground, ground.want, batch)]
-        found += [Failure("insert", f"the table that was created directly takes {batch.rows}") for batch in later if not _takes(ground, ground.live, batch)]
+        found += [
+            Failure("insert", f"the table that was created directly takes {batch.rows}")
+            for batch in later
+            if not _takes(ground, ground.live, batch)
+        ]
         _refresh(ground, world.after.views, ground.want, ground.live)
         for look in looks:
             look.unread |= _unread(ground, ground.want, look.new) if later else frozenset()
@@ -313,7 +372,9 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
 def _surplus(looks: list[Before], world: World) -> bool:
     """A column that is no longer declared stays, and its default may not take what the new types do."""
     names = {(look.old.name, column.old_name) for look in looks for column in look.new.columns}
-    return not world.drop and any((look.old.name, column.name) not in names for look in looks for column in look.old.columns)
+    return not world.drop and any(
+        (look.old.name, column.name) not in names for look in looks for column in look.old.columns
+    )
 
 
 def _takes(ground: Ground, database: str, batch: Batch) -> bool:
@@ -326,10 +387,15 @@ def _takes(ground: Ground, database: str, batch: Batch) -> bool:
 
 def _seen(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ...], when: str) -> list[Failure]:
     """Through every view and dictionary."""
-    if any(look.undefined or look.unread or any(_free(look, column, keys) for column in look.new.columns) for look in looks):
+    if any(
+        look.undefined or look.unread or any(_free(look, column, keys) for column in look.new.columns) for look in looks
+    ):
         return []
     found: list[Failure] = []
-    for name in [*(view.name for view in world.after.views if not view.to), *(one.name for one in world.after.dictionaries)]:
+    for name in [
+        *(view.name for view in world.after.views if not view.to),
+        *(one.name for one in world.after.dictionaries),
+    ]:
         if named(tuple(key for key in keys if "view" in key or "dictionary" in key), name) or _older(world, name):
             continue
         final = any(view.name == name and view.materialized for view in world.after.views)
@@ -339,15 +405,30 @@ def _seen(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ..
 
 
 def _once(ground: Ground, world: World, name: str) -> str:
-    """A condition for a dictionary: of rows with the same key it holds whichever it is given last. It keeps what it was given, so the rows
-    count that were ever written, whatever merges have made of them since."""
+    """A condition for a dictionary: of rows with the same key it holds whichever it is given last. It keeps what it was
+    given, so the rows count that were ever written, whatever merges have made of them since."""
     for one in world.after.dictionaries:
         if one.name == name:
             key = quoted(one.columns[0].name)
-            written = Counter(row.get(was) for was, batches in _sources(world, one) for batch in batches for row in batch.rows)
+            written = Counter(
+                row.get(was) for was, batches in _sources(world, one) for batch in batches for row in batch.rows
+            )
             several = ", ".join(value for value, count in written.items() if value and count > 1)
             return (
-                f" WHERE {key} IN (SELECT {key} FROM {ground.want}.{quoted(one.table)} GROUP BY {key} HAVING count() = 1)"
+                " WHERE "
+                f"{key} "
+                "IN "
+                "(SELECT "
+                f"{key} "
+                "FROM "
+                f"{ground.want}.{quoted(one.table)} "
+                "GROUP "
+                "BY "
+                f"{key} "
+                "HAVING "
+                "count() "
+                "= "
+                "1)"
                 f"{f' AND {key} NOT IN ({several})' if several else ''}"
             )
     return ""
@@ -375,7 +456,11 @@ def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) ->
     if look.undefined:  # its rows are not in the reference
         look.unread |= _unread(ground, ground.live, look.new)
     else:
-        columns = [column for column in compare.readable(look.new) if column.name not in look.unread and not _free(look, column, keys)]
+        columns = [
+            column
+            for column in compare.readable(look.new)
+            if column.name not in look.unread and not _free(look, column, keys)
+        ]
         finals = (False,) if look.new.engine.name == "MergeTree" else (True,) if when == "merged" else (False, True)
         for final in finals:
             try:
@@ -396,4 +481,8 @@ def _free(look: Before, column: Column, keys: tuple[str, ...]) -> bool:
     """What was allowed to be another value."""
     defaults = tuple(key for key in keys if key.startswith("change-default "))
     names = [column.name, *[other.name for other in look.new.columns if quoted(other.name) in column.expr]]
-    return any(named(defaults, f"{table}.{name}") for table in (look.old.name, look.new.name) for name in (*names, column.old_name))
+    return any(
+        named(defaults, f"{table}.{name}")
+        for table in (look.old.name, look.new.name)
+        for name in (*names, column.old_name)
+    )

@@ -32,14 +32,20 @@ def reduced(world: World, fails: Fails, tries: int = 150) -> World:
 def candidates(world: World) -> Iterator[World]:
     """Everything that is a bit less, the large pieces first."""
     for place, view in enumerate(world.after.views):
-        yield replace(world, after=replace(world.after, views=_but(world.after.views, place)), before=_less_view(world.before, view.name))
+        yield replace(
+            world,
+            after=replace(world.after, views=_but(world.after.views, place)),
+            before=_less_view(world.before, view.name),
+        )
     if world.after.dictionaries or world.before.dictionaries:
         yield replace(world, after=replace(world.after, dictionaries=()), before=replace(world.before, dictionaries=()))
     for place, table in enumerate(world.after.tables):
         yield from _tables(world, place, table)
     for state in ("before", "after"):
         one = getattr(world, state)
-        if one.functions and not any(one.functions[0].name in column.expr for table in one.tables for column in table.columns):
+        if one.functions and not any(
+            one.functions[0].name in column.expr for table in one.tables for column in table.columns
+        ):
             yield _said(world, state, replace(one, functions=()))
     for place in range(len(world.batches)):
         yield replace(world, batches=_but(world.batches, place))
@@ -49,7 +55,9 @@ def candidates(world: World) -> Iterator[World]:
     for place, batch in enumerate(world.batches):
         for row in range(len(batch.rows)):
             fewer = replace(batch, rows=_but(batch.rows, row))
-            yield replace(world, batches=(*world.batches[:place], *((fewer,) if fewer.rows else ()), *world.batches[place + 1 :]))
+            yield replace(
+                world, batches=(*world.batches[:place], *((fewer,) if fewer.rows else ()), *world.batches[place + 1 :])
+            )
 
 
 def _plainer(world: World) -> Iterator[World]:
@@ -82,14 +90,22 @@ def _tables(world: World, place: int, after: Table) -> Iterator[World]:
         if len(world.after.tables) > 1 and not any(view.to == after.name for view in world.after.views):
             yield replace(world, after=replace(world.after, tables=_but(world.after.tables, place)))
         return
-    if len(world.after.tables) > 1 and not any(quoted(after.name) in view.query or view.to == after.name for view in (*world.after.views, *world.before.views)):
+    if len(world.after.tables) > 1 and not any(
+        quoted(after.name) in view.query or view.to == after.name for view in (*world.after.views, *world.before.views)
+    ):
         yield _with(world, before, None, place, None)
     for column in after.columns:
         was = before.column(column.old_name)
         less_after = without(after, column.name)
         less_before = without(before, was.name) if was is not None else before
         if less_after is not None and less_before is not None:
-            yield _with(_rows_without(world, before.name, was.name if was else "", after.name, column.name), before, less_before, place, less_after)
+            yield _with(
+                _rows_without(world, before.name, was.name if was else "", after.name, column.name),
+                before,
+                less_before,
+                place,
+                less_after,
+            )
     yield from (_with(world, before, before, place, undone) for undone in _undone(before, after))
     yield from (_with(world, before, one, place, other) for one, other in _barer(before, after))
 
@@ -98,23 +114,49 @@ def _with(world: World, old: Table, before: Table | None, place: int, after: Tab
     tables = world.after.tables
     return replace(
         world,
-        before=replace(world.before, tables=tuple(kept for item in world.before.tables if (kept := before if item is old else item) is not None)),
-        after=replace(world.after, tables=(*tables[:place], *((after,) if after is not None else ()), *tables[place + 1 :])),
-        batches=world.batches if before is not None else tuple(batch for batch in world.batches if batch.table != old.name),
-        later=world.later if after is not None else tuple(batch for batch in world.later if batch.table != tables[place].name),
+        before=replace(
+            world.before,
+            tables=tuple(kept for item in world.before.tables if (kept := before if item is old else item) is not None),
+        ),
+        after=replace(
+            world.after, tables=(*tables[:place], *((after,) if after is not None else ()), *tables[place + 1 :])
+        ),
+        batches=world.batches
+        if before is not None
+        else tuple(batch for batch in world.batches if batch.table != old.name),
+        later=world.later
+        if after is not None
+        else tuple(batch for batch in world.later if batch.table != tables[place].name),
     )
 
 
 def _rows_without(world: World, table: str, column: str, new_table: str, new: str) -> World:
     def less(batches: tuple[Batch, ...], name: str, gone: str) -> tuple[Batch, ...]:
-        rows = [(batch, tuple({k: v for k, v in row.items() if batch.table != name or k != gone} for row in batch.rows)) for batch in batches]
+        rows = [
+            (batch, tuple({k: v for k, v in row.items() if batch.table != name or k != gone} for row in batch.rows))
+            for batch in batches
+        ]
         return tuple(replace(batch, rows=kept) for batch, kept in rows if all(kept))
 
     touches = tuple(touch for touch in world.touches if not column or quoted(column) not in touch)
-    return replace(world, batches=less(world.batches, table, column), later=less(world.later, new_table, new), touches=touches)
+    return replace(
+        world, batches=less(world.batches, table, column), later=less(world.later, new_table, new), touches=touches
+    )
 
 
-_CLAUSES = ("engine", "order_by", "primary_key", "partition_by", "sample_by", "ttl", "indexes", "projections", "constraints", "settings", "comment")
+_CLAUSES = (
+    "engine",
+    "order_by",
+    "primary_key",
+    "partition_by",
+    "sample_by",
+    "ttl",
+    "indexes",
+    "projections",
+    "constraints",
+    "settings",
+    "comment",
+)
 
 
 def _undone(before: Table, after: Table) -> Iterator[Table]:
@@ -164,7 +206,10 @@ def _barer(before: Table, after: Table) -> Iterator[tuple[Table, Table]]:
         if was.late:
             yield with_column(before, replace(was, late=False)), after
         if was.kind and (was.kind, was.expr) == (column.kind, column.expr):
-            yield with_column(before, replace(was, kind="", expr="")), with_column(after, replace(column, kind="", expr=""))
+            yield (
+                with_column(before, replace(was, kind="", expr="")),
+                with_column(after, replace(column, kind="", expr="")),
+            )
 
 
 def _less_setting(table: Table, name: str) -> Table:

@@ -1,4 +1,5 @@
-"""What is right: the target created directly, and every row copied into it by name. Written here from the fuzzer's own model."""
+"""What is right: the target created directly, and every row copied into it by name. Written here from the fuzzer's own
+model."""
 
 from __future__ import annotations
 
@@ -44,7 +45,13 @@ def _tuple_by_label(expr: str, before: Type, after: Type, depth: int) -> str:
     named = bool(before.names and after.names)
     parts: list[str] = []
     for place, arg in enumerate(after.args):
-        where = before.names.index(after.names[place]) if named and after.names[place] in before.names else place if not named else -1
+        where = (
+            before.names.index(after.names[place])
+            if named and after.names[place] in before.names
+            else place
+            if not named
+            else -1
+        )
         if not 0 <= where < len(before.args):
             parts.append(f"defaultValueOfTypeName({text(arg.sql)})")
         else:
@@ -65,10 +72,20 @@ def copied(before: Table, after: Table) -> list[tuple[Column, Column]]:
 def parts_of(ground: Ground, table: Table) -> list[str]:
     """The parts of the live table with rows, in the order in which they came."""
     chosen = f"active AND database = '{ground.live}' AND table = {text(table.name)} AND rows > 0"
-    return [part for (part,) in ground.rows(f"SELECT name FROM system.parts WHERE {chosen} ORDER BY min_block_number, name")]
+    return [
+        part for (part,) in ground.rows(f"SELECT name FROM system.parts WHERE {chosen} ORDER BY min_block_number, name")
+    ]
 
 
-def fill(before: Table, after: Table, live: str, want: str, part: str, rebuilt: tuple[tuple[str, str], ...] = (), where: str = "") -> str:
+def fill(
+    before: Table,
+    after: Table,
+    live: str,
+    want: str,
+    part: str,
+    rebuilt: tuple[tuple[str, str], ...] = (),
+    where: str = "",
+) -> str:
     """The INSERT that copies one part; ``rebuilt`` are expressions that a migration gives, ``where`` its filter."""
     given = dict(rebuilt)
     pairs = [(old, new) for old, new in copied(before, after) if new.name not in given]
@@ -90,7 +107,8 @@ def finished(expr: str, kind: Type) -> str:
 
 
 def lengthened(old: Type, new: Type) -> bool:
-    """The same type with longer FixedStrings, which are filled up with zero bytes: there is no cast back, and none is needed."""
+    """The same type with longer FixedStrings, which are filled up with zero bytes: there is no cast back, and none is
+    needed."""
     if old.name == new.name == "FixedString":
         return int(old.params[0]) <= int(new.params[0])
     same = (old.name, old.params, old.names, len(old.args)) == (new.name, new.params, new.names, len(new.args))
@@ -104,7 +122,8 @@ def kept(old: Column, new: Column) -> str:
         return "2"
     there = convert(name, old.type, new.type)
     if old.type.name in {"Variant", "Dynamic"}:
-        # Which type each value has is what the declaration gives up: there is no way back to it, and the text is what is compared.
+        # Which type each value has is what the declaration gives up: there is no way back to it, and the text is what
+        # is compared.
         return f"if(isNull({name}) = isNull({there}) AND ifNull(toString({name}) = toString({there}), 1), 2, 0)"
     back = convert(there, new.type, old.type)
     same = f"{bytes_of(back, old.type)} = {bytes_of(name, old.type)}"

@@ -34,7 +34,16 @@ class Run(TypedDict):
 
 def summary(seeds: int, ends: Counter[str], failures: int) -> str:
     """One line."""
-    return f"{seeds} seeds, {share(dict(ends))} carried out: {', '.join(f'{count} {end}' for end, count in ends.most_common())}; {failures} failures"
+    return (
+        f"{seeds} "
+        "seeds, "
+        f"{share(dict(ends))} "
+        "carried "
+        "out: "
+        f"{', '.join(f'{count} {end}' for end, count in ends.most_common())}; "
+        f"{failures} "
+        "failures"
+    )
 
 
 def share(ends: dict[str, int]) -> str:
@@ -53,20 +62,38 @@ def kept() -> dict[str, Run]:
 def keep(release: str, run: Run) -> None:
     """Put a run beside the code: the page is made of it."""
     found = {**kept(), release: run}
-    COUNTS.write_text(json.dumps(dict(sorted(found.items())), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    COUNTS.write_text(
+        json.dumps(dict(sorted(found.items())), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 def section(runs: dict[str, Run]) -> str:
     """The part of the page; '' where nothing was counted yet."""
     if not runs:
         return ""
-    lines = [HEAD, "| ClickHouse | seeds | carried out | of them by name | blocked | refused | no case | failures |", "|---|---|---|---|---|---|---|---|"]
+    lines = [
+        HEAD,
+        "| ClickHouse | seeds | carried out | of them by name | blocked | refused | no case | failures |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for release, run in sorted(runs.items(), reverse=True):
         ends = run["ends"]
-        cells = [release, run["seeds"], share(ends), *(ends.get(end, 0) for end in ("by name", "blocked", "refused", "no case")), run["failures"]]
+        cells = [
+            release,
+            run["seeds"],
+            share(ends),
+            *(ends.get(end, 0) for end in ("by name", "blocked", "refused", "no case")),
+            run["failures"],
+        ]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     newest = runs[max(runs)]
-    lines += ["", "How often a strategy was in a plan: " + ", ".join(f"`{name}` {count}" for name, count in sorted(newest["strategies"].items())) + ".", ""]
+    lines += [
+        "",
+        "How often a strategy was in a plan: "
+        + ", ".join(f"`{name}` {count}" for name, count in sorted(newest["strategies"].items()))
+        + ".",
+        "",
+    ]
     lines += ["| what | cases | applied | by name | blocked or refused |", "|---|---|---|---|---|"]
     for name, ends in sorted(newest["features"].items()):
         told = [

@@ -85,7 +85,18 @@ class Worker:
 def start(chosen: argparse.Namespace, index: int, first: int) -> Worker:
     """A process for every ``jobs``-th batch from ``first`` on."""
     seeds = chosen.first + chosen.seeds - first
-    command = [sys.executable, "-u", "-m", "tests.fuzz.worker", "--first", str(first), "--seeds", str(seeds), "--size", str(chosen.size)]
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "tests.fuzz.worker",
+        "--first",
+        str(first),
+        "--seeds",
+        str(seeds),
+        "--size",
+        str(chosen.size),
+    ]
     command += ["--step", str(chosen.jobs), "--index", "0", "--tries", str(chosen.tries), "--python", chosen.python]
     command += ["--out", str(chosen.out)] if chosen.out else []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=in_memory())
@@ -93,7 +104,8 @@ def start(chosen: argparse.Namespace, index: int, first: int) -> Worker:
 
 
 def in_memory() -> dict[str, str]:
-    """The environment, with files in memory where there is room: most of what is waited for is creating and dropping tables."""
+    """The environment, with files in memory where there is room: most of what is waited for is creating and dropping
+    tables."""
     memory = Path("/dev/shm")
     roomy = "TMPDIR" not in os.environ and memory.is_dir() and shutil.disk_usage(memory).free > ROOM
     return {**os.environ, **({"TMPDIR": str(memory)} if roomy else {})}
@@ -141,7 +153,17 @@ def _watch(chosen: argparse.Namespace, counts: Counts, selector: selectors.BaseS
             worker.at = told.get("begin", worker.at)
             counts.take(told)
             if "failed" in told:
-                say(f"FAILED {told['failed']} {told['kind']} | {told['changes']} | {told['strategies']} | {told['detail']}")
+                say(
+                    "FAILED "
+                    f"{told['failed']} "
+                    f"{told['kind']} "
+                    "| "
+                    f"{told['changes']} "
+                    "| "
+                    f"{told['strategies']} "
+                    "| "
+                    f"{told['detail']}"
+                )
         for key in list(selector.get_map().values()):
             if time.monotonic() - key.data.heard > chosen.patience:
                 selector.unregister(key.fileobj)
@@ -165,19 +187,45 @@ def lost(chosen: argparse.Namespace, counts: Counts, worker: Worker, why: str) -
     told = {"failed": worker.at, "kind": "hang", "detail": why, "changes": [], "strategies": []}
     noted(chosen, json.dumps(told) + "\n")
     counts.failures.append(told)
-    say(f"FAILED {worker.at} to {worker.at + chosen.size - 1}: {why}. Go on behind it with FROM={worker.at + chosen.size}")
+    say(
+        "FAILED "
+        f"{worker.at} "
+        "to "
+        f"{worker.at + chosen.size - 1}: "
+        f"{why}. "
+        "Go "
+        "on "
+        "behind "
+        "it "
+        "with "
+        f"FROM={worker.at + chosen.size}"
+    )
 
 
 def main(arguments: list[str]) -> int:
     """The command line."""
     parser = argparse.ArgumentParser()
-    for name, default in (("--seeds", 200), ("--first", 0), ("--size", 32), ("--tries", 80), ("--patience", 600), ("--every", 60)):
+    for name, default in (
+        ("--seeds", 200),
+        ("--first", 0),
+        ("--size", 32),
+        ("--tries", 80),
+        ("--patience", 600),
+        ("--every", 60),
+    ):
         parser.add_argument(name, type=int, default=default)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--python", default="", help="the Python of another engine, which is started behind the test server")
+    parser.add_argument(
+        "--python", default="", help="the Python of another engine, which is started behind the test server"
+    )
     parser.add_argument("--out", type=Path)
     parser.add_argument("--log", type=Path, help="a file that every seed's outcome is added to")
-    parser.add_argument("--counted", type=Path, nargs="*", help="play nothing: count what these files say, the last outcome of every seed")
+    parser.add_argument(
+        "--counted",
+        type=Path,
+        nargs="*",
+        help="play nothing: count what these files say, the last outcome of every seed",
+    )
     parser.add_argument("--write", action="store_true", help="keep the counts for docs/coverage.md")
     chosen = parser.parse_args(arguments)
     counts, began = Counts(), time.monotonic()
@@ -189,7 +237,14 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         say("stopped: what was counted until now is kept")
     say(summary(counts.seeds, counts.ends, len(counts.failures)))
-    say(f"{dict(Counter(failure['kind'] for failure in counts.failures))}; {(time.monotonic() - began) / max(counts.seeds, 1):.2f} s for a seed")
+    say(
+        f"{dict(Counter(failure['kind'] for failure in counts.failures))}; "
+        f"{(time.monotonic() - began) / max(counts.seeds, 1):.2f} "
+        "s "
+        "for "
+        "a "
+        "seed"
+    )
     if chosen.write:
         keep(counts.release, counts.as_run(chosen.first))
     return 1 if counts.failures else 0

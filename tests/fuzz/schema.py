@@ -9,7 +9,8 @@ from tests.fuzz.types import Type, quoted, text
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``kind`` is '', DEFAULT, MATERIALIZED, ALIAS or EPHEMERAL; ``source`` the name that it had before; ``late``: added after some rows."""
+    """``kind`` is '', DEFAULT, MATERIALIZED, ALIAS or EPHEMERAL; ``source`` the name that it had before; ``late``:
+    added after some rows."""
 
     name: str
     type: Type
@@ -131,14 +132,20 @@ class Table:
     def create(self, database: str, late: bool = True) -> str:
         """The CREATE statement; without ``late`` columns it is the table of the first rows."""
         items = [column.sql for column in self.columns if late or not column.late]
-        items += [*(one.sql for one in self.indexes), *(one.sql for one in self.projections), *(one.sql for one in self.constraints)]
+        items += [
+            *(one.sql for one in self.indexes),
+            *(one.sql for one in self.projections),
+            *(one.sql for one in self.constraints),
+        ]
         clauses = [f"ENGINE = {self.engine.sql}"]
         clauses += [f"PARTITION BY {self.partition_by}"] if self.partition_by else []
         clauses += [f"PRIMARY KEY {_tuple(self.primary_key)}"] if self.primary_key else []
         clauses.append(f"ORDER BY {_tuple(self.order_by)}")
         clauses += [f"SAMPLE BY {self.sample_by}"] if self.sample_by else []
         clauses += [f"TTL {self.ttl}"] if self.ttl else []
-        clauses += [f"SETTINGS {', '.join(f'{name} = {value}' for name, value in self.settings)}"] if self.settings else []
+        clauses += (
+            [f"SETTINGS {', '.join(f'{name} = {value}' for name, value in self.settings)}"] if self.settings else []
+        )
         clauses += [f"COMMENT {text(self.comment)}"] if self.comment else []
         return f"CREATE TABLE {database}.{quoted(self.name)} ({', '.join(items)}) {' '.join(clauses)}"
 
@@ -148,7 +155,15 @@ class Table:
         before = ""
         for column in self.columns:
             if column.late:
-                made.append(f"ALTER TABLE {database}.{quoted(self.name)} ADD COLUMN {column.sql} {f'AFTER {before}' if before else 'FIRST'}")
+                made.append(
+                    "ALTER "
+                    "TABLE "
+                    f"{database}.{quoted(self.name)} "
+                    "ADD "
+                    "COLUMN "
+                    f"{column.sql} "
+                    f"{f'AFTER {before}' if before else 'FIRST'}"
+                )
             before = quoted(column.name)
         return made
 
@@ -159,8 +174,8 @@ def _tuple(parts: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A plain view, or a materialized one (``to`` a table, or with an inner table of ``engine`` sorted by ``order_by``). ``{db}.`` stands
-    before every table in ``query``."""
+    """A plain view, or a materialized one (``to`` a table, or with an inner table of ``engine`` sorted by
+    ``order_by``). ``{db}.`` stands before every table in ``query``."""
 
     name: str
     query: str
@@ -175,12 +190,28 @@ class View:
         query = self.query.replace("{db}", database)
         if not self.materialized:
             return f"CREATE VIEW {database}.{quoted(self.name)} AS {query}"
-        target = f"TO {database}.{quoted(self.to)}" if self.to else f"ENGINE = {self.engine.sql} ORDER BY {_tuple(self.order_by)}"
-        return f"CREATE MATERIALIZED VIEW {database}.{quoted(self.name)}{f' REFRESH {self.refresh}' if self.refresh else ''} {target} AS {query}"
+        target = (
+            f"TO {database}.{quoted(self.to)}"
+            if self.to
+            else f"ENGINE = {self.engine.sql} ORDER BY {_tuple(self.order_by)}"
+        )
+        return (
+            "CREATE "
+            "MATERIALIZED "
+            "VIEW "
+            f"{database}.{quoted(self.name)}{f' REFRESH {self.refresh}' if self.refresh else ''} "
+            f"{target} "
+            "AS "
+            f"{query}"
+        )
 
     def refreshing(self, database: str) -> list[str]:
         """Has a refreshable view made anew, and waits for it; nothing where it is none."""
-        return [f"SYSTEM {what} VIEW {database}.{quoted(self.name)}" for what in ("REFRESH", "WAIT")] if self.refresh else []
+        return (
+            [f"SYSTEM {what} VIEW {database}.{quoted(self.name)}" for what in ("REFRESH", "WAIT")]
+            if self.refresh
+            else []
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +234,8 @@ class Dictionary:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of the whole server: the same name has another body before the change and after it, and is made again for each of the two."""
+    """A function of the whole server: the same name has another body before the change and after it, and is made again
+    for each of the two."""
 
     name: str
     body: str
@@ -243,9 +275,10 @@ class State:
 class World:
     """One case: what is there, what happened to it, and what is declared next.
 
-    ``touches`` are statements after the inserts (``{db}`` in them): deletes, updates, merges. ``later`` are rows that are written after
-    the change. ``drop``: surplus columns are to go. ``jumped``: the renames come by way of a version that never was here. ``rebuilt`` are
-    expressions of a migration for columns of the first table, over the old ones, and ``where`` its filter. ``changes``: for the counts.
+    ``touches`` are statements after the inserts (``{db}`` in them): deletes, updates, merges. ``later`` are rows that
+    are written after the change. ``drop``: surplus columns are to go. ``jumped``: the renames come by way of a version
+    that never was here. ``rebuilt`` are expressions of a migration for columns of the first table, over the old ones,
+    and ``where`` its filter. ``changes``: for the counts.
     """
 
     seed: int

@@ -36,7 +36,13 @@ def _leading(value: BaseModel) -> tuple[str, ...]:
         return ("version",)
     names = type(value).model_fields
     return (
-        ("name", "type") if "renamed_from" in names else ("name", "query") if "settings" in names and "query" in names else ("name",) if "name" in names else ()
+        ("name", "type")
+        if "renamed_from" in names
+        else ("name", "query")
+        if "settings" in names and "query" in names
+        else ("name",)
+        if "name" in names
+        else ()
     )
 
 
@@ -54,7 +60,15 @@ def history(world: World) -> list[str]:
 
 
 def _inserts(batch: Batch, database: str) -> list[str]:
-    return [f"INSERT INTO {database}.{quoted(batch.table)} ({', '.join(map(quoted, row))}) VALUES ({', '.join(row.values())})" for row in batch.rows]
+    return [
+        "INSERT "
+        "INTO "
+        f"{database}.{quoted(batch.table)} "
+        f"({', '.join(map(quoted, row))}) "
+        "VALUES "
+        f"({', '.join(row.values())})"
+        for row in batch.rows
+    ]
 
 
 def right(world: World) -> list[str]:
@@ -64,8 +78,20 @@ def right(world: World) -> list[str]:
     for new in world.after.tables:
         old = world.before.table(new.old_name)
         if old is not None:
-            made.append(fill(old, new, "live", "want", "", *((world.rebuilt, world.where) if new is world.after.tables[0] else ())).replace("_part = ''", "1"))
-    made += [*(view.create("want") for view in world.after.views), *(one.create("want") for one in world.after.dictionaries)]
+            made.append(
+                fill(
+                    old,
+                    new,
+                    "live",
+                    "want",
+                    "",
+                    *((world.rebuilt, world.where) if new is world.after.tables[0] else ()),
+                ).replace("_part = ''", "1")
+            )
+    made += [
+        *(view.create("want") for view in world.after.views),
+        *(one.create("want") for one in world.after.dictionaries),
+    ]
     return [*made, *(function.create for function in world.before.functions)]
 
 
@@ -97,7 +123,14 @@ def script(world: World, title: str) -> str:
         "]:",
         "    own.command(statement)",
         *(
-            [f"ensure_schema(client, {code(declared(replace_after(world), 'live', 1))}, database='live', policy=Policy.safe())"]
+            [
+                (
+                    "ensure_schema(client, "
+                    f"{code(declared(replace_after(world), 'live', 1))}, "
+                    "database='live', "
+                    "policy=Policy.safe())"
+                )
+            ]
             if declared(world, "live").migrations
             else []
         ),
@@ -119,7 +152,13 @@ def script(world: World, title: str) -> str:
         "    keys = [hazard.allow for step in plan.steps for hazard in step.hazards if hazard.allow]",
         '    print("by name:", keys, "blocked:", [step.blocked for step in plan.steps if step.blocked])',
         f"    keys = [key for key in keys if {world.drop!r} or not key.startswith('drop-')]",
-        '    ensure_schema(client, schema, database="live", policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys))',
+        (
+            "    "
+            "ensure_schema(client, "
+            "schema, "
+            'database="live", '
+            "policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys))"
+        ),
         '    print("second plan:", [step.change for step in plan_schema(client, schema, database="live").required])',
         "except AaiclickError as error:",
         "    print(type(error).__name__, error)",

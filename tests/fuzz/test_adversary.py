@@ -26,7 +26,11 @@ def test_labels_go_by_text_at_every_depth(ground: Ground) -> None:
         (lambda kind: Type("Nullable", (kind,)), "'b'", "b"),
         (lambda kind: Type("Array", (kind,)), "['a', 'b']", "[\\'a\\',\\'b\\']"),
         (lambda kind: Type("Map", (kind, kind)), "map('b', 'b')", "{\\'b\\':\\'b\\'}"),
-        (lambda kind: Type("Tuple", (Type("Array", (kind,)), plain("UInt8")), ("x", "y")), "(['b'], 1)", "([\\'b\\'],1)"),
+        (
+            lambda kind: Type("Tuple", (Type("Array", (kind,)), plain("UInt8")), ("x", "y")),
+            "(['b'], 1)",
+            "([\\'b\\'],1)",
+        ),
     )
     for shell, value, right in shells:
         old, new = shell(OLD), shell(NEW)
@@ -53,7 +57,8 @@ def test_whether_a_value_comes_back(ground: Ground, old: Type, new: Type, value:
 
 
 def test_a_time_zone_that_was_changed_in_place_is_found(ground: Ground) -> None:
-    """The server takes it for a change of metadata: rows lie in partitions that the key no longer gives, and an index prunes them."""
+    """The server takes it for a change of metadata: rows lie in partitions that the key no longer gives, and an index
+    prunes them."""
     name = f"{ground.live}.t"
     before = Table(
         "t",
@@ -65,7 +70,9 @@ def test_a_time_zone_that_was_changed_in_place_is_found(ground: Ground) -> None:
     )
     ground.run(before.create(ground.live))
     ground.run(f"INSERT INTO {name} VALUES ('2020-01-31 23:30:00', 1), ('2020-02-01 10:00:00', 2)")
-    after = replace(before, columns=(replace(before.columns[0], type=plain("DateTime", "'Asia/Kolkata'")), before.columns[1]))
+    after = replace(
+        before, columns=(replace(before.columns[0], type=plain("DateTime", "'Asia/Kolkata'")), before.columns[1])
+    )
     assert compare.pruned(ground, name, before) == []
     ground.run(f"ALTER TABLE {name} MODIFY COLUMN k {after.columns[0].type.sql}")
     assert {failure.kind for failure in compare.pruned(ground, name, after)} == {"answers"}
@@ -74,7 +81,12 @@ def test_a_time_zone_that_was_changed_in_place_is_found(ground: Ground) -> None:
 def test_a_projection_over_what_was_is_found(ground: Ground) -> None:
     name, key = f"{ground.live}.t", "toDate(`k`)"
     grouped = Projection("pj", f"SELECT {key}, count() GROUP BY {key}")
-    table = Table("t", (Column("k", plain("DateTime", "'UTC'")), Column("v", plain("UInt8"))), order_by=("`v`",), projections=(grouped,))
+    table = Table(
+        "t",
+        (Column("k", plain("DateTime", "'UTC'")), Column("v", plain("UInt8"))),
+        order_by=("`v`",),
+        projections=(grouped,),
+    )
     ground.run(table.create(ground.live))
     ground.run(f"INSERT INTO {name} VALUES ('2020-01-31 23:30:00', 1), ('2020-02-01 10:00:00', 2)")
     assert compare.projected(ground, name, table) == []
@@ -84,7 +96,12 @@ def test_a_projection_over_what_was_is_found(ground: Ground) -> None:
 
 def test_rows_in_the_wrong_partition_are_found(ground: Ground) -> None:
     name = f"{ground.live}.t"
-    table = Table("t", (Column("k", enum((("a", 1), ("b", 2)))), Column("v", plain("UInt8"))), partition_by="toString(`k`)", order_by=("`v`",))
+    table = Table(
+        "t",
+        (Column("k", enum((("a", 1), ("b", 2)))), Column("v", plain("UInt8"))),
+        partition_by="toString(`k`)",
+        order_by=("`v`",),
+    )
     ground.run(table.create(ground.live))
     ground.run(f"INSERT INTO {name} VALUES ('a', 1)")
     assert compare.keyed(ground, name, table) == []
@@ -99,7 +116,9 @@ def test_other_rows_and_forms_are_found(ground: Ground) -> None:
     ground.run(f"INSERT INTO {ground.live}.t VALUES (1, 0), (2, nan)")
     (part,) = ground.rows(f"SELECT name FROM system.parts WHERE database = '{ground.live}'")[0]
     ground.run(fill(table, table, ground.live, ground.want, part))
-    live, want = (compare.lines(ground, f"{database}.t", list(table.columns)) for database in (ground.live, ground.want))
+    live, want = (
+        compare.lines(ground, f"{database}.t", list(table.columns)) for database in (ground.live, ground.want)
+    )
     assert compare.differ(live, want) == ""
     assert form(ground, ground.live, "t", ground.want) == ""
     ground.run(f"ALTER TABLE {ground.live}.t UPDATE v = -0. WHERE k = 1")
@@ -119,7 +138,15 @@ def test_a_failing_case_is_made_small() -> None:
     before = Table("t", columns, order_by=("`k`",), indexes=(Index("ix", "`a`", "minmax"),), partition_by="`b`")
     after = replace(before, columns=(*columns[:3], replace(columns[3], type=plain("UInt16"))), comment="other")
     rows = tuple({column.name: "1" for column in columns} for _ in range(3))
-    case = World(0, State((before,)), State((after,)), (Batch("t", rows), Batch("t", rows)), ("DELETE FROM {db}.`t` WHERE 1",), (Batch("t", rows),), True)
+    case = World(
+        0,
+        State((before,)),
+        State((after,)),
+        (Batch("t", rows), Batch("t", rows)),
+        ("DELETE FROM {db}.`t` WHERE 1",),
+        (Batch("t", rows),),
+        True,
+    )
 
     def fails(world: World) -> bool:
         """The type of c changes, and there is a row."""
@@ -137,5 +164,9 @@ def test_a_failing_case_is_made_small() -> None:
 def test_it_owes_nothing_to_the_planner() -> None:
     """Only the faults that are put back know what is inside."""
     inside = re.compile(r"^\s*(?:from|import) aaiclick\.(?:plan|apply|catalog|api|clients)\b", re.MULTILINE)
-    wrong = [path.name for path in Path(__file__).parent.glob("*.py") if path.name != "mutants.py" and inside.search(path.read_text(encoding="utf-8"))]
+    wrong = [
+        path.name
+        for path in Path(__file__).parent.glob("*.py")
+        if path.name != "mutants.py" and inside.search(path.read_text(encoding="utf-8"))
+    ]
     assert wrong == []

@@ -19,7 +19,8 @@ ROWS = (
     Batch("t", ({"k": "3", "v": "0", "e": "'a'"},)),
 )
 SUMMING, REPLACING = (
-    Table("t", (KEY, VALUE, LABEL), Engine(f"{name}MergeTree", columns), order_by=("`k`",)) for name, columns in (("Summing", ()), ("Replacing", ("v",)))
+    Table("t", (KEY, VALUE, LABEL), Engine(f"{name}MergeTree", columns), order_by=("`k`",))
+    for name, columns in (("Summing", ()), ("Replacing", ("v",)))
 )
 
 
@@ -47,8 +48,16 @@ def test_rows_that_are_combined_otherwise_are_found(ground: Ground, before: Tabl
     ("before", "after"),
     [
         (SUMMING, SUMMING),
-        (SUMMING, replace(SUMMING, columns=(replace(KEY, type=plain("UInt32")), replace(VALUE, type=plain("UInt256")), LABEL))),
-        (REPLACING, replace(REPLACING, columns=(KEY, VALUE, replace(LABEL, type=enum((("a", 1), ("mid", 2), ("b", 3))))))),
+        (
+            SUMMING,
+            replace(
+                SUMMING, columns=(replace(KEY, type=plain("UInt32")), replace(VALUE, type=plain("UInt256")), LABEL)
+            ),
+        ),
+        (
+            REPLACING,
+            replace(REPLACING, columns=(KEY, VALUE, replace(LABEL, type=enum((("a", 1), ("mid", 2), ("b", 3)))))),
+        ),
         (REPLACING, replace(REPLACING, partition_by="`k`")),
         (REPLACING, replace(REPLACING, order_by=("`k` DESC",), settings=(("allow_experimental_reverse_key", "1"),))),
     ],

@@ -16,5 +16,6 @@ def test_a_fault_is_found(ground: Ground, mutant: Mutant) -> None:
 
 
 def test_the_case_that_is_kept_is_one_that_could_show_it() -> None:
-    """Cheap, and in the normal run: another generator makes other cases of the same numbers, and then they have to be looked for anew."""
+    """Cheap, and in the normal run: another generator makes other cases of the same numbers, and then they have to be
+    looked for anew."""
     assert [mutant.name for mutant in MUTANTS if not mutant.shows(world(mutant.seed))] == []

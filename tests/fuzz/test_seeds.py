@@ -31,7 +31,11 @@ def ground(aaiclick_engine: EmbeddedEngine) -> Iterator[Ground]:
 def test_every_seed_ends_as_the_copy_would(ground: Ground, first: int) -> None:
     seeds = [seed for seed in range(first, first + TOGETHER) if seed not in OPEN]
     outcomes = play_together(ground, [world(seed, f"_{place}") for place, seed in enumerate(seeds)])
-    wrong = {seed: [str(failure) for failure in outcome.failures] for seed, outcome in zip(seeds, outcomes, strict=True) if outcome.failures}
+    wrong = {
+        seed: [str(failure) for failure in outcome.failures]
+        for seed, outcome in zip(seeds, outcomes, strict=True)
+        if outcome.failures
+    }
     assert wrong == {}
 
 

@@ -1,4 +1,5 @@
-"""Several cases in one database, planned and carried out at once: a start costs hardly more for many tables than for one.
+"""Several cases in one database, planned and carried out at once: a start costs hardly more for many tables than for
+one.
 
 What fails among the others is played again alone. What fails only among others is a failure of its own.
 """
@@ -44,12 +45,15 @@ def play_together(ground: Ground, worlds: Sequence[World]) -> list[Outcome]:
             ended[place] = play(ground, world)
             if before is not None and not ended[place].failures:
                 told = "; ".join(str(failure) for failure in before.failures)
-                ended[place].failures.append(Failure("together", f"only beside the seeds {[other.seed for other in worlds]}: {told}"))
+                ended[place].failures.append(
+                    Failure("together", f"only beside the seeds {[other.seed for other in worlds]}: {told}")
+                )
     return [ended[place] for place in range(len(worlds))]
 
 
 def _group(ground: Ground, worlds: Sequence[World], places: list[int], ended: dict[int, Outcome]) -> None:
-    """In halves where they do not go through at once: one of them fails, and the others need not be played one by one for it."""
+    """In halves where they do not go through at once: one of them fails, and the others need not be played one by one
+    for it."""
     if len(places) < 2:
         return
     ground.create()
@@ -82,7 +86,11 @@ def _among_others(ground: Ground, worlds: Sequence[World], places: Sequence[int]
         try:
             plan = plan_schema(ground.client, _all(cases), database=ground.live)
         except Exception as error:
-            named = [case for case in cases if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)) for name in _names(case))]
+            named = [
+                case
+                for case in cases
+                if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)) for name in _names(case))
+            ]
             cases = [case for case in cases if case is not named[0]] if named else []
     if plan is None:
         return True
@@ -101,7 +109,9 @@ def _carry_out(ground: Ground, plan: Plan, cases: list[_Case], ended: dict[int, 
     schema = _all(cases)
     keys = tuple(key for case in cases for key in keys_of(_own(plan, case), case.world.drop))
     try:
-        ensure_schema(ground.client, schema, database=ground.live, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys))
+        ensure_schema(
+            ground.client, schema, database=ground.live, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys)
+        )
         second = plan_schema(ground.client, schema, database=ground.live)
     except Exception:
         return False
@@ -111,7 +121,9 @@ def _carry_out(ground: Ground, plan: Plan, cases: list[_Case], ended: dict[int, 
         own = _own(plan, case)
         outcome = judged(case.world, case.looks, own)
         try:
-            outcome.failures += afterwards(ground, case.world, case.looks, keys_of(own, case.world.drop), _own(second, case))
+            outcome.failures += afterwards(
+                ground, case.world, case.looks, keys_of(own, case.world.drop), _own(second, case)
+            )
         except Refused as error:
             outcome.failures.append(Failure("unreadable", str(error)))
         ended[case.place] = outcome
@@ -122,7 +134,9 @@ def _all(cases: list[_Case]) -> Schema:
     """One schema of them all. Migrations of the same version are one."""
     migrations = [migration for case in cases for migration in migrated(case.world)]
     versions = sorted({migration.version for migration in migrations})
-    together = [_one(version, [migration for migration in migrations if migration.version == version]) for version in versions]
+    together = [
+        _one(version, [migration for migration in migrations if migration.version == version]) for version in versions
+    ]
     objects = [item for case in cases for item in case.schema.objects]
     return Schema("fuzz", version=versions[-1] if versions else None, objects=objects, migrations=together or None)
 
@@ -135,7 +149,11 @@ def _one(version: int, migrations: list[Migration]) -> Migration:
 
 def _before(ground: Ground, cases: list[_Case]) -> Schema:
     """What is there, as the first version."""
-    objects = [item for case in cases for item in declared(replace(case.world, after=case.world.before), ground.live, 1).objects]
+    objects = [
+        item
+        for case in cases
+        for item in declared(replace(case.world, after=case.world.before), ground.live, 1).objects
+    ]
     return Schema("fuzz", version=1, objects=objects)
 
 

@@ -1,4 +1,5 @@
-"""Types of ClickHouse as trees, written down by the fuzzer itself: what it says about a type owes nothing to the code under test."""
+"""Types of ClickHouse as trees, written down by the fuzzer itself: what it says about a type owes nothing to the code
+under test."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """``args`` are types inside, ``names`` those of a tuple's elements, ``params`` text that is no type, ``labels`` those of an Enum."""
+    """``args`` are types inside, ``names`` those of a tuple's elements, ``params`` text that is no type, ``labels``
+    those of an Enum."""
 
     name: str
     args: tuple[Type, ...] = ()

@@ -24,21 +24,35 @@ def viewed(rng: Random, table: Table, tag: str = "") -> State:
 def _more(rng: Random, state: State, table: Table, name: str, target_name: str) -> State:
     dice = rng.random()
     if dice < 0.45:
-        source = rng.choice(state.views).name if state.views and not state.views[0].materialized and rng.random() < 0.4 else ""
+        source = (
+            rng.choice(state.views).name
+            if state.views and not state.views[0].materialized and rng.random() < 0.4
+            else ""
+        )
         query = f"SELECT * FROM {{db}}.{quoted(source)}" if source else _select(rng, table)
         return replace(state, views=(*state.views, View(name, query, declared=rng.random() < 0.75)))
     if dice < 0.65 and state.table(target_name) is None:
         query, columns, key = _grouped(rng, table)
         target = Table(target_name, columns, Engine("SummingMergeTree"), (quoted(key),) if key else (), settings=QUIET)
-        return replace(state, tables=(*state.tables, target), views=(*state.views, View(name, query, True, target.name)))
+        return replace(
+            state, tables=(*state.tables, target), views=(*state.views, View(name, query, True, target.name))
+        )
     if dice < 0.85:
         query, _, key = _grouped(rng, table)
-        return replace(state, views=(*state.views, View(name, query, True, engine=Engine("SummingMergeTree"), order_by=(quoted(key),) if key else ())))
+        return replace(
+            state,
+            views=(
+                *state.views,
+                View(name, query, True, engine=Engine("SummingMergeTree"), order_by=(quoted(key),) if key else ()),
+            ),
+        )
     return _dictionary(rng, state, table, name)
 
 
 def _readable(table: Table) -> list[Column]:
-    return [column for column in table.columns if column.kind != "EPHEMERAL" and not column.late and "." not in column.name]
+    return [
+        column for column in table.columns if column.kind != "EPHEMERAL" and not column.late and "." not in column.name
+    ]
 
 
 def _select(rng: Random, table: Table) -> str:
@@ -52,7 +66,12 @@ def _select(rng: Random, table: Table) -> str:
     if dice < 0.7:
         return f"SELECT {', '.join(quoted(column.name) for column in picked)} FROM {name}"
     if dice < 0.85 or holds(picked[0].type, "AggregateFunction", "Variant", "Dynamic", "JSON"):
-        return f"SELECT {', '.join(f'toString({ex.finished(column)}) AS s{place}' for place, column in enumerate(picked))} FROM {name}"
+        return (
+            "SELECT "
+            f"{', '.join(f'toString({ex.finished(column)}) AS s{place}' for place, column in enumerate(picked))} "
+            "FROM "
+            f"{name}"
+        )
     return f"SELECT {quoted(picked[0].name)}, count() AS n FROM {name} GROUP BY {quoted(picked[0].name)}"
 
 
@@ -64,20 +83,30 @@ def _grouped(rng: Random, table: Table) -> tuple[str, tuple[Column, ...], str]:
     items, columns = ["count() AS `n`"], [Column("n", plain("UInt64"))]
     if numbers and rng.random() < 0.4:
         number = rng.choice(numbers)
-        wide = Type(("U" if number.type.name.startswith("U") else "") + f"Int{max(64, int(number.type.name.rpartition('Int')[2]))}")
+        wide = Type(
+            ("U" if number.type.name.startswith("U") else "")
+            + f"Int{max(64, int(number.type.name.rpartition('Int')[2]))}"
+        )
         items.append(f"sum({quoted(number.name)}) AS `total`")
         columns.append(Column("total", wide))
     if key is not None:
         items.insert(0, f"{quoted(key.name)} AS `key`")
         columns.insert(0, Column("key", key.type))
     group = f" GROUP BY {quoted(key.name)}" if key is not None else ""
-    return f"SELECT {', '.join(items)} FROM {{db}}.{quoted(table.name)}{group}", tuple(columns), "key" if key is not None else ""
+    return (
+        f"SELECT {', '.join(items)} FROM {{db}}.{quoted(table.name)}{group}",
+        tuple(columns),
+        "key" if key is not None else "",
+    )
 
 
 def _dictionary(rng: Random, state: State, table: Table, name: str) -> State:
     key = table.columns[0]
     values = [
-        c for c in _readable(table)[1:] if c.type.name in {"String", "UInt8", "UInt32", "UInt64", "Int64", "Float64", "Date"} and c.kind in {"", "DEFAULT"}
+        c
+        for c in _readable(table)[1:]
+        if c.type.name in {"String", "UInt8", "UInt32", "UInt64", "Int64", "Float64", "Date"}
+        and c.kind in {"", "DEFAULT"}
     ]
     if key.type.name != "UInt64" or key.kind or not values:
         return state
@@ -87,7 +116,8 @@ def _dictionary(rng: Random, state: State, table: Table, name: str) -> State:
 
 
 def followed(rng: Random, before: State, after: Table) -> tuple[State, State]:
-    """What is declared next: the same views over the changed table, with what it renamed. A materialized view over what goes was never there."""
+    """What is declared next: the same views over the changed table, with what it renamed. A materialized view over what
+    goes was never there."""
     old = before.tables[0]
     gone = [column.name for column in old.columns if not any(new.old_name == column.name for new in after.columns)]
     renames = {column.source: column.name for column in after.columns if column.source}
@@ -108,7 +138,9 @@ def followed(rng: Random, before: State, after: Table) -> tuple[State, State]:
         views.append(replace(view, query=query))
         tables = [_retyped_target(rng, table, view, query, after) for table in tables]
     before = replace(before, dictionaries=tuple(one for one in before.dictionaries if not _lost(one, gone)))
-    return before, State(tuple(tables), tuple(views), tuple(_followed(one, renames, after) for one in before.dictionaries))
+    return before, State(
+        tuple(tables), tuple(views), tuple(_followed(one, renames, after) for one in before.dictionaries)
+    )
 
 
 def _reads(state: State, view: View, names: list[str]) -> bool:
@@ -127,7 +159,9 @@ def _retyped_target(rng: Random, table: Table, view: View, query: str, source: T
     column = next((one for one in source.columns if quoted(one.name) == made), None)
     if column is None:
         return table
-    return replace(table, columns=tuple(replace(one, type=column.type) if one.name == "key" else one for one in table.columns))
+    return replace(
+        table, columns=tuple(replace(one, type=column.type) if one.name == "key" else one for one in table.columns)
+    )
 
 
 def _lost(one: Dictionary, gone: list[str]) -> bool:

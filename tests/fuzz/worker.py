@@ -71,10 +71,20 @@ def opened(python: str) -> Iterator[Engine]:
 Tell = Callable[[dict[str, object]], None]
 
 
-def told(ground: Ground, played: list[tuple[World, Outcome]], tries: int, out: Path | None, seen: Counter[str], tell: Tell) -> None:
+def told(
+    ground: Ground, played: list[tuple[World, Outcome]], tries: int, out: Path | None, seen: Counter[str], tell: Tell
+) -> None:
     """A line for each case; failures are made small and written down as programs."""
     for case, outcome in played:
-        tell({"seed": case.seed, "end": outcome.end, "strategies": outcome.strategies, "features": sorted(features(case)), "said": outcome.said[:300]})
+        tell(
+            {
+                "seed": case.seed,
+                "end": outcome.end,
+                "strategies": outcome.strategies,
+                "features": sorted(features(case)),
+                "said": outcome.said[:300],
+            }
+        )
         for failure in outcome.failures[:1]:
             seen[failure.kind] += 1
             small, last = case, failure
@@ -82,14 +92,31 @@ def told(ground: Ground, played: list[tuple[World, Outcome]], tries: int, out: P
                 small, last = smaller(ground, case, failure, tries)
                 out.mkdir(parents=True, exist_ok=True)
                 title = f"{failure.kind} | seed {case.seed} | {last.detail}"
-                (out / f"{failure.kind.replace(' ', '_')}_{case.seed:06}.py").write_text(script(small, title), encoding="utf-8")
-            tell({"failed": case.seed, "kind": failure.kind, "changes": case.changes, "strategies": outcome.strategies, "detail": last.detail[:600]})
+                (out / f"{failure.kind.replace(' ', '_')}_{case.seed:06}.py").write_text(
+                    script(small, title), encoding="utf-8"
+                )
+            tell(
+                {
+                    "failed": case.seed,
+                    "kind": failure.kind,
+                    "changes": case.changes,
+                    "strategies": outcome.strategies,
+                    "detail": last.detail[:600],
+                }
+            )
 
 
 def main(arguments: list[str]) -> None:
     """The command line: batches ``--index``, ``--index`` + ``--step``, ... of the seeds."""
     parser = argparse.ArgumentParser()
-    for name, default in (("--first", 0), ("--seeds", 200), ("--size", 32), ("--index", 0), ("--step", 1), ("--tries", 80)):
+    for name, default in (
+        ("--first", 0),
+        ("--seeds", 200),
+        ("--size", 32),
+        ("--index", 0),
+        ("--step", 1),
+        ("--tries", 80),
+    ):
         parser.add_argument(name, type=int, default=default)
     parser.add_argument("--python", default="")
     parser.add_argument("--out", type=Path)
@@ -107,7 +134,14 @@ def main(arguments: list[str]) -> None:
         starts = range(chosen.first, chosen.first + chosen.seeds, chosen.size)
         for start in starts[chosen.index :: chosen.step]:
             tell({"begin": start})
-            told(ground, batch(ground, start, min(chosen.size, chosen.first + chosen.seeds - start)), chosen.tries, chosen.out, seen, tell)
+            told(
+                ground,
+                batch(ground, start, min(chosen.size, chosen.first + chosen.seeds - start)),
+                chosen.tries,
+                chosen.out,
+                seen,
+                tell,
+            )
 
 
 if __name__ == "__main__":

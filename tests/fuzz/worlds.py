@@ -28,17 +28,36 @@ def world(seed: int, tag: str = "") -> World:
     keys: dict[str, list[str]] = {}
     inserted = make.batches(rng, before, keys)
     later = make.batches(rng, after, {}, 1, late=True) if rng.random() < 0.6 else ()
-    case = World(seed, first, then, inserted, touches(rng, before), later, rng.random() < 0.5, rng.random() < 0.4, rng.random() < 0.4, changes=changes)
+    case = World(
+        seed,
+        first,
+        then,
+        inserted,
+        touches(rng, before),
+        later,
+        rng.random() < 0.5,
+        rng.random() < 0.4,
+        rng.random() < 0.4,
+        changes=changes,
+    )
     return widened(seed, tag, migrated(rng, case) if rng.random() < 0.03 else case)
 
 
 def migrated(rng: Random, case: World) -> World:
     """A migration says what a column is made of, or which rows stay."""
     before, after = case.before.tables[0], case.after.tables[0]
-    made = [column for column in after.columns if column.insertable and column.type.bare.name in {*INTEGERS, "String"} and "." not in column.name]
+    made = [
+        column
+        for column in after.columns
+        if column.insertable and column.type.bare.name in {*INTEGERS, "String"} and "." not in column.name
+    ]
     column = rng.choice(made) if made and rng.random() < 0.8 else None
     readable = [one for one in before.columns if one.kind != "EPHEMERAL" and one.type.name != "AggregateFunction"]
-    rebuilt = ((column.name, f"CAST({ex.computed(rng, column.type, readable)} AS {column.type.sql})"),) if column is not None and readable else ()
+    rebuilt = (
+        ((column.name, f"CAST({ex.computed(rng, column.type, readable)} AS {column.type.sql})"),)
+        if column is not None and readable
+        else ()
+    )
     where = "cityHash64(toString(`k`)) % 3 != 0" if before.column("k") and (not rebuilt or rng.random() < 0.3) else ""
     return replace(case, rebuilt=rebuilt, where=where, changes=(*case.changes, "migration"))
 
@@ -52,7 +71,10 @@ def touches(rng: Random, table: Table) -> tuple[str, ...]:
     plain = [
         c
         for c in table.columns
-        if c.kind in {"", "DEFAULT"} and not c.late and c.type.name == "String" and quoted(c.name) not in "".join(table.order_by) + table.partition_by
+        if c.kind in {"", "DEFAULT"}
+        and not c.late
+        and c.type.name == "String"
+        and quoted(c.name) not in "".join(table.order_by) + table.partition_by
     ]
     if plain and dict(table.settings).get("enable_block_number_column") and table.engine.name == "MergeTree":
         made.append(f"UPDATE {name} SET {quoted(plain[0].name)} = 'patched' WHERE cityHash64(toString(`k`)) % 2 = 0")

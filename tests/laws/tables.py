@@ -70,7 +70,13 @@ def tables(draw: st.DrawFn) -> Table:
             settings=draw(st.sampled_from(({}, {"index_granularity": 1024}, {"min_bytes_for_wide_part": 0}))),
         ),
         indexes=draw(
-            st.sampled_from(([], [Index("ix", expr="k1", type="minmax", granularity=1)], [Index("ix", expr="k2", type="bloom_filter(0.01)", granularity=2)]))
+            st.sampled_from(
+                (
+                    [],
+                    [Index("ix", expr="k1", type="minmax", granularity=1)],
+                    [Index("ix", expr="k2", type="bloom_filter(0.01)", granularity=2)],
+                )
+            )
         ),
         projections=draw(st.sampled_from(([], [Projection("pj", "SELECT day, count() GROUP BY day")]))),
         constraints=draw(st.sampled_from(([], [Constraint("ck", check="day >= '1970-01-01'")]))),

@@ -1,4 +1,5 @@
-"""What holds for every table: reflect is the inverse of create, a table does not differ from itself, a plan does what it says."""
+"""What holds for every table: reflect is the inverse of create, a table does not differ from itself, a plan does what
+it says."""
 
 from __future__ import annotations
 
@@ -43,7 +44,9 @@ def test_a_declaration_is_created_reflected_and_in_sync(aaiclick_engine: Embedde
 
 @settings(max_examples=4)
 @given(data=st.data())
-def test_a_plan_leads_from_any_table_to_any_other_with_every_row(aaiclick_engine: EmbeddedEngine, data: st.DataObject) -> None:
+def test_a_plan_leads_from_any_table_to_any_other_with_every_row(
+    aaiclick_engine: EmbeddedEngine, data: st.DataObject
+) -> None:
     before = data.draw(tables())
     after = data.draw(successors(before))
     client = aaiclick_engine.client()
@@ -76,7 +79,9 @@ def test_the_plan_is_the_same_under_every_hash_seed() -> None:
     plans = set[str]()
     for seed in ("0", "1"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
-        done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment, check=True
+        )
         plan = Plan.from_json(done.stdout)
         assert len(plan.required) == 3
         plans.add(done.stdout)

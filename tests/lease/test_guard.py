@@ -40,7 +40,9 @@ def lease(driver: Driver, aaiclick_database: str) -> Lease:
 
 
 def beats(driver: Driver, lease: Lease) -> int:
-    ((count,),) = driver.connection.rows(f"SELECT count() FROM {qualified(lease.database, BEATS)} WHERE nonce = '{lease.nonce}'")
+    ((count,),) = driver.connection.rows(
+        f"SELECT count() FROM {qualified(lease.database, BEATS)} WHERE nonce = '{lease.nonce}'"
+    )
     return int(count or 0)
 
 
@@ -65,7 +67,9 @@ def test_every_statement_is_tagged_and_answers_and_results_pass_through(driver: 
     (command,) = (effect for effect in driver.effects if isinstance(effect, Command))
     assert command.beside is not None
     assert command.beside.first == lease.seconds / 3
-    assert replace(command, beside=None) == Command(f"/* aaiclick:{lease.nonce} */ SELECT 2", settings={"max_threads": 1}, long=True)
+    assert replace(command, beside=None) == Command(
+        f"/* aaiclick:{lease.nonce} */ SELECT 2", settings={"max_threads": 1}, long=True
+    )
     assert driver.events[-1] == Note("hello")
 
 
@@ -178,7 +182,9 @@ class Failing:
 
 
 def test_a_renewal_that_fails_is_tried_again_while_the_lease_holds(driver: Driver, lease: Lease) -> None:
-    failing = Failing(f"INSERT INTO {qualified(lease.database, BEATS)}", StatementError("Too many parts", 252, "TOO_MANY_PARTS"))
+    failing = Failing(
+        f"INSERT INTO {qualified(lease.database, BEATS)}", StatementError("Too many parts", 252, "TOO_MANY_PARTS")
+    )
     driver.before = failing
 
     def work() -> Routine[None]:
@@ -197,7 +203,9 @@ def test_a_renewal_that_fails_is_tried_again_while_the_lease_holds(driver: Drive
 
 
 def test_renewals_that_fail_until_the_lease_has_run_out_end_the_run(driver: Driver, lease: Lease) -> None:
-    driver.before = Failing(f"INSERT INTO {qualified(lease.database, BEATS)}", StatementError("Too many parts", 252, "TOO_MANY_PARTS"))
+    driver.before = Failing(
+        f"INSERT INTO {qualified(lease.database, BEATS)}", StatementError("Too many parts", 252, "TOO_MANY_PARTS")
+    )
     reached: list[int] = []
 
     def work() -> Routine[None]:
@@ -230,7 +238,9 @@ def test_a_connection_that_breaks_in_a_check_is_told_to_the_routine(driver: Driv
 
 
 @pytest.mark.parametrize("lost", [True, False])
-def test_a_statement_that_a_successor_killed_means_that_the_lease_is_lost(driver: Driver, lease: Lease, lost: bool) -> None:
+def test_a_statement_that_a_successor_killed_means_that_the_lease_is_lost(
+    driver: Driver, lease: Lease, lost: bool
+) -> None:
     caught: list[int] = []
 
     def work() -> Routine[None]:

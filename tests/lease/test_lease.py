@@ -58,7 +58,9 @@ def answering(*answers: bool) -> tuple[list[bool], Callable[[], Routine[bool]]]:
     return left, still_needed
 
 
-def test_a_lease_that_was_given_back_leaves_only_the_table_of_heartbeats(connection: SessionConnection, db: str) -> None:
+def test_a_lease_that_was_given_back_leaves_only_the_table_of_heartbeats(
+    connection: SessionConnection, db: str
+) -> None:
     driver = Driver(connection)
     lease = take(driver, db)
     assert connection.tables(db) == {LOCK, BEATS}
@@ -74,7 +76,9 @@ def test_the_second_waits_says_for_whom_and_goes_on_after_the_first(connection: 
     waiting = acquire(db, BERT)
     pause = second.until(waiting, lambda effect: isinstance(effect, Sleep))
     told = [event for event in second.events if isinstance(event, Waiting)]
-    assert [(event.what, event.ends) for event in told] == [(f"anne@host-a pid 1 migrates database {db}", "its lease ends in 30 s unless it is renewed")]
+    assert [(event.what, event.ends) for event in told] == [
+        (f"anne@host-a pid 1 migrates database {db}", "its lease ends in 30 s unless it is renewed")
+    ]
     first.run(release(lease))
     successor = second.resume(waiting, pause)
     assert successor is not None
@@ -126,7 +130,9 @@ def test_a_holder_that_does_not_end_in_time_is_named(connection: SessionConnecti
     assert len(told) in (4, 5)  # every five seconds
 
 
-def test_a_dead_holder_is_taken_over_after_its_own_lease_time_and_learns_of_it(connection: SessionConnection, db: str) -> None:
+def test_a_dead_holder_is_taken_over_after_its_own_lease_time_and_learns_of_it(
+    connection: SessionConnection, db: str
+) -> None:
     first, second = Driver(connection), Driver(connection)
     lost = take(first, db, seconds=0.2)
     won = take(second, db, BERT, seconds=30)
@@ -153,7 +159,9 @@ def test_a_heartbeat_that_grants_more_time_holds_off_a_takeover(connection: Sess
     assert take(driver, db, BERT).nonce != lease.nonce
 
 
-def test_the_step_beside_a_long_statement_renews_and_says_when_to_come_again(connection: SessionConnection, db: str) -> None:
+def test_the_step_beside_a_long_statement_renews_and_says_when_to_come_again(
+    connection: SessionConnection, db: str
+) -> None:
     driver = Driver(connection)
     lease = take(driver, db, seconds=30)
     assert driver.run(renew_loop_step(lease)) == 10
@@ -175,7 +183,9 @@ def test_a_late_contender_cannot_carry_off_the_successors_lock(connection: Sessi
 
 
 @pytest.mark.parametrize("state", ["held", "free"])
-def test_a_contender_later_than_the_tombstones_puts_the_lock_back(connection: SessionConnection, db: str, state: str) -> None:
+def test_a_contender_later_than_the_tombstones_puts_the_lock_back(
+    connection: SessionConnection, db: str, state: str
+) -> None:
     driver = Driver(connection)
     dead = take(driver, db, seconds=0.1)
     paused = bury(db, dead.nonce, "f00")
@@ -190,7 +200,9 @@ def test_a_contender_later_than_the_tombstones_puts_the_lock_back(connection: Se
     assert connection.tables(db) == ({LOCK, BEATS} if state == "held" else {BEATS})
 
 
-def test_heartbeats_in_time_leave_no_tombstone_late_ones_do_for_ten_lease_times(connection: SessionConnection, db: str) -> None:
+def test_heartbeats_in_time_leave_no_tombstone_late_ones_do_for_ten_lease_times(
+    connection: SessionConnection, db: str
+) -> None:
     driver = Driver(connection)
     lease = take(driver, db, seconds=0.1)
     time.sleep(0.15)
@@ -218,7 +230,9 @@ def test_a_lock_that_somebody_made_by_hand_is_waited_for_once(connection: Sessio
 
 
 @pytest.mark.parametrize("owner", [Owner("anne", "host-a", 99), Owner("anne", "elsewhere", 1)])
-def test_on_an_embedded_engine_a_holder_in_another_process_is_dead_for_certain(connection: SessionConnection, db: str, owner: Owner) -> None:
+def test_on_an_embedded_engine_a_holder_in_another_process_is_dead_for_certain(
+    connection: SessionConnection, db: str, owner: Owner
+) -> None:
     driver = Driver(connection)
     take(driver, db, seconds=3600)
     lease = take(driver, db, owner, embedded=True, max_wait=0.0)
@@ -253,7 +267,10 @@ def test_a_user_who_may_not_write_heartbeats_leaves_no_lock(connection: SessionC
     assert LOCK not in connection.tables(db)
 
 
-@pytest.mark.parametrize("name", ["back`tick", 'quo\'te "double"', "back\\slash", "dots.and spaces", "größe\u2603", "tab\tnew\nline", "n" * 150])
+@pytest.mark.parametrize(
+    "name",
+    ["back`tick", 'quo\'te "double"', "back\\slash", "dots.and spaces", "größe\u2603", "tab\tnew\nline", "n" * 150],
+)
 def test_hostile_database_names(connection: SessionConnection, name: str) -> None:
     name = f"{name}_{os.getpid()}"
     connection.command(Command(f"CREATE DATABASE {quote_name(name)}"))
@@ -308,28 +325,40 @@ class Statement(threading.Thread):
             time.sleep(0.01)
 
 
-def test_statements_of_a_dead_holder_are_ended_first_and_no_others(connection: SessionConnection, aaiclick_engine: EmbeddedEngine, db: str) -> None:
+def test_statements_of_a_dead_holder_are_ended_first_and_no_others(
+    connection: SessionConnection, aaiclick_engine: EmbeddedEngine, db: str
+) -> None:
     driver = Driver(connection)
     lost = take(driver, db, seconds=0.2)
     for table in ("theirs", "foreign"):
         connection.command(Command(f"CREATE TABLE {qualified(db, table)} (n UInt64) ENGINE = Null"))
-    endless = Statement(aaiclick_engine.path, tagged(lost.nonce, f"INSERT INTO {qualified(db, 'theirs')} SELECT number FROM system.numbers"))
+    endless = Statement(
+        aaiclick_engine.path,
+        tagged(lost.nonce, f"INSERT INTO {qualified(db, 'theirs')} SELECT number FROM system.numbers"),
+    )
     # A migration of another database: its nonce has no heartbeat here.
-    foreign = Statement(aaiclick_engine.path, tagged("0123456789ab", f"INSERT INTO {qualified(db, 'foreign')} SELECT number FROM system.numbers"))
+    foreign = Statement(
+        aaiclick_engine.path,
+        tagged("0123456789ab", f"INSERT INTO {qualified(db, 'foreign')} SELECT number FROM system.numbers"),
+    )
     endless.seen_by(connection)
     foreign.seen_by(connection)
     lease = take(driver, db)
     endless.join(60)
     assert endless.outcome == 394  # QUERY_WAS_CANCELLED
     assert foreign.is_alive()
-    assert [event.what for event in driver.events if isinstance(event, Waiting)][-1] == "1 statement of a migration that ended without notice"
+    assert [event.what for event in driver.events if isinstance(event, Waiting)][
+        -1
+    ] == "1 statement of a migration that ended without notice"
     driver.run(check(lease))
     connection.command(Command("KILL QUERY WHERE startsWith(query, '/* aaiclick:0123456789ab')"))
     foreign.join(60)
     assert foreign.outcome == 394
 
 
-def test_statements_that_cannot_be_killed_are_waited_out(connection: SessionConnection, aaiclick_engine: EmbeddedEngine, db: str) -> None:
+def test_statements_that_cannot_be_killed_are_waited_out(
+    connection: SessionConnection, aaiclick_engine: EmbeddedEngine, db: str
+) -> None:
     def refused(effect: Effect) -> None:
         if isinstance(effect, Command) and "KILL QUERY" in effect.sql:
             raise StatementError("Not enough privileges", 497, "ACCESS_DENIED", effect.sql)
@@ -342,7 +371,9 @@ def test_statements_that_cannot_be_killed_are_waited_out(connection: SessionConn
     assert not connection.rows(f"SELECT 1 FROM system.processes WHERE startsWith(query, '/* aaiclick:{lost.nonce}')")
     running.join(60)
     assert running.outcome == 0
-    assert any("cannot be killed and are waited out" in event.text for event in driver.events if isinstance(event, Note))
+    assert any(
+        "cannot be killed and are waited out" in event.text for event in driver.events if isinstance(event, Note)
+    )
 
 
 def test_statements_that_do_not_end_in_time_are_an_error_and_the_lock_is_given_back(
@@ -354,7 +385,9 @@ def test_statements_that_do_not_end_in_time_are_an_error_and_the_lock_is_given_b
 
     driver = Driver(connection, before=refused)
     lost = take(driver, db, seconds=0.1)
-    running = Statement(aaiclick_engine.path, tagged(lost.nonce, "SELECT sleepEachRow(3) FROM numbers(20) SETTINGS max_block_size = 1"))
+    running = Statement(
+        aaiclick_engine.path, tagged(lost.nonce, "SELECT sleepEachRow(3) FROM numbers(20) SETTINGS max_block_size = 1")
+    )
     running.seen_by(connection)
     with pytest.raises(LockHeldError, match="1 statement of a migration that ended without notice still running"):
         driver.run(acquire(db, BERT, max_wait=0.5))

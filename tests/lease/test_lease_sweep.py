@@ -68,7 +68,10 @@ def late(connection: SessionConnection, database: str) -> Routine[object]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("begin", "effects"), [(nothing, 10), (after_a_dead_holder, 14), (in_time, 4), (late, 6)])
 def test_killed_after_each_effect(
-    connection: SessionConnection, aaiclick_database: str, begin: Callable[[SessionConnection, str], Routine[object]], effects: int
+    connection: SessionConnection,
+    aaiclick_database: str,
+    begin: Callable[[SessionConnection, str], Routine[object]],
+    effects: int,
 ) -> None:
     points = 0
     while True:
@@ -84,7 +87,9 @@ def test_killed_after_each_effect(
         if killed and begin is in_time:
             connection.command(Command(f"TRUNCATE TABLE {qualified(aaiclick_database, BEATS)}"))
             if LOCK in connection.tables(aaiclick_database):
-                connection.command(Command(f"ALTER TABLE {qualified(aaiclick_database, LOCK)} MODIFY COMMENT 'its time is over'"))
+                connection.command(
+                    Command(f"ALTER TABLE {qualified(aaiclick_database, LOCK)} MODIFY COMMENT 'its time is over'")
+                )
         if not killed and isinstance(finished, Lease):
             give_back(connection, finished)
         # Whatever was left behind, the next contender gets the lease ...
@@ -95,9 +100,24 @@ def test_killed_after_each_effect(
         if not killed:
             break
     assert points > effects
-    # ... and once nobody can believe in the dead any more, nothing is left of them: the first run marks, a later one drops.
-    # (On a busy machine a run may be late itself and leave its own tombstone; those of 30 s are kept for longer.)
-    short = f"SELECT name FROM system.tables WHERE database = '{aaiclick_database}' AND JSONExtractFloat(comment, 'seconds') != 30"
+    # ... and once nobody can believe in the dead any more, nothing is left of them: the first run marks, a later one
+    # drops. (On a busy machine a run may be late itself and leave its own tombstone; those of 30 s are kept for
+    # longer.)
+    short = (
+        "SELECT "
+        "name "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        f"'{aaiclick_database}' "
+        "AND "
+        "JSONExtractFloat(comment, "
+        "'seconds') "
+        "!= "
+        "30"
+    )
     dead = set(connection.rows(short)) - {(BEATS,)}
     for _ in range(2):
         give_back(connection, take(connection, aaiclick_database))
@@ -107,12 +127,15 @@ def test_killed_after_each_effect(
     assert dead or begin is in_time
 
 
-def test_holders_that_die_in_a_loop_leave_a_bounded_number_of_tombstones(connection: SessionConnection, aaiclick_database: str) -> None:
+def test_holders_that_die_in_a_loop_leave_a_bounded_number_of_tombstones(
+    connection: SessionConnection, aaiclick_database: str
+) -> None:
     most = 0
     for _ in range(40):
         take(connection, aaiclick_database)  # and dies
         most = max(most, len(connection.tables(aaiclick_database)))
-    # Each is taken over after SHORT at the earliest, and its tombstone is kept for ten times as long after it was marked.
+    # Each is taken over after SHORT at the earliest, and its tombstone is kept for ten times as long after it was
+    # marked.
     assert most < 20
 
 
@@ -149,7 +172,9 @@ def test_eight_threads_with_holders_that_vanish_never_overlap(
     connection: SessionConnection, aaiclick_engine: EmbeddedEngine, aaiclick_database: str, rounds: int
 ) -> None:
     table = qualified(aaiclick_database, "log")
-    connection.command(Command(f"CREATE TABLE {table} (nonce String, word String, at DateTime64(6)) ENGINE = MergeTree ORDER BY at"))
+    connection.command(
+        Command(f"CREATE TABLE {table} (nonce String, word String, at DateTime64(6)) ENGINE = MergeTree ORDER BY at")
+    )
     log, failures = Log(), list[BaseException]()
 
     def contend(number: int) -> None:
@@ -157,7 +182,10 @@ def test_eight_threads_with_holders_that_vanish_never_overlap(
         try:
             with session(aaiclick_engine.path) as own:
                 for _ in range(rounds):
-                    lease = run(acquire(aaiclick_database, Owner("thread", "here", number), lease_seconds=0.6, max_wait=300), own)
+                    lease = run(
+                        acquire(aaiclick_database, Owner("thread", "here", number), lease_seconds=0.6, max_wait=300),
+                        own,
+                    )
                     assert lease is not None
                     log.enter(lease.nonce)
                     lost = False
@@ -213,7 +241,13 @@ def test_after_a_real_kill_the_next_process_need_not_wait(tmp_path: Path, kill: 
 
     def start(how: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", script, str(tmp_path / "data"), how], capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=root
+            [sys.executable, "-c", script, str(tmp_path / "data"), how],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=environment,
+            cwd=root,
         )
 
     first = start(kill)

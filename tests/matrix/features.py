@@ -1,4 +1,5 @@
-"""What tables can be like, and what can be changed about them: every pair of both is planned and carried out on a table with several parts."""
+"""What tables can be like, and what can be changed about them: every pair of both is planned and carried out on a table
+with several parts."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from dataclasses import dataclass, field, replace
 class Shape:
     """A table as text, piece by piece. ``after`` are statements that follow the first inserts (they make old parts)."""
 
-    columns: dict[str, str] = field(default_factory=lambda: {"k": "UInt64", "v": "UInt8", "s": "String", "d": "DateTime"})
+    columns: dict[str, str] = field(
+        default_factory=lambda: {"k": "UInt64", "v": "UInt8", "s": "String", "d": "DateTime"}
+    )
     engine: str = "MergeTree"
     partition_by: str = ""
     order_by: str = "k"
@@ -26,7 +29,11 @@ class Shape:
             *([f"PARTITION BY {self.partition_by}"] if self.partition_by else []),
             f"ORDER BY {self.order_by}",
             *([f"TTL {self.ttl}"] if self.ttl else []),
-            *([f"SETTINGS {', '.join(f'{key} = {value}' for key, value in self.settings.items())}"] if self.settings else []),
+            *(
+                [f"SETTINGS {', '.join(f'{key} = {value}' for key, value in self.settings.items())}"]
+                if self.settings
+                else []
+            ),
         ]
         return " ".join(clauses)
 
@@ -50,7 +57,9 @@ FEATURES: dict[str, Shape] = {
         settings={"lightweight_mutation_projection_mode": "'drop'"},
         after=("DELETE FROM {t} WHERE k = 3",),
     ),
-    "index": replace(PLAIN, elements=("INDEX i v TYPE minmax GRANULARITY 1", "INDEX j (s, v) TYPE set(10) GRANULARITY 1")),
+    "index": replace(
+        PLAIN, elements=("INDEX i v TYPE minmax GRANULARITY 1", "INDEX j (s, v) TYPE set(10) GRANULARITY 1")
+    ),
     "constraint": replace(PLAIN, elements=("CONSTRAINT c CHECK v < 200",)),
     "ttl": replace(PLAIN, ttl="d + INTERVAL 100 YEAR"),
     "wide": PLAIN.with_settings(min_bytes_for_wide_part="0"),
@@ -66,7 +75,9 @@ FEATURES: dict[str, Shape] = {
     "nullable key": replace(PLAIN.with_columns(k="Nullable(UInt64)"), settings={"allow_nullable_key": "1"}),
     "json and dynamic": PLAIN.with_columns(j="JSON", y="Dynamic"),
     "variant": PLAIN.with_columns(a="Variant(UInt8, String)"),
-    "low cardinality": PLAIN.with_columns(l="LowCardinality(String)", m="Map(String, Array(Nullable(UInt8)))", t="Tuple(a UInt8, b String)"),
+    "low cardinality": PLAIN.with_columns(
+        l="LowCardinality(String)", m="Map(String, Array(Nullable(UInt8)))", t="Tuple(a UInt8, b String)"
+    ),
     "statistics": PLAIN.with_columns(v="UInt8 STATISTICS(tdigest)"),
     "computed": PLAIN.with_columns(c="UInt16 MATERIALIZED v + 1", e="UInt16 ALIAS v + 2", x="UInt8 DEFAULT 3"),
     "nested": PLAIN.with_columns(**{"`n.a`": "Array(UInt8)", "`n.b`": "Array(String)"}),
@@ -99,9 +110,13 @@ def changes(before: Shape) -> dict[str, Changed]:
     found = {
         "granularity": Changed(before.with_settings(index_granularity="1024")),
         "a new column": Changed(before.with_columns(z="UInt32 DEFAULT 4")),
-        "a new column, granularity": Changed(before.with_columns(z="UInt32 DEFAULT 4").with_settings(index_granularity="1024")),
+        "a new column, granularity": Changed(
+            before.with_columns(z="UInt32 DEFAULT 4").with_settings(index_granularity="1024")
+        ),
         "a wider column": Changed(before.with_columns(v=columns["v"].replace("UInt8", "UInt32"))),
-        "a wider column, granularity": Changed(before.with_columns(v=columns["v"].replace("UInt8", "UInt32")).with_settings(index_granularity="1024")),
+        "a wider column, granularity": Changed(
+            before.with_columns(v=columns["v"].replace("UInt8", "UInt32")).with_settings(index_granularity="1024")
+        ),
         "nullable": Changed(before.with_columns(s=columns["s"].replace("String", "Nullable(String)"))),
         "suspicious": Changed(before.with_columns(z="LowCardinality(Date)")),
         "codec": Changed(before.with_columns(d="DateTime CODEC(Delta, LZ4)")),
@@ -110,15 +125,26 @@ def changes(before: Shape) -> dict[str, Changed]:
         "ttl": Changed(replace(before, ttl="d + INTERVAL 99 YEAR")),
         "no elements": Changed(replace(before, elements=())),
         "another order": Changed(replace(before, columns={"s": columns["s"], **columns})),
-        "sort key": Changed(replace(before, order_by="(k, s)" if "SAMPLE" not in before.order_by else "(k, intHash32(k), s) SAMPLE BY intHash32(k)")),
+        "sort key": Changed(
+            replace(
+                before,
+                order_by="(k, s)" if "SAMPLE" not in before.order_by else "(k, intHash32(k), s) SAMPLE BY intHash32(k)",
+            )
+        ),
         "partition key": Changed(replace(before, partition_by="toYYYYMM(d)")),
     }
     read = " ".join([*before.elements, before.order_by, before.partition_by, before.engine, *columns.values()])
     if not re.search(r"\bv\b", read):
         found["rename"] = Changed(replace(before, columns=renamed), {"v": "w"})
-        found["rename, granularity"] = Changed(replace(before, columns=renamed).with_settings(index_granularity="1024"), {"v": "w"})
+        found["rename, granularity"] = Changed(
+            replace(before, columns=renamed).with_settings(index_granularity="1024"), {"v": "w"}
+        )
     if "projection" not in str(before.elements).lower() or "deduplicate" in str(before.settings):
-        found["engine"] = Changed(replace(before, engine="MergeTree" if before.engine != "MergeTree" else "ReplacingMergeTree(d)"))
+        found["engine"] = Changed(
+            replace(before, engine="MergeTree" if before.engine != "MergeTree" else "ReplacingMergeTree(d)")
+        )
     if "projection" not in str(before.elements).lower() and before.engine == "MergeTree":
-        found["projection"] = Changed(replace(before, elements=(*before.elements, "PROJECTION q (SELECT s, max(k) GROUP BY s)")))
+        found["projection"] = Changed(
+            replace(before, elements=(*before.elements, "PROJECTION q (SELECT s, max(k) GROUP BY s)"))
+        )
     return found

@@ -1,4 +1,5 @@
-"""One cell: a table with several parts, a change; a plan that is not blocked runs to its end, and the second one is empty."""
+"""One cell: a table with several parts, a change; a plan that is not blocked runs to its end, and the second one is
+empty."""
 
 from __future__ import annotations
 
@@ -27,15 +28,32 @@ class Seen:
 def run_cell(engine: EmbeddedEngine, feature: str, change: str) -> Seen:
     shape = FEATURES[feature]
     changed = changes(shape)[change]
-    names = [name for name, kind in shape.columns.items() if not any(word in kind for word in ("ALIAS", "MATERIALIZED"))]
+    names = [
+        name for name, kind in shape.columns.items() if not any(word in kind for word in ("ALIAS", "MATERIALIZED"))
+    ]
     rows = [
-        f"INSERT INTO {{db}}.t ({', '.join(names)}) SELECT {', '.join(_value(name, shape.columns[name], place) for name in names)} FROM numbers(20)"
+        "INSERT "
+        "INTO "
+        f"{{db}}.t "
+        f"({', '.join(names)}) "
+        "SELECT "
+        f"{', '.join(_value(name, shape.columns[name], place) for name in names)} "
+        "FROM "
+        "numbers(20)"
         for place in range(INSERTS)
     ]
-    script = [*rows[:2], *(f"SET {ALLOWED}; {text}".replace("{t}", "{db}.t") for text in shape.after), *(rows[2:] if "patch" not in feature else ())]
+    script = [
+        *rows[:2],
+        *(f"SET {ALLOWED}; {text}".replace("{t}", "{db}.t") for text in shape.after),
+        *(rows[2:] if "patch" not in feature else ()),
+    ]
     wanted = changed.shape
     if "younger" in feature:
-        wanted = wanted.with_columns(n="UInt8 DEFAULT v + 1") if "rename" not in change else wanted.with_columns(n="UInt8 DEFAULT w + 1")
+        wanted = (
+            wanted.with_columns(n="UInt8 DEFAULT v + 1")
+            if "rename" not in change
+            else wanted.with_columns(n="UInt8 DEFAULT w + 1")
+        )
     client = engine.client()
     ground = prepare(engine, client, shape.sql("{db}.t"), wanted.sql("{db}.t"), ";\n".join(script))
     try:
@@ -48,13 +66,18 @@ def run_cell(engine: EmbeddedEngine, feature: str, change: str) -> Seen:
             return Seen(strategies, blocked)
         keys = [hazard.allow for hazard in plan.hazards if hazard.allow]
         try:
-            ensure_schema(client, schema, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys), database=ground.live)
+            ensure_schema(
+                client, schema, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys), database=ground.live
+            )
         except AaiclickError as error:
             return Seen(strategies, (), f"{type(error).__name__}: {error}")
         again = plan_schema(client, schema, database=ground.live)
         if again.steps:
             return Seen(strategies, (), f"a second plan is not empty: {again}")
-        if shape.engine == wanted.engine == "MergeTree" and client.query(f"SELECT count() FROM {ground.live}.t").result_rows != count:
+        if (
+            shape.engine == wanted.engine == "MergeTree"
+            and client.query(f"SELECT count() FROM {ground.live}.t").result_rows != count
+        ):
             return Seen(strategies, (), "rows are gone")
         return Seen(strategies, ())
     finally:
@@ -68,6 +91,12 @@ def _value(name: str, kind: str, place: int) -> str:
         return f"CAST(({base}) % 100, 'UInt8')"
     if name == "d":
         return f"toDateTime('2026-01-01 00:00:00', 'UTC') + 86400 * ({base})"
-    values = {"j": f"concat('{{\"a\":', toString({base}), '}}')", "y": f"toString({base})", "a": "'x'", "m": "map('a', [1, NULL])", "t": "(1, 'b')"}
+    values = {
+        "j": f"concat('{{\"a\":', toString({base}), '}}')",
+        "y": f"toString({base})",
+        "a": "'x'",
+        "m": "map('a', [1, NULL])",
+        "t": "(1, 'b')",
+    }
     values |= {"`n.a`": "[1, 2]", "`n.b`": "['a', 'b']", "x": "7"}
     return values.get(name, f"toString({base})" if "String" in kind else base)

@@ -18,7 +18,9 @@ def _quick(feature: str, change: str) -> bool:
 
 
 def _cell(feature: str, change: str) -> object:
-    return pytest.param(feature, change, marks=() if _quick(feature, change) else pytest.mark.proof, id=f"{feature}/{change}")
+    return pytest.param(
+        feature, change, marks=() if _quick(feature, change) else pytest.mark.proof, id=f"{feature}/{change}"
+    )
 
 
 @pytest.mark.parametrize(("feature", "change"), [_cell(*cell) for cell in CELLS])

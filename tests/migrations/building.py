@@ -27,12 +27,33 @@ def rows(client: Client, name: str = "t", columns: str = "*") -> list[tuple[obje
 
 
 def names(client: Client) -> list[str]:
-    found = client.query("SELECT name FROM system.tables WHERE database = currentDatabase() AND NOT startsWith(name, '_aaiclick_') ORDER BY name")
+    found = client.query(
+        "SELECT "
+        "name "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        "currentDatabase() "
+        "AND "
+        "NOT "
+        "startsWith(name, "
+        "'_aaiclick_') "
+        "ORDER "
+        "BY "
+        "name"
+    )
     return [str(row[0]) for row in found.result_rows if row[0] != "schema_version"]
 
 
 def records(client: Client) -> list[tuple[object, ...]]:
-    return [tuple(row) for row in client.query("SELECT version, from_version, state, oldest_code FROM schema_version ORDER BY seq").result_rows]
+    return [
+        tuple(row)
+        for row in client.query(
+            "SELECT version, from_version, state, oldest_code FROM schema_version ORDER BY seq"
+        ).result_rows
+    ]
 
 
 def locked_forms(engine: EmbeddedEngine, tables: Iterable[Table]) -> dict[str, LockedForm]:
@@ -49,7 +70,22 @@ def locked_forms(engine: EmbeddedEngine, tables: Iterable[Table]) -> dict[str, L
     found: dict[str, LockedForm] = {}
     for declared in tables:
         engine.command(create_table_sql(declared, name))
-        text = engine.command(f"SELECT create_table_query FROM system.tables WHERE database = '{name}' AND name = '{declared.name}' FORMAT TSVRaw")
+        text = engine.command(
+            "SELECT "
+            "create_table_query "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            f"'{name}' "
+            "AND "
+            "name "
+            "= "
+            f"'{declared.name}' "
+            "FORMAT "
+            "TSVRaw"
+        )
         form = split_create(text.strip(), name)
         assert not isinstance(form, UnsupportedForm)
         found[declared.name] = form

@@ -16,8 +16,9 @@ from tests.migrations.projects import Project
 
 @pytest.fixture(autouse=True)
 def temporary_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``revision`` and ``check`` start an engine for each call, half a second every time. Here they get an empty database on a server
-    that is there already; the commands of the tutorial are processes of their own and start theirs."""
+    """``revision`` and ``check`` start an engine for each call, half a second every time. Here they get an empty
+    database on a server that is there already; the commands of the tutorial are processes of their own and start
+    theirs."""
 
     @contextmanager
     def on_the_shared_server() -> Iterator[Opened]:

@@ -12,8 +12,12 @@ def copying(table: str, column: str, version: int) -> Callable[[MoveContext], No
 
     def move(context: MoveContext) -> None:
         if context.bookmark is None:
-            context.client.command(f"INSERT INTO sink SELECT id + {version} * 1000, toString({column}) FROM {context.table(table)}")
+            context.client.command(
+                f"INSERT INTO sink SELECT id + {version} * 1000, toString({column}) FROM {context.table(table)}"
+            )
             context.set_bookmark(1)
-        context.client.command(f"ALTER TABLE {context.table(table)} DELETE WHERE id = 300 + {version}", settings={"mutations_sync": 2})
+        context.client.command(
+            f"ALTER TABLE {context.table(table)} DELETE WHERE id = 300 + {version}", settings={"mutations_sync": 2}
+        )
 
     return move

@@ -1,6 +1,7 @@
 """Starts of code that runs on another release of this library: ``python released_child.py <library> <project> <url>``.
 
-Reads lines ``<golden case> <database>`` and answers each with what a start of version 1 of that case did: ``ok`` with its steps, or the error.
+Reads lines ``<golden case> <database>`` and answers each with what a start of version 1 of that case did: ``ok`` with
+its steps, or the error.
 """
 
 from __future__ import annotations

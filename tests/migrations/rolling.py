@@ -1,4 +1,5 @@
-"""A migration that is killed, and code of other versions that starts meanwhile: what is played, and what has to be true."""
+"""A migration that is killed, and code of other versions that starts meanwhile: what is played, and what has to be
+true."""
 
 from __future__ import annotations
 
@@ -55,8 +56,8 @@ class Stopper(Driver):
 
 @dataclass
 class Rolling:
-    """One golden migration in a database that is made anew for each kill. ``engine`` answers a statement; ``oldest_code`` is what the
-    migration says."""
+    """One golden migration in a database that is made anew for each kill. ``engine`` answers a statement;
+    ``oldest_code`` is what the migration says."""
 
     connection: Opened
     engine: Callable[[str], str]
@@ -79,7 +80,9 @@ class Rolling:
         self.v1 = Schema("s", version=1, objects=case.BEFORE)
         self.v2 = Schema("s", version=2, objects=case.AFTER, migrations=[migration])
         # What says that it must not become a copy stands in the way of one in the same jump.
-        third = Migration(3) if "alter" in (migration.strategy or {}).values() else Migration(3, strategy={"t": "rebuild"})
+        third = (
+            Migration(3) if "alter" in (migration.strategy or {}).values() else Migration(3, strategy={"t": "rebuild"})
+        )
         self.v3 = Schema("s", version=3, objects=[*case.AFTER, LATER_TABLE], migrations=[migration, third])
         self.rows = list(case.ROWS)
         self.expected = case.EXPECTED
@@ -109,9 +112,13 @@ class Rolling:
         return False
 
     def starts(self, schema: Schema) -> Report | None:
-        """A start by code that is older; None where it was refused because of what is under way. Neither changes a table or a record."""
+        """A start by code that is older; None where it was refused because of what is under way. Neither changes a
+        table or a record."""
         before = self.state()
-        found = attempted(lambda: Driver(self.connection, later=LATER).run(ensuring(schema, self.database, self.policy)), SchemaAheadError)
+        found = attempted(
+            lambda: Driver(self.connection, later=LATER).run(ensuring(schema, self.database, self.policy)),
+            SchemaAheadError,
+        )
         if isinstance(found, SchemaAheadError):
             assert found.under_way is None or "aaiclick rollback --to 1" in str(found), found
             assert found.under_way is None or self.state() == before
@@ -123,24 +130,52 @@ class Rolling:
 
     def state(self) -> list[str]:
         """The records and every row that is there."""
-        tables = self.lines(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND NOT startsWith(name, '_aaiclick_') ORDER BY name")
-        return [line for name in tables for line in [name, *self.lines(f"SELECT * FROM {{db}}.{quote_name(name)} ORDER BY ALL")]]
+        tables = self.lines(
+            "SELECT "
+            "name "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            f"'{self.database}' "
+            "AND "
+            "NOT "
+            "startsWith(name, "
+            "'_aaiclick_') "
+            "ORDER "
+            "BY "
+            "name"
+        )
+        return [
+            line
+            for name in tables
+            for line in [name, *self.lines(f"SELECT * FROM {{db}}.{quote_name(name)} ORDER BY ALL")]
+        ]
 
     def happened(self, number: int) -> bool:
         sql = SEEN.get((self.name, number))
         return bool(self.lines(sql)) if sql is not None else False
 
     def go_on(self, schema: Schema) -> None:
-        """Start until it is there. What it asks about (a statement that may have happened) is looked up, as an operator would."""
+        """Start until it is there. What it asks about (a statement that may have happened) is looked up, as an operator
+        would."""
         policy = self.policy
         for turn in range(6):
-            found = attempted(partial(Stopper(self.connection, later=LATER).run, ensuring(schema, self.database, policy)), SchemaVersionError)
+            found = attempted(
+                partial(Stopper(self.connection, later=LATER).run, ensuring(schema, self.database, policy)),
+                SchemaVersionError,
+            )
             if isinstance(found, SchemaVersionError):
                 asked = re.findall(r"--allow 'rerun ([^']+:(\d))'", str(found))
                 assert asked, found
-                policy = policy.allow(*(f"{'skip' if self.happened(int(number)) else 'rerun'} {key}" for key, number in asked))
+                policy = policy.allow(
+                    *(f"{'skip' if self.happened(int(number)) else 'rerun'} {key}" for key, number in asked)
+                )
                 continue
-            if turn and not self.lines(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND name = '{LOCK}'"):
+            if turn and not self.lines(
+                f"SELECT name FROM system.tables WHERE database = '{self.database}' AND name = '{LOCK}'"
+            ):
                 return
             # Killed when all was done but giving the lease back.
             self.engine(f"ALTER TABLE {quote_name(self.database)}.{RECORDS} MODIFY COMMENT ''")
@@ -161,7 +196,9 @@ class Rolling:
 
     def back_dry(self) -> Report:
         """What the way back says that it would do."""
-        found: Report = Driver(self.connection).run(rollback(Rollback(self.v1, self.database, 1, frozenset(), True, this_process(), True, 3600)))
+        found: Report = Driver(self.connection).run(
+            rollback(Rollback(self.v1, self.database, 1, frozenset(), True, this_process(), True, 3600))
+        )
         return found
 
     def killed_back(self, stop: int) -> bool:
@@ -172,8 +209,12 @@ class Rolling:
         return False
 
     def forward_refused(self) -> bool:
-        """Whether a start of the newer code is refused because the way back is not finished; else it went forward, and is through."""
-        found = attempted(partial(Stopper(self.connection, later=LATER).run, ensuring(self.v2, self.database, self.policy)), SchemaVersionError)
+        """Whether a start of the newer code is refused because the way back is not finished; else it went forward, and
+        is through."""
+        found = attempted(
+            partial(Stopper(self.connection, later=LATER).run, ensuring(self.v2, self.database, self.policy)),
+            SchemaVersionError,
+        )
         return isinstance(found, SchemaVersionError) and "aaiclick rollback --to 1" in str(found)
 
     def as_entered_before(self) -> None:
@@ -181,7 +222,9 @@ class Rolling:
         database = quote_name(self.database)
         self.engine(f"CREATE TABLE {database}.before AS {database}.{JOURNAL}")
         columns = "seq, 'from 1', schema, plan, step, action, state, details, at"
-        self.engine(f"INSERT INTO {database}.before SELECT {columns} FROM {database}.{JOURNAL} WHERE step NOT LIKE '%under way'")
+        self.engine(
+            f"INSERT INTO {database}.before SELECT {columns} FROM {database}.{JOURNAL} WHERE step NOT LIKE '%under way'"
+        )
         self.engine(f"EXCHANGE TABLES {database}.before AND {database}.{JOURNAL}")
         self.engine(f"DROP TABLE {database}.before SYNC")
         self.engine(f"ALTER TABLE {database}.{RECORDS} MODIFY COMMENT ''")
@@ -192,16 +235,20 @@ class Rolling:
         return self.lines(f"SELECT run, step, state FROM {{db}}.{JOURNAL} ORDER BY seq") if there else []
 
     def check(self, about: str, *, repeated: bool = False) -> None:
-        """The rows are those of one conversion. ``repeated``: a function was killed inside, between its INSERT and its bookmark."""
+        """The rows are those of one conversion. ``repeated``: a function was killed inside, between its INSERT and its
+        bookmark."""
         added = self.added()
         for table, rows in self.expected.items():
             wanted = [self.as_line(row) for row in rows]
             columns = f"* EXCEPT ({', '.join(added[table])})" if table in added else "*"
             found = self.lines(f"SELECT {'DISTINCT ' if repeated else ''}{columns} FROM {{db}}.{table} ORDER BY ALL")
-            assert sorted(found) == sorted(wanted), f"{self.name}, {about}: {table}: {found}\n" + "\n".join(self.journal())
+            assert sorted(found) == sorted(wanted), f"{self.name}, {about}: {table}: {found}\n" + "\n".join(
+                self.journal()
+            )
 
     def added(self) -> dict[str, list[str]]:
-        """Columns that came under an old name again: code of an earlier release knows nothing of what is under way, and adds what it misses."""
+        """Columns that came under an old name again: code of an earlier release knows nothing of what is under way, and
+        adds what it misses."""
         given = {f"{table}.{old}" for table, old in (what.split(".") for what in self.migration.renames if "." in what)}
         found: dict[str, list[str]] = {}
         for line in self.lines(f"SELECT table, name FROM system.columns WHERE database = '{self.database}'"):

@@ -1,5 +1,5 @@
-"""Versions 1 to 5 of two tables with everything a migration can say, for runs that are killed on the way: a rename, a rebuild with expressions,
-statements, a function, a filter with another sort key."""
+"""Versions 1 to 5 of two tables with everything a migration can say, for runs that are killed on the way: a rename, a
+rebuild with expressions, statements, a function, a filter with another sort key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from tests.migrations.building import locked_forms
 
 ROWS = 8
 FILL = f"INSERT INTO {{t}} SELECT number, toString(number), concat('s', toString(number)) FROM numbers({ROWS})"
-COPY, MARK = "INSERT INTO log SELECT id, concat('v3 ', label, twice) FROM t WHERE id < 2", "ALTER TABLE t UPDATE label = concat(label, '!') WHERE id = 3"
+COPY, MARK = (
+    "INSERT INTO log SELECT id, concat('v3 ', label, twice) FROM t WHERE id < 2",
+    "ALTER TABLE t UPDATE label = concat(label, '!') WHERE id = 3",
+)
 
 calls: list[tuple[int, object]] = []
 """Attempt and bookmark of each call of the function."""
@@ -23,22 +26,52 @@ ended: list[int] = []
 
 
 def slices(context: MoveContext) -> None:
-    """Four rows of ``log`` at a time, a bookmark behind each. What a killed call left behind its last bookmark is looked for."""
+    """Four rows of ``log`` at a time, a bookmark behind each. What a killed call left behind its last bookmark is
+    looked for."""
     calls.append((context.attempt, context.bookmark))
     log, source = context.table("log"), context.table("t")
     first = cast("int", context.bookmark or 0)
     for start in range(first, ROWS, 4):
         again = context.attempt > 1 and start == first
         missing = f" AND id + 100 NOT IN (SELECT id FROM {log})" if again else ""
-        context.client.command(f"INSERT INTO {log} SELECT id + 100, concat('v4 ', label) FROM {source} WHERE id >= {start} AND id < {start + 4}{missing}")
+        context.client.command(
+            "INSERT "
+            "INTO "
+            f"{log} "
+            "SELECT "
+            "id "
+            "+ "
+            "100, "
+            "concat('v4 "
+            "', "
+            "label) "
+            "FROM "
+            f"{source} "
+            "WHERE "
+            "id "
+            ">= "
+            f"{start} "
+            "AND "
+            "id "
+            "< "
+            f"{start + 4}{missing}"
+        )
         context.set_bookmark(start + 4)
     ended.append(context.attempt)
 
 
-V1 = Table("t", [Column("id", "UInt64"), Column("n", "String"), Column("s", "String")], engine=MergeTree(order_by=["id"]))
+V1 = Table(
+    "t", [Column("id", "UInt64"), Column("n", "String"), Column("s", "String")], engine=MergeTree(order_by=["id"])
+)
 V5 = Table(
     "w",
-    [Column("id", "UInt64"), Column("n", "String"), Column("label", "String"), Column("twice", "String"), Column("size", "UInt8")],
+    [
+        Column("id", "UInt64"),
+        Column("n", "String"),
+        Column("label", "String"),
+        Column("twice", "String"),
+        Column("size", "UInt8"),
+    ],
     engine=MergeTree(order_by=["label", "id"]),
 )
 LOG = Table("log", [Column("id", "UInt64"), Column("what", "String")], engine=MergeTree(order_by=["id"]))
@@ -53,7 +86,9 @@ MIGRATIONS = [
 ]
 
 END_T = [(i, str(i), f"s{i}!" if i == 3 else f"s{i}", str(i) * 2, 3 if i == 3 else 2) for i in range(ROWS - 1)]
-END_LOG = [(i, f"v3 s{i}{i}{i}") for i in range(2)] + [(i + 100, f"v4 s{i}!" if i == 3 else f"v4 s{i}") for i in range(ROWS)]
+END_LOG = [(i, f"v3 s{i}{i}{i}") for i in range(2)] + [
+    (i + 100, f"v4 s{i}!" if i == 3 else f"v4 s{i}") for i in range(ROWS)
+]
 
 
 V2 = Table(

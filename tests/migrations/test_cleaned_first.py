@@ -1,7 +1,9 @@
-"""A statement or function of a migration that puts rows right before a change which they would not bear: looked at when it has run."""
+"""A statement or function of a migration that puts rows right before a change which they would not bear: looked at when
+it has run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,15 +29,35 @@ def last(*columns: Column, **more: object) -> Table:
     return Table("t", list(kept.values()), engine=MergeTree(order_by=["id"]), **more)  # type: ignore[arg-type]
 
 
-def jump(target: Table, sql: list[str] | None = None, move: object = None) -> Schema:
-    return Schema("s", version=2, objects=[target], migrations=[Migration(2, title="clean", sql=sql or [], move=move, oldest_code=1)])  # type: ignore[arg-type]
+def jump(target: Table, sql: list[str] | None = None, move: Callable[..., object] | None = None) -> Schema:
+    return Schema(
+        "s",
+        version=2,
+        objects=[target],
+        migrations=[Migration(2, title="clean", sql=sql or [], move=move, oldest_code=1)],
+    )
 
 
 EVERYTHING_GOES = Policy.lossless().allow("run-sql migration 2 (clean)")
 CASES = [
-    (last(Column("v", "UInt16")), "ALTER TABLE t UPDATE v = 0 WHERE v > 65535 SETTINGS mutations_sync = 1", "column v: type UInt32 -> UInt16", (1, 0)),
-    (last(Column("x", "String")), "ALTER TABLE t UPDATE x = '' WHERE isNull(x) SETTINGS mutations_sync = 1", "column x: type", (1, 70000)),
-    (last(Column("s", "UInt8")), "ALTER TABLE t UPDATE s = '7' WHERE s = 'seven' SETTINGS mutations_sync = 1", "column s: type", (1, 70000)),
+    (
+        last(Column("v", "UInt16")),
+        "ALTER TABLE t UPDATE v = 0 WHERE v > 65535 SETTINGS mutations_sync = 1",
+        "column v: type UInt32 -> UInt16",
+        (1, 0),
+    ),
+    (
+        last(Column("x", "String")),
+        "ALTER TABLE t UPDATE x = '' WHERE isNull(x) SETTINGS mutations_sync = 1",
+        "column x: type",
+        (1, 70000),
+    ),
+    (
+        last(Column("s", "UInt8")),
+        "ALTER TABLE t UPDATE s = '7' WHERE s = 'seven' SETTINGS mutations_sync = 1",
+        "column s: type",
+        (1, 70000),
+    ),
     (
         last(constraints=[Constraint("small", check="v < 100")]),
         "ALTER TABLE t UPDATE v = 0 WHERE v > 65535 SETTINGS mutations_sync = 1",
@@ -47,7 +69,9 @@ IDS = ["narrower", "not null", "text to number", "check"]
 
 
 @pytest.mark.parametrize(("target", "sql", "words", "first"), CASES, ids=IDS)
-def test_rows_are_looked_at_behind_the_statement(aaiclick_client: Client, target: Table, sql: str, words: str, first: tuple[int, int]) -> None:
+def test_rows_are_looked_at_behind_the_statement(
+    aaiclick_client: Client, target: Table, sql: str, words: str, first: tuple[int, int]
+) -> None:
     start(aaiclick_client)
     declared = jump(target, [sql])
     plan = plan_schema(aaiclick_client, declared)
@@ -63,7 +87,9 @@ def test_rows_are_looked_at_behind_the_statement(aaiclick_client: Client, target
 
 
 @pytest.mark.parametrize(("target", "sql", "words", "first"), CASES, ids=IDS)
-def test_without_the_statement_the_plan_is_blocked(aaiclick_client: Client, target: Table, sql: str, words: str, first: tuple[int, int]) -> None:
+def test_without_the_statement_the_plan_is_blocked(
+    aaiclick_client: Client, target: Table, sql: str, words: str, first: tuple[int, int]
+) -> None:
     del sql, words, first
     start(aaiclick_client)
     (step,) = plan_schema(aaiclick_client, jump(target)).steps
@@ -83,8 +109,13 @@ def test_a_function_may_clean_any_table(aaiclick_client: Client) -> None:
 
 def test_what_it_leaves_stops_the_run_and_nothing_runs_twice(aaiclick_client: Client) -> None:
     start(aaiclick_client)
-    declared = jump(last(Column("v", "UInt16")), ["ALTER TABLE t UPDATE s = concat(s, '!') WHERE 1 SETTINGS mutations_sync = 1"])
-    with pytest.raises(BlockedError, match=r"t: 1 rows hold a value of v that UInt16 cannot hold, .* Done before, and not done again: 0002:sql") as stopped:
+    declared = jump(
+        last(Column("v", "UInt16")), ["ALTER TABLE t UPDATE s = concat(s, '!') WHERE 1 SETTINGS mutations_sync = 1"]
+    )
+    with pytest.raises(
+        BlockedError,
+        match=r"t: 1 rows hold a value of v that UInt16 cannot hold, .* Done before, and not done again: 0002:sql",
+    ) as stopped:
         ensure_schema(aaiclick_client, declared, policy=EVERYTHING_GOES)
     assert stopped.value.done == ("0002:sql",)
     assert rows(aaiclick_client, columns="v, s") == [(2, "seven!"), (70000, "7!")]
@@ -101,7 +132,9 @@ def test_what_has_to_be_allowed_is_known_when_its_turn_comes(aaiclick_client: Cl
     start(aaiclick_client)
     statement = "ALTER TABLE t UPDATE s = '007' WHERE s = 'seven' SETTINGS mutations_sync = 1"
     declared = jump(last(Column("s", "UInt8")), [statement])
-    with pytest.raises(SchemaVersionError, match=r"column s: type String -> UInt8\. Done before, and not done again: 0002:sql") as stopped:
+    with pytest.raises(
+        SchemaVersionError, match=r"column s: type String -> UInt8\. Done before, and not done again: 0002:sql"
+    ) as stopped:
         ensure_schema(aaiclick_client, declared, policy=EVERYTHING_GOES)
     assert "--allow 'retype t.s'" in stopped.value.next_command
     ensure_schema(aaiclick_client, declared, policy=EVERYTHING_GOES.allow("retype t.s"))
@@ -115,7 +148,9 @@ def test_other_tables_are_looked_at_before(aaiclick_client: Client) -> None:
     aaiclick_client.command(ROWS)
     aaiclick_client.command("INSERT INTO other VALUES (1, 70000)")
     narrow = table(Column("n", "UInt16"), name="other")
-    migration = Migration(2, title="clean", sql=["ALTER TABLE t UPDATE v = 0 WHERE v > 65535 SETTINGS mutations_sync = 1"], oldest_code=1)
+    migration = Migration(
+        2, title="clean", sql=["ALTER TABLE t UPDATE v = 0 WHERE v > 65535 SETTINGS mutations_sync = 1"], oldest_code=1
+    )
     declared = Schema("s", version=2, objects=[last(Column("v", "UInt16")), narrow], migrations=[migration])
     with pytest.raises(BlockedError, match="other: 1 rows hold a value of n"):
         ensure_schema(aaiclick_client, declared, policy=EVERYTHING_GOES)
@@ -124,7 +159,9 @@ def test_other_tables_are_looked_at_before(aaiclick_client: Client) -> None:
 
 def test_the_safe_policy_looks_at_no_row_and_begins_nothing(aaiclick_client: Client) -> None:
     start(aaiclick_client)
-    declared = jump(last(constraints=[Constraint("small", check="v < 100")]), ["ALTER TABLE t UPDATE v = 0 WHERE v > 65535"])
+    declared = jump(
+        last(constraints=[Constraint("small", check="v < 100")]), ["ALTER TABLE t UPDATE v = 0 WHERE v > 65535"]
+    )
     with pytest.raises(SchemaVersionError):
         ensure_schema(aaiclick_client, declared, policy=Policy.safe().allow("run-sql migration 2 (clean)"))
     assert rows(aaiclick_client, columns="v") == [(2,), (70000,)]

@@ -1,4 +1,5 @@
-"""An expression of a migration over a column by which an engine combines rows: by name, with a count, where other rows meet or survive."""
+"""An expression of a migration over a column by which an engine combines rows: by name, with a count, where other rows
+meet or survive."""
 
 from __future__ import annotations
 
@@ -42,12 +43,23 @@ def prepare(client: Client, engine: MergeTree, *more: Column, values: str) -> Ta
 
 
 def jump(declared: Table, **columns: str) -> Schema:
-    return Schema("s", version=2, objects=[declared], migrations=[Migration(2, rebuild={"t": Rebuild(columns=columns)}, oldest_code=1)])
+    return Schema(
+        "s",
+        version=2,
+        objects=[declared],
+        migrations=[Migration(2, rebuild={"t": Rebuild(columns=columns)}, oldest_code=1)],
+    )
 
 
 @pytest.mark.parametrize("engine", KEYED, ids=lambda engine: engine.engine_name)
 def test_keys_that_meet(aaiclick_client: Client, engine: MergeTree) -> None:
-    more = (SIGN,) if engine.engine_name == "CollapsingMergeTree" else (SUM,) if engine.engine_name == "AggregatingMergeTree" else ()
+    more = (
+        (SIGN,)
+        if engine.engine_name == "CollapsingMergeTree"
+        else (SUM,)
+        if engine.engine_name == "AggregatingMergeTree"
+        else ()
+    )
     tail = ", 1" if more else ""
     declared = prepare(aaiclick_client, engine, *more, values=f"('a', 1{tail}); ('A', 1{tail}); ('b', 3{tail})")
     schema = jump(declared, k="lower(k)")
@@ -80,14 +92,25 @@ def test_keys_that_stay_their_own_ask_nothing(aaiclick_client: Client, engine: M
 
 @pytest.mark.parametrize(
     ("expression", "asked"),
-    [("-v", "1 keys, for instance ('a'): [(1,-1),(2,-2)]"), ("intDiv(v, 10)", "1 keys, for instance ('a'): [(1,0),(2,0)]"), ("v * 2", ""), ("v + 1", "")],
+    [
+        ("-v", "1 keys, for instance ('a'): [(1,-1),(2,-2)]"),
+        ("intDiv(v, 10)", "1 keys, for instance ('a'): [(1,0),(2,0)]"),
+        ("v * 2", ""),
+        ("v + 1", ""),
+    ],
 )
 def test_a_version_that_becomes_another(aaiclick_client: Client, expression: str, asked: str) -> None:
-    declared = prepare(aaiclick_client, ReplacingMergeTree(version="v", order_by=["k"]), values="('a', 1); ('a', 2); ('b', 7)")
+    declared = prepare(
+        aaiclick_client, ReplacingMergeTree(version="v", order_by=["k"]), values="('a', 1); ('a', 2); ('b', 7)"
+    )
     (step,) = plan_schema(aaiclick_client, jump(declared, v=expression)).steps
     found = [hazard for hazard in step.hazards if hazard.allow]
     assert [(hazard.kind, hazard.allow) for hazard in found] == ([("loses-rows", "change-sort-key t")] if asked else [])
-    assert not asked or f"merges compare rows by v, which becomes {expression}: other rows of t survive ({asked})" in found[0].message
+    assert (
+        not asked
+        or f"merges compare rows by v, which becomes {expression}: other rows of t survive ({asked})"
+        in found[0].message
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +128,9 @@ def test_a_sign_that_becomes_another(aaiclick_client: Client, engine: MergeTree,
     (asked,) = [hazard for hazard in step.hazards if hazard.allow]
     assert asked.allow == "change-sort-key t"
     assert "merges remove other rows of t (1 rows, for instance ('b'): (1) -> (0))" in asked.message
-    assert not [hazard for hazard in plan_schema(aaiclick_client, jump(declared, sign="abs(sign)")).hazards if hazard.allow]
+    assert not [
+        hazard for hazard in plan_schema(aaiclick_client, jump(declared, sign="abs(sign)")).hazards if hazard.allow
+    ]
 
 
 def test_partitions_that_become_others(aaiclick_client: Client) -> None:

@@ -24,7 +24,9 @@ SHOP = Schema("shop", version={version}, objects=[EVENTS], migrations={package!r
 class Shell:
     """Calls commands in this process and reads their JSON."""
 
-    def __init__(self, project: Project, engine: EmbeddedEngine, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self, project: Project, engine: EmbeddedEngine, client: Client, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         self.project = project
         self.capsys = capsys
         self.database = ["--url", engine.url, "--database", str(client.database)]
@@ -37,12 +39,16 @@ class Shell:
     def __call__(self, *arguments: str, database: bool = False) -> tuple[int, dict[str, object]]:
         self.project.forget()
         self.capsys.readouterr()
-        code = main([*arguments, "--json", "--schema", f"{self.project.name}.tables:SHOP", *(self.database if database else [])])
+        code = main(
+            [*arguments, "--json", "--schema", f"{self.project.name}.tables:SHOP", *(self.database if database else [])]
+        )
         return code, json.loads(self.capsys.readouterr().out)
 
 
 @pytest.fixture
-def shell(project: Project, aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, capsys: pytest.CaptureFixture[str]) -> Shell:
+def shell(
+    project: Project, aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, capsys: pytest.CaptureFixture[str]
+) -> Shell:
     return Shell(project, aaiclick_engine, aaiclick_client, capsys)
 
 
@@ -59,7 +65,9 @@ def test_a_release_from_declaration_to_history(shell: Shell, aaiclick_client: Cl
     assert shell("check")[0] == 1
     code, found = shell("revision", "-m", "b")
     assert code == 1
-    assert found["undecided"] == ["events.a is no longer declared (new: b): --rename events.a=NEW_NAME, or --drop events.a"]
+    assert found["undecided"] == [
+        "events.a is no longer declared (new: b): --rename events.a=NEW_NAME, or --drop events.a"
+    ]
     code, found = shell("revision", "-m", "b", "--rename", "events.a")
     assert (code, found["error"]["type"]) == (2, "UsageError")  # type: ignore[index]
     code, found = shell("revision", "-m", "b", "--rename", "events.a=b", "--oldest-code", "2")
@@ -74,7 +82,10 @@ def test_a_release_from_declaration_to_history(shell: Shell, aaiclick_client: Cl
     assert shell("migrate", database=True)[0] == 0
     code, found = shell("history", database=True)
     assert code == 0
-    seen = [(one["version"], one["from_version"], one["state"], one["forced"], one["oldest_code"]) for one in found["records"]]  # type: ignore[attr-defined]
+    seen = [
+        (one["version"], one["from_version"], one["state"], one["forced"], one["oldest_code"])
+        for one in found["records"]  # type: ignore[attr-defined]
+    ]
     assert seen == [(1, None, "adopted", True, None), (2, 1, "applied", False, None)]
 
 
@@ -84,7 +95,9 @@ def test_an_edited_migration_is_a_problem_for_check_and_an_error_for_migrate(she
     shell.declare(2, 'Column("a", "String"), Column("b", "String")')
     shell("revision", "-m", "b")
     path = shell.project.folder / "0002_b.sql"
-    path.write_text(path.read_text(encoding="utf-8").replace("-- strategy: derived", "-- strategy: alter events"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("-- strategy: derived", "-- strategy: alter events"), encoding="utf-8"
+    )
     code, found = shell("check")
     assert code == 1
     assert "was edited after version 2 was released" in str(found["problems"])
@@ -92,7 +105,9 @@ def test_an_edited_migration_is_a_problem_for_check_and_an_error_for_migrate(she
     assert (code, found["error"]["type"]) == (2, "EditedMigrationError")  # type: ignore[index]
     assert shell("revision", "--amend")[0] == 0
     assert shell("migrate", database=True)[0] == 0
-    path.write_text(path.read_text(encoding="utf-8").replace("-- strategy: alter events", "-- strategy: derived"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("-- strategy: alter events", "-- strategy: derived"), encoding="utf-8"
+    )
     code, found = shell("migrate", database=True)
     assert (code, found["error"]["type"]) == (2, "EditedMigrationError")  # type: ignore[index]
 

@@ -1,4 +1,5 @@
-"""A dry run never touches live data: what is rehearsed stays in scratch, and whatever could leave it is not rehearsed."""
+"""A dry run never touches live data: what is rehearsed stays in scratch, and whatever could leave it is not
+rehearsed."""
 
 from __future__ import annotations
 
@@ -36,7 +37,15 @@ def other(aaiclick_engine: EmbeddedEngine) -> Iterator[str]:
 def everything(client: Client) -> list[tuple[object, ...]]:
     """What all databases hold, scratch and system apart."""
     sql = (
-        "SELECT database, name, create_table_query, toString(uuid), total_rows, arrayStringConcat(data_paths) FROM system.tables"
+        "SELECT "
+        "database, "
+        "name, "
+        "create_table_query, "
+        "toString(uuid), "
+        "total_rows, "
+        "arrayStringConcat(data_paths) "
+        "FROM "
+        "system.tables"
         " WHERE database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') ORDER BY ALL"
     )
     return [tuple(row) for row in client.query(sql).result_rows]
@@ -101,7 +110,24 @@ STATEMENTS = [
     "CREATE TABLE y (id UInt64) ENGINE = MergeTree ORDER BY id SETTINGS disk = disk(type = local, path = '{file}/')",
     "CREATE OR REPLACE TABLE {other}.x (id UInt64) ENGINE = Memory",
     "CREATE VIEW y AS SELECT * FROM {other}.x",
-    "CREATE DICTIONARY y (id UInt64, n UInt32) PRIMARY KEY id SOURCE(CLICKHOUSE(DB '{other}' TABLE 'x')) LAYOUT(FLAT()) LIFETIME(0)",
+    (
+        "CREATE "
+        "DICTIONARY "
+        "y "
+        "(id "
+        "UInt64, "
+        "n "
+        "UInt32) "
+        "PRIMARY "
+        "KEY "
+        "id "
+        "SOURCE(CLICKHOUSE(DB "
+        "'{other}' "
+        "TABLE "
+        "'x')) "
+        "LAYOUT(FLAT()) "
+        "LIFETIME(0)"
+    ),
     "EXCHANGE TABLES {other}.x AND t",
     "EXCHANGE TABLES t AND m",
     "RENAME TABLE t TO {other}.t, {other}.x TO t",
@@ -124,7 +150,9 @@ STATEMENTS = [
 
 
 @pytest.mark.parametrize("first", range(0, len(STATEMENTS), 10))
-def test_what_could_leave_scratch_is_not_rehearsed(first: int, aaiclick_client: Client, other: str, tmp_path: Path) -> None:
+def test_what_could_leave_scratch_is_not_rehearsed(
+    first: int, aaiclick_client: Client, other: str, tmp_path: Path
+) -> None:
     client = aaiclick_client
     ensure_schema(client, schema(1, T))
     client.command(f"CREATE TABLE m (id UInt64, n UInt32) ENGINE = Merge('{client.database}', '^t$')")
@@ -164,8 +192,76 @@ REHEARSED = [
     "CREATE TABLE w (id UInt64) ENGINE = MergeTree ORDER BY id",
     "OPTIMIZE TABLE t FINAL",
     "INSERT INTO t WITH x AS (SELECT id, n FROM u) SELECT id + 10, n FROM x",
-    "INSERT INTO t WITH 10 AS k, x AS (SELECT id, n FROM u), y AS (WITH x AS (SELECT * FROM u) SELECT * FROM x) SELECT id + k, n FROM x JOIN y USING (id, n)",
-    "INSERT INTO t WITH RECURSIVE x AS (SELECT 1 AS id UNION ALL SELECT id + 1 FROM x WHERE id < 5) SELECT id, 1 FROM x",
+    (
+        "INSERT "
+        "INTO "
+        "t "
+        "WITH "
+        "10 "
+        "AS "
+        "k, "
+        "x "
+        "AS "
+        "(SELECT "
+        "id, "
+        "n "
+        "FROM "
+        "u), "
+        "y "
+        "AS "
+        "(WITH "
+        "x "
+        "AS "
+        "(SELECT "
+        "* "
+        "FROM "
+        "u) "
+        "SELECT "
+        "* "
+        "FROM "
+        "x) "
+        "SELECT "
+        "id "
+        "+ "
+        "k, "
+        "n "
+        "FROM "
+        "x "
+        "JOIN "
+        "y "
+        "USING "
+        "(id, "
+        "n)"
+    ),
+    (
+        "INSERT "
+        "INTO "
+        "t "
+        "WITH "
+        "RECURSIVE "
+        "x "
+        "AS "
+        "(SELECT "
+        "1 "
+        "AS "
+        "id "
+        "UNION "
+        "ALL "
+        "SELECT "
+        "id "
+        "+ "
+        "1 "
+        "FROM "
+        "x "
+        "WHERE "
+        "id "
+        "< "
+        "5) "
+        "SELECT "
+        "id, "
+        "1 "
+        "FROM x"
+    ),
     "WITH x AS (SELECT id, n FROM u) INSERT INTO t SELECT id + 10, n FROM x",
     "INSERT INTO t WITH t AS (SELECT id, n FROM u) SELECT id + 10, n FROM t",
     "INSERT INTO t SELECT number, 1 FROM numbers(3)",
@@ -199,9 +295,16 @@ def test_what_stays_within_the_schema_is_rehearsed_on_clones(first: int, aaiclic
         ("INSERT INTO t SELECT id, n, 1 FROM t", "statement 1 of migration 2"),
         ("INSERT INTO t WITH x AS (SELECT id FROM t) SELECT id, nope FROM x", "nope"),
         ("EXCHANGE TABLES t AND nowhere", "nowhere"),
-        # The engine writes the database before the name of a query inside a mutation, and then misses the table: live as in scratch.
-        ("ALTER TABLE t DELETE WHERE n IN (WITH x AS (SELECT n FROM t) SELECT n FROM x)", "Unknown table expression identifier 'x'"),
-        ("DELETE FROM t WHERE n IN (WITH x AS (SELECT n FROM t) SELECT n FROM x)", "Unknown table expression identifier 'x'"),
+        # The engine writes the database before the name of a query inside a mutation, and then misses the table: live
+        # as in scratch.
+        (
+            "ALTER TABLE t DELETE WHERE n IN (WITH x AS (SELECT n FROM t) SELECT n FROM x)",
+            "Unknown table expression identifier 'x'",
+        ),
+        (
+            "DELETE FROM t WHERE n IN (WITH x AS (SELECT n FROM t) SELECT n FROM x)",
+            "Unknown table expression identifier 'x'",
+        ),
     ],
 )
 def test_what_the_engine_refuses_blocks_the_step(sql: str, words: str, aaiclick_client: Client) -> None:
@@ -216,7 +319,9 @@ def test_the_rest_of_the_plan_starts_from_what_the_statements_leave(aaiclick_cli
     ensure_schema(client, schema(1, T, U))
     client.command("INSERT INTO t VALUES (1, 1), (2, 2)")
     migration = Migration(2, sql=["ALTER TABLE t MODIFY COLUMN n UInt64", "ALTER TABLE t ADD COLUMN later UInt8"])
-    declared = schema(2, table(Column("n", "UInt64"), Column("extra", "String"), Column("later", "UInt8")), U, migrations=[migration])
+    declared = schema(
+        2, table(Column("n", "UInt64"), Column("extra", "String"), Column("later", "UInt8")), U, migrations=[migration]
+    )
     plan = plan_schema(client, declared)
     assert [step.id for step in plan.steps] == ["t:alter@0002", "0002:sql"], str(plan)
     assert [step.id for step in ensure_schema(client, declared).steps] == ["t:alter@0002", "0002:sql"]

@@ -42,7 +42,9 @@ def declared(expression: str, where: str | None = None, kind: str = "UInt8") -> 
         ("JSONExtractString(throwIf(n = 300)::String, 'a')", None, "String", "fails on its rows (the engine: "),
     ],
 )
-def test_it_is_told_before_anything_is_done(client: Client, expression: str, where: str | None, kind: str, words: str) -> None:
+def test_it_is_told_before_anything_is_done(
+    client: Client, expression: str, where: str | None, kind: str, words: str
+) -> None:
     before = names(client), rows(client)
     target = declared(expression, where, kind)
     (step,) = plan_schema(client, target).steps  # type: ignore[arg-type]
@@ -62,7 +64,9 @@ def test_it_is_told_before_anything_is_done(client: Client, expression: str, whe
         ("map('a', n)", None, "Map(String, UInt32)", [{"a": 200}, {"a": 300}, {"a": 400}]),
     ],
 )
-def test_what_fits_goes_on(client: Client, expression: str, where: str | None, kind: str, expected: list[object]) -> None:
+def test_what_fits_goes_on(
+    client: Client, expression: str, where: str | None, kind: str, expected: list[object]
+) -> None:
     ensure_schema(client, declared(expression, where, kind), policy=Policy.lossless().allow("drop-rows t"))  # type: ignore[arg-type]
     assert [row[0] for row in client.query("SELECT size FROM t ORDER BY id").result_rows] == expected
 
@@ -78,14 +82,26 @@ def test_what_fits_goes_on(client: Client, expression: str, where: str | None, k
         ("String", "Bool", "'yes'", "a", "a = 'yes'"),
     ],
 )
-def test_nothing_is_cut_to_size_unasked(aaiclick_client: Client, old: str, new: str, value: str, expression: str, meant: str) -> None:
+def test_nothing_is_cut_to_size_unasked(
+    aaiclick_client: Client, old: str, new: str, value: str, expression: str, meant: str
+) -> None:
     """An expression that says the conversion itself means it."""
-    ensure_schema(aaiclick_client, Schema("cut", version=1, objects=[Table("cut", [Column("k", "UInt8"), Column("a", old)], engine=MergeTree(order_by="k"))]))
+    ensure_schema(
+        aaiclick_client,
+        Schema(
+            "cut",
+            version=1,
+            objects=[Table("cut", [Column("k", "UInt8"), Column("a", old)], engine=MergeTree(order_by="k"))],
+        ),
+    )
     aaiclick_client.command(f"INSERT INTO cut VALUES (1, {value})")
     for raw, blocked in ((expression, True), (meant, False)):
         migrations = [Migration(2, title="cut", rebuild={"cut": Rebuild(columns={"a": raw})})]
         schema = Schema(
-            "cut", version=2, objects=[Table("cut", [Column("k", "UInt8"), Column("a", new)], engine=MergeTree(order_by="k"))], migrations=migrations
+            "cut",
+            version=2,
+            objects=[Table("cut", [Column("k", "UInt8"), Column("a", new)], engine=MergeTree(order_by="k"))],
+            migrations=migrations,
         )
         step = next(step for step in plan_schema(aaiclick_client, schema).steps if step.work.kind == "rebuild")
         assert bool(step.blocked) is blocked, step.blocked

@@ -1,4 +1,5 @@
-"""The function of a migration: it is resumed at its bookmark, called once for a version, and its errors carry the migration's name."""
+"""The function of a migration: it is resumed at its bookmark, called once for a version, and its errors carry the
+migration's name."""
 
 from __future__ import annotations
 
@@ -51,7 +52,25 @@ class Slices:
             if first == self.at:
                 self.at = None
                 raise ValueError("no luck today")
-            sql = f"INSERT INTO {context.table('log')} SELECT id, concat('v', toString(id)) FROM {context.table('t')} WHERE id >= {first} AND id < {first + 2}"
+            sql = (
+                "INSERT "
+                "INTO "
+                f"{context.table('log')} "
+                "SELECT "
+                "id, "
+                "concat('v', "
+                "toString(id)) "
+                "FROM "
+                f"{context.table('t')} "
+                "WHERE "
+                "id "
+                ">= "
+                f"{first} "
+                "AND "
+                "id "
+                "< "
+                f"{first + 2}"
+            )
             context.client.command(sql)
             context.set_bookmark(first + 2)
             context.progress(first + 2, 6)
@@ -67,7 +86,9 @@ def test_a_function_gets_what_it_needs(aaiclick_client: Client) -> None:
         seen["before"] = {item.name for item in context.before.tables}
         seen["after"] = (context.after.version, {item.name for item in context.after.tables})
         seen["version"], seen["bookmark"], seen["database"] = context.version, context.bookmark, context.database
-        seen["rows"] = context.client.query(f"SELECT sum(n), {{x:String}} FROM {context.table('t')}", parameters={"x": "y"}).result_rows
+        seen["rows"] = context.client.query(
+            f"SELECT sum(n), {{x:String}} FROM {context.table('t')}", parameters={"x": "y"}
+        ).result_rows
         context.client.command("INSERT INTO log SELECT id, 'here' FROM t WHERE id = 1", settings={"max_threads": 1})
         context.set_bookmark({"done": [1, None]})
         seen["later"] = context.bookmark
@@ -92,13 +113,21 @@ def test_progress_is_told(aaiclick_client: Client) -> None:
     before(aaiclick_client)
     events: list[Event] = []
     ensure_schema(aaiclick_client, after(Slices()), on_event=events.append)  # type: ignore[arg-type]
-    assert [(event.done, event.total) for event in events if isinstance(event, Progress) and event.phase == "move"] == [(2, 6), (4, 6), (6, 6)]
+    assert [(event.done, event.total) for event in events if isinstance(event, Progress) and event.phase == "move"] == [
+        (2, 6),
+        (4, 6),
+        (6, 6),
+    ]
 
 
-def test_a_failure_leaves_the_version_unrecorded_and_the_next_run_goes_on_at_the_bookmark(aaiclick_client: Client) -> None:
+def test_a_failure_leaves_the_version_unrecorded_and_the_next_run_goes_on_at_the_bookmark(
+    aaiclick_client: Client,
+) -> None:
     move = Slices(at=4)
     before(aaiclick_client)
-    with pytest.raises(ApplyError, match=r"migration 2 \(log\): slices failed: ValueError: no luck today.*goes on at its bookmark") as caught:
+    with pytest.raises(
+        ApplyError, match=r"migration 2 \(log\): slices failed: ValueError: no luck today.*goes on at its bookmark"
+    ) as caught:
         ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]
     assert isinstance(caught.value.__cause__, ApplyError)
     assert records(aaiclick_client) == [(1, 0, "applied", None)]
@@ -196,7 +225,9 @@ def test_a_forgotten_async_def_is_told(aaiclick_client: Client) -> None:
         ensure_schema(aaiclick_client, after(forgot))  # type: ignore[arg-type]
 
 
-def test_the_end_is_entered_although_the_journal_is_out_of_order_for_a_moment(aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_is_entered_although_the_journal_is_out_of_order_for_a_moment(
+    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refused: list[str] = []
     real = ledger.finish
 
@@ -230,7 +261,10 @@ def test_an_end_that_cannot_be_entered_is_told_and_the_next_call_knows_that_it_i
     with monkeypatch.context() as patched:
         patched.setattr(function_call, "PAUSES", (0.0,))
         patched.setattr(function_call, "finish", finish)
-        with pytest.raises(ApplyError, match=r"migration 2 \(log\): move ended, but that could not be entered.*calls it again, with attempt > 1"):
+        with pytest.raises(
+            ApplyError,
+            match=r"migration 2 \(log\): move ended, but that could not be entered.*calls it again, with attempt > 1",
+        ):
             ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]
     ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]
     assert attempts == [1, 2]

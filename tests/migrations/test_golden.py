@@ -1,5 +1,6 @@
-"""A folder for each strategy in ``golden/``: before, rows and after in ``case.py``, the migration as script and as module, and what the plan
-says in ``expect.txt`` (written by ``--update-golden``). Both ways have to give the same plan and the same rows."""
+"""A folder for each strategy in ``golden/``: before, rows and after in ``case.py``, the migration as script and as
+module, and what the plan says in ``expect.txt`` (written by ``--update-golden``). Both ways have to give the same plan
+and the same rows."""
 
 from __future__ import annotations
 
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 FOLDER = Path(__file__).parent / "golden"
-CASES = [(path.parent.name, path.name) for path in sorted(FOLDER.glob("*/*")) if path.name in ("script", "module") and any(path.glob("0002*"))]
+CASES = [
+    (path.parent.name, path.name)
+    for path in sorted(FOLDER.glob("*/*"))
+    if path.name in ("script", "module") and any(path.glob("0002*"))
+]
 
 
 def said(plan: Plan, database: str, label: str) -> str:
@@ -30,12 +35,35 @@ def said(plan: Plan, database: str, label: str) -> str:
 
 
 def definitions(client: Client, database: str) -> dict[str, str]:
-    sql = "SELECT name, create_table_query FROM system.tables WHERE database = {db:String} AND NOT startsWith(name, '_aaiclick_') AND name != 'schema_version'"
-    return {str(name): str(text).replace(database, "db") for name, text in client.query(sql, parameters={"db": database}).result_rows}
+    sql = (
+        "SELECT "
+        "name, "
+        "create_table_query "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        "{db:String} "
+        "AND "
+        "NOT "
+        "startsWith(name, "
+        "'_aaiclick_') "
+        "AND "
+        "name "
+        "!= "
+        "'schema_version'"
+    )
+    return {
+        str(name): str(text).replace(database, "db")
+        for name, text in client.query(sql, parameters={"db": database}).result_rows
+    }
 
 
 @pytest.mark.parametrize(("name", "form"), CASES, ids=[f"{name}-{form}" for name, form in CASES])
-def test_golden_case(name: str, form: str, aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, request: pytest.FixtureRequest) -> None:
+def test_golden_case(
+    name: str, form: str, aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, request: pytest.FixtureRequest
+) -> None:
     client, database = aaiclick_client, str(aaiclick_client.database)
     case = importlib.import_module(f"tests.migrations.golden.{name}.case")
     before = Schema("s", version=1, objects=case.BEFORE)
@@ -68,4 +96,6 @@ def test_golden_case(name: str, form: str, aaiclick_engine: EmbeddedEngine, aaic
     live, made = definitions(client, database), definitions(client, direct)
     aaiclick_engine.command(f"DROP DATABASE {quote_name(direct)} SYNC")
     assert set(live) == set(made)
-    assert {table: text for table, text in live.items() if table not in surplus} == {table: text for table, text in made.items() if table not in surplus}
+    assert {table: text for table, text in live.items() if table not in surplus} == {
+        table: text for table, text in made.items() if table not in surplus
+    }

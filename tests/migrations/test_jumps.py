@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 V1 = table(Column("args", "Array(String)"), Column("n", "String"))
-FOLD = Migration(2, rebuild={"t": Rebuild(columns={"kw": "mapFromArrays(arrayMap(kw -> concat('k', kw), args), args)"})})
+FOLD = Migration(
+    2, rebuild={"t": Rebuild(columns={"kw": "mapFromArrays(arrayMap(kw -> concat('k', kw), args), args)"})}
+)
 
 
 def fill(client: Client, *tables: object) -> None:
@@ -34,10 +36,18 @@ def test_expressions_of_several_versions_go_into_one_copy(aaiclick_client: Clien
     client = aaiclick_client
     fill(client)
     third = Migration(
-        3, rebuild={"t": Rebuild(columns={"size": "length(kw) + length(n)", "kw": "mapUpdate(kw, map('z', n))"}, where="kw['kx'] = 'x' AND id != 3")}
+        3,
+        rebuild={
+            "t": Rebuild(
+                columns={"size": "length(kw) + length(n)", "kw": "mapUpdate(kw, map('z', n))"},
+                where="kw['kx'] = 'x' AND id != 3",
+            )
+        },
     )
     last = table(Column("kw", "Map(String, String)"), Column("n", "String"), Column("size", "UInt8"), order="n")
-    report = ensure_schema(client, schema(3, last, migrations=[FOLD, third]), policy=Policy.lossless().allow("drop-rows t"))
+    report = ensure_schema(
+        client, schema(3, last, migrations=[FOLD, third]), policy=Policy.lossless().allow("drop-rows t")
+    )
     assert strategies(report) == ["rebuild"]
     expected = [(i, {f"k{i}": str(i), "kx": "x", "z": str(i)}, str(i), 3) for i in (0, 1, 2, 4)]
     assert rows(client, "t", "id, kw, n, size") == expected
@@ -79,13 +89,18 @@ def test_statements_run_in_version_order_on_the_tables_of_their_version(aaiclick
 def test_what_an_earlier_step_of_the_plan_makes_is_not_asked_for_in_the_live_rows(
     aaiclick_client: Client, aaiclick_engine: EmbeddedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Version 4 fills a number from a column that version 2 makes, with a statement in between: the live table has no such column yet."""
+    """Version 4 fills a number from a column that version 2 makes, with a statement in between: the live table has no
+    such column yet."""
     two = table(Column("args", "Array(String)"), Column("n", "String"), Column("made", "String"))
-    four = table(Column("args", "Array(String)"), Column("n", "String"), Column("made", "String"), Column("size", "UInt8"))
+    four = table(
+        Column("args", "Array(String)"), Column("n", "String"), Column("made", "String"), Column("size", "UInt8")
+    )
     package = tmp_path / "made_migrations"
     package.mkdir()
     (package / "0002_a.sql").write_text("-- strategy: rebuild t\n--   made = concat(n, n)\n", encoding="utf-8")
-    (package / "0003_b.sql").write_text("-- strategy: sql\n\nALTER TABLE t UPDATE made = concat(made, '!') WHERE id = 1;\n", encoding="utf-8")
+    (package / "0003_b.sql").write_text(
+        "-- strategy: sql\n\nALTER TABLE t UPDATE made = concat(made, '!') WHERE id = 1;\n", encoding="utf-8"
+    )
     (package / "0004_c.sql").write_text("-- strategy: rebuild t\n--   size = length(made)\n", encoding="utf-8")
     forms = [locked_forms(aaiclick_engine, [each]) for each in (V1, two, two, four)]
     lock = Lock("s", tuple(LockedVersion(number, form) for number, form in enumerate(forms, 1)))
@@ -93,15 +108,24 @@ def test_what_an_earlier_step_of_the_plan_makes_is_not_asked_for_in_the_live_row
     monkeypatch.syspath_prepend(tmp_path)
     fill(aaiclick_client)
     ensure_schema(aaiclick_client, schema(4, four, migrations="made_migrations"))
-    assert rows(aaiclick_client, "t", "id, made, size") == [(i, f"{i}{i}!" if i == 1 else f"{i}{i}", 3 if i == 1 else 2) for i in range(5)]
+    assert rows(aaiclick_client, "t", "id, made, size") == [
+        (i, f"{i}{i}!" if i == 1 else f"{i}{i}", 3 if i == 1 else 2) for i in range(5)
+    ]
 
 
 def test_what_statements_did_is_not_done_twice(aaiclick_client: Client) -> None:
     client = aaiclick_client
     fill(client)
-    sql = ["ALTER TABLE t ADD COLUMN extra UInt8 DEFAULT 7", "ALTER TABLE t MODIFY COLUMN args Array(LowCardinality(String))"]
-    last = table(Column("args", "Array(LowCardinality(String))"), Column("n", "String"), Column("extra", "UInt8", default="7"))
-    declared = schema(2, last, migrations=[Migration(2, sql=["ALTER TABLE t ADD COLUMN IF NOT EXISTS extra UInt8 DEFAULT 7", sql[1]])])
+    sql = [
+        "ALTER TABLE t ADD COLUMN extra UInt8 DEFAULT 7",
+        "ALTER TABLE t MODIFY COLUMN args Array(LowCardinality(String))",
+    ]
+    last = table(
+        Column("args", "Array(LowCardinality(String))"), Column("n", "String"), Column("extra", "UInt8", default="7")
+    )
+    declared = schema(
+        2, last, migrations=[Migration(2, sql=["ALTER TABLE t ADD COLUMN IF NOT EXISTS extra UInt8 DEFAULT 7", sql[1]])]
+    )
     planned = plan_schema(client, declared)
     report = ensure_schema(client, declared)
     assert [step.id for step in report.steps] == [step.id for step in planned.steps]
@@ -113,7 +137,10 @@ def test_without_a_lock_file_what_cannot_be_known_is_refused_with_a_sentence(aai
     fill(client)
     migrations = [Migration(3, rebuild={"t": Rebuild(columns={"half": "intDiv(toUInt32(n), 2)"})})]
     last = table(Column("n", "UInt32"), Column("half", "UInt32"))
-    with pytest.raises(BlockedError, match=r"migration 3 reads t\.n, whose type an earlier version may have changed.*schema\.lock\.json"):
+    with pytest.raises(
+        BlockedError,
+        match=r"migration 3 reads t\.n, whose type an earlier version may have changed.*schema\.lock\.json",
+    ):
         ensure_schema(client, schema(3, last, migrations=migrations))
     assert rows(client, "t", "id, n") == [(i, str(i)) for i in range(5)]
 
@@ -144,7 +171,9 @@ def test_migrations_are_not_guessed_at_where_nothing_says_what_was_applied(aaicl
         ensure_schema(aaiclick_client, schema(2, V1, migrations=[FOLD]))
 
 
-def test_a_package_without_a_lock_file_works_like_a_list(aaiclick_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_without_a_lock_file_works_like_a_list(
+    aaiclick_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = tmp_path / "jump_migrations"
     package.mkdir()
     (package / "0002_fold.sql").write_text("-- strategy: rebuild t\n--   kw = map('a', args[1])\n", encoding="utf-8")

@@ -1,4 +1,5 @@
-"""``kill -9`` in the middle of a function that moves rows in batches, on disk: the next process goes on at the bookmark, every row once."""
+"""``kill -9`` in the middle of a function that moves rows in batches, on disk: the next process goes on at the
+bookmark, every row once."""
 
 from __future__ import annotations
 
@@ -18,7 +19,14 @@ from tests.reliability.counts import note
 def child(path: Path, rows: int, batches: int, kill_at: int | None = None) -> list[list[str]]:
     """The words of each line that it said; it is killed when it has said the ``kill_at``-th ``batch``."""
     command = [sys.executable, "-m", "tests.migrations.moving_child", str(path), str(rows), str(batches)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert process.stdout is not None
     said: list[list[str]] = []
     for line in process.stdout:
@@ -32,7 +40,8 @@ def child(path: Path, rows: int, batches: int, kill_at: int | None = None) -> li
 
 
 def killed_again_and_again(path: Path, rows: int, batches: int, kills: list[int]) -> int:
-    """Kill a run after so many batches, again and again; how many batches a killed run had moved without its bookmark."""
+    """Kill a run after so many batches, again and again; how many batches a killed run had moved without its
+    bookmark."""
     attempt = moved = unmarked = 0
     for kill_at in kills:
         said = child(path, rows, batches, kill_at)
@@ -46,13 +55,18 @@ def killed_again_and_again(path: Path, rows: int, batches: int, kills: list[int]
     total = rows * (rows - 1) // 2
     assert said[-1] == ["done", str(rows), str(rows), str(total), "0", "1"]
     if len(kills) > 1:
-        assert [words[0] for words in child(path, rows, batches)] == ["held", "done"], "the function is not called again"
-    note("`kill -9` in a function that moves rows", kills=attempt - 1, rows=rows, batches_without_their_bookmark=unmarked)
+        assert [words[0] for words in child(path, rows, batches)] == ["held", "done"], (
+            "the function is not called again"
+        )
+    note(
+        "`kill -9` in a function that moves rows", kills=attempt - 1, rows=rows, batches_without_their_bookmark=unmarked
+    )
     return attempt - 1
 
 
 def _compare(said: list[list[str]], attempt: int, moved: int, unmarked: int, size: int) -> tuple[int, int]:
-    """A call is told which it is and goes on where the one before it came to. ``moved``: batches the runs before are known to have made."""
+    """A call is told which it is and goes on where the one before it came to. ``moved``: batches the runs before are
+    known to have made."""
     (call,) = (words for words in said if words[0] == "call")
     held = next((words for words in said if words[0] == "held"), None)
     assert int(call[1]) == attempt

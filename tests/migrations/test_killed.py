@@ -1,5 +1,6 @@
-"""A jump with everything a migration can say is stopped before and after every effect, by a kill or a refused statement: the next run (of the
-same code or a later version, in another process) goes on, every row is there once, and a function whose end was entered is never called again."""
+"""A jump with everything a migration can say is stopped before and after every effect, by a kill or a refused
+statement: the next run (of the same code or a later version, in another process) goes on, every row is there once, and
+a function whose end was entered is never called again."""
 
 from __future__ import annotations
 
@@ -27,9 +28,12 @@ POLICY = Policy.lossless(keep_old=timedelta(0)).allow("drop-rows w", "drop-rows 
 
 
 class Stopper(Driver):
-    """Counts commands and calls; before the ``stop``-th one the process is gone or, with ``refuse``, the server out of memory."""
+    """Counts commands and calls; before the ``stop``-th one the process is gone or, with ``refuse``, the server out of
+    memory."""
 
-    def __init__(self, connection: Opened, stop: int | None = None, *, refuse: bool = False, later: float = 0.0) -> None:
+    def __init__(
+        self, connection: Opened, stop: int | None = None, *, refuse: bool = False, later: float = 0.0
+    ) -> None:
         super().__init__(connection, later=later)
         self.stop = stop
         self.refuse = refuse
@@ -57,7 +61,9 @@ class Stage:
         self.engine = engine
         self.database = fresh_name("story")
         self.connection = open_url(engine.url)
-        self.code = {last: story.story(last, write_package(engine, folder, fresh_name("story_code"), last)) for last in (5, 6)}
+        self.code = {
+            last: story.story(last, write_package(engine, folder, fresh_name("story_code"), last)) for last in (5, 6)
+        }
 
     def again(self) -> None:
         self.engine.command(f"DROP DATABASE IF EXISTS {quote_name(self.database)} SYNC")
@@ -82,12 +88,19 @@ class Stage:
         return self.engine.command(f"{sql} FORMAT TSV").splitlines()
 
     def end_entered(self) -> bool:
-        if not self.lines(f"SELECT 1 FROM system.tables WHERE database = '{self.database}' AND name = '_aaiclick_journal'"):
+        if not self.lines(
+            f"SELECT 1 FROM system.tables WHERE database = '{self.database}' AND name = '_aaiclick_journal'"
+        ):
             return False
-        return bool(self.lines(f"SELECT 1 FROM {quote_name(self.database)}._aaiclick_journal WHERE step = '4:move' AND state = 'done'"))
+        return bool(
+            self.lines(
+                f"SELECT 1 FROM {quote_name(self.database)}._aaiclick_journal WHERE step = '4:move' AND state = 'done'"
+            )
+        )
 
     def go_on(self, schema: Schema) -> None:
-        """The next start. What it asks about (a statement that may have happened) is looked up, as an operator would."""
+        """The next start. What it asks about (a statement that may have happened) is looked up, as an operator
+        would."""
         policy = POLICY
         for turn in range(4):
             try:
@@ -96,7 +109,9 @@ class Stage:
                 ((asked, number),) = re.findall(r"--allow 'rerun ([^']+:(\d))'", str(error))
                 policy = policy.allow(f"{'skip' if self.happened(int(number)) else 'rerun'} {asked}")
                 continue
-            if turn and not self.lines(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND name = '{LOCK}'"):
+            if turn and not self.lines(
+                f"SELECT name FROM system.tables WHERE database = '{self.database}' AND name = '{LOCK}'"
+            ):
                 return
             # Killed when all was done but giving the lease back: nobody needs it before somebody has to look again.
             self.engine.command(f"ALTER TABLE {quote_name(self.database)}.{RECORDS} MODIFY COMMENT ''")
@@ -108,10 +123,27 @@ class Stage:
 
     def check(self, about: str) -> None:
         database = quote_name(self.database)
-        assert self.lines(f"SELECT * FROM {database}.w ORDER BY id") == ["\t".join(map(str, row)) for row in END_T], about
-        assert self.lines(f"SELECT * FROM {database}.log ORDER BY id") == ["\t".join(map(str, row)) for row in END_LOG], about
-        held = "position(engine_full, 'max_bytes_to_merge') > 0 OR startsWith(name, '_aaiclick_new') OR startsWith(name, '_aaiclick_stage')"
-        assert self.lines(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND ({held})") == [], about
+        assert self.lines(f"SELECT * FROM {database}.w ORDER BY id") == ["\t".join(map(str, row)) for row in END_T], (
+            about
+        )
+        assert self.lines(f"SELECT * FROM {database}.log ORDER BY id") == [
+            "\t".join(map(str, row)) for row in END_LOG
+        ], about
+        held = (
+            "position(engine_full, "
+            "'max_bytes_to_merge') "
+            "> "
+            "0 "
+            "OR "
+            "startsWith(name, "
+            "'_aaiclick_new') "
+            "OR "
+            "startsWith(name, "
+            "'_aaiclick_stage')"
+        )
+        assert self.lines(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND ({held})") == [], (
+            about
+        )
 
 
 @pytest.fixture
@@ -149,7 +181,11 @@ def test_stopped_here_and_there(stage: Stage) -> None:
     stage.check("undisturbed")
     assert story.calls == [(1, None)]
     assert driver.points > 60
-    _, end = (place for place, effect in enumerate(driver.seen) if isinstance(effect, Command) and "'4:move'" in _bound(effect))
+    _, end = (
+        place
+        for place, effect in enumerate(driver.seen)
+        if isinstance(effect, Command) and "'4:move'" in _bound(effect)
+    )
     last = max(place for place, effect in enumerate(driver.seen) if isinstance(effect, Call))
     between = [effect for effect in driver.seen[last + 1 : end] if not isinstance(effect, Clock)]
     assert between == [], "the first thing that is done behind the function's last step is to enter its end"
@@ -162,7 +198,9 @@ def _bound(effect: Command) -> str:
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize(("refuse", "version"), [(False, 5), (False, 6), (True, 5)], ids=["killed", "killed, then newer code", "refused"])
+@pytest.mark.parametrize(
+    ("refuse", "version"), [(False, 5), (False, 6), (True, 5)], ids=["killed", "killed, then newer code", "refused"]
+)
 def test_stopped_everywhere(stage: Stage, refuse: bool, version: int) -> None:
     stage.again()
     points = stage.run().points

@@ -1,4 +1,5 @@
-"""A jump over several versions ends where the same versions end one by one: same tables, same rows. Chains are drawn at random."""
+"""A jump over several versions ends where the same versions end one by one: same tables, same rows. Chains are drawn at
+random."""
 
 from __future__ import annotations
 
@@ -52,8 +53,9 @@ KINDS = ("widen", "rename", "add", "give up", "key", "fill", "where", "sql", "mo
 
 @st.composite
 def chains(draw: st.DrawFn) -> Chain:  # noqa: C901, PLR0912 - one branch for each kind of change
-    """Two to four versions of ``t``. Each may widen a type, rename, add or give up a column, move the sort key, fill columns by expressions
-    over others, filter rows, send statements, call a function, rename the table, and have another TTL or view."""
+    """Two to four versions of ``t``. Each may widen a type, rename, add or give up a column, move the sort key, fill
+    columns by expressions over others, filter rows, send statements, call a function, rename the table, and have
+    another TTL or view."""
     columns: dict[str, str] = {"a": "UInt16", "s": "String", "b": "String"}
     order, name_of, ttl, view = "id", "t", "", ""
     tables = [_table(columns, order)]
@@ -88,16 +90,29 @@ def chains(draw: st.DrawFn) -> Chain:  # noqa: C901, PLR0912 - one branch for ea
             elif what == "fill" and not renames:
                 name = draw(st.sampled_from([*texts, f"f{version}"]))
                 sources = [draw(st.sampled_from(sorted(readable))) for _ in range(2)]
-                rebuild[name] = f"concat(toString({sources[0]}), '{version}', arrayMap({sources[0]} -> toString({sources[0]}), [{sources[1]}])[1])"
+                rebuild[name] = (
+                    f"concat(toString({sources[0]}), "
+                    f"'{version}', "
+                    f"arrayMap({sources[0]} "
+                    "-> "
+                    f"toString({sources[0]}), "
+                    f"[{sources[1]}])[1])"
+                )
                 columns[name] = "String"
             elif what == "where" and not renames:
                 where = f"id % {draw(st.integers(5, 9))} != 1"
             elif what == "sql" and not renames and not rebuild and where is None and texts:
                 column = draw(st.sampled_from([name for name in texts if name in columns] or [""]))
                 if column and column != order:
-                    sql = [one.format(c=column, t=name_of) for one in draw(st.lists(st.sampled_from(SQL), min_size=1, max_size=2))]
+                    sql = [
+                        one.format(c=column, t=name_of)
+                        for one in draw(st.lists(st.sampled_from(SQL), min_size=1, max_size=2))
+                    ]
             elif what == "move" and not renames and not rebuild and where is None:
-                moves[version] = (name_of, draw(st.sampled_from([name for name in sorted(columns) if name in readable])))
+                moves[version] = (
+                    name_of,
+                    draw(st.sampled_from([name for name in sorted(columns) if name in readable])),
+                )
             elif what == "table" and not renames and not rebuild and not sql and where is None and version not in moves:
                 renames[name_of] = f"t{version}"
                 name_of = f"t{version}"
@@ -131,10 +146,17 @@ def package(engine: EmbeddedEngine, chain: Chain, folder: Path) -> str:
         rebuild = {table: f"Rebuild(**{value!r})" for table, value in fields.pop("rebuild", {}).items()}
         listed = ", ".join(f"{table!r}: {text}" for table, text in rebuild.items())
         text = "from aaiclick import Migration, Rebuild\nfrom tests.migrations.law_moves import copying\n"
-        move = f", move=copying(*{chain.moves[migration.version]!r}, {migration.version})" if migration.version in chain.moves else ""
+        move = (
+            f", move=copying(*{chain.moves[migration.version]!r}, {migration.version})"
+            if migration.version in chain.moves
+            else ""
+        )
         text += f"migration = Migration(**{fields!r}, rebuild={{{listed}}}{move})\n"
         (home / f"{migration.version:04d}_change.py").write_text(text, encoding="utf-8")
-    versions = tuple(LockedVersion(version, locked_forms(engine, chain.schema(version).tables)) for version in range(1, len(chain.tables) + 1))
+    versions = tuple(
+        LockedVersion(version, locked_forms(engine, chain.schema(version).tables))
+        for version in range(1, len(chain.tables) + 1)
+    )
     (home / LOCK_FILE).write_text(dump_lock(Lock("law", versions)), encoding="utf-8")
     return name
 
@@ -144,7 +166,9 @@ def state(engine: EmbeddedEngine, database: str, declared: Schema) -> tuple[dict
     texts: dict[str, str] = {}
     held: dict[str, str] = {}
     for table in (own.name for own in declared.tables):
-        declared_names = ", ".join(f"'{column.name}'" for own in declared.tables if own.name == table for column in own.columns)
+        declared_names = ", ".join(
+            f"'{column.name}'" for own in declared.tables if own.name == table for column in own.columns
+        )
         where = f"database = '{database}' AND table = '{table}' AND name IN ({declared_names})"
         sql = f"SELECT name, type, default_expression FROM system.columns WHERE {where} ORDER BY name FORMAT TSV"
         texts[table] = engine.command(sql)
@@ -154,22 +178,30 @@ def state(engine: EmbeddedEngine, database: str, declared: Schema) -> tuple[dict
         )
         names = [line.split("\t")[0] for line in engine.command(sql).splitlines()]
         listed = ", ".join(f"toString({quote_name(name)})" for name in names)
-        held[table] = engine.command(f"SELECT tuple({listed}) AS row FROM {quote_name(database)}.{table} ORDER BY toString(row) FORMAT TSV")
+        held[table] = engine.command(
+            f"SELECT tuple({listed}) AS row FROM {quote_name(database)}.{table} ORDER BY toString(row) FORMAT TSV"
+        )
     for view in (item.name for item in declared.objects if isinstance(item, View)):
-        texts[view] = engine.command(f"SELECT as_select FROM system.tables WHERE database = '{database}' AND name = '{view}' FORMAT TSV").replace(database, "")
+        texts[view] = engine.command(
+            f"SELECT as_select FROM system.tables WHERE database = '{database}' AND name = '{view}' FORMAT TSV"
+        ).replace(database, "")
         held[view] = engine.command(f"SELECT * FROM {quote_name(database)}.{view} ORDER BY ALL FORMAT TSV")
     return texts, held
 
 
 @settings(max_examples=int(os.environ.get("AAICLICK_LAW_EXAMPLES", "2")))
 @given(chain=chains())
-def test_a_jump_is_its_chain(aaiclick_engine: EmbeddedEngine, tmp_path_factory: pytest.TempPathFactory, chain: Chain) -> None:
+def test_a_jump_is_its_chain(
+    aaiclick_engine: EmbeddedEngine, tmp_path_factory: pytest.TempPathFactory, chain: Chain
+) -> None:
     holds(aaiclick_engine, tmp_path_factory.mktemp("law"), chain)
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("number", range(8))
-def test_many_jumps_are_their_chains(aaiclick_engine: EmbeddedEngine, tmp_path_factory: pytest.TempPathFactory, number: int) -> None:
+def test_many_jumps_are_their_chains(
+    aaiclick_engine: EmbeddedEngine, tmp_path_factory: pytest.TempPathFactory, number: int
+) -> None:
     drawn: list[Chain] = []
 
     @seed(number)
@@ -181,7 +213,9 @@ def test_many_jumps_are_their_chains(aaiclick_engine: EmbeddedEngine, tmp_path_f
 
     each()
     versions = sum(len(chain.tables) - 1 for chain in drawn)
-    note("a jump is its chain", chains=len(drawn), versions=versions, functions=sum(len(chain.moves) for chain in drawn))
+    note(
+        "a jump is its chain", chains=len(drawn), versions=versions, functions=sum(len(chain.moves) for chain in drawn)
+    )
 
 
 def holds(engine: EmbeddedEngine, folder: Path, chain: Chain) -> None:
@@ -191,7 +225,13 @@ def holds(engine: EmbeddedEngine, folder: Path, chain: Chain) -> None:
     databases = [fresh_name("chain"), fresh_name("jump")]
     names = {table.name for table in chain.tables}
     policy = Policy.lossless().allow(*(f"{what} {name}" for what in ("drop-rows", "change-ttl") for name in names))
-    policy = policy.allow(*(f"run-sql {label}" for version in range(2, last + 1) for label in (f"{version:04d}_change.py", f"migration {version}")))
+    policy = policy.allow(
+        *(
+            f"run-sql {label}"
+            for version in range(2, last + 1)
+            for label in (f"{version:04d}_change.py", f"migration {version}")
+        )
+    )
     try:
         source = package(engine, chain, folder)
         found = []
@@ -199,7 +239,27 @@ def holds(engine: EmbeddedEngine, folder: Path, chain: Chain) -> None:
             engine.command(f"CREATE DATABASE {quote_name(database)}")
             client = engine.client(database=database)
             ensure_schema(client, chain.schema(1))
-            client.command("INSERT INTO t (id, a, s, b) SELECT number, number * 7, concat('s', toString(number)), toString(number % 4) FROM numbers(20)")
+            client.command(
+                "INSERT "
+                "INTO "
+                "t "
+                "(id, "
+                "a, "
+                "s, "
+                "b) "
+                "SELECT "
+                "number, "
+                "number "
+                "* "
+                "7, "
+                "concat('s', "
+                "toString(number)), "
+                "toString(number "
+                "% "
+                "4) "
+                "FROM "
+                "numbers(20)"
+            )
             if database == databases[0]:
                 for version in range(2, last + 1):
                     ensure_schema(client, chain.schema(version, list(chain.migrations[: version - 1])), policy=policy)

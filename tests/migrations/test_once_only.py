@@ -33,10 +33,14 @@ def stopped(client: Client, monkeypatch: pytest.MonkeyPatch, *migrations: Migrat
         patched.setattr(migrate, "append", dies)
         with pytest.raises(Killed):
             ensure_schema(client, schema(2, T, migrations=list(migrations)))
-    client.command("DROP TABLE IF EXISTS _aaiclick_lock SYNC")  # its holder is dead: nobody has to wait for the lease to run out
+    client.command(
+        "DROP TABLE IF EXISTS _aaiclick_lock SYNC"
+    )  # its holder is dead: nobody has to wait for the lease to run out
 
 
-def test_expressions_of_a_rebuild_are_not_applied_twice(aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expressions_of_a_rebuild_are_not_applied_twice(
+    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     double = Migration(2, rebuild={"t": Rebuild(columns={"n": "n * 2"})})
     stopped(aaiclick_client, monkeypatch, double)
     assert rows(aaiclick_client) == [(1, 2), (2, 4)]
@@ -52,7 +56,9 @@ def test_statements_are_not_sent_twice(aaiclick_client: Client, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(("answer", "expected"), [("rerun", [(1, 1), (2, 2), (9, 9)]), ("skip", [(1, 1), (2, 2)])])
-def test_a_statement_that_may_have_happened_is_asked_about(aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch, answer: str, expected: object) -> None:
+def test_a_statement_that_may_have_happened_is_asked_about(
+    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch, answer: str, expected: object
+) -> None:
     from aaiclick.apply import script_steps
 
     more = Migration(2, sql=["INSERT INTO t VALUES (9, 9)"])

@@ -14,7 +14,12 @@ BEFORE = [ID, Column("a", "Int64"), Column("b", "Int64")]
 
 
 def schema(version: int, columns: list[Column], *migrations: Migration, order_by: str = "id") -> Schema:
-    return Schema("app", version=version, objects=[Table("t", columns, engine=MergeTree(order_by=[order_by]))], migrations=list(migrations))
+    return Schema(
+        "app",
+        version=version,
+        objects=[Table("t", columns, engine=MergeTree(order_by=[order_by]))],
+        migrations=list(migrations),
+    )
 
 
 @pytest.mark.parametrize(
@@ -25,7 +30,12 @@ def schema(version: int, columns: list[Column], *migrations: Migration, order_by
         ({"t.a": "b", "t.b": "c"}, [ID, Column("b", "Int64"), Column("c", "Int64")], "c", (1, 5, 6)),
         ({"t.a": "c"}, [ID, Column("a", "String"), Column("b", "Int64"), Column("c", "Int64")], "id", (1, "", 6, 5)),
         ({"t.a": "c"}, [ID, Column("a", "String"), Column("b", "Int64"), Column("c", "Int64")], "c", (1, "", 6, 5)),
-        ({"t.a": "b", "t.b": "c"}, [ID, Column("a", "String"), Column("b", "Int64"), Column("c", "Int64")], "id", (1, "", 5, 6)),
+        (
+            {"t.a": "b", "t.b": "c"},
+            [ID, Column("a", "String"), Column("b", "Int64"), Column("c", "Int64")],
+            "id",
+            (1, "", 5, 6),
+        ),
     ],
 )
 def test_every_value_goes_where_its_column_goes(
@@ -47,21 +57,38 @@ def test_names_that_go_round_are_refused(aaiclick_client: Client) -> None:
         Migration(version=2, renames={"t.a": "c", "t.b": "c"})
     for old, new in (("a", "b"), ("b", "a")):
         with pytest.raises(SpecError, match=f"t: column {new}: renamed_from {old}, which is declared itself"):
-            Table("t", [ID, Column(new, "Int64", renamed_from=old), Column(old, "Int64")], engine=MergeTree(order_by=["id"]))
+            Table(
+                "t",
+                [ID, Column(new, "Int64", renamed_from=old), Column(old, "Int64")],
+                engine=MergeTree(order_by=["id"]),
+            )
     # Three versions, none of them a circle, make one together.
-    steps = [Migration(version=2, renames={"t.a": "x"}), Migration(version=3, renames={"t.b": "a"}), Migration(version=4, renames={"t.x": "b"})]
+    steps = [
+        Migration(version=2, renames={"t.a": "x"}),
+        Migration(version=3, renames={"t.b": "a"}),
+        Migration(version=4, renames={"t.x": "b"}),
+    ]
     ensure_schema(aaiclick_client, schema(1, BEFORE))
     aaiclick_client.command("INSERT INTO t VALUES (1, 5, 6)")
     with pytest.raises(MigrationError, match="t: columns a, b swap names on the way: migrate version by version"):
         ensure_schema(aaiclick_client, schema(4, BEFORE, *steps))
-    ensure_schema(aaiclick_client, schema(2, BEFORE, Migration(version=2, rebuild={"t": Rebuild(columns={"a": "b", "b": "a"})})), policy=Policy.lossless())
+    ensure_schema(
+        aaiclick_client,
+        schema(2, BEFORE, Migration(version=2, rebuild={"t": Rebuild(columns={"a": "b", "b": "a"})})),
+        policy=Policy.lossless(),
+    )
     assert aaiclick_client.query("SELECT a, b FROM t").result_rows == [(6, 5)]
 
 
 def test_a_table_is_made_from_one_live_table_only(aaiclick_client: Client) -> None:
     def tables(version: int, names: str, **renames: str) -> Schema:
         objects = [Table(name, [ID], engine=MergeTree(order_by=["id"])) for name in names]
-        return Schema("app", version=version, objects=list(objects), migrations=[Migration(version=2, renames=renames)] if renames else None)
+        return Schema(
+            "app",
+            version=version,
+            objects=list(objects),
+            migrations=[Migration(version=2, renames=renames)] if renames else None,
+        )
 
     ensure_schema(aaiclick_client, tables(1, "ab"))
     with pytest.raises(MigrationError, match="app: table b: is what b and c are both made from"):
@@ -100,7 +127,9 @@ def test_circles() -> None:
         ({"t.n": "m", "t.n.b": "m.d"}, Column("m", "Nested(a UInt8, d String)"), "m.a, m.d"),
     ],
 )
-def test_a_nested_takes_its_parts_with_it(aaiclick_client: Client, renames: dict[str, str], after: Column, read: str) -> None:
+def test_a_nested_takes_its_parts_with_it(
+    aaiclick_client: Client, renames: dict[str, str], after: Column, read: str
+) -> None:
     ensure_schema(aaiclick_client, schema(1, [ID, Column("n", "Nested(a UInt8, b String)")]))
     aaiclick_client.command("INSERT INTO t VALUES (1, [1, 2], ['x', 'y'])")
     wanted = schema(2, [ID, after], Migration(version=2, renames=renames))
@@ -112,7 +141,11 @@ def test_a_nested_takes_its_parts_with_it(aaiclick_client: Client, renames: dict
 def test_a_declared_nested_under_a_new_name_takes_its_parts_with_it(aaiclick_client: Client) -> None:
     ensure_schema(aaiclick_client, schema(1, [ID, Column("n", "Nested(a UInt8, b String)")]))
     aaiclick_client.command("INSERT INTO t VALUES (1, [1, 2], ['x', 'y'])")
-    ensure_schema(aaiclick_client, schema(2, [ID, Column("m", "Nested(a UInt8, b String)", renamed_from="n")]), policy=Policy.lossless())
+    ensure_schema(
+        aaiclick_client,
+        schema(2, [ID, Column("m", "Nested(a UInt8, b String)", renamed_from="n")]),
+        policy=Policy.lossless(),
+    )
     assert aaiclick_client.query("SELECT m.a, m.b FROM t").result_rows == [([1, 2], ["x", "y"])]
 
 
@@ -127,16 +160,44 @@ def test_an_old_column_beside_its_new_name_is_named(aaiclick_client: Client) -> 
     aaiclick_client.command("CREATE TABLE t (id UInt64, old Int64, new Int64) ENGINE = MergeTree ORDER BY id")
     wanted = schema(2, [ID, Column("new", "Int64", renamed_from="old")])
     plan = plan_schema(aaiclick_client, wanted)
-    assert "t: column old is there beside new, its new name: nothing is renamed, and what old holds is not in new (left alone)" in plan.notes
+    assert (
+        "t: "
+        "column "
+        "old "
+        "is "
+        "there "
+        "beside "
+        "new, "
+        "its "
+        "new "
+        "name: "
+        "nothing "
+        "is "
+        "renamed, "
+        "and "
+        "what "
+        "old "
+        "holds "
+        "is "
+        "not "
+        "in "
+        "new "
+        "(left "
+        "alone)" in plan.notes
+    )
     assert [(step.id, step.optional) for step in plan.steps] == [("t:drop-column:old", True)]
     ensure_schema(aaiclick_client, schema(1, [ID]))
-    plan = plan_schema(aaiclick_client, schema(2, [ID, Column("new", "Int64")], Migration(version=2, renames={"t.old": "new"})))
+    plan = plan_schema(
+        aaiclick_client, schema(2, [ID, Column("new", "Int64")], Migration(version=2, renames={"t.old": "new"}))
+    )
     assert any("column old is there beside new" in note for note in plan.notes)
 
 
 @pytest.mark.parametrize("by", ["hint", "migration"])
 def test_an_old_table_beside_its_new_name_is_named(aaiclick_client: Client, by: str) -> None:
-    ensure_schema(aaiclick_client, Schema("app", version=1, objects=[Table("old", [ID], engine=MergeTree(order_by=["id"]))]))
+    ensure_schema(
+        aaiclick_client, Schema("app", version=1, objects=[Table("old", [ID], engine=MergeTree(order_by=["id"]))])
+    )
     aaiclick_client.command("CREATE TABLE new (id UInt64) ENGINE = MergeTree ORDER BY id")
     aaiclick_client.command("INSERT INTO old SELECT number FROM numbers(1200)")
     migrations = [Migration(version=2, renames={"old": "new"})] if by == "migration" else None
@@ -144,10 +205,38 @@ def test_an_old_table_beside_its_new_name_is_named(aaiclick_client: Client, by: 
     table = Table("new", [ID], engine=MergeTree(order_by=["id"]), **hint)  # type: ignore[arg-type]
     wanted = Schema("app", version=2, objects=[table], migrations=migrations)
     plan = plan_schema(aaiclick_client, wanted)
-    note = "table old is there beside new, its new name: nothing is renamed, and its 1,200 rows are not in new (left alone)"
+    note = (
+        "table "
+        "old "
+        "is "
+        "there "
+        "beside "
+        "new, "
+        "its "
+        "new "
+        "name: "
+        "nothing "
+        "is "
+        "renamed, "
+        "and "
+        "its "
+        "1,200 "
+        "rows "
+        "are "
+        "not "
+        "in "
+        "new "
+        "(left "
+        "alone)"
+    )
     assert (plan.required, note in plan.notes) == ((), True)
-    assert [(step.id, step.optional, step.hazards[0].allow) for step in plan.steps] == [("old:drop", True, "drop-table old")]
+    assert [(step.id, step.optional, step.hazards[0].allow) for step in plan.steps] == [
+        ("old:drop", True, "drop-table old")
+    ]
     ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
     later = plan_schema(aaiclick_client, wanted)
-    assert ([step.id for step in later.steps], note in later.notes) == (["old:drop"], by == "hint")  # what a migration said is done
+    assert ([step.id for step in later.steps], note in later.notes) == (
+        ["old:drop"],
+        by == "hint",
+    )  # what a migration said is done
     assert aaiclick_client.command("SELECT count() FROM old") == 1200

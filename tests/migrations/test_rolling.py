@@ -1,5 +1,5 @@
-"""A rolling deployment: newer code is killed on its way, code of other versions starts, the newer code starts again. Whatever the migration does
-is done once, and once more for each time that the way is gone back and forward again."""
+"""A rolling deployment: newer code is killed on its way, code of other versions starts, the newer code starts again.
+Whatever the migration does is done once, and once more for each time that the way is gone back and forward again."""
 
 from __future__ import annotations
 
@@ -46,7 +46,26 @@ def killed_then(rolling: Rolling, stop: int, *, times: int, third: bool) -> None
     rolling.again()
     rolling.killed(newer, stop)
     # Between the entry and its mark nothing has happened yet.
-    begun = bool(rolling.lines(f"SELECT 1 FROM system.tables WHERE database = '{rolling.database}' AND name = 'schema_version' AND comment LIKE '%passing%'"))
+    begun = bool(
+        rolling.lines(
+            "SELECT "
+            "1 "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            f"'{rolling.database}' "
+            "AND "
+            "name "
+            "= "
+            "'schema_version' "
+            "AND "
+            "comment "
+            "LIKE "
+            "'%passing%'"
+        )
+    )
     recorded = rolling.lines("SELECT max(version) FROM {db}.schema_version") == [str(newer.version)]
     for _ in range(times):
         for schema in (rolling.v1, rolling.v2) if third and begun else (rolling.v1,):
@@ -64,7 +83,11 @@ def test_entries_of_an_earlier_release_are_understood_and_carried_over(rolling: 
     """They hung on the number of the last record, and nothing said that a migration was under way."""
     rolling.again()
     counted = [effect for effect in rolling.run(rolling.v2).seen if isinstance(effect, Command | Call)]
-    stop = next(place for place, effect in enumerate(counted) if isinstance(effect, Command) and effect.parameters.get("step") == hexed("2:rebuild:u"))
+    stop = next(
+        place
+        for place, effect in enumerate(counted)
+        if isinstance(effect, Command) and effect.parameters.get("step") == hexed("2:rebuild:u")
+    )
     rolling.again()
     rolling.killed(rolling.v2, stop)
     rolling.as_entered_before()
@@ -80,7 +103,9 @@ EACH = [(name, oldest) for name in CASES for oldest in (None, 1)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rolling", [("cents", None), ("renames", None), ("statements", 1)], ids=lambda each: each[0], indirect=True)
+@pytest.mark.parametrize(
+    "rolling", [("cents", None), ("renames", None), ("statements", 1)], ids=lambda each: each[0], indirect=True
+)
 def test_killed_here_and_there(rolling: Rolling) -> None:
     total = points(rolling)
     killed_then(rolling, total * 2 // 3, times=2, third=False)
@@ -104,8 +129,8 @@ def refused_back(rolling: Rolling) -> bool:
 
 
 def forward_back_forward(rolling: Rolling, part: str, stop: int, then: str) -> bool:
-    """One of the three parts is killed at a point. ``then`` says what comes next: the same again, or a start of the newer code, which may refuse
-    (the way back is begun again then). False where it was through before."""
+    """One of the three parts is killed at a point. ``then`` says what comes next: the same again, or a start of the
+    newer code, which may refuse (the way back is begun again then). False where it was through before."""
     about = f"{part} killed at {stop}, then {then}"
     rolling.again()
     if part != "forward":
@@ -162,12 +187,17 @@ def test_forward_back_forward_killed_everywhere(rolling: Rolling) -> None:
 
 @pytest.mark.parametrize("rolling", [("rebuild", None)], ids=["rebuild"], indirect=True)
 def test_a_migration_under_way_is_given_up(rolling: Rolling) -> None:
-    """One table is replaced, the version is not recorded; the older code is refused, the command that it names is run, and it starts."""
+    """One table is replaced, the version is not recorded; the older code is refused, the command that it names is run,
+    and it starts."""
     rolling.again()
     everything = "SELECT * FROM {db}.t ORDER BY ALL"
     before = rolling.lines(everything)
     counted = [effect for effect in rolling.run(rolling.v2).seen if isinstance(effect, Command | Call)]
-    stop = next(place for place, effect in enumerate(counted) if isinstance(effect, Command) and "schema_version` (seq" in effect.sql)
+    stop = next(
+        place
+        for place, effect in enumerate(counted)
+        if isinstance(effect, Command) and "schema_version` (seq" in effect.sql
+    )
     rolling.again()
     rolling.killed(rolling.v2, stop)
     assert rolling.starts(rolling.v1) is None

@@ -1,4 +1,5 @@
-"""Rolling deployments across releases of the library: the older code runs on the one whose entries hung on the number of the last record."""
+"""Rolling deployments across releases of the library: the older code runs on the one whose entries hung on the number
+of the last record."""
 
 from __future__ import annotations
 
@@ -46,9 +47,13 @@ class Older:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found = subprocess.run(["git", "cat-file", "-e", f"{RELEASE}^{{commit}}"], cwd=ROOT, capture_output=True, check=False)
+    found = subprocess.run(
+        ["git", "cat-file", "-e", f"{RELEASE}^{{commit}}"], cwd=ROOT, capture_output=True, check=False
+    )
     if found.returncode:
-        pytest.skip(f"the history of this checkout does not hold {RELEASE}, so the library as it was then cannot be had")
+        pytest.skip(
+            f"the history of this checkout does not hold {RELEASE}, so the library as it was then cannot be had"
+        )
     folder = tmp_path_factory.mktemp("released")
     archive = folder / "library.tar"
     subprocess.run(["git", "archive", "-o", str(archive), RELEASE, "aaiclick"], cwd=ROOT, check=True)
@@ -60,9 +65,17 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def older(library: Path, aaiclick_server: EngineServer) -> Iterator[Older]:
     aaiclick_server.start()
-    command = [sys.executable, str(Path(__file__).with_name("released_child.py")), str(library), str(ROOT), aaiclick_server.url]
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("released_child.py")),
+        str(library),
+        str(ROOT),
+        aaiclick_server.url,
+    ]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=library) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=library
+    ) as process:
         made = Older(process)
         assert made.answers.readline() == "ready\n"
         yield made
@@ -95,10 +108,16 @@ def test_its_record_orphans_nothing(rolling: Rolling, older: Older) -> None:
     rolling.again()
     counted = [effect for effect in rolling.run(rolling.v2).seen if isinstance(effect, Command | Call)]
     # The first table is replaced, and the second one is about to be.
-    stop = next(place for place, effect in enumerate(counted) if isinstance(effect, Command) and effect.parameters.get("step") == hexed("2:rebuild:u"))
+    stop = next(
+        place
+        for place, effect in enumerate(counted)
+        if isinstance(effect, Command) and effect.parameters.get("step") == hexed("2:rebuild:u")
+    )
     said = between(rolling, older, stop)
     assert said.startswith("ok"), said
-    assert len(rolling.lines("SELECT 1 FROM {db}.schema_version WHERE version = 1")) > 1, "the older release recorded its version again"
+    assert len(rolling.lines("SELECT 1 FROM {db}.schema_version WHERE version = 1")) > 1, (
+        "the older release recorded its version again"
+    )
 
 
 @pytest.mark.proof

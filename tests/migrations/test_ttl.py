@@ -1,4 +1,5 @@
-"""Rows that are alive when a run begins are there when it ends: a TTL that goes or lengthens is changed before anything else."""
+"""Rows that are alive when a run begins are there when it ends: a TTL that goes or lengthens is changed before anything
+else."""
 
 from __future__ import annotations
 
@@ -22,11 +23,22 @@ from tests.reliability.driving import DEAD, LATER, KilledError, ensuring
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-QUIET: dict[str, str | int | float | bool | None] = {"max_number_of_merges_with_ttl_in_pool": 0, "merge_with_ttl_timeout": 1000000}
+QUIET: dict[str, str | int | float | bool | None] = {
+    "max_number_of_merges_with_ttl_in_pool": 0,
+    "merge_with_ttl_timeout": 1000000,
+}
 """Merges take expired rows only where the test asks for one."""
 
 
-def timed(ttl: str | None, *, order: str = "id", column_ttl: str | None = None, name: str = "t", at: str = "at", kind: str = "DateTime('UTC')") -> Table:
+def timed(
+    ttl: str | None,
+    *,
+    order: str = "id",
+    column_ttl: str | None = None,
+    name: str = "t",
+    at: str = "at",
+    kind: str = "DateTime('UTC')",
+) -> Table:
     columns = [Column("id", "UInt64"), Column(at, kind), Column("secret", "String", ttl=column_ttl)]
     return Table(name, columns, engine=MergeTree(order_by=[order], ttl=ttl, settings=QUIET))
 
@@ -61,7 +73,9 @@ MOVE = Migration(2, move=merge)
     ],
     ids=["goes", "goes in a rebuild", "lengthens", "lengthens in a rebuild", "of a column", "of both"],
 )
-def test_a_merge_during_the_function_takes_nothing_that_the_end_would_keep(aaiclick_client: Client, before: Table, after: Table) -> None:
+def test_a_merge_during_the_function_takes_nothing_that_the_end_would_keep(
+    aaiclick_client: Client, before: Table, after: Table
+) -> None:
     ensure_schema(aaiclick_client, schema(1, before))
     old_rows(aaiclick_client)
     declared = schema(2, after, migrations=[MOVE])
@@ -78,7 +92,9 @@ def test_a_merge_during_the_function_takes_nothing_that_the_end_would_keep(aaicl
 def test_a_ttl_that_stays_or_shortens_is_no_business_of_the_first_step(aaiclick_client: Client) -> None:
     ensure_schema(aaiclick_client, schema(1, timed("at + INTERVAL 30 DAY")))
     for ttl in ("at + INTERVAL 30 DAY", "at + INTERVAL 1 DAY"):
-        assert "t:ttl" not in [step.id for step in plan_schema(aaiclick_client, schema(2, timed(ttl), migrations=[MOVE])).steps]
+        assert "t:ttl" not in [
+            step.id for step in plan_schema(aaiclick_client, schema(2, timed(ttl), migrations=[MOVE])).steps
+        ]
 
 
 def test_a_statement_that_is_not_rehearsed_is_no_way_around_it(aaiclick_client: Client) -> None:
@@ -102,8 +118,11 @@ def test_without_explicit_parts_it_does_not_wait_for_the_copy_of_another_table(a
 
 
 @pytest.mark.parametrize("column", [False, True], ids=["rows", "values"])
-def test_a_longer_ttl_is_not_judged_by_what_parts_noted_of_the_shorter_one(aaiclick_client: Client, column: bool) -> None:
-    """The engine drops a part whose rows are all past their TTL as noted when it was written, whatever the TTL is by now."""
+def test_a_longer_ttl_is_not_judged_by_what_parts_noted_of_the_shorter_one(
+    aaiclick_client: Client, column: bool
+) -> None:
+    """The engine drops a part whose rows are all past their TTL as noted when it was written, whatever the TTL is by
+    now."""
 
     def at(days: int) -> Table:
         text = f"at + INTERVAL {days} DAY"
@@ -131,10 +150,14 @@ def test_alone_it_is_a_step_like_any_other(aaiclick_client: Client) -> None:
 def test_a_table_that_is_renamed_later_and_a_column_of_another_type(aaiclick_client: Client) -> None:
     ensure_schema(aaiclick_client, schema(1, timed("at + INTERVAL 1 DAY", column_ttl="at + INTERVAL 1 DAY")))
     old_rows(aaiclick_client)
-    last = timed("at + INTERVAL 20 DAY", column_ttl="at + INTERVAL 10 DAY", name="w", kind="DateTime64(3, 'UTC')", order="at")
+    last = timed(
+        "at + INTERVAL 20 DAY", column_ttl="at + INTERVAL 10 DAY", name="w", kind="DateTime64(3, 'UTC')", order="at"
+    )
 
     def move(context: MoveContext) -> None:
-        found = context.client.query("SELECT name FROM system.tables WHERE database = currentDatabase() AND name IN ('t', 'w')").result_rows
+        found = context.client.query(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND name IN ('t', 'w')"
+        ).result_rows
         context.client.command(f"OPTIMIZE TABLE {context.table(str(found[0][0]))} FINAL")
 
     declared = schema(2, last, migrations=[Migration(2, renames={"t": "w"}, move=move)])
@@ -151,7 +174,9 @@ def place(aaiclick_engine: EmbeddedEngine) -> Iterator[str]:
     aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quote_name(name)} SYNC")
 
 
-def test_killed_around_it_the_next_run_goes_on_and_lifts_what_was_held(aaiclick_engine: EmbeddedEngine, place: str) -> None:
+def test_killed_around_it_the_next_run_goes_on_and_lifts_what_was_held(
+    aaiclick_engine: EmbeddedEngine, place: str
+) -> None:
     connection = open_url(aaiclick_engine.url)
     policy = Policy.lossless(keep_old=timedelta(0))
     code = {1: schema(1, timed("at + INTERVAL 1 DAY")), 2: schema(2, timed("at + INTERVAL 30 DAY"), migrations=[MOVE])}
@@ -160,7 +185,9 @@ def test_killed_around_it_the_next_run_goes_on_and_lifts_what_was_held(aaiclick_
         aaiclick_engine.command(f"DROP DATABASE IF EXISTS {quote_name(place)} SYNC")
         aaiclick_engine.command(f"CREATE DATABASE {quote_name(place)}")
         Stopper(connection).run(ensuring(code[1], place, policy))
-        aaiclick_engine.command(f"INSERT INTO {quote_name(place)}.t SELECT number, now('UTC') - INTERVAL 2 DAY, 'x' FROM numbers(3)")
+        aaiclick_engine.command(
+            f"INSERT INTO {quote_name(place)}.t SELECT number, now('UTC') - INTERVAL 2 DAY, 'x' FROM numbers(3)"
+        )
 
     def count() -> str:
         aaiclick_engine.command(f"OPTIMIZE TABLE {quote_name(place)}.t FINAL")
@@ -170,9 +197,20 @@ def test_killed_around_it_the_next_run_goes_on_and_lifts_what_was_held(aaiclick_
     undisturbed = Stopper(connection)
     undisturbed.run(ensuring(code[2], place, policy, DEAD))
     sent = [effect for effect in undisturbed.seen if isinstance(effect, Command)]
-    first = next(number for number, effect in enumerate(sent) if "MODIFY SETTING materialize_ttl_recalculate_only" in effect.sql)
-    said = ["STOP TTL MERGES", "STOP TTL MERGES", "MODIFY TTL", "START TTL MERGES", "RESET SETTING materialize_ttl_recalculate_only", "START TTL MERGES"]
-    assert [word in effect.sql for word, effect in zip(said, [sent[first - 1], *sent[first + 1 : first + 6]], strict=True)] == [True] * 6
+    first = next(
+        number for number, effect in enumerate(sent) if "MODIFY SETTING materialize_ttl_recalculate_only" in effect.sql
+    )
+    said = [
+        "STOP TTL MERGES",
+        "STOP TTL MERGES",
+        "MODIFY TTL",
+        "START TTL MERGES",
+        "RESET SETTING materialize_ttl_recalculate_only",
+        "START TTL MERGES",
+    ]
+    assert [
+        word in effect.sql for word, effect in zip(said, [sent[first - 1], *sent[first + 1 : first + 6]], strict=True)
+    ] == [True] * 6
     for stop in range(first - 1, first + 6):
         again()
         with pytest.raises(KilledError):
@@ -182,13 +220,34 @@ def test_killed_around_it_the_next_run_goes_on_and_lifts_what_was_held(aaiclick_
         aaiclick_engine.command(f"INSERT INTO {quote_name(place)}.t SELECT 9, now('UTC') - INTERVAL 40 DAY, 'x'")
         assert count() == "3", f"killed before command {stop}: TTL merges are still stopped"
         assert (
-            aaiclick_engine.command(f"SELECT position(engine_full, 'recalculate') FROM system.tables WHERE database = '{place}' AND name = 't'").strip() == "0"
+            aaiclick_engine.command(
+                "SELECT "
+                "position(engine_full, "
+                "'recalculate') "
+                "FROM "
+                "system.tables "
+                "WHERE "
+                "database "
+                "= "
+                f"'{place}' "
+                "AND "
+                "name = "
+                "'t'"
+            ).strip()
+            == "0"
         )
-        assert aaiclick_engine.command(f"SELECT count() FROM system.tables WHERE database = '{place}' AND name = '{LOCK}'").strip() == "0"
+        assert (
+            aaiclick_engine.command(
+                f"SELECT count() FROM system.tables WHERE database = '{place}' AND name = '{LOCK}'"
+            ).strip()
+            == "0"
+        )
     connection.close()
 
 
-def test_a_shorter_ttl_of_a_version_between_is_never_in_force(aaiclick_engine: EmbeddedEngine, aaiclick_client: Client) -> None:
+def test_a_shorter_ttl_of_a_version_between_is_never_in_force(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client
+) -> None:
     del aaiclick_engine
     steps = [timed("at + INTERVAL 10 DAY"), timed("at + INTERVAL 1 DAY"), timed("at + INTERVAL 20 DAY")]
     ensure_schema(aaiclick_client, Schema("s", version=1, objects=[steps[0]]))

@@ -1,4 +1,5 @@
-"""docs/tutorial.md is what happens: its files are written, its commands run and their output compared (``...`` stands for anything)."""
+"""docs/tutorial.md is what happens: its files are written, its commands run and their output compared (``...`` stands
+for anything)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ BLOCK = re.compile(r"^```(\w+)(?: (\w+)(?:=(\S+))?)?\n(.*?)^```$", re.MULTILINE 
 
 def matches(shown: str, got: str) -> bool:
     """Line by line; a line ``...`` stands for any number of lines, ``...`` within one for anything in it."""
-    pattern = "".join(r"(?:.*\n)*?" if line.strip() == "..." else re.sub(r"\\\.\\\.\\\.", ".*", re.escape(line)) + r"[^\S\n]*\n" for line in shown.splitlines())
+    pattern = "".join(
+        r"(?:.*\n)*?" if line.strip() == "..." else re.sub(r"\\\.\\\.\\\.", ".*", re.escape(line)) + r"[^\S\n]*\n"
+        for line in shown.splitlines()
+    )
     return re.fullmatch(pattern, got if got.endswith("\n") or not got else got + "\n") is not None
 
 
@@ -43,7 +47,15 @@ def test_the_tutorial_is_what_happens(tmp_path: Path, most: int) -> None:
             assert text.count(old) == 1
             (tmp_path / name).write_text(text.replace(old, new), encoding="utf-8")
         elif action == "run":
-            done = subprocess.run([sys.executable, "-c", body], cwd=tmp_path, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+            done = subprocess.run(
+                [sys.executable, "-c", body],
+                cwd=tmp_path,
+                env=env,
+                capture_output=True,
+                text=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
             assert done.returncode == 0, done.stderr
         elif kind == "console":
             for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
@@ -62,6 +74,8 @@ def transcript(command: str, shown: str, folder: Path, env: dict[str, str]) -> N
         expected, shown = int(found.group(1)), shown.replace(found.group(), "")
     assert command.startswith("aaiclick ")
     full = f"{sys.executable} -m {command}"
-    done = subprocess.run(full, cwd=folder, env=env, shell=True, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        full, cwd=folder, env=env, shell=True, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
     assert done.returncode == expected, f"$ {command}\n{done.stdout}{done.stderr}"
     assert matches(shown.rstrip("\n"), done.stdout), f"$ {command}\n{done.stdout}\n--- shown:\n{shown}{done.stderr}"

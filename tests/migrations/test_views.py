@@ -1,4 +1,5 @@
-"""Views in a jump: what a statement or function may read is there, in the form of its version, before it begins; else the reason is told."""
+"""Views in a jump: what a statement or function may read is there, in the form of its version, before it begins; else
+the reason is told."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ OLD = View("v", query="SELECT id, op FROM t")
 READ = Migration(2, sql=["INSERT INTO log SELECT id FROM v"])
 
 
-def schema(version: int, *objects: Table | View | MaterializedView, migrations: list[Migration] | None = None) -> Schema:
+def schema(
+    version: int, *objects: Table | View | MaterializedView, migrations: list[Migration] | None = None
+) -> Schema:
     return Schema("s", version=version, objects=list(objects), migrations=migrations)
 
 
@@ -40,7 +43,10 @@ def ids(client: Client, declared: Schema) -> list[str]:
 def test_a_column_is_renamed_under_a_view_that_is_replaced(aaiclick_client: Client) -> None:
     begun(aaiclick_client, T, OLD)
     new = schema(
-        2, table(Column("operation", "String")), View("v", query="SELECT id, operation FROM t"), migrations=[Migration(2, renames={"t.op": "operation"})]
+        2,
+        table(Column("operation", "String")),
+        View("v", query="SELECT id, operation FROM t"),
+        migrations=[Migration(2, renames={"t.op": "operation"})],
     )
     hazards = [hazard for hazard in plan_schema(aaiclick_client, new).hazards if hazard.kind == "readers-see-gap"]
     assert "the view v reads t and would fail" in hazards[0].message
@@ -61,7 +67,11 @@ def test_a_view_that_stays_stands_in_the_way(aaiclick_client: Client) -> None:
     ("before", "after", "expected"),
     [
         ((T,), (T, LOG, OLD), ["log:create@0002", "v:create@0002", "0002:sql"]),
-        ((T, OLD), (T, LOG, View("v", query="SELECT id + 10 AS id FROM t")), ["log:create@0002", "v:replace@0002", "0002:sql"]),
+        (
+            (T, OLD),
+            (T, LOG, View("v", query="SELECT id + 10 AS id FROM t")),
+            ["log:create@0002", "v:replace@0002", "0002:sql"],
+        ),
         ((T, OLD), (table(Column("op", "String"), order="op"), LOG, OLD), ["log:create@0002", "0002:sql", "t:rebuild"]),
     ],
     ids=["new", "changed", "unchanged"],
@@ -82,7 +92,12 @@ def test_a_function_reads_through_a_view_over_a_renamed_column_and_a_new_one(aai
 
     begun(aaiclick_client, T, OLD)
     last = table(Column("operation", "String"), Column("n", "UInt8", default="7"), order="operation")
-    new = schema(2, last, View("v", query="SELECT id, operation, n FROM t"), migrations=[Migration(2, renames={"t.op": "operation"}, move=move)])
+    new = schema(
+        2,
+        last,
+        View("v", query="SELECT id, operation, n FROM t"),
+        migrations=[Migration(2, renames={"t.op": "operation"}, move=move)],
+    )
     done = ids(aaiclick_client, new)
     assert done[-2:] == ["0002:move", "t:rebuild"]
     assert "v:replace@0002" in done
@@ -95,14 +110,20 @@ def test_a_statement_writes_where_a_materialized_view_of_an_earlier_version_pass
     begun(aaiclick_client, T, LOG, passing)
     aaiclick_client.command("TRUNCATE TABLE log")
     migrations = [Migration(2, sql=["INSERT INTO t VALUES (8, 'x')"])]
-    ensure_schema(aaiclick_client, schema(2, table(Column("op", "String"), order="op"), LOG, passing, migrations=migrations))
+    ensure_schema(
+        aaiclick_client, schema(2, table(Column("op", "String"), order="op"), LOG, passing, migrations=migrations)
+    )
     assert rows(aaiclick_client, "log") == [(8,)]
 
 
 def test_a_view_that_cannot_be_made_yet_is_a_reason(aaiclick_client: Client) -> None:
     begun(aaiclick_client, T)
     new = schema(2, T, LOG, View("v", query="SELECT id, missing FROM nowhere"), migrations=[READ])
-    step = next(step for step in plan_schema(aaiclick_client, schema(2, T, LOG, migrations=[READ])).steps if step.strategy == "sql")
+    step = next(
+        step
+        for step in plan_schema(aaiclick_client, schema(2, T, LOG, migrations=[READ])).steps
+        if step.strategy == "sql"
+    )
     assert not step.blocked
     with pytest.raises(Exception, match="nowhere"):
         ensure_schema(aaiclick_client, new)

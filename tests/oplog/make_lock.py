@@ -1,4 +1,5 @@
-"""Makes ``aaiclick/oplog/migrations/schema.lock.json`` from ``aaiclick/oplog/versions.py``: ``python -m tests.oplog.make_lock``."""
+"""Makes ``aaiclick/oplog/migrations/schema.lock.json`` from ``aaiclick/oplog/versions.py``: ``python -m
+tests.oplog.make_lock``."""
 
 from __future__ import annotations
 
@@ -24,7 +25,22 @@ COMMITTED = Path(aaiclick.oplog.migrations.__path__[0]) / LOCK_FILE
 def engine_form(command: Callable[[str], str], database: str, table: Table) -> LockedForm:
     """The canonical form of a declared table: created, read back, and dropped."""
     command(create_table_sql(table, database))
-    text = command(f"SELECT create_table_query FROM system.tables WHERE database = '{database}' AND name = '{table.name}' FORMAT TSVRaw")
+    text = command(
+        "SELECT "
+        "create_table_query "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        f"'{database}' "
+        "AND "
+        "name "
+        "= "
+        f"'{table.name}' "
+        "FORMAT "
+        "TSVRaw"
+    )
     command(f"DROP TABLE {quote_name(database)}.{quote_name(table.name)} SYNC")
     form = split_create(text.strip(), database)
     assert not isinstance(form, UnsupportedForm), form.reason

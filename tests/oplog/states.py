@@ -1,4 +1,5 @@
-"""Databases that earlier releases left behind: the scripts of tests/data/legacy, and what real upgrades made of them."""
+"""Databases that earlier releases left behind: the scripts of tests/data/legacy, and what real upgrades made of
+them."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ SELECT 9000000000000000000 + number, 'p_customers', 'insert', [], map(), now64(3
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """``script`` with the interval of its TTL replaced by ``days`` (None: as it stands), then the statements ``after``; it is to be
-    recognised as ``version``."""
+    """``script`` with the interval of its TTL replaced by ``days`` (None: as it stands), then the statements ``after``;
+    it is to be recognised as ``version``."""
 
     name: str
     script: str
@@ -62,7 +63,17 @@ VARIANTS = (
     State("0.0.10 to 0.0.28", "carried_0.0.10_to_0.0.20", 5, after=(LOG_UTC, TASKS_UTC, NO_LEVEL)),
     State("0.0.20, 0002 half done", "0.0.20", 4, mixed=True, after=(LOG_UTC,)),
     State("0.0.20, 0003 missing", "0.0.20", 5, after=(LOG_UTC, TASKS_UTC)),
-    State("0.0.12 with a registry left", "0.0.12", 3, after=("CREATE TABLE table_registry (anything String) ENGINE = MergeTree ORDER BY tuple()",)),
-    State("0.0.28, an operator's index", "0.0.28", 5, after=("ALTER TABLE operation_log ADD INDEX by_op operation TYPE set(100)",)),
+    State(
+        "0.0.12 with a registry left",
+        "0.0.12",
+        3,
+        after=("CREATE TABLE table_registry (anything String) ENGINE = MergeTree ORDER BY tuple()",),
+    ),
+    State(
+        "0.0.28, an operator's index",
+        "0.0.28",
+        5,
+        after=("ALTER TABLE operation_log ADD INDEX by_op operation TYPE set(100)",),
+    ),
 )
 STATES = (*PLAIN, *VARIANTS)

@@ -10,8 +10,41 @@ from aaiclick.testing.plugin import UpgradeFactory
 
 LOG = "INSERT INTO operation_log (result_table, operation, kwargs, created_at)"
 LOG += " SELECT toString(number % 7), 'op', map('source_0', 'a'), now64(3) FROM numbers(200)"
-CONCAT = "INSERT INTO operation_log (result_table, operation, args, created_at) VALUES ('t_3', 'concat', ['t_1', 't_2'], now64(3))"
-TASKS = "INSERT INTO task_logs (task_id, run_id, seq, line, created_at) SELECT number % 5, 1, number, 'line', now64(3) FROM numbers(200)"
+CONCAT = (
+    "INSERT "
+    "INTO "
+    "operation_log "
+    "(result_table, "
+    "operation, "
+    "args, "
+    "created_at) "
+    "VALUES "
+    "('t_3', "
+    "'concat', "
+    "['t_1', "
+    "'t_2'], "
+    "now64(3))"
+)
+TASKS = (
+    "INSERT "
+    "INTO "
+    "task_logs "
+    "(task_id, "
+    "run_id, "
+    "seq, "
+    "line, "
+    "created_at) "
+    "SELECT "
+    "number "
+    "% "
+    "5, "
+    "1, "
+    "number, "
+    "'line', "
+    "now64(3) "
+    "FROM "
+    "numbers(200)"
+)
 
 
 @pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "unrecorded"])

@@ -38,12 +38,17 @@ def test_every_state_is_recognised(aaiclick_client: Client, lock: Lock, state: S
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("ALTER TABLE operation_log MODIFY TTL created_at + INTERVAL 1 MONTH", "TTL created_at + toIntervalMonth(1) -> created_at + toIntervalDay(90)"),
+        (
+            "ALTER TABLE operation_log MODIFY TTL created_at + INTERVAL 1 MONTH",
+            "TTL created_at + toIntervalMonth(1) -> created_at + toIntervalDay(90)",
+        ),
         ("ALTER TABLE operation_log MODIFY COLUMN task_id UInt64 DEFAULT 0", "task_id"),
         ("ALTER TABLE operation_log DROP COLUMN sql_template", "column sql_template is missing"),
     ],
 )
-def test_a_table_that_was_never_released_is_described(aaiclick_client: Client, lock: Lock, change: str, words: str) -> None:
+def test_a_table_that_was_never_released_is_described(
+    aaiclick_client: Client, lock: Lock, change: str, words: str
+) -> None:
     execute(aaiclick_client, [*PLAIN[0].statements, change])
     found = recognise(live_forms(aaiclick_client), lock)
     assert (found.version, found.nearest, set(found.unmatched)) == (None, 1, {"operation_log"})
@@ -63,8 +68,13 @@ def test_a_view_in_the_place_of_a_table_stops(aaiclick_client: Client, lock: Loc
     assert found.unmatched["operation_log"] == ("view differs from the released table",)
 
 
-@pytest.mark.parametrize("statements", [[], ["CREATE TABLE p_mine (x UInt8) ENGINE = Memory"], ["CREATE TABLE table_registry (x UInt8) ENGINE = Memory"]])
-def test_a_database_without_any_of_the_objects_is_version_0(aaiclick_client: Client, lock: Lock, statements: list[str]) -> None:
+@pytest.mark.parametrize(
+    "statements",
+    [[], ["CREATE TABLE p_mine (x UInt8) ENGINE = Memory"], ["CREATE TABLE table_registry (x UInt8) ENGINE = Memory"]],
+)
+def test_a_database_without_any_of_the_objects_is_version_0(
+    aaiclick_client: Client, lock: Lock, statements: list[str]
+) -> None:
     execute(aaiclick_client, statements)
     assert recognise(live_forms(aaiclick_client), lock).version == 0
 

@@ -1,4 +1,5 @@
-"""The main job: whatever an earlier release left behind comes to version 5 by ``init_oplog_tables`` alone, with every row."""
+"""The main job: whatever an earlier release left behind comes to version 5 by ``init_oplog_tables`` alone, with every
+row."""
 
 from __future__ import annotations
 
@@ -42,7 +43,23 @@ def is_version_5(client: Client) -> None:
     for table, wanted in VERSION_5.items():
         found = [column for column in columns(client, table) if column[0] in dict(wanted)]
         assert found == wanted
-        sql = "SELECT sorting_key, partition_key, engine, engine_full FROM system.tables WHERE database = currentDatabase() AND name = {table:String}"
+        sql = (
+            "SELECT "
+            "sorting_key, "
+            "partition_key, "
+            "engine, "
+            "engine_full "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            "currentDatabase() "
+            "AND "
+            "name "
+            "= "
+            "{table:String}"
+        )
         sorting, partition, engine, full = client.query(sql, parameters={"table": table}).result_rows[0]
         assert (sorting, partition, engine) == (KEYS[table], "", "MergeTree")
         assert "TTL" not in full
@@ -89,7 +106,9 @@ def test_rows_past_an_old_ttl_are_safe_from_then_on(aaiclick_client: Client) -> 
     execute(aaiclick_client, state.statements)
     init_oplog_tables(aaiclick_client)
     execute(aaiclick_client, ["SYSTEM START TTL MERGES operation_log", "OPTIMIZE TABLE operation_log FINAL"])
-    assert aaiclick_client.query("SELECT count(), countIf(id >= 9000000000000000000) FROM operation_log").result_rows == [(1500, 500)]
+    assert aaiclick_client.query(
+        "SELECT count(), countIf(id >= 9000000000000000000) FROM operation_log"
+    ).result_rows == [(1500, 500)]
 
 
 @pytest.mark.parametrize("database", ["own", "default"])
@@ -97,7 +116,10 @@ def test_a_fresh_database_is_version_5_at_once(request: pytest.FixtureRequest, d
     client: Client = request.getfixturevalue("aaiclick_client" if database == "own" else "default_client")
     report = init_oplog_tables(client)
     assert (report.from_version, report.to_version) == (0, 5)
-    assert sorted((step.object, step.strategy) for step in report.steps) == [("operation_log", "create"), ("task_logs", "create")]
+    assert sorted((step.object, step.strategy) for step in report.steps) == [
+        ("operation_log", "create"),
+        ("task_logs", "create"),
+    ]
     is_version_5(client)
     assert init_oplog_tables(client).steps == ()
 
@@ -106,7 +128,10 @@ def test_a_fresh_database_is_version_5_at_once(request: pytest.FixtureRequest, d
 def test_checking_only_says_what_is_behind_and_changes_nothing(aaiclick_client: Client, state: State) -> None:
     execute(aaiclick_client, state.statements)
     before = storage(aaiclick_client)
-    with pytest.raises(SchemaVersionError, match=rf"^oplog is at v{state.version}, code expects v5: .*created_at.*\. Run: aaiclick migrate$"):
+    with pytest.raises(
+        SchemaVersionError,
+        match=rf"^oplog is at v{state.version}, code expects v5: .*created_at.*\. Run: aaiclick migrate$",
+    ):
         init_oplog_tables(aaiclick_client, policy=Policy.check())
     assert storage(aaiclick_client) == before
 
@@ -123,8 +148,25 @@ def test_rows_written_after_the_upgrade_fill_the_new_columns(aaiclick_client: Cl
     execute(aaiclick_client, PLAIN[0].statements)
     init_oplog_tables(aaiclick_client)
     names = [column.name for column in OPLOG.tables[0].columns]
-    aaiclick_client.command(f"INSERT INTO operation_log ({', '.join(names[1:])}) VALUES ('t_1', 'sum', map('a', 'b'), NULL, 1, 2, 3, now64(3))")
-    assert aaiclick_client.query("SELECT operation, run_id, args FROM operation_log WHERE run_id = 3").result_rows == [("sum", 3, [])]
+    aaiclick_client.command(
+        "INSERT "
+        "INTO "
+        "operation_log "
+        f"({', '.join(names[1:])}) "
+        "VALUES "
+        "('t_1', "
+        "'sum', "
+        "map('a', "
+        "'b'), "
+        "NULL, "
+        "1, "
+        "2, "
+        "3, "
+        "now64(3))"
+    )
+    assert aaiclick_client.query("SELECT operation, run_id, args FROM operation_log WHERE run_id = 3").result_rows == [
+        ("sum", 3, [])
+    ]
 
 
 def test_keywords_are_passed_on(aaiclick_client: Client) -> None:
@@ -152,10 +194,14 @@ class AwaitableClient:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def command(self, query: str, settings: dict[str, object] | None = None, parameters: dict[str, object] | None = None) -> object:
+    async def command(
+        self, query: str, settings: dict[str, object] | None = None, parameters: dict[str, object] | None = None
+    ) -> object:
         return self._client.command(query, settings=settings, parameters=parameters)
 
-    async def query(self, query: str, settings: dict[str, object] | None = None, parameters: dict[str, object] | None = None) -> object:
+    async def query(
+        self, query: str, settings: dict[str, object] | None = None, parameters: dict[str, object] | None = None
+    ) -> object:
         return self._client.query(query, settings=settings, parameters=parameters)
 
 
@@ -165,4 +211,6 @@ def test_the_async_twin_does_the_same(aaiclick_client: Client) -> None:
     report = asyncio.run(init_oplog_tables_async(AwaitableClient(aaiclick_client)))
     assert (report.from_version, report.to_version) == (1, 5)
     is_version_5(aaiclick_client)
-    assert {table: rows(aaiclick_client, table, names) for table, (names, _) in before.items()} == {table: old for table, (_, old) in before.items()}
+    assert {table: rows(aaiclick_client, table, names) for table, (names, _) in before.items()} == {
+        table: old for table, (_, old) in before.items()
+    }

@@ -1,4 +1,5 @@
-"""Random tables whose older parts lack columns, and random changes of them. Nothing here knows how the planner decides."""
+"""Random tables whose older parts lack columns, and random changes of them. Nothing here knows how the planner
+decides."""
 
 from __future__ import annotations
 
@@ -57,8 +58,8 @@ class Column:
 
 @dataclass
 class Story:
-    """``before``: statements over ``{db}.t``; ``after``: the CREATE of what is wanted; ``copied``: pairs of a wanted column and what of the
-    live table fills it; ``shown``: the wanted columns."""
+    """``before``: statements over ``{db}.t``; ``after``: the CREATE of what is wanted; ``copied``: pairs of a wanted
+    column and what of the live table fills it; ``shown``: the wanted columns."""
 
     seed: int
     before: list[str]
@@ -79,7 +80,9 @@ class _Writer:
         wide = self.random.choice(["", "min_bytes_for_wide_part = 0, "])
         self.patched = self.engine == "MergeTree" and self.random.random() < 0.25
         numbered = "enable_block_number_column = 1, enable_block_offset_column = 1, " if self.patched else ""
-        self.tail = f"ENGINE = {self.engine} ORDER BY k SETTINGS {numbered}{wide}max_bytes_to_merge_at_max_space_in_pool = 1"
+        self.tail = (
+            f"ENGINE = {self.engine} ORDER BY k SETTINGS {numbered}{wide}max_bytes_to_merge_at_max_space_in_pool = 1"
+        )
         self.columns = [Column("k", "UInt64")]
         self.lines: list[str] = []
         self.rows = 0
@@ -91,14 +94,20 @@ class _Writer:
 
     def expression(self, columns: list[Column], kind: str) -> str:
         """One that fits any type, over other columns or none."""
-        readable = [column for column in columns if "." not in column.name and not column.type.startswith(("Array", "Tuple", "Map", "Nullable"))]
+        readable = [
+            column
+            for column in columns
+            if "." not in column.name and not column.type.startswith(("Array", "Tuple", "Map", "Nullable"))
+        ]
         source = self.random.choice(readable).name if readable and self.random.random() < 0.7 else ""
         number = self.random.randint(0, 9)
         if not source:
             return self.random.choice(VALUES[kind])
         match kind:
             case "String":
-                return self.random.choice([f"toString({source})", f"concat('p{number}', toString({source}))", f"upper(toString({source}))"])
+                return self.random.choice(
+                    [f"toString({source})", f"concat('p{number}', toString({source}))", f"upper(toString({source}))"]
+                )
             case "UInt8" | "Int32" | "Nullable(Int32)":
                 return f"length(toString({source})) + {number}"
             case "DateTime('UTC')":
@@ -159,7 +168,9 @@ class _Writer:
                 self.lines.append(f"ALTER TABLE {{db}}.t CLEAR COLUMN `{column.name}` SETTINGS mutations_sync = 1")
             case "update" if self.patched:
                 value = self.random.choice(VALUES[column.type])
-                self.lines.append(f"UPDATE {{db}}.t SET `{column.name}` = {value} WHERE k = 1 SETTINGS enable_lightweight_update = 1")
+                self.lines.append(
+                    f"UPDATE {{db}}.t SET `{column.name}` = {value} WHERE k = 1 SETTINGS enable_lightweight_update = 1"
+                )
             case _:
                 self.lines.append("OPTIMIZE TABLE {db}.t FINAL")
 
@@ -191,7 +202,10 @@ class _Writer:
                 self.change(wanted, column, what, renames)
         shown = [column.name for column in wanted]
         # Beside it, now and then, what only hard links or only a copy can do.
-        tail = self.random.choice([self.tail] * 4 + [f"{self.tail}, index_granularity = 1024", self.tail.replace("ORDER BY k", "ORDER BY (k, k + 1)")])
+        tail = self.random.choice(
+            [self.tail] * 4
+            + [f"{self.tail}, index_granularity = 1024", self.tail.replace("ORDER BY k", "ORDER BY (k, k + 1)")]
+        )
         after = f"CREATE TABLE {{db}}.t ({', '.join(column.sql for column in wanted)}) {tail}"
         copied = [
             (new.name, f"CAST(`{old.name}`, {_quoted(new.type)})")
@@ -216,7 +230,11 @@ class _Writer:
                 column.expression = self.expression(wanted[: wanted.index(column)], column.type)
             case "kind" if column.type in TYPES and not leaf:
                 column.kind = self.random.choice(["", "DEFAULT", "MATERIALIZED", "ALIAS"])
-                column.expression = (column.expression or self.expression(wanted[: wanted.index(column)], column.type)) if column.kind else ""
+                column.expression = (
+                    (column.expression or self.expression(wanted[: wanted.index(column)], column.type))
+                    if column.kind
+                    else ""
+                )
             case _:
                 pass
 

@@ -1,4 +1,5 @@
-"""MaterializedView(..., backfill=True): every row of the source is in the target once, or the reason why that cannot be is said."""
+"""MaterializedView(..., backfill=True): every row of the source is in the target once, or the reason why that cannot be
+is said."""
 
 from __future__ import annotations
 
@@ -25,7 +26,12 @@ ROWS = 1000
 
 
 def source(name: str = "t") -> Table:
-    columns = [Column("k", "UInt64"), Column("p", "UInt8"), Column("m", "UInt64", materialized="k + 1"), Column("twice", "UInt64", alias="k * 2")]
+    columns = [
+        Column("k", "UInt64"),
+        Column("p", "UInt8"),
+        Column("m", "UInt64", materialized="k + 1"),
+        Column("twice", "UInt64", alias="k * 2"),
+    ]
     return Table(name, columns, engine=MergeTree(order_by=["k"], partition_by="p"))
 
 
@@ -56,7 +62,12 @@ N = Column("n", "UInt64")
     ("engine", "columns", "query", "expected"),
     [
         (PLAIN, (), "SELECT k FROM t", "SELECT count(), sum(k) FROM t"),
-        (PLAIN, (), "SELECT k FROM t AS x WHERE x.k > 10 OR x.p = 0", "SELECT count(), sum(k) FROM t WHERE k > 10 OR p = 0"),
+        (
+            PLAIN,
+            (),
+            "SELECT k FROM t AS x WHERE x.k > 10 OR x.p = 0",
+            "SELECT count(), sum(k) FROM t WHERE k > 10 OR p = 0",
+        ),
         (PLAIN, (N,), "SELECT m AS n, k FROM t", "SELECT count(), sum(k), sum(m) FROM t"),
         (PLAIN, (N,), "SELECT t.k, twice AS n FROM t", "SELECT count(), sum(k), sum(twice) FROM t"),
         (
@@ -73,11 +84,18 @@ N = Column("n", "UInt64")
             "SELECT intDiv(m, 100) AS k, sum(m) AS n FROM t WHERE p = 1 GROUP BY k",
             "SELECT uniqExact(intDiv(m, 100)), 55, sum(m) FROM t WHERE p = 1",
         ),
-        (ReplacingMergeTree(order_by=["k"], version="n"), (N,), "SELECT k, m AS n FROM t", "SELECT count(), sum(k), sum(m) FROM t"),
+        (
+            ReplacingMergeTree(order_by=["k"], version="n"),
+            (N,),
+            "SELECT k, m AS n FROM t",
+            "SELECT count(), sum(k), sum(m) FROM t",
+        ),
     ],
 )
 @pytest.mark.parametrize("own", [True, False])
-def test_every_row_is_brought_in_once(aaiclick_client: Client, engine: object, columns: tuple[Column, ...], query: str, expected: str, own: bool) -> None:
+def test_every_row_is_brought_in_once(
+    aaiclick_client: Client, engine: object, columns: tuple[Column, ...], query: str, expected: str, own: bool
+) -> None:
     fill(aaiclick_client)
     view = MaterializedView("v", query=query, backfill=True, **({"engine": engine} if own else {"to": "g"}))
     wanted = schema(source(), view, *([] if own else [target(engine, *columns)]))
@@ -100,7 +118,11 @@ def test_every_row_is_brought_in_once(aaiclick_client: Client, engine: object, c
 @pytest.mark.parametrize(
     ("engine", "query", "said"),
     [
-        (PLAIN, "SELECT k, count() AS n FROM t GROUP BY k", "it aggregates each INSERT by itself, and MergeTree does not add the pieces up"),
+        (
+            PLAIN,
+            "SELECT k, count() AS n FROM t GROUP BY k",
+            "it aggregates each INSERT by itself, and MergeTree does not add the pieces up",
+        ),
         (PLAIN, "SELECT k, toUInt64(now()) AS n FROM t", "now returns another value at every call"),
         (PLAIN, "SELECT t.k AS k, t.k AS n FROM t INNER JOIN t AS u ON t.k = u.k", "which rows the joined table held"),
         (PLAIN, "SELECT k, k AS n FROM t WHERE k IN (SELECT k FROM t)", "it has a subquery"),
@@ -109,7 +131,11 @@ def test_every_row_is_brought_in_once(aaiclick_client: Client, engine: object, c
         (ADDING, "SELECT k, count() AS n FROM t GROUP BY k HAVING n > 1", "HAVING depends on which rows came together"),
         (PLAIN, "SELECT k, row_number() OVER () AS n FROM t", "OVER depends on which rows came together"),
         (PLAIN, "SELECT k, k AS n FROM t UNION ALL SELECT k, k AS n FROM t", "it has a subquery"),
-        (ReplacingMergeTree(order_by=["k"]), "SELECT k, k AS n FROM t", "ReplacingMergeTree keeps rows by the order in which they were inserted"),
+        (
+            ReplacingMergeTree(order_by=["k"]),
+            "SELECT k, k AS n FROM t",
+            "ReplacingMergeTree keeps rows by the order in which they were inserted",
+        ),
     ],
 )
 def test_what_cannot_be_exact_is_refused(aaiclick_client: Client, engine: object, query: str, said: str) -> None:
@@ -149,7 +175,10 @@ def test_a_first_start_makes_both(aaiclick_client: Client) -> None:
 
 def test_names_that_need_quotes(aaiclick_client: Client) -> None:
     fill(aaiclick_client, "it's `a` table")
-    wanted = schema(source("it's `a` table"), MaterializedView("a view", engine=PLAIN, query="SELECT k FROM `it's \\`a\\` table`", backfill=True))
+    wanted = schema(
+        source("it's `a` table"),
+        MaterializedView("a view", engine=PLAIN, query="SELECT k FROM `it's \\`a\\` table`", backfill=True),
+    )
     ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
     assert answer(aaiclick_client, "SELECT count() FROM `a view`") == (ROWS,)
 

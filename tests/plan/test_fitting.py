@@ -29,7 +29,10 @@ ENDS = {
     "Date32": ("toDate32('1900-01-01')", "toDate32('2299-12-31')"),
     "DateTime('UTC')": ("toDateTime(0, 'UTC')", "toDateTime(4294967295, 'UTC')"),
     "DateTime('Asia/Tokyo')": ("toDateTime(0, 'UTC')", "toDateTime(4294967295, 'UTC')"),
-    "DateTime64(3, 'UTC')": ("toDateTime64('1900-01-01 00:00:00.001', 3, 'UTC')", "toDateTime64('2299-12-31 23:59:59.999', 3, 'UTC')"),
+    "DateTime64(3, 'UTC')": (
+        "toDateTime64('1900-01-01 00:00:00.001', 3, 'UTC')",
+        "toDateTime64('2299-12-31 23:59:59.999', 3, 'UTC')",
+    ),
     "DateTime64(6, 'UTC')": ("toDateTime64('2299-12-31 23:59:59.999999', 6, 'UTC')",),
     "DateTime64(9, 'UTC')": ("toDateTime64('2262-04-11 23:47:16.854775807', 9, 'UTC')",),
     "Enum8('a' = 1, 'b' = 2)": ("'a'", "'b'"),
@@ -58,7 +61,11 @@ def test_what_fits_comes_back(aaiclick_client: Client, wrapped: str) -> None:
     assert len(asked) > 100
     wrong: list[str] = []
     for start in range(0, len(asked), 50):
-        wrong += [str(row[0]) for row in aaiclick_client.query(" UNION ALL ".join(asked[start : start + 50])).result_rows if not row[1]]
+        wrong += [
+            str(row[0])
+            for row in aaiclick_client.query(" UNION ALL ".join(asked[start : start + 50])).result_rows
+            if not row[1]
+        ]
     assert wrong == []
 
 
@@ -113,7 +120,17 @@ def test_what_fits(old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("1", True), ("-1", True), ("'x'", True), ("1, 2", False), ("a", False), ("now()", False), ("", False), ("'", False)]
+    ("text", "expected"),
+    [
+        ("1", True),
+        ("-1", True),
+        ("'x'", True),
+        ("1, 2", False),
+        ("a", False),
+        ("now()", False),
+        ("", False),
+        ("'", False),
+    ],
 )
 def test_literals(text: str, expected: bool) -> None:
     assert literal(text) == expected

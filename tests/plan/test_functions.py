@@ -1,4 +1,5 @@
-"""SQL functions: created before what uses them, compared by the engine's text, changed by name; what uses them is planned as it will be."""
+"""SQL functions: created before what uses them, compared by the engine's text, changed by name; what uses them is
+planned as it will be."""
 
 from __future__ import annotations
 
@@ -13,7 +14,25 @@ from aaiclick.cli.create import create_statements
 from aaiclick.errors import SchemaVersionError, SpecChangedError, SpecError
 from aaiclick.specs import Function
 
-LIVE = "SELECT name FROM system.functions WHERE origin = 'SQLUserDefined' AND (startsWith(name, 'fn_') OR startsWith(name, '_aaiclick')) ORDER BY name"
+LIVE = (
+    "SELECT "
+    "name "
+    "FROM "
+    "system.functions "
+    "WHERE "
+    "origin "
+    "= "
+    "'SQLUserDefined' "
+    "AND "
+    "(startsWith(name, "
+    "'fn_') "
+    "OR "
+    "startsWith(name, "
+    "'_aaiclick')) "
+    "ORDER "
+    "BY "
+    "name"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -104,4 +123,9 @@ def test_ddl_and_the_lock_file_have_them() -> None:
     assert [item.object for item in create_statements(schema(1, 1))] == ["fn_times", "fn_twice", "t", "shown"]
     assert create_statements(schema(1, 1))[0].sql == "CREATE FUNCTION `fn_times` AS (x, y) -> x*y*1"
     forms = declared_forms(schema(1, 1))
-    assert {name: form.kind for name, form in forms.items()} == {"fn_times": "function", "fn_twice": "function", "shown": "view", "t": "table"}
+    assert {name: form.kind for name, form in forms.items()} == {
+        "fn_times": "function",
+        "fn_twice": "function",
+        "shown": "view",
+        "t": "table",
+    }

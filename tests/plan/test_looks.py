@@ -47,7 +47,13 @@ def test_bytes_that_stay_what_they_are(old: str, new: str, bytes_stay: bool) -> 
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "shown"), [(UTC, "UInt32", "4294967295"), ("UInt32", UTC, "4294967295"), ("Date", "UInt16", "65535"), ("UInt16", "Date", "65535")]
+    ("old", "new", "shown"),
+    [
+        (UTC, "UInt32", "4294967295"),
+        ("UInt32", UTC, "4294967295"),
+        ("Date", "UInt16", "65535"),
+        ("UInt16", "Date", "65535"),
+    ],
 )
 def test_the_engine_casts_such_types_by_number(aaiclick_client: Client, old: str, new: str, shown: str) -> None:
     old, new = (each.replace("'", "\\'") for each in (old, new))
@@ -94,7 +100,9 @@ def test_times_and_conditions_of_a_ttl() -> None:
 
 
 def declared(kind: str, order: str = "i", *, indexes: list[Index] | None = None) -> Schema:
-    table = Table("t", [Column("k", kind), Column("i", "UInt32")], engine=MergeTree(order_by=order), indexes=indexes or [])
+    table = Table(
+        "t", [Column("k", kind), Column("i", "UInt32")], engine=MergeTree(order_by=order), indexes=indexes or []
+    )
     return Schema("looks", version=None, objects=[table])
 
 
@@ -120,7 +128,9 @@ def test_what_needs_a_look_waits_under_safe(aaiclick_client: Client) -> None:
     with pytest.raises(SchemaVersionError):
         ensure_schema(aaiclick_client, schema, policy=Policy.safe())
     plan = plan_schema(aaiclick_client, schema)
-    assert [(step.strategy, step.unlooked, step.reads) for step in plan.steps] == [("alter", (), "1 column of 100 rows")]
+    assert [(step.strategy, step.unlooked, step.reads) for step in plan.steps] == [
+        ("alter", (), "1 column of 100 rows")
+    ]
     ensure_schema(aaiclick_client, schema, policy=Policy.lossless())
     assert plan_schema(aaiclick_client, schema).in_sync
 
@@ -154,5 +164,17 @@ def test_an_index_over_old_rows_is_offered_and_filled_by_name(aaiclick_client: C
 
 def filled(client: Client) -> int:
     """Bytes of the table's index."""
-    rows = client.query("SELECT data_compressed_bytes FROM system.data_skipping_indices WHERE database = currentDatabase() AND table = 't'").result_rows
+    rows = client.query(
+        "SELECT "
+        "data_compressed_bytes "
+        "FROM "
+        "system.data_skipping_indices "
+        "WHERE "
+        "database "
+        "= "
+        "currentDatabase() "
+        "AND "
+        "table = "
+        "'t'"
+    ).result_rows
     return int(rows[0][0])

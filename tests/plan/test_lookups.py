@@ -5,11 +5,39 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, Dictionary, Engine, MaterializedView, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
+from aaiclick import (
+    Column,
+    Dictionary,
+    Engine,
+    MaterializedView,
+    MergeTree,
+    Policy,
+    Schema,
+    Table,
+    ensure_schema,
+    plan_schema,
+)
 from aaiclick.errors import BlockedError
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 
-LOOKUP = "CREATE DICTIONARY look (k UInt64, a UInt8) PRIMARY KEY k SOURCE(CLICKHOUSE(TABLE 't' DB '{db}')) LAYOUT(FLAT()) LIFETIME(0)"
+LOOKUP = (
+    "CREATE "
+    "DICTIONARY "
+    "look "
+    "(k "
+    "UInt64, "
+    "a "
+    "UInt8) "
+    "PRIMARY "
+    "KEY "
+    "k "
+    "SOURCE(CLICKHOUSE(TABLE "
+    "'t' "
+    "DB "
+    "'{db}')) "
+    "LAYOUT(FLAT()) "
+    "LIFETIME(0)"
+)
 
 
 def table(*columns: Column, name: str = "t", order: str = "k", renamed_from: str | None = None) -> Table:
@@ -27,7 +55,11 @@ def database(client: Client) -> str:
 
 
 def setup(client: Client, *statements: str) -> None:
-    for sql in ("CREATE TABLE t (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k", "INSERT INTO t VALUES (1, 10)", *statements):
+    for sql in (
+        "CREATE TABLE t (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k",
+        "INSERT INTO t VALUES (1, 10)",
+        *statements,
+    ):
         client.command(sql.replace("{db}", database(client)))
 
 
@@ -44,18 +76,33 @@ def migrate(client: Client, wanted: Schema, *allow: str) -> list[tuple[str, str]
 
 
 def test_a_table_is_rebuilt_under_a_dictionary(aaiclick_client: Client) -> None:
-    setup(aaiclick_client, LOOKUP, "CREATE TABLE u (k UInt64, m UInt8 MATERIALIZED dictGet('look', 'a', k)) ENGINE = MergeTree ORDER BY k")
+    setup(
+        aaiclick_client,
+        LOOKUP,
+        "CREATE TABLE u (k UInt64, m UInt8 MATERIALIZED dictGet('look', 'a', k)) ENGINE = MergeTree ORDER BY k",
+    )
     aaiclick_client.command("INSERT INTO u VALUES (1)")
-    uses = Table("u", [Column("k", "UInt64"), Column("m", "UInt8", materialized="dictGet('look', 'a', k)")], engine=MergeTree(order_by=["m"]))
+    uses = Table(
+        "u",
+        [Column("k", "UInt64"), Column("m", "UInt8", materialized="dictGet('look', 'a', k)")],
+        engine=MergeTree(order_by=["m"]),
+    )
     assert migrate(aaiclick_client, schema(table(order="a"), uses)) == [("t", "rebuild"), ("u", "rebuild")]
     aaiclick_client.command("INSERT INTO t VALUES (2, 20)")
     assert looked_up(aaiclick_client, 2) == 20
 
 
 @pytest.mark.parametrize(
-    "definition", [LOOKUP, LOOKUP.replace("TABLE 't' DB '{db}'", "QUERY 'SELECT k, a FROM {db}.t'"), LOOKUP.replace("DB '{db}'", "DB '{db}' WHERE 'a > 0'")]
+    "definition",
+    [
+        LOOKUP,
+        LOOKUP.replace("TABLE 't' DB '{db}'", "QUERY 'SELECT k, a FROM {db}.t'"),
+        LOOKUP.replace("DB '{db}'", "DB '{db}' WHERE 'a > 0'"),
+    ],
 )
-def test_a_dictionary_that_could_not_be_loaded_any_more_stands_in_the_way(aaiclick_client: Client, definition: str) -> None:
+def test_a_dictionary_that_could_not_be_loaded_any_more_stands_in_the_way(
+    aaiclick_client: Client, definition: str
+) -> None:
     setup(aaiclick_client, definition)
     for wanted in (table(Column("b", "UInt8", renamed_from="a")), table(name="t2", renamed_from="t")):
         with pytest.raises(BlockedError, match="look: it could not be loaded any more"):
@@ -67,7 +114,10 @@ def test_a_dictionary_of_another_database_is_seen(aaiclick_client: Client) -> No
     other = fresh_name()
     setup(aaiclick_client, f"CREATE DATABASE {other}", LOOKUP.replace("DICTIONARY look", f"DICTIONARY {other}.look"))
     try:
-        with pytest.raises(BlockedError, match=f"{other}.look: the dictionary would give other values: a is UInt8 in it, and will be UInt64"):
+        with pytest.raises(
+            BlockedError,
+            match=f"{other}.look: the dictionary would give other values: a is UInt8 in it, and will be UInt64",
+        ):
             migrate(aaiclick_client, schema(table(Column("a", "UInt64"))))
         assert migrate(aaiclick_client, schema(table(order="a"))) == [("t", "rebuild")]
         assert looked_up(aaiclick_client, where=other) == 10
@@ -100,13 +150,21 @@ def test_a_column_that_is_written_or_looked_up_is_not_dropped(aaiclick_client: C
 
 @pytest.mark.parametrize("wanted", [table(Column("b", "UInt8", renamed_from="a")), table(name="t2", renamed_from="t")])
 def test_a_target_under_another_name_is_seen(aaiclick_client: Client, wanted: Table) -> None:
-    """The engine would drop the values of a renamed column, and refuse every insert into the source of a renamed table."""
-    setup(aaiclick_client, "CREATE TABLE s (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k", "CREATE MATERIALIZED VIEW m TO t AS SELECT k, a FROM s")
+    """The engine would drop the values of a renamed column, and refuse every insert into the source of a renamed
+    table."""
+    setup(
+        aaiclick_client,
+        "CREATE TABLE s (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k",
+        "CREATE MATERIALIZED VIEW m TO t AS SELECT k, a FROM s",
+    )
     with pytest.raises(BlockedError, match=r"m: .*target t"):
         migrate(aaiclick_client, schema(wanted))
     source = Table("s", [Column("k", "UInt64"), Column("a", "UInt8")], engine=MergeTree(order_by=["k"]))
     column = "b" if wanted.name == "t" else "a"
-    migrate(aaiclick_client, schema(wanted, source, MaterializedView("m", to=wanted.name, query=f"SELECT k, a AS {column} FROM s")))
+    migrate(
+        aaiclick_client,
+        schema(wanted, source, MaterializedView("m", to=wanted.name, query=f"SELECT k, a AS {column} FROM s")),
+    )
     aaiclick_client.command("INSERT INTO s VALUES (2, 20)")
     assert aaiclick_client.query(f"SELECT {column} FROM {wanted.name} WHERE k = 2").result_rows == [(20,)]
 
@@ -114,15 +172,61 @@ def test_a_target_under_another_name_is_seen(aaiclick_client: Client, wanted: Ta
 @pytest.mark.parametrize(
     ("noun", "sql"),
     [
-        ("Buffer", "CREATE TABLE front (k UInt64, a UInt8) ENGINE = Buffer('{db}', 't', 1, 10, 100, 10000, 1000000, 10000000, 100000000)"),
-        ("Buffer", "CREATE TABLE front (k UInt64, a UInt8) ENGINE = Buffer('', 't', 1, 10, 100, 10000, 1000000, 10000000, 100000000)"),
+        (
+            "Buffer",
+            (
+                "CREATE "
+                "TABLE "
+                "front "
+                "(k "
+                "UInt64, "
+                "a "
+                "UInt8) "
+                "ENGINE "
+                "= "
+                "Buffer('{db}', "
+                "'t', "
+                "1, "
+                "10, "
+                "100, "
+                "10000, "
+                "1000000, "
+                "10000000, "
+                "100000000)"
+            ),
+        ),
+        (
+            "Buffer",
+            (
+                "CREATE "
+                "TABLE "
+                "front "
+                "(k "
+                "UInt64, "
+                "a "
+                "UInt8) "
+                "ENGINE "
+                "= "
+                "Buffer('', "
+                "'t', "
+                "1, "
+                "10, "
+                "100, "
+                "10000, "
+                "1000000, "
+                "10000000, "
+                "100000000)"
+            ),
+        ),
         ("Merge", "CREATE TABLE front (k UInt64, a UInt8) ENGINE = Merge('{db}', '^t$')"),
         ("Merge", "CREATE TABLE front (k UInt64, a UInt8) ENGINE = Merge(REGEXP('^{db}'), '^t')"),
     ],
 )
 def test_a_table_in_front_that_would_cut_values_off_is_named(aaiclick_client: Client, noun: str, sql: str) -> None:
     setup(aaiclick_client, sql)
-    with pytest.raises(BlockedError, match=f"front: the {noun} table would give other values: a is UInt8 in it, and will be UInt64"):
+    with pytest.raises(
+        BlockedError, match=f"front: the {noun} table would give other values: a is UInt8 in it, and will be UInt64"
+    ):
         migrate(aaiclick_client, schema(table(Column("a", "UInt64"))))
     aaiclick_client.command("DROP TABLE front")
     aaiclick_client.command(sql.replace("{db}", database(aaiclick_client)).replace("a UInt8", "a Int64"))
@@ -133,27 +237,41 @@ def test_a_table_in_front_that_would_cut_values_off_is_named(aaiclick_client: Cl
 
 def test_a_table_in_front_of_several(aaiclick_client: Client) -> None:
     setup(
-        aaiclick_client, "CREATE TABLE t2 AS t", "CREATE TABLE front (k UInt64, a UInt32) ENGINE = Merge('{db}', '^t')", "CREATE VIEW v AS SELECT * FROM front"
+        aaiclick_client,
+        "CREATE TABLE t2 AS t",
+        "CREATE TABLE front (k UInt64, a UInt32) ENGINE = Merge('{db}', '^t')",
+        "CREATE VIEW v AS SELECT * FROM front",
     )
-    assert migrate(aaiclick_client, schema(table(Column("a", "UInt32")), table(Column("a", "UInt32"), name="t2"))) == [("t", "mutate"), ("t2", "mutate")]
+    assert migrate(aaiclick_client, schema(table(Column("a", "UInt32")), table(Column("a", "UInt32"), name="t2"))) == [
+        ("t", "mutate"),
+        ("t2", "mutate"),
+    ]
     with pytest.raises(BlockedError, match="front: the Merge table"):
         migrate(aaiclick_client, schema(table(Column("a", "UInt32")), table(Column("a", "UInt64"), name="t2")))
 
 
 @pytest.mark.parametrize(
-    "engine", [Engine("Merge", "currentDatabase(), '^x'"), Engine("Buffer", "DATABASE(), 'x', 1, 1, 1, 1, 1, 1, 1")], ids=["merge", "buffer"]
+    "engine",
+    [Engine("Merge", "currentDatabase(), '^x'"), Engine("Buffer", "DATABASE(), 'x', 1, 1, 1, 1, 1, 1, 1")],
+    ids=["merge", "buffer"],
 )
-def test_the_current_database_of_an_engine_is_that_of_the_schema(aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, engine: Engine) -> None:
+def test_the_current_database_of_an_engine_is_that_of_the_schema(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, engine: Engine
+) -> None:
     """The engine keeps the name from the moment of the CREATE, and a scratch database is another one."""
     away = fresh_name()
     aaiclick_engine.command(f"CREATE DATABASE {away}")
     columns = [Column("a", "UInt8")]
-    wanted = Schema("app", objects=[Table("x", columns, engine=MergeTree(order_by=["a"])), Table("m", columns, engine=engine)])
+    wanted = Schema(
+        "app", objects=[Table("x", columns, engine=MergeTree(order_by=["a"])), Table("m", columns, engine=engine)]
+    )
     for database in (away, aaiclick_client.database):
         ensure_schema(aaiclick_client, wanted, database=database)
         assert plan_schema(aaiclick_client, wanted, database=database).steps == ()
         assert f"'{database}'" in aaiclick_engine.command(f"SHOW CREATE TABLE {database}.m FORMAT TSVRaw")
-    aaiclick_engine.command(f"DROP TABLE {away}.m; CREATE TABLE {away}.m (a UInt8) ENGINE = Merge('{aaiclick_client.database}', '^x')")
+    aaiclick_engine.command(
+        f"DROP TABLE {away}.m; CREATE TABLE {away}.m (a UInt8) ENGINE = Merge('{aaiclick_client.database}', '^x')"
+    )
     (step,) = plan_schema(aaiclick_client, wanted, database=away).steps
     assert (step.object, step.strategy) == ("m", "replace")
     aaiclick_engine.command(f"DROP DATABASE {away} SYNC")

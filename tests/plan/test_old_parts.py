@@ -48,7 +48,10 @@ def _judged(ground: Ground, told: Story) -> str:
 
 def _shown(ground: Ground, database: str, told: Story) -> list[str]:
     values = ", ".join(f"toString(`{name}`)" for name in told.shown)
-    return [str(row[0]) for row in ground.client.query(f"SELECT toString(tuple({values})) FROM `{database}`.t ORDER BY k").result_rows]
+    return [
+        str(row[0])
+        for row in ground.client.query(f"SELECT toString(tuple({values})) FROM `{database}`.t ORDER BY k").result_rows
+    ]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

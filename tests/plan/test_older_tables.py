@@ -1,4 +1,5 @@
-"""Tables that an older server made and this one only loads: readable, left alone where nothing changes, with a way out, and in nobody's way.
+"""Tables that an older server made and this one only loads: readable, left alone where nothing changes, with a way out,
+and in nobody's way.
 
 ATTACH TABLE with a whole definition loads a table as the server does when it starts: without the checks of a CREATE.
 """
@@ -57,14 +58,24 @@ def test_it_is_in_nobodys_way_and_can_be_read(aaiclick_client: Client, aaiclick_
 
 CHANGES = {
     "aggregating: nothing": (AGGREGATING, SUMS, AggregatingMergeTree(order_by="k"), []),
-    "aggregating: a comment": (AGGREGATING, [*SUMS[:2], Column("p", "String", comment="x")], AggregatingMergeTree(order_by="k"), ["alter"]),
+    "aggregating: a comment": (
+        AGGREGATING,
+        [*SUMS[:2], Column("p", "String", comment="x")],
+        AggregatingMergeTree(order_by="k"),
+        ["alter"],
+    ),
     "aggregating: a new measure": (
         AGGREGATING,
         [*SUMS, Column("m", "SimpleAggregateFunction(max, UInt8)")],
         AggregatingMergeTree(order_by="k"),
         ["alter"],
     ),
-    "aggregating: the setting": (AGGREGATING, SUMS, AggregatingMergeTree(order_by="k", settings={"allow_dimensions_outside_sorting_key": 1}), ["alter"]),
+    "aggregating: the setting": (
+        AGGREGATING,
+        SUMS,
+        AggregatingMergeTree(order_by="k", settings={"allow_dimensions_outside_sorting_key": 1}),
+        ["alter"],
+    ),
     "aggregating: a measure": (
         AGGREGATING,
         [*SUMS[:2], Column("p", "SimpleAggregateFunction(any, String)")],
@@ -85,14 +96,24 @@ CHANGES = {
         MergeTree(order_by="k", settings={"allow_nullable_key": 1}),
         ["alter"],
     ),
-    "nullable key: no key": (NULLABLE, [Column("k", "Nullable(UInt64)"), Column("v", "UInt8")], MergeTree(order_by="v"), ["rebuild"]),
+    "nullable key: no key": (
+        NULLABLE,
+        [Column("k", "Nullable(UInt64)"), Column("v", "UInt8")],
+        MergeTree(order_by="v"),
+        ["rebuild"],
+    ),
     "floating partitions: a new column": (
         FLOATING,
         [Column("k", "UInt64"), Column("f", "Float32"), Column("n", "UInt8")],
         MergeTree(order_by="k", partition_by="f"),
         ["alter"],
     ),
-    "floating partitions: none": (FLOATING, [Column("k", "UInt64"), Column("f", "Float32")], MergeTree(order_by="k", partition_by=None), ["rebuild"]),
+    "floating partitions: none": (
+        FLOATING,
+        [Column("k", "UInt64"), Column("f", "Float32")],
+        MergeTree(order_by="k", partition_by=None),
+        ["rebuild"],
+    ),
     "old syntax: nothing": (OLD_SYNTAX, DATED, BY_MONTH, []),
     "old syntax: a new column": (OLD_SYNTAX, [*DATED, Column("n", "UInt8")], BY_MONTH, ["alter"]),
 }
@@ -118,10 +139,36 @@ def test_it_stays_where_nothing_changes_and_has_a_way_out(aaiclick_client: Clien
         (
             AGGREGATING,
             Table("t", [Column("k", "UInt32"), *SUMS[1:]], engine=AggregatingMergeTree(order_by="k")),
-            r"a new table of that definition is not created by this server \(Column\(s\) p of the AggregatingMergeTree table",
+            (
+                r"a new "
+                r"table "
+                r"of "
+                r"that "
+                r"definition "
+                r"is "
+                r"not "
+                r"created "
+                r"by "
+                r"this "
+                r"server "
+                r"\(Column\(s\) "
+                r"p "
+                r"of "
+                r"the "
+                r"AggregatingMergeTree "
+                r"table"
+            ),
         ),
-        (OLD_SYNTAX, Table("t", DATED, engine=MergeTree(order_by=["k", "d"], partition_by="toYYYYMM(d)")), r"t was created as MergeTree\(d, k, 8192\)"),
-        (OLD_SYNTAX, Table("t", DATED, engine=ReplacingMergeTree(order_by="k", partition_by="toYYYYMM(d)")), r"t was created as MergeTree\(d, k, 8192\)"),
+        (
+            OLD_SYNTAX,
+            Table("t", DATED, engine=MergeTree(order_by=["k", "d"], partition_by="toYYYYMM(d)")),
+            r"t was created as MergeTree\(d, k, 8192\)",
+        ),
+        (
+            OLD_SYNTAX,
+            Table("t", DATED, engine=ReplacingMergeTree(order_by="k", partition_by="toYYYYMM(d)")),
+            r"t was created as MergeTree\(d, k, 8192\)",
+        ),
         (
             OLD_SYNTAX,
             Table("t", DATED, engine=BY_MONTH, indexes=[Index("i", expr="k", type="minmax", granularity=1)]),
@@ -130,14 +177,18 @@ def test_it_stays_where_nothing_changes_and_has_a_way_out(aaiclick_client: Clien
     ],
     ids=["aggregating", "old sort key", "old engine", "old index"],
 )
-def test_what_no_server_makes_is_blocked_by_name(aaiclick_client: Client, definition: str, table: Table, why: str) -> None:
+def test_what_no_server_makes_is_blocked_by_name(
+    aaiclick_client: Client, definition: str, table: Table, why: str
+) -> None:
     prepare(aaiclick_client, definition)
     schema = Schema("app", objects=[OTHER, table])
     plan = plan_schema(aaiclick_client, schema)
     allowed = [hazard.allow for step in plan.steps for hazard in step.hazards if hazard.allow]
     with pytest.raises(BlockedError, match=why):
         ensure_schema(aaiclick_client, schema, policy=Policy.everything().allow(*allowed))
-    assert aaiclick_client.query("SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'other'").result_rows == [("k",)]
+    assert aaiclick_client.query(
+        "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'other'"
+    ).result_rows == [("k",)]
 
 
 def test_a_view_over_it_is_planned(aaiclick_client: Client) -> None:
@@ -152,6 +203,13 @@ def test_a_view_over_it_is_planned(aaiclick_client: Client) -> None:
 
 def test_a_slip_of_the_pen_in_a_table_that_can_be_made_is_an_error_as_before(aaiclick_client: Client) -> None:
     aaiclick_client.command("CREATE TABLE t (k UInt64) ENGINE = MergeTree ORDER BY k")
-    schema = Schema("app", objects=[Table("t", [Column("k", "UInt64"), Column("n", "UInt8", default="nosuch(k)")], engine=MergeTree(order_by="k"))])
+    schema = Schema(
+        "app",
+        objects=[
+            Table(
+                "t", [Column("k", "UInt64"), Column("n", "UInt8", default="nosuch(k)")], engine=MergeTree(order_by="k")
+            )
+        ],
+    )
     with pytest.raises(SpecError, match="nosuch"):
         plan_schema(aaiclick_client, schema)

@@ -21,7 +21,9 @@ PLAIN = [Column("k", "UInt64"), Column("v", "UInt64")]
 
 
 def declared(columns: list[Column] | None = None, **settings: int) -> Schema:
-    return Schema("app", objects=[Table("t", columns or PLAIN, engine=MergeTree(order_by="k", settings=dict(settings)))])
+    return Schema(
+        "app", objects=[Table("t", columns or PLAIN, engine=MergeTree(order_by="k", settings=dict(settings)))]
+    )
 
 
 def strategies(plan: Plan) -> list[str]:
@@ -41,7 +43,11 @@ def test_partitions_of_too_many_parts_are_left_alone() -> None:
 
 
 def test_a_partition_with_waiting_updates_is_not_attached() -> None:
-    parts = [LivePart("a", "1", 10, "wide"), LivePart("x", "patch-0123456789abcdef-1", 1, "wide", patch=True), LivePart("c", "2", 7, "compact")]
+    parts = [
+        LivePart("a", "1", 10, "wide"),
+        LivePart("x", "patch-0123456789abcdef-1", 1, "wide", patch=True),
+        LivePart("c", "2", 7, "compact"),
+    ]
     assert partitions(parts, 3) == ("2",)
 
 
@@ -59,7 +65,9 @@ def test_updates_that_wait_in_patch_parts_go_by_a_copy(aaiclick_client: Client) 
 
 
 def test_parts_without_adaptive_granularity_go_by_a_copy(aaiclick_client: Client) -> None:
-    aaiclick_client.command("CREATE TABLE t (k UInt64, v UInt64) ENGINE = MergeTree ORDER BY k SETTINGS index_granularity_bytes = 0")
+    aaiclick_client.command(
+        "CREATE TABLE t (k UInt64, v UInt64) ENGINE = MergeTree ORDER BY k SETTINGS index_granularity_bytes = 0"
+    )
     aaiclick_client.command("INSERT INTO t SELECT number, 1 FROM numbers(10)")
     schema = declared(index_granularity=1024)
     report = ensure_schema(aaiclick_client, schema, policy=Policy.lossless())
@@ -73,19 +81,28 @@ def test_what_an_empty_clone_accepts_and_a_part_refuses_is_another_strategy(aaic
     aaiclick_client.command("INSERT INTO t SELECT number, [1, 2] FROM numbers(10)")
     aaiclick_client.command("ALTER TABLE t ADD COLUMN n UInt8 DEFAULT 7")
     aaiclick_client.command("ALTER TABLE t DROP COLUMN k")
-    schema = Schema("app", objects=[Table("t", [Column("n", "UInt8", default="7"), Column("v", "UInt8")], engine=MergeTree(order_by=[]))])
+    schema = Schema(
+        "app",
+        objects=[Table("t", [Column("n", "UInt8", default="7"), Column("v", "UInt8")], engine=MergeTree(order_by=[]))],
+    )
     plan = plan_schema(aaiclick_client, schema)
     keys = [hazard.allow for step in plan.steps for hazard in step.hazards if hazard.allow]
     ensure_schema(aaiclick_client, schema, policy=Policy.lossless().allow(*keys))
     assert aaiclick_client.query("SELECT count(), sum(n), sum(v) FROM t").result_rows == [(10, 70, 0)]
 
 
-@pytest.mark.parametrize("columns", [[*PLAIN, Column("w", "UInt8")], [Column("k", "UInt64"), Column("v", "String")]], ids=["metadata", "copy"])
+@pytest.mark.parametrize(
+    "columns",
+    [[*PLAIN, Column("w", "UInt8")], [Column("k", "UInt64"), Column("v", "String")]],
+    ids=["metadata", "copy"],
+)
 def test_a_read_only_table_is_blocked_by_the_plan(aaiclick_client: Client, columns: list[Column]) -> None:
     aaiclick_client.command("CREATE TABLE t (k UInt64, v UInt64) ENGINE = MergeTree ORDER BY k")
     aaiclick_client.command("INSERT INTO t SELECT number, 1 FROM numbers(10)")
     aaiclick_client.command("ALTER TABLE t MODIFY SETTING table_readonly = 1")
-    with pytest.raises(BlockedError, match=r"t is read-only \(table_readonly\): run ALTER TABLE .* RESET SETTING table_readonly first"):
+    with pytest.raises(
+        BlockedError, match=r"t is read-only \(table_readonly\): run ALTER TABLE .* RESET SETTING table_readonly first"
+    ):
         ensure_schema(aaiclick_client, declared(columns), policy=Policy.lossless())
     aaiclick_client.command("ALTER TABLE t RESET SETTING table_readonly")
     ensure_schema(aaiclick_client, declared(columns), policy=Policy.lossless())
@@ -94,7 +111,12 @@ def test_a_read_only_table_is_blocked_by_the_plan(aaiclick_client: Client, colum
 def test_a_column_that_hides_the_part_blocks_a_copy(aaiclick_client: Client) -> None:
     aaiclick_client.command("CREATE TABLE t (k UInt64, _part UInt64) ENGINE = MergeTree ORDER BY k")
     aaiclick_client.command("INSERT INTO t SELECT number, 1 FROM numbers(10)")
-    schema = Schema("app", objects=[Table("t", [Column("k", "UInt64"), Column("_part", "UInt64")], engine=MergeTree(order_by=["_part", "k"]))])
+    schema = Schema(
+        "app",
+        objects=[
+            Table("t", [Column("k", "UInt64"), Column("_part", "UInt64")], engine=MergeTree(order_by=["_part", "k"]))
+        ],
+    )
     with pytest.raises(BlockedError, match="a column of t is called _part"):
         ensure_schema(aaiclick_client, schema, policy=Policy.lossless())
 
@@ -123,7 +145,9 @@ class Listening:
 
 
 @pytest.mark.parametrize("clones", [True, False])
-def test_no_clone_of_parts_where_none_is_wanted(aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str, clones: bool) -> None:
+def test_no_clone_of_parts_where_none_is_wanted(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str, clones: bool
+) -> None:
     aaiclick_client.command("CREATE TABLE t (k UInt64, v UInt64) ENGINE = MergeTree ORDER BY k")
     aaiclick_client.command("INSERT INTO t SELECT number, 1 FROM numbers(10)")
     connection = Listening(aaiclick_engine)
@@ -135,27 +159,43 @@ def test_no_clone_of_parts_where_none_is_wanted(aaiclick_engine: EmbeddedEngine,
     assert not Policy.safe().looks
 
 
-def test_nothing_is_left_in_scratch_where_a_rehearsal_fails(aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str) -> None:
+def test_nothing_is_left_in_scratch_where_a_rehearsal_fails(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str
+) -> None:
     aaiclick_client.command("CREATE TABLE t (k UInt64, v UInt64) ENGINE = MergeTree ORDER BY k")
     aaiclick_client.command("INSERT INTO t SELECT number, 1 FROM numbers(10)")
     connection = Listening(aaiclick_engine, "alter-parts` MODIFY")
-    found = run(inspect_database(declared([Column("k", "UInt64"), Column("v", "String")]), aaiclick_database), connection)
+    found = run(
+        inspect_database(declared([Column("k", "UInt64"), Column("v", "String")]), aaiclick_database), connection
+    )
     run(make_plan(found), connection)
     assert any("alter-parts` MODIFY" in sql for sql in connection.sent)
-    assert aaiclick_client.query("SELECT count() FROM system.databases WHERE startsWith(name, '_aaiclick_scratch_')").result_rows == [(0,)]
+    assert aaiclick_client.query(
+        "SELECT count() FROM system.databases WHERE startsWith(name, '_aaiclick_scratch_')"
+    ).result_rows == [(0,)]
 
 
 def test_the_live_table_is_only_read_and_no_ttl_takes_a_row_of_the_clone(aaiclick_client: Client) -> None:
-    aaiclick_client.command("CREATE TABLE t (k UInt64, v UInt64, d DateTime) ENGINE = MergeTree PARTITION BY v ORDER BY k")
+    aaiclick_client.command(
+        "CREATE TABLE t (k UInt64, v UInt64, d DateTime) ENGINE = MergeTree PARTITION BY v ORDER BY k"
+    )
     for number in range(3):
         aaiclick_client.command(f"INSERT INTO t SELECT number, {number}, now() - 86400 FROM numbers(10)")
     aaiclick_client.command("SYSTEM STOP MERGES t")
-    aaiclick_client.command("ALTER TABLE t MODIFY TTL d + INTERVAL 1 HOUR", settings={"materialize_ttl_after_modify": 0})
-    before = aaiclick_client.query("SELECT name, modification_time FROM system.parts WHERE database = currentDatabase() AND table = 't' AND active").result_rows
+    aaiclick_client.command(
+        "ALTER TABLE t MODIFY TTL d + INTERVAL 1 HOUR", settings={"materialize_ttl_after_modify": 0}
+    )
+    before = aaiclick_client.query(
+        "SELECT name, modification_time FROM system.parts WHERE database = currentDatabase() AND table = 't' AND active"
+    ).result_rows
     schema = declared([*PLAIN, Column("d", "DateTime"), Column("n", "UInt8")], index_granularity=1024)
     plan = plan_schema(aaiclick_client, schema)
     assert strategies(plan) == ["attach"]
     time.sleep(0.2)
-    after = aaiclick_client.query("SELECT name, modification_time FROM system.parts WHERE database = currentDatabase() AND table = 't' AND active").result_rows
+    after = aaiclick_client.query(
+        "SELECT name, modification_time FROM system.parts WHERE database = currentDatabase() AND table = 't' AND active"
+    ).result_rows
     assert before == after
-    assert aaiclick_client.query("SELECT count() FROM system.databases WHERE startsWith(name, '_aaiclick_scratch_')").result_rows == [(0,)]
+    assert aaiclick_client.query(
+        "SELECT count() FROM system.databases WHERE startsWith(name, '_aaiclick_scratch_')"
+    ).result_rows == [(0,)]

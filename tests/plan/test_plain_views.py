@@ -22,7 +22,11 @@ def schema(*objects: object) -> Schema:
 
 
 def setup(client: Client, *statements: str) -> None:
-    for sql in ("CREATE TABLE t (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k", "INSERT INTO t VALUES (1, 10)", *statements):
+    for sql in (
+        "CREATE TABLE t (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k",
+        "INSERT INTO t VALUES (1, 10)",
+        *statements,
+    ):
         client.command(sql)
 
 
@@ -38,7 +42,12 @@ def rows(client: Client, sql: str) -> list[tuple[object, ...]]:
 
 
 def text(client: Client, name: str) -> str:
-    return str(rows(client, f"SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '{name}'")[0][0])
+    return str(
+        rows(
+            client,
+            f"SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '{name}'",
+        )[0][0]
+    )
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -67,8 +76,14 @@ def test_a_view_gives_what_the_table_holds(aaiclick_client: Client, query: str, 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("Tuple(x Nullable(Enum8('a' = 1)), `y z` UInt8)", "Tuple(x Nullable(Enum8('a' = 1, 'new' = 2)), `y z` UInt32)"),
-        ("Array(Tuple(x Array(Tuple(p UInt8, q String)), y UInt8))", "Array(Tuple(x Array(Tuple(p UInt16, q String)), y UInt8))"),
+        (
+            "Tuple(x Nullable(Enum8('a' = 1)), `y z` UInt8)",
+            "Tuple(x Nullable(Enum8('a' = 1, 'new' = 2)), `y z` UInt32)",
+        ),
+        (
+            "Array(Tuple(x Array(Tuple(p UInt8, q String)), y UInt8))",
+            "Array(Tuple(x Array(Tuple(p UInt16, q String)), y UInt8))",
+        ),
         ("Map(String, Tuple(x UInt8))", "Map(String, Tuple(x UInt64))"),
         ("JSON(max_dynamic_paths=3, a.b UInt8)", "JSON(max_dynamic_paths=3, a.b UInt32)"),
     ],
@@ -79,7 +94,26 @@ def test_a_type_that_describe_writes_in_another_way_follows_too(aaiclick_client:
     aaiclick_client.command(f"CREATE TABLE t (k UInt64, a {old}) ENGINE = MergeTree ORDER BY k")
     aaiclick_client.command("CREATE VIEW v AS SELECT k, a FROM t")
     assert ("v", "replace") in migrate(aaiclick_client, schema(table(new)))
-    kinds = rows(aaiclick_client, "SELECT DISTINCT type FROM system.columns WHERE database = currentDatabase() AND table IN ('t', 'v') AND name = 'a'")
+    kinds = rows(
+        aaiclick_client,
+        "SELECT "
+        "DISTINCT "
+        "type "
+        "FROM "
+        "system.columns "
+        "WHERE "
+        "database "
+        "= "
+        "currentDatabase() "
+        "AND "
+        "table "
+        "IN "
+        "('t', "
+        "'v') "
+        "AND "
+        "name = "
+        "'a'",
+    )
     assert len(kinds) == 1
 
 
@@ -104,7 +138,12 @@ def test_views_over_views_and_in_other_databases(aaiclick_client: Client) -> Non
             f"CREATE VIEW {other}.one AS SELECT one.a + 0 AS a, one.k FROM {here}.one",
             f"CREATE VIEW two AS SELECT one.a FROM {other}.one",
         )
-        assert migrate(aaiclick_client, schema(table())) == [("one", "replace"), (f"{other}.one", "replace"), ("two", "replace"), ("t", "mutate")]
+        assert migrate(aaiclick_client, schema(table())) == [
+            ("one", "replace"),
+            (f"{other}.one", "replace"),
+            ("two", "replace"),
+            ("t", "mutate"),
+        ]
         aaiclick_client.command(f"INSERT INTO t VALUES (2, {BIG})")
         assert rows(aaiclick_client, "SELECT max(a) FROM two") == [(BIG,)]
     finally:
@@ -112,7 +151,9 @@ def test_views_over_views_and_in_other_databases(aaiclick_client: Client) -> Non
 
 
 def test_what_else_a_view_says_stays(aaiclick_client: Client) -> None:
-    setup(aaiclick_client, "CREATE VIEW v DEFINER = CURRENT_USER SQL SECURITY DEFINER AS SELECT * FROM t COMMENT 'it''s'")
+    setup(
+        aaiclick_client, "CREATE VIEW v DEFINER = CURRENT_USER SQL SECURITY DEFINER AS SELECT * FROM t COMMENT 'it''s'"
+    )
     before = text(aaiclick_client, "v")
     migrate(aaiclick_client, schema(table()))
     assert text(aaiclick_client, "v") == before.replace("UInt8", "UInt64")
@@ -127,16 +168,27 @@ def test_new_columns_show_where_a_new_view_would_show_them(aaiclick_client: Clie
 
 def test_a_column_that_goes_leaves_the_view(aaiclick_client: Client) -> None:
     setup(aaiclick_client, "ALTER TABLE t ADD COLUMN gone String", "CREATE VIEW v AS SELECT * FROM t")
-    wanted = Table("t", [Column("k", "UInt64"), Column("b", "UInt8", renamed_from="a"), Column("gone", "String")], engine=MergeTree(order_by=["k"]))
+    wanted = Table(
+        "t",
+        [Column("k", "UInt64"), Column("b", "UInt8", renamed_from="a"), Column("gone", "String")],
+        engine=MergeTree(order_by=["k"]),
+    )
     migrate(aaiclick_client, schema(wanted))
     assert rows(aaiclick_client, "SELECT * FROM v ORDER BY k") == [(1, 10, "")]
     assert "`b` UInt8" in text(aaiclick_client, "v")
 
 
 def test_a_type_that_a_view_gives_itself_stays(aaiclick_client: Client) -> None:
-    setup(aaiclick_client, "CREATE VIEW v (k UInt8, a UInt64) AS SELECT k, a FROM t", "CREATE VIEW w (k UInt8, a UInt8) AS SELECT k, a FROM t")
+    setup(
+        aaiclick_client,
+        "CREATE VIEW v (k UInt8, a UInt64) AS SELECT k, a FROM t",
+        "CREATE VIEW w (k UInt8, a UInt8) AS SELECT k, a FROM t",
+    )
     migrate(aaiclick_client, schema(table("UInt32")))
-    assert ("`k` UInt8, `a` UInt64" in text(aaiclick_client, "v"), "`k` UInt8, `a` UInt32" in text(aaiclick_client, "w")) == (True, True)
+    assert (
+        "`k` UInt8, `a` UInt64" in text(aaiclick_client, "v"),
+        "`k` UInt8, `a` UInt32" in text(aaiclick_client, "w"),
+    ) == (True, True)
 
 
 def test_a_type_of_a_views_own_that_would_change_values_is_named(aaiclick_client: Client) -> None:
@@ -147,9 +199,16 @@ def test_a_type_of_a_views_own_that_would_change_values_is_named(aaiclick_client
 
 
 def test_a_declared_view_that_is_stale_already_differs(aaiclick_client: Client) -> None:
-    setup(aaiclick_client, "CREATE VIEW v AS SELECT * FROM t", "CREATE VIEW w AS SELECT a FROM v", "ALTER TABLE t MODIFY COLUMN a UInt64, ADD COLUMN z UInt8")
+    setup(
+        aaiclick_client,
+        "CREATE VIEW v AS SELECT * FROM t",
+        "CREATE VIEW w AS SELECT a FROM v",
+        "ALTER TABLE t MODIFY COLUMN a UInt64, ADD COLUMN z UInt8",
+    )
     aaiclick_client.command(f"INSERT INTO t VALUES (2, {BIG}, 0)")
-    wanted = schema(table("UInt64", Column("z", "UInt8")), View("v", query="SELECT * FROM t"), View("w", query="SELECT a FROM v"))
+    wanted = schema(
+        table("UInt64", Column("z", "UInt8")), View("v", query="SELECT * FROM t"), View("w", query="SELECT a FROM v")
+    )
     assert migrate(aaiclick_client, wanted) == [("v", "replace"), ("w", "replace")]
     assert rows(aaiclick_client, "SELECT * FROM v WHERE k = 2") == [(2, BIG, 0)]
     assert rows(aaiclick_client, "SELECT max(a) FROM w") == [(BIG,)]
@@ -178,17 +237,25 @@ def test_surplus_columns_are_part_of_what_a_view_shows(aaiclick_client: Client) 
 
 
 @pytest.mark.parametrize("surplus", ["z", "x.z"])
-def test_a_column_goes_in_the_same_run_in_which_the_views_no_longer_read_it(aaiclick_client: Client, surplus: str) -> None:
+def test_a_column_goes_in_the_same_run_in_which_the_views_no_longer_read_it(
+    aaiclick_client: Client, surplus: str
+) -> None:
     query = f"SELECT {surplus.replace('x.', 't.')} AS z, k FROM t"
     setup(
-        aaiclick_client, "ALTER TABLE t ADD COLUMN z String", f"CREATE VIEW v AS {query}", "CREATE TABLE g (k UInt64, z String) ENGINE = MergeTree ORDER BY k"
+        aaiclick_client,
+        "ALTER TABLE t ADD COLUMN z String",
+        f"CREATE VIEW v AS {query}",
+        "CREATE TABLE g (k UInt64, z String) ENGINE = MergeTree ORDER BY k",
     )
     aaiclick_client.command(f"CREATE MATERIALIZED VIEW m TO g AS {query}")
     target = Table("g", [Column("k", "UInt64"), Column("z", "String")], engine=MergeTree(order_by=["k"]))
     old, kept = View("v", query=query), MaterializedView("m", to="g", query=query)
     with pytest.raises(BlockedError, match="the view v reads t and would fail"):
         migrate(aaiclick_client, schema(table("UInt8"), target, old, kept), "drop-column t.z")
-    new, less = View("v", query="SELECT 'none' AS z, k FROM t"), MaterializedView("m", to="g", query="SELECT k, 'none' AS z FROM t")
+    new, less = (
+        View("v", query="SELECT 'none' AS z, k FROM t"),
+        MaterializedView("m", to="g", query="SELECT k, 'none' AS z FROM t"),
+    )
     with pytest.raises(BlockedError, match="the materialized view m reads t and would fail"):
         migrate(aaiclick_client, schema(table("UInt8"), target, new, kept), "drop-column t.z")
     steps = migrate(aaiclick_client, schema(table("UInt8"), target, new, less), "drop-column t.z")
@@ -199,7 +266,12 @@ def test_a_column_goes_in_the_same_run_in_which_the_views_no_longer_read_it(aaic
 
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_view_of_everything_goes_on_without_a_dropped_column(aaiclick_client: Client, declared: bool) -> None:
-    setup(aaiclick_client, "ALTER TABLE t ADD COLUMN y String, ADD COLUMN z String", "CREATE VIEW v AS SELECT * FROM t", "CREATE VIEW w AS SELECT * FROM v")
+    setup(
+        aaiclick_client,
+        "ALTER TABLE t ADD COLUMN y String, ADD COLUMN z String",
+        "CREATE VIEW v AS SELECT * FROM t",
+        "CREATE VIEW w AS SELECT * FROM v",
+    )
     views = [View("v", query="SELECT * FROM t"), View("w", query="SELECT * FROM v")] if declared else []
     wanted = schema(table("UInt8"), *views)
     policy = Policy.lossless()
@@ -214,9 +286,16 @@ def test_a_view_of_everything_goes_on_without_a_dropped_column(aaiclick_client: 
     assert plan_schema(aaiclick_client, wanted).steps == ()
 
 
-def test_a_view_that_shows_everything_from_now_on_is_made_again_without_a_dropped_column(aaiclick_client: Client) -> None:
+def test_a_view_that_shows_everything_from_now_on_is_made_again_without_a_dropped_column(
+    aaiclick_client: Client,
+) -> None:
     """It is replaced before the column goes, because it may read it as it is."""
-    setup(aaiclick_client, "ALTER TABLE t ADD COLUMN z String", "CREATE VIEW v AS SELECT toString(z) AS s FROM t", "CREATE VIEW w AS SELECT s FROM v")
+    setup(
+        aaiclick_client,
+        "ALTER TABLE t ADD COLUMN z String",
+        "CREATE VIEW v AS SELECT toString(z) AS s FROM t",
+        "CREATE VIEW w AS SELECT s FROM v",
+    )
     wanted = schema(table("UInt64"), View("v", query="SELECT * FROM t"), View("w", query="SELECT * FROM v"))
     assert migrate(aaiclick_client, wanted, "drop-column t.z") == [
         ("t", "mutate"),
@@ -240,9 +319,17 @@ def test_what_nobody_declares_follows_a_renamed_column_and_so_do_the_views_over_
     )
     columns = [Column("k", "UInt64"), Column("b", "UInt8", renamed_from="a")]
     renamed = Table("t", columns, engine=MergeTree(order_by=["k"]))
-    wanted = schema(renamed, View("v", query="SELECT b, count() AS n FROM t GROUP BY b"), View("w", query="SELECT * FROM v"))
+    wanted = schema(
+        renamed, View("v", query="SELECT b, count() AS n FROM t GROUP BY b"), View("w", query="SELECT * FROM v")
+    )
     plan = plan_schema(aaiclick_client, wanted)
-    assert [(step.object, step.optional) for step in plan.steps] == [("w", False), ("t", False), ("v", False), ("w", False), ("t", True)]
+    assert [(step.object, step.optional) for step in plan.steps] == [
+        ("w", False),
+        ("t", False),
+        ("v", False),
+        ("w", False),
+        ("t", True),
+    ]
     ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
     assert rows(aaiclick_client, "SELECT b, n FROM w") == [(10, 1)]
     assert rows(aaiclick_client, "SELECT z FROM t") == [("10",)]
@@ -250,13 +337,24 @@ def test_what_nobody_declares_follows_a_renamed_column_and_so_do_the_views_over_
 
 
 def test_a_list_of_a_views_own_that_names_a_dropped_column(aaiclick_client: Client) -> None:
-    setup(aaiclick_client, "ALTER TABLE t ADD COLUMN z String", "CREATE VIEW v (k UInt32, a UInt8, z String) AS SELECT * FROM t")
+    setup(
+        aaiclick_client,
+        "ALTER TABLE t ADD COLUMN z String",
+        "CREATE VIEW v (k UInt32, a UInt8, z String) AS SELECT * FROM t",
+    )
     with pytest.raises(BlockedError, match="the view v names z in a list of its own"):
         migrate(aaiclick_client, schema(table("UInt8")), "drop-column t.z")
 
 
-def test_a_view_of_everything_that_is_older_than_a_column_shows_it_when_it_is_made_anew(aaiclick_client: Client) -> None:
-    setup(aaiclick_client, "CREATE VIEW v AS SELECT * FROM t", "CREATE VIEW w AS SELECT k, a FROM t", "ALTER TABLE t ADD COLUMN z UInt8")
+def test_a_view_of_everything_that_is_older_than_a_column_shows_it_when_it_is_made_anew(
+    aaiclick_client: Client,
+) -> None:
+    setup(
+        aaiclick_client,
+        "CREATE VIEW v AS SELECT * FROM t",
+        "CREATE VIEW w AS SELECT k, a FROM t",
+        "ALTER TABLE t ADD COLUMN z UInt8",
+    )
     migrate(aaiclick_client, schema(table("UInt64", Column("z", "UInt8"))))
     assert rows(aaiclick_client, "SELECT * FROM v") == [(1, 10, 0)]
     assert rows(aaiclick_client, "SELECT * FROM w") == [(1, 10)]

@@ -77,7 +77,9 @@ def test_defaults_differ_by_engine_and_the_environment_replaces_them() -> None:
         Policy.default(False, {"AAICLICK_SCHEMA_POLICY": "yolo"})
 
 
-@pytest.mark.parametrize(("text", "size"), [("1GiB", 1 << 30), ("1GB", 10**9), ("500 MB", 5 * 10**8), ("1.5k", 1536), ("12", 12), (7, 7)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("1GiB", 1 << 30), ("1GB", 10**9), ("500 MB", 5 * 10**8), ("1.5k", 1536), ("12", 12), (7, 7)]
+)
 def test_sizes(text: str | int, size: int) -> None:
     assert parse_bytes(text) == size
 
@@ -111,7 +113,9 @@ def test_what_is_no_length_of_time(text: str) -> None:
 def test_how_long_old_tables_are_kept() -> None:
     assert Policy.default(True, {}).keep_old == KEEP_OLD
     assert Policy.default(False, {KEEP_ENVIRONMENT: "12h"}) == Policy("safe", keep_old=timedelta(hours=12))
-    assert Policy.default(True, {KEEP_ENVIRONMENT: "0", "AAICLICK_SCHEMA_POLICY": "lossless"}) == Policy.lossless(keep_old=timedelta(0))
+    assert Policy.default(True, {KEEP_ENVIRONMENT: "0", "AAICLICK_SCHEMA_POLICY": "lossless"}) == Policy.lossless(
+        keep_old=timedelta(0)
+    )
     with pytest.raises(UsageError, match=KEEP_ENVIRONMENT):
         Policy.default(True, {KEEP_ENVIRONMENT: "long"})
     with pytest.raises(UsageError, match="less than no time"):
@@ -120,7 +124,10 @@ def test_how_long_old_tables_are_kept() -> None:
 
 @pytest.mark.parametrize(
     ("key", "said"),
-    [("drop-colum t.c", "there is no 'drop-colum'; did you mean 'drop-column'?"), ("whatever t", "there is no 'whatever'; write it as the plan does")],
+    [
+        ("drop-colum t.c", "there is no 'drop-colum'; did you mean 'drop-column'?"),
+        ("whatever t", "there is no 'whatever'; write it as the plan does"),
+    ],
 )
 def test_a_slip_of_the_pen_allows_nothing(key: str, said: str) -> None:
     with pytest.raises(UsageError, match=re.escape(said)):

@@ -16,7 +16,9 @@ def changes(live: str, declared: str, renames: dict[str, str] | None = None) -> 
     declared_form = TableForm("t", "MergeTree", tuple(ColumnForm(name, "UInt8") for name in declared), order_by="a")
     table = Table("t", [Column(name, "UInt8") for name in declared], engine=MergeTree(order_by=["a"]))
     target = make_target(table, declared_form, live_form, renames)
-    return [change.words for change in diff_table(live_form, target)], "".join(column.name for column in target.form.columns)
+    return [change.words for change in diff_table(live_form, target)], "".join(
+        column.name for column in target.form.columns
+    )
 
 
 @pytest.mark.parametrize("live", ["abxc", "xabc", "axybc", "abcx", "xaybzc"])

@@ -15,11 +15,17 @@ ROWS = 60
 
 def declared(case: World) -> Schema:
     objects: list[object] = [
-        Table(name, [Column(column, kind) for column, kind in columns.items()], engine=MergeTree(order_by=case.keys[name]))
+        Table(
+            name, [Column(column, kind) for column, kind in columns.items()], engine=MergeTree(order_by=case.keys[name])
+        )
         for name, columns in case.after.items()
     ]
     objects += [View(name, query=query.replace("DB.", "")) for name, query in case.views if name in case.declared]
-    objects += [MaterializedView(name, query=query.replace("DB.", ""), engine=MergeTree(order_by="k")) for name, query in case.owned if name in case.declared]
+    objects += [
+        MaterializedView(name, query=query.replace("DB.", ""), engine=MergeTree(order_by="k"))
+        for name, query in case.owned
+        if name in case.declared
+    ]
     return Schema("generated", objects=objects)  # type: ignore[arg-type]
 
 
@@ -32,9 +38,16 @@ def fill(client: Client, case: World, database: str) -> None:
 def answers(client: Client, case: World, database: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, _ in (*case.views, *case.owned):
-        kinds = client.query(f"SELECT name, type FROM system.columns WHERE database = '{database}' AND table = '{name}' ORDER BY name").result_rows
+        kinds = client.query(
+            f"SELECT name, type FROM system.columns WHERE database = '{database}' AND table = '{name}' ORDER BY name"
+        ).result_rows
         listed = ", ".join(f"`{column}`" for column, _ in kinds)
-        shown = [str(row[0]) for row in client.query(f"SELECT toString(tuple({listed})) AS row FROM {database}.{name} ORDER BY row").result_rows]
+        shown = [
+            str(row[0])
+            for row in client.query(
+                f"SELECT toString(tuple({listed})) AS row FROM {database}.{name} ORDER BY row"
+            ).result_rows
+        ]
         found[name] = [f"{column} {kind}" for column, kind in kinds] + shown
     return found
 
@@ -45,7 +58,9 @@ def reference(client: Client, case: World, live: str, direct: str) -> None:
         client.command(sql)
     for name, columns in case.after.items():
         names = ", ".join(column for column in columns if column in case.before[name])
-        reads = ", ".join(f"CAST({column}, '{_literal(columns[column])}')" for column in columns if column in case.before[name])
+        reads = ", ".join(
+            f"CAST({column}, '{_literal(columns[column])}')" for column in columns if column in case.before[name]
+        )
         client.command(f"INSERT INTO {direct}.{name} ({names}) SELECT {reads} FROM {live}.{name}")
 
 

@@ -1,6 +1,8 @@
-"""Random tables with views of several kinds over them, and one to three changes of the tables: what is asked for, and what must be true.
+"""Random tables with views of several kinds over them, and one to three changes of the tables: what is asked for, and
+what must be true.
 
-The reference does not know the planner: everything is created directly in its new form, the rows are copied by name, and every view is asked.
+The reference does not know the planner: everything is created directly in its new form, the rows are copied by name,
+and every view is asked.
 """
 
 from __future__ import annotations
@@ -69,18 +71,44 @@ class World:
         for name, columns in tables.items():
             key = self.keys[name] if new else "k"
             made.append(
-                f"CREATE TABLE {database}.{name} ({', '.join(f'`{column}` {kind}' for column, kind in columns.items())}) ENGINE = MergeTree ORDER BY {key}"
+                "CREATE "
+                "TABLE "
+                f"{database}.{name} "
+                f"({', '.join(f'`{column}` {kind}' for column, kind in columns.items())}) "
+                "ENGINE "
+                "= "
+                "MergeTree "
+                "ORDER "
+                "BY "
+                f"{key}"
             )
-        made += [f"CREATE VIEW {database}.{name} AS {query.replace('DB.', database + '.')}" for name, query in self.views]
         made += [
-            f"CREATE MATERIALIZED VIEW {database}.{name} ENGINE = MergeTree ORDER BY k AS {query.replace('DB.', database + '.')}" for name, query in self.owned
+            f"CREATE VIEW {database}.{name} AS {query.replace('DB.', database + '.')}" for name, query in self.views
+        ]
+        made += [
+            "CREATE "
+            "MATERIALIZED "
+            "VIEW "
+            f"{database}.{name} "
+            "ENGINE "
+            "= "
+            "MergeTree "
+            "ORDER "
+            "BY "
+            "k "
+            "AS "
+            f"{query.replace('DB.', database + '.')}"
+            for name, query in self.owned
         ]
         return made
 
     def row(self, table: str, key: int) -> str:
         """A row of the new form with values that the old one could not hold."""
         columns = self.after[table]
-        values = [str(key) if name == "k" else WIDE.get(kind, "'a'" if kind.startswith("Enum") else "DEFAULT") for name, kind in columns.items()]
+        values = [
+            str(key) if name == "k" else WIDE.get(kind, "'a'" if kind.startswith("Enum") else "DEFAULT")
+            for name, kind in columns.items()
+        ]
         return f"({', '.join(f'`{name}`' for name in columns)}) VALUES ({', '.join(values)})"
 
 
@@ -89,7 +117,10 @@ def world(seed: int) -> World:
     rng = Random(seed)
     before: dict[str, dict[str, str]] = {}
     for name in ("t", "u")[: rng.randint(1, 2)]:
-        before[name] = {"k": "UInt32", **{f"c{number}": rng.choice(list(VALUES)) for number in range(rng.randint(1, 4))}}
+        before[name] = {
+            "k": "UInt32",
+            **{f"c{number}": rng.choice(list(VALUES)) for number in range(rng.randint(1, 4))},
+        }
     after = {name: dict(columns) for name, columns in before.items()}
     keys = dict.fromkeys(before, "k")
     words: list[str] = []
@@ -105,7 +136,11 @@ def world(seed: int) -> World:
             after[name] = {**after[name], new: rng.choice(("UInt8", "String"))}
             words.append(f"{name}.{new} is new")
         else:
-            keys[name] = rng.choice((f"({column}, k)", "(k % 7, k)", "(k, k % 3)")) if "Nullable" not in after[name][column] else "(k % 7, k)"
+            keys[name] = (
+                rng.choice((f"({column}, k)", "(k % 7, k)", "(k, k % 3)"))
+                if "Nullable" not in after[name][column]
+                else "(k % 7, k)"
+            )
             words.append(f"{name} by {keys[name]}")
     views: list[tuple[str, str]] = []
     for number in range(rng.randint(1, 4)):

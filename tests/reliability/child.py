@@ -1,8 +1,8 @@
 """What a test starts to kill: ``python -m tests.reliability.child <case> <url> <database> [<lease seconds>]``.
 
-Says ``ready``, waits for a line, and then says what it does: ``work`` and ``rest`` with the machine's clock around what it does under the
-lease, ``chunk`` with the rows that are copied when a chunk was filled, ``done`` with the number of steps and the seconds, or the error.
-``AAICLICK_TEST_CHUNK_ROWS`` makes chunks smaller than they are.
+Says ``ready``, waits for a line, and then says what it does: ``work`` and ``rest`` with the machine's clock around what
+it does under the lease, ``chunk`` with the rows that are copied when a chunk was filled, ``done`` with the number of
+steps and the seconds, or the error. ``AAICLICK_TEST_CHUNK_ROWS`` makes chunks smaller than they are.
 """
 
 from __future__ import annotations
@@ -48,7 +48,13 @@ def main() -> int:
     sys.stdin.readline()
     begun = time.monotonic()
     try:
-        report = ensure_schema(url, CASES[case].target, policy=Policy.lossless().allow(*CASES[case].allow), database=database, on_event=tell)
+        report = ensure_schema(
+            url,
+            CASES[case].target,
+            policy=Policy.lossless().allow(*CASES[case].allow),
+            database=database,
+            on_event=tell,
+        )
     except AaiclickError as error:
         say(f"{type(error).__name__}: {error}")
         return 2

@@ -34,7 +34,9 @@ class Child:
     def __init__(self, case: str, url: str, database: str, *lease: str) -> None:
         command = [sys.executable, "-m", "tests.reliability.child", case, url, database, *lease]
         pipe, env = subprocess.PIPE, {**os.environ, "PYTHONPATH": str(ROOT)}
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, cwd=ROOT, env=env)
+        self.process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, cwd=ROOT, env=env
+        )
 
     def ready(self) -> Child:
         assert self.process.stdout is not None

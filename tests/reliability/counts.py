@@ -1,6 +1,8 @@
-"""The counts of ``make proof``, collected over all processes in the file that ``AAICLICK_PROOF_COUNTS`` names, and their table.
+"""The counts of ``make proof``, collected over all processes in the file that ``AAICLICK_PROOF_COUNTS`` names, and
+their table.
 
-``python -m tests.reliability.counts FILE`` prints the table, with ``--write docs/reliability.md`` it is put into that page.
+``python -m tests.reliability.counts FILE`` prints the table, with ``--write docs/reliability.md`` it is put into that
+page.
 """
 
 from __future__ import annotations
@@ -30,13 +32,14 @@ class Tally:
 
 
 def every() -> int:
-    """The longest sweeps take every so many of their points, where the variable says so. What they count is what they did."""
+    """The longest sweeps take every so many of their points, where the variable says so. What they count is what they
+    did."""
     return int(os.environ.get(SAMPLE, "1"))
 
 
 def note(proof: str, **counts: float) -> None:
-    """Add to the counts of a part, by its title; a count that begins with ``longest_`` (and is in seconds) keeps its largest value. Without the
-    variable nothing is written."""
+    """Add to the counts of a part, by its title; a count that begins with ``longest_`` (and is in seconds) keeps its
+    largest value. Without the variable nothing is written."""
     _append({"proof": proof, "counts": counts})
 
 
@@ -95,7 +98,11 @@ def table(found: dict[str, Tally], whole: dict[str, float]) -> str:
 def _often(tally: Tally | None) -> str:
     if tally is None:
         return ""
-    shown = [f"{value:,.0f} {name.replace('_', ' ')}" for name, value in tally.counts.items() if not name.startswith(_LONGEST)]
+    shown = [
+        f"{value:,.0f} {name.replace('_', ' ')}"
+        for name, value in tally.counts.items()
+        if not name.startswith(_LONGEST)
+    ]
     return ", ".join(shown) or f"{tally.passed + len(tally.failed):,} tests"
 
 
@@ -104,7 +111,11 @@ def _result(part: Part, tally: Tally | None) -> str:
         return "**not run**"
     if tally.failed:
         return f"**failed**: {', '.join(f'`{test}`' for test in sorted(tally.failed))}"
-    longest = [f"{name.removeprefix(_LONGEST).replace('_', ' ')} at most {value:.1f} s" for name, value in tally.counts.items() if name.startswith(_LONGEST)]
+    longest = [
+        f"{name.removeprefix(_LONGEST).replace('_', ' ')} at most {value:.1f} s"
+        for name, value in tally.counts.items()
+        if name.startswith(_LONGEST)
+    ]
     return "; ".join((part.result, *longest))
 
 

@@ -21,7 +21,8 @@ T = TypeVar("T")
 DEAD = Owner("somebody", "elsewhere", 1)
 """Whoever is killed: on an embedded engine a holder in another process is dead for certain, and is not waited for."""
 LATER = 7200.0
-"""Scratch databases of a killed run are removed once nobody can be using them: the run that comes after it is this many seconds later."""
+"""Scratch databases of a killed run are removed once nobody can be using them: the run that comes after it is this many
+seconds later."""
 
 
 class KilledError(BaseException):
@@ -31,13 +32,15 @@ class KilledError(BaseException):
 class Driver:
     """Carries routines out on a connection, and can be killed before its first command and after each.
 
-    Only commands change anything, so these are all states that a kill before or after any effect can leave. The clock stands still but for the
-    sleeps that are asked for: on a busy machine a renewal or a look at the lock would be due at another place each time.
-    ``seen`` are the effects; ``later`` is added to the clock, ``before`` sees each effect first and may raise what its statement would have
-    raised.
+    Only commands change anything, so these are all states that a kill before or after any effect can leave. The clock
+    stands still but for the sleeps that are asked for: on a busy machine a renewal or a look at the lock would be due
+    at another place each time. ``seen`` are the effects; ``later`` is added to the clock, ``before`` sees each effect
+    first and may raise what its statement would have raised.
     """
 
-    def __init__(self, connection: Opened, *, later: float = 0.0, before: Callable[[Effect], object] | None = None) -> None:
+    def __init__(
+        self, connection: Opened, *, later: float = 0.0, before: Callable[[Effect], object] | None = None
+    ) -> None:
         self.connection = connection
         self.later = later
         self.before = before

@@ -1,7 +1,8 @@
-"""Runs of the library as it was at an earlier commit, killed on their way: ``python earlier_child.py <checkout> <url>``.
+"""Runs of the library as it was at an earlier commit, killed on their way: ``python earlier_child.py <checkout>
+<url>``.
 
-The checkout holds that commit's ``aaiclick`` and ``tests``, which say how a run is killed there. Reads a line of JSON for each run, and answers
-``killed`` or ``ended``.
+The checkout holds that commit's ``aaiclick`` and ``tests``, which say how a run is killed there. Reads a line of JSON
+for each run, and answers ``killed`` or ``ended``.
 """
 
 from __future__ import annotations

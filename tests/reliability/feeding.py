@@ -1,4 +1,5 @@
-"""Views that are put in place over a table with rows: what each case begins with, where it goes, and what must be true afterwards."""
+"""Views that are put in place over a table with rows: what each case begins with, where it goes, and what must be true
+afterwards."""
 
 from __future__ import annotations
 
@@ -13,20 +14,28 @@ LATER: dict[str, str | Measure] = {**NUMBERS, "seen": "uniqExact(k)"}
 
 
 def raw(database_key: str = "k") -> Table:
-    return Table("t", [Column("k", "UInt64"), Column("p", "UInt8"), Column("v", "String")], engine=MergeTree(order_by=database_key, partition_by="p"))
+    return Table(
+        "t",
+        [Column("k", "UInt64"), Column("p", "UInt8"), Column("v", "String")],
+        engine=MergeTree(order_by=database_key, partition_by="p"),
+    )
 
 
 def aggregated(version: int, measures: dict[str, str | Measure] | None = None) -> Schema:
     """Without measures the raw table alone."""
     if measures is None:
         return Schema("fed", version=version, objects=[raw()])
-    made = Aggregate("sums", by={"p": "p", "bucket": GroupKey("intDiv(k, 1000)", "UInt64")}, measures=measures, reader="sums_read")
+    made = Aggregate(
+        "sums", by={"p": "p", "bucket": GroupKey("intDiv(k, 1000)", "UInt64")}, measures=measures, reader="sums_read"
+    )
     return Schema("fed", version=version, objects=rollup(raw(), made))
 
 
 def viewed(version: int, to: str) -> Schema:
     target = [Table(name, [Column("k", "UInt64")], engine=MergeTree(order_by="k")) for name in ("one", "two")]
-    return Schema("fed", version=version, objects=[raw(), *target, MaterializedView("feed", query="SELECT k FROM t", to=to)])
+    return Schema(
+        "fed", version=version, objects=[raw(), *target, MaterializedView("feed", query="SELECT k FROM t", to=to)]
+    )
 
 
 def filled(version: int, own: bool, view: bool = True) -> Schema:
@@ -34,7 +43,11 @@ def filled(version: int, own: bool, view: bool = True) -> Schema:
     engine = MergeTree(order_by="k", partition_by="p")
     query = "SELECT k, p FROM t WHERE k != 77777"
     target = [] if own else [Table("one", [Column("k", "UInt64"), Column("p", "UInt8")], engine=engine)]
-    made = MaterializedView("feed", query=query, backfill=True, engine=engine) if own else MaterializedView("feed", query=query, backfill=True, to="one")
+    made = (
+        MaterializedView("feed", query=query, backfill=True, engine=engine)
+        if own
+        else MaterializedView("feed", query=query, backfill=True, to="one")
+    )
     return Schema("fed", version=version, objects=[raw(), *target, *([made] if view else [])])
 
 
@@ -64,12 +77,18 @@ FEEDINGS = {
         ("rebuild-aggregate sums",),
     ),
     "backfilled": Feeding(
-        lambda v: filled(v, own=False, view=False), lambda v: filled(v, own=False), ("SELECT count(), sum(k) FROM t", "SELECT count(), sum(k) FROM one")
+        lambda v: filled(v, own=False, view=False),
+        lambda v: filled(v, own=False),
+        ("SELECT count(), sum(k) FROM t", "SELECT count(), sum(k) FROM one"),
     ),
     "owned": Feeding(
-        lambda v: filled(v, own=True, view=False), lambda v: filled(v, own=True), ("SELECT count(), sum(k) FROM t", "SELECT count(), sum(k) FROM feed")
+        lambda v: filled(v, own=True, view=False),
+        lambda v: filled(v, own=True),
+        ("SELECT count(), sum(k) FROM t", "SELECT count(), sum(k) FROM feed"),
     ),
     "replaced": Feeding(
-        lambda v: viewed(v, "one"), lambda v: viewed(v, "two"), ("SELECT count(), sum(k) FROM t", "SELECT count(), sum(k) FROM merge('one|two')")
+        lambda v: viewed(v, "one"),
+        lambda v: viewed(v, "two"),
+        ("SELECT count(), sum(k) FROM t", "SELECT count(), sum(k) FROM merge('one|two')"),
     ),
 }

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Part:
-    """``tests`` are beginnings of test ids, ``seconds`` about what one of them takes on a core of its own: long ones are begun first. The
-    counts under ``title`` are noted by the tests themselves; ``result`` is said where all of them passed."""
+    """``tests`` are beginnings of test ids, ``seconds`` about what one of them takes on a core of its own: long ones
+    are begun first. The counts under ``title`` are noted by the tests themselves; ``result`` is said where all of them
+    passed."""
 
     title: str
     tests: tuple[str, ...]
@@ -31,16 +32,40 @@ PARTS: tuple[Part, ...] = (
         f"{_LOST}, one kept table each",
         40,
     ),
-    Part("first start killed at every point", (f"{_R}test_fresh_sweep.py",), "the next start made what was missing", 30),
-    Part("rebuild and attach in small chunks, killed after every statement, late rows too", ("tests/apply/test_rebuild_kill.py",), _LOST, 40),
-    Part("`kill -9` of a child on disk, at random moments", (f"{_R}test_kill9.py",), _LOST, 30),
-    Part("the way back killed after every command", (f"{_R}test_rollback",), "the same command went it to its end", 100),
-    Part("answers lost (the statement happened, or not)", (f"{_R}test_failures.py::test_every_answer_lost",), _LOST, 60),
-    Part("server killed or restarted under a run", (f"{_R}test_failures.py::test_the_server_dies",), _LOST, 40),
-    Part("stampede of 32 processes over HTTP, holders killed", (f"{_R}test_stampede.py",), "one did the work at a time, rows exact", 60),
-    Part("threads that want the lease, holders that vanish", ("tests/lease/test_lease_sweep.py",), "never two at a time", 30),
     Part(
-        "writers through a rebuild without a fence", (f"{_R}test_writers.py::test_writers_go_on_for_long[rebuild-alone]",), "every acknowledged row once", 120
+        "first start killed at every point", (f"{_R}test_fresh_sweep.py",), "the next start made what was missing", 30
+    ),
+    Part(
+        "rebuild and attach in small chunks, killed after every statement, late rows too",
+        ("tests/apply/test_rebuild_kill.py",),
+        _LOST,
+        40,
+    ),
+    Part("`kill -9` of a child on disk, at random moments", (f"{_R}test_kill9.py",), _LOST, 30),
+    Part(
+        "the way back killed after every command", (f"{_R}test_rollback",), "the same command went it to its end", 100
+    ),
+    Part(
+        "answers lost (the statement happened, or not)", (f"{_R}test_failures.py::test_every_answer_lost",), _LOST, 60
+    ),
+    Part("server killed or restarted under a run", (f"{_R}test_failures.py::test_the_server_dies",), _LOST, 40),
+    Part(
+        "stampede of 32 processes over HTTP, holders killed",
+        (f"{_R}test_stampede.py",),
+        "one did the work at a time, rows exact",
+        60,
+    ),
+    Part(
+        "threads that want the lease, holders that vanish",
+        ("tests/lease/test_lease_sweep.py",),
+        "never two at a time",
+        30,
+    ),
+    Part(
+        "writers through a rebuild without a fence",
+        (f"{_R}test_writers.py::test_writers_go_on_for_long[rebuild-alone]",),
+        "every acknowledged row once",
+        120,
     ),
     Part(
         "writers through a rebuild behind a fence",
@@ -48,17 +73,31 @@ PARTS: tuple[Part, ...] = (
         "every acknowledged row once, in the view's target too",
         120,
     ),
-    Part("writers through an attach", (f"{_R}test_writers.py::test_writers_go_on_for_long[attach",), "every acknowledged row once", 120),
+    Part(
+        "writers through an attach",
+        (f"{_R}test_writers.py::test_writers_go_on_for_long[attach",),
+        "every acknowledged row once",
+        120,
+    ),
     Part("views put in place, killed at every point", (f"{_R}test_feeds.py::test_killed",), _LOST, 60),
-    Part("writers while a view is put in place", (f"{_R}test_feeds.py::test_writers",), "every acknowledged row once", 90),
+    Part(
+        "writers while a view is put in place", (f"{_R}test_feeds.py::test_writers",), "every acknowledged row once", 90
+    ),
     Part(
         "an operator before every statement: rename, drop, exchange, make anew",
         (f"{_R}test_operators.py",),
         "nothing stayed held or half done, nobody's rows went but by a drop",
         150,
     ),
-    Part("a Buffer that is flushed at any moment of a rebuild", ("tests/server/test_feeders.py",), "every row once", 10),
-    Part("deletes during a rebuild", (f"{_R}test_writers.py::test_deletes", f"{_R}test_writers.py::test_keeping"), "none came back unsaid", 120),
+    Part(
+        "a Buffer that is flushed at any moment of a rebuild", ("tests/server/test_feeders.py",), "every row once", 10
+    ),
+    Part(
+        "deletes during a rebuild",
+        (f"{_R}test_writers.py::test_deletes", f"{_R}test_writers.py::test_keeping"),
+        "none came back unsaid",
+        120,
+    ),
     Part("sweep over a jump with statements and a function", ("tests/migrations/test_killed.py",), _LOST, 150),
     Part(
         "rolling deployments: kills x code versions",
@@ -80,8 +119,15 @@ PARTS: tuple[Part, ...] = (
         "the five checks held",
         1,
     ),
-    Part("clauses of ClickHouse, one by one", ("tests/coverage/test_coverage.py::test_clause",), "carried out, or reported", 1),
-    Part("a family of 10,000 tables", ("tests/coverage/test_families.py",), "one plan, one progress, a way to go on", 100),
+    Part(
+        "clauses of ClickHouse, one by one",
+        ("tests/coverage/test_coverage.py::test_clause",),
+        "carried out, or reported",
+        1,
+    ),
+    Part(
+        "a family of 10,000 tables", ("tests/coverage/test_families.py",), "one plan, one progress, a way to go on", 100
+    ),
     Part("hostile names over HTTP", (f"{_R}test_hostile.py",), "every stage ran", 5),
     Part(
         "simulation: schedules of several runs, writers and operators on a model of the server",
@@ -95,7 +141,12 @@ PARTS: tuple[Part, ...] = (
         "every answer as the model gave it, the same rows in the end",
         150,
     ),
-    Part("simulation: precautions taken away one at a time", ("tests/simulation/test_mutants.py::test_every_mutant",), "each was found", 60),
+    Part(
+        "simulation: precautions taken away one at a time",
+        ("tests/simulation/test_mutants.py::test_every_mutant",),
+        "each was found",
+        60,
+    ),
 )
 OTHERS = Part("other proofs", (), "passed")
 

@@ -1,4 +1,5 @@
-"""The pytest plugin of ``make proof`` (``-p tests.reliability.proof_plugin``): long tests first, outcomes into the counts.
+"""The pytest plugin of ``make proof`` (``-p tests.reliability.proof_plugin``): long tests first, outcomes into the
+counts.
 
 With the counts file in the environment; without it only the order is another one.
 """

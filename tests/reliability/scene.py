@@ -1,4 +1,5 @@
-"""A golden case that can be played again and again, and what has to be true after a killed run and the one that follows it."""
+"""A golden case that can be played again and again, and what has to be true after a killed run and the one that follows
+it."""
 
 from __future__ import annotations
 
@@ -61,10 +62,14 @@ class Scene:
     def __post_init__(self) -> None:
         self.case = read_case(self.path)
         self.renames = dict(pair.split(" -> ") for pair in self.case.get("renames", "").split(", ") if pair)
-        self.ground = prepare(self.engine, self.client, self.case["before"], self.case["after"], self.case.get("rows", ""))
+        self.ground = prepare(
+            self.engine, self.client, self.case["before"], self.case["after"], self.case.get("rows", "")
+        )
         self.schema = declaration(self.ground, self.renames)
         plan = plan_schema(self.client, self.schema, database=self.ground.live)
-        self.policy = Policy.lossless(keep_old=self.keep).allow(*(hazard.allow for hazard in plan.hazards if hazard.allow))
+        self.policy = Policy.lossless(keep_old=self.keep).allow(
+            *(hazard.allow for hazard in plan.hazards if hazard.allow)
+        )
         names = [table.name for table in self.schema.tables]
         self.wanted = {name: form_of(self.ground, self.ground.direct, name) for name in names}
         self.before = {name: form_of(self.ground, self.ground.live, name) for name in names}
@@ -83,7 +88,8 @@ class Scene:
             self.engine.command(f"{REPLAY}; {statement}")
 
     def rows(self, *, shared: bool) -> dict[str, Counter[str]]:
-        """Every row with how often it is there: over what old and new table share (``shared``: as the new table holds it)."""
+        """Every row with how often it is there: over what old and new table share (``shared``: as the new table holds
+        it)."""
         old_names = {new: old for old, new in self.renames.items()}
         found: dict[str, Counter[str]] = {}
         for name, wanted in self.wanted.items():
@@ -107,12 +113,14 @@ class Scene:
         return False
 
     def go_on(self) -> None:
-        """The next start; and one more that has to look again, where the killed run had ended but for giving its lease back: nobody
-        needs that lease as long as there is nothing to do."""
+        """The next start; and one more that has to look again, where the killed run had ended but for giving its lease
+        back: nobody needs that lease as long as there is nothing to do."""
         for turn in range(2):
             driver = Driver(self.connection, later=LATER)
             assert driver.run(ensuring(self.schema, self.ground.live, self.policy)).in_sync
-            if turn or not self.strings(f"SELECT name FROM system.tables WHERE database = '{self.ground.live}' AND name = '{LOCK}'"):
+            if turn or not self.strings(
+                f"SELECT name FROM system.tables WHERE database = '{self.ground.live}' AND name = '{LOCK}'"
+            ):
                 return
             self.engine.command(f"ALTER TABLE `{self.ground.live}`.{RECORDS} MODIFY COMMENT ''")
 
@@ -120,7 +128,8 @@ class Scene:
         return {str(row[0]) for row in self.client.query(sql).result_rows}
 
     def check(self, expected: dict[str, Counter[str]], about: str) -> None:
-        """Live equals the target, every row once, nothing of ours left, merges and settings as they were, a second plan is empty."""
+        """Live equals the target, every row once, nothing of ours left, merges and settings as they were, a second plan
+        is empty."""
         live = self.ground.live
         for name, wanted in self.wanted.items():
             form = form_of(self.ground, live, name)
@@ -130,7 +139,9 @@ class Scene:
             held = {key for key, _ in form.settings} & set(HOLDING) - {key for key, _ in wanted.settings}
             assert not held, f"{about}: {held}"
         assert self.rows(shared=True) == expected, about
-        ours = self.strings(f"SELECT name FROM system.tables WHERE database = '{live}' AND startsWith(name, '_aaiclick_')")
+        ours = self.strings(
+            f"SELECT name FROM system.tables WHERE database = '{live}' AND startsWith(name, '_aaiclick_')"
+        )
         kept = {name for name in ours if name.startswith(KEPT_PREFIX)}
         assert len(kept) == bool(self.keep), about
         left = {name for name in ours if not BOOKKEEPING.match(name)} - kept
@@ -138,7 +149,19 @@ class Scene:
         assert self.strings("SELECT name FROM system.databases WHERE startsWith(name, '_aaiclick_')") == set(), about
         assert not self.strings(f"SELECT table FROM system.mutations WHERE database = '{live}' AND NOT is_done"), about
         for name in self.wanted:
-            self.engine.command(f"OPTIMIZE TABLE {qualified(live, name)} FINAL SETTINGS optimize_throw_if_noop = 1, optimize_skip_merged_partitions = 1")
+            self.engine.command(
+                "OPTIMIZE "
+                "TABLE "
+                f"{qualified(live, name)} "
+                "FINAL "
+                "SETTINGS "
+                "optimize_throw_if_noop "
+                "= "
+                "1, "
+                "optimize_skip_merged_partitions "
+                "= "
+                "1"
+            )
         again = plan_schema(self.client, self.schema, database=live)
         assert not again.steps, f"{about}: {again}"
 

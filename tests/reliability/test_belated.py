@@ -1,4 +1,5 @@
-"""What a run does that was paused or killed at the wrong moment, while others went on: found by the schedules of ``tests/simulation``."""
+"""What a run does that was paused or killed at the wrong moment, while others went on: found by the schedules of
+``tests/simulation``."""
 
 from __future__ import annotations
 
@@ -38,8 +39,18 @@ def table(name: str = "t") -> Table:
 
 
 OLD = Schema("s", version=1, objects=[table()])
-PRICES = Schema("s", version=2, objects=[table()], migrations=[Migration(2, rebuild={"t": Rebuild(columns={"price": "price * 100"})})])
-STATEMENT = Schema("s", version=2, objects=[table(), table("sums")], migrations=[Migration(2, sql=["INSERT INTO sums SELECT id, price FROM t"])])
+PRICES = Schema(
+    "s",
+    version=2,
+    objects=[table()],
+    migrations=[Migration(2, rebuild={"t": Rebuild(columns={"price": "price * 100"})})],
+)
+STATEMENT = Schema(
+    "s",
+    version=2,
+    objects=[table(), table("sums")],
+    migrations=[Migration(2, sql=["INSERT INTO sums SELECT id, price FROM t"])],
+)
 
 
 @pytest.fixture
@@ -75,7 +86,8 @@ def killed_at(lab: Lab, schema: Schema, words: str, *, after: bool = False) -> N
 
 
 def test_a_start_waits_for_a_statement_that_is_under_way(lab: Lab) -> None:
-    """Nobody can tell yet whether it has to be asked about: it was said to be in doubt, and whoever believed that sent it again."""
+    """Nobody can tell yet whether it has to be asked about: it was said to be in doubt, and whoever believed that sent
+    it again."""
     answer = Driver(lab.connection)._answer
 
     def go_on(routine: Routine[Any], effect: Effect) -> Effect:
@@ -118,10 +130,34 @@ def test_a_belated_record_is_not_written(lab: Lab) -> None:
     ("sql", "left"),
     [
         ("CREATE TABLE {db}.`_aaiclick_new_{nonce}_t` (`x` UInt8) ENGINE = Null", "name = '_aaiclick_new_{nonce}_t'"),
-        ("CREATE TABLE {plain}._aaiclick_stage_{nonce}_0_t (`x` UInt8) ENGINE = Null", "name = '_aaiclick_stage_{nonce}_0_t'"),
-        ("ALTER TABLE {db}.`t` ADD CONSTRAINT _aaiclick_guard_abc ASSUME 1", "position(create_table_query, '_aaiclick_guard_') > 0"),
         (
-            "ALTER TABLE {db}.`t` (ADD CONSTRAINT _aaiclick_guard_abc CHECK price < 3), (ADD CONSTRAINT _aaiclick_guard_abcn1 CHECK id < 9)",
+            "CREATE TABLE {plain}._aaiclick_stage_{nonce}_0_t (`x` UInt8) ENGINE = Null",
+            "name = '_aaiclick_stage_{nonce}_0_t'",
+        ),
+        (
+            "ALTER TABLE {db}.`t` ADD CONSTRAINT _aaiclick_guard_abc ASSUME 1",
+            "position(create_table_query, '_aaiclick_guard_') > 0",
+        ),
+        (
+            (
+                "ALTER "
+                "TABLE "
+                "{db}.`t` "
+                "(ADD "
+                "CONSTRAINT "
+                "_aaiclick_guard_abc "
+                "CHECK "
+                "price "
+                "< "
+                "3), "
+                "(ADD "
+                "CONSTRAINT "
+                "_aaiclick_guard_abcn1 "
+                "CHECK "
+                "id "
+                "< "
+                "9)"
+            ),
             "position(create_table_query, '_aaiclick_guard_') > 0",
         ),
     ],
@@ -174,7 +210,25 @@ def test_a_run_that_was_late_sees_to_its_own_lock(lab: Lab) -> None:
     lease = lab.run(acquire(lab.database, ME))
     assert lease is not None
     assert lab.run(own_collection(lab.database, lease.nonce)) is None
-    lab.sql(f"INSERT INTO _aaiclick_lease SELECT nonce, beat + 1, seconds, 1, at FROM _aaiclick_lease WHERE nonce = '{lease.nonce}'")
+    lab.sql(
+        "INSERT "
+        "INTO "
+        "_aaiclick_lease "
+        "SELECT "
+        "nonce, "
+        "beat "
+        "+ "
+        "1, "
+        "seconds, "
+        "1, "
+        "at "
+        "FROM "
+        "_aaiclick_lease "
+        "WHERE "
+        "nonce "
+        "= "
+        f"'{lease.nonce}'"
+    )
     due = lab.run(own_collection(lab.database, lease.nonce))
     lab.run(release(lease))
     assert isinstance(due, int)
@@ -182,11 +236,14 @@ def test_a_run_that_was_late_sees_to_its_own_lock(lab: Lab) -> None:
 
 
 def test_a_scratch_database_of_a_killed_run_goes_with_a_later_start(lab: Lab) -> None:
-    """Its process was killed without a lease, and another one ended the migration: no start after that found anything to do."""
+    """Its process was killed without a lease, and another one ended the migration: no start after that found anything
+    to do."""
     scratch = f"_aaiclick_scratch_{int(str(lab.value('SELECT toUnixTimestamp(now())'))):08x}{lab.nonce()[-12:].rjust(12, '0')}"
     lab.sql(f"CREATE DATABASE {scratch}")
     start(lab, PRICES)
-    comment = str(lab.value(f"SELECT comment FROM system.tables WHERE database = '{lab.database}' AND name = '{RECORDS}'"))
+    comment = str(
+        lab.value(f"SELECT comment FROM system.tables WHERE database = '{lab.database}' AND name = '{RECORDS}'")
+    )
     assert '"due":null' not in comment
     at_once = re.sub('"due":[0-9]+', '"due":1', comment)
     lab.sql(f"ALTER TABLE {RECORDS} MODIFY COMMENT '{at_once}'")
@@ -196,7 +253,11 @@ def test_a_scratch_database_of_a_killed_run_goes_with_a_later_start(lab: Lab) ->
 
 def test_merges_go_on_where_the_new_table_is_called_now(lab: Lab) -> None:
     def operate(effect: Effect) -> None:
-        if isinstance(effect, Command) and "SYSTEM START MERGES" in effect.sql and not lab.rows("EXISTS TABLE {db}.t_saved")[0][0]:
+        if (
+            isinstance(effect, Command)
+            and "SYSTEM START MERGES" in effect.sql
+            and not lab.rows("EXISTS TABLE {db}.t_saved")[0][0]
+        ):
             lab.sql("SYSTEM STOP MERGES t", "RENAME TABLE t TO t_saved")
 
     with suppress(Exception):
@@ -205,9 +266,14 @@ def test_merges_go_on_where_the_new_table_is_called_now(lab: Lab) -> None:
 
 
 def test_another_table_under_the_name_is_not_taken_for_the_one_that_was_made(lab: Lab) -> None:
-    """The run was killed before its exchange; an operator has made the table anew. Its rows were recorded as converted."""
+    """The run was killed before its exchange; an operator has made the table anew. Its rows were recorded as
+    converted."""
     killed_at(lab, PRICES, "EXCHANGE TABLES")
-    lab.sql("RENAME TABLE t TO t_saved", "CREATE TABLE t (id UInt64, price UInt64) ENGINE = MergeTree ORDER BY id", "INSERT INTO t VALUES (1, 3)")
+    lab.sql(
+        "RENAME TABLE t TO t_saved",
+        "CREATE TABLE t (id UInt64, price UInt64) ENGINE = MergeTree ORDER BY id",
+        "INSERT INTO t VALUES (1, 3)",
+    )
     start(lab, PRICES, later=LATER)
     assert lab.rows("SELECT id, price FROM {db}.t") == ((1, 300),)
     assert lab.value("SELECT count() FROM {db}.t_saved") == 5
@@ -246,7 +312,8 @@ def test_a_table_that_was_made_as_the_held_one_is_put_right_by_the_next_run_too(
 
 @pytest.mark.parametrize("killed", [False, True], ids=["seen at once", "killed there"])
 def test_an_exchange_that_comes_while_its_table_is_dropped_takes_no_rows_along(lab: Lab, killed: bool) -> None:
-    """A run that was paused before its exchange sends it when its successor has looked at the new table, and is about to drop it."""
+    """A run that was paused before its exchange sends it when its successor has looked at the new table, and is about
+    to drop it."""
     killed_at(lab, PRICES, "EXCHANGE TABLES")
     lab.sql("INSERT INTO t VALUES (50, 1)")
     shadow = next(name for name in lab.ours() if name.startswith("_aaiclick_new_"))
@@ -266,7 +333,11 @@ def test_an_exchange_that_comes_while_its_table_is_dropped_takes_no_rows_along(l
     lab.sql("INSERT INTO t VALUES (100, 7)")
     start(lab, PRICES, later=2 * LATER)
     start(lab, PRICES, later=3 * LATER)
-    assert lab.rows("SELECT id, price FROM {db}.t ORDER BY id") == (*((row, 100) for row in range(5)), (50, 100), (100, 7))
+    assert lab.rows("SELECT id, price FROM {db}.t ORDER BY id") == (
+        *((row, 100) for row in range(5)),
+        (50, 100),
+        (100, 7),
+    )
     assert not nothing_left(lab)
 
 
@@ -317,7 +388,8 @@ def test_a_table_that_somebody_put_there_is_not_dropped_as_the_new_one(lab: Lab)
 
 @pytest.mark.parametrize("away", [100.0, 0.0], ids=["paused", "the server's clock was set"])
 def test_a_belated_line_of_the_journal_does_not_have_an_expression_applied_twice(lab: Lab, away: float) -> None:
-    """It said that the new table was not there yet, behind the line of the successor that said which it was. Who cannot write it goes no further."""
+    """It said that the new table was not there yet, behind the line of the successor that said which it was. Who cannot
+    write it goes no further."""
     begins = b'"new":"","table":"t"'.hex().upper()
     others = partial(killed_at, lab, PRICES, "EXCHANGE TABLES", after=True)
     paused(lab, PRICES, lambda effect: begins in getattr(effect, "sql", ""), others, away)
@@ -339,19 +411,28 @@ def test_what_a_paused_run_writes_into_its_mark_brings_no_row_a_second_time(lab:
         exchanged = exchanged or "EXCHANGE TABLES" in sql
         return '"filled":"_aaiclick_stage_' in sql
 
-    paused(lab, PRICES, late, lambda: killed_at(lab, PRICES, "DROP TABLE IF EXISTS `" + lab.database + "`.`_aaiclick_stage_"))
+    paused(
+        lab,
+        PRICES,
+        late,
+        lambda: killed_at(lab, PRICES, "DROP TABLE IF EXISTS `" + lab.database + "`.`_aaiclick_stage_"),
+    )
     start(lab, PRICES, later=LATER)
     assert lab.rows("SELECT id, price FROM {db}.t ORDER BY id") == (*((row, 100) for row in range(5)), (50, 100))
 
 
 def nothing_left(lab: Lab) -> set[str]:
     """Scratch tables."""
-    return {name for name in lab.ours() if not name.startswith(("_aaiclick_journal", "_aaiclick_lease", "_aaiclick_lock"))}
+    return {
+        name for name in lab.ours() if not name.startswith(("_aaiclick_journal", "_aaiclick_lease", "_aaiclick_lock"))
+    }
 
 
-def paused(lab: Lab, schema: Schema, before: Callable[[Effect], bool], others: Callable[[], None], away: float = 100.0) -> None:
-    """A run that is paused before this statement, for longer than its lease: what others do meanwhile, and then it sends it. ``away``: the seconds that
-    passed by its own clock (0: it was the server's clock that was set)."""
+def paused(
+    lab: Lab, schema: Schema, before: Callable[[Effect], bool], others: Callable[[], None], away: float = 100.0
+) -> None:
+    """A run that is paused before this statement, for longer than its lease: what others do meanwhile, and then it
+    sends it. ``away``: the seconds that passed by its own clock (0: it was the server's clock that was set)."""
     driver = Driver(lab.connection)
     came = False
 

@@ -35,7 +35,9 @@ def test_counts_are_added_up_and_failures_are_shown(counts: Path, capsys: pytest
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["| proof | how often | result |", "|---|---|---|"]
     assert f"| {KILL9} | 2 series, 1,207 kills | no row lost or doubled, the next start went to the end |" in lines
-    assert "| writers through an attach | 30 rows | every acknowledged row once; wait of a writer at most 1.3 s |" in lines
+    assert (
+        "| writers through an attach | 30 rows | every acknowledged row once; wait of a writer at most 1.3 s |" in lines
+    )
     assert "| hostile names over HTTP | 2 tests | **failed**: `tests/reliability/test_hostile.py::d` |" in lines
     assert "| something new | 2 sweeps | passed |" in lines
     assert lines[-1] == "| all of it | 4 tests in 12 minutes | **1 failed** |"
@@ -63,7 +65,11 @@ def test_the_page_has_room_for_it() -> None:
 def test_every_test_has_its_part() -> None:
     for part in PARTS:
         for start in part.tests:
-            assert (ROOT / start.partition("::")[0]).exists() or list((ROOT / start).parent.glob(f"{Path(start).name}*")), start
+            assert (ROOT / start.partition("::")[0]).exists() or list(
+                (ROOT / start).parent.glob(f"{Path(start).name}*")
+            ), start
             assert part_of(f"{start}x") is part
-    assert part_of("tests/reliability/test_crash_sweep.py::test_killed_everywhere_where_the_old_table_is_kept[a]").title.startswith("rebuild and attach killed")
+    assert part_of(
+        "tests/reliability/test_crash_sweep.py::test_killed_everywhere_where_the_old_table_is_kept[a]"
+    ).title.startswith("rebuild and attach killed")
     assert part_of("tests/new/test_new.py::test") is OTHERS

@@ -28,13 +28,17 @@ def scene(request: pytest.FixtureRequest, aaiclick_engine: EmbeddedEngine) -> It
     client.close()
 
 
-@pytest.mark.parametrize("scene", [path for path in CASES[::8] if path.stem not in EVERYWHERE], ids=lambda path: path.stem, indirect=True)
+@pytest.mark.parametrize(
+    "scene", [path for path in CASES[::8] if path.stem not in EVERYWHERE], ids=lambda path: path.stem, indirect=True
+)
 def test_killed_here_and_there(scene: Scene) -> None:
     assert once(scene, STOPS[scene.path])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scene", [path for path in CASES if path.stem == EVERYWHERE[0]], ids=lambda path: path.stem, indirect=True)
+@pytest.mark.parametrize(
+    "scene", [path for path in CASES if path.stem == EVERYWHERE[0]], ids=lambda path: path.stem, indirect=True
+)
 def test_killed_at_every_ninth_point(scene: Scene) -> None:
     killed, points = sweep(scene, every=9)
     assert killed == points > 5
@@ -47,7 +51,13 @@ def test_killed_everywhere_where_the_old_table_is_kept(stem: str, aaiclick_engin
     made = Scene(aaiclick_engine, client, next(path for path in CASES if path.stem == stem), keep=timedelta(days=1))
     killed, points = sweep(made)
     assert killed == points > 20
-    note("rebuild and attach killed at every point, old table kept", cases=1, points=points, kills=killed, rows=made.counted)
+    note(
+        "rebuild and attach killed at every point, old table kept",
+        cases=1,
+        points=points,
+        kills=killed,
+        rows=made.counted,
+    )
     made.close()
     client.close()
 

@@ -1,4 +1,5 @@
-"""What the library left in a database as it was before each layer got a package of its own, killed at any point: today's goes on with it."""
+"""What the library left in a database as it was before each layer got a package of its own, killed at any point:
+today's goes on with it."""
 
 from __future__ import annotations
 
@@ -55,11 +56,15 @@ class Earlier:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found = subprocess.run(["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=ROOT, capture_output=True, check=False)
+    found = subprocess.run(
+        ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=ROOT, capture_output=True, check=False
+    )
     if found.returncode:
         pytest.skip(f"the history of this checkout does not hold {COMMIT}, so the library as it was then cannot be had")
     folder = tmp_path_factory.mktemp("earlier")
-    subprocess.run(["git", "archive", "-o", str(folder / "tree.tar"), COMMIT, "aaiclick", "tests"], cwd=ROOT, check=True)
+    subprocess.run(
+        ["git", "archive", "-o", str(folder / "tree.tar"), COMMIT, "aaiclick", "tests"], cwd=ROOT, check=True
+    )
     with tarfile.open(folder / "tree.tar") as held:
         held.extractall(folder, filter="data")
     return folder
@@ -72,7 +77,9 @@ def earlier(checkout: Path, aaiclick_server: EngineServer) -> Iterator[Earlier]:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     # The folder of the script itself would come first, and with it this checkout's tests.
     environment["PYTHONSAFEPATH"] = "1"
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=checkout) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=checkout
+    ) as process:
         made = Earlier(process)
         assert made.answers.readline() == "ready\n"
         yield made
@@ -94,7 +101,12 @@ def rolling(request: pytest.FixtureRequest, aaiclick_server: EngineServer) -> It
 def scene(request: pytest.FixtureRequest, aaiclick_server: EngineServer) -> Iterator[Scene]:
     aaiclick_server.start()
     client = aaiclick_server.client()
-    made = Scene(Served(aaiclick_server), client, next(path for path in CASES if path.stem == request.param), keep=timedelta(days=1))
+    made = Scene(
+        Served(aaiclick_server),
+        client,
+        next(path for path in CASES if path.stem == request.param),
+        keep=timedelta(days=1),
+    )
     yield made
     made.close()
     client.close()
@@ -123,7 +135,9 @@ def changed(scene: Scene, earlier: Earlier, stop: int) -> bool:
     expected = scene.rows(shared=False)
     allow = sorted(scene.policy.allowed)
     ground = scene.ground
-    killed = earlier.killed(kind="case", live=ground.live, direct=ground.direct, renames=scene.renames, allow=allow, keep=86400, stop=stop)
+    killed = earlier.killed(
+        kind="case", live=ground.live, direct=ground.direct, renames=scene.renames, allow=allow, keep=86400, stop=stop
+    )
     scene.go_on()
     scene.check(expected, f"{scene.path.stem}: killed after {stop} commands by the code before")
     return killed

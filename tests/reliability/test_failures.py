@@ -1,4 +1,5 @@
-"""Whatever else goes wrong in the middle: lost answers, a server that dies, limits, missing rights. The next start goes on, or a sentence says why not."""
+"""Whatever else goes wrong in the middle: lost answers, a server that dies, limits, missing rights. The next start goes
+on, or a sentence says why not."""
 
 from __future__ import annotations
 
@@ -10,7 +11,14 @@ import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, validate_schema
 from aaiclick.clients.opening import open_url
-from aaiclick.errors import AaiclickError, ApplyError, ConnectionFailed, OutcomeUnknownError, SchemaVersionError, StatementError
+from aaiclick.errors import (
+    AaiclickError,
+    ApplyError,
+    ConnectionFailed,
+    OutcomeUnknownError,
+    SchemaVersionError,
+    StatementError,
+)
 from aaiclick.events import Event, StepStarted
 from aaiclick.routine import Command, Effect, Query, Sleep
 from aaiclick.testing import EngineServer
@@ -22,9 +30,20 @@ from tests.reliability.large import filling
 from tests.reliability.scene import CASES, Scene
 
 EVERYWHERE = ("sort_key_reshaped", "engine_swapped", "retype_widen")
-V1 = Schema("case", version=1, objects=[Table("t", columns=[Column("k", "UInt32"), Column("v", "String")], engine=MergeTree(order_by="k"))])
-V2 = Schema("case", version=2, objects=[Table("t", columns=[Column("k", "UInt64"), Column("v", "String")], engine=MergeTree(order_by=["v", "k"]))])
-VIEW = ("CREATE TABLE seen (k UInt64) ENGINE = MergeTree ORDER BY k", "CREATE MATERIALIZED VIEW mv TO seen AS SELECT k FROM t")
+V1 = Schema(
+    "case",
+    version=1,
+    objects=[Table("t", columns=[Column("k", "UInt32"), Column("v", "String")], engine=MergeTree(order_by="k"))],
+)
+V2 = Schema(
+    "case",
+    version=2,
+    objects=[Table("t", columns=[Column("k", "UInt64"), Column("v", "String")], engine=MergeTree(order_by=["v", "k"]))],
+)
+VIEW = (
+    "CREATE TABLE seen (k UInt64) ENGINE = MergeTree ORDER BY k",
+    "CREATE MATERIALIZED VIEW mv TO seen AS SELECT k FROM t",
+)
 
 
 @pytest.fixture
@@ -48,7 +67,9 @@ class Lost:
             if self.count == self.number:
                 if self.arrived:
                     self.scene.connection.command(effect)
-                raise OutcomeUnknownError("the connection was lost while a statement ran; it may have happened. Run again", 0, "", effect.sql)
+                raise OutcomeUnknownError(
+                    "the connection was lost while a statement ran; it may have happened. Run again", 0, "", effect.sql
+                )
 
 
 def lost_answers(scene: Scene, stride: int) -> int:
@@ -57,12 +78,19 @@ def lost_answers(scene: Scene, stride: int) -> int:
     for turn, number in enumerate(range(1, total + 1, stride)):
         scene.again()
         try:
-            Driver(scene.connection, before=Lost(scene, number, arrived=bool(turn % 2))).run(ensuring(scene.schema, scene.ground.live, scene.policy, DEAD))
+            Driver(scene.connection, before=Lost(scene, number, arrived=bool(turn % 2))).run(
+                ensuring(scene.schema, scene.ground.live, scene.policy, DEAD)
+            )
         except AaiclickError:
             lost += 1
         scene.go_on()
         scene.check(expected, f"{scene.path.stem}: the answer of command {number} was lost")
-    note("answers lost (the statement happened, or not)", cases=1, commands=len(range(1, total + 1, stride)), runs_stopped_by_it=lost)
+    note(
+        "answers lost (the statement happened, or not)",
+        cases=1,
+        commands=len(range(1, total + 1, stride)),
+        runs_stopped_by_it=lost,
+    )
     return lost
 
 
@@ -140,9 +168,18 @@ def test_refusals_that_pass_are_tried_again(ground: Ground, code: int) -> None:
     refused: dict[str, int] = {}
 
     def busy(effect: Effect) -> None:
-        word = effect.sql.split("*/ ")[-1].split(" ")[0] if isinstance(effect, Command) and "aaiclick:" in effect.sql else ""
+        word = (
+            effect.sql.split("*/ ")[-1].split(" ")[0]
+            if isinstance(effect, Command) and "aaiclick:" in effect.sql
+            else ""
+        )
         # What bookkeeping says is not tried again: it is short, and the next start says it once more.
-        if isinstance(effect, Command) and word in ("ALTER", "EXCHANGE") and "schema_version" not in effect.sql and refused.get(word, 0) < 2:
+        if (
+            isinstance(effect, Command)
+            and word in ("ALTER", "EXCHANGE")
+            and "schema_version" not in effect.sql
+            and refused.get(word, 0) < 2
+        ):
             refused[word] = refused.get(word, 0) + 1
             raise StatementError(f"Code: {code}. busy", code, "BUSY", effect.sql)
 
@@ -158,12 +195,19 @@ def test_a_user_without_rights_to_make_databases_or_stop_merges(ground: Ground) 
         text = effect.sql.split("*/ ")[-1] if isinstance(effect, Command) else ""
         if text.startswith(("CREATE DATABASE", "SYSTEM")):
             refused.add(text.split(" ")[0])
-            raise StatementError("Code: 497. DB::Exception: not enough privileges. (ACCESS_DENIED)", 497, "ACCESS_DENIED", text)
+            raise StatementError(
+                "Code: 497. DB::Exception: not enough privileges. (ACCESS_DENIED)", 497, "ACCESS_DENIED", text
+            )
 
     ground.run(deny)
     assert refused == {"CREATE", "SYSTEM"}
     assert ground.value("SELECT count() FROM {db}.t") == 1000
-    assert ground.value("SELECT count() FROM system.tables WHERE database = '{db}' AND startsWith(name, '_aaiclick_scratch_')") == 0
+    assert (
+        ground.value(
+            "SELECT count() FROM system.tables WHERE database = '{db}' AND startsWith(name, '_aaiclick_scratch_')"
+        )
+        == 0
+    )
 
 
 def test_memory_runs_out(ground: Ground) -> None:
@@ -177,7 +221,10 @@ def test_memory_runs_out(ground: Ground) -> None:
                 # Some blocks are in before the limit is met.
                 ground.connection.command(Command(f"{effect.sql} LIMIT 10", settings=effect.settings))
                 raise StatementError(
-                    "Code: 241. DB::Exception: (total) memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)", 241, "MEMORY_LIMIT_EXCEEDED", effect.sql
+                    "Code: 241. DB::Exception: (total) memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)",
+                    241,
+                    "MEMORY_LIMIT_EXCEEDED",
+                    effect.sql,
                 )
 
         return refuse
@@ -186,7 +233,12 @@ def test_memory_runs_out(ground: Ground) -> None:
     with pytest.raises(ApplyError, match="memory limit exceeded"):
         ground.run(limit(99))
     assert ground.definition() == before
-    assert ground.value("SELECT count() FROM system.tables WHERE database = '{db}' AND match(name, '_aaiclick_(new|stage|mark)')") == 0
+    assert (
+        ground.value(
+            "SELECT count() FROM system.tables WHERE database = '{db}' AND match(name, '_aaiclick_(new|stage|mark)')"
+        )
+        == 0
+    )
     met.clear()
     ground.run(limit(1))
     assert ground.value("SELECT count() FROM {db}.t") == 1000
@@ -236,18 +288,24 @@ def server_dies(server: EngineServer, case: str, moments: list[float], *, gently
             server.kill()
             server.start()
         thread.join(120)
-        assert all(isinstance(error, OutcomeUnknownError | ConnectionFailed | StatementError | ApplyError) for error in failures), failures
+        assert all(
+            isinstance(error, OutcomeUnknownError | ConnectionFailed | StatementError | ApplyError)
+            for error in failures
+        ), failures
         stopped += len(failures)
         assert server.command(f"SELECT {LARGE[case].fingerprint} FROM {name}.t") == expected
         end_of_the_lease(server, name)
     ensure_schema(server.url, LARGE[case].target, policy=policy, database=name)
     assert server.command(f"SELECT {LARGE[case].fingerprint} FROM {name}.t") == expected
-    note("server killed or restarted under a run", times=len(moments), runs_stopped_by_it=stopped, rows=LARGE[case].rows)
+    note(
+        "server killed or restarted under a run", times=len(moments), runs_stopped_by_it=stopped, rows=LARGE[case].rows
+    )
     return stopped
 
 
 def end_of_the_lease(server: EngineServer, database: str) -> None:
-    """A client that lost its server could not give its lease back; nobody has to wait half a minute for that in a test."""
+    """A client that lost its server could not give its lease back; nobody has to wait half a minute for that in a
+    test."""
     server.command(f"DROP TABLE IF EXISTS {database}._aaiclick_lock SYNC")
 
 
@@ -262,20 +320,37 @@ def test_the_server_is_killed_in_a_rebuild() -> None:
 @pytest.mark.parametrize("case", ["rebuild", "attach", "mutate"])
 def test_the_server_dies_again_and_again(case: str, gently: bool) -> None:
     with EngineServer() as server:
-        assert server_dies(server, case, [LARGE[case].seconds * share for share in (0.1, 0.2, 0.3, 0.45, 0.6)], gently=gently) > 0
+        assert (
+            server_dies(
+                server, case, [LARGE[case].seconds * share for share in (0.1, 0.2, 0.3, 0.45, 0.6)], gently=gently
+            )
+            > 0
+        )
 
 
 def test_a_mutation_that_a_killed_run_left_is_waited_for(ground: Ground) -> None:
     """The ALTER was sent, its mutation is held up; the next start records nothing before it has ended."""
     narrow = Schema(
-        "case", version=2, objects=[Table("t", columns=[Column("k", "UInt32"), Column("v", "LowCardinality(String)")], engine=MergeTree(order_by="k"))]
+        "case",
+        version=2,
+        objects=[
+            Table(
+                "t",
+                columns=[Column("k", "UInt32"), Column("v", "LowCardinality(String)")],
+                engine=MergeTree(order_by="k"),
+            )
+        ],
     )
     ground.sql("SYSTEM STOP MERGES t")
     killed = Driver(ground.connection)
 
     def die(effect: Effect) -> None:
         sent = f"ALTER TABLE `{ground.database}`.`t`"
-        if isinstance(effect, Query) and "system.mutations" in effect.sql and any(sent in getattr(each, "sql", "") for each in killed.seen):
+        if (
+            isinstance(effect, Query)
+            and "system.mutations" in effect.sql
+            and any(sent in getattr(each, "sql", "") for each in killed.seen)
+        ):
             raise KilledError
 
     killed.before = die

@@ -1,5 +1,5 @@
-"""A view over a table with rows is put in place, changed or replaced while clients write, and while the process is killed at every point:
-each row is counted once."""
+"""A view over a table with rows is put in place, changed or replaced while clients write, and while the process is
+killed at every point: each row is counted once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,14 @@ def fill(engine: EmbeddedEngine | EngineServer, database: str, rows: int, first:
 
 def answers(engine: EmbeddedEngine | EngineServer, database: str, case: Feeding) -> tuple[str, str]:
     first, second = (
-        str(engine.command(f"USE `{database}`; {sql}; USE default" if isinstance(engine, EmbeddedEngine) else _qualified(sql, database))) for sql in case.counts
+        str(
+            engine.command(
+                f"USE `{database}`; {sql}; USE default"
+                if isinstance(engine, EmbeddedEngine)
+                else _qualified(sql, database)
+            )
+        )
+        for sql in case.counts
     )
     return first, second
 
@@ -34,7 +41,8 @@ def _qualified(sql: str, database: str) -> str:
 
 
 def killed_at(engine: EmbeddedEngine, case: Feeding, database: str, stop: int | None) -> int:
-    """Play a case; killed when ``stop`` commands of its change were carried out. The commands that it took to go on and to the end."""
+    """Play a case; killed when ``stop`` commands of its change were carried out. The commands that it took to go on and
+    to the end."""
     engine.command(f"CREATE DATABASE `{database}`")
     url = engine.url
     ensure_schema(url, case.before(1), policy=case.policy, database=database)
@@ -60,7 +68,10 @@ def killed_at(engine: EmbeddedEngine, case: Feeding, database: str, stop: int | 
     return driver.commands
 
 
-@pytest.mark.parametrize(("name", "stop"), [("aggregate", 26), ("measure", 24), ("anew", 27), ("replaced", 15), ("backfilled", 24), ("owned", 24)])
+@pytest.mark.parametrize(
+    ("name", "stop"),
+    [("aggregate", 26), ("measure", 24), ("anew", 27), ("replaced", 15), ("backfilled", 24), ("owned", 24)],
+)
 def test_killed(name: str, stop: int, aaiclick_engine: EmbeddedEngine) -> None:
     """Once for each, while the view is put in place or its target filled."""
     assert killed_at(aaiclick_engine, FEEDINGS[name], f"fed_{name}", stop) == stop
@@ -77,7 +88,10 @@ def test_killed_everywhere(name: str, aaiclick_engine: EmbeddedEngine) -> None:
 
 
 def under_traffic(server: EngineServer, database: str, case: Feeding, *, rows: int, turns: int) -> None:
-    schemas: list[Schema] = [case.before(1), *((case.after if turn % 2 == 0 else case.before)(turn + 2) for turn in range(turns))]
+    schemas: list[Schema] = [
+        case.before(1),
+        *((case.after if turn % 2 == 0 else case.before)(turn + 2) for turn in range(turns)),
+    ]
     ensure_schema(server.url, schemas[0], policy=case.policy, database=database)
     fill(server, database, rows)
     with traffic(server, database) as seen:
@@ -86,7 +100,13 @@ def under_traffic(server: EngineServer, database: str, case: Feeding, *, rows: i
     found = answers(server, database, case)
     assert found[0] == found[1]
     assert found[0].startswith(f"{rows + seen.acknowledged}\t")
-    note("writers while a view is put in place", rounds=turns, rows=seen.acknowledged, refusals=seen.refused, longest_wait_of_a_writer=seen.longest_wait)
+    note(
+        "writers while a view is put in place",
+        rounds=turns,
+        rows=seen.acknowledged,
+        refusals=seen.refused,
+        longest_wait_of_a_writer=seen.longest_wait,
+    )
 
 
 @pytest.mark.slow

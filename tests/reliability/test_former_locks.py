@@ -20,7 +20,9 @@ SHOP = Schema("shop", version=1, objects=[Table("t", [Column("id", "UInt64")], e
 
 
 def cached_due(client: Client) -> int | None:
-    rows = client.query("SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = 'schema_version'").result_rows
+    rows = client.query(
+        "SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = 'schema_version'"
+    ).result_rows
     return parse_cache(str(rows[0][0]))["shop"].due
 
 
@@ -35,7 +37,11 @@ def test_a_former_lock_is_taken_away_by_a_start_after_its_time(aaiclick_client: 
     assert aaiclick_client.command(f"EXISTS TABLE {tombstone('dead')}") == 1
     # Two minutes later, told by the two comments.
     grave = replace(grave, ended=now - 360_000)
-    cached = str(aaiclick_client.command("SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = 'schema_version'"))
+    cached = str(
+        aaiclick_client.command(
+            "SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = 'schema_version'"
+        )
+    )
     assert f'"due":{due}' in cached
     aaiclick_client.command(f"ALTER TABLE {tombstone('dead')} MODIFY COMMENT '{grave.comment()}'")
     later = quote_string(cached.strip().replace(f'"due":{due}', f'"due":{due - 120}'))

@@ -69,7 +69,9 @@ def ask(sql):
 def disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "small"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(place)], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(place)], capture_output=True, check=False
+    )
     if mounted.returncode:
         pytest.skip("a small file system cannot be mounted here")
     try:
@@ -80,7 +82,13 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 def play(disk: Path, script: str) -> str:
     """A process of its own: the engine has one data directory for all of its life."""
-    done = subprocess.run([sys.executable, "-c", BEGIN + script, str(disk / "data"), str(disk)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + script, str(disk / "data"), str(disk)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
 
@@ -104,7 +112,12 @@ print(ask("SELECT count(), sum(id) FROM t"), ask("SELECT countIf(create_table_qu
 HELD = """
 print(ask("SELECT count() FROM system.tables WHERE database = 'default' AND name = 't' AND match(engine_full, 'table_readonly|max_bytes_to_merge')"))
 """
-HOLDING = ("MODIFY SETTING max_bytes_to_merge", "MODIFY SETTING table_readonly", "RESET SETTING table_readonly", "MODIFY COMMENT")
+HOLDING = (
+    "MODIFY SETTING max_bytes_to_merge",
+    "MODIFY SETTING table_readonly",
+    "RESET SETTING table_readonly",
+    "MODIFY COMMENT",
+)
 
 
 @pytest.mark.slow

@@ -11,7 +11,17 @@ from urllib.parse import quote
 
 import pytest
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, rollback_schema, validate_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Policy,
+    Schema,
+    Table,
+    ensure_schema,
+    plan_schema,
+    rollback_schema,
+    validate_schema,
+)
 from aaiclick.cli.main import main
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import AaiclickError
@@ -37,7 +47,12 @@ COMMENT = 'it\'s a `comment` -- \\ with "everything" /* in */ {x:String} %s\n\tt
 
 def versions(name: str) -> tuple[Schema, Schema]:
     key, value = f"{name} k", f"{name} v"
-    old = Table(name, columns=[Column(key, "UInt32", comment=COMMENT), Column(value, "String")], engine=MergeTree(order_by=[quote_name(key)]), comment=COMMENT)
+    old = Table(
+        name,
+        columns=[Column(key, "UInt32", comment=COMMENT), Column(value, "String")],
+        engine=MergeTree(order_by=[quote_name(key)]),
+        comment=COMMENT,
+    )
     columns = [Column(key, "UInt64", comment=COMMENT + "!"), Column(value, "String", comment=COMMENT)]
     new = Table(name, columns=columns, engine=MergeTree(order_by=[quote_name(value), quote_name(key)]), comment=COMMENT)
     return Schema(name, version=1, objects=[old]), Schema(name, version=2, objects=[new])
@@ -51,8 +66,14 @@ def there_and_back(url: str, name: str, database: str) -> None:
     try:
         connection.command(Command(f"CREATE DATABASE {quote_name(database)}"))
         ensure_schema(url, one, database=database, policy=Policy.lossless())
-        connection.command(Command(f"INSERT INTO {table} SELECT number, toString(number) FROM numbers(50)", settings={"async_insert": 0}))
-        assert [step.strategy for step in ensure_schema(url, two, database=database, policy=Policy.lossless()).steps] == ["rebuild"]
+        connection.command(
+            Command(
+                f"INSERT INTO {table} SELECT number, toString(number) FROM numbers(50)", settings={"async_insert": 0}
+            )
+        )
+        assert [
+            step.strategy for step in ensure_schema(url, two, database=database, policy=Policy.lossless()).steps
+        ] == ["rebuild"]
         assert ensure_schema(url, two, database=database, policy=Policy.lossless()).steps == ()
         connection.command(Command(f"INSERT INTO {table} VALUES (1000, 'x')", settings={"async_insert": 0}))
         comments = "SELECT comment FROM system.tables WHERE database = unhex({d:String}) AND name = unhex({n:String})"
@@ -62,7 +83,9 @@ def there_and_back(url: str, name: str, database: str) -> None:
         assert not plan_schema(url, two, database=database).steps
         rollback_schema(url, two, database=database)
         counted = f"SELECT count(), uniqExact({quote_name(f'{name} k')}) FROM {table}"
-        assert [tuple(str(value) for value in row) for row in scalar_rows(connection.query(Query(counted)))] == [("51", "51")]
+        assert [tuple(str(value) for value in row) for row in scalar_rows(connection.query(Query(counted)))] == [
+            ("51", "51")
+        ]
         assert scalar_rows(connection.query(Query(comments, bound))) == ((COMMENT,),)
     finally:
         connection.command(Command(f"DROP DATABASE IF EXISTS {quote_name(database)} SYNC"))
@@ -112,7 +135,9 @@ def heard() -> Iterator[Heard]:
     root.setLevel(level)
 
 
-def test_the_password_is_nowhere(heard: Heard, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_password_is_nowhere(
+    heard: Heard, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[str] = []
     one, two = versions("secret")
 
@@ -138,9 +163,34 @@ def test_the_password_is_nowhere(heard: Heard, capsys: pytest.CaptureFixture[str
         with closing(open_url(url)) as connection:
             seen.extend((repr(connection), connection.identity))
         names = server.command("SELECT name FROM system.tables WHERE database = 'default'").split()
-        seen.extend(server.command(f"SELECT * FROM default.`{name}` FORMAT JSONEachRow") for name in names if not name.startswith("_aaiclick_lock"))
-        seen.append(server.command("SELECT name, comment, create_table_query FROM system.tables WHERE database = 'default' FORMAT JSONEachRow"))
-        for command in (["status", "--json"], ["migrate", "--json", "--debug"], ["migrate"], ["rollback", "--json"], ["status", "--debug"]):
+        seen.extend(
+            server.command(f"SELECT * FROM default.`{name}` FORMAT JSONEachRow")
+            for name in names
+            if not name.startswith("_aaiclick_lock")
+        )
+        seen.append(
+            server.command(
+                "SELECT "
+                "name, "
+                "comment, "
+                "create_table_query "
+                "FROM "
+                "system.tables "
+                "WHERE "
+                "database "
+                "= "
+                "'default' "
+                "FORMAT "
+                "JSONEachRow"
+            )
+        )
+        for command in (
+            ["status", "--json"],
+            ["migrate", "--json", "--debug"],
+            ["migrate"],
+            ["rollback", "--json"],
+            ["status", "--debug"],
+        ):
             main([*command, "--url", url])
         monkeypatch.setenv("AAICLICK_CH_URL", url)
         main(["status", "--json", "--database", "nowhere"])

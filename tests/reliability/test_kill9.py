@@ -1,4 +1,5 @@
-"""A child on a directory of its own is killed with ``kill -9`` at random moments; the next process finds every row once and ends the work."""
+"""A child on a directory of its own is killed with ``kill -9`` at random moments; the next process finds every row once
+and ends the work."""
 
 from __future__ import annotations
 
@@ -33,7 +34,11 @@ session.close()
 def engine(path: Path, *statements: str, database: str = "d") -> list[str]:
     """Statements on the directory in a process of their own; the lines of the answers."""
     done = subprocess.run(
-        [sys.executable, "-c", ENGINE, str(path)], input=json.dumps([f"USE {database}", *statements]), capture_output=True, text=True, cwd=ROOT
+        [sys.executable, "-c", ENGINE, str(path)],
+        input=json.dumps([f"USE {database}", *statements]),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.splitlines()
@@ -67,15 +72,73 @@ def check(case: str, path: Path, expected: list[str]) -> None:
 
 
 def check_clean(path: Path) -> None:
-    left = "name NOT LIKE '\\\\_aaiclick\\\\_lease' AND name NOT LIKE '\\\\_aaiclick\\\\_lock\\\\_was%' AND name NOT LIKE '\\\\_aaiclick\\\\_journal%'"
-    assert engine(path, f"SELECT name FROM system.tables WHERE database = 'd' AND startsWith(name, '_aaiclick_') AND name NOT LIKE '%old%' AND {left}") == []
+    left = (
+        "name "
+        "NOT "
+        "LIKE "
+        "'\\\\_aaiclick\\\\_lease' "
+        "AND "
+        "name "
+        "NOT "
+        "LIKE "
+        "'\\\\_aaiclick\\\\_lock\\\\_was%' "
+        "AND "
+        "name "
+        "NOT "
+        "LIKE "
+        "'\\\\_aaiclick\\\\_journal%'"
+    )
+    assert (
+        engine(
+            path,
+            "SELECT "
+            "name "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            "'d' "
+            "AND "
+            "startsWith(name, "
+            "'_aaiclick_') "
+            "AND "
+            "name "
+            "NOT "
+            "LIKE "
+            "'%old%' "
+            "AND "
+            f"{left}",
+        )
+        == []
+    )
     assert engine(path, "SELECT name FROM system.databases WHERE startsWith(name, '_aaiclick_')") == []
-    assert engine(path, "SELECT count() FROM system.tables WHERE database = 'd' AND name = 't' AND position(engine_full, 'max_bytes_to_merge') > 0") == ["0"]
+    assert engine(
+        path,
+        "SELECT "
+        "count() "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        "'d' "
+        "AND "
+        "name "
+        "= "
+        "'t' "
+        "AND "
+        "position(engine_full, "
+        "'max_bytes_to_merge') "
+        "> "
+        "0",
+    ) == ["0"]
     assert engine(path, "SELECT count() FROM system.mutations WHERE database = 'd' AND NOT is_done") == ["0"]
 
 
 def killed_again_and_again(case: str, path: Path, kills: int, seed: int) -> int:
-    """Kill so many runs of one case in a row, each where the one before left it; how many were killed before their end."""
+    """Kill so many runs of one case in a row, each where the one before left it; how many were killed before their
+    end."""
     moment = random.Random(f"{case}{seed}")
     expected = made(path, case)
     killed = 0
@@ -94,7 +157,13 @@ def killed_again_and_again(case: str, path: Path, kills: int, seed: int) -> int:
     finish(case, path)
     check(case, path, expected)
     check_clean(path)
-    note("`kill -9` of a child on disk, at random moments", series=1, **{f"of_{case}": 1}, kills=killed, rows=CASES[case].rows)
+    note(
+        "`kill -9` of a child on disk, at random moments",
+        series=1,
+        **{f"of_{case}": 1},
+        kills=killed,
+        rows=CASES[case].rows,
+    )
     return killed
 
 
@@ -108,7 +177,8 @@ def chunks(child: Child, most: int = 1000) -> list[str]:
 
 
 def goes_on(path: Path, kills: int, filled: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed each time when it has filled some chunks more: all runs together fill each chunk once, but for the one that was under way."""
+    """Killed each time when it has filled some chunks more: all runs together fill each chunk once, but for the one
+    that was under way."""
     monkeypatch.setenv("AAICLICK_TEST_CHUNK_ROWS", "100000")
     case = "chunks"
     expected, count = made(path, case), CASES[case].rows // 100_000
@@ -122,13 +192,21 @@ def goes_on(path: Path, kills: int, filled: int, monkeypatch: pytest.MonkeyPatch
     child = start(case, path)
     said = [*chunks(child), *child.end().text.splitlines()]
     after = sum(line.startswith("chunk ") for line in said)
-    assert before + after in range(count - kills, count + 1)  # the one before the kill may have been filled without being said
+    assert before + after in range(
+        count - kills, count + 1
+    )  # the one before the kill may have been filled without being said
     assert f"{count - after} of {count} chunks are there already" in "\n".join(said)
     check(case, path, expected)
     # The run that was killed is seconds ago, and the engine was started anew since.
     finish(case, path)
     check_clean(path)
-    note("a killed copy goes on, on disk", kills=kills, chunks=count, filled_by_all_runs=before + after, rows=CASES[case].rows)
+    note(
+        "a killed copy goes on, on disk",
+        kills=kills,
+        chunks=count,
+        filled_by_all_runs=before + after,
+        rows=CASES[case].rows,
+    )
 
 
 @pytest.mark.slow

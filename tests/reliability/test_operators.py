@@ -1,4 +1,5 @@
-"""An operator renames, drops, exchanges or makes the table anew before any statement of a rebuild: nothing stays held, nobody's rows go."""
+"""An operator renames, drops, exchanges or makes the table anew before any statement of a rebuild: nothing stays held,
+nobody's rows go."""
 
 from __future__ import annotations
 
@@ -23,8 +24,15 @@ from tests.reliability.driving import Driver, ensuring
 ACTIONS = {
     "rename": ("RENAME TABLE {db}.t TO {db}.t_saved",),
     "drop": ("DROP TABLE {db}.t SYNC",),
-    "exchange": ("CREATE TABLE {db}.t_other AS {db}.t", "INSERT INTO {db}.t_other VALUES (7, 'other')", "EXCHANGE TABLES {db}.t AND {db}.t_other"),
-    "make anew": ("RENAME TABLE {db}.t TO {db}.t_saved", "CREATE TABLE {db}.t (id UInt64, v String) ENGINE = MergeTree ORDER BY id"),
+    "exchange": (
+        "CREATE TABLE {db}.t_other AS {db}.t",
+        "INSERT INTO {db}.t_other VALUES (7, 'other')",
+        "EXCHANGE TABLES {db}.t AND {db}.t_other",
+    ),
+    "make anew": (
+        "RENAME TABLE {db}.t TO {db}.t_saved",
+        "CREATE TABLE {db}.t (id UInt64, v String) ENGINE = MergeTree ORDER BY id",
+    ),
 }
 ROWS = 50
 
@@ -33,8 +41,14 @@ def versions(granularity: bool) -> tuple[Schema, Schema]:
     """By copy, or by taking over the parts."""
     columns = [Column("id", "UInt64"), Column("v", "String")]
     old = MergeTree(order_by=["id"])
-    new = MergeTree(order_by=["id"], settings={"index_granularity": 1024}) if granularity else MergeTree(order_by=["v", "id"])
-    return tuple(Schema("s", version=n, objects=[Table("t", columns, engine=engine)]) for n, engine in ((1, old), (2, new)))  # type: ignore[return-value]
+    new = (
+        MergeTree(order_by=["id"], settings={"index_granularity": 1024})
+        if granularity
+        else MergeTree(order_by=["v", "id"])
+    )
+    return tuple(
+        Schema("s", version=n, objects=[Table("t", columns, engine=engine)]) for n, engine in ((1, old), (2, new))
+    )  # type: ignore[return-value]
 
 
 class Ground:
@@ -49,7 +63,9 @@ class Ground:
         ensure_schema(self.client, self.old, database=self.database)
         self.client.command(f"INSERT INTO {self.database}.t SELECT number, 'a' FROM numbers({ROWS})")
         self.client.command(f"CREATE TABLE {self.database}.seen (id UInt64) ENGINE = MergeTree ORDER BY id")
-        self.client.command(f"CREATE MATERIALIZED VIEW {self.database}.mv TO {self.database}.seen AS SELECT id FROM {self.database}.t")
+        self.client.command(
+            f"CREATE MATERIALIZED VIEW {self.database}.mv TO {self.database}.seen AS SELECT id FROM {self.database}.t"
+        )
 
     def operate(self, action: str) -> None:
         """Where the operator is refused (a fence, a name that is taken), what was done by then stays."""
@@ -63,13 +79,36 @@ class Ground:
         # Where the new table is dropped before it is complete, the old one is kept, and nothing merges it.
         held = self.rows(
             "SELECT name FROM system.tables WHERE database = '{db}'"
-            f" AND match(create_table_query, if(startsWith(name, '_aaiclick_old_'), '_aaiclick_guard', '{names}|_aaiclick_guard'))"
+            " AND "
+            "match(create_table_query, "
+            "if(startsWith(name, "
+            "'_aaiclick_old_'), "
+            "'_aaiclick_guard', "
+            f"'{names}|_aaiclick_guard'))"
         )
-        left = self.rows("SELECT name FROM system.tables WHERE database = '{db}' AND match(name, '^_aaiclick_(mark|new|stage)')")
+        left = self.rows(
+            "SELECT name FROM system.tables WHERE database = '{db}' AND match(name, '^_aaiclick_(mark|new|stage)')"
+        )
         if held or left:
             return f"held: {held}, left: {left}"
         kept = self.rows(
-            "SELECT name FROM system.tables WHERE database = '{db}' AND (name IN ('t', 't_saved', 't_other') OR startsWith(name, '_aaiclick_old_'))"
+            "SELECT "
+            "name "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            "'{db}' "
+            "AND "
+            "(name "
+            "IN "
+            "('t', "
+            "'t_saved', "
+            "'t_other') "
+            "OR "
+            "startsWith(name, "
+            "'_aaiclick_old_'))"
         )
         counted = [int(str(self.rows(f"SELECT count() FROM {{db}}.`{name}` WHERE v = 'a'")[0][0])) for (name,) in kept]
         return "" if ROWS in counted or action == "drop" else f"rows are gone: {dict(zip(kept, counted, strict=True))}"
@@ -141,5 +180,10 @@ def test_operators_before_every_statement(scene: tuple[Ground, Schema, Opened], 
     total = len(undisturbed(scene))
     places = range(len(action) % every(), total, every())
     wrong = {place: found for place in places if (found := disturbed(scene, action, place))}
-    note("an operator before every statement: rename, drop, exchange, make anew", sweeps=1, points=len(places), rows=len(places) * ROWS)
+    note(
+        "an operator before every statement: rename, drop, exchange, make anew",
+        sweeps=1,
+        points=len(places),
+        rows=len(places) * ROWS,
+    )
     assert not wrong

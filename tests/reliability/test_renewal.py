@@ -1,4 +1,5 @@
-"""A lease is renewed beside a statement that outlasts it, by the sync and by the async driver; an interrupted run lets go of it."""
+"""A lease is renewed beside a statement that outlasts it, by the sync and by the async driver; an interrupted run lets
+go of it."""
 
 from __future__ import annotations
 
@@ -30,7 +31,23 @@ from aaiclick.testing.engine import EmbeddedEngine
 from tests.apply.applying import Lab, forms
 
 SECONDS = 0.9
-LONG = "SELECT sleepEachRow(0.5) FROM numbers({}) SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0, max_threads = 1 FORMAT Null"
+LONG = (
+    "SELECT "
+    "sleepEachRow(0.5) "
+    "FROM "
+    "numbers({}) "
+    "SETTINGS "
+    "max_block_size "
+    "= "
+    "1, "
+    "function_sleep_max_microseconds_per_block "
+    "= 0, "
+    "max_threads "
+    "= "
+    "1 "
+    "FORMAT "
+    "Null"
+)
 
 
 @pytest.fixture(params=["embedded", "http"])
@@ -53,7 +70,10 @@ def long_statement(database: str, seconds: int) -> Routine[tuple[Lease, int, boo
 
     def work() -> Routine[tuple[int, bool]]:
         yield Command(LONG.format(2 * seconds), long=True)
-        rows = yield Query(f"SELECT count(), max(late) FROM `{database}`._aaiclick_lease WHERE nonce = {{nonce:String}}", {"nonce": lease.nonce})
+        rows = yield Query(
+            f"SELECT count(), max(late) FROM `{database}`._aaiclick_lease WHERE nonce = {{nonce:String}}",
+            {"nonce": lease.nonce},
+        )
         return int(rows[0][0] or 0), bool(rows[0][1])
 
     beats, late = yield from guarded(work(), lease)
@@ -73,7 +93,9 @@ def test_renewed_beside_a_long_statement(opened: tuple[Opened, str]) -> None:
 
 def test_renewed_by_the_async_driver(opened: tuple[Opened, str]) -> None:
     connection, database = opened
-    assert renewed_in_time(lambda seconds: asyncio.run(run_async(long_statement(database, seconds), ThreadedConnection(connection))))
+    assert renewed_in_time(
+        lambda seconds: asyncio.run(run_async(long_statement(database, seconds), ThreadedConnection(connection)))
+    )
 
 
 def test_a_run_that_lost_its_lease_stops_after_the_statement(opened: tuple[Opened, str]) -> None:

@@ -17,7 +17,11 @@ from aaiclick.plan.model import Plan
 from aaiclick.routine import Query, Routine
 from aaiclick.testing import EngineServer
 
-TARGET = Schema("case", version=2, objects=[Table("t", columns=[Column("k", "UInt64"), Column("v", "String")], engine=MergeTree(order_by=["v", "k"]))])
+TARGET = Schema(
+    "case",
+    version=2,
+    objects=[Table("t", columns=[Column("k", "UInt64"), Column("v", "String")], engine=MergeTree(order_by=["v", "k"]))],
+)
 OLD = "CREATE TABLE t (k UInt64, v String) ENGINE = MergeTree ORDER BY k"
 
 
@@ -54,7 +58,9 @@ def test_missing_rights_are_in_the_plan(plan: Plan) -> None:
         f"this user may not SYSTEM STOP MERGES in {plan.database}",
     ]
     _, said = asked(plan, ("INSERT",))
-    assert said == (f"this user may not INSERT in {plan.database}: nothing of this plan can be carried out before that is granted",)
+    assert said == (
+        f"this user may not INSERT in {plan.database}: nothing of this plan can be carried out before that is granted",
+    )
 
 
 def test_the_server_understands_what_is_asked(plan: Plan, aaiclick_server: EngineServer) -> None:
@@ -76,7 +82,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "small"
     place.mkdir()
     mount = shutil.which("mount")
-    if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", "size=46m", "tmpfs", str(place)], capture_output=True, check=False).returncode:
+    if (
+        mount is None
+        or subprocess.run(
+            [mount, "-t", "tmpfs", "-o", "size=46m", "tmpfs", str(place)], capture_output=True, check=False
+        ).returncode
+    ):
         pytest.skip("no file system can be mounted here")
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
@@ -92,7 +103,29 @@ def test_a_disk_that_is_full(small_disk: Path, monkeypatch: pytest.MonkeyPatch) 
         client.close()
         policy = Policy.lossless()
         before = server.command("SHOW CREATE TABLE t")
-        with pytest.raises(ApplyError, match=r"a rebuild needs .* MiB beside the old table, but disk default has .* left. Nothing was changed: make room"):
+        with pytest.raises(
+            ApplyError,
+            match=r"a "
+            r"rebuild "
+            r"needs "
+            r".* "
+            r"MiB "
+            r"beside "
+            r"the "
+            r"old "
+            r"table, "
+            r"but "
+            r"disk "
+            r"default "
+            r"has "
+            r".* "
+            r"left. "
+            r"Nothing "
+            r"was "
+            r"changed: "
+            r"make "
+            r"room",
+        ):
             ensure_schema(server.url, TARGET, policy=policy)
         assert server.command("SHOW CREATE TABLE t") == before
 
@@ -104,4 +137,19 @@ def test_a_disk_that_is_full(small_disk: Path, monkeypatch: pytest.MonkeyPatch) 
             ensure_schema(server.url, TARGET, policy=policy)
         assert server.command("SHOW CREATE TABLE t") == before
         assert server.command("SELECT count(), uniqExact(k) FROM t") == "1200000\t1200000\n"
-        assert server.command("SELECT name FROM system.tables WHERE database = 'default' AND match(name, '_aaiclick_(new|stage|mark|lock$)')") == ""
+        assert (
+            server.command(
+                "SELECT "
+                "name "
+                "FROM "
+                "system.tables "
+                "WHERE "
+                "database "
+                "= "
+                "'default' "
+                "AND "
+                "match(name, "
+                "'_aaiclick_(new|stage|mark|lock$)')"
+            )
+            == ""
+        )

@@ -1,4 +1,5 @@
-"""The way back: the kept table is put back with the rows that came since, or a sentence says why not and nothing is changed."""
+"""The way back: the kept table is put back with the rows that came since, or a sentence says why not and nothing is
+changed."""
 
 from __future__ import annotations
 
@@ -8,7 +9,17 @@ from datetime import timedelta
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, rollback_schema, validate_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Policy,
+    Schema,
+    Table,
+    ensure_schema,
+    plan_schema,
+    rollback_schema,
+    validate_schema,
+)
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
@@ -28,14 +39,21 @@ KEPT = Policy.lossless()
 
 def schema(version: int, order_by: list[str], *columns: Column, **more: object) -> Schema:
     named = [Column("k", "UInt32"), Column("v", "String"), *columns]
-    return Schema("case", version=version, objects=[Table("t", columns=named, engine=MergeTree(order_by=order_by, **more))])  # type: ignore[arg-type]
+    engine = MergeTree(order_by=order_by, **more)  # type: ignore[arg-type]
+    return Schema("case", version=version, objects=[Table("t", columns=named, engine=engine)])
 
 
 V1 = schema(1, ["k"], settings={"index_granularity": 4096})
 V2 = Schema(
     "case",
     version=2,
-    objects=[Table("t", columns=[Column("k", "UInt64"), Column("v", "String"), Column("w", "UInt8", default="7")], engine=MergeTree(order_by=["v", "k"]))],
+    objects=[
+        Table(
+            "t",
+            columns=[Column("k", "UInt64"), Column("v", "String"), Column("w", "UInt8", default="7")],
+            engine=MergeTree(order_by=["v", "k"]),
+        )
+    ],
 )
 
 
@@ -52,18 +70,40 @@ class Place:
         return [tuple(row) for row in self.client.query(sql).result_rows]
 
     def ours(self, prefix: str = "_aaiclick_") -> list[str]:
-        found = self.rows(f"SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, '{prefix}') ORDER BY name")
+        found = self.rows(
+            "SELECT "
+            "name "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            "currentDatabase() "
+            "AND "
+            "startsWith(name, "
+            f"'{prefix}') "
+            "ORDER "
+            "BY "
+            "name"
+        )
         return [str(row[0]) for row in found]
 
     def definition(self) -> str:
-        return str(self.rows("SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 't'")[0][0])
+        return str(
+            self.rows("SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 't'")[
+                0
+            ][0]
+        )
 
 
 @pytest.fixture
 def place(aaiclick_client: Client, aaiclick_database: str) -> Place:
     made = Place(aaiclick_client, aaiclick_database)
     ensure_schema(aaiclick_client, V1)
-    made.sql("ALTER TABLE t MODIFY COMMENT 'it''s mine'", "INSERT INTO t SELECT number, toString(number % 7) FROM numbers(100)")
+    made.sql(
+        "ALTER TABLE t MODIFY COMMENT 'it''s mine'",
+        "INSERT INTO t SELECT number, toString(number % 7) FROM numbers(100)",
+    )
     return made
 
 
@@ -77,7 +117,11 @@ def migrated(place: Place, target: Schema = V2) -> str:
 
 def test_there_and_back_with_rows_that_came_since(place: Place) -> None:
     before = migrated(place)
-    place.sql("INSERT INTO t (k, v) SELECT 1000 + number, 'new' FROM numbers(10)", "OPTIMIZE TABLE t FINAL", "INSERT INTO t (k, v) VALUES (2000, 'late')")
+    place.sql(
+        "INSERT INTO t (k, v) SELECT 1000 + number, 'new' FROM numbers(10)",
+        "OPTIMIZE TABLE t FINAL",
+        "INSERT INTO t (k, v) VALUES (2000, 'late')",
+    )
     assert validate_schema(place.client, V2).kept_tables[0].rows == 100
     report = rollback_schema(place.client, V2, to=1)
     assert (report.from_version, report.to_version, report.in_sync) == (2, 1, True)
@@ -85,7 +129,9 @@ def test_there_and_back_with_rows_that_came_since(place: Place) -> None:
     assert place.rows("SELECT count(), uniqExact(k), countIf(k >= 1000), max(k) FROM t") == [(111, 111, 11, 2000)]
     assert place.rows("SELECT v FROM t WHERE k = 2000") == [("late",)]
     assert any("column w" in note for note in report.notes)
-    assert place.rows("SELECT version, from_version, state FROM schema_version ORDER BY seq DESC LIMIT 1") == [(1, 2, "rolled back")]
+    assert place.rows("SELECT version, from_version, state FROM schema_version ORDER BY seq DESC LIMIT 1") == [
+        (1, 2, "rolled back")
+    ]
     # The older code finds its own version; the newer table is kept in its turn.
     assert ensure_schema(place.client, V1).steps == ()
     assert [kept.table for kept in validate_schema(place.client, V1).kept_tables] == ["t"]
@@ -93,11 +139,15 @@ def test_there_and_back_with_rows_that_came_since(place: Place) -> None:
 
 
 def test_a_setting_that_is_ours_is_no_news(place: Place) -> None:
-    """The new table keeps block numbers while the old one is kept; nobody declared that, and nobody has to hear of it."""
+    """The new table keeps block numbers while the old one is kept; nobody declared that, and nobody has to hear of
+    it."""
     migrated(place)
     status = validate_schema(place.client, V2)
     assert [kept.table for kept in status.kept_tables] == ["t"]
-    assert (status.in_sync, status.notes) == (True, ("t: setting index_granularity = 4096 is not declared (left alone)",))
+    assert (status.in_sync, status.notes) == (
+        True,
+        ("t: setting index_granularity = 4096 is not declared (left alone)",),
+    )
     assert plan_schema(place.client, V2).notes == status.notes
     place.sql("ALTER TABLE t MODIFY COMMENT 'x', MODIFY SETTING min_bytes_for_wide_part = 7")
     assert any("min_bytes_for_wide_part" in note for note in validate_schema(place.client, V2).notes)
@@ -177,8 +227,16 @@ def test_no_way_back(place: Place) -> None:
 
 
 def test_what_is_not_put_back_has_to_be_allowed(place: Place) -> None:
-    two = Schema("case", version=2, objects=[*V2.objects, Table("other", columns=[Column("a", "String")], engine=MergeTree(order_by="tuple()"))])
-    one = Schema("case", version=1, objects=[*V1.objects, Table("other", columns=[Column("a", "UInt8")], engine=MergeTree(order_by="tuple()"))])
+    two = Schema(
+        "case",
+        version=2,
+        objects=[*V2.objects, Table("other", columns=[Column("a", "String")], engine=MergeTree(order_by="tuple()"))],
+    )
+    one = Schema(
+        "case",
+        version=1,
+        objects=[*V1.objects, Table("other", columns=[Column("a", "UInt8")], engine=MergeTree(order_by="tuple()"))],
+    )
     place.sql("DROP TABLE schema_version", "DROP TABLE t")
     ensure_schema(place.client, one)
     place.sql("INSERT INTO t VALUES (1, 'x')", "INSERT INTO other VALUES (1)")
@@ -203,7 +261,9 @@ def test_an_expired_table_goes_with_the_next_start(place: Place, aaiclick_engine
     driver.connection.close()
 
 
-def test_a_kept_table_that_was_dropped_by_hand_takes_its_setting_along(place: Place, aaiclick_engine: EmbeddedEngine) -> None:
+def test_a_kept_table_that_was_dropped_by_hand_takes_its_setting_along(
+    place: Place, aaiclick_engine: EmbeddedEngine
+) -> None:
     ensure_schema(place.client, V2, policy=Policy.lossless(keep_old=timedelta(seconds=1)))
     place.sql(f"DROP TABLE `{place.ours(KEPT_PREFIX)[0]}` SYNC")
     assert NUMBERS in place.definition()
@@ -224,19 +284,26 @@ def back(database: str) -> Rollback:
 
 
 @pytest.mark.slow
-def test_killed_here_and_there_on_the_way_back(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client) -> None:
+def test_killed_here_and_there_on_the_way_back(
+    aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client
+) -> None:
     assert killed_on_the_way_back(aaiclick_engine, aaiclick_database, aaiclick_client, 23) > 0
 
 
 @pytest.mark.proof
-def test_killed_anywhere_on_the_way_back(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client) -> None:
+def test_killed_anywhere_on_the_way_back(
+    aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client
+) -> None:
     kills = killed_on_the_way_back(aaiclick_engine, aaiclick_database, aaiclick_client, 1)
     note("the way back killed after every command", kills=kills, rows=kills * 25)
     assert kills > 30
 
 
-def killed_on_the_way_back(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client, step: int) -> int:
-    """Kill after commands of the way back: the same command goes it to its end, every row once, and the older code finds its version."""
+def killed_on_the_way_back(
+    aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client, step: int
+) -> int:
+    """Kill after commands of the way back: the same command goes it to its end, every row once, and the older code
+    finds its version."""
     place = Place(aaiclick_client, aaiclick_database)
     connection = open_url(aaiclick_engine.url)
     stop = 0
@@ -269,15 +336,33 @@ def _version(connection: object, database: str) -> int | None:
 
 
 def _ordered_by(place: Place) -> str:
-    return str(place.rows("SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = 't'")[0][0])
+    return str(
+        place.rows("SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = 't'")[0][0]
+    )
 
 
 def test_the_oplog_goes_back_to_what_an_old_release_left(aaiclick_client: Client) -> None:
     for statement in PLAIN[0].statements:
         aaiclick_client.command(statement)
-    before, rows = aaiclick_client.command("SHOW CREATE TABLE operation_log"), aaiclick_client.command("SELECT count() FROM operation_log")
+    before, rows = (
+        aaiclick_client.command("SHOW CREATE TABLE operation_log"),
+        aaiclick_client.command("SELECT count() FROM operation_log"),
+    )
     assert init_oplog_tables(aaiclick_client, policy=KEPT).from_version == 1
-    aaiclick_client.command("INSERT INTO operation_log (result_table, operation, kwargs, created_at) VALUES ('p_x', 'insert', map(), now64(3))")
+    aaiclick_client.command(
+        "INSERT "
+        "INTO "
+        "operation_log "
+        "(result_table, "
+        "operation, "
+        "kwargs, "
+        "created_at) "
+        "VALUES "
+        "('p_x', "
+        "'insert', "
+        "map(), "
+        "now64(3))"
+    )
     report = rollback_schema(aaiclick_client, OPLOG, to=1)
     assert "task_logs stays: the older version does not know it" in report.notes
     assert str(aaiclick_client.command("SHOW CREATE TABLE operation_log")).replace(f", {NUMBERS} = 1", "") == before

@@ -1,11 +1,22 @@
-"""The way back over several versions: one plan, one new table for each old one, everything that came meanwhile is in it."""
+"""The way back over several versions: one plan, one new table for each old one, everything that came meanwhile is in
+it."""
 
 from __future__ import annotations
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure_schema, rollback_schema, validate_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Migration,
+    Policy,
+    Schema,
+    Table,
+    ensure_schema,
+    rollback_schema,
+    validate_schema,
+)
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
@@ -32,7 +43,18 @@ V3 = Schema("case", version=3, objects=[table(K64, V, Column("w", "UInt8", defau
 V4 = Schema("case", version=4, objects=[table(K64, V, Column("w", "UInt8", default="7"), order_by=["k", "v"]), OTHER])
 ALL = (V1, V2, V3, V4)
 ROWS = [(100, 100, 4990, "one,three,two", 3)]
-FOUND = "SELECT count(), uniqExact(k), sum(k % 101), arrayStringConcat(arraySort(groupUniqArray(v)), ','), uniqExact(v) FROM t"
+FOUND = (
+    "SELECT "
+    "count(), "
+    "uniqExact(k), "
+    "sum(k "
+    "% "
+    "101), "
+    "arrayStringConcat(arraySort(groupUniqArray(v)), "
+    "','), "
+    "uniqExact(v) "
+    "FROM t"
+)
 
 
 def fill(place: Place, first: int, count: int, value: str) -> None:
@@ -68,15 +90,23 @@ def test_over_three_versions_in_one_go(place: Place) -> None:
     planned = rollback_schema(place.client, V4, to=1, dry_run=True)
     assert [step.object for step in planned.pending] == ["t"]
     assert planned.pending[0].rows == 50
-    assert any("30 rows that came while a table was live that is kept as well" in line for line in planned.pending[0].sql)
+    assert any(
+        "30 rows that came while a table was live that is kept as well" in line for line in planned.pending[0].sql
+    )
     assert "other stays: the older version does not know it" in planned.notes
     assert validate_schema(place.client, V4).in_sync
     report = rollback_schema(place.client, V4, to=1)
     assert (report.from_version, report.to_version) == (4, 1)
     assert place.rows(FOUND) == expected
-    assert place.rows("SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = 't'") == [("k",)]
-    assert place.rows("SELECT type FROM system.columns WHERE database = currentDatabase() AND table = 't' ORDER BY position") == [("UInt32",), ("String",)]
-    assert place.rows("SELECT version, from_version, state FROM schema_version ORDER BY seq DESC LIMIT 1") == [(1, 4, "rolled back")]
+    assert place.rows("SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = 't'") == [
+        ("k",)
+    ]
+    assert place.rows(
+        "SELECT type FROM system.columns WHERE database = currentDatabase() AND table = 't' ORDER BY position"
+    ) == [("UInt32",), ("String",)]
+    assert place.rows("SELECT version, from_version, state FROM schema_version ORDER BY seq DESC LIMIT 1") == [
+        (1, 4, "rolled back")
+    ]
     # What it was made of is gone, the newest is kept in its turn, and version 1 finds itself.
     assert len(place.ours(KEPT_PREFIX)) == 1
     assert ensure_schema(place.client, V1).steps == ()
@@ -85,14 +115,20 @@ def test_over_three_versions_in_one_go(place: Place) -> None:
 
 
 def test_to_a_version_in_between(place: Place) -> None:
-    """Version 3 is version 2 with a column more: going to 2 leaves that column, and the first version cannot be reached from there."""
+    """Version 3 is version 2 with a column more: going to 2 leaves that column, and the first version cannot be reached
+    from there."""
     expected = place.rows(FOUND)
     report = rollback_schema(place.client, V4, to=2)
     assert any("after this there is no way further back for t" in note and "--to 1" in note for note in report.notes)
     assert any(note.startswith("t stays as it is: what was added") for note in report.notes)
     assert place.rows(FOUND) == expected
-    assert place.rows("SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = 't'") == [("v, k",)]
-    with pytest.raises(SchemaError, match=r"is at v2, and no table of v1 is kept: t: .*\(the table from before v2 is not kept any more\)"):
+    assert place.rows("SELECT sorting_key FROM system.tables WHERE database = currentDatabase() AND name = 't'") == [
+        ("v, k",)
+    ]
+    with pytest.raises(
+        SchemaError,
+        match=r"is at v2, and no table of v1 is kept: t: .*\(the table from before v2 is not kept any more\)",
+    ):
         rollback_schema(place.client, V2)
     assert place.rows("SELECT version FROM schema_version ORDER BY seq DESC LIMIT 1") == [(2,)]
 
@@ -102,25 +138,67 @@ def test_by_default_to_the_version_before(place: Place) -> None:
 
 
 def test_only_versions_that_were_there(place: Place) -> None:
-    with pytest.raises(SpecError, match="came to v4 by way of v3, v2, v1: only one of these can be gone back to, not v7"):
+    with pytest.raises(
+        SpecError, match="came to v4 by way of v3, v2, v1: only one of these can be gone back to, not v7"
+    ):
         rollback_schema(place.client, V4, to=7)
 
 
 def test_a_table_in_between_that_is_gone(place: Place) -> None:
     """The oldest one stands behind one that was removed: it is said which, and how far back there is a way."""
-    newest = place.rows("SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, '_aaiclick_old') AND sorting_key = 'v, k'")
+    newest = place.rows(
+        "SELECT "
+        "name "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        "currentDatabase() "
+        "AND "
+        "startsWith(name, "
+        "'_aaiclick_old') "
+        "AND "
+        "sorting_key "
+        "= "
+        "'v, "
+        "k'"
+    )
     oldest = next(name for name in place.ours(KEPT_PREFIX) if (name,) not in newest)
     place.sql(f"DROP TABLE `{oldest}` SYNC")
     with pytest.raises(HazardNotAllowedError) as refused:
         rollback_schema(place.client, V4, to=1)
     assert "the table from before v2 is not kept any more" in str(refused.value)
     assert (
-        "v2 is the oldest version of which everything that was replaced is kept: aaiclick rollback --schema tests.reliability.test_rollback_chain:V4 --to 2"
+        "v2 is "
+        "the "
+        "oldest "
+        "version "
+        "of "
+        "which "
+        "everything "
+        "that "
+        "was "
+        "replaced "
+        "is "
+        "kept: "
+        "aaiclick "
+        "rollback "
+        "--schema "
+        "tests.reliability.test_rollback_chain:V4 "
+        "--to "
+        "2" in str(refused.value)
+    )
+    assert (
+        "To allow it: aaiclick rollback --schema tests.reliability.test_rollback_chain:V4 --to 1 --allow 'partial case'"
         in str(refused.value)
     )
-    assert "To allow it: aaiclick rollback --schema tests.reliability.test_rollback_chain:V4 --to 1 --allow 'partial case'" in str(refused.value)
     looked = rollback_schema(place.client, V4, to=1, dry_run=True)
-    assert [note for note in looked.notes if note.startswith("not put back: t: ") and note.endswith("(--allow 'partial case')")]
+    assert [
+        note
+        for note in looked.notes
+        if note.startswith("not put back: t: ") and note.endswith("(--allow 'partial case')")
+    ]
     assert rollback_schema(place.client, V4, to=2).to_version == 2
 
 
@@ -175,15 +253,46 @@ def test_columns_that_were_renamed_on_the_way(aaiclick_client: Client, aaiclick_
     place.sql("INSERT INTO t (k, v, label) VALUES (4, 'd', 'q')")
     report = rollback_schema(place.client, fourth, to=1)
     assert not [note for note in report.notes if "column" in note]
-    assert place.rows("SELECT k, v, w FROM t ORDER BY k") == [(1, "a", "x"), (2, "b", "y"), (3, "c", "z"), (4, "d", "q")]
+    assert place.rows("SELECT k, v, w FROM t ORDER BY k") == [
+        (1, "a", "x"),
+        (2, "b", "y"),
+        (3, "c", "z"),
+        (4, "d", "q"),
+    ]
 
 
 def test_a_table_that_was_renamed_since_is_named(place: Place) -> None:
-    moved = Table("s", columns=[K64, V, Column("w", "UInt8", default="7")], engine=MergeTree(order_by=["k", "v"]), renamed_from="t")
+    moved = Table(
+        "s",
+        columns=[K64, V, Column("w", "UInt8", default="7")],
+        engine=MergeTree(order_by=["k", "v"]),
+        renamed_from="t",
+    )
     five = Schema("case", version=5, objects=[moved, OTHER])
     ensure_schema(place.client, five, policy=KEPT)
     with pytest.raises(
-        SchemaError, match=r"no table of v3 is kept.*s: was called t when it was replaced \(_aaiclick_old_\w+ is kept; rename the table back first\)"
+        SchemaError,
+        match=r"no "
+        r"table "
+        r"of "
+        r"v3 "
+        r"is "
+        r"kept.*s: "
+        r"was "
+        r"called "
+        r"t "
+        r"when "
+        r"it "
+        r"was "
+        r"replaced "
+        r"\(_aaiclick_old_\w+ "
+        r"is "
+        r"kept; "
+        r"rename "
+        r"the "
+        r"table "
+        r"back "
+        r"first\)",
     ):
         rollback_schema(place.client, five, to=3)
 
@@ -193,7 +302,8 @@ def back(database: str, to: int | None) -> Rollback:
 
 
 def test_killed_while_what_is_not_needed_any_more_is_dropped(place: Place, aaiclick_engine: EmbeddedEngine) -> None:
-    """The table is back, the oldest kept one is gone, the one in between is not: the next run knows that nothing is missing."""
+    """The table is back, the oldest kept one is gone, the one in between is not: the next run knows that nothing is
+    missing."""
     dropped: list[str] = []
 
     def die(effect: Effect) -> None:
@@ -204,9 +314,13 @@ def test_killed_while_what_is_not_needed_any_more_is_dropped(place: Place, aaicl
 
     connection = open_url(aaiclick_engine.url)
     with pytest.raises(KilledError):
-        Driver(connection, before=die).run(rollback(Rollback(V4, place.database, 1, frozenset(), False, DEAD, True, 3600)))
+        Driver(connection, before=die).run(
+            rollback(Rollback(V4, place.database, 1, frozenset(), False, DEAD, True, 3600))
+        )
     assert len(place.ours(KEPT_PREFIX)) == 2
-    with pytest.raises(SchemaError, match=r"on its way back to v1, which was not finished. Run: aaiclick rollback .*--to 1"):
+    with pytest.raises(
+        SchemaError, match=r"on its way back to v1, which was not finished. Run: aaiclick rollback .*--to 1"
+    ):
         Driver(connection, later=LATER).run(rollback(back(place.database, 3)))
     Driver(connection, later=LATER).run(rollback(back(place.database, None)))
     assert run(history(place.database, "case"), connection)[-1].version == 1
@@ -220,17 +334,26 @@ TWO_NEW = Table("u", columns=[K64, V], engine=MergeTree(order_by=["v"]))
 
 
 def killed_on_a_long_way(engine: EmbeddedEngine, database: str, client: Client, step: int, stop: int = 0) -> int:
-    """Two tables, one replaced twice. Kill after commands: the command without a version goes on to the same version, every row once."""
+    """Two tables, one replaced twice. Kill after commands: the command without a version goes on to the same version,
+    every row once."""
     place = Place(client, database)
     connection = open_url(engine.url)
-    versions = [Schema("case", version=each.version, objects=[*each.objects, TWO if each.version == 1 else TWO_NEW]) for each in ALL]
+    versions = [
+        Schema("case", version=each.version, objects=[*each.objects, TWO if each.version == 1 else TWO_NEW])
+        for each in ALL
+    ]
     last = versions[-1]
     to, kills = 1, 0
     while True:
-        place.sql(*(f"DROP TABLE IF EXISTS `{name}` SYNC" for name in [*place.ours(), "t", "u", "other", "schema_version"]))
+        place.sql(
+            *(f"DROP TABLE IF EXISTS `{name}` SYNC" for name in [*place.ours(), "t", "u", "other", "schema_version"])
+        )
         for number, each in enumerate(versions):
             ensure_schema(place.client, each, policy=KEPT)
-            place.sql(f"INSERT INTO t (k, v) SELECT {number * 10} + number, 'x' FROM numbers(10)", f"INSERT INTO u (k, v) VALUES ({number}, 'x')")
+            place.sql(
+                f"INSERT INTO t (k, v) SELECT {number * 10} + number, 'x' FROM numbers(10)",
+                f"INSERT INTO u (k, v) VALUES ({number}, 'x')",
+            )
         try:
             Driver(connection).run(rollback(Rollback(last, database, to, frozenset(), False, DEAD, True, 3600)), stop)
             break
@@ -238,13 +361,51 @@ def killed_on_a_long_way(engine: EmbeddedEngine, database: str, client: Client, 
             stop += step
             kills += 1
         if run(history(database, "case"), connection)[-1].version == 4:
-            begun = bool(place.rows(f"SELECT count() FROM system.tables WHERE database = '{database}' AND position(comment, '\"back_to\":1') > 0")[0][0])
-            Driver(connection, later=LATER).run(rollback(Rollback(last, database, None if begun else to, frozenset(), False, this_process(), True, 3600)))
+            begun = bool(
+                place.rows(
+                    "SELECT "
+                    "count() "
+                    "FROM "
+                    "system.tables "
+                    "WHERE "
+                    "database "
+                    "= "
+                    f"'{database}' "
+                    "AND "
+                    "position(comment, "
+                    "'\"back_to\":1') "
+                    "> "
+                    "0"
+                )[0][0]
+            )
+            Driver(connection, later=LATER).run(
+                rollback(
+                    Rollback(last, database, None if begun else to, frozenset(), False, this_process(), True, 3600)
+                )
+            )
         assert run(history(database, "case"), connection)[-1].version == 1, stop
         Driver(connection, later=0).run(ensuring(versions[0], database, Policy.lossless()))
         assert place.rows("SELECT count(), uniqExact(k), sum(k) FROM t") == [(40, 40, 780)], stop
         assert place.rows("SELECT count(), uniqExact(k) FROM u") == [(4, 4)], stop
-        assert place.rows("SELECT name, sorting_key FROM system.tables WHERE database = currentDatabase() AND name IN ('t', 'u') ORDER BY name") == [
+        assert place.rows(
+            "SELECT "
+            "name, "
+            "sorting_key "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            "currentDatabase() "
+            "AND "
+            "name "
+            "IN "
+            "('t', "
+            "'u') "
+            "ORDER "
+            "BY "
+            "name"
+        ) == [
             ("t", "k"),
             ("u", "k"),
         ], stop
@@ -255,13 +416,17 @@ def killed_on_a_long_way(engine: EmbeddedEngine, database: str, client: Client, 
 
 
 @pytest.mark.slow
-def test_killed_here_and_there_on_a_long_way_back(aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client) -> None:
+def test_killed_here_and_there_on_a_long_way_back(
+    aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client
+) -> None:
     assert killed_on_a_long_way(aaiclick_engine, aaiclick_database, aaiclick_client, 1000, 60) == 1
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("first", range(4))
-def test_killed_anywhere_on_a_long_way_back(first: int, aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client) -> None:
+def test_killed_anywhere_on_a_long_way_back(
+    first: int, aaiclick_engine: EmbeddedEngine, aaiclick_database: str, aaiclick_client: Client
+) -> None:
     kills = killed_on_a_long_way(aaiclick_engine, aaiclick_database, aaiclick_client, 4, first)
     note("the way back killed after every command", kills=kills, rows=kills * 44)
     assert kills > 15

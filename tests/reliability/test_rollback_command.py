@@ -47,7 +47,10 @@ def test_there_is_a_way_back_and_it_is_asked_for_by_name(url: str, capsys: pytes
 
 
 def test_how_long_the_old_table_is_kept_can_be_said(
-    aaiclick_server: EngineServer, aaiclick_server_database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    aaiclick_server: EngineServer,
+    aaiclick_server_database: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     url = f"{aaiclick_server.url}/{aaiclick_server_database}"
     client = aaiclick_server.client(database=aaiclick_server_database)

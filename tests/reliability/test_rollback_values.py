@@ -1,5 +1,5 @@
-"""What an expression filled on the way forward: it goes back by the migration's own expression, or by name; and rows of the copy whose partition was detached
-and attached again are no rows that came since."""
+"""What an expression filled on the way forward: it goes back by the migration's own expression, or by name; and rows of
+the copy whose partition was detached and attached again are no rows that came since."""
 
 from __future__ import annotations
 
@@ -25,13 +25,23 @@ def rows(client: Client, columns: str = "*") -> list[tuple[object, ...]]:
     return [tuple(row) for row in client.query(f"SELECT {columns} FROM t ORDER BY ALL").result_rows]
 
 
-def schemas(before: Table, after: Table, rebuild: Rebuild, renames: dict[str, str] | None = None) -> tuple[Schema, Schema]:
+def schemas(
+    before: Table, after: Table, rebuild: Rebuild, renames: dict[str, str] | None = None
+) -> tuple[Schema, Schema]:
     migration = Migration(2, rebuild={"t": rebuild}, renames=renames or {})
-    return Schema("shop", version=1, objects=[before]), Schema("shop", version=2, objects=[after], migrations=[migration])
+    return Schema("shop", version=1, objects=[before]), Schema(
+        "shop", version=2, objects=[after], migrations=[migration]
+    )
 
 
 CASES = {
-    "said": (table(PRICE), table(PRICE), Rebuild(columns=CENTS, back={"price": "price / 100"}), "(100, 700)", [(0, 5), (100, 7)]),
+    "said": (
+        table(PRICE),
+        table(PRICE),
+        Rebuild(columns=CENTS, back={"price": "price / 100"}),
+        "(100, 700)",
+        [(0, 5), (100, 7)],
+    ),
     "another type": (
         table(PRICE),
         table(Column("price", "Decimal(18, 2)")),
@@ -39,11 +49,20 @@ CASES = {
         "(100, 7.25)",
         [(0, 5), (100, 725)],
     ),
-    "its own way back": (table(PRICE), table(PRICE), Rebuild(columns={"price": "greatest(price, 3)"}), "(100, 700)", [(0, 5), (100, 700)]),
+    "its own way back": (
+        table(PRICE),
+        table(PRICE),
+        Rebuild(columns={"price": "greatest(price, 3)"}),
+        "(100, 700)",
+        [(0, 5), (100, 700)],
+    ),
     "two of one": (
         table(Column("first", "String"), Column("last", "String")),
         table(Column("full", "String")),
-        Rebuild(columns={"full": "concat(first, ' ', last)"}, back={"first": "splitByChar(' ', full)[1]", "last": "splitByChar(' ', full)[2]"}),
+        Rebuild(
+            columns={"full": "concat(first, ' ', last)"},
+            back={"first": "splitByChar(' ', full)[1]", "last": "splitByChar(' ', full)[2]"},
+        ),
         "(100, 'C D')",
         [(0, "A", "B"), (100, "C", "D")],
     ),
@@ -55,7 +74,9 @@ def test_values_that_came_since_go_back(aaiclick_client: Client, name: str) -> N
     before, after, rebuild, since, expected = CASES[name]
     v1, v2 = schemas(before, after, rebuild)
     ensure_schema(aaiclick_client, v1)
-    aaiclick_client.command("INSERT INTO t VALUES (0, 'A', 'B')" if name == "two of one" else "INSERT INTO t VALUES (0, 5)")
+    aaiclick_client.command(
+        "INSERT INTO t VALUES (0, 'A', 'B')" if name == "two of one" else "INSERT INTO t VALUES (0, 5)"
+    )
     ensure_schema(aaiclick_client, v2)
     named = ", ".join(column.name for column in after.columns)
     there = rows(aaiclick_client, named)
@@ -72,8 +93,33 @@ def test_values_that_came_since_go_back(aaiclick_client: Client, name: str) -> N
 @pytest.mark.parametrize(
     ("rebuild", "said"),
     [
-        (Rebuild(columns=CENTS), r"2 rows that came since hold a value of price \(such as '70\d'\) which was filled by an expression.*Rebuild\(back="),
-        (Rebuild(columns=CENTS, back={"price": "price / 100"}), r"1 rows that came since hold a value of price \(such as '701'\)"),
+        (
+            Rebuild(columns=CENTS),
+            (
+                r"2 rows "
+                r"that "
+                r"came "
+                r"since "
+                r"hold "
+                r"a "
+                r"value "
+                r"of "
+                r"price "
+                r"\(such "
+                r"as "
+                r"'70\d'\) "
+                r"which "
+                r"was "
+                r"filled "
+                r"by "
+                r"an "
+                r"expression.*Rebuild\(back="
+            ),
+        ),
+        (
+            Rebuild(columns=CENTS, back={"price": "price / 100"}),
+            r"1 rows that came since hold a value of price \(such as '701'\)",
+        ),
         (Rebuild(columns={"price": "price * 100 + rand() % 2"}), "2 rows that came since"),
     ],
     ids=["nothing says how", "another value comes out", "nobody can tell"],
@@ -83,7 +129,9 @@ def test_what_would_be_another_value_is_by_name(aaiclick_client: Client, rebuild
     ensure_schema(aaiclick_client, v1)
     aaiclick_client.command("INSERT INTO t VALUES (0, 5)")
     ensure_schema(aaiclick_client, v2)
-    assert rollback_schema(aaiclick_client, v1, dry_run=True).reasons == ("not asked for: this is a dry run",), "no row came since"
+    assert rollback_schema(aaiclick_client, v1, dry_run=True).reasons == ("not asked for: this is a dry run",), (
+        "no row came since"
+    )
     aaiclick_client.command("INSERT INTO t VALUES (100, 700), (101, 701)")
     with pytest.raises(HazardNotAllowedError, match=said) as raised:
         rollback_schema(aaiclick_client, v1)
@@ -96,7 +144,9 @@ def test_what_would_be_another_value_is_by_name(aaiclick_client: Client, rebuild
 def test_over_two_versions_each_goes_back_by_its_own(aaiclick_client: Client) -> None:
     steps = [Migration(2, rebuild={"t": Rebuild(columns=CENTS, back={"price": "price / 100"})})]
     steps.append(Migration(3, rebuild={"t": Rebuild(columns={"price": "price + 1"}, back={"price": "price - 1"})}))
-    code = {last: Schema("shop", version=last, objects=[table(PRICE)], migrations=steps[: last - 1]) for last in (1, 2, 3)}
+    code = {
+        last: Schema("shop", version=last, objects=[table(PRICE)], migrations=steps[: last - 1]) for last in (1, 2, 3)
+    }
     for last, sql in ((1, "(0, 5)"), (2, "(1, 600)"), (3, "(2, 701)")):
         ensure_schema(aaiclick_client, code[last])
         aaiclick_client.command(f"INSERT INTO t VALUES {sql}")
@@ -112,9 +162,14 @@ def test_over_two_versions_each_goes_back_by_its_own(aaiclick_client: Client) ->
 
 @pytest.mark.parametrize(
     ("back", "said"),
-    [({"price": "prize / 100"}, "the rollback expression of price is refused"), ({"prize": "price"}, "which the version before does not have")],
+    [
+        ({"price": "prize / 100"}, "the rollback expression of price is refused"),
+        ({"prize": "price"}, "which the version before does not have"),
+    ],
 )
-def test_a_way_back_that_does_not_work_is_found_on_the_way_forward(aaiclick_client: Client, back: dict[str, str], said: str) -> None:
+def test_a_way_back_that_does_not_work_is_found_on_the_way_forward(
+    aaiclick_client: Client, back: dict[str, str], said: str
+) -> None:
     v1, v2 = schemas(table(PRICE), table(PRICE), Rebuild(columns=CENTS, back=back))
     ensure_schema(aaiclick_client, v1)
     aaiclick_client.command("INSERT INTO t VALUES (0, 5)")
@@ -156,7 +211,9 @@ def test_a_partition_that_was_attached_again_is_no_row_that_came_since(aaiclick_
 def test_where_its_rows_cannot_be_told_apart_the_way_back_says_so(aaiclick_client: Client) -> None:
     v1, _ = attached_again(aaiclick_client, merge=True)
     before = rows(aaiclick_client)
-    with pytest.raises(SchemaError, match=r"5 rows of the copy are in t under later block numbers.*detached and attached again"):
+    with pytest.raises(
+        SchemaError, match=r"5 rows of the copy are in t under later block numbers.*detached and attached again"
+    ):
         rollback_schema(aaiclick_client, v1, allow=["deletes t"])
     assert rows(aaiclick_client) == before
 

@@ -64,7 +64,9 @@ def shop(tmp_path: Path, aaiclick_server: EngineServer, aaiclick_server_database
     (tmp_path / "shop.py").write_text(SCHEMA)
     first = Schema("shop", version=1, objects=[_table("id")])
     ensure_schema(aaiclick_server.url, first, database=aaiclick_server_database)
-    aaiclick_server.command(f"INSERT INTO {aaiclick_server_database}.t SELECT number, cityHash64(number) FROM numbers({ROWS})")
+    aaiclick_server.command(
+        f"INSERT INTO {aaiclick_server_database}.t SELECT number, cityHash64(number) FROM numbers({ROWS})"
+    )
     return tmp_path
 
 
@@ -93,7 +95,10 @@ def _until(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 
 def _free(server: EngineServer, database: str) -> None:
     """Nothing is locked, no writer is kept out, and no setting is held."""
-    assert server.command(f"SELECT count() FROM system.tables WHERE database = '{database}' AND name = '_aaiclick_lock'") == "0\n"
+    assert (
+        server.command(f"SELECT count() FROM system.tables WHERE database = '{database}' AND name = '_aaiclick_lock'")
+        == "0\n"
+    )
     engine = server.command(f"SELECT engine_full FROM system.tables WHERE database = '{database}' AND name = 't'")
     assert engine == "MergeTree ORDER BY id SETTINGS index_granularity = 8192\n"
     server.command(f"OPTIMIZE TABLE {database}.t FINAL SETTINGS optimize_throw_if_noop = 1")  # merges are not stopped
@@ -101,14 +106,31 @@ def _free(server: EngineServer, database: str) -> None:
 
 
 def _goes_on(server: EngineServer, database: str) -> None:
-    ensure_schema(server.url, Schema("shop", version=2, objects=[_table("n", "id")]), policy=Policy.lossless(), database=database)
+    ensure_schema(
+        server.url, Schema("shop", version=2, objects=[_table("n", "id")]), policy=Policy.lossless(), database=database
+    )
     assert server.command(f"SELECT count() FROM {database}.t") == f"{ROWS + 1}\n"
     assert "ORDER BY (n, id)" in server.command(f"SHOW CREATE TABLE {database}.t")
 
 
-def test_the_command_line_gives_the_lease_back(shop: Path, aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
-    command = [sys.executable, "-m", "aaiclick", "migrate", "--url", aaiclick_server.url, "--database", aaiclick_server_database, "--schema", "shop:V2"]
-    with subprocess.Popen(command, cwd=shop, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def test_the_command_line_gives_the_lease_back(
+    shop: Path, aaiclick_server: EngineServer, aaiclick_server_database: str
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "aaiclick",
+        "migrate",
+        "--url",
+        aaiclick_server.url,
+        "--database",
+        aaiclick_server_database,
+        "--schema",
+        "shop:V2",
+    ]
+    with subprocess.Popen(
+        command, cwd=shop, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         _until(_under_way(aaiclick_server, aaiclick_server_database), process)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
@@ -128,10 +150,14 @@ def test_the_command_line_gives_the_lease_back(shop: Path, aaiclick_server: Engi
         pytest.param("", ASYNC, 1, id="task"),
     ],
 )
-def test_the_line_for_an_application(shop: Path, aaiclick_server: EngineServer, aaiclick_server_database: str, line: str, start: str, code: int) -> None:
+def test_the_line_for_an_application(
+    shop: Path, aaiclick_server: EngineServer, aaiclick_server_database: str, line: str, start: str, code: int
+) -> None:
     program = START.replace("LINE", line).replace("START", start)
     command = [sys.executable, "-c", program, aaiclick_server.url, aaiclick_server_database]
-    with subprocess.Popen(command, cwd=shop, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=shop, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         _until(_under_way(aaiclick_server, aaiclick_server_database), process)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
@@ -148,15 +174,24 @@ def test_the_library_installs_no_handler(aaiclick_client: Client) -> None:
 
     seen: list[list[object]] = []
     before = handlers()
-    ensure_schema(aaiclick_client, Schema("shop", version=1, objects=[_table("id")]), on_event=lambda _: seen.append(handlers()))
+    ensure_schema(
+        aaiclick_client, Schema("shop", version=1, objects=[_table("id")]), on_event=lambda _: seen.append(handlers())
+    )
     aaiclick_client.command("INSERT INTO t VALUES (1, 1)")
-    ensure_schema(aaiclick_client, Schema("shop", version=2, objects=[_table("n", "id")]), Policy.lossless(), on_event=lambda _: seen.append(handlers()))
+    ensure_schema(
+        aaiclick_client,
+        Schema("shop", version=2, objects=[_table("n", "id")]),
+        Policy.lossless(),
+        on_event=lambda _: seen.append(handlers()),
+    )
     assert seen
     assert all(each == before for each in [*seen, handlers()])
 
 
 def _child(program: str = "import sys; print(flush=True); sys.stdin.read()") -> subprocess.Popen[str]:
-    process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     process.stdout.readline()
     return process
@@ -221,9 +256,13 @@ def _takes(server: EngineServer, database: str, me: Owner, wait: float) -> tuple
 
 
 @needs_traces
-def test_a_holder_whose_process_is_gone_is_not_waited_for(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+def test_a_holder_whose_process_is_gone_is_not_waited_for(
+    aaiclick_server: EngineServer, aaiclick_server_database: str
+) -> None:
     command = [sys.executable, "-c", HOLDING, aaiclick_server.url, aaiclick_server_database]
-    with subprocess.Popen(command, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(
+        command, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "\n"
         with pytest.raises(LockHeldError, match=f"pid {holder.pid} migrates"):
@@ -233,7 +272,22 @@ def test_a_holder_whose_process_is_gone_is_not_waited_for(aaiclick_server: Engin
         took, told = _takes(aaiclick_server, aaiclick_server_database, this_process(), 20)
         assert took < 15  # the lease has 30 seconds
         assert [event.text for event in told if isinstance(event, Note)] == [
-            f"{replace(this_process(), pid=holder.pid)} left a migration of database {aaiclick_server_database} unfinished: that process is gone; taking over"
+            (
+                f"{replace(this_process(), pid=holder.pid)} "
+                "left "
+                "a "
+                "migration "
+                "of "
+                "database "
+                f"{aaiclick_server_database} "
+                "unfinished: "
+                "that "
+                "process "
+                "is "
+                "gone; "
+                "taking "
+                "over"
+            )
         ]
 
 
@@ -257,7 +311,9 @@ def test_host_and_pid_prove_nothing(aaiclick_server: EngineServer, aaiclick_serv
         connection.close()
 
 
-def test_what_is_waited_for_is_said_with_the_time_that_is_left(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+def test_what_is_waited_for_is_said_with_the_time_that_is_left(
+    aaiclick_server: EngineServer, aaiclick_server_database: str
+) -> None:
     connection = open_url(aaiclick_server.url)
     try:
         lease = run(acquire(aaiclick_server_database, Owner("anne", "host-a", 7), lease_seconds=3), connection)
@@ -270,7 +326,9 @@ def test_what_is_waited_for_is_said_with_the_time_that_is_left(aaiclick_server: 
     assert re.fullmatch(r"its lease ends in [0-3] s unless it is renewed", said[0].ends)
 
 
-@pytest.mark.parametrize("owner", [Owner("a", "b", 1), Owner("a", "b", 1, "0123", "456"), Owner("a", "b", 1, "", "456")])
+@pytest.mark.parametrize(
+    "owner", [Owner("a", "b", 1), Owner("a", "b", 1, "0123", "456"), Owner("a", "b", 1, "", "456")]
+)
 def test_what_the_lock_says(owner: Owner) -> None:
     told = parse_holder(Holder("abc", owner, 5, 30.0).comment(), "").owner
     assert told == (owner if owner.place else Owner("a", "b", 1))

@@ -1,4 +1,5 @@
-"""Many processes start in the same second on a database that an old release left behind, and those that do the work are killed."""
+"""Many processes start in the same second on a database that an old release left behind, and those that do the work are
+killed."""
 
 from __future__ import annotations
 
@@ -25,7 +26,17 @@ from tests.reliability.counts import note
 LEASE = "3"
 MORE = """INSERT INTO operation_log (id, result_table, operation, args, kwargs, created_at)
 SELECT 1000000 + number, concat('p_', toString(number % 97)), 'insert', [], map(), now64(3) - toIntervalSecond(number % 100000) FROM numbers({count})"""
-ROWS = "SELECT count(), uniqExact(id), sum(cityHash64(tuple(id, result_table, operation, toUnixTimestamp64Milli(created_at)))) FROM {db}.operation_log"
+ROWS = (
+    "SELECT "
+    "count(), "
+    "uniqExact(id), "
+    "sum(cityHash64(tuple(id, "
+    "result_table, "
+    "operation, "
+    "toUnixTimestamp64Milli(created_at)))) "
+    "FROM "
+    "{db}.operation_log"
+)
 
 
 class Old:
@@ -34,7 +45,12 @@ class Old:
     def __init__(self, server: EngineServer, database: str, count: int) -> None:
         self.server, self.database, self.count = server, database, count
         client = server.client(database=database)
-        for statement in (*PLAIN[0].statements, "SYSTEM STOP MERGES operation_log", MORE.format(count=count), "SYSTEM START MERGES operation_log"):
+        for statement in (
+            *PLAIN[0].statements,
+            "SYSTEM STOP MERGES operation_log",
+            MORE.format(count=count),
+            "SYSTEM START MERGES operation_log",
+        ):
             client.command(statement, settings={"async_insert": 0, "max_insert_block_size": 50_000})
         client.close()
         self.rows = self.read()
@@ -51,20 +67,59 @@ class Old:
 
     def holder(self) -> int:
         """The process id in the lock, 0 where there is none."""
-        comment = self.ask(f"SELECT comment FROM system.tables WHERE database = '{self.database}' AND name = '_aaiclick_lock' FORMAT TSVRaw").strip()
+        comment = self.ask(
+            "SELECT "
+            "comment "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            f"'{self.database}' "
+            "AND "
+            "name "
+            "= "
+            "'_aaiclick_lock' "
+            "FORMAT "
+            "TSVRaw"
+        ).strip()
         return int(json.loads(comment)["pid"]) if comment else 0
 
     def check(self) -> None:
         assert self.read() == self.rows
-        assert self.ask(f"SELECT sorting_key FROM system.tables WHERE database = '{self.database}' AND name = 'operation_log'") == "result_table, created_at\n"
-        assert self.ask("SELECT version, state, count() FROM {db}.schema_version WHERE version = 5 GROUP BY ALL") == "5\tapplied\t1\n"
-        left = self.ask(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND match(name, '^_aaiclick_(new|stage|mark|lock$)')")
+        assert (
+            self.ask(
+                f"SELECT sorting_key FROM system.tables WHERE database = '{self.database}' AND name = 'operation_log'"
+            )
+            == "result_table, created_at\n"
+        )
+        assert (
+            self.ask("SELECT version, state, count() FROM {db}.schema_version WHERE version = 5 GROUP BY ALL")
+            == "5\tapplied\t1\n"
+        )
+        left = self.ask(
+            "SELECT "
+            "name "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            f"'{self.database}' "
+            "AND "
+            "match(name, "
+            "'^_aaiclick_(new|stage|mark|lock$)')"
+        )
         assert left == ""
 
 
 def overlapping(said: Sequence[Said], ends: dict[int, float]) -> list[tuple[float, float]]:
     """Spans of work that overlap; one that was killed worked until then."""
-    spans = sorted((float(each.lines["work"]), float(each.lines.get("rest", ends.get(place, 0)))) for place, each in enumerate(said) if "work" in each.lines)
+    spans = sorted(
+        (float(each.lines["work"]), float(each.lines.get("rest", ends.get(place, 0))))
+        for place, each in enumerate(said)
+        if "work" in each.lines
+    )
     return [first for first, second in pairwise(spans) if second[0] < first[1]]
 
 
@@ -90,7 +145,8 @@ def stampede(old: Old, processes: int, kills: int, seed: int) -> int:
     said = [child.end() for child in children]
     killed = [place for place, each in enumerate(said) if each.code < 0]
     assert set(killed) <= set(ends)
-    # On a machine that is much too busy a living holder is too slow to renew: it stops, and is started again like any other process.
+    # On a machine that is much too busy a living holder is too slow to renew: it stops, and is started again like any
+    # other process.
     starved = [place for place, each in enumerate(said) if place not in killed and "LeaseLostError" in each.text]
     assert [each.text for place, each in enumerate(said) if place not in (*killed, *starved) and each.code != 0] == []
     assert [each.text for each in (child.go().end() for child in old.children(len(starved))) if each.code != 0] == []
@@ -115,12 +171,16 @@ def test_eight_processes_and_the_holder_is_killed(aaiclick_server: EngineServer,
 
 @pytest.mark.proof
 @pytest.mark.parametrize("seed", range(3))
-def test_thirty_two_processes_and_holders_are_killed(seed: int, aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+def test_thirty_two_processes_and_holders_are_killed(
+    seed: int, aaiclick_server: EngineServer, aaiclick_server_database: str
+) -> None:
     assert stampede(Old(aaiclick_server, aaiclick_server_database, 1_000_000), 32, 6, seed) > 0
 
 
 @pytest.mark.slow
-def test_a_holder_that_was_paused_is_taken_over_and_stops(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+def test_a_holder_that_was_paused_is_taken_over_and_stops(
+    aaiclick_server: EngineServer, aaiclick_server_database: str
+) -> None:
     old = Old(aaiclick_server, aaiclick_server_database, 300_000)
     first, second = old.children(2)
     first.go()

@@ -1,4 +1,5 @@
-"""Clients go on writing while a table is rebuilt or attached: every acknowledged row is there once, also in the targets of views."""
+"""Clients go on writing while a table is rebuilt or attached: every acknowledged row is there once, also in the targets
+of views."""
 
 from __future__ import annotations
 
@@ -21,12 +22,19 @@ from tests.reliability.counts import note
 from tests.reliability.writing import FORMS, OLD, target, traffic
 
 POLICY = Policy.lossless(keep_old=timedelta(0)).allow("change-engine t")
-VIEW = ("CREATE TABLE seen (k UInt64) ENGINE = MergeTree ORDER BY k", "CREATE MATERIALIZED VIEW mv TO seen AS SELECT k FROM t")
+VIEW = (
+    "CREATE TABLE seen (k UInt64) ENGINE = MergeTree ORDER BY k",
+    "CREATE MATERIALIZED VIEW mv TO seen AS SELECT k FROM t",
+)
 
 
 def make(server: EngineServer, database: str, rows: int, *, view: bool) -> None:
     client = server.client(database=database)
-    for statement in (OLD, *(VIEW if view else ()), f"INSERT INTO t SELECT number, number % 3, toString(number) FROM numbers({rows})"):
+    for statement in (
+        OLD,
+        *(VIEW if view else ()),
+        f"INSERT INTO t SELECT number, number % 3, toString(number) FROM numbers({rows})",
+    ):
         client.command(statement)
     client.close()
 
@@ -40,7 +48,22 @@ def under_traffic(server: EngineServer, database: str, kind: str, *, view: bool,
     total = rows + seen.acknowledged
     for table in ("t", *(("seen",) if view else ())):
         assert server.command(f"SELECT count(), uniqExact(k) FROM {database}.{table}") == f"{total}\t{total}\n", table
-    assert server.command(f"SELECT name FROM system.tables WHERE database = '{database}' AND match(name, '_aaiclick_(new|stage|mark|old)')") == ""
+    assert (
+        server.command(
+            "SELECT "
+            "name "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "database "
+            "= "
+            f"'{database}' "
+            "AND "
+            "match(name, "
+            "'_aaiclick_(new|stage|mark|old)')"
+        )
+        == ""
+    )
     way = "an attach" if kind == "attach" else f"a rebuild {'behind' if view else 'without'} a fence"
     note(f"writers through {way}", times=turns, rows=seen.acknowledged, refusals=seen.refused, reads=seen.reads)
     note(f"writers through {way}", longest_wait_of_a_writer=seen.longest_wait, longest_gap_for_readers=seen.longest_gap)
@@ -55,12 +78,15 @@ def test_writers_go_on(kind: str, view: bool, aaiclick_server: EngineServer, aai
 @pytest.mark.proof
 @pytest.mark.parametrize("view", [False, True], ids=["alone", "view"])
 @pytest.mark.parametrize("kind", FORMS)
-def test_writers_go_on_for_long(kind: str, view: bool, aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+def test_writers_go_on_for_long(
+    kind: str, view: bool, aaiclick_server: EngineServer, aaiclick_server_database: str
+) -> None:
     under_traffic(aaiclick_server, aaiclick_server_database, kind, view=view, turns=10, rows=200_000)
 
 
 def deleting(server: EngineServer, database: str, turns: int, policy: Policy = POLICY) -> int:
-    """Lightweight deletes all through: either the run gives up and leaves the table alone, or what was deleted stays so, or it is said."""
+    """Lightweight deletes all through: either the run gives up and leaves the table alone, or what was deleted stays
+    so, or it is said."""
     make(server, database, 200_000, view=False)
     stop, deleted, failures = threading.Event(), [0], list[BaseException]()
 
@@ -119,7 +145,9 @@ def test_deletes_do_not_come_back(aaiclick_server: EngineServer, aaiclick_server
 
 
 @pytest.mark.slow
-def test_where_writers_may_be_kept_out_the_copy_gets_through(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+def test_where_writers_may_be_kept_out_the_copy_gets_through(
+    aaiclick_server: EngineServer, aaiclick_server_database: str
+) -> None:
     assert deleting(aaiclick_server, aaiclick_server_database, 1, POLICY.allow("keep-writers-out t")) == 0
 
 
@@ -145,7 +173,8 @@ def attempt(client: Client, sql: str) -> bool:
 
 
 def never_stopping(server: EngineServer, database: str, policy: Policy, rows: int) -> None:
-    """Deletes of two kinds follow each other without a pause, beside an inserter, until the run is over; none of them comes back."""
+    """Deletes of two kinds follow each other without a pause, beside an inserter, until the run is over; none of them
+    comes back."""
     make(server, database, rows, view=False)
     stop, deleted, inserted, failures = threading.Event(), set[int](), [0], list[BaseException]()
 
@@ -154,7 +183,9 @@ def never_stopping(server: EngineServer, database: str, policy: Policy, rows: in
             for key in itertools.count():
                 if stop.is_set():
                     return
-                if attempt(client, f"DELETE FROM t WHERE k = {key}" if key % 2 else f"ALTER TABLE t DELETE WHERE k = {key}"):
+                if attempt(
+                    client, f"DELETE FROM t WHERE k = {key}" if key % 2 else f"ALTER TABLE t DELETE WHERE k = {key}"
+                ):
                     deleted.add(key)
 
     def insert() -> None:
@@ -179,7 +210,20 @@ def never_stopping(server: EngineServer, database: str, policy: Policy, rows: in
             thread.join(60)
     assert failures == []
     assert [step.strategy for step in report.steps] == ["rebuild"]
-    left = server.command(f"SELECT countIf(k < {rows}), countIf(k >= 1000000), countIf(k IN ({','.join(map(str, deleted))})) FROM {database}.t").split()
+    left = server.command(
+        "SELECT "
+        "countIf(k "
+        "< "
+        f"{rows}), "
+        "countIf(k "
+        ">= "
+        "1000000), "
+        "countIf(k "
+        "IN "
+        f"({','.join(map(str, deleted))})) "
+        "FROM "
+        f"{database}.t"
+    ).split()
     # One whose answer was an error may have been carried out, or not: it is among the first keys.
     assert int(left[0]) in range(rows - len(deleted) - 20, rows - len(deleted) + 1)
     assert int(left[1]) == inserted[0]
@@ -187,5 +231,7 @@ def never_stopping(server: EngineServer, database: str, policy: Policy, rows: in
 
 
 @pytest.mark.parametrize("allowed", ["reapply-deletes", "keep-writers-out"])
-def test_deletes_that_never_stop_do_not_keep_a_copy_from_its_end(allowed: str, aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+def test_deletes_that_never_stop_do_not_keep_a_copy_from_its_end(
+    allowed: str, aaiclick_server: EngineServer, aaiclick_server_database: str
+) -> None:
     never_stopping(aaiclick_server, aaiclick_server_database, POLICY.allow(f"{allowed} t"), 20_000)

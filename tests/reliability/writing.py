@@ -32,8 +32,8 @@ def target(kind: str, version: int) -> Schema:
 
 @dataclass
 class Traffic:
-    """``acknowledged``: rows that the server took. Times in seconds: the longest that one writer waited for one insert to be taken, and that
-    readers missed rows that were acknowledged before they asked."""
+    """``acknowledged``: rows that the server took. Times in seconds: the longest that one writer waited for one insert
+    to be taken, and that readers missed rows that were acknowledged before they asked."""
 
     server: EngineServer
     database: str
@@ -69,8 +69,27 @@ class Traffic:
         self._loop(5, lambda first: f"INSERT INTO t SELECT {first} + number, number % 3, 'small' FROM numbers(5)")
 
     def slow(self) -> None:
-        blocks = "SETTINGS max_block_size = 10, min_insert_block_size_rows = 10, max_insert_threads = 1, max_threads = 1"
-        text = "INSERT INTO t SELECT {} + number, number % 3, 'slow' FROM numbers(60) WHERE NOT ignore(sleepEachRow(0.005)) " + blocks
+        blocks = (
+            "SETTINGS max_block_size = 10, min_insert_block_size_rows = 10, max_insert_threads = 1, max_threads = 1"
+        )
+        text = (
+            "INSERT "
+            "INTO "
+            "t "
+            "SELECT "
+            "{} "
+            "+ "
+            "number, "
+            "number "
+            "% "
+            "3, "
+            "'slow' "
+            "FROM "
+            "numbers(60) "
+            "WHERE "
+            "NOT "
+            "ignore(sleepEachRow(0.005)) " + blocks
+        )
         self._loop(60, text.format)
 
     def _loop(self, count: int, text: Callable[[int], str]) -> None:
@@ -106,7 +125,12 @@ class Traffic:
                 rows = [(first + number, number % 3, "async") for number in range(8)]
                 while True:
                     try:
-                        await client.insert("t", rows, column_names=["k", "p", "v"], settings={"async_insert": 1, "wait_for_async_insert": 1})
+                        await client.insert(
+                            "t",
+                            rows,
+                            column_names=["k", "p", "v"],
+                            settings={"async_insert": 1, "wait_for_async_insert": 1},
+                        )
                     except DatabaseError as error:
                         if f"Code: {READ_ONLY}" not in str(error):
                             raise

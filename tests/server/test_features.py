@@ -24,4 +24,6 @@ def test_a_setting_is_found_in_a_definition() -> None:
 
 def test_an_old_release_changes_no_table() -> None:
     assert too_old_to_change((24, 8, 3), "24.8.3") == ""
-    assert too_old_to_change((24, 3), "24.3").startswith("tables that hold another definition are changed from ClickHouse 24.8 on, and this server is 24.3")
+    assert too_old_to_change((24, 3), "24.3").startswith(
+        "tables that hold another definition are changed from ClickHouse 24.8 on, and this server is 24.3"
+    )

@@ -37,7 +37,11 @@ def database(aaiclick_client: Client) -> Iterator[str]:
 def keyed(version: int, columns: list[Column] | None = None) -> Schema:
     """Another sort key in each version."""
     engine = MergeTree(order_by=["id"] if version % 2 else ["v", "id"])
-    return Schema("s", version=version, objects=[Table("t", columns or [Column("id", "UInt64"), Column("v", "String")], engine=engine)])
+    return Schema(
+        "s",
+        version=version,
+        objects=[Table("t", columns or [Column("id", "UInt64"), Column("v", "String")], engine=engine)],
+    )
 
 
 def found(engine: EmbeddedEngine, database: str, table: str) -> Feeders:
@@ -48,25 +52,86 @@ def found(engine: EmbeddedEngine, database: str, table: str) -> Feeders:
         connection.close()
 
 
-def test_feeders_are_found_upstream_of_tables_and_views(aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, database: str) -> None:
+def test_feeders_are_found_upstream_of_tables_and_views(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, database: str
+) -> None:
     ensure_schema(aaiclick_client, keyed(1), database=database)
     assert found(aaiclick_engine, database, "t") == Feeders()
     for sql in (
         "CREATE TABLE {db}.first (id UInt64, v String) ENGINE = Null",
         "CREATE MATERIALIZED VIEW {db}.mv TO {db}.t AS SELECT id, v FROM {db}.first",
-        "CREATE TABLE {db}.`b'uf` (id UInt64, v String) ENGINE = Buffer('{db}', 'first', 1, 10, 100, 10000, 1000000, 1000000, 100000000)",
-        "CREATE TABLE {db}.elsewhere (id UInt64, v String) ENGINE = Buffer('{db}', 'other', 1, 10, 100, 10000, 1000000, 1000000, 100000000)",
+        (
+            "CREATE "
+            "TABLE "
+            "{db}.`b'uf` "
+            "(id "
+            "UInt64, "
+            "v "
+            "String) "
+            "ENGINE "
+            "= "
+            "Buffer('{db}', "
+            "'first', "
+            "1, "
+            "10, "
+            "100, "
+            "10000, "
+            "1000000, "
+            "1000000, "
+            "100000000)"
+        ),
+        (
+            "CREATE "
+            "TABLE "
+            "{db}.elsewhere "
+            "(id "
+            "UInt64, "
+            "v "
+            "String) "
+            "ENGINE "
+            "= "
+            "Buffer('{db}', "
+            "'other', "
+            "1, "
+            "10, "
+            "100, "
+            "10000, "
+            "1000000, "
+            "1000000, "
+            "100000000)"
+        ),
         "CREATE MATERIALIZED VIEW {db}.again REFRESH EVERY 1 YEAR TO {db}.t AS SELECT 1::UInt64 AS id, '' AS v",
     ):
         aaiclick_client.command(sql.replace("{db}", database))
-    assert found(aaiclick_engine, database, "t") == Feeders(buffers=(f"`{database}`.`b'uf`",), refreshed=(f"`{database}`.`again`",))
+    assert found(aaiclick_engine, database, "t") == Feeders(
+        buffers=(f"`{database}`.`b'uf`",), refreshed=(f"`{database}`.`again`",)
+    )
 
 
 def flushed_at(client: Client, database: str, moment: float, policy: Policy) -> None:
     """The flush takes longer than the rebuild: without waiting its rows end in the old table."""
     columns = [Column("id", "UInt64"), Column("v", "String"), Column("slow", "UInt8", materialized="sleep(1.5)")]
     ensure_schema(client, keyed(1, columns), database=database)
-    client.command(f"CREATE TABLE {database}.b (id UInt64, v String) ENGINE = Buffer('{database}', 't', 1, 0.1, 0.5, 50, 1000000, 1000, 100000000)")
+    client.command(
+        "CREATE "
+        "TABLE "
+        f"{database}.b "
+        "(id "
+        "UInt64, "
+        "v "
+        "String) "
+        "ENGINE "
+        "= "
+        f"Buffer('{database}', "
+        "'t', "
+        "1, "
+        "0.1, "
+        "0.5, "
+        "50, "
+        "1000000, "
+        "1000, "
+        "100000000)"
+    )
     client.command(f"INSERT INTO {database}.b SELECT number, 'w' FROM numbers(100)")
     time.sleep(moment)
     ensure_schema(client, keyed(2, columns), database=database, policy=policy)
@@ -89,13 +154,29 @@ def test_a_flush_at_any_moment(aaiclick_client: Client, database: str, moment: f
 def test_a_refreshable_view_is_stopped_while_its_target_is_rebuilt(aaiclick_client: Client, database: str) -> None:
     ensure_schema(aaiclick_client, keyed(1), database=database)
     query = "SELECT number AS id, 'x' AS v FROM numbers(20) WHERE sleepEachRow(0.01) = 0"
-    aaiclick_client.command(f"CREATE MATERIALIZED VIEW {database}.fresh REFRESH EVERY 1 SECOND TO {database}.t AS {query}")
+    aaiclick_client.command(
+        f"CREATE MATERIALIZED VIEW {database}.fresh REFRESH EVERY 1 SECOND TO {database}.t AS {query}"
+    )
     for version in (2, 3):
         time.sleep(0.4)
         ensure_schema(aaiclick_client, keyed(version), database=database, policy=AT_ONCE)
-        status = aaiclick_client.query(f"SELECT status FROM system.view_refreshes WHERE database = '{database}'").result_rows[0][0]
+        status = aaiclick_client.query(
+            f"SELECT status FROM system.view_refreshes WHERE database = '{database}'"
+        ).result_rows[0][0]
         assert status != "Disabled"
-    left = aaiclick_client.query(f"SELECT name FROM system.tables WHERE database = '{database}' AND match(name, '^_aaiclick_(mark|new|stage|old)')").result_rows
+    left = aaiclick_client.query(
+        "SELECT "
+        "name "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        f"'{database}' "
+        "AND "
+        "match(name, "
+        "'^_aaiclick_(mark|new|stage|old)')"
+    ).result_rows
     assert not left
     aaiclick_client.command(f"DROP VIEW {database}.fresh SYNC")
 
@@ -113,8 +194,22 @@ def answered(routine: Routine[T], *answers: Rows) -> T:
 
 def test_a_stream_is_named_before_anything_is_done() -> None:
     catalogue: Rows = (
-        ("d", "mv", "MaterializedView", "", "CREATE MATERIALIZED VIEW d.mv TO d.t (`id` UInt64) AS SELECT id FROM d.queue", "u"),
-        ("d", "queue", "Kafka", "Kafka('h:1', 'topic', 'group', 'CSV')", "CREATE TABLE d.queue (`id` UInt64) ENGINE = Kafka('h:1')", "v"),
+        (
+            "d",
+            "mv",
+            "MaterializedView",
+            "",
+            "CREATE MATERIALIZED VIEW d.mv TO d.t (`id` UInt64) AS SELECT id FROM d.queue",
+            "u",
+        ),
+        (
+            "d",
+            "queue",
+            "Kafka",
+            "Kafka('h:1', 'topic', 'group', 'CSV')",
+            "CREATE TABLE d.queue (`id` UInt64) ENGINE = Kafka('h:1')",
+            "v",
+        ),
     )
     triggers: Rows = (("d", "queue", "d", "mv"),)
     assert answered(find_feeders("d", "t"), catalogue, triggers).streams == ("`d`.`queue`",)
@@ -125,12 +220,25 @@ def test_a_stream_is_named_before_anything_is_done() -> None:
     require_resting_streams(table, ApplyOptions(writers_stopped=frozenset({"t"})))
 
 
-def test_an_insert_that_is_repeated_after_a_swap_is_a_hazard_where_the_table_has_a_window(aaiclick_client: Client, database: str) -> None:
+def test_an_insert_that_is_repeated_after_a_swap_is_a_hazard_where_the_table_has_a_window(
+    aaiclick_client: Client, database: str
+) -> None:
     columns = [Column("id", "UInt64"), Column("v", "String")]
     old, new = (
-        Schema("s", version=n, objects=[Table("t", columns, engine=MergeTree(order_by=key, settings={"non_replicated_deduplication_window": 100}))])
+        Schema(
+            "s",
+            version=n,
+            objects=[
+                Table(
+                    "t", columns, engine=MergeTree(order_by=key, settings={"non_replicated_deduplication_window": 100})
+                )
+            ],
+        )
         for n, key in ((1, "id"), (2, "v"))
     )
     ensure_schema(aaiclick_client, old, database=database)
     aaiclick_client.command(f"INSERT INTO {database}.t VALUES (1, 'a')")
-    assert any("sent again after the exchange" in hazard.message for hazard in plan_schema(aaiclick_client, new, database=database).hazards)
+    assert any(
+        "sent again after the exchange" in hazard.message
+        for hazard in plan_schema(aaiclick_client, new, database=database).hazards
+    )

@@ -13,8 +13,28 @@ from aaiclick.server.messages import LONGEST, first_line
     ("message", "plain"),
     [
         ("Code: 36. DB::Exception: Tables have different ordering. (BAD_ARGUMENTS)", "Tables have different ordering"),
-        ("Code: 43. DB::Exception: DB::Exception: Illegal type: In scope SELECT f(x) FROM t. (ILLEGAL_TYPE_OF_ARGUMENT)", "Illegal type"),
-        ("Table `_aaiclick_scratch_65f0a1b2abcdef012345`.`t~alter-parts` is not there. (X)\nstack", "Table t is not there. (X)"),
+        (
+            (
+                "Code: "
+                "43. "
+                "DB::Exception: "
+                "DB::Exception: "
+                "Illegal "
+                "type: "
+                "In "
+                "scope "
+                "SELECT "
+                "f(x) "
+                "FROM "
+                "t. "
+                "(ILLEGAL_TYPE_OF_ARGUMENT)"
+            ),
+            "Illegal type",
+        ),
+        (
+            "Table `_aaiclick_scratch_65f0a1b2abcdef012345`.`t~alter-parts` is not there. (X)\nstack",
+            "Table t is not there. (X)",
+        ),
         ("in _aaiclick_scratch_65f0a1b2abcdef012345_t~rebuilt: no", "in t: no"),
         ("", ""),
     ],

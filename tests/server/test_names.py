@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from aaiclick.lease.names import BEATS, LOCK, buried_nonce, is_tombstone, of_the_lease, tombstone
 from aaiclick.routine import Command
 from aaiclick.server import names
-from aaiclick.server.names import OurName, is_ours, kept_table, label, mark_table, parse_name, scratch_database, shadow_table, staging_table
+from aaiclick.server.names import (
+    OurName,
+    is_ours,
+    kept_table,
+    label,
+    mark_table,
+    parse_name,
+    scratch_database,
+    shadow_table,
+    staging_table,
+)
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.support.session_connection import SessionConnection, session
@@ -66,7 +76,12 @@ def test_names_of_the_lease() -> None:
     assert all(of_the_lease(name) for name in (LOCK, BEATS, tombstone(NONCE)))
     assert not any(of_the_lease(name) for name in (names.JOURNAL, names.RECORDS, shadow_table(NONCE, "t")))
     assert [name for name in (LOCK, BEATS, tombstone(NONCE)) if is_tombstone(name)] == [tombstone(NONCE)]
-    assert [buried_nonce(name) for name in (tombstone(NONCE), f"{tombstone(NONCE)}_more", LOCK, "t")] == [NONCE, None, None, None]
+    assert [buried_nonce(name) for name in (tombstone(NONCE), f"{tombstone(NONCE)}_more", LOCK, "t")] == [
+        NONCE,
+        None,
+        None,
+        None,
+    ]
 
 
 @pytest.mark.parametrize("nonce", ["", "UPPER", "a b", "a'b", "x" * 33])
@@ -90,7 +105,12 @@ def test_a_negative_chunk_is_refused() -> None:
 
 @given(st.text(min_size=1, max_size=200), st.integers(0, 10**12))
 def test_any_table_gives_a_short_plain_name(table: str, chunk: int) -> None:
-    for name in (shadow_table(NONCE, table), staging_table(NONCE, chunk, table), kept_table(NONCE, table), mark_table(NONCE, table)):
+    for name in (
+        shadow_table(NONCE, table),
+        staging_table(NONCE, chunk, table),
+        kept_table(NONCE, table),
+        mark_table(NONCE, table),
+    ):
         assert len(name.encode()) <= names.MAX_BYTES
         assert name.isascii()
         assert name.replace("_", "a").isalnum()
@@ -111,12 +131,20 @@ def test_a_table_called_like_the_label_of_another_has_another_label(table: str) 
     assert label(shortened) != shortened
 
 
-@pytest.mark.parametrize("make", [shadow_table, kept_table, mark_table, lambda nonce, table: staging_table(nonce, 99999, table)])
-def test_the_engine_takes_the_names_of_its_longest_tables(connection: SessionConnection, aaiclick_database: str, make: Callable[[str, str], str]) -> None:
+@pytest.mark.parametrize(
+    "make", [shadow_table, kept_table, mark_table, lambda nonce, table: staging_table(nonce, 99999, table)]
+)
+def test_the_engine_takes_the_names_of_its_longest_tables(
+    connection: SessionConnection, aaiclick_database: str, make: Callable[[str, str], str]
+) -> None:
     for table in ("n" * 180, "ü" * 30, "a`b'c\\d e\n" * 5):
-        connection.command(Command(f"CREATE TABLE {qualified(aaiclick_database, table)} (x UInt8) ENGINE = MergeTree ORDER BY x"))
+        connection.command(
+            Command(f"CREATE TABLE {qualified(aaiclick_database, table)} (x UInt8) ENGINE = MergeTree ORDER BY x")
+        )
         name = make(NONCE, table)
-        connection.command(Command(f"CREATE TABLE {qualified(aaiclick_database, name)} AS {qualified(aaiclick_database, table)}"))
+        connection.command(
+            Command(f"CREATE TABLE {qualified(aaiclick_database, name)} AS {qualified(aaiclick_database, table)}")
+        )
         assert name in connection.tables(aaiclick_database)
 
 
@@ -124,7 +152,12 @@ def test_names_fit_into_a_database_with_a_long_name(connection: SessionConnectio
     database = f"{'d' * 130}_{os.getpid():09d}"
     connection.command(Command(f"CREATE DATABASE {quote_name(database)}"))
     try:
-        for name in (shadow_table(NONCE, "t" * 74), staging_table(NONCE, 999_999, "t" * 74), kept_table(NONCE, "t" * 74), tombstone(NONCE)):
+        for name in (
+            shadow_table(NONCE, "t" * 74),
+            staging_table(NONCE, 999_999, "t" * 74),
+            kept_table(NONCE, "t" * 74),
+            tombstone(NONCE),
+        ):
             connection.command(Command(f"CREATE TABLE {qualified(database, name)} (x UInt8) ENGINE = Null"))
     finally:
         connection.command(Command(f"DROP DATABASE {quote_name(database)}"))

@@ -1,4 +1,5 @@
-"""One run is paused before a statement for longer than its lease, and sends it at each moment of its successor; which may be killed some statements later.
+"""One run is paused before a statement for longer than its lease, and sends it at each moment of its successor; which
+may be killed some statements later.
 
 Here nothing is left to chance: every statement of the one meets every effect of the other.
 """
@@ -24,8 +25,8 @@ NEVER = 1_000_000
 
 @dataclass(frozen=True)
 class Meeting:
-    """The ``command``-th command of the first run, or the first one with these words, is sent before the ``moment``-th effect of the second one, which is
-    killed ``killed`` effects later."""
+    """The ``command``-th command of the first run, or the first one with these words, is sent before the ``moment``-th
+    effect of the second one, which is killed ``killed`` effects later."""
 
     story: Story
     seed: int
@@ -43,7 +44,8 @@ def _comes(process: Process, words: str) -> bool:
 
 
 class Belated(Schedule):
-    """``sent``: what came late; '' where the first run has no such command. ``moments``: so many effects of the second one were before it."""
+    """``sent``: what came late; '' where the first run has no such command. ``moments``: so many effects of the second
+    one were before it."""
 
     def __init__(self, meeting: Meeting, told: list[str] | None = None) -> None:
         super().__init__(meeting.seed, Model(), Bounds(stories=(meeting.story,), operators=0, clocks=False), told)
@@ -110,7 +112,9 @@ def meet(meeting: Meeting, told: list[str] | None = None) -> Belated:
     try:
         played.play()
     except Exception as problem:
-        raise AssertionError(f"{meeting.story.name}: {meeting}: {played.sent[:300]}: {type(problem).__name__}: {problem}") from problem
+        raise AssertionError(
+            f"{meeting.story.name}: {meeting}: {played.sent[:300]}: {type(problem).__name__}: {problem}"
+        ) from problem
     return played
 
 

@@ -32,7 +32,8 @@ class Chaos:
     passed: bool = False
 
     def fate(self, effect: Query | Command) -> Fate:
-        """A kill before a question is one before the next command; a pause before a command is what makes it belated."""
+        """A kill before a question is one before the next command; a pause before a command is what makes it
+        belated."""
         drawn = self.rng.random()
         if isinstance(effect, Query):
             if drawn < self.lose / 8:

@@ -45,14 +45,20 @@ def _rows(scene: Scene) -> list[str]:
             there = there[-1:]
         sent = written.shown
         landed = [place for version in sent for place in version.landed]
-        strayed = row in scene.late or any(uuid in scene.stray for version in written.versions for uuid, _ in version.landed)
+        strayed = row in scene.late or any(
+            uuid in scene.stray for version in written.versions for uuid, _ in version.landed
+        )
         if len(there) > 1:
             wrong.append(f"row {row} is there {len(there)} times: {there}")
         elif not there and written.certain and not strayed and row not in looked_at and row not in scene.dropped:
             wrong.append(f"row {row} is lost; it landed in {landed}")
         elif there and landed:
             name, price, generation = there[0]
-            wanted = {version.value * scene.story.factor(before, generation) for version in sent for _, before in version.landed}
+            wanted = {
+                version.value * scene.story.factor(before, generation)
+                for version in sent
+                for _, before in version.landed
+            }
             if price not in wanted and not strayed:
                 wrong.append(f"row {row} of {name} has {price} instead of {sorted(wanted)}: it landed in {landed}")
     wrong += [f"row {row} was never written: {there}" for row, there in found.items()]
@@ -62,14 +68,21 @@ def _rows(scene: Scene) -> list[str]:
 
 
 def _waiting_for_somebody(scene: Scene) -> set[int]:
-    """Rows of old tables that are kept, and said, until somebody has looked at them: only where an operator took part."""
+    """Rows of old tables that are kept, and said, until somebody has looked at them: only where an operator took
+    part."""
     if not scene.stray:
         return set()
-    return {row for name, storage in _tables(scene).items() if name.startswith(KEPT) and '"expires":0' in storage.comment for row, _ in storage.rows}
+    return {
+        row
+        for name, storage in _tables(scene).items()
+        if name.startswith(KEPT) and '"expires":0' in storage.comment
+        for row, _ in storage.rows
+    }
 
 
 def _values_moved_once(scene: Scene) -> list[str]:
-    """The statement and the function happened once. What a run that was paused before it sends when it has lost its lease nobody can hold back."""
+    """The statement and the function happened once. What a run that was paused before it sends when it has lost its
+    lease nobody can hold back."""
     wrong: list[str] = []
     tables = _tables(scene)
     if scene.story.sums and "sums" not in scene.unfenced:
@@ -95,8 +108,13 @@ def _held(scene: Scene) -> list[str]:
         wrong += [f"{name} is left with {guard}" for guard in storage.constraints]
         if storage.uuid in scene.stopped:
             continue
-        # SYSTEM STOP TTL MERGES comes before the mark: a table that is exchanged behind it, by a run that is killed then, has them stopped until a restart.
-        wrong += [f"{name} is left with stopped {kind}" for kind in sorted(storage.stopped) if not (scene.operated and kind == "TTL MERGES")]
+        # SYSTEM STOP TTL MERGES comes before the mark: a table that is exchanged behind it, by a run that is killed
+        # then, has them stopped until a restart.
+        wrong += [
+            f"{name} is left with stopped {kind}"
+            for kind in sorted(storage.stopped)
+            if not (scene.operated and kind == "TTL MERGES")
+        ]
     return wrong
 
 
@@ -105,21 +123,39 @@ def _left(scene: Scene, kept: bool) -> list[str]:
     server = scene.world.server
     # What a run sent too late and could not take back, since it was killed, waits for the next migration.
     silenced = tuple(scene.silenced)
-    names = [name for name in _tables(scene) if name.startswith(PREFIX) and name not in BOOKKEEPING and not any(nonce in name for nonce in silenced)]
+    names = [
+        name
+        for name in _tables(scene)
+        if name.startswith(PREFIX) and name not in BOOKKEEPING and not any(nonce in name for nonce in silenced)
+    ]
     later = (KEPT, TOMBSTONE_PREFIX, LOCK)
-    waiting = {name for name in names if name.startswith(KEPT) and '"expires":0' in _tables(scene)[name].comment} if scene.stray else set()
+    waiting = (
+        {name for name in names if name.startswith(KEPT) and '"expires":0' in _tables(scene)[name].comment}
+        if scene.stray
+        else set()
+    )
     waiting |= {name for name in names if name.startswith((TOMBSTONE_PREFIX, LOCK)) and scene.disturbed}
     wrong = [f"{name} is left" for name in names if not (kept and name.startswith(later)) and name not in waiting]
     if kept or scene.overdue:
         return wrong
-    return wrong + [f"database {name} is left" for name in server.databases if name != DATABASE and not any(nonce in name for nonce in silenced)]
+    return wrong + [
+        f"database {name} is left"
+        for name in server.databases
+        if name != DATABASE and not any(nonce in name for nonce in silenced)
+    ]
 
 
 def _records(scene: Scene) -> list[str]:
     """One record for each version that was reached, and the newest last."""
     lines = _tables(scene)[RECORDS].lines
-    recorded = [line["version"] for line in lines if line["state"] in ("applied", "adopted") and line["from_version"] != line["version"]]
-    wrong = [f"version {version} is recorded {count} times" for version, count in Counter(recorded).items() if count > 1]
+    recorded = [
+        line["version"]
+        for line in lines
+        if line["state"] in ("applied", "adopted") and line["from_version"] != line["version"]
+    ]
+    wrong = [
+        f"version {version} is recorded {count} times" for version, count in Counter(recorded).items() if count > 1
+    ]
     if recorded[-1:] != [scene.story.newest]:
         wrong.append(f"recorded are {recorded}")
     return wrong

@@ -1,7 +1,9 @@
-"""The engine beside the model: each statement goes to both, and the answers are compared. The routines are given those of the engine.
+"""The engine beside the model: each statement goes to both, and the answers are compared. The routines are given those
+of the engine.
 
-The engine's clock is the schedule's (``now()`` and the like are written into the statements), and storages have the UUIDs of the model. An INSERT of a
-writer reads from a pipe, so it has resolved its table when it begins and lands when the schedule says so. Statements of a migration are over at once.
+The engine's clock is the schedule's (``now()`` and the like are written into the statements), and storages have the
+UUIDs of the model. An INSERT of a writer reads from a pipe, so it has resolved its table when it begins and lands when
+the schedule says so. Statements of a migration are over at once.
 """
 
 from __future__ import annotations
@@ -102,17 +104,48 @@ class Mirror:
 
     def _adopt_merges(self) -> bool:
         """The engine merges parts when it likes: the model does the same then. Whether there was anything."""
-        sql = f"SELECT table, partition_id, min_block_number, max_block_number, level FROM system.parts WHERE active AND rows > 0 AND database = '{DATABASE}'"
+        sql = (
+            "SELECT "
+            "table, "
+            "partition_id, "
+            "min_block_number, "
+            "max_block_number, "
+            "level "
+            "FROM "
+            "system.parts "
+            "WHERE "
+            "active "
+            "AND "
+            "rows "
+            "> "
+            "0 "
+            "AND "
+            "database "
+            "= "
+            f"'{DATABASE}'"
+        )
         changed = False
         for line in self.engine.command(sql).splitlines():
             table, partition, *numbers = line.split("\t")
             first, last, level = map(int, numbers)
             storage = self.server.find(DATABASE, table)
-            covered = [part for part in storage.parts if part.partition == partition and first <= part.first and part.last <= last] if storage else []
+            covered = (
+                [
+                    part
+                    for part in storage.parts
+                    if part.partition == partition and first <= part.first and part.last <= last
+                ]
+                if storage
+                else []
+            )
             if storage is None or not covered or (len(covered) == 1 and covered[0].level == level):
                 continue
-            rows = put_together(storage, (row for part in sorted(covered, key=lambda part: part.first) for row in part.rows))
-            storage.parts = [part for part in storage.parts if part not in covered] + [Part(partition, first, last, level, rows)]
+            rows = put_together(
+                storage, (row for part in sorted(covered, key=lambda part: part.first) for row in part.rows)
+            )
+            storage.parts = [part for part in storage.parts if part not in covered] + [
+                Part(partition, first, last, level, rows)
+            ]
             changed = True
         return changed
 
@@ -166,7 +199,10 @@ class Mirror:
         if len(made) < 2 or name is None:
             return
         sql = "SELECT partition_id, min_block_number FROM system.parts WHERE active AND rows > 0"
-        found = [line.split("\t") for line in self.engine.command(f"{sql} AND database = '{DATABASE}' AND table = '{name}'").splitlines()]
+        found = [
+            line.split("\t")
+            for line in self.engine.command(f"{sql} AND database = '{DATABASE}' AND table = '{name}'").splitlines()
+        ]
         numbers = {partition: int(first) for partition, first in found if int(first) > before}
         if set(numbers) == set(made):
             for partition, part in made.items():
@@ -204,7 +240,8 @@ class Mirror:
 
     @staticmethod
     def _opened(pipe: Path, thread: threading.Thread) -> int:
-        """The end to write to, once the INSERT has opened the other one, which it does behind the look at its table; -1 where it ended before."""
+        """The end to write to, once the INSERT has opened the other one, which it does behind the look at its table; -1
+        where it ended before."""
         until = time.monotonic() + _DEADLINE
         while time.monotonic() < until:
             try:
@@ -217,7 +254,9 @@ class Mirror:
         raise DifferenceError("an INSERT neither waits nor ends")
 
     def _id_of_the_last(self) -> str:
-        listed = self.engine.command("SELECT query_id FROM system.processes WHERE query_kind = 'Insert' ORDER BY query_id").split()
+        listed = self.engine.command(
+            "SELECT query_id FROM system.processes WHERE query_kind = 'Insert' ORDER BY query_id"
+        ).split()
         return next(each for each in listed if each not in self.held)
 
     def _timed(self, sql: str) -> str:
@@ -227,7 +266,9 @@ class Mirror:
         moment = int(self.server.now * 1000)
         sql = re.sub(r"now64\([36]\)", f"fromUnixTimestamp64Milli(toInt64({moment}))", sql)
         sql = re.sub(r"now64\([36], 'UTC'\)", f"fromUnixTimestamp64Milli(toInt64({moment}), 'UTC')", sql)
-        sql = sql.replace("now()", f"toDateTime({moment // 1000})").replace("toUnixTimestamp(metadata_modification_time)", "4000000000")
+        sql = sql.replace("now()", f"toDateTime({moment // 1000})").replace(
+            "toUnixTimestamp(metadata_modification_time)", "4000000000"
+        )
         return sql.replace("uptime()", f"toUInt32({int(self.server.now - self.server.started)})")
 
     def _with_uuid(self, sql: str, database: str) -> str:
@@ -259,7 +300,11 @@ class Mirror:
         masked = next((places for start, places in _MASKED.items() if bare.startswith(start)), ())
         one, two = (sorted(_masked(row, masked) for row in listed) for listed in (model, rows))
         if one != two:
-            raise DifferenceError(f"{sql}\nmodel: {[row for row in one if row not in two]}\nengine: {[row for row in two if row not in one]}")
+            raise DifferenceError(
+                f"{sql}\nmodel: "
+                f"{[row for row in one if row not in two]}\nengine: "
+                f"{[row for row in two if row not in one]}"
+            )
 
 
 def _masked(row: Row, places: tuple[int, ...]) -> str:

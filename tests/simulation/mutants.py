@@ -1,4 +1,5 @@
-"""The protocol with one precaution taken away. Each has to be found by the schedules: what takes care of nothing is not needed, or not looked at.
+"""The protocol with one precaution taken away. Each has to be found by the schedules: what takes care of nothing is not
+needed, or not looked at.
 
 ``seed`` is the first one that found it when it was written down; the schedules behind it are played until one does.
 """
@@ -27,6 +28,7 @@ from aaiclick.sql.quoting import qualified
 from aaiclick.state import records
 from aaiclick.state.journal import ensure_journal
 from aaiclick.state.rebuild_mark import Mark
+from aaiclick.state.record import Record
 from aaiclick.state.step_entries import StepEntries, enter_begun
 from tests.simulation.schedule import Bounds
 from tests.simulation.stories import STORIES
@@ -68,7 +70,9 @@ def _no_drain(patch: pytest.MonkeyPatch) -> None:
 
 def _no_look_at_the_uuid(patch: pytest.MonkeyPatch) -> None:
     def by_name(table: Physical, commands: Sequence[str]) -> Routine[None]:
-        yield from ddl(f"ALTER TABLE {qualified(table.database, table.name)} {', '.join(f'({command})' for command in commands)}")
+        yield from ddl(
+            f"ALTER TABLE {qualified(table.database, table.name)} {', '.join(f'({command})' for command in commands)}"
+        )
 
     for module in (storages, merges, write_fence):
         patch.setattr(module, "alter_storage", by_name)
@@ -140,10 +144,11 @@ def line_anyway(patch: pytest.MonkeyPatch) -> None:
 
 
 def record_anyway(patch: pytest.MonkeyPatch) -> None:
-    """Two precautions keep a version from being recorded twice, and each is enough: the lock is looked at, and the record that this run has read has to be the
-    last one still (where a lock was dropped by hand, or an earlier release holds it). So both are taken away."""
+    """Two precautions keep a version from being recorded twice, and each is enough: the lock is looked at, and the
+    record that this run has read has to be the last one still (where a lock was dropped by hand, or an earlier release
+    holds it). So both are taken away."""
 
-    def append(database: str, record: records.Record, after: int | None = None) -> Routine[None]:
+    def append(database: str, record: Record, after: int | None = None) -> Routine[None]:
         del after
         yield from records.append(database, record)
 
@@ -169,16 +174,56 @@ def nothing_taken_back(patch: pytest.MonkeyPatch) -> None:
 
 
 _CALM = partial(_only, operators=0)
-# What a statement that is sent in one certain moment takes is found by the sweep instead (``test_belated_sweep.py``): ``line_anyway``, ``record_anyway``,
-# ``dropped_by_name``, ``nothing_taken_back``.
+# What a statement that is sent in one certain moment takes is found by the sweep instead (``test_belated_sweep.py``):
+# ``line_anyway``, ``record_anyway``, ``dropped_by_name``, ``nothing_taken_back``.
 MUTANTS = (
-    Mutant("no fence", "a row that came late takes the place of one that was written after it", _no_fence, 17, _CALM("prices behind a fence")),
-    Mutant("no drain", "what a running INSERT brings goes with the old table", _no_drain, 0, _CALM("prices"), quick=True),
-    Mutant("no look at the UUID", "a fence or a setting meets another table", _no_look_at_the_uuid, 12, _only("prices", "parts")),
-    Mutant("an exchange by name alone", "the operator's table is taken away", _exchange_by_name, 9, _only("prices", operators=100)),
-    Mutant("the journal is written late", "a killed run's conversion is done again", _journal_late, 0, _CALM("prices"), quick=True),
+    Mutant(
+        "no fence",
+        "a row that came late takes the place of one that was written after it",
+        _no_fence,
+        17,
+        _CALM("prices behind a fence"),
+    ),
+    Mutant(
+        "no drain", "what a running INSERT brings goes with the old table", _no_drain, 0, _CALM("prices"), quick=True
+    ),
+    Mutant(
+        "no look at the UUID",
+        "a fence or a setting meets another table",
+        _no_look_at_the_uuid,
+        12,
+        _only("prices", "parts"),
+    ),
+    Mutant(
+        "an exchange by name alone",
+        "the operator's table is taken away",
+        _exchange_by_name,
+        9,
+        _only("prices", operators=100),
+    ),
+    Mutant(
+        "the journal is written late",
+        "a killed run's conversion is done again",
+        _journal_late,
+        0,
+        _CALM("prices"),
+        quick=True,
+    ),
     Mutant("the lease is not checked", "two runs do the same", _lease_not_checked, 57, _CALM("prices")),
-    Mutant("late rows are not looked for", "what came between the copy and the exchange is gone", _no_late_rows, 1, _CALM("prices"), quick=True),
-    Mutant("the lock is dropped", "a late contender carries off its successor's lock", _released_by_drop, 225, _CALM("prices")),
+    Mutant(
+        "late rows are not looked for",
+        "what came between the copy and the exchange is gone",
+        _no_late_rows,
+        1,
+        _CALM("prices"),
+        quick=True,
+    ),
+    Mutant(
+        "the lock is dropped",
+        "a late contender carries off its successor's lock",
+        _released_by_drop,
+        225,
+        _CALM("prices"),
+    ),
     Mutant("nobody is expelled", "a dead run's INSERT lands in what its successor makes", _nobody_expelled, 173),
 )

@@ -1,4 +1,5 @@
-"""An operator who does things to the table while it is migrated, and puts them right again later, as far as that can be done."""
+"""An operator who does things to the table while it is migrated, and puts them right again later, as far as that can be
+done."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class Operator(Actor):
             self.wake = self.scene.time + self.scene.rng.choice((0.01, 0.1, 1.0, 40.0))
         else:
             if self._newest() != self.recorded or self._converted() != self.converted:
-                # A version was recorded without it, or another table was converted in its place: nobody converts it any more.
+                # A version was recorded without it, or another table was converted in its place: nobody converts it any
+                # more.
                 self._leave_unconverted()
             for sql in self.back:
                 self._send(sql)
@@ -81,7 +83,11 @@ class Operator(Actor):
 
     def _converted(self) -> int:
         journal = self.scene.world.server.find(DATABASE, "_aaiclick_journal")
-        return sum(":rebuild:" in str(line["step"]) and line["state"] == "done" for line in journal.lines) if journal is not None else 0
+        return (
+            sum(":rebuild:" in str(line["step"]) and line["state"] == "done" for line in journal.lines)
+            if journal is not None
+            else 0
+        )
 
     def _made(self, name: str, sql: str) -> None:
         if self._send(sql.format(name)):

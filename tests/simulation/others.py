@@ -55,11 +55,14 @@ class Writer(Actor):
         running.landed = landed
         scene.tell(self, "inserts into", f"{target.uuid} {self.rows}")
         self.deaf = rng.random() < self.lose
-        self.execution = scene.execute(running, rng.uniform(0.5, 30.0) if rng.random() < self.slow else rng.uniform(0.0, 0.03))
+        self.execution = scene.execute(
+            running, rng.uniform(0.5, 30.0) if rng.random() < self.slow else rng.uniform(0.0, 0.03)
+        )
         self.wake = self.execution.wake
 
     def _compose(self) -> None:
-        """New rows; or, where the last row of a key is the one that counts, one that was acknowledged, with another value."""
+        """New rows; or, where the last row of a key is the one that counts, one that was acknowledged, with another
+        value."""
         scene, rng = self.scene, self.scene.rng
         known = self.next_id - self.first_id
         if scene.story.ordered and known and rng.random() < 0.5:
@@ -83,7 +86,9 @@ class Writer(Actor):
         self.execution, self.rows = None, []
         self.left -= 1
         self.stopped = self.stopped or not self.left
-        self.wake = scene.time + (scene.rng.uniform(0.005, 0.15) if scene.rng.random() < 0.85 else scene.rng.uniform(1.0, 40.0))
+        self.wake = scene.time + (
+            scene.rng.uniform(0.005, 0.15) if scene.rng.random() < 0.85 else scene.rng.uniform(1.0, 40.0)
+        )
 
 
 class Merges(Actor):
@@ -102,7 +107,11 @@ class Merges(Actor):
     def step(self) -> None:
         scene = self.scene
         self.wake = scene.time + scene.rng.expovariate(1 / self.every)
-        tables = [(name, each) for name, each in sorted(scene.world.server.databases[DATABASE].items()) if each.merge_tree and len(each.parts) > 1]
+        tables = [
+            (name, each)
+            for name, each in sorted(scene.world.server.databases[DATABASE].items())
+            if each.merge_tree and len(each.parts) > 1
+        ]
         able = [(name, each) for name, each in tables if may_merge(each)]
         if able:
             name, chosen = scene.rng.choice(able)

@@ -1,7 +1,8 @@
 """Plans are made by the engine itself, once for each state of the tables that they are made of, and remembered.
 
-A plan depends on the definitions, on what is declared and on what the journal says is done; that is the key. The scratch database is made and dropped in
-the schedule as well, since a run may be killed beside it; what the planner asks inside is asked of chdb.
+A plan depends on the definitions, on what is declared and on what the journal says is done; that is the key. The
+scratch database is made and dropped in the schedule as well, since a run may be killed beside it; what the planner asks
+inside is asked of chdb.
 """
 
 from __future__ import annotations
@@ -50,7 +51,11 @@ class Planner:
         for live in found.catalog.objects.values():
             self.connection.command(Command(live.text))
             if live.rows:
-                self.connection.command(Command(f"INSERT INTO {database}.{quote_name(live.name)} SELECT number + 1, number + 1 FROM numbers(3)"))
+                self.connection.command(
+                    Command(
+                        f"INSERT INTO {database}.{quote_name(live.name)} SELECT number + 1, number + 1 FROM numbers(3)"
+                    )
+                )
 
 
 def _nothing(scratch: Scratch) -> Routine[None]:
@@ -64,7 +69,18 @@ def _key(found: Inspection, looks: int | None, clones: bool) -> tuple[object, ..
     recorded = (record.version, record.state, record.spec, record.forms) if record is not None else ()
     owners = tuple(sorted(found.owners.items(), key=lambda pair: pair[0]))
     ledger = repr(found.ledger)
-    return (id(found.schema), tables, recorded, repr(found.live), ledger, found.allowed, found.undeclared, owners, looks, clones)
+    return (
+        id(found.schema),
+        tables,
+        recorded,
+        repr(found.live),
+        ledger,
+        found.allowed,
+        found.undeclared,
+        owners,
+        looks,
+        clones,
+    )
 
 
 @contextmanager

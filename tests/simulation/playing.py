@@ -14,7 +14,17 @@ class FoundError(AssertionError):
 
     def __init__(self, seed: int, story: str, problem: Exception) -> None:
         self.seed = seed
-        super().__init__(f"seed {seed} ({story}): {type(problem).__name__}: {str(problem)[:3000]}\nmake simulate FROM={seed} SEEDS=1 TELL=1")
+        super().__init__(
+            "seed "
+            f"{seed} "
+            f"({story}): "
+            f"{type(problem).__name__}: "
+            f"{str(problem)[:3000]}\nmake "
+            "simulate "
+            f"FROM={seed} "
+            "SEEDS=1 "
+            "TELL=1"
+        )
 
 
 def play(seed: int, bounds: Bounds | None = None, told: list[str] | None = None) -> Counter[str]:

@@ -1,4 +1,5 @@
-"""A process that calls ``ensure_schema``: its routine is driven one effect at a time, and may be paused, killed, or left without an answer."""
+"""A process that calls ``ensure_schema``: its routine is driven one effect at a time, and may be paused, killed, or
+left without an answer."""
 
 from __future__ import annotations
 
@@ -82,13 +83,16 @@ class Process(Actor):
             self._answer(effect)
 
     def _note_disturbance(self, effect: Query | Command, fate: Fate) -> None:
-        """Of what a disturbed run leaves of its lease the next one takes care, where there is one: whoever writes the cache sees to it."""
+        """Of what a disturbed run leaves of its lease the next one takes care, where there is one: whoever writes the
+        cache sees to it."""
         scene = self.scene
         writes = f"`{RECORDS}` MODIFY COMMENT " in effect.sql
         self.cached = self.cached or writes
         if fate is not Fate.GO:
             scene.disturbed = True
-            scene.overdue = scene.overdue or self.cached or fate is Fate.PAUSE or LOCK in effect.sql or "/* aaiclick:" in effect.sql
+            scene.overdue = (
+                scene.overdue or self.cached or fate is Fate.PAUSE or LOCK in effect.sql or "/* aaiclick:" in effect.sql
+            )
         elif writes and not any(process is not self and process.alive for process in scene.processes):
             scene.overdue = False
 
@@ -125,7 +129,9 @@ class Process(Actor):
             return
         self.late = sql
         # A statement of the migration itself is its user's, and carries no condition.
-        scene.unfenced |= {name for name in ("sums", "log") if re.match(rf"INSERT INTO (?:`?{DATABASE}`?\.)?`?{name}`? ", sql)}
+        scene.unfenced |= {
+            name for name in ("sums", "log") if re.match(rf"INSERT INTO (?:`?{DATABASE}`?\.)?`?{name}`? ", sql)
+        }
 
     def _command(self, effect: Command, fate: Fate) -> None:
         scene = self.scene
@@ -247,7 +253,9 @@ class Process(Actor):
         scene = self.scene
         if made := re.match(rf"CREATE (?:TABLE|DATABASE) \S*{PREFIX}(?:mark|new|stage|scratch)_(\w+)", late):
             scene.silenced.add(made[1].partition("_")[0])
-        if (stopped := re.match(rf"SYSTEM STOP (?:TTL )?MERGES `{DATABASE}`\.`(\w+)`", late)) and (there := scene.world.server.find(DATABASE, stopped[1])):
+        if (stopped := re.match(rf"SYSTEM STOP (?:TTL )?MERGES `{DATABASE}`\.`(\w+)`", late)) and (
+            there := scene.world.server.find(DATABASE, stopped[1])
+        ):
             scene.stopped.add(there.uuid)
 
     def _leave_open(self) -> None:
@@ -304,7 +312,9 @@ class _Renewing:
 
 
 def _lost(effect: Query | Command) -> OutcomeUnknownError:
-    return OutcomeUnknownError("the connection was lost while a statement ran; it may have happened. Run again", 0, "", effect.sql)
+    return OutcomeUnknownError(
+        "the connection was lost while a statement ran; it may have happened. Run again", 0, "", effect.sql
+    )
 
 
 def asked_for(error: SchemaVersionError) -> list[tuple[str, int]]:

@@ -1,4 +1,5 @@
-"""``make simulate``: schedules on the model, as many as are wanted; a seed that ends wrongly is told step by step in ``.simulation-found/``."""
+"""``make simulate``: schedules on the model, as many as are wanted; a seed that ends wrongly is told step by step in
+``.simulation-found/``."""
 
 from __future__ import annotations
 
@@ -49,7 +50,14 @@ def main(arguments: list[str]) -> int:
                 sys.stdout.write(f"{seed + 1 - chosen.first} schedules, {wrong} ended wrongly\n")
                 sys.stdout.flush()
     connection.close()
-    sys.stdout.write(f"{chosen.seeds} schedules, {wrong} ended wrongly; {', '.join(f'{count:,} {name}' for name, count in sorted(total.items()))}\n")
+    sys.stdout.write(
+        f"{chosen.seeds} "
+        "schedules, "
+        f"{wrong} "
+        "ended "
+        "wrongly; "
+        f"{', '.join(f'{count:,} {name}' for name, count in sorted(total.items()))}\n"
+    )
     return wrong
 
 

@@ -1,4 +1,5 @@
-"""One schedule: a seed decides who is there, who is next, and what happens to whom. The same seed plays the same schedule."""
+"""One schedule: a seed decides who is there, who is next, and what happens to whom. The same seed plays the same
+schedule."""
 
 from __future__ import annotations
 
@@ -65,7 +66,9 @@ class Schedule:
         self.waiting += [rng.choice(list(self.scene.story.schemas)) for _ in range(rng.randint(0, 2))]
         self.waiting += [self.scene.story.newest] * rng.randint(0, 2)
         self.together = rng.randint(1, 3)
-        self.actors: list[Actor] = [Writer(self.scene, number, self.slow / 2, self.lose * 3) for number in range(1, 1 + rng.randint(0, 2))]
+        self.actors: list[Actor] = [
+            Writer(self.scene, number, self.slow / 2, self.lose * 3) for number in range(1, 1 + rng.randint(0, 2))
+        ]
         self.actors.append(Merges(self.scene, rng.choice((0.2, 2.0))))
         self.operator = Operator(self.scene, rng) if rng.randrange(100) < bounds.operators else None
         if self.operator is not None:
@@ -112,7 +115,8 @@ class Schedule:
         newest = self.scene.story.newest
         self._until_through(newest)
         require_all(self.scene, kept=True)
-        # Former locks and kept tables are taken away when their time is over; a start that does so may find a dead holder's lock itself.
+        # Former locks and kept tables are taken away when their time is over; a start that does so may find a dead
+        # holder's lock itself.
         for _ in range(2):
             self.scene.pass_time(3 * 86400.0)
             self._until_through(newest)
@@ -161,7 +165,13 @@ class Schedule:
 
     def _note(self, process: Actor) -> None:
         assert isinstance(process, Process)
-        kind = "killed" if process.state == "dead" else type(process.error).__name__ if process.error is not None else "through"
+        kind = (
+            "killed"
+            if process.state == "dead"
+            else type(process.error).__name__
+            if process.error is not None
+            else "through"
+        )
         self.counts[kind] += 1
         self.counts["statements"] += process.statements
 
@@ -178,7 +188,10 @@ class Schedule:
                 self.operator.step()
         left = [actor for actor in self.actors if isinstance(actor, Writer)]
         for _ in range(1000):
-            pending: list[Actor] = [*(each for each in self.scene.executions if not each.over), *(actor for actor in left if not actor.ended)]
+            pending: list[Actor] = [
+                *(each for each in self.scene.executions if not each.over),
+                *(actor for actor in left if not actor.ended),
+            ]
             if not pending:
                 return
             first = min(pending, key=lambda actor: actor.wake)

@@ -32,7 +32,8 @@ class Actor:
 
 @dataclass
 class Sent:
-    """One version of a row: whether it was acknowledged, or an answer is missing. ``landed``: storage and generation, each time."""
+    """One version of a row: whether it was acknowledged, or an answer is missing. ``landed``: storage and generation,
+    each time."""
 
     value: int
     acknowledged: bool = False
@@ -42,7 +43,8 @@ class Sent:
 
 @dataclass
 class Written:
-    """A row that was sent; where the engine keeps the last one of a key, several versions of it, each when the one before was acknowledged."""
+    """A row that was sent; where the engine keeps the last one of a key, several versions of it, each when the one
+    before was acknowledged."""
 
     versions: list[Sent]
 
@@ -63,11 +65,13 @@ class Written:
 
 @dataclass
 class Scene:
-    """``time`` only ever goes on; the server's clock is ahead of it by ``server_ahead``. ``stray``: storages that an operator made or dropped; ``dropped``:
-    rows that went with them; ``late``: rows of a table that an operator put back after the version was recorded without it; ``operated``: an operator did
-    something. ``disturbed``: some run was killed, paused or left without an answer; ``overdue``: one was when its cache was written, so what it leaves waits
-    for the next migration. ``unfenced``: tables that a paused run wrote a statement or function of the migration into when it had lost its lease;
-    ``silenced``: nonces of runs that were killed right behind what they had sent too late; ``stopped``: storages whose merges such a one stopped."""
+    """``time`` only ever goes on; the server's clock is ahead of it by ``server_ahead``. ``stray``: storages that an
+    operator made or dropped; ``dropped``: rows that went with them; ``late``: rows of a table that an operator put back
+    after the version was recorded without it; ``operated``: an operator did something. ``disturbed``: some run was
+    killed, paused or left without an answer; ``overdue``: one was when its cache was written, so what it leaves waits
+    for the next migration. ``unfenced``: tables that a paused run wrote a statement or function of the migration into
+    when it had lost its lease; ``silenced``: nonces of runs that were killed right behind what they had sent too late;
+    ``stopped``: storages whose merges such a one stopped."""
 
     rng: Random
     world: World

@@ -19,8 +19,9 @@ LOGGED = 2
 
 @dataclass(frozen=True)
 class Story:
-    """``schemas`` by version; ``factors``: what the migration to a version multiplies a price by. ``sums``: a statement copies every row into a
-    table of that name; ``log``: a function writes one row; ``ordered``: the last row of a key is the one that counts."""
+    """``schemas`` by version; ``factors``: what the migration to a version multiplies a price by. ``sums``: a statement
+    copies every row into a table of that name; ``log``: a function writes one row; ``ordered``: the last row of a key
+    is the one that counts."""
 
     name: str
     schemas: dict[int, Schema]
@@ -45,8 +46,14 @@ def _engine(version: int, ordered: bool, partitioned: bool) -> AnyEngine:
     granularity = next(setting for setting, generation in GENERATIONS.items() if generation == version)
     partition = "id % 2" if partitioned else None
     made = ReplacingMergeTree if ordered else MergeTree
-    settings: dict[str, str | int | float | bool | None] = {} if version == 4 else {"index_granularity": int(granularity)}
-    return made(order_by=["id"], partition_by=partition, settings=settings) if partitioned else made(order_by=["id"], settings=settings)
+    settings: dict[str, str | int | float | bool | None] = (
+        {} if version == 4 else {"index_granularity": int(granularity)}
+    )
+    return (
+        made(order_by=["id"], partition_by=partition, settings=settings)
+        if partitioned
+        else made(order_by=["id"], settings=settings)
+    )
 
 
 def _table(name: str, engine: AnyEngine) -> Table:
@@ -61,8 +68,16 @@ def move(context: MoveContext) -> None:
     context.set_bookmark(1)
 
 
-def _priced(version: int, factor: int, oldest_code: int | None, sql: list[str], function: Callable[[MoveContext], None] | None) -> Migration:
-    return Migration(version, rebuild={"t": Rebuild(columns={"price": f"price * {factor}"})}, sql=sql, move=function, oldest_code=oldest_code)
+def _priced(
+    version: int, factor: int, oldest_code: int | None, sql: list[str], function: Callable[[MoveContext], None] | None
+) -> Migration:
+    return Migration(
+        version,
+        rebuild={"t": Rebuild(columns={"price": f"price * {factor}"})},
+        sql=sql,
+        move=function,
+        oldest_code=oldest_code,
+    )
 
 
 @dataclass(frozen=True)
@@ -85,7 +100,11 @@ def _story(name: str, making: _Making) -> Story:
             tables += [_table("sums", MergeTree(order_by=["id"])), _table("log", MergeTree(order_by=["id"]))]
         if version in making.factors:
             sql = ["INSERT INTO sums SELECT id, price FROM t"] if making.steps and first else []
-            migrations.append(_priced(version, making.factors[version], making.oldest_code, sql, move if making.steps and first else None))
+            migrations.append(
+                _priced(
+                    version, making.factors[version], making.oldest_code, sql, move if making.steps and first else None
+                )
+            )
         schemas[version] = Schema("s", version=version, objects=tables, migrations=list(migrations))
     return Story(name, schemas, making.factors, making.steps, making.steps, making.ordered)
 

@@ -1,4 +1,5 @@
-"""Every statement of a run that lost its lease, at every moment of its successor: all of it in ``make proof``, every n-th meeting in the normal suite."""
+"""Every statement of a run that lost its lease, at every moment of its successor: all of it in ``make proof``, every
+n-th meeting in the normal suite."""
 
 from __future__ import annotations
 
@@ -33,7 +34,13 @@ def hexed(words: str) -> str:
         (hexed('"new":"","table"'), range(118, 130, 2), 1),
         (hexed('-4000-8000-000000000000","table"'), range(146, 150), 12),
     ],
-    ids=["an exchange", "an exchange, and killed there", "an exchange, and killed behind it", "a line of the journal", "another line of the journal"],
+    ids=[
+        "an exchange",
+        "an exchange, and killed there",
+        "an exchange, and killed behind it",
+        "a line of the journal",
+        "another line of the journal",
+    ],
 )
 def test_what_was_found(planner: Planner, words: str, moments: range, killed: int | None) -> None:
     for moment in moments:
@@ -48,10 +55,20 @@ def test_what_was_found(planner: Planner, words: str, moments: range, killed: in
         (dropped_by_name, "EXCHANGE TABLES", range(34, 44), None),
         (nothing_taken_back, "CREATE TABLE `sim`.`_aaiclick_mark_", (NEVER,), None),
     ],
-    ids=["lines of the one who holds the lock", "a version is recorded once", "a name of its own", "what was sent last is taken back"],
+    ids=[
+        "lines of the one who holds the lock",
+        "a version is recorded once",
+        "a name of its own",
+        "what was sent last is taken back",
+    ],
 )
 def test_each_precaution_is_needed(
-    planner: Planner, monkeypatch: pytest.MonkeyPatch, precaution: Patch, words: str, moments: Sequence[int], killed: int | None
+    planner: Planner,
+    monkeypatch: pytest.MonkeyPatch,
+    precaution: Patch,
+    words: str,
+    moments: Sequence[int],
+    killed: int | None,
 ) -> None:
     assert not any(_ends_wrongly(words, moment, killed) for moment in moments)
     precaution(monkeypatch)

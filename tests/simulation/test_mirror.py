@@ -1,4 +1,5 @@
-"""The model against the engine: the same schedules on both, answer by answer; and what is true at the end of a schedule is true on the engine."""
+"""The model against the engine: the same schedules on both, answer by answer; and what is true at the end of a schedule
+is true on the engine."""
 
 from __future__ import annotations
 
@@ -50,6 +51,8 @@ def test_a_few_schedules_on_the_engine(live: Planner, aaiclick_engine: EmbeddedE
 
 @pytest.mark.proof
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_many_schedules_on_the_engine(live: Planner, aaiclick_engine: EmbeddedEngine, tmp_path: Path, shard: int) -> None:
+def test_many_schedules_on_the_engine(
+    live: Planner, aaiclick_engine: EmbeddedEngine, tmp_path: Path, shard: int
+) -> None:
     seeds = range(shard * LENGTH, (shard + 1) * LENGTH)
     note(TITLE, schedules=LENGTH, answers_compared=sum(replay(seed, live, aaiclick_engine, tmp_path) for seed in seeds))

@@ -1,4 +1,5 @@
-"""Several processes of one or more versions, writers, merges, an operator and clocks, in the order that a seed says; killed, paused, without answers."""
+"""Several processes of one or more versions, writers, merges, an operator and clocks, in the order that a seed says;
+killed, paused, without answers."""
 
 from __future__ import annotations
 
@@ -22,7 +23,11 @@ def of(*names: str, operators: int = 0) -> Bounds:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("bounds", "first"),
-    [(of("prices", "prices behind a fence"), 0), (of("statements and a function, older code may run"), 200), (of("three versions"), 400)],
+    [
+        (of("prices", "prices behind a fence"), 0),
+        (of("statements and a function, older code may run"), 200),
+        (of("three versions"), 400),
+    ],
     ids=["prices", "statements", "versions"],
 )
 def test_schedules(planner: Planner, bounds: Bounds, first: int) -> None:

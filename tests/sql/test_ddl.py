@@ -30,7 +30,10 @@ from aaiclick.testing.engine import EmbeddedEngine, fresh_name
         (ddl.comment_clause(""), ""),
         (ddl.comment_clause(None), ""),
         (ddl.replacing("CREATE TABLE d.t (`CREATE ` UInt8)"), "CREATE OR REPLACE TABLE d.t (`CREATE ` UInt8)"),
-        (ddl.attach_table("d.t", "0-1", "(a UInt8) ENGINE = Log"), "ATTACH TABLE d.t UUID '0-1' (a UInt8) ENGINE = Log"),
+        (
+            ddl.attach_table("d.t", "0-1", "(a UInt8) ENGINE = Log"),
+            "ATTACH TABLE d.t UUID '0-1' (a UInt8) ENGINE = Log",
+        ),
         (ddl.alter_table("d.t", "A"), "ALTER TABLE d.t A"),
         (ddl.alter_table("d.t", "A", "B"), "ALTER TABLE d.t A, B"),
         (ddl.alter_table("d.t", "A", parentheses=True), "ALTER TABLE d.t A"),
@@ -115,13 +118,28 @@ def test_the_engine_takes_them_with_names_that_are_hard_to_write(aaiclick_engine
             run(ddl.create_table(table, f"{column} UInt8", "ENGINE = MergeTree ORDER BY tuple()", hard))
         run(ddl.create_view(view, f"SELECT {column} FROM {one}"))
         run(ddl.replacing(ddl.create_view(view, f"SELECT {column} FROM {two}", f"{column} UInt8")))
-        run(ddl.alter_table(one, clauses.add_index(index, f"{column} TYPE minmax"), clauses.add_constraint(guard, "CHECK 1"), parentheses=True))
-        run(ddl.alter_table_first(ddl.alter_table(one, clauses.drop_index(index)), one, [clauses.drop_constraint(guard)]))
+        run(
+            ddl.alter_table(
+                one,
+                clauses.add_index(index, f"{column} TYPE minmax"),
+                clauses.add_constraint(guard, "CHECK 1"),
+                parentheses=True,
+            )
+        )
+        run(
+            ddl.alter_table_first(
+                ddl.alter_table(one, clauses.drop_index(index)), one, [clauses.drop_constraint(guard)]
+            )
+        )
         run(ddl.alter_table(one, clauses.add_column(f"{quote_name('b`')} String")))
         run(ddl.alter_table(one, clauses.comment_column(quote_name("b`"), hard)))
         run(ddl.alter_table(one, clauses.rename_column(quote_name("b`"), quote_name("c'"))))
         run(ddl.alter_table(one, clauses.drop_column(quote_name("c'"))))
-        run(ddl.alter_table(one, clauses.modify_comment(f"{hard} now"), clauses.modify_setting("parts_to_throw_insert", 7)))
+        run(
+            ddl.alter_table(
+                one, clauses.modify_comment(f"{hard} now"), clauses.modify_setting("parts_to_throw_insert", 7)
+            )
+        )
         run(ddl.alter_table(one, clauses.reset_setting("parts_to_throw_insert")))
         run(f"INSERT INTO {one} VALUES (1)")
         run(ddl.alter_table(two, clauses.attach_partition_from("all", one)))

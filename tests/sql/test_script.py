@@ -32,7 +32,9 @@ def test_statements_are_cut(script: str, expected: list[str]) -> None:
 
 
 def test_every_statement_knows_its_line() -> None:
-    assert [statement.line for statement in split_statements("\n-- one\nSELECT 1;\n\n/* two\n*/ SELECT\n2; SELECT 3")] == [3, 6, 7]
+    assert [
+        statement.line for statement in split_statements("\n-- one\nSELECT 1;\n\n/* two\n*/ SELECT\n2; SELECT 3")
+    ] == [3, 6, 7]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,12 @@ from aaiclick.routine import Connection, Query
 from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, signature, split_top, unquote
 
-TEXTS = st.text(alphabet=st.one_of(st.sampled_from("`'\"\\ .,()$\n\t\r\0\b\f-/*{}#é漢😀aBx0_"), st.characters(exclude_categories=["Cs"])), max_size=20)
+TEXTS = st.text(
+    alphabet=st.one_of(
+        st.sampled_from("`'\"\\ .,()$\n\t\r\0\b\f-/*{}#é漢😀aBx0_"), st.characters(exclude_categories=["Cs"])
+    ),
+    max_size=20,
+)
 NAMES = TEXTS.filter(lambda name: name.strip() != "")
 
 
@@ -43,12 +48,26 @@ def test_commas_inside_quotes_and_brackets_do_not_split(texts: list[str]) -> Non
 
 
 @given(NAMES, NAMES, TEXTS, TEXTS)
-def test_a_form_with_any_names_and_comments_splits_into_itself(table: str, column: str, comment: str, other: str) -> None:
-    form = TableForm(table, "Memory", (ColumnForm(column, "UInt8", comment=comment), ColumnForm(f"{column}2", "String")), comment=other)
+def test_a_form_with_any_names_and_comments_splits_into_itself(
+    table: str, column: str, comment: str, other: str
+) -> None:
+    form = TableForm(
+        table,
+        "Memory",
+        (ColumnForm(column, "UInt8", comment=comment), ColumnForm(f"{column}2", "String")),
+        comment=other,
+    )
     assert split_create(form_sql(form, "some db", table), "some db") == form
 
 
-@given(st.lists(st.sampled_from(["a", "1", "'x'", "`y z`", "f(1, 2)", "+", ",", "(b)", "[c]", "$$d$$", "1.5e3", "0x1F", "->", "::"]), max_size=12))
+@given(
+    st.lists(
+        st.sampled_from(
+            ["a", "1", "'x'", "`y z`", "f(1, 2)", "+", ",", "(b)", "[c]", "$$d$$", "1.5e3", "0x1F", "->", "::"]
+        ),
+        max_size=12,
+    )
+)
 def test_tokens_cover_the_text(parts: list[str]) -> None:
     text = " ".join(parts)
     assert "".join(token.text for token in Tokens(text).items) == text.replace(" ", "").replace("`yz`", "`y z`")
@@ -56,9 +75,28 @@ def test_tokens_cover_the_text(parts: list[str]) -> None:
 
 def test_the_engine_reads_the_same_names_and_comments(connection: Connection) -> None:
     """A column with every awkward character, made from our text, comes back as it was."""
-    names = ["a b", "a`b", "a\\b", "a\nb", "a\tb", "a'b", 'a"b', "a.b", "é", "漢字", "1a", "SELECT", "a--b", "a/*b", "$a$", "a;b"]
+    names = [
+        "a b",
+        "a`b",
+        "a\\b",
+        "a\nb",
+        "a\tb",
+        "a'b",
+        'a"b',
+        "a.b",
+        "é",
+        "漢字",
+        "1a",
+        "SELECT",
+        "a--b",
+        "a/*b",
+        "$a$",
+        "a;b",
+    ]
     columns = ", ".join(column_form_sql(ColumnForm(name, "UInt8", comment=name)) for name in names)
-    text = connection.query(Query(f"SELECT formatQuerySingleLine({quote_string(f'CREATE TABLE t ({columns}) ENGINE = Memory')})"))[0][0]
+    text = connection.query(
+        Query(f"SELECT formatQuerySingleLine({quote_string(f'CREATE TABLE t ({columns}) ENGINE = Memory')})")
+    )[0][0]
     form = split_create(str(text), "")
     assert isinstance(form, TableForm)
     assert [(column.name, column.comment) for column in form.columns] == [(name, name) for name in names]

@@ -1,4 +1,5 @@
-"""What stands in the comments of tables stays as it is, byte for byte: what an earlier release has left in the middle of something is gone on with."""
+"""What stands in the comments of tables stays as it is, byte for byte: what an earlier release has left in the middle
+of something is gone on with."""
 
 from __future__ import annotations
 
@@ -27,7 +28,10 @@ OLD, NEW = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-0000
 FORM = TableForm(
     "t",
     "ReplacingMergeTree",
-    (ColumnForm("id", "UInt64"), ColumnForm("größe", "Nullable(Decimal(9, 2))", "DEFAULT", "id * 2", "CODEC(ZSTD(1))", 'it\'s \\ "big"')),
+    (
+        ColumnForm("id", "UInt64"),
+        ColumnForm("größe", "Nullable(Decimal(9, 2))", "DEFAULT", "id * 2", "CODEC(ZSTD(1))", 'it\'s \\ "big"'),
+    ),
     arguments="id",
     order_by="id",
     ttl="toDateTime(id) + toIntervalDay(1)",
@@ -36,7 +40,11 @@ FORM = TableForm(
 COLUMNS = (CopyColumn("id", "id"), CopyColumn("größe", "CAST(price, 'Nullable(Decimal(9, 2))')", False))
 REBUILD = RebuildWork("t", FORM, COLUMNS, "id > 0", True, True, guards=(Guard("id = 7", "are 7", "id"),), seen=12)
 FEED = BackfillWork(
-    "v", ("DROP VIEW v", "CREATE MATERIALIZED VIEW v TO s AS SELECT id FROM t"), ("t",), Fill("t", "s", (("id", "id"),), ("id",), "id > 1"), "CREATE ..."
+    "v",
+    ("DROP VIEW v", "CREATE MATERIALIZED VIEW v TO s AS SELECT id FROM t"),
+    ("t",),
+    Fill("t", "s", (("id", "id"),), ("id",), "id > 1"),
+    "CREATE ...",
 )
 MARK = Mark(
     name=MARK_NAME,
@@ -66,8 +74,12 @@ MARK = Mark(
     format=2,
 )
 ATTACH_MARK = Mark(MARK_NAME, NONCE, "t", OLD, AttachWork("t", FORM), (), SHADOW_NAME)
-BACKFILL_MARK = BackfillMark(FEED_NAME, NONCE, FEED, (OLD,), True, (("x", "1"),), "open", 2, 8, 5, "_aaiclick_fed_0123456789ab_1_v", 7)
-KEPT_TABLE = Kept("t", OLD, NEW, 1_700_000_000, 1_700_086_400, (), "", 9, 2, True, "it's theirs", False, None, 1_700_000_000_123, 11)
+BACKFILL_MARK = BackfillMark(
+    FEED_NAME, NONCE, FEED, (OLD,), True, (("x", "1"),), "open", 2, 8, 5, "_aaiclick_fed_0123456789ab_1_v", 7
+)
+KEPT_TABLE = Kept(
+    "t", OLD, NEW, 1_700_000_000, 1_700_086_400, (), "", 9, 2, True, "it's theirs", False, None, 1_700_000_000_123, 11
+)
 FILLED = StagedChunk(STAGED_NAME, OLD, "0f" * 16, (("all", 1, 3, "c0ffee"), ("202401", 4, 4, "")), 12)
 
 
@@ -76,9 +88,17 @@ FILLED = StagedChunk(STAGED_NAME, OLD, "0f" * 16, (("all", 1, 3, "c0ffee"), ("20
     [
         ("rebuild mark", REBUILD_MARK.dump(MARK), parse_mark(MARK_NAME, RECORDED["rebuild mark"]) == MARK),
         ("attach mark", REBUILD_MARK.dump(ATTACH_MARK), parse_mark(MARK_NAME, RECORDED["attach mark"]) == ATTACH_MARK),
-        ("backfill mark", BACKFILL.dump(BACKFILL_MARK), parse_backfill_mark(FEED_NAME, RECORDED["backfill mark"]) == BACKFILL_MARK),
+        (
+            "backfill mark",
+            BACKFILL.dump(BACKFILL_MARK),
+            parse_backfill_mark(FEED_NAME, RECORDED["backfill mark"]) == BACKFILL_MARK,
+        ),
         ("kept table", KEPT.dump(KEPT_TABLE), parse_kept(RECORDED["kept table"]) == KEPT_TABLE),
-        ("filled staging table", STAGED.dump(FILLED), parse_staged_chunk(STAGED_NAME, RECORDED["filled staging table"]) == FILLED),
+        (
+            "filled staging table",
+            STAGED.dump(FILLED),
+            parse_staged_chunk(STAGED_NAME, RECORDED["filled staging table"]) == FILLED,
+        ),
     ],
 )
 def test_a_comment_is_written_as_ever_and_read_back(kind: str, written: str, read: bool) -> None:
@@ -89,7 +109,14 @@ def test_a_comment_is_written_as_ever_and_read_back(kind: str, written: str, rea
 def test_comments_of_the_first_release_are_read() -> None:
     mark = parse_mark(MARK_NAME, RECORDED["rebuild mark of the first release"])
     assert isinstance(mark, Mark)
-    assert (mark.source, mark.phase, mark.high, mark.known, mark.counts, mark.stopped) == (OLD, "swap", 9, ("mutation_3.txt",), False, ())
+    assert (mark.source, mark.phase, mark.high, mark.known, mark.counts, mark.stopped) == (
+        OLD,
+        "swap",
+        9,
+        ("mutation_3.txt",),
+        False,
+        (),
+    )
     assert parse_kept(RECORDED["kept table of the first release"]) == Kept("t", OLD, NEW, 1_700_000_000, 1_700_086_400)
 
 

@@ -46,7 +46,15 @@ def test_without_a_journal_nothing_is_unfinished(connection: SessionConnection, 
 
 
 def test_an_intent_without_outcome_is_found_with_its_details(connection: SessionConnection, db: str) -> None:
-    details = {"uuid": "f-1", "staging": ["a", "b"], "rows": 7, "ratio": 0.5, "fence": None, "moved": False, "paths": {"old": "/x"}}
+    details = {
+        "uuid": "f-1",
+        "staging": ["a", "b"],
+        "rows": 7,
+        "ratio": 0.5,
+        "fence": None,
+        "moved": False,
+        "paths": {"old": "/x"},
+    }
     run(intent(db, COPY, details), connection)
     run(ensure_journal(db), connection)
     (entry,) = run(everything(db), connection)
@@ -64,16 +72,39 @@ def test_the_last_word_on_each_action_counts_in_the_order_of_writing(connection:
     run(outcome(db, COPY, "done", {"rows": 3}), connection)
     run(intent(db, third), connection)
     entries = run(everything(db), connection)
-    assert states(entries) == [(COPY.run, COPY.step, 2, "intent"), (COPY.run, COPY.step, 1, "done"), (COPY.run, "drop args", 1, "intent")]
+    assert states(entries) == [
+        (COPY.run, COPY.step, 2, "intent"),
+        (COPY.run, COPY.step, 1, "done"),
+        (COPY.run, "drop args", 1, "intent"),
+    ]
     assert entries[1].details == {"rows": 3}
     run(outcome(db, second, "undone"), connection)
     assert [state for *_, state in states(run(everything(db), connection))] == ["done", "intent", "undone"]
-    assert connection.rows(f"SELECT count() FROM {qualified(db, JOURNAL)}") == ((7,),)  # nothing is ever changed or removed
+    assert connection.rows(f"SELECT count() FROM {qualified(db, JOURNAL)}") == (
+        (7,),
+    )  # nothing is ever changed or removed
 
 
 def test_a_row_that_ended_a_run_of_an_earlier_release_is_passed_over(connection: SessionConnection, db: str) -> None:
     run(intent(db, COPY), connection)
-    connection.command(Command(f"INSERT INTO {qualified(db, JOURNAL)} (seq, run, schema, state, details) SELECT 2, '{COPY.run}', 'oplog', 'closed', '{{}}'"))
+    connection.command(
+        Command(
+            "INSERT "
+            "INTO "
+            f"{qualified(db, JOURNAL)} "
+            "(seq, "
+            "run, "
+            "schema, "
+            "state, "
+            "details) "
+            "SELECT "
+            "2, "
+            f"'{COPY.run}', "
+            "'oplog', "
+            "'closed', "
+            f"'{{}}'"
+        )
+    )
     run(outcome(db, COPY, "done"), connection)
     assert states(run(everything(db), connection)) == [(COPY.run, COPY.step, 1, "done")]
 
@@ -129,7 +160,9 @@ def test_details_longer_than_a_statement_may_be_by_default(connection: SessionCo
         ({"a": float("nan")}, "not JSON compliant"),
     ],
 )
-def test_what_is_no_json_is_refused_before_anything_is_written(connection: SessionConnection, db: str, details: dict[str, object], error: str) -> None:
+def test_what_is_no_json_is_refused_before_anything_is_written(
+    connection: SessionConnection, db: str, details: dict[str, object], error: str
+) -> None:
     with pytest.raises((TypeError, ValueError), match=error):
         run(intent(db, COPY, details), connection)
     assert connection.query(Query(f"SELECT count() FROM {qualified(db, JOURNAL)}")) == [[0]]

@@ -32,7 +32,9 @@ def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[SessionConnection]:
 
 def make(connection: SessionConnection, database: str, name: str, comment: str = "", rows: int = 0) -> None:
     table = qualified(database, name)
-    connection.command(Command(f"CREATE TABLE {table} (n UInt64) ENGINE = MergeTree ORDER BY n COMMENT {quote_string(comment)}"))
+    connection.command(
+        Command(f"CREATE TABLE {table} (n UInt64) ENGINE = MergeTree ORDER BY n COMMENT {quote_string(comment)}")
+    )
     if rows:
         connection.command(Command(f"INSERT INTO {table} SELECT number FROM numbers({rows})"))
 
@@ -71,7 +73,9 @@ def test_the_bookkeeping_and_the_lease_are_no_remains(connection: SessionConnect
 
 def test_what_runs_leave(connection: SessionConnection, aaiclick_database: str) -> None:
     kept = Kept("t", "u1", "u2", 1, 2)
-    full, less = (StagedChunk(staging_table(NONCE, number, "t"), "u1", "d", (("all", 1, 1, "c"),), 5) for number in range(2))
+    full, less = (
+        StagedChunk(staging_table(NONCE, number, "t"), "u1", "d", (("all", 1, 1, "c"),), 5) for number in range(2)
+    )
     make(connection, aaiclick_database, kept_table(NONCE, "t"), KEPT.dump(kept), rows=7)
     make(connection, aaiclick_database, kept_table(NONCE, "theirs"), "our notes")
     make(connection, aaiclick_database, full.name, STAGED.dump(full), rows=5)
@@ -84,7 +88,9 @@ def test_what_runs_leave(connection: SessionConnection, aaiclick_database: str) 
     assert not owned.unfinished
     assert [(row.name, row.kept, row.rows) for row in owned.kept()] == [(kept_table(NONCE, "t"), kept, 7)]
     assert owned.staged("t") == ((full.name, full), (less.name, None), (staging_table(NONCE, 2, "t"), None))
-    assert [(table.name, table.rows) for table in owned.tables if "_new_" in table.name] == [(shadow_table(NONCE, "t"), 3)]
+    assert [(table.name, table.rows) for table in owned.tables if "_new_" in table.name] == [
+        (shadow_table(NONCE, "t"), 3)
+    ]
     assert not owned.without({kept_table(NONCE, "t")}).kept()
     make(connection, aaiclick_database, mark_table(NONCE, "t"), "of a later release")
     assert look(connection, aaiclick_database).marks() == (mark_table(NONCE, "t"),)
@@ -97,6 +103,10 @@ def test_a_database_of_any_name(connection: SessionConnection) -> None:
     try:
         make(connection, name, RECORDS)
         make(connection, name, "it's")
-        assert (look(connection, name, "it's").known, look(connection, name, "its").known, look(connection, name).recorded) == (True, False, True)
+        assert (
+            look(connection, name, "it's").known,
+            look(connection, name, "its").known,
+            look(connection, name).recorded,
+        ) == (True, False, True)
     finally:
         connection.command(Command(f"DROP DATABASE {quote_name(name)}"))

@@ -1,4 +1,5 @@
-"""How many statements each kind of start sends: exact, so that a question that is asked once more than needed is seen."""
+"""How many statements each kind of start sends: exact, so that a question that is asked once more than needed is
+seen."""
 
 from __future__ import annotations
 
@@ -17,7 +18,11 @@ POLICY = Policy.lossless(keep_old=timedelta(days=1))
 
 
 def version(number: int, columns: dict[str, str], *order_by: str) -> Schema:
-    return Schema("app", version=number, objects=[Table("t", [Column(*each) for each in columns.items()], engine=MergeTree(order_by=list(order_by)))])
+    return Schema(
+        "app",
+        version=number,
+        objects=[Table("t", [Column(*each) for each in columns.items()], engine=MergeTree(order_by=list(order_by)))],
+    )
 
 
 ONE = version(1, {"a": "UInt64", "b": "String"}, "a")

@@ -15,18 +15,9 @@ from aaiclick.errors import UnsupportedObjectError
 from aaiclick.routine import Command, run
 from aaiclick.server.names import RECORDS
 from aaiclick.sql.quoting import qualified, quote_name
-from aaiclick.state.records import (
-    CacheEntry,
-    Record,
-    append,
-    cache_comment,
-    ensure_tables,
-    history,
-    parse_cache,
-    read_latest,
-    update_cache,
-    write_cache,
-)
+from aaiclick.state.cache import CacheEntry, cache_comment, parse_cache, update_cache, write_cache
+from aaiclick.state.record import Record
+from aaiclick.state.records import append, ensure_tables, history, read_latest
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.support.session_connection import SessionConnection, session
 
@@ -59,7 +50,9 @@ def db(connection: SessionConnection, aaiclick_database: str) -> str:
 
 
 def comment(connection: SessionConnection, database: str) -> str:
-    ((text,),) = connection.rows(f"SELECT comment FROM system.tables WHERE database = '{database}' AND name = '{RECORDS}'")
+    ((text,),) = connection.rows(
+        f"SELECT comment FROM system.tables WHERE database = '{database}' AND name = '{RECORDS}'"
+    )
     return str(text)
 
 
@@ -80,7 +73,9 @@ def test_making_the_table_twice_changes_nothing(connection: SessionConnection, d
     assert len(run(history(db), connection)) == 1
 
 
-def test_a_record_comes_back_as_it_was_written_with_what_the_server_adds(connection: SessionConnection, db: str) -> None:
+def test_a_record_comes_back_as_it_was_written_with_what_the_server_adds(
+    connection: SessionConnection, db: str
+) -> None:
     run(append(db, FIRST), connection)
     record = run(read_latest(db, "oplog"), connection)
     assert record is not None
@@ -91,7 +86,9 @@ def test_a_record_comes_back_as_it_was_written_with_what_the_server_adds(connect
     assert int(now or 0) - 600_000 < record.at <= int(now or 0)
 
 
-def test_the_latest_is_the_last_one_written_and_failures_are_passed_over(connection: SessionConnection, db: str) -> None:
+def test_the_latest_is_the_last_one_written_and_failures_are_passed_over(
+    connection: SessionConnection, db: str
+) -> None:
     steps = (
         FIRST,
         replace(FIRST, version=5, from_version=4, oldest_code=3),
@@ -127,14 +124,26 @@ def test_hostile_texts_come_back_unchanged(connection: SessionConnection, aaicli
     connection.command(Command(f"CREATE DATABASE {quote_name(name)}"))
     try:
         run(ensure_tables(name), connection)
-        hostile = replace(FIRST, schema=HOSTILE, spec=HOSTILE, forms=HOSTILE, plan=HOSTILE, who=HOSTILE, migrations="", library=HOSTILE, objects="")
+        hostile = replace(
+            FIRST,
+            schema=HOSTILE,
+            spec=HOSTILE,
+            forms=HOSTILE,
+            plan=HOSTILE,
+            who=HOSTILE,
+            migrations="",
+            library=HOSTILE,
+            objects="",
+        )
         run(append(name, hostile), connection)
         record = run(read_latest(name, HOSTILE), connection)
         assert record is not None
         assert as_written(record) == hostile
         entry = CacheEntry(1, HOSTILE, "", None, None)
         run(update_cache(name, HOSTILE, entry), connection)
-        ((text,),) = connection.rows(f"SELECT comment FROM system.tables WHERE name = '{RECORDS}' AND startsWith(database, 'quo')")
+        ((text,),) = connection.rows(
+            f"SELECT comment FROM system.tables WHERE name = '{RECORDS}' AND startsWith(database, 'quo')"
+        )
         assert parse_cache(str(text)) == {HOSTILE: entry}
     finally:
         connection.command(Command(f"DROP DATABASE {quote_name(name)}"))
@@ -150,12 +159,20 @@ def test_plans_longer_than_a_statement_may_be_by_default(connection: SessionConn
 
 
 @pytest.mark.parametrize("columns", ["version String, applied_at DateTime", "schema String, state String, seq UInt64"])
-def test_somebody_elses_table_is_named_and_left_alone(connection: SessionConnection, aaiclick_database: str, columns: str) -> None:
+def test_somebody_elses_table_is_named_and_left_alone(
+    connection: SessionConnection, aaiclick_database: str, columns: str
+) -> None:
     table = qualified(aaiclick_database, RECORDS)
     connection.command(Command(f"CREATE TABLE {table} ({columns}) ENGINE = MergeTree ORDER BY tuple()"))
     run(ensure_tables(aaiclick_database), connection)
-    for attempt in (read_latest(aaiclick_database, "oplog"), history(aaiclick_database), append(aaiclick_database, FIRST)):
-        with pytest.raises(UnsupportedObjectError, match=rf"{aaiclick_database}\.schema_version: this table was not made by aaiclick"):
+    for attempt in (
+        read_latest(aaiclick_database, "oplog"),
+        history(aaiclick_database),
+        append(aaiclick_database, FIRST),
+    ):
+        with pytest.raises(
+            UnsupportedObjectError, match=rf"{aaiclick_database}\.schema_version: this table was not made by aaiclick"
+        ):
             run(attempt, connection)
     assert connection.rows(f"SELECT count() FROM {table}") == ((0,),)
 
@@ -163,7 +180,9 @@ def test_somebody_elses_table_is_named_and_left_alone(connection: SessionConnect
 def test_the_cache_keeps_the_entries_of_other_schemas(connection: SessionConnection, db: str) -> None:
     oplog, other = CacheEntry(5, "f", "d", None, 1_900_000_000), CacheEntry(None, "g", "e", 2, None)
     run(update_cache(db, "oplog", oplog), connection)
-    assert json.loads(comment(connection, db)) == {"oplog": {"version": 5, "spec": "f", "objects": "d", "oldest_code": None, "due": 1_900_000_000}}
+    assert json.loads(comment(connection, db)) == {
+        "oplog": {"version": 5, "spec": "f", "objects": "d", "oldest_code": None, "due": 1_900_000_000}
+    }
     run(update_cache(db, "other", other), connection)
     assert parse_cache(comment(connection, db)) == {"oplog": oplog, "other": other}
     run(update_cache(db, "oplog", replace(oplog, version=6)), connection)
@@ -207,7 +226,14 @@ def test_garbage_counts_as_absent(text: str, entries: int) -> None:
     assert len(parse_cache(text)) == entries
 
 
-entries = st.builds(CacheEntry, st.none() | st.integers(0, 2**32 - 1), st.text(), st.text(), st.none() | st.integers(0, 99), st.none() | st.integers(0, 2**40))
+entries = st.builds(
+    CacheEntry,
+    st.none() | st.integers(0, 2**32 - 1),
+    st.text(),
+    st.text(),
+    st.none() | st.integers(0, 99),
+    st.none() | st.integers(0, 2**40),
+)
 
 
 @given(st.dictionaries(st.text(), entries, max_size=4))
@@ -215,6 +241,11 @@ def test_the_cache_survives_its_own_text(cache: dict[str, CacheEntry]) -> None:
     assert parse_cache(cache_comment(cache)) == cache
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
 def test_any_json_is_tolerated(value: object) -> None:
     assert all(isinstance(entry, CacheEntry) for entry in parse_cache(json.dumps(value)).values())

@@ -1,4 +1,5 @@
-"""A server with as much of the embedded engine's face as cases need: it takes one statement, so the SET before it goes along as settings."""
+"""A server with as much of the embedded engine's face as cases need: it takes one statement, so the SET before it goes
+along as settings."""
 
 from __future__ import annotations
 

@@ -49,7 +49,9 @@ class SessionConnection:
         return scalar_rows(self.query(Query(sql)))
 
     def tables(self, database: str) -> set[str]:
-        names = self.query(Query("SELECT name FROM system.tables WHERE database = unhex({d:String})", {"d": database.encode().hex()}))
+        names = self.query(
+            Query("SELECT name FROM system.tables WHERE database = unhex({d:String})", {"d": database.encode().hex()})
+        )
         return {str(row[0]) for row in names}
 
     def _run(self, effect: Query | Command, form: str) -> str:
@@ -63,7 +65,9 @@ class SessionConnection:
             return str(self._session.query(effect.sql, form, params=bound).bytes().decode())
         except RuntimeError as error:
             found = _CODE.search(str(error))
-            raise StatementError(found[2] if found else str(error), int(found[1]) if found else 0, found[3] if found else "", effect.sql) from error
+            raise StatementError(
+                found[2] if found else str(error), int(found[1]) if found else 0, found[3] if found else "", effect.sql
+            ) from error
 
 
 @contextmanager
@@ -83,8 +87,8 @@ class Driver:
     """Carries routines out, one effect after the other, and remembers them.
 
     ``stop_after``: raise KilledError once so many effects were carried out (their answers are not delivered).
-    ``clock``: the Unix time that ``Clock`` answers with, advanced by every ``Sleep`` instead of sleeping; None: the real one.
-    ``before``: called with each effect; may raise, and then its error takes the place of the answer.
+    ``clock``: the Unix time that ``Clock`` answers with, advanced by every ``Sleep`` instead of sleeping; None: the
+    real one. ``before``: called with each effect; may raise, and then its error takes the place of the answer.
     """
 
     def __init__(

@@ -21,7 +21,19 @@ PLUGIN = [] if entry_points(group="pytest11", name="aaiclick") else ["-p", "aaic
 
 def run_pytest(directory: Path, source: str, *options: str) -> subprocess.CompletedProcess[str]:
     (directory / "test_user.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", *PLUGIN, "-p", "no:cacheprovider", *options, str(directory)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-W",
+        "error",
+        *PLUGIN,
+        "-p",
+        "no:cacheprovider",
+        *options,
+        str(directory),
+    ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300)
@@ -30,7 +42,9 @@ def run_pytest(directory: Path, source: str, *options: str) -> subprocess.Comple
 def test_the_client_is_in_a_fresh_database(aaiclick_client: Any, aaiclick_database: str) -> None:
     assert aaiclick_client.command("SELECT currentDatabase()") == aaiclick_database
     assert aaiclick_client.command("SELECT count() FROM system.tables WHERE database = currentDatabase()") == 0
-    assert aaiclick_client.command(f"SELECT engine FROM system.databases WHERE name = '{aaiclick_database}'") == "Atomic"
+    assert (
+        aaiclick_client.command(f"SELECT engine FROM system.databases WHERE name = '{aaiclick_database}'") == "Atomic"
+    )
 
 
 def test_clients_on_the_engine_are_apart(aaiclick_engine: EmbeddedEngine, aaiclick_client: Any) -> None:
@@ -43,7 +57,9 @@ def test_clients_on_the_engine_are_apart(aaiclick_engine: EmbeddedEngine, aaicli
     assert aaiclick_engine.command("SELECT 1; SELECT currentDatabase()") == "1\ndefault\n"
 
 
-def test_a_server_that_a_test_killed_is_there_for_the_next(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+def test_a_server_that_a_test_killed_is_there_for_the_next(
+    aaiclick_server: EngineServer, aaiclick_server_database: str
+) -> None:
     aaiclick_server.command(f"CREATE TABLE {aaiclick_server_database}.t (a UInt8) ENGINE = MergeTree ORDER BY a")
     aaiclick_server.kill()
     assert not aaiclick_server.running

@@ -16,7 +16,11 @@ SHOP = Schema(
     objects=[
         Table(
             "orders",
-            columns=[Column("id", "UInt64"), Column("item", "String", codec="ZSTD(3)", comment="what's sold"), Column("day", "Date", default="today()")],
+            columns=[
+                Column("id", "UInt64"),
+                Column("item", "String", codec="ZSTD(3)", comment="what's sold"),
+                Column("day", "Date", default="today()"),
+            ],
             engine=MergeTree(order_by=["item", "id"], partition_by="day"),
         ),
         Table("sales", columns=[Column("item", "String"), Column("n", "UInt64")], engine=MergeTree(order_by="item")),
@@ -33,7 +37,9 @@ def shape(run: Any, database: str) -> str:
     return str(tables + run(f"SELECT * FROM {database}.schema_version ORDER BY ALL")).replace(database, "*")
 
 
-def test_each_database_is_like_the_first_and_is_separate(aaiclick_schema: Any, aaiclick_engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_database_is_like_the_first_and_is_separate(
+    aaiclick_schema: Any, aaiclick_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = aaiclick_schema(SHOP)
     run = aaiclick_engine.command
     with monkeypatch.context() as patched:

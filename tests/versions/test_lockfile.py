@@ -9,14 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aaiclick.catalog.forms import ColumnForm, ConstraintForm, DictionaryForm, IndexForm, ProjectionForm, TableForm, ViewForm
+from aaiclick.catalog.forms import (
+    ColumnForm,
+    ConstraintForm,
+    DictionaryForm,
+    IndexForm,
+    ProjectionForm,
+    TableForm,
+    ViewForm,
+)
 from aaiclick.errors import MigrationError
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, load_lock, read_lock
 
 FULL = TableForm(
     "t",
     "ReplacingMergeTree",
-    (ColumnForm("k", "UInt64", "DEFAULT", "1", "ZSTD(1)", "a 'comment'\n", "d + toIntervalDay(1)", (("s", "1"),), "tdigest"), ColumnForm("d", "Date")),
+    (
+        ColumnForm(
+            "k", "UInt64", "DEFAULT", "1", "ZSTD(1)", "a 'comment'\n", "d + toIntervalDay(1)", (("s", "1"),), "tdigest"
+        ),
+        ColumnForm("d", "Date"),
+    ),
     arguments="d",
     indexes=(IndexForm("i", "k", "minmax", "1"),),
     projections=(ProjectionForm("p", "(SELECT k ORDER BY d)"),),
@@ -30,7 +43,9 @@ FULL = TableForm(
 VIEW = ViewForm("v", "SELECT k FROM t", (ColumnForm("k", "UInt64"),), materialized=True, to="t")
 DICTIONARY = DictionaryForm("d", (ColumnForm("k", "UInt64"),), (("PRIMARY KEY", "k"),))
 VARIABLES = {"t": {"ttl": ("d + toIntervalDay({days})", "")}}
-LOCK = Lock("app", (LockedVersion(1, {"t": FULL}, VARIABLES), LockedVersion(2, {"d": DICTIONARY, "t": FULL, "v": VIEW})))
+LOCK = Lock(
+    "app", (LockedVersion(1, {"t": FULL}, VARIABLES), LockedVersion(2, {"d": DICTIONARY, "t": FULL, "v": VIEW}))
+)
 
 
 def test_a_lock_survives_its_file(tmp_path: Path) -> None:
@@ -46,13 +61,32 @@ def test_versions_are_in_order_of_number_whatever_the_file_says() -> None:
 
 
 def test_empty_fields_are_left_out() -> None:
-    form = json.loads(dump_lock(Lock("s", (LockedVersion(1, {"t": TableForm("t", "Log", (ColumnForm("a", "UInt8"),))}),))))["versions"]["1"]
-    assert form == {"objects": {"t": {"kind": "table", "form": {"name": "t", "engine": "Log", "columns": [{"name": "a", "type": "UInt8"}]}}}}
+    form = json.loads(
+        dump_lock(Lock("s", (LockedVersion(1, {"t": TableForm("t", "Log", (ColumnForm("a", "UInt8"),))}),)))
+    )["versions"]["1"]
+    assert form == {
+        "objects": {
+            "t": {"kind": "table", "form": {"name": "t", "engine": "Log", "columns": [{"name": "a", "type": "UInt8"}]}}
+        }
+    }
 
 
 text = st.text(max_size=8)
-columns = st.builds(ColumnForm, text, text, st.sampled_from(["", "DEFAULT", "ALIAS"]), text, text, text, text, st.tuples(st.tuples(text, text)), text)
-tables = st.builds(TableForm, text, text, st.lists(columns, max_size=3).map(tuple), ttl=text, order_by=text, comment=text)
+columns = st.builds(
+    ColumnForm,
+    text,
+    text,
+    st.sampled_from(["", "DEFAULT", "ALIAS"]),
+    text,
+    text,
+    text,
+    text,
+    st.tuples(st.tuples(text, text)),
+    text,
+)
+tables = st.builds(
+    TableForm, text, text, st.lists(columns, max_size=3).map(tuple), ttl=text, order_by=text, comment=text
+)
 views = st.builds(ViewForm, text, text, st.lists(columns, max_size=2).map(tuple), st.booleans(), text)
 
 
@@ -69,11 +103,17 @@ def test_a_lock_that_is_not_there_is_none(tmp_path: Path) -> None:
 
 
 def test_a_package_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(MigrationError, match=r"^no\.such\.package: the migrations package cannot be imported: No module named 'no'"):
+    with pytest.raises(
+        MigrationError, match=r"^no\.such\.package: the migrations package cannot be imported: No module named 'no'"
+    ):
         read_lock("no.such.package")
 
 
-GOOD = {"format": 1, "schema": "s", "versions": {"1": {"objects": {"t": {"kind": "table", "form": {"name": "t", "engine": "Log", "columns": []}}}}}}
+GOOD = {
+    "format": 1,
+    "schema": "s",
+    "versions": {"1": {"objects": {"t": {"kind": "table", "form": {"name": "t", "engine": "Log", "columns": []}}}}},
+}
 
 
 def changed(**parts: object) -> str:
@@ -91,7 +131,18 @@ def changed(**parts: object) -> str:
         (changed(versions={"1": {"objects": {"t": {"kind": "stream", "form": {}}}}}), "versions.1.objects.t.kind"),
         (changed(versions={"1": {"objects": {"t": {"kind": "table", "form": {"name": "t"}}}}}), "engine"),
         (changed(more=1), "holds fields that this release does not know"),
-        (changed(versions={"1": {"objects": {"t": {"kind": "table", "form": {"name": "t", "engine": "Log", "columns": [], "x": 1}}}}}), "holds fields"),
+        (
+            changed(
+                versions={
+                    "1": {
+                        "objects": {
+                            "t": {"kind": "table", "form": {"name": "t", "engine": "Log", "columns": [], "x": 1}}
+                        }
+                    }
+                }
+            ),
+            "holds fields",
+        ),
     ],
 )
 def test_what_is_no_lock_is_refused_with_a_reason(content: str, problem: str) -> None:

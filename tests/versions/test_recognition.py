@@ -6,12 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from aaiclick.catalog.forms import ColumnForm, ConstraintForm, Form, IndexForm, ProjectionForm, TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.forms import (
+    ColumnForm,
+    ConstraintForm,
+    Form,
+    IndexForm,
+    ProjectionForm,
+    TableForm,
+    UnsupportedForm,
+    ViewForm,
+)
 from aaiclick.versions.lockfile import Lock, LockedVersion
 from aaiclick.versions.recognition import differences, recognise
 
 A, B, C = ColumnForm("a", "UInt8"), ColumnForm("b", "String"), ColumnForm("c", "DateTime")
-OLD = TableForm("t", "MergeTree", (A, B), order_by="a", ttl="c + toIntervalDay(7)", settings=(("index_granularity", "8192"),))
+OLD = TableForm(
+    "t", "MergeTree", (A, B), order_by="a", ttl="c + toIntervalDay(7)", settings=(("index_granularity", "8192"),)
+)
 NEW = replace(OLD, columns=(A, B, C), order_by="(a, b)", ttl="")
 SIDE = TableForm("u", "Memory", (A,))
 SIDE_2 = replace(SIDE, columns=(A, C))
@@ -19,7 +30,11 @@ GONE = TableForm("gone", "Memory", (A,))
 LOCK = Lock(
     "app",
     (
-        LockedVersion(1, {"t": OLD, "gone": GONE}, {"t": {"ttl": ("c + toIntervalDay({days})",), "b.type": ("String", "LowCardinality(String)")}}),
+        LockedVersion(
+            1,
+            {"t": OLD, "gone": GONE},
+            {"t": {"ttl": ("c + toIntervalDay({days})",), "b.type": ("String", "LowCardinality(String)")}},
+        ),
         LockedVersion(2, {"t": NEW, "u": SIDE}),
         LockedVersion(3, {"t": NEW, "u": SIDE_2}),
     ),
@@ -43,7 +58,10 @@ def test_each_release_is_itself(forms: tuple[Form, ...], version: int) -> None:
         replace(OLD, columns=(A, replace(B, type="LowCardinality(String)"))),
         replace(OLD, columns=(B, A)),
         replace(OLD, columns=(A, ColumnForm("mine", "UInt8"), B)),
-        replace(OLD, columns=(replace(A, codec="ZSTD(1)", comment="x", statistics="tdigest", kind="DEFAULT", expression="1"), B)),
+        replace(
+            OLD,
+            columns=(replace(A, codec="ZSTD(1)", comment="x", statistics="tdigest", kind="DEFAULT", expression="1"), B),
+        ),
         replace(OLD, order_by="(a)", primary_key="a"),
         replace(OLD, comment="mine"),
         replace(OLD, settings=(("index_granularity", "8192"), ("min_bytes_for_wide_part", "0"))),

@@ -48,7 +48,11 @@ def test_a_header_says_everything() -> None:
         ("", 1, "names no strategy"),
         ("SELECT 1;", 1, "names no strategy"),
         ("-- title: x\n\nSELECT 1", 1, "names no strategy"),
-        ("-- title: x\n-- strategie: sql\n", 2, "unknown key strategie: a header has title, strategy, rename, oldest_code"),
+        (
+            "-- title: x\n-- strategie: sql\n",
+            2,
+            "unknown key strategie: a header has title, strategy, rename, oldest_code",
+        ),
         ("-- strategy: sql\n-- just a remark\nSELECT 1", 2, "is no header line"),
         ("-- strategy: sideways\n", 1, "is no strategy"),
         ("-- strategy: rebuild\n", 1, "is no strategy"),
@@ -91,14 +95,27 @@ def write(folder: Path, **files: str) -> Path:
     return folder
 
 
-MODULE = "from aaiclick import Migration\n\ndef move(context):\n    pass\n\nmigration = Migration(version={}, move=move)\n"
+MODULE = (
+    "from aaiclick import Migration\n\ndef move(context):\n    pass\n\nmigration = Migration(version={}, move=move)\n"
+)
 
 
 def test_a_folder_is_read_in_order_and_other_files_are_left_alone(tmp_path: Path) -> None:
-    write(tmp_path, **{"0010_c__sql": "-- strategy: derived\n", "0002_a__sql": "-- strategy: derived\n", "0003_b__py": MODULE.format(3)})
+    write(
+        tmp_path,
+        **{
+            "0010_c__sql": "-- strategy: derived\n",
+            "0002_a__sql": "-- strategy: derived\n",
+            "0003_b__py": MODULE.format(3),
+        },
+    )
     write(tmp_path, **{"__init____py": "", "helpers__py": "", "notes__md": "x", "schema.lock__json": ""})
     found = read_migrations(tmp_path)
-    assert [(script.version, script.label) for script in found] == [(2, "0002_a.sql"), (3, "0003_b.py"), (10, "0010_c.sql")]
+    assert [(script.version, script.label) for script in found] == [
+        (2, "0002_a.sql"),
+        (3, "0003_b.py"),
+        (10, "0010_c.sql"),
+    ]
     assert found[1].migration.move is not None
 
 
@@ -125,7 +142,9 @@ def test_a_wrong_name_or_module_is_named(tmp_path: Path, name: str, text: str, w
 
 def test_two_files_with_one_number(tmp_path: Path) -> None:
     write(tmp_path, **{"0002_a__sql": "-- strategy: derived\n", "0002_b__py": MODULE.format(2)})
-    with pytest.raises(DuplicateVersionError, match=r"0002_b\.py: has the number of 0002_a\.sql.*Give one of them the next number"):
+    with pytest.raises(
+        DuplicateVersionError, match=r"0002_b\.py: has the number of 0002_a\.sql.*Give one of them the next number"
+    ):
         read_migrations(tmp_path)
 
 

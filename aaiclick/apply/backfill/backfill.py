@@ -1,10 +1,12 @@
-"""BackfillWork: a materialized view is put in place between two inserts, and what was there before it is brought into its target.
+"""BackfillWork: a materialized view is put in place between two inserts, and what was there before it is brought into
+its target.
 
-    mark -> [hold merges] -> refuse writers, wait for those that run -> note the last block -> the view -> let writers in -> [fill]
+    mark -> [hold merges] -> refuse writers, wait for those that run -> note the last block -> the view
+         -> let writers in -> [fill]
 
-An INSERT builds its way through the views of its table before it writes: one that began before the view was there never meets it, one
-that begins after it always does. Behind the fence there is none that runs, so the last block number divides the rows that the view has
-to be told about from those that it sees.
+An INSERT builds its way through the views of its table before it writes: one that began before the view was there never
+meets it, one that begins after it always does. Behind the fence there is none that runs, so the last block number
+divides the rows that the view has to be told about from those that it sees.
 """
 
 from __future__ import annotations
@@ -27,19 +29,32 @@ from aaiclick.server.statements import CREATE, drop_table, send
 from aaiclick.server.storages import storage
 from aaiclick.server.tables import Physical, need, physical
 from aaiclick.server.write_fence import lift_fence, raise_fence
-from aaiclick.state.backfill_mark import BackfillMark, backfill_mark_name, drop_backfill_mark, format_of, update_backfill_mark, write_backfill_mark
+from aaiclick.state.backfill_mark import (
+    BackfillMark,
+    backfill_mark_name,
+    drop_backfill_mark,
+    format_of,
+    update_backfill_mark,
+    write_backfill_mark,
+)
 from aaiclick.state.owned import Owned, read_owned
 
 
 def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
-    """Carry it out. Raises ApplyError, StatementError; before the view's statements every error leaves things as they were."""
+    """Carry it out. Raises ApplyError, StatementError; before the view's statements every error leaves things as they
+    were."""
     database, options = site.database, site.options
     sources = yield from _sources(work, database)
     fenced = yield from _fenced(work, options)
-    saved = next((originals(source) for source in sources if work.fill is not None and source.name == work.fill.source), ())
+    saved = next(
+        (originals(source) for source in sources if work.fill is not None and source.name == work.fill.source), ()
+    )
     uuids = tuple(source.uuid for source in sources)
     mark = yield from write_backfill_mark(
-        database, BackfillMark(backfill_mark_name(site.nonce, work.view), site.nonce, work, uuids, fenced, saved, format=format_of(work))
+        database,
+        BackfillMark(
+            backfill_mark_name(site.nonce, work.view), site.nonce, work, uuids, fenced, saved, format=format_of(work)
+        ),
     )
     try:
         mark = yield from _close(mark, sources, database, options)
@@ -61,7 +76,29 @@ def finish_backfills(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, 
     settled: list[str] = []
     for found in owned.backfill_marks():
         if isinstance(found, str):
-            yield Emit(Note(f"{database}.{found}: its comment cannot be read: a newer version of aaiclick made it. It is left as it is", "warning"))
+            yield Emit(
+                Note(
+                    f"{database}.{found}: "
+                    "its "
+                    "comment "
+                    "cannot "
+                    "be "
+                    "read: "
+                    "a "
+                    "newer "
+                    "version "
+                    "of "
+                    "aaiclick "
+                    "made "
+                    "it. "
+                    "It "
+                    "is "
+                    "left as "
+                    "it "
+                    "is",
+                    "warning",
+                )
+            )
             continue
         settled.append(found.work.view)
         if found.phase == "closing":
@@ -91,7 +128,9 @@ def _sources(work: BackfillWork, database: str) -> Routine[tuple[Physical, ...]]
     for name in work.sources:
         source = yield from need(database, name)
         if not source.merge_tree or source.engine.startswith(("Replicated", "Shared")) or not source.uuid:
-            raise ApplyError(f"{name}: writers of a table of engine {source.engine} cannot be kept out. Nothing was changed")
+            raise ApplyError(
+                f"{name}: writers of a table of engine {source.engine} cannot be kept out. Nothing was changed"
+            )
         if source.fenced:
             raise ApplyError(f"{name} is read-only ({FENCE}): lift that first (ALTER TABLE ... RESET SETTING {FENCE})")
         found.append(source)
@@ -105,13 +144,36 @@ def _fenced(work: BackfillWork, options: ApplyOptions) -> Routine[bool]:
     if missing:
         flags = " ".join(f"--allow 'writers-stopped {name}'" for name in missing)
         raise ApplyError(
-            f"{work.view} has to be put in place while nobody writes into {', '.join(missing)}, and this server cannot keep writers out (it has no"
+            f"{work.view} "
+            "has "
+            "to "
+            "be "
+            "put "
+            "in "
+            "place "
+            "while "
+            "nobody "
+            "writes "
+            "into "
+            f"{', '.join(missing)}, "
+            "and "
+            "this "
+            "server "
+            "cannot "
+            "keep "
+            "writers "
+            "out "
+            "(it "
+            "has "
+            "no"
             f" table_readonly). Stop the writers and run: aaiclick migrate {flags}"
         )
     return False
 
 
-def _close(mark: BackfillMark, sources: tuple[Physical, ...], database: str, options: ApplyOptions) -> Routine[BackfillMark]:
+def _close(
+    mark: BackfillMark, sources: tuple[Physical, ...], database: str, options: ApplyOptions
+) -> Routine[BackfillMark]:
     """Keep writers out and note what is there; the mark then says 'opening'."""
     fill = mark.work.fill
     for source in sources:
@@ -128,13 +190,32 @@ def _close(mark: BackfillMark, sources: tuple[Physical, ...], database: str, opt
         source = next(source for source in sources if source.name == fill.source)
         high = highest((yield from parts(source)))
         if fill.target and fill.empty and (yield from parts((yield from need(database, fill.target)))):
-            raise ApplyError(f"{fill.target} holds rows already, and nobody can tell which rows of {fill.source} are in them. Nothing was changed")
+            raise ApplyError(
+                f"{fill.target} "
+                "holds "
+                "rows "
+                "already, "
+                "and "
+                "nobody "
+                "can "
+                "tell "
+                "which "
+                "rows "
+                "of "
+                f"{fill.source} "
+                "are "
+                "in "
+                "them. "
+                "Nothing "
+                "was "
+                "changed"
+            )
     return (yield from update_backfill_mark(database, replace(mark, phase="opening", high=high)))
 
 
 def _close_again(mark: BackfillMark, database: str, options: ApplyOptions) -> Routine[BackfillMark]:
-    """A run died between the fence and the view. The fence is a setting and still up; where somebody lifted it by hand meanwhile and the view
-    is not there, what came since has to be filled as well."""
+    """A run died between the fence and the view. The fence is a setting and still up; where somebody lifted it by hand
+    meanwhile and the view is not there, what came since has to be filled as well."""
     if not mark.fenced:
         return mark
     lifted = False
@@ -146,7 +227,12 @@ def _close_again(mark: BackfillMark, database: str, options: ApplyOptions) -> Ro
             lifted = True
             yield from raise_fence(source, options.fence_seconds)
     fill = mark.work.fill
-    if lifted and fill is not None and mark.work.statements[-1].startswith("CREATE") and (yield from physical(database, mark.work.view)) is None:
+    if (
+        lifted
+        and fill is not None
+        and mark.work.statements[-1].startswith("CREATE")
+        and (yield from physical(database, mark.work.view)) is None
+    ):
         source = yield from physical(database, fill.source)
         if source is None or source.uuid not in mark.sources:
             return mark
@@ -155,7 +241,8 @@ def _close_again(mark: BackfillMark, database: str, options: ApplyOptions) -> Ro
 
 
 def open_again(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
-    """Send the statements that are left, then let writers in. Where the server refuses one, the old view is made again."""
+    """Send the statements that are left, then let writers in. Where the server refuses one, the old view is made
+    again."""
     first = mark.sent
     while mark.phase == "opening" and mark.sent < len(mark.work.statements):
         sql = mark.work.statements[mark.sent]
@@ -192,7 +279,12 @@ def _quietly(database: str, mark: BackfillMark, error: Exception) -> Routine[Non
     try:
         yield from undo(database, mark)
     except Exception as second:
-        yield Emit(Note(f"{mark.work.view}: cleaning up after a failure ({error}) did not work: {second}. The next run does it", "warning"))
+        yield Emit(
+            Note(
+                f"{mark.work.view}: cleaning up after a failure ({error}) did not work: {second}. The next run does it",
+                "warning",
+            )
+        )
 
 
 def _lift(database: str, mark: BackfillMark) -> Routine[None]:
@@ -216,7 +308,29 @@ def _end(database: str, mark: BackfillMark, options: ApplyOptions) -> Routine[in
         source = yield from physical(database, mark.work.fill.source)
         if source is None or source.uuid != uuid:
             filled = mark.work.fill.target or mark.work.view
-            yield Emit(Note(f"{mark.work.fill.source} was dropped or replaced while {filled} was filled from it: it is left as far as it came", "warning"))
+            yield Emit(
+                Note(
+                    f"{mark.work.fill.source} "
+                    "was "
+                    "dropped "
+                    "or "
+                    "replaced "
+                    "while "
+                    f"{filled} "
+                    "was "
+                    "filled "
+                    "from "
+                    "it: "
+                    "it "
+                    "is "
+                    "left as "
+                    "far "
+                    "as "
+                    "it "
+                    "came",
+                    "warning",
+                )
+            )
             yield from _release(database, mark)
         else:
             if mark.phase != "filled":

@@ -1,8 +1,10 @@
-"""What a view would have made of the rows that were there before it, chunk by chunk: staging, then MOVE PARTITION into its target.
+"""What a view would have made of the rows that were there before it, chunk by chunk: staging, then MOVE PARTITION into
+its target.
 
-An INSERT into the target would set off the views that read it in turn, and could not be told from one that is sent again. A chunk is a
-range of block numbers: merges of the source are held, so no part lies across its borders, and a part that a mutation renamed meanwhile
-makes its chunk begin again. The mark names a staging table only when it is complete; from then on it is moved and never filled again.
+An INSERT into the target would set off the views that read it in turn, and could not be told from one that is sent
+again. A chunk is a range of block numbers: merges of the source are held, so no part lies across its borders, and a
+part that a mutation renamed meanwhile makes its chunk begin again. The mark names a staging table only when it is
+complete; from then on it is moved and never filled again.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ EXTERNAL_BYTES = 512 << 20
 """A GROUP BY over a chunk with more states than this goes to disk."""
 
 
-def fill_up(database: str, mark: BackfillMark, fill: Fill, source: Physical, options: ApplyOptions) -> Routine[tuple[BackfillMark, int]]:
+def fill_up(
+    database: str, mark: BackfillMark, fill: Fill, source: Physical, options: ApplyOptions
+) -> Routine[tuple[BackfillMark, int]]:
     """Bring everything up to block ``mark.high`` into the target; the new mark, and the rows read from the source.
 
     Can be begun again after a crash at any point. Raises ApplyError where parts were merged across that block, or rows
@@ -74,15 +78,58 @@ def fill_up(database: str, mark: BackfillMark, fill: Fill, source: Physical, opt
         if not (yield from _still_there(source, chunk)):
             restarts += 1
             if restarts > options.restarts * 10:
-                raise ApplyError(f"{fill.source}: rows were deleted or changed {restarts} times while {fill.target} was filled from it. Run again: it goes on")
+                raise ApplyError(
+                    f"{fill.source}: "
+                    "rows "
+                    "were "
+                    "deleted "
+                    "or "
+                    "changed "
+                    f"{restarts} "
+                    "times "
+                    "while "
+                    f"{fill.target} "
+                    "was "
+                    "filled "
+                    "from "
+                    "it. "
+                    "Run "
+                    "again: "
+                    "it "
+                    "goes "
+                    "on"
+                )
             yield Emit(Note(f"{fill.source}: rows were changed while {fill.target} was filled: a chunk begins again"))
             continue
         if chunk.exact and found != chunk.rows:
             raise ApplyError(
-                f"{fill.source} holds {chunk.rows} rows in {len(chunk.parts)} parts, but {found} can be read: a row policy or a setting of this user hides"
+                f"{fill.source} "
+                "holds "
+                f"{chunk.rows} "
+                "rows "
+                "in "
+                f"{len(chunk.parts)} "
+                "parts, "
+                "but "
+                f"{found} "
+                "can "
+                "be "
+                "read: "
+                "a "
+                "row "
+                "policy "
+                "or "
+                "a "
+                "setting "
+                "of "
+                "this "
+                "user "
+                "hides"
                 " the others. Run again without it: it goes on"
             )
-        mark = yield from update_backfill_mark(database, replace(mark, filled=staging, filled_high=highest(chunk.parts)))
+        mark = yield from update_backfill_mark(
+            database, replace(mark, filled=staging, filled_high=highest(chunk.parts))
+        )
         rows += chunk.rows
         yield Emit(Progress(fill.target, "backfill", rows, rows + total - chunk.rows, (yield from clock()) - started))
     raise AssertionError
@@ -93,7 +140,9 @@ def _moved(database: str, mark: BackfillMark, fill: Fill) -> Routine[BackfillMar
     if mark.filled:
         if (yield from physical(database, mark.filled)) is not None:
             yield from move_all(database, mark.filled, fill.target)
-        mark = yield from update_backfill_mark(database, replace(mark, done=mark.filled_high, filled="", filled_high=-1))
+        mark = yield from update_backfill_mark(
+            database, replace(mark, done=mark.filled_high, filled="", filled_high=-1)
+        )
     for leftover in (yield from read_owned(database)).backfill_stages(mark.work.view):
         yield from drop_table(database, leftover)
     return mark
@@ -111,15 +160,64 @@ def _require_unmixed(due: Sequence[Part], mark: BackfillMark, fill: Fill) -> Non
     mixed = [part.name for part in due if part.first <= mark.done or part.last > mark.high]
     if mixed:
         raise ApplyError(
-            f"{fill.source}: parts {', '.join(mixed[:3])} mix rows that {fill.target} has with rows that it lacks, because somebody merged them while it was"
-            f" filled. Make it anew: DROP VIEW {mark.work.view}, TRUNCATE TABLE {fill.target}, DROP TABLE {mark.name}, and run again"
+            f"{fill.source}: "
+            "parts "
+            f"{', '.join(mixed[:3])} "
+            "mix "
+            "rows "
+            "that "
+            f"{fill.target} "
+            "has "
+            "with "
+            "rows "
+            "that "
+            "it "
+            "lacks, "
+            "because "
+            "somebody "
+            "merged "
+            "them "
+            "while "
+            "it "
+            "was"
+            " "
+            "filled. "
+            "Make "
+            "it "
+            "anew: "
+            "DROP "
+            "VIEW "
+            f"{mark.work.view}, "
+            "TRUNCATE "
+            "TABLE "
+            f"{fill.target}, "
+            "DROP "
+            "TABLE "
+            f"{mark.name}, "
+            "and "
+            "run "
+            "again"
         )
 
 
 def _own_table(database: str, view: str) -> Routine[str]:
-    """The table that a view owns. It is called by the view's UUID, which is not shown everywhere; both show where its rows are."""
+    """The table that a view owns. It is called by the view's UUID, which is not shown everywhere; both show where its
+    rows are."""
     rows = yield from ask(
-        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '.inner_id.') AND data_paths IN"
+        "SELECT "
+        "name "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "startsWith(name, "
+        "'.inner_id.') "
+        "AND "
+        "data_paths "
+        "IN"
         " (SELECT data_paths FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({view:String}))",
         {"db": hexed(database), "view": hexed(view)},
     )
@@ -141,14 +239,18 @@ def _question(database: str, fill: Fill, chunk: Chunk, names: str) -> str:
     if fill.before:
         # By name: the order of a view's columns is not that of its target.
         return f"SELECT {names} FROM ({fill.before} WHERE {where} {fill.behind})"
-    reads = ", ".join(expression if expression == name else f"{expression} AS {quote_name(name)}" for name, expression in fill.columns)
+    reads = ", ".join(
+        expression if expression == name else f"{expression} AS {quote_name(name)}" for name, expression in fill.columns
+    )
     grouped = f" GROUP BY {', '.join(quote_name(key) for key in fill.keys)}" if fill.keys else ""
     return f"SELECT {reads} FROM {qualified(database, fill.source)} WHERE {where}{grouped}"
 
 
 def _selected(chunk: Chunk) -> str:
     partitions = ", ".join(quote_string(each) for each in chunk.partitions)
-    return f"_partition_id IN ({partitions}) AND _part IN ({', '.join(quote_string(part.name) for part in chunk.parts)})"
+    return (
+        f"_partition_id IN ({partitions}) AND _part IN ({', '.join(quote_string(part.name) for part in chunk.parts)})"
+    )
 
 
 def _still_there(source: Physical, chunk: Chunk) -> Routine[bool]:

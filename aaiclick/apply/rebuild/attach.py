@@ -1,8 +1,8 @@
 """AttachWork: a new table takes over the parts of the old one by hard links.
 
-ATTACH PARTITION FROM is not idempotent, and parts with an unfinished mutation would be attached without it. So it only ever fills a table
-that nobody else writes into: the shadow behind a fence, or, where the server has no fence, a staging table after the exchange (readers
-then miss the old rows until the running inserts have ended).
+ATTACH PARTITION FROM is not idempotent, and parts with an unfinished mutation would be attached without it. So it only
+ever fills a table that nobody else writes into: the shadow behind a fence, or, where the server has no fence, a staging
+table after the exchange (readers then miss the old rows until the running inserts have ended).
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ from aaiclick.state.rebuild_mark import at_rest, new_mark, update_mark, write_ma
 
 
 def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
-    """Carry out an ``AttachWork``. Before the exchange every error leaves the table as its ``alters`` made it, without scratch objects."""
+    """Carry out an ``AttachWork``. Before the exchange every error leaves the table as its ``alters`` made it, without
+    scratch objects."""
     database, options = site.database, site.options
     source = yield from need(database, work.table)
     yield from require_rebuildable(source, work.form)
@@ -53,7 +54,9 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     if not fenced and work.table not in options.writers_stopped and (yield from read_by_views(database, work.table)):
         raise ApplyError(no_window(work.table, "a materialized view reads it"))
     yield from apply_alters(Altered(database, work.table, work.settings, options, work.seen), work.alters)
-    yield from require_settled(database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
+    yield from require_settled(
+        database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
+    )
     source = yield from need(database, work.table, source.uuid)
     mark = yield from write_mark(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
     rows = 0
@@ -75,7 +78,9 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
             yield from watch(source, work.guards, work.seen, options)
             yield from _rehearse(work, source, staging_table(site.nonce, 0, work.table))
         known = yield from changes(source)
-        yield from require_settled(database, work.table, stuck_seconds=options.stuck_seconds, limit=options.fence_seconds)
+        yield from require_settled(
+            database, work.table, stuck_seconds=options.stuck_seconds, limit=options.fence_seconds
+        )
         mark = yield from at_exchange(database, replace(mark, phase="swap", known=tuple(sorted(known))))
         mark = yield from update_mark(database, mark)
         yield from exchange(database, mark)
@@ -109,7 +114,9 @@ def attach_filler(work: AttachWork, site: Site) -> Filler:
     return filler
 
 
-def _copied(work: AttachWork, site: Site, old: Physical, late: Sequence[Part], numbers: Iterator[int]) -> Routine[tuple[str, int]]:
+def _copied(
+    work: AttachWork, site: Site, old: Physical, late: Sequence[Part], numbers: Iterator[int]
+) -> Routine[tuple[str, int]]:
     columns = tuple(CopyColumn(column.name, quote_name(column.name)) for column in work.form.columns if column.stored)
     job, _ = yield from make_job(RebuildWork(work.table, work.form, columns, settings=work.settings), old, site)
     return (yield from late_filler(replace(job, numbers=numbers))(old, late))
@@ -118,19 +125,58 @@ def _copied(work: AttachWork, site: Site, old: Physical, late: Sequence[Part], n
 def _attach(work: AttachWork, source: Physical, present: Sequence[Part], target: str) -> Routine[int]:
     """Attach every partition to an empty table that is ours, and compare; the rows."""
     if any(part.patch for part in present):
-        raise ApplyError(f"{work.table} has updates that are not yet merged (patch parts), which cannot be attached: OPTIMIZE TABLE ... FINAL first")
+        raise ApplyError(
+            f"{work.table} "
+            "has "
+            "updates "
+            "that "
+            "are "
+            "not "
+            "yet "
+            "merged "
+            "(patch "
+            "parts), "
+            "which "
+            "cannot "
+            "be "
+            "attached: "
+            "OPTIMIZE "
+            "TABLE "
+            "... "
+            "FINAL "
+            "first"
+        )
     for partition in sorted({part.partition for part in present}):
         yield from _attach_one(work, source, partition, target)
     made = yield from parts((yield from need(source.database, target)))
     expected = (len(present), sum(part.rows for part in present))
     found = (len(made), sum(part.rows for part in made))
     if expected != found:
-        raise VerificationError(f"{work.table}: {expected[0]} parts with {expected[1]} rows were to be attached, the new table has {found[0]} with {found[1]}")
+        raise VerificationError(
+            f"{work.table}: "
+            f"{expected[0]} "
+            "parts "
+            "with "
+            f"{expected[1]} "
+            "rows "
+            "were "
+            "to "
+            "be "
+            "attached, "
+            "the "
+            "new "
+            "table "
+            "has "
+            f"{found[0]} "
+            "with "
+            f"{found[1]}"
+        )
     return found[1]
 
 
 def _rehearse(work: AttachWork, source: Physical, staging: str) -> Routine[None]:
-    """Attach one partition to a table that is dropped again: what the server refuses has to be refused before the exchange."""
+    """Attach one partition to a table that is dropped again: what the server refuses has to be refused before the
+    exchange."""
     present = yield from parts(source)
     yield from create_from(staging_form(work.form), source.database, staging, work.settings)
     for part in present[:1]:

@@ -1,8 +1,9 @@
-"""What makes the way back possible: the new table remembers, for each of its rows, whether it came before or after the exchange.
+"""What makes the way back possible: the new table remembers, for each of its rows, whether it came before or after the
+exchange.
 
-``_block_number`` is given to a block of rows when it is written, and lost in the first merge unless the table keeps it in a column of its
-own. So while an old table is kept, the new one has ``enable_block_number_column``; what is above the number that it had reached at the
-exchange has come since.
+``_block_number`` is given to a block of rows when it is written, and lost in the first merge unless the table keeps it
+in a column of its own. So while an old table is kept, the new one has ``enable_block_number_column``; what is above the
+number that it had reached at the exchange has come since.
 """
 
 from __future__ import annotations
@@ -60,7 +61,24 @@ def _set_by_us(database: str, uuid: str) -> Routine[bool]:
 
 def _holds_numbers(source: Physical) -> Routine[bool]:
     rows = yield from ask(
-        "SELECT count() FROM system.parts_columns WHERE active AND database = unhex({db:String}) AND table = unhex({name:String}) AND column = '_block_number'",
+        "SELECT "
+        "count() "
+        "FROM "
+        "system.parts_columns "
+        "WHERE "
+        "active "
+        "AND "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "table "
+        "= "
+        "unhex({name:String}) "
+        "AND "
+        "column "
+        "= "
+        "'_block_number'",
         {"db": hexed(source.database), "name": hexed(source.name)},
     )
     return number(rows[0][0]) > 0

@@ -1,10 +1,12 @@
-"""The copy until it has everything: rows that came meanwhile are copied too, and chunks whose rows were deleted or changed are filled anew.
+"""The copy until it has everything: rows that came meanwhile are copied too, and chunks whose rows were deleted or
+changed are filled anew.
 
-    look -> fill what is missing or stale -> look ... -> put the new table together -> [fence, look, fill, add] -> look -> exchange
+    look -> fill what is missing or stale -> look ... -> put the new table together -> [fence, look, fill, add]
+         -> look -> exchange
 
-The new table takes over the parts of the staging tables by hard links, which costs about a millisecond for each part and can be done
-again: where a chunk turns out to be stale after that, the new table is made anew. So a delete costs the chunks it touched, at any moment
-up to the exchange. Behind a fence nothing changes any more, so there the last pass is.
+The new table takes over the parts of the staging tables by hard links, which costs about a millisecond for each part
+and can be done again: where a chunk turns out to be stale after that, the new table is made anew. So a delete costs the
+chunks it touched, at any moment up to the exchange. Behind a fence nothing changes any more, so there the last pass is.
 """
 
 from __future__ import annotations
@@ -60,7 +62,9 @@ class State:
     """Writers are refused: the fence is up."""
 
 
-def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, staged: Sequence[StagedChunk] = ()) -> Routine[tuple[Mark, int]]:
+def copy_up(
+    job: Job, mark: Mark, fenced: bool, already: int | None = None, staged: Sequence[StagedChunk] = ()
+) -> Routine[tuple[Mark, int]]:
     """Fill the new table up to a block number and write that into the mark; the mark, and the rows written.
 
     ``staged``: chunks that are filled already. ``already``: in a rollback, the rows that the new table has from the
@@ -77,7 +81,9 @@ def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, stag
             continue
         state = yield from _drop_stale(job, state, seen)
         if already is not None and (state.spoilt or seen.pending or not seen.known <= job.known):
-            raise SourceChanged(f"{job.work.table}: rows were deleted or changed in the meantime. The table is as it was: run again")
+            raise SourceChanged(
+                f"{job.work.table}: rows were deleted or changed in the meantime. The table is as it was: run again"
+            )
         there, missing = covered(state.staged, seen.parts)
         state = replace(state, reached=max(highest(there), state.reached))
         # Later blocks may be left to the exchange. A missing part with an earlier block was changed since.
@@ -106,7 +112,8 @@ def copy_up(job: Job, mark: Mark, fenced: bool, already: int | None = None, stag
 
 
 def copy_parts(job: Job, listed: Sequence[Part], target: str) -> Routine[int]:
-    """Copy parts of a table that nobody changes into another one of ours; the rows. Raises SourceChanged where somebody did."""
+    """Copy parts of a table that nobody changes into another one of ours; the rows. Raises SourceChanged where somebody
+    did."""
     options, written = job.site.options, 0
     rows, size = bounds(listed, options.chunk_rows, options.chunk_bytes)
     for chunk in cut(listed, rows=rows, size=size, ordered=job.work.ordered):
@@ -140,18 +147,107 @@ def _has_to_close(job: Job, state: State) -> Routine[bool]:
         return False
     reapplied = table in options.reapplied and state.spoilt > _OPEN
     if (table in options.closed or reapplied) and (yield from fence_supported()):
-        yield Emit(Note(f"{table}: rows are deleted or changed while it is copied: writers are refused until that is done", "warning"))
+        yield Emit(
+            Note(
+                f"{table}: rows are deleted or changed while it is copied: writers are refused until that is done",
+                "warning",
+            )
+        )
         return True
     if reapplied:
         raise ApplyError(
-            f"{table}: rows are deleted or changed all the time while it is copied, and this server cannot keep writers out for the last of them"
+            f"{table}: "
+            "rows "
+            "are "
+            "deleted "
+            "or "
+            "changed "
+            "all "
+            "the "
+            "time "
+            "while "
+            "it "
+            "is "
+            "copied, "
+            "and "
+            "this "
+            "server "
+            "cannot "
+            "keep "
+            "writers "
+            "out "
+            "for "
+            "the "
+            "last "
+            "of "
+            "them"
             " (it has no table_readonly). The table is as it was: stop deletes and updates while it is rebuilt"
         )
     if state.spoilt > options.restarts and table not in options.patient:
         raise ApplyError(
-            f"{table}: rows were deleted or changed while they were copied, {state.spoilt} times in a row. The table is as it was: stop deletes and updates"
-            f" while it is rebuilt, or run aaiclick migrate --allow 'reapply-deletes {table}' (what they changed is copied again, the last of it while"
-            f" writers are refused), --allow 'wait-for-deletes {table}' (until a moment without them) or --allow 'keep-writers-out {table}'"
+            f"{table}: "
+            "rows "
+            "were "
+            "deleted "
+            "or "
+            "changed "
+            "while "
+            "they "
+            "were "
+            "copied, "
+            f"{state.spoilt} "
+            "times "
+            "in "
+            "a "
+            "row. "
+            "The "
+            "table "
+            "is "
+            "as "
+            "it "
+            "was: "
+            "stop "
+            "deletes "
+            "and "
+            "updates"
+            " while "
+            "it "
+            "is "
+            "rebuilt, "
+            "or "
+            "run "
+            "aaiclick "
+            "migrate "
+            "--allow "
+            "'reapply-deletes "
+            f"{table}' "
+            "(what "
+            "they "
+            "changed "
+            "is "
+            "copied "
+            "again, "
+            "the "
+            "last "
+            "of "
+            "it "
+            "while"
+            " "
+            "writers "
+            "are "
+            "refused), "
+            "--allow "
+            "'wait-for-deletes "
+            f"{table}' "
+            "(until "
+            "a "
+            "moment "
+            "without "
+            "them) "
+            "or "
+            "--allow "
+            "'keep-writers-out "
+            f"{table}'"
         )
     return False
 
@@ -163,12 +259,33 @@ def _pass(job: Job, state: State, seen: Seen, there: Sequence[Part], missing: Se
     chunks = cut(missing, rows=rows, size=size, ordered=job.work.ordered, between=there)
     if state.spoilt:
         what = f"{len(chunks)} {'chunk is' if len(chunks) == 1 else 'chunks are'}"
-        yield Emit(Note(f"{job.work.table}: rows were deleted or changed while they were copied: {what} copied again", "warning"))
+        yield Emit(
+            Note(
+                f"{job.work.table}: rows were deleted or changed while they were copied: {what} copied again", "warning"
+            )
+        )
     elif state.staged and not state.passes:
-        yield Emit(Note(f"{job.work.table}: {len(state.staged)} of {len(state.staged) + len(chunks)} chunks are there already: the copy goes on"))
+        yield Emit(
+            Note(
+                f"{job.work.table}: "
+                f"{len(state.staged)} "
+                "of "
+                f"{len(state.staged) + len(chunks)} "
+                "chunks "
+                "are "
+                "there "
+                "already: "
+                "the "
+                "copy "
+                "goes "
+                "on"
+            )
+        )
     done, total, spoilt = rows_of(there), rows_of(there) + rows_of(missing), False
     for place, chunk in enumerate(chunks):
-        present = seen.parts if not place else (yield from look(job.source, job.known, options, closed=state.closed)).parts
+        present = (
+            seen.parts if not place else (yield from look(job.source, job.known, options, closed=state.closed)).parts
+        )
         current = _current(chunk, present)
         spoilt = spoilt or len(current.parts) < len(chunk.parts)
         done += chunk.rows
@@ -204,4 +321,21 @@ def _attach(job: Job, state: State) -> Routine[State]:
 def _require_rows(job: Job, mark: Mark, rows: int) -> Routine[None]:
     answer = yield Query(f"SELECT count() FROM {qualified(job.site.database, mark.shadow_name)}", {}, READ)
     if number(answer[0][0]) != rows:
-        raise VerificationError(f"{job.work.table}: {rows} rows were copied and compared, but the new table holds {number(answer[0][0])}. Nothing was swapped")
+        raise VerificationError(
+            f"{job.work.table}: "
+            f"{rows} "
+            "rows "
+            "were "
+            "copied "
+            "and "
+            "compared, "
+            "but "
+            "the "
+            "new "
+            "table "
+            "holds "
+            f"{number(answer[0][0])}. "
+            "Nothing "
+            "was "
+            "swapped"
+        )

@@ -1,8 +1,9 @@
 """Comparing a chunk with what it was read from, before it is moved anywhere.
 
-The hash of a row is that of one tuple: bare arguments of cityHash64 give NULL as soon as one of them is NULL, and ``sum`` would skip the
-row. Sums of 64-bit hashes do not depend on the order of rows. Older servers (24.8) cannot hash a NULL inside a tuple, nor (25.8) a Variant:
-what they refuse is hashed as text, in which NULL and 'NULL' differ. Both sides hold the same values, or else differ: so both go one way.
+The hash of a row is that of one tuple: bare arguments of cityHash64 give NULL as soon as one of them is NULL, and
+``sum`` would skip the row. Sums of 64-bit hashes do not depend on the order of rows. Older servers (24.8) cannot hash a
+NULL inside a tuple, nor (25.8) a Variant: what they refuse is hashed as text, in which NULL and 'NULL' differ. Both
+sides hold the same values, or else differ: so both go one way.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def sums(source: str, where: str, expressions: Sequence[str], settings: Mapping[
     return Sums(rows[0], rows[1])
 
 
-def _hashes(source: str, where: str, groups: Sequence[Sequence[str]], settings: Mapping[str, str | int]) -> Routine[tuple[int, ...]]:
+def _hashes(
+    source: str, where: str, groups: Sequence[Sequence[str]], settings: Mapping[str, str | int]
+) -> Routine[tuple[int, ...]]:
     """The number of rows, and for each group of expressions the sum of their hashes."""
     condition = f" WHERE {where}" if where else ""
 
@@ -59,7 +62,9 @@ def hashable(source: str, columns: Sequence[Projected], settings: Mapping[str, s
     """The targets that the server can hash: older ones refuse some types."""
     checked = [column for column in columns if column.checked]
     try:
-        yield Query(f"SELECT {hash_sql([column.read for column in checked])} FROM {source} WHERE 0", {}, merged(READ, settings))
+        yield Query(
+            f"SELECT {hash_sql([column.read for column in checked])} FROM {source} WHERE 0", {}, merged(READ, settings)
+        )
         return tuple(column.target for column in checked)
     except StatementError as error:
         if error.code != ILLEGAL_TYPE_OF_ARGUMENT:
@@ -75,7 +80,9 @@ def hashable(source: str, columns: Sequence[Projected], settings: Mapping[str, s
     return tuple(able)
 
 
-def differing(source: str, where: str, target: str, columns: Sequence[Projected], settings: Mapping[str, str | int]) -> Routine[tuple[str, ...]]:
+def differing(
+    source: str, where: str, target: str, columns: Sequence[Projected], settings: Mapping[str, str | int]
+) -> Routine[tuple[str, ...]]:
     """The columns whose checksums differ, one by one: asked only when the sum of all did."""
     checked = [column for column in columns if column.checked]
     left = yield from _hashes(source, where, [[column.read] for column in checked], settings)
@@ -84,7 +91,9 @@ def differing(source: str, where: str, target: str, columns: Sequence[Projected]
     return tuple(column.target for column, one, two in pairs if one != two)
 
 
-def mismatch(table: str, partitions: Sequence[str], expected: Sums, found: Sums, columns: Sequence[str]) -> VerificationError:
+def mismatch(
+    table: str, partitions: Sequence[str], expected: Sums, found: Sums, columns: Sequence[str]
+) -> VerificationError:
     """The error that says which partition differs in what."""
     where = f"partition {', '.join(partitions[:5])}{' and others' if len(partitions) > 5 else ''}"
     if expected.rows != found.rows:
@@ -92,4 +101,6 @@ def mismatch(table: str, partitions: Sequence[str], expected: Sums, found: Sums,
     else:
         named = f"column {', '.join(columns)}" if columns else "the combination of columns"
         what = f"{found.rows} rows on both sides, but {named} differs"
-    return VerificationError(f"{table}: the copy of {where} differs: {what}. Nothing was swapped: the table is as it was")
+    return VerificationError(
+        f"{table}: the copy of {where} differs: {what}. Nothing was swapped: the table is as it was"
+    )

@@ -39,26 +39,34 @@ class Chunk:
         return not any(part.masked for part in self.parts)
 
 
-def cut(parts: Iterable[Part], *, rows: int, size: int, ordered: bool, between: Iterable[Part] = ()) -> tuple[Chunk, ...]:
+def cut(
+    parts: Iterable[Part], *, rows: int, size: int, ordered: bool, between: Iterable[Part] = ()
+) -> tuple[Chunk, ...]:
     """Chunks of at most ``rows`` rows and ``size`` bytes (a single part may exceed both).
 
-    In the order of partitions (``inserts`` says how a chunk is read); ``ordered``: by block number across partitions, because the order
-    of rows decides which of them survives. No chunk then reaches over a part of ``between`` (those that other chunks hold).
+    In the order of partitions (``inserts`` says how a chunk is read); ``ordered``: by block number across partitions,
+    because the order of rows decides which of them survives. No chunk then reaches over a part of ``between`` (those
+    that other chunks hold).
     """
     copied = [part for part in parts if not part.patch]
     if ordered:
         return tuple(chunk for run in _runs(copied, between) for chunk in _pack(run, rows, size))
-    return tuple(chunk for half in _halves(copied) for chunk in _pack([part for group in half for part in group], rows, size))
+    return tuple(
+        chunk for half in _halves(copied) for chunk in _pack([part for group in half for part in group], rows, size)
+    )
 
 
 def bounds(parts: Iterable[Part], rows: int, size: int) -> tuple[int, int]:
     """``rows`` and ``size`` of a chunk, or what a table of these parts needs for ``MOST_CHUNKS`` of them."""
     listed = list(parts)
-    return max(rows, sum(part.rows for part in listed) // MOST_CHUNKS), max(size, sum(part.bytes for part in listed) // MOST_CHUNKS)
+    return max(rows, sum(part.rows for part in listed) // MOST_CHUNKS), max(
+        size, sum(part.bytes for part in listed) // MOST_CHUNKS
+    )
 
 
 def inserts(chunk: Chunk) -> tuple[tuple[Part, ...], ...]:
-    """The parts of a chunk as they are read, one INSERT each: partition by partition, which is fastest and keeps new parts few."""
+    """The parts of a chunk as they are read, one INSERT each: partition by partition, which is fastest and keeps new
+    parts few."""
     large, small = _halves(chunk.parts)
     packed = _pack([part for group in small for part in group], SMALL_ROWS, sys.maxsize)
     return (*(tuple(group) for group in large), *(run.parts for run in packed))
@@ -87,7 +95,8 @@ def _halves(parts: Iterable[Part]) -> tuple[list[list[Part]], list[list[Part]]]:
 
 
 def sequences(chunk: Chunk) -> tuple[tuple[Part, ...], ...]:
-    """The parts of a chunk in runs that fit into one insert block each (a large part is a run of its own), in their order."""
+    """The parts of a chunk in runs that fit into one insert block each (a large part is a run of its own), in their
+    order."""
     return tuple(run.parts for run in _pack(chunk.parts, SMALL_ROWS, SMALL_BYTES))
 
 
@@ -109,6 +118,6 @@ def _pack(parts: Sequence[Part], rows: int, size: int) -> tuple[Chunk, ...]:
 
 
 def highest(parts: Iterable[Part], floor: int = -1) -> int:
-    """The highest block number: what is committed later has a higher one, because numbers are given out under the lock of the parts
-    (MergeTree without replication: one sequence for the whole table)."""
+    """The highest block number: what is committed later has a higher one, because numbers are given out under the lock
+    of the parts (MergeTree without replication: one sequence for the whole table)."""
     return max((part.last for part in parts), default=floor)

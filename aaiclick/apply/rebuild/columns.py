@@ -18,18 +18,22 @@ from aaiclick.sql.quoting import quote_name, quote_string
 
 @dataclass(frozen=True, slots=True)
 class Projected:
-    """One column: ``read`` is its expression over the old columns, cast to the target type; ``checked`` whether the checksum covers it."""
+    """One column: ``read`` is its expression over the old columns, cast to the target type; ``checked`` whether the
+    checksum covers it."""
 
     target: str
     read: str
     checked: bool
 
 
-def projected(work: RebuildWork, volatile: frozenset[str], types: Mapping[str, str]) -> tuple[tuple[Projected, ...], tuple[str, ...]]:
+def projected(
+    work: RebuildWork, volatile: frozenset[str], types: Mapping[str, str]
+) -> tuple[tuple[Projected, ...], tuple[str, ...]]:
     """The columns of a copy, and a note for each reason why the checksum leaves some out.
 
-    ``volatile``: old columns that read differently each time. ``types`` of the old columns: what keeps its type is not cast (a cast to
-    the same type costs a twentieth of the copy). Raises ApplyError where ``work`` names a column that ``form`` has not.
+    ``volatile``: old columns that read differently each time. ``types`` of the old columns: what keeps its type is not
+    cast (a cast to the same type costs a twentieth of the copy). Raises ApplyError where ``work`` names a column that
+    ``form`` has not.
     """
     columns: list[Projected] = []
     skipped: dict[str, list[str]] = {}
@@ -41,9 +45,16 @@ def projected(work: RebuildWork, volatile: frozenset[str], types: Mapping[str, s
         reason = _unchecked(column, wanted.type, volatile)
         if reason:
             skipped.setdefault(reason, []).append(column.target)
-        read = column.expression if kept.get(column.expression) == wanted.type else f"CAST({column.expression}, {quote_string(wanted.type)})"
+        read = (
+            column.expression
+            if kept.get(column.expression) == wanted.type
+            else f"CAST({column.expression}, {quote_string(wanted.type)})"
+        )
         columns.append(Projected(column.target, read, not reason))
-    notes = tuple(f"{work.table}: not covered by the checksum: {', '.join(names)} ({reason})" for reason, names in sorted(skipped.items()))
+    notes = tuple(
+        f"{work.table}: not covered by the checksum: {', '.join(names)} ({reason})"
+        for reason, names in sorted(skipped.items())
+    )
     return tuple(columns), notes
 
 
@@ -70,7 +81,21 @@ def mentions(expression: str, name: str) -> bool:
 def column_types(table: Physical) -> Routine[tuple[dict[str, str], str]]:
     """The types of a table's columns; and all that says how they are read, as one text."""
     rows = yield from ask(
-        "SELECT name, type, default_kind, default_expression FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String})"
+        "SELECT "
+        "name, "
+        "type, "
+        "default_kind, "
+        "default_expression "
+        "FROM "
+        "system.columns "
+        "WHERE "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "table "
+        "= "
+        "unhex({name:String})"
         " ORDER BY position",
         {"db": hexed(table.database), "name": hexed(table.name)},
     )
@@ -78,10 +103,23 @@ def column_types(table: Physical) -> Routine[tuple[dict[str, str], str]]:
 
 
 def volatile_columns(table: Physical) -> Routine[frozenset[str]]:
-    """Columns with a default that is not deterministic and that some active part does not hold: each read computes them anew."""
+    """Columns with a default that is not deterministic and that some active part does not hold: each read computes them
+    anew."""
     names = {"db": hexed(table.database), "name": hexed(table.name)}
     rows = yield from ask(
-        "SELECT name, default_expression FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String})"
+        "SELECT "
+        "name, "
+        "default_expression "
+        "FROM "
+        "system.columns "
+        "WHERE "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "table "
+        "= "
+        "unhex({name:String})"
         " AND default_kind IN ('DEFAULT', 'MATERIALIZED') AND position(default_expression, '(') > 0",
         names,
     )
@@ -89,20 +127,71 @@ def volatile_columns(table: Physical) -> Routine[frozenset[str]]:
     if not computed:
         return frozenset()
     # The column was called is_deterministic before.
-    flags = yield from ask("SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE '%deterministic'")
+    flags = yield from ask(
+        "SELECT "
+        "name "
+        "FROM "
+        "system.columns "
+        "WHERE "
+        "database "
+        "= "
+        "'system' "
+        "AND "
+        "table "
+        "= "
+        "'functions' "
+        "AND "
+        "name "
+        "LIKE "
+        "'%deterministic'"
+    )
     if not flags:
         return frozenset(name for name, _ in computed)
-    changing = yield from ask(f"SELECT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 0)")
+    changing = yield from ask(
+        f"SELECT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 0)"
+    )
     random = {text(row[0]) for row in changing}
-    suspects = {name for name, expression in computed if random & {word.lower() for word in re.findall(r"(\w+)\(", expression)}}
+    suspects = {
+        name for name, expression in computed if random & {word.lower() for word in re.findall(r"(\w+)\(", expression)}
+    }
     if not suspects:
         return frozenset()
     held = yield from ask(
-        "SELECT column, uniqExact(name) FROM system.parts_columns WHERE active AND database = unhex({db:String}) AND table = unhex({name:String})"
+        "SELECT "
+        "column, "
+        "uniqExact(name) "
+        "FROM "
+        "system.parts_columns "
+        "WHERE "
+        "active "
+        "AND "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "table "
+        "= "
+        "unhex({name:String})"
         f" AND column IN ({_list(sorted(suspects))}) GROUP BY column",
         names,
     )
-    total = yield from ask("SELECT count() FROM system.parts WHERE active AND database = unhex({db:String}) AND table = unhex({name:String})", names)
+    total = yield from ask(
+        "SELECT "
+        "count() "
+        "FROM "
+        "system.parts "
+        "WHERE "
+        "active "
+        "AND "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "table "
+        "= "
+        "unhex({name:String})",
+        names,
+    )
     full = {text(column) for column, count in held if number(count) == number(total[0][0])}
     return frozenset(suspects - full) if number(total[0][0]) else frozenset()
 

@@ -52,14 +52,42 @@ def look(table: Physical, known: frozenset[str], options: ApplyOptions, *, close
         require_rows_only(table.name, listed, known)
     present = yield from parts(table)
     patches = [part.name for part in present if part.patch]
-    return Seen(present, frozenset([*(each.id for each in listed if each.done), *patches]), any(not each.done for each in listed))
+    return Seen(
+        present,
+        frozenset([*(each.id for each in listed if each.done), *patches]),
+        any(not each.done for each in listed),
+    )
 
 
 def require_rows_only(name: str, listed: Sequence[Mutation], known: frozenset[str]) -> None:
     """Raise ApplyError for a new mutation that is no delete or update and does not only write down what is declared."""
     for each in listed:
-        if each.id not in known and not reads_rows(each.command) and re.match(r"\(?\s*MATERIALIZE\b", each.command) is None:
-            raise ApplyError(f"{name}: its columns were changed while it was copied ({each.command}). The table is as that left it: run again")
+        if (
+            each.id not in known
+            and not reads_rows(each.command)
+            and re.match(r"\(?\s*MATERIALIZE\b", each.command) is None
+        ):
+            raise ApplyError(
+                f"{name}: "
+                "its "
+                "columns "
+                "were "
+                "changed "
+                "while "
+                "it "
+                "was "
+                "copied "
+                f"({each.command}). "
+                "The "
+                "table "
+                "is "
+                "as "
+                "that "
+                "left "
+                "it: "
+                "run "
+                "again"
+            )
 
 
 def let_through(table: Physical, listed: Sequence[Mutation], options: ApplyOptions) -> Routine[None]:
@@ -77,9 +105,14 @@ def let_through(table: Physical, listed: Sequence[Mutation], options: ApplyOptio
 
 
 def _wait(
-    table: Physical, options: ApplyOptions, over: Callable[[Sequence[Mutation]], Routine[bool]], longest: float = _LONGEST_POLL, limit: float = 0.0
+    table: Physical,
+    options: ApplyOptions,
+    over: Callable[[Sequence[Mutation]], Routine[bool]],
+    longest: float = _LONGEST_POLL,
+    limit: float = 0.0,
 ) -> Routine[None]:
-    """Wait until it is ``over``, for ``limit`` seconds at the longest (0: as long as mutations of others are waited for)."""
+    """Wait until it is ``over``, for ``limit`` seconds at the longest (0: as long as mutations of others are waited
+    for)."""
     wait, failing = Wait(_POLL, longest), 0.0
     while True:
         listed = yield from mutations(table.database, table.name)
@@ -91,20 +124,53 @@ def _wait(
         if failed is not None and (failed.fails_on_data or failing > options.stuck_seconds):
             raise ApplyError(stuck_sentence(table.name, failed))
         if left and options.mutation_seconds and wait.waited >= options.mutation_seconds:
-            raise ApplyError(f"{table.name}: mutation {left[0].id} ({left[0].command}) is still running after {wait.waited:.0f} s. Run again")
+            raise ApplyError(
+                f"{table.name}: "
+                "mutation "
+                f"{left[0].id} "
+                f"({left[0].command}) "
+                "is "
+                "still "
+                "running "
+                "after "
+                f"{wait.waited:.0f} "
+                "s. "
+                "Run "
+                "again"
+            )
         if limit and wait.waited > limit:
             raise ApplyError(
-                f"{table.name}: deletes or updates follow each other so closely that writers cannot be locked out between two of them."
+                f"{table.name}: "
+                "deletes "
+                "or "
+                "updates "
+                "follow "
+                "each "
+                "other "
+                "so "
+                "closely "
+                "that "
+                "writers "
+                "cannot "
+                "be "
+                "locked "
+                "out "
+                "between "
+                "two "
+                "of "
+                "them."
                 " The table is as it was: pause whoever sends them for a moment, and run again"
             )
         wait = yield from rest(wait, f"deletes and updates of {table.name}")
 
 
 def close(table: Physical, options: ApplyOptions) -> Routine[None]:
-    """Refuse writers, deletes and updates when none of these is left: behind a fence no mutation begins to rewrite a part.
+    """Refuse writers, deletes and updates when none of these is left: behind a fence no mutation begins to rewrite a
+    part.
 
-    Those that are being rewritten are finished, though. So the fence goes up when that is all that is left of a mutation, and whoever sent
-    it finds the next one refused. Where a mutation takes no time the moment between two of them is short, so it is looked for often.
+    Those that are being rewritten are finished, though. So the fence goes up when that is all that is left of a
+    mutation, and whoever sent it finds the next one refused. Where a mutation takes no time the moment between two of
+    them is short, so it is looked for often.
     """
 
     def last_parts(now: Sequence[Mutation]) -> Routine[bool]:
@@ -126,12 +192,27 @@ def close(table: Physical, options: ApplyOptions) -> Routine[None]:
                 yield from system_merges(table.database, table.name, "STOP MERGES")
                 return
             yield from lift_fence(table)
-    raise ApplyError(f"{table.name}: deletes or updates came in {_CLOSINGS} times while writers were being locked out. Run again")
+    raise ApplyError(
+        f"{table.name}: deletes or updates came in {_CLOSINGS} times while writers were being locked out. Run again"
+    )
 
 
 def _being_rewritten(table: Physical) -> Routine[int]:
     rows = yield from ask(
-        "SELECT count() FROM system.merges WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND is_mutation",
+        "SELECT "
+        "count() "
+        "FROM "
+        "system.merges "
+        "WHERE "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "table "
+        "= "
+        "unhex({name:String}) "
+        "AND "
+        "is_mutation",
         {"db": hexed(table.database), "name": hexed(table.name)},
     )
     return number(rows[0][0])

@@ -81,7 +81,8 @@ def fill_chunk(job: Job, chunk: Chunk) -> Routine[StagedChunk]:
 
 
 def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
-    """Fill a new staging table with a chunk and compare it; its name and rows. Raises VerificationError, SourceChanged."""
+    """Fill a new staging table with a chunk and compare it; its name and rows. Raises VerificationError,
+    SourceChanged."""
     while True:
         staging = job.staging()
         yield from create_from(staging_form(job.work.form), job.site.database, staging, job.work.settings)
@@ -109,7 +110,18 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
     source = qualified(job.site.database, job.source.name)
     # Where the order of rows matters the INSERTs follow it one by one, so that block numbers do.
     for selected in sequences(chunk) if job.work.ordered else inserts(chunk):
-        sql = f"INSERT INTO {qualified(job.site.database, staging)} ({targets}) SELECT {reads} FROM {source} WHERE {condition(job, selected)}"
+        sql = (
+            "INSERT "
+            "INTO "
+            f"{qualified(job.site.database, staging)} "
+            f"({targets}) "
+            "SELECT "
+            f"{reads} "
+            "FROM "
+            f"{source} "
+            "WHERE "
+            f"{condition(job, selected)}"
+        )
         if job.work.ordered:
             sql += _in_order(selected)
         size: Sent = {"max_query_size": 2 * len(sql) + 262144}
@@ -133,12 +145,36 @@ def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
     present = {part.name: part.content for part in (yield from parts(job.source))}
     gone = [part.name for part in chunk.parts if present.get(part.name) != part.content]
     if gone:
-        raise SourceChanged(f"{job.work.table}: rows were deleted or changed while they were copied ({len(gone)} parts: {', '.join(gone[:3])})")
+        raise SourceChanged(
+            f"{job.work.table}: "
+            "rows "
+            "were "
+            "deleted "
+            "or "
+            "changed "
+            "while "
+            "they "
+            "were "
+            "copied "
+            f"({len(gone)} "
+            "parts: "
+            f"{', '.join(gone[:3])})"
+        )
     if expected != found:
         raise mismatch(job.work.table, chunk.partitions, expected, found, names)
     if chunk.exact and not job.work.where and expected.rows != chunk.rows:
         raise VerificationError(
-            f"{job.work.table}: partition {', '.join(chunk.partitions[:5])} holds {chunk.rows} rows, but {expected.rows} can be read:"
+            f"{job.work.table}: "
+            "partition "
+            f"{', '.join(chunk.partitions[:5])} "
+            "holds "
+            f"{chunk.rows} "
+            "rows, "
+            "but "
+            f"{expected.rows} "
+            "can "
+            "be "
+            "read:"
             " a row policy or a setting of this user hides the others. Nothing was swapped: the table is as it was"
         )
     return found.rows
@@ -167,7 +203,9 @@ def _settings(job: Job) -> Sent:
     if any(column.target in materialized for column in job.columns):
         settings["insert_allow_materialized_columns"] = 1
     if job.site.options.copy_threads:
-        settings.update({"max_threads": job.site.options.copy_threads, "max_insert_threads": job.site.options.copy_threads})
+        settings.update(
+            {"max_threads": job.site.options.copy_threads, "max_insert_threads": job.site.options.copy_threads}
+        )
     if job.work.ordered:
         settings.update({"max_threads": 1, "max_insert_threads": 1})
     return merged(settings, BLOCKS[job.sparing.level])

@@ -29,11 +29,15 @@ _PAUSE = 0.5
 
 def require_exchange(database: str) -> Routine[None]:
     """Raise ApplyError where the database's engine cannot exchange two tables in one step."""
-    rows = yield from ask("SELECT engine FROM system.databases WHERE name = unhex({db:String})", {"db": hexed(database)})
+    rows = yield from ask(
+        "SELECT engine FROM system.databases WHERE name = unhex({db:String})", {"db": hexed(database)}
+    )
     engine = text(rows[0][0]) if rows else ""
     if engine not in EXCHANGING:
         what = f"has engine {engine}" if engine else "is not there"
-        raise ApplyError(f"database {database} {what}: two tables can only be exchanged in one of engine Atomic. Nothing was changed")
+        raise ApplyError(
+            f"database {database} {what}: two tables can only be exchanged in one of engine Atomic. Nothing was changed"
+        )
 
 
 def exchange(database: str, mark: Mark) -> Routine[None]:
@@ -65,13 +69,39 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
     found = yield from whereabouts(database, mark)
     if found.stranger is not None:
         yield from _give_back(database, mark)
-        raise ApplyError(f"{mark.table} was replaced by somebody else in the moment of the exchange. That table is back under its name, as it was")
+        raise ApplyError(
+            f"{mark.table} "
+            "was "
+            "replaced "
+            "by "
+            "somebody "
+            "else "
+            "in "
+            "the "
+            "moment "
+            "of "
+            "the "
+            "exchange. "
+            "That "
+            "table "
+            "is "
+            "back "
+            "under "
+            "its "
+            "name, "
+            "as "
+            "it "
+            "was"
+        )
 
 
 def _give_back(database: str, mark: Mark) -> Routine[None]:
     """Take an exchange back that met somebody else's table. A writer may have reached the new table in between: then
     ``clear`` keeps it."""
-    yield from send(Command(exchange_tables(qualified(database, mark.table), qualified(database, mark.shadow_name)), settings=DDL), ONCE)
+    yield from send(
+        Command(exchange_tables(qualified(database, mark.table), qualified(database, mark.shadow_name)), settings=DDL),
+        ONCE,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +131,9 @@ def whereabouts(database: str, mark: Mark) -> Routine[Whereabouts]:
     exchanged = moved and not is_taken(shadow, database)
     if shadow is None and mark.shadow and held is not None and held.uuid == mark.source:
         exchanged = True  # and the new table was dropped since
-    stranger = held if held is not None and held.uuid not in (mark.source, mark.shadow) and mark.phase == "swap" else None
+    stranger = (
+        held if held is not None and held.uuid not in (mark.source, mark.shadow) and mark.phase == "swap" else None
+    )
     return Whereabouts(source, shadow, exchanged, stranger)
 
 
@@ -114,12 +146,29 @@ def swapped(database: str, mark: Mark) -> Routine[bool]:
     if live is not None and mark.shadow and live.uuid == mark.shadow:
         return True
     held = "is missing" if live is None else f"holds storage {live.uuid or 'without UUID'}"
-    raise ApplyError(f"{mark.table} {held}: neither the old storage {mark.source} nor the new one {mark.shadow or '(not made)'}. Left as it is")
+    raise ApplyError(
+        f"{mark.table} "
+        f"{held}: "
+        "neither "
+        "the "
+        "old "
+        "storage "
+        f"{mark.source} "
+        "nor "
+        "the "
+        "new "
+        "one "
+        f"{mark.shadow or '(not made)'}. "
+        "Left "
+        "as "
+        "it "
+        "is"
+    )
 
 
 def undo(database: str, mark: Mark) -> Routine[None]:
-    """Before the exchange: make the live table as it was, whatever it is called now, and remove the scratch objects. Raises ApplyError after the
-    exchange.
+    """Before the exchange: make the live table as it was, whatever it is called now, and remove the scratch objects.
+    Raises ApplyError after the exchange.
 
     Writers first: the fence is lifted before anything else.
     """

@@ -1,7 +1,8 @@
 """After the exchange: late rows come across, the old table is kept or dropped.
 
-Until that is done the rows of inserts that ran during the exchange are in the old storage *only*. The mark says up to which block number
-the new table has everything, so any run can go on from here, and the old storage is never dropped before its parts were looked at again.
+Until that is done the rows of inserts that ran during the exchange are in the old storage *only*. The mark says up to
+which block number the new table has everything, so any run can go on from here, and the old storage is never dropped
+before its parts were looked at again.
 """
 
 from __future__ import annotations
@@ -60,7 +61,11 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
         return Finished(0, "", ())
     rows, reason = 0, ""
     if not old.name.startswith(KEPT_PREFIX):
-        yield from drain_all(replace(old, name=mark.table), options.drain_seconds, "The new table is in place; their rows are brought across by the next run")
+        yield from drain_all(
+            replace(old, name=mark.table),
+            options.drain_seconds,
+            "The new table is in place; their rows are brought across by the next run",
+        )
         reason = yield from _changed(mark, old, options)
         rows, mark, mixed = yield from _late(database, mark, old, fill)
         reason = mixed or reason
@@ -73,8 +78,9 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
     if mark.keep_old_seconds or reason or old.name.startswith(KEPT_PREFIX):
         kept = yield from keep(mark, old, reason)
     else:
-        # A flush that nobody could wait for may have come in since, and a run that was paused may have taken the table away while its parts were looked at:
-        # the last look is under a name that nobody else knows. The only copy of rows is never dropped.
+        # A flush that nobody could wait for may have come in since, and a run that was paused may have taken the table
+        # away while its parts were looked at: the last look is under a name that nobody else knows. The only copy of
+        # rows is never dropped.
         old = yield from take_old_away(database, mark, old)
         more, mark, mixed = yield from _late(database, mark, old, fill)
         rows += more
@@ -97,7 +103,15 @@ def _late(database: str, mark: Mark, old: Physical, fill: Filler) -> Routine[tup
                 yield from move_all(database, mark.filled, mark.table)
                 yield from drop_table(database, mark.filled)
             mark = yield from update_mark(
-                database, replace(mark, high=mark.filled_high, rows=mark.rows + mark.filled_rows, filled="", filled_high=-1, filled_rows=0)
+                database,
+                replace(
+                    mark,
+                    high=mark.filled_high,
+                    rows=mark.rows + mark.filled_rows,
+                    filled="",
+                    filled_high=-1,
+                    filled_rows=0,
+                ),
             )
         present = yield from parts(old)
         late = [part for part in present if part.last > mark.high and not part.patch]
@@ -105,26 +119,83 @@ def _late(database: str, mark: Mark, old: Physical, fill: Filler) -> Routine[tup
             return rows, mark, ""
         mixed = [part.name for part in late if part.first <= mark.high]
         if mixed:
-            return rows, mark, f"parts {', '.join(mixed[:3])} of the old table mix rows that were copied with rows that were not, and cannot be told apart"
+            return (
+                rows,
+                mark,
+                (
+                    "parts "
+                    f"{', '.join(mixed[:3])} "
+                    "of "
+                    "the "
+                    "old "
+                    "table "
+                    "mix "
+                    "rows "
+                    "that "
+                    "were "
+                    "copied "
+                    "with "
+                    "rows "
+                    "that "
+                    "were "
+                    "not, "
+                    "and "
+                    "cannot "
+                    "be "
+                    "told "
+                    "apart"
+                ),
+            )
         staging, count = yield from fill(old, late)
-        mark = yield from update_mark(database, replace(mark, filled=staging, filled_high=highest(late), filled_rows=sum(part.rows for part in late)))
+        mark = yield from update_mark(
+            database,
+            replace(mark, filled=staging, filled_high=highest(late), filled_rows=sum(part.rows for part in late)),
+        )
         rows += count
 
 
 def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:
-    """A delete or update that met the old table in the moment of the exchange is missing in the new one: what to say about it.
+    """A delete or update that met the old table in the moment of the exchange is missing in the new one: what to say
+    about it.
 
     It is let through to the old rows first, so that late rows come across as it left them.
     """
     listed = yield from mutations(old.database, old.name)
     if any(not mutation.done for mutation in listed):
         if old.fenced:
-            yield from lift_fence(old)  # nobody knows this table any more, and behind a fence no mutation is carried out
-        yield from system_merges(old.database, old.name, "START MERGES")  # mutations only: the table's settings still hold merges
-        yield from require_settled(old.database, old.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
+            yield from lift_fence(
+                old
+            )  # nobody knows this table any more, and behind a fence no mutation is carried out
+        yield from system_merges(
+            old.database, old.name, "START MERGES"
+        )  # mutations only: the table's settings still hold merges
+        yield from require_settled(
+            old.database, old.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
+        )
     for mutation in listed:
         if mutation.id not in mark.known:
-            return f"rows of the old table were changed in the moment of the exchange ({mutation.command}), which the new table does not show"
+            return (
+                "rows of "
+                "the "
+                "old "
+                "table "
+                "were "
+                "changed "
+                "in "
+                "the "
+                "moment "
+                "of "
+                "the "
+                "exchange "
+                f"({mutation.command}), "
+                "which "
+                "the "
+                "new "
+                "table "
+                "does "
+                "not "
+                "show"
+            )
     present = yield from parts(old)
     if sum(part.rows for part in present if part.last <= mark.high and not part.patch) != mark.rows:
         return "parts of the old table were dropped in the moment of the exchange, which the new table still shows"
@@ -144,7 +215,26 @@ def _old_storage(database: str, mark: Mark) -> Routine[Physical | None]:
     if is_taken(old, database):
         raise BelatedError(mark.table)
     yield from release_merges(database, mark.source, mark.saved)
-    yield Emit(Note(f"{mark.table}: its old table was renamed to {old.database}.{old.name} by somebody else: it is left to them", "warning"))
+    yield Emit(
+        Note(
+            f"{mark.table}: "
+            "its "
+            "old "
+            "table "
+            "was "
+            "renamed "
+            "to "
+            f"{old.database}.{old.name} "
+            "by "
+            "somebody "
+            "else: "
+            "it "
+            "is "
+            "left "
+            "to them",
+            "warning",
+        )
+    )
     return None
 
 

@@ -17,19 +17,60 @@ def require_rebuildable(source: Physical, form: TableForm) -> Routine[None]:
     """Raise ApplyError where the copy by parts cannot work, before anything is touched."""
     for engine in (source.engine, form.engine):
         if engine.startswith(("Replicated", "Shared")):
-            raise ApplyError(f"{source.name}: {engine} is replicated, and a copy on one replica is not safe. Nothing was changed")
+            raise ApplyError(
+                f"{source.name}: {engine} is replicated, and a copy on one replica is not safe. Nothing was changed"
+            )
         if not engine.endswith("MergeTree"):
-            raise ApplyError(f"{source.name}: a rebuild between {source.engine} and {form.engine} is not possible: both have to be of the MergeTree family")
+            raise ApplyError(
+                f"{source.name}: "
+                "a "
+                "rebuild "
+                "between "
+                f"{source.engine} "
+                "and "
+                f"{form.engine} "
+                "is "
+                "not "
+                "possible: "
+                "both "
+                "have "
+                "to be "
+                "of "
+                "the "
+                "MergeTree "
+                "family"
+            )
     if source.fenced:
-        raise ApplyError(f"{source.name} is read-only ({FENCE}): lift that first (ALTER TABLE ... RESET SETTING {FENCE})")
+        raise ApplyError(
+            f"{source.name} is read-only ({FENCE}): lift that first (ALTER TABLE ... RESET SETTING {FENCE})"
+        )
     if not source.uuid:
-        raise ApplyError(f"{source.name} has no UUID, so its storage cannot be told apart from its copy. Nothing was changed")
+        raise ApplyError(
+            f"{source.name} has no UUID, so its storage cannot be told apart from its copy. Nothing was changed"
+        )
     rows = yield from ask(
-        "SELECT name FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND name IN ('_part', '_partition_id')",
+        "SELECT "
+        "name "
+        "FROM "
+        "system.columns "
+        "WHERE "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "table "
+        "= "
+        "unhex({name:String}) "
+        "AND "
+        "name IN "
+        "('_part', "
+        "'_partition_id')",
         {"db": hexed(source.database), "name": hexed(source.name)},
     )
     if rows:
-        raise ApplyError(f"{source.name}: a column is called {text(rows[0][0])}, which hides the part a row is in. Rename it first")
+        raise ApplyError(
+            f"{source.name}: a column is called {text(rows[0][0])}, which hides the part a row is in. Rename it first"
+        )
 
 
 def require_resting_streams(source: Physical, options: ApplyOptions) -> Routine[None]:
@@ -42,6 +83,19 @@ def require_resting_streams(source: Physical, options: ApplyOptions) -> Routine[
     found = yield from find_feeders(source.database, source.name)
     if found.streams:
         raise ApplyError(
-            f"{', '.join(found.streams)} {'brings' if len(found.streams) == 1 else 'bring'} rows into {source.name} all the time, and nobody can wait for them."
+            f"{', '.join(found.streams)} "
+            f"{'brings' if len(found.streams) == 1 else 'bring'} "
+            "rows "
+            "into "
+            f"{source.name} "
+            "all "
+            "the "
+            "time, "
+            "and "
+            "nobody "
+            "can "
+            "wait "
+            "for "
+            "them."
             f" Stop them (DETACH TABLE) and run: aaiclick migrate --allow 'writers-stopped {source.name}'"
         )

@@ -1,10 +1,12 @@
 """RebuildWork: a new table, filled chunk by chunk, takes the name of the old one.
 
-    mark -> hold merges -> guards -> shadow -> chunks into staging tables -> parts of those into the shadow (see ``catch_up``)
+    mark -> hold merges -> guards -> shadow -> chunks into staging tables
+         -> parts of those into the shadow (see ``catch_up``)
          -> exchange -> [drain, late parts] -> old kept or dropped
 
-Without a fence the rows of inserts that run at the exchange land in the old storage and are brought across afterwards. With one, nothing
-can run at the exchange. Every step can be the last one of a killed run: see ``recovery`` and ``resume``.
+Without a fence the rows of inserts that run at the exchange land in the old storage and are brought across afterwards.
+With one, nothing can run at the exchange. Every step can be the last one of a killed run: see ``recovery`` and
+``resume``.
 """
 
 from __future__ import annotations
@@ -45,9 +47,11 @@ from aaiclick.state.step_entries import enter_exchange
 
 
 def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
-    """Carry out a ``RebuildWork``. Before the exchange every error leaves the live table as it was, without scratch objects.
+    """Carry out a ``RebuildWork``. Before the exchange every error leaves the live table as it was, without scratch
+    objects.
 
-    Raises VerificationError, ApplyError (also where no safe way is left without a window without writers), StatementError.
+    Raises VerificationError, ApplyError (also where no safe way is left without a window without writers),
+    StatementError.
     """
     database, options = site.database, site.options
     source = yield from need(database, work.table)
@@ -55,7 +59,9 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     fenced = yield from preflight(work, source, options)
     yield from require_room(source, (yield from _bytes_to_copy(source, earlier)), options.disk_factor)
     mark = new_mark(work, source, site.nonce, site.options.keep_old_seconds)
-    mark = yield from write_mark(database, replace(mark, saved=earlier[0].saved, stopped=earlier[0].stopped) if earlier else mark)
+    mark = yield from write_mark(
+        database, replace(mark, saved=earlier[0].saved, stopped=earlier[0].stopped) if earlier else mark
+    )
     try:
         mark, source = yield from at_rest(database, mark, source)
         yield from hold_merges(source)
@@ -82,7 +88,9 @@ def _bytes_to_copy(source: Physical, earlier: Sequence[Mark]) -> Routine[int]:
     """The bytes of the parts that no killed run has copied."""
     present = yield from parts(source)
     if earlier:
-        staged = [filled for _, filled in (yield from read_owned(source.database)).staged(source.name) if filled is not None]
+        staged = [
+            filled for _, filled in (yield from read_owned(source.database)).staged(source.name) if filled is not None
+        ]
         _, present = covered(staged, present)
     return sum(part.bytes for part in present)
 
@@ -92,7 +100,9 @@ def preflight(work: RebuildWork, source: Physical, options: ApplyOptions) -> Rou
     yield from require_rebuildable(source, work.form)
     yield from require_resting_streams(source, options)
     yield from require_exchange(source.database)
-    yield from require_settled(source.database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
+    yield from require_settled(
+        source.database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
+    )
     if not work.fenced:
         return False
     if (yield from fence_supported()):
@@ -106,7 +116,26 @@ def preflight(work: RebuildWork, source: Physical, options: ApplyOptions) -> Rou
 def no_window(table: str, why: str) -> str:
     """What a server without a fence says of a table whose writers would have to be kept out."""
     return (
-        f"{table} has to be rebuilt while nobody writes ({why}), and this server cannot keep writers out (it has no table_readonly)."
+        f"{table} "
+        "has "
+        "to "
+        "be "
+        "rebuilt "
+        "while "
+        "nobody "
+        "writes "
+        f"({why}), "
+        "and "
+        "this "
+        "server "
+        "cannot "
+        "keep "
+        "writers "
+        "out "
+        "(it "
+        "has "
+        "no "
+        "table_readonly)."
         f" Stop the writers and run: aaiclick migrate --allow 'writers-stopped {table}'"
     )
 
@@ -125,14 +154,19 @@ def make_job(work: RebuildWork, source: Physical, site: Site) -> Routine[tuple[J
     able = yield from hashable(qualified(site.database, source.name), columns, dict(work.settings))
     unable = [column.target for column in columns if column.checked and column.target not in able]
     if unable:
-        notes = (*notes, f"{work.table}: not covered by the checksum: {', '.join(unable)} (this server cannot hash the type)")
+        notes = (
+            *notes,
+            f"{work.table}: not covered by the checksum: {', '.join(unable)} (this server cannot hash the type)",
+        )
     checked = tuple(Projected(column.target, column.read, column.target in able) for column in columns)
     unfinished = {each.id for each in (yield from mutations(source.database, source.name)) if not each.done}
     known = (yield from changes(source)) - unfinished
     started = yield from clock()
     # What was compared differently, or read from other columns, is another copy.
     compared = ",".join(column.target for column in checked if column.checked and site.options.verify)
-    return Job(site, work, source, checked, known, itertools.count(), started, work_digest(work, declared, compared)), notes
+    return Job(
+        site, work, source, checked, known, itertools.count(), started, work_digest(work, declared, compared)
+    ), notes
 
 
 def late_filler(job: Job) -> Filler:
@@ -150,4 +184,9 @@ def undo_quietly(database: str, mark: Mark, error: Exception) -> Routine[None]:
     try:
         yield from undo(database, mark)
     except Exception as second:
-        yield Emit(Note(f"{mark.table}: cleaning up after a failure ({error}) did not work: {second}. The next run does it", "warning"))
+        yield Emit(
+            Note(
+                f"{mark.table}: cleaning up after a failure ({error}) did not work: {second}. The next run does it",
+                "warning",
+            )
+        )

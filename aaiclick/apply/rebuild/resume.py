@@ -1,10 +1,12 @@
-"""Going on with a copy that was killed: what its staging tables hold is not copied again, as long as the same copy is wanted.
+"""Going on with a copy that was killed: what its staging tables hold is not copied again, as long as the same copy is
+wanted.
 
-    next run: writers in, settings back, merges still stopped, shadow gone -> plan -> the same rebuild: filled chunks are taken over
-                                                                            -> anything else: undone, before the first step
+    next run: writers in, settings back, merges still stopped, shadow gone -> plan
+        -> the same rebuild: filled chunks are taken over
+        -> anything else: undone, before the first step
 
-Taking over is a rename to names of the new run, whose mark is there before: a statement of the dead run that is still on its way meets no
-table that is in use, and a kill in between leaves two marks that both know the old settings.
+Taking over is a rename to names of the new run, whose mark is there before: a statement of the dead run that is still
+on its way meets no table that is in use, and a kill in between leaves two marks that both know the old settings.
 """
 
 from __future__ import annotations
@@ -32,10 +34,11 @@ from aaiclick.state.staged_chunks import StagedChunk, divide, work_digest
 
 
 def suspend(database: str, mark: Mark) -> Routine[bool]:
-    """Put a copy that was killed before its exchange in a state in which it may wait for a plan; False where it has nothing to go on with.
+    """Put a copy that was killed before its exchange in a state in which it may wait for a plan; False where it has
+    nothing to go on with.
 
-    Writers are let in and the table looks as it was, so that a plan can be made of it. Merges stay stopped: they would make other parts of
-    those that were copied.
+    Writers are let in and the table looks as it was, so that a plan can be made of it. Merges stay stopped: they would
+    make other parts of those that were copied.
     """
     if not isinstance(mark.work, RebuildWork) or mark.back:
         return False
@@ -77,10 +80,15 @@ def abandon_quietly(database: str, options: ApplyOptions) -> Routine[None]:
 
 
 def earlier_marks(source: Physical, options: ApplyOptions) -> Routine[tuple[Mark, ...]]:
-    """The marks of killed copies of this table that may go on; its merges are held by settings then, so that mutations can go on."""
+    """The marks of killed copies of this table that may go on; its merges are held by settings then, so that mutations
+    can go on."""
     if source.name not in options.waiting:
         return ()
-    found = tuple(mark for mark in (yield from _waiting(source.database, options)) if mark.table == source.name and mark.source == source.uuid)
+    found = tuple(
+        mark
+        for mark in (yield from _waiting(source.database, options))
+        if mark.table == source.name and mark.source == source.uuid
+    )
     if found:
         yield from hold_merges(source)
         yield from system_merges(source.database, source.name, "START MERGES")
@@ -88,13 +96,17 @@ def earlier_marks(source: Physical, options: ApplyOptions) -> Routine[tuple[Mark
 
 
 def take_over(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[StagedChunk, ...]]:
-    """Give the staging tables that the killed runs filled names of this one, where they hold what this copy wants; the others are dropped,
-    as is all else that those runs left."""
+    """Give the staging tables that the killed runs filled names of this one, where they hold what this copy wants; the
+    others are dropped, as is all else that those runs left."""
     if not earlier:
         return ()
     database = job.site.database
     found = (yield from read_owned(database)).staged(job.work.table)
-    fitting = [filled for _, filled in found if filled is not None and filled.source == job.source.uuid and filled.digest == job.digest]
+    fitting = [
+        filled
+        for _, filled in found
+        if filled is not None and filled.source == job.source.uuid and filled.digest == job.digest
+    ]
     good, _ = divide(fitting, (yield from parts(job.source)))
     taken: list[StagedChunk] = []
     wanted = {filled.name: filled for filled in good}
@@ -112,7 +124,11 @@ def take_over(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[StagedChunk, .
 
 
 def _waiting(database: str, options: ApplyOptions) -> Routine[tuple[Mark, ...]]:
-    return tuple(mark for mark in (yield from read_owned(database)).marks() if isinstance(mark, Mark) and mark.table in options.waiting)
+    return tuple(
+        mark
+        for mark in (yield from read_owned(database)).marks()
+        if isinstance(mark, Mark) and mark.table in options.waiting
+    )
 
 
 def _concerns(step: Step, table: str) -> bool:
@@ -121,7 +137,11 @@ def _concerns(step: Step, table: str) -> bool:
 
 
 def _same(step: Step, mark: Mark) -> bool:
-    return isinstance(step.work, RebuildWork) and isinstance(mark.work, RebuildWork) and work_digest(step.work) == work_digest(mark.work)
+    return (
+        isinstance(step.work, RebuildWork)
+        and isinstance(mark.work, RebuildWork)
+        and work_digest(step.work) == work_digest(mark.work)
+    )
 
 
 def _drop_shadow(database: str, mark: Mark) -> Routine[None]:

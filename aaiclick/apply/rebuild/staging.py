@@ -1,6 +1,8 @@
-"""Staging tables: one for each chunk, filled and compared; when the copy is complete the new table takes their parts over by hard links.
+"""Staging tables: one for each chunk, filled and compared; when the copy is complete the new table takes their parts
+over by hard links.
 
-They are kept until the exchange is over, so that a chunk can be filled anew, and the new table put together again, up to the last moment.
+They are kept until the exchange is over, so that a chunk can be filled anew, and the new table put together again, up
+to the last moment.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ def may_merge(form: TableForm) -> bool:
 def create_from(form: TableForm, database: str, name: str, settings: Settings) -> Routine[None]:
     """Make a table of that form; one of that name is dropped first (its run is over, or it is this run's own)."""
     yield from drop_table(database, name)
-    yield from send_create(Command(form_sql(form, database, name), settings=merged(CREATE, dict(settings)), database=database), name)
+    yield from send_create(
+        Command(form_sql(form, database, name), settings=merged(CREATE, dict(settings)), database=database), name
+    )
 
 
 def send_create(command: Command, name: str) -> Routine[None]:
@@ -67,9 +71,11 @@ def send_create(command: Command, name: str) -> Routine[None]:
         yield from send(replace(command, settings=merged(extra, command.settings)))
 
 
-def move_all(database: str, staging: str, target: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
-    """Move every partition of a staging table. Can be repeated after a crash at any point: MOVE PARTITION takes the rows out of staging,
-    so what is moved is never moved twice."""
+def move_all(
+    database: str, staging: str, target: str, settings: Mapping[str, str | int] | None = None
+) -> Routine[None]:
+    """Move every partition of a staging table. Can be repeated after a crash at any point: MOVE PARTITION takes the
+    rows out of staging, so what is moved is never moved twice."""
     table = yield from need(database, staging)
     listed = sorted({part.partition for part in (yield from parts(table))})
     for partition in listed:
@@ -80,12 +86,30 @@ def move_all(database: str, staging: str, target: str, settings: Mapping[str, st
         raise ApplyError(f"{target}: {len(left)} parts stay in {staging} after they were moved. Run again")
 
 
-def attach_all(database: str, names: Sequence[str], target: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
-    """Add the parts of staging tables to a table of ours by hard links, in the order of the names. Not to be repeated."""
+def attach_all(
+    database: str, names: Sequence[str], target: str, settings: Mapping[str, str | int] | None = None
+) -> Routine[None]:
+    """Add the parts of staging tables to a table of ours by hard links, in the order of the names. Not to be
+    repeated."""
     if not names:
         return
     rows = yield from ask(
-        "SELECT DISTINCT table, partition_id FROM system.parts WHERE active AND rows > 0 AND database = unhex({db:String})"
+        "SELECT "
+        "DISTINCT "
+        "table, "
+        "partition_id "
+        "FROM "
+        "system.parts "
+        "WHERE "
+        "active "
+        "AND "
+        "rows "
+        "> "
+        "0 "
+        "AND "
+        "database "
+        "= "
+        "unhex({db:String})"
         " AND startsWith(table, '_aaiclick_stage_') ORDER BY table, partition_id",
         {"db": hexed(database)},
     )

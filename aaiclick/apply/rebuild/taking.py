@@ -12,7 +12,8 @@ then is it dropped.
            a belated EXCHANGE before it: the user's rows are in "taken", and stay there until the mark names it;
            after it: refused
 
-The user's rows are not given their old name back: that could be in use by then, and the mark is written anew in one step.
+The user's rows are not given their old name back: that could be in use by then, and the mark is written anew in one
+step.
 """
 
 from __future__ import annotations
@@ -39,7 +40,31 @@ class BelatedError(ApplyError):
     tables have to be looked at anew."""
 
     def __init__(self, table: str) -> None:
-        super().__init__(f"{table}: a statement of a run that had lost its lease came in between. Nothing is lost. Run again: that puts it right")
+        super().__init__(
+            f"{table}: "
+            "a "
+            "statement "
+            "of "
+            "a "
+            "run "
+            "that "
+            "had "
+            "lost "
+            "its "
+            "lease "
+            "came "
+            "in "
+            "between. "
+            "Nothing "
+            "is "
+            "lost. "
+            "Run "
+            "again: "
+            "that "
+            "puts "
+            "it "
+            "right"
+        )
 
 
 def is_taken(table: Physical | None, database: str) -> bool:
@@ -99,10 +124,34 @@ def discard(database: str, mark: Mark, *, sync: bool = False) -> Routine[None]:
 
 
 def take_old_away(database: str, mark: Mark, old: Physical) -> Routine[Physical]:
-    """The storage that was replaced, under a name that nobody else knows. Raises ApplyError where it is not there any more."""
+    """The storage that was replaced, under a name that nobody else knows. Raises ApplyError where it is not there any
+    more."""
     taken = yield from take_away(database, mark, old.name, old.uuid)
     if taken is None or taken.uuid != old.uuid:
-        raise ApplyError(f"{mark.table}: its old table {old.name} was renamed or dropped by somebody else meanwhile. Run again: that goes on from where it is")
+        raise ApplyError(
+            f"{mark.table}: "
+            "its "
+            "old "
+            "table "
+            f"{old.name} "
+            "was "
+            "renamed "
+            "or "
+            "dropped "
+            "by "
+            "somebody "
+            "else "
+            "meanwhile. "
+            "Run "
+            "again: "
+            "that "
+            "goes "
+            "on "
+            "from "
+            "where "
+            "it "
+            "is"
+        )
     return taken
 
 
@@ -135,7 +184,14 @@ def take_over_mark(database: str, mark: Mark) -> Routine[Mark | None]:
 
 
 def _readdressed(database: str, name: str) -> Routine[Mark | None]:
-    mark = next((found for found in (yield from read_owned(database)).marks() if isinstance(found, Mark) and found.name == name), None)
+    mark = next(
+        (
+            found
+            for found in (yield from read_owned(database)).marks()
+            if isinstance(found, Mark) and found.name == name
+        ),
+        None,
+    )
     if mark is None:
         return None
     for uuid in (mark.source, mark.shadow):

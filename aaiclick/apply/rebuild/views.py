@@ -1,9 +1,10 @@
 """The moment in which an exchanged table has no materialized views.
 
-While the server carries out ``EXCHANGE TABLES`` it takes the views of both tables out of its register and enters them again under the new storages.
-An INSERT that builds its way through the views in between finds none, and its rows reach the table alone (seen: 68 of 738 rows beside 1,890
-exchanges). So both tables refuse writers meanwhile: the old one has its fence already, the new one gets its own before the exchange, and keeps it
-until every INSERT that may have looked at the register too early has been refused.
+While the server carries out ``EXCHANGE TABLES`` it takes the views of both tables out of its register and enters them
+again under the new storages. An INSERT that builds its way through the views in between finds none, and its rows reach
+the table alone (seen: 68 of 738 rows beside 1,890 exchanges). So both tables refuse writers meanwhile: the old one has
+its fence already, the new one gets its own before the exchange, and keeps it until every INSERT that may have looked at
+the register too early has been refused.
 """
 
 from __future__ import annotations
@@ -24,14 +25,26 @@ from aaiclick.state.rebuild_mark import Mark
 def read_by_views(database: str, table: str) -> Routine[bool]:
     """Whether INSERTs into the table are passed on to materialized views, of any database."""
     rows = yield from ask(
-        "SELECT length(dependencies_table) FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({name:String})",
+        "SELECT "
+        "length(dependencies_table) "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        "database "
+        "= "
+        "unhex({db:String}) "
+        "AND "
+        "name "
+        "= "
+        "unhex({name:String})",
         {"db": hexed(database), "name": hexed(table)},
     )
     return bool(rows) and number(rows[0][0]) > 0
 
 
 def close_shadow(database: str, mark: Mark) -> Routine[None]:
-    """Refuse writers of the new table. The mark says that already, so that whoever comes after a crash lets them in again."""
+    """Refuse writers of the new table. The mark says that already, so that whoever comes after a crash lets them in
+    again."""
     shadow = yield from need(database, mark.shadow_name, mark.shadow)
     yield from alter_storage(shadow, (modify_setting(FENCE, 1),))
 

@@ -63,7 +63,8 @@ class Came:
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """A column of an older table over those of a newer one: ``source`` where it is one of them as it is, else ``text``, in ``type``."""
+    """A column of an older table over those of a newer one: ``source`` where it is one of them as it is, else ``text``,
+    in ``type``."""
 
     text: str
     type: str
@@ -74,7 +75,9 @@ class _Cell:
         return self.text if self.type == wanted else conversion(self.text, self.type, wanted)
 
 
-def columns_back(old: TableForm, chain: Sequence[Link], newer: Sequence[TableForm]) -> tuple[list[Came], tuple[str, ...]]:
+def columns_back(
+    old: TableForm, chain: Sequence[Link], newer: Sequence[TableForm]
+) -> tuple[list[Came], tuple[str, ...]]:
     """How the rows of each newer table fill the old one, and what does not survive, in sentences.
 
     ``newer``: one table for each link of ``chain``, the one that replaced it.
@@ -89,34 +92,97 @@ def columns_back(old: TableForm, chain: Sequence[Link], newer: Sequence[TableFor
             if cell is not None:
                 columns.append(CopyColumn(column.name, cell.of_type(column.type)))
             elif column.stored:
-                notes.append(f"column {column.name} gets its default in rows that came since: {old.name} does not have it any more")
+                notes.append(
+                    "column "
+                    f"{column.name} "
+                    "gets "
+                    "its "
+                    "default "
+                    "in "
+                    "rows "
+                    "that "
+                    "came "
+                    "since: "
+                    f"{old.name} "
+                    "does "
+                    "not "
+                    "have "
+                    "it "
+                    "any more"
+                )
         read = {column.name for column in form.columns if any(_reads(cell, column.name) for cell in cells.values())}
-        lost = [column.name for column in form.columns if column.stored and column.name not in read and old.column(column.name) is None]
+        lost = [
+            column.name
+            for column in form.columns
+            if column.stored and column.name not in read and old.column(column.name) is None
+        ]
         if lost:
-            notes.append(f"what rows that came since hold in column {', '.join(lost)} is not carried over: the old table does not have it")
+            notes.append(
+                "what "
+                "rows "
+                "that "
+                "came "
+                "since "
+                "hold "
+                "in "
+                "column "
+                f"{', '.join(lost)} "
+                "is "
+                "not "
+                "carried "
+                "over: "
+                "the "
+                "old "
+                "table "
+                "does "
+                "not "
+                "have "
+                "it"
+            )
         listed.append(Came(tuple(columns), doubts))
     return listed, tuple(dict.fromkeys(f"{old.name}: {note}" for note in notes))
 
 
 def unfit_condition(old: TableForm, newer: TableForm, columns: Sequence[CopyColumn]) -> str:
-    """Selects the rows with a value that is another one after it was converted to the old type and back; '' where there can be none."""
+    """Selects the rows with a value that is another one after it was converted to the old type and back; '' where there
+    can be none."""
     changed: list[str] = []
     for column in columns:
         wanted = old.column(column.target)
         source = next(
-            (each for each in newer.columns if wanted is not None and column.expression == conversion(quote_name(each.name), each.type, wanted.type)), None
+            (
+                each
+                for each in newer.columns
+                if wanted is not None and column.expression == conversion(quote_name(each.name), each.type, wanted.type)
+            ),
+            None,
         )
         if wanted is None or source is None or source.type == wanted.type:
             continue
         name = quote_name(source.name)
         empty = f"isNull({name})" if values.holds_null(source.type) and not values.holds_null(wanted.type) else ""
-        changed.extend(each for each in (empty, values.unfit(name, source.type, wanted.type), values.differs(name, source.type, wanted.type)) if each)
+        changed.extend(
+            each
+            for each in (
+                empty,
+                values.unfit(name, source.type, wanted.type),
+                values.differs(name, source.type, wanted.type),
+            )
+            if each
+        )
     return " OR ".join(f"({each})" for each in changed)
 
 
-def _down(older: Sequence[TableForm], chain: Sequence[Link], newer: Sequence[TableForm]) -> tuple[Mapping[str, _Cell], tuple[Doubt, ...]]:
-    """From the newest table's own columns down to the oldest one's. ``older`` and ``newer``: the tables on both sides of each link."""
-    cells = {column.name: _Cell(quote_name(column.name), column.type, column) for column in newer[-1].columns if column.stored or column.kind == "ALIAS"}
+def _down(
+    older: Sequence[TableForm], chain: Sequence[Link], newer: Sequence[TableForm]
+) -> tuple[Mapping[str, _Cell], tuple[Doubt, ...]]:
+    """From the newest table's own columns down to the oldest one's. ``older`` and ``newer``: the tables on both sides
+    of each link."""
+    cells = {
+        column.name: _Cell(quote_name(column.name), column.type, column)
+        for column in newer[-1].columns
+        if column.stored or column.kind == "ALIAS"
+    }
     doubts: list[Doubt] = []
     for before, link, after in zip(reversed(older), reversed(chain), reversed(newer), strict=True):
         below = _below(before, link, after, cells)
@@ -148,26 +214,43 @@ def _over(expression: str, link: Link, after: TableForm, cells: Mapping[str, _Ce
     had = {*(each.target for each in link.forward), *(first.get(each.name, each.name) for each in after.columns)}
     if any(mentions(expression, name) and later.get(name, name) not in cells for name in had):
         return None
-    texts = {first.get(column.name, column.name): cells[column.name].of_type(column.type) for column in after.columns if column.name in cells}
+    texts = {
+        first.get(column.name, column.name): cells[column.name].of_type(column.type)
+        for column in after.columns
+        if column.name in cells
+    }
     try:
         return bound(expression, texts)
     except ValueError:
         return None
 
 
-def _doubts(before: TableForm, link: Link, after: TableForm, cells: Mapping[str, _Cell], below: Mapping[str, _Cell]) -> list[Doubt]:
-    """What an expression filled has to come out as it is. What was only converted is compared by ``unfit_condition``."""
+def _doubts(
+    before: TableForm, link: Link, after: TableForm, cells: Mapping[str, _Cell], below: Mapping[str, _Cell]
+) -> list[Doubt]:
+    """What an expression filled has to come out as it is. What was only converted is compared by
+    ``unfit_condition``."""
     later = dict(link.renames)
     said = {column.target: column.expression for column in link.back if column.target in below}
     names = [column.name for column in before.columns]
-    texts = {column.name: below[column.name].of_type(column.type) if column.name in below else _default(column, names) for column in before.columns}
+    texts = {
+        column.name: below[column.name].of_type(column.type) if column.name in below else _default(column, names)
+        for column in before.columns
+    }
     found: list[Doubt] = []
     for each in link.forward:
         target = after.column(later.get(each.target, each.target))
-        if target is None or target.name not in cells or any(each.expression == _plain(column, target) for column in before.columns):
+        if (
+            target is None
+            or target.name not in cells
+            or any(each.expression == _plain(column, target) for column in before.columns)
+        ):
             continue
         mine = [name for name, expression in said.items() if mentions(expression, each.target)]
-        held = any(name not in said and cell.source is not None and _source_name(before, name, after, link) == target.name for name, cell in below.items())
+        held = any(
+            name not in said and cell.source is not None and _source_name(before, name, after, link) == target.name
+            for name, cell in below.items()
+        )
         words = ", ".join(f"{name} = {said[name]}" for name in mine)
         value = cells[target.name].of_type(target.type)
         try:
@@ -187,8 +270,16 @@ def _doubts(before: TableForm, link: Link, after: TableForm, cells: Mapping[str,
 
 def _default(column: ColumnForm, names: Sequence[str]) -> str:
     """What an old column gets where nothing fills it, as far as that can be said without the row."""
-    fixed = column.kind == "DEFAULT" and bool(column.expression) and not any(mentions(column.expression, name) for name in names)
-    return f"CAST({column.expression}, {quote_string(column.type)})" if fixed else f"defaultValueOfTypeName({quote_string(column.type)})"
+    fixed = (
+        column.kind == "DEFAULT"
+        and bool(column.expression)
+        and not any(mentions(column.expression, name) for name in names)
+    )
+    return (
+        f"CAST({column.expression}, {quote_string(column.type)})"
+        if fixed
+        else f"defaultValueOfTypeName({quote_string(column.type)})"
+    )
 
 
 def _source_name(before: TableForm, name: str, after: TableForm, link: Link) -> str:

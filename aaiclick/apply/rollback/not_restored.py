@@ -38,24 +38,33 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
         for step in each.steps:
             undone = step.object in restored and place >= restored[step.object]
             if undone and isinstance(step.work, AlterWork) and step.work.frees_ttl:
-                notes.append(f"{step.object} comes back without what was taken away before it was copied ({step.change})")
+                notes.append(
+                    f"{step.object} comes back without what was taken away before it was copied ({step.change})"
+                )
             if undone or step.object in created or (step.optional and _still_there(step, catalog)):
                 continue
             if step.strategy == "create":
                 created.add(step.object)
                 notes.append(f"{step.object} stays: the older version does not know it")
-            elif step.strategy == "alter" and all(change.endswith(" is missing") for change in step.changes or (step.change,)):
-                notes.append(f"{step.object} stays as it is: what was added ({step.change}) does the older version no harm")
+            elif step.strategy == "alter" and all(
+                change.endswith(" is missing") for change in step.changes or (step.change,)
+            ):
+                notes.append(
+                    f"{step.object} stays as it is: what was added ({step.change}) does the older version no harm"
+                )
             elif step.strategy in ("rebuild", "attach"):
                 gone.append(step.object)
-                words.append(f"{step.object}: {step.change} (the table from before v{each.record.version} is not kept any more)")
+                words.append(
+                    f"{step.object}: {step.change} (the table from before v{each.record.version} is not kept any more)"
+                )
             else:
                 words.append(f"{step.object}: {step.change}")
     return NotRestored(tuple(dict.fromkeys(words)), tuple(dict.fromkeys(gone)), tuple(dict.fromkeys(notes)))
 
 
 def _still_there(step: Step, catalog: Catalog) -> bool:
-    """Whether something that the code no longer declares was left alone when the plan was carried out: such steps are only taken where asked for."""
+    """Whether something that the code no longer declares was left alone when the plan was carried out: such steps are
+    only taken where asked for."""
     live = catalog.objects.get(step.object)
     if live is None:
         return False

@@ -12,7 +12,7 @@ from aaiclick.apply.rollback.columns import Link
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork
 from aaiclick.state.kept_tables import KeptRow
-from aaiclick.state.records import Record, opens_generation
+from aaiclick.state.record import Record, opens_generation
 from aaiclick.state.transition import Attempt
 
 _RENAMED = re.compile(r"RENAME COLUMN (`(?:[^`\\]|\\.)+`) TO (`(?:[^`\\]|\\.)+`)")
@@ -48,7 +48,8 @@ class Hop:
 
     @property
     def since(self) -> int:
-        """Unix milliseconds: what was replaced later is of this hop or a newer one. Older code may have recorded its version again meanwhile."""
+        """Unix milliseconds: what was replaced later is of this hop or a newer one. Older code may have recorded its
+        version again meanwhile."""
         known = [at for at in (self.earlier.at if self.earlier is not None else -1, self.begun) if at is not None]
         return min(known)
 
@@ -62,15 +63,30 @@ def hops(records: Iterable[Record], live: int, attempts: Sequence[Attempt] = ())
     found: list[Hop] = []
     version = live
     while True:
-        came = next((each for each in reversed(listed) if each.version == version and each.from_version != version and _forward(each)), None)
+        came = next(
+            (
+                each
+                for each in reversed(listed)
+                if each.version == version and each.from_version != version and _forward(each)
+            ),
+            None,
+        )
         if came is None or not came.from_version:
             return tuple(found)
-        later = [each for each in listed if each.seq > came.seq and each.version == each.from_version == version and _forward(each)]
+        later = [
+            each
+            for each in listed
+            if each.seq > came.seq and each.version == each.from_version == version and _forward(each)
+        ]
         listed = [each for each in listed if each.seq < came.seq]
         version, to = came.from_version, came.version or 0
         earlier = next((each for each in reversed(listed) if each.version == version), None)
         generation = max((each.seq for each in listed if opens_generation(each)), default=0)
-        own = [each for each in attempts if each.run == f"generation {generation}" and version < each.version <= to and each.at <= came.at]
+        own = [
+            each
+            for each in attempts
+            if each.run == f"generation {generation}" and version < each.version <= to and each.at <= came.at
+        ]
         done = (*attempted(own, came), *(Transition(each, _plan(each.plan)) for each in (came, *later)))
         found.append(Hop(to, version, done, earlier, own[0].at if own else None))
 
@@ -78,7 +94,10 @@ def hops(records: Iterable[Record], live: int, attempts: Sequence[Attempt] = ())
 def attempted(attempts: Sequence[Attempt], record: Record) -> tuple[Transition, ...]:
     """Each attempt as a transition that ended when the next one began, and the last with ``record``."""
     ends = [*(each.at for each in attempts[1:]), record.at]
-    return tuple(Transition(replace(record, at=end, plan=""), _plan(each.steps)) for each, end in zip(attempts, ends, strict=False))
+    return tuple(
+        Transition(replace(record, at=end, plan=""), _plan(each.steps))
+        for each, end in zip(attempts, ends, strict=False)
+    )
 
 
 def earlier_of(records: Iterable[Record], version: int) -> Record | None:
@@ -118,15 +137,30 @@ def linked(rows: Sequence[KeptRow], listed: Sequence[Transition]) -> tuple[Link,
         work = next((each for each in own if isinstance(each, RebuildWork)), None)
         known = any(isinstance(each, RebuildWork | AttachWork) for each in own)
         until = rows[place + 1].kept.earliest if place + 1 < len(rows) else None
-        later = [each for each in listed if made is not None and each.record.at > made.record.at and (until is None or each.record.at < until)]
-        found.append(Link(row, work.columns if work else (), bool(work and work.where), _renames(row.kept.table, later), work.back if work else (), known))
+        later = [
+            each
+            for each in listed
+            if made is not None and each.record.at > made.record.at and (until is None or each.record.at < until)
+        ]
+        found.append(
+            Link(
+                row,
+                work.columns if work else (),
+                bool(work and work.where),
+                _renames(row.kept.table, later),
+                work.back if work else (),
+                known,
+            )
+        )
     return tuple(found)
 
 
 def _renames(table: str, later: Sequence[Transition]) -> tuple[tuple[str, str], ...]:
     """Columns that ALTERs renamed, from the first name to the last."""
     now: dict[str, str] = {}
-    for step in (step for each in later for step in each.steps if step.object == table and isinstance(step.work, AlterWork)):
+    for step in (
+        step for each in later for step in each.steps if step.object == table and isinstance(step.work, AlterWork)
+    ):
         assert isinstance(step.work, AlterWork)
         for old, new in _RENAMED.findall(" ".join(alter.sql for alter in step.work.alters)):
             first = next((name for name, last in now.items() if last == old), old)

@@ -1,8 +1,10 @@
-"""Rows of a copy that have another block number by now: their partition was detached and attached again, or moved away and back.
+"""Rows of a copy that have another block number by now: their partition was detached and attached again, or moved away
+and back.
 
-What came since an exchange is told by block numbers, and ATTACH gives a part a new one. Counting finds that rows of the copy are missing; then the
-rows behind the exchange are compared with those. A block that holds nothing but missing rows is a part that was attached again, and is left out of what
-came since. Where such rows share their block with others (the part was merged before it was detached) nobody can tell them apart.
+What came since an exchange is told by block numbers, and ATTACH gives a part a new one. Counting finds that rows of the
+copy are missing; then the rows behind the exchange are compared with those. A block that holds nothing but missing rows
+is a part that was attached again, and is left out of what came since. Where such rows share their block with others
+(the part was merged before it was detached) nobody can tell them apart.
 """
 
 from __future__ import annotations
@@ -48,13 +50,17 @@ def find_again(
     renames: Sequence[tuple[str, str]],
     base: int,
 ) -> Routine[Again]:
-    """Compare what came behind block ``base`` with the rows that the copy lacks. ``old`` and ``new``: name, form, and a condition on the rows that
-    count."""
+    """Compare what came behind block ``base`` with the rows that the copy lacks. ``old`` and ``new``: name, form, and a
+    condition on the rows that count."""
     later = dict(renames)
     had = {column.target: column.expression for column in forward if column.verify}
     if not forward:
         had = {column.name: quote_name(column.name) for column in old[1].columns if column.stored}
-    pairs = [(expression, now) for target, expression in sorted(had.items()) if (now := new[1].column(later.get(target, target))) is not None and now.stored]
+    pairs = [
+        (expression, now)
+        for target, expression in sorted(had.items())
+        if (now := new[1].column(later.get(target, target))) is not None and now.stored
+    ]
     if not forward:
         types = {column.name: column.type for column in old[1].columns}
         pairs = [(expression, now) for expression, now in pairs if types.get(now.name) == now.type]
@@ -67,10 +73,51 @@ def find_again(
     source, target = qualified(database, old[0]), qualified(database, new[0])
     missing = (
         f"SELECT h FROM (SELECT {was} AS h, count() AS c FROM {source} WHERE 1{old[2]} GROUP BY h) AS was LEFT JOIN"
-        f" (SELECT {now_is} AS h, count() AS c FROM {target} WHERE {BLOCK} <= {base}{new[2]} GROUP BY h) AS there ON was.h = there.h WHERE was.c > there.c"
+        " "
+        "(SELECT "
+        f"{now_is} "
+        "AS "
+        "h, "
+        "count() "
+        "AS "
+        "c "
+        "FROM "
+        f"{target} "
+        "WHERE "
+        f"{BLOCK} "
+        "<= "
+        f"{base}{new[2]} "
+        "GROUP "
+        "BY "
+        "h) "
+        "AS "
+        "there "
+        "ON "
+        "was.h "
+        "= "
+        "there.h "
+        "WHERE "
+        "was.c "
+        "> "
+        "there.c"
     )
     sql = (
-        f"SELECT {BLOCK} AS block, count(), countIf({now_is} IN ({missing})) AS found FROM {target} WHERE {BLOCK} > {base}{new[2]}"
+        "SELECT "
+        f"{BLOCK} "
+        "AS "
+        "block, "
+        "count(), "
+        f"countIf({now_is} "
+        "IN "
+        f"({missing})) "
+        "AS "
+        "found "
+        "FROM "
+        f"{target} "
+        "WHERE "
+        f"{BLOCK} "
+        "> "
+        f"{base}{new[2]}"
         f" GROUP BY block HAVING found > 0 ORDER BY block LIMIT {MOST_BLOCKS + 1}"
     )
     try:

@@ -1,9 +1,9 @@
 """Putting a kept table back in place of the one that replaced it, with the rows that came since.
 
-A new table of the old form takes over the kept one's parts by hard link, then the rows above the block number of the exchange are copied
-into it like those of any rebuild, and the two are exchanged. Where the way leads over several versions, the rows that came while other tables were
-live that are kept as well come from these. So a crash at any point is what a crash in a rebuild is, and the kept tables are only dropped when
-all is over.
+A new table of the old form takes over the kept one's parts by hard link, then the rows above the block number of the
+exchange are copied into it like those of any rebuild, and the two are exchanged. Where the way leads over several
+versions, the rows that came while other tables were live that are kept as well come from these. So a crash at any point
+is what a crash in a rebuild is, and the kept tables are only dropped when all is over.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from aaiclick.apply.rebuild.catch_up import copy_parts, copy_up
 from aaiclick.apply.rebuild.exchange import exchange
 from aaiclick.apply.rebuild.finish import finish
 from aaiclick.apply.rebuild.rebuild import late_filler, make_job, preflight, prepare, undo_quietly
-from aaiclick.apply.rollback.inspect import Restore, kept_parts
+from aaiclick.apply.rollback.chain import kept_parts
+from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.run import Done, Site
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.routine import Routine
@@ -40,7 +41,9 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     database, options, work = site.database, site.options, found.work
     source = yield from need(database, work.table, found.live)
     fenced = yield from preflight(work, source, options)
-    mark = yield from write_mark(database, replace(new_mark(work, source, site.nonce, site.options.keep_old_seconds), back=True, back_to=to))
+    mark = yield from write_mark(
+        database, replace(new_mark(work, source, site.nonce, site.options.keep_old_seconds), back=True, back_to=to)
+    )
     try:
         mark, source = yield from at_rest(database, mark, source)
         yield from hold_merges(source)
@@ -68,14 +71,31 @@ def _bring_back(name: str, kept: Kept, target: str, site: Site) -> Routine[int]:
     yield from _without_late(old, kept)
     present = yield from parts(old)
     if any(part.patch for part in present):
-        raise ApplyError(f"{name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was changed")
+        raise ApplyError(
+            f"{name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was changed"
+        )
     for partition in sorted({part.partition for part in present}):
         attached = attach_partition_from(partition, qualified(site.database, name))
         yield from ddl(alter_table(qualified(site.database, target), attached))
     made = yield from parts((yield from need(site.database, target)))
     expected, found = (len(present), sum(part.rows for part in present)), (len(made), sum(part.rows for part in made))
     if expected != found:
-        raise VerificationError(f"{kept.table}: {expected[0]} parts with {expected[1]} rows were to come back, {found[0]} with {found[1]} did")
+        raise VerificationError(
+            f"{kept.table}: "
+            f"{expected[0]} "
+            "parts "
+            "with "
+            f"{expected[1]} "
+            "rows "
+            "were "
+            "to "
+            "come "
+            "back, "
+            f"{found[0]} "
+            "with "
+            f"{found[1]} "
+            "did"
+        )
     return (yield from kept_parts(site.database, name, present))
 
 
@@ -87,7 +107,25 @@ def _between(found: Restore, target: str, site: Site) -> Routine[int]:
         job, _ = yield from make_job(replace(found.work, columns=each.columns, where=each.where), source, site)
         present = [part for part in (yield from parts(source)) if part.last <= each.kept.copied]
         if any(part.patch for part in present):
-            raise ApplyError(f"{each.name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was changed")
+            raise ApplyError(
+                f"{each.name} "
+                "has "
+                "updates "
+                "that "
+                "are "
+                "not "
+                "merged "
+                "(patch "
+                "parts), "
+                "which "
+                "cannot "
+                "be "
+                "taken "
+                "over. "
+                "Nothing "
+                "was "
+                "changed"
+            )
         written += yield from copy_parts(job, present, target)
     return written
 

@@ -136,8 +136,14 @@ def _no_operand(piece: Cursor) -> bool:
     """True where EPHEMERAL has no expression: the definition ends, or another clause follows."""
     if piece.done:
         return True
-    clause = (piece.at("COMMENT") and piece.at_string(1)) or any(piece.at(word) and piece.at_op("(", 1) for word in ("CODEC", "STATISTICS", "SETTINGS"))
-    return clause or (piece.at("TTL") and piece.position + 1 < piece.end and piece.tokens.is_kind(piece.position + 1, "word", "name", "open"))
+    clause = (piece.at("COMMENT") and piece.at_string(1)) or any(
+        piece.at(word) and piece.at_op("(", 1) for word in ("CODEC", "STATISTICS", "SETTINGS")
+    )
+    return clause or (
+        piece.at("TTL")
+        and piece.position + 1 < piece.end
+        and piece.tokens.is_kind(piece.position + 1, "word", "name", "open")
+    )
 
 
 def _index(piece: Cursor) -> IndexForm:

@@ -21,8 +21,11 @@ from aaiclick.sql.cursor import ClauseError, Cursor
 from aaiclick.sql.ddl import create
 from aaiclick.sql.tokens import TokenError, Tokens, signature
 
-# The head of a table as the engine writes it. What comes behind says nothing of the name, so tables that differ in their names are split once.
-_HEAD = re.compile(r"CREATE TABLE (?:[A-Za-z_][A-Za-z0-9_]*|`[^`\\]+`)\.(?:([A-Za-z_][A-Za-z0-9_]*)|`([^`\\]+)`) (?=\()")
+# The head of a table as the engine writes it. What comes behind says nothing of the name, so tables that differ in
+# their names are split once.
+_HEAD = re.compile(
+    r"CREATE TABLE (?:[A-Za-z_][A-Za-z0-9_]*|`[^`\\]+`)\.(?:([A-Za-z_][A-Za-z0-9_]*)|`([^`\\]+)`) (?=\()"
+)
 _REMEMBERED = 1024
 """Tables whose definitions are remembered: a start reads them two or three times."""
 _NO_TEXT = "the server shows no definition of it (create_table_query is empty)"
@@ -136,5 +139,7 @@ def _comparable(text: str, database: str) -> list[tuple[str, str]]:
             position += 4
         else:
             position += 1
-            kept.append((kind, value.replace(f"'{database}.", "'") if kind == "name" else value.removeprefix(f"{database}.")))
+            kept.append(
+                (kind, value.replace(f"'{database}.", "'") if kind == "name" else value.removeprefix(f"{database}."))
+            )
     return kept

@@ -16,7 +16,14 @@ _WHOLE = re.compile(r"[0-9]+\Z")
 
 def modern(form: TableForm) -> TableForm:
     """The form with its keys in their own fields; ``old_syntax`` keeps what stood between the engine's parentheses."""
-    if not form.merge_tree or form.engine.startswith(("Replicated", "Shared")) or form.order_by or form.partition_by or form.settings or not form.arguments:
+    if (
+        not form.merge_tree
+        or form.engine.startswith(("Replicated", "Shared"))
+        or form.order_by
+        or form.partition_by
+        or form.settings
+        or not form.arguments
+    ):
         return form
     pieces = split_top(form.arguments)
     place = next((place for place, piece in enumerate(pieces) if place in (2, 3) and _WHOLE.match(piece)), 0)

@@ -32,7 +32,11 @@ def read_view(cursor: Cursor, name: str, materialized: bool, database: str) -> V
         security = f"{security} {cursor.tokens.slice(start, cursor.position)}".strip()
     if not cursor.accept("AS") or cursor.done:
         raise cursor.error("a view without a query")
-    if not comment and cursor.tokens.is_word(cursor.end - 2, "COMMENT") and cursor.tokens.is_kind(cursor.end - 1, "string"):
+    if (
+        not comment
+        and cursor.tokens.is_word(cursor.end - 2, "COMMENT")
+        and cursor.tokens.is_kind(cursor.end - 1, "string")
+    ):
         behind = Cursor(cursor.tokens, cursor.end - 1, cursor.end)
         cursor.end -= 2
         comment = behind.string()
@@ -51,7 +55,13 @@ def read_view(cursor: Cursor, name: str, materialized: bool, database: str) -> V
 
 def _refresh(cursor: Cursor, database: str) -> str:
     start = cursor.position
-    while not (cursor.done or cursor.at("TO") or cursor.at_op("(") or (cursor.at("ENGINE") and cursor.at_op("=", 1)) or _at_clause(cursor)):
+    while not (
+        cursor.done
+        or cursor.at("TO")
+        or cursor.at_op("(")
+        or (cursor.at("ENGINE") and cursor.at_op("=", 1))
+        or _at_clause(cursor)
+    ):
         cursor.position += 1
     text = cursor.tokens.slice(start, cursor.position)
     if not text:

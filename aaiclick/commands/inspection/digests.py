@@ -29,4 +29,6 @@ def families_of(schema: Schema) -> list[TableFamily]:
 
 def digest_of(schema: Schema, catalog: Catalog) -> str:
     """The digest that ``warm`` will see for the objects of this schema."""
-    return text_digest({item.name: catalog.objects[item.name].text for item in schema.objects if item.name in catalog.objects})
+    return text_digest(
+        {item.name: catalog.objects[item.name].text for item in schema.objects if item.name in catalog.objects}
+    )

@@ -1,7 +1,9 @@
-"""A database that holds nothing of a schema yet: known in one or two small questions, so that its start goes straight to the lease.
+"""A database that holds nothing of a schema yet: known in one or two small questions, so that its start goes straight
+to the lease.
 
-Looking and planning before the lease is for those who find that they have nothing to do, or may not do it. Here every object has to be
-created, which any policy but ``check`` allows; what is looked at and planned under the lease is what counts in any case.
+Looking and planning before the lease is for those who find that they have nothing to do, or may not do it. Here every
+object has to be created, which any policy but ``check`` allows; what is looked at and planned under the lease is what
+counts in any case.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from aaiclick.state.owned import read_owned
 from aaiclick.versions.history import read_history
 
 _PLAIN = (Table, View, Dictionary)
-"""Objects that are created or not. Whatever else there is may be refused by a plan, and is planned before the lease leaves anything behind."""
+"""Objects that are created or not. Whatever else there is may be refused by a plan, and is planned before the lease
+leaves anything behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,18 @@ class Fresh:
 
 
 def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh | None]:
-    """Where none of the schema's objects is there under its present name, and no start has left its mark. None where something is, or
-    where it takes a real look to tell (the database does not exist or is replicated, there are too many names).
+    """Where none of the schema's objects is there under its present name, and no start has left its mark. None where
+    something is, or where it takes a real look to tell (the database does not exist or is replicated, there are too
+    many names).
 
     Raises ``MigrationError`` as a real look does, ``UsageError`` where the server is too old.
     """
-    if seen.present or seen.entry is not None or not schema.objects or any(type(item) not in _PLAIN for item in schema.objects):
+    if (
+        seen.present
+        or seen.entry is not None
+        or not schema.objects
+        or any(type(item) not in _PLAIN for item in schema.objects)
+    ):
         return None
     names = names_of(schema, read_history(schema))
     if len(names) > MOST_NAMES:

@@ -17,7 +17,7 @@ from aaiclick.state.ledger import JournalScope, ledger_of
 from aaiclick.state.owned import Owned, read_owned
 from aaiclick.state.owners import Owner
 from aaiclick.state.past import Past, journal_scope, read_past
-from aaiclick.state.records import Record
+from aaiclick.state.record import Record
 from aaiclick.state.transition import GoingBack, UnderWay, find_going_back, find_under_way
 from aaiclick.versions.history import ReleaseHistory, check_applied, read_history
 from aaiclick.versions.live import LiveVersion, MigrationProgress, former_names, live_version, scripts_between
@@ -68,7 +68,11 @@ class Inspection:
     @property
     def overtaken(self) -> bool:
         """True where somebody is on the way to a newer version than the code declares."""
-        return self.under_way is not None and self.schema.version is not None and self.under_way.version > self.schema.version
+        return (
+            self.under_way is not None
+            and self.schema.version is not None
+            and self.under_way.version > self.schema.version
+        )
 
     @property
     def scope(self) -> JournalScope:
@@ -78,12 +82,18 @@ class Inspection:
     @property
     def ahead(self) -> bool:
         """True where a newer version is recorded than the code declares."""
-        return self.record is not None and self.schema.version is not None and (self.record.version or 0) > self.schema.version
+        return (
+            self.record is not None
+            and self.schema.version is not None
+            and (self.record.version or 0) > self.schema.version
+        )
 
     @property
     def same_version(self) -> bool:
         """True where the record is of the version that the code declares."""
-        return self.record is not None and self.schema.version is not None and self.record.version == self.schema.version
+        return (
+            self.record is not None and self.schema.version is not None and self.record.version == self.schema.version
+        )
 
 
 def inspect_database(
@@ -111,7 +121,15 @@ def inspect_database(
     record, entries = past.record, past.entries
     if record is not None and record.version is not None and schema.version is not None and not trusting:
         check_applied(schema.name, record.migrations, min(record.version, schema.version), known)
-    live = live_version(schema, catalog, record.version if record else None, record is not None, known.lock, former, record.migrations if record else "")
+    live = live_version(
+        schema,
+        catalog,
+        record.version if record else None,
+        record is not None,
+        known.lock,
+        former,
+        record.migrations if record else "",
+    )
     ledger = MigrationProgress()
     if scripts_between(schema, known, live):
         ledger = ledger_of(journal_scope(catalog.database, schema.name, record), entries, catalog)
@@ -123,7 +141,9 @@ def inspect_database(
     return Inspection(schema, catalog, known, live, owned, past, ledger, undeclared, under_way, back, skipped)
 
 
-def _undeclared(names: frozenset[str], catalog: Catalog, asked: tuple[str, ...] | None) -> Routine[tuple[Catalog, frozenset[str]]]:
+def _undeclared(
+    names: frozenset[str], catalog: Catalog, asked: tuple[str, ...] | None
+) -> Routine[tuple[Catalog, frozenset[str]]]:
     """The catalogue with objects that were declared once, are not any more and are still there; and their names.
 
     ``names``: whatever was declared. ``asked``: the names that the catalogue was read for; None: all.
@@ -147,7 +167,8 @@ def _skipped(known: ReleaseHistory, ledger: MigrationProgress, allowed: frozense
 
 
 def _catalog(database: str | None, names: tuple[str, ...] | None) -> Routine[Catalog]:
-    """The catalogue; a server that is too old for the question is told apart from one that has another reason to refuse it."""
+    """The catalogue; a server that is too old for the question is told apart from one that has another reason to refuse
+    it."""
     try:
         catalog = yield from read_catalog(database, names)
     except StatementError:

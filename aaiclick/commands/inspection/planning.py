@@ -31,7 +31,8 @@ _OURS = frozenset({NUMBERS, FENCE, *(name for name, _ in HELD)})
 
 @dataclass(frozen=True, slots=True)
 class PlannedMigration:
-    """What was found, with its plan; ``forms`` are the canonical forms of what is declared, as far as they had to be worked out."""
+    """What was found, with its plan; ``forms`` are the canonical forms of what is declared, as far as they had to be
+    worked out."""
 
     inspection: Inspection
     plan: Plan
@@ -39,8 +40,9 @@ class PlannedMigration:
 
 
 def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) -> Routine[PlannedMigration]:
-    """Plan from what was found. ``looks``: how many bytes of live columns may be read for each table to see what would become of them (None:
-    any number, 0: no row is looked at). ``clones``: statements are also tried on clones that hold parts of the live tables."""
+    """Plan from what was found. ``looks``: how many bytes of live columns may be read for each table to see what would
+    become of them (None: any number, 0: no row is looked at). ``clones``: statements are also tried on clones that hold
+    parts of the live tables."""
     schema, catalog = found.schema, found.catalog
     path = upgrade_path(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
     path = replace(
@@ -55,7 +57,10 @@ def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) 
     if any(step.id.endswith(UNREADABLE) for step in planned.steps):
         planned = yield from _as_recorded(found, planned)
     doubt = unproven_conversions(catalog, found.released, found.live)
-    said = tuple(f"nothing tells whether values were converted, and a start asks for aaiclick adopt: {words}" for words in doubt.stops)
+    said = tuple(
+        f"nothing tells whether values were converted, and a start asks for aaiclick adopt: {words}"
+        for words in doubt.stops
+    )
     many = (note_of(words),) if (words := several(catalog, found.allowed)) else ()
     plan = Plan(
         schema=schema.name,
@@ -72,7 +77,8 @@ def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) 
 
 
 def _as_recorded(found: Inspection, planned: Planned) -> Routine[Planned]:
-    """What cannot be read is left alone as long as every definition is, letter by letter, what was recorded for this very declaration."""
+    """What cannot be read is left alone as long as every definition is, letter by letter, what was recorded for this
+    very declaration."""
     record = found.record
     if (
         record is None
@@ -81,12 +87,21 @@ def _as_recorded(found: Inspection, planned: Planned) -> Routine[Planned]:
         or record.objects != (yield from live_digest(found.schema, found.catalog))
     ):
         return planned
-    notes = tuple(f"{step.object} was left alone, as it was recorded: {step.change}" for step in planned.steps if step.id.endswith(UNREADABLE))
-    return replace(planned, steps=tuple(step for step in planned.steps if not step.id.endswith(UNREADABLE)), notes=(*planned.notes, *notes))
+    notes = tuple(
+        f"{step.object} was left alone, as it was recorded: {step.change}"
+        for step in planned.steps
+        if step.id.endswith(UNREADABLE)
+    )
+    return replace(
+        planned,
+        steps=tuple(step for step in planned.steps if not step.id.endswith(UNREADABLE)),
+        notes=(*planned.notes, *notes),
+    )
 
 
 def _without_ours(seen: Inspection, notes: tuple[str, ...]) -> tuple[str, ...]:
-    """The notes without those on settings that stay on a table only as long as its older one is kept, or as a rebuild of it is unfinished."""
+    """The notes without those on settings that stay on a table only as long as its older one is kept, or as a rebuild
+    of it is unfinished."""
     said = {note: found for note in notes if (found := _UNDECLARED.fullmatch(note)) is not None and found[2] in _OURS}
     if not said:
         return notes
@@ -97,8 +112,13 @@ def _without_ours(seen: Inspection, notes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _written_down(found: Inspection) -> dict[str, TableForm]:
-    """The canonical forms in the record, where they are of the very same declaration, and were made by this release on this server."""
+    """The canonical forms in the record, where they are of the very same declaration, and were made by this release on
+    this server."""
     record, server = found.record, found.catalog.server.version_text
-    if record is None or record.state == "rolled back" or (record.spec, record.server, record.library) != (found.schema.fingerprint, server, VERSION):
+    if (
+        record is None
+        or record.state == "rolled back"
+        or (record.spec, record.server, record.library) != (found.schema.fingerprint, server, VERSION)
+    ):
         return {}
     return {name: form for name, form in load_forms(record.forms).items() if isinstance(form, TableForm)}

@@ -17,8 +17,8 @@ from aaiclick.specs.views import TableFamily
 
 
 def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tuple[tuple[str, ...], dict[str, Form]]:
-    """What still differs after a plan was carried out, in words, and the canonical form of every declared object. Needs no scratch:
-    an object that was just created is its own canonical form."""
+    """What still differs after a plan was carried out, in words, and the canonical form of every declared object. Needs
+    no scratch: an object that was just created is its own canonical form."""
     differences: list[str] = []
     known: dict[str, Form] = {}
     for item in schema.objects:
@@ -33,15 +33,20 @@ def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tup
         known[item.name] = forms.get(item.name, live.form)
     for table in schema.tables:
         live, declared = live_source(table, catalog), known.get(table.name)
-        if live is not None and isinstance(live.form, TableForm) and isinstance(declared, TableForm) and declared is not live.form:
+        if (
+            live is not None
+            and isinstance(live.form, TableForm)
+            and isinstance(declared, TableForm)
+            and declared is not live.form
+        ):
             changes = diff_table(live.form, make_target(table, declared, live.form))
             differences.extend(f"{table.name}: {change.words}" for change in changes)
     return tuple(differences), known
 
 
 def spec_differences(found: Inspection, forms: Mapping[str, Form]) -> tuple[str, ...]:
-    """How the declaration differs from the one that was recorded for the same version, on canonical forms; empty where only the encoding
-    of the fingerprint (or what is managed) differs."""
+    """How the declaration differs from the one that was recorded for the same version, on canonical forms; empty where
+    only the encoding of the fingerprint (or what is managed) differs."""
     assert found.record is not None
     recorded = load_forms(found.record.forms)
     declared = {item.name for item in found.schema.objects if not isinstance(item, TableFamily)}
@@ -53,7 +58,11 @@ def spec_differences(found: Inspection, forms: Mapping[str, Form]) -> tuple[str,
             target = Target(normal(new), (), (), (), free_primary_key=False)
             words += [f"{name}: {change.words}" for change in diff_table(old, target)]
             kept = {column.name for column in new.columns}
-            words += [f"{name}: column {column.name} is no longer declared" for column in old.columns if column.name not in kept]
+            words += [
+                f"{name}: column {column.name} is no longer declared"
+                for column in old.columns
+                if column.name not in kept
+            ]
         elif new is not None and old != new:
             words.append(f"{name}: the definition differs")
     return tuple(words)

@@ -46,16 +46,53 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     if len(wanted) <= MOST_NAMES:
         where += f" AND name IN ({', '.join(f'{{n{place}:String}}' for place in range(len(wanted)))})"
         parameters.update({f"n{place}": name for place, name in enumerate(wanted)})
-    sql = f"SELECT name, create_table_query, comment, database, toUnixTimestamp(now()) FROM system.tables WHERE {where} SETTINGS use_query_cache = 0"
+    sql = (
+        "SELECT "
+        "name, "
+        "create_table_query, "
+        "comment, "
+        "database, "
+        "toUnixTimestamp(now()) "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        f"{where} "
+        "SETTINGS "
+        "use_query_cache "
+        "= "
+        "0"
+    )
     rows = yield Query(sql, parameters, bare=True)
     declared = frozenset(wanted[1:])
     texts = {text(row[0]): text(row[1]) for row in rows if row[0] in declared}
     comment = next((text(row[2]) for row in rows if row[0] == RECORDS), "")
     entry = parse_cache(comment).get(schema.name)
-    digest = stamped(text_digest(texts), (yield from family_stamp(families_of(schema), database)), (yield from function_stamp(schema.functions)))
-    in_sync = entry is not None and (entry.version, entry.spec, entry.objects) == (schema.version, schema.fingerprint, digest)
+    digest = stamped(
+        text_digest(texts),
+        (yield from family_stamp(families_of(schema), database)),
+        (yield from function_stamp(schema.functions)),
+    )
+    in_sync = entry is not None and (entry.version, entry.spec, entry.objects) == (
+        schema.version,
+        schema.fingerprint,
+        digest,
+    )
     at = number(rows[0][4]) if rows else 0
     in_sync = in_sync and (entry is None or entry.due is None or at < entry.due)
     running = entry.running if entry is not None else None
-    overtaken = in_sync and running is not None and schema.version is not None and running.to > schema.version and running.bears(schema.version)
-    return Warm(text(rows[0][3]) if rows else database or "", digest, entry, in_sync and running is None, len(texts), overtaken, at)
+    overtaken = (
+        in_sync
+        and running is not None
+        and schema.version is not None
+        and running.to > schema.version
+        and running.bears(schema.version)
+    )
+    return Warm(
+        text(rows[0][3]) if rows else database or "",
+        digest,
+        entry,
+        in_sync and running is None,
+        len(texts),
+        overtaken,
+        at,
+    )

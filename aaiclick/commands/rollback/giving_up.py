@@ -13,7 +13,7 @@ from aaiclick.errors import SchemaError
 from aaiclick.plan.model import Step
 from aaiclick.state.kept_tables import KeptRow
 from aaiclick.state.ledger import version_of
-from aaiclick.state.records import Record
+from aaiclick.state.record import Record
 from aaiclick.state.transition import UnderWay
 from aaiclick.versions.live import rebuild_key
 from aaiclick.versions.recognition import differences
@@ -37,10 +37,14 @@ def hop_back(found: Inspection, way: UnderWay, records: Sequence[Record], kept: 
 
 
 def _unrecorded(schema: str, way: UnderWay) -> Record:
-    return Record(schema, way.version, "applied", "", "", "", "", way.who, 0.0, "", from_version=way.before, at=_NEVER_ENDED)
+    return Record(
+        schema, way.version, "applied", "", "", "", "", way.who, 0.0, "", from_version=way.before, at=_NEVER_ENDED
+    )
 
 
-def _traced(transition: Transition, found: Inspection, forms: Mapping[str, Form], kept: Sequence[KeptRow], begun: int) -> Transition:
+def _traced(
+    transition: Transition, found: Inspection, forms: Mapping[str, Form], kept: Sequence[KeptRow], begun: int
+) -> Transition:
     """The transition without the steps that no run has begun."""
     if transition.plan is None:
         return transition
@@ -51,7 +55,9 @@ def _traced(transition: Transition, found: Inspection, forms: Mapping[str, Form]
 
 def _left_a_trace(step: Step, found: Inspection, forms: Mapping[str, Form], replaced: set[str]) -> bool:
     begun = {
-        entry.action.step.partition(":")[2].partition(":")[0] for entry in found.entries if version_of(entry) in step.migrations and entry.state != "failed"
+        entry.action.step.partition(":")[2].partition(":")[0]
+        for entry in found.entries
+        if version_of(entry) in step.migrations and entry.state != "failed"
     }
     if step.strategy in ("sql", "callable"):
         return ("sql" if step.strategy == "sql" else "move") in begun
@@ -60,5 +66,10 @@ def _left_a_trace(step: Step, found: Inspection, forms: Mapping[str, Form], repl
         return live is not None
     done = any(rebuild_key(version, step.object) in found.ledger.done for version in step.migrations)
     recorded = forms.get(step.object)
-    same = live is not None and recorded is not None and recorded.kind != "unsupported" and not differences(live.form, recorded)
+    same = (
+        live is not None
+        and recorded is not None
+        and recorded.kind != "unsupported"
+        and not differences(live.form, recorded)
+    )
     return step.object in replaced or done or not same

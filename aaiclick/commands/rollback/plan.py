@@ -15,7 +15,8 @@ from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
 from aaiclick.server.tables import physicals
 from aaiclick.state.kept_tables import KeptRow
-from aaiclick.state.records import Record, history
+from aaiclick.state.record import Record
+from aaiclick.state.records import history
 from aaiclick.state.transition import read_attempts
 
 
@@ -85,7 +86,9 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
     left = _left(found, kept, covered)
     if not restores and not kept.begun and found.under_way is None:
         said = f": {'; '.join((*left.words, *kept.renamed))}" if left.words or kept.renamed else ""
-        raise SchemaError(f"{schema.name} is at v{live}, and no table of v{target} is kept{said}. {_furthest(found, kept, path)}")
+        raise SchemaError(
+            f"{schema.name} is at v{live}, and no table of v{target} is kept{said}. {_furthest(found, kept, path)}"
+        )
     words = (*left.words, *kept.renamed)
     refusals: list[tuple[str, str]] = []
     if words:
@@ -99,7 +102,8 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
 
 
 def _path(found: Inspection) -> Routine[tuple[int, tuple[Hop, ...]]]:
-    """The version that is gone back from, and the way. A migration under way is gone back from first: it is not recorded."""
+    """The version that is gone back from, and the way. A migration under way is gone back from first: it is not
+    recorded."""
     schema, database = found.schema, found.catalog.database
     if found.under_way is not None:
         records = yield from history(database, schema.name)
@@ -109,24 +113,85 @@ def _path(found: Inspection) -> Routine[tuple[int, tuple[Hop, ...]]]:
     live = found.record.version
     path = hops((yield from history(database, schema.name)), live, (yield from read_attempts(database, schema.name)))
     if not path:
-        raise SchemaError(f"{schema.name} has been at v{live} since it was made in {database}: there is no version before to go back to")
+        raise SchemaError(
+            f"{schema.name} "
+            "has "
+            "been "
+            "at "
+            f"v{live} "
+            "since "
+            "it "
+            "was "
+            "made "
+            "in "
+            f"{database}: "
+            "there "
+            "is "
+            "no "
+            "version "
+            "before "
+            "to "
+            "go "
+            "back to"
+        )
     return live, path
 
 
-def _target(schema: str, live: int, path: Sequence[Hop], to: int | None, begun: frozenset[int], *, given_up: bool) -> int:
+def _target(
+    schema: str, live: int, path: Sequence[Hop], to: int | None, begun: frozenset[int], *, given_up: bool
+) -> int:
     versions = [hop.before for hop in path]
     if begun and to is not None and to not in begun:
         unfinished = ", ".join(f"v{version}" for version in sorted(begun))
-        raise SchemaError(f"{schema} is on its way back to {unfinished}, which was not finished. Run: aaiclick rollback --to {min(begun)}")
+        raise SchemaError(
+            f"{schema} "
+            "is "
+            "on "
+            "its "
+            "way "
+            "back "
+            "to "
+            f"{unfinished}, "
+            "which "
+            "was "
+            "not "
+            "finished. "
+            "Run: "
+            "aaiclick "
+            "rollback "
+            "--to "
+            f"{min(begun)}"
+        )
     target = to if to is not None else min(begun) if begun else versions[0]
     if target not in versions:
         if given_up:
             said = f"{schema} is on its way from v{versions[0]} to v{live}: that is given up first (--to {versions[0]})"
             raise SpecError("to", f"{said}, then it can go to v{target}")
         if len(versions) == 1:
-            raise SpecError("to", f"{schema} came to v{live} from v{versions[0]} in one step: only v{versions[0]} can be gone back to, not v{target}")
+            raise SpecError(
+                "to",
+                f"{schema} "
+                "came "
+                "to "
+                f"v{live} "
+                "from "
+                f"v{versions[0]} "
+                "in "
+                "one "
+                "step: "
+                "only "
+                f"v{versions[0]} "
+                "can "
+                "be "
+                "gone "
+                "back "
+                "to, not "
+                f"v{target}",
+            )
         listed = ", ".join(f"v{version}" for version in versions)
-        raise SpecError("to", f"{schema} came to v{live} by way of {listed}: only one of these can be gone back to, not v{target}")
+        raise SpecError(
+            "to", f"{schema} came to v{live} by way of {listed}: only one of these can be gone back to, not v{target}"
+        )
     return target
 
 
@@ -162,7 +227,9 @@ def _look(found: Inspection, recorded: int) -> Routine[_Kept]:
         if name in declared and (row := older.get(table.uuid)) is not None and row.kept.table != name
     ]
     targets = frozenset(row.kept.back_to for row in begun if row.kept.back_to is not None)
-    return _Kept(chains, {row.kept.table: behind(row.kept.uuid, row.kept.table) for row in begun}, targets, tuple(renamed))
+    return _Kept(
+        chains, {row.kept.table: behind(row.kept.uuid, row.kept.table) for row in begun}, targets, tuple(renamed)
+    )
 
 
 def _used(rows: Sequence[KeptRow], last: Hop) -> tuple[KeptRow, ...]:
@@ -185,29 +252,85 @@ def _left(found: Inspection, kept: _Kept, covered: Sequence[Hop]) -> NotRestored
 
 def _furthest(found: Inspection, kept: _Kept, path: Sequence[Hop]) -> str:
     """How far back every table that was replaced is kept."""
-    whole = [hop.before for place, hop in enumerate(path) if kept.behind and not _left(found, kept, path[: place + 1]).gone]
+    whole = [
+        hop.before for place, hop in enumerate(path) if kept.behind and not _left(found, kept, path[: place + 1]).gone
+    ]
     if not whole:
         return "The way back is to restore a backup"
-    return f"v{whole[-1]} is the oldest version of which everything that was replaced is kept: aaiclick rollback --to {whole[-1]}"
+    return (
+        f"v{whole[-1]} "
+        "is "
+        "the "
+        "oldest "
+        "version "
+        "of "
+        "which "
+        "everything "
+        "that "
+        "was "
+        "replaced "
+        "is "
+        "kept: "
+        "aaiclick "
+        "rollback "
+        "--to "
+        f"{whole[-1]}"
+    )
 
 
 def _lost(kept: _Kept, covered: Sequence[Hop], path: Sequence[Hop]) -> tuple[str, ...]:
     """A sentence on kept tables of still older versions: after this rollback they cannot be put back any more."""
-    further = sorted(table for table, rows in kept.behind.items() if len(_used(rows, covered[-1])) < len(_used(rows, path[-1])))
+    further = sorted(
+        table for table, rows in kept.behind.items() if len(_used(rows, covered[-1])) < len(_used(rows, path[-1]))
+    )
     if not further or len(path) == len(covered):
         return ()
     oldest = path[-1].before
-    return (f"after this there is no way further back for {', '.join(further)}: to go to v{oldest}, go there in one go (--to {oldest})",)
+    return (
+        (
+            "after "
+            "this "
+            "there "
+            "is "
+            "no "
+            "way "
+            "further "
+            "back "
+            "for "
+            f"{', '.join(further)}: "
+            "to "
+            "go "
+            "to "
+            f"v{oldest}, "
+            "go "
+            "there "
+            "in "
+            "one "
+            "go "
+            "(--to "
+            f"{oldest})"
+        ),
+    )
 
 
 def _refusals(restore: Restore) -> list[tuple[str, str]]:
     table = restore.kept.table
     found: list[tuple[str, str]] = []
     if restore.deleted:
-        found.append((f"deletes {table}", f"{table}: {restore.deleted} since it was replaced; they would be there again as they were"))
+        found.append(
+            (
+                f"deletes {table}",
+                f"{table}: {restore.deleted} since it was replaced; they would be there again as they were",
+            )
+        )
     found += [(f"values {table}", f"{table}: {words}") for words in restore.unproven]
     if restore.unfit:
-        found.append((f"values {table}", f"{table}: {restore.unfit} rows that came since hold values that the old columns cannot"))
+        found.append(
+            (
+                f"values {table}",
+                f"{table}: {restore.unfit} rows that came since hold values that the old columns cannot",
+            )
+        )
     return found
 
 
@@ -218,12 +341,56 @@ def _step(restore: Restore, to: int) -> Step:
     live = restore.since
     for each in restore.between:
         listed = ", ".join(f"{column.expression} AS {column.target}" for column in each.columns)
-        sql.append(f"-- and {each.rows} rows that came while a table was live that is kept as well: SELECT {listed} FROM {each.name} WHERE {each.where}")
+        sql.append(
+            "-- and "
+            f"{each.rows} "
+            "rows "
+            "that "
+            "came "
+            "while "
+            "a "
+            "table "
+            "was "
+            "live "
+            "that "
+            "is "
+            "kept "
+            "as "
+            "well: "
+            "SELECT "
+            f"{listed} "
+            "FROM "
+            f"{each.name} "
+            "WHERE "
+            f"{each.where}"
+        )
         live -= each.rows
     listed = ", ".join(f"{column.expression} AS {column.target}" for column in work.columns)
     sql += [
         f"-- and the {live} rows that came since: SELECT {listed} FROM {table} WHERE {work.where}",
-        f"-- writers are locked out (table_readonly) for the last part of the copy, then the new table is exchanged with {table}",
+        (
+            "-- "
+            "writers "
+            "are "
+            "locked "
+            "out "
+            "(table_readonly) "
+            "for "
+            "the "
+            "last "
+            "part "
+            "of "
+            "the "
+            "copy, "
+            "then "
+            "the "
+            "new "
+            "table "
+            "is "
+            "exchanged "
+            "with "
+            f"{table}"
+        ),
     ]
     words = f"the table of v{to} is put back, with {restore.since} rows that came since"
     return Step(f"restore-{table}", table, words, "rebuild", sql, work, (), restore.since, 0)

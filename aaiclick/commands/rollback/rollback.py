@@ -64,7 +64,9 @@ def rollback(back: Rollback) -> Routine[Report]:
     found = yield from inspect_database(back.schema, back.database)
     database = found.catalog.database
     if not back.dry_run and (words := several(found.catalog, back.allow)):
-        raise refusal(back.schema.name, words, (), "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}")
+        raise refusal(
+            back.schema.name, words, (), "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}"
+        )
     # After a kill the tables are half-way: they are put right first, under the lease, and looked at again.
     if back.dry_run or not found.owned.unfinished:
         way = yield from find_rollback(found, back.to)
@@ -83,16 +85,32 @@ def rollback(back: Rollback) -> Routine[Report]:
 def _require_allowed(back: Rollback, way: RollbackPlan) -> None:
     blocked = [restore.blocked for restore in way.restores if restore.blocked]
     if blocked:
-        raise SchemaError(f"{back.schema.name} cannot go back to v{way.to}: {'; '.join(blocked)}. Nothing was changed: restore a backup")
+        raise SchemaError(
+            f"{back.schema.name} "
+            "cannot "
+            "go "
+            "back "
+            "to "
+            f"v{way.to}: "
+            f"{'; '.join(blocked)}. "
+            "Nothing "
+            "was "
+            "changed: "
+            "restore "
+            "a backup"
+        )
     refused = [(key, words) for key, words in way.refusals if key not in back.allow]
     if refused:
         command = "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}"
-        raise HazardNotAllowedError(back.schema.name, tuple(words for _, words in refused), tuple(key for key, _ in refused), command)
+        raise HazardNotAllowedError(
+            back.schema.name, tuple(words for _, words in refused), tuple(key for key, _ in refused), command
+        )
 
 
 def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Routine[Report]:
     options = ApplyOptions(keep_old_seconds=max(back.keep_seconds, SHORTEST))
-    # Where a run was killed on the way back, this one goes on to the same version, also where nothing had come of it yet.
+    # Where a run was killed on the way back, this one goes on to the same version, also where nothing had come of it
+    # yet.
     owned = yield from read_owned(database)
     aims = [mark.back_to for mark in owned.marks() if isinstance(mark, Mark) and mark.back_to is not None]
     settled = yield from clean_leftovers(owned, options)
@@ -103,7 +121,9 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     said: list[str] = []
     live = yield from physicals(database, tuple(sorted(restore.kept.table for restore in way.restores)))
     going = found.going_back
-    listed = {name: table.uuid for name, table in live.items()} | (dict(going.tables) if going is not None and going.to == way.to else {})
+    listed = {name: table.uuid for name, table in live.items()} | (
+        dict(going.tables) if going is not None and going.to == way.to else {}
+    )
     # Before the first effect, so that nobody takes for the newer version what is half-way back.
     yield from ensure_tables(database)
     yield from begin_back(found.scope, GoingBack(way.to, way.live, str(back.owner), 0, listed))
@@ -113,12 +133,16 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
         begun = yield from clock()
         yield Emit(StepStarted(number, len(way.steps), step.object, step.change, step.strategy, step.rows))
         done = yield from restore_table(restore, Site(database, nonce, options), way.to)
-        yield Emit(StepDone(number, len(way.steps), step.object, step.strategy, done.rows, (yield from clock()) - begun))
+        yield Emit(
+            StepDone(number, len(way.steps), step.object, step.strategy, done.rows, (yield from clock()) - begun)
+        )
         said += done.notes
     names = tuple(sorted({item.name for item in back.schema.objects} | set(way.found.catalog.objects)))
     digest = yield from live_digest(back.schema, (yield from read_catalog(database, names)))
     seconds = (yield from clock()) - started
-    yield from append(database, returned(back.schema.name, way.live, way.to, way.earlier, digest, str(back.owner), seconds))
+    yield from append(
+        database, returned(back.schema.name, way.live, way.to, way.earlier, digest, str(back.owner), seconds)
+    )
     left = yield from read_owned(database)
     entry = CacheEntry(way.to, way.earlier.spec if way.earlier else "", digest, due=next_expiry(left.kept()))
     # What was given up may have left something: the next start looks at the tables themselves.
@@ -145,11 +169,17 @@ def _report(way: RollbackPlan, seconds: float, *, done: bool, said: tuple[str, .
 def _partly(way: RollbackPlan, *, done: bool) -> tuple[str, ...]:
     """What concerns no single table that comes back."""
     tables = {restore.kept.table for restore in way.restores}
-    found = [(key, words) for key, words in way.refusals if key.partition(" ")[2] not in tables or key.startswith("partial ")]
+    found = [
+        (key, words) for key, words in way.refusals if key.partition(" ")[2] not in tables or key.startswith("partial ")
+    ]
     return tuple(words if done else f"{words} (--allow '{key}')" for key, words in found)
 
 
 def _reason(way: RollbackPlan, table: str) -> str:
-    words = [f"{words} (--allow '{key}')" for key, words in way.refusals if key.partition(" ")[2] == table and not key.startswith("partial ")]
+    words = [
+        f"{words} (--allow '{key}')"
+        for key, words in way.refusals
+        if key.partition(" ")[2] == table and not key.startswith("partial ")
+    ]
     words += [restore.blocked for restore in way.restores if restore.kept.table == table and restore.blocked]
     return "; ".join(words) or "not asked for: this is a dry run"

@@ -9,7 +9,8 @@ from aaiclick.commands.overtaken import coming_back
 from aaiclick.routine import Routine
 from aaiclick.server.tables import physicals
 from aaiclick.state.cache import update_cache
-from aaiclick.state.records import Record, append, history
+from aaiclick.state.record import Record
+from aaiclick.state.records import append, history
 from aaiclick.state.transition import GoingBack, forget_back
 from aaiclick.version import VERSION
 

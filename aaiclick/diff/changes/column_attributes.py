@@ -76,7 +76,9 @@ class ChangeColumnSettings(BaseChange):
 
     @property
     def words(self) -> str:
-        changed = [f"{key} {dict(self.old).get(key, 'none')} -> {dict(self.new).get(key, 'none')}" for key in self._keys]
+        changed = [
+            f"{key} {dict(self.old).get(key, 'none')} -> {dict(self.new).get(key, 'none')}" for key in self._keys
+        ]
         return f"column {self.name}: settings {', '.join(changed)}"
 
     @property
@@ -116,4 +118,8 @@ class ChangeStatistics(BaseChange):
         name = quote_name(self.name)
         if not self.new:
             return (AlterCommand(Phase.DROP_OBJECTS, drop_statistics(name)),)
-        return (AlterCommand(Phase.ADD_OBJECTS, modify_statistics(name, self.new) if self.old else add_statistics(name, self.new)),)
+        return (
+            AlterCommand(
+                Phase.ADD_OBJECTS, modify_statistics(name, self.new) if self.old else add_statistics(name, self.new)
+            ),
+        )

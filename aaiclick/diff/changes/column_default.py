@@ -23,7 +23,11 @@ def not_stored(table: str, old: ColumnForm, new: ColumnForm) -> Hazard | None:
     """
     key = f"change-default {table}.{new.name}"
     if old.stored and not new.stored:
-        return Hazard("changes-values", f"the stored values of {table}.{new.name} are no longer read, and go with the next merge", key)
+        return Hazard(
+            "changes-values",
+            f"the stored values of {table}.{new.name} are no longer read, and go with the next merge",
+            key,
+        )
     if old.kind == "ALIAS" and new.kind in ("MATERIALIZED", "EPHEMERAL") and old.expression != new.expression:
         return Hazard("changes-values", f"rows of {table} no longer read {old.expression} as {new.name}", key)
     return None
@@ -43,7 +47,13 @@ class ChangeDefault:
 
     @property
     def words(self) -> str:
-        return f"column {self.new.name}: {shown(default_clause(self.old).strip())} -> {shown(default_clause(self.new).strip())}"
+        return (
+            "column "
+            f"{self.new.name}: "
+            f"{shown(default_clause(self.old).strip())} "
+            "-> "
+            f"{shown(default_clause(self.new).strip())}"
+        )
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
@@ -53,7 +63,11 @@ class ChangeDefault:
         if self.old.kind == "EPHEMERAL":  # REMOVE EPHEMERAL does not parse: by way of a DEFAULT
             return (
                 AlterCommand(
-                    Phase.REMOVE_DEFAULT, modify_column(name, f"{self.old.type} DEFAULT defaultValueOfTypeName({quote_string(self.old.type)})"), alone=True
+                    Phase.REMOVE_DEFAULT,
+                    modify_column(
+                        name, f"{self.old.type} DEFAULT defaultValueOfTypeName({quote_string(self.old.type)})"
+                    ),
+                    alone=True,
                 ),
                 AlterCommand(Phase.MODIFY, remove_from_column(name, "DEFAULT")),
             )

@@ -66,13 +66,23 @@ class RetypeColumn:
     @property
     def relabelled(self) -> tuple[str, ...]:
         """Enum labels that are gone and whose number another label has now: ``old -> new``."""
-        found = {f"{old} -> {new}" for pair in enum_pairs(self.old.type, self.new.type) for old, new in relabelled(*pair).items()}
+        found = {
+            f"{old} -> {new}"
+            for pair in enum_pairs(self.old.type, self.new.type)
+            for old, new in relabelled(*pair).items()
+        }
         return tuple(sorted(found))
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
         breaks = Hazard("old-code-breaks", f"code that relies on {self.old.type} for {self.new.name} may fail")
-        found = [] if self.new.kind == "EPHEMERAL" else [hazard for hazard in (self._relabels(), self._combines(), self._unproven_pair()) if hazard is not None]
+        found = (
+            []
+            if self.new.kind == "EPHEMERAL"
+            else [
+                hazard for hazard in (self._relabels(), self._combines(), self._unproven_pair()) if hazard is not None
+            ]
+        )
         lost = not_stored(self.table, self.old, self.new)
         return (*found, *((lost,) if lost is not None else ()), breaks)
 
@@ -84,18 +94,26 @@ class RetypeColumn:
 
     def _combines(self) -> Hazard | None:
         """The hazard where merges combine the column by a function of its type."""
-        if not self.engine.endswith(("AggregatingMergeTree", "SummingMergeTree", "CoalescingMergeTree")) or combines_alike(self.old.type, self.new.type):
+        if not self.engine.endswith(
+            ("AggregatingMergeTree", "SummingMergeTree", "CoalescingMergeTree")
+        ) or combines_alike(self.old.type, self.new.type):
             return None
         name, old, new = f"{self.table}.{self.new.name}", combined_by(self.old.type), combined_by(self.new.type)
         if not old and not new:
             return None
         if old == new:
-            return self._by_name(f"merges combine {name} by {new} over {self.new.type}, which need not be what {self.old.type} gave")
+            return self._by_name(
+                f"merges combine {name} by {new} over {self.new.type}, which need not be what {self.old.type} gave"
+            )
         return self._by_name(f"merges combine {name} by {new or 'nothing'}, no longer by {old or 'nothing'}")
 
     def _unproven_pair(self) -> Hazard | None:
         states = values.unproven(self.old.type, self.new.type)
-        return self._by_name(f"{states} in {self.table}.{self.new.name}: whether they mean the same cannot be shown") if states else None
+        return (
+            self._by_name(f"{states} in {self.table}.{self.new.name}: whether they mean the same cannot be shown")
+            if states
+            else None
+        )
 
     def _by_name(self, message: str) -> Hazard:
         return Hazard("changes-values", message, f"retype {self.table}.{self.new.name}")
@@ -110,25 +128,53 @@ class RetypeColumn:
         found: list[DataCheck] = []
         known = ""
         if values.holds_null(old) and not values.holds_null(new):
-            hint = f"a migration's expression can fill them: Rebuild(columns={{{column!r}: {f'ifNull({name}, ...)'!r}}})"
+            hint = (
+                f"a migration's expression can fill them: Rebuild(columns={{{column!r}: {f'ifNull({name}, ...)'!r}}})"
+            )
             found.append(DataCheck(f"isNull({name})", name, f"hold NULL in {column}", hint=hint))
             # Counted apart, because such rows need another answer than values that do not fit.
             known = f"isNotNull({name}) AND "
         unfit = values.unfit(name, old, new)
         if unfit:
-            found.append(DataCheck(unfit, name, f"hold a value of {column} that {new} cannot hold", f"{known}{_converts(name, new)}", self._unproven))
+            found.append(
+                DataCheck(
+                    unfit,
+                    name,
+                    f"hold a value of {column} that {new} cannot hold",
+                    f"{known}{_converts(name, new)}",
+                    self._unproven,
+                )
+            )
         differs = values.differs(name, old, new)
         if differs:
             fits = f"NOT ({unfit}) AND " if unfit else ""
             allowable = self._by_name(f"hold a value of {column} that reads differently as {new}")
             problem = f"hold a value of {column} that does not become {new}"
             condition = f"{known}{fits}({differs})"
-            found.append(DataCheck(condition, name, problem, f"{known}{_converts(name, new)}", self._unproven, allowable))
+            found.append(
+                DataCheck(condition, name, problem, f"{known}{_converts(name, new)}", self._unproven, allowable)
+            )
         return found
 
     @property
     def _unproven(self) -> Hazard:
-        return self._by_name(f"{self.new.type} does not convert back to {self.old.type}: whether {self.table}.{self.new.name} keeps its values cannot be shown")
+        return self._by_name(
+            f"{self.new.type} "
+            "does "
+            "not "
+            "convert "
+            "back "
+            "to "
+            f"{self.old.type}: "
+            "whether "
+            f"{self.table}.{self.new.name} "
+            "keeps "
+            "its "
+            "values "
+            "cannot "
+            "be "
+            "shown"
+        )
 
 
 def _converts(name: str, type_text: str) -> str:

@@ -43,9 +43,16 @@ class AddColumn(BaseChange):
         column = self.column
         if column.kind == "EPHEMERAL" and not column.expression:  # EPHEMERAL AFTER x does not parse
             column = replace(column, expression=f"defaultValueOfTypeName({quote_string(column.type)})")
-        # In one ALTER with the rename the mutation would take the old column for the new one (LOGICAL_ERROR about its statistics).
-        added = AlterCommand(Phase.ADD_COLUMNS, add_column(f"{column_form_sql(column)}{place(self.after)}"), alone=self.freed)
-        return (added, AlterCommand(Phase.ADD_COLUMNS, materialize("COLUMN", quote_name(column.name)))) if self.written else (added,)
+        # In one ALTER with the rename the mutation would take the old column for the new one (LOGICAL_ERROR about its
+        # statistics).
+        added = AlterCommand(
+            Phase.ADD_COLUMNS, add_column(f"{column_form_sql(column)}{place(self.after)}"), alone=self.freed
+        )
+        return (
+            (added, AlterCommand(Phase.ADD_COLUMNS, materialize("COLUMN", quote_name(column.name))))
+            if self.written
+            else (added,)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,11 @@ class DropColumn:
         if not self.column.stored:
             return (Hazard("old-code-breaks", f"code that reads {name} fails", f"drop-column {self.table}.{name}"),)
         return (
-            Hazard("changes-values", f"the values of {self.table}.{name} are gone{self._parts()}", f"drop-column {self.table}.{name}"),
+            Hazard(
+                "changes-values",
+                f"the values of {self.table}.{name} are gone{self._parts()}",
+                f"drop-column {self.table}.{name}",
+            ),
             Hazard("old-code-breaks", f"code that reads or writes {name} fails"),
             Hazard("cannot-be-undone", f"a dropped column cannot be brought back: {name}"),
         )

@@ -32,7 +32,9 @@ class ChangeSortKey(BaseChange):
     def commands(self) -> tuple[AlterCommand, ...]:
         # The engine drops no column of the sort key (error 524), and takes a column into it only in the ALTER that adds
         # it. So a shorter key comes before the drops, and a longer one after the additions.
-        return (AlterCommand(Phase.SHORTEN_KEY if self.shorter else Phase.SORT_KEY, modify_order_by(self.new or "tuple()")),)
+        return (
+            AlterCommand(Phase.SHORTEN_KEY if self.shorter else Phase.SORT_KEY, modify_order_by(self.new or "tuple()")),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import ConstraintForm, IndexForm, ProjectionForm
 from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phase
 from aaiclick.diff.hazards import Hazard
-from aaiclick.sql.clauses import add_constraint, add_index, add_projection, drop_constraint, drop_index, drop_projection, modify_projection
+from aaiclick.sql.clauses import (
+    add_constraint,
+    add_index,
+    add_projection,
+    drop_constraint,
+    drop_index,
+    drop_projection,
+    modify_projection,
+)
 from aaiclick.sql.quoting import quote_name
 
 _SETTINGS = " WITH SETTINGS "
@@ -50,13 +58,22 @@ class ChangeProjection(BaseChange):
     def words(self) -> str:
         if self.old is None or self.new is None:
             form = self.new or self.old
-            return f"projection {form.name if form else ''} {'is missing' if self.old is None else 'is no longer declared'}"
+            return (
+                "projection "
+                f"{form.name if form else ''} "
+                f"{'is missing' if self.old is None else 'is no longer declared'}"
+            )
         return f"projection {self.new.name}: {self.old.body} -> {self.new.body}"
 
     @property
     def only_settings(self) -> bool:
         """True where only its settings differ: what it holds of the rows stays as it is."""
-        return self.old is not None and self.new is not None and _query(self.old) == _query(self.new) and _SETTINGS in self.new.body
+        return (
+            self.old is not None
+            and self.new is not None
+            and _query(self.old) == _query(self.new)
+            and _SETTINGS in self.new.body
+        )
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
@@ -83,10 +100,22 @@ class ChangeConstraint:
     def words(self) -> str:
         if self.old is None or self.new is None:
             form = self.new or self.old
-            return f"constraint {form.name if form else ''} {'is missing' if self.old is None else 'is no longer declared'}"
+            return (
+                "constraint "
+                f"{form.name if form else ''} "
+                f"{'is missing' if self.old is None else 'is no longer declared'}"
+            )
         if (self.old.kind, self.old.expression) == (self.new.kind, self.new.expression):
             return f"constraint {self.new.name} is in another position"
-        return f"constraint {self.new.name}: {self.old.kind} {self.old.expression} -> {self.new.kind} {self.new.expression}"
+        return (
+            "constraint "
+            f"{self.new.name}: "
+            f"{self.old.kind} "
+            f"{self.old.expression} "
+            "-> "
+            f"{self.new.kind} "
+            f"{self.new.expression}"
+        )
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:

@@ -39,7 +39,10 @@ class PinColumns(BaseChange):
 
     @property
     def words(self) -> str:
-        names = ", ".join(pin.column.name if pin.restored else f"{pin.column.name} ({default_clause(pin.column).strip()})" for pin in self.pins)
+        names = ", ".join(
+            pin.column.name if pin.restored else f"{pin.column.name} ({default_clause(pin.column).strip()})"
+            for pin in self.pins
+        )
         parts = max(pin.parts for pin in self.pins)
         return f"values of {names} are written into {parts} parts that do not hold them, before anything else"
 
@@ -59,4 +62,9 @@ def _texts(pin: Pin) -> tuple[str, ...]:
     first = (modify_column(name, f"{column.type} DEFAULT {pin.expression}"), written)
     if not pin.restored:
         return first
-    return (*first, modify_column(name, f"{column.type}{default_clause(column)}") if column.kind else remove_from_column(name, "DEFAULT"))
+    return (
+        *first,
+        modify_column(name, f"{column.type}{default_clause(column)}")
+        if column.kind
+        else remove_from_column(name, "DEFAULT"),
+    )

@@ -82,7 +82,9 @@ class ChangeColumnTtl:
     def hazards(self) -> tuple[Hazard, ...]:
         if keeps_all(self.old, self.new):
             return ()
-        message = f"values of {self.table}.{self.name} that are past the new TTL become the default, now or at a later merge"
+        message = (
+            f"values of {self.table}.{self.name} that are past the new TTL become the default, now or at a later merge"
+        )
         return (Hazard("changes-values", message, f"change-ttl {self.table}.{self.name}"),)
 
     @property

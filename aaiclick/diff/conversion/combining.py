@@ -10,7 +10,13 @@ from aaiclick.sql.types import TypeText, parse_type
 _BY_ROW = ("any", "anyLast", "any_respect_nulls", "anyLast_respect_nulls", "groupArrayArray", "groupArrayLastArray")
 _BY_ORDER = ("max", "min")
 _TEXT = ("String", "FixedString")
-_WIDER = {("Date", "Date32"), ("DateTime", "DateTime"), ("DateTime", "DateTime64"), ("DateTime64", "DateTime64"), ("Date", "DateTime")}
+_WIDER = {
+    ("Date", "Date32"),
+    ("DateTime", "DateTime"),
+    ("DateTime", "DateTime64"),
+    ("DateTime64", "DateTime64"),
+    ("Date", "DateTime"),
+}
 
 
 def combined_by(type_text: str) -> str:
@@ -32,7 +38,13 @@ def combines_alike(old: str, new: str) -> bool:
     if function == "groupUniqArrayArray":
         return True  # what is equal stays equal: that values come through is counted
     one, two = whole(before), whole(after)
-    return one is not None and two is not None and one.signed == two.signed and two.bits >= one.bits and function != "sumWithOverflow"
+    return (
+        one is not None
+        and two is not None
+        and one.signed == two.signed
+        and two.bits >= one.bits
+        and function != "sumWithOverflow"
+    )
 
 
 def ordered_alike(old: TypeText, new: TypeText) -> bool:

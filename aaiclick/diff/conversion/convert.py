@@ -41,7 +41,11 @@ def prepared(source: str, old: str, new: str, depth: int = 1) -> str:
             keys, items = prepared(name, key, wanted_key, depth + 1), prepared(name, item, wanted, depth + 1)
             return _map(source, name, wanted_key, keys, wanted, items) if keys or items else ""
         case Tuples(elements):
-            return _tuple(source, elements_of=[(element.place, element.old, element.new) for element in elements if element.new], depth=depth)
+            return _tuple(
+                source,
+                elements_of=[(element.place, element.old, element.new) for element in elements if element.new],
+                depth=depth,
+            )
         case None:
             return _leaf(source, before, after)
 
@@ -54,7 +58,9 @@ def _leaf(source: str, old: TypeText, new: TypeText) -> str:
             return ""
         if not given:
             return f"toString({source})"
-        chosen = ", ".join(f"toString({source}) = {quote_label(gone)}, {quote_label(label)}" for gone, label in given.items())
+        chosen = ", ".join(
+            f"toString({source}) = {quote_label(gone)}, {quote_label(label)}" for gone, label in given.items()
+        )
         return f"multiIf({chosen}, toString({source}))"
     if old.name == "FixedString" and after is not None:
         return f"toString({source})"  # without the zero bytes at its end, which no label has

@@ -41,7 +41,13 @@ def unfit(value: str, old: TypeText, new: TypeText) -> str:
         return f"isNull(accurateCastOrNull({_cast(value, 'Int64')}, {quote_string(text_of(new))}))"
     if old.name in _MOMENTS and count is not None:  # not every whole number converts back to a time, but Int64 does
         negative = "" if count.signed else f"{_cast(value, 'Int64')} < 0 OR "
-        return f"{negative}{_cast(value, 'Int256')} != {_cast(_cast(value, text_of(new)), 'Int256')} OR {_lost(value, old, TypeText('Int64'))}"
+        return (
+            f"{negative}{_cast(value, 'Int256')} "
+            "!= "
+            f"{_cast(_cast(value, text_of(new)), 'Int256')} "
+            "OR "
+            f"{_lost(value, old, TypeText('Int64'))}"
+        )
     if new.name in _MOMENTS and whole(old) is not None:
         return f"{_cast(_cast(value, text_of(new)), 'Int256')} != {_cast(value, 'Int256')} OR {_lost(value, old, new)}"
     if old.name in ("String", "FixedString"):
@@ -50,7 +56,8 @@ def unfit(value: str, old: TypeText, new: TypeText) -> str:
 
 
 def differs(value: str, old: TypeText, new: TypeText) -> str:
-    """True for values that the new type takes, but as another value: rounded, cut off, with fewer digits, or spelled otherwise."""
+    """True for values that the new type takes, but as another value: rounded, cut off, with fewer digits, or spelled
+    otherwise."""
     if old == new or _proven(old, new):
         return ""
     if old.name == "String":
@@ -67,9 +74,21 @@ def differs(value: str, old: TypeText, new: TypeText) -> str:
         return _lost(value, old, new)
     if _interval(new) or (_interval(old) and numeric(new)):
         count = TypeText("Int64")
-        return differs(value, old, count) if numeric(old) else differs(_cast(value, "Int64"), count, new) if _interval(old) else ""
+        return (
+            differs(value, old, count)
+            if numeric(old)
+            else differs(_cast(value, "Int64"), count, new)
+            if _interval(old)
+            else ""
+        )
     if new.name == "String":
-        return "" if _reads_back(old) else f"NOT ifNull({_same(value, f'accurateCastOrNull(toString({value}), {quote_string(text_of(old))})')}, 0)"
+        return (
+            ""
+            if _reads_back(old)
+            else "NOT "
+            f"ifNull({_same(value, f'accurateCastOrNull(toString({value}), {quote_string(text_of(old))})')}, "
+            "0)"
+        )
     if _coarser(old, new):
         return _lost(value, old, new)
     if old.name in _FINE and whole(new) is not None:
@@ -131,8 +150,16 @@ def _number_unfit(value: str, old: TypeText, wanted: dict[str, int]) -> str:
 def _too_long(value: str, old: TypeText, width: int) -> str:
     if old.name == "FixedString":
         # Other bytes than zero are cut off.
-        return f"replaceAll(substring({_cast(value, 'String')}, {width + 1}), unhex('00'), '') != ''" if width < int(old.arguments[0]) else ""
-    return f"length({value}) > {width}" if old.name == "String" else _refused(value, TypeText("FixedString", (str(width),)))
+        return (
+            f"replaceAll(substring({_cast(value, 'String')}, {width + 1}), unhex('00'), '') != ''"
+            if width < int(old.arguments[0])
+            else ""
+        )
+    return (
+        f"length({value}) > {width}"
+        if old.name == "String"
+        else _refused(value, TypeText("FixedString", (str(width),)))
+    )
 
 
 def _interval_unfit(value: str, old: TypeText, new: TypeText) -> str:
@@ -163,8 +190,8 @@ def _inexact(value: str, old: TypeText, new: TypeText) -> str:
 
 
 def _number_differs(value: str, old: TypeText, new: TypeText) -> str:
-    """A number with a fraction or digits that the new type does not hold. Between a binary and a decimal fraction it is the shortest text that counts:
-    0.29 is 0.29. And a zero may have lost its sign."""
+    """A number with a fraction or digits that the new type does not hold. Between a binary and a decimal fraction it is
+    the shortest text that counts: 0.29 is 0.29. And a zero may have lost its sign."""
     places = decimal(new)
     if floating(old) and places is not None:
         there = _cast(value, text_of(new))
@@ -180,7 +207,15 @@ def _number_differs(value: str, old: TypeText, new: TypeText) -> str:
     if decimal(old) is not None and whole(new) is not None:
         return f"trunc({value}) != {value}"
     if decimal(old) is not None:
-        return f"NOT ifNull(accurateCastOrNull(accurateCastOrNull({value}, {quote_string(text_of(new))}), {quote_string(text_of(old))}) = {value}, 0)"
+        return (
+            "NOT "
+            f"ifNull(accurateCastOrNull(accurateCastOrNull({value}, "
+            f"{quote_string(text_of(new))}), "
+            f"{quote_string(text_of(old))}) "
+            "= "
+            f"{value}, "
+            "0)"
+        )
     return ""
 
 
@@ -193,11 +228,11 @@ def _fixed_differs(value: str, width: int, new: TypeText) -> str:
 
 
 def _text_differs(value: str, new: TypeText) -> str:
-    """True for a text which ``new`` takes but does not give back: '1.239' as a Decimal(18, 2), '1950-01-01' as a Date (1970-01-01), '007' as
-    a number.
+    """True for a text which ``new`` takes but does not give back: '1.239' as a Decimal(18, 2), '1950-01-01' as a Date
+    (1970-01-01), '007' as a number.
 
-    Spelling that carries nothing may differ: zeros at the end of a fraction, the T between day and time, capital letters in a UUID or
-    an address.
+    Spelling that carries nothing may differ: zeros at the end of a fraction, the T between day and time, capital
+    letters in a UUID or an address.
     """
     if new.name in ("String", "Enum8", "Enum16"):
         return ""
@@ -232,7 +267,8 @@ def _interval(found: TypeText) -> bool:
 
 
 def _lost(value: str, old: TypeText, new: TypeText) -> str:
-    """There and back again: a value that comes back different has lost something (a fraction, the time of day, the sign of a zero)."""
+    """There and back again: a value that comes back different has lost something (a fraction, the time of day, the sign
+    of a zero)."""
     return f"NOT {_same(_cast(_cast(value, text_of(new)), text_of(old)), value)}"
 
 

@@ -100,7 +100,11 @@ def _tuples(old: TypeText, new: TypeText) -> Tuples | None:
     if not common or not all(name for name, _ in (*before, *after)):
         if len(before) != len(after):
             return None
-        return Tuples(tuple(Element(place, a, b) for place, ((_, a), (_, b)) in enumerate(zip(before, after, strict=True), start=1)))
+        return Tuples(
+            tuple(
+                Element(place, a, b) for place, ((_, a), (_, b)) in enumerate(zip(before, after, strict=True), start=1)
+            )
+        )
     places = {name: (place, text) for place, (name, text) in enumerate(before, start=1)}
     found = [Element(*places.pop(name, (0, "")), text) for name, text in after]
     return Tuples((*found, *(Element(place, text, "") for place, text in places.values())))

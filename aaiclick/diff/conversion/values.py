@@ -48,7 +48,12 @@ def unproven(old: str, new: str) -> str:
     if before.name == after.name == "AggregateFunction":
         return f"states of {text_of(before)} are read as those of {text_of(after)}"
     paired = shape(before, after)
-    if paired is None and before.name in _COMPOSITE and after.name in _COMPOSITE and all("Enum" in text_of(each) for each in (before, after)):
+    if (
+        paired is None
+        and before.name in _COMPOSITE
+        and after.name in _COMPOSITE
+        and all("Enum" in text_of(each) for each in (before, after))
+    ):
         return f"labels of {text_of(before)} become those of {text_of(after)}"  # the engine goes by number
     match paired:
         case Arrays(item, wanted):
@@ -56,7 +61,9 @@ def unproven(old: str, new: str) -> str:
         case Maps(key, wanted_key, item, wanted):
             return unproven(key, wanted_key) or unproven(item, wanted)
         case Tuples(elements):
-            return next((found for each in elements if each.old and each.new and (found := unproven(each.old, each.new))), "")
+            return next(
+                (found for each in elements if each.old and each.new and (found := unproven(each.old, each.new))), ""
+            )
         case None:
             return ""
 
@@ -100,7 +107,9 @@ def _inside(value: str, old: str, new: str, leaf: Leaf, *, nulls: bool, depth: i
                 if element.old and element.new:
                     found.append(_lifted(part, element.old, element.new, leaf, nulls=nulls, depth=depth + 1))
                 elif element.old and not nulls:
-                    found.append(f"{_bytes(part)} != {_bytes(f'defaultValueOfTypeName({quote_string(element.old)})')}")  # it goes
+                    found.append(
+                        f"{_bytes(part)} != {_bytes(f'defaultValueOfTypeName({quote_string(element.old)})')}"
+                    )  # it goes
             return _any(found)
         case None:
             return leaf(value, before, new)
@@ -123,7 +132,13 @@ def _differs(value: str, old: TypeText, wanted: str) -> str:
     if old.name in _DOCUMENTS and new.name == "String":
         return ""  # the text of a document is its value
     if new.name in _DOCUMENTS and old.name not in _OPEN:
-        read = value if old.name == "String" else f"toString({value})" if old.name in _DOCUMENTS else f"toJSONString({value})"
+        read = (
+            value
+            if old.name == "String"
+            else f"toString({value})"
+            if old.name in _DOCUMENTS
+            else f"toJSONString({value})"
+        )
         return f"{_tokens(read)} != {_tokens(f'toString({there})')}"
     if old.name == "FixedString":
         return f"{_shown(value)} != {_shown(there)}"

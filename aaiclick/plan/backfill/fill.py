@@ -29,7 +29,21 @@ from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 _DEPENDS_ON_OTHER_ROWS = (
-    *("JOIN", "DISTINCT", "LIMIT", "HAVING", "OVER", "WINDOW", "QUALIFY", "UNION", "EXCEPT", "INTERSECT", "TOTALS", "ROLLUP", "CUBE"),
+    *(
+        "JOIN",
+        "DISTINCT",
+        "LIMIT",
+        "HAVING",
+        "OVER",
+        "WINDOW",
+        "QUALIFY",
+        "UNION",
+        "EXCEPT",
+        "INTERSECT",
+        "TOTALS",
+        "ROLLUP",
+        "CUBE",
+    ),
     *("FINAL", "SAMPLE", "PREWHERE", "ORDER", "SETTINGS", "OFFSET", "FETCH"),
 )
 _CALL = re.compile(r"(\w+)\s*\(")
@@ -62,7 +76,11 @@ def split_query(query: str) -> ViewQuery | str:
     array = any(tokens.is_word(place, "ARRAY", "JOIN") for place in range(end))
     joins = [place for place in range(end) if tokens.is_word(place, "JOIN") and not tokens.is_word(place - 1, "ARRAY")]
     if found and not (found == "JOIN" and array and not joins):
-        return f"{found} depends on which rows came together" if found != "JOIN" else "which rows the joined table held at that time is not known"
+        return (
+            f"{found} depends on which rows came together"
+            if found != "JOIN"
+            else "which rows the joined table held at that time is not known"
+        )
     start = _top(tokens, "FROM", 0)
     if start is None:
         return "it reads no table"
@@ -107,7 +125,11 @@ def create_view(
         return create
     parsed = split_query(wanted.query)
     source = parsed.source[-1] if isinstance(parsed, ViewQuery) else ""
-    live = catalog.get(source) if isinstance(parsed, ViewQuery) and parsed.source in ((source,), (catalog.database, source)) else None
+    live = (
+        catalog.get(source)
+        if isinstance(parsed, ViewQuery) and parsed.source in ((source,), (catalog.database, source))
+        else None
+    )
     if not item.backfill:
         return _without_backfill(create, live, item)
     raw = forms.get(source) if live is not None else None
@@ -115,7 +137,11 @@ def create_view(
         return _refused(create, item, parsed)
     if live is None and len(parsed.source) == 1 and source in declared:
         # This plan creates the table, so it holds no rows.
-        return _refused(create, item, f"{source} gets its name in the same run: fill it in the next") if source in forms else create
+        return (
+            _refused(create, item, f"{source} gets its name in the same run: fill it in the next")
+            if source in forms
+            else create
+        )
     form = raw or (live.form if live is not None else None)
     if live is None or not isinstance(form, TableForm):
         return _refused(create, item, f"{'.'.join(parsed.source)} is no table of this database")
@@ -123,15 +149,37 @@ def create_view(
     why = yield from _unfit(item, parsed, form, wanted, target, catalog, scratch)
     if why:
         return _refused(create, item, why)
-    fill = Fill(source, wanted.to, tuple((column.name, column.name) for column in wanted.columns), (), parsed.where, True, parsed.before, parsed.behind)
+    fill = Fill(
+        source,
+        wanted.to,
+        tuple((column.name, column.name) for column in wanted.columns),
+        (),
+        parsed.where,
+        True,
+        parsed.before,
+        parsed.behind,
+    )
     work = BackfillWork(item.name, (create_materialized_view_sql(item, catalog.database),), (source,), fill)
     blocked = ""
     there = catalog.get(wanted.to) if wanted.to else None
     if there is not None and there.rows:
-        blocked = f"{wanted.to} holds {there.rows:,} rows already, and nobody can tell which rows of {source} are in them"
+        blocked = (
+            f"{wanted.to} holds {there.rows:,} rows already, and nobody can tell which rows of {source} are in them"
+        )
     hazards = yield from backfill_hazards(work)
     words = f"{item.noun} is missing, and is filled from {source}"
-    return Step(create.id, item.name, words, "backfill", backfill_lines(work), work, hazards, live.rows, live.bytes, blocked=blocked)
+    return Step(
+        create.id,
+        item.name,
+        words,
+        "backfill",
+        backfill_lines(work),
+        work,
+        hazards,
+        live.rows,
+        live.bytes,
+        blocked=blocked,
+    )
 
 
 def _without_backfill(create: Step, live: LiveObject | None, item: MaterializedView) -> Step:
@@ -144,12 +192,40 @@ def _without_backfill(create: Step, live: LiveObject | None, item: MaterializedV
 
 
 def _refused(create: Step, item: MaterializedView, why: str) -> Step:
-    reason = f"it cannot be filled with what is there: {why}. Leave backfill out, and fill it with a statement of a migration"
+    reason = (
+        "it "
+        "cannot "
+        "be "
+        "filled "
+        "with "
+        "what "
+        "is "
+        "there: "
+        f"{why}. "
+        "Leave "
+        "backfill "
+        "out, "
+        "and "
+        "fill "
+        "it "
+        "with "
+        "a "
+        "statement "
+        "of "
+        "a "
+        "migration"
+    )
     return Step(create.id, item.name, create.change, "backfill", [f"-- {reason}"], ReplaceWork(()), blocked=reason)
 
 
 def _unfit(
-    item: MaterializedView, parsed: ViewQuery, source: TableForm, wanted: ViewForm, target: Form | None, catalog: Catalog, scratch: Scratch
+    item: MaterializedView,
+    parsed: ViewQuery,
+    source: TableForm,
+    wanted: ViewForm,
+    target: Form | None,
+    catalog: Catalog,
+    scratch: Scratch,
 ) -> Routine[str]:
     """Why the fill would yield something else than the view had; '' where it would not."""
     if not can_be_fenced(source.engine):
@@ -173,7 +249,19 @@ def _unfit(
 def _views_on(database: str, target: str) -> Routine[str]:
     """The materialized views on the target: an INSERT would set them off, and the fill is no INSERT into it."""
     rows = yield Query(
-        "SELECT arrayStringConcat(arrayMap((d, n) -> concat(d, '.', n), dependencies_database, dependencies_table), ', ') FROM system.tables"
+        "SELECT "
+        "arrayStringConcat(arrayMap((d, "
+        "n) "
+        "-> "
+        "concat(d, "
+        "'.', "
+        "n), "
+        "dependencies_database, "
+        "dependencies_table), "
+        "', "
+        "') "
+        "FROM "
+        "system.tables"
         " WHERE database = {database:String} AND name = {name:String}",
         {"database": database, "name": target},
     )
@@ -183,17 +271,41 @@ def _views_on(database: str, target: str) -> Routine[str]:
 def _volatile(query: str) -> Routine[str]:
     called = {word.lower() for word in _CALL.findall(query)}
     # Older servers call the column is_deterministic.
-    flags = yield Query("SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE '%deterministic' ORDER BY name")
+    flags = yield Query(
+        "SELECT "
+        "name "
+        "FROM "
+        "system.columns "
+        "WHERE "
+        "database "
+        "= "
+        "'system' "
+        "AND "
+        "table "
+        "= "
+        "'functions' "
+        "AND "
+        "name "
+        "LIKE "
+        "'%deterministic' "
+        "ORDER "
+        "BY "
+        "name"
+    )
     if not called or not flags:
         return ""
-    rows = yield Query(f"SELECT DISTINCT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 1)")
+    rows = yield Query(
+        f"SELECT DISTINCT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 1)"
+    )
     return ", ".join(sorted(called & {text(row[0]) for row in rows}))
 
 
 def _aggregates(wanted: ViewForm, scratch: Scratch) -> Routine[bool]:
     """True where the query aggregates, as the engine's plan of it shows."""
     # Without that setting a count() is answered from metadata, and the plan of the query shows no aggregation.
-    rows = yield from answered(Query(f"EXPLAIN SELECT * FROM {scratch.sql_name(wanted.name)} SETTINGS optimize_trivial_count_query = 0"))
+    rows = yield from answered(
+        Query(f"EXPLAIN SELECT * FROM {scratch.sql_name(wanted.name)} SETTINGS optimize_trivial_count_query = 0")
+    )
     if rows is None:
         return True
     return any(_BRANCH.sub("", text(row[0])).startswith(("Aggregating", "MergingAggregated")) for row in rows)

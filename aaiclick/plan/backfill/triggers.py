@@ -7,7 +7,19 @@ from aaiclick.server.features import fence_supported, is_fenced
 
 _SOURCES = (
     "SELECT database, name, engine, engine_full FROM system.tables"
-    " WHERE arrayExists((d, n) -> d = unhex({database:String}) AND n = unhex({view:String}), dependencies_database, dependencies_table)"
+    " WHERE "
+    "arrayExists((d, "
+    "n) "
+    "-> "
+    "d "
+    "= "
+    "unhex({database:String}) "
+    "AND "
+    "n "
+    "= "
+    "unhex({view:String}), "
+    "dependencies_database, "
+    "dependencies_table)"
     " ORDER BY database, name"
 )
 
@@ -23,6 +35,9 @@ def fenced_sources(database: str, view: str) -> Routine[tuple[str, ...]]:
     if not (yield from fence_supported()):
         return ()
     rows = yield Query(_SOURCES, {"database": database.encode().hex(), "view": view.encode().hex()})
-    if any(text(place) != database or not can_be_fenced(text(engine)) or is_fenced(text(full)) for place, _, engine, full in rows):
+    if any(
+        text(place) != database or not can_be_fenced(text(engine)) or is_fenced(text(full))
+        for place, _, engine, full in rows
+    ):
         return ()
     return tuple(text(row[1]) for row in rows)

@@ -37,7 +37,9 @@ def require_aggregates(schema: Schema) -> None:
         if isinstance(item, AggregateView):
             for name in (item.raw, item.to or ""):
                 if not any(table.name == name for table in schema.tables):
-                    raise SpecError(f"{item.noun} {item.name}", f"its table {name} is not declared: declare both with rollup(...)")
+                    raise SpecError(
+                        f"{item.noun} {item.name}", f"its table {name} is not declared: declare both with rollup(...)"
+                    )
 
 
 def require_types(item: AggregateView, view: Form | None, target: Form | None) -> None:
@@ -47,9 +49,16 @@ def require_types(item: AggregateView, view: Form | None, target: Form | None) -
         return
     for column in view.columns:
         wanted = target.column(column.name)
-        simple = parse_type(wanted.type).arguments[1] if wanted is not None and wanted.type.startswith("SimpleAggregateFunction(") else ""
+        simple = (
+            parse_type(wanted.type).arguments[1]
+            if wanted is not None and wanted.type.startswith("SimpleAggregateFunction(")
+            else ""
+        )
         if wanted is not None and column.type not in (wanted.type, simple):
-            raise SpecError(f"aggregate {item.to}: {column.name}", f"is declared as {wanted.type}, but {dict(item.columns)[column.name]} yields {column.type}")
+            raise SpecError(
+                f"aggregate {item.to}: {column.name}",
+                f"is declared as {wanted.type}, but {dict(item.columns)[column.name]} yields {column.type}",
+            )
 
 
 def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, database: str) -> Routine[BackfillWork | None]:
@@ -61,13 +70,18 @@ def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, databas
     sources = yield from fenced_sources(database, item.name)
     if not sources:
         return None
-    statements = (drop("VIEW", qualified(database, item.name), if_exists=True), create_materialized_view_sql(item, database))
+    statements = (
+        drop("VIEW", qualified(database, item.name), if_exists=True),
+        create_materialized_view_sql(item, database),
+    )
     return BackfillWork(item.name, statements, sources, undo=live.text)
 
 
 def replace_step(item: MaterializedView, words: list[str], work: BackfillWork) -> Step:
     """The step for such a DROP and CREATE."""
-    return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", backfill_lines(work), work, (_refused(work),))
+    return Step(
+        f"{item.name}:replace", item.name, "; ".join(words), "replace", backfill_lines(work), work, (_refused(work),)
+    )
 
 
 def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Catalog) -> Routine[Step]:
@@ -80,19 +94,84 @@ def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Ca
     assert isinstance(raw, TableForm)
     rows, size = (live.rows, live.bytes) if live is not None else (0, 0)
     if not can_be_fenced(raw.engine):
-        lost = f"what {item.raw} holds already is not brought into {item.to}: writers of a table of engine {raw.engine} cannot be kept out"
+        lost = (
+            "what "
+            f"{item.raw} "
+            "holds "
+            "already "
+            "is "
+            "not "
+            "brought "
+            "into "
+            f"{item.to}: "
+            "writers "
+            "of "
+            "a "
+            "table "
+            "of "
+            "engine "
+            f"{raw.engine} "
+            "cannot "
+            "be "
+            "kept "
+            "out"
+        )
         hazard = Hazard("changes-values", lost, f"start-empty {item.to}")
-        return Step(key, item.name, words, "create", [create], CreateWork(create), (hazard,) if raw.engine not in ("Null", "Kafka") else ())
+        return Step(
+            key,
+            item.name,
+            words,
+            "create",
+            [create],
+            CreateWork(create),
+            (hazard,) if raw.engine not in ("Null", "Kafka") else (),
+        )
     work = BackfillWork(item.name, (create,), (item.raw,), _fill(item, dict(item.columns), empty=True))
     target = catalog.get(item.to or "")
     blocked = ""
     if target is not None and target.rows:
-        blocked = f"{item.to} holds {target.rows} rows, but there is no view that fills it: nobody can tell which rows of {item.raw} are in them"
+        blocked = (
+            f"{item.to} "
+            "holds "
+            f"{target.rows} "
+            "rows, "
+            "but "
+            "there "
+            "is "
+            "no "
+            "view "
+            "that "
+            "fills "
+            "it: "
+            "nobody "
+            "can "
+            "tell "
+            "which "
+            "rows "
+            "of "
+            f"{item.raw} "
+            "are "
+            "in "
+            "them"
+        )
     hazards = yield from backfill_hazards(work)
-    return Step(key, item.name, f"{words}, and is filled from {item.raw}", "backfill", backfill_lines(work), work, hazards, rows, size, blocked=blocked)
+    return Step(
+        key,
+        item.name,
+        f"{words}, and is filled from {item.raw}",
+        "backfill",
+        backfill_lines(work),
+        work,
+        hazards,
+        rows,
+        size,
+        blocked=blocked,
+    )
 
 
-def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, forms: Mapping[str, Form], catalog: Catalog) -> Routine[Step | None]:
+def change_aggregate(
+    item: AggregateView, live: ViewForm, wanted: ViewForm, forms: Mapping[str, Form], catalog: Catalog
+) -> Routine[Step | None]:
     """The step for an aggregate whose query differs; None where an ALTER of the view alone will do, because measures
     were removed."""
     database = catalog.database
@@ -108,24 +187,80 @@ def change_aggregate(item: AggregateView, live: ViewForm, wanted: ViewForm, form
     kept = [name for name in item.measures if name in columns]
     again = [name for name in kept if name not in item.neutral]
     held = bool(added) and (yield from _held(item, added, catalog))
-    if same and not held and set(added) <= set(item.neutral) and all(item.measures[name].startswith(_AGAIN) for name in again):
+    if (
+        same
+        and not held
+        and set(added) <= set(item.neutral)
+        and all(item.measures[name].startswith(_AGAIN) for name in again)
+    ):
         columns = {name: text for name, text in item.columns if name in item.keys or name in added or name in again}
         # MODIFY QUERY changes the view where it is: an INSERT meets the old query or the new one.
-        work = BackfillWork(item.name, (alter_table(qualified(database, item.name), modify_query(item.query)),), (item.raw,), _fill(item, columns, empty=False))
+        work = BackfillWork(
+            item.name,
+            (alter_table(qualified(database, item.name), modify_query(item.query)),),
+            (item.raw,),
+            _fill(item, columns, empty=False),
+        )
         hazards = yield from backfill_hazards(work)
         if raw.ttl:
-            gone = f"{item.raw} has a TTL: {', '.join(added)} of {item.to} begins with the rows that are still there, the other measures go further back"
+            gone = (
+                f"{item.raw} "
+                "has "
+                "a "
+                "TTL: "
+                f"{', '.join(added)} "
+                "of "
+                f"{item.to} "
+                "begins "
+                "with "
+                "the "
+                "rows "
+                "that "
+                "are "
+                "still "
+                "there, "
+                "the "
+                "other "
+                "measures "
+                "go "
+                "further "
+                "back"
+            )
             hazards = (*hazards, Hazard("changes-values", gone, f"fill-from-the-rest {item.to}"))
         words = f"{', '.join(added)} is new, and is filled from {item.raw}"
     else:
         moved = live.to != wanted.to
         # A view with another target fills a new table; the old one stays as it is.
         emptied = () if moved else (truncate_table(qualified(database, item.to or "")),)
-        statements = (drop("VIEW", qualified(database, item.name), if_exists=True), *emptied, create_materialized_view_sql(item, database))
+        statements = (
+            drop("VIEW", qualified(database, item.name), if_exists=True),
+            *emptied,
+            create_materialized_view_sql(item, database),
+        )
         undo = catalog.objects[item.name].text
         work = BackfillWork(item.name, statements, (item.raw,), _fill(item, dict(item.columns), empty=moved), undo)
         hazards = yield from backfill_hazards(work)
-        what = f"{item.to} is emptied and filled again from {item.raw}: what that no longer holds is gone, and readers see it grow"
+        what = (
+            f"{item.to} "
+            "is "
+            "emptied "
+            "and "
+            "filled "
+            "again "
+            "from "
+            f"{item.raw}: "
+            "what "
+            "that "
+            "no "
+            "longer "
+            "holds "
+            "is "
+            "gone, "
+            "and "
+            "readers "
+            "see it "
+            "grow"
+        )
         if not moved:
             hazards = (*hazards, Hazard("loses-rows", what, f"rebuild-aggregate {item.to}"))
         words = f"target {live.to} -> {wanted.to}" if moved else "the query differs"
@@ -144,7 +279,10 @@ def _held(item: AggregateView, added: Collection[str], catalog: Catalog) -> Rout
     if not there:
         return False
     # By their bytes, because states of aggregate functions cannot be compared.
-    tests = [f"hex({quote_name(column.name)}) != hex(defaultValueOfTypeName({quote_string(column.type)}))" for column in there]
+    tests = [
+        f"hex({quote_name(column.name)}) != hex(defaultValueOfTypeName({quote_string(column.type)}))"
+        for column in there
+    ]
     try:
         rows = yield Query(f"SELECT count() FROM {qualified(catalog.database, target.name)} WHERE {' OR '.join(tests)}")
     except StatementError as error:
@@ -163,21 +301,57 @@ def backfill_hazards(work: BackfillWork) -> Routine[tuple[Hazard, ...]]:
     """What the step does to writers of the view's sources."""
     if (yield from fence_supported()):
         return (_refused(work),)
-    why = f"this server cannot keep writers out (it has no table_readonly): nobody may write into {', '.join(work.sources)} meanwhile"
+    why = (
+        "this "
+        "server "
+        "cannot "
+        "keep "
+        "writers "
+        "out "
+        "(it "
+        "has "
+        "no "
+        "table_readonly): "
+        "nobody "
+        "may "
+        "write "
+        "into "
+        f"{', '.join(work.sources)} "
+        "meanwhile"
+    )
     return tuple(Hazard("changes-values", why, f"writers-stopped {name}") for name in work.sources)
 
 
 def _refused(work: BackfillWork) -> Hazard:
-    return Hazard("holds-up-writers", f"INSERTs into {', '.join(work.sources)} are refused (error 774) until those that run have ended")
+    return Hazard(
+        "holds-up-writers",
+        f"INSERTs into {', '.join(work.sources)} are refused (error 774) until those that run have ended",
+    )
 
 
 def backfill_lines(work: BackfillWork) -> list[str]:
     """What is sent, for people."""
     listed = ", ".join(work.sources)
-    lines = [f"-- refuse writers of {listed} and wait for the INSERTs that run", *work.statements, f"-- let writers of {listed} in again"]
+    lines = [
+        f"-- refuse writers of {listed} and wait for the INSERTs that run",
+        *work.statements,
+        f"-- let writers of {listed} in again",
+    ]
     if work.fill is not None:
         names = ", ".join(name for name, _ in work.fill.columns)
-        lines.append(f"-- fill {work.fill.target or 'the table that it owns'} ({names}) with what {work.fill.source} held before, part by part")
+        lines.append(
+            "-- fill "
+            f"{work.fill.target or 'the table that it owns'} "
+            f"({names}) "
+            "with "
+            "what "
+            f"{work.fill.source} "
+            "held "
+            "before, "
+            "part "
+            "by "
+            "part"
+        )
     return lines
 
 

@@ -39,7 +39,11 @@ class _Groups:
 def combined(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     """Hazards where merges would give another result than now; each has to be allowed by name."""
     live, wanted = diff.form, diff.target.form
-    if not (live.merge_tree and wanted.merge_tree) or wanted.engine in KEEPS_EVERY_ROW or engine_of(live) != engine_of(wanted):
+    if (
+        not (live.merge_tree and wanted.merge_tree)
+        or wanted.engine in KEEPS_EVERY_ROW
+        or engine_of(live) != engine_of(wanted)
+    ):
         return ()  # another engine has to be allowed by name in any case
     if not diff.live.rows:
         return ()
@@ -81,12 +85,60 @@ def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
 def _of_sort_key(diff: TableDiff, groups: _Groups | None, *, longer: bool) -> Sequence[Hazard]:
     engine, table, key = engine_of(diff.target.form), diff.live.name, f"change-sort-key {diff.live.name}"
     if groups is None:
-        return (Hazard("loses-rows", f"{engine} combines rows of the same sort key: with the new key other rows of {table} are combined", key),)
+        return (
+            Hazard(
+                "loses-rows",
+                f"{engine} combines rows of the same sort key: with the new key other rows of {table} are combined",
+                key,
+            ),
+        )
     apart, together = groups.both - groups.old, groups.both - groups.new
     if together and not longer:
-        return (Hazard("loses-rows", f"{engine} combines rows of the same sort key: rows of {groups.both:,} keys are combined to {groups.new:,}", key),)
+        return (
+            Hazard(
+                "loses-rows",
+                f"{engine} "
+                "combines "
+                "rows "
+                "of "
+                "the "
+                "same "
+                "sort "
+                "key: "
+                "rows "
+                "of "
+                f"{groups.both:,} "
+                "keys "
+                "are "
+                "combined "
+                "to "
+                f"{groups.new:,}",
+                key,
+            ),
+        )
     if apart:
-        message = f"{engine} combines rows of the same sort key: rows of {groups.old:,} keys, which it would combine, stay apart as {groups.both:,}"
+        message = (
+            f"{engine} "
+            "combines "
+            "rows "
+            "of "
+            "the "
+            "same "
+            "sort "
+            "key: "
+            "rows "
+            "of "
+            f"{groups.old:,} "
+            "keys, "
+            "which "
+            "it "
+            "would "
+            "combine, "
+            "stay "
+            "apart "
+            "as "
+            f"{groups.both:,}"
+        )
         return (Hazard("changes-values", message, key),)
     return ()
 
@@ -94,7 +146,29 @@ def _of_sort_key(diff: TableDiff, groups: _Groups | None, *, longer: bool) -> Se
 def _of_partition_key(diff: TableDiff, before: TableForm, groups: _Groups | None) -> Hazard:
     engine, table = engine_of(diff.target.form), diff.live.name
     key = f"change-partition-key {table}"
-    message = f"{engine} combines rows of the same sort key within a partition: with the new partitions other rows of {table} are combined"
+    message = (
+        f"{engine} "
+        "combines "
+        "rows "
+        "of "
+        "the "
+        "same "
+        "sort "
+        "key "
+        "within "
+        "a "
+        "partition: "
+        "with "
+        "the "
+        "new "
+        "partitions "
+        "other "
+        "rows "
+        "of "
+        f"{table} "
+        "are "
+        "combined"
+    )
     if groups is None or not before.partition_by:
         apart = f" (now rows of {groups.old:,} keys would stay apart as {groups.both:,})" if groups is not None else ""
         return Hazard("changes-values", f"{message} from now on{apart}", key)
@@ -105,7 +179,10 @@ def _within(form: TableForm, keyed: TableForm) -> bool:
     """True where rows of one sort key are always in the same partition."""
     elements = set(_elements(keyed.order_by))
     columns = [column.name for column in form.columns]
-    return all(part in elements or mentioned(part, columns) <= {each.strip("`") for each in elements} for part in _elements(form.partition_by))
+    return all(
+        part in elements or mentioned(part, columns) <= {each.strip("`") for each in elements}
+        for part in _elements(form.partition_by)
+    )
 
 
 def _elements(key: str) -> tuple[str, ...]:
@@ -142,10 +219,15 @@ def _vanishing(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     found: Sequence[int] | None = None
     if not diff.reads_no_rows:
         rows = future_rows(diff, data_name, [zero], {_ZERO: was})
-        found = yield from _ask(f"SELECT countIf({zero} AND NOT {_ZERO}), countIf({_ZERO} AND NOT ({zero})) FROM {rows.source}")
+        found = yield from _ask(
+            f"SELECT countIf({zero} AND NOT {_ZERO}), countIf({_ZERO} AND NOT ({zero})) FROM {rows.source}"
+        )
     if found is not None and not any(found):
         return ()
-    said, name = "SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable", _cause(diff, frozenset(after))
+    said, name = (
+        "SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable",
+        _cause(diff, frozenset(after)),
+    )
     if found is not None and not found[0]:
         return (Hazard("changes-values", f"{said}: {found[1]:,} rows of {table} are such, and stay from now on", name),)
     count = f"{found[0]:,} rows" if found is not None else "rows"

@@ -24,7 +24,26 @@ def regrouped(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonR
         return ()
     counted = f": {keys[0]:,} keys become {keys[1]:,}" if keys is not None else ""
     within = " within a partition" if use.kind == "partition key" else ""
-    message = f"{engine} combines rows of the same sort key{within}, and {use.words} gives other values{counted}: other rows of {diff.live.name} are combined"
+    message = (
+        f"{engine} "
+        "combines "
+        "rows "
+        "of "
+        "the "
+        "same "
+        "sort "
+        f"key{within}, "
+        "and "
+        f"{use.words} "
+        "gives "
+        "other "
+        f"values{counted}: "
+        "other "
+        "rows of "
+        f"{diff.live.name} "
+        "are "
+        "combined"
+    )
     key = "change-partition-key" if use.kind == "partition key" else "change-sort-key"
     return (Hazard("loses-rows", message, f"{key} {diff.live.name}"),)
 
@@ -34,7 +53,12 @@ def _groups(diff: TableDiff, data_name: str, use: ColumnUse) -> Routine[tuple[in
     new = f"tuple({', '.join(use.new)})"
     rows = future_rows(diff, data_name, use.new, {_OLD: f"tuple({', '.join(use.old)})"})
     answer = yield from answered(
-        Query(f"SELECT uniqExact({_OLD}), uniqExact({new}), uniqExact(({_OLD}, {new})) FROM {rows.source}", {}, COMPARE_SETTINGS, long=True)
+        Query(
+            f"SELECT uniqExact({_OLD}), uniqExact({new}), uniqExact(({_OLD}, {new})) FROM {rows.source}",
+            {},
+            COMPARE_SETTINGS,
+            long=True,
+        )
     )
     if answer is None:
         return None

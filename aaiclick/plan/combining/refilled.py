@@ -34,12 +34,18 @@ def refills(diff: TableDiff, expression: str) -> frozenset[str]:
     """Columns of a key that a migration fills with an expression."""
     if not diff.column_expressions:
         return frozenset()
-    filled = [name for name in diff.column_expressions if (column := diff.target.form.column(name)) is not None and column.stored]
+    filled = [
+        name
+        for name in diff.column_expressions
+        if (column := diff.target.form.column(name)) is not None and column.stored
+    ]
     reached = through_aliases(diff.target.form, filled)
     return frozenset(mentioned(expression, reached))
 
 
-def refilled(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequence[str]) -> Routine[tuple[Hazard, ...]]:
+def refilled(
+    diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequence[str]
+) -> Routine[tuple[Hazard, ...]]:
     """The hazard where a version, a sign or a deletion mark becomes another one.
 
     ``key`` is the sort key of the target, ``old_key`` that of the live table.
@@ -53,7 +59,9 @@ def refilled(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Seque
         source = live_column(diff.form, diff.target.renames, column.name)
         counted: _Found | None = None
         if source is not None and source.kind != "EPHEMERAL" and not diff.reads_no_rows:
-            counted = yield from (_moved if said == ORDER else _changed)(diff, data_name, key, old_key, source.name, column.name)
+            counted = yield from (_moved if said == ORDER else _changed)(
+                diff, data_name, key, old_key, source.name, column.name
+            )
         if counted is not None and not counted.count:
             continue
         found.append(_hazard(diff, column.name, said, counted))
@@ -69,19 +77,41 @@ def _hazard(diff: TableDiff, name: str, said: str, counted: _Found | None) -> Ha
     return Hazard("loses-rows", message, f"change-sort-key {table}")
 
 
-def _moved(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequence[str], old: str, new: str) -> Routine[_Found | None]:
+def _moved(
+    diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequence[str], old: str, new: str
+) -> Routine[_Found | None]:
     """Keys with two rows that sort differently by the new value, or that become equal, or no longer are."""
-    rows = future_rows(diff, data_name, [*key, quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)})
+    rows = future_rows(
+        diff, data_name, [*key, quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)}
+    )
     pairs = f"arraySort(groupUniqArray(tuple({_WAS}, {quote_name(new)})))"
-    bad = f"arrayExists((a, b) -> a.1 = b.1 OR NOT ifNull(a.2 < b.2, 0), arrayPopBack({_PAIRS}), arrayPopFront({_PAIRS}))"
+    bad = (
+        f"arrayExists((a, b) -> a.1 = b.1 OR NOT ifNull(a.2 < b.2, 0), arrayPopBack({_PAIRS}), arrayPopFront({_PAIRS}))"
+    )
     grouped = f"(SELECT {_KEY}, {pairs} AS {_PAIRS} FROM {rows.source} GROUP BY {_KEY})"
-    return (yield from _ask(f"SELECT toUInt64(countIf({bad})), anyIf(concat(toString({_KEY}), ': ', toString({_PAIRS})), {bad}) FROM {grouped}"))
+    return (
+        yield from _ask(
+            "SELECT "
+            f"toUInt64(countIf({bad})), "
+            f"anyIf(concat(toString({_KEY}), "
+            "': "
+            "', "
+            f"toString({_PAIRS})), "
+            f"{bad}) "
+            "FROM "
+            f"{grouped}"
+        )
+    )
 
 
-def _changed(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequence[str], old: str, new: str) -> Routine[_Found | None]:
+def _changed(
+    diff: TableDiff, data_name: str, key: Sequence[str], old_key: Sequence[str], old: str, new: str
+) -> Routine[_Found | None]:
     """Rows with another value."""
     del key
-    rows = future_rows(diff, data_name, [quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)})
+    rows = future_rows(
+        diff, data_name, [quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)}
+    )
     differs = f"ifNull({_WAS} != {quote_name(new)}, isNull({_WAS}) != isNull({quote_name(new)}))"
     example = f"concat(toString({_KEY}), ': ', toString(tuple({_WAS})), ' -> ', toString(tuple({quote_name(new)})))"
     return (yield from _ask(f"SELECT toUInt64(countIf({differs})), anyIf({example}, {differs}) FROM {rows.source}"))

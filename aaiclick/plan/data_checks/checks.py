@@ -8,13 +8,21 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.diff.changes.base import Change, DataCheck
 from aaiclick.diff.hazards import Hazard
-from aaiclick.error_codes import CANNOT_CONVERT_TYPE, ILLEGAL_TYPE_OF_ARGUMENT, NO_COMMON_TYPE, NOT_IMPLEMENTED, TYPE_MISMATCH
+from aaiclick.error_codes import (
+    CANNOT_CONVERT_TYPE,
+    ILLEGAL_TYPE_OF_ARGUMENT,
+    NO_COMMON_TYPE,
+    NOT_IMPLEMENTED,
+    TYPE_MISMATCH,
+)
 from aaiclick.errors import StatementError
 from aaiclick.routine import Query, Routine, Rows, number, text
 from aaiclick.server.messages import first_line, shortened
 
 # These errors are about types, whatever the rows are.
-_NO_CONVERSION = frozenset({ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED, TYPE_MISMATCH, CANNOT_CONVERT_TYPE, NO_COMMON_TYPE})
+_NO_CONVERSION = frozenset(
+    {ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED, TYPE_MISMATCH, CANNOT_CONVERT_TYPE, NO_COMMON_TYPE}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,9 @@ def _none(table: str, checks: Sequence[DataCheck]) -> Routine[bool]:
     return not any(number(count) for count in rows[0])
 
 
-def _one_by_one(table: str, change: Change, problems: list[str], hazards: list[Hazard], clear: list[PassedCheck]) -> Routine[None]:
+def _one_by_one(
+    table: str, change: Change, problems: list[str], hazards: list[Hazard], clear: list[PassedCheck]
+) -> Routine[None]:
     blocked = False
     for place, check in enumerate(change.checks):
         problem, hazard, found = yield from _count(table, check)
@@ -105,7 +115,11 @@ def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None, bo
         found = f"{count:,} rows {check.problem}, for instance {example}"
         if check.allowable is None:
             return f"{found}; {check.hint}" if check.hint else found, hazard, True
-        return "", replace(check.allowable, message=f"{count:,} rows {check.allowable.message}, for instance {example}"), True
+        return (
+            "",
+            replace(check.allowable, message=f"{count:,} rows {check.allowable.message}, for instance {example}"),
+            True,
+        )
     raise AssertionError
 
 

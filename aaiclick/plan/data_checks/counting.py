@@ -10,7 +10,11 @@ from aaiclick.sql.quoting import qualified, quote_name
 
 def countable(diff: TableDiff) -> tuple[Change, ...]:
     """The changes that can fail on the data. A column that a migration fills with an expression is not converted."""
-    return tuple(change for change in diff.changes if not (isinstance(change, RetypeColumn) and change.new.name in diff.column_expressions))
+    return tuple(
+        change
+        for change in diff.changes
+        if not (isinstance(change, RetypeColumn) and change.new.name in diff.column_expressions)
+    )
 
 
 def counted_rows(diff: TableDiff, data_name: str) -> str:
@@ -20,6 +24,10 @@ def counted_rows(diff: TableDiff, data_name: str) -> str:
         return table
     renamed = [f"{quote_name(old)} AS {quote_name(new)}" for old, new in diff.target.renames]
     taken = {new for _, new in diff.target.renames}
-    kept = [quote_name(column.name) for column in diff.form.columns if column.kind != "EPHEMERAL" and column.name not in taken]
+    kept = [
+        quote_name(column.name)
+        for column in diff.form.columns
+        if column.kind != "EPHEMERAL" and column.name not in taken
+    ]
     where = f" WHERE {diff.where}" if diff.where else ""
     return f"(SELECT {', '.join([*kept, *renamed])} FROM {table}{where})"

@@ -10,7 +10,13 @@ import re
 from dataclasses import dataclass
 
 from aaiclick.diff.conversion.values import differs, unfit
-from aaiclick.error_codes import ILLEGAL_TYPE_OF_ARGUMENT, NO_SUCH_COLUMN_IN_TABLE, NOT_IMPLEMENTED, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE
+from aaiclick.error_codes import (
+    ILLEGAL_TYPE_OF_ARGUMENT,
+    NO_SUCH_COLUMN_IN_TABLE,
+    NOT_IMPLEMENTED,
+    UNKNOWN_IDENTIFIER,
+    UNKNOWN_TABLE,
+)
 from aaiclick.errors import StatementError
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
@@ -18,9 +24,11 @@ from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import qualified, quote_string
 
 _INTEGER = re.compile(r"(?:Nullable\()?U?Int\d+\)?\Z")
-# ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED: the engine cannot hash a type. NO_SUCH_COLUMN, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE: an earlier step of
-# the plan makes what the expression reads. Nothing is known about the rows then.
-_NOT_THE_ROWS = frozenset({NO_SUCH_COLUMN_IN_TABLE, ILLEGAL_TYPE_OF_ARGUMENT, UNKNOWN_IDENTIFIER, NOT_IMPLEMENTED, UNKNOWN_TABLE})
+# ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED: the engine cannot hash a type. NO_SUCH_COLUMN, UNKNOWN_IDENTIFIER,
+# UNKNOWN_TABLE: an earlier step of the plan makes what the expression reads. Nothing is known about the rows then.
+_NOT_THE_ROWS = frozenset(
+    {NO_SUCH_COLUMN_IN_TABLE, ILLEGAL_TYPE_OF_ARGUMENT, UNKNOWN_IDENTIFIER, NOT_IMPLEMENTED, UNKNOWN_TABLE}
+)
 _FRACTION = re.compile(r"(?:Nullable\()?(?:B?Float|Decimal)")
 _VALUE = "_value"
 _PATIENT: dict[str, str | int] = {"max_execution_time": 0, "final": 0}
@@ -41,7 +49,11 @@ class _Column:
         """True for rows with a value that the column's type cannot hold: NULL, a text that does not parse, a number
         that is too large."""
         lost = f"isNull(accurateCastOrNull({self.raw}, {quote_string(self.type)}))"
-        return f"{lost} AND isNotNull({self.raw})" if self.type.startswith(("Nullable(", "LowCardinality(Nullable(")) else lost
+        return (
+            f"{lost} AND isNotNull({self.raw})"
+            if self.type.startswith(("Nullable(", "LowCardinality(Nullable("))
+            else lost
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +72,11 @@ class ExpressionFindings:
 def check_expressions(diff: TableDiff, data_name: str) -> Routine[ExpressionFindings]:
     """Evaluate every expression, and the filter, of a migration."""
     form = diff.target.form
-    columns = [_Column(name, raw, own.type) for name, raw in sorted(diff.column_expressions.items()) if (own := form.column(name)) is not None and own.stored]
+    columns = [
+        _Column(name, raw, own.type)
+        for name, raw in sorted(diff.column_expressions.items())
+        if (own := form.column(name)) is not None and own.stored
+    ]
     source = qualified(diff.database, data_name)
     if diff.where and (said := (yield from _failure(f"SELECT count() FROM {source} WHERE {diff.where}"))):
         return ExpressionFindings(f"the filter {diff.where} fails on its rows (the engine: {said})")
@@ -76,7 +92,9 @@ def check_expressions(diff: TableDiff, data_name: str) -> Routine[ExpressionFind
     return ExpressionFindings("; ".join(problem for problem in problems if problem), tuple(clear))
 
 
-def _problem(column: _Column, source: str, where: str, clear: list[tuple[str, str, str]], *, failing: bool) -> Routine[str]:
+def _problem(
+    column: _Column, source: str, where: str, clear: list[tuple[str, str, str]], *, failing: bool
+) -> Routine[str]:
     if not failing:
         return (yield from _wrapped(column, source, where, clear))
     said = yield from _failure(f"SELECT {_hashed(column.cast)} FROM {source}{where}")
@@ -113,7 +131,24 @@ def _wrapped(column: _Column, source: str, where: str, clear: list[tuple[str, st
         return ""  # nothing is known about the rows, or the types cannot be compared
     shown = text(example[0][0]) if example else ""
     way = "" if _INTEGER.match(made) else ": where that is meant, say it in the expression (round, CAST)"
-    return f"{found:,} rows give a value of {column.name} = {column.raw} that {column.type} cannot hold, for instance {shown[:200]}{way}"
+    return (
+        f"{found:,} "
+        "rows "
+        "give "
+        "a "
+        "value "
+        "of "
+        f"{column.name} "
+        "= "
+        f"{column.raw} "
+        "that "
+        f"{column.type} "
+        "cannot "
+        "hold, "
+        "for "
+        "instance "
+        f"{shown[:200]}{way}"
+    )
 
 
 def _cut(made: str, wanted: str) -> list[str]:
@@ -136,7 +171,24 @@ def _count(column: _Column, source: str, where: str) -> Routine[str]:
             raise
         return ""
     shown = text(example[0][0]) if example else ""
-    return f"{found:,} rows give a value of {column.name} = {column.raw} that {column.type} cannot hold, for instance {shown[:200]}"
+    return (
+        f"{found:,} "
+        "rows "
+        "give "
+        "a "
+        "value "
+        "of "
+        f"{column.name} "
+        "= "
+        f"{column.raw} "
+        "that "
+        f"{column.type} "
+        "cannot "
+        "hold, "
+        "for "
+        "instance "
+        f"{shown[:200]}"
+    )
 
 
 def _hashed(*expressions: str) -> str:

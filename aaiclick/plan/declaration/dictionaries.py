@@ -49,10 +49,34 @@ def require_attributes(item: Dictionary, schema: Schema, catalog: Catalog, forms
     for column in item.columns if columns else ():
         kept = columns.get(column.name)
         if kept is None:
-            raise SpecError(f"dictionary {item.name}: column {column.name}", f"its source {name} has no column of that name")
+            raise SpecError(
+                f"dictionary {item.name}: column {column.name}", f"its source {name} has no column of that name"
+            )
         if column.name not in item.primary_key and _cut(kept, column.type):
-            problem = f"its source {name} keeps {kept}, and {column.type} does not hold all of that: it would give other values"
-            raise SpecError(f"dictionary {item.name}: column {column.name}", f"{problem}. Declare it as {kept}, or cast it in a QUERY")
+            problem = (
+                "its "
+                "source "
+                f"{name} "
+                "keeps "
+                f"{kept}, "
+                "and "
+                f"{column.type} "
+                "does "
+                "not "
+                "hold "
+                "all "
+                "of "
+                "that: "
+                "it "
+                "would "
+                "give "
+                "other "
+                "values"
+            )
+            raise SpecError(
+                f"dictionary {item.name}: column {column.name}",
+                f"{problem}. Declare it as {kept}, or cast it in a QUERY",
+            )
 
 
 def _cut(kept: str, attribute: str) -> bool:
@@ -61,15 +85,21 @@ def _cut(kept: str, attribute: str) -> bool:
     if kept.startswith("Nullable("):
         kept = kept.removeprefix("Nullable(")[:-1]
     try:
-        return not fits(kept, attribute) and bool(values.unfit("x", kept, attribute) or values.differs("x", kept, attribute))
+        return not fits(kept, attribute) and bool(
+            values.unfit("x", kept, attribute) or values.differs("x", kept, attribute)
+        )
     except (SpecError, ValueError):
         return False
 
 
-def _columns(database: str, name: str, schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> Routine[dict[str, str]]:
+def _columns(
+    database: str, name: str, schema: Schema, catalog: Catalog, forms: Mapping[str, Form]
+) -> Routine[dict[str, str]]:
     """Columns of a table as it will be, with their types ('' where these are not known yet); empty where the table is
     not known."""
-    declared = next((table for table in schema.tables if table.name == name), None) if database == catalog.database else None
+    declared = (
+        next((table for table in schema.tables if table.name == name), None) if database == catalog.database else None
+    )
     if declared is not None:
         form = forms.get(name)
         if isinstance(form, TableForm):
@@ -78,6 +108,7 @@ def _columns(database: str, name: str, schema: Schema, catalog: Catalog, forms: 
             return {}
         return {column.name: column.type for column in declared.columns if column.kind != "EPHEMERAL"}
     rows = yield Query(
-        "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}", {"database": database, "table": name}
+        "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}",
+        {"database": database, "table": name},
     )
     return {text(row[0]): text(row[1]) for row in rows}

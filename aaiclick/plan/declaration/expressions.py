@@ -37,7 +37,12 @@ def require_creatable(tables: Sequence[Table], catalog: Catalog) -> Routine[None
 
 def _require(asked: Sequence[tuple[Table, Sequence[str]]], catalog: Catalog) -> Routine[None]:
     parts = [
-        f"(SELECT {_named(found, place)} FROM null({quote_string(_structure((column.name, column.type) for column in table.columns))})) AS t{place}"
+        "(SELECT "
+        f"{_named(found, place)} "
+        "FROM "
+        f"null({quote_string(_structure((column.name, column.type) for column in table.columns))})) "
+        "AS "
+        f"t{place}"
         for place, (table, found) in enumerate(asked)
     ]
     # null(...) has no rows, so the join is analysed and nothing is computed.
@@ -60,7 +65,9 @@ def _known_settings(tables: Sequence[Table]) -> Routine[bool]:
     named = sorted({name for table in tables for name in table.engine.settings})
     if not named:
         return True
-    rows = yield Query(f"SELECT count() FROM system.merge_tree_settings WHERE name IN ({', '.join(map(quote_string, named))})")
+    rows = yield Query(
+        f"SELECT count() FROM system.merge_tree_settings WHERE name IN ({', '.join(map(quote_string, named))})"
+    )
     return number(rows[0][0]) == len(named)
 
 
@@ -77,14 +84,19 @@ def types_of(expressions: Sequence[str], form: TableForm) -> Routine[tuple[str, 
     """The types of expressions over a table's stored columns; '' for each where the engine refuses one."""
     if not expressions:
         return ()
-    structure = _structure((column.name, column.type) for column in form.columns if column.kind not in ("ALIAS", "EPHEMERAL"))
+    structure = _structure(
+        (column.name, column.type) for column in form.columns if column.kind not in ("ALIAS", "EPHEMERAL")
+    )
     types = yield from _described(f"SELECT {_named(expressions, 0)} FROM null({quote_string(structure)})")
     return tuple((types or {}).get(f"t0_{at}", "") for at in range(len(expressions)))
 
 
 def _require_condition(table: str, name: str, expression: str, kind: str) -> None:
     if kind and not _CONDITION.match(kind):
-        raise SpecError(f"{table}: constraint {name}", f"CHECK {expression} gives {kind}, which is no condition (UInt8): every INSERT would be refused")
+        raise SpecError(
+            f"{table}: constraint {name}",
+            f"CHECK {expression} gives {kind}, which is no condition (UInt8): every INSERT would be refused",
+        )
 
 
 def _expressions(table: Table) -> list[str]:
@@ -94,12 +106,22 @@ def _expressions(table: Table) -> list[str]:
     engine = table.engine
     found: list[str] = []
     for column in table.columns:
-        said = column.default or column.materialized or column.alias or (column.ephemeral if isinstance(column.ephemeral, str) else "")
+        said = (
+            column.default
+            or column.materialized
+            or column.alias
+            or (column.ephemeral if isinstance(column.ephemeral, str) else "")
+        )
         found += [said] if said else []
         found += _of_ttl(column.ttl)
     if isinstance(engine, MergeTree):
         keys = [key_sql(key, names) for key in (engine.order_by, engine.primary_key, engine.partition_by) if key]
-        found += [without_direction(part) for key in keys for part in key_elements(key) if part.strip("`") not in names and part != "tuple()"]
+        found += [
+            without_direction(part)
+            for key in keys
+            for part in key_elements(key)
+            if part.strip("`") not in names and part != "tuple()"
+        ]
         found += [engine.sample_by] if engine.sample_by and engine.sample_by not in names else []
         found += _of_ttl(engine.ttl)
     found += [index.expr for index in table.indexes]
@@ -108,7 +130,9 @@ def _expressions(table: Table) -> list[str]:
 
 def _of_ttl(ttl: str | None) -> list[str]:
     try:
-        return [expression for expression in ttl_expressions(ttl) if not expression.startswith("ifNull(")] if ttl else []
+        return (
+            [expression for expression in ttl_expressions(ttl) if not expression.startswith("ifNull(")] if ttl else []
+        )
     except (TokenError, ValueError):
         return []
 

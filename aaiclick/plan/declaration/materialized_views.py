@@ -40,7 +40,25 @@ def require_targets(schema: Schema, catalog: Catalog) -> Routine[None]:
 def target_columns(place: tuple[str, str]) -> Routine[dict[str, str]]:
     """Types of the columns that an INSERT into a live table can fill, by name."""
     rows = yield Query(
-        "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String} AND default_kind NOT IN ('ALIAS', 'MATERIALIZED')",
+        "SELECT "
+        "name, "
+        "type "
+        "FROM "
+        "system.columns "
+        "WHERE "
+        "database "
+        "= "
+        "{database:String} "
+        "AND "
+        "table "
+        "= "
+        "{table:String} "
+        "AND "
+        "default_kind "
+        "NOT "
+        "IN "
+        "('ALIAS', "
+        "'MATERIALIZED')",
         {"database": place[0], "table": place[1]},
     )
     return {text(row[0]): text(row[1]) for row in rows}
@@ -48,31 +66,78 @@ def target_columns(place: tuple[str, str]) -> Routine[dict[str, str]]:
 
 def writable(form: Form | None) -> dict[str, str]:
     """The same for a declared table."""
-    return {column.name: column.type for column in form.columns if column.kind not in ("ALIAS", "MATERIALIZED")} if isinstance(form, TableForm) else {}
+    return (
+        {column.name: column.type for column in form.columns if column.kind not in ("ALIAS", "MATERIALIZED")}
+        if isinstance(form, TableForm)
+        else {}
+    )
 
 
-def require_fit(item: MaterializedView, view: ViewForm, target: Mapping[str, str], live: LiveObject | None, now: Mapping[str, str]) -> Routine[tuple[str, ...]]:
+def require_fit(
+    item: MaterializedView, view: ViewForm, target: Mapping[str, str], live: LiveObject | None, now: Mapping[str, str]
+) -> Routine[tuple[str, ...]]:
     """Raise ``SpecError`` where values would be changed or refused on their way into the target.
 
     A live view that is left as it is gets a note. ``now``: the target's columns as they are today.
     """
     before = live.form if live is not None and isinstance(live.form, ViewForm) else None
-    stored = {column.name: column.type for column in before.columns} if before is not None and (before.to, before.query) == (view.to, view.query) else {}
+    stored = (
+        {column.name: column.type for column in before.columns}
+        if before is not None and (before.to, before.query) == (view.to, view.query)
+        else {}
+    )
     notes: list[str] = []
     chosen = _selected(view.query)
     missing = [column.name for column in view.columns if column.name not in target]
     if missing and live is None:
-        raise SpecError(f"{item.noun} {item.name}", f"its target {view.to} has no column {', '.join(missing)}: what the query says of it would be dropped")
+        raise SpecError(
+            f"{item.noun} {item.name}",
+            f"its target {view.to} has no column {', '.join(missing)}: what the query says of it would be dropped",
+        )
     for column in view.columns:
         wanted = target.get(column.name)
-        if wanted is None or fits(column.type, wanted) or (yield from _literal_fits(chosen.get(column.name, ""), wanted)):
+        if (
+            wanted is None
+            or fits(column.type, wanted)
+            or (yield from _literal_fits(chosen.get(column.name, ""), wanted))
+        ):
             continue
-        problem = f"its query yields {column.type} for {column.name}, and {view.to} keeps {wanted}: other values would arrive there, or none."
+        problem = (
+            "its "
+            "query "
+            "yields "
+            f"{column.type} "
+            "for "
+            f"{column.name}, "
+            "and "
+            f"{view.to} "
+            "keeps "
+            f"{wanted}: "
+            "other "
+            "values "
+            "would "
+            "arrive "
+            "there, "
+            "or "
+            "none."
+        )
         if stored.get(column.name) == column.type and now.get(column.name) == wanted:
             notes.append(f"{item.name}: {problem} It is left as it was made")
             continue
         raise SpecError(
-            f"{item.noun} {item.name}", f"{problem} Cast it in the query (CAST({quote_name(column.name)}, {quote_string(wanted)})), or change the column"
+            f"{item.noun} {item.name}",
+            f"{problem} "
+            "Cast "
+            "it "
+            "in "
+            "the "
+            "query "
+            f"(CAST({quote_name(column.name)}, "
+            f"{quote_string(wanted)})), "
+            "or "
+            "change "
+            "the "
+            "column",
         )
     return tuple(notes)
 
@@ -82,7 +147,9 @@ def _literal_fits(expression: str, kind: str) -> Routine[bool]:
     counts."""
     if not literal(expression):
         return False
-    rows = yield from answered(Query(f"SELECT toUInt8(isNotNull(accurateCastOrNull({expression}, {quote_string(kind)})))"))
+    rows = yield from answered(
+        Query(f"SELECT toUInt8(isNotNull(accurateCastOrNull({expression}, {quote_string(kind)})))")
+    )
     if rows is None:
         return False
     return text(rows[0][0]) == "1"
@@ -123,12 +190,21 @@ def require_triggerable(scratch: Scratch, item: MaterializedView, view: ViewForm
     made = create("MATERIALIZED VIEW", trigger, f"TO {scratch.sql_name(place)}", f"AS {item.query}")
     error = yield from make(scratch, made, inside=True)
     if error is not None:
-        problem = sentence(scratch, error).partition(": While processing")[0].replace(f"{place}", item.to or "the view's own table")
+        problem = (
+            sentence(scratch, error)
+            .partition(": While processing")[0]
+            .replace(f"{place}", item.to or "the view's own table")
+        )
         raise SpecError(f"{item.noun} {item.name}", problem)
 
 
 def check_views(
-    schema: Schema, items: Sequence[MaterializedView], wanted: Mapping[str, Form], targets: Mapping[str, Form], catalog: Catalog, scratch: Scratch
+    schema: Schema,
+    items: Sequence[MaterializedView],
+    wanted: Mapping[str, Form],
+    targets: Mapping[str, Form],
+    catalog: Catalog,
+    scratch: Scratch,
 ) -> Routine[tuple[str, ...]]:
     """All of these checks for the declared materialized views, whose forms are ``wanted``; the notes."""
     yield from require_targets(schema, catalog)
@@ -146,7 +222,9 @@ def check_views(
         if not isinstance(before, ViewForm) or (before.query, before.to) != (view.query, view.to):
             yield from require_triggerable(scratch, item, view, catalog)
         if target:
-            notes += yield from require_fit(item, view, target, live, writable(there.form) if there is not None else target)
+            notes += yield from require_fit(
+                item, view, target, live, writable(there.form) if there is not None else target
+            )
     return tuple(notes)
 
 

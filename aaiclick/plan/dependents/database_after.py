@@ -58,7 +58,9 @@ class Effect:
         return tuple(
             (column.name, column.type, fresh[column.name])
             for column in self.columns
-            if column.name in fresh and not fits(fresh[column.name], column.type) and self.now.get(column.name) != fresh[column.name]
+            if column.name in fresh
+            and not fits(fresh[column.name], column.type)
+            and self.now.get(column.name) != fresh[column.name]
         )
 
 
@@ -67,12 +69,18 @@ def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Depe
     before it."""
     database = after.catalog.database
     touched: set[Place] = {(database, name) for name in after.tables}
-    chosen = [dependent for dependent in dependents if dependent.database == database and dependent.name in after.always]
+    chosen = [
+        dependent for dependent in dependents if dependent.database == database and dependent.name in after.always
+    ]
     # Until nothing more is found: a view may read a view that reads a table.
     while True:
         known = {*touched, *(dependent.place for dependent in chosen)}
         rest = [dependent for dependent in dependents if dependent not in chosen]
-        more = [dependent for dependent in rest if dependent.target in touched or spans(dependent.query, known - {dependent.place})]
+        more = [
+            dependent
+            for dependent in rest
+            if dependent.target in touched or spans(dependent.query, known - {dependent.place})
+        ]
         if not more:
             break
         chosen += more
@@ -81,7 +89,9 @@ def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Depe
     while waiting:
         left = {dependent.place for dependent in waiting if dependent.view}
         # Where they read each other in a circle any order will do: the engine could not create them anyway.
-        ready = [dependent for dependent in waiting if not spans(dependent.query, left - {dependent.place})] or waiting[:1]
+        ready = [dependent for dependent in waiting if not spans(dependent.query, left - {dependent.place})] or waiting[
+            :1
+        ]
         ordered += ready
         waiting = [dependent for dependent in waiting if dependent not in ready]
     return ordered
@@ -128,7 +138,11 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
     if not dependent.view:
         yield Command(drop("VIEW", scratch.sql_name(name)))
         return Effect(dependent, fresh, now or {}, dependent.columns)
-    columns = fresh if declared or dependent.form is not None else _columns(dependent.columns, fresh, now or {}, "*" in dependent.query)
+    columns = (
+        fresh
+        if declared or dependent.form is not None
+        else _columns(dependent.columns, fresh, now or {}, "*" in dependent.query)
+    )
     if columns != fresh and columns:
         listed = ", ".join(column_form_sql(column) for column in columns)
         yield Command(drop("VIEW", scratch.sql_name(name)))
@@ -145,7 +159,9 @@ def _described(dependent: Dependent) -> Routine[dict[str, str] | None]:
     return {text(row[0]): as_defined(text(row[1])) for row in rows}
 
 
-def _columns(stored: Collection[ColumnForm], fresh: Sequence[ColumnForm], now: Mapping[str, str], everything: bool) -> tuple[ColumnForm, ...]:
+def _columns(
+    stored: Collection[ColumnForm], fresh: Sequence[ColumnForm], now: Mapping[str, str], everything: bool
+) -> tuple[ColumnForm, ...]:
     """Columns that a view which nobody declares is to store.
 
     A column that has the type of the query follows the query. One that was given another type keeps it. New columns

@@ -58,8 +58,12 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
     if not tables and not changed.queries:
         return DependentSteps()
     database = catalog.database
-    dependents = (yield from read_dependents(database, tables)) if tables else (yield from read_views(database, changed.queries))
-    after = DatabaseAfter(catalog, tables, {name: query for name, query in changed.queries.items() if query}, frozenset(changed.queries))
+    dependents = (
+        (yield from read_dependents(database, tables)) if tables else (yield from read_views(database, changed.queries))
+    )
+    after = DatabaseAfter(
+        catalog, tables, {name: query for name, query in changed.queries.items() if query}, frozenset(changed.queries)
+    )
     chosen = affected(dependents, after)
     before: list[Step] = []
     behind: list[Step] = []
@@ -73,8 +77,16 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
         behind += late
         first.append(_wider_target(effect, catalog, tables))
     before += yield from _depended(catalog.database, changed.renamed, chosen)
-    unchecked = {changed.renamed[old] for old in changed.renamed if _followed(catalog.get(old), chosen, catalog.database)}
-    return DependentSteps(tuple(before), tuple(behind), (), tuple(dict.fromkeys(name for name in reversed(first) if name)), frozenset(unchecked))
+    unchecked = {
+        changed.renamed[old] for old in changed.renamed if _followed(catalog.get(old), chosen, catalog.database)
+    }
+    return DependentSteps(
+        tuple(before),
+        tuple(behind),
+        (),
+        tuple(dict.fromkeys(name for name in reversed(first) if name)),
+        frozenset(unchecked),
+    )
 
 
 def _depended(database: str, renamed: Mapping[str, str], dependents: Sequence[Dependent]) -> Routine[list[Step]]:
@@ -90,8 +102,30 @@ def _depended(database: str, renamed: Mapping[str, str], dependents: Sequence[De
         )
         needed = [f"{text(row[0])}.{text(row[1])}" for row in rows if (text(row[0]), text(row[1])) not in known]
         if needed:
-            why = f"{', '.join(needed)} cannot be loaded without {old}: the server does not rename it. Change or drop them first"
-            found.append(Step(f"{new}:needed", new, f"is needed as {old}", "replace", [f"-- {why}"], ReplaceWork(()), blocked=why))
+            why = (
+                f"{', '.join(needed)} "
+                "cannot "
+                "be "
+                "loaded "
+                "without "
+                f"{old}: "
+                "the "
+                "server "
+                "does "
+                "not "
+                "rename "
+                "it. "
+                "Change "
+                "or "
+                "drop "
+                "them "
+                "first"
+            )
+            found.append(
+                Step(
+                    f"{new}:needed", new, f"is needed as {old}", "replace", [f"-- {why}"], ReplaceWork(()), blocked=why
+                )
+            )
     return found
 
 
@@ -108,14 +142,21 @@ def _wider_target(effect: Effect, catalog: Catalog, tables: Mapping[str, TableFo
     if wanted is None or live is None or not isinstance(live.form, TableForm) or database != catalog.database:
         return ""
     types = {column.name: column.type for column in wanted.columns}
-    return name if all(column.name in types and fits(column.type, types[column.name]) for column in live.form.columns) else ""
+    return (
+        name
+        if all(column.name in types and fits(column.type, types[column.name]) for column in live.form.columns)
+        else ""
+    )
 
 
 def in_order(steps: Sequence[Step], around: DependentSteps) -> list[Step]:
     """The steps of tables, with those of ``first`` in front."""
     place = {name: index for index, name in enumerate(around.first)}
     free = {f"{name}:rename" for name in around.unchecked}
-    return [_unchecked(step) if step.id in free else step for step in sorted(steps, key=lambda step: place.get(step.object, len(place)))]
+    return [
+        _unchecked(step) if step.id in free else step
+        for step in sorted(steps, key=lambda step: place.get(step.object, len(place)))
+    ]
 
 
 def _unchecked(step: Step) -> Step:
@@ -125,7 +166,11 @@ def _unchecked(step: Step) -> Step:
 
 
 def _steps(
-    effect: Effect, catalog: Catalog, tables: Mapping[str, TableForm | None], changed: PlannedChanges, steps: Sequence[Step]
+    effect: Effect,
+    catalog: Catalog,
+    tables: Mapping[str, TableForm | None],
+    changed: PlannedChanges,
+    steps: Sequence[Step],
 ) -> Routine[tuple[tuple[Step, ...], tuple[Step, ...]]]:
     dependent = effect.dependent
     if not dependent.view:

@@ -19,7 +19,18 @@ from aaiclick.sql.tokens import TokenError, Tokens, identifier
 Place = tuple[str, str]
 """Database and name."""
 VIEWS = "engine IN ('View', 'MaterializedView')"
-ELSEWHERE = "database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') AND NOT startsWith(database, {prefix:String})"
+ELSEWHERE = (
+    "database "
+    "NOT "
+    "IN "
+    "('system', "
+    "'INFORMATION_SCHEMA', "
+    "'information_schema') "
+    "AND "
+    "NOT "
+    "startsWith(database, "
+    "{prefix:String})"
+)
 """Not the server's own, and none of our scratch databases."""
 
 
@@ -69,9 +80,28 @@ def read_views(database: str, names: Collection[str] | None = None) -> Routine[t
     where, parameters = ELSEWHERE, dict[str, "str | int"](prefix=PREFIX)
     if names is not None:
         where = "database = {database:String} AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
-        parameters = {"database": database, "names": ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))}
+        parameters = {
+            "database": database,
+            "names": ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names)),
+        }
     rows = yield Query(
-        f"SELECT database, name, engine, create_table_query, as_select, toString(uuid) FROM system.tables WHERE {VIEWS} AND {where} ORDER BY database, name",
+        "SELECT "
+        "database, "
+        "name, "
+        "engine, "
+        "create_table_query, "
+        "as_select, "
+        "toString(uuid) "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        f"{VIEWS} "
+        "AND "
+        f"{where} "
+        "ORDER "
+        "BY "
+        "database, "
+        "name",
         parameters,
     )
     return tuple(view_dependent(*(text(value) for value in row)) for row in rows)
@@ -110,7 +140,9 @@ def recreate_view(dependent: Dependent, columns: Collection[ColumnForm] | None) 
     start = _list_at(tokens)
     behind = dependent.text[tokens.items[tokens.match[start]].end :]
     listed = f"({', '.join(column_form_sql(column) for column in columns)})" if columns is not None else ""
-    return create("VIEW", qualified(dependent.database, dependent.name), listed, behind.removeprefix(" "), or_replace=True)
+    return create(
+        "VIEW", qualified(dependent.database, dependent.name), listed, behind.removeprefix(" "), or_replace=True
+    )
 
 
 def spans(query: str, places: Collection[Place]) -> list[tuple[int, int, Place]]:

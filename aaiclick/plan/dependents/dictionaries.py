@@ -21,7 +21,15 @@ from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 DICTIONARIES = (
     "engine = 'Dictionary' AND arrayExists((d, n) -> d = {database:String}"
-    " AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), n), loading_dependencies_database, loading_dependencies_table)"
+    " AND "
+    "has(arrayMap(x "
+    "-> "
+    "unhex(x), "
+    "splitByChar(',', "
+    "{names:String})), "
+    "n), "
+    "loading_dependencies_database, "
+    "loading_dependencies_table)"
 )
 
 
@@ -30,7 +38,19 @@ def read_dictionaries(database: str, names: tuple[str, ...]) -> Routine[tuple[De
     server."""
     listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))
     rows = yield Query(
-        f"SELECT database, name, create_table_query, toString(uuid) FROM system.tables WHERE {DICTIONARIES} ORDER BY database, name",
+        "SELECT "
+        "database, "
+        "name, "
+        "create_table_query, "
+        "toString(uuid) "
+        "FROM "
+        "system.tables "
+        "WHERE "
+        f"{DICTIONARIES} "
+        "ORDER "
+        "BY "
+        "database, "
+        "name",
         {"database": database, "names": listed},
     )
     return tuple(dictionary_dependent(*(text(value) for value in row)) for row in rows)
@@ -83,14 +103,43 @@ def dictionary_steps(effect: Effect, database: str) -> tuple[Step, ...]:
         why = f"the {dependent.noun} would fail ({first_line(effect.refusal)}). Change or drop it first"
         return (blocked_step(dependent, database, why),)
     if effect.refusal:
-        why = f"it could not be loaded any more ({first_line(effect.refusal)}). Declare it over what the table will be, or change or drop it first"
+        why = (
+            "it "
+            "could "
+            "not "
+            "be "
+            "loaded "
+            "any "
+            "more "
+            f"({first_line(effect.refusal)}). "
+            "Declare "
+            "it "
+            "over "
+            "what "
+            "the "
+            "table "
+            "will "
+            "be, "
+            "or "
+            "change "
+            "or "
+            "drop "
+            "it "
+            "first"
+        )
         return (blocked_step(dependent, database, why),)
     lookup = dependent.noun == "dictionary"
     found = [(name, kept, fresh) for name, kept, fresh in effect.pinned if not (lookup and null_alone(kept, fresh))]
     if not found:
         return ()
     why = "; ".join(f"{name} is {kept} in it, and will be {fresh} in the table" for name, kept, fresh in found)
-    return (blocked_step(dependent, database, f"the {dependent.noun} would give other values: {why}. Declare it with the new types, or change it first"),)
+    return (
+        blocked_step(
+            dependent,
+            database,
+            f"the {dependent.noun} would give other values: {why}. Declare it with the new types, or change it first",
+        ),
+    )
 
 
 def null_alone(kept: str, fresh: str) -> bool:

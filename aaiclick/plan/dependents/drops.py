@@ -38,8 +38,14 @@ class BeforeDrop:
 
     def recreated(self, dependents: Sequence[Dependent], database: str) -> dict[str, Step]:
         """Plain views that are replaced, each with its step."""
-        plain = {dependent.name for dependent in dependents if dependent.noun == "view" and dependent.database == database}
-        return {step.object: step for step in self.views if step.strategy == "replace" and step.object in plain and self.queries.get(step.object)}
+        plain = {
+            dependent.name for dependent in dependents if dependent.noun == "view" and dependent.database == database
+        }
+        return {
+            step.object: step
+            for step in self.views
+            if step.strategy == "replace" and step.object in plain and self.queries.get(step.object)
+        }
 
 
 def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> Routine[list[Step]]:
@@ -54,21 +60,35 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
     replaced = {step.object for step in ahead.views}
     recreated = ahead.recreated(dependents, database)
     # Views with a new query no longer read the column when it is dropped.
-    others = [dependent for dependent in (*dependents, *lookups) if not (dependent.database == database and dependent.name in replaced)]
+    others = [
+        dependent
+        for dependent in (*dependents, *lookups)
+        if not (dependent.database == database and dependent.name in replaced)
+    ]
     views = [
         dependent
         for dependent in dependents
-        if dependent.noun == "view" and (dependent in others or (dependent.database == database and dependent.name in recreated))
+        if dependent.noun == "view"
+        and (dependent in others or (dependent.database == database and dependent.name in recreated))
     ]
     found: list[Step] = []
     for step in steps:
         guarded = _guarded(step, others, database)
-        again = (yield from _shown(guarded, views, catalog, ahead, recreated)) if _DROP in step.id and not guarded.blocked else ()
-        found += [next((each for each in again if each.blocked), guarded), *(each for each in again if not each.blocked)]
+        again = (
+            (yield from _shown(guarded, views, catalog, ahead, recreated))
+            if _DROP in step.id and not guarded.blocked
+            else ()
+        )
+        found += [
+            next((each for each in again if each.blocked), guarded),
+            *(each for each in again if not each.blocked),
+        ]
     return found
 
 
-def _shown(step: Step, views: Sequence[Dependent], catalog: Catalog, ahead: BeforeDrop, recreated: Mapping[str, Step]) -> Routine[tuple[Step, ...]]:
+def _shown(
+    step: Step, views: Sequence[Dependent], catalog: Catalog, ahead: BeforeDrop, recreated: Mapping[str, Step]
+) -> Routine[tuple[Step, ...]]:
     """Steps for views that read ``SELECT *`` but store the column in their list; or the drop itself with the reason
     against it."""
     table, _, column = step.id.partition(_DROP)
@@ -78,9 +98,17 @@ def _shown(step: Step, views: Sequence[Dependent], catalog: Catalog, ahead: Befo
         return ()
     queries = {name: query for name, query in ahead.queries.items() if name in recreated}
     before = DatabaseAfter(catalog, {**ahead.targets, table: form}, queries, frozenset(recreated))
-    after = replace(before, tables={**before.tables, table: replace(form, columns=tuple(each for each in form.columns if each.name != column))})
+    after = replace(
+        before,
+        tables={
+            **before.tables,
+            table: replace(form, columns=tuple(each for each in form.columns if each.name != column)),
+        },
+    )
     chosen = affected(views, after)
-    if not any(each.name == column for dependent in chosen for each in dependent.columns) and not any(dependent.name in recreated for dependent in chosen):
+    if not any(each.name == column for dependent in chosen for each in dependent.columns) and not any(
+        dependent.name in recreated for dependent in chosen
+    ):
         return ()
     shown = {effect.dependent.place: _names(effect) for effect in (yield from effects(chosen, before))}
     found: list[Step] = []
@@ -99,9 +127,24 @@ def _shown(step: Step, views: Sequence[Dependent], catalog: Catalog, ahead: Befo
         if remade is None and any(effect.now.get(each.name) != each.type for each in dependent.columns):
             return (replace(step, blocked=f"the {dependent.noun} {name} names {', '.join(gone)} in a list of its own"),)
         statements = list(remade.sql) if remade is not None else [recreate_view(dependent, None)]
-        hazards = tuple(Hazard("old-code-breaks", f"{name} no longer shows {', '.join(gone)}", hazard.allow) for hazard in step.hazards if hazard.allow)
+        hazards = tuple(
+            Hazard("old-code-breaks", f"{name} no longer shows {', '.join(gone)}", hazard.allow)
+            for hazard in step.hazards
+            if hazard.allow
+        )
         words = f"{dependent.noun} as its query gives it: column {', '.join(gone)} is gone"
-        found.append(Step(f"{name}:without:{table}.{column}", name, words, "replace", statements, ReplaceWork(tuple(statements)), hazards, optional=True))
+        found.append(
+            Step(
+                f"{name}:without:{table}.{column}",
+                name,
+                words,
+                "replace",
+                statements,
+                ReplaceWork(tuple(statements)),
+                hazards,
+                optional=True,
+            )
+        )
     return tuple(found)
 
 
@@ -114,9 +157,15 @@ def _guarded(step: Step, dependents: Sequence[Dependent], database: str) -> Step
     if not found or step.blocked:
         return step
     place = (database, step.object)
-    writing = [dependent for dependent in dependents if dependent.target == place and any(each.name == column for each in dependent.columns)]
+    writing = [
+        dependent
+        for dependent in dependents
+        if dependent.target == place and any(each.name == column for each in dependent.columns)
+    ]
     dictionaries = [
-        dependent for dependent in dependents if dependent.noun == "dictionary" and spans(dependent.query, {place}) and column in _words(dependent.query)
+        dependent
+        for dependent in dependents
+        if dependent.noun == "dictionary" and spans(dependent.query, {place}) and column in _words(dependent.query)
     ]
     said = [f"the materialized view {dependent.name} writes {column}" for dependent in writing]
     said += [f"the dictionary {dependent.name} reads {column}" for dependent in dictionaries]

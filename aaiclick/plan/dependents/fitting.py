@@ -14,7 +14,9 @@ _WHOLE = re.compile(r"(U?)Int(8|16|32|64|128|256)\Z")
 # Bits of the mantissa: up to there every whole number is exact.
 _MANTISSA = {"BFloat16": 8, "Float32": 24, "Float64": 53}
 _DECIMALS = {"Decimal32": 9, "Decimal64": 18, "Decimal128": 38, "Decimal256": 76}
-_AS_TEXT = frozenset({"String", "FixedString", "UUID", "IPv4", "IPv6", "Bool", "Date", "Date32", "Enum8", "Enum16", "Float32", "Float64"})
+_AS_TEXT = frozenset(
+    {"String", "FixedString", "UUID", "IPv4", "IPv6", "Bool", "Date", "Date32", "Enum8", "Enum16", "Float32", "Float64"}
+)
 
 
 def fits(old: str, new: str) -> bool:
@@ -34,7 +36,9 @@ def _fits(old: TypeText, new: TypeText, old_text: str, new_text: str) -> bool:
         return fits(_inside(old, old_text), _inside(new, new_text))
     if new.name == "Nullable":
         inner = new.arguments[0]
-        return fits(old.arguments[0], inner) if old.name == "Nullable" else old_text == "Nothing" or fits(old_text, inner)
+        return (
+            fits(old.arguments[0], inner) if old.name == "Nullable" else old_text == "Nothing" or fits(old_text, inner)
+        )
     if old.name == "Nullable":
         return new.name in ("Dynamic", "Variant") and fits(old.arguments[0], new_text)
     if new.name == "Variant":
@@ -87,7 +91,11 @@ def _time_fits(old: TypeText, new: TypeText) -> bool:
     if new.name not in ("DateTime", "DateTime64"):
         return False
     before, after = (_precision(each) for each in (old, new))
-    return after >= before and (new.name == "DateTime64" or old.name == "DateTime") and (after < 9 or before == 9 or old.name == "DateTime")
+    return (
+        after >= before
+        and (new.name == "DateTime64" or old.name == "DateTime")
+        and (after < 9 or before == 9 or old.name == "DateTime")
+    )
 
 
 def _nested_fits(old: TypeText, new: TypeText) -> bool:
@@ -95,7 +103,9 @@ def _nested_fits(old: TypeText, new: TypeText) -> bool:
     if len(before) != len(after):
         return False
     # Inside composite types the engine converts an Enum by number. That is safe here: labels keep their numbers.
-    return all(name == other and fits(kind, wanted) for (name, kind), (other, wanted) in zip(before, after, strict=True))
+    return all(
+        name == other and fits(kind, wanted) for (name, kind), (other, wanted) in zip(before, after, strict=True)
+    )
 
 
 def _element(text: str) -> tuple[str, str]:
@@ -125,7 +135,13 @@ def _bits(name: str) -> tuple[bool, int] | None:
 
 
 def _precision(kind: TypeText) -> int:
-    return int(kind.arguments[0]) if kind.name == "DateTime64" and kind.arguments else 3 if kind.name == "DateTime64" else 0
+    return (
+        int(kind.arguments[0])
+        if kind.name == "DateTime64" and kind.arguments
+        else 3
+        if kind.name == "DateTime64"
+        else 0
+    )
 
 
 def _decimal(kind: TypeText) -> tuple[int, int]:
@@ -141,4 +157,8 @@ def literal(expression: str) -> bool:
         pieces = Tokens(expression).items
     except TokenError:
         return False
-    return bool(pieces) and all(token.kind in ("number", "string") or token.text in "-+" for token in pieces) and len(split_top(expression)) == 1
+    return (
+        bool(pieces)
+        and all(token.kind in ("number", "string") or token.text in "-+" for token in pieces)
+        and len(split_top(expression)) == 1
+    )

@@ -16,7 +16,9 @@ FRONTS = f"engine IN ('Buffer', 'Merge', 'Distributed') AND {ELSEWHERE} AND NOT 
 _DATABASE_AT = {"Buffer": 0, "Merge": 0, "Distributed": 1}
 
 
-def front_dependents(place: str, name: str, definition: str, uuid: str, database: str, following: Mapping[str, TableForm | None]) -> Iterator[Dependent]:
+def front_dependents(
+    place: str, name: str, definition: str, uuid: str, database: str, following: Mapping[str, TableForm | None]
+) -> Iterator[Dependent]:
     """The queries that such a table sends to these tables of ``database``. ``following``: the tables as they
     will be."""
     form = split_create(definition, place)
@@ -43,7 +45,11 @@ def _before(form: TableForm, own: str, database: str, table: str) -> bool:
     pattern = Tokens(where)
     if form.engine == "Merge":
         regular = pattern.is_word(0, "REGEXP") and len(pattern) == 4
-        there = _matches(unquote(pattern.items[2].text), database) if regular else (unquote(where) or own) == database or where.startswith("currentDatabase")
+        there = (
+            _matches(unquote(pattern.items[2].text), database)
+            if regular
+            else (unquote(where) or own) == database or where.startswith("currentDatabase")
+        )
         return there and _matches(what, table)
     return (unquote(where) or own) == database and what == table
 

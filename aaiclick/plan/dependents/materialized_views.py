@@ -48,10 +48,16 @@ class Misfit:
     @property
     def words(self) -> str:
         """What differs."""
-        return f"{self.column} is {self.kept} there, and the query yields {self.yields}" if self.kept else f"it has no column {self.column}"
+        return (
+            f"{self.column} is {self.kept} there, and the query yields {self.yields}"
+            if self.kept
+            else f"it has no column {self.column}"
+        )
 
 
-def materialized_steps(effect: Effect, catalog: Catalog, tables: Mapping[str, TableForm | None], declared: bool) -> Routine[Steps]:
+def materialized_steps(
+    effect: Effect, catalog: Catalog, tables: Mapping[str, TableForm | None], declared: bool
+) -> Routine[Steps]:
     """Steps before and after those of the tables. ``tables``: the forms that tables of the database will have."""
     dependent = effect.dependent
     assert dependent.form is not None
@@ -67,13 +73,33 @@ def materialized_steps(effect: Effect, catalog: Catalog, tables: Mapping[str, Ta
     found = [
         each
         for each in misfits(effect, kept)
-        if each.yields != effect.now.get(each.column) or (each.kept != today.get(each.column) and fits(each.yields, today.get(each.column, "")))
+        if each.yields != effect.now.get(each.column)
+        or (each.kept != today.get(each.column) and fits(each.yields, today.get(each.column, "")))
     ]
     if declared:
         found = [each for each in found if not each.kept]
     if found:
         name = place[1] if place[0] == catalog.database else ".".join(place)
-        why = f"values would be changed on their way into its target {name}: {'; '.join(each.words for each in found)}. Change {name} as well, or first"
+        why = (
+            "values "
+            "would "
+            "be "
+            "changed "
+            "on "
+            "their "
+            "way "
+            "into "
+            "its "
+            "target "
+            f"{name}: "
+            f"{'; '.join(each.words for each in found)}. "
+            "Change "
+            f"{name} "
+            "as "
+            "well, "
+            "or "
+            "first"
+        )
         return (blocked_step(dependent, catalog.database, why),), ()
     return (), _refreshed(effect, catalog.database)
 
@@ -90,10 +116,18 @@ def misfits(effect: Effect, kept: Mapping[str, str]) -> list[Misfit]:
 def _refreshed(effect: Effect, database: str) -> tuple[Step, ...]:
     """The step that makes the view's own list of columns anew, by which it is read."""
     dependent, fresh = effect.dependent, {column.name: column.type for column in effect.fresh}
-    stale = [column for column in dependent.columns if _differs(column.type, fresh.get(column.name, column.type), effect.now.get(column.name, ""))]
+    stale = [
+        column
+        for column in dependent.columns
+        if _differs(column.type, fresh.get(column.name, column.type), effect.now.get(column.name, ""))
+    ]
     if not stale:
         return ()
-    return (_query_step(dependent, database, [f"column {column.name}: {column.type} -> {fresh[column.name]}" for column in stale]),)
+    return (
+        _query_step(
+            dependent, database, [f"column {column.name}: {column.type} -> {fresh[column.name]}" for column in stale]
+        ),
+    )
 
 
 def _differs(kept: str, yields: str, now: str) -> bool:
@@ -109,7 +143,9 @@ def _query_step(dependent: Dependent, database: str, words: Sequence[str]) -> St
     return Step(f"{name}:types", name, "; ".join(lines), "replace", [sql], ReplaceWork((sql,)), changes=lines)
 
 
-def _columns_of(place: tuple[str, str], catalog: Catalog, tables: Mapping[str, TableForm | None]) -> Routine[dict[str, str]]:
+def _columns_of(
+    place: tuple[str, str], catalog: Catalog, tables: Mapping[str, TableForm | None]
+) -> Routine[dict[str, str]]:
     """Types of a target's columns as they will be; empty where it does not exist."""
     if place[0] == catalog.database and place[1] in tables:
         return writable(tables[place[1]])
@@ -129,29 +165,77 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
     found = [
         Misfit(column.name, kept.get(column.name, ""), column.type)
         for column in effect.fresh
-        if _differs(kept.get(column.name, ""), column.type, effect.now.get(column.name, "")) and (declared or column.type != effect.now.get(column.name))
+        if _differs(kept.get(column.name, ""), column.type, effect.now.get(column.name, ""))
+        and (declared or column.type != effect.now.get(column.name))
     ]
-    stale = [column for column in dependent.columns if kept.get(column.name, column.type) != column.type and not fits(kept[column.name], column.type)]
+    stale = [
+        column
+        for column in dependent.columns
+        if kept.get(column.name, column.type) != column.type and not fits(kept[column.name], column.type)
+    ]
     if not found:
         words = [f"column {column.name}: {column.type} -> {kept[column.name]}" for column in stale]
         return ((_query_step(dependent, catalog.database, words),) if stale else (), ())
     why = "; ".join(each.words for each in found)
     commands = [_command(each) for each in found]
-    refused = "" if all(not each.kept or fits(each.kept, each.yields) for each in found) else "what it holds would change"
+    refused = (
+        "" if all(not each.kept or fits(each.kept, each.yields) for each in found) else "what it holds would change"
+    )
     refused = refused or (yield from _refused(form, commands, catalog.database))
     if not refused and dependent.database != catalog.database:
-        refused = f"it is in another database: ALTER TABLE {qualified(dependent.database, inner)} {', '.join(commands)} would do"
+        refused = (
+            "it is "
+            "in "
+            "another "
+            "database: "
+            "ALTER "
+            "TABLE "
+            f"{qualified(dependent.database, inner)} "
+            f"{', '.join(commands)} "
+            "would do"
+        )
     if refused and declared:
         return (), (_by_name(dependent, why),)
     if refused:
         return (), (_impossible(effect, catalog.database, why, refused),)
     sql = alter_table(qualified(dependent.database, inner), *commands)
-    lines = tuple(f"own table of the materialized view: {'column ' + each.column + ': ' + (each.kept or 'none') + ' -> ' + each.yields}" for each in found)
-    hazards = (Hazard("rewrites-data", f"columns of the table that {dependent.name} owns are written anew"),) if any(each.kept for each in found) else ()
+    lines = tuple(
+        "own "
+        "table "
+        "of "
+        "the "
+        "materialized "
+        "view: "
+        f"{'column ' + each.column + ': ' + (each.kept or 'none') + ' -> ' + each.yields}"
+        for each in found
+    )
+    hazards = (
+        (Hazard("rewrites-data", f"columns of the table that {dependent.name} owns are written anew"),)
+        if any(each.kept for each in found)
+        else ()
+    )
     work = AlterWork(inner, (Alter(sql, mutates=bool(hazards)),))
     strategy: Strategy = "mutate" if hazards else "alter"
-    step = Step(f"{dependent.name}:inner", dependent.name, "; ".join(lines), strategy, [sql], work, hazards, live.rows, live.bytes, changes=lines)
-    return (step, _query_step(dependent, catalog.database, [f"column {each.column}: {each.kept or 'none'} -> {each.yields}" for each in found])), ()
+    step = Step(
+        f"{dependent.name}:inner",
+        dependent.name,
+        "; ".join(lines),
+        strategy,
+        [sql],
+        work,
+        hazards,
+        live.rows,
+        live.bytes,
+        changes=lines,
+    )
+    return (
+        step,
+        _query_step(
+            dependent,
+            catalog.database,
+            [f"column {each.column}: {each.kept or 'none'} -> {each.yields}" for each in found],
+        ),
+    ), ()
 
 
 def _command(misfit: Misfit) -> str:
@@ -176,9 +260,38 @@ def _by_name(dependent: Dependent, why: str) -> Step:
     assert dependent.form is not None
     create = form_sql(replace(dependent.form, columns=()), dependent.database, dependent.name)
     statements = (drop("VIEW", qualified(dependent.database, dependent.name)), create)
-    lost = f"the table that {dependent.name} owns cannot follow its query ({why}): it is made anew, and the rows in it are gone"
+    lost = (
+        "the "
+        "table "
+        "that "
+        f"{dependent.name} "
+        "owns "
+        "cannot "
+        "follow "
+        "its "
+        "query "
+        f"({why}): "
+        "it "
+        "is "
+        "made "
+        "anew, "
+        "and "
+        "the "
+        "rows "
+        "in "
+        "it "
+        "are gone"
+    )
     hazard = Hazard("loses-rows", lost, f"replace-view {dependent.name}")
-    return Step(f"{dependent.name}:replace", dependent.name, f"its own table: {why}", "replace", list(statements), ReplaceWork(statements), (hazard,))
+    return Step(
+        f"{dependent.name}:replace",
+        dependent.name,
+        f"its own table: {why}",
+        "replace",
+        list(statements),
+        ReplaceWork(statements),
+        (hazard,),
+    )
 
 
 def _impossible(effect: Effect, database: str, why: str, refused: str) -> Step:

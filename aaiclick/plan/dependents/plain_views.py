@@ -21,10 +21,32 @@ def plain_steps(effect: Effect, database: str, changes: bool) -> tuple[tuple[Ste
     """Steps before and after those of the tables. ``changes``: whether tables that it reads change."""
     dependent = effect.dependent
     if effect.pinned:
-        listed = ", ".join(f"{name} is {stored} in it and {fresh} in its query" for name, stored, fresh in effect.pinned)
+        listed = ", ".join(
+            f"{name} is {stored} in it and {fresh} in its query" for name, stored, fresh in effect.pinned
+        )
         return (
             blocked_step(
-                dependent, database, f"its own list of columns would change values: {listed}. Drop the view, or make it anew without that list, first"
+                dependent,
+                database,
+                "its own "
+                "list "
+                "of "
+                "columns "
+                "would "
+                "change "
+                "values: "
+                f"{listed}. "
+                "Drop "
+                "the "
+                "view, "
+                "or "
+                "make "
+                "it "
+                "anew "
+                "without "
+                "that "
+                "list, "
+                "first",
             ),
         ), ()
     if not effect.columns or effect.columns == dependent.columns:
@@ -37,7 +59,9 @@ def plain_steps(effect: Effect, database: str, changes: bool) -> tuple[tuple[Ste
 
 def broken_step(effect: Effect, database: str) -> Step:
     """A blocked step for a view that would fail, and that the plan does not replace."""
-    return blocked_step(effect.dependent, database, f"it would fail ({effect.refusal.splitlines()[0]}). Change or drop it first")
+    return blocked_step(
+        effect.dependent, database, f"it would fail ({effect.refusal.splitlines()[0]}). Change or drop it first"
+    )
 
 
 def _early(stored: Sequence[ColumnForm], effect: Effect) -> tuple[ColumnForm, ...]:
@@ -46,9 +70,15 @@ def _early(stored: Sequence[ColumnForm], effect: Effect) -> tuple[ColumnForm, ..
     return tuple(column for column in effect.columns if column.name in now) or tuple(stored)
 
 
-def _step(dependent: Dependent, database: str, old: Collection[ColumnForm], new: Sequence[ColumnForm], label: str) -> Step:
+def _step(
+    dependent: Dependent, database: str, old: Collection[ColumnForm], new: Sequence[ColumnForm], label: str
+) -> Step:
     before, after = {column.name: column.type for column in old}, {column.name: column.type for column in new}
-    words = [f"column {name}: {before[name]} -> {kind}" for name, kind in after.items() if name in before and before[name] != kind]
+    words = [
+        f"column {name}: {before[name]} -> {kind}"
+        for name, kind in after.items()
+        if name in before and before[name] != kind
+    ]
     words += [f"column {name} is new" for name in after if name not in before]
     words += [f"column {name} is gone" for name in before if name not in after]
     words = words or ["the order of its columns"]
@@ -61,7 +91,9 @@ def _step(dependent: Dependent, database: str, old: Collection[ColumnForm], new:
 def blocked_step(dependent: Dependent, database: str, reason: str) -> Step:
     """A blocked step for an object that does not allow what the tables need."""
     name = called(dependent, database)
-    return Step(f"{name}:reads", name, "reads what changes", "replace", [f"-- {reason}"], ReplaceWork(()), blocked=reason)
+    return Step(
+        f"{name}:reads", name, "reads what changes", "replace", [f"-- {reason}"], ReplaceWork(()), blocked=reason
+    )
 
 
 def called(dependent: Dependent, database: str) -> str:

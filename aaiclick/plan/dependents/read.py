@@ -13,7 +13,8 @@ from aaiclick.routine import Query, Routine, text
 
 _COLUMNS = "database, name, engine, create_table_query, as_select, toString(uuid)"
 _PARTS = (f"{VIEWS} AND {ELSEWHERE}", DICTIONARIES, FRONTS)
-"""Each is a statement of its own within the one: only so the server sorts tables out by their engine before it writes their definitions."""
+"""Each is a statement of its own within the one: only so the server sorts tables out by their engine before it writes
+their definitions."""
 
 
 def read_dependents(database: str, following: Mapping[str, TableForm | None]) -> Routine[tuple[Dependent, ...]]:

@@ -42,18 +42,34 @@ def _dependents(diff: TableDiff) -> Routine[tuple[tuple[str, str, str], ...]]:
     if known is None:
         known = yield from _views(diff)
         diff.cache.dependents[diff.live.dependents] = known
-    return tuple(dependent for dependent in known if dependent[0] not in diff.replaced_views and _spans(dependent[2], diff))
+    return tuple(
+        dependent for dependent in known if dependent[0] not in diff.replaced_views and _spans(dependent[2], diff)
+    )
 
 
 def _views(diff: TableDiff) -> Routine[list[tuple[str, str, str]]]:
     listed = [dependent.partition(".")[::2] for dependent in diff.live.dependents]
-    others = " OR ".join(f"(database = {{d{place}:String}} AND name = {{n{place}:String}})" for place in range(len(listed)))
+    others = " OR ".join(
+        f"(database = {{d{place}:String}} AND name = {{n{place}:String}})" for place in range(len(listed))
+    )
     parameters: dict[str, str | int] = {"database": diff.database}
     for place, (database, name) in enumerate(listed):
         parameters[f"d{place}"], parameters[f"n{place}"] = database, name
     rows = yield Query(
         "SELECT name, engine, as_select FROM system.tables"
-        f" WHERE (database = {{database:String}} AND engine IN ('View', 'MaterializedView')){' OR ' + others if others else ''} ORDER BY database, name",
+        " WHERE "
+        "(database "
+        "= "
+        f"{{database:String}} "
+        "AND "
+        "engine "
+        "IN "
+        "('View', "
+        f"'MaterializedView')){' OR ' + others if others else ''} "
+        "ORDER "
+        "BY "
+        "database, "
+        "name",
         parameters,
     )
     nouns = {"View": "view", "MaterializedView": "materialized view"}

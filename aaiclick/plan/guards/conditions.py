@@ -60,9 +60,15 @@ def of_counts(diff: TableDiff, clear: Sequence[PassedCheck]) -> tuple[ChangeGuar
         if not isinstance(change, RetypeColumn):
             continue
         name = old_names.get(change.new.name, change.new.name)
-        check = replace(change, old=replace(change.old, name=name), new=replace(change.new, name=name)).checks[each.place]
+        check = replace(change, old=replace(change.old, name=name), new=replace(change.new, name=name)).checks[
+            each.place
+        ]
         condition = over_live(diff.form, check.forward if each.forward else check.condition)
-        found.append(ChangeGuard(Guard(_filtered(diff, condition), check.problem, over_live(diff.form, check.example)), (change,)))
+        found.append(
+            ChangeGuard(
+                Guard(_filtered(diff, condition), check.problem, over_live(diff.form, check.example)), (change,)
+            )
+        )
     return tuple(found)
 
 
@@ -71,7 +77,11 @@ def of_expressions(diff: TableDiff, filled: Sequence[tuple[str, str, str]]) -> t
     found: list[ChangeGuard] = []
     for condition, example, problem in filled:
         with suppress(ValueError):
-            found.append(ChangeGuard(Guard(_filtered(diff, over_live(diff.form, condition)), problem, over_live(diff.form, example))))
+            found.append(
+                ChangeGuard(
+                    Guard(_filtered(diff, over_live(diff.form, condition)), problem, over_live(diff.form, example))
+                )
+            )
     return tuple(found)
 
 
@@ -80,13 +90,22 @@ def of_constraints(diff: TableDiff, constraints: Sequence[ConstraintForm]) -> tu
     from the ALTER on."""
     found: list[ChangeGuard] = []
     for constraint in constraints:
-        changes = tuple(change for change in diff.changes if isinstance(change, ChangeConstraint) and change.new == constraint)
+        changes = tuple(
+            change for change in diff.changes if isinstance(change, ChangeConstraint) and change.new == constraint
+        )
         try:
             condition = f"NOT ifNull(({over_target(diff, constraint.expression)}) != 0, 0)"
         except ValueError:
             continue
         found.append(
-            ChangeGuard(Guard(condition, f"violate the constraint {constraint.name} ({constraint.expression})", _shown(diff.form, condition)), changes)
+            ChangeGuard(
+                Guard(
+                    condition,
+                    f"violate the constraint {constraint.name} ({constraint.expression})",
+                    _shown(diff.form, condition),
+                ),
+                changes,
+            )
         )
     return tuple(found)
 
@@ -97,7 +116,12 @@ def of_kept(diff: TableDiff, name: str, old: str, new: str) -> tuple[ChangeGuard
         condition = f"NOT ifNull(({over_target(diff, new)}) != 0, 0) AND ifNull(({over_live(diff.form, old)}) != 0, 0)"
     except ValueError:
         return ()
-    return (ChangeGuard(Guard(condition, f"violate the constraint {name} ({new})", _shown(diff.form, condition)), _retypes(diff, [old])),)
+    return (
+        ChangeGuard(
+            Guard(condition, f"violate the constraint {name} ({new})", _shown(diff.form, condition)),
+            _retypes(diff, [old]),
+        ),
+    )
 
 
 def of_comparison(diff: TableDiff, comparison: Comparison, what: str) -> ChangeGuard | None:
@@ -111,19 +135,25 @@ def of_comparison(diff: TableDiff, comparison: Comparison, what: str) -> ChangeG
     condition = f"formatRow('RowBinary', {', '.join(old)}) != formatRow('RowBinary', {', '.join(new)})"
     if comparison.partition:
         condition = f"({condition} OR partitionID({', '.join(old)}) != partitionID({', '.join(new)}))"
-    return ChangeGuard(Guard(condition, f"give another value for {what}", f"tuple({', '.join(old)})"), _retypes(diff, comparison.old))
+    return ChangeGuard(
+        Guard(condition, f"give another value for {what}", f"tuple({', '.join(old)})"), _retypes(diff, comparison.old)
+    )
 
 
 def _retypes(diff: TableDiff, expressions: Collection[str]) -> tuple[Change, ...]:
     names = dict(diff.target.renames)
-    read = frozenset[str]().union(*(mentioned(expression, [column.name for column in diff.form.columns]) for expression in expressions))
+    read = frozenset[str]().union(
+        *(mentioned(expression, [column.name for column in diff.form.columns]) for expression in expressions)
+    )
     new = {names.get(name, name) for name in read}
     return tuple(change for change in diff.changes if isinstance(change, RetypeColumn) and change.new.name in new)
 
 
 def _shown(form: TableForm, condition: str) -> str:
     """What is shown of a row: the columns that the condition reads."""
-    read = sorted(mentioned(condition, [column.name for column in form.columns if column.kind not in ("ALIAS", "EPHEMERAL")]))
+    read = sorted(
+        mentioned(condition, [column.name for column in form.columns if column.kind not in ("ALIAS", "EPHEMERAL")])
+    )
     return f"tuple({', '.join(map(quote_name, read))})" if read else "''"
 
 
@@ -146,18 +176,26 @@ class TableGuards:
     def alter(self, work: AlterWork, sent: Sequence[AcceptedBatch]) -> AlterWork:
         """The ALTERs with guards, each at the first ALTER that relies on it."""
         guards = (*self.counted, *self.proven)
-        return replace(work, alters=_placed(work.alters, sent, guards, strict=False)[0], seen=self.seen) if guards else work
+        return (
+            replace(work, alters=_placed(work.alters, sent, guards, strict=False)[0], seen=self.seen)
+            if guards
+            else work
+        )
 
     def attach(self, work: AttachWork, sent: Sequence[AcceptedBatch]) -> AttachWork:
         """The same for the ALTERs before an attach. Other guards stay until the tables are exchanged."""
         guards = (*self.counted, *self.proven)
         alters, rest = _placed(work.alters, sent, guards, strict=True)
-        return replace(work, alters=alters, guards=tuple(each.guard for each in rest), seen=self.seen) if guards else work
+        return (
+            replace(work, alters=alters, guards=tuple(each.guard for each in rest), seen=self.seen) if guards else work
+        )
 
     def rebuild(self, work: RebuildWork) -> RebuildWork:
         """The copy with guards that stay until the tables are exchanged. Expressions need none: the copy computes them
         anew."""
-        return replace(work, guards=tuple(each.guard for each in self.counted), seen=self.seen) if self.counted else work
+        return (
+            replace(work, guards=tuple(each.guard for each in self.counted), seen=self.seen) if self.counted else work
+        )
 
 
 def _placed(
@@ -175,4 +213,6 @@ def _placed(
             rest.append(each)
         else:
             guards[-1].append(each.guard)
-    return tuple(replace(alter, guards=tuple(own)) if own else alter for alter, own in zip(alters, guards, strict=True)), rest
+    return tuple(
+        replace(alter, guards=tuple(own)) if own else alter for alter, own in zip(alters, guards, strict=True)
+    ), rest

@@ -25,7 +25,9 @@ def over_live(form: TableForm, expression: str) -> str:
 def over_target(diff: TableDiff, expression: str) -> str:
     """An expression over the target's columns, with each as the copy would make it of a live row."""
     copied = {column.target: over_live(diff.form, column.expression) for column in copy_columns(diff)}
-    return _bound(expression, copied, {column.name: column for column in diff.target.form.columns if column.name not in copied})
+    return _bound(
+        expression, copied, {column.name: column for column in diff.target.form.columns if column.name not in copied}
+    )
 
 
 def _bound(expression: str, texts: Mapping[str, str], computed: Mapping[str, ColumnForm]) -> str:

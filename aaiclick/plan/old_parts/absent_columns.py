@@ -17,7 +17,15 @@ from aaiclick.diff.target import live_column
 from aaiclick.errors import StatementError
 from aaiclick.plan.old_parts.columns import PartColumns, held_columns, lacking
 from aaiclick.plan.old_parts.emptied import before_drop
-from aaiclick.plan.old_parts.readings import computed, computed_to_be, differs, leaves_of, reached_by, rows_to_be, unsaid
+from aaiclick.plan.old_parts.readings import (
+    computed,
+    computed_to_be,
+    differs,
+    leaves_of,
+    reached_by,
+    rows_to_be,
+    unsaid,
+)
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
 from aaiclick.server.messages import first_line
@@ -68,7 +76,9 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
         # When a stored column becomes an ALIAS its data stays in old parts until they are merged, and would be read
         # again.
         if old.kind == "ALIAS" and missing < held.parts:
-            return AbsentColumns(diff.changes, f"some parts of {live.name} still hold values of {old.name} from before it was an ALIAS")
+            return AbsentColumns(
+                diff.changes, f"some parts of {live.name} still hold values of {old.name} from before it was an ALIAS"
+            )
         if not missing or not (yield from _reads_differently(look, old, new)):
             continue
         refusal = yield from _unfit(look, old)
@@ -118,7 +128,13 @@ def _reads_differently(look: _Rows, old: ColumnForm, new: ColumnForm) -> Routine
     if diff.reads_no_rows:
         return True
     live, wanted, renames = diff.form, diff.target.form, diff.target.renames
-    rows = rows_to_be(live, wanted, renames, look.source, "1" if old.kind == "ALIAS" else lacking(diff.database, look.held.table, old.name))
+    rows = rows_to_be(
+        live,
+        wanted,
+        renames,
+        look.source,
+        "1" if old.kind == "ALIAS" else lacking(diff.database, look.held.table, old.name),
+    )
     condition = differs(quote_name(new.name), computed(new, wanted))
     counted = yield from _count(f"{computed_to_be(live, wanted, renames)}SELECT countIf({condition}) FROM {rows}")
     return not isinstance(counted, int) or counted > 0
@@ -133,7 +149,30 @@ def _unfit(look: _Rows, old: ColumnForm) -> Routine[str]:
     if old.kind == "MATERIALIZED":
         # MATERIALIZE COLUMN computes every part anew, so what is stored has to be what the expression gives.
         wrong, where = differs(name, computed(old, diff.form)), f"NOT ({without})"
-        why = f"rows of old parts would read another {old.name}, and to write it down would compute stored values anew that {old.expression} does not give"
+        why = (
+            "rows of "
+            "old "
+            "parts "
+            "would "
+            "read "
+            "another "
+            f"{old.name}, "
+            "and "
+            "to "
+            "write "
+            "it "
+            "down "
+            "would "
+            "compute "
+            "stored "
+            "values "
+            "anew "
+            "that "
+            f"{old.expression} "
+            "does "
+            "not "
+            "give"
+        )
     elif old.kind:
         wrong, where, why = "0", without, ""
     else:

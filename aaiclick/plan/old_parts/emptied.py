@@ -25,7 +25,9 @@ class DropPreparation:
     refusal: str = ""
 
 
-def before_drop(form: TableForm, held: PartColumns, dropped: Collection[str], given_up: Collection[str]) -> DropPreparation:
+def before_drop(
+    form: TableForm, held: PartColumns, dropped: Collection[str], given_up: Collection[str]
+) -> DropPreparation:
     """The preparation for ``dropped`` columns of ``form``.
 
     ``given_up`` are all columns that may be dropped, one after the other and each only if it is allowed: whichever
@@ -39,11 +41,15 @@ def before_drop(form: TableForm, held: PartColumns, dropped: Collection[str], gi
         return DropPreparation(sizes)
     keeper = next(iter(_keepers(form, given_up)), None)
     if keeper is None:
-        return DropPreparation(sizes, f"{emptied} parts of {form.name} hold no other column than {', '.join(sorted(given_up))}")
+        return DropPreparation(
+            sizes, f"{emptied} parts of {form.name} hold no other column than {', '.join(sorted(given_up))}"
+        )
     return DropPreparation((*sizes, _filled(keeper, form, held)))
 
 
-def _leaves(form: TableForm, held: PartColumns, dropped: Collection[str], given_up: Collection[str]) -> Sequence[ColumnForm]:
+def _leaves(
+    form: TableForm, held: PartColumns, dropped: Collection[str], given_up: Collection[str]
+) -> Sequence[ColumnForm]:
     """Columns of a Nested that stay, and that some parts do not hold."""
     found: dict[str, ColumnForm] = {}
     for name in dropped:
@@ -57,7 +63,11 @@ def _keepers(form: TableForm, given_up: Collection[str]) -> Sequence[ColumnForm]
     """Columns that can be written into a part. Columns of a key cannot, and a MATERIALIZED one would be computed anew
     in all parts."""
     keys = f"{form.order_by} {form.partition_by}"
-    free = [column for column in form.columns if column.kind in ("", "DEFAULT") and column.name not in given_up and not mentioned(keys, [column.name])]
+    free = [
+        column
+        for column in form.columns
+        if column.kind in ("", "DEFAULT") and column.name not in given_up and not mentioned(keys, [column.name])
+    ]
     return sorted(free, key=lambda column: (column.kind == "", "(" in column.expression))
 
 

@@ -23,7 +23,11 @@ def leaves_of(name: str, form: TableForm) -> tuple[ColumnForm, ...]:
     prefix, dot, _ = name.partition(".")
     if not dot:
         return ()
-    return tuple(column for column in form.columns if column.stored and column.name != name and column.name.startswith(f"{prefix}."))
+    return tuple(
+        column
+        for column in form.columns
+        if column.stored and column.name != name and column.name.startswith(f"{prefix}.")
+    )
 
 
 def unsaid(column: ColumnForm, form: TableForm) -> str:
@@ -66,7 +70,12 @@ def computed_to_be(live: TableForm, wanted: TableForm, renames: Renames) -> str:
 
 def _source(live: TableForm, renames: Renames, column: ColumnForm) -> ColumnForm | None:
     old = live_column(live, renames, column.name)
-    readable = old is not None and old.kind != "EPHEMERAL" and column.stored and not (old.kind == "ALIAS" and column.kind == "MATERIALIZED")
+    readable = (
+        old is not None
+        and old.kind != "EPHEMERAL"
+        and column.stored
+        and not (old.kind == "ALIAS" and column.kind == "MATERIALIZED")
+    )
     return old if readable else None
 
 
@@ -83,7 +92,11 @@ def reached_by(changed: Iterable[str], *forms: TableForm) -> frozenset[str]:
     while growing:
         growing = False
         for column in (column for form in forms for column in form.columns):
-            if column.name not in found and column.expression and any(mentions(column.expression, name) for name in found):
+            if (
+                column.name not in found
+                and column.expression
+                and any(mentions(column.expression, name) for name in found)
+            ):
                 found.add(column.name)
                 growing = True
     return frozenset(found)

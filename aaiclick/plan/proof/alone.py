@@ -16,7 +16,11 @@ STALE = "the server would go on with the old type of the key until it restarts"
 
 def read_by(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) -> tuple[ChangedColumn, ...]:
     """The changed columns that an expression of the table reads, directly or through an ALIAS."""
-    return tuple(each for each in changed if any(mentioned(expression, through_aliases(form, [each.old.name])) for expression in use.old))
+    return tuple(
+        each
+        for each in changed
+        if any(mentioned(expression, through_aliases(form, [each.old.name])) for expression in use.old)
+    )
 
 
 def unharmed(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) -> bool:
@@ -25,14 +29,19 @@ def unharmed(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) 
     concerned = read_by(form, use, changed)
     if all(each.how == "labels" for each in concerned):
         return True
-    if use.kind == "projection" or any(each.how == "expression" or not keeps_bytes(each.old.type, each.new.type) for each in concerned):
+    if use.kind == "projection" or any(
+        each.how == "expression" or not keeps_bytes(each.old.type, each.new.type) for each in concerned
+    ):
         return False
     if use.kind in ("statistics", "implicit index"):
         return True
     if outdated(form, use, changed) or (use.kind == "index" and any(each.how == "type" for each in concerned)):
         return False
     own = through_aliases(form, [each.old.name for each in concerned])
-    return all(not mentioned(expression, own) or any(_is_column(expression, each) for each in concerned) for expression in use.old)
+    return all(
+        not mentioned(expression, own) or any(_is_column(expression, each) for each in concerned)
+        for expression in use.old
+    )
 
 
 def outdated(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) -> bool:
@@ -46,7 +55,9 @@ def outdated(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) 
     concerned = [each for each in read_by(form, use, changed) if each.how != "labels"]
     if any(each.how != "zone" for each in concerned):
         return True
-    return use.kind == "partition key" and any(_is_column(expression, each) for expression in use.old for each in concerned)
+    return use.kind == "partition key" and any(
+        _is_column(expression, each) for expression in use.old for each in concerned
+    )
 
 
 def _is_column(expression: str, each: ChangedColumn) -> bool:

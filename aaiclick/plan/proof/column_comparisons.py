@@ -17,7 +17,11 @@ def by_copy(each: ChangedColumn) -> bool:
 
 def never_in_place(each: ChangedColumn) -> str:
     """Why the column is not converted in place, in words."""
-    what = "cuts no FixedString, not even zero bytes," if "FixedString" in each.old.type else "goes by the numbers of labels, or refuses,"
+    what = (
+        "cuts no FixedString, not even zero bytes,"
+        if "FixedString" in each.old.type
+        else "goes by the numbers of labels, or refuses,"
+    )
     return f"the engine {what} where {each.new.name} changes in place"
 
 
@@ -34,7 +38,9 @@ def has_to_be_compared(each: ChangedColumn) -> bool:
 def column_comparison(each: ChangedColumn) -> Comparison:
     """The column as it is, and as it will be."""
     source = quote_name(each.old.name)
-    if each.old.kind == "ALIAS":  # it is computed, in place as by a copy, over columns and aliases that may change themselves
+    if (
+        each.old.kind == "ALIAS"
+    ):  # it is computed, in place as by a copy, over columns and aliases that may change themselves
         computed = conversion(source, each.old.type, each.new.type)
         return Comparison((computed,), (f"CAST({each.new.expression}, {quote_string(each.new.type)})",))
     return Comparison((source,), (quote_name(each.new.name),))
@@ -44,6 +50,10 @@ def once_stored(table: str, each: ChangedColumn, seen: ComparisonResult) -> tupl
     """The hazard where an ALIAS becomes MATERIALIZED and has another value from then on."""
     if seen.in_order:
         return ()
-    what = f"cannot be compared ({seen.failed})" if seen.failed else f"is another value in {seen.differs:,} rows, for instance {seen.example}"
+    what = (
+        f"cannot be compared ({seen.failed})"
+        if seen.failed
+        else f"is another value in {seen.differs:,} rows, for instance {seen.example}"
+    )
     message = f"what rows of {table} read as {each.new.name} before and after it is MATERIALIZED {what}"
     return (Hazard("changes-values", message, f"change-default {table}.{each.new.name}"),)

@@ -18,10 +18,24 @@ from aaiclick.sql.expressions import expression_end
 from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.tokens import Tokens, split_top
 
-UseKind: TypeAlias = Literal["sort key", "partition key", "sampling key", "TTL", "index", "projection", "constraint", "statistics", "implicit index"]
+UseKind: TypeAlias = Literal[
+    "sort key",
+    "partition key",
+    "sampling key",
+    "TTL",
+    "index",
+    "projection",
+    "constraint",
+    "statistics",
+    "implicit index",
+]
 KEYS: frozenset[UseKind] = frozenset({"sort key", "partition key", "sampling key"})
 # With these settings the server keeps an index for each such column, which no definition shows.
-_IMPLICIT = ("add_minmax_index_for_numeric_columns", "add_minmax_index_for_string_columns", "add_minmax_index_for_temporal_columns")
+_IMPLICIT = (
+    "add_minmax_index_for_numeric_columns",
+    "add_minmax_index_for_string_columns",
+    "add_minmax_index_for_temporal_columns",
+)
 _DIRECTIONS = (" DESC", " ASC")
 
 
@@ -63,18 +77,40 @@ def kept_uses(form: TableForm, target: Target) -> tuple[ColumnUse, ...]:
         found += _of_column(form.columns[place], column, wanted.column(column.name))
     for place, index in enumerate(before.indexes):
         if index in wanted.indexes:
-            found.append(ColumnUse("index", index.name, key_elements(form.indexes[place].expression), key_elements(index.expression), index.expression))
+            found.append(
+                ColumnUse(
+                    "index",
+                    index.name,
+                    key_elements(form.indexes[place].expression),
+                    key_elements(index.expression),
+                    index.expression,
+                )
+            )
     for place, projection in enumerate(before.projections):
         if projection in wanted.projections:
-            found.append(ColumnUse("projection", projection.name, (form.projections[place].body,), (projection.body,), projection.body))
+            found.append(
+                ColumnUse(
+                    "projection", projection.name, (form.projections[place].body,), (projection.body,), projection.body
+                )
+            )
     for place, constraint in enumerate(before.constraints):
         if constraint in wanted.constraints:
-            found.append(ColumnUse("constraint", constraint.name, (form.constraints[place].expression,), (constraint.expression,), constraint.expression))
+            found.append(
+                ColumnUse(
+                    "constraint",
+                    constraint.name,
+                    (form.constraints[place].expression,),
+                    (constraint.expression,),
+                    constraint.expression,
+                )
+            )
     if any(dict(wanted.settings).get(name, "0") not in ("0", "false") for name in _IMPLICIT):
         names = dict(target.renames)
         listed = [(column.name, names.get(column.name, column.name)) for column in form.columns if column.stored]
         found += [
-            ColumnUse("implicit index", new, (quote_name(old),), (quote_name(new),), quote_name(new)) for old, new in listed if wanted.column(new) is not None
+            ColumnUse("implicit index", new, (quote_name(old),), (quote_name(new),), quote_name(new))
+            for old, new in listed
+            if wanted.column(new) is not None
         ]
     return tuple(use for use in found if use.old and use.new)
 
@@ -86,7 +122,13 @@ def _key(kind: UseKind, old: str, before: str, wanted: str) -> ColumnUse:
         if one != other:
             break
         shared += 1
-    return ColumnUse(kind, "", tuple(map(_plain, key_elements(old)[:shared])), tuple(map(_plain, key_elements(wanted)[:shared])), wanted)
+    return ColumnUse(
+        kind,
+        "",
+        tuple(map(_plain, key_elements(old)[:shared])),
+        tuple(map(_plain, key_elements(wanted)[:shared])),
+        wanted,
+    )
 
 
 def _of_column(live: ColumnForm, old: ColumnForm, new: ColumnForm | None) -> list[ColumnUse]:
@@ -96,7 +138,9 @@ def _of_column(live: ColumnForm, old: ColumnForm, new: ColumnForm | None) -> lis
     if old.ttl and old.ttl == new.ttl:
         found.append(ColumnUse("TTL", new.name, ttl_expressions(live.ttl), ttl_expressions(new.ttl), new.ttl))
     if old.statistics and old.statistics == new.statistics:
-        found.append(ColumnUse("statistics", new.name, (quote_name(live.name),), (quote_name(new.name),), new.statistics))
+        found.append(
+            ColumnUse("statistics", new.name, (quote_name(live.name),), (quote_name(new.name),), new.statistics)
+        )
     return found
 
 
@@ -124,13 +168,19 @@ def through_aliases(form: TableForm, columns: Collection[str]) -> frozenset[str]
     """These columns, and every ALIAS that reads one of them, directly or through others."""
     found = set(columns)
     while True:
-        more = {column.name for column in form.columns if column.kind == "ALIAS" and column.name not in found and mentioned(column.expression, found)}
+        more = {
+            column.name
+            for column in form.columns
+            if column.kind == "ALIAS" and column.name not in found and mentioned(column.expression, found)
+        }
         if not more:
             return frozenset(found)
         found |= more
 
 
-def touched(form: TableForm, table: str, uses: Collection[ColumnUse], columns: Collection[str]) -> Routine[tuple[ColumnUse, ...]]:
+def touched(
+    form: TableForm, table: str, uses: Collection[ColumnUse], columns: Collection[str]
+) -> Routine[tuple[ColumnUse, ...]]:
     """The uses that read one of these live columns. ``table``: the quoted name of the live table.
 
     A name in an expression may also be a parameter of a lambda. Then the engine is asked, and no answer counts as
@@ -150,7 +200,9 @@ def touched(form: TableForm, table: str, uses: Collection[ColumnUse], columns: C
 
 def _read(table: str, expressions: Collection[str], columns: Collection[str]) -> Routine[bool]:
     """True where the engine resolves a name in these expressions to one of the columns."""
-    rows = yield from answered(Query(f"EXPLAIN QUERY TREE run_passes = 1, passes = 1 SELECT {', '.join(expressions)} FROM {table}"))
+    rows = yield from answered(
+        Query(f"EXPLAIN QUERY TREE run_passes = 1, passes = 1 SELECT {', '.join(expressions)} FROM {table}")
+    )
     if rows is None:
         return True
     tables = {line.split("id: ")[1].split(",")[0] for row in rows if "TABLE id: " in (line := text(row[0]))}

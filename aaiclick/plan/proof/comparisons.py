@@ -60,7 +60,9 @@ def use_comparison(use: ColumnUse) -> Comparison:
     return Comparison(use.old, use.new, use.kind == "partition key")
 
 
-def evaluate(diff: TableDiff, data_name: str, comparisons: Sequence[Comparison]) -> Routine[tuple[ComparisonResult, ...]]:
+def evaluate(
+    diff: TableDiff, data_name: str, comparisons: Sequence[Comparison]
+) -> Routine[tuple[ComparisonResult, ...]]:
     """The results. They are computed in one pass; one by one where that fails, so that one which fails does not hide
     the others."""
     if not comparisons:
@@ -79,14 +81,24 @@ def evaluate(diff: TableDiff, data_name: str, comparisons: Sequence[Comparison])
 
 
 def _pass(diff: TableDiff, data_name: str, comparisons: Sequence[Comparison]) -> Routine[tuple[ComparisonResult, ...]]:
-    carried = {_name(place, part): expression for place, comparison in enumerate(comparisons) for part, expression in enumerate(comparison.old)}
-    rows = future_rows(diff, data_name, [expression for comparison in comparisons for expression in comparison.new], carried)
+    carried = {
+        _name(place, part): expression
+        for place, comparison in enumerate(comparisons)
+        for part, expression in enumerate(comparison.old)
+    }
+    rows = future_rows(
+        diff, data_name, [expression for comparison in comparisons for expression in comparison.new], carried
+    )
     columns = [column for place, comparison in enumerate(comparisons) for column in _columns(place, comparison)]
     answer = yield Query(f"SELECT {', '.join(columns)} FROM {rows.source}", {}, COMPARE_SETTINGS, long=True)
     values = list(answer[0])
     found: list[ComparisonResult] = []
     for comparison in comparisons:
-        differs, example, types = number(values.pop(0)), text(values.pop(0)), [text(values.pop(0)) for _ in (*comparison.old, *comparison.new)]
+        differs, example, types = (
+            number(values.pop(0)),
+            text(values.pop(0)),
+            [text(values.pop(0)) for _ in (*comparison.old, *comparison.new)],
+        )
         pairs = zip(types[: len(comparison.old)], types[len(comparison.old) :], strict=True)
         # An empty table has no row to take the types from; nothing differs there.
         found.append(ComparisonResult(differs, shortened(example), tuple(pair for pair in pairs if all(pair))))
@@ -103,6 +115,13 @@ def _columns(place: int, comparison: Comparison) -> list[str]:
     differs = f"formatRow('RowBinary', {', '.join(old)}) != formatRow('RowBinary', {', '.join(comparison.new)})"
     if comparison.partition:
         differs = f"({differs} OR partitionID({', '.join(old)}) != partitionID({', '.join(comparison.new)}))"
-    example = f"anyIf(concat(toString(tuple({', '.join(old)})), ' -> ', toString(tuple({', '.join(comparison.new)}))), {differs})"
+    example = (
+        f"anyIf(concat(toString(tuple({', '.join(old)})), "
+        "' "
+        "-> "
+        "', "
+        f"toString(tuple({', '.join(comparison.new)}))), "
+        f"{differs})"
+    )
     types = [f"any(toTypeName({expression}))" for expression in (*old, *comparison.new)]
     return [f"toUInt64(countIf({differs}))", example, *types]

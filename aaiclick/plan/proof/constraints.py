@@ -61,11 +61,30 @@ def _violated(diff: TableDiff, data_name: str, constraint: ConstraintForm, befor
     condition = f"NOT {fulfilled(expression)}{f' AND {_BEFORE}' if before else ''}"
     example = f"toString(tuple({', '.join(map(quote_name, shown))}))" if shown else "''"
     try:
-        answer = yield Query(f"SELECT toUInt64(countIf({condition})), anyIf({example}, {condition}) FROM {rows.source}", {}, COMPARE_SETTINGS, long=True)
+        answer = yield Query(
+            f"SELECT toUInt64(countIf({condition})), anyIf({example}, {condition}) FROM {rows.source}",
+            {},
+            COMPARE_SETTINGS,
+            long=True,
+        )
     except StatementError as error:
         if error.code == 0:
             raise
-        return f"whether rows fulfil the constraint {constraint.name} ({expression}) cannot be told (the engine: {first_line(str(error))})"
+        return (
+            "whether "
+            "rows "
+            "fulfil "
+            "the "
+            "constraint "
+            f"{constraint.name} "
+            f"({expression}) "
+            "cannot "
+            "be "
+            "told "
+            "(the "
+            "engine: "
+            f"{first_line(str(error))})"
+        )
     count, found = number(answer[0][0]), text(answer[0][1])
     if not count:
         return ""

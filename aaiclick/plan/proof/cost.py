@@ -29,18 +29,36 @@ class Cost:
 
     def plus(self, other: Cost) -> Cost:
         """Both costs. A column that is read twice counts once in ``columns`` and twice in ``bytes``."""
-        return Cost(self.columns | other.columns, max(self.rows, other.rows), self.bytes + other.bytes, (*self.open, *other.open))
+        return Cost(
+            self.columns | other.columns,
+            max(self.rows, other.rows),
+            self.bytes + other.bytes,
+            (*self.open, *other.open),
+        )
 
 
 def cost_of(diff: TableDiff, data_name: str, columns: Collection[str], what: Collection[str]) -> Routine[Cost]:
     """The cost of reading these live columns. Where it is more than allowed, ``what`` stays open."""
     rows = yield Query(
-        "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND table = {table:String}",
+        "SELECT "
+        "name, "
+        "toUInt64(data_compressed_bytes) "
+        "FROM "
+        "system.columns "
+        "WHERE "
+        "database "
+        "= "
+        "{database:String} "
+        "AND "
+        "table = "
+        "{table:String}",
         {"database": diff.database, "table": data_name},
     )
     size = {text(row[0]): number(row[1]) for row in rows}
     read = sum(size.get(name, 0) for name in columns)
     if any(not size.get(name) for name in columns):
-        read += max(0, diff.live.bytes - sum(size.values()))  # small parts keep all columns in one file, which counts for none of them
+        read += max(
+            0, diff.live.bytes - sum(size.values())
+        )  # small parts keep all columns in one file, which counts for none of them
     allowed = diff.max_read_bytes is None or (diff.max_read_bytes > 0 and read <= diff.max_read_bytes)
     return Cost(frozenset(columns), diff.live.rows, read, () if allowed else tuple(what))

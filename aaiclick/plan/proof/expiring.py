@@ -19,8 +19,12 @@ def expires(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonRes
     table, name = diff.live.name, use.name
     count = f"{earlier:,} rows" if earlier is not None else "rows"
     what = f"values of {table}.{name} in {count}" if name else f"{count} of {table}"
-    message = f"{what} are past their TTL earlier, because it gives another time ({use.body}): by a later merge they are gone"
-    return (Hazard("changes-values" if name else "loses-rows", message, f"change-ttl {table}{f'.{name}' if name else ''}"),)
+    message = (
+        f"{what} are past their TTL earlier, because it gives another time ({use.body}): by a later merge they are gone"
+    )
+    return (
+        Hazard("changes-values" if name else "loses-rows", message, f"change-ttl {table}{f'.{name}' if name else ''}"),
+    )
 
 
 def _earlier(diff: TableDiff, data_name: str, use: ColumnUse) -> Routine[int | None]:
@@ -29,7 +33,9 @@ def _earlier(diff: TableDiff, data_name: str, use: ColumnUse) -> Routine[int | N
     pairs = list(zip(carried, use.new, strict=True))
     # The WHERE of a TTL is 0 or 1: a row that did not meet it before and does so now is deleted, too.
     sooner = " OR ".join(f"{old} < {new}" if new.startswith("ifNull(") else f"{new} < {old}" for old, new in pairs)
-    answer = yield from answered(Query(f"SELECT toUInt64(countIf({sooner})) FROM {rows.source}", {}, COMPARE_SETTINGS, long=True))
+    answer = yield from answered(
+        Query(f"SELECT toUInt64(countIf({sooner})) FROM {rows.source}", {}, COMPARE_SETTINGS, long=True)
+    )
     if answer is None:
         return None
     return number(answer[0][0])

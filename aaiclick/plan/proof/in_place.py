@@ -20,7 +20,13 @@ from aaiclick.plan.combining.keys import regrouped
 from aaiclick.plan.guards.conditions import ChangeGuard, of_comparison, of_constraints, of_kept
 from aaiclick.plan.proof.alone import STALE, outdated, read_by, unharmed
 from aaiclick.plan.proof.changed import ChangedColumn, changed_columns
-from aaiclick.plan.proof.column_comparisons import by_copy, column_comparison, has_to_be_compared, never_in_place, once_stored
+from aaiclick.plan.proof.column_comparisons import (
+    by_copy,
+    column_comparison,
+    has_to_be_compared,
+    never_in_place,
+    once_stored,
+)
 from aaiclick.plan.proof.column_uses import KEYS, ColumnUse, kept_uses, touched
 from aaiclick.plan.proof.comparisons import Comparison, ComparisonResult, evaluate, use_comparison
 from aaiclick.plan.proof.constraints import new_constraints, newly_violated, violated
@@ -73,7 +79,11 @@ class _ToCompare:
     def words(self) -> list[str]:
         """What it is about, for people."""
         uses = [use.words for use in (*self.uses, *self.kept)]
-        return [*uses, *(f"column {each.new.name}" for each in self.columns), *(f"constraint {each.name}" for each in self.added)]
+        return [
+            *uses,
+            *(f"column {each.new.name}" for each in self.columns),
+            *(f"constraint {each.name}" for each in self.added),
+        ]
 
 
 _UNWATCHED = "rows that are written meanwhile could not be held to what was seen"
@@ -106,7 +116,9 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
     if not diff.live.rows:
         if not diff.reads_no_rows:
             _guard_empty(diff, left, found)
-        return InPlaceProof(not found.reasons, "; ".join(found.reasons), tuple(found.remade), guards=tuple(found.guards))
+        return InPlaceProof(
+            not found.reasons, "; ".join(found.reasons), tuple(found.remade), guards=tuple(found.guards)
+        )
     cost = yield from cost_of(diff, data_name, _columns_read(diff, data_name, left), left.words)
     if cost.open:
         reasons = found.reasons + [f"{use.words}: {STALE}" for use in left.uses if outdated(diff.form, use, changed)]
@@ -140,7 +152,9 @@ def _guard_empty(diff: TableDiff, left: _ToCompare, found: _Found) -> None:
     comparisons = [(use.words, use_comparison(use)) for use in left.uses] + [
         (f"column {each.new.name}", column_comparison(each)) for each in left.columns if each.old.kind != "ALIAS"
     ]
-    found.guards += [guards for words, comparison in comparisons if (guards := of_comparison(diff, comparison, words)) is not None]
+    found.guards += [
+        guards for words, comparison in comparisons if (guards := of_comparison(diff, comparison, words)) is not None
+    ]
     _guard_constraints(diff, left, found)
 
 
@@ -152,12 +166,24 @@ def _guard_constraints(diff: TableDiff, left: _ToCompare, found: _Found) -> None
 def _columns_read(diff: TableDiff, data_name: str, left: _ToCompare) -> frozenset[str]:
     """The live columns that all of it reads."""
     comparisons = left.comparisons
-    carried = {str(place): expression for place, expression in enumerate(expression for comparison in comparisons for expression in comparison.old)}
-    wanted = [*(expression for comparison in comparisons for expression in comparison.new), *(use.body for use in left.kept)]
+    carried = {
+        str(place): expression
+        for place, expression in enumerate(expression for comparison in comparisons for expression in comparison.old)
+    }
+    wanted = [
+        *(expression for comparison in comparisons for expression in comparison.new),
+        *(use.body for use in left.kept),
+    ]
     return future_rows(diff, data_name, [*wanted, *(each.expression for each in left.added)], carried).read
 
 
-def _projections(diff: TableDiff, uses: Sequence[ColumnUse], harmed: Sequence[ColumnUse], changed: Sequence[ChangedColumn], found: _Found) -> None:
+def _projections(
+    diff: TableDiff,
+    uses: Sequence[ColumnUse],
+    harmed: Sequence[ColumnUse],
+    changed: Sequence[ChangedColumn],
+    found: _Found,
+) -> None:
     """Make projections anew where a column that they read changes: they hold rows of their own. The engine also refuses
     to rename a column that one reads."""
     old_names = [old for old, _ in diff.target.renames]
@@ -166,12 +192,16 @@ def _projections(diff: TableDiff, uses: Sequence[ColumnUse], harmed: Sequence[Co
             continue
         named = sorted(mentioned(use.old[0], old_names))
         if use in harmed:
-            _remake(diff, use, f"it reads {', '.join(each.new.name for each in read_by(diff.form, use, changed))}", found)
+            _remake(
+                diff, use, f"it reads {', '.join(each.new.name for each in read_by(diff.form, use, changed))}", found
+            )
         elif named:
             _remake(diff, use, f"{', '.join(named)} is renamed", found)
 
 
-def _judge(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonResult, stale: bool, found: _Found) -> Routine[None]:
+def _judge(
+    diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonResult, stale: bool, found: _Found
+) -> Routine[None]:
     """What follows for an expression whose rows were compared."""
     if use.kind in KEYS:
         # Parts are sorted by the key. Where its values sort differently, only new parts can be right.
@@ -207,12 +237,16 @@ def _difference(seen: ComparisonResult) -> str:
         return f"its type changes ({', '.join(retyped)})"
     if seen.differs:
         return f"it gives another value for {seen.differs:,} rows, for instance {seen.example}"
-    return f"its type changes from {', '.join(old for old, _ in seen.types)} to {', '.join(new for _, new in seen.types)}"
+    return (
+        f"its type changes from {', '.join(old for old, _ in seen.types)} to {', '.join(new for _, new in seen.types)}"
+    )
 
 
 def _remake(diff: TableDiff, use: ColumnUse, why: str, found: _Found) -> None:
     form = diff.target.form
     if use.kind == "projection":
-        found.remade.extend(RemakeProjection(diff.live.name, each, why) for each in form.projections if each.name == use.name)
+        found.remade.extend(
+            RemakeProjection(diff.live.name, each, why) for each in form.projections if each.name == use.name
+        )
     else:
         found.remade.extend(RemakeIndex(diff.live.name, each, why) for each in form.indexes if each.name == use.name)

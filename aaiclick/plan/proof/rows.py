@@ -2,7 +2,8 @@
 
 SELECT <looks> FROM (                                             settings: prefer_column_name_to_alias = 1
   SELECT *, <ALIAS columns and new defaults of the target> FROM (
-    SELECT <carried expressions over the live row>, <each column as the copy converts it> FROM live WHERE <the migration's filter>))
+    SELECT <carried expressions over the live row>, <each column as the copy converts it>
+    FROM live WHERE <the migration's filter>))
 """
 
 from __future__ import annotations
@@ -43,13 +44,19 @@ def future_rows(diff: TableDiff, data_name: str, expressions: Collection[str], c
     where = f" WHERE {diff.where}" if diff.where else ""
     rows = f"(SELECT {', '.join(inner) or '1'} FROM {qualified(diff.database, data_name)}{where})"
     live = [column.name for column in diff.form.columns]
-    texts = [*carried.values(), *(copied[name] for name in copied if name in needed), *([diff.where] if diff.where else [])]
+    texts = [
+        *carried.values(),
+        *(copied[name] for name in copied if name in needed),
+        *([diff.where] if diff.where else []),
+    ]
     aliases = {column.name: column for column in diff.form.columns if column.kind == "ALIAS"}
     read = _closure(texts, live, aliases)
     return Rows(f"(SELECT {', '.join(['*', *outer])} FROM {rows})" if outer else rows, read)
 
 
-def _closure(expressions: Collection[str], columns: Collection[str], computed: Mapping[str, ColumnForm]) -> frozenset[str]:
+def _closure(
+    expressions: Collection[str], columns: Collection[str], computed: Mapping[str, ColumnForm]
+) -> frozenset[str]:
     """Columns that the expressions name, and those that the computed ones among them are made from."""
     found: set[str] = set()
     todo = [name for expression in expressions for name in mentioned(expression, columns)]

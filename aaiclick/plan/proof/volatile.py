@@ -24,10 +24,32 @@ def volatile(expressions: Collection[str]) -> Routine[frozenset[str]]:
     if not any(called(expression) for expression in expressions):
         return frozenset()
     # Older servers call the column is_deterministic.
-    flags = yield Query("SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE '%deterministic' ORDER BY name")
+    flags = yield Query(
+        "SELECT "
+        "name "
+        "FROM "
+        "system.columns "
+        "WHERE "
+        "database "
+        "= "
+        "'system' "
+        "AND "
+        "table "
+        "= "
+        "'functions' "
+        "AND "
+        "name "
+        "LIKE "
+        "'%deterministic' "
+        "ORDER "
+        "BY "
+        "name"
+    )
     if not flags:
         return frozenset()
-    rows = yield Query(f"SELECT DISTINCT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 1)")
+    rows = yield Query(
+        f"SELECT DISTINCT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 1)"
+    )
     names = {text(row[0]) for row in rows}
     return frozenset(expression for expression in expressions if called(expression) & names)
 
@@ -37,7 +59,14 @@ def written_down(changes: Sequence[Change], rows: int) -> Routine[tuple[Change, 
 
     Else they would read another value at each query, until a merge stores one.
     """
-    added = {change: change.column.expression for change in changes if isinstance(change, AddColumn) and change.column.kind in ("DEFAULT", "MATERIALIZED")}
+    added = {
+        change: change.column.expression
+        for change in changes
+        if isinstance(change, AddColumn) and change.column.kind in ("DEFAULT", "MATERIALIZED")
+    }
     changing = (yield from volatile(added.values())) if rows else frozenset[str]()
     # The ALTER that adds the column also writes it, so that no query sees a value that is gone at the next one.
-    return tuple(replace(change, written=True) if isinstance(change, AddColumn) and added.get(change, "") in changing else change for change in changes)
+    return tuple(
+        replace(change, written=True) if isinstance(change, AddColumn) and added.get(change, "") in changing else change
+        for change in changes
+    )

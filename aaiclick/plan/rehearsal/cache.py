@@ -26,12 +26,14 @@ class AcceptedBatch:
 class RehearsalCache:
     """Results within one run of the planner.
 
-    ``alters``: accepted batches, by form and target. ``dependents``: views of the database. ``tried_on_parts``: for how many
-    tables of a form a strategy was tried on parts.
+    ``alters``: accepted batches, by form and target. ``dependents``: views of the database. ``tried_on_parts``: for how
+    many tables of a form a strategy was tried on parts.
     """
 
     alters: dict[Key, tuple[AcceptedBatch, ...]] = field(default_factory=dict[Key, tuple[AcceptedBatch, ...]])
-    dependents: dict[tuple[str, ...], list[tuple[str, str, str]]] = field(default_factory=dict[tuple[str, ...], list[tuple[str, str, str]]])
+    dependents: dict[tuple[str, ...], list[tuple[str, str, str]]] = field(
+        default_factory=dict[tuple[str, ...], list[tuple[str, str, str]]]
+    )
     tried_on_parts: dict[tuple[str, Key], int] = field(default_factory=dict[tuple[str, Key], int])
 
 

@@ -31,7 +31,16 @@ _ROWS = 1000
 _SECONDS = 30
 # Timeout, memory limit or missing rights: that says nothing about the rows.
 _UNDECIDED = frozenset(
-    {TIMEOUT_EXCEEDED, TOO_SLOW, READONLY, TOO_MANY_SIMULTANEOUS_QUERIES, MEMORY_LIMIT_EXCEEDED, NOT_ENOUGH_SPACE, QUERY_WAS_CANCELLED, ACCESS_DENIED}
+    {
+        TIMEOUT_EXCEEDED,
+        TOO_SLOW,
+        READONLY,
+        TOO_MANY_SIMULTANEOUS_QUERIES,
+        MEMORY_LIMIT_EXCEEDED,
+        NOT_ENOUGH_SPACE,
+        QUERY_WAS_CANCELLED,
+        ACCESS_DENIED,
+    }
 )
 
 
@@ -75,7 +84,19 @@ def copy_refused(diff: TableDiff, source: str, work: RebuildWork) -> Routine[str
     where = f" WHERE {work.where}" if work.where else ""
     settings = {**REHEARSE, **_COPY, **dict(work.settings)}
     try:
-        yield Command(f"INSERT INTO {target.name} ({names}) SELECT {expressions} FROM {diff.name_of(source)}{where} LIMIT {_ROWS}", settings=settings)
+        yield Command(
+            "INSERT "
+            "INTO "
+            f"{target.name} "
+            f"({names}) "
+            "SELECT "
+            f"{expressions} "
+            "FROM "
+            f"{diff.name_of(source)}{where} "
+            "LIMIT "
+            f"{_ROWS}",
+            settings=settings,
+        )
     except StatementError as error:
         if error.code == 0:
             raise

@@ -52,13 +52,18 @@ def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPar
     chosen = partitions(parts, columns)
     if not chosen:
         patched = any(part.patch for part in parts)
-        return NoPartsClone("it has updates that are not applied yet (patch parts), which cannot be attached" if patched else "")
+        return NoPartsClone(
+            "it has updates that are not applied yet (patch parts), which cannot be attached" if patched else ""
+        )
     form = replace(diff.as_spelled, name=diff.form.name)
     clone = yield from diff.make_clone(_still(form), label)
     for partition in chosen:
         try:
             # The clone gets hard links to the parts: nothing is copied, and the live table keeps them.
-            yield Command(alter_table(clone.name, attach_partition_from(partition, qualified(diff.database, source))), settings=REHEARSE)
+            yield Command(
+                alter_table(clone.name, attach_partition_from(partition, qualified(diff.database, source))),
+                settings=REHEARSE,
+            )
         except StatementError as error:
             if error.code == 0:
                 raise
@@ -81,7 +86,13 @@ def replay_alters(diff: TableDiff, loaded: PartsClone, sent: Sequence[AcceptedBa
     clone = loaded.clone
     for each in sent:
         sync = 0 if loaded.pending else 1
-        settings: dict[str, str | int] = {**REHEARSE, "alter_sync": sync, "mutations_sync": sync, "max_execution_time": _SECONDS, **dict(each.settings)}
+        settings: dict[str, str | int] = {
+            **REHEARSE,
+            "alter_sync": sync,
+            "mutations_sync": sync,
+            "max_execution_time": _SECONDS,
+            **dict(each.settings),
+        }
         try:
             yield Command(each.batch.sql(clone.name, diff.parenthesise), settings=settings)
         except StatementError as error:
@@ -97,7 +108,9 @@ def attach_parts(loaded: PartsClone, target: Clone) -> Routine[Outcome]:
     """Let a table take over the parts of the clone."""
     for partition in loaded.partitions:
         try:
-            yield Command(alter_table(target.name, attach_partition_from(partition, loaded.clone.name)), settings=REHEARSE)
+            yield Command(
+                alter_table(target.name, attach_partition_from(partition, loaded.clone.name)), settings=REHEARSE
+            )
         except StatementError as error:
             if error.code == 0:
                 raise

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from aaiclick.routine import Query, Routine, number, text
 
 MOST_PARTS = 200
-"""ATTACH takes whole partitions: so many hard-linked parts are made at most (about a millisecond each), before the others are dropped again."""
+"""ATTACH takes whole partitions: so many hard-linked parts are made at most (about a millisecond each), before the
+others are dropped again."""
 MOST_FILES = 20_000
 MOST_KINDS = 6
 # The columns of every part are listed one by one by the server.
@@ -16,7 +17,8 @@ _MOST_LISTED = 200_000
 
 _PARTS = """
 SELECT name, partition_id, toUInt64(bytes_on_disk), toUInt64(startsWith(name, 'patch-')),
-    concat(toString(part_type), if(has_lightweight_delete, ' with deleted rows', ''), ' ', arrayStringConcat(arraySort(projections), ','))
+    concat(toString(part_type), if(has_lightweight_delete, ' with deleted rows', ''), ' ',
+        arrayStringConcat(arraySort(projections), ','))
 FROM system.parts WHERE active AND rows > 0 AND database = {database:String} AND table = {table:String} ORDER BY name"""
 _COLUMNS = """
 SELECT name, toString(sum(cityHash64(column, type))) FROM system.parts_columns
@@ -48,7 +50,14 @@ def live_parts(database: str, table: str, parts: int, columns: int) -> Routine[t
     if parts * columns <= _MOST_LISTED:
         held = {text(row[0]): text(row[1]) for row in (yield Query(_COLUMNS, names))}
     return tuple(
-        LivePart(text(row[0]), text(row[1]), number(row[2]), f"{text(row[4])} {held.get(text(row[0]), '')}".strip(), bool(number(row[3]))) for row in rows
+        LivePart(
+            text(row[0]),
+            text(row[1]),
+            number(row[2]),
+            f"{text(row[4])} {held.get(text(row[0]), '')}".strip(),
+            bool(number(row[3])),
+        )
+        for row in rows
     )
 
 
@@ -77,7 +86,9 @@ def partitions(parts: Sequence[LivePart], columns: int) -> tuple[str, ...]:
     chosen: list[str] = []
     seen: set[str] = set()
     count = 0
-    for partition, members in sorted(inside.items(), key=lambda entry: (len(entry[1]), min(part.bytes for part in entry[1]), entry[0])):
+    for partition, members in sorted(
+        inside.items(), key=lambda entry: (len(entry[1]), min(part.bytes for part in entry[1]), entry[0])
+    ):
         kinds = {part.kind for part in members}
         if kinds <= seen or count + len(members) > most or len(seen) >= MOST_KINDS:
             continue

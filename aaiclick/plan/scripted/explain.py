@@ -19,22 +19,40 @@ from aaiclick.sql.tokens import TokenError, Tokens, unquote
 _ROOT = re.compile(r"(?P<kind>\w+)(?: (?P<first>\S*))?(?: (?P<second>\S*))?(?: \(children (?P<children>\d+)\))?\Z")
 # fmt: off
 _IN_PLACE = frozenset((
-    "ADD_COLUMN", "DROP_COLUMN", "MODIFY_COLUMN", "COMMENT_COLUMN", "RENAME_COLUMN", "MATERIALIZE_COLUMN", "MODIFY_ORDER_BY", "MODIFY_SAMPLE_BY",
-    "REMOVE_SAMPLE_BY", "MODIFY_TTL", "REMOVE_TTL", "MATERIALIZE_TTL", "MODIFY_SETTING", "RESET_SETTING", "MODIFY_COMMENT", "ADD_INDEX",
-    "DROP_INDEX", "MATERIALIZE_INDEX", "ADD_CONSTRAINT", "DROP_CONSTRAINT", "ADD_PROJECTION", "DROP_PROJECTION", "MATERIALIZE_PROJECTION",
-    "ADD_STATISTICS", "DROP_STATISTICS", "MODIFY_STATISTICS", "MATERIALIZE_STATISTICS", "DELETE", "UPDATE", "DROP_PARTITION",
+    "ADD_COLUMN", "DROP_COLUMN", "MODIFY_COLUMN", "COMMENT_COLUMN", "RENAME_COLUMN", "MATERIALIZE_COLUMN",
+    "MODIFY_ORDER_BY", "MODIFY_SAMPLE_BY", "REMOVE_SAMPLE_BY", "MODIFY_TTL", "REMOVE_TTL", "MATERIALIZE_TTL",
+    "MODIFY_SETTING", "RESET_SETTING", "MODIFY_COMMENT", "ADD_INDEX", "DROP_INDEX", "MATERIALIZE_INDEX",
+    "ADD_CONSTRAINT", "DROP_CONSTRAINT", "ADD_PROJECTION", "DROP_PROJECTION", "MATERIALIZE_PROJECTION",
+    "ADD_STATISTICS", "DROP_STATISTICS", "MODIFY_STATISTICS", "MATERIALIZE_STATISTICS", "DELETE", "UPDATE",
+    "DROP_PARTITION",
 ))
 # fmt: on
 _LOSES = frozenset(
-    ("DROP_COLUMN", "DELETE", "DROP_PARTITION", "REPLACE_PARTITION", "MOVE_PARTITION", "DROP_DETACHED_PARTITION", "MODIFY_TTL", "MATERIALIZE_TTL")
+    (
+        "DROP_COLUMN",
+        "DELETE",
+        "DROP_PARTITION",
+        "REPLACE_PARTITION",
+        "MOVE_PARTITION",
+        "DROP_DETACHED_PARTITION",
+        "MODIFY_TTL",
+        "MATERIALIZE_TTL",
+    )
 )
-_FORMATTED = frozenset({"ALTER", "INSERT", "WITH", "DROP", "TRUNCATE", "RENAME", "EXCHANGE", "CREATE", "OPTIMIZE", "DETACH"})
+_FORMATTED = frozenset(
+    {"ALTER", "INSERT", "WITH", "DROP", "TRUNCATE", "RENAME", "EXCHANGE", "CREATE", "OPTIMIZE", "DETACH"}
+)
 _PLAIN = frozenset({"DELETE", "UPDATE"})
 # Table functions that read nothing: their rows come from their arguments.
 _MADE_UP = frozenset({"numbers", "numbers_mt", "zeros", "zeros_mt", "values", "generate_series", "generateSeries"})
 # Functions that read a table or a file whose name is in a string.
-_LOOKS_ELSEWHERE = re.compile(r"Function (?:dict[A-Z]|joinGet|hasColumnInTable|file\b|executable|catboostEvaluate|naiveBayesClassifier|evalMLMethod)")
-_OUTSIDE = frozenset({"CLUSTER", "FUNCTION", "INFILE", "OUTFILE", "SYSTEM", "TEMPORARY", "DATABASE", "DICTIONARY", "VIEW"})
+_LOOKS_ELSEWHERE = re.compile(
+    r"Function "
+    r"(?:dict[A-Z]|joinGet|hasColumnInTable|file\b|executable|catboostEvaluate|naiveBayesClassifier|evalMLMethod)"
+)
+_OUTSIDE = frozenset(
+    {"CLUSTER", "FUNCTION", "INFILE", "OUTFILE", "SYSTEM", "TEMPORARY", "DATABASE", "DICTIONARY", "VIEW"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +75,14 @@ def statement_effects(sql: str, tables: Collection[str], databases: Collection[s
     lines, refusal = yield from _explain(sql)
     if refusal:
         return StatementEffects(False, refusal=refusal)
-    rehearsable = _stays_in_database(sql, databases) and _rehearsable(lines, tables, frozenset(tables) | _with_names(sql))
+    rehearsable = _stays_in_database(sql, databases) and _rehearsable(
+        lines, tables, frozenset(tables) | _with_names(sql)
+    )
     commands = [line.split()[1] for line in lines if line.strip().startswith("AlterCommand ")]
     return StatementEffects(
-        rehearsable, _loses(lines, commands), _root(lines).startswith("Update") or "UPDATE" in commands or any(one.startswith("CLEAR") for one in commands)
+        rehearsable,
+        _loses(lines, commands),
+        _root(lines).startswith("Update") or "UPDATE" in commands or any(one.startswith("CLEAR") for one in commands),
     )
 
 
@@ -146,8 +168,14 @@ def _with_names(sql: str) -> frozenset[str]:
     tokens = Tokens(sql)
     found: set[str] = set()
     for place in range(1, len(tokens) - 3):
-        opens = tokens.is_word(place - 1, "WITH") or tokens.is_word(place - 1, "RECURSIVE") or tokens.is_op(place - 1, ",")
-        query = tokens.is_word(place + 1, "AS") and tokens.is_op(place + 2, "(") and (tokens.is_word(place + 3, "SELECT") or tokens.is_word(place + 3, "WITH"))
+        opens = (
+            tokens.is_word(place - 1, "WITH") or tokens.is_word(place - 1, "RECURSIVE") or tokens.is_op(place - 1, ",")
+        )
+        query = (
+            tokens.is_word(place + 1, "AS")
+            and tokens.is_op(place + 2, "(")
+            and (tokens.is_word(place + 3, "SELECT") or tokens.is_word(place + 3, "WITH"))
+        )
         if opens and query and tokens.is_kind(place, "word", "name"):
             found.add(unquote(tokens.items[place].text))
     return frozenset(name for name in found if "." not in name)
@@ -167,7 +195,13 @@ def _rehearsable(lines: Sequence[str], tables: Collection[str], readable: Collec
             commands = [line.split()[1] for line in lines if line.strip().startswith("AlterCommand ")]
             return not first and second in tables and bool(commands) and set(commands) <= _IN_PLACE
         case "InsertQuery":
-            return not first and not second and len(named) == 1 and named[0] in tables and not any(child.startswith("Function") for child in children)
+            return (
+                not first
+                and not second
+                and len(named) == 1
+                and named[0] in tables
+                and not any(child.startswith("Function") for child in children)
+            )
         case "DeleteQuery" | "UpdateQuery" | "TruncateQuery" | "DropQuery":
             return not first and second in tables and named == [second]
         case "OptimizeQuery":
@@ -176,10 +210,20 @@ def _rehearsable(lines: Sequence[str], tables: Collection[str], readable: Collec
             # Two names are two tables only where no database stands among them.
             return len(children) == 2 and len(named) == 2 and named[0] in tables
         case "CreateQuery":
-            # The name alone on the first line: a database before it would be a second word there, a database itself a trailing blank.
-            engines = [lines[place + 1].split()[1] for place, line in enumerate(lines) if line.strip().startswith("Storage definition")]
+            # The name alone on the first line: a database before it would be a second word there, a database itself a
+            # trailing blank.
+            engines = [
+                lines[place + 1].split()[1]
+                for place, line in enumerate(lines)
+                if line.strip().startswith("Storage definition")
+            ]
             own = not second and lines[0].startswith(f"CreateQuery {first} (") and named == [first]
-            return own and any(child.startswith("Columns definition") for child in children) and len(engines) == 1 and own_storage(engines[0])
+            return (
+                own
+                and any(child.startswith("Columns definition") for child in children)
+                and len(engines) == 1
+                and own_storage(engines[0])
+            )
         case _:
             return False
 

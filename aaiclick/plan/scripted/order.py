@@ -53,9 +53,15 @@ def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: Re
     blocked = "; ".join(part for part in (blocked, shown.blocked) if part)
     moved = yield from plan_script(first, catalog, path, blocked)
     # Rows that this script may change are counted when it has run: before that a count would be about other rows.
-    rest = replace(path, pending_scripts=path.pending_scripts[1:], changed_later={**_changed_by(first, catalog), **path.changed_later})
+    rest = replace(
+        path,
+        pending_scripts=path.pending_scripts[1:],
+        changed_later={**_changed_by(first, catalog), **path.changed_later},
+    )
     following = catalog_after(catalog, moved.tables)
-    planned = yield from (_plan_scripts(schema, following, rest, found) if rest.pending_scripts else plan_objects(schema, following, rest))
+    planned = yield from (
+        _plan_scripts(schema, following, rest, found) if rest.pending_scripts else plan_objects(schema, following, rest)
+    )
     listed = tuple(dict.fromkeys((*notes, *moved.notes, *planned.notes)))
     return Planned((*steps, *moved.steps, *planned.steps), listed, planned.forms, planned.targets)
 
@@ -69,7 +75,9 @@ def _expand(
     blocked = ""
     for table in _tables_at(schema, path, found, first.version):
         changes = path.changes_of(table.declared.name) if table.declared is not None else ()
-        if not _mentions(first, {table.spec.name, *(change.before for change in changes), *(change.table for change in changes)}):
+        if not _mentions(
+            first, {table.spec.name, *(change.before for change in changes), *(change.table for change in changes)}
+        ):
             continue
         wanted = _wanted(table, catalog, path, first)
         if isinstance(wanted, str):
@@ -124,7 +132,10 @@ def _tables_at(schema: Schema, path: UpgradePath, found: ReleaseHistory, version
     prior = _locked(found, version - 1)
     own = _locked(found, version) if version != schema.version else {}
     if not own:
-        return [_At(table, prior.get(_name_at(path.changes_of(table.name), table.name, version - 1)), table) for table in schema.tables]
+        return [
+            _At(table, prior.get(_name_at(path.changes_of(table.name), table.name, version - 1)), table)
+            for table in schema.tables
+        ]
     by_name = {_name_at(path.changes_of(table.name), table.name, version): table for table in schema.tables}
     listed: list[_At] = []
     for name, spec in own.items():
@@ -161,10 +172,16 @@ def _wanted(
     declared = table.declared
     changes = path.changes_of(declared.name) if declared is not None else ()
     until = tuple(change for change in changes if change.version <= first.version)
-    live = live_source(table.spec, catalog, UpgradePath(former_names={table.spec.name: tuple(change.before for change in reversed(until))}))
+    live = live_source(
+        table.spec,
+        catalog,
+        UpgradePath(former_names={table.spec.name: tuple(change.before for change in reversed(until))}),
+    )
     made = made_by(first.statements)
     if live is None:
-        if table.spec.name in made or (declared is not None and (catalog.get(declared.name) is not None or declared.name in made)):
+        if table.spec.name in made or (
+            declared is not None and (catalog.get(declared.name) is not None or declared.name in made)
+        ):
             return None
         return (_covering(table), (), ())
     if not isinstance(live.form, TableForm):
@@ -180,14 +197,59 @@ def _wanted(
             return None
         return spec, tuple(replace(change, rebuild=None, table=spec.name) for change in until), changes
     left = tuple(replace(change, rebuild=None) if change.version < first.version else change for change in changes)
-    covered = declared is not None and _covers(declared, table.spec) and (table.prior is None or _agrees(declared, table.prior))
+    covered = (
+        declared is not None
+        and _covers(declared, table.spec)
+        and (table.prior is None or _agrees(declared, table.prior))
+    )
     if declared is not None and covered and not later and table.spec.name == declared.name and not made:
         return declared, changes, tuple(replace(change, rebuild=None) for change in changes)
     if table.prior is None:
         labels = ", ".join(change.label for change in before) or "a rename"
         return (
-            f"{first.label} works on {table.spec.name} as {labels} leaves it, and a later version changes it again: no released form is known of the versions"
-            " between released. Keep a schema.lock.json (aaiclick revision writes it), or bring the database to the version before it first"
+            f"{first.label} "
+            "works "
+            "on "
+            f"{table.spec.name} "
+            "as "
+            f"{labels} "
+            "leaves "
+            "it, "
+            "and "
+            "a "
+            "later "
+            "version "
+            "changes "
+            "it "
+            "again: "
+            "no "
+            "released "
+            "form "
+            "is "
+            "known "
+            "of "
+            "the "
+            "versions"
+            " "
+            "between "
+            "released. "
+            "Keep "
+            "a "
+            "schema.lock.json "
+            "(aaiclick "
+            "revision "
+            "writes "
+            "it), "
+            "or "
+            "bring "
+            "the "
+            "database "
+            "to "
+            "the "
+            "version "
+            "before "
+            "it "
+            "first"
         )
     taken = tuple(change if change.version < first.version else replace(change, rebuild=None) for change in until)
     return without_ttl(_merged(table.prior, table.spec, renamed, made)), taken, left
@@ -201,17 +263,26 @@ def _covering(table: _At) -> Table:
 
 
 def _covers(declared: Table, spec: Table) -> bool:
-    return all((column := declared.column(own.name)) is not None and column.type.replace(" ", "") == own.type.replace(" ", "") for own in spec.columns)
+    return all(
+        (column := declared.column(own.name)) is not None and column.type.replace(" ", "") == own.type.replace(" ", "")
+        for own in spec.columns
+    )
 
 
 def _agrees(declared: Table, prior: Table) -> bool:
     """True where columns that are in both have the same type."""
-    return all((own := declared.column(column.name)) is None or own.type.replace(" ", "") == column.type.replace(" ", "") for column in prior.columns)
+    return all(
+        (own := declared.column(column.name)) is None or own.type.replace(" ", "") == column.type.replace(" ", "")
+        for column in prior.columns
+    )
 
 
 def _retyped(live: TableForm, spec: Table, renames: Mapping[str, str]) -> bool:
     before = {renames.get(column.name, column.name): column.type for column in live.columns}
-    return any(column.name in before and before[column.name].replace(" ", "") != column.type.replace(" ", "") for column in spec.columns)
+    return any(
+        column.name in before and before[column.name].replace(" ", "") != column.type.replace(" ", "")
+        for column in spec.columns
+    )
 
 
 def _read_elsewhere(live: TableForm, name: str) -> bool:
@@ -219,9 +290,17 @@ def _read_elsewhere(live: TableForm, name: str) -> bool:
     texts = [live.order_by, live.primary_key, live.partition_by, live.sample_by, live.ttl, live.arguments]
     texts += [index.expression for index in live.indexes] + [projection.body for projection in live.projections]
     texts += (
-        [constraint.expression for constraint in live.constraints] + [column.expression for column in live.columns] + [column.ttl for column in live.columns]
+        [constraint.expression for constraint in live.constraints]
+        + [column.expression for column in live.columns]
+        + [column.ttl for column in live.columns]
     )
-    return any(unquote(token.text) == name for text in texts if text for token in Tokens(text).items if token.kind in ("word", "name"))
+    return any(
+        unquote(token.text) == name
+        for text in texts
+        if text
+        for token in Tokens(text).items
+        if token.kind in ("word", "name")
+    )
 
 
 def _additive(live: TableForm, spec: Table, renames: Mapping[str, str], made: Collection[str]) -> Table | None:
@@ -231,7 +310,9 @@ def _additive(live: TableForm, spec: Table, renames: Mapping[str, str], made: Co
     except UnsupportedObjectError:
         return None
     merged = _merged(base, spec, renames, made)
-    same = [column.name for column in merged.columns] == [column.name for column in base.columns] and spec.name == base.name
+    same = [column.name for column in merged.columns] == [
+        column.name for column in base.columns
+    ] and spec.name == base.name
     return None if same else merged
 
 
@@ -242,7 +323,9 @@ def _merged(base: Table, spec: Table, renames: Mapping[str, str], made: Collecti
     columns: list[Column] = []
     for column in base.columns:
         new = renames.get(column.name, column.name)
-        columns.append(column if new in present or spec.column(new) is None else column.model_copy(update={"name": new}))
+        columns.append(
+            column if new in present or spec.column(new) is None else column.model_copy(update={"name": new})
+        )
     place = 0
     for column in spec.columns:
         at = next((index for index, known in enumerate(columns) if known.name == column.name), None)
@@ -273,7 +356,12 @@ def _after(catalog: Catalog, spec: Table, planned: Planned, path: UpgradePath) -
 def _changed_by(script: PendingScript, catalog: Catalog) -> dict[str, str]:
     """The tables whose rows the script may change: all, for a function, for views, and for what cannot be parsed."""
     try:
-        named = {unquote(token.text) for sql in script.statements for token in Tokens(sql).items if token.kind in ("word", "name")}
+        named = {
+            unquote(token.text)
+            for sql in script.statements
+            for token in Tokens(sql).items
+            if token.kind in ("word", "name")
+        }
     except TokenError:
         return {EVERY: script.label}
     read = [live for live in catalog.objects.values() if live.name in named]

@@ -49,7 +49,13 @@ def plan_script(script: PendingScript, catalog: Catalog, path: UpgradePath, bloc
     oldest_code = old_code_hazards((script.version,), path.oldest_code)
     if script.statements:
         step, tables, notes = yield from _sql_step(script, catalog)
-        steps.append(replace(step, hazards=(*step.hazards, *oldest_code), blocked="; ".join(part for part in (blocked, step.blocked) if part)))
+        steps.append(
+            replace(
+                step,
+                hazards=(*step.hazards, *oldest_code),
+                blocked="; ".join(part for part in (blocked, step.blocked) if part),
+            )
+        )
     if script.move is not None:
         work = CallableWork(script.version)
         name = script.name or "the function"
@@ -73,8 +79,14 @@ def plan_script(script: PendingScript, catalog: Catalog, path: UpgradePath, bloc
     return ScriptSteps(tuple(steps), tables, notes)
 
 
-def _sql_step(script: PendingScript, catalog: Catalog) -> Routine[tuple[Step, Mapping[str, TableForm | None], tuple[str, ...]]]:
-    tables = frozenset(name for name, live in catalog.objects.items() if isinstance(live.form, TableForm) and live.form.engine != "Merge")
+def _sql_step(
+    script: PendingScript, catalog: Catalog
+) -> Routine[tuple[Step, Mapping[str, TableForm | None], tuple[str, ...]]]:
+    tables = frozenset(
+        name
+        for name, live in catalog.objects.items()
+        if isinstance(live.form, TableForm) and live.form.engine != "Merge"
+    )
     rows = yield Query("SELECT name FROM system.databases")
     databases = frozenset(text(row[0]) for row in rows)
     known = set(tables)
@@ -84,7 +96,11 @@ def _sql_step(script: PendingScript, catalog: Catalog) -> Routine[tuple[Step, Ma
         effects.append(effect)
         if effect.rehearsable:
             known |= made_by([sql])
-    refused = [f"statement {place} of {script.label}: {first_line(effect.refusal)}" for place, effect in enumerate(effects, 1) if effect.refusal]
+    refused = [
+        f"statement {place} of {script.label}: {first_line(effect.refusal)}"
+        for place, effect in enumerate(effects, 1)
+        if effect.refusal
+    ]
     after: Mapping[str, TableForm | None] = {}
     blocked, notes = "; ".join(refused), list[str]()
     if not refused and all(effect.rehearsable for effect in effects):
@@ -92,7 +108,9 @@ def _sql_step(script: PendingScript, catalog: Catalog) -> Routine[tuple[Step, Ma
     else:
         tried = False
     if not tried and not refused:
-        notes.append(f"{script.label} is sent as it stands, without a rehearsal; what follows it is planned anew when it has run")
+        notes.append(
+            f"{script.label} is sent as it stands, without a rehearsal; what follows it is planned anew when it has run"
+        )
     count = len(script.statements)
     step = Step(
         id=f"{script.version:04d}:sql",
@@ -101,7 +119,9 @@ def _sql_step(script: PendingScript, catalog: Catalog) -> Routine[tuple[Step, Ma
         strategy="sql",
         sql=list(script.statements) if tried else ["-- not rehearsed: it is sent as it stands", *script.statements],
         work=SqlWork(script.statements, script.version),
-        hazards=_hazards(script, effects, untried=not tried and not refused and all(effect.rehearsable for effect in effects)),
+        hazards=_hazards(
+            script, effects, untried=not tried and not refused and all(effect.rehearsable for effect in effects)
+        ),
         migrations=(script.version,),
         blocked=blocked,
     )
@@ -120,7 +140,9 @@ def made_by(statements: Sequence[str]) -> frozenset[str]:
             if tokens.is_word(place, "ADD", "COLUMN") or tokens.is_word(place, "CREATE", "TABLE"):
                 at = place + 2
                 at += 3 if tokens.is_word(at, "IF", "NOT", "EXISTS") else 0
-            elif tokens.is_word(place, "TO") and (tokens.is_word(0, "RENAME") or tokens.is_word(place - 3, "RENAME", "COLUMN")):
+            elif tokens.is_word(place, "TO") and (
+                tokens.is_word(0, "RENAME") or tokens.is_word(place - 3, "RENAME", "COLUMN")
+            ):
                 at = place + 1
             else:
                 continue
@@ -133,16 +155,57 @@ def _hazards(script: PendingScript, effects: list[StatementEffects], *, untried:
     found: list[Hazard] = []
     for place, effect in enumerate(effects, 1):
         if effect.loses:
-            found.append(Hazard("loses-rows", f"statement {place} of {script.label} is a {effect.loses}", f"run-sql {script.label}"))
+            found.append(
+                Hazard(
+                    "loses-rows", f"statement {place} of {script.label} is a {effect.loses}", f"run-sql {script.label}"
+                )
+            )
         if effect.changes:
             found.append(Hazard("changes-values", f"statement {place} of {script.label} changes values"))
         if untried or not effect.rehearsable:
-            found.append(Hazard("cannot-be-undone", f"statement {place} of {script.label} was not rehearsed: what it does is not known"))
+            found.append(
+                Hazard(
+                    "cannot-be-undone",
+                    f"statement {place} of {script.label} was not rehearsed: what it does is not known",
+                )
+            )
     if script.outcome_unknown:
         message = (
-            f"statement {script.outcome_unknown} of {script.label} was under way when a run was stopped: it may have happened already. Look, then allow one:"
+            "statement "
+            f"{script.outcome_unknown} "
+            "of "
+            f"{script.label} "
+            "was "
+            "under "
+            "way "
+            "when "
+            "a "
+            "run "
+            "was "
+            "stopped: "
+            "it "
+            "may "
+            "have "
+            "happened "
+            "already. "
+            "Look, "
+            "then "
+            "allow "
+            "one:"
         )
-        message += f" 'rerun {script.label}:{script.outcome_unknown}' sends it again, 'skip {script.label}:{script.outcome_unknown}' takes it for done"
+        message += (
+            " 'rerun "
+            f"{script.label}:{script.outcome_unknown}' "
+            "sends "
+            "it "
+            "again, "
+            "'skip "
+            f"{script.label}:{script.outcome_unknown}' "
+            "takes "
+            "it "
+            "for "
+            "done"
+        )
         found.append(Hazard("changes-values", message, f"rerun {script.label}:{script.outcome_unknown}"))
     return tuple(found)
 
@@ -203,7 +266,9 @@ def _send(script: PendingScript, catalog: Catalog, scratch: Scratch) -> Routine[
 def _names_live(sql: str, catalog: Catalog) -> Routine[bool]:
     """True where a statement may name a live table outside of the schema, which has no clone."""
     named = {unquote(token.text) for token in Tokens(sql).items if token.kind in ("word", "name")}
-    rows = yield Query("SELECT name FROM system.tables WHERE database = {database:String}", {"database": catalog.database})
+    rows = yield Query(
+        "SELECT name FROM system.tables WHERE database = {database:String}", {"database": catalog.database}
+    )
     return any(text(row[0]) in named and text(row[0]) not in catalog.objects for row in rows)
 
 
@@ -221,17 +286,36 @@ def predicted(catalog: Catalog, before: LiveObject | None, form: TableForm) -> L
     """A table as it will be. Its rows can be counted only where name and columns stay: nothing can be asked about
     columns that are not there yet."""
     if before is None:
-        return LiveObject(catalog.database, form.name, form, f"-- {qualified(catalog.database, form.name)} as it will be", form.engine, predicted=True)
+        return LiveObject(
+            catalog.database,
+            form.name,
+            form,
+            f"-- {qualified(catalog.database, form.name)} as it will be",
+            form.engine,
+            predicted=True,
+        )
     same = (
         isinstance(before.form, TableForm)
         and before.name == form.name
-        and {(column.name, column.type) for column in before.form.columns} <= {(column.name, column.type) for column in form.columns}
+        and {(column.name, column.type) for column in before.form.columns}
+        <= {(column.name, column.type) for column in form.columns}
     )
-    return replace(before, name=form.name, form=form, rows=before.rows if same else 0, parts=before.parts if same else 0, predicted=True)
+    return replace(
+        before,
+        name=form.name,
+        form=form,
+        rows=before.rows if same else 0,
+        parts=before.parts if same else 0,
+        predicted=True,
+    )
 
 
 def _as_live(form: TableForm, live: Form | None) -> TableForm:
     """A form from scratch with the live engine: scratch holds a replicated table with the local one."""
-    if isinstance(live, TableForm) and live.engine != form.engine and live.engine.removeprefix("Replicated").removeprefix("Shared") == form.engine:
+    if (
+        isinstance(live, TableForm)
+        and live.engine != form.engine
+        and live.engine.removeprefix("Replicated").removeprefix("Shared") == form.engine
+    ):
         return replace(form, engine=live.engine, arguments=live.arguments)
     return form

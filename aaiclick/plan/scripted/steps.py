@@ -17,13 +17,37 @@ def old_code_hazards(versions: Sequence[int], oldest_code: Mapping[int, int | No
     for version in versions:
         oldest = oldest_code.get(version)
         if oldest is None or oldest >= version:
-            found.append(Hazard("old-code-breaks", f"migration {version} names no older code that runs on its result: stop code before v{version} first"))
+            found.append(
+                Hazard(
+                    "old-code-breaks",
+                    "migration "
+                    f"{version} "
+                    "names "
+                    "no "
+                    "older "
+                    "code "
+                    "that "
+                    "runs "
+                    "on "
+                    "its "
+                    "result: "
+                    "stop "
+                    "code "
+                    "before "
+                    f"v{version} "
+                    "first",
+                )
+            )
         elif oldest > 1:
-            found.append(Hazard("old-code-breaks", f"code before v{oldest} cannot run on the result of migration {version}"))
+            found.append(
+                Hazard("old-code-breaks", f"code before v{oldest} cannot run on the result of migration {version}")
+            )
     return tuple(found)
 
 
-def scripted_steps(steps: Sequence[Step], composed: Composed, oldest_code: Mapping[int, int | None], stored: frozenset[str]) -> tuple[Step, ...]:
+def scripted_steps(
+    steps: Sequence[Step], composed: Composed, oldest_code: Mapping[int, int | None], stored: frozenset[str]
+) -> tuple[Step, ...]:
     """The steps of one table with what its migrations ask for. ``stored``: the columns of the live table."""
     return tuple(step if step.optional else _scripted(step, composed, oldest_code, stored) for step in steps)
 
@@ -33,7 +57,24 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
     # The author asked for an ALTER: anything else is refused rather than done without asking.
     if step.strategy in ("rebuild", "attach"):
         blocked += [
-            f"{change.label} says that {step.object} is changed in place, and that takes a {step.strategy}: take its 'strategy: alter' out"
+            f"{change.label} "
+            "says "
+            "that "
+            f"{step.object} "
+            "is "
+            "changed "
+            "in "
+            "place, "
+            "and "
+            "that "
+            "takes "
+            "a "
+            f"{step.strategy}: "
+            "take "
+            "its "
+            "'strategy: "
+            "alter' "
+            "out"
             for change in composed.in_place
         ]
     done = "; ".join(part for part in blocked if part)
@@ -46,10 +87,21 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
             filled.setdefault(name, []).append(change.label)
     labels = ", ".join(change.label for change in composed.rebuilds)
     words = [f"{name} is filled by {', '.join(by)}" for name, by in sorted(filled.items())]
-    hazards = [Hazard("changes-values", f"{name} of {step.object} becomes what {', '.join(by)} says") for name, by in sorted(filled.items()) if name in stored]
+    hazards = [
+        Hazard("changes-values", f"{name} of {step.object} becomes what {', '.join(by)} says")
+        for name, by in sorted(filled.items())
+        if name in stored
+    ]
     if composed.where:
-        words.append(f"rows are filtered by {', '.join(change.label for change in composed.rebuilds if change.rebuild is not None and change.rebuild.where)}")
-        hazards.append(Hazard("loses-rows", f"rows of {step.object} for which {composed.where} is not true are gone", f"drop-rows {step.object}"))
+        filters = [change.label for change in composed.rebuilds if change.rebuild is not None and change.rebuild.where]
+        words.append(f"rows are filtered by {', '.join(filters)}")
+        hazards.append(
+            Hazard(
+                "loses-rows",
+                f"rows of {step.object} for which {composed.where} is not true are gone",
+                f"drop-rows {step.object}",
+            )
+        )
     changes = tuple(change for change in (step.changes or (step.change,)) if change)
     if not filled and not composed.where and not changes:
         words.append(f"is rebuilt as {labels} says")

@@ -39,7 +39,9 @@ class ViewSteps:
     blocked: str = ""
 
 
-def plan_script_views(schema: Schema, catalog: Catalog, found: ReleaseHistory, first: PendingScript) -> Routine[ViewSteps]:
+def plan_script_views(
+    schema: Schema, catalog: Catalog, found: ReleaseHistory, first: PendingScript
+) -> Routine[ViewSteps]:
     """Bring the views that a script may use to its version. ``catalog`` is what the steps before it leave."""
     wanted = _wanted(schema, catalog, found, first)
     if not wanted:
@@ -63,7 +65,9 @@ def plan_script_views(schema: Schema, catalog: Catalog, found: ReleaseHistory, f
             form = forms[item.name]
             if planned and isinstance(form, ViewForm):
                 engine = "MaterializedView" if form.materialized else "View"
-                objects[item.name] = LiveObject(catalog.database, item.name, form, f"-- {item.name} as it will be", engine)
+                objects[item.name] = LiveObject(
+                    catalog.database, item.name, form, f"-- {item.name} as it will be", engine
+                )
         return ViewSteps(tuple(steps), replace(catalog, objects=objects), tuple(notes), "; ".join(blocked))
 
     return (yield from with_scratch(body, fallback=catalog.database))

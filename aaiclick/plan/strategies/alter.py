@@ -58,7 +58,9 @@ def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
         return AlterProposal(None, "the engine accepts the ALTER, but the table does not become what is declared")
     if not old_syntax:
         diff.cache.alters[key] = sending.sent
-    return AlterProposal(AlterWork(diff.live.name, alters_of(diff, sending.sent), settings_of(diff, sending.sent)), sent=sending.sent)
+    return AlterProposal(
+        AlterWork(diff.live.name, alters_of(diff, sending.sent), settings_of(diff, sending.sent)), sent=sending.sent
+    )
 
 
 def send_batches(diff: TableDiff, clone: Clone, todo: Sequence[Batch]) -> Routine[SendResult]:
@@ -85,8 +87,8 @@ def _send(diff: TableDiff, clone: Clone, batch: Batch) -> Routine[tuple[list[Acc
     done: list[AcceptedBatch] = []
     rest = batch
     for divide in (by_phase, one_by_one):
-        # A refused ALTER applies nothing, so smaller ones start from the same table. What was accepted stays applied, so
-        # only the commands that are left are divided further.
+        # A refused ALTER applies nothing, so smaller ones start from the same table. What was accepted stays applied,
+        # so only the commands that are left are divided further.
         parts = divide(rest)
         if len(parts) == 1:
             continue
@@ -105,7 +107,11 @@ def _send(diff: TableDiff, clone: Clone, batch: Batch) -> Routine[tuple[list[Acc
 def settings_of(diff: TableDiff, sent: Sequence[AcceptedBatch]) -> Settings:
     """Settings that have to be sent with the ALTERs."""
     # Else the server takes a Nested apart that the table has as one column.
-    nested = (("flatten_nested", "0"),) if any(column.type.startswith("Nested(") for column in diff.target.form.columns) else ()
+    nested = (
+        (("flatten_nested", "0"),)
+        if any(column.type.startswith("Nested(") for column in diff.target.form.columns)
+        else ()
+    )
     return tuple(dict.fromkeys((*nested, *(pair for each in sent for pair in each.settings))))
 
 
@@ -116,6 +122,15 @@ def alters_of(diff: TableDiff, sent: Sequence[AcceptedBatch]) -> tuple[Alter, ..
 
 def _alter(diff: TableDiff, batch: Batch, mutates: bool) -> Alter:
     recovery = alter_table(diff.name, batch.recovery) if batch.recovery and mutates else ""
-    declared = diff.declared.engine.settings.get("materialize_ttl_recalculate_only") if diff.declared is not None else None
+    declared = (
+        diff.declared.engine.settings.get("materialize_ttl_recalculate_only") if diff.declared is not None else None
+    )
     retimes = any(command.sets_ttl for command in batch.commands)
-    return Alter(batch.sql(diff.name, diff.parenthesise), mutates, batch.risky and mutates, recovery, retimes, retimes and bool(declared))
+    return Alter(
+        batch.sql(diff.name, diff.parenthesise),
+        mutates,
+        batch.risky and mutates,
+        recovery,
+        retimes,
+        retimes and bool(declared),
+    )

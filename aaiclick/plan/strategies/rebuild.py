@@ -31,7 +31,9 @@ class RebuildProposal:
 def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
     """Create the target in scratch and copy an empty clone into it, which checks the types without a row."""
     if not diff.form.merge_tree:
-        return RebuildProposal(None, f"a table of engine {diff.form.engine} cannot be rebuilt without losing rows written meanwhile")
+        return RebuildProposal(
+            None, f"a table of engine {diff.form.engine} cannot be rebuilt without losing rows written meanwhile"
+        )
     if not diff.target.form.merge_tree:
         return RebuildProposal(None, f"engine {diff.target.form.engine} cannot take over the parts of a copy")
     columns = yield from _comparable(diff, copy_columns(diff))
@@ -50,10 +52,23 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
     back = tuple(CopyColumn(name, expression) for name, expression in sorted(diff.back.items()))
     if back:
         # The rollback is tried as well: when it is needed is no time to find out that it does not work.
-        names, expressions = ", ".join(quote_name(column.target) for column in back), ", ".join(column.expression for column in back)
+        names, expressions = (
+            ", ".join(quote_name(column.target) for column in back),
+            ", ".join(column.expression for column in back),
+        )
         tried = yield from attempt(clone, f"INSERT INTO {clone.name} ({names}) SELECT {expressions} FROM {wanted.name}")
         if not tried.accepted:
-            return RebuildProposal(None, f"the rollback expression of {', '.join(column.target for column in back)} is refused: {first_line(tried.message)}")
+            return RebuildProposal(
+                None,
+                "the "
+                "rollback "
+                "expression "
+                "of "
+                f"{', '.join(column.target for column in back)} "
+                "is "
+                "refused: "
+                f"{first_line(tried.message)}",
+            )
     target = diff.target.form
     ordered = ties_matter(target)
     work = RebuildWork(
@@ -79,7 +94,9 @@ def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, out
             continue
         alone = yield from attempt(clone, f"SELECT {column.expression} FROM {clone.name} WHERE 0 FORMAT Null")
         if not alone.accepted:
-            said.append(f"column {column.target} does not convert from {old.type} to {new.type}: {first_line(alone.message)}")
+            said.append(
+                f"column {column.target} does not convert from {old.type} to {new.type}: {first_line(alone.message)}"
+            )
     if not said:
         return f"its rows cannot be copied: {first_line(outcome.message)}"
     return f"{'; '.join(said)}. A migration with Rebuild(columns=...) can say how"
@@ -88,7 +105,10 @@ def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, out
 def _comparable(diff: TableDiff, columns: tuple[CopyColumn, ...]) -> Routine[tuple[CopyColumn, ...]]:
     """The columns; one whose expression is another value at each call (``now()``) is left out of the checksum."""
     changing = yield from volatile(diff.column_expressions.values())
-    return tuple(replace(column, verify=column.verify and diff.column_expressions.get(column.target, "") not in changing) for column in columns)
+    return tuple(
+        replace(column, verify=column.verify and diff.column_expressions.get(column.target, "") not in changing)
+        for column in columns
+    )
 
 
 def copy_columns(diff: TableDiff) -> tuple[CopyColumn, ...]:

@@ -19,7 +19,11 @@ def read_only(diff: TableDiff) -> str:
     This library's own fences are no reason: no run is at work here, and what one left is removed before a plan is
     made.
     """
-    fences = [name for name, value in diff.as_spelled.settings if name in FENCE_SETTINGS and normal_value(value) not in ("", "0")]
+    fences = [
+        name
+        for name, value in diff.as_spelled.settings
+        if name in FENCE_SETTINGS and normal_value(value) not in ("", "0")
+    ]
     if not fences:
         return ""
     return f"{diff.live.name} is read-only ({fences[0]}): run ALTER TABLE {diff.name} RESET SETTING {fences[0]} first"
@@ -33,16 +37,115 @@ def exchange_refusal(diff: TableDiff) -> str:
             return f"{name} is replicated ({engine}), and a copy on one replica is not safe: do it by hand"
     if diff.as_spelled.old_syntax:
         shown = f"{diff.as_spelled.engine}({diff.as_spelled.old_syntax})"
-        return f"{name} was created as {shown}, whose parts fit into no other table and cannot be held still: copy its rows to a new one with a migration's SQL"
+        return (
+            f"{name} "
+            "was "
+            "created "
+            "as "
+            f"{shown}, "
+            "whose "
+            "parts "
+            "fit "
+            "into "
+            "no "
+            "other "
+            "table "
+            "and "
+            "cannot "
+            "be "
+            "held "
+            "still: "
+            "copy "
+            "its "
+            "rows to "
+            "a "
+            "new "
+            "one "
+            "with "
+            "a "
+            "migration's "
+            "SQL"
+        )
     # EXCHANGE TABLES swaps two names at one moment. Elsewhere there would be a moment without the table.
     if diff.database_engine and diff.database_engine not in EXCHANGING:
-        return f"database {diff.database} has engine {diff.database_engine}, and two tables can only be exchanged in one of engine Atomic: move {name} there"
+        return (
+            "database "
+            f"{diff.database} "
+            "has "
+            "engine "
+            f"{diff.database_engine}, "
+            "and "
+            "two "
+            "tables "
+            "can "
+            "only "
+            "be "
+            "exchanged "
+            "in "
+            "one "
+            "of "
+            "engine "
+            "Atomic: "
+            "move "
+            f"{name} "
+            "there"
+        )
     if not diff.live.uuid and not diff.live.predicted:
-        return f"{name} has no UUID, so its storage cannot be told apart from that of a copy: move it to a database of engine Atomic"
+        return (
+            f"{name} "
+            "has "
+            "no "
+            "UUID, "
+            "so "
+            "its "
+            "storage "
+            "cannot "
+            "be "
+            "told "
+            "apart "
+            "from "
+            "that "
+            "of "
+            "a "
+            "copy: "
+            "move "
+            "it "
+            "to "
+            "a "
+            "database "
+            "of "
+            "engine "
+            "Atomic"
+        )
     # The copy selects its rows by _partition_id and _part. A column of that name hides the virtual one.
     hiding = [column.name for column in diff.as_spelled.columns if column.name in _PART_NAMES]
     if hiding:
-        return f"a column of {name} is called {hiding[0]}, which hides the part that a row is in: rename it in a version before this one"
+        return (
+            "a "
+            "column "
+            "of "
+            f"{name} "
+            "is "
+            "called "
+            f"{hiding[0]}, "
+            "which "
+            "hides "
+            "the "
+            "part "
+            "that "
+            "a "
+            "row "
+            "is "
+            "in: "
+            "rename "
+            "it "
+            "in "
+            "a "
+            "version "
+            "before "
+            "this "
+            "one"
+        )
     return ""
 
 
@@ -51,7 +154,32 @@ def fence_hazards(diff: TableDiff, work: RebuildWork | AttachWork) -> Routine[tu
     needed = work.fenced if isinstance(work, RebuildWork) else bool(diff.live.dependents)
     if not needed or not diff.live.rows or (yield from fence_supported()):
         return ()
-    why = "the order of its rows decides which survive" if isinstance(work, RebuildWork) and work.ordered else "a materialized view reads it"
+    why = (
+        "the order of its rows decides which survive"
+        if isinstance(work, RebuildWork) and work.ordered
+        else "a materialized view reads it"
+    )
     meanwhile = "copied" if isinstance(work, RebuildWork) else "replaced"
-    message = f"nobody may write into {work.table} while it is {meanwhile} ({why}), and this server cannot keep writers out (it has no table_readonly)"
+    message = (
+        "nobody "
+        "may "
+        "write "
+        "into "
+        f"{work.table} "
+        "while "
+        "it "
+        "is "
+        f"{meanwhile} "
+        f"({why}), "
+        "and "
+        "this "
+        "server "
+        "cannot "
+        "keep "
+        "writers "
+        "out "
+        "(it has "
+        "no "
+        "table_readonly)"
+    )
     return (Hazard("loses-rows", message, f"writers-stopped {work.table}"),)

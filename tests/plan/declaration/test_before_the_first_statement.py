@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aaiclick import Column, Constraint, Dictionary, Index, MergeTree, Migration, Policy, Rebuild, Schema, Table, ensure_schema, plan_schema
+from aaiclick import (
+    Column,
+    Constraint,
+    Dictionary,
+    Index,
+    MergeTree,
+    Migration,
+    Policy,
+    Rebuild,
+    Schema,
+    Table,
+    ensure_schema,
+    plan_schema,
+)
 from aaiclick.errors import ApplyError, BlockedError, SpecError
 from aaiclick.specs.engines import Engine
 from aaiclick.specs.functions import Function
@@ -38,8 +51,14 @@ def schema(*objects: object) -> Schema:
         (table(engine=MergeTree(order_by=["id"], partition_by="toYYYYMM(id, 1, 2, 3)")), "toYYYYMM"),
         (table(engine=MergeTree(order_by=["id"], settings={"nosuch": 1})), "Unknown setting 'nosuch'"),
         (table(indexes=[Index("i", expr="nope + 1", type="minmax")]), "nope"),
-        (table(constraints=[Constraint("c", check="id")]), "constraint c: CHECK id gives UInt64, which is no condition"),
-        (table(constraints=[Constraint("ok", check="id > 0"), Constraint("c", check="toString(id)")]), "constraint c: CHECK toString.id. gives String"),
+        (
+            table(constraints=[Constraint("c", check="id")]),
+            "constraint c: CHECK id gives UInt64, which is no condition",
+        ),
+        (
+            table(constraints=[Constraint("ok", check="id > 0"), Constraint("c", check="toString(id)")]),
+            "constraint c: CHECK toString.id. gives String",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_made(aaiclick_client: Client, wrong: Table, words: str) -> None:
@@ -57,12 +76,21 @@ def test_what_only_looks_wrong_is_made(aaiclick_client: Client) -> None:
         Column("e", "UInt8", ephemeral="1"),
         Column("n", "Nested(a UInt8, b String)"),
         Column("low", "LowCardinality(Date)", default="toDate(at)"),
-        engine=MergeTree(order_by=["id DESC", "cityHash64(id)"], partition_by="toYYYYMM(at)", ttl="at + INTERVAL 1 DAY DELETE WHERE v > 3"),
+        engine=MergeTree(
+            order_by=["id DESC", "cityHash64(id)"],
+            partition_by="toYYYYMM(at)",
+            ttl="at + INTERVAL 1 DAY DELETE WHERE v > 3",
+        ),
         indexes=[Index("i", expr="(v, toDate(at))", type="minmax")],
         constraints=[Constraint("c", check="length(n.a) < 9"), Constraint("d", check="toNullable(v) > 0")],
     )
     ensure_schema(aaiclick_client, schema(double, FIRST, fine))
-    ensure_schema(aaiclick_client, schema(FIRST, fine, table(Column("d", "Date"), name="u", constraints=[Constraint("c", check="d > '2000-01-01'")])))
+    ensure_schema(
+        aaiclick_client,
+        schema(
+            FIRST, fine, table(Column("d", "Date"), name="u", constraints=[Constraint("c", check="d > '2000-01-01'")])
+        ),
+    )
     assert names(aaiclick_client) == ["a", "t", "u"]
     aaiclick_client.command("DROP FUNCTION twice_of_it")
 
@@ -76,7 +104,14 @@ def test_a_constraint_that_a_table_gets(aaiclick_client: Client) -> None:
 
 def dictionary(client: Client, *columns: Column, source: str = "TABLE 't'") -> Dictionary:
     place = f"CLICKHOUSE({source} DB '{client.database}')"
-    return Dictionary("look", columns=[Column("id", "UInt64"), *columns], primary_key=["id"], source=place, layout="FLAT()", lifetime="0")
+    return Dictionary(
+        "look",
+        columns=[Column("id", "UInt64"), *columns],
+        primary_key=["id"],
+        source=place,
+        layout="FLAT()",
+        lifetime="0",
+    )
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["first start", "there"])
@@ -105,7 +140,9 @@ def test_a_dictionary_that_fits_is_loaded(aaiclick_client: Client) -> None:
     declared = schema(source, dictionary(aaiclick_client, Column("v", "UInt64"), Column("s", "String")))
     assert "SYSTEM RELOAD DICTIONARY" in str(plan_schema(aaiclick_client, declared))
     ensure_schema(aaiclick_client, declared)
-    assert aaiclick_client.query("SELECT status::String FROM system.dictionaries WHERE database = currentDatabase()").result_rows == [("LOADED",)]
+    assert aaiclick_client.query(
+        "SELECT status::String FROM system.dictionaries WHERE database = currentDatabase()"
+    ).result_rows == [("LOADED",)]
     wider = schema(source, dictionary(aaiclick_client, Column("v", "UInt8"), Column("s", "String")))
     with pytest.raises(SpecError, match="its source t keeps UInt32"):
         ensure_schema(aaiclick_client, wider)
@@ -115,22 +152,30 @@ def test_a_dictionary_that_cannot_be_loaded_is_taken_away_again(aaiclick_client:
     ensure_schema(aaiclick_client, schema(FIRST))
     broken = dictionary(aaiclick_client, Column("v", "UInt64"), source="QUERY 'SELECT id, throwIf(1) FROM numbers(3)'")
     for _ in range(2):
-        with pytest.raises(ApplyError, match=r"step look:create .*it was made, but cannot be loaded: .*It was dropped again"):
+        with pytest.raises(
+            ApplyError, match=r"step look:create .*it was made, but cannot be loaded: .*It was dropped again"
+        ):
             ensure_schema(aaiclick_client, schema(FIRST, broken))
         assert names(aaiclick_client) == ["a"]
 
 
-@pytest.mark.parametrize("source", ["QUERY 'SELECT id, v + throwIf(id = 2) AS v FROM {db}.t'", "TABLE 'nowhere'"], ids=["query", "table"])
+@pytest.mark.parametrize(
+    "source", ["QUERY 'SELECT id, v + throwIf(id = 2) AS v FROM {db}.t'", "TABLE 'nowhere'"], ids=["query", "table"]
+)
 def test_a_dictionary_that_could_not_be_loaded_stays_as_it_was(aaiclick_client: Client, source: str) -> None:
     tables = table(Column("v", "UInt64"))
     column = Column("v", "UInt64")
     ensure_schema(aaiclick_client, schema(tables, dictionary(aaiclick_client, column)))
     aaiclick_client.command("INSERT INTO t VALUES (1, 5), (2, 6)")
     aaiclick_client.command("SYSTEM RELOAD DICTIONARY look")
-    declared = schema(tables, dictionary(aaiclick_client, column, source=source.replace("{db}", str(aaiclick_client.database))))
+    declared = schema(
+        tables, dictionary(aaiclick_client, column, source=source.replace("{db}", str(aaiclick_client.database)))
+    )
     before = aaiclick_client.command("SHOW CREATE DICTIONARY look")
     for _ in range(2):
-        with pytest.raises(ApplyError, match=r"step look:replace .*it cannot be loaded as it is declared: .*It stays as it was"):
+        with pytest.raises(
+            ApplyError, match=r"step look:replace .*it cannot be loaded as it is declared: .*It stays as it was"
+        ):
             ensure_schema(aaiclick_client, declared)
     assert aaiclick_client.command("SHOW CREATE DICTIONARY look") == before
     assert aaiclick_client.command(f"SELECT dictGet('{aaiclick_client.database}.look', 'v', toUInt64(2))") == 6
@@ -143,14 +188,18 @@ def test_a_dictionary_that_could_not_be_loaded_stays_as_it_was(aaiclick_client: 
 
 
 def merge(client: Client, kind: str) -> Table:
-    return Table("m", [Column("id", "UInt64"), Column("v", kind)], engine=Engine("Merge", f"'{client.database}', '^t$'"))
+    return Table(
+        "m", [Column("id", "UInt64"), Column("v", kind)], engine=Engine("Merge", f"'{client.database}', '^t$'")
+    )
 
 
 @pytest.mark.parametrize("order_by", ["id", "v"], ids=["in place", "copy"])
 def test_a_merge_table_that_is_declared_follows_its_tables(aaiclick_client: Client, order_by: str) -> None:
     ensure_schema(aaiclick_client, schema(table(Column("v", "UInt8")), merge(aaiclick_client, "UInt8")))
     aaiclick_client.command("INSERT INTO t VALUES (1, 1)")
-    after = schema(table(Column("v", "UInt64"), engine=MergeTree(order_by=[order_by])), merge(aaiclick_client, "UInt64"))
+    after = schema(
+        table(Column("v", "UInt64"), engine=MergeTree(order_by=[order_by])), merge(aaiclick_client, "UInt64")
+    )
     plan = plan_schema(aaiclick_client, after)
     assert sorted(step.object for step in plan.steps) == ["m", "t"]
     assert "_aaiclick_scratch" not in str(plan)
@@ -164,7 +213,31 @@ def test_a_merge_table_that_stays_narrow_is_named(aaiclick_client: Client) -> No
     ensure_schema(aaiclick_client, schema(table(Column("v", "UInt8")), merge(aaiclick_client, "UInt8")))
     aaiclick_client.command("INSERT INTO t VALUES (1, 1)")
     with pytest.raises(
-        BlockedError, match=r"as its data is now: m: the Merge table would give other values: v is UInt8 in it, and will be UInt64 in the table"
+        BlockedError,
+        match=r"as its "
+        r"data "
+        r"is "
+        r"now: "
+        r"m: "
+        r"the "
+        r"Merge "
+        r"table "
+        r"would "
+        r"give "
+        r"other "
+        r"values: "
+        r"v "
+        r"is "
+        r"UInt8 "
+        r"in "
+        r"it, "
+        r"and "
+        r"will "
+        r"be "
+        r"UInt64 "
+        r"in "
+        r"the "
+        r"table",
     ):
         ensure_schema(aaiclick_client, schema(table(Column("v", "UInt64")), merge(aaiclick_client, "UInt8")))
 
@@ -172,22 +245,54 @@ def test_a_merge_table_that_stays_narrow_is_named(aaiclick_client: Client) -> No
 def test_a_dictionary_over_a_renamed_table_is_named_with_a_plain_reason(aaiclick_client: Client) -> None:
     ensure_schema(aaiclick_client, schema(table(Column("v", "String"))))
     source = f"CLICKHOUSE(TABLE 't' DB '{aaiclick_client.database}')"
-    aaiclick_client.command(f"CREATE DICTIONARY theirs (id UInt64, v String) PRIMARY KEY id SOURCE({source}) LIFETIME(0) LAYOUT(FLAT())")
-    moved = Table("t2", [Column("id", "UInt64"), Column("v", "String")], engine=MergeTree(order_by=["id"]), renamed_from="t")
+    aaiclick_client.command(
+        f"CREATE DICTIONARY theirs (id UInt64, v String) PRIMARY KEY id SOURCE({source}) LIFETIME(0) LAYOUT(FLAT())"
+    )
+    moved = Table(
+        "t2", [Column("id", "UInt64"), Column("v", "String")], engine=MergeTree(order_by=["id"]), renamed_from="t"
+    )
     with pytest.raises(
-        BlockedError, match=r"theirs: it could not be loaded any more \(Unknown table expression identifier '[\w.`]*t'\)\. Declare it over what"
+        BlockedError,
+        match=r"theirs: "
+        r"it "
+        r"could "
+        r"not "
+        r"be "
+        r"loaded "
+        r"any "
+        r"more "
+        r"\(Unknown "
+        r"table "
+        r"expression "
+        r"identifier "
+        r"'[\w.`]*t'\)\. "
+        r"Declare "
+        r"it "
+        r"over "
+        r"what",
     ):
         ensure_schema(aaiclick_client, schema(moved))
 
 
 def test_a_nested_that_is_one_column_says_how_its_values_come_along(aaiclick_client: Client) -> None:
     ensure_schema(aaiclick_client, Schema("s", version=1, objects=[FIRST]))
-    aaiclick_client.command("CREATE TABLE t (id UInt64, n Nested(a UInt8, b String)) ENGINE = MergeTree ORDER BY id", settings={"flatten_nested": 0})
+    aaiclick_client.command(
+        "CREATE TABLE t (id UInt64, n Nested(a UInt8, b String)) ENGINE = MergeTree ORDER BY id",
+        settings={"flatten_nested": 0},
+    )
     aaiclick_client.command("INSERT INTO t VALUES (1, [(1, 'x')])")
     wanted = table(Column("n", "Nested(a UInt8, b String)"))
-    (asked,) = [hazard for hazard in plan_schema(aaiclick_client, Schema("s", version=2, objects=[FIRST, wanted])).hazards if hazard.allow]
+    (asked,) = [
+        hazard
+        for hazard in plan_schema(aaiclick_client, Schema("s", version=2, objects=[FIRST, wanted])).hazards
+        if hazard.allow
+    ]
     assert asked.allow == "drop-column t.n"
     assert asked.message.endswith("A migration takes their values along: Rebuild(columns={'n.a': 'n.a', ...})")
     along = Migration(2, rebuild={"t": Rebuild(columns={"n.a": "n.a", "n.b": "n.b"})}, oldest_code=1)
-    ensure_schema(aaiclick_client, Schema("s", version=2, objects=[FIRST, wanted], migrations=[along]), policy=Policy.lossless().allow("drop-column t.n"))
+    ensure_schema(
+        aaiclick_client,
+        Schema("s", version=2, objects=[FIRST, wanted], migrations=[along]),
+        policy=Policy.lossless().allow("drop-column t.n"),
+    )
     assert aaiclick_client.query("SELECT id, n.a, n.b FROM t").result_rows == [(1, [1], ["x"])]

@@ -1,4 +1,5 @@
-"""Defaults that give something else at every read, and defaults of columns that are kept although nobody declares them any more."""
+"""Defaults that give something else at every read, and defaults of columns that are kept although nobody declares them
+any more."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def schema(*columns: Column, engine: MergeTree | None = None) -> Schema:
-    return Schema("s", objects=[Table("t", [Column("id", "UInt64"), *columns], engine=engine or MergeTree(order_by=["id"]))])
+    return Schema(
+        "s", objects=[Table("t", [Column("id", "UInt64"), *columns], engine=engine or MergeTree(order_by=["id"]))]
+    )
 
 
 V = Column("v", "UInt32")
@@ -40,10 +43,16 @@ UUIDS = Column("d", "UUID", default="generateUUIDv4()")
 def test_a_default_that_changes_is_written_down(aaiclick_client: Client, how: str, column: Column) -> None:
     ensure_schema(aaiclick_client, schema(V))
     aaiclick_client.command("INSERT INTO t SELECT number, number FROM numbers(5)")
-    engine = {"in place": MergeTree(order_by=["id"]), "attach": ReplacingMergeTree(order_by=["id"]), "copy": MergeTree(order_by=["v"])}[how]
+    engine = {
+        "in place": MergeTree(order_by=["id"]),
+        "attach": ReplacingMergeTree(order_by=["id"]),
+        "copy": MergeTree(order_by=["v"]),
+    }[how]
     after = schema(V, column, engine=engine)
     report = ensure_schema(aaiclick_client, after, policy=Policy.lossless().allow("change-engine t"))
-    assert [step.strategy for step in report.steps] == [{"in place": "mutate", "attach": "attach", "copy": "rebuild"}[how]]
+    assert [step.strategy for step in report.steps] == [
+        {"in place": "mutate", "attach": "attach", "copy": "rebuild"}[how]
+    ]
     first, second = (aaiclick_client.query("SELECT id, toString(d) FROM t ORDER BY id").result_rows for _ in range(2))
     assert first == second
     assert len(first) == 5
@@ -56,7 +65,10 @@ def test_what_stays_the_same_needs_no_rows_written(aaiclick_client: Client) -> N
     assert [step.strategy for step in ensure_schema(aaiclick_client, empty, policy=Policy.safe()).steps] == ["alter"]
     aaiclick_client.command("INSERT INTO t (id, v) VALUES (1, 1)")
     more = schema(
-        V, Column("d", "UUID", default="generateUUIDv4()"), Column("e", "String", default="lower(toString(v))"), Column("a", "UInt32", alias="rand()")
+        V,
+        Column("d", "UUID", default="generateUUIDv4()"),
+        Column("e", "String", default="lower(toString(v))"),
+        Column("a", "UInt32", alias="rand()"),
     )
     assert [step.strategy for step in plan_schema(aaiclick_client, more).steps] == ["alter"]
 
@@ -85,7 +97,12 @@ def test_a_kept_column_that_would_refuse_null(aaiclick_client: Client, kind: str
 
 
 @pytest.mark.parametrize(
-    "kept", [Column("d", "Nullable(UInt32)", default="v * 2"), Column("d", "UInt32", default="ifNull(v, 0)"), Column("d", "UInt32", default="toUInt32(id)")]
+    "kept",
+    [
+        Column("d", "Nullable(UInt32)", default="v * 2"),
+        Column("d", "UInt32", default="ifNull(v, 0)"),
+        Column("d", "UInt32", default="toUInt32(id)"),
+    ],
 )
 def test_a_kept_column_that_does_not_asks_nothing(aaiclick_client: Client, kept: Column) -> None:
     ensure_schema(aaiclick_client, schema(V, kept))

@@ -17,7 +17,21 @@ Line = dict[str, Any]
 Found = re.Match[str]
 Asked = Callable[[Server, Found, Given, str], Rows]
 _RECORD = (
-    *("schema", "version", "state", "spec", "objects", "forms", "plan", "who", "seconds", "library", "migrations", "oldest_code", "from_version"),
+    *(
+        "schema",
+        "version",
+        "state",
+        "spec",
+        "objects",
+        "forms",
+        "plan",
+        "who",
+        "seconds",
+        "library",
+        "migrations",
+        "oldest_code",
+        "from_version",
+    ),
     *("server", "seq", "at"),
 )
 _ENTRY = ("run", "schema", "plan", "step", "action", "state", "details", "seq", "at")
@@ -47,7 +61,11 @@ def _opens(line: Line) -> bool:
 def records(server: Server, found: Found, given: Given, database: str) -> Rows:
     """The last record, or all of them."""
     latest = "DESC LIMIT 1" in found["tail"]
-    own = [line for line in lines(server, found, database) if "schema" not in given or line["schema"] == unhexed(given["schema"])]
+    own = [
+        line
+        for line in lines(server, found, database)
+        if "schema" not in given or line["schema"] == unhexed(given["schema"])
+    ]
     if latest:
         own = [line for line in own if line["state"] != "failed"]
     generation = max((line["seq"] for line in own if _opens(line)), default=0) if latest else 0
@@ -73,7 +91,9 @@ def _is_wanted(line: Line, tail: str, given: Given) -> bool:
     if "endsWith(step" in tail:
         return line["schema"] == unhexed(given["schema"]) and str(line["step"]).endswith(unhexed(given["end"]))
     if "run = unhex({run:String}) OR (startsWith(run, 'from ')" in tail:
-        own = line["schema"] == unhexed(given["schema"]) and (line["run"] == unhexed(given["run"]) or _former(line["run"], int(given["least"])))
+        own = line["schema"] == unhexed(given["schema"]) and (
+            line["run"] == unhexed(given["run"]) or _former(line["run"], int(given["least"]))
+        )
         return bool(own or line["run"] in ("owners", "numbered"))
     raise UnmodelledError(tail)
 
@@ -89,10 +109,15 @@ def _names(line: Line) -> list[str]:
 def past(server: Server, found: Found, given: Given, database: str) -> Rows:
     """``read_records``: the last record, and which schema holds which names."""
     every = lines(server, found, database)
-    own = sorted((line for line in every if line["schema"] == unhexed(given["schema"]) and line["state"] != "failed"), key=lambda line: int(line["seq"]))
+    own = sorted(
+        (line for line in every if line["schema"] == unhexed(given["schema"]) and line["state"] != "failed"),
+        key=lambda line: int(line["seq"]),
+    )
     generation = max((line["seq"] for line in own if _opens(line)), default=0)
     rows: list[tuple[Any, ...]] = [("record", *(line[name] for name in _RECORD), generation) for line in own[-1:]]
-    with_forms = sorted((line for line in every if line["state"] != "failed" and line["forms"]), key=lambda line: int(line["seq"]))
+    with_forms = sorted(
+        (line for line in every if line["state"] != "failed" and line["forms"]), key=lambda line: int(line["seq"])
+    )
     newest = {line["schema"]: line for line in with_forms}
     held: dict[tuple[str, str], list[int]] = {}
     for line in with_forms:
@@ -115,7 +140,13 @@ def sums(server: Server, found: Found, given: Given, database: str) -> Rows:
     source = server.need(plain(found["db"]) or database, plain(found["name"]))
     rows = selected(source, found["where"] or "")
     return (
-        (len(rows), *(_hash(_projected(source, listed, rows)) for listed in re.findall(r"sum\(cityHash64\(tuple\((.*?)\)\)\)(?=, sum|$)", found["hashes"]))),
+        (
+            len(rows),
+            *(
+                _hash(_projected(source, listed, rows))
+                for listed in re.findall(r"sum\(cityHash64\(tuple\((.*?)\)\)\)(?=, sum|$)", found["hashes"])
+            ),
+        ),
     )
 
 

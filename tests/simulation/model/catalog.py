@@ -46,7 +46,11 @@ def named(server: Server, parameters: Given) -> tuple[str, Storage | None]:
 def warm(server: Server, given: Given, sql: str) -> Rows:
     database = str(given["database"])
     wanted = {str(value) for key, value in given.items() if key != "database"}
-    return tuple((name, each.definition(database, name), each.comment, database, int(server.now)) for name, each in tables(server, database) if name in wanted)
+    return tuple(
+        (name, each.definition(database, name), each.comment, database, int(server.now))
+        for name, each in tables(server, database)
+        if name in wanted
+    )
 
 
 def whole(server: Server, given: Given, sql: str) -> Rows:
@@ -56,7 +60,9 @@ def whole(server: Server, given: Given, sql: str) -> Rows:
     database = bound(given, "database")
     names = {unhexed(each) for each in str(given["names"]).split(",")} if "names" in given else set()
     nothing = ("", "", "", "", "", "")
-    rows: list[tuple[str | int, ...]] = [("server", server.version, "default", "default", "Etc/UTC", "", "", "", "", 0, 0, 0)]
+    rows: list[tuple[str | int, ...]] = [
+        ("server", server.version, "default", "default", "Etc/UTC", "", "", "", "", 0, 0, 0)
+    ]
     if database in server.databases:
         rows.append(("database", database, "Atomic", *nothing, 0, 0, 0))
     for name, each in tables(server, database):
@@ -65,15 +71,24 @@ def whole(server: Server, given: Given, sql: str) -> Rows:
             size = sum(500 + 8 * len(part.rows) for part in each.parts)
             paths = json.dumps([path(each)])
             facts = (each.count, size, len(each.parts)) if each.merge_tree else (0, 0, 0)
-            rows.append(("object", name, each.engine, each.definition(database, name), keys, "", each.uuid, paths, "[]", *facts))
-            rows += [("column", name, column, kind, "", "", "", "", "", place, 0, 0) for place, (column, kind) in enumerate(column_list(each.columns), 1)]
+            rows.append(
+                ("object", name, each.engine, each.definition(database, name), keys, "", each.uuid, paths, "[]", *facts)
+            )
+            rows += [
+                ("column", name, column, kind, "", "", "", "", "", place, 0, 0)
+                for place, (column, kind) in enumerate(column_list(each.columns), 1)
+            ]
     return tuple(rows)
 
 
 def physicals(server: Server, given: Given, sql: str) -> Rows:
     database = bound(given, "db")
     wanted = {unhexed(value) for key, value in given.items() if key != "db"}
-    return tuple((name, each.uuid, path(each), each.engine, each.engine_full, each.comment) for name, each in tables(server, database) if name in wanted)
+    return tuple(
+        (name, each.uuid, path(each), each.engine, each.engine_full, each.comment)
+        for name, each in tables(server, database)
+        if name in wanted
+    )
 
 
 def storage(server: Server, given: Given, sql: str) -> Rows:
@@ -91,25 +106,46 @@ def parts(server: Server, given: Given, sql: str) -> Rows:
         return ()
     listed = sorted((part for part in found.parts if part.rows), key=lambda part: (part.first, part.partition))
     return tuple(
-        (part.partition, part.first, part.last, part.level, part.first, len(part.rows), 500 + 8 * len(part.rows), part.name, 0, part.content) for part in listed
+        (
+            part.partition,
+            part.first,
+            part.last,
+            part.level,
+            part.first,
+            len(part.rows),
+            500 + 8 * len(part.rows),
+            part.name,
+            0,
+            part.content,
+        )
+        for part in listed
     )
 
 
 def own_parts(server: Server, given: Given, sql: str) -> Rows:
     found = tables(server, bound(given, "db"))
     return tuple(
-        (name, partition) for name, each in found if name.startswith("_aaiclick_stage_") for partition in sorted({part.partition for part in each.parts})
+        (name, partition)
+        for name, each in found
+        if name.startswith("_aaiclick_stage_")
+        for partition in sorted({part.partition for part in each.parts})
     )
 
 
 def scratch_tables(server: Server, given: Given, sql: str) -> Rows:
-    return tuple((name, found.engine) for name, found in tables(server, str(given["database"])) if name.startswith(str(given["prefix"])))
+    return tuple(
+        (name, found.engine)
+        for name, found in tables(server, str(given["database"]))
+        if name.startswith(str(given["prefix"]))
+    )
 
 
 def owned(server: Server, given: Given, sql: str) -> Rows:
     """``read_owned``: the server's clock, tables of ours, scratch databases, what was asked for by name."""
     nothing_more = (0, 0, 0, 0)
-    rows: list[tuple[str | int, ...]] = [("server", "", "", "", "", 0, 0, milliseconds(server), int(server.now - server.started))]
+    rows: list[tuple[str | int, ...]] = [
+        ("server", "", "", "", "", 0, 0, milliseconds(server), int(server.now - server.started))
+    ]
     wanted = {unhexed(each) for each in str(given["names"]).split(",")} if "names" in given else set()
     for name, each in tables(server, bound(given, "db")):
         if name.startswith(str(given["prefix"])) or name == given["records"]:
@@ -117,7 +153,11 @@ def owned(server: Server, given: Given, sql: str) -> Rows:
             rows.append(("table", name, each.engine, each.comment, each.uuid, *size, 0, 0))
         if name in wanted:
             rows.append(("asked", name, "", "", "", *nothing_more))
-    rows += [("scratch", name, "", "", "", *nothing_more) for name in sorted(server.databases) if name.startswith(str(given["scratch"]))]
+    rows += [
+        ("scratch", name, "", "", "", *nothing_more)
+        for name in sorted(server.databases)
+        if name.startswith(str(given["scratch"]))
+    ]
     return tuple(rows)
 
 
@@ -130,7 +170,11 @@ def lock(server: Server, given: Given, sql: str) -> Rows:
 def graves(server: Server, given: Given, sql: str) -> Rows:
     name, whole_name = str(given["name"]), "startsWith" not in sql
     found = tables(server, bound(given, "database"))
-    return tuple((each, one.comment, one.uuid, milliseconds(server)) for each, one in found if (each == name if whole_name else each.startswith(name)))
+    return tuple(
+        (each, one.comment, one.uuid, milliseconds(server))
+        for each, one in found
+        if (each == name if whole_name else each.startswith(name))
+    )
 
 
 def comment(server: Server, given: Given, sql: str) -> Rows:
@@ -209,20 +253,83 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT name, create_table_query, comment, database, toUnixTimestamp(now()) FROM system.tables", warm),
     ("SELECT 'server', version()", whole),
     ("SELECT 'server', '', '', '', '',", owned),
-    ("SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM system.tables", physicals),
-    ("SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM system.tables", storage),
+    (
+        (
+            "SELECT "
+            "name, "
+            "toString(uuid), "
+            "arrayStringConcat(data_paths, "
+            "' "
+            "'), "
+            "engine, "
+            "engine_full, "
+            "comment "
+            "FROM "
+            "system.tables"
+        ),
+        physicals,
+    ),
+    (
+        (
+            "SELECT "
+            "database, "
+            "name, "
+            "toString(uuid), "
+            "arrayStringConcat(data_paths, "
+            "' "
+            "'), "
+            "engine, "
+            "engine_full, "
+            "comment "
+            "FROM "
+            "system.tables"
+        ),
+        storage,
+    ),
     ("SELECT partition_id, min_block_number, max_block_number, level,", parts),
     ("SELECT DISTINCT table, partition_id FROM system.parts", own_parts),
     ("SELECT name, comment, toString(uuid), toUnixTimestamp64Milli(now64(3)) FROM system.tables", graves),
     ("SELECT name, engine FROM system.tables", scratch_tables),
     ("SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree')", copies),
-    ("SELECT count(), any(comment), any(toString(uuid)), toUnixTimestamp64Milli(now64(3)), uptime() FROM system.tables", lock),
+    (
+        (
+            "SELECT "
+            "count(), "
+            "any(comment), "
+            "any(toString(uuid)), "
+            "toUnixTimestamp64Milli(now64(3)), "
+            "uptime() "
+            "FROM "
+            "system.tables"
+        ),
+        lock,
+    ),
     ("SELECT comment FROM system.tables", comment),
     ("SELECT create_table_query FROM system.tables", definition),
     ("SELECT length(dependencies_table) FROM system.tables", no_views),
     ("SELECT name, type, default_kind, default_expression FROM system.columns", columns),
     ("SELECT name, default_expression FROM system.columns", nothing),
-    ("SELECT name FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND name IN ('_part', '_partition_id')", nothing),
+    (
+        (
+            "SELECT "
+            "name "
+            "FROM "
+            "system.columns "
+            "WHERE "
+            "database "
+            "= "
+            "unhex({db:String}) "
+            "AND "
+            "table "
+            "= "
+            "unhex({name:String}) "
+            "AND "
+            "name IN "
+            "('_part', "
+            "'_partition_id')"
+        ),
+        nothing,
+    ),
     ("SELECT query_id FROM system.processes WHERE query_kind IN", inserts),
     ("SELECT extract(query, ", tags),
     ("SELECT engine FROM system.databases", database_engine),
@@ -231,13 +338,42 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT name FROM system.settings", nothing),
     ("SELECT mutation_id, command, is_done, parts_to_do, latest_fail_reason FROM system.mutations", nothing),
     ("SELECT table, command FROM system.mutations", nothing),
-    ("SELECT database, name, engine, engine_full, create_table_query, toString(uuid) FROM system.tables WHERE engine IN ('Buffer'", nothing),
+    (
+        (
+            "SELECT "
+            "database, "
+            "name, "
+            "engine, "
+            "engine_full, "
+            "create_table_query, "
+            "toString(uuid) "
+            "FROM "
+            "system.tables "
+            "WHERE "
+            "engine "
+            "IN "
+            "('Buffer'"
+        ),
+        nothing,
+    ),
     ("SELECT database, view, status FROM system.view_refreshes", nothing),
     ("SELECT count() FROM system.merges", constant(0)),
     ("SELECT count() FROM system.parts_columns WHERE active AND", numbered_parts),
     ("SELECT count() FROM system.asynchronous_inserts", constant(0)),
     ("SELECT toUInt64(least(free_space, 1000000000000)) FROM system.disks", constant(_PLENTY)),
-    ("SELECT sum(least(unreserved_space, 1000000000000000)), arrayStringConcat(groupArray(name), ', ') FROM system.disks", constant(_PLENTY, "default")),
+    (
+        (
+            "SELECT "
+            "sum(least(unreserved_space, "
+            "1000000000000000)), "
+            "arrayStringConcat(groupArray(name), "
+            "', "
+            "') "
+            "FROM "
+            "system.disks"
+        ),
+        constant(_PLENTY, "default"),
+    ),
     ("SELECT toUnixTimestamp(now())", seconds_now),
     ("SELECT toUnixTimestamp64Milli(now64(3))", milliseconds_now),
 )

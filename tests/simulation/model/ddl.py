@@ -171,7 +171,11 @@ HANDLERS: tuple[tuple[re.Pattern[str], Handler], ...] = patterns(
 
 def may_merge(storage: Storage) -> bool:
     """Whether the engine may begin a merge of its own accord."""
-    return not storage.stopped and not storage.fenced and storage.settings.get("max_bytes_to_merge_at_max_space_in_pool") != "1"
+    return (
+        not storage.stopped
+        and not storage.fenced
+        and storage.settings.get("max_bytes_to_merge_at_max_space_in_pool") != "1"
+    )
 
 
 def merge(storage: Storage) -> None:
@@ -181,7 +185,13 @@ def merge(storage: Storage) -> None:
         if len(group) < 2:
             continue
         rows = put_together(storage, (row for part in sorted(group, key=lambda part: part.first) for row in part.rows))
-        made = Part(partition, min(part.first for part in group), max(part.last for part in group), max(part.level for part in group) + 1, rows)
+        made = Part(
+            partition,
+            min(part.first for part in group),
+            max(part.last for part in group),
+            max(part.level for part in group) + 1,
+            rows,
+        )
         storage.parts = [part for part in storage.parts if part.partition != partition] + [made]
 
 

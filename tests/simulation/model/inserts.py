@@ -1,4 +1,5 @@
-"""INSERTs: of rows into a table, which take time, and of lines into the tables of this library, which are over at once."""
+"""INSERTs: of rows into a table, which take time, and of lines into the tables of this library, which are over at
+once."""
 
 from __future__ import annotations
 
@@ -12,13 +13,37 @@ from tests.simulation.model.reading import TABLE, column_list, partition_of, pie
 from tests.simulation.model.state import Running, Server, Storage, UnmodelledError, Values, refusal
 
 _SELECTED = re.compile(
-    rf"INSERT INTO {TABLE}(?: \((?P<columns>[^)]*)\))? SELECT (?P<list>.+?) FROM (?P<source>\S+)(?: WHERE (?P<where>.+?))?(?: ORDER BY .*)?\Z", re.DOTALL
+    r"INSERT "
+    r"INTO "
+    rf"{TABLE}(?: "
+    r"\((?P<columns>[^)]*)\))? "
+    r"SELECT "
+    r"(?P<list>.+?) "
+    r"FROM "
+    r"(?P<source>\S+)(?: "
+    r"WHERE "
+    r"(?P<where>.+?))?(?: "
+    r"ORDER "
+    r"BY "
+    r".*)?\Z",
+    re.DOTALL,
 )
 _VALUES = re.compile(rf"INSERT INTO {TABLE}(?: \([^)]*\))? VALUES (?P<values>.+)\Z", re.DOTALL)
 _LINE = re.compile(
     rf"INSERT INTO {TABLE} \((?P<columns>[^)]*)\) SELECT (?P<list>.+) FROM (?P<source>\S+?)"
     r"(?: WHERE nonce = \{nonce:String\})?"
-    r"(?: HAVING (?:throwIf\(\(SELECT .*? position\(comment, '(?P<mine>[^']*)'\).*?\) = 0(?: AND )?)?(?:maxIf.* = (?P<after>\d+))?)?\Z",
+    r"(?: "
+    r"HAVING "
+    r"(?:throwIf\(\(SELECT "
+    r".*? "
+    r"position\(comment, "
+    r"'(?P<mine>[^']*)'\).*?\) "
+    r"= "
+    r"0(?: "
+    r"AND "
+    r")?)?(?:maxIf.* "
+    r"= "
+    r"(?P<after>\d+))?)?\Z",
     re.DOTALL,
 )
 _PARTS = re.compile(r"_partition_id IN \([^)]*\) AND _part IN \((?P<names>[^)]*)\)\Z")
@@ -27,7 +52,8 @@ OWN = frozenset({"_aaiclick_lease", "_aaiclick_journal", "schema_version"})
 
 
 def begin(server: Server, effect: Command, sql: str, database: str, tag: str) -> Running | None:
-    """Resolve the table and read the rows; None where the statement was carried out as a whole (a line of this library)."""
+    """Resolve the table and read the rows; None where the statement was carried out as a whole (a line of this
+    library)."""
     name = plain(re.match(rf"INSERT INTO {TABLE}", sql)["name"])  # type: ignore[index]
     if name in OWN:
         insert_line(server, sql, effect.parameters, database)
@@ -106,17 +132,27 @@ def insert_line(server: Server, sql: str, parameters: Mapping[str, str | int], d
     if found is None:
         raise UnmodelledError(sql)
     storage = server.need(plain(found["db"]) or database, plain(found["name"]))
-    if found["mine"] is not None and ((lock := server.find(plain(found["db"]) or database, LOCK)) is None or found["mine"] not in lock.comment):
+    if found["mine"] is not None and (
+        (lock := server.find(plain(found["db"]) or database, LOCK)) is None or found["mine"] not in lock.comment
+    ):
         raise refusal(395, "the migration lease is not held any more")
     if found["after"] is not None:
         schema = bytes.fromhex(str(parameters["schema"])).decode()
-        newest = max((int(str(line["seq"])) for line in storage.lines if line["schema"] == schema and line["state"] != "failed"), default=0)
+        newest = max(
+            (int(str(line["seq"])) for line in storage.lines if line["schema"] == schema and line["state"] != "failed"),
+            default=0,
+        )
         if newest != int(found["after"]):
             return
     nonce = parameters.get("nonce")
     lines = [line for line in storage.lines if line["nonce"] == nonce] if nonce is not None else storage.lines
     names = [plain(each) for each in pieces(found["columns"])]
-    storage.lines.append({name: _value(server, piece, parameters, lines) for name, piece in zip(names, pieces(found["list"]), strict=True)})
+    storage.lines.append(
+        {
+            name: _value(server, piece, parameters, lines)
+            for name, piece in zip(names, pieces(found["list"]), strict=True)
+        }
+    )
 
 
 def _value(server: Server, piece: str, parameters: Mapping[str, str | int], lines: list[dict[str, object]]) -> object:
@@ -126,7 +162,9 @@ def _value(server: Server, piece: str, parameters: Mapping[str, str | int], line
         return len(lines)
     if piece.startswith("unhex("):
         inner = piece[6:-1]
-        return bytes.fromhex(inner[1:-1] if inner.startswith("'") else str(parameters[inner[1:].partition(":")[0]])).decode()
+        return bytes.fromhex(
+            inner[1:-1] if inner.startswith("'") else str(parameters[inner[1:].partition(":")[0]])
+        ).decode()
     if piece.startswith("now64("):
         return int(server.now * 1000)
     if piece == "version()":

@@ -16,10 +16,23 @@ NAME = r"(?:`(?:[^`\\]|\\.)+`|\w+)"
 TABLE = rf"(?:(?P<db>{NAME})\.)?(?P<name>{NAME})"
 _TOKEN = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|[()\[\],]|[^'`()\[\],]+")
 _CREATE = re.compile(
-    rf"CREATE TABLE (?P<lenient>IF NOT EXISTS )?{TABLE}(?: UUID '[^']*')? \((?P<columns>.*?)\) ENGINE = (?P<engine>`?\w+`?(?:\([^)]*\))?)(?P<rest>.*)\Z",
+    r"CREATE "
+    r"TABLE "
+    r"(?P<lenient>IF "
+    r"NOT "
+    r"EXISTS "
+    rf")?{TABLE}(?: "
+    r"UUID "
+    r"'[^']*')? "
+    r"\((?P<columns>.*?)\) "
+    r"ENGINE "
+    r"= "
+    r"(?P<engine>`?\w+`?(?:\([^)]*\))?)(?P<rest>.*)\Z",
     re.DOTALL,
 )
-_REST = re.compile(r"(?P<clauses>.*?)(?: SETTINGS (?P<settings>.*?))?(?: COMMENT (?P<comment>'(?:[^'\\]|\\.)*'))?\Z", re.DOTALL)
+_REST = re.compile(
+    r"(?P<clauses>.*?)(?: SETTINGS (?P<settings>.*?))?(?: COMMENT (?P<comment>'(?:[^'\\]|\\.)*'))?\Z", re.DOTALL
+)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "f": "\f"}
 
 
@@ -73,12 +86,23 @@ def created(sql: str) -> Created:
     rest = _REST.match(found["rest"]) if found is not None else None
     if found is None or rest is None:
         raise UnmodelledError(sql)
-    settings = tuple((name, value) for name, _, value in (piece.partition(" = ") for piece in pieces(rest["settings"] or "")))
+    settings = tuple(
+        (name, value) for name, _, value in (piece.partition(" = ") for piece in pieces(rest["settings"] or ""))
+    )
     engine = plain(found["engine"])
     if engine.endswith("MergeTree") and not any(name == "index_granularity" for name, _ in settings):
         settings = (("index_granularity", "8192"), *settings)
     comment = literal(rest["comment"]) if rest["comment"] else ""
-    return Created(plain(found["db"]), plain(found["name"]), bool(found["lenient"]), found["columns"], engine, rest["clauses"].strip(), settings, comment)
+    return Created(
+        plain(found["db"]),
+        plain(found["name"]),
+        bool(found["lenient"]),
+        found["columns"],
+        engine,
+        rest["clauses"].strip(),
+        settings,
+        comment,
+    )
 
 
 @lru_cache(maxsize=512)
@@ -119,7 +143,9 @@ def expression(text: str) -> Callable[[Row], int]:
     raise UnmodelledError(text)
 
 
-def _combined(combine: Callable[[int, int], int], one: Callable[[Row], int], two: Callable[[Row], int]) -> Callable[[Row], int]:
+def _combined(
+    combine: Callable[[int, int], int], one: Callable[[Row], int], two: Callable[[Row], int]
+) -> Callable[[Row], int]:
     return lambda row: combine(one(row), two(row))
 
 

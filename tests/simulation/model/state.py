@@ -9,7 +9,14 @@ from aaiclick.errors import StatementError
 from aaiclick.sql.quoting import quote_string
 
 Values = tuple[int, ...]
-NAMES = {36: "BAD_ARGUMENTS", 44: "ILLEGAL_COLUMN", 57: "TABLE_ALREADY_EXISTS", 60: "UNKNOWN_TABLE", 81: "UNKNOWN_DATABASE", 394: "QUERY_WAS_CANCELLED"}
+NAMES = {
+    36: "BAD_ARGUMENTS",
+    44: "ILLEGAL_COLUMN",
+    57: "TABLE_ALREADY_EXISTS",
+    60: "UNKNOWN_TABLE",
+    81: "UNKNOWN_DATABASE",
+    394: "QUERY_WAS_CANCELLED",
+}
 NAMES[395] = "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"
 NAMES |= {82: "DATABASE_ALREADY_EXISTS", 774: "TABLE_IS_PERMANENTLY_READ_ONLY"}
 FENCE = "table_readonly"
@@ -48,8 +55,9 @@ class Part:
 
 @dataclass(slots=True)
 class Storage:
-    """A table, wherever it is called now. ``columns`` is the list as CREATE has it; ``clauses`` what stands between the engine and its settings;
-    ``lines`` are the rows of a table of this library, which has no parts here. ``stopped``: the kinds of merges that SYSTEM STOP named."""
+    """A table, wherever it is called now. ``columns`` is the list as CREATE has it; ``clauses`` what stands between the
+    engine and its settings; ``lines`` are the rows of a table of this library, which has no parts here. ``stopped``:
+    the kinds of merges that SYSTEM STOP named."""
 
     uuid: str
     columns: str
@@ -75,13 +83,23 @@ class Storage:
     @property
     def engine_full(self) -> str:
         settings = ", ".join(f"{name} = {value}" for name, value in self.settings.items())
-        return " ".join(part for part in (self.engine, self.clauses, f"SETTINGS {settings}" if settings else "") if part)
+        return " ".join(
+            part for part in (self.engine, self.clauses, f"SETTINGS {settings}" if settings else "") if part
+        )
 
     def definition(self, database: str, name: str) -> str:
         """``create_table_query``."""
         guards = "".join(f", CONSTRAINT {guard} ASSUME {what}" for guard, what in self.constraints.items())
         comment = f" COMMENT {quote_string(self.comment)}" if self.comment else ""
-        return f"CREATE TABLE {shown(database)}.{shown(name)} ({self.columns}{guards}) ENGINE = {self.engine_full}{comment}"
+        return (
+            "CREATE "
+            "TABLE "
+            f"{shown(database)}.{shown(name)} "
+            f"({self.columns}{guards}) "
+            "ENGINE "
+            "= "
+            f"{self.engine_full}{comment}"
+        )
 
     @property
     def rows(self) -> Iterator[Values]:
@@ -106,8 +124,8 @@ def shown(name: str) -> str:
 
 @dataclass(slots=True)
 class Running:
-    """An INSERT that the server is carrying out: it has resolved its ``target`` and has read its rows, and lands later, or was killed.
-    ``level`` of its parts: 1 where rows were put together on the way in."""
+    """An INSERT that the server is carrying out: it has resolved its ``target`` and has read its rows, and lands later,
+    or was killed. ``level`` of its parts: 1 where rows were put together on the way in."""
 
     id: str
     tag: str
@@ -120,7 +138,8 @@ class Running:
 
 @dataclass(slots=True)
 class Server:
-    """``now`` is its clock (Unix seconds), which only the scheduler moves. ``changes`` counts what may give merges something to do."""
+    """``now`` is its clock (Unix seconds), which only the scheduler moves. ``changes`` counts what may give merges
+    something to do."""
 
     now: float = 2_000_000_000.0
     started: float = 1_600_000_000.0
@@ -132,8 +151,8 @@ class Server:
     changes: int = 0
 
     def fresh_uuid(self) -> str:
-        """Storages are numbered: a schedule that is played again has the same ones. ``apart`` tells those of one schedule from those of another, where
-        an engine remembers them."""
+        """Storages are numbered: a schedule that is played again has the same ones. ``apart`` tells those of one
+        schedule from those of another, where an engine remembers them."""
         self.serial += 1
         return f"{self.serial:08x}-5111-4000-8000-{self.apart:012x}"
 

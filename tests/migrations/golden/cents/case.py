@@ -5,7 +5,11 @@ from __future__ import annotations
 from aaiclick import Column
 from tests.migrations.building import table
 
-_PRICES = [table(Column("price", "UInt64"), name="t"), table(Column("price", "UInt64"), name="u"), table(Column("what", "String"), name="log")]
+_PRICES = [
+    table(Column("price", "UInt64"), name="t"),
+    table(Column("price", "UInt64"), name="u"),
+    table(Column("what", "String"), name="log"),
+]
 BEFORE = _PRICES
 ROWS = ["INSERT INTO t SELECT number, 5 FROM numbers(3)", "INSERT INTO u SELECT number, 7 FROM numbers(3)"]
 AFTER = _PRICES

@@ -7,6 +7,17 @@ from aaiclick import Migration, Rebuild
 migration = Migration(
     version=2,
     rebuild={
-        "t": Rebuild(columns={"kwargs": "mapFromArrays(arrayMap(place -> concat('a', toString(place - 1)), arrayEnumerate(args)),\nargs)"}, where="n != 1")
+        "t": Rebuild(
+            columns={
+                "kwargs": "mapFromArrays(arrayMap(place "
+                "-> "
+                "concat('a', "
+                "toString(place "
+                "- "
+                "1)), "
+                "arrayEnumerate(args)),\nargs)"
+            },
+            where="n != 1",
+        )
     },
 )

@@ -1,0 +1,63 @@
+"""A table in the chain of those that replaced one another: its parts, and which of its rows came while it was live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import TableForm
+from aaiclick.routine import Query, Routine, number
+from aaiclick.server.parts import Part, parts
+from aaiclick.server.statements import READ, merged
+from aaiclick.server.tables import need
+from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.state.kept_tables import Kept
+
+
+@dataclass(frozen=True, slots=True)
+class ChainTable:
+    """A table that replaced a kept one: ``name`` as it is called now, ``kept`` where it was replaced itself."""
+
+    name: str
+    form: TableForm
+    kept: Kept | None
+
+    def present(self, listed: Sequence[Part]) -> list[Part]:
+        """Its parts without those that the next table got after the exchange: there they count among what came
+        since."""
+        return [part for part in listed if self.kept is None or part.last <= self.kept.copied]
+
+
+def kept_parts(database: str, name: str, present: Sequence[Part]) -> Routine[int]:
+    """The rows in these parts, without those that a lightweight delete has hidden."""
+    if not any(part.masked for part in present):
+        return sum(part.rows for part in present)
+    names = ", ".join(quote_string(part.name) for part in present)
+    return (yield from count(database, name, f"_part IN ({names})"))
+
+
+def rows_of(database: str, stage: ChainTable) -> Routine[int]:
+    """Its rows, without those that the next table got late."""
+    assert stage.kept is not None
+    return (
+        yield from kept_parts(
+            database,
+            stage.name,
+            stage.present((yield from parts((yield from need(database, stage.name, stage.kept.uuid))))),
+        )
+    )
+
+
+def came_while_live(database: str, stage: ChainTable) -> Routine[str]:
+    """What leaves out the parts that the next table got late."""
+    if stage.kept is None:
+        return ""
+    listed = yield from parts((yield from need(database, stage.name, stage.kept.uuid)))
+    late = [part.name for part in listed if part.last > stage.kept.copied]
+    return f" AND _part NOT IN ({', '.join(quote_string(name) for name in late)})" if late else ""
+
+
+def count(database: str, name: str, where: str) -> Routine[int]:
+    """How many rows of a table meet a condition."""
+    rows = yield Query(f"SELECT count() FROM {qualified(database, name)} WHERE {where}", {}, merged(READ), long=True)
+    return number(rows[0][0])

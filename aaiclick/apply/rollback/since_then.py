@@ -1,0 +1,106 @@
+"""What happened to a table since it replaced another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aaiclick.apply.rollback.chain import ChainTable, came_while_live, count, rows_of
+from aaiclick.apply.rollback.columns import Link
+from aaiclick.apply.rollback.reattached import BLOCK, find_again
+from aaiclick.routine import Routine, text
+from aaiclick.server.mutations import reads_rows
+from aaiclick.server.parts import Part, parts
+from aaiclick.server.statements import ask
+from aaiclick.server.tables import need
+from aaiclick.sql.hex_text import hexed
+
+
+@dataclass(frozen=True, slots=True)
+class SinceThen:
+    """What happened to a table since it replaced another one.
+
+    ``words``: what was deleted or changed; '' for nothing. ``left_out``: a condition that leaves out rows of the copy
+    that have another block number now. ``blocked``: why they cannot be told apart; '' where they can.
+    """
+
+    words: str
+    left_out: str = ""
+    blocked: str = ""
+
+
+def since_then(database: str, link: Link, before: ChainTable, stage: ChainTable, parts_of: str) -> Routine[SinceThen]:
+    """Ask for mutations, and count rows as well: the engine forgets finished mutations after a while."""
+    kept = link.row.kept
+    rows = yield from ask(
+        "SELECT command FROM system.mutations WHERE database = unhex({db:String}) AND table = unhex({name:String})"
+        " AND toUnixTimestamp(create_time) >= {since:Int64} ORDER BY create_time, mutation_id",
+        {"db": hexed(database), "name": hexed(stage.name), "since": kept.earliest // 1000},
+    )
+    said = [text(row[0]) for row in rows if reads_rows(text(row[0]))]
+    live = yield from parts((yield from need(database, stage.name)))
+    words = (
+        f"rows were changed ({'; '.join(said[:3])})"
+        if said
+        else "rows were updated"
+        if any(part.patch for part in live)
+        else ""
+    )
+    if kept.base is None:
+        return SinceThen(words)
+    if stage.form.engine != "MergeTree" or link.filtered:
+        gone = yield from _gone_partition(database, link, before, stage, live)
+        return SinceThen("; ".join(each for each in (words, gone) if each))
+    left = yield from count(database, stage.name, f"{BLOCK} <= {kept.base}{parts_of}")
+    there = yield from rows_of(database, before)
+    if left == there:
+        return SinceThen(words)
+    late = yield from came_while_live(database, before)
+    again = yield from find_again(
+        database,
+        (before.name, before.form, late),
+        (stage.name, stage.form, parts_of),
+        link.forward,
+        link.renames,
+        kept.base,
+    )
+    missing = there - left
+    if again.mixed or again.rows > missing:
+        twice = (
+            f"{again.mixed or again.rows} rows of the copy are in {kept.table} under later block numbers, among others"
+        )
+        twice += " (a partition was detached and attached again?)"
+        return SinceThen(
+            words, blocked=f"{twice}: nobody can tell them from rows that came since, and they would be there twice"
+        )
+    if missing > again.rows:
+        words = f"{missing - again.rows} rows were deleted" + (f" ({'; '.join(said[:3])})" if said else "")
+        words += (
+            f" (whether they are there again under later block numbers is not known: {again.problem})"
+            if again.problem
+            else ""
+        )
+    return SinceThen(words, again.condition)
+
+
+def _gone_partition(
+    database: str, link: Link, before: ChainTable, stage: ChainTable, live: Sequence[Part]
+) -> Routine[str]:
+    """A sentence on partitions whose copied rows are gone; '' for none. For tables whose merges remove rows: a count
+    would say nothing there.
+
+    A partition of the old table of which the new one has only later parts was dropped, or it was detached and attached
+    again; in the second case its rows would be there twice.
+    """
+    kept = link.row.kept
+    assert before.kept is not None
+    if kept.base is None or before.form.partition_by != stage.form.partition_by:
+        return ""
+    old = before.present((yield from parts((yield from need(database, before.name, before.kept.uuid)))))
+    mine = {part.partition for part in live if not part.patch}
+    held = {part.partition for part in live if not part.patch and part.first <= kept.base}
+    gone = sorted({part.partition for part in old} & mine - held)
+    if not gone:
+        return ""
+    listed = ", ".join(gone[:3]) + (" ..." if len(gone) > 3 else "")
+    return f"partition {listed} was dropped, or detached and attached again (then its rows would be there twice)"
