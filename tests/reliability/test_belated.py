@@ -54,6 +54,13 @@ STATEMENT = Schema(
 
 
 @pytest.fixture
+def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits half a minute for a run that the test has paused."""
+    assert acquire.__kwdefaults__ is not None
+    monkeypatch.setitem(acquire.__kwdefaults__, "lease_seconds", 3.0)
+
+
+@pytest.fixture
 def lab(aaiclick_engine: Any, aaiclick_database: str) -> Iterator[Lab]:
     made = Lab(aaiclick_engine.url, aaiclick_database)
     Driver(made.connection).run(ensuring(OLD, made.database, POLICY))
@@ -310,6 +317,7 @@ def test_a_table_that_was_made_as_the_held_one_is_put_right_by_the_next_run_too(
     assert "max_parts_in_total" not in lab.definition("made")
 
 
+@pytest.mark.usefixtures("short_lease")
 @pytest.mark.parametrize("killed", [False, True], ids=["seen at once", "killed there"])
 def test_an_exchange_that_comes_while_its_table_is_dropped_takes_no_rows_along(lab: Lab, killed: bool) -> None:
     """A run that was paused before its exchange sends it when its successor has looked at the new table, and is about
@@ -341,6 +349,7 @@ def test_an_exchange_that_comes_while_its_table_is_dropped_takes_no_rows_along(l
     assert not nothing_left(lab)
 
 
+@pytest.mark.usefixtures("short_lease")
 def test_an_exchange_that_comes_when_its_table_was_taken_away_is_refused(lab: Lab) -> None:
     killed_at(lab, PRICES, "EXCHANGE TABLES")
     shadow = next(name for name in lab.ours() if name.startswith("_aaiclick_new_"))
@@ -354,6 +363,7 @@ def test_an_exchange_that_comes_when_its_table_was_taken_away_is_refused(lab: La
     assert not nothing_left(lab)
 
 
+@pytest.mark.usefixtures("short_lease")
 def test_a_table_that_somebody_put_there_is_not_dropped_as_the_new_one(lab: Lab) -> None:
     """The exchange met it. The run was paused before it gave it back, and does so when its successor has."""
     seen = 0
@@ -386,6 +396,7 @@ def test_a_table_that_somebody_put_there_is_not_dropped_as_the_new_one(lab: Lab)
     assert not nothing_left(lab)
 
 
+@pytest.mark.usefixtures("short_lease")
 @pytest.mark.parametrize("away", [100.0, 0.0], ids=["paused", "the server's clock was set"])
 def test_a_belated_line_of_the_journal_does_not_have_an_expression_applied_twice(lab: Lab, away: float) -> None:
     """It said that the new table was not there yet, behind the line of the successor that said which it was. Who cannot
@@ -397,6 +408,7 @@ def test_a_belated_line_of_the_journal_does_not_have_an_expression_applied_twice
     assert lab.rows("SELECT id, price FROM {db}.t ORDER BY id") == tuple((row, 100) for row in range(5))
 
 
+@pytest.mark.usefixtures("short_lease")
 def test_what_a_paused_run_writes_into_its_mark_brings_no_row_a_second_time(lab: Lab) -> None:
     """It says that late rows are in a staging table, when its successor has brought them across from another one."""
     exchanged = came = False
