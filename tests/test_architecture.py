@@ -24,7 +24,7 @@ LAYERS = [
     {"specs", "aggregates"},
     {"catalog"},
     {"clients"},
-    {"server"},
+    {"clickhouse"},
     {"diff"},
     {"lease"},
     {"versions"},
@@ -102,6 +102,13 @@ def where(path: Path, line: int) -> str:
 
 def test_every_part_has_its_place() -> None:
     assert {part_of(path) for path in FILES} - {""} == set(RANK)
+
+
+def test_names_leave_room_for_an_application() -> None:
+    """An application carries this library inside its own package of the same name, beside modules of these names."""
+    taken = {"async_wait", "audit", "auth", "backend", "data", "deploy", "internal_api", "locks", "orchestration"}
+    taken |= {"sandbox", "server", "snowflake", "viewer"}
+    assert taken.isdisjoint(part_of(path) for path in FILES)
 
 
 def test_imports_go_one_way() -> None:
@@ -255,7 +262,7 @@ def texts(path: Path) -> Iterator[tuple[str, int]]:
             todo.extend(ast.iter_child_nodes(node))
 
 
-COMMENTS_READ = {"server/tables.py", "server/storages.py", "commands/inspection/warm.py"}
+COMMENTS_READ = {"clickhouse/tables.py", "clickhouse/storages.py", "commands/inspection/warm.py"}
 """Tables of the user's, by name or UUID; and the one query of a start with nothing to do."""
 COMMENTS_WRITTEN = {"diff/changes/settings.py", "plan/views.py"}
 """Of tables and views that are declared."""

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from aaiclick.apply.guarded_alter import unwatch, watch
 from aaiclick.apply.run import ApplyOptions, Done
 from aaiclick.catalog.forms import Settings
+from aaiclick.clickhouse.mutations import RECALCULATE, Mutation, kill, mutations, reason, settle, stuck_sentence
+from aaiclick.clickhouse.statements import DDL, MUTATION, ddl, merged, send_permissively, system_merges
+from aaiclick.clickhouse.storages import dropping_guards, raise_refused
+from aaiclick.clickhouse.tables import Physical, need
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.routine import Command, Emit, Routine
-from aaiclick.server.mutations import RECALCULATE, Mutation, kill, mutations, reason, settle, stuck_sentence
-from aaiclick.server.statements import DDL, MUTATION, ddl, merged, send_permissively, system_merges
-from aaiclick.server.storages import dropping_guards, raise_refused
-from aaiclick.server.tables import Physical, need
 from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from aaiclick.apply.rebuild.staging import send_create
 from aaiclick.apply.run import Done
+from aaiclick.clickhouse.messages import first_line
+from aaiclick.clickhouse.statements import CREATE, ddl, merged, send
 from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import CreateWork
 from aaiclick.routine import Command, Routine
-from aaiclick.server.messages import first_line
-from aaiclick.server.statements import CREATE, ddl, merged, send
 
 
 def apply_create(work: CreateWork, database: str) -> Routine[Done]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aaiclick.apply.run import Done
+from aaiclick.clickhouse.statements import DDL, send
 from aaiclick.plan.operations import DropWork
 from aaiclick.routine import Command, Routine
-from aaiclick.server.statements import DDL, send
 
 
 def apply_drop(work: DropWork, database: str) -> Routine[Done]:

@@ -17,6 +17,9 @@ from aaiclick.apply.rebuild.resume import keep_wanted
 from aaiclick.apply.replace import apply_replace
 from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome
 from aaiclick.apply.script import apply_sql
+from aaiclick.clickhouse.merges import start_merges_of
+from aaiclick.clickhouse.statements import system_merges
+from aaiclick.clickhouse.tables import Physical, physicals
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import StepDone, StepStarted
@@ -34,9 +37,6 @@ from aaiclick.plan.operations import (
     Work,
 )
 from aaiclick.routine import Emit, Routine
-from aaiclick.server.merges import start_merges_of
-from aaiclick.server.statements import system_merges
-from aaiclick.server.tables import Physical, physicals
 from aaiclick.state.step_entries import enter_begun, enter_done
 
 __all__ = ["ApplyOptions", "StepOutcome", "apply_steps", "apply_work"]

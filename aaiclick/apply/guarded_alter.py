@@ -15,17 +15,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.inserts import drain_all
+from aaiclick.clickhouse.messages import first_line, shortened
+from aaiclick.clickhouse.mutations import require_settled
+from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.statements import READ
+from aaiclick.clickhouse.storages import add_guards, remove_guards, storage
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import Guard
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.server.inserts import drain_all
-from aaiclick.server.messages import first_line, shortened
-from aaiclick.server.mutations import require_settled
-from aaiclick.server.parts import parts
-from aaiclick.server.statements import READ
-from aaiclick.server.storages import add_guards, remove_guards, storage
-from aaiclick.server.tables import Physical
 from aaiclick.sql.quoting import qualified
 
 _PATIENCE = "Nothing was changed. Run again when they have ended"

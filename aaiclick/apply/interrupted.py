@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from aaiclick.apply.backfill.backfill import let_in
 from aaiclick.apply.rebuild.views import open_new
+from aaiclick.clickhouse.merges import release_merges
+from aaiclick.clickhouse.storages import storage
+from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import AaiclickError
 from aaiclick.events import INTERRUPTED, Note
 from aaiclick.lease.renew import Lease, check, release
 from aaiclick.routine import Emit, Routine
-from aaiclick.server.merges import release_merges
-from aaiclick.server.storages import storage
-from aaiclick.server.write_fence import lift_fence
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark
 

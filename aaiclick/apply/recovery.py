@@ -14,15 +14,15 @@ from aaiclick.apply.rebuild.resume import suspend
 from aaiclick.apply.rebuild.taking import BelatedError, is_taken, take_over_mark
 from aaiclick.apply.rebuild.views import open_new
 from aaiclick.apply.run import ApplyOptions, Site
+from aaiclick.clickhouse.merges import hold_merges, release_copies, release_merges
+from aaiclick.clickhouse.names import label, parse_name
+from aaiclick.clickhouse.parts import Part
+from aaiclick.clickhouse.statements import drop_table
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Emit, Nonce, Routine, text
-from aaiclick.server.merges import hold_merges, release_copies, release_merges
-from aaiclick.server.names import label, parse_name
-from aaiclick.server.parts import Part
-from aaiclick.server.statements import drop_table
-from aaiclick.server.tables import Physical
 from aaiclick.state.kept_tables import keep
 from aaiclick.state.owned import Owned, read_owned
 from aaiclick.state.rebuild_mark import Mark

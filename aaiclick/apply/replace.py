@@ -6,12 +6,12 @@ from functools import partial
 
 from aaiclick.apply.run import Done
 from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.clickhouse.messages import first_line
+from aaiclick.clickhouse.statements import CREATE, merged, send
 from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Command, Routine
-from aaiclick.server.messages import first_line
-from aaiclick.server.statements import CREATE, merged, send
 from aaiclick.sql.ddl import create, system
 
 

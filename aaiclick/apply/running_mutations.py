@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.mutations import reads_rows, require_settled
+from aaiclick.clickhouse.statements import ask
 from aaiclick.routine import Routine, text
-from aaiclick.server.mutations import reads_rows, require_settled
-from aaiclick.server.statements import ask
 from aaiclick.sql.hex_text import hexed
 
 

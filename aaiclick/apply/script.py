@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aaiclick.apply.run import Done
+from aaiclick.clickhouse.statements import ONCE, send
 from aaiclick.plan.operations import SqlWork
 from aaiclick.routine import Command, Routine
-from aaiclick.server.statements import ONCE, send
 
 # Users write these for their own server; only waiting for the outcome and writing at once are not left to its defaults.
 SETTINGS: dict[str, str | int] = {"alter_sync": 2, "mutations_sync": 2, "async_insert": 0, "lock_acquire_timeout": 120}

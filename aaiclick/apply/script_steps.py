@@ -4,6 +4,7 @@ saying so."""
 from __future__ import annotations
 
 from aaiclick.apply.script import SETTINGS
+from aaiclick.clickhouse.statements import ONCE, send
 from aaiclick.error_codes import (
     ACCESS_DENIED,
     ALTER_OF_COLUMN_IS_FORBIDDEN,
@@ -35,7 +36,6 @@ from aaiclick.error_codes import (
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import SqlWork
 from aaiclick.routine import Command, Routine
-from aaiclick.server.statements import ONCE, send
 from aaiclick.state.ledger import JournalScope, begin, finish, refuse
 
 # Said while a statement is read, before it does anything: syntax, unknown names, types, rights.

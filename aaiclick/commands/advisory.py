@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from aaiclick.clickhouse.names import PREFIX
 from aaiclick.clients import open_async_connection, open_connection
 from aaiclick.clients.temporary_engine import AsyncSplitConnection, SplitConnection, temporary_engine
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.plan.model import Plan
 from aaiclick.routine import Routine, run, run_async
-from aaiclick.server.names import PREFIX
 from aaiclick.specs.schema import Schema
 
 _SCRATCH = f"{PREFIX}scratch_"

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 from aaiclick.apply.executor import apply_steps
 from aaiclick.apply.run import ApplyOptions, StepOutcome
+from aaiclick.clickhouse.features import sets
+from aaiclick.clickhouse.mutations import RECALCULATE
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
@@ -20,8 +22,6 @@ from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork
 from aaiclick.routine import Emit, Routine
-from aaiclick.server.features import sets
-from aaiclick.server.mutations import RECALCULATE
 from aaiclick.state.ledger import let_go, read_held
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables

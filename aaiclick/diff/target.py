@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, TableForm
 from aaiclick.catalog.normalize import key_elements, normal
+from aaiclick.clickhouse.names import GUARD
 from aaiclick.diff.renamed_columns import renamed_form
-from aaiclick.server.names import GUARD
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.renames import applicable, with_leaves

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clock import clock
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import LockHeldError, StatementError
@@ -18,7 +19,6 @@ from aaiclick.lease.lock import tagged
 from aaiclick.lease.names import BEATS
 from aaiclick.lease.renew import RENEWALS, Lease, renew
 from aaiclick.routine import Command, Emit, Query, Routine, text
-from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.ddl import kill_where
 from aaiclick.sql.quoting import qualified
 

@@ -15,13 +15,13 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar, cast
 
+from aaiclick.clickhouse.names import GUARD, JOURNAL, PREFIX, RECORDS
 from aaiclick.clock import clock
 from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, NOT_ENOUGH_SPACE
 from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
 from aaiclick.lease.lock import tagged, while_held
 from aaiclick.lease.renew import RENEWALS, Lease, check, ended_by_successor, renew, renew_loop_step
 from aaiclick.routine import Beside, Command, Effect, Nonce, Query, Routine, Sleep, number, text
-from aaiclick.server.names import GUARD, JOURNAL, PREFIX, RECORDS
 from aaiclick.sql.clauses import drop_constraint
 from aaiclick.sql.ddl import alter_table, drop, is_alter, system
 from aaiclick.sql.quoting import qualified

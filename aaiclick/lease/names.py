@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from aaiclick.server.names import PREFIX
+from aaiclick.clickhouse.names import PREFIX
 
 LOCK = f"{PREFIX}lock"
 BEATS = f"{PREFIX}lease"

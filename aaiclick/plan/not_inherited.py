@@ -6,11 +6,11 @@ is a copy of its own. What belongs to the storage itself stays with the old tabl
 
 from __future__ import annotations
 
+from aaiclick.clickhouse.feeders import find_feeders
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import StatementError
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.server.feeders import find_feeders
 
 _WINDOW = "non_replicated_deduplication_window"
 

@@ -9,6 +9,7 @@ from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.render import has_hidden
 from aaiclick.catalog.scratch import Scratch
+from aaiclick.clickhouse.features import too_old_to_change
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.hazards import Hazard
@@ -41,7 +42,6 @@ from aaiclick.plan.strategies.rebuild import propose_rebuild
 from aaiclick.plan.strategies.refusals import exchange_refusal, fence_hazards, read_only
 from aaiclick.plan.undeclared_columns import drop_column_steps, nulls_refused, unholdable
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.server.features import too_old_to_change
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.tables import Table
 from aaiclick.sql.clauses import materialize

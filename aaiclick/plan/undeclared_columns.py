@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.columns import DropColumn
@@ -27,7 +28,6 @@ from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.refusals import read_only
 from aaiclick.routine import Routine
-from aaiclick.server.messages import first_line
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.ddl import alter_table
 

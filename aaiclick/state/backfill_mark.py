@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from aaiclick.catalog.forms import Settings
+from aaiclick.clickhouse.names import PREFIX, label
+from aaiclick.clickhouse.statements import drop_table
 from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Routine
-from aaiclick.server.names import PREFIX, label
-from aaiclick.server.statements import drop_table
 from aaiclick.state.comments import CommentFormat, create_commented, replace_comment
 
 MARK_PREFIX = f"{PREFIX}feed_"

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from aaiclick.clickhouse.features import NUMBERS, sets
+from aaiclick.clickhouse.statements import ddl
+from aaiclick.clickhouse.tables import physical
 from aaiclick.routine import Routine
-from aaiclick.server.features import NUMBERS, sets
-from aaiclick.server.statements import ddl
-from aaiclick.server.tables import physical
 from aaiclick.sql.clauses import reset_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified

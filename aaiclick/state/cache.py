@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import cast
 
+from aaiclick.clickhouse.names import RECORDS
 from aaiclick.routine import Command, Query, Routine, text
-from aaiclick.server.names import RECORDS
 from aaiclick.sql.clauses import modify_comment
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed

@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from aaiclick.clickhouse.statements import CREATE, ddl, merged, send
 from aaiclick.routine import Command, Routine
-from aaiclick.server.statements import CREATE, ddl, merged, send
 from aaiclick.sql.clauses import modify_comment
 from aaiclick.sql.ddl import alter_table, create_table
 from aaiclick.sql.hex_text import size_setting

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
+from aaiclick.clickhouse.names import JOURNAL
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Command, Query, Routine, Row, number, text
-from aaiclick.server.names import JOURNAL
 from aaiclick.sql.ddl import create_table
 from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
 from aaiclick.sql.quoting import qualified

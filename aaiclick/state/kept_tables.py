@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import Catalog, Settings
+from aaiclick.clickhouse.features import FENCE, fence_supported
+from aaiclick.clickhouse.names import kept_table
+from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.statements import ask, ddl, drop_table
+from aaiclick.clickhouse.storages import remove_guards
+from aaiclick.clickhouse.tables import Physical, physical
+from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Nonce, Routine, number, text
-from aaiclick.server.features import FENCE, fence_supported
-from aaiclick.server.names import kept_table
-from aaiclick.server.parts import parts
-from aaiclick.server.statements import ask, ddl, drop_table
-from aaiclick.server.storages import remove_guards
-from aaiclick.server.tables import Physical, physical
-from aaiclick.server.write_fence import lift_fence
 from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table, rename_table
 from aaiclick.sql.quoting import qualified

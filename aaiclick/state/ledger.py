@@ -20,11 +20,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import Catalog
+from aaiclick.clickhouse.features import sets
+from aaiclick.clickhouse.mutations import RECALCULATE
+from aaiclick.clickhouse.statements import ddl, system_merges
+from aaiclick.clickhouse.tables import physical
 from aaiclick.routine import Routine
-from aaiclick.server.features import sets
-from aaiclick.server.mutations import RECALCULATE
-from aaiclick.server.statements import ddl, system_merges
-from aaiclick.server.tables import physical
 from aaiclick.sql.clauses import reset_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed

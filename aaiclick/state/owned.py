@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.scratch import PREFIX as SCRATCH_PREFIX
 from aaiclick.catalog.scratch import ScratchPlaces
+from aaiclick.clickhouse.names import JOURNAL, PREFIX, RECORDS, label, parse_name
 from aaiclick.lease.names import is_tombstone, of_the_lease
 from aaiclick.lease.tombstones import LeaseRow
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.server.names import JOURNAL, PREFIX, RECORDS, label, parse_name
 from aaiclick.sql.hex_text import hexed
 from aaiclick.state.backfill_mark import MARK_PREFIX as BACKFILL_MARK_PREFIX
 from aaiclick.state.backfill_mark import BackfillMark, is_stage_of, parse_backfill_mark

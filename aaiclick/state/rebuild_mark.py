@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from aaiclick.catalog.forms import Settings
+from aaiclick.clickhouse.merges import originals
+from aaiclick.clickhouse.names import PREFIX, mark_table, shadow_table
+from aaiclick.clickhouse.refreshable_views import running_refreshes, stop_refreshes
+from aaiclick.clickhouse.statements import ask, drop_table
+from aaiclick.clickhouse.tables import Physical, need
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Routine, number
-from aaiclick.server.merges import originals
-from aaiclick.server.names import PREFIX, mark_table, shadow_table
-from aaiclick.server.refreshable_views import running_refreshes, stop_refreshes
-from aaiclick.server.statements import ask, drop_table
-from aaiclick.server.tables import Physical, need
 from aaiclick.state.comments import CommentFormat, create_commented, replace_comment
 
 MARK_PREFIX = f"{PREFIX}mark_"

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+from aaiclick.clickhouse.names import RECORDS
 from aaiclick.error_codes import NO_SUCH_COLUMN_IN_TABLE, NOT_FOUND_COLUMN_IN_BLOCK, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE
 from aaiclick.errors import StatementError, UnsupportedObjectError
 from aaiclick.routine import Command, Query, Routine, Row, Scalar, number, text
-from aaiclick.server.names import RECORDS
 from aaiclick.sql.ddl import create_table
 from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
 from aaiclick.sql.quoting import qualified, quote_string

@@ -13,12 +13,12 @@ from typing import Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
+from aaiclick.clickhouse.merges import MERGES_HELD
+from aaiclick.clickhouse.names import PREFIX
+from aaiclick.clickhouse.parts import Part
+from aaiclick.clickhouse.statements import ddl
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Routine
-from aaiclick.server.merges import MERGES_HELD
-from aaiclick.server.names import PREFIX
-from aaiclick.server.parts import Part
-from aaiclick.server.statements import ddl
 from aaiclick.sql.clauses import modify_comment, reset_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import size_setting

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from aaiclick.clickhouse.tables import physical
 from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
-from aaiclick.server.tables import physical
 from aaiclick.state.journal import ensure_journal
 from aaiclick.state.ledger import JournalScope, begin, finish, held_key
 from aaiclick.state.transition import TransitionStart, additive, begin_transition

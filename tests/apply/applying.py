@@ -14,6 +14,7 @@ from aaiclick.apply.rebuild.attach import apply_attach
 from aaiclick.apply.rebuild.rebuild import apply_rebuild
 from aaiclick.apply.recovery import Leftover, clean_leftovers
 from aaiclick.apply.run import ApplyOptions, Site, StepOutcome
+from aaiclick.clickhouse.tables import physical
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import StatementError
 from aaiclick.events import Event
@@ -35,7 +36,6 @@ from aaiclick.routine import (
     run,
     scalar_rows,
 )
-from aaiclick.server.tables import physical
 from aaiclick.state.owned import read_owned
 
 T = TypeVar("T")

@@ -7,11 +7,11 @@ import pytest
 
 from aaiclick.apply.alter import Altered, apply_alters
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.mutations import mutations, settle
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note, Progress, Waiting
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.routine import Command, Effect, Emit, Query, Rows, Sleep
-from aaiclick.server.mutations import mutations, settle
 from tests.apply.applying import Lab
 
 RETYPE = Alter(

@@ -9,10 +9,10 @@ import pytest
 
 from aaiclick.apply.rebuild.chunks import MOST_CHUNKS, bounds, cut
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.parts import Part
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Note
 from aaiclick.routine import Command, Effect
-from aaiclick.server.parts import Part
 from tests.apply.applying import Lab, rebuild
 
 OLD = "CREATE TABLE t (k UInt64, p UInt8, v String) ENGINE = MergeTree PARTITION BY p ORDER BY k"

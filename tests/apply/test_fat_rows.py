@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
+from aaiclick.clickhouse.statements import BLOCKS
 from aaiclick.errors import StatementError
 from aaiclick.memory_limit import smaller_blocks
-from aaiclick.server.statements import BLOCKS
 from aaiclick.testing.engine import EmbeddedEngine
 
 ROWS, SIZE, LIMIT = 200, 640_000, 150_000_000

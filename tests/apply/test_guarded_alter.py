@@ -12,13 +12,13 @@ import pytest
 
 from aaiclick import ensure_schema
 from aaiclick.apply.executor import apply_steps
+from aaiclick.clickhouse.names import GUARD
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.plan.model import Plan
 from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork
 from aaiclick.routine import Command, Effect, Query
-from aaiclick.server.names import GUARD
 from aaiclick.specs.columns import Column, Constraint, Index
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.migrations import Migration, Rebuild

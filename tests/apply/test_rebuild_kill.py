@@ -14,11 +14,11 @@ from collections.abc import Callable
 import pytest
 
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.merges import HELD
 from aaiclick.errors import ApplyError
 from aaiclick.events import Waiting
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Command, Effect, Row
-from aaiclick.server.merges import HELD
 from tests.apply.applying import Killed, Lab, forms, rebuild
 from tests.reliability.counts import note
 

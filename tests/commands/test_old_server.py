@@ -52,7 +52,7 @@ def test_a_refused_question_is_blamed_on_the_version_only_where_it_is_too_old(
 def test_a_release_on_which_no_change_was_shown_is_read_and_filled_but_not_changed(
     aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aaiclick.server.features.OLDEST_THAT_CHANGES", (99, 1))
+    monkeypatch.setattr("aaiclick.clickhouse.features.OLDEST_THAT_CHANGES", (99, 1))
     assert [step.strategy for step in ensure_schema(aaiclick_client, SCHEMA).steps] == ["create"]
     assert validate_schema(aaiclick_client, SCHEMA).in_sync
     wider = Schema(

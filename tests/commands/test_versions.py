@@ -19,8 +19,8 @@ from aaiclick import (
     rollback_schema,
     validate_schema,
 )
+from aaiclick.clickhouse.names import RECORDS
 from aaiclick.errors import BlockedError, SchemaAheadError, SchemaVersionError, SpecChangedError, UsageError
-from aaiclick.server.names import RECORDS
 
 
 def events(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table
+from aaiclick.clickhouse.names import JOURNAL, RECORDS
 from aaiclick.clients.opening import Opened
 from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.rollback import Rollback, rollback
@@ -20,7 +21,6 @@ from aaiclick.errors import AaiclickError, HazardNotAllowedError, SchemaAheadErr
 from aaiclick.lease.names import LOCK
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Call, Command, Effect, Rows
-from aaiclick.server.names import JOURNAL, RECORDS
 from aaiclick.sql.quoting import quote_name
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from aaiclick import Policy, Schema
+from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.errors import AaiclickError, SchemaVersionError, StatementError
 from aaiclick.lease.names import LOCK
 from aaiclick.routine import Call, Clock, Command, Effect, Rows
-from aaiclick.server.names import RECORDS
 from aaiclick.sql.quoting import quote_name
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.migrations import story

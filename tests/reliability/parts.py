@@ -90,7 +90,10 @@ PARTS: tuple[Part, ...] = (
         150,
     ),
     Part(
-        "a Buffer that is flushed at any moment of a rebuild", ("tests/server/test_feeders.py",), "every row once", 10
+        "a Buffer that is flushed at any moment of a rebuild",
+        ("tests/clickhouse/test_feeders.py",),
+        "every row once",
+        10,
     ),
     Part(
         "deletes during a rebuild",

@@ -14,11 +14,11 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Policy, Schema, plan_schema
 from aaiclick.catalog.forms import TableForm
+from aaiclick.clickhouse.features import FENCE, NUMBERS
+from aaiclick.clickhouse.merges import HELD
+from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.lease.names import LOCK
-from aaiclick.server.features import FENCE, NUMBERS
-from aaiclick.server.merges import HELD
-from aaiclick.server.names import RECORDS
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.kept_tables import KEPT_PREFIX
 from tests.cases.runner import REPLAY, Ground, clean, declaration, form_of, prepare, rows_as, shared_form, statements

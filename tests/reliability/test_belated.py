@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table
+from aaiclick.clickhouse.names import RECORDS
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.errors import LeaseLostError, StatementError
@@ -24,7 +25,6 @@ from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import release
 from aaiclick.lease.tombstones import own_collection
 from aaiclick.routine import Command, Effect, Query, Routine, Sleep
-from aaiclick.server.names import RECORDS
 from aaiclick.state.records import append, ensure_tables, history, read_latest
 from aaiclick.version import VERSION
 from tests.apply.applying import Lab

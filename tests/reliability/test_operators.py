@@ -12,11 +12,11 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
+from aaiclick.clickhouse.features import FENCE
+from aaiclick.clickhouse.merges import HELD
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.errors import AaiclickError
 from aaiclick.routine import Command, Effect
-from aaiclick.server.features import FENCE
-from aaiclick.server.merges import HELD
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.reliability.counts import every, note
 from tests.reliability.driving import Driver, ensuring

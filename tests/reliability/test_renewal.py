@@ -12,6 +12,8 @@ import pytest
 
 from aaiclick.apply.interrupted import let_go
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.tables import need
+from aaiclick.clickhouse.write_fence import raise_fence
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.clients.threaded import ThreadedConnection
 from aaiclick.errors import LeaseLostError
@@ -23,8 +25,6 @@ from aaiclick.lease.owner import this_process
 from aaiclick.lease.renew import Lease
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Beside, Clock, Command, Interruption, Nonce, Query, Routine, Sleep, run, run_async, text
-from aaiclick.server.tables import need
-from aaiclick.server.write_fence import raise_fence
 from aaiclick.state.rebuild_mark import new_mark, write_mark
 from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import EmbeddedEngine

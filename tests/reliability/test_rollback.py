@@ -20,13 +20,13 @@ from aaiclick import (
     rollback_schema,
     validate_schema,
 )
+from aaiclick.clickhouse.features import NUMBERS
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
 from aaiclick.lease.owner import this_process
 from aaiclick.oplog import OPLOG, init_oplog_tables
 from aaiclick.routine import run
-from aaiclick.server.features import NUMBERS
 from aaiclick.state.kept_tables import KEPT_PREFIX
 from aaiclick.state.records import history
 from aaiclick.testing.engine import EmbeddedEngine

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from aaiclick.clickhouse.merges import HELD
+from aaiclick.clickhouse.names import JOURNAL, PREFIX, RECORDS
 from aaiclick.lease.names import BEATS, LOCK, TOMBSTONE_PREFIX
-from aaiclick.server.merges import HELD
-from aaiclick.server.names import JOURNAL, PREFIX, RECORDS
 from tests.simulation.model.state import FENCE, Storage
 from tests.simulation.schedule_state import Scene
 from tests.simulation.stories import GENERATIONS, LOGGED

@@ -15,15 +15,15 @@ import pytest
 
 from aaiclick.apply import executor
 from aaiclick.apply.rebuild import attach, concurrent_mutations, exchange, finish, rebuild, resume
+from aaiclick.clickhouse import inserts, merges, storages, write_fence
+from aaiclick.clickhouse.inserts import drain_all
+from aaiclick.clickhouse.statements import ddl, drop_table
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.commands import migrate
 from aaiclick.lease import acquire, guard, renew
 from aaiclick.lease.renew import Lease
 from aaiclick.plan.model import Step
 from aaiclick.routine import Command, Effect, Routine
-from aaiclick.server import inserts, merges, storages, write_fence
-from aaiclick.server.inserts import drain_all
-from aaiclick.server.statements import ddl, drop_table
-from aaiclick.server.tables import Physical
 from aaiclick.sql.quoting import qualified
 from aaiclick.state import records
 from aaiclick.state.journal import ensure_journal

@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Literal, cast
 
+from aaiclick.clickhouse.names import PREFIX, RECORDS
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
@@ -17,7 +18,6 @@ from aaiclick.lease.names import LOCK
 from aaiclick.lease.owner import Owner
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Beside, Call, Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Rows, Sleep
-from aaiclick.server.names import PREFIX, RECORDS
 from aaiclick.version import VERSION
 from tests.simulation.chaos import Chaos, Fate
 from tests.simulation.model.engine import untagged

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
+from aaiclick.clickhouse.names import PREFIX
 from aaiclick.errors import AaiclickError
-from aaiclick.server.names import PREFIX
 from tests.simulation.chaos import Chaos
 from tests.simulation.checks import require_all, require_still
 from tests.simulation.operator import Operator

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from aaiclick.clickhouse.names import JOURNAL
 from aaiclick.errors import ApplyError
 from aaiclick.routine import Command, Query, Routine, run
-from aaiclick.server.names import JOURNAL
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.journal import Action, Entry, ensure_journal, intent, last_entries, outcome
 from aaiclick.testing.engine import EmbeddedEngine

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from aaiclick.clickhouse.names import JOURNAL, RECORDS, kept_table, mark_table, shadow_table, staging_table
 from aaiclick.lease.names import BEATS, LOCK, tombstone
 from aaiclick.routine import Command, Query, run
-from aaiclick.server.names import JOURNAL, RECORDS, kept_table, mark_table, shadow_table, staging_table
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.cache import CacheEntry, cache_comment
 from aaiclick.state.kept_tables import COMMENT as KEPT

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aaiclick.clickhouse.names import RECORDS
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.routine import Command, run
-from aaiclick.server.names import RECORDS
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.cache import CacheEntry, cache_comment, parse_cache, update_cache, write_cache
 from aaiclick.state.record import Record

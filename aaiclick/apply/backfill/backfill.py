@@ -16,19 +16,19 @@ from dataclasses import replace
 from aaiclick.apply.backfill.fill import fill_up
 from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.run import ApplyOptions, Done, Site
+from aaiclick.clickhouse.features import FENCE, fence_supported
+from aaiclick.clickhouse.inserts import drain_all
+from aaiclick.clickhouse.merges import hold_merges, originals, release_merges
+from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.statements import CREATE, drop_table, send
+from aaiclick.clickhouse.storages import storage
+from aaiclick.clickhouse.tables import Physical, need, physical
+from aaiclick.clickhouse.write_fence import lift_fence, raise_fence
 from aaiclick.error_codes import TABLE_ALREADY_EXISTS
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Command, Emit, Routine
-from aaiclick.server.features import FENCE, fence_supported
-from aaiclick.server.inserts import drain_all
-from aaiclick.server.merges import hold_merges, originals, release_merges
-from aaiclick.server.parts import parts
-from aaiclick.server.statements import CREATE, drop_table, send
-from aaiclick.server.storages import storage
-from aaiclick.server.tables import Physical, need, physical
-from aaiclick.server.write_fence import lift_fence, raise_fence
 from aaiclick.state.backfill_mark import (
     BackfillMark,
     backfill_mark_name,

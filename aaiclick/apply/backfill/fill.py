@@ -18,16 +18,16 @@ from aaiclick.apply.rebuild.staging import create_from, move_all, staging_form
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
+from aaiclick.clickhouse.merges import hold_merges
+from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.statements import BLOCKS, COPY, READ, Sent, ask, drop_table, merged
+from aaiclick.clickhouse.tables import Physical, need, physical
 from aaiclick.clock import clock
 from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, Progress
 from aaiclick.plan.operations import Fill
 from aaiclick.routine import Command, Emit, Query, Routine, number, text
-from aaiclick.server.merges import hold_merges
-from aaiclick.server.parts import Part, parts
-from aaiclick.server.statements import BLOCKS, COPY, READ, Sent, ask, drop_table, merged
-from aaiclick.server.tables import Physical, need, physical
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.backfill_mark import BackfillMark, stage_name, update_backfill_mark

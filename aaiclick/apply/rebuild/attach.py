@@ -23,19 +23,19 @@ from aaiclick.apply.rebuild.rebuild import late_filler, make_job, no_window, und
 from aaiclick.apply.rebuild.staging import create_from, staging_form
 from aaiclick.apply.rebuild.views import read_by_views
 from aaiclick.apply.run import Done, Site
+from aaiclick.clickhouse.features import fence_supported
+from aaiclick.clickhouse.merges import hold_merges
+from aaiclick.clickhouse.mutations import require_settled
+from aaiclick.clickhouse.names import staging_table
+from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
+from aaiclick.clickhouse.storages import require_in_place
+from aaiclick.clickhouse.tables import Physical, need
+from aaiclick.clickhouse.write_fence import raise_fence
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.events import Note
 from aaiclick.plan.operations import AttachWork, CopyColumn, RebuildWork
 from aaiclick.routine import Emit, Routine
-from aaiclick.server.features import fence_supported
-from aaiclick.server.merges import hold_merges
-from aaiclick.server.mutations import require_settled
-from aaiclick.server.names import staging_table
-from aaiclick.server.parts import Part, parts
-from aaiclick.server.statements import ddl, drop_table, system_merges
-from aaiclick.server.storages import require_in_place
-from aaiclick.server.tables import Physical, need
-from aaiclick.server.write_fence import raise_fence
 from aaiclick.sql.clauses import attach_partition_from
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified, quote_name

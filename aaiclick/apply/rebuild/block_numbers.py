@@ -13,11 +13,11 @@ from dataclasses import replace
 from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.rebuild.views import read_by_views
 from aaiclick.catalog.forms import Settings
+from aaiclick.clickhouse.features import NUMBERS, fence_supported, knows_table_setting
+from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.statements import ask, ddl
+from aaiclick.clickhouse.tables import Physical, need
 from aaiclick.routine import Routine, number
-from aaiclick.server.features import NUMBERS, fence_supported, knows_table_setting
-from aaiclick.server.parts import parts
-from aaiclick.server.statements import ask, ddl
-from aaiclick.server.tables import Physical, need
 from aaiclick.sql.clauses import modify_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed

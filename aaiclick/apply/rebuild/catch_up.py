@@ -20,14 +20,14 @@ from aaiclick.apply.rebuild.concurrent_mutations import Seen, close, look
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.rebuild.staging import attach_all
+from aaiclick.clickhouse.features import fence_supported
+from aaiclick.clickhouse.parts import Part
+from aaiclick.clickhouse.statements import READ, drop_table
+from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.events import Note, Progress
 from aaiclick.routine import Emit, Query, Routine, number
-from aaiclick.server.features import fence_supported
-from aaiclick.server.parts import Part
-from aaiclick.server.statements import READ, drop_table
-from aaiclick.server.write_fence import lift_fence
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.rebuild_mark import Mark, update_mark
 from aaiclick.state.staged_chunks import StagedChunk, covered, divide, in_order, rows_of

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.apply.rebuild.columns import Projected
+from aaiclick.clickhouse.statements import READ, merged
 from aaiclick.error_codes import ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED
 from aaiclick.errors import StatementError, VerificationError
 from aaiclick.routine import Query, Routine, number
-from aaiclick.server.statements import READ, merged
 from aaiclick.sql.quoting import quote_name
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aaiclick.server.parts import Part
+from aaiclick.clickhouse.parts import Part
 
 SMALL_ROWS = 1_000_000
 """Partitions below one insert block share a chunk: one block gives one part per target partition either way."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.clickhouse.statements import ask
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.routine import Routine, number, text
-from aaiclick.server.statements import ask
-from aaiclick.server.tables import Physical
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import quote_name, quote_string
 

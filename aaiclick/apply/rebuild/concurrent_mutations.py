@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.mutations import Mutation, mutations, reads_rows, stuck_sentence
+from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.statements import ask, system_merges
+from aaiclick.clickhouse.tables import Physical
+from aaiclick.clickhouse.waiting import Wait, rest
+from aaiclick.clickhouse.write_fence import lift_fence, raise_fence
 from aaiclick.errors import ApplyError
 from aaiclick.routine import Routine, Sleep, number
-from aaiclick.server.mutations import Mutation, mutations, reads_rows, stuck_sentence
-from aaiclick.server.parts import Part, parts
-from aaiclick.server.statements import ask, system_merges
-from aaiclick.server.tables import Physical
-from aaiclick.server.waiting import Wait, rest
-from aaiclick.server.write_fence import lift_fence, raise_fence
 from aaiclick.sql.hex_text import hexed
 
 _POLL = 0.005

@@ -10,15 +10,15 @@ from aaiclick.apply.rebuild.chunks import SMALL_ROWS, Chunk, inserts, sequences
 from aaiclick.apply.rebuild.columns import Projected
 from aaiclick.apply.rebuild.staging import create_from, may_merge, staging_form
 from aaiclick.apply.run import Site
+from aaiclick.clickhouse.mutations import mutations
+from aaiclick.clickhouse.names import staging_table
+from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, drop_table, merged
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Command, Routine
-from aaiclick.server.mutations import mutations
-from aaiclick.server.names import staging_table
-from aaiclick.server.parts import Part, parts
-from aaiclick.server.statements import BLOCKS, COPY, Sent, drop_table, merged
-from aaiclick.server.tables import Physical
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.staged_chunks import StagedChunk, sources, write_staged_chunk
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 
 from aaiclick.apply.rebuild.taking import BelatedError, discard, find_new, is_new, is_taken
 from aaiclick.apply.rebuild.views import close_shadow
+from aaiclick.clickhouse.merges import release_copies, release_merges
+from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.refreshable_views import start_refreshes
+from aaiclick.clickhouse.statements import DDL, ONCE, ask, drop_table, send
+from aaiclick.clickhouse.storages import storage
+from aaiclick.clickhouse.tables import EXCHANGING, Physical, physicals
 from aaiclick.error_codes import NOT_ENOUGH_SPACE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.routine import Command, Emit, Routine, Sleep, text
-from aaiclick.server.merges import release_copies, release_merges
-from aaiclick.server.parts import parts
-from aaiclick.server.refreshable_views import start_refreshes
-from aaiclick.server.statements import DDL, ONCE, ask, drop_table, send
-from aaiclick.server.storages import storage
-from aaiclick.server.tables import EXCHANGING, Physical, physicals
 from aaiclick.sql.ddl import exchange_tables
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified

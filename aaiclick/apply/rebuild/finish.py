@@ -16,17 +16,17 @@ from aaiclick.apply.rebuild.staging import move_all
 from aaiclick.apply.rebuild.taking import BelatedError, is_taken, take_old_away
 from aaiclick.apply.rebuild.views import open_new
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.inserts import drain_all
+from aaiclick.clickhouse.merges import release_copies, release_merges, start_merges_of
+from aaiclick.clickhouse.mutations import mutations, require_settled
+from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.refreshable_views import start_refreshes
+from aaiclick.clickhouse.statements import drop_table, system_merges
+from aaiclick.clickhouse.storages import storage
+from aaiclick.clickhouse.tables import Physical, physicals
+from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
-from aaiclick.server.inserts import drain_all
-from aaiclick.server.merges import release_copies, release_merges, start_merges_of
-from aaiclick.server.mutations import mutations, require_settled
-from aaiclick.server.parts import Part, parts
-from aaiclick.server.refreshable_views import start_refreshes
-from aaiclick.server.statements import drop_table, system_merges
-from aaiclick.server.storages import storage
-from aaiclick.server.tables import Physical, physicals
-from aaiclick.server.write_fence import lift_fence
 from aaiclick.state.kept_tables import KEPT_PREFIX, keep
 from aaiclick.state.owned import staging_tables
 from aaiclick.state.rebuild_mark import Mark, drop_mark, update_mark

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
+from aaiclick.clickhouse.features import FENCE
+from aaiclick.clickhouse.feeders import find_feeders
+from aaiclick.clickhouse.statements import ask
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
 from aaiclick.routine import Routine, text
-from aaiclick.server.features import FENCE
-from aaiclick.server.feeders import find_feeders
-from aaiclick.server.statements import ask
-from aaiclick.server.tables import Physical
 from aaiclick.sql.hex_text import hexed
 
 

@@ -27,18 +27,18 @@ from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_re
 from aaiclick.apply.rebuild.resume import earlier_marks, take_over
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.run import ApplyOptions, Done, Site
+from aaiclick.clickhouse.disks import require_room
+from aaiclick.clickhouse.features import fence_supported
+from aaiclick.clickhouse.merges import hold_merges
+from aaiclick.clickhouse.mutations import mutations, require_settled
+from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.storages import require_in_place
+from aaiclick.clickhouse.tables import Physical, need
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Emit, Routine
-from aaiclick.server.disks import require_room
-from aaiclick.server.features import fence_supported
-from aaiclick.server.merges import hold_merges
-from aaiclick.server.mutations import mutations, require_settled
-from aaiclick.server.parts import Part, parts
-from aaiclick.server.storages import require_in_place
-from aaiclick.server.tables import Physical, need
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark, at_rest, new_mark, write_mark

@@ -18,14 +18,14 @@ from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.rebuild.exchange import swapped, undo
 from aaiclick.apply.rebuild.taking import BelatedError, discard, find_new
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.merges import hold_merges, restore_settings
+from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import AaiclickError
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Routine
-from aaiclick.server.merges import hold_merges, restore_settings
-from aaiclick.server.parts import parts
-from aaiclick.server.statements import ddl, drop_table, system_merges
-from aaiclick.server.tables import Physical
 from aaiclick.sql.ddl import rename_table
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.owned import read_owned

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from aaiclick.apply.rebuild.block_numbers import remember_blocks
 from aaiclick.apply.rebuild.staging import create_from
+from aaiclick.clickhouse.statements import system_merges
+from aaiclick.clickhouse.tables import need
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Routine
-from aaiclick.server.statements import system_merges
-from aaiclick.server.tables import need
 from aaiclick.state.rebuild_mark import Mark, update_mark
 
 

@@ -13,12 +13,12 @@ from dataclasses import replace
 from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import curable, permissive
+from aaiclick.clickhouse.merges import MERGES_HELD, ROOMY
+from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged, send
+from aaiclick.clickhouse.tables import need
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Command, Routine, text
-from aaiclick.server.merges import MERGES_HELD, ROOMY
-from aaiclick.server.parts import parts
-from aaiclick.server.statements import CREATE, ask, ddl, drop_table, merged, send
-from aaiclick.server.tables import need
 from aaiclick.sql.clauses import attach_partition_from, move_partition
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed

@@ -20,13 +20,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from aaiclick.clickhouse.names import mark_table, parse_name, taken_table
+from aaiclick.clickhouse.statements import ddl, drop_table
+from aaiclick.clickhouse.storages import storage
+from aaiclick.clickhouse.tables import Physical, physical
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Nonce, Routine, text
-from aaiclick.server.names import mark_table, parse_name, taken_table
-from aaiclick.server.statements import ddl, drop_table
-from aaiclick.server.storages import storage
-from aaiclick.server.tables import Physical, physical
 from aaiclick.sql.ddl import rename_table
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.owned import read_owned

@@ -9,14 +9,14 @@ the register too early has been refused.
 
 from __future__ import annotations
 
+from aaiclick.clickhouse.features import FENCE
+from aaiclick.clickhouse.inserts import drain_unbegun
+from aaiclick.clickhouse.merges import lift_copied_fences
+from aaiclick.clickhouse.statements import ask
+from aaiclick.clickhouse.storages import alter_storage, storage
+from aaiclick.clickhouse.tables import need
+from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.routine import Routine, number
-from aaiclick.server.features import FENCE
-from aaiclick.server.inserts import drain_unbegun
-from aaiclick.server.merges import lift_copied_fences
-from aaiclick.server.statements import ask
-from aaiclick.server.storages import alter_storage, storage
-from aaiclick.server.tables import need
-from aaiclick.server.write_fence import lift_fence
 from aaiclick.sql.clauses import modify_setting
 from aaiclick.sql.hex_text import hexed
 from aaiclick.state.rebuild_mark import Mark

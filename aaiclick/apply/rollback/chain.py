@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.statements import READ, merged
+from aaiclick.clickhouse.tables import need
 from aaiclick.routine import Query, Routine, number
-from aaiclick.server.parts import Part, parts
-from aaiclick.server.statements import READ, merged
-from aaiclick.server.tables import need
 from aaiclick.sql.quoting import qualified, quote_string
 from aaiclick.state.kept_tables import Kept
 

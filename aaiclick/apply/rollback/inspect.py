@@ -16,13 +16,13 @@ from aaiclick.apply.rollback.reattached import BLOCK
 from aaiclick.apply.rollback.since_then import since_then
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.parse.create import split_create
+from aaiclick.clickhouse.features import FENCE, fence_supported
+from aaiclick.clickhouse.merges import HELD
+from aaiclick.clickhouse.statements import READ, ask, merged
 from aaiclick.diff.merging import ties_matter
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.server.features import FENCE, fence_supported
-from aaiclick.server.merges import HELD
-from aaiclick.server.statements import READ, ask, merged
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.kept_tables import Kept

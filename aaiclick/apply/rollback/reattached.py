@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.clickhouse.statements import READ, merged
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import CopyColumn
 from aaiclick.routine import Query, Routine, number
-from aaiclick.server.statements import READ, merged
 from aaiclick.sql.quoting import qualified, quote_name
 
 BLOCK = "_block_number"

@@ -17,15 +17,15 @@ from aaiclick.apply.rebuild.rebuild import late_filler, make_job, preflight, pre
 from aaiclick.apply.rollback.chain import kept_parts
 from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.run import Done, Site
+from aaiclick.clickhouse.features import FENCE, fence_supported
+from aaiclick.clickhouse.merges import hold_merges
+from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
+from aaiclick.clickhouse.storages import require_in_place
+from aaiclick.clickhouse.tables import Physical, need
+from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.routine import Routine
-from aaiclick.server.features import FENCE, fence_supported
-from aaiclick.server.merges import hold_merges
-from aaiclick.server.parts import parts
-from aaiclick.server.statements import ddl, drop_table, system_merges
-from aaiclick.server.storages import require_in_place
-from aaiclick.server.tables import Physical, need
-from aaiclick.server.write_fence import lift_fence
 from aaiclick.sql.clauses import attach_partition_from, drop_part, modify_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified

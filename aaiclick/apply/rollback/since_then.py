@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from aaiclick.apply.rollback.chain import ChainTable, came_while_live, count, rows_of
 from aaiclick.apply.rollback.columns import Link
 from aaiclick.apply.rollback.reattached import BLOCK, find_again
+from aaiclick.clickhouse.mutations import reads_rows
+from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.statements import ask
+from aaiclick.clickhouse.tables import need
 from aaiclick.routine import Routine, text
-from aaiclick.server.mutations import reads_rows
-from aaiclick.server.parts import Part, parts
-from aaiclick.server.statements import ask
-from aaiclick.server.tables import need
 from aaiclick.sql.hex_text import hexed
 
 

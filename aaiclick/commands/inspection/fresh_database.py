@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.read import MOST_NAMES, REPLICATED_DATABASES, version_numbers
+from aaiclick.clickhouse.features import require_server
 from aaiclick.commands.inspection.inspect import names_of
 from aaiclick.commands.inspection.warm import Warm
 from aaiclick.routine import Query, Routine, text
-from aaiclick.server.features import require_server
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, View

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Catalog
 from aaiclick.catalog.read import read_catalog, server_facts
+from aaiclick.clickhouse.features import require_server
 from aaiclick.errors import StatementError
 from aaiclick.routine import Routine
-from aaiclick.server.features import require_server
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
 from aaiclick.state.journal import Entry

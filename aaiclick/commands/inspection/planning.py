@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import Form, TableForm
+from aaiclick.clickhouse.features import FENCE, NUMBERS
+from aaiclick.clickhouse.merges import HELD
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
@@ -17,8 +19,6 @@ from aaiclick.plan.replicas import note_of, several
 from aaiclick.plan.scripted.order import plan_upgrade
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.routine import Routine
-from aaiclick.server.features import FENCE, NUMBERS
-from aaiclick.server.merges import HELD
 from aaiclick.state.kept_tables import tables_with_our_block_numbers
 from aaiclick.state.rebuild_mark import Mark
 from aaiclick.version import VERSION

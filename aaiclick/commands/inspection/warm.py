@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.functions import function_stamp
 from aaiclick.catalog.read import MOST_NAMES
+from aaiclick.clickhouse.names import RECORDS
 from aaiclick.commands.inspection.digests import families_of, stamped
 from aaiclick.plan.families import family_stamp
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.server.names import RECORDS
 from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry, parse_cache
 

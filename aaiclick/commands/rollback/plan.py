@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from aaiclick.apply.rollback.inspect import Restore, inspect_kept
 from aaiclick.apply.rollback.not_restored import NotRestored, find_not_restored
 from aaiclick.apply.rollback.path import Hop, hops, linked, made_by, transitions
+from aaiclick.clickhouse.tables import physicals
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.rollback.giving_up import hop_back
 from aaiclick.errors import SchemaError, SpecError
 from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
-from aaiclick.server.tables import physicals
 from aaiclick.state.kept_tables import KeptRow
 from aaiclick.state.record import Record
 from aaiclick.state.records import history

@@ -9,6 +9,8 @@ from aaiclick.apply.recovery import clean_leftovers
 from aaiclick.apply.rollback.restore import restore_table
 from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.catalog.read import read_catalog
+from aaiclick.clickhouse.statements import drop_table
+from aaiclick.clickhouse.tables import physicals
 from aaiclick.clock import clock
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import inspect_database
@@ -22,8 +24,6 @@ from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
 from aaiclick.plan.replicas import refusal, several
 from aaiclick.routine import Emit, Routine
-from aaiclick.server.statements import drop_table
-from aaiclick.server.tables import physicals
 from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry, write_cache
 from aaiclick.state.kept_tables import next_expiry

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from aaiclick.apply.rollback.path import earlier_of
+from aaiclick.clickhouse.tables import physicals
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.overtaken import coming_back
 from aaiclick.routine import Routine
-from aaiclick.server.tables import physicals
 from aaiclick.state.cache import update_cache
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, history

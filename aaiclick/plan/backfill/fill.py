@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.normalize import inner_form
 from aaiclick.catalog.scratch import Scratch
+from aaiclick.clickhouse.refusable import answered
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import order_matters
 from aaiclick.plan.backfill.triggers import can_be_fenced
@@ -22,7 +23,6 @@ from aaiclick.plan.backfill.view_steps import backfill_hazards, backfill_lines
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill, ReplaceWork
 from aaiclick.routine import Query, Routine, text
-from aaiclick.server.refusable import answered
 from aaiclick.specs.ddl import create_materialized_view_sql
 from aaiclick.specs.views import MaterializedView
 from aaiclick.sql.quoting import quote_name

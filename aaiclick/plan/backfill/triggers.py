@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from aaiclick.clickhouse.features import fence_supported, is_fenced
 from aaiclick.routine import Query, Routine, text
-from aaiclick.server.features import fence_supported, is_fenced
 
 _SOURCES = (
     "SELECT database, name, engine, engine_full FROM system.tables"

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
+from aaiclick.clickhouse.features import fence_supported
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError, StatementError
 from aaiclick.plan.backfill.triggers import can_be_fenced, fenced_sources
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
 from aaiclick.routine import Query, Routine, number
-from aaiclick.server.features import fence_supported
 from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_materialized_view_sql
 from aaiclick.specs.schema import Schema

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.normalize import key_elements, without_direction
+from aaiclick.clickhouse.refusable import answered
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.columns import AddColumn
 from aaiclick.diff.changes.keys import KEEPS_EVERY_ROW
@@ -19,7 +20,6 @@ from aaiclick.plan.combining.refilled import refilled, refills
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
-from aaiclick.server.refusable import answered
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 

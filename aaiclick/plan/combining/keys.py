@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aaiclick.clickhouse.refusable import answered
 from aaiclick.diff.changes.keys import KEEPS_EVERY_ROW
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.proof.column_uses import ColumnUse
@@ -9,7 +10,6 @@ from aaiclick.plan.proof.comparisons import ComparisonResult
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
-from aaiclick.server.refusable import answered
 
 _OLD = "_aaiclick_old_key"
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aaiclick.clickhouse.messages import shortened
+from aaiclick.clickhouse.refusable import answered
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import ORDER, REMOVE, engine_of, role
 from aaiclick.diff.target import live_column
@@ -16,8 +18,6 @@ from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.server.messages import shortened
-from aaiclick.server.refusable import answered
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.scratch import curable, permissive
+from aaiclick.clickhouse.messages import first_line, shortened
 from aaiclick.diff.changes.base import Change, DataCheck
 from aaiclick.diff.hazards import Hazard
 from aaiclick.error_codes import (
@@ -17,7 +18,6 @@ from aaiclick.error_codes import (
 )
 from aaiclick.errors import StatementError
 from aaiclick.routine import Query, Routine, Rows, number, text
-from aaiclick.server.messages import first_line, shortened
 
 # These errors are about types, whatever the rows are.
 _NO_CONVERSION = frozenset(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.conversion.values import differs, unfit
 from aaiclick.error_codes import (
     ILLEGAL_TYPE_OF_ARGUMENT,
@@ -20,7 +21,6 @@ from aaiclick.error_codes import (
 from aaiclick.errors import StatementError
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import qualified, quote_string
 
 _INTEGER = re.compile(r"(?:Nullable\()?U?Int\d+\)?\Z")

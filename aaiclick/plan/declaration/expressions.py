@@ -14,10 +14,10 @@ from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import Catalog, ConstraintForm, TableForm
 from aaiclick.catalog.normalize import key_elements, without_direction
 from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.clickhouse.refusable import answered
 from aaiclick.errors import SpecError
 from aaiclick.plan.proof.column_uses import ttl_expressions
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.server.refusable import answered
 from aaiclick.specs.ddl import key_sql
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.tables import Table

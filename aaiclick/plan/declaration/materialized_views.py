@@ -12,10 +12,10 @@ from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewFor
 from aaiclick.catalog.render import column_form_sql, target_parts
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.scratch_objects import make, sentence
+from aaiclick.clickhouse.refusable import answered
 from aaiclick.errors import SpecError
 from aaiclick.plan.dependents.fitting import fits, literal
 from aaiclick.routine import Query, Routine, text
-from aaiclick.server.refusable import answered
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import MaterializedView
 from aaiclick.sql.ddl import create, create_table

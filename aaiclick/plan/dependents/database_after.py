@@ -14,10 +14,10 @@ from aaiclick.catalog.render import column_form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import make, read_forms, sentence
 from aaiclick.catalog.view_sources import source_sql
+from aaiclick.clickhouse.refusable import answered
 from aaiclick.plan.dependents.dependents import Dependent, Place, relocated, spans
 from aaiclick.plan.dependents.fitting import fits
 from aaiclick.routine import Command, Query, Routine, text
-from aaiclick.server.refusable import answered
 from aaiclick.sql.ddl import create_view, drop
 from aaiclick.sql.types import as_defined
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 from aaiclick.catalog.forms import DictionaryForm
 from aaiclick.catalog.parse.create import split_create
+from aaiclick.clickhouse.messages import first_line
 from aaiclick.plan.dependents.database_after import Effect
 from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.plain_views import blocked_step
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, text
-from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 

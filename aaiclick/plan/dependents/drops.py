@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import Catalog, TableForm
+from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects
 from aaiclick.plan.dependents.dependents import Dependent, read_views, recreate_view, spans
@@ -18,7 +19,6 @@ from aaiclick.plan.dependents.plain_views import called
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Routine
-from aaiclick.server.messages import first_line
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 _DROP = ":drop-column:"

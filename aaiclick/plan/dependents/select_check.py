@@ -7,12 +7,12 @@ materialized one at every INSERT. An empty clone has no views, so the rehearsal 
 from __future__ import annotations
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.clickhouse.messages import first_line
 from aaiclick.errors import StatementError
 from aaiclick.plan.dependents.dependents import relocated
 from aaiclick.plan.rehearsal.empty_clone import Clone
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Query, Routine, text
-from aaiclick.server.messages import first_line
 from aaiclick.sql.ddl import create_view, drop
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, identifier

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm
+from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.pin import Pin, PinColumns
 from aaiclick.diff.compare import diff_table
@@ -28,7 +29,6 @@ from aaiclick.plan.old_parts.readings import (
 )
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
-from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import qualified, quote_name
 
 READ: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "final": 0, "max_execution_time": 0}

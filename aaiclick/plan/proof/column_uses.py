@@ -9,10 +9,10 @@ from typing import Literal, TypeAlias
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normalize import key_elements
+from aaiclick.clickhouse.refusable import answered
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import Target
 from aaiclick.routine import Query, Routine, text
-from aaiclick.server.refusable import answered
 from aaiclick.sql.column_names import mentioned, same_column
 from aaiclick.sql.expressions import expression_end
 from aaiclick.sql.quoting import quote_name

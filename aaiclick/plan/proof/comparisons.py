@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aaiclick.clickhouse.messages import first_line, shortened
 from aaiclick.errors import StatementError
 from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.kinds import same_kind, same_order
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.server.messages import first_line, shortened
 from aaiclick.sql.quoting import quote_name
 
 _PREFIX = "_aaiclick_old_"

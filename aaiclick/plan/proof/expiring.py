@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from aaiclick.clickhouse.refusable import answered
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.comparisons import ComparisonResult
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
-from aaiclick.server.refusable import answered
 
 
 def expires(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonResult) -> Routine[tuple[Hazard, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aaiclick.clickhouse.messages import first_line
 from aaiclick.error_codes import (
     ACCESS_DENIED,
     MEMORY_LIMIT_EXCEEDED,
@@ -22,7 +23,6 @@ from aaiclick.plan.rehearsal.empty_clone import REHEARSE
 from aaiclick.plan.rehearsal.parts_clone import NoPartsClone, PartsClone, attach_parts, load, replay_alters
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Routine
-from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import quote_name
 
 _MOST_ALIKE = 3

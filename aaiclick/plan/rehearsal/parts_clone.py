@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.clickhouse.merges import MERGES_HELD
 from aaiclick.error_codes import ACCESS_DENIED, READONLY, TIMEOUT_EXCEEDED
 from aaiclick.errors import StatementError
 from aaiclick.plan.rehearsal.cache import AcceptedBatch
@@ -18,7 +19,6 @@ from aaiclick.plan.rehearsal.empty_clone import REHEARSE, Clone, Outcome
 from aaiclick.plan.rehearsal.sample import kept, live_parts, partitions
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Routine
-from aaiclick.server.merges import MERGES_HELD
 from aaiclick.sql.clauses import attach_partition_from, drop_part
 from aaiclick.sql.ddl import alter_table, system
 from aaiclick.sql.quoting import qualified

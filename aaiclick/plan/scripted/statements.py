@@ -13,6 +13,7 @@ from aaiclick.catalog.declared_tables import create_clone
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import names_in, read_forms, sentence
+from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.hazards import Hazard
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import StatementError, UnsupportedObjectError, UsageError
@@ -22,7 +23,6 @@ from aaiclick.plan.rehearsal.empty_clone import REHEARSE
 from aaiclick.plan.scripted.explain import StatementEffects, statement_effects
 from aaiclick.plan.scripted.steps import old_code_hazards
 from aaiclick.routine import Command, Query, Routine, text
-from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
 from aaiclick.versions.upgrade_path import PendingScript, UpgradePath

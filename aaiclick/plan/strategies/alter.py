@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import Settings
+from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.alters import Batch, batches, by_phase, one_by_one
 from aaiclick.diff.changes.base import AlterCommand
 from aaiclick.plan.operations import Alter, AlterWork
@@ -14,7 +15,6 @@ from aaiclick.plan.rehearsal.cache import AcceptedBatch, alike
 from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt, clone_form
 from aaiclick.plan.strategies.context import TableDiff, reached
 from aaiclick.routine import Routine
-from aaiclick.server.messages import first_line
 from aaiclick.sql.ddl import alter_table
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm
+from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.changes.ttl import keeps_all
 from aaiclick.diff.conversion.convert import conversion
 from aaiclick.diff.merging import order_matters, ties_matter
@@ -14,7 +15,6 @@ from aaiclick.plan.proof.volatile import volatile
 from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
-from aaiclick.server.messages import first_line
 from aaiclick.sql.quoting import quote_name
 
 _UNVERIFIED = ("AggregateFunction(", "Dynamic", "JSON", "Object(", "QBit(")

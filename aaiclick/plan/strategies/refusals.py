@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from aaiclick.catalog.normalize import FENCE_SETTINGS, normal_value
+from aaiclick.clickhouse.features import fence_supported
+from aaiclick.clickhouse.tables import EXCHANGING
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
-from aaiclick.server.features import fence_supported
-from aaiclick.server.tables import EXCHANGING
 
 _PART_NAMES = ("_part", "_partition_id")
 

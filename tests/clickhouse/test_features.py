@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from aaiclick.clickhouse.features import FENCE, NUMBERS, is_fenced, knows_table_setting, sets, too_old_to_change
 from aaiclick.clients.opening import open_url
 from aaiclick.routine import run
-from aaiclick.server.features import FENCE, NUMBERS, is_fenced, knows_table_setting, sets, too_old_to_change
 from aaiclick.testing.engine import EmbeddedEngine
 
 

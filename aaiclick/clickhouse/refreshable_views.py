@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aaiclick.clickhouse.feeders import find_feeders
+from aaiclick.clickhouse.statements import ask, send
+from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import BAD_ARGUMENTS, SYNTAX_ERROR, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Command, Routine, text
-from aaiclick.server.feeders import find_feeders
-from aaiclick.server.statements import ask, send
-from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import qualified
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.events import Waiting
 from aaiclick.routine import Effect, Emit, Routine, Sleep
-from aaiclick.server.waiting import Wait, rest
 
 
 def effects(wait: Wait, what: str = "") -> tuple[list[Effect], Wait]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from aaiclick.clickhouse.statements import ask
 from aaiclick.errors import UsageError
 from aaiclick.routine import Routine, number
-from aaiclick.server.statements import ask
 
 FENCE = "table_readonly"
-"""The setting of a table that refuses writers (``server/write_fence.py``). 25.8 does not know it."""
+"""The setting of a table that refuses writers (``clickhouse/write_fence.py``). 25.8 does not know it."""
 NUMBERS = "enable_block_number_column"
 """The setting of a table whose rows keep the number of the block that brought them. Older releases do not know it."""
 OLDEST_SERVER = (23, 10)

@@ -7,16 +7,16 @@ lightweight UPDATE is one of them: it inserts patch parts.
 
 from __future__ import annotations
 
+from aaiclick.clickhouse.feeders import find_feeders
+from aaiclick.clickhouse.messages import first_line
+from aaiclick.clickhouse.names import GUARD
+from aaiclick.clickhouse.statements import MUTATION, ask, send
+from aaiclick.clickhouse.tables import Physical
+from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import VIOLATED_CONSTRAINT
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, Waiting
 from aaiclick.routine import Command, Emit, Routine, text
-from aaiclick.server.feeders import find_feeders
-from aaiclick.server.messages import first_line
-from aaiclick.server.names import GUARD
-from aaiclick.server.statements import MUTATION, ask, send
-from aaiclick.server.tables import Physical
-from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.ddl import optimize_table, system
 
 _POLL = 0.02

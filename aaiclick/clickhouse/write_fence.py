@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+from aaiclick.clickhouse.features import FENCE
+from aaiclick.clickhouse.inserts import drain_all
+from aaiclick.clickhouse.statements import ask, ddl, send
+from aaiclick.clickhouse.storages import alter_storage
+from aaiclick.clickhouse.tables import Physical
+from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Waiting
 from aaiclick.routine import Command, Emit, Routine, number
-from aaiclick.server.features import FENCE
-from aaiclick.server.inserts import drain_all
-from aaiclick.server.statements import ask, ddl, send
-from aaiclick.server.storages import alter_storage
-from aaiclick.server.tables import Physical
-from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table, system
 from aaiclick.sql.hex_text import hexed

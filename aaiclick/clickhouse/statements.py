@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from aaiclick.catalog.scratch import curable, permissive
+from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import (
     ACCESS_DENIED,
     CANNOT_ASSIGN_ALTER,
@@ -22,7 +23,6 @@ from aaiclick.error_codes import (
 )
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Query, Routine, Rows
-from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.ddl import drop, is_alter, system
 from aaiclick.sql.quoting import qualified
 

@@ -20,7 +20,7 @@ PREFIX = "_aaiclick_"
 RECORDS = "schema_version"
 JOURNAL = f"{PREFIX}journal"
 GUARD = f"{PREFIX}guard_"
-"""Constraints that are there between two ALTERs of a run (``server/storages.py``)."""
+"""Constraints that are there between two ALTERs of a run (``clickhouse/storages.py``)."""
 
 MAX_BYTES = 200
 """No name of ours is longer."""

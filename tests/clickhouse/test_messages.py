@@ -6,7 +6,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Schema, Table, plan_schema
-from aaiclick.server.messages import LONGEST, first_line
+from aaiclick.clickhouse.messages import LONGEST, first_line
 
 
 @pytest.mark.parametrize(

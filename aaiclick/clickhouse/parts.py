@@ -7,9 +7,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aaiclick.clickhouse.statements import ask
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.routine import Routine, flag, number, text
-from aaiclick.server.statements import ask
-from aaiclick.server.tables import Physical
 from aaiclick.sql.hex_text import hexed
 
 PATCH = "patch-"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from aaiclick.clickhouse.statements import ask
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
 from aaiclick.printable import size_text
 from aaiclick.routine import Routine, number, text
-from aaiclick.server.statements import ask
-from aaiclick.server.tables import Physical
 from aaiclick.sql.hex_text import hexed
 
 

@@ -13,12 +13,12 @@ import re
 from collections.abc import Sequence
 
 from aaiclick.catalog.read import real_uuid
+from aaiclick.clickhouse.names import GUARD
+from aaiclick.clickhouse.statements import ask, ddl
+from aaiclick.clickhouse.tables import Physical, physical
 from aaiclick.error_codes import BAD_ARGUMENTS, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.routine import Nonce, Routine, text
-from aaiclick.server.names import GUARD
-from aaiclick.server.statements import ask, ddl
-from aaiclick.server.tables import Physical, physical
 from aaiclick.sql.clauses import add_constraint, drop_constraint
 from aaiclick.sql.ddl import alter_table, alter_table_first
 from aaiclick.sql.hex_text import hexed

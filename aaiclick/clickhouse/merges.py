@@ -10,15 +10,15 @@ from __future__ import annotations
 import re
 
 from aaiclick.catalog.forms import Settings
+from aaiclick.clickhouse.features import FENCE
+from aaiclick.clickhouse.names import PREFIX
+from aaiclick.clickhouse.statements import ask, ddl, system_merges
+from aaiclick.clickhouse.storages import alter_storage, remove_guards, storage
+from aaiclick.clickhouse.tables import Physical, need, physical
+from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine, Rows, number, text
-from aaiclick.server.features import FENCE
-from aaiclick.server.names import PREFIX
-from aaiclick.server.statements import ask, ddl, system_merges
-from aaiclick.server.storages import alter_storage, remove_guards, storage
-from aaiclick.server.tables import Physical, need, physical
-from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.clauses import modify_settings, reset_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed

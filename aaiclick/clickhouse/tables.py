@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.read import real_uuid
+from aaiclick.clickhouse.features import is_fenced
+from aaiclick.clickhouse.statements import ask
 from aaiclick.errors import ApplyError
 from aaiclick.routine import Routine, text
-from aaiclick.server.features import is_fenced
-from aaiclick.server.statements import ask
 from aaiclick.sql.hex_text import hexed
 
 EXCHANGING = frozenset({"Atomic", "Overlay"})

@@ -13,11 +13,11 @@ from clickhouse_connect.driver.client import Client
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
 from aaiclick.apply.rebuild.preconditions import require_resting_streams
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.feeders import Feeders, find_feeders
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import ApplyError
 from aaiclick.routine import Routine, Rows, run
-from aaiclick.server.feeders import Feeders, find_feeders
-from aaiclick.server.tables import Physical
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.reliability.counts import note
 

@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aaiclick.lease.names import BEATS, LOCK, buried_nonce, is_tombstone, of_the_lease, tombstone
-from aaiclick.routine import Command
-from aaiclick.server import names
-from aaiclick.server.names import (
+from aaiclick.clickhouse import names
+from aaiclick.clickhouse.names import (
     OurName,
     is_ours,
     kept_table,
@@ -23,6 +21,8 @@ from aaiclick.server.names import (
     shadow_table,
     staging_table,
 )
+from aaiclick.lease.names import BEATS, LOCK, buried_nonce, is_tombstone, of_the_lease, tombstone
+from aaiclick.routine import Command
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.support.session_connection import SessionConnection, session

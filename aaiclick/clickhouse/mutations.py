@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aaiclick.clickhouse.statements import ask, ddl
+from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clock import clock
 from aaiclick.error_codes import (
     ABORTED,
@@ -20,8 +22,6 @@ from aaiclick.error_codes import (
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note, Progress
 from aaiclick.routine import Emit, Routine, flag, number, text
-from aaiclick.server.statements import ask, ddl
-from aaiclick.server.waiting import Wait, rest
 from aaiclick.sql.ddl import kill_where, system
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
