@@ -87,28 +87,10 @@ __all__ = [
 ]
 
 _SPECS = (
-    "AggregatingMergeTree "
-    "CoalescingMergeTree "
-    "CollapsingMergeTree "
-    "Column "
-    "Constraint "
-    "Dictionary "
-    "Engine "
-    "GraphiteMergeTree "
-    "Index "
-    "MaterializedView"
-    " "
-    "MergeTree "
-    "Migration "
-    "Projection "
-    "Rebuild "
-    "ReplacingMergeTree "
-    "Schema "
-    "SummingMergeTree "
-    "Table "
-    "TableFamily "
-    "VersionedCollapsingMergeTree "
-    "View"
+    "AggregatingMergeTree CoalescingMergeTree CollapsingMergeTree Column Constraint Dictionary Engine "
+    "GraphiteMergeTree Index MaterializedView"
+    " MergeTree Migration Projection Rebuild ReplacingMergeTree Schema SummingMergeTree Table TableFamily "
+    "VersionedCollapsingMergeTree View"
 )
 _HOME = {
     **dict.fromkeys(_SPECS.split(), "aaiclick.specs"),

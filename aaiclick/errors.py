@@ -62,23 +62,8 @@ class SpecChangedError(SpecError):
         self.differences = differences
         listed = "; ".join(differences) or "the declaration differs from the one that was applied"
         problem = (
-            "declared "
-            "differently "
-            "from "
-            "the "
-            f"v{version} "
-            "that "
-            "was "
-            "applied: "
-            f"{listed}. "
-            "Raise "
-            "version "
-            "to "
-            f"{version + 1}, "
-            "or "
-            "undo "
-            "the "
-            "edit"
+            f"declared differently from the v{version} that was applied: {listed}. Raise version to {version + 1}, "
+            "or undo the edit"
         )
         super().__init__(schema, problem)
 
@@ -206,24 +191,8 @@ class SchemaAheadError(SchemaError):
             super().__init__(f"{schema} is {at}, code expects v{expected}: v{live} {oldest}. Upgrade the application")
         else:
             super().__init__(
-                f"{schema} "
-                "is "
-                f"{at} "
-                "and "
-                "on "
-                "its "
-                "way "
-                "to "
-                f"v{under_way} "
-                f"({begun}), "
-                "code "
-                "expects "
-                f"v{expected}: "
-                f"v{under_way} "
-                f"{oldest}. "
-                "Nothing "
-                "was "
-                "changed."
+                f"{schema} is {at} and on its way to v{under_way} ({begun}), code expects v{expected}: v{under_way} "
+                f"{oldest}. Nothing was changed."
                 f" Finish that migration with its own code, or give it up. Run: {next_command}"
             )
 
@@ -239,23 +208,8 @@ class UnrecognisedSchemaError(SchemaError):
         near = f"nearest to v{nearest}" if nearest is not None else "near to none"
         number = nearest if nearest is not None else "N"
         super().__init__(
-            f"{schema} "
-            "has "
-            "no "
-            "version "
-            "record "
-            "and "
-            "matches "
-            "no "
-            "released "
-            "version "
-            f"({near}): "
-            f"{listed}. "
-            "Run: "
-            "aaiclick "
-            "adopt "
-            "--version "
-            f"{number}"
+            f"{schema} has no version record and matches no released version ({near}): {listed}. Run: aaiclick adopt "
+            f"--version {number}"
         )
 
 
@@ -265,25 +219,8 @@ class UnknownConversionError(UnrecognisedSchemaError):
     def __init__(self, schema: str, live: int | None, before: int, unproven: tuple[str, ...]) -> None:
         SchemaError.__init__(
             self,
-            f"{schema} "
-            "has "
-            "no "
-            "version "
-            "record, "
-            "and "
-            "the "
-            "form "
-            "of "
-            "its "
-            "tables "
-            "does "
-            "not "
-            "tell "
-            "whether "
-            "values "
-            "were "
-            "converted: "
-            f"{'; '.join(unproven)}."
+            f"{schema} has no version record, and the form of its tables does not tell whether values were "
+            f"converted: {'; '.join(unproven)}."
             f" Nothing was changed. Run: aaiclick adopt --version {before} where they were not"
             + (
                 f", aaiclick adopt --version {live} where they were"
@@ -306,22 +243,8 @@ class ForeignTableError(SchemaError):
         self.next_command = " ".join(["aaiclick adopt", *(f"--take-over {name}" for name, _ in owners)])
         listed = "; ".join(f"{name} belongs to {owner}" for name, owner in owners)
         super().__init__(
-            f"{listed}, "
-            "and "
-            "schema "
-            f"{schema} "
-            "declares "
-            "it "
-            "differently: "
-            f"{'; '.join(differences)}. "
-            "Each "
-            "start "
-            "of "
-            "one "
-            "would "
-            "undo "
-            "the "
-            "other's."
+            f"{listed}, and schema {schema} declares it differently: {'; '.join(differences)}. Each start of one "
+            "would undo the other's."
             f" Declare it in one of them, or the same in both, or take it over. Run: {self.next_command}"
         )
 
@@ -404,23 +327,8 @@ class DoesNotFitError(SchemaError):
         self.version = version
         self.differences = found
         super().__init__(
-            f"{schema} "
-            "does "
-            "not "
-            "fit "
-            f"v{version}: "
-            f"{'; '.join(found)}. "
-            "To "
-            "record "
-            "it "
-            "all "
-            "the "
-            "same: "
-            "aaiclick "
-            "adopt "
-            "--version "
-            f"{version} "
-            "--force"
+            f"{schema} does not fit v{version}: {'; '.join(found)}. To record it all the same: aaiclick adopt "
+            f"--version {version} --force"
         )
 
 

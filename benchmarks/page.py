@@ -31,17 +31,8 @@ def write_page(results: Results) -> str:
     import platform
 
     lines = [
-        "| "
-        f"{line.what} "
-        "| "
-        f"{line.against} "
-        "| "
-        f"{line.target} "
-        "| "
-        f"{line.shown} "
-        "| "
-        f"{'' if line.target == 'none' else 'yes' if line.met else '**no**'} "
-        "|"
+        f"| {line.what} | {line.against} | {line.target} | {line.shown} | "
+        f"{'' if line.target == 'none' else 'yes' if line.met else '**no**'} |"
         for line in results.lines
     ]
     first = {line.note: line.what for line in reversed(results.lines) if line.note}

@@ -86,21 +86,7 @@ class Ground:
 
     def begin(self) -> None:
         for name in self.sql(
-            "SELECT "
-            "name "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            "'d' "
-            "AND "
-            "(name "
-            "IN "
-            "('t', "
-            "'raw') "
-            "OR "
-            "startsWith(name, "
+            "SELECT name FROM system.tables WHERE database = 'd' AND (name IN ('t', 'raw') OR startsWith(name, "
             "'_aaiclick_old'))"
         ).split():
             self.sql(f"DROP TABLE `{name}` SYNC")

@@ -44,26 +44,8 @@ def test_twenty_tables(results: Results, aaiclick_engine: EmbeddedEngine) -> Non
     for name, label in (("fixture", "the fixture `aaiclick_schema`"), ("ensure", "`ensure_schema`")):
         wall, cpu = spent[name].wall / spent["bare"].wall, spent[name].cpu / spent["bare"].cpu
         note = (
-            "some "
-            "twenty "
-            "statements "
-            "beside "
-            "the "
-            "20 "
-            "that "
-            "create, "
-            "whatever "
-            "their "
-            "number: "
-            "the "
-            "lease, "
-            "the "
-            "catalogue "
-            "before "
-            "and "
-            "after, "
-            "the "
-            "record."
+            "some twenty statements beside the 20 that create, whatever their number: the lease, the catalogue "
+            "before and after, the record."
             if name == "ensure"
             else ""
         )

@@ -75,32 +75,8 @@ def test_http(results: Results) -> None:
                 ROUNDS,
             )
     note = (
-        "over "
-        "the "
-        "test "
-        "server, "
-        "whose "
-        "own "
-        "part "
-        "of "
-        "each "
-        "request "
-        "is "
-        "in "
-        "both "
-        "figures "
-        "and "
-        "so "
-        "makes "
-        "the "
-        "ratio "
-        "smaller; "
-        "not "
-        "measured "
-        "on "
-        "a "
-        "ClickHouse "
-        "server."
+        "over the test server, whose own part of each request is in both figures and so makes the ratio smaller; not "
+        "measured on a ClickHouse server."
     )
     ratio = results.warm["HTTP"] = spent["warm"].wall / spent["one"].wall
     results.add(Line("warm start, HTTP", "`SELECT 1` on the same client", "≤ 2.5 x", 2.5, ratio, note=note))
@@ -124,28 +100,8 @@ def test_import(results: Results) -> None:
         ratio = statistics.median(times[ours]) / statistics.median(times[theirs])
         first = ours == "import aaiclick"
         note = (
-            "everything "
-            "is "
-            "loaded "
-            "on "
-            "first "
-            "use. "
-            "The "
-            "modules "
-            "of "
-            "the "
-            "declarations "
-            "are "
-            "pydantic "
-            "models, "
-            "whose "
-            "validators "
-            "are "
-            "built "
-            "when "
-            "they "
-            "are "
-            "imported."
+            "everything is loaded on first use. The modules of the declarations are pydantic models, whose "
+            "validators are built when they are imported."
         )
         results.add(
             Line(

@@ -34,18 +34,7 @@ SELECT number, concat('t_', toString(number % 100)), ['insert', 'concat', 'sum']
 FROM numbers(100000)
 """
 COUNT = (
-    "SELECT "
-    "count() "
-    "AS "
-    "rows, "
-    "sum(cityHash64(tuple(id, "
-    "result_table, "
-    "operation, "
-    "args, "
-    "kwargs))) "
-    "AS "
-    "checksum "
-    "FROM "
+    "SELECT count() AS rows, sum(cityHash64(tuple(id, result_table, operation, args, kwargs))) AS checksum FROM "
     "operation_log"
 )
 SHOW = (

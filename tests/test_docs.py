@@ -88,19 +88,8 @@ def test_paths_that_the_pages_name_exist(page: Path) -> None:
 def test_the_examples_work(page: str) -> None:
     """In a process of its own, because it opens an engine of its own."""
     code = (
-        "import "
-        "doctest, "
-        "sys; "
-        "failed, "
-        "tried "
-        "= "
-        f"doctest.testfile({str(ROOT / page)!r}, "
-        "module_relative=False); "
-        "sys.exit(bool(failed) "
-        "or "
-        "tried "
-        "< "
-        "5)"
+        f"import doctest, sys; failed, tried = doctest.testfile({str(ROOT / page)!r}, module_relative=False); "
+        "sys.exit(bool(failed) or tried < 5)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL

@@ -58,18 +58,7 @@ def check_arguments(caller: str, schema: object, policy: object = None) -> None:
         raise UsageError(f"{caller} was given {_described(schema)} as the schema: a Schema is wanted")
     if policy is not None and not isinstance(policy, Policy):
         raise UsageError(
-            f"{caller} "
-            "was "
-            "given "
-            f"{_described(policy)} "
-            "as "
-            "the "
-            "policy: "
-            "write "
-            "Policy.check(), "
-            "safe(), "
-            "lossless() "
-            "or "
+            f"{caller} was given {_described(policy)} as the policy: write Policy.check(), safe(), lossless() or "
             "everything()"
         )
 

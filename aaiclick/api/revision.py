@@ -92,20 +92,8 @@ def revise(
             return Revision(version, (), ())
         listed = "; ".join(release.words)
         raise UsageError(
-            f"{schema.name} "
-            "differs "
-            "from "
-            "its "
-            "released "
-            "version "
-            f"{last.version}: "
-            f"{listed}. "
-            "Write "
-            f"version={last.version + 1} "
-            "and "
-            "run "
-            "this "
-            "again;"
+            f"{schema.name} differs from its released version {last.version}: {listed}. Write "
+            f"version={last.version + 1} and run this again;"
             f" if version {last.version} is not installed anywhere yet: aaiclick revision --amend"
         )
     if last is not None and version > last.version + 1:
@@ -197,19 +185,8 @@ def check_schema(schema: Schema) -> Checked:
     elif release.words:
         listed = "; ".join(release.words)
         problems.append(
-            "the "
-            "declaration "
-            "changed "
-            "without "
-            "a "
-            "revision: "
-            f"{listed}. "
-            "Write "
-            f"version={last.version + 1} "
-            "and "
-            "run "
-            "aaiclick "
-            "revision,"
+            f"the declaration changed without a revision: {listed}. Write version={last.version + 1} and run "
+            "aaiclick revision,"
             f" or, if version {last.version} is not installed anywhere yet: aaiclick revision --amend"
         )
     return Checked(schema.name, schema.version, last.version, tuple(problems))

@@ -130,38 +130,12 @@ def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]
     again = yield from _settled(on)
     if again is not None:
         raise ApplyError(
-            f"{table}: "
-            f"{alter.sql} "
-            "failed "
-            "on "
-            "the "
-            "data "
-            f"({reason(stuck)}), "
-            "and "
-            "putting "
-            "it "
-            "back "
-            "did "
-            "too: "
+            f"{table}: {alter.sql} failed on the data ({reason(stuck)}), and putting it back did too: "
             f"{stuck_sentence(table, again)}"
         )
     raise ApplyError(
-        f"{table}: "
-        f"{alter.sql} "
-        "failed "
-        "on "
-        "the "
-        "data: "
-        f"{reason(stuck)}. "
-        "It "
-        "was "
-        "undone "
-        f"({alter.recovery}): "
-        "every "
-        "value "
-        "is as "
-        "it "
-        "was"
+        f"{table}: {alter.sql} failed on the data: {reason(stuck)}. It was undone ({alter.recovery}): every value is "
+        "as it was"
     )
 
 

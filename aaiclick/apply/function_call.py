@@ -61,29 +61,8 @@ def _enter_end(scope: JournalScope, version: int, label: str, name: str) -> Rout
         except AaiclickError as error:
             if pause is None:
                 told = (
-                    f"{label}: "
-                    f"{name} "
-                    "ended, "
-                    "but "
-                    "that "
-                    "could "
-                    "not "
-                    "be "
-                    "entered "
-                    "in "
-                    "the "
-                    "journal: "
-                    f"{error}. "
-                    "The "
-                    "next "
-                    "run "
-                    "calls "
-                    "it "
-                    "again, "
-                    "with "
-                    "attempt "
-                    "> "
-                    "1"
+                    f"{label}: {name} ended, but that could not be entered in the journal: {error}. The next run "
+                    "calls it again, with attempt > 1"
                 )
                 raise ApplyError(told) from error
             yield Sleep(pause)

@@ -59,16 +59,7 @@ def _check_keys(form: TableForm, keys: KeyFacts) -> str:
         )
     if _elements(form.primary_key or form.order_by) != _elements(keys.primary):
         return (
-            "its "
-            "primary "
-            "key "
-            "was "
-            "read "
-            "as "
-            f"{form.primary_key or form.order_by or 'none'}, "
-            "the "
-            "server "
-            "says "
+            f"its primary key was read as {form.primary_key or form.order_by or 'none'}, the server says "
             f"{keys.primary or 'none'}"
         )
     if bare(form.sample_by) != bare(keys.sampling):

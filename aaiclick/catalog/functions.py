@@ -87,20 +87,8 @@ def sweep_stand_ins() -> Routine[None]:
     """Drop stand-ins that a killed run left more than an hour ago."""
     seconds = yield from clock()
     rows = yield Query(
-        "SELECT "
-        "name "
-        "FROM "
-        "system.functions "
-        "WHERE "
-        "origin "
-        "= "
-        "'SQLUserDefined' "
-        "AND "
-        "startsWith(name, "
-        "{prefix:String}) "
-        "ORDER "
-        "BY "
-        "name",
+        "SELECT name FROM system.functions WHERE origin = 'SQLUserDefined' AND startsWith(name, {prefix:String}) "
+        "ORDER BY name",
         {"prefix": PREFIX},
     )
     yield from _drop([name for name in (text(row[0]) for row in rows) if _made(name) < seconds - STALE_SECONDS])

@@ -276,29 +276,8 @@ def permissive(own: str) -> Routine[dict[str, str | int]]:
     listed = ", ".join(f"'{name}'" for name in PERMISSIVE)
     # The name of the scratch place is bound so that the question goes to the engine that holds it.
     sql = (
-        "SELECT "
-        "name "
-        "FROM "
-        "system.settings "
-        "WHERE "
-        "name "
-        "IN "
-        f"({listed}) "
-        "AND "
-        "value "
-        "= "
-        "'0' "
-        "AND "
-        "readonly "
-        "= "
-        "0 "
-        "AND "
-        f"{{scratch:String}} "
-        "!= "
-        "'' "
-        "ORDER "
-        "BY "
-        "name"
+        f"SELECT name FROM system.settings WHERE name IN ({listed}) AND value = '0' AND readonly = 0 AND "
+        f"{{scratch:String}} != '' ORDER BY name"
     )
     rows = yield Query(sql, {"scratch": own})
     return {text(row[0]): 1 for row in rows}
@@ -310,21 +289,8 @@ def _drop_tables(database: str, prefix: str) -> Routine[None]:
 
 def _tables(database: str, prefix: str) -> Routine[list[tuple[str, str]]]:
     rows = yield Query(
-        "SELECT "
-        "name, "
-        "engine "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "{database:String} "
-        "AND "
-        "startsWith(name, "
-        "{prefix:String}) "
-        "ORDER "
-        "BY "
-        "name",
+        "SELECT name, engine FROM system.tables WHERE database = {database:String} AND startsWith(name, "
+        "{prefix:String}) ORDER BY name",
         {"database": database, "prefix": prefix},
     )
     return [(text(row[0]), text(row[1])) for row in rows]

@@ -19,29 +19,8 @@ TakeOver = Annotated[
     typer.Option(
         "--take-over",
         metavar="TABLE",
-        help="A table "
-        "that "
-        "another "
-        "schema "
-        "of "
-        "this "
-        "database "
-        "recorded "
-        "belongs "
-        "to "
-        "this "
-        "one "
-        "from "
-        "now "
-        "on. "
-        "May "
-        "be "
-        "given "
-        "several "
-        "times, "
-        "instead "
-        "of "
-        "--version.",
+        help="A table that another schema of this database recorded belongs to this one from now on. May be given "
+        "several times, instead of --version.",
     ),
 ]
 Force = Annotated[

@@ -42,14 +42,8 @@ def dry_run(frame: Frame, chosen: Policy, quick: bool = False) -> ExitCode:
         _closing(say, frame, plan, verdict)
     else:
         say(
-            "✓ "
-            f"{plan.schema} "
-            "is "
-            "at "
-            f"{'v' + str(plan.to_version) if plan.to_version is not None else 'the declared schema'}: "
-            "nothing "
-            "to "
-            "do",
+            f"✓ {plan.schema} is at "
+            f"{'v' + str(plan.to_version) if plan.to_version is not None else 'the declared schema'}: nothing to do",
             "green",
         )
         if verdict.pending and (keys := _keys(verdict.pending)):

@@ -40,58 +40,17 @@ Allow = Annotated[
     typer.Option(
         "--allow",
         metavar="KEY",
-        help="Allow "
-        "one "
-        "thing "
-        "that "
-        "loses "
-        "rows "
-        "or "
-        "changes "
-        "values, "
-        "by "
-        "the "
-        "name "
-        "that "
-        "the "
-        "plan "
-        "gives "
-        "it, "
-        "such "
-        "as "
-        "'drop-column "
-        "operation_log.args'. "
-        "May be given several times.",
+        help="Allow one thing that loses rows or changes values, by the name that the plan gives it, such as "
+        "'drop-column operation_log.args'. May be given several times.",
     ),
 ]
 Chosen = Annotated[
     PolicyName,
     typer.Option(
         "--policy",
-        help="What "
-        "may "
-        "be "
-        "done "
-        "without "
-        "--allow. "
-        "check: "
-        "nothing. "
-        "safe: "
-        "metadata "
-        "only. "
-        "lossless: "
-        "also "
-        "rewrites "
-        "that "
-        "keep "
-        "every "
-        "row "
-        "and "
-        "value, "
-        "of "
-        "any "
-        "size. "
-        "everything: also what destroys. $AAICLICK_SCHEMA_POLICY is not looked at here.",
+        help="What may be done without --allow. check: nothing. safe: metadata only. lossless: also rewrites that "
+        "keep every row and value, of any size. everything: also what destroys. $AAICLICK_SCHEMA_POLICY is not "
+        "looked at here.",
     ),
 ]
 
@@ -169,28 +128,8 @@ def _require_own(url: str, name: str, database: str | None) -> None:
     if others and name not in others:
         named = ", ".join(others)
         raise UsageError(
-            "this "
-            "database "
-            "is "
-            "of "
-            "another "
-            "schema "
-            f"({named}), "
-            "and "
-            "there "
-            "is "
-            "no "
-            f"{name} "
-            "in "
-            "it: "
-            "nothing "
-            "was "
-            "changed. "
-            "Run: "
-            "aaiclick "
-            "migrate "
-            "--schema "
-            "MODULE:NAME"
+            f"this database is of another schema ({named}), and there is no {name} in it: nothing was changed. Run: "
+            "aaiclick migrate --schema MODULE:NAME"
             f" with the place of {others[0]}, or with --schema {DEFAULT} to make {name} here, too"
         )
 
@@ -248,14 +187,7 @@ def _print(frame: Frame, report: Report) -> None:
             report.from_version, f" (was v{report.from_version})" if report.from_version != report.to_version else ""
         )
         output.say(
-            "✓ "
-            f"{report.schema} "
-            "is "
-            "at "
-            f"{at}{before} "
-            "· "
-            f"{count_text(len(report.steps), 'step', 'steps')} "
-            "· "
+            f"✓ {report.schema} is at {at}{before} · {count_text(len(report.steps), 'step', 'steps')} · "
             f"{seconds_text(report.duration)}",
             "green",
         )

@@ -17,26 +17,9 @@ Url = Annotated[
     typer.Option(
         "--url",
         metavar="URL",
-        help="The "
-        "database: "
-        "chdb:///path, "
-        "chdb://memory, "
-        "clickhouse://user:password@host:8123/db, "
-        "clickhouses:// "
-        "or "
-        "https:// "
-        "for "
-        "TLS. "
-        "Default: "
-        "$AAICLICK_CH_URL, "
-        "else "
-        "the "
-        "embedded "
-        "engine "
-        "under "
-        "$AAICLICK_LOCAL_ROOT/chdb_data "
-        "or "
-        "~/.aaiclick/chdb_data.",
+        help="The database: chdb:///path, chdb://memory, clickhouse://user:password@host:8123/db, clickhouses:// or "
+        "https:// for TLS. Default: $AAICLICK_CH_URL, else the embedded engine under "
+        "$AAICLICK_LOCAL_ROOT/chdb_data or ~/.aaiclick/chdb_data.",
     ),
 ]
 Database = Annotated[
@@ -60,30 +43,8 @@ KeepOld = Annotated[
     typer.Option(
         "--keep-old",
         metavar="TIME",
-        help="How "
-        "long "
-        "the "
-        "table "
-        "that "
-        "is "
-        "replaced "
-        "stays "
-        "for "
-        "a "
-        "rollback: "
-        "12h, "
-        "30min, "
-        "2d, "
-        "or "
-        "0 "
-        "for "
-        "not "
-        "at "
-        "all. "
-        "Default: "
-        "$AAICLICK_KEEP_OLD, "
-        "else "
-        "1d.",
+        help="How long the table that is replaced stays for a rollback: 12h, 30min, 2d, or 0 for not at all. "
+        "Default: $AAICLICK_KEEP_OLD, else 1d.",
     ),
 ]
 

@@ -35,22 +35,7 @@ Drop = Annotated[
     typer.Option(
         "--drop",
         metavar="NAME",
-        help="What is "
-        "gone "
-        "is "
-        "no "
-        "longer "
-        "declared: "
-        "'table.column' "
-        "or "
-        "'table'. "
-        "Its "
-        "data "
-        "stays "
-        "until "
-        "somebody "
-        "allows "
-        "to "
+        help="What is gone is no longer declared: 'table.column' or 'table'. Its data stays until somebody allows to "
         "drop it.",
     ),
 ]

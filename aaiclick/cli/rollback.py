@@ -21,32 +21,8 @@ To = Annotated[
     typer.Option(
         "--to",
         metavar="N",
-        help="The "
-        "version "
-        "to "
-        "go "
-        "back "
-        "to: "
-        "one "
-        "that "
-        "the "
-        "database "
-        "came "
-        "through, "
-        "as "
-        "far "
-        "as "
-        "what "
-        "was "
-        "replaced "
-        "since "
-        "is "
-        "kept. "
-        "Default: "
-        "the "
-        "one "
-        "before; "
-        "where a migration is under way, the one it came from (it is given up).",
+        help="The version to go back to: one that the database came through, as far as what was replaced since is "
+        "kept. Default: the one before; where a migration is under way, the one it came from (it is given up).",
     ),
 ]
 DryRun = Annotated[
@@ -60,48 +36,9 @@ Allow = Annotated[
     typer.Option(
         "--allow",
         metavar="KEY",
-        help="Allow "
-        "what "
-        "a "
-        "refusal "
-        "names: "
-        "'deletes "
-        "TABLE' "
-        "(rows "
-        "that "
-        "were "
-        "deleted "
-        "or "
-        "changed "
-        "since "
-        "are "
-        "there "
-        "again "
-        "as "
-        "they "
-        "were), "
-        "'values "
-        "TABLE' "
-        "(values "
-        "that "
-        "the "
-        "old "
-        "columns "
-        "cannot "
-        "hold), "
-        "'partial "
-        "SCHEMA' "
-        "(some "
-        "objects "
-        "stay "
-        "as "
-        "they "
-        "are). "
-        "May "
-        "be "
-        "given "
-        "several "
-        "times.",
+        help="Allow what a refusal names: 'deletes TABLE' (rows that were deleted or changed since are there again "
+        "as they were), 'values TABLE' (values that the old columns cannot hold), 'partial SCHEMA' (some "
+        "objects stay as they are). May be given several times.",
     ),
 ]
 
@@ -157,15 +94,7 @@ def _print(frame: Frame, report: Report) -> None:
     output = frame.output
     if report.in_sync:
         output.say(
-            "✓ "
-            f"{report.schema} "
-            "is "
-            "back "
-            "at "
-            f"v{report.to_version} "
-            "(was "
-            f"v{report.from_version}) "
-            "· "
+            f"✓ {report.schema} is back at v{report.to_version} (was v{report.from_version}) · "
             f"{seconds_text(report.duration)}",
             "green",
         )

@@ -16,30 +16,10 @@ def require_room(table: Physical, size: int, factor: float) -> Routine[None]:
     Disks that report no limit (object storage) count as roomy.
     """
     rows = yield from ask(
-        "SELECT "
-        "sum(least(unreserved_space, "
-        "1000000000000000)), "
-        "arrayStringConcat(groupArray(name), "
-        "', "
-        "') "
-        "FROM "
-        "system.disks "
-        "WHERE "
-        "name "
-        "IN"
+        "SELECT sum(least(unreserved_space, 1000000000000000)), arrayStringConcat(groupArray(name), ', ') FROM "
+        "system.disks WHERE name IN"
         " (SELECT arrayJoin(disks) FROM system.storage_policies WHERE policy_name IN"
-        " "
-        "(SELECT "
-        "storage_policy "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "name "
-        "= "
+        " (SELECT storage_policy FROM system.tables WHERE database = unhex({db:String}) AND name = "
         "unhex({name:String})))",
         {"db": hexed(table.database), "name": hexed(table.name)},
     )
@@ -47,20 +27,7 @@ def require_room(table: Physical, size: int, factor: float) -> Routine[None]:
     needed = int(size * factor)
     if disks and free < needed:
         raise ApplyError(
-            f"{table.name}: "
-            "a "
-            "rebuild "
-            "needs "
-            f"{size_text(needed)} "
-            "beside "
-            "the "
-            "old "
-            "table, "
-            "but "
-            "disk "
-            f"{disks} "
-            "has "
-            f"{size_text(free)} "
-            "left."
+            f"{table.name}: a rebuild needs {size_text(needed)} beside the old table, but disk {disks} has "
+            f"{size_text(free)} left."
             " Nothing was changed: make room and run again"
         )

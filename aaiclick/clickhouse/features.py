@@ -31,25 +31,8 @@ def too_old_to_change(version: tuple[int, ...], words: str) -> str:
         return ""
     oldest = ".".join(str(part) for part in OLDEST_THAT_CHANGES)
     return (
-        "tables "
-        "that "
-        "hold "
-        "another "
-        "definition "
-        "are "
-        "changed "
-        "from "
-        "ClickHouse "
-        f"{oldest} "
-        "on, "
-        "and "
-        "this "
-        "server "
-        "is "
-        f"{words}: "
-        "upgrade "
-        "the "
-        "server"
+        f"tables that hold another definition are changed from ClickHouse {oldest} on, and this server is {words}: "
+        "upgrade the server"
     )
 
 

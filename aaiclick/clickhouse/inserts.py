@@ -33,17 +33,8 @@ def drain(table: str, seconds: float, reason: str) -> Routine[None]:
     pending, waited = yield from _outlast(_WRITES, seconds, _POLL, f"running inserts to end before {table} is complete")
     if pending:
         raise ApplyError(
-            f"{table}: "
-            f"{len(pending)} "
-            "inserts "
-            "are "
-            "still "
-            "running "
-            "after "
-            f"{waited:.0f} "
-            "s "
-            f"({', '.join(sorted(pending)[:3])}). "
-            f"{reason}"
+            f"{table}: {len(pending)} inserts are still running after {waited:.0f} s "
+            f"({', '.join(sorted(pending)[:3])}). {reason}"
         )
 
 
@@ -89,20 +80,7 @@ def _flushed(name: str, sql: str) -> Routine[None]:
     except StatementError as error:
         if error.code == VIOLATED_CONSTRAINT and GUARD in str(error):
             raise ApplyError(
-                f"{name} "
-                "holds "
-                "rows "
-                "that "
-                "the "
-                "table "
-                "would "
-                "not "
-                "take "
-                "any "
-                "more: "
-                f"{first_line(str(error))}. "
-                "Nothing "
-                "was "
+                f"{name} holds rows that the table would not take any more: {first_line(str(error))}. Nothing was "
                 "changed"
             ) from error
         yield Emit(Note(f"{sql}: {error}"))

@@ -66,23 +66,8 @@ def hold_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
     while (yield from _merging(table)):
         if wait.waited > seconds:
             raise ApplyError(
-                f"{table.name}: "
-                "a "
-                "merge "
-                "is "
-                "still "
-                "running "
-                f"{wait.waited:.0f} "
-                "s "
-                "after "
-                "merges "
-                "were "
-                "stopped. "
-                "Run "
-                "again "
-                "when it "
-                "has "
-                "ended"
+                f"{table.name}: a merge is still running {wait.waited:.0f} s after merges were stopped. Run again "
+                "when it has ended"
             )
         wait = yield from rest(wait, f"a merge of {table.name} to end")
 
@@ -124,30 +109,11 @@ def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
     ``since``: before merges were stopped, in Unix seconds by the server's clock. A copy has all settings of ``HELD``.
     """
     rows = yield from ask(
-        "SELECT "
-        "name "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "endsWith(engine, "
-        "'MergeTree') "
-        "AND "
-        "NOT "
-        "startsWith(name, "
-        "{ours:String})"
+        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND "
+        "NOT startsWith(name, {ours:String})"
         # chdb's default database says 1970 of every table.
-        " AND "
-        "(toUnixTimestamp(metadata_modification_time) "
-        ">= "
-        "{since:UInt64} "
-        "OR "
-        "toUnixTimestamp(metadata_modification_time) "
-        "= "
-        "0)"
+        " AND (toUnixTimestamp(metadata_modification_time) >= {since:UInt64} OR "
+        "toUnixTimestamp(metadata_modification_time) = 0)"
         " AND position(engine_full, {held:String}) > 0 ORDER BY name",
         {"db": hexed(database), "ours": PREFIX, "since": since, "held": f"{HELD[2][0]} = {HELD[2][1]}"},
     )
@@ -166,33 +132,10 @@ def lift_copied_fences(table: Physical, since: int) -> Routine[None]:
     age (chdb's default database) it may as well be somebody's own, and is left alone.
     """
     rows = yield from ask(
-        "SELECT "
-        "name "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "endsWith(engine, "
-        "'MergeTree') "
-        "AND "
-        "NOT "
-        "startsWith(name, "
-        "{ours:String})"
-        " AND "
-        "toUnixTimestamp(metadata_modification_time) "
-        ">= "
-        "{since:UInt64} "
-        "AND "
-        "position(engine_full, "
-        "{fence:String}) "
-        "> "
-        "0 "
-        "ORDER "
-        "BY "
-        "name",
+        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND "
+        "NOT startsWith(name, {ours:String})"
+        " AND toUnixTimestamp(metadata_modification_time) >= {since:UInt64} AND position(engine_full, "
+        "{fence:String}) > 0 ORDER BY name",
         {"db": hexed(table.database), "ours": PREFIX, "since": max(since, 1), "fence": f"{FENCE} = "},
     )
     for name in (text(row[0]) for row in rows if text(row[0]) != table.name):
@@ -258,20 +201,8 @@ def _settings(table: Physical) -> Settings:
 
 def _merging(table: Physical) -> Routine[bool]:
     rows = yield from ask(
-        "SELECT "
-        "count() "
-        "FROM "
-        "system.merges "
-        "WHERE "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "table "
-        "= "
-        "unhex({name:String}) "
-        "AND NOT "
-        "is_mutation"
+        "SELECT count() FROM system.merges WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND "
+        "NOT is_mutation"
         " AND position(result_part_path, {uuid:String}) > 0",
         {"db": hexed(table.database), "name": hexed(table.name), "uuid": table.uuid},
     )

@@ -120,39 +120,15 @@ def settle(
             hint = f"if somebody has stopped the merges of the table, mutations wait as well: {started_again}"
             yield Emit(
                 Note(
-                    f"{table}: "
-                    "mutation "
-                    f"{pending[0].id} "
-                    f"({pending[0].command}) "
-                    "has "
-                    "not "
-                    "gone "
-                    "on "
-                    "for "
-                    f"{still:.0f} "
-                    "s; "
+                    f"{table}: mutation {pending[0].id} ({pending[0].command}) has not gone on for {still:.0f} s; "
                     f"{hint}",
                     "warning",
                 )
             )
         if limit and wait.waited >= limit:
             raise ApplyError(
-                f"{table}: "
-                "mutation "
-                f"{pending[0].id} "
-                f"({pending[0].command}) "
-                "is "
-                "still "
-                "running "
-                "after "
-                f"{wait.waited:.0f} "
-                "s. "
-                "Run "
-                "again: "
-                "it "
-                "is "
-                "waited "
-                "for"
+                f"{table}: mutation {pending[0].id} ({pending[0].command}) is still running after {wait.waited:.0f} "
+                "s. Run again: it is waited for"
             )
         wait = yield from rest(wait, f"mutation {pending[0].id} of {table}" if phase == "waiting" else "")
 
@@ -160,19 +136,7 @@ def settle(
 def _under_way(database: str, table: str) -> Routine[bool]:
     """Whether a part is being rewritten at the moment."""
     rows = yield from ask(
-        "SELECT "
-        "count() "
-        "FROM "
-        "system.merges "
-        "WHERE "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "table "
-        "= "
-        "unhex({name:String}) "
-        "AND "
+        "SELECT count() FROM system.merges WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND "
         "is_mutation",
         {"db": hexed(database), "name": hexed(table)},
     )
@@ -193,30 +157,8 @@ def stuck_sentence(table: str, stuck: Mutation) -> str:
     """What an operator has to know about a mutation that cannot go on."""
     return (
         f"{table}: mutation {stuck.id} ({stuck.command}) cannot go on: {reason(stuck)}."
-        " "
-        "Correct "
-        "the "
-        "data, "
-        "or "
-        "put "
-        "the "
-        "column's "
-        "old "
-        "type "
-        "back "
-        "and "
-        "then "
-        "kill "
-        "exactly "
-        "this "
-        "mutation; "
-        "never "
-        "kill "
-        "one "
-        "that "
-        "renames "
-        "or "
-        "drops"
+        " Correct the data, or put the column's old type back and then kill exactly this mutation; never kill one "
+        "that renames or drops"
     )
 
 
@@ -229,16 +171,7 @@ def kill(database: str, table: str, mutation: Mutation) -> Routine[None]:
     """Kill exactly this mutation and wait until it is gone. What it renamed or dropped in the metadata is never put
     back by the engine, so this is only for a mutation that does neither."""
     which = (
-        "database "
-        "= "
-        f"unhex('{hexed(database)}') "
-        "AND "
-        "table "
-        "= "
-        f"unhex('{hexed(table)}') "
-        "AND "
-        "mutation_id "
-        "= "
+        f"database = unhex('{hexed(database)}') AND table = unhex('{hexed(table)}') AND mutation_id = "
         f"unhex('{hexed(mutation.id)}')"
     )
     yield from ddl(kill_where("MUTATION", which))

@@ -46,25 +46,8 @@ def stop_refreshes(views: Sequence[str]) -> Routine[None]:
             return
         if wait.waited > _LONGEST:
             raise ApplyError(
-                "the "
-                "view "
-                f"{running[0]} "
-                "is "
-                "still "
-                "being "
-                "refreshed "
-                f"{wait.waited:.0f} "
-                "s "
-                "after "
-                "it "
-                "was "
-                "stopped. "
-                "Run "
-                "again "
-                "when "
-                "it "
-                "has "
-                "ended"
+                f"the view {running[0]} is still being refreshed {wait.waited:.0f} s after it was stopped. Run again "
+                "when it has ended"
             )
         wait = yield from rest(wait, f"the refresh of {running[0]} to end")
 

@@ -34,33 +34,10 @@ def storage(database: str, uuid: str) -> Routine[Physical | None]:
     if not uuid:
         return None
     rows = yield from ask(
-        "SELECT "
-        "database, "
-        "name, "
-        "toString(uuid), "
-        "arrayStringConcat(data_paths, "
-        "' "
-        "'), "
-        "engine, "
-        "engine_full, "
-        "comment "
-        "FROM "
-        "system.tables"
-        " WHERE "
-        "toString(uuid) "
-        "= "
-        "{uuid:String} "
-        "OR "
-        "(database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "position(arrayStringConcat(data_paths, "
-        "' "
-        "'), "
-        "{uuid:String}) "
-        "> "
-        "0)"
+        "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment "
+        "FROM system.tables"
+        " WHERE toString(uuid) = {uuid:String} OR (database = unhex({db:String}) AND "
+        "position(arrayStringConcat(data_paths, ' '), {uuid:String}) > 0)"
         " ORDER BY database = unhex({db:String}) DESC LIMIT 1",
         {"uuid": uuid, "db": hexed(database)},
     )
@@ -128,17 +105,7 @@ def remove_guards(table: Physical | None) -> Routine[None]:
         if table is None:
             return
         rows = yield from ask(
-            "SELECT "
-            "create_table_query "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            "unhex({db:String}) "
-            "AND "
-            "name "
-            "= "
+            "SELECT create_table_query FROM system.tables WHERE database = unhex({db:String}) AND name = "
             "unhex({name:String})",
             {"db": hexed(table.database), "name": hexed(table.name)},
         )
@@ -165,25 +132,8 @@ def _remove(table: Physical | None, guards: Sequence[str]) -> Routine[None]:
 
 def _replaced(table: Physical) -> ApplyError:
     return ApplyError(
-        f"{table.database}.{table.name} "
-        "was "
-        "renamed, "
-        "dropped "
-        "or "
-        "replaced "
-        "by "
-        "somebody "
-        "else "
-        "meanwhile. "
-        "Whatever "
-        "has "
-        "its "
-        "name "
-        "now "
-        "is "
-        "as "
-        "it "
-        "was"
+        f"{table.database}.{table.name} was renamed, dropped or replaced by somebody else meanwhile. Whatever has "
+        "its name now is as it was"
     )
 
 
@@ -197,17 +147,6 @@ def require_in_place(table: Physical, error: Exception) -> Routine[None]:
     now = yield from storage(table.database, table.uuid)
     where = f"it is {now.database}.{now.name} now, as it was" if now is not None else "its rows are gone"
     raise ApplyError(
-        f"{table.name} "
-        "was "
-        f"{'renamed' if now is not None else 'dropped'} "
-        "by "
-        "somebody "
-        "else "
-        "while "
-        "it "
-        "was "
-        "rebuilt: "
-        f"{where}. "
-        "Run "
-        "again"
+        f"{table.name} was {'renamed' if now is not None else 'dropped'} by somebody else while it was rebuilt: "
+        f"{where}. Run again"
     ) from error

@@ -55,16 +55,7 @@ def physicals(database: str, names: Sequence[str]) -> Routine[dict[str, Physical
     wanted = {f"n{index}": hexed(name) for index, name in enumerate(names)}
     listed = ", ".join(f"unhex({{{key}:String}})" for key in wanted)
     rows = yield from ask(
-        "SELECT "
-        "name, "
-        "toString(uuid), "
-        "arrayStringConcat(data_paths, "
-        "' "
-        "'), "
-        "engine, "
-        "engine_full, "
-        "comment "
-        "FROM "
+        "SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM "
         "system.tables"
         f" WHERE database = unhex({{db:String}}) AND name IN ({listed})",
         {"db": hexed(database), **wanted},
@@ -90,19 +81,7 @@ def need(database: str, name: str, uuid: str = "") -> Routine[Physical]:
         raise ApplyError(f"{database}.{name} is gone: somebody else dropped or renamed it")
     if uuid and table.uuid != uuid:
         raise ApplyError(
-            f"{database}.{name} "
-            "is "
-            "another "
-            "table "
-            "now "
-            "(UUID "
-            f"{table.uuid or 'none'} "
-            "instead "
-            "of "
-            f"{uuid}): "
-            "somebody "
-            "else "
-            "replaced "
-            "it"
+            f"{database}.{name} is another table now (UUID {table.uuid or 'none'} instead of {uuid}): somebody else "
+            "replaced it"
         )
     return table

@@ -48,23 +48,8 @@ def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bo
             return True
         yield from lift_fence(table)
     raise ApplyError(
-        f"{table.name}: "
-        "asynchronous "
-        "inserts "
-        "keep "
-        "arriving; "
-        "behind "
-        "a "
-        "fence "
-        "they "
-        "would "
-        "be "
-        "lost. "
-        "Stop "
-        "these "
-        "writers "
-        "for the "
-        "migration"
+        f"{table.name}: asynchronous inserts keep arriving; behind a fence they would be lost. Stop these writers "
+        "for the migration"
     )
 
 
@@ -84,21 +69,7 @@ def _flush(table: Physical, attempt: int) -> Routine[None]:
         wait = yield from rest(wait)
         if wait.waited > _TRIES * (attempt + 1):
             raise ApplyError(
-                f"{table.name}: "
-                "the "
-                "queue "
-                "of "
-                "asynchronous "
-                "inserts "
-                "does "
-                "not "
-                "run "
-                "empty. "
-                "Stop "
-                "these "
-                "writers "
-                "for "
-                "the "
+                f"{table.name}: the queue of asynchronous inserts does not run empty. Stop these writers for the "
                 "migration"
             )
 
@@ -106,17 +77,7 @@ def _flush(table: Physical, attempt: int) -> Routine[None]:
 def _queued(table: Physical) -> Routine[bool]:
     try:
         rows = yield from ask(
-            "SELECT "
-            "count() "
-            "FROM "
-            "system.asynchronous_inserts "
-            "WHERE "
-            "database "
-            "= "
-            "unhex({db:String}) "
-            "AND "
-            "table "
-            "= "
+            "SELECT count() FROM system.asynchronous_inserts WHERE database = unhex({db:String}) AND table = "
             "unhex({name:String})",
             {"db": hexed(table.database), "name": hexed(table.name)},
         )

@@ -142,50 +142,14 @@ def _why_not(path: str, text: str) -> str:
         return f"the directory {path} cannot be made ({unmade[1]}). Choose another one in the URL"
     if path != MEMORY and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         return (
-            "the "
-            "embedded "
-            "database "
-            f"{path} "
-            "cannot "
-            "be "
-            "opened: "
-            "this "
-            "user "
-            "may "
-            "not "
-            "write "
-            "there. "
-            "Change "
-            "its "
-            "permissions, "
-            "or "
-            "choose "
-            "another "
-            "directory"
+            f"the embedded database {path} cannot be opened: this user may not write there. Change its permissions, "
+            "or choose another directory"
         )
     if path != MEMORY and Path(path, "status").exists():
         # The engine gives no reason here (it writes one to stderr); a held lock file is the only one seen in practice.
         return _in_use(path, "another process")
     return (
-        "the "
-        "embedded "
-        "engine "
-        "could "
-        "not "
-        "be "
-        "started "
-        "on "
-        f"{_named(path)}. "
-        "Check "
-        "that "
-        "the "
-        "place "
-        "is "
-        "a "
-        "local "
-        "disk "
-        "with "
-        "free "
+        f"the embedded engine could not be started on {_named(path)}. Check that the place is a local disk with free "
         "space"
     )
 

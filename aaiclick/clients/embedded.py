@@ -258,30 +258,8 @@ class EmbeddedConnection:
         rows = decode_rows(self._reader.read(sql, {}))
         if not rows:
             raise UsageError(
-                "a "
-                "result "
-                "is "
-                "being "
-                "streamed "
-                "from "
-                "the "
-                "chdb "
-                "Session "
-                "that "
-                "was "
-                "given: "
-                "read "
-                "it "
-                "to "
-                "its "
-                "end "
-                "first, "
-                "or "
-                "give a "
-                "Session "
-                "of "
-                "its "
-                "own"
+                "a result is being streamed from the chdb Session that was given: read it to its end first, or give "
+                "a Session of its own"
             )
         return rows
 

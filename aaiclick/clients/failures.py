@@ -88,44 +88,13 @@ def cannot_connect(error: BaseException, place: str) -> str | None:
         "ClientConnectorSSLError",
     }:
         return (
-            "no TLS "
-            "connection "
-            "to "
-            f"{place} "
-            f"({_tls_reason(links)}). "
-            "Correct "
-            "the "
-            "scheme, "
-            "or "
-            "give "
-            "?ca_cert=FILE "
-            "(?verify=false "
-            "to "
-            "trust "
-            "any "
-            "certificate)"
+            f"no TLS connection to {place} ({_tls_reason(links)}). Correct the scheme, or give ?ca_cert=FILE "
+            "(?verify=false to trust any certificate)"
         )
     if any(isinstance(link, ConnectionRefusedError) for link in links):
         return (
-            "nothing "
-            "listens "
-            "at "
-            f"{place} "
-            "(connection "
-            "refused). "
-            "Start "
-            "the "
-            "server, "
-            "or "
-            "correct "
-            "host "
-            "and "
-            "port "
-            "(the "
-            "HTTP "
-            "port, "
-            "usually "
-            "8123)"
+            f"nothing listens at {place} (connection refused). Start the server, or correct host and port (the HTTP "
+            "port, usually 8123)"
         )
     if names & {"ConnectTimeoutError", "ConnectionTimeoutError"}:
         return f"{place} does not answer (timed out while connecting). Check host, port and firewall"
@@ -161,23 +130,7 @@ def http_failure(error: Exception, sql: str, place: str) -> AaiclickError:
     text = str(error)
     if "concurrent queries within the same session" in text:
         return UsageError(
-            "another "
-            "thread "
-            "is "
-            "using "
-            "this "
-            "clickhouse-connect "
-            "client: "
-            "give "
-            "a "
-            "client "
-            "of "
-            "its "
-            "own "
-            "(or "
-            "one "
-            "made "
-            "with "
+            "another thread is using this clickhouse-connect client: give a client of its own (or one made with "
             "autogenerate_session_id=False)"
         )
     if "Setting " in text and " is readonly" in text:

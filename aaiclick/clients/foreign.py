@@ -36,18 +36,7 @@ T = TypeVar("T")
 _WHO = "SELECT hostName() AS host, currentUser() AS user, toString(serverUUID()) AS uuid, currentDatabase() AS database"
 _PATH = "SELECT value FROM system.server_settings WHERE name = 'path'"
 _OWN_TEXT = (
-    "SELECT "
-    "query "
-    "AS "
-    "text, "
-    "toString(getSetting('max_block_size')) "
-    "AS "
-    "size "
-    "FROM "
-    "system.processes "
-    "WHERE "
-    "query_id "
-    "= "
+    "SELECT query AS text, toString(getSetting('max_block_size')) AS size FROM system.processes WHERE query_id = "
     "queryID()"
 )
 _TRIED_SIZE = 65411
@@ -180,20 +169,7 @@ class ForeignConnection:
             rows = await _ask(self._client, _OWN_TEXT, {"max_block_size": _TRIED_SIZE})
             if any(str(_TRIED_SIZE) in str(text) for text, _ in rows):
                 raise UsageError(
-                    f"{named} "
-                    "appends "
-                    "settings "
-                    "to "
-                    "the "
-                    "text "
-                    "of "
-                    "statements, "
-                    "which "
-                    "changes "
-                    "what "
-                    "CREATE "
-                    "TABLE "
-                    "means. "
+                    f"{named} appends settings to the text of statements, which changes what CREATE TABLE means. "
                     f"{_INSTEAD}"
                 )
             if any(str(size) != str(_TRIED_SIZE) for _, size in rows):

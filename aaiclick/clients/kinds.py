@@ -43,16 +43,8 @@ def kind_of(client: object, caller: str) -> Kind:
     # The type only: what was passed by mistake may hold a password.
     named = client.__name__ if isinstance(client, type) else type(client).__name__
     raise UsageError(
-        f"{caller} "
-        "was "
-        "given "
-        f"{'the class' if isinstance(client, type) else 'an object of type'} "
-        f"{named}, "
-        "which "
-        "is "
-        "no "
-        "client. "
-        f"{_WANTED}"
+        f"{caller} was given {'the class' if isinstance(client, type) else 'an object of type'} {named}, which is no "
+        f"client. {_WANTED}"
     )
 
 

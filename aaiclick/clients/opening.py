@@ -100,27 +100,8 @@ class ConnectReader:
         except Exception as error:
             if "streaming a query result" in str(error):
                 raise UsageError(
-                    "a "
-                    "result "
-                    "is "
-                    "being "
-                    "streamed "
-                    "from "
-                    "the "
-                    "client "
-                    "that "
-                    "was "
-                    "given: "
-                    "read "
-                    "it "
-                    "to "
-                    "its "
-                    "end "
-                    "first, "
-                    "or "
-                    "give "
-                    "another "
-                    "client"
+                    "a result is being streamed from the client that was given: read it to its end first, or give "
+                    "another client"
                 ) from error
             if "client has been closed" in str(error):
                 raise UsageError(

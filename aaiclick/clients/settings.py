@@ -171,28 +171,8 @@ def fixed_setting_error(name: str, value: str = "") -> UsageError:
     """The error for a setting that changes what statements mean, and that a constraint of the user fixes."""
     said = f"{name} = {value!r}" if value else f"setting {name}"
     return UsageError(
-        "the "
-        "profile "
-        "of "
-        "this "
-        "user "
-        "fixes "
-        f"{said}, "
-        "which "
-        "changes "
-        "what "
-        "statements "
-        "mean: "
-        "nothing "
-        "was "
-        "done. "
-        "Give "
-        "a "
-        "user "
-        "that "
-        "may "
-        "change "
-        f"{name}"
+        f"the profile of this user fixes {said}, which changes what statements mean: nothing was done. Give a user "
+        f"that may change {name}"
     )
 
 
@@ -235,24 +215,7 @@ def _only(settings: Mapping[str, str | int], without: Collection[str]) -> dict[s
 def _unreadable(error: StatementError) -> UsageError:
     named = ", ".join(sorted(PARSED))
     said = (
-        "under "
-        "the "
-        "settings "
-        "of "
-        "the "
-        "session "
-        "or "
-        "profile "
-        "that "
-        "was "
-        "given, "
-        "nothing "
-        "can "
-        "be "
-        "read "
-        "(the "
-        "server "
-        "said: "
+        "under the settings of the session or profile that was given, nothing can be read (the server said: "
         f"{error.message})"
     )
     return UsageError(f"{said}: put back what it has set of {named}")

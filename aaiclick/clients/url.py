@@ -24,12 +24,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from aaiclick.errors import UsageError
 
 ACCEPTED = (
-    "chdb:///path, "
-    "chdb://memory, "
-    "clickhouse://user:password@host:8123/database, "
-    "clickhouses://..., "
-    "http://... "
-    "or "
+    "chdb:///path, chdb://memory, clickhouse://user:password@host:8123/database, clickhouses://..., http://... or "
     "https://..."
 )
 DRIVER_OPTIONS = frozenset(

@@ -76,41 +76,13 @@ def _passing(found: Inspection) -> tuple[str, ...]:
     said: list[str] = []
     if way is not None:
         words = (
-            "a "
-            "migration "
-            "to "
-            f"v{way.version} "
-            "is "
-            "under "
-            "way "
-            f"({begun(way)}), "
-            "and "
-            "what "
-            "it "
-            "converted "
-            "already "
-            "would "
-            "be "
-            "converted "
-            "again"
+            f"a migration to v{way.version} is under way ({begun(way)}), and what it converted already would be "
+            "converted again"
         )
         said.append(f"{words} (to give it up: {giving_up(way, way.before or 0)})" if way.before else words)
     if back is not None:
         said.append(
-            "the way "
-            "back "
-            "to "
-            f"v{back.to} "
-            "is "
-            "not "
-            "finished "
-            f"({begun(back)}; "
-            "to "
-            "finish "
-            "it: "
-            "aaiclick "
-            "rollback "
-            "--to "
+            f"the way back to v{back.to} is not finished ({begun(back)}; to finish it: aaiclick rollback --to "
             f"{back.to})"
         )
     return tuple(said)

@@ -28,26 +28,8 @@ def newer(found: Inspection, seconds: float) -> Report:
 def running_beside(schema: str, database: str, live: int | None, code: int | None, to: int, seconds: float) -> Report:
     """The answer where this code may run while somebody is on the way to a newer version."""
     note = (
-        "a "
-        "migration "
-        "to "
-        f"v{to} "
-        "is "
-        "under "
-        "way "
-        "and "
-        "this "
-        "code "
-        f"(v{code}) "
-        "can "
-        "run "
-        "meanwhile: "
-        "nothing "
-        "was "
-        "changed "
-        "and "
-        "nothing "
-        "recorded"
+        f"a migration to v{to} is under way and this code (v{code}) can run meanwhile: nothing was changed and "
+        "nothing recorded"
     )
     return Report(schema, database, live, live, (), (), (), (note,), True, seconds)
 

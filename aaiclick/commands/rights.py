@@ -39,52 +39,15 @@ def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
         yield (
             f"{right} ON {database}.*",
             (
-                "this "
-                "user "
-                "may "
-                "not "
-                f"{right} "
-                "in "
-                f"{plan.database}: "
-                "nothing "
-                "of "
-                "this "
-                "plan "
-                "can "
-                "be "
-                "carried "
-                "out "
-                "before "
-                "that "
-                "is "
-                "granted"
+                f"this user may not {right} in {plan.database}: nothing of this plan can be carried out before that "
+                "is granted"
             ),
         )
     yield (
         f"CREATE DATABASE ON {quote_name(_SCRATCH)}.*",
         (
-            "this "
-            "user "
-            "may "
-            "not "
-            "make "
-            "databases: "
-            "what "
-            "is "
-            "rehearsed "
-            "is "
-            "made "
-            "in "
-            f"{plan.database} "
-            "for "
-            "that "
-            "time, "
-            "under "
-            "names "
-            "that "
-            "begin "
-            "with "
-            "_aaiclick_scratch_"
+            f"this user may not make databases: what is rehearsed is made in {plan.database} for that time, under "
+            "names that begin with _aaiclick_scratch_"
         ),
     )
     yield (
@@ -95,29 +58,7 @@ def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
         yield (
             f"SYSTEM MERGES ON {database}.*",
             (
-                "this "
-                "user "
-                "may "
-                "not "
-                "SYSTEM "
-                "STOP "
-                "MERGES "
-                "in "
-                f"{plan.database}: "
-                "the "
-                "merges "
-                "of "
-                "a "
-                "table "
-                "are "
-                "held "
-                "by "
-                "its "
-                "settings "
-                "alone "
-                "while "
-                "it "
-                "is "
-                "copied"
+                f"this user may not SYSTEM STOP MERGES in {plan.database}: the merges of a table are held by its "
+                "settings alone while it is copied"
             ),
         )

@@ -17,17 +17,8 @@ HazardKind: TypeAlias = Literal[
 DESTRUCTIVE: frozenset[HazardKind] = frozenset({"loses-rows", "changes-values"})
 
 _OF_A_STEP = (
-    "add-column "
-    "change-default "
-    "change-engine "
-    "change-partition-key "
-    "change-sort-key "
-    "change-ttl "
-    "drop-column "
-    "drop-dictionary "
-    "drop-rows "
-    "drop-table "
-    "drop-view"
+    "add-column change-default change-engine change-partition-key change-sort-key change-ttl drop-column "
+    "drop-dictionary drop-rows drop-table drop-view"
     " leave-detached-parts materialize relabel-enum replace-table replace-view retype"
 )
 _OF_A_MIGRATION = "rerun run-sql skip"

@@ -55,23 +55,8 @@ def connector(path: str) -> Callable[[], RawConnection]:
 def _engine_for_each(path: str, query: Callable[..., Result]) -> Callable[[str, str], Result]:
     if path == ":memory:":
         raise RuntimeError(
-            "Code: "
-            "36. "
-            "DB::Exception: "
-            "This "
-            "chdb "
-            "needs "
-            "a "
-            "directory: "
-            "in "
-            "memory "
-            "it "
-            "forgets "
-            "everything "
-            "with "
-            "each "
-            "statement. "
-            "(BAD_ARGUMENTS)"
+            "Code: 36. DB::Exception: This chdb needs a directory: in memory it forgets everything with each "
+            "statement. (BAD_ARGUMENTS)"
         )
     handed_on = os.path.join(path, "set_statements")
 

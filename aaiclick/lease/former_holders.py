@@ -58,20 +58,7 @@ def expel(lease: Lease, max_wait: float) -> Routine[Lease]:
 def _statements_of_others(lease: Lease) -> Routine[tuple[tuple[str, int], ...]]:
     try:
         rows = yield Query(
-            "SELECT "
-            "extract(query, "
-            f"'{_TAG}') "
-            "AS "
-            "nonce "
-            "FROM "
-            "system.processes "
-            "WHERE "
-            "nonce "
-            "!= "
-            "'' "
-            "AND "
-            "nonce "
-            "!= "
+            f"SELECT extract(query, '{_TAG}') AS nonce FROM system.processes WHERE nonce != '' AND nonce != "
             f"{{nonce:String}}",
             {"nonce": lease.nonce},
         )

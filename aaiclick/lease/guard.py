@@ -80,21 +80,7 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
             except Exception as error:
                 if (yield from ended_by_successor(held, error)):
                     raise LeaseLostError(
-                        "this "
-                        "run's "
-                        "statement "
-                        "was "
-                        "ended "
-                        "by "
-                        "the "
-                        "one "
-                        "that "
-                        "took "
-                        "over "
-                        "the "
-                        "migration "
-                        "of "
-                        "database "
+                        "this run's statement was ended by the one that took over the migration of database "
                         f"{held.database}"
                     ) from error
                 if (
@@ -128,25 +114,8 @@ def _no_room(held: Lease) -> Routine[StatementError | None]:
     if not rows or number(rows[0][0]) >= ROOM:
         return None
     message = (
-        "disk "
-        "default "
-        "has "
-        f"{number(rows[0][0]):,} "
-        "bytes "
-        "left, "
-        "and "
-        "a "
-        "definition "
-        "is "
-        "only "
-        "written "
-        "with "
-        f"{ROOM:,}: "
-        "make "
-        "room "
-        "and "
-        "run "
-        "again"
+        f"disk default has {number(rows[0][0]):,} bytes left, and a definition is only written with {ROOM:,}: make "
+        "room and run again"
     )
     return StatementError(message, NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE")
 

@@ -96,23 +96,8 @@ def while_held(database: str, nonce: str) -> str:
     the statement with error 395 (``throwIf``). Nothing is left out silently, because what comes next may rest on it."""
     mine = quote_string(json.dumps({"nonce": nonce}).strip("{}"))
     held = (
-        "SELECT "
-        "count() "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        f"{hex_literal(database)} "
-        "AND "
-        "name "
-        "= "
-        f"{quote_string(LOCK)} "
-        "AND "
-        "position(comment, "
-        f"{mine}) "
-        "> "
-        "0"
+        f"SELECT count() FROM system.tables WHERE database = {hex_literal(database)} AND name = {quote_string(LOCK)} "
+        f"AND position(comment, {mine}) > 0"
     )
     return f"throwIf(({held}) = 0, 'the migration lease is not held any more') = 0"
 
@@ -155,13 +140,7 @@ def parse_holder(comment: str, uuid: str) -> Holder:
 def look(database: str) -> Routine[Look]:
     """The lock as it is now: one round trip, whether it is held or free."""
     rows = yield Query(
-        "SELECT "
-        "count(), "
-        "any(comment), "
-        "any(toString(uuid)), "
-        "toUnixTimestamp64Milli(now64(3)), "
-        "uptime() "
-        "FROM "
+        "SELECT count(), any(comment), any(toString(uuid)), toUnixTimestamp64Milli(now64(3)), uptime() FROM "
         "system.tables"
         " WHERE database = unhex({database:String}) AND name = {name:String}",
         {"database": hexed(database), "name": LOCK},
@@ -179,15 +158,7 @@ def newest_beats(database: str, nonce: str) -> Routine[tuple[Beat, ...]]:
     """The last two heartbeats of an incarnation, newest first; none where the table is missing."""
     try:
         rows = yield Query(
-            "SELECT "
-            "beat, "
-            "toUnixTimestamp64Milli(at), "
-            "seconds, "
-            "late "
-            "FROM "
-            f"{qualified(database, BEATS)} "
-            "WHERE "
-            "nonce = "
+            f"SELECT beat, toUnixTimestamp64Milli(at), seconds, late FROM {qualified(database, BEATS)} WHERE nonce = "
             f"{{nonce:String}}"
             " ORDER BY beat DESC, at DESC LIMIT 2",
             {"nonce": nonce},
@@ -206,15 +177,7 @@ def former_holders(database: str, nonces: Collection[str]) -> Routine[frozenset[
     statements of all others had ended."""
     try:
         rows = yield Query(
-            "SELECT "
-            "DISTINCT "
-            "nonce "
-            "FROM "
-            f"{qualified(database, BEATS)} "
-            "WHERE "
-            "nonce "
-            "IN "
-            "splitByChar(',', "
+            f"SELECT DISTINCT nonce FROM {qualified(database, BEATS)} WHERE nonce IN splitByChar(',', "
             f"{{nonces:String}})",
             {"nonces": ",".join(sorted(nonces))},
         )
@@ -232,21 +195,8 @@ def create_beats(database: str) -> Routine[None]:
         create_table(
             qualified(database, BEATS),
             "`nonce` String, `beat` UInt32, `seconds` Float64, `late` UInt8, `at` DateTime64(3, 'UTC')",
-            "ENGINE "
-            "= "
-            "MergeTree "
-            "ORDER "
-            "BY "
-            "(nonce, "
-            "beat) "
-            "TTL "
-            "toDateTime(at) "
-            "+ "
-            "toIntervalDay(7) "
-            "SETTINGS "
-            "ttl_only_drop_parts "
-            "= "
-            "1",
+            "ENGINE = MergeTree ORDER BY (nonce, beat) TTL toDateTime(at) + toIntervalDay(7) SETTINGS "
+            "ttl_only_drop_parts = 1",
             "aaiclick: heartbeats of running migrations",
             if_not_exists=True,
         )
@@ -258,14 +208,8 @@ def beat(database: str, nonce: str, seconds: float, *, late: bool = False) -> Ro
     table = qualified(database, BEATS)
     sql = (
         f"INSERT INTO {table} (nonce, beat, seconds, late, at)"
-        " SELECT "
-        f"{{nonce:String}}, "
-        "count(), "
-        f"toFloat64({{seconds:String}}), "
-        "greatest(max(late), "
-        f"{{late:UInt8}}), "
-        "now64(3, "
-        "'UTC')"
+        f" SELECT {{nonce:String}}, count(), toFloat64({{seconds:String}}), greatest(max(late), {{late:UInt8}}), "
+        "now64(3, 'UTC')"
         f" FROM {table} WHERE nonce = {{nonce:String}}"
     )
     yield Command(tagged(nonce, sql), {"nonce": nonce, "seconds": repr(seconds), "late": int(late)}, INSERT_SETTINGS)

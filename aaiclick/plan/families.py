@@ -53,21 +53,7 @@ def family_tables(family: TableFamily, catalog: Catalog, taken: frozenset[str], 
             continue
         if has_hidden(live.form):
             notes.append(
-                f"{name} "
-                "(of "
-                f"{family.pattern}) "
-                "was "
-                "left "
-                "alone: "
-                "its "
-                "definition "
-                "holds "
-                "a "
-                "secret "
-                "that "
-                "the "
-                "server "
-                "does "
+                f"{name} (of {family.pattern}) was left alone: its definition holds a secret that the server does "
                 "not show"
             )
             continue
@@ -97,20 +83,9 @@ def family_stamp(families: Iterable[TableFamily], database: str | None) -> Routi
         f" AND NOT startsWith(name, '{OWN_PREFIX}') AND NOT startsWith(name, '.inner') AND name != '{RECORD_TABLE}'"
     )
     rows = yield Query(
-        "SELECT "
-        "toString(groupBitXor(cityHash64(name, "
-        "toString(uuid), "
-        "toString(metadata_modification_time)))), "
+        "SELECT toString(groupBitXor(cityHash64(name, toString(uuid), toString(metadata_modification_time)))), "
         "toUInt64(count()),"
-        " "
-        "toUInt64(countIf(toString(uuid) "
-        "= "
-        f"'{_NIL}')), "
-        "toUInt8(max(metadata_modification_time) "
-        ">= "
-        "now() "
-        "- "
-        "1), "
+        f" toUInt64(countIf(toString(uuid) = '{_NIL}')), toUInt8(max(metadata_modification_time) >= now() - 1), "
         "toString(now64(6))"
         f" FROM system.tables WHERE {where}",
         parameters,

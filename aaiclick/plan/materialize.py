@@ -46,19 +46,7 @@ def requested(database: str, live: LiveObject, keys: Collection[str]) -> Routine
     listed = [("index", each.name) for each in form.indexes] + [("projection", each.name) for each in form.projections]
     listed += [("statistics", each.name) for each in form.columns if each.statistics]
     rows = yield Query(
-        "SELECT "
-        "command "
-        "FROM "
-        "system.mutations "
-        "WHERE "
-        "is_done "
-        "AND "
-        "database "
-        "= "
-        "{database:String} "
-        "AND "
-        "table "
-        "= "
+        "SELECT command FROM system.mutations WHERE is_done AND database = {database:String} AND table = "
         "{table:String}",
         {"database": database, "table": live.name},
     )

@@ -29,23 +29,8 @@ def _detached(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     """
     try:
         rows = yield Query(
-            "SELECT "
-            "count(), "
-            "min(name) "
-            "FROM "
-            "system.detached_parts "
-            "WHERE "
-            "database "
-            "= "
-            "{database:String} "
-            "AND "
-            "table "
-            "= "
-            "{table:String} "
-            "AND "
-            "reason "
-            "= "
-            "''",
+            "SELECT count(), min(name) FROM system.detached_parts WHERE database = {database:String} AND table = "
+            "{table:String} AND reason = ''",
             {"database": diff.database, "table": data_name},
         )
     except StatementError as error:
@@ -56,26 +41,8 @@ def _detached(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     if not count:
         return ()
     message = (
-        f"{count:,} "
-        "detached "
-        "parts "
-        "of "
-        f"{data_name} "
-        "(such "
-        "as "
-        f"{text(rows[0][1])}) "
-        "are "
-        "not "
-        "carried "
-        "over: "
-        "they "
-        "go "
-        "when "
-        "the "
-        "old "
-        "table "
-        "is "
-        "dropped"
+        f"{count:,} detached parts of {data_name} (such as {text(rows[0][1])}) are not carried over: they go when "
+        "the old table is dropped"
     )
     return (Hazard("loses-rows", message, f"leave-detached-parts {diff.live.name}"),)
 
@@ -88,24 +55,8 @@ def _streams(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
         return ()
     names = ", ".join(found.streams)
     message = (
-        f"{names} "
-        "may "
-        "bring "
-        "rows "
-        "in "
-        "the "
-        "moment "
-        "of "
-        "the "
-        "exchange, "
-        "which "
-        "are "
-        "lost: "
-        "stop "
-        f"{'it' if len(found.streams) == 1 else 'them'} "
-        "first "
-        "(DETACH "
-        "TABLE)"
+        f"{names} may bring rows in the moment of the exchange, which are lost: stop "
+        f"{'it' if len(found.streams) == 1 else 'them'} first (DETACH TABLE)"
     )
     return (Hazard("loses-rows", message, f"writers-stopped {diff.live.name}"),)
 
@@ -116,27 +67,8 @@ def _tokens(diff: TableDiff) -> tuple[Hazard, ...]:
     if window in ("0", "false"):
         return ()
     message = (
-        "the new "
-        "table "
-        "does "
-        "not "
-        "know "
-        "the "
-        "last "
-        f"{window} "
-        "inserts "
-        "of "
-        f"{diff.live.name}: "
-        "one "
-        "of "
-        "them "
-        "that "
-        "is "
-        "sent "
-        "again "
-        "after "
-        "the "
-        "exchange"
+        f"the new table does not know the last {window} inserts of {diff.live.name}: one of them that is sent again "
+        "after the exchange"
         " is not recognised, and its rows are there twice"
     )
     return (Hazard("old-code-breaks", message),)

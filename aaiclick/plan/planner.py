@@ -139,29 +139,8 @@ def _check_sources(schema: str, sources: Mapping[str, LiveObject]) -> None:
         other = seen.setdefault(live.name, name)
         if other != name:
             problem = (
-                "is what "
-                f"{other} "
-                "and "
-                f"{name} "
-                "are "
-                "both "
-                "made "
-                "from: "
-                "rename "
-                "it "
-                "in "
-                "one "
-                "version, "
-                "and "
-                "declare "
-                "another "
-                "table "
-                "of that "
-                "name "
-                "in "
-                "a "
-                "later "
-                "one"
+                f"is what {other} and {name} are both made from: rename it in one version, and declare another table "
+                "of that name in a later one"
             )
             raise MigrationError(f"{schema}: table {live.name}", problem)
 
@@ -192,25 +171,8 @@ def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject],
             if table.name in sources and live is not None and old not in taken:
                 rows = f"its {live.rows:,} rows are" if live.rows else "what it holds is"
                 found[old] = (
-                    "table "
-                    f"{old} "
-                    "is "
-                    "there "
-                    "beside "
-                    f"{sources[table.name].name}, "
-                    "its "
-                    "new "
-                    "name: "
-                    "nothing "
-                    "is "
-                    "renamed, "
-                    "and "
-                    f"{rows} "
-                    "not "
-                    "in "
-                    f"{table.name} "
-                    "(left "
-                    "alone)"
+                    f"table {old} is there beside {sources[table.name].name}, its new name: nothing is renamed, and "
+                    f"{rows} not in {table.name} (left alone)"
                 )
     return list(found.values())
 

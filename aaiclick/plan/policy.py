@@ -110,14 +110,7 @@ class Policy:
             if word not in ALLOWABLE:
                 near = get_close_matches(word, sorted(ALLOWABLE), 1)
                 raise UsageError(
-                    f"{key!r} "
-                    "names "
-                    "no "
-                    "hazard: "
-                    "there "
-                    "is "
-                    "no "
-                    f"{word!r}; "
+                    f"{key!r} names no hazard: there is no {word!r}; "
                     f"{f'did you mean {near[0]!r}?' if near else 'write it as the plan does'}"
                 )
         return replace(self, allowed=self.allowed | frozenset(keys))

@@ -18,17 +18,7 @@ def several(catalog: Catalog, allowed: Collection[str]) -> str:
         return f"database {catalog.database} has {catalog.replicas} replicas"
     if catalog.replicas < 0:
         return (
-            "database "
-            f"{catalog.database} "
-            "is "
-            "replicated "
-            f"({catalog.database_engine}), "
-            "and "
-            "nothing "
-            "tells "
-            "to "
-            "how "
-            "many "
+            f"database {catalog.database} is replicated ({catalog.database_engine}), and nothing tells to how many "
             "nodes"
         )
     found = [live for live in catalog.objects.values() if live.replicas > 1]
@@ -43,24 +33,7 @@ def several(catalog: Catalog, allowed: Collection[str]) -> str:
 def note_of(words: str) -> str:
     """The note of a plan about it."""
     return (
-        f"{words}: "
-        "a "
-        "start "
-        "changes "
-        "nothing "
-        "there, "
-        "unless "
-        f"'{ONE_NODE}' "
-        "is "
-        "allowed "
-        "by "
-        "who "
-        "knows "
-        "that "
-        "there "
-        "is "
-        "one "
-        "node "
+        f"{words}: a start changes nothing there, unless '{ONE_NODE}' is allowed by who knows that there is one node "
         "only"
     )
 

@@ -150,46 +150,14 @@ def attach_step(diff: TableDiff, work: AttachWork, changes: Sequence[Change], bl
         *(line for alter in work.alters for line in (*_held_to(alter.guards), alter.sql)),
         form_sql(work.form, diff.database, shadow),
         (
-            "-- "
-            "writers "
-            "wait "
-            "from "
-            "here "
-            "(table_readonly) "
-            "where "
-            "the "
-            "server "
-            "has "
-            "that; "
-            "elsewhere "
-            "the "
-            "tables "
-            "are "
-            "exchanged "
-            "first"
+            "-- writers wait from here (table_readonly) where the server has that; elsewhere the tables are "
+            "exchanged first"
         ),
         alter_table(new, attach_all_partitions_from(live)),
         exchange_tables(live, new),
         (
-            "-- wait "
-            "for "
-            "inserts "
-            "that "
-            "were "
-            "running, "
-            "move "
-            "their "
-            "parts "
-            "across, "
-            "compare; "
-            "keep "
-            "the "
-            "old "
-            "table "
-            "for "
-            "a "
-            "rollback, "
-            "then"
+            "-- wait for inserts that were running, move their parts across, compare; keep the old table for a "
+            "rollback, then"
         ),
         drop("TABLE", new),
     ]

@@ -299,18 +299,8 @@ def _touched_bytes(diff: TableDiff, data_name: str) -> Routine[int]:
     if not touched:
         return 0
     rows = yield Query(
-        "SELECT "
-        "name, "
-        "toUInt64(data_compressed_bytes) "
-        "FROM "
-        "system.columns "
-        "WHERE "
-        "database "
-        "= "
-        "{database:String} "
-        "AND "
-        "table = "
-        "{table:String}",
+        "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND "
+        "table = {table:String}",
         {"database": diff.database, "table": data_name},
     )
     size = {text(row[0]): number(row[1]) for row in rows}

@@ -130,22 +130,8 @@ def nulls_refused(diff: TableDiff) -> Routine[tuple[Hazard, ...]]:
         if kind and holds_null(kind):
             name = f"{diff.live.name}.{column.name}"
             why = (
-                f"{column.kind} "
-                f"{column.expression} "
-                "of "
-                f"{name}, "
-                "which "
-                "is "
-                "no "
-                "longer "
-                "declared, "
-                "is "
-                f"{kind}, "
-                "and "
-                f"{column.type} "
-                "takes "
-                "no "
-                "NULL"
+                f"{column.kind} {column.expression} of {name}, which is no longer declared, is {kind}, and "
+                f"{column.type} takes no NULL"
             )
             found.append(
                 Hazard(

@@ -212,22 +212,7 @@ class Aggregate:
         if raw.column(column) is not None:
             raise SpecError(
                 path,
-                "is a "
-                "column "
-                "of "
-                f"{raw.name}: "
-                "ClickHouse "
-                "would "
-                "read "
-                "the "
-                "aggregate "
-                "where "
-                "the "
-                "column "
-                "is "
-                "meant. "
-                "Call "
-                "it "
+                f"is a column of {raw.name}: ClickHouse would read the aggregate where the column is meant. Call it "
                 "otherwise",
             )
         text = ", ".join(measure.arguments)

@@ -155,26 +155,7 @@ def _class_type(annotation: type, metadata: tuple[object, ...], where: str) -> s
     if annotation is timedelta:
         raise SpecError(
             where,
-            "a "
-            "timedelta "
-            "has "
-            "no "
-            "type "
-            "of "
-            "its "
-            "own "
-            "in "
-            "ClickHouse: "
-            "say "
-            "with "
-            "types= "
-            "in "
-            "which "
-            "unit "
-            "it "
-            "is "
-            "kept "
-            "(Int64, "
+            "a timedelta has no type of its own in ClickHouse: say with types= in which unit it is kept (Int64, "
             "IntervalSecond)",
         )
     found = next((kind for known, kind in _SCALARS.items() if annotation is known), None)

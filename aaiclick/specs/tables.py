@@ -74,24 +74,8 @@ class Table(Spec):
         for column in self.columns:
             if column.renamed_from and self.column(column.renamed_from) is not None:
                 problem = (
-                    "renamed_from "
-                    f"{column.renamed_from}, "
-                    "which "
-                    "is "
-                    "declared "
-                    "itself: "
-                    "say "
-                    "it "
-                    "in "
-                    "the "
-                    "renames "
-                    "of "
-                    "a "
-                    "Migration, "
-                    "which "
-                    "is "
-                    "done "
-                    "once"
+                    f"renamed_from {column.renamed_from}, which is declared itself: say it in the renames of a "
+                    "Migration, which is done once"
                 )
                 raise SpecError(f"{name}: column {column.name}", problem)
         self._check_keys()

@@ -66,18 +66,8 @@ def ensure_journal(database: str) -> Routine[None]:
     yield Command(
         create_table(
             qualified(database, JOURNAL),
-            "`seq` "
-            "UInt64, "
-            "`run` "
-            "LowCardinality(String), "
-            "`schema` "
-            "LowCardinality(String), "
-            "`plan` "
-            "String, "
-            "`step` "
-            "String, "
-            "`action` "
-            "UInt32,"
+            "`seq` UInt64, `run` LowCardinality(String), `schema` LowCardinality(String), `plan` String, `step` "
+            "String, `action` UInt32,"
             " `state` LowCardinality(String), `details` String CODEC(ZSTD(3)), `at` DateTime64(6, 'UTC')",
             "ENGINE = MergeTree ORDER BY seq",
             "aaiclick: intent and outcome of each migration step",
@@ -141,15 +131,8 @@ def _write(database: str, action: Action, state: State, details: Details | None)
     body = json.dumps(_plain(details or {}), sort_keys=True, allow_nan=False, separators=(",", ":"))
     sql = (
         f"INSERT INTO {table} (seq, run, schema, plan, step, action, state, details, at)"
-        " SELECT "
-        "max(seq) "
-        "+ "
-        "1, "
-        "unhex({run:String}), "
-        "unhex({schema:String}), "
-        "unhex({plan:String}), "
-        "unhex({step:String}), "
-        "{action:UInt32},"
+        " SELECT max(seq) + 1, unhex({run:String}), unhex({schema:String}), unhex({plan:String}), "
+        "unhex({step:String}), {action:UInt32},"
         f" unhex({{state:String}}), {hex_literal(body)}, now64(6, 'UTC') FROM {table}"
     )
     parameters: dict[str, str | int] = {

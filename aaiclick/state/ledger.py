@@ -67,19 +67,8 @@ def read_journal(scope: JournalScope) -> Routine[tuple[Entry, ...]]:
     tables, block numbers."""
     former = "startsWith(run, 'from ') AND toUInt64OrZero(substring(run, 6)) >= {least:UInt64}"
     condition = (
-        "(run IN "
-        f"('{OWNERS}', "
-        f"'{BLOCK_NUMBERS}') "
-        "OR "
-        "(schema "
-        "= "
-        f"unhex({{schema:String}}) "
-        "AND "
-        "(run "
-        "= "
-        f"unhex({{run:String}}) "
-        "OR "
-        f"({former}))))"
+        f"(run IN ('{OWNERS}', '{BLOCK_NUMBERS}') OR (schema = unhex({{schema:String}}) AND (run = "
+        f"unhex({{run:String}}) OR ({former}))))"
     )
     parameters: dict[str, str | int] = {
         "schema": hexed(scope.schema),

@@ -124,22 +124,7 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     if swapped:
         raise MigrationError(
             declared.name,
-            "columns "
-            f"{', '.join(swapped)} "
-            "swap "
-            "names "
-            "on "
-            "the "
-            "way: "
-            "migrate "
-            "version "
-            "by "
-            "version, "
-            "or "
-            "fill "
-            "them "
-            "in "
-            "a "
+            f"columns {', '.join(swapped)} swap names on the way: migrate version by version, or fill them in a "
             "Rebuild",
         )
     back: Mapping[str, str] = {}
@@ -172,23 +157,8 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
             column = form.column(name) if form is not None else None
             if form is not None and column is None:
                 raise _Unknown(
-                    f"{change.label} "
-                    "has "
-                    "a "
-                    "rollback "
-                    "expression "
-                    "for "
-                    "column "
-                    f"{name} "
-                    "of "
-                    f"{change.before}, "
-                    "which "
-                    "the "
-                    "version "
-                    "before "
-                    "does "
-                    "not "
-                    "have"
+                    f"{change.label} has a rollback expression for column {name} of {change.before}, which the "
+                    "version before does not have"
                 )
             text = bind(expression, cells, change)
             kind = column.type if column is not None else ""
@@ -253,66 +223,18 @@ def bind(expression: str, cells: Mapping[str, _Cell], change: VersionChange) -> 
     for name in mentioned:
         if not cells[name].sure:
             raise _Unknown(
-                f"{change.label} "
-                "reads "
-                f"{change.before}.{name}, "
-                "whose "
-                "type "
-                "an "
-                "earlier "
-                "version "
-                "may "
-                "have "
-                "changed: "
-                "no "
-                "released "
-                "form "
-                "of "
-                "that "
-                "version "
-                "is "
-                "known."
-                " Keep a "
-                "schema.lock.json "
-                "(aaiclick "
-                "revision "
-                "writes "
-                "it), "
-                "or "
-                "bring "
-                "the "
-                "database "
-                "to "
-                "the "
-                "version "
-                "before "
-                "it "
-                "first"
+                f"{change.label} reads {change.before}.{name}, whose type an earlier version may have changed: no "
+                "released form of that version is known."
+                " Keep a schema.lock.json (aaiclick revision writes it), or bring the database to the version before "
+                "it first"
             )
     if not mentioned:
         return expression
     dotted = next((name for name in mentioned if "." in name), None)
     if dotted is not None:
         raise _Unknown(
-            f"{change.label} "
-            "reads "
-            "the "
-            "nested "
-            "column "
-            f"{dotted}, "
-            "which "
-            "an "
-            "earlier "
-            "version "
-            "makes. "
-            "Bring "
-            "the "
-            "database "
-            "to the "
-            "version "
-            "before "
-            "it "
-            "first"
+            f"{change.label} reads the nested column {dotted}, which an earlier version makes. Bring the database to "
+            "the version before it first"
         )
     return _bind(expression, mentioned, [cells[name].text for name in mentioned])
 

@@ -59,24 +59,8 @@ def unproven_conversions(catalog: Catalog, found: ReleaseHistory, live: LiveVers
             before = before or script.version - 1
         else:
             notes.append(
-                f"v{live.number} "
-                "is "
-                "recognised "
-                "by "
-                "the "
-                "form "
-                "of "
-                "the "
-                "tables, "
-                "which "
-                "does "
-                "not "
-                "tell "
-                "whether "
-                "values "
-                "were "
-                "converted: "
-                f"{words}"
+                f"v{live.number} is recognised by the form of the tables, which does not tell whether values were "
+                f"converted: {words}"
             )
     return UnprovenConversions(tuple(stops), tuple(notes), before)
 

@@ -184,20 +184,8 @@ class _Reader:
         table, lines = self.rebuild
         if found is None:
             raise self._error(
-                f"{text.splitlines()[0][:60]!r} "
-                "is "
-                "neither "
-                "'column "
-                "= "
-                "expression' "
-                "nor "
-                "'where "
-                "condition' "
-                "nor "
-                "'back "
-                "column "
-                "= "
-                "expression'"
+                f"{text.splitlines()[0][:60]!r} is neither 'column = expression' nor 'where condition' nor 'back "
+                "column = expression'"
             )
         if found.group(1):
             if lines.where is not None:

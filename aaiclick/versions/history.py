@@ -92,48 +92,14 @@ def check_released(name: str, version: int | None, scripts: Sequence[Script], lo
         if newer != older + 1:
             raise MissingVersionError(
                 LOCK_FILE,
-                "goes "
-                "from "
-                "version "
-                f"{older} "
-                "to "
-                f"{newer}: "
-                "version "
-                f"{older + 1} "
-                "is "
-                "missing. "
-                "Put "
-                "its "
-                "entry "
-                "back "
-                "from "
-                "version "
-                "control",
+                f"goes from version {older} to {newer}: version {older + 1} is missing. Put its entry back from "
+                "version control",
             )
     if version is not None and numbers and numbers[-1] > version:
         raise MissingVersionError(
             LOCK_FILE,
-            "holds "
-            "version "
-            f"{numbers[-1]}, "
-            "but "
-            f"{name} "
-            "declares "
-            f"{version}: "
-            "a "
-            "released "
-            "version "
-            "cannot "
-            "be "
-            "taken "
-            "back. "
-            "Set "
-            "the "
-            "version "
-            "to "
-            f"{numbers[-1]} "
-            "or "
-            "more",
+            f"holds version {numbers[-1]}, but {name} declares {version}: a released version cannot be taken back. "
+            f"Set the version to {numbers[-1]} or more",
         )
     for locked in lock.versions:
         _check_entry(locked, next((script for script in scripts if script.version == locked.version), None))
@@ -155,73 +121,22 @@ def check_applied(schema: str, recorded: str, applied: int | None, found: Releas
             if locked is None:
                 raise MissingVersionError(
                     f"{schema} v{version}",
-                    "was "
-                    "applied "
-                    "to "
-                    "this "
-                    "database, "
-                    "but "
-                    f"{LOCK_FILE} "
-                    "does "
-                    "not "
-                    "hold "
-                    "it. "
-                    "Put "
-                    "its "
-                    "entry "
-                    "back "
-                    "from "
-                    "version "
-                    "control",
+                    f"was applied to this database, but {LOCK_FILE} does not hold it. Put its entry back from "
+                    "version control",
                 )
             if seal_of(_bare(locked)) != checksum:
                 raise EditedLockError(
                     f"{schema} v{version}",
-                    f"{LOCK_FILE} "
-                    "describes "
-                    "it "
-                    "differently "
-                    "from "
-                    "what "
-                    "was "
-                    "applied "
-                    "to "
-                    "this "
-                    "database. "
-                    "Put "
-                    "its "
-                    "entry "
-                    "back "
-                    "from "
-                    "version "
-                    "control",
+                    f"{LOCK_FILE} describes it differently from what was applied to this database. Put its entry "
+                    "back from version control",
                 )
             continue
         script = found.script(version)
         if script is None:
             raise MissingVersionError(
                 f"{schema} v{version}",
-                "its "
-                "migration "
-                "was "
-                "applied "
-                "to "
-                "this "
-                "database, "
-                "but "
-                "the "
-                "code "
-                "does "
-                "not "
-                "have "
-                "it. "
-                "Put "
-                "the "
-                "file "
-                "back "
-                "from "
-                "version "
-                "control",
+                "its migration was applied to this database, but the code does not have it. Put the file back from "
+                "version control",
             )
         if script.checksum != checksum:
             raise EditedMigrationError(
@@ -237,25 +152,8 @@ def _check_entry(locked: LockedVersion, script: Script | None) -> None:
     if locked.seal and locked.seal != seal_of(locked):
         raise EditedLockError(
             where,
-            "was "
-            "edited "
-            "after "
-            "it "
-            "was "
-            "released. "
-            "Put "
-            "the "
-            "entry "
-            "back "
-            "from "
-            "version "
-            "control: "
-            "what "
-            "changes "
-            "belongs "
-            "into "
-            "a new "
-            "version",
+            "was edited after it was released. Put the entry back from version control: what changes belongs into a "
+            "new version",
         )
     if locked.migration is None:
         return

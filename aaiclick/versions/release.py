@@ -127,15 +127,7 @@ def _table(
         if f"{name}.{column}" not in drops and f"{old.name}.{column}" not in drops:
             candidates = f" (new: {', '.join(added)})" if added else ""
             undecided.append(
-                f"{name}.{column} "
-                "is "
-                "no "
-                "longer "
-                f"declared{candidates}: "
-                "--rename "
-                f"{name}.{column}=NEW_NAME, "
-                "or "
-                "--drop "
+                f"{name}.{column} is no longer declared{candidates}: --rename {name}.{column}=NEW_NAME, or --drop "
                 f"{name}.{column}"
             )
     return [f"{name}: {word}" for word in [*kept, *(f"column {column} is no longer declared" for column in gone)]]
@@ -163,21 +155,16 @@ def script_text(message: str, version: int, release: Release, oldest_code: int |
             "from aaiclick import Migration\n\n\n"
             "def move(context):\n"
             '    """Moves data; it is called with a MoveContext and goes on at context.bookmark."""\n\n\n'
-            "migration "
-            "= "
-            "Migration(\n "
+            "migration = Migration(\n "
             " "
             " "
-            " "
-            f"version={version},\n "
-            " "
+            f" version={version},\n "
             " "
             " "
-            f"title={title!r},{renames}{oldest}\n "
+            f" title={title!r},{renames}{oldest}\n "
             " "
             " "
-            " "
-            "move=move,\n)\n"
+            " move=move,\n)\n"
         )
     lines = [f"-- title: {title}", "-- strategy: derived"]
     lines += [f"-- rename: {old} -> {new}" for old, new in release.renames]

@@ -81,22 +81,8 @@ def read_migrations(source: str | Path | Sequence[Migration] | None) -> tuple[Sc
         if script.version == following.version:
             raise DuplicateVersionError(
                 following.where,
-                "has the "
-                "number "
-                "of "
-                f"{script.label}: "
-                "two "
-                "migrations "
-                "cannot "
-                "be "
-                "version "
-                f"{script.version}. "
-                "Give "
-                "one "
-                "of them "
-                "the "
-                "next "
-                "number",
+                f"has the number of {script.label}: two migrations cannot be version {script.version}. Give one of "
+                "them the next number",
             )
     return tuple(ordered)
 

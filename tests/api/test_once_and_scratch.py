@@ -38,24 +38,8 @@ V2 = Schema(
 
 def names(client: Client) -> list[str]:
     rows = client.query(
-        "SELECT "
-        "database "
-        "|| "
-        "'.' "
-        "|| "
-        "name "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "NOT "
-        "IN "
-        "('system', "
-        "'information_schema', "
-        "'INFORMATION_SCHEMA') "
-        "ORDER "
-        "BY "
-        "1"
+        "SELECT database || '.' || name FROM system.tables WHERE database NOT IN ('system', 'information_schema', "
+        "'INFORMATION_SCHEMA') ORDER BY 1"
     )
     databases = client.query("SELECT name FROM system.databases WHERE name LIKE '%scratch%'").result_rows
     return [str(row[0]) for row in rows.result_rows] + [str(row[0]) for row in databases]
@@ -97,20 +81,7 @@ def test_what_was_remembered_is_for_one_client_database_and_declaration_and_fail
     gc.collect()
     assert len(once._clients) == known - 1
     aaiclick_engine.command(
-        "DROP "
-        "TABLE "
-        "IF "
-        "EXISTS "
-        "default.t; "
-        "DROP "
-        "TABLE "
-        "IF "
-        "EXISTS "
-        "default.schema_version; "
-        "DROP "
-        "TABLE "
-        "IF "
-        "EXISTS "
+        "DROP TABLE IF EXISTS default.t; DROP TABLE IF EXISTS default.schema_version; DROP TABLE IF EXISTS "
         "default._aaiclick_lease"
     )
 

@@ -96,29 +96,8 @@ def test_ttl_merges_are_stopped_before_the_first_step(lab: Lab) -> None:
     from tests.apply.applying import rebuild
 
     lab.sql(
-        "CREATE "
-        "TABLE "
-        "t "
-        "(k "
-        "UInt32, "
-        "at "
-        "DateTime) "
-        "ENGINE "
-        "= "
-        "MergeTree "
-        "ORDER "
-        "BY "
-        "k "
-        "TTL "
-        "at "
-        "+ "
-        "INTERVAL "
-        "1 "
-        "DAY "
-        "SETTINGS "
-        "merge_with_ttl_timeout "
-        "= "
-        "0"
+        "CREATE TABLE t (k UInt32, at DateTime) ENGINE = MergeTree ORDER BY k TTL at + INTERVAL 1 DAY SETTINGS "
+        "merge_with_ttl_timeout = 0"
     )
     lab.sql("SYSTEM STOP TTL MERGES t", "INSERT INTO t SELECT number, 0 FROM numbers(100)", "SYSTEM START TTL MERGES t")
     work = rebuild(lab, "t", "CREATE TABLE wanted (k UInt64, at DateTime) ENGINE = MergeTree ORDER BY k")

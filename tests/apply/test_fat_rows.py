@@ -38,22 +38,8 @@ def schema(version: int, order_by: list[str], settings: dict[str, int], kind: st
 def fill(session: Any) -> None:
     session.query("SET max_block_size = 8, min_insert_block_size_rows = 8, min_insert_block_size_bytes = 1000000")
     session.query(
-        "INSERT "
-        "INTO "
-        "t "
-        "SELECT "
-        "number "
-        "AS "
-        "id, "
-        "repeat(hex(sipHash64(number)), "
-        f"{SIZE // 16}) "
-        "AS "
-        "body, "
-        "['a'] "
-        "AS "
-        "tags "
-        "FROM "
-        f"numbers({ROWS})"
+        f"INSERT INTO t SELECT number AS id, repeat(hex(sipHash64(number)), {SIZE // 16}) AS body, ['a'] AS tags "
+        f"FROM numbers({ROWS})"
     )
     session.query("OPTIMIZE TABLE t FINAL")
     session.query(

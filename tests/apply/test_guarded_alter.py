@@ -175,19 +175,7 @@ def once_started(lab: Lab, writer: Thread) -> Callable[[Effect], None]:
             writer.start()
             end = monotonic() + 10
             while monotonic() < end and not lab.value(
-                "SELECT "
-                "count() "
-                "FROM "
-                "system.processes "
-                "WHERE "
-                "query "
-                "LIKE "
-                "'%70000 "
-                "+ "
-                "sleepEachRow%' "
-                "AND "
-                "query_kind "
-                "= "
+                "SELECT count() FROM system.processes WHERE query LIKE '%70000 + sleepEachRow%' AND query_kind = "
                 "'Insert'"
             ):
                 sleep(0.01)

@@ -19,78 +19,17 @@ from aaiclick.state.owned import read_owned
 from tests.apply.applying import Lab, forms, rebuild
 
 COLUMNS = (
-    "k "
-    "UInt32, "
-    "day "
-    "Date, "
-    "name "
-    "LowCardinality(String), "
-    "maybe "
-    "Nullable(Int64), "
-    "tags "
-    "Array(Nullable(String)), "
-    "props "
-    "Map(String, "
-    "UInt64),"
-    " made "
-    "DateTime64(3) "
-    "MATERIALIZED "
-    "now64(3), "
-    "shout "
-    "String "
-    "ALIAS "
-    "upper(name), "
-    "note "
-    "String "
-    "DEFAULT "
-    "concat('n', "
-    "name) "
-    "CODEC(ZSTD(3)),"
+    "k UInt32, day Date, name LowCardinality(String), maybe Nullable(Int64), tags Array(Nullable(String)), props "
+    "Map(String, UInt64),"
+    " made DateTime64(3) MATERIALIZED now64(3), shout String ALIAS upper(name), note String DEFAULT concat('n', "
+    "name) CODEC(ZSTD(3)),"
     " only UInt8 EPHEMERAL"
 )
 FILL = (
-    "INSERT "
-    "INTO "
-    "t "
-    "(k, "
-    "day, "
-    "name, "
-    "maybe, "
-    "tags, "
-    "props, "
-    "note) "
-    "SELECT "
-    "number "
-    "% "
-    "500, "
-    "toDate('2024-01-01') "
-    "+ "
-    "number "
-    "% "
-    "90, "
-    "toString(number "
-    "% "
-    "7),"
-    " "
-    "if(number "
-    "% "
-    "3 "
-    "= "
-    "0, "
-    "NULL, "
-    "number), "
-    "if(number "
-    "% "
-    "5 "
-    "= "
-    "0, "
-    "[NULL], "
-    "[toString(number)]), "
-    "map('a', "
-    "number), "
-    "toString(number) "
-    "FROM "
-    "numbers({rows})"
+    "INSERT INTO t (k, day, name, maybe, tags, props, note) SELECT number % 500, toDate('2024-01-01') + number % 90, "
+    "toString(number % 7),"
+    " if(number % 3 = 0, NULL, number), if(number % 5 = 0, [NULL], [toString(number)]), map('a', number), "
+    "toString(number) FROM numbers({rows})"
 )
 ALL = "k, day, name, maybe, tags, props, made, shout, note"
 
@@ -164,21 +103,8 @@ def test_volatile_default_is_left_out_of_the_checksum_and_named(lab: Lab) -> Non
     lab.sql("ALTER TABLE t ADD COLUMN id UInt64 DEFAULT generateSnowflakeID()")
     before = lab.bag("t", ALL)
     wanted = (
-        "CREATE "
-        "TABLE "
-        "wanted "
-        f"({COLUMNS}, "
-        "id "
-        "UInt64 "
-        "DEFAULT "
-        "generateSnowflakeID()) "
-        "ENGINE "
-        "= "
-        "MergeTree "
-        "ORDER "
-        "BY "
-        "(name, "
-        "k)"
+        f"CREATE TABLE wanted ({COLUMNS}, id UInt64 DEFAULT generateSnowflakeID()) ENGINE = MergeTree ORDER BY "
+        "(name, k)"
     )
     outcome = lab.apply(rebuild(lab, "t", wanted))
     assert lab.bag("t", ALL) == before
@@ -194,21 +120,8 @@ def test_engines_keep_rows_until_they_merge(lab: Lab) -> None:
     work = rebuild(
         lab,
         "t",
-        "CREATE "
-        "TABLE "
-        "wanted "
-        f"({COLUMNS}) "
-        "ENGINE "
-        "= "
-        "ReplacingMergeTree(made) "
-        "ORDER "
-        "BY "
-        "(name, "
-        "k) "
-        "SETTINGS "
-        "max_bytes_to_merge_at_max_space_in_pool "
-        "= "
-        "1",
+        f"CREATE TABLE wanted ({COLUMNS}) ENGINE = ReplacingMergeTree(made) ORDER BY (name, k) SETTINGS "
+        "max_bytes_to_merge_at_max_space_in_pool = 1",
     )
     lab.apply(work)
     assert lab.bag("t", ALL) == before
@@ -217,23 +130,8 @@ def test_engines_keep_rows_until_they_merge(lab: Lab) -> None:
 
 def test_aggregation_states_survive(lab: Lab) -> None:
     lab.sql(
-        "CREATE "
-        "TABLE "
-        "t "
-        "(k "
-        "UInt32, "
-        "u "
-        "AggregateFunction(uniqExact, "
-        "UInt64), "
-        "s "
-        "SimpleAggregateFunction(sum, "
-        "UInt64)) "
-        "ENGINE "
-        "= "
-        "AggregatingMergeTree "
-        "ORDER "
-        "BY "
-        "k"
+        "CREATE TABLE t (k UInt32, u AggregateFunction(uniqExact, UInt64), s SimpleAggregateFunction(sum, UInt64)) "
+        "ENGINE = AggregatingMergeTree ORDER BY k"
     )
     lab.sql(
         "INSERT INTO t SELECT number % 9, uniqExactState(number), sum(number) FROM numbers(2000) GROUP BY number % 9"
@@ -248,29 +146,8 @@ def test_aggregation_states_survive(lab: Lab) -> None:
 
 def test_expired_rows_of_an_old_ttl_are_kept(lab: Lab) -> None:
     lab.sql(
-        "CREATE "
-        "TABLE "
-        "t "
-        "(k "
-        "UInt32, "
-        "at "
-        "DateTime) "
-        "ENGINE "
-        "= "
-        "MergeTree "
-        "ORDER "
-        "BY "
-        "k "
-        "TTL "
-        "at "
-        "+ "
-        "INTERVAL "
-        "1 "
-        "DAY "
-        "SETTINGS "
-        "merge_with_ttl_timeout "
-        "= "
-        "0"
+        "CREATE TABLE t (k UInt32, at DateTime) ENGINE = MergeTree ORDER BY k TTL at + INTERVAL 1 DAY SETTINGS "
+        "merge_with_ttl_timeout = 0"
     )
     lab.sql(
         "SYSTEM STOP TTL MERGES t",
@@ -398,23 +275,8 @@ def test_hostile_names(lab: Lab) -> None:
     name = "we`ird \\ 'na\"me. \n ü" + "x" * 40
     quoted = quote_name(name)
     lab.sql(
-        "CREATE "
-        "TABLE "
-        f"{quoted} "
-        "(`a``b` "
-        "UInt32, "
-        "`c "
-        "d` "
-        "String) "
-        "ENGINE "
-        "= "
-        "MergeTree "
-        "ORDER "
-        "BY "
-        "`a``b` "
-        "COMMENT "
-        "'it''s "
-        "\\\\ it'"
+        f"CREATE TABLE {quoted} (`a``b` UInt32, `c d` String) ENGINE = MergeTree ORDER BY `a``b` COMMENT 'it''s \\\\ "
+        "it'"
     )
     lab.sql(f"INSERT INTO {quoted} SELECT number, toString(number) FROM numbers(100)")
     form = forms(lab, name)[name]

@@ -42,21 +42,8 @@ def make(lab: Lab, view: bool = True) -> None:
 
 def fences(lab: Lab) -> set[str]:
     listed = lab.rows(
-        "SELECT "
-        "name "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        f"'{lab.database}' "
-        "AND "
-        "position(engine_full, "
-        "'table_readonly "
-        "= "
-        "1') "
-        "> "
-        "0"
+        f"SELECT name FROM system.tables WHERE database = '{lab.database}' AND position(engine_full, 'table_readonly "
+        "= 1') > 0"
     )
     return {str(name) for (name,) in listed}
 

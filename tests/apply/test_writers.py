@@ -19,30 +19,8 @@ from tests.apply.applying import Lab, forms, rebuild
 READ_ONLY = 774
 OLD = "CREATE TABLE t (id UInt64, p UInt8, v Nullable(String)) ENGINE = MergeTree PARTITION BY p ORDER BY id"
 NEW = (
-    "CREATE "
-    "TABLE "
-    "wanted "
-    "(id "
-    "UInt64, "
-    "p "
-    "UInt8, "
-    "v "
-    "Nullable(String)) "
-    "ENGINE "
-    "= "
-    "MergeTree "
-    "PARTITION "
-    "BY "
-    "p "
-    "ORDER "
-    "BY "
-    "(p, "
-    "v, "
-    "id) "
-    "SETTINGS "
-    "allow_nullable_key "
-    "= "
-    "1"
+    "CREATE TABLE wanted (id UInt64, p UInt8, v Nullable(String)) ENGINE = MergeTree PARTITION BY p ORDER BY (p, v, "
+    "id) SETTINGS allow_nullable_key = 1"
 )
 
 
@@ -72,27 +50,8 @@ class Writers:
             first, self.next = self.next, self.next + count
         pause = " AND NOT ignore(sleepEachRow(0.02))" if slow else ""
         return (
-            "INSERT "
-            "INTO "
-            "t "
-            "SELECT "
-            f"{first} "
-            "+ "
-            "number, "
-            "number "
-            "% "
-            "3, "
-            "if(number "
-            "% "
-            "2 "
-            "= "
-            "0, "
-            "NULL, "
-            "'w') "
-            "FROM "
-            f"numbers({count}) "
-            "WHERE "
-            f"1{pause}"
+            f"INSERT INTO t SELECT {first} + number, number % 3, if(number % 2 = 0, NULL, 'w') FROM numbers({count}) "
+            f"WHERE 1{pause}"
             + (
                 " SETTINGS max_block_size = 5, min_insert_block_size_rows = 5, max_insert_threads = 1, max_threads = 1"
                 if slow
@@ -200,24 +159,8 @@ def test_attach_under_writers(lab: Lab, known: bool, request: pytest.FixtureRequ
         request.getfixturevalue("no_fence")
     make(lab)
     lab.sql(
-        "CREATE "
-        "TABLE "
-        "wanted "
-        "(id "
-        "UInt64, "
-        "p "
-        "UInt8, "
-        "v "
-        "Nullable(String)) "
-        "ENGINE "
-        "= "
-        "ReplacingMergeTree "
-        "PARTITION "
-        "BY "
-        "p "
-        "ORDER "
-        "BY "
-        "id"
+        "CREATE TABLE wanted (id UInt64, p UInt8, v Nullable(String)) ENGINE = ReplacingMergeTree PARTITION BY p "
+        "ORDER BY id"
     )
     there = AttachWork("t", forms(lab, "wanted")["wanted"])
     lab.sql("DROP TABLE wanted SYNC")

@@ -25,19 +25,8 @@ from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import fresh_name
 
 REPLAY = (
-    "SET "
-    "flatten_nested "
-    "= "
-    "0, "
-    "allow_suspicious_low_cardinality_types "
-    "= "
-    "1, "
-    "allow_suspicious_codecs "
-    "= "
-    "1, "
-    "allow_experimental_codecs "
-    "= "
-    "1"
+    "SET flatten_nested = 0, allow_suspicious_low_cardinality_types = 1, allow_suspicious_codecs = 1, "
+    "allow_experimental_codecs = 1"
 )
 
 
@@ -207,21 +196,8 @@ def _ours(ground: Ground) -> list[str]:
     """Objects of ours that are left behind: none but the bookkeeping."""
     rows = _rows(
         ground,
-        "SELECT "
-        "name "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        f"'{ground.live}' "
-        "AND "
-        "(name "
-        "LIKE "
-        "'\\\\_aaiclick\\\\_new%' "
-        "OR name "
-        "LIKE "
-        "'\\\\_aaiclick\\\\_stage%'"
+        f"SELECT name FROM system.tables WHERE database = '{ground.live}' AND (name LIKE '\\\\_aaiclick\\\\_new%' OR "
+        "name LIKE '\\\\_aaiclick\\\\_stage%'"
         " OR name LIKE '\\\\_aaiclick\\\\_old%')",
     )
     return [str(row[0]) for row in rows]

@@ -243,26 +243,8 @@ def test_a_declared_secret_equals_a_hidden_one(connection: Connection, aaiclick_
 
 def test_clones_are_empty_and_equal(connection: Connection, aaiclick_database: str) -> None:
     sql = (
-        "CREATE "
-        "TABLE "
-        "t "
-        "(a "
-        "UInt8, "
-        "n "
-        "Nested(x "
-        "UInt8), "
-        "j "
-        "LowCardinality(UInt8)) "
-        "ENGINE "
-        "= "
-        "MergeTree "
-        "ORDER "
-        "BY "
-        "a "
-        "SETTINGS "
-        "table_readonly "
-        "= "
-        "0"
+        "CREATE TABLE t (a UInt8, n Nested(x UInt8), j LowCardinality(UInt8)) ENGINE = MergeTree ORDER BY a SETTINGS "
+        "table_readonly = 0"
     )
     connection.command(
         Command(

@@ -80,23 +80,8 @@ def test_every_clause_of_a_table(connection: Connection, aaiclick_database: str)
         primary_key="k",
         order_by="(k, d)",
         sample_by="k",
-        ttl="d + "
-        "toIntervalDay(1) "
-        "WHERE "
-        "k "
-        "= "
-        "1, "
-        "d "
-        "+ "
-        "toIntervalDay(2) "
-        "TO "
-        "DISK "
-        "'default', "
-        "d "
-        "+ "
-        "toIntervalDay(3) "
-        "RECOMPRESS "
-        "CODEC(ZSTD(3))",
+        ttl="d + toIntervalDay(1) WHERE k = 1, d + toIntervalDay(2) TO DISK 'default', d + toIntervalDay(3) "
+        "RECOMPRESS CODEC(ZSTD(3))",
         settings=(("index_granularity", "100"), ("deduplicate_merge_projection_mode", "'drop'")),
         comment="table ' comment",
     )
@@ -207,25 +192,8 @@ def test_any_expression_ends_where_its_clause_ends(
     form = made(
         connection,
         aaiclick_database,
-        "CREATE "
-        "TABLE "
-        "t "
-        "(a "
-        "UInt8, "
-        "b "
-        "DEFAULT "
-        f"{expression} "
-        "COMMENT "
-        "'x' "
-        "CODEC(NONE), "
-        "c "
-        "UInt8) "
-        "ENGINE "
-        "= "
-        "MergeTree "
-        "ORDER "
-        "BY "
-        "a",
+        f"CREATE TABLE t (a UInt8, b DEFAULT {expression} COMMENT 'x' CODEC(NONE), c UInt8) ENGINE = MergeTree ORDER "
+        "BY a",
     )
     assert isinstance(form, TableForm), form
     assert (form.columns[1].kind, form.columns[1].comment, form.columns[1].codec) == ("DEFAULT", "x", "NONE")

@@ -24,19 +24,7 @@ def test_everything_in_one_query(connection: Connection, aaiclick_database: str)
         "CREATE VIEW v AS SELECT a FROM src",
         "CREATE TABLE odd AS numbers(10)",
         (
-            "CREATE "
-            "DICTIONARY "
-            "dic "
-            "(a "
-            "UInt64, "
-            "b "
-            "String) "
-            "PRIMARY "
-            "KEY "
-            "a "
-            "SOURCE(CLICKHOUSE(TABLE "
-            "'src')) "
-            "LIFETIME(0) "
+            "CREATE DICTIONARY dic (a UInt64, b String) PRIMARY KEY a SOURCE(CLICKHOUSE(TABLE 'src')) LIFETIME(0) "
             "LAYOUT(FLAT())"
         ),
         "INSERT INTO src SELECT number, 'x' FROM numbers(100)",

@@ -23,44 +23,15 @@ def ground(connection: Connection, aaiclick_engine: EmbeddedEngine) -> Iterator[
         for sql in (
             f"CREATE DATABASE `{name}`",
             (
-                "CREATE "
-                "TABLE "
-                f"`{name}`.src "
-                "(a "
-                "UInt8, "
-                "b "
-                "String, "
-                "t "
-                "DateTime, "
-                f"`{names[0]}` "
-                "Tuple(x "
-                "UInt8)) "
-                "ENGINE "
-                "= "
-                "MergeTree "
-                "ORDER "
-                "BY "
-                "a"
+                f"CREATE TABLE `{name}`.src (a UInt8, b String, t DateTime, `{names[0]}` Tuple(x UInt8)) ENGINE = "
+                "MergeTree ORDER BY a"
             ),
             f"CREATE TABLE `{name}`.tgt (a UInt8, c UInt64) ENGINE = MergeTree ORDER BY a",
             f"CREATE TABLE `{name}`.st (a UInt8) ENGINE = Set",
             f"CREATE TABLE `{name}`.j (a UInt8, b String) ENGINE = Join(ANY, LEFT, a)",
             (
-                "CREATE "
-                "DICTIONARY "
-                f"`{name}`.dic "
-                "(id "
-                "UInt64, "
-                "c "
-                "UInt64 "
-                "DEFAULT "
-                "0) "
-                "PRIMARY "
-                "KEY "
-                "id "
-                "SOURCE(NULL()) "
-                "LIFETIME(0) "
-                "LAYOUT(FLAT())"
+                f"CREATE DICTIONARY `{name}`.dic (id UInt64, c UInt64 DEFAULT 0) PRIMARY KEY id SOURCE(NULL()) "
+                "LIFETIME(0) LAYOUT(FLAT())"
             ),
         ):
             connection.command(Command(sql))
@@ -161,80 +132,23 @@ FORMS = [
     ),
     (
         (
-            "MATERIALIZED "
-            "VIEW "
-            "v "
-            "ENGINE "
-            "= "
-            "SummingMergeTree "
-            "PARTITION "
-            "BY "
-            "a "
-            "ORDER "
-            "BY "
-            "a "
-            "TTL "
-            "toDate(a) "
-            "+ "
-            "1 "
-            "SETTINGS "
-            "index_granularity "
-            "= "
-            "100 "
-            "AS "
-            f"{SELECT} "
-            "COMMENT "
-            "'z'"
+            "MATERIALIZED VIEW v ENGINE = SummingMergeTree PARTITION BY a ORDER BY a TTL toDate(a) + 1 SETTINGS "
+            f"index_granularity = 100 AS {SELECT} COMMENT 'z'"
         ),
         ViewForm(
             "v",
             SELECT,
             COLUMNS,
             materialized=True,
-            inner="ENGINE "
-            "= "
-            "SummingMergeTree "
-            "PARTITION "
-            "BY "
-            "a "
-            "ORDER "
-            "BY "
-            "a "
-            "TTL "
-            "toDate(a) "
-            "+ "
-            "1 "
-            "SETTINGS "
-            "index_granularity "
-            "= "
-            "100",
+            inner="ENGINE = SummingMergeTree PARTITION BY a ORDER BY a TTL toDate(a) + 1 SETTINGS index_granularity "
+            "= 100",
             comment="z",
         ),
     ),
     (
         (
-            "MATERIALIZED "
-            "VIEW "
-            "v "
-            "REFRESH "
-            "EVERY "
-            "60 "
-            "MINUTE "
-            "OFFSET "
-            "5 "
-            "MINUTE "
-            "RANDOMIZE "
-            "FOR "
-            "1 "
-            "MINUTE "
-            "DEPENDS "
-            "ON "
-            "tgt "
-            "TO "
-            f"{{other}}.away "
-            "EMPTY "
-            "AS "
-            f"{SELECT}"
+            "MATERIALIZED VIEW v REFRESH EVERY 60 MINUTE OFFSET 5 MINUTE RANDOMIZE FOR 1 MINUTE DEPENDS ON tgt TO "
+            f"{{other}}.away EMPTY AS {SELECT}"
         ),
         ViewForm(
             "v",
@@ -297,24 +211,8 @@ def test_a_comment_behind_the_query_as_older_servers_write_it() -> None:
 
 def test_an_inner_uuid_is_left_out() -> None:
     text = (
-        "CREATE "
-        "MATERIALIZED "
-        "VIEW "
-        "d.v "
-        "TO "
-        "INNER "
-        "UUID "
-        "'11111111-1111-1111-1111-111111111111' "
-        "(`a` "
-        "UInt8) "
-        "ENGINE "
-        "= "
-        "Log "
-        "AS "
-        "SELECT "
-        "a "
-        "FROM "
-        "d.src"
+        "CREATE MATERIALIZED VIEW d.v TO INNER UUID '11111111-1111-1111-1111-111111111111' (`a` UInt8) ENGINE = Log "
+        "AS SELECT a FROM d.src"
     )
     assert split_create(text, "d") == ViewForm(
         "v", "SELECT a FROM src", (ColumnForm("a", "UInt8"),), materialized=True, inner="ENGINE = Log"

@@ -23,18 +23,7 @@ WHERE database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') ORD
 ORDERS = """CREATE TABLE shop.orders (id UInt64, at DateTime('UTC') CODEC(Delta, ZSTD(1)), note String DEFAULT 'a\\'b')
 ENGINE = MergeTree PARTITION BY toYYYYMM(at) ORDER BY (id, at)"""
 LOADED = (
-    "import "
-    "sys, "
-    "json, "
-    "aaiclick; "
-    "print(json.dumps(sorted({part "
-    "for "
-    "name "
-    "in "
-    "sys.modules "
-    "for "
-    "part "
-    "in "
+    "import sys, json, aaiclick; print(json.dumps(sorted({part for name in sys.modules for part in "
     "name.split('.')[:2]})))"
 )
 HELP = "from aaiclick.cli.main import main; main(['migrate', '--help']); "

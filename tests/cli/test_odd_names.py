@@ -57,17 +57,8 @@ def test_what_a_server_says_in_several_lines_stays_so() -> None:
 def test_commands(tmp_path: Path) -> None:
     install = Install(tmp_path)
     module = (
-        "from "
-        "aaiclick "
-        "import "
-        "*\nSHOP "
-        "= "
-        "Schema('shop', "
-        "version=1, "
-        f"objects=[Table({NAME!r}, "
-        "[Column('id', "
-        "'UInt64')], "
-        "engine=MergeTree(order_by=['id']))])\n"
+        f"from aaiclick import *\nSHOP = Schema('shop', version=1, objects=[Table({NAME!r}, [Column('id', "
+        "'UInt64')], engine=MergeTree(order_by=['id']))])\n"
     )
     (install.home / "shop.py").write_text(module)
     for command in (("status",), ("migrate", "--dry-run"), ("migrate",)):

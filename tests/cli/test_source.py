@@ -55,12 +55,7 @@ def test_a_brief_source_declares_only_what_is_there() -> None:
     )
     text = python_source(Schema("s", version=1, objects=[table], unsupported={}), brief=True)
     assert text.endswith(
-        "S = "
-        'Schema("s", '
-        "version=1, "
-        'objects=[Table("t", '
-        '[Column("id", '
-        '"UInt64")], '
+        'S = Schema("s", version=1, objects=[Table("t", [Column("id", "UInt64")], '
         'engine=MergeTree(order_by=["id"]))])\n'
     )
     assert same(executed(python_source(Schema("s", objects=list(ALL)), brief=True)), Schema("s", objects=list(ALL)))

@@ -61,44 +61,12 @@ def test_feeders_are_found_upstream_of_tables_and_views(
         "CREATE TABLE {db}.first (id UInt64, v String) ENGINE = Null",
         "CREATE MATERIALIZED VIEW {db}.mv TO {db}.t AS SELECT id, v FROM {db}.first",
         (
-            "CREATE "
-            "TABLE "
-            "{db}.`b'uf` "
-            "(id "
-            "UInt64, "
-            "v "
-            "String) "
-            "ENGINE "
-            "= "
-            "Buffer('{db}', "
-            "'first', "
-            "1, "
-            "10, "
-            "100, "
-            "10000, "
-            "1000000, "
-            "1000000, "
-            "100000000)"
+            "CREATE TABLE {db}.`b'uf` (id UInt64, v String) ENGINE = Buffer('{db}', 'first', 1, 10, 100, 10000, "
+            "1000000, 1000000, 100000000)"
         ),
         (
-            "CREATE "
-            "TABLE "
-            "{db}.elsewhere "
-            "(id "
-            "UInt64, "
-            "v "
-            "String) "
-            "ENGINE "
-            "= "
-            "Buffer('{db}', "
-            "'other', "
-            "1, "
-            "10, "
-            "100, "
-            "10000, "
-            "1000000, "
-            "1000000, "
-            "100000000)"
+            "CREATE TABLE {db}.elsewhere (id UInt64, v String) ENGINE = Buffer('{db}', 'other', 1, 10, 100, 10000, "
+            "1000000, 1000000, 100000000)"
         ),
         "CREATE MATERIALIZED VIEW {db}.again REFRESH EVERY 1 YEAR TO {db}.t AS SELECT 1::UInt64 AS id, '' AS v",
     ):
@@ -113,24 +81,8 @@ def flushed_at(client: Client, database: str, moment: float, policy: Policy) -> 
     columns = [Column("id", "UInt64"), Column("v", "String"), Column("slow", "UInt8", materialized="sleep(1.5)")]
     ensure_schema(client, keyed(1, columns), database=database)
     client.command(
-        "CREATE "
-        "TABLE "
-        f"{database}.b "
-        "(id "
-        "UInt64, "
-        "v "
-        "String) "
-        "ENGINE "
-        "= "
-        f"Buffer('{database}', "
-        "'t', "
-        "1, "
-        "0.1, "
-        "0.5, "
-        "50, "
-        "1000000, "
-        "1000, "
-        "100000000)"
+        f"CREATE TABLE {database}.b (id UInt64, v String) ENGINE = Buffer('{database}', 't', 1, 0.1, 0.5, 50, "
+        "1000000, 1000, 100000000)"
     )
     client.command(f"INSERT INTO {database}.b SELECT number, 'w' FROM numbers(100)")
     time.sleep(moment)
@@ -165,16 +117,7 @@ def test_a_refreshable_view_is_stopped_while_its_target_is_rebuilt(aaiclick_clie
         ).result_rows[0][0]
         assert status != "Disabled"
     left = aaiclick_client.query(
-        "SELECT "
-        "name "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        f"'{database}' "
-        "AND "
-        "match(name, "
+        f"SELECT name FROM system.tables WHERE database = '{database}' AND match(name, "
         "'^_aaiclick_(mark|new|stage|old)')"
     ).result_rows
     assert not left

@@ -15,18 +15,7 @@ from aaiclick.clickhouse.messages import LONGEST, first_line
         ("Code: 36. DB::Exception: Tables have different ordering. (BAD_ARGUMENTS)", "Tables have different ordering"),
         (
             (
-                "Code: "
-                "43. "
-                "DB::Exception: "
-                "DB::Exception: "
-                "Illegal "
-                "type: "
-                "In "
-                "scope "
-                "SELECT "
-                "f(x) "
-                "FROM "
-                "t. "
+                "Code: 43. DB::Exception: DB::Exception: Illegal type: In scope SELECT f(x) FROM t. "
                 "(ILLEGAL_TYPE_OF_ARGUMENT)"
             ),
             "Illegal type",

@@ -101,46 +101,13 @@ def fill(raw: Raw) -> None:
     for half in (0, 1):
         raw(
             "INSERT INTO orders SELECT number AS id, if(number % 3 = 0, NULL, concat('n', toString(number))) AS name,"
-            " "
-            "toDateTime('2026-01-15 "
-            "23:30:00') "
-            "+ "
-            "number "
-            "* "
-            "86400 "
-            "AS "
-            "at, "
-            "number "
-            "AS "
-            "qty, "
-            "map('k', "
-            "[1, "
-            "2], "
-            "'l', "
-            "[number "
-            "% "
-            "7]) "
-            "AS "
-            "tags"
+            " toDateTime('2026-01-15 23:30:00') + number * 86400 AS at, number AS qty, map('k', [1, 2], 'l', [number "
+            "% 7]) AS tags"
             f" FROM numbers({half * 40}, 40)"
         )
         raw(
-            "INSERT "
-            "INTO "
-            "log "
-            "SELECT "
-            "number "
-            "% "
-            "50 "
-            "AS "
-            "id, "
-            "concat('w', "
-            "toString(number)) "
-            "AS "
-            "word "
-            "FROM "
-            f"numbers({half * 40}, "
-            "40)"
+            "INSERT INTO log SELECT number % 50 AS id, concat('w', toString(number)) AS word FROM "
+            f"numbers({half * 40}, 40)"
         )
     raw("DELETE FROM orders WHERE id % 10 = 3")
     raw("DELETE FROM log WHERE word = 'w7'")
@@ -158,9 +125,7 @@ def live(client: object, raw: Raw) -> Iterator[tuple[str, str]]:
     yield (
         "status",
         (
-            f"{status.state} "
-            f"{status.differences} "
-            f"{status.notes} "
+            f"{status.state} {status.differences} {status.notes} "
             f"{[(kept.table, kept.rows) for kept in status.kept_tables]}"
         ),
     )
@@ -179,43 +144,12 @@ def _told(report: object, raw: Raw) -> str:
     )
     rows = "\n".join(raw(f"SELECT {each}") for each in asked)
     shown = raw(
-        "SELECT "
-        "name, "
-        "create_table_query "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "currentDatabase() "
-        "AND "
-        "name "
-        "IN "
-        "('orders', "
-        "'log', "
-        "'totals') "
-        "ORDER "
-        "BY "
-        "name"
+        "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase() AND name IN "
+        "('orders', 'log', 'totals') ORDER BY name"
     )
     strange = raw(
-        "SELECT "
-        "name "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "currentDatabase() "
-        "AND "
-        "name "
-        "NOT "
-        "LIKE "
-        "'\\_aaiclick\\_%old%' "
-        "AND "
-        "name "
-        "LIKE "
-        "'\\_aaiclick%'"
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND name NOT LIKE '\\_aaiclick\\_%old%' "
+        "AND name LIKE '\\_aaiclick%'"
         " AND name NOT LIKE '%lock%' ORDER BY name"
     )
     steps = getattr(report, "steps", ())

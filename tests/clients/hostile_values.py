@@ -42,25 +42,8 @@ _MODES = {"OverflowMode": "break", "OverflowModeGroupBy": "any"}
 def hostile_values(raw: Raw) -> dict[str, str]:
     """By name; only settings that the engine takes such a value for."""
     listed = raw(
-        "SELECT "
-        "name, "
-        "type, "
-        "value, "
-        "default "
-        "FROM "
-        "system.settings "
-        "WHERE "
-        "NOT "
-        "is_obsolete "
-        "AND "
-        "name "
-        "!= "
-        "'database' "
-        "ORDER "
-        "BY "
-        "name "
-        "FORMAT "
-        "JSONEachRow"
+        "SELECT name, type, value, default FROM system.settings WHERE NOT is_obsolete AND name != 'database' ORDER "
+        "BY name FORMAT JSONEachRow"
     )
     found: dict[str, str] = {}
     for line in listed.splitlines():

@@ -55,38 +55,9 @@ def test_commands_take_parameters_too(subject: Subject) -> None:
 
 def test_types_that_routines_ask_for(subject: Subject) -> None:
     sql = (
-        "SELECT "
-        "toUInt8(1) "
-        "AS "
-        "a, "
-        "toInt64(-9223372036854775808) "
-        "AS "
-        "b, "
-        "toUInt64(18446744073709551615) "
-        "AS "
-        "c, "
-        "1.5 "
-        "AS "
-        "d, "
-        "CAST(NULL, "
-        "'Nullable(String)') "
-        "AS "
-        "e, "
-        "toNullable('x') "
-        "AS "
-        "f, "
-        "toNullable(toUInt64(7)) "
-        "AS "
-        "g, "
-        "'text' "
-        "AS "
-        "h, "
-        "CAST(NULL, "
-        "'Nullable(UInt64)') "
-        "AS "
-        "i, "
-        "0 "
-        "= 1 AS j"
+        "SELECT toUInt8(1) AS a, toInt64(-9223372036854775808) AS b, toUInt64(18446744073709551615) AS c, 1.5 AS d, "
+        "CAST(NULL, 'Nullable(String)') AS e, toNullable('x') AS f, toNullable(toUInt64(7)) AS g, 'text' AS h, "
+        "CAST(NULL, 'Nullable(UInt64)') AS i, 0 = 1 AS j"
     )
     row = scalar_rows(subject.rows(sql))[0]
     assert row == (1, -9223372036854775808, 18446744073709551615, 1.5, None, "x", 7, "text", None, 0)
@@ -124,28 +95,8 @@ def test_settings_of_a_create_are_not_settings_of_the_table(subject: Subject) ->
         subject.run("CREATE TABLE t (k UInt8, v LowCardinality(UInt8)) ENGINE = MergeTree ORDER BY k")
     assert refused.value.code == 455
     sql = (
-        "CREATE "
-        "TABLE "
-        "t "
-        "(k "
-        "UInt8, "
-        "v "
-        "LowCardinality(UInt8), "
-        "n "
-        "Nested(a "
-        "UInt8, "
-        "b "
-        "String)) "
-        "ENGINE "
-        "= "
-        "MergeTree "
-        "ORDER "
-        "BY "
-        "k "
-        "SETTINGS "
-        "index_granularity "
-        "= "
-        "1024"
+        "CREATE TABLE t (k UInt8, v LowCardinality(UInt8), n Nested(a UInt8, b String)) ENGINE = MergeTree ORDER BY "
+        "k SETTINGS index_granularity = 1024"
     )
     subject.run(sql, settings=settings)
     text = subject.value(

@@ -18,20 +18,8 @@ from aaiclick.errors import ConnectionFailed, OutcomeUnknownError, StatementErro
         ),
         (
             (
-                "Received "
-                "ClickHouse "
-                "exception, "
-                "code: "
-                "60, "
-                "server "
-                "response: "
-                "Code: "
-                "60. "
-                "DB::Exception: "
-                "No "
-                "t. "
-                "(UNKNOWN_TABLE) "
-                "(version 25.8.2.29 (official build)) (for url http://h:8123)"
+                "Received ClickHouse exception, code: 60, server response: Code: 60. DB::Exception: No t. "
+                "(UNKNOWN_TABLE) (version 25.8.2.29 (official build)) (for url http://h:8123)"
             ),
             60,
             "UNKNOWN_TABLE",
@@ -39,19 +27,8 @@ from aaiclick.errors import ConnectionFailed, OutcomeUnknownError, StatementErro
         ),
         (
             (
-                "Code: "
-                "115. "
-                "DB::Exception: "
-                "Code: "
-                "115. "
-                "DB::Exception: "
-                "Unknown "
-                "setting "
-                "'nope'. "
-                "(UNKNOWN_SETTING) "
-                "(version "
-                "26.9.2.1). "
-                "(UNKNOWN_SETTING)"
+                "Code: 115. DB::Exception: Code: 115. DB::Exception: Unknown setting 'nope'. (UNKNOWN_SETTING) "
+                "(version 26.9.2.1). (UNKNOWN_SETTING)"
             ),
             115,
             "UNKNOWN_SETTING",
@@ -59,23 +36,8 @@ from aaiclick.errors import ConnectionFailed, OutcomeUnknownError, StatementErro
         ),
         (
             (
-                "Code: "
-                "36. "
-                "DB::Exception: "
-                "Bad. "
-                "Stack "
-                "trace "
-                "(when "
-                "copying "
-                "this "
-                "message, "
-                "always "
-                "include "
-                "the "
-                "lines "
-                "below):\n\n0. "
-                "x\n1. "
-                "y"
+                "Code: 36. DB::Exception: Bad. Stack trace (when copying this message, always include the lines "
+                "below):\n\n0. x\n1. y"
             ),
             36,
             "",
@@ -95,23 +57,8 @@ def test_code_and_name_are_the_servers(text: str, code: int, name: str, message:
         "Code: 115. DB::Exception: Unknown setting 'from_tomorrow'. (UNKNOWN_SETTING)",
         "Code: 115. DB::Exception: Unknown setting from_tomorrow: Maybe you meant ['x']. (UNKNOWN_SETTING)",
         (
-            "Code: "
-            "115. "
-            "DB::Exception: "
-            "Setting "
-            "from_tomorrow "
-            "is "
-            "neither "
-            "a "
-            "builtin "
-            "setting "
-            "nor "
-            "started "
-            "with "
-            "the "
-            "prefix "
-            "'SQL_' "
-            "registered for user-defined settings. (UNKNOWN_SETTING)"
+            "Code: 115. DB::Exception: Setting from_tomorrow is neither a builtin setting nor started with the "
+            "prefix 'SQL_' registered for user-defined settings. (UNKNOWN_SETTING)"
         ),
     ],
 )
@@ -153,22 +100,7 @@ def test_a_gateway_that_gave_up_leaves_the_outcome_open() -> None:
 
 def test_a_client_in_use_elsewhere_is_a_usage_error() -> None:
     text = (
-        "Attempt "
-        "to "
-        "execute "
-        "concurrent "
-        "queries "
-        "within "
-        "the "
-        "same "
-        "session. "
-        "Please "
-        "use "
-        "a "
-        "separate "
-        "client "
-        "instance "
-        "per "
+        "Attempt to execute concurrent queries within the same session. Please use a separate client instance per "
         "thread/process."
     )
     assert isinstance(http_failure(Exception(text), "", "http://h:1"), UsageError)

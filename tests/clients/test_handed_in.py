@@ -27,21 +27,8 @@ def session(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator
 
 def test_settings_set_by_hand_that_permit_or_cost_hold_for_our_statements(session: Any) -> None:
     session.query(
-        "SET "
-        "flatten_nested "
-        "= "
-        "0, "
-        "allow_suspicious_low_cardinality_types "
-        "= "
-        "1, "
-        "max_block_size "
-        "= "
-        "777, "
-        "log_comment "
-        "= "
-        "'it''s "
-        "\\\\ "
-        "mine'"
+        "SET flatten_nested = 0, allow_suspicious_low_cardinality_types = 1, max_block_size = 777, log_comment = "
+        "'it''s \\\\ mine'"
     )
     connection = open_connection(session)
     columns = "n Nested(a UInt8), l LowCardinality(UInt8)"

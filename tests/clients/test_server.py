@@ -106,20 +106,8 @@ def guarded() -> Iterator[EngineServer]:
 def test_a_wrong_password_is_one_sentence_that_names_the_user(guarded: EngineServer) -> None:
     wrong = refusal(f"http://anna:geheim-falsch@127.0.0.1:{guarded.port}")
     assert (
-        wrong == f"http://127.0.0.1:{guarded.port} "
-        "refused "
-        "the "
-        "login "
-        "of "
-        "'anna': "
-        "wrong "
-        "user "
-        "or "
-        "password. "
-        "Correct "
-        "them "
-        "in "
-        "the URL"
+        wrong == f"http://127.0.0.1:{guarded.port} refused the login of 'anna': wrong user or password. Correct them "
+        "in the URL"
     )
 
 
@@ -174,17 +162,7 @@ def test_a_client_in_a_session_gets_a_sibling_outside_of_it(aaiclick_server: Eng
             str(
                 beside.query(
                     Query(
-                        "SELECT "
-                        "count() "
-                        "FROM "
-                        "system.processes "
-                        "WHERE "
-                        "query "
-                        "LIKE "
-                        "'%sleepEachRow(0.5)%' "
-                        "AND "
-                        "query "
-                        "LIKE "
+                        "SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow(0.5)%' AND query LIKE "
                         "'INSERT%'"
                     )
                 )[0][0]

@@ -146,23 +146,8 @@ def test_a_warm_start_is_one_question_also_where_settings_are_changed(
 def test_nothing_is_set_on_a_session_that_was_handed_in(session: Any, raw: Raw) -> None:
     session.query("SET join_use_nulls = 1, limit = 7, apply_deleted_mask = 0")
     changed = (
-        "SELECT "
-        "name, "
-        "value "
-        "FROM "
-        "system.settings "
-        "WHERE "
-        "changed "
-        "AND "
-        "name "
-        "IN "
-        "('join_use_nulls', "
-        "'limit', "
-        "'apply_deleted_mask', "
-        "'final') "
-        "ORDER "
-        "BY "
-        "name"
+        "SELECT name, value FROM system.settings WHERE changed AND name IN ('join_use_nulls', 'limit', "
+        "'apply_deleted_mask', 'final') ORDER BY name"
     )
     before = str(session.query(changed, "TSV"))
     ensure_schema(session, ONE)

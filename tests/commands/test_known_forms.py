@@ -88,15 +88,7 @@ def test_another_release_makes_everything_anew(connection: Opened, aaiclick_data
 def test_what_was_written_down_wrongly_changes_nothing(connection: Opened, aaiclick_database: str) -> None:
     connection.command(
         Command(
-            "ALTER "
-            "TABLE "
-            f"{aaiclick_database}.schema_version "
-            "UPDATE "
-            "forms "
-            "= "
-            "replaceAll(forms, "
-            "'String', "
-            "'UInt8') "
+            f"ALTER TABLE {aaiclick_database}.schema_version UPDATE forms = replaceAll(forms, 'String', 'UInt8') "
             "WHERE 1",
             settings={"mutations_sync": 1},
         )

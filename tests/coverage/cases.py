@@ -194,18 +194,20 @@ _ENGINES: tuple[tuple[str, str, str], ...] = (
     ("CoalescingMergeTree", "CoalescingMergeTree", "CoalescingMergeTree(n)"),
 )
 _KEYS: tuple[tuple[str, str, Shape, Shape, Shape], ...] = (
-    ("ORDER BY", "columns", Shape(order="ORDER " "BY " "tuple()"), Shape(order="ORDER " "BY " "(id, " "s)"), Shape(order="ORDER " "BY " "(s, " "id)")),
-    ("ORDER BY", ("an " "expression"), Shape(), Shape(order="ORDER " "BY " "(id, " "lower(s))"), Shape(order="ORDER " "BY " "(toStartOfDay(at), " "id)")),
+    ("ORDER BY", "columns", Shape(order="ORDER BY tuple()"), Shape(order="ORDER BY (id, s)"), Shape(order="ORDER " "BY " "(s, " "id)")),
+    ("ORDER BY", ("an " "expression"), Shape(), Shape(order="ORDER BY (id, lower(s))"), Shape(order="ORDER " "BY " "(toStartOfDay(at), " "id)")),
     (
-        "ORDER BY", "DESC", Shape(), Shape(order="ORDER " "BY " "(id " "DESC, " "s)", settings="allow_experimental_reverse_key " "= " "1"),
+        "ORDER BY", "DESC", Shape(), Shape(order="ORDER BY (id DESC, s)", settings="allow_experimental_reverse_key "
+                                                                                               "= 1"),
         Shape(order="ORDER BY (id DESC, s DESC)", settings="allow_experimental_reverse_key = 1"),
     ),
-    ("ORDER BY", ("with a " "new " "column"), Shape(), Shape(columns="k UInt8", order="ORDER " "BY " "(id, " "k)"), Shape(columns="k " "UInt8, " "l " "UInt8", order="ORDER " "BY " "(id, " "k, " "l)")),
-    (("PRIMARY " "KEY"), "a prefix", Shape(order="ORDER " "BY " "(id, " "s)"), Shape(order="ORDER " "BY " "(id, " "s)", primary="PRIMARY " "KEY " "id"), Shape(order="ORDER " "BY " "(id, " "s, " "day)", primary="PRIMARY " "KEY " "(id, " "s)")),
-    (("PRIMARY " "KEY"), ("without " "ORDER " "BY"), Shape(order="ORDER " "BY " "tuple()"), Shape(primary="PRIMARY " "KEY " "id", order=""), Shape(primary="PRIMARY " "KEY " "(id, " "s)", order="")),
-    (("PARTITION " "BY"), ("an " "expression"), Shape(), Shape(partition="PARTITION " "BY " "toYYYYMM(day)"), Shape(partition="PARTITION " "BY " "toYear(day)")),
-    (("PARTITION " "BY"), ("several " "columns"), Shape(), Shape(partition="PARTITION " "BY " "(toYear(day), " "id " "% " "2)"), Shape(partition="PARTITION " "BY " "tuple(toYear(day))")),
-    (("SAMPLE " "BY"), "a column", Shape(order="ORDER " "BY " "(id, " "day)"), Shape(order="ORDER " "BY " "(id, " "day)", sample="SAMPLE " "BY " "id"), Shape(order="ORDER " "BY " "(cityHash64(id), " "id)", sample="SAMPLE " "BY " "cityHash64(id)")),
+    ("ORDER BY", ("with a " "new " "column"), Shape(), Shape(columns="k UInt8", order="ORDER BY (id, k)"), Shape(columns="k " "UInt8, " "l " "UInt8", order="ORDER " "BY " "(id, " "k, " "l)")),
+    (("PRIMARY " "KEY"), "a prefix", Shape(order="ORDER BY (id, s)"), Shape(order="ORDER BY (id, s)", primary="PRIMARY " "KEY " "id"), Shape(order="ORDER " "BY " "(id, " "s, " "day)", primary="PRIMARY " "KEY " "(id, " "s)")),
+    (("PRIMARY " "KEY"), ("without ORDER BY"), Shape(order="ORDER BY tuple()"), Shape(primary="PRIMARY "
+                                                                                                          "KEY id", order=""), Shape(primary="PRIMARY " "KEY " "(id, " "s)", order="")),
+    (("PARTITION " "BY"), ("an " "expression"), Shape(), Shape(partition="PARTITION BY toYYYYMM(day)"), Shape(partition="PARTITION " "BY " "toYear(day)")),
+    (("PARTITION " "BY"), ("several " "columns"), Shape(), Shape(partition="PARTITION BY (toYear(day), id % 2)"), Shape(partition="PARTITION " "BY " "tuple(toYear(day))")),
+    (("SAMPLE " "BY"), "a column", Shape(order="ORDER BY (id, day)"), Shape(order="ORDER BY (id, day)", sample="SAMPLE " "BY " "id"), Shape(order="ORDER " "BY " "(cityHash64(id), " "id)", sample="SAMPLE " "BY " "cityHash64(id)")),
 )  # fmt: skip
 
 

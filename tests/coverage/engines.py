@@ -91,23 +91,8 @@ TOLD = (
                 "kafka_sasl_password": SECRET,
             },
         ),
-        "Kafka "
-        "SETTINGS "
-        "kafka_broker_list "
-        "= "
-        "'h:1', "
-        "kafka_topic_list "
-        "= "
-        "'t', "
-        "kafka_group_name "
-        "= "
-        "'g', "
-        "kafka_format "
-        "= "
-        "'CSV', "
-        "kafka_sasl_password "
-        "= "
-        "'[HIDDEN]'",
+        "Kafka SETTINGS kafka_broker_list = 'h:1', kafka_topic_list = 't', kafka_group_name = 'g', kafka_format = "
+        "'CSV', kafka_sasl_password = '[HIDDEN]'",
     ),
     Other(
         Engine(
@@ -137,20 +122,8 @@ TOLD = (
                 "rabbitmq_password": SECRET,
             },
         ),
-        "RabbitMQ "
-        "SETTINGS "
-        "rabbitmq_host_port "
-        "= "
-        "'h:1', "
-        "rabbitmq_exchange_name "
-        "= "
-        "'e', "
-        "rabbitmq_format "
-        "= "
-        "'CSV', "
-        "rabbitmq_password "
-        "= "
-        "'[HIDDEN]'",
+        "RabbitMQ SETTINGS rabbitmq_host_port = 'h:1', rabbitmq_exchange_name = 'e', rabbitmq_format = 'CSV', "
+        "rabbitmq_password = '[HIDDEN]'",
     ),
     Other(
         Engine(

@@ -86,13 +86,8 @@ def page(outcomes: Outcomes) -> str:
     for case in clause_cases():
         cells = outcomes["clauses"][case.id]
         lines.append(
-            "| "
-            f"{_code(case.clause) if case.clause != shown else ''} "
-            "| "
-            f"{case.name} "
-            "| "
-            f"{' | '.join(_cell(cell) for cell in cells)} "
-            "|"
+            f"| {_code(case.clause) if case.clause != shown else ''} | {case.name} | "
+            f"{' | '.join(_cell(cell) for cell in cells)} |"
         )
         shown = case.clause
     text = "\n".join(lines) + "\n" + OTHERS

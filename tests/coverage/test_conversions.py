@@ -13,19 +13,8 @@ from aaiclick.testing.engine import EmbeddedEngine
 from tests.coverage.conversions import LABELS, MOVED, NO_CONVERSION, TYPES, Seen, lost, questions
 
 PERMISSIVE = (
-    "SET "
-    "allow_suspicious_types_in_order_by "
-    "= "
-    "1, "
-    "allow_suspicious_low_cardinality_types "
-    "= "
-    "1, "
-    "allow_suspicious_variant_types "
-    "= "
-    "1, "
-    "enable_time_time64_type "
-    "= "
-    "1"
+    "SET allow_suspicious_types_in_order_by = 1, allow_suspicious_low_cardinality_types = 1, "
+    "allow_suspicious_variant_types = 1, enable_time_time64_type = 1"
 )
 QUICK = (
     "UInt8",
@@ -79,14 +68,7 @@ def _wrong(engine: EmbeddedEngine, old: str, new: str, source: str) -> str:
         return "" if unproven else f"its check fails ({asked[:200]})"
     back = _ask(
         engine,
-        "SELECT "
-        "formatRow('RowBinary', "
-        "x) "
-        "= "
-        "formatRow('RowBinary', "
-        f"CAST({reference}, "
-        f"{quote_string(old)})) "
-        "FROM "
+        f"SELECT formatRow('RowBinary', x) = formatRow('RowBinary', CAST({reference}, {quote_string(old)})) FROM "
         f"{source}",
     )
     seen = Seen(made[0][0], made[0][1], None if isinstance(back, str) else back[0] == ("1",))

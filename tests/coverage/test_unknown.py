@@ -24,35 +24,8 @@ from aaiclick.routine import Command, Connection, Query, run
 from aaiclick.testing.engine import EmbeddedEngine
 
 PLAIN = (
-    "CREATE "
-    "TABLE "
-    "app.t "
-    "(`a` "
-    "UInt64, "
-    "`b` "
-    "String "
-    "CODEC(ZSTD(1)) "
-    "TTL "
-    "toDate(a)) "
-    "ENGINE "
-    "= "
-    "MergeTree "
-    "PARTITION "
-    "BY "
-    "a "
-    "ORDER "
-    "BY a "
-    "SAMPLE "
-    "BY "
-    "a "
-    "TTL "
-    "toDate(a) "
-    "SETTINGS "
-    "index_granularity "
-    "= "
-    "8192 "
-    "COMMENT "
-    "'c'"
+    "CREATE TABLE app.t (`a` UInt64, `b` String CODEC(ZSTD(1)) TTL toDate(a)) ENGINE = MergeTree PARTITION BY a "
+    "ORDER BY a SAMPLE BY a TTL toDate(a) SETTINGS index_granularity = 8192 COMMENT 'c'"
 )
 FRILLS = (
     (
@@ -192,22 +165,8 @@ def test_a_declared_object_with_an_unknown_clause_is_never_recorded_as_done(
 
 def _texts(client: Client) -> list[Sequence[object]]:
     rows = client.query(
-        "SELECT "
-        "name, "
-        "create_table_query "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "currentDatabase() "
-        "AND "
-        "name "
-        "LIKE "
-        "'odd%' "
-        "ORDER "
-        "BY "
-        "name"
+        "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase() AND name LIKE 'odd%' "
+        "ORDER BY name"
     ).result_rows
     return [tuple(row) for row in rows]
 

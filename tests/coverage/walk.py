@@ -20,31 +20,10 @@ from tests.coverage.cases import Case
 
 _PREAMBLE = re.compile(r"Code: \d+\.\s*|DB::Exception:\s*")
 PERMISSIVE = (
-    "allow_experimental_variant_type "
-    "= "
-    "1, "
-    "allow_experimental_dynamic_type "
-    "= "
-    "1, "
-    "allow_experimental_json_type "
-    "= "
-    "1, "
-    "enable_time_time64_type "
-    "= "
-    "1,"
-    " "
-    "allow_experimental_qbit_type "
-    "= "
-    "1, "
-    "allow_suspicious_types_in_order_by "
-    "= "
-    "1, "
-    "allow_statistics "
-    "= "
-    "1, "
-    "allow_experimental_bfloat16_type "
-    "= "
-    "1"
+    "allow_experimental_variant_type = 1, allow_experimental_dynamic_type = 1, allow_experimental_json_type = 1, "
+    "enable_time_time64_type = 1,"
+    " allow_experimental_qbit_type = 1, allow_suspicious_types_in_order_by = 1, allow_statistics = 1, "
+    "allow_experimental_bfloat16_type = 1"
 )
 
 

@@ -19,24 +19,8 @@ from aaiclick.testing import EngineServer
 
 ROWS = 100_000
 TABLE = (
-    "CREATE "
-    "TABLE "
-    "t "
-    "(id "
-    "UInt64, "
-    "word "
-    "LowCardinality(String), "
-    "maybe "
-    "Nullable(Int32), "
-    "at "
-    "DateTime64(3, "
-    "'UTC')) "
-    "ENGINE "
-    "= "
-    "MergeTree "
-    "ORDER "
-    "BY "
-    "id"
+    "CREATE TABLE t (id UInt64, word LowCardinality(String), maybe Nullable(Int32), at DateTime64(3, 'UTC')) ENGINE "
+    "= MergeTree ORDER BY id"
 )
 
 
@@ -86,24 +70,8 @@ def test_types(aaiclick_server_client: Any, expression: str, value: object) -> N
 
 def test_json_and_low_cardinality_go_in(aaiclick_server_client: Any) -> None:
     aaiclick_server_client.command(
-        "CREATE "
-        "TABLE "
-        "t "
-        "(n "
-        "UInt8, "
-        "j "
-        "JSON, "
-        "w "
-        "LowCardinality(Nullable(String)), "
-        "m "
-        "Map(String, "
-        "UInt8)) "
-        "ENGINE "
-        "= "
-        "MergeTree "
-        "ORDER "
-        "BY "
-        "n"
+        "CREATE TABLE t (n UInt8, j JSON, w LowCardinality(Nullable(String)), m Map(String, UInt8)) ENGINE = "
+        "MergeTree ORDER BY n"
     )
     rows = [(1, {"a": 1}, "x", {"k": 1}), (2, {"b": "y"}, None, {})]
     aaiclick_server_client.insert("t", rows)

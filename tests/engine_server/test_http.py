@@ -196,17 +196,8 @@ def test_a_read_only_server(ask: Any, tmp_path_factory: pytest.TempPathFactory) 
 def test_requests_run_beside_each_other_and_show_their_query_id(ask: Any, aaiclick_server: EngineServer) -> None:
     replies = []
     sql = (
-        "SELECT "
-        "sleepEachRow(0.2) "
-        "FROM "
-        "numbers(300) "
-        "SETTINGS "
-        "max_block_size "
-        "= "
-        "1, "
-        "function_sleep_max_microseconds_per_block "
-        "= "
-        "0"
+        "SELECT sleepEachRow(0.2) FROM numbers(300) SETTINGS max_block_size = 1, "
+        "function_sleep_max_microseconds_per_block = 0"
     )
     threads = [threading.Thread(target=lambda n=n: replies.append(ask(sql, query_id=f"sleeper-{n}"))) for n in range(3)]
     for thread in threads:

@@ -77,22 +77,8 @@ def test_a_kill_in_the_middle_of_a_statement(own_server: EngineServer) -> None:
     def insert() -> None:
         try:
             own_server.command(
-                "INSERT "
-                "INTO "
-                "t "
-                "SELECT "
-                "number "
-                "+ "
-                "sleepEachRow(0.05) "
-                "FROM "
-                "numbers(1000) "
-                "SETTINGS "
-                "max_block_size "
-                "= "
-                "1, "
-                "min_insert_block_size_rows "
-                "= "
-                "1"
+                "INSERT INTO t SELECT number + sleepEachRow(0.05) FROM numbers(1000) SETTINGS max_block_size = 1, "
+                "min_insert_block_size_rows = 1"
             )
         except (ConnectionFailed, StatementError) as error:
             failures.append(error)
@@ -115,17 +101,8 @@ def test_stopping_cancels_what_still_runs(own_server: EngineServer) -> None:
     def wait() -> None:
         try:
             own_server.command(
-                "SELECT "
-                "sleepEachRow(0.5) "
-                "FROM "
-                "numbers(1000) "
-                "SETTINGS "
-                "max_block_size "
-                "= "
-                "1, "
-                "function_sleep_max_microseconds_per_block "
-                "= "
-                "0"
+                "SELECT sleepEachRow(0.5) FROM numbers(1000) SETTINGS max_block_size = 1, "
+                "function_sleep_max_microseconds_per_block = 0"
             )
         except (ConnectionFailed, StatementError) as error:
             results.append(error)

@@ -63,17 +63,8 @@ def test_a_failed_statement_leaves_no_setting_behind(ask: Any) -> None:
 def test_one_statement_at_a_time(ask: Any) -> None:
     session = str(uuid.uuid4())
     sql = (
-        "SELECT "
-        "sleepEachRow(0.2) "
-        "FROM "
-        "numbers(300) "
-        "SETTINGS "
-        "max_block_size "
-        "= "
-        "1, "
-        "function_sleep_max_microseconds_per_block "
-        "= "
-        "0"
+        "SELECT sleepEachRow(0.2) FROM numbers(300) SETTINGS max_block_size = 1, "
+        "function_sleep_max_microseconds_per_block = 0"
     )
     thread = threading.Thread(target=lambda: ask(sql, session_id=session, query_id=session))
     thread.start()

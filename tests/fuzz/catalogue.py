@@ -35,20 +35,8 @@ def described(ground: Ground, database: str, table: str) -> dict[str, str]:
     found["ttl"] = ttl[1] if ttl else ""
     found["arguments"] = full.partition(" ")[0]
     columns = ground.rows(
-        "SELECT "
-        "name, "
-        "type, "
-        "default_kind, "
-        "default_expression, "
-        "comment, "
-        "compression_codec "
-        "FROM "
-        "system.columns "
-        "WHERE "
-        f"{where} "
-        "ORDER "
-        "BY "
-        "position"
+        "SELECT name, type, default_kind, default_expression, comment, compression_codec FROM system.columns WHERE "
+        f"{where} ORDER BY position"
     )
     found.update({f"column {name}": " | ".join(rest) for name, *rest in columns})
     (definition,) = ground.rows(

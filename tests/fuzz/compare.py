@@ -175,19 +175,8 @@ def projected(ground: Ground, name: str, table: Table) -> list[Failure]:
         try:
             got = sorted(
                 ground.rows(
-                    f"{head} "
-                    "FROM "
-                    f"{name} "
-                    "GROUP "
-                    "BY "
-                    f"{key} "
-                    "SETTINGS "
-                    "optimize_use_projections "
-                    "= "
-                    "1, "
-                    "force_optimize_projection "
-                    "= "
-                    "1"
+                    f"{head} FROM {name} GROUP BY {key} SETTINGS optimize_use_projections = 1, "
+                    "force_optimize_projection = 1"
                 )
             )
         except Refused:
@@ -218,35 +207,14 @@ def keyed(ground: Ground, name: str, table: Table) -> list[Failure]:
             f"SELECT {shown_keys} FROM {name} ORDER BY _part, _part_offset SETTINGS optimize_read_in_order = 0"
         )
         right = ground.rows(
-            "SELECT "
-            f"{shown_keys} "
-            "FROM "
-            f"{name} "
-            "ORDER "
-            "BY "
-            "_part, "
-            f"{', '.join(table.order_by)} "
-            "SETTINGS "
-            "optimize_read_in_order "
-            "= "
-            "0"
+            f"SELECT {shown_keys} FROM {name} ORDER BY _part, {', '.join(table.order_by)} SETTINGS "
+            "optimize_read_in_order = 0"
         )
         if stored != right:
             found.append(
                 Failure(
                     "sorted",
-                    "the "
-                    "rows "
-                    "of "
-                    f"{name} "
-                    "do "
-                    "not "
-                    "lie "
-                    "by "
-                    f"{', '.join(table.order_by)}: "
-                    f"{stored[:6]}, "
-                    "should "
-                    "be "
+                    f"the rows of {name} do not lie by {', '.join(table.order_by)}: {stored[:6]}, should be "
                     f"{right[:6]}",
                 )
             )
@@ -260,22 +228,8 @@ def through(ground: Ground, name: str, final: bool, surplus: bool = False, where
     wanted: set[str] = set()
     for database in (ground.want, ground.live):
         types = ground.rows(
-            "SELECT "
-            "name, "
-            "type "
-            "FROM "
-            "system.columns "
-            "WHERE "
-            "database "
-            "= "
-            f"{text(database)} "
-            "AND "
-            "table "
-            "= "
-            f"{text(name)} "
-            "ORDER "
-            "BY "
-            "position"
+            f"SELECT name, type FROM system.columns WHERE database = {text(database)} AND table = {text(name)} ORDER "
+            "BY position"
         )
         wanted = wanted or {column for column, _ in types}
         types = [(column, kind) for column, kind in types if column in wanted or not surplus]

@@ -7,21 +7,12 @@ from typing import Protocol
 from clickhouse_connect.driver.client import Client
 
 _ALLOWED = (
-    "allow_suspicious_low_cardinality_types "
-    "allow_suspicious_fixed_string_types "
-    "allow_suspicious_codecs "
+    "allow_suspicious_low_cardinality_types allow_suspicious_fixed_string_types allow_suspicious_codecs "
     "allow_suspicious_variant_types"
-    " "
-    "allow_suspicious_primary_key "
-    "allow_suspicious_ttl_expressions "
-    "allow_suspicious_indices "
+    " allow_suspicious_primary_key allow_suspicious_ttl_expressions allow_suspicious_indices "
     "allow_experimental_variant_type"
-    " "
-    "allow_experimental_dynamic_type "
-    "allow_experimental_json_type "
-    "enable_time_time64_type "
-    "insert_allow_materialized_columns "
-    "enable_lightweight_update"
+    " allow_experimental_dynamic_type allow_experimental_json_type enable_time_time64_type "
+    "insert_allow_materialized_columns enable_lightweight_update"
     " allow_experimental_statistics"
 )
 SETTINGS = dict.fromkeys(_ALLOWED.split(), "1")

@@ -286,18 +286,7 @@ def _unasked(look: Before, keys: tuple[str, ...]) -> list[Failure]:
             found.append(
                 Failure(
                     "unasked",
-                    f"{was.type.sql} "
-                    "-> "
-                    f"{column.type.sql} "
-                    "changes "
-                    "values "
-                    "of "
-                    f"{column.name}, "
-                    "and "
-                    "the "
-                    "plan "
-                    "asks "
-                    "only "
+                    f"{was.type.sql} -> {column.type.sql} changes values of {column.name}, and the plan asks only "
                     f"{list(keys)}",
                 )
             )
@@ -415,20 +404,8 @@ def _once(ground: Ground, world: World, name: str) -> str:
             )
             several = ", ".join(value for value, count in written.items() if value and count > 1)
             return (
-                " WHERE "
-                f"{key} "
-                "IN "
-                "(SELECT "
-                f"{key} "
-                "FROM "
-                f"{ground.want}.{quoted(one.table)} "
-                "GROUP "
-                "BY "
-                f"{key} "
-                "HAVING "
-                "count() "
-                "= "
-                "1)"
+                f" WHERE {key} IN (SELECT {key} FROM {ground.want}.{quoted(one.table)} GROUP BY {key} HAVING count() "
+                "= 1)"
                 f"{f' AND {key} NOT IN ({several})' if several else ''}"
             )
     return ""

@@ -35,14 +35,8 @@ class Run(TypedDict):
 def summary(seeds: int, ends: Counter[str], failures: int) -> str:
     """One line."""
     return (
-        f"{seeds} "
-        "seeds, "
-        f"{share(dict(ends))} "
-        "carried "
-        "out: "
-        f"{', '.join(f'{count} {end}' for end, count in ends.most_common())}; "
-        f"{failures} "
-        "failures"
+        f"{seeds} seeds, {share(dict(ends))} carried out: "
+        f"{', '.join(f'{count} {end}' for end, count in ends.most_common())}; {failures} failures"
     )
 
 

@@ -154,14 +154,7 @@ def _watch(chosen: argparse.Namespace, counts: Counts, selector: selectors.BaseS
             counts.take(told)
             if "failed" in told:
                 say(
-                    "FAILED "
-                    f"{told['failed']} "
-                    f"{told['kind']} "
-                    "| "
-                    f"{told['changes']} "
-                    "| "
-                    f"{told['strategies']} "
-                    "| "
+                    f"FAILED {told['failed']} {told['kind']} | {told['changes']} | {told['strategies']} | "
                     f"{told['detail']}"
                 )
         for key in list(selector.get_map().values()):
@@ -188,16 +181,7 @@ def lost(chosen: argparse.Namespace, counts: Counts, worker: Worker, why: str) -
     noted(chosen, json.dumps(told) + "\n")
     counts.failures.append(told)
     say(
-        "FAILED "
-        f"{worker.at} "
-        "to "
-        f"{worker.at + chosen.size - 1}: "
-        f"{why}. "
-        "Go "
-        "on "
-        "behind "
-        "it "
-        "with "
+        f"FAILED {worker.at} to {worker.at + chosen.size - 1}: {why}. Go on behind it with "
         f"FROM={worker.at + chosen.size}"
     )
 
@@ -239,11 +223,7 @@ def main(arguments: list[str]) -> int:
     say(summary(counts.seeds, counts.ends, len(counts.failures)))
     say(
         f"{dict(Counter(failure['kind'] for failure in counts.failures))}; "
-        f"{(time.monotonic() - began) / max(counts.seeds, 1):.2f} "
-        "s "
-        "for "
-        "a "
-        "seed"
+        f"{(time.monotonic() - began) / max(counts.seeds, 1):.2f} s for a seed"
     )
     if chosen.write:
         keep(counts.release, counts.as_run(chosen.first))

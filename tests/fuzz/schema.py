@@ -156,12 +156,7 @@ class Table:
         for column in self.columns:
             if column.late:
                 made.append(
-                    "ALTER "
-                    "TABLE "
-                    f"{database}.{quoted(self.name)} "
-                    "ADD "
-                    "COLUMN "
-                    f"{column.sql} "
+                    f"ALTER TABLE {database}.{quoted(self.name)} ADD COLUMN {column.sql} "
                     f"{f'AFTER {before}' if before else 'FIRST'}"
                 )
             before = quoted(column.name)
@@ -196,13 +191,8 @@ class View:
             else f"ENGINE = {self.engine.sql} ORDER BY {_tuple(self.order_by)}"
         )
         return (
-            "CREATE "
-            "MATERIALIZED "
-            "VIEW "
-            f"{database}.{quoted(self.name)}{f' REFRESH {self.refresh}' if self.refresh else ''} "
-            f"{target} "
-            "AS "
-            f"{query}"
+            "CREATE MATERIALIZED VIEW "
+            f"{database}.{quoted(self.name)}{f' REFRESH {self.refresh}' if self.refresh else ''} {target} AS {query}"
         )
 
     def refreshing(self, database: str) -> list[str]:

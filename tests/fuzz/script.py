@@ -61,11 +61,7 @@ def history(world: World) -> list[str]:
 
 def _inserts(batch: Batch, database: str) -> list[str]:
     return [
-        "INSERT "
-        "INTO "
-        f"{database}.{quoted(batch.table)} "
-        f"({', '.join(map(quoted, row))}) "
-        "VALUES "
+        f"INSERT INTO {database}.{quoted(batch.table)} ({', '.join(map(quoted, row))}) VALUES "
         f"({', '.join(row.values())})"
         for row in batch.rows
     ]
@@ -125,9 +121,7 @@ def script(world: World, title: str) -> str:
         *(
             [
                 (
-                    "ensure_schema(client, "
-                    f"{code(declared(replace_after(world), 'live', 1))}, "
-                    "database='live', "
+                    f"ensure_schema(client, {code(declared(replace_after(world), 'live', 1))}, database='live', "
                     "policy=Policy.safe())"
                 )
             ]
@@ -153,10 +147,7 @@ def script(world: World, title: str) -> str:
         '    print("by name:", keys, "blocked:", [step.blocked for step in plan.steps if step.blocked])',
         f"    keys = [key for key in keys if {world.drop!r} or not key.startswith('drop-')]",
         (
-            "    "
-            "ensure_schema(client, "
-            "schema, "
-            'database="live", '
+            '    ensure_schema(client, schema, database="live", '
             "policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys))"
         ),
         '    print("second plan:", [step.change for step in plan_schema(client, schema, database="live").required])',

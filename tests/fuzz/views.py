@@ -69,8 +69,7 @@ def _select(rng: Random, table: Table) -> str:
         return (
             "SELECT "
             f"{', '.join(f'toString({ex.finished(column)}) AS s{place}' for place, column in enumerate(picked))} "
-            "FROM "
-            f"{name}"
+            f"FROM {name}"
         )
     return f"SELECT {quoted(picked[0].name)}, count() AS n FROM {name} GROUP BY {quoted(picked[0].name)}"
 

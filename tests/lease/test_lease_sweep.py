@@ -104,19 +104,8 @@ def test_killed_after_each_effect(
     # drops. (On a busy machine a run may be late itself and leave its own tombstone; those of 30 s are kept for
     # longer.)
     short = (
-        "SELECT "
-        "name "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        f"'{aaiclick_database}' "
-        "AND "
-        "JSONExtractFloat(comment, "
-        "'seconds') "
-        "!= "
-        "30"
+        f"SELECT name FROM system.tables WHERE database = '{aaiclick_database}' AND JSONExtractFloat(comment, "
+        "'seconds') != 30"
     )
     dead = set(connection.rows(short)) - {(BEATS,)}
     for _ in range(2):

@@ -32,14 +32,8 @@ def run_cell(engine: EmbeddedEngine, feature: str, change: str) -> Seen:
         name for name, kind in shape.columns.items() if not any(word in kind for word in ("ALIAS", "MATERIALIZED"))
     ]
     rows = [
-        "INSERT "
-        "INTO "
-        f"{{db}}.t "
-        f"({', '.join(names)}) "
-        "SELECT "
-        f"{', '.join(_value(name, shape.columns[name], place) for name in names)} "
-        "FROM "
-        "numbers(20)"
+        f"INSERT INTO {{db}}.t ({', '.join(names)}) SELECT "
+        f"{', '.join(_value(name, shape.columns[name], place) for name in names)} FROM numbers(20)"
         for place in range(INSERTS)
     ]
     script = [

@@ -28,21 +28,8 @@ def rows(client: Client, name: str = "t", columns: str = "*") -> list[tuple[obje
 
 def names(client: Client) -> list[str]:
     found = client.query(
-        "SELECT "
-        "name "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "currentDatabase() "
-        "AND "
-        "NOT "
-        "startsWith(name, "
-        "'_aaiclick_') "
-        "ORDER "
-        "BY "
-        "name"
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND NOT startsWith(name, '_aaiclick_') "
+        "ORDER BY name"
     )
     return [str(row[0]) for row in found.result_rows if row[0] != "schema_version"]
 
@@ -71,20 +58,8 @@ def locked_forms(engine: EmbeddedEngine, tables: Iterable[Table]) -> dict[str, L
     for declared in tables:
         engine.command(create_table_sql(declared, name))
         text = engine.command(
-            "SELECT "
-            "create_table_query "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            f"'{name}' "
-            "AND "
-            "name "
-            "= "
-            f"'{declared.name}' "
-            "FORMAT "
-            "TSVRaw"
+            f"SELECT create_table_query FROM system.tables WHERE database = '{name}' AND name = '{declared.name}' "
+            "FORMAT TSVRaw"
         )
         form = split_create(text.strip(), name)
         assert not isinstance(form, UnsupportedForm)

@@ -46,22 +46,8 @@ def mover(count: int, batches: int) -> Migration:
                 context.set_bookmark(batch + 1)  # one INSERT of one part is there as a whole or not at all
                 continue
             sql = (
-                "INSERT "
-                "INTO "
-                f"{target} "
-                "SELECT "
-                "id, "
-                "upper(what), "
-                f"{batch} "
-                "FROM "
-                f"{source} "
-                "WHERE "
-                "id "
-                ">= "
-                f"{batch * size} "
-                "AND "
-                "id < "
-                f"{(batch + 1) * size}"
+                f"INSERT INTO {target} SELECT id, upper(what), {batch} FROM {source} WHERE id >= {batch * size} AND "
+                f"id < {(batch + 1) * size}"
             )
             context.client.command(sql)
             context.set_bookmark(batch + 1)
@@ -88,29 +74,8 @@ def main() -> int:
         session, Schema("moving", version=2, objects=[SOURCE, TARGET], migrations=[mover(count, batches)]), database="d"
     )
     wrong = line(
-        "SELECT "
-        "count() "
-        "FROM "
-        "d.source "
-        "AS "
-        "s "
-        "FULL "
-        "JOIN "
-        "d.target "
-        "AS "
-        "t "
-        "ON "
-        "s.id "
-        "= "
-        "t.id "
-        "WHERE "
-        "upper(s.what) "
-        "!= "
-        "t.what "
-        "SETTINGS "
-        "join_use_nulls "
-        "= "
-        "0"
+        "SELECT count() FROM d.source AS s FULL JOIN d.target AS t ON s.id = t.id WHERE upper(s.what) != t.what "
+        "SETTINGS join_use_nulls = 0"
     )
     say(
         "done "

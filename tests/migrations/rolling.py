@@ -131,21 +131,8 @@ class Rolling:
     def state(self) -> list[str]:
         """The records and every row that is there."""
         tables = self.lines(
-            "SELECT "
-            "name "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            f"'{self.database}' "
-            "AND "
-            "NOT "
-            "startsWith(name, "
-            "'_aaiclick_') "
-            "ORDER "
-            "BY "
-            "name"
+            f"SELECT name FROM system.tables WHERE database = '{self.database}' AND NOT startsWith(name, "
+            "'_aaiclick_') ORDER BY name"
         )
         return [
             line

@@ -35,25 +35,7 @@ def slices(context: MoveContext) -> None:
         again = context.attempt > 1 and start == first
         missing = f" AND id + 100 NOT IN (SELECT id FROM {log})" if again else ""
         context.client.command(
-            "INSERT "
-            "INTO "
-            f"{log} "
-            "SELECT "
-            "id "
-            "+ "
-            "100, "
-            "concat('v4 "
-            "', "
-            "label) "
-            "FROM "
-            f"{source} "
-            "WHERE "
-            "id "
-            ">= "
-            f"{start} "
-            "AND "
-            "id "
-            "< "
+            f"INSERT INTO {log} SELECT id + 100, concat('v4 ', label) FROM {source} WHERE id >= {start} AND id < "
             f"{start + 4}{missing}"
         )
         context.set_bookmark(start + 4)

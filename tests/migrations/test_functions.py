@@ -53,23 +53,8 @@ class Slices:
                 self.at = None
                 raise ValueError("no luck today")
             sql = (
-                "INSERT "
-                "INTO "
-                f"{context.table('log')} "
-                "SELECT "
-                "id, "
-                "concat('v', "
-                "toString(id)) "
-                "FROM "
-                f"{context.table('t')} "
-                "WHERE "
-                "id "
-                ">= "
-                f"{first} "
-                "AND "
-                "id "
-                "< "
-                f"{first + 2}"
+                f"INSERT INTO {context.table('log')} SELECT id, concat('v', toString(id)) FROM {context.table('t')} "
+                f"WHERE id >= {first} AND id < {first + 2}"
             )
             context.client.command(sql)
             context.set_bookmark(first + 2)

@@ -36,23 +36,8 @@ def said(plan: Plan, database: str, label: str) -> str:
 
 def definitions(client: Client, database: str) -> dict[str, str]:
     sql = (
-        "SELECT "
-        "name, "
-        "create_table_query "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "{db:String} "
-        "AND "
-        "NOT "
-        "startsWith(name, "
-        "'_aaiclick_') "
-        "AND "
-        "name "
-        "!= "
-        "'schema_version'"
+        "SELECT name, create_table_query FROM system.tables WHERE database = {db:String} AND NOT startsWith(name, "
+        "'_aaiclick_') AND name != 'schema_version'"
     )
     return {
         str(name): str(text).replace(database, "db")

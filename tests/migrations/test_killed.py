@@ -130,16 +130,8 @@ class Stage:
             "\t".join(map(str, row)) for row in END_LOG
         ], about
         held = (
-            "position(engine_full, "
-            "'max_bytes_to_merge') "
-            "> "
-            "0 "
-            "OR "
-            "startsWith(name, "
-            "'_aaiclick_new') "
-            "OR "
-            "startsWith(name, "
-            "'_aaiclick_stage')"
+            "position(engine_full, 'max_bytes_to_merge') > 0 OR startsWith(name, '_aaiclick_new') OR "
+            "startsWith(name, '_aaiclick_stage')"
         )
         assert self.lines(f"SELECT name FROM system.tables WHERE database = '{self.database}' AND ({held})") == [], (
             about

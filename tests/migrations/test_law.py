@@ -91,11 +91,7 @@ def chains(draw: st.DrawFn) -> Chain:  # noqa: C901, PLR0912 - one branch for ea
                 name = draw(st.sampled_from([*texts, f"f{version}"]))
                 sources = [draw(st.sampled_from(sorted(readable))) for _ in range(2)]
                 rebuild[name] = (
-                    f"concat(toString({sources[0]}), "
-                    f"'{version}', "
-                    f"arrayMap({sources[0]} "
-                    "-> "
-                    f"toString({sources[0]}), "
+                    f"concat(toString({sources[0]}), '{version}', arrayMap({sources[0]} -> toString({sources[0]}), "
                     f"[{sources[1]}])[1])"
                 )
                 columns[name] = "String"
@@ -240,25 +236,8 @@ def holds(engine: EmbeddedEngine, folder: Path, chain: Chain) -> None:
             client = engine.client(database=database)
             ensure_schema(client, chain.schema(1))
             client.command(
-                "INSERT "
-                "INTO "
-                "t "
-                "(id, "
-                "a, "
-                "s, "
-                "b) "
-                "SELECT "
-                "number, "
-                "number "
-                "* "
-                "7, "
-                "concat('s', "
-                "toString(number)), "
-                "toString(number "
-                "% "
-                "4) "
-                "FROM "
-                "numbers(20)"
+                "INSERT INTO t (id, a, s, b) SELECT number, number * 7, concat('s', toString(number)), "
+                "toString(number % 4) FROM numbers(20)"
             )
             if database == databases[0]:
                 for version in range(2, last + 1):

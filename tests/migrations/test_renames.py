@@ -161,28 +161,7 @@ def test_an_old_column_beside_its_new_name_is_named(aaiclick_client: Client) -> 
     wanted = schema(2, [ID, Column("new", "Int64", renamed_from="old")])
     plan = plan_schema(aaiclick_client, wanted)
     assert (
-        "t: "
-        "column "
-        "old "
-        "is "
-        "there "
-        "beside "
-        "new, "
-        "its "
-        "new "
-        "name: "
-        "nothing "
-        "is "
-        "renamed, "
-        "and "
-        "what "
-        "old "
-        "holds "
-        "is "
-        "not "
-        "in "
-        "new "
-        "(left "
+        "t: column old is there beside new, its new name: nothing is renamed, and what old holds is not in new (left "
         "alone)" in plan.notes
     )
     assert [(step.id, step.optional) for step in plan.steps] == [("t:drop-column:old", True)]
@@ -206,27 +185,7 @@ def test_an_old_table_beside_its_new_name_is_named(aaiclick_client: Client, by: 
     wanted = Schema("app", version=2, objects=[table], migrations=migrations)
     plan = plan_schema(aaiclick_client, wanted)
     note = (
-        "table "
-        "old "
-        "is "
-        "there "
-        "beside "
-        "new, "
-        "its "
-        "new "
-        "name: "
-        "nothing "
-        "is "
-        "renamed, "
-        "and "
-        "its "
-        "1,200 "
-        "rows "
-        "are "
-        "not "
-        "in "
-        "new "
-        "(left "
+        "table old is there beside new, its new name: nothing is renamed, and its 1,200 rows are not in new (left "
         "alone)"
     )
     assert (plan.required, note in plan.notes) == ((), True)

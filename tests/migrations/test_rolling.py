@@ -48,22 +48,8 @@ def killed_then(rolling: Rolling, stop: int, *, times: int, third: bool) -> None
     # Between the entry and its mark nothing has happened yet.
     begun = bool(
         rolling.lines(
-            "SELECT "
-            "1 "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            f"'{rolling.database}' "
-            "AND "
-            "name "
-            "= "
-            "'schema_version' "
-            "AND "
-            "comment "
-            "LIKE "
-            "'%passing%'"
+            f"SELECT 1 FROM system.tables WHERE database = '{rolling.database}' AND name = 'schema_version' AND "
+            "comment LIKE '%passing%'"
         )
     )
     recorded = rolling.lines("SELECT max(version) FROM {db}.schema_version") == [str(newer.version)]

@@ -221,18 +221,8 @@ def test_killed_around_it_the_next_run_goes_on_and_lifts_what_was_held(
         assert count() == "3", f"killed before command {stop}: TTL merges are still stopped"
         assert (
             aaiclick_engine.command(
-                "SELECT "
-                "position(engine_full, "
-                "'recalculate') "
-                "FROM "
-                "system.tables "
-                "WHERE "
-                "database "
-                "= "
-                f"'{place}' "
-                "AND "
-                "name = "
-                "'t'"
+                f"SELECT position(engine_full, 'recalculate') FROM system.tables WHERE database = '{place}' AND name "
+                "= 't'"
             ).strip()
             == "0"
         )

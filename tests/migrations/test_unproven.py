@@ -20,48 +20,15 @@ if TYPE_CHECKING:
 
 PRICE = table(Column("price", "UInt64"))
 CENTS = (
-    "from "
-    "aaiclick "
-    "import "
-    "Migration, "
-    "Rebuild\nmigration "
-    "= "
-    "Migration(2, "
-    "rebuild={'t': "
-    "Rebuild(columns={'price': "
-    "'price "
-    "* "
-    "100'})})\n"
+    "from aaiclick import Migration, Rebuild\nmigration = Migration(2, rebuild={'t': Rebuild(columns={'price': "
+    "'price * 100'})})\n"
 )
 SQL = (
-    "from "
-    "aaiclick "
-    "import "
-    "Migration\nmigration "
-    "= "
-    "Migration(2, "
-    "sql=['ALTER "
-    "TABLE "
-    "t "
-    "UPDATE "
-    "price "
-    "= "
-    "price "
-    "* "
-    "100 "
-    "WHERE "
+    "from aaiclick import Migration\nmigration = Migration(2, sql=['ALTER TABLE t UPDATE price = price * 100 WHERE "
     "1'])\n"
 )
 LABEL = (
-    "from "
-    "aaiclick "
-    "import "
-    "Migration, "
-    "Rebuild\nmigration "
-    "= "
-    "Migration(2, "
-    "rebuild={'t': "
-    "Rebuild(columns={'label': "
+    "from aaiclick import Migration, Rebuild\nmigration = Migration(2, rebuild={'t': Rebuild(columns={'label': "
     "'toString(price)'})})\n"
 )
 

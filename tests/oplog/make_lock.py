@@ -26,20 +26,8 @@ def engine_form(command: Callable[[str], str], database: str, table: Table) -> L
     """The canonical form of a declared table: created, read back, and dropped."""
     command(create_table_sql(table, database))
     text = command(
-        "SELECT "
-        "create_table_query "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        f"'{database}' "
-        "AND "
-        "name "
-        "= "
-        f"'{table.name}' "
-        "FORMAT "
-        "TSVRaw"
+        f"SELECT create_table_query FROM system.tables WHERE database = '{database}' AND name = '{table.name}' "
+        "FORMAT TSVRaw"
     )
     command(f"DROP TABLE {quote_name(database)}.{quote_name(table.name)} SYNC")
     form = split_create(text.strip(), database)

@@ -29,22 +29,8 @@ def tables(client: Client) -> list[str]:
 def columns(client: Client, table: str) -> list[tuple[str, str]]:
     """(name, type) of every column of a table, in order."""
     sql = (
-        "SELECT "
-        "name, "
-        "type "
-        "FROM "
-        "system.columns "
-        "WHERE "
-        "database "
-        "= "
-        "currentDatabase() "
-        "AND "
-        "table "
-        "= "
-        "{table:String} "
-        "ORDER "
-        "BY "
-        "position"
+        "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String} ORDER "
+        "BY position"
     )
     return [(str(name), str(kind)) for name, kind in client.query(sql, parameters={"table": table}).result_rows]
 
@@ -68,16 +54,7 @@ def all_rows(client: Client) -> dict[str, tuple[list[str], list[str]]]:
 def storage(client: Client) -> dict[str, tuple[str, str]]:
     """Per table its definition and where its parts lie: both stay the same where nobody touched it."""
     sql = (
-        "SELECT "
-        "name, "
-        "create_table_query, "
-        "arrayStringConcat(data_paths, "
-        "',') "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
+        "SELECT name, create_table_query, arrayStringConcat(data_paths, ',') FROM system.tables WHERE database = "
         "currentDatabase()"
     )
     return {str(name): (str(text), str(paths)) for name, text, paths in client.query(sql).result_rows}
@@ -86,21 +63,7 @@ def storage(client: Client) -> dict[str, tuple[str, str]]:
 def scratch(client: Client) -> list[str]:
     """Databases that are neither the engine's nor the test's."""
     sql = (
-        "SELECT "
-        "name "
-        "FROM "
-        "system.databases "
-        "WHERE "
-        "name "
-        "NOT "
-        "IN "
-        "('system', "
-        "'default', "
-        "'INFORMATION_SCHEMA', "
-        "'information_schema', "
-        "currentDatabase()) "
-        "ORDER "
-        "BY "
-        "name"
+        "SELECT name FROM system.databases WHERE name NOT IN ('system', 'default', 'INFORMATION_SCHEMA', "
+        "'information_schema', currentDatabase()) ORDER BY name"
     )
     return [str(row[0]) for row in client.query(sql).result_rows]

@@ -44,21 +44,8 @@ def is_version_5(client: Client) -> None:
         found = [column for column in columns(client, table) if column[0] in dict(wanted)]
         assert found == wanted
         sql = (
-            "SELECT "
-            "sorting_key, "
-            "partition_key, "
-            "engine, "
-            "engine_full "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            "currentDatabase() "
-            "AND "
-            "name "
-            "= "
-            "{table:String}"
+            "SELECT sorting_key, partition_key, engine, engine_full FROM system.tables WHERE database = "
+            "currentDatabase() AND name = {table:String}"
         )
         sorting, partition, engine, full = client.query(sql, parameters={"table": table}).result_rows[0]
         assert (sorting, partition, engine) == (KEYS[table], "", "MergeTree")
@@ -149,19 +136,7 @@ def test_rows_written_after_the_upgrade_fill_the_new_columns(aaiclick_client: Cl
     init_oplog_tables(aaiclick_client)
     names = [column.name for column in OPLOG.tables[0].columns]
     aaiclick_client.command(
-        "INSERT "
-        "INTO "
-        "operation_log "
-        f"({', '.join(names[1:])}) "
-        "VALUES "
-        "('t_1', "
-        "'sum', "
-        "map('a', "
-        "'b'), "
-        "NULL, "
-        "1, "
-        "2, "
-        "3, "
+        f"INSERT INTO operation_log ({', '.join(names[1:])}) VALUES ('t_1', 'sum', map('a', 'b'), NULL, 1, 2, 3, "
         "now64(3))"
     )
     assert aaiclick_client.query("SELECT operation, run_id, args FROM operation_log WHERE run_id = 3").result_rows == [

@@ -60,17 +60,7 @@ class Case:
             else ""
         )
         return (
-            "CREATE "
-            "TABLE "
-            f"{database}.t "
-            "(k "
-            f"{kind}{statistics}, "
-            "i "
-            f"UInt32{inside}) "
-            "ENGINE "
-            "= "
-            "MergeTree "
-            f"{keys} "
+            f"CREATE TABLE {database}.t (k {kind}{statistics}, i UInt32{inside}) ENGINE = MergeTree {keys} "
             f"{TAIL}{implicit}"
         )
 

@@ -15,23 +15,8 @@ from aaiclick.errors import SchemaVersionError, SpecChangedError, SpecError
 from aaiclick.specs import Function
 
 LIVE = (
-    "SELECT "
-    "name "
-    "FROM "
-    "system.functions "
-    "WHERE "
-    "origin "
-    "= "
-    "'SQLUserDefined' "
-    "AND "
-    "(startsWith(name, "
-    "'fn_') "
-    "OR "
-    "startsWith(name, "
-    "'_aaiclick')) "
-    "ORDER "
-    "BY "
-    "name"
+    "SELECT name FROM system.functions WHERE origin = 'SQLUserDefined' AND (startsWith(name, 'fn_') OR "
+    "startsWith(name, '_aaiclick')) ORDER BY name"
 )
 
 

@@ -165,16 +165,7 @@ def test_an_index_over_old_rows_is_offered_and_filled_by_name(aaiclick_client: C
 def filled(client: Client) -> int:
     """Bytes of the table's index."""
     rows = client.query(
-        "SELECT "
-        "data_compressed_bytes "
-        "FROM "
-        "system.data_skipping_indices "
-        "WHERE "
-        "database "
-        "= "
-        "currentDatabase() "
-        "AND "
-        "table = "
-        "'t'"
+        "SELECT data_compressed_bytes FROM system.data_skipping_indices WHERE database = currentDatabase() AND table "
+        "= 't'"
     ).result_rows
     return int(rows[0][0])

@@ -21,21 +21,7 @@ from aaiclick.errors import BlockedError
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 
 LOOKUP = (
-    "CREATE "
-    "DICTIONARY "
-    "look "
-    "(k "
-    "UInt64, "
-    "a "
-    "UInt8) "
-    "PRIMARY "
-    "KEY "
-    "k "
-    "SOURCE(CLICKHOUSE(TABLE "
-    "'t' "
-    "DB "
-    "'{db}')) "
-    "LAYOUT(FLAT()) "
+    "CREATE DICTIONARY look (k UInt64, a UInt8) PRIMARY KEY k SOURCE(CLICKHOUSE(TABLE 't' DB '{db}')) LAYOUT(FLAT()) "
     "LIFETIME(0)"
 )
 
@@ -175,47 +161,15 @@ def test_a_target_under_another_name_is_seen(aaiclick_client: Client, wanted: Ta
         (
             "Buffer",
             (
-                "CREATE "
-                "TABLE "
-                "front "
-                "(k "
-                "UInt64, "
-                "a "
-                "UInt8) "
-                "ENGINE "
-                "= "
-                "Buffer('{db}', "
-                "'t', "
-                "1, "
-                "10, "
-                "100, "
-                "10000, "
-                "1000000, "
-                "10000000, "
-                "100000000)"
+                "CREATE TABLE front (k UInt64, a UInt8) ENGINE = Buffer('{db}', 't', 1, 10, 100, 10000, 1000000, "
+                "10000000, 100000000)"
             ),
         ),
         (
             "Buffer",
             (
-                "CREATE "
-                "TABLE "
-                "front "
-                "(k "
-                "UInt64, "
-                "a "
-                "UInt8) "
-                "ENGINE "
-                "= "
-                "Buffer('', "
-                "'t', "
-                "1, "
-                "10, "
-                "100, "
-                "10000, "
-                "1000000, "
-                "10000000, "
-                "100000000)"
+                "CREATE TABLE front (k UInt64, a UInt8) ENGINE = Buffer('', 't', 1, 10, 100, 10000, 1000000, "
+                "10000000, 100000000)"
             ),
         ),
         ("Merge", "CREATE TABLE front (k UInt64, a UInt8) ENGINE = Merge('{db}', '^t$')"),

@@ -96,23 +96,8 @@ def test_a_type_that_describe_writes_in_another_way_follows_too(aaiclick_client:
     assert ("v", "replace") in migrate(aaiclick_client, schema(table(new)))
     kinds = rows(
         aaiclick_client,
-        "SELECT "
-        "DISTINCT "
-        "type "
-        "FROM "
-        "system.columns "
-        "WHERE "
-        "database "
-        "= "
-        "currentDatabase() "
-        "AND "
-        "table "
-        "IN "
-        "('t', "
-        "'v') "
-        "AND "
-        "name = "
-        "'a'",
+        "SELECT DISTINCT type FROM system.columns WHERE database = currentDatabase() AND table IN ('t', 'v') AND "
+        "name = 'a'",
     )
     assert len(kinds) == 1
 

@@ -71,32 +71,15 @@ class World:
         for name, columns in tables.items():
             key = self.keys[name] if new else "k"
             made.append(
-                "CREATE "
-                "TABLE "
-                f"{database}.{name} "
-                f"({', '.join(f'`{column}` {kind}' for column, kind in columns.items())}) "
-                "ENGINE "
-                "= "
-                "MergeTree "
-                "ORDER "
-                "BY "
-                f"{key}"
+                f"CREATE TABLE {database}.{name} "
+                f"({', '.join(f'`{column}` {kind}' for column, kind in columns.items())}) ENGINE = MergeTree ORDER "
+                f"BY {key}"
             )
         made += [
             f"CREATE VIEW {database}.{name} AS {query.replace('DB.', database + '.')}" for name, query in self.views
         ]
         made += [
-            "CREATE "
-            "MATERIALIZED "
-            "VIEW "
-            f"{database}.{name} "
-            "ENGINE "
-            "= "
-            "MergeTree "
-            "ORDER "
-            "BY "
-            "k "
-            "AS "
+            f"CREATE MATERIALIZED VIEW {database}.{name} ENGINE = MergeTree ORDER BY k AS "
             f"{query.replace('DB.', database + '.')}"
             for name, query in self.owned
         ]

@@ -30,28 +30,8 @@ def _schema(engine: MergeTree, k: str = "UInt64", v: str = "String") -> Schema:
 
 
 OLD = (
-    "CREATE "
-    "TABLE "
-    "t "
-    "(k "
-    "UInt64, "
-    "p "
-    "UInt8, "
-    "v "
-    "String) "
-    "ENGINE "
-    "= "
-    "MergeTree "
-    "PARTITION "
-    "BY "
-    "p "
-    "ORDER "
-    "BY "
-    "k "
-    "SETTINGS "
-    "old_parts_lifetime "
-    "= "
-    "10"
+    "CREATE TABLE t (k UInt64, p UInt8, v String) ENGINE = MergeTree PARTITION BY p ORDER BY k SETTINGS "
+    "old_parts_lifetime = 10"
 )
 FILL = "INSERT INTO t SELECT number + {first}, number % 3, toString(cityHash64(number)) FROM numbers({count})"
 MORE: dict[str, str | int | float | bool | None] = {"old_parts_lifetime": 10}

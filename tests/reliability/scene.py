@@ -150,17 +150,8 @@ class Scene:
         assert not self.strings(f"SELECT table FROM system.mutations WHERE database = '{live}' AND NOT is_done"), about
         for name in self.wanted:
             self.engine.command(
-                "OPTIMIZE "
-                "TABLE "
-                f"{qualified(live, name)} "
-                "FINAL "
-                "SETTINGS "
-                "optimize_throw_if_noop "
-                "= "
-                "1, "
-                "optimize_skip_merged_partitions "
-                "= "
-                "1"
+                f"OPTIMIZE TABLE {qualified(live, name)} FINAL SETTINGS optimize_throw_if_noop = 1, "
+                "optimize_skip_merged_partitions = 1"
             )
         again = plan_schema(self.client, self.schema, database=live)
         assert not again.steps, f"{about}: {again}"

@@ -147,23 +147,8 @@ def test_a_belated_record_is_not_written(lab: Lab) -> None:
         ),
         (
             (
-                "ALTER "
-                "TABLE "
-                "{db}.`t` "
-                "(ADD "
-                "CONSTRAINT "
-                "_aaiclick_guard_abc "
-                "CHECK "
-                "price "
-                "< "
-                "3), "
-                "(ADD "
-                "CONSTRAINT "
-                "_aaiclick_guard_abcn1 "
-                "CHECK "
-                "id "
-                "< "
-                "9)"
+                "ALTER TABLE {db}.`t` (ADD CONSTRAINT _aaiclick_guard_abc CHECK price < 3), (ADD CONSTRAINT "
+                "_aaiclick_guard_abcn1 CHECK id < 9)"
             ),
             "position(create_table_query, '_aaiclick_guard_') > 0",
         ),
@@ -218,22 +203,7 @@ def test_a_run_that_was_late_sees_to_its_own_lock(lab: Lab) -> None:
     assert lease is not None
     assert lab.run(own_collection(lab.database, lease.nonce)) is None
     lab.sql(
-        "INSERT "
-        "INTO "
-        "_aaiclick_lease "
-        "SELECT "
-        "nonce, "
-        "beat "
-        "+ "
-        "1, "
-        "seconds, "
-        "1, "
-        "at "
-        "FROM "
-        "_aaiclick_lease "
-        "WHERE "
-        "nonce "
-        "= "
+        "INSERT INTO _aaiclick_lease SELECT nonce, beat + 1, seconds, 1, at FROM _aaiclick_lease WHERE nonce = "
         f"'{lease.nonce}'"
     )
     due = lab.run(own_collection(lab.database, lease.nonce))

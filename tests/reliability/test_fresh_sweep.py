@@ -70,17 +70,7 @@ def test_killed_at_a_first_start(connection: Opened, aaiclick_database: str, bes
         rows = scalar_rows(
             connection.query(
                 Query(
-                    "SELECT "
-                    "schema, "
-                    "version, "
-                    "count() "
-                    "FROM "
-                    f"{aaiclick_database}.schema_version "
-                    "GROUP "
-                    "BY "
-                    "ALL "
-                    "ORDER "
-                    "BY "
+                    f"SELECT schema, version, count() FROM {aaiclick_database}.schema_version GROUP BY ALL ORDER BY "
                     "schema"
                 )
             )

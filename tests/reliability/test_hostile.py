@@ -170,17 +170,7 @@ def test_the_password_is_nowhere(
         )
         seen.append(
             server.command(
-                "SELECT "
-                "name, "
-                "comment, "
-                "create_table_query "
-                "FROM "
-                "system.tables "
-                "WHERE "
-                "database "
-                "= "
-                "'default' "
-                "FORMAT "
+                "SELECT name, comment, create_table_query FROM system.tables WHERE database = 'default' FORMAT "
                 "JSONEachRow"
             )
         )

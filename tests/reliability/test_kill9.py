@@ -73,65 +73,22 @@ def check(case: str, path: Path, expected: list[str]) -> None:
 
 def check_clean(path: Path) -> None:
     left = (
-        "name "
-        "NOT "
-        "LIKE "
-        "'\\\\_aaiclick\\\\_lease' "
-        "AND "
-        "name "
-        "NOT "
-        "LIKE "
-        "'\\\\_aaiclick\\\\_lock\\\\_was%' "
-        "AND "
-        "name "
-        "NOT "
-        "LIKE "
-        "'\\\\_aaiclick\\\\_journal%'"
+        "name NOT LIKE '\\\\_aaiclick\\\\_lease' AND name NOT LIKE '\\\\_aaiclick\\\\_lock\\\\_was%' AND name NOT "
+        "LIKE '\\\\_aaiclick\\\\_journal%'"
     )
     assert (
         engine(
             path,
-            "SELECT "
-            "name "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            "'d' "
-            "AND "
-            "startsWith(name, "
-            "'_aaiclick_') "
-            "AND "
-            "name "
-            "NOT "
-            "LIKE "
-            "'%old%' "
-            "AND "
-            f"{left}",
+            "SELECT name FROM system.tables WHERE database = 'd' AND startsWith(name, '_aaiclick_') AND name NOT "
+            f"LIKE '%old%' AND {left}",
         )
         == []
     )
     assert engine(path, "SELECT name FROM system.databases WHERE startsWith(name, '_aaiclick_')") == []
     assert engine(
         path,
-        "SELECT "
-        "count() "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "'d' "
-        "AND "
-        "name "
-        "= "
-        "'t' "
-        "AND "
-        "position(engine_full, "
-        "'max_bytes_to_merge') "
-        "> "
-        "0",
+        "SELECT count() FROM system.tables WHERE database = 'd' AND name = 't' AND position(engine_full, "
+        "'max_bytes_to_merge') > 0",
     ) == ["0"]
     assert engine(path, "SELECT count() FROM system.mutations WHERE database = 'd' AND NOT is_done") == ["0"]
 

@@ -79,11 +79,7 @@ class Ground:
         # Where the new table is dropped before it is complete, the old one is kept, and nothing merges it.
         held = self.rows(
             "SELECT name FROM system.tables WHERE database = '{db}'"
-            " AND "
-            "match(create_table_query, "
-            "if(startsWith(name, "
-            "'_aaiclick_old_'), "
-            "'_aaiclick_guard', "
+            " AND match(create_table_query, if(startsWith(name, '_aaiclick_old_'), '_aaiclick_guard', "
             f"'{names}|_aaiclick_guard'))"
         )
         left = self.rows(
@@ -92,23 +88,8 @@ class Ground:
         if held or left:
             return f"held: {held}, left: {left}"
         kept = self.rows(
-            "SELECT "
-            "name "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            "'{db}' "
-            "AND "
-            "(name "
-            "IN "
-            "('t', "
-            "'t_saved', "
-            "'t_other') "
-            "OR "
-            "startsWith(name, "
-            "'_aaiclick_old_'))"
+            "SELECT name FROM system.tables WHERE database = '{db}' AND (name IN ('t', 't_saved', 't_other') OR "
+            "startsWith(name, '_aaiclick_old_'))"
         )
         counted = [int(str(self.rows(f"SELECT count() FROM {{db}}.`{name}` WHERE v = 'a'")[0][0])) for (name,) in kept]
         return "" if ROWS in counted or action == "drop" else f"rows are gone: {dict(zip(kept, counted, strict=True))}"

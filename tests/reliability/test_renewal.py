@@ -32,21 +32,8 @@ from tests.apply.applying import Lab, forms
 
 SECONDS = 0.9
 LONG = (
-    "SELECT "
-    "sleepEachRow(0.5) "
-    "FROM "
-    "numbers({}) "
-    "SETTINGS "
-    "max_block_size "
-    "= "
-    "1, "
-    "function_sleep_max_microseconds_per_block "
-    "= 0, "
-    "max_threads "
-    "= "
-    "1 "
-    "FORMAT "
-    "Null"
+    "SELECT sleepEachRow(0.5) FROM numbers({}) SETTINGS max_block_size = 1, "
+    "function_sleep_max_microseconds_per_block = 0, max_threads = 1 FORMAT Null"
 )
 
 

@@ -139,16 +139,7 @@ def test_a_disk_that_is_full(small_disk: Path, monkeypatch: pytest.MonkeyPatch) 
         assert server.command("SELECT count(), uniqExact(k) FROM t") == "1200000\t1200000\n"
         assert (
             server.command(
-                "SELECT "
-                "name "
-                "FROM "
-                "system.tables "
-                "WHERE "
-                "database "
-                "= "
-                "'default' "
-                "AND "
-                "match(name, "
+                "SELECT name FROM system.tables WHERE database = 'default' AND match(name, "
                 "'_aaiclick_(new|stage|mark|lock$)')"
             )
             == ""

@@ -71,20 +71,8 @@ class Place:
 
     def ours(self, prefix: str = "_aaiclick_") -> list[str]:
         found = self.rows(
-            "SELECT "
-            "name "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            "currentDatabase() "
-            "AND "
-            "startsWith(name, "
-            f"'{prefix}') "
-            "ORDER "
-            "BY "
-            "name"
+            f"SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, '{prefix}') "
+            "ORDER BY name"
         )
         return [str(row[0]) for row in found]
 
@@ -350,17 +338,7 @@ def test_the_oplog_goes_back_to_what_an_old_release_left(aaiclick_client: Client
     )
     assert init_oplog_tables(aaiclick_client, policy=KEPT).from_version == 1
     aaiclick_client.command(
-        "INSERT "
-        "INTO "
-        "operation_log "
-        "(result_table, "
-        "operation, "
-        "kwargs, "
-        "created_at) "
-        "VALUES "
-        "('p_x', "
-        "'insert', "
-        "map(), "
+        "INSERT INTO operation_log (result_table, operation, kwargs, created_at) VALUES ('p_x', 'insert', map(), "
         "now64(3))"
     )
     report = rollback_schema(aaiclick_client, OPLOG, to=1)

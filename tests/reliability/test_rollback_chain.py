@@ -44,15 +44,7 @@ V4 = Schema("case", version=4, objects=[table(K64, V, Column("w", "UInt8", defau
 ALL = (V1, V2, V3, V4)
 ROWS = [(100, 100, 4990, "one,three,two", 3)]
 FOUND = (
-    "SELECT "
-    "count(), "
-    "uniqExact(k), "
-    "sum(k "
-    "% "
-    "101), "
-    "arrayStringConcat(arraySort(groupUniqArray(v)), "
-    "','), "
-    "uniqExact(v) "
+    "SELECT count(), uniqExact(k), sum(k % 101), arrayStringConcat(arraySort(groupUniqArray(v)), ','), uniqExact(v) "
     "FROM t"
 )
 
@@ -147,22 +139,8 @@ def test_only_versions_that_were_there(place: Place) -> None:
 def test_a_table_in_between_that_is_gone(place: Place) -> None:
     """The oldest one stands behind one that was removed: it is said which, and how far back there is a way."""
     newest = place.rows(
-        "SELECT "
-        "name "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "currentDatabase() "
-        "AND "
-        "startsWith(name, "
-        "'_aaiclick_old') "
-        "AND "
-        "sorting_key "
-        "= "
-        "'v, "
-        "k'"
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, '_aaiclick_old') AND "
+        "sorting_key = 'v, k'"
     )
     oldest = next(name for name in place.ours(KEPT_PREFIX) if (name,) not in newest)
     place.sql(f"DROP TABLE `{oldest}` SYNC")
@@ -170,24 +148,8 @@ def test_a_table_in_between_that_is_gone(place: Place) -> None:
         rollback_schema(place.client, V4, to=1)
     assert "the table from before v2 is not kept any more" in str(refused.value)
     assert (
-        "v2 is "
-        "the "
-        "oldest "
-        "version "
-        "of "
-        "which "
-        "everything "
-        "that "
-        "was "
-        "replaced "
-        "is "
-        "kept: "
-        "aaiclick "
-        "rollback "
-        "--schema "
-        "tests.reliability.test_rollback_chain:V4 "
-        "--to "
-        "2" in str(refused.value)
+        "v2 is the oldest version of which everything that was replaced is kept: aaiclick rollback --schema "
+        "tests.reliability.test_rollback_chain:V4 --to 2" in str(refused.value)
     )
     assert (
         "To allow it: aaiclick rollback --schema tests.reliability.test_rollback_chain:V4 --to 1 --allow 'partial case'"
@@ -363,19 +325,8 @@ def killed_on_a_long_way(engine: EmbeddedEngine, database: str, client: Client, 
         if run(history(database, "case"), connection)[-1].version == 4:
             begun = bool(
                 place.rows(
-                    "SELECT "
-                    "count() "
-                    "FROM "
-                    "system.tables "
-                    "WHERE "
-                    "database "
-                    "= "
-                    f"'{database}' "
-                    "AND "
-                    "position(comment, "
-                    "'\"back_to\":1') "
-                    "> "
-                    "0"
+                    f"SELECT count() FROM system.tables WHERE database = '{database}' AND position(comment, "
+                    "'\"back_to\":1') > 0"
                 )[0][0]
             )
             Driver(connection, later=LATER).run(
@@ -388,23 +339,8 @@ def killed_on_a_long_way(engine: EmbeddedEngine, database: str, client: Client, 
         assert place.rows("SELECT count(), uniqExact(k), sum(k) FROM t") == [(40, 40, 780)], stop
         assert place.rows("SELECT count(), uniqExact(k) FROM u") == [(4, 4)], stop
         assert place.rows(
-            "SELECT "
-            "name, "
-            "sorting_key "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            "currentDatabase() "
-            "AND "
-            "name "
-            "IN "
-            "('t', "
-            "'u') "
-            "ORDER "
-            "BY "
-            "name"
+            "SELECT name, sorting_key FROM system.tables WHERE database = currentDatabase() AND name IN ('t', 'u') "
+            "ORDER BY name"
         ) == [
             ("t", "k"),
             ("u", "k"),

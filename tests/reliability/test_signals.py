@@ -273,20 +273,8 @@ def test_a_holder_whose_process_is_gone_is_not_waited_for(
         assert took < 15  # the lease has 30 seconds
         assert [event.text for event in told if isinstance(event, Note)] == [
             (
-                f"{replace(this_process(), pid=holder.pid)} "
-                "left "
-                "a "
-                "migration "
-                "of "
-                "database "
-                f"{aaiclick_server_database} "
-                "unfinished: "
-                "that "
-                "process "
-                "is "
-                "gone; "
-                "taking "
-                "over"
+                f"{replace(this_process(), pid=holder.pid)} left a migration of database {aaiclick_server_database} "
+                "unfinished: that process is gone; taking over"
             )
         ]
 

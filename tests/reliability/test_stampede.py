@@ -27,15 +27,8 @@ LEASE = "3"
 MORE = """INSERT INTO operation_log (id, result_table, operation, args, kwargs, created_at)
 SELECT 1000000 + number, concat('p_', toString(number % 97)), 'insert', [], map(), now64(3) - toIntervalSecond(number % 100000) FROM numbers({count})"""
 ROWS = (
-    "SELECT "
-    "count(), "
-    "uniqExact(id), "
-    "sum(cityHash64(tuple(id, "
-    "result_table, "
-    "operation, "
-    "toUnixTimestamp64Milli(created_at)))) "
-    "FROM "
-    "{db}.operation_log"
+    "SELECT count(), uniqExact(id), sum(cityHash64(tuple(id, result_table, operation, "
+    "toUnixTimestamp64Milli(created_at)))) FROM {db}.operation_log"
 )
 
 
@@ -68,20 +61,8 @@ class Old:
     def holder(self) -> int:
         """The process id in the lock, 0 where there is none."""
         comment = self.ask(
-            "SELECT "
-            "comment "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            f"'{self.database}' "
-            "AND "
-            "name "
-            "= "
-            "'_aaiclick_lock' "
-            "FORMAT "
-            "TSVRaw"
+            f"SELECT comment FROM system.tables WHERE database = '{self.database}' AND name = '_aaiclick_lock' "
+            "FORMAT TSVRaw"
         ).strip()
         return int(json.loads(comment)["pid"]) if comment else 0
 
@@ -98,16 +79,7 @@ class Old:
             == "5\tapplied\t1\n"
         )
         left = self.ask(
-            "SELECT "
-            "name "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            f"'{self.database}' "
-            "AND "
-            "match(name, "
+            f"SELECT name FROM system.tables WHERE database = '{self.database}' AND match(name, "
             "'^_aaiclick_(new|stage|mark|lock$)')"
         )
         assert left == ""

@@ -50,16 +50,7 @@ def under_traffic(server: EngineServer, database: str, kind: str, *, view: bool,
         assert server.command(f"SELECT count(), uniqExact(k) FROM {database}.{table}") == f"{total}\t{total}\n", table
     assert (
         server.command(
-            "SELECT "
-            "name "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "database "
-            "= "
-            f"'{database}' "
-            "AND "
-            "match(name, "
+            f"SELECT name FROM system.tables WHERE database = '{database}' AND match(name, "
             "'_aaiclick_(new|stage|mark|old)')"
         )
         == ""
@@ -211,17 +202,7 @@ def never_stopping(server: EngineServer, database: str, policy: Policy, rows: in
     assert failures == []
     assert [step.strategy for step in report.steps] == ["rebuild"]
     left = server.command(
-        "SELECT "
-        "countIf(k "
-        "< "
-        f"{rows}), "
-        "countIf(k "
-        ">= "
-        "1000000), "
-        "countIf(k "
-        "IN "
-        f"({','.join(map(str, deleted))})) "
-        "FROM "
+        f"SELECT countIf(k < {rows}), countIf(k >= 1000000), countIf(k IN ({','.join(map(str, deleted))})) FROM "
         f"{database}.t"
     ).split()
     # One whose answer was an error may have been carried out, or not: it is among the first keys.

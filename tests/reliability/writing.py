@@ -73,21 +73,7 @@ class Traffic:
             "SETTINGS max_block_size = 10, min_insert_block_size_rows = 10, max_insert_threads = 1, max_threads = 1"
         )
         text = (
-            "INSERT "
-            "INTO "
-            "t "
-            "SELECT "
-            "{} "
-            "+ "
-            "number, "
-            "number "
-            "% "
-            "3, "
-            "'slow' "
-            "FROM "
-            "numbers(60) "
-            "WHERE "
-            "NOT "
+            "INSERT INTO t SELECT {} + number, number % 3, 'slow' FROM numbers(60) WHERE NOT "
             "ignore(sleepEachRow(0.005)) " + blocks
         )
         self._loop(60, text.format)

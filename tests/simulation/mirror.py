@@ -105,24 +105,8 @@ class Mirror:
     def _adopt_merges(self) -> bool:
         """The engine merges parts when it likes: the model does the same then. Whether there was anything."""
         sql = (
-            "SELECT "
-            "table, "
-            "partition_id, "
-            "min_block_number, "
-            "max_block_number, "
-            "level "
-            "FROM "
-            "system.parts "
-            "WHERE "
-            "active "
-            "AND "
-            "rows "
-            "> "
-            "0 "
-            "AND "
-            "database "
-            "= "
-            f"'{DATABASE}'"
+            "SELECT table, partition_id, min_block_number, max_block_number, level FROM system.parts WHERE active "
+            f"AND rows > 0 AND database = '{DATABASE}'"
         )
         changed = False
         for line in self.engine.command(sql).splitlines():
@@ -301,8 +285,7 @@ class Mirror:
         one, two = (sorted(_masked(row, masked) for row in listed) for listed in (model, rows))
         if one != two:
             raise DifferenceError(
-                f"{sql}\nmodel: "
-                f"{[row for row in one if row not in two]}\nengine: "
+                f"{sql}\nmodel: {[row for row in one if row not in two]}\nengine: "
                 f"{[row for row in two if row not in one]}"
             )
 

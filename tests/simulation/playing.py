@@ -15,15 +15,8 @@ class FoundError(AssertionError):
     def __init__(self, seed: int, story: str, problem: Exception) -> None:
         self.seed = seed
         super().__init__(
-            "seed "
-            f"{seed} "
-            f"({story}): "
-            f"{type(problem).__name__}: "
-            f"{str(problem)[:3000]}\nmake "
-            "simulate "
-            f"FROM={seed} "
-            "SEEDS=1 "
-            "TELL=1"
+            f"seed {seed} ({story}): {type(problem).__name__}: {str(problem)[:3000]}\nmake simulate FROM={seed} "
+            "SEEDS=1 TELL=1"
         )
 
 

@@ -51,11 +51,7 @@ def main(arguments: list[str]) -> int:
                 sys.stdout.flush()
     connection.close()
     sys.stdout.write(
-        f"{chosen.seeds} "
-        "schedules, "
-        f"{wrong} "
-        "ended "
-        "wrongly; "
+        f"{chosen.seeds} schedules, {wrong} ended wrongly; "
         f"{', '.join(f'{count:,} {name}' for name, count in sorted(total.items()))}\n"
     )
     return wrong

@@ -89,20 +89,8 @@ def test_a_row_that_ended_a_run_of_an_earlier_release_is_passed_over(connection:
     run(intent(db, COPY), connection)
     connection.command(
         Command(
-            "INSERT "
-            "INTO "
-            f"{qualified(db, JOURNAL)} "
-            "(seq, "
-            "run, "
-            "schema, "
-            "state, "
-            "details) "
-            "SELECT "
-            "2, "
-            f"'{COPY.run}', "
-            "'oplog', "
-            "'closed', "
-            f"'{{}}'"
+            f"INSERT INTO {qualified(db, JOURNAL)} (seq, run, schema, state, details) SELECT 2, '{COPY.run}', "
+            f"'oplog', 'closed', '{{}}'"
         )
     )
     run(outcome(db, COPY, "done"), connection)

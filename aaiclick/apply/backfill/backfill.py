@@ -78,24 +78,8 @@ def finish_backfills(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, 
         if isinstance(found, str):
             yield Emit(
                 Note(
-                    f"{database}.{found}: "
-                    "its "
-                    "comment "
-                    "cannot "
-                    "be "
-                    "read: "
-                    "a "
-                    "newer "
-                    "version "
-                    "of "
-                    "aaiclick "
-                    "made "
-                    "it. "
-                    "It "
-                    "is "
-                    "left as "
-                    "it "
-                    "is",
+                    f"{database}.{found}: its comment cannot be read: a newer version of aaiclick made it. It is "
+                    "left as it is",
                     "warning",
                 )
             )
@@ -144,28 +128,8 @@ def _fenced(work: BackfillWork, options: ApplyOptions) -> Routine[bool]:
     if missing:
         flags = " ".join(f"--allow 'writers-stopped {name}'" for name in missing)
         raise ApplyError(
-            f"{work.view} "
-            "has "
-            "to "
-            "be "
-            "put "
-            "in "
-            "place "
-            "while "
-            "nobody "
-            "writes "
-            "into "
-            f"{', '.join(missing)}, "
-            "and "
-            "this "
-            "server "
-            "cannot "
-            "keep "
-            "writers "
-            "out "
-            "(it "
-            "has "
-            "no"
+            f"{work.view} has to be put in place while nobody writes into {', '.join(missing)}, and this server "
+            "cannot keep writers out (it has no"
             f" table_readonly). Stop the writers and run: aaiclick migrate {flags}"
         )
     return False
@@ -191,24 +155,8 @@ def _close(
         high = highest((yield from parts(source)))
         if fill.target and fill.empty and (yield from parts((yield from need(database, fill.target)))):
             raise ApplyError(
-                f"{fill.target} "
-                "holds "
-                "rows "
-                "already, "
-                "and "
-                "nobody "
-                "can "
-                "tell "
-                "which "
-                "rows "
-                "of "
-                f"{fill.source} "
-                "are "
-                "in "
-                "them. "
-                "Nothing "
-                "was "
-                "changed"
+                f"{fill.target} holds rows already, and nobody can tell which rows of {fill.source} are in them. "
+                "Nothing was changed"
             )
     return (yield from update_backfill_mark(database, replace(mark, phase="opening", high=high)))
 
@@ -310,24 +258,8 @@ def _end(database: str, mark: BackfillMark, options: ApplyOptions) -> Routine[in
             filled = mark.work.fill.target or mark.work.view
             yield Emit(
                 Note(
-                    f"{mark.work.fill.source} "
-                    "was "
-                    "dropped "
-                    "or "
-                    "replaced "
-                    "while "
-                    f"{filled} "
-                    "was "
-                    "filled "
-                    "from "
-                    "it: "
-                    "it "
-                    "is "
-                    "left as "
-                    "far "
-                    "as "
-                    "it "
-                    "came",
+                    f"{mark.work.fill.source} was dropped or replaced while {filled} was filled from it: it is left "
+                    "as far as it came",
                     "warning",
                 )
             )

@@ -126,25 +126,8 @@ def _attach(work: AttachWork, source: Physical, present: Sequence[Part], target:
     """Attach every partition to an empty table that is ours, and compare; the rows."""
     if any(part.patch for part in present):
         raise ApplyError(
-            f"{work.table} "
-            "has "
-            "updates "
-            "that "
-            "are "
-            "not "
-            "yet "
-            "merged "
-            "(patch "
-            "parts), "
-            "which "
-            "cannot "
-            "be "
-            "attached: "
-            "OPTIMIZE "
-            "TABLE "
-            "... "
-            "FINAL "
-            "first"
+            f"{work.table} has updates that are not yet merged (patch parts), which cannot be attached: OPTIMIZE "
+            "TABLE ... FINAL first"
         )
     for partition in sorted({part.partition for part in present}):
         yield from _attach_one(work, source, partition, target)
@@ -153,23 +136,8 @@ def _attach(work: AttachWork, source: Physical, present: Sequence[Part], target:
     found = (len(made), sum(part.rows for part in made))
     if expected != found:
         raise VerificationError(
-            f"{work.table}: "
-            f"{expected[0]} "
-            "parts "
-            "with "
-            f"{expected[1]} "
-            "rows "
-            "were "
-            "to "
-            "be "
-            "attached, "
-            "the "
-            "new "
-            "table "
-            "has "
-            f"{found[0]} "
-            "with "
-            f"{found[1]}"
+            f"{work.table}: {expected[0]} parts with {expected[1]} rows were to be attached, the new table has "
+            f"{found[0]} with {found[1]}"
         )
     return found[1]
 

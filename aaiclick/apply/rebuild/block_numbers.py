@@ -61,24 +61,8 @@ def _set_by_us(database: str, uuid: str) -> Routine[bool]:
 
 def _holds_numbers(source: Physical) -> Routine[bool]:
     rows = yield from ask(
-        "SELECT "
-        "count() "
-        "FROM "
-        "system.parts_columns "
-        "WHERE "
-        "active "
-        "AND "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "table "
-        "= "
-        "unhex({name:String}) "
-        "AND "
-        "column "
-        "= "
-        "'_block_number'",
+        "SELECT count() FROM system.parts_columns WHERE active AND database = unhex({db:String}) AND table = "
+        "unhex({name:String}) AND column = '_block_number'",
         {"db": hexed(source.database), "name": hexed(source.name)},
     )
     return number(rows[0][0]) > 0

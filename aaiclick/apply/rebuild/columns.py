@@ -81,21 +81,8 @@ def mentions(expression: str, name: str) -> bool:
 def column_types(table: Physical) -> Routine[tuple[dict[str, str], str]]:
     """The types of a table's columns; and all that says how they are read, as one text."""
     rows = yield from ask(
-        "SELECT "
-        "name, "
-        "type, "
-        "default_kind, "
-        "default_expression "
-        "FROM "
-        "system.columns "
-        "WHERE "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "table "
-        "= "
-        "unhex({name:String})"
+        "SELECT name, type, default_kind, default_expression FROM system.columns WHERE database = unhex({db:String}) "
+        "AND table = unhex({name:String})"
         " ORDER BY position",
         {"db": hexed(table.database), "name": hexed(table.name)},
     )
@@ -107,18 +94,7 @@ def volatile_columns(table: Physical) -> Routine[frozenset[str]]:
     anew."""
     names = {"db": hexed(table.database), "name": hexed(table.name)}
     rows = yield from ask(
-        "SELECT "
-        "name, "
-        "default_expression "
-        "FROM "
-        "system.columns "
-        "WHERE "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "table "
-        "= "
+        "SELECT name, default_expression FROM system.columns WHERE database = unhex({db:String}) AND table = "
         "unhex({name:String})"
         " AND default_kind IN ('DEFAULT', 'MATERIALIZED') AND position(default_expression, '(') > 0",
         names,
@@ -128,21 +104,7 @@ def volatile_columns(table: Physical) -> Routine[frozenset[str]]:
         return frozenset()
     # The column was called is_deterministic before.
     flags = yield from ask(
-        "SELECT "
-        "name "
-        "FROM "
-        "system.columns "
-        "WHERE "
-        "database "
-        "= "
-        "'system' "
-        "AND "
-        "table "
-        "= "
-        "'functions' "
-        "AND "
-        "name "
-        "LIKE "
+        "SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE "
         "'%deterministic'"
     )
     if not flags:
@@ -157,38 +119,13 @@ def volatile_columns(table: Physical) -> Routine[frozenset[str]]:
     if not suspects:
         return frozenset()
     held = yield from ask(
-        "SELECT "
-        "column, "
-        "uniqExact(name) "
-        "FROM "
-        "system.parts_columns "
-        "WHERE "
-        "active "
-        "AND "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "table "
-        "= "
-        "unhex({name:String})"
+        "SELECT column, uniqExact(name) FROM system.parts_columns WHERE active AND database = unhex({db:String}) AND "
+        "table = unhex({name:String})"
         f" AND column IN ({_list(sorted(suspects))}) GROUP BY column",
         names,
     )
     total = yield from ask(
-        "SELECT "
-        "count() "
-        "FROM "
-        "system.parts "
-        "WHERE "
-        "active "
-        "AND "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "table "
-        "= "
+        "SELECT count() FROM system.parts WHERE active AND database = unhex({db:String}) AND table = "
         "unhex({name:String})",
         names,
     )

@@ -68,25 +68,8 @@ def require_rows_only(name: str, listed: Sequence[Mutation], known: frozenset[st
             and re.match(r"\(?\s*MATERIALIZE\b", each.command) is None
         ):
             raise ApplyError(
-                f"{name}: "
-                "its "
-                "columns "
-                "were "
-                "changed "
-                "while "
-                "it "
-                "was "
-                "copied "
-                f"({each.command}). "
-                "The "
-                "table "
-                "is "
-                "as "
-                "that "
-                "left "
-                "it: "
-                "run "
-                "again"
+                f"{name}: its columns were changed while it was copied ({each.command}). The table is as that left "
+                "it: run again"
             )
 
 
@@ -125,40 +108,13 @@ def _wait(
             raise ApplyError(stuck_sentence(table.name, failed))
         if left and options.mutation_seconds and wait.waited >= options.mutation_seconds:
             raise ApplyError(
-                f"{table.name}: "
-                "mutation "
-                f"{left[0].id} "
-                f"({left[0].command}) "
-                "is "
-                "still "
-                "running "
-                "after "
-                f"{wait.waited:.0f} "
-                "s. "
-                "Run "
-                "again"
+                f"{table.name}: mutation {left[0].id} ({left[0].command}) is still running after {wait.waited:.0f} "
+                "s. Run again"
             )
         if limit and wait.waited > limit:
             raise ApplyError(
-                f"{table.name}: "
-                "deletes "
-                "or "
-                "updates "
-                "follow "
-                "each "
-                "other "
-                "so "
-                "closely "
-                "that "
-                "writers "
-                "cannot "
-                "be "
-                "locked "
-                "out "
-                "between "
-                "two "
-                "of "
-                "them."
+                f"{table.name}: deletes or updates follow each other so closely that writers cannot be locked out "
+                "between two of them."
                 " The table is as it was: pause whoever sends them for a moment, and run again"
             )
         wait = yield from rest(wait, f"deletes and updates of {table.name}")
@@ -199,19 +155,7 @@ def close(table: Physical, options: ApplyOptions) -> Routine[None]:
 
 def _being_rewritten(table: Physical) -> Routine[int]:
     rows = yield from ask(
-        "SELECT "
-        "count() "
-        "FROM "
-        "system.merges "
-        "WHERE "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "table "
-        "= "
-        "unhex({name:String}) "
-        "AND "
+        "SELECT count() FROM system.merges WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND "
         "is_mutation",
         {"db": hexed(table.database), "name": hexed(table.name)},
     )

@@ -111,15 +111,7 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
     # Where the order of rows matters the INSERTs follow it one by one, so that block numbers do.
     for selected in sequences(chunk) if job.work.ordered else inserts(chunk):
         sql = (
-            "INSERT "
-            "INTO "
-            f"{qualified(job.site.database, staging)} "
-            f"({targets}) "
-            "SELECT "
-            f"{reads} "
-            "FROM "
-            f"{source} "
-            "WHERE "
+            f"INSERT INTO {qualified(job.site.database, staging)} ({targets}) SELECT {reads} FROM {source} WHERE "
             f"{condition(job, selected)}"
         )
         if job.work.ordered:
@@ -146,35 +138,15 @@ def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
     gone = [part.name for part in chunk.parts if present.get(part.name) != part.content]
     if gone:
         raise SourceChanged(
-            f"{job.work.table}: "
-            "rows "
-            "were "
-            "deleted "
-            "or "
-            "changed "
-            "while "
-            "they "
-            "were "
-            "copied "
-            f"({len(gone)} "
-            "parts: "
+            f"{job.work.table}: rows were deleted or changed while they were copied ({len(gone)} parts: "
             f"{', '.join(gone[:3])})"
         )
     if expected != found:
         raise mismatch(job.work.table, chunk.partitions, expected, found, names)
     if chunk.exact and not job.work.where and expected.rows != chunk.rows:
         raise VerificationError(
-            f"{job.work.table}: "
-            "partition "
-            f"{', '.join(chunk.partitions[:5])} "
-            "holds "
-            f"{chunk.rows} "
-            "rows, "
-            "but "
-            f"{expected.rows} "
-            "can "
-            "be "
-            "read:"
+            f"{job.work.table}: partition {', '.join(chunk.partitions[:5])} holds {chunk.rows} rows, but "
+            f"{expected.rows} can be read:"
             " a row policy or a setting of this user hides the others. Nothing was swapped: the table is as it was"
         )
     return found.rows

@@ -70,28 +70,8 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
     if found.stranger is not None:
         yield from _give_back(database, mark)
         raise ApplyError(
-            f"{mark.table} "
-            "was "
-            "replaced "
-            "by "
-            "somebody "
-            "else "
-            "in "
-            "the "
-            "moment "
-            "of "
-            "the "
-            "exchange. "
-            "That "
-            "table "
-            "is "
-            "back "
-            "under "
-            "its "
-            "name, "
-            "as "
-            "it "
-            "was"
+            f"{mark.table} was replaced by somebody else in the moment of the exchange. That table is back under its "
+            "name, as it was"
         )
 
 
@@ -147,22 +127,8 @@ def swapped(database: str, mark: Mark) -> Routine[bool]:
         return True
     held = "is missing" if live is None else f"holds storage {live.uuid or 'without UUID'}"
     raise ApplyError(
-        f"{mark.table} "
-        f"{held}: "
-        "neither "
-        "the "
-        "old "
-        "storage "
-        f"{mark.source} "
-        "nor "
-        "the "
-        "new "
-        "one "
-        f"{mark.shadow or '(not made)'}. "
-        "Left "
-        "as "
-        "it "
-        "is"
+        f"{mark.table} {held}: neither the old storage {mark.source} nor the new one {mark.shadow or '(not made)'}. "
+        "Left as it is"
     )
 
 

@@ -123,27 +123,8 @@ def _late(database: str, mark: Mark, old: Physical, fill: Filler) -> Routine[tup
                 rows,
                 mark,
                 (
-                    "parts "
-                    f"{', '.join(mixed[:3])} "
-                    "of "
-                    "the "
-                    "old "
-                    "table "
-                    "mix "
-                    "rows "
-                    "that "
-                    "were "
-                    "copied "
-                    "with "
-                    "rows "
-                    "that "
-                    "were "
-                    "not, "
-                    "and "
-                    "cannot "
-                    "be "
-                    "told "
-                    "apart"
+                    f"parts {', '.join(mixed[:3])} of the old table mix rows that were copied with rows that were "
+                    "not, and cannot be told apart"
                 ),
             )
         staging, count = yield from fill(old, late)
@@ -175,26 +156,8 @@ def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:
     for mutation in listed:
         if mutation.id not in mark.known:
             return (
-                "rows of "
-                "the "
-                "old "
-                "table "
-                "were "
-                "changed "
-                "in "
-                "the "
-                "moment "
-                "of "
-                "the "
-                "exchange "
-                f"({mutation.command}), "
-                "which "
-                "the "
-                "new "
-                "table "
-                "does "
-                "not "
-                "show"
+                f"rows of the old table were changed in the moment of the exchange ({mutation.command}), which the "
+                "new table does not show"
             )
     present = yield from parts(old)
     if sum(part.rows for part in present if part.last <= mark.high and not part.patch) != mark.rows:
@@ -217,21 +180,8 @@ def _old_storage(database: str, mark: Mark) -> Routine[Physical | None]:
     yield from release_merges(database, mark.source, mark.saved)
     yield Emit(
         Note(
-            f"{mark.table}: "
-            "its "
-            "old "
-            "table "
-            "was "
-            "renamed "
-            "to "
-            f"{old.database}.{old.name} "
-            "by "
-            "somebody "
-            "else: "
-            "it "
-            "is "
-            "left "
-            "to them",
+            f"{mark.table}: its old table was renamed to {old.database}.{old.name} by somebody else: it is left to "
+            "them",
             "warning",
         )
     )

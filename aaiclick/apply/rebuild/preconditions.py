@@ -22,23 +22,8 @@ def require_rebuildable(source: Physical, form: TableForm) -> Routine[None]:
             )
         if not engine.endswith("MergeTree"):
             raise ApplyError(
-                f"{source.name}: "
-                "a "
-                "rebuild "
-                "between "
-                f"{source.engine} "
-                "and "
-                f"{form.engine} "
-                "is "
-                "not "
-                "possible: "
-                "both "
-                "have "
-                "to be "
-                "of "
-                "the "
-                "MergeTree "
-                "family"
+                f"{source.name}: a rebuild between {source.engine} and {form.engine} is not possible: both have to "
+                "be of the MergeTree family"
             )
     if source.fenced:
         raise ApplyError(
@@ -49,22 +34,8 @@ def require_rebuildable(source: Physical, form: TableForm) -> Routine[None]:
             f"{source.name} has no UUID, so its storage cannot be told apart from its copy. Nothing was changed"
         )
     rows = yield from ask(
-        "SELECT "
-        "name "
-        "FROM "
-        "system.columns "
-        "WHERE "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "table "
-        "= "
-        "unhex({name:String}) "
-        "AND "
-        "name IN "
-        "('_part', "
-        "'_partition_id')",
+        "SELECT name FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND "
+        "name IN ('_part', '_partition_id')",
         {"db": hexed(source.database), "name": hexed(source.name)},
     )
     if rows:
@@ -83,19 +54,7 @@ def require_resting_streams(source: Physical, options: ApplyOptions) -> Routine[
     found = yield from find_feeders(source.database, source.name)
     if found.streams:
         raise ApplyError(
-            f"{', '.join(found.streams)} "
-            f"{'brings' if len(found.streams) == 1 else 'bring'} "
-            "rows "
-            "into "
-            f"{source.name} "
-            "all "
-            "the "
-            "time, "
-            "and "
-            "nobody "
-            "can "
-            "wait "
-            "for "
-            "them."
+            f"{', '.join(found.streams)} {'brings' if len(found.streams) == 1 else 'bring'} rows into {source.name} "
+            "all the time, and nobody can wait for them."
             f" Stop them (DETACH TABLE) and run: aaiclick migrate --allow 'writers-stopped {source.name}'"
         )

@@ -94,21 +94,7 @@ def attach_all(
     if not names:
         return
     rows = yield from ask(
-        "SELECT "
-        "DISTINCT "
-        "table, "
-        "partition_id "
-        "FROM "
-        "system.parts "
-        "WHERE "
-        "active "
-        "AND "
-        "rows "
-        "> "
-        "0 "
-        "AND "
-        "database "
-        "= "
+        "SELECT DISTINCT table, partition_id FROM system.parts WHERE active AND rows > 0 AND database = "
         "unhex({db:String})"
         " AND startsWith(table, '_aaiclick_stage_') ORDER BY table, partition_id",
         {"db": hexed(database)},

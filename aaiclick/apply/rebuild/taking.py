@@ -41,29 +41,8 @@ class BelatedError(ApplyError):
 
     def __init__(self, table: str) -> None:
         super().__init__(
-            f"{table}: "
-            "a "
-            "statement "
-            "of "
-            "a "
-            "run "
-            "that "
-            "had "
-            "lost "
-            "its "
-            "lease "
-            "came "
-            "in "
-            "between. "
-            "Nothing "
-            "is "
-            "lost. "
-            "Run "
-            "again: "
-            "that "
-            "puts "
-            "it "
-            "right"
+            f"{table}: a statement of a run that had lost its lease came in between. Nothing is lost. Run again: "
+            "that puts it right"
         )
 
 
@@ -129,28 +108,8 @@ def take_old_away(database: str, mark: Mark, old: Physical) -> Routine[Physical]
     taken = yield from take_away(database, mark, old.name, old.uuid)
     if taken is None or taken.uuid != old.uuid:
         raise ApplyError(
-            f"{mark.table}: "
-            "its "
-            "old "
-            "table "
-            f"{old.name} "
-            "was "
-            "renamed "
-            "or "
-            "dropped "
-            "by "
-            "somebody "
-            "else "
-            "meanwhile. "
-            "Run "
-            "again: "
-            "that "
-            "goes "
-            "on "
-            "from "
-            "where "
-            "it "
-            "is"
+            f"{mark.table}: its old table {old.name} was renamed or dropped by somebody else meanwhile. Run again: "
+            "that goes on from where it is"
         )
     return taken
 

@@ -25,17 +25,7 @@ from aaiclick.state.rebuild_mark import Mark
 def read_by_views(database: str, table: str) -> Routine[bool]:
     """Whether INSERTs into the table are passed on to materialized views, of any database."""
     rows = yield from ask(
-        "SELECT "
-        "length(dependencies_table) "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "name "
-        "= "
+        "SELECT length(dependencies_table) FROM system.tables WHERE database = unhex({db:String}) AND name = "
         "unhex({name:String})",
         {"db": hexed(database), "name": hexed(table)},
     )

@@ -93,22 +93,8 @@ def columns_back(
                 columns.append(CopyColumn(column.name, cell.of_type(column.type)))
             elif column.stored:
                 notes.append(
-                    "column "
-                    f"{column.name} "
-                    "gets "
-                    "its "
-                    "default "
-                    "in "
-                    "rows "
-                    "that "
-                    "came "
-                    "since: "
-                    f"{old.name} "
-                    "does "
-                    "not "
-                    "have "
-                    "it "
-                    "any more"
+                    f"column {column.name} gets its default in rows that came since: {old.name} does not have it any "
+                    "more"
                 )
         read = {column.name for column in form.columns if any(_reads(cell, column.name) for cell in cells.values())}
         lost = [
@@ -118,26 +104,8 @@ def columns_back(
         ]
         if lost:
             notes.append(
-                "what "
-                "rows "
-                "that "
-                "came "
-                "since "
-                "hold "
-                "in "
-                "column "
-                f"{', '.join(lost)} "
-                "is "
-                "not "
-                "carried "
-                "over: "
-                "the "
-                "old "
-                "table "
-                "does "
-                "not "
-                "have "
-                "it"
+                f"what rows that came since hold in column {', '.join(lost)} is not carried over: the old table does "
+                "not have it"
             )
         listed.append(Came(tuple(columns), doubts))
     return listed, tuple(dict.fromkeys(f"{old.name}: {note}" for note in notes))

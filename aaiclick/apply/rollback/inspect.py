@@ -107,21 +107,7 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
         unfit += yield from _unfit(database, old, stage, came[place].columns, f"{wheres[place]}{parts_of}")
         if not link.known and counts[place]:
             said_by = (
-                "no plan "
-                "was "
-                "entered "
-                "that "
-                "says "
-                "how "
-                "the "
-                "columns "
-                "of "
-                f"{kept.table} "
-                "were "
-                "filled "
-                "when "
-                f"{link.row.name} "
-                "was "
+                f"no plan was entered that says how the columns of {kept.table} were filled when {link.row.name} was "
                 "replaced"
             )
             unproven.append(f"{counts[place]} rows that came since would stay as they are: {said_by}")
@@ -160,17 +146,7 @@ def _blocked(chain: Sequence[Link]) -> str:
 
 def _form(database: str, name: str) -> Routine[TableForm]:
     rows = yield from ask(
-        "SELECT "
-        "create_table_query "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        "database "
-        "= "
-        "unhex({db:String}) "
-        "AND "
-        "name "
-        "= "
+        "SELECT create_table_query FROM system.tables WHERE database = unhex({db:String}) AND name = "
         "unhex({name:String})",
         {"db": hexed(database), "name": hexed(name)},
     )
@@ -211,14 +187,7 @@ def _unproven(database: str, stage: ChainTable, doubts: Sequence[Doubt], where: 
     found: list[str] = []
     for doubt in doubts:
         sql = (
-            "SELECT "
-            "count(), "
-            f"any(toString({doubt.value})) "
-            "FROM "
-            f"{qualified(database, stage.name)} "
-            "WHERE "
-            f"{where} "
-            "AND "
+            f"SELECT count(), any(toString({doubt.value})) FROM {qualified(database, stage.name)} WHERE {where} AND "
             f"({doubt.condition})"
         )
         try:
@@ -227,20 +196,8 @@ def _unproven(database: str, stage: ChainTable, doubts: Sequence[Doubt], where: 
             raise
         except StatementError as error:
             raise ApplyError(
-                f"{stage.name}: "
-                "rows "
-                "that "
-                "came "
-                "since "
-                "cannot "
-                "be "
-                "carried "
-                "back "
-                f"({doubt.said or doubt.column}): "
-                f"{error}. "
-                "Nothing "
-                "was "
-                "changed"
+                f"{stage.name}: rows that came since cannot be carried back ({doubt.said or doubt.column}): {error}. "
+                "Nothing was changed"
             ) from error
         count, example = number(rows[0][0]), text(rows[0][1])
         if not count:
@@ -251,49 +208,13 @@ def _unproven(database: str, stage: ChainTable, doubts: Sequence[Doubt], where: 
         elif doubt.held:
             advice = f"a migration says it with Rebuild(back={{'{doubt.column}': ...}})"
             found.append(
-                f"{such} "
-                "which "
-                "was "
-                "filled "
-                "by "
-                "an "
-                "expression, "
-                "and "
-                "nothing "
-                "says "
-                "how "
-                "it "
-                "goes "
-                "back: "
-                "it "
-                "would "
-                "stay "
-                "as "
-                "it is "
-                f"({advice})"
+                f"{such} which was filled by an expression, and nothing says how it goes back: it would stay as it "
+                f"is ({advice})"
             )
         else:
             advice = "Rebuild(back={...}) says how they follow from it"
             found.append(
-                f"{such} "
-                "which "
-                "was "
-                "filled "
-                "by "
-                "an "
-                "expression, "
-                "and "
-                "the "
-                "old "
-                "columns "
-                "do "
-                "not "
-                "hold "
-                "it: "
-                "it "
-                "would "
-                "be "
-                "lost "
+                f"{such} which was filled by an expression, and the old columns do not hold it: it would be lost "
                 f"({advice})"
             )
     return found

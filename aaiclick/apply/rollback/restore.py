@@ -81,20 +81,8 @@ def _bring_back(name: str, kept: Kept, target: str, site: Site) -> Routine[int]:
     expected, found = (len(present), sum(part.rows for part in present)), (len(made), sum(part.rows for part in made))
     if expected != found:
         raise VerificationError(
-            f"{kept.table}: "
-            f"{expected[0]} "
-            "parts "
-            "with "
-            f"{expected[1]} "
-            "rows "
-            "were "
-            "to "
-            "come "
-            "back, "
-            f"{found[0]} "
-            "with "
-            f"{found[1]} "
-            "did"
+            f"{kept.table}: {expected[0]} parts with {expected[1]} rows were to come back, {found[0]} with "
+            f"{found[1]} did"
         )
     return (yield from kept_parts(site.database, name, present))
 
@@ -108,22 +96,7 @@ def _between(found: Restore, target: str, site: Site) -> Routine[int]:
         present = [part for part in (yield from parts(source)) if part.last <= each.kept.copied]
         if any(part.patch for part in present):
             raise ApplyError(
-                f"{each.name} "
-                "has "
-                "updates "
-                "that "
-                "are "
-                "not "
-                "merged "
-                "(patch "
-                "parts), "
-                "which "
-                "cannot "
-                "be "
-                "taken "
-                "over. "
-                "Nothing "
-                "was "
+                f"{each.name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was "
                 "changed"
             )
         written += yield from copy_parts(job, present, target)

@@ -47,20 +47,8 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
         where += f" AND name IN ({', '.join(f'{{n{place}:String}}' for place in range(len(wanted)))})"
         parameters.update({f"n{place}": name for place, name in enumerate(wanted)})
     sql = (
-        "SELECT "
-        "name, "
-        "create_table_query, "
-        "comment, "
-        "database, "
-        "toUnixTimestamp(now()) "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        f"{where} "
-        "SETTINGS "
-        "use_query_cache "
-        "= "
-        "0"
+        "SELECT name, create_table_query, comment, database, toUnixTimestamp(now()) FROM system.tables WHERE "
+        f"{where} SETTINGS use_query_cache = 0"
     )
     rows = yield Query(sql, parameters, bare=True)
     declared = frozenset(wanted[1:])

@@ -114,24 +114,7 @@ def _path(found: Inspection) -> Routine[tuple[int, tuple[Hop, ...]]]:
     path = hops((yield from history(database, schema.name)), live, (yield from read_attempts(database, schema.name)))
     if not path:
         raise SchemaError(
-            f"{schema.name} "
-            "has "
-            "been "
-            "at "
-            f"v{live} "
-            "since "
-            "it "
-            "was "
-            "made "
-            "in "
-            f"{database}: "
-            "there "
-            "is "
-            "no "
-            "version "
-            "before "
-            "to "
-            "go "
+            f"{schema.name} has been at v{live} since it was made in {database}: there is no version before to go "
             "back to"
         )
     return live, path
@@ -144,22 +127,7 @@ def _target(
     if begun and to is not None and to not in begun:
         unfinished = ", ".join(f"v{version}" for version in sorted(begun))
         raise SchemaError(
-            f"{schema} "
-            "is "
-            "on "
-            "its "
-            "way "
-            "back "
-            "to "
-            f"{unfinished}, "
-            "which "
-            "was "
-            "not "
-            "finished. "
-            "Run: "
-            "aaiclick "
-            "rollback "
-            "--to "
+            f"{schema} is on its way back to {unfinished}, which was not finished. Run: aaiclick rollback --to "
             f"{min(begun)}"
         )
     target = to if to is not None else min(begun) if begun else versions[0]
@@ -170,23 +138,8 @@ def _target(
         if len(versions) == 1:
             raise SpecError(
                 "to",
-                f"{schema} "
-                "came "
-                "to "
-                f"v{live} "
-                "from "
-                f"v{versions[0]} "
-                "in "
-                "one "
-                "step: "
-                "only "
-                f"v{versions[0]} "
-                "can "
-                "be "
-                "gone "
-                "back "
-                "to, not "
-                f"v{target}",
+                f"{schema} came to v{live} from v{versions[0]} in one step: only v{versions[0]} can be gone back to, "
+                f"not v{target}",
             )
         listed = ", ".join(f"v{version}" for version in versions)
         raise SpecError(
@@ -258,22 +211,7 @@ def _furthest(found: Inspection, kept: _Kept, path: Sequence[Hop]) -> str:
     if not whole:
         return "The way back is to restore a backup"
     return (
-        f"v{whole[-1]} "
-        "is "
-        "the "
-        "oldest "
-        "version "
-        "of "
-        "which "
-        "everything "
-        "that "
-        "was "
-        "replaced "
-        "is "
-        "kept: "
-        "aaiclick "
-        "rollback "
-        "--to "
+        f"v{whole[-1]} is the oldest version of which everything that was replaced is kept: aaiclick rollback --to "
         f"{whole[-1]}"
     )
 
@@ -288,27 +226,8 @@ def _lost(kept: _Kept, covered: Sequence[Hop], path: Sequence[Hop]) -> tuple[str
     oldest = path[-1].before
     return (
         (
-            "after "
-            "this "
-            "there "
-            "is "
-            "no "
-            "way "
-            "further "
-            "back "
-            "for "
-            f"{', '.join(further)}: "
-            "to "
-            "go "
-            "to "
-            f"v{oldest}, "
-            "go "
-            "there "
-            "in "
-            "one "
-            "go "
-            "(--to "
-            f"{oldest})"
+            f"after this there is no way further back for {', '.join(further)}: to go to v{oldest}, go there in one "
+            f"go (--to {oldest})"
         ),
     )
 
@@ -342,54 +261,16 @@ def _step(restore: Restore, to: int) -> Step:
     for each in restore.between:
         listed = ", ".join(f"{column.expression} AS {column.target}" for column in each.columns)
         sql.append(
-            "-- and "
-            f"{each.rows} "
-            "rows "
-            "that "
-            "came "
-            "while "
-            "a "
-            "table "
-            "was "
-            "live "
-            "that "
-            "is "
-            "kept "
-            "as "
-            "well: "
-            "SELECT "
-            f"{listed} "
-            "FROM "
-            f"{each.name} "
-            "WHERE "
-            f"{each.where}"
+            f"-- and {each.rows} rows that came while a table was live that is kept as well: SELECT {listed} FROM "
+            f"{each.name} WHERE {each.where}"
         )
         live -= each.rows
     listed = ", ".join(f"{column.expression} AS {column.target}" for column in work.columns)
     sql += [
         f"-- and the {live} rows that came since: SELECT {listed} FROM {table} WHERE {work.where}",
         (
-            "-- "
-            "writers "
-            "are "
-            "locked "
-            "out "
-            "(table_readonly) "
-            "for "
-            "the "
-            "last "
-            "part "
-            "of "
-            "the "
-            "copy, "
-            "then "
-            "the "
-            "new "
-            "table "
-            "is "
-            "exchanged "
-            "with "
-            f"{table}"
+            "-- writers are locked out (table_readonly) for the last part of the copy, then the new table is "
+            f"exchanged with {table}"
         ),
     ]
     words = f"the table of v{to} is put back, with {restore.since} rows that came since"

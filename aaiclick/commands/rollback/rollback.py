@@ -86,18 +86,8 @@ def _require_allowed(back: Rollback, way: RollbackPlan) -> None:
     blocked = [restore.blocked for restore in way.restores if restore.blocked]
     if blocked:
         raise SchemaError(
-            f"{back.schema.name} "
-            "cannot "
-            "go "
-            "back "
-            "to "
-            f"v{way.to}: "
-            f"{'; '.join(blocked)}. "
-            "Nothing "
-            "was "
-            "changed: "
-            "restore "
-            "a backup"
+            f"{back.schema.name} cannot go back to v{way.to}: {'; '.join(blocked)}. Nothing was changed: restore a "
+            "backup"
         )
     refused = [(key, words) for key, words in way.refusals if key not in back.allow]
     if refused:

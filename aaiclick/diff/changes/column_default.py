@@ -48,10 +48,7 @@ class ChangeDefault:
     @property
     def words(self) -> str:
         return (
-            "column "
-            f"{self.new.name}: "
-            f"{shown(default_clause(self.old).strip())} "
-            "-> "
+            f"column {self.new.name}: {shown(default_clause(self.old).strip())} -> "
             f"{shown(default_clause(self.new).strip())}"
         )
 

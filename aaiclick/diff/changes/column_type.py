@@ -159,21 +159,8 @@ class RetypeColumn:
     @property
     def _unproven(self) -> Hazard:
         return self._by_name(
-            f"{self.new.type} "
-            "does "
-            "not "
-            "convert "
-            "back "
-            "to "
-            f"{self.old.type}: "
-            "whether "
-            f"{self.table}.{self.new.name} "
-            "keeps "
-            "its "
-            "values "
-            "cannot "
-            "be "
-            "shown"
+            f"{self.new.type} does not convert back to {self.old.type}: whether {self.table}.{self.new.name} keeps "
+            "its values cannot be shown"
         )
 
 

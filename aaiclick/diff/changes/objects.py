@@ -59,8 +59,7 @@ class ChangeProjection(BaseChange):
         if self.old is None or self.new is None:
             form = self.new or self.old
             return (
-                "projection "
-                f"{form.name if form else ''} "
+                f"projection {form.name if form else ''} "
                 f"{'is missing' if self.old is None else 'is no longer declared'}"
             )
         return f"projection {self.new.name}: {self.old.body} -> {self.new.body}"
@@ -101,19 +100,13 @@ class ChangeConstraint:
         if self.old is None or self.new is None:
             form = self.new or self.old
             return (
-                "constraint "
-                f"{form.name if form else ''} "
+                f"constraint {form.name if form else ''} "
                 f"{'is missing' if self.old is None else 'is no longer declared'}"
             )
         if (self.old.kind, self.old.expression) == (self.new.kind, self.new.expression):
             return f"constraint {self.new.name} is in another position"
         return (
-            "constraint "
-            f"{self.new.name}: "
-            f"{self.old.kind} "
-            f"{self.old.expression} "
-            "-> "
-            f"{self.new.kind} "
+            f"constraint {self.new.name}: {self.old.kind} {self.old.expression} -> {self.new.kind} "
             f"{self.new.expression}"
         )
 

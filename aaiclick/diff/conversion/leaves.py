@@ -42,10 +42,7 @@ def unfit(value: str, old: TypeText, new: TypeText) -> str:
     if old.name in _MOMENTS and count is not None:  # not every whole number converts back to a time, but Int64 does
         negative = "" if count.signed else f"{_cast(value, 'Int64')} < 0 OR "
         return (
-            f"{negative}{_cast(value, 'Int256')} "
-            "!= "
-            f"{_cast(_cast(value, text_of(new)), 'Int256')} "
-            "OR "
+            f"{negative}{_cast(value, 'Int256')} != {_cast(_cast(value, text_of(new)), 'Int256')} OR "
             f"{_lost(value, old, TypeText('Int64'))}"
         )
     if new.name in _MOMENTS and whole(old) is not None:
@@ -86,8 +83,7 @@ def differs(value: str, old: TypeText, new: TypeText) -> str:
             ""
             if _reads_back(old)
             else "NOT "
-            f"ifNull({_same(value, f'accurateCastOrNull(toString({value}), {quote_string(text_of(old))})')}, "
-            "0)"
+            f"ifNull({_same(value, f'accurateCastOrNull(toString({value}), {quote_string(text_of(old))})')}, 0)"
         )
     if _coarser(old, new):
         return _lost(value, old, new)
@@ -208,13 +204,8 @@ def _number_differs(value: str, old: TypeText, new: TypeText) -> str:
         return f"trunc({value}) != {value}"
     if decimal(old) is not None:
         return (
-            "NOT "
-            f"ifNull(accurateCastOrNull(accurateCastOrNull({value}, "
-            f"{quote_string(text_of(new))}), "
-            f"{quote_string(text_of(old))}) "
-            "= "
-            f"{value}, "
-            "0)"
+            f"NOT ifNull(accurateCastOrNull(accurateCastOrNull({value}, {quote_string(text_of(new))}), "
+            f"{quote_string(text_of(old))}) = {value}, 0)"
         )
     return ""
 

@@ -193,26 +193,7 @@ def _without_backfill(create: Step, live: LiveObject | None, item: MaterializedV
 
 def _refused(create: Step, item: MaterializedView, why: str) -> Step:
     reason = (
-        "it "
-        "cannot "
-        "be "
-        "filled "
-        "with "
-        "what "
-        "is "
-        "there: "
-        f"{why}. "
-        "Leave "
-        "backfill "
-        "out, "
-        "and "
-        "fill "
-        "it "
-        "with "
-        "a "
-        "statement "
-        "of "
-        "a "
+        f"it cannot be filled with what is there: {why}. Leave backfill out, and fill it with a statement of a "
         "migration"
     )
     return Step(create.id, item.name, create.change, "backfill", [f"-- {reason}"], ReplaceWork(()), blocked=reason)
@@ -249,19 +230,8 @@ def _unfit(
 def _views_on(database: str, target: str) -> Routine[str]:
     """The materialized views on the target: an INSERT would set them off, and the fill is no INSERT into it."""
     rows = yield Query(
-        "SELECT "
-        "arrayStringConcat(arrayMap((d, "
-        "n) "
-        "-> "
-        "concat(d, "
-        "'.', "
-        "n), "
-        "dependencies_database, "
-        "dependencies_table), "
-        "', "
-        "') "
-        "FROM "
-        "system.tables"
+        "SELECT arrayStringConcat(arrayMap((d, n) -> concat(d, '.', n), dependencies_database, dependencies_table), "
+        "', ') FROM system.tables"
         " WHERE database = {database:String} AND name = {name:String}",
         {"database": database, "name": target},
     )
@@ -272,25 +242,8 @@ def _volatile(query: str) -> Routine[str]:
     called = {word.lower() for word in _CALL.findall(query)}
     # Older servers call the column is_deterministic.
     flags = yield Query(
-        "SELECT "
-        "name "
-        "FROM "
-        "system.columns "
-        "WHERE "
-        "database "
-        "= "
-        "'system' "
-        "AND "
-        "table "
-        "= "
-        "'functions' "
-        "AND "
-        "name "
-        "LIKE "
-        "'%deterministic' "
-        "ORDER "
-        "BY "
-        "name"
+        "SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE "
+        "'%deterministic' ORDER BY name"
     )
     if not called or not flags:
         return ""

@@ -7,18 +7,7 @@ from aaiclick.routine import Query, Routine, text
 
 _SOURCES = (
     "SELECT database, name, engine, engine_full FROM system.tables"
-    " WHERE "
-    "arrayExists((d, "
-    "n) "
-    "-> "
-    "d "
-    "= "
-    "unhex({database:String}) "
-    "AND "
-    "n "
-    "= "
-    "unhex({view:String}), "
-    "dependencies_database, "
+    " WHERE arrayExists((d, n) -> d = unhex({database:String}) AND n = unhex({view:String}), dependencies_database, "
     "dependencies_table)"
     " ORDER BY database, name"
 )

@@ -95,26 +95,8 @@ def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Ca
     rows, size = (live.rows, live.bytes) if live is not None else (0, 0)
     if not can_be_fenced(raw.engine):
         lost = (
-            "what "
-            f"{item.raw} "
-            "holds "
-            "already "
-            "is "
-            "not "
-            "brought "
-            "into "
-            f"{item.to}: "
-            "writers "
-            "of "
-            "a "
-            "table "
-            "of "
-            "engine "
-            f"{raw.engine} "
-            "cannot "
-            "be "
-            "kept "
-            "out"
+            f"what {item.raw} holds already is not brought into {item.to}: writers of a table of engine {raw.engine} "
+            "cannot be kept out"
         )
         hazard = Hazard("changes-values", lost, f"start-empty {item.to}")
         return Step(
@@ -131,28 +113,8 @@ def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Ca
     blocked = ""
     if target is not None and target.rows:
         blocked = (
-            f"{item.to} "
-            "holds "
-            f"{target.rows} "
-            "rows, "
-            "but "
-            "there "
-            "is "
-            "no "
-            "view "
-            "that "
-            "fills "
-            "it: "
-            "nobody "
-            "can "
-            "tell "
-            "which "
-            "rows "
-            "of "
-            f"{item.raw} "
-            "are "
-            "in "
-            "them"
+            f"{item.to} holds {target.rows} rows, but there is no view that fills it: nobody can tell which rows of "
+            f"{item.raw} are in them"
         )
     hazards = yield from backfill_hazards(work)
     return Step(
@@ -204,27 +166,8 @@ def change_aggregate(
         hazards = yield from backfill_hazards(work)
         if raw.ttl:
             gone = (
-                f"{item.raw} "
-                "has "
-                "a "
-                "TTL: "
-                f"{', '.join(added)} "
-                "of "
-                f"{item.to} "
-                "begins "
-                "with "
-                "the "
-                "rows "
-                "that "
-                "are "
-                "still "
-                "there, "
-                "the "
-                "other "
-                "measures "
-                "go "
-                "further "
-                "back"
+                f"{item.raw} has a TTL: {', '.join(added)} of {item.to} begins with the rows that are still there, "
+                "the other measures go further back"
             )
             hazards = (*hazards, Hazard("changes-values", gone, f"fill-from-the-rest {item.to}"))
         words = f"{', '.join(added)} is new, and is filled from {item.raw}"
@@ -241,25 +184,8 @@ def change_aggregate(
         work = BackfillWork(item.name, statements, (item.raw,), _fill(item, dict(item.columns), empty=moved), undo)
         hazards = yield from backfill_hazards(work)
         what = (
-            f"{item.to} "
-            "is "
-            "emptied "
-            "and "
-            "filled "
-            "again "
-            "from "
-            f"{item.raw}: "
-            "what "
-            "that "
-            "no "
-            "longer "
-            "holds "
-            "is "
-            "gone, "
-            "and "
-            "readers "
-            "see it "
-            "grow"
+            f"{item.to} is emptied and filled again from {item.raw}: what that no longer holds is gone, and readers "
+            "see it grow"
         )
         if not moved:
             hazards = (*hazards, Hazard("loses-rows", what, f"rebuild-aggregate {item.to}"))
@@ -302,22 +228,8 @@ def backfill_hazards(work: BackfillWork) -> Routine[tuple[Hazard, ...]]:
     if (yield from fence_supported()):
         return (_refused(work),)
     why = (
-        "this "
-        "server "
-        "cannot "
-        "keep "
-        "writers "
-        "out "
-        "(it "
-        "has "
-        "no "
-        "table_readonly): "
-        "nobody "
-        "may "
-        "write "
-        "into "
-        f"{', '.join(work.sources)} "
-        "meanwhile"
+        "this server cannot keep writers out (it has no table_readonly): nobody may write into "
+        f"{', '.join(work.sources)} meanwhile"
     )
     return tuple(Hazard("changes-values", why, f"writers-stopped {name}") for name in work.sources)
 
@@ -340,17 +252,8 @@ def backfill_lines(work: BackfillWork) -> list[str]:
     if work.fill is not None:
         names = ", ".join(name for name, _ in work.fill.columns)
         lines.append(
-            "-- fill "
-            f"{work.fill.target or 'the table that it owns'} "
-            f"({names}) "
-            "with "
-            "what "
-            f"{work.fill.source} "
-            "held "
-            "before, "
-            "part "
-            "by "
-            "part"
+            f"-- fill {work.fill.target or 'the table that it owns'} ({names}) with what {work.fill.source} held "
+            "before, part by part"
         )
     return lines
 

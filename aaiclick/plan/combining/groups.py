@@ -97,47 +97,15 @@ def _of_sort_key(diff: TableDiff, groups: _Groups | None, *, longer: bool) -> Se
         return (
             Hazard(
                 "loses-rows",
-                f"{engine} "
-                "combines "
-                "rows "
-                "of "
-                "the "
-                "same "
-                "sort "
-                "key: "
-                "rows "
-                "of "
-                f"{groups.both:,} "
-                "keys "
-                "are "
-                "combined "
-                "to "
+                f"{engine} combines rows of the same sort key: rows of {groups.both:,} keys are combined to "
                 f"{groups.new:,}",
                 key,
             ),
         )
     if apart:
         message = (
-            f"{engine} "
-            "combines "
-            "rows "
-            "of "
-            "the "
-            "same "
-            "sort "
-            "key: "
-            "rows "
-            "of "
-            f"{groups.old:,} "
-            "keys, "
-            "which "
-            "it "
-            "would "
-            "combine, "
-            "stay "
-            "apart "
-            "as "
-            f"{groups.both:,}"
+            f"{engine} combines rows of the same sort key: rows of {groups.old:,} keys, which it would combine, stay "
+            f"apart as {groups.both:,}"
         )
         return (Hazard("changes-values", message, key),)
     return ()
@@ -147,27 +115,8 @@ def _of_partition_key(diff: TableDiff, before: TableForm, groups: _Groups | None
     engine, table = engine_of(diff.target.form), diff.live.name
     key = f"change-partition-key {table}"
     message = (
-        f"{engine} "
-        "combines "
-        "rows "
-        "of "
-        "the "
-        "same "
-        "sort "
-        "key "
-        "within "
-        "a "
-        "partition: "
-        "with "
-        "the "
-        "new "
-        "partitions "
-        "other "
-        "rows "
-        "of "
-        f"{table} "
-        "are "
-        "combined"
+        f"{engine} combines rows of the same sort key within a partition: with the new partitions other rows of "
+        f"{table} are combined"
     )
     if groups is None or not before.partition_by:
         apart = f" (now rows of {groups.old:,} keys would stay apart as {groups.both:,})" if groups is not None else ""

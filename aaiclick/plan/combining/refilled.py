@@ -91,14 +91,7 @@ def _moved(
     grouped = f"(SELECT {_KEY}, {pairs} AS {_PAIRS} FROM {rows.source} GROUP BY {_KEY})"
     return (
         yield from _ask(
-            "SELECT "
-            f"toUInt64(countIf({bad})), "
-            f"anyIf(concat(toString({_KEY}), "
-            "': "
-            "', "
-            f"toString({_PAIRS})), "
-            f"{bad}) "
-            "FROM "
+            f"SELECT toUInt64(countIf({bad})), anyIf(concat(toString({_KEY}), ': ', toString({_PAIRS})), {bad}) FROM "
             f"{grouped}"
         )
     )

@@ -54,23 +54,7 @@ def require_attributes(item: Dictionary, schema: Schema, catalog: Catalog, forms
             )
         if column.name not in item.primary_key and _cut(kept, column.type):
             problem = (
-                "its "
-                "source "
-                f"{name} "
-                "keeps "
-                f"{kept}, "
-                "and "
-                f"{column.type} "
-                "does "
-                "not "
-                "hold "
-                "all "
-                "of "
-                "that: "
-                "it "
-                "would "
-                "give "
-                "other "
+                f"its source {name} keeps {kept}, and {column.type} does not hold all of that: it would give other "
                 "values"
             )
             raise SpecError(

@@ -37,12 +37,8 @@ def require_creatable(tables: Sequence[Table], catalog: Catalog) -> Routine[None
 
 def _require(asked: Sequence[tuple[Table, Sequence[str]]], catalog: Catalog) -> Routine[None]:
     parts = [
-        "(SELECT "
-        f"{_named(found, place)} "
-        "FROM "
-        f"null({quote_string(_structure((column.name, column.type) for column in table.columns))})) "
-        "AS "
-        f"t{place}"
+        f"(SELECT {_named(found, place)} FROM "
+        f"null({quote_string(_structure((column.name, column.type) for column in table.columns))})) AS t{place}"
         for place, (table, found) in enumerate(asked)
     ]
     # null(...) has no rows, so the join is analysed and nothing is computed.

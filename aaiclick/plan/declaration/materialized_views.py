@@ -40,25 +40,8 @@ def require_targets(schema: Schema, catalog: Catalog) -> Routine[None]:
 def target_columns(place: tuple[str, str]) -> Routine[dict[str, str]]:
     """Types of the columns that an INSERT into a live table can fill, by name."""
     rows = yield Query(
-        "SELECT "
-        "name, "
-        "type "
-        "FROM "
-        "system.columns "
-        "WHERE "
-        "database "
-        "= "
-        "{database:String} "
-        "AND "
-        "table "
-        "= "
-        "{table:String} "
-        "AND "
-        "default_kind "
-        "NOT "
-        "IN "
-        "('ALIAS', "
-        "'MATERIALIZED')",
+        "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String} AND "
+        "default_kind NOT IN ('ALIAS', 'MATERIALIZED')",
         {"database": place[0], "table": place[1]},
     )
     return {text(row[0]): text(row[1]) for row in rows}
@@ -103,41 +86,16 @@ def require_fit(
         ):
             continue
         problem = (
-            "its "
-            "query "
-            "yields "
-            f"{column.type} "
-            "for "
-            f"{column.name}, "
-            "and "
-            f"{view.to} "
-            "keeps "
-            f"{wanted}: "
-            "other "
-            "values "
-            "would "
-            "arrive "
-            "there, "
-            "or "
-            "none."
+            f"its query yields {column.type} for {column.name}, and {view.to} keeps {wanted}: other values would "
+            "arrive there, or none."
         )
         if stored.get(column.name) == column.type and now.get(column.name) == wanted:
             notes.append(f"{item.name}: {problem} It is left as it was made")
             continue
         raise SpecError(
             f"{item.noun} {item.name}",
-            f"{problem} "
-            "Cast "
-            "it "
-            "in "
-            "the "
-            "query "
-            f"(CAST({quote_name(column.name)}, "
-            f"{quote_string(wanted)})), "
-            "or "
-            "change "
-            "the "
-            "column",
+            f"{problem} Cast it in the query (CAST({quote_name(column.name)}, {quote_string(wanted)})), or change "
+            "the column",
         )
     return tuple(notes)
 

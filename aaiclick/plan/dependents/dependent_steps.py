@@ -103,23 +103,8 @@ def _depended(database: str, renamed: Mapping[str, str], dependents: Sequence[De
         needed = [f"{text(row[0])}.{text(row[1])}" for row in rows if (text(row[0]), text(row[1])) not in known]
         if needed:
             why = (
-                f"{', '.join(needed)} "
-                "cannot "
-                "be "
-                "loaded "
-                "without "
-                f"{old}: "
-                "the "
-                "server "
-                "does "
-                "not "
-                "rename "
-                "it. "
-                "Change "
-                "or "
-                "drop "
-                "them "
-                "first"
+                f"{', '.join(needed)} cannot be loaded without {old}: the server does not rename it. Change or drop "
+                "them first"
             )
             found.append(
                 Step(

@@ -20,15 +20,7 @@ Place = tuple[str, str]
 """Database and name."""
 VIEWS = "engine IN ('View', 'MaterializedView')"
 ELSEWHERE = (
-    "database "
-    "NOT "
-    "IN "
-    "('system', "
-    "'INFORMATION_SCHEMA', "
-    "'information_schema') "
-    "AND "
-    "NOT "
-    "startsWith(database, "
+    "database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') AND NOT startsWith(database, "
     "{prefix:String})"
 )
 """Not the server's own, and none of our scratch databases."""
@@ -85,23 +77,8 @@ def read_views(database: str, names: Collection[str] | None = None) -> Routine[t
             "names": ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names)),
         }
     rows = yield Query(
-        "SELECT "
-        "database, "
-        "name, "
-        "engine, "
-        "create_table_query, "
-        "as_select, "
-        "toString(uuid) "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        f"{VIEWS} "
-        "AND "
-        f"{where} "
-        "ORDER "
-        "BY "
-        "database, "
-        "name",
+        "SELECT database, name, engine, create_table_query, as_select, toString(uuid) FROM system.tables WHERE "
+        f"{VIEWS} AND {where} ORDER BY database, name",
         parameters,
     )
     return tuple(view_dependent(*(text(value) for value in row)) for row in rows)

@@ -21,14 +21,7 @@ from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 DICTIONARIES = (
     "engine = 'Dictionary' AND arrayExists((d, n) -> d = {database:String}"
-    " AND "
-    "has(arrayMap(x "
-    "-> "
-    "unhex(x), "
-    "splitByChar(',', "
-    "{names:String})), "
-    "n), "
-    "loading_dependencies_database, "
+    " AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), n), loading_dependencies_database, "
     "loading_dependencies_table)"
 )
 
@@ -38,19 +31,8 @@ def read_dictionaries(database: str, names: tuple[str, ...]) -> Routine[tuple[De
     server."""
     listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))
     rows = yield Query(
-        "SELECT "
-        "database, "
-        "name, "
-        "create_table_query, "
-        "toString(uuid) "
-        "FROM "
-        "system.tables "
-        "WHERE "
-        f"{DICTIONARIES} "
-        "ORDER "
-        "BY "
-        "database, "
-        "name",
+        f"SELECT database, name, create_table_query, toString(uuid) FROM system.tables WHERE {DICTIONARIES} ORDER BY "
+        "database, name",
         {"database": database, "names": listed},
     )
     return tuple(dictionary_dependent(*(text(value) for value in row)) for row in rows)
@@ -104,28 +86,8 @@ def dictionary_steps(effect: Effect, database: str) -> tuple[Step, ...]:
         return (blocked_step(dependent, database, why),)
     if effect.refusal:
         why = (
-            "it "
-            "could "
-            "not "
-            "be "
-            "loaded "
-            "any "
-            "more "
-            f"({first_line(effect.refusal)}). "
-            "Declare "
-            "it "
-            "over "
-            "what "
-            "the "
-            "table "
-            "will "
-            "be, "
-            "or "
-            "change "
-            "or "
-            "drop "
-            "it "
-            "first"
+            f"it could not be loaded any more ({first_line(effect.refusal)}). Declare it over what the table will "
+            "be, or change or drop it first"
         )
         return (blocked_step(dependent, database, why),)
     lookup = dependent.noun == "dictionary"

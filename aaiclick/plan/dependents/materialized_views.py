@@ -81,24 +81,8 @@ def materialized_steps(
     if found:
         name = place[1] if place[0] == catalog.database else ".".join(place)
         why = (
-            "values "
-            "would "
-            "be "
-            "changed "
-            "on "
-            "their "
-            "way "
-            "into "
-            "its "
-            "target "
-            f"{name}: "
-            f"{'; '.join(each.words for each in found)}. "
-            "Change "
-            f"{name} "
-            "as "
-            "well, "
-            "or "
-            "first"
+            f"values would be changed on their way into its target {name}: "
+            f"{'; '.join(each.words for each in found)}. Change {name} as well, or first"
         )
         return (blocked_step(dependent, catalog.database, why),), ()
     return (), _refreshed(effect, catalog.database)
@@ -184,14 +168,7 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
     refused = refused or (yield from _refused(form, commands, catalog.database))
     if not refused and dependent.database != catalog.database:
         refused = (
-            "it is "
-            "in "
-            "another "
-            "database: "
-            "ALTER "
-            "TABLE "
-            f"{qualified(dependent.database, inner)} "
-            f"{', '.join(commands)} "
+            f"it is in another database: ALTER TABLE {qualified(dependent.database, inner)} {', '.join(commands)} "
             "would do"
         )
     if refused and declared:
@@ -200,12 +177,7 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
         return (), (_impossible(effect, catalog.database, why, refused),)
     sql = alter_table(qualified(dependent.database, inner), *commands)
     lines = tuple(
-        "own "
-        "table "
-        "of "
-        "the "
-        "materialized "
-        "view: "
+        "own table of the materialized view: "
         f"{'column ' + each.column + ': ' + (each.kept or 'none') + ' -> ' + each.yields}"
         for each in found
     )
@@ -261,25 +233,7 @@ def _by_name(dependent: Dependent, why: str) -> Step:
     create = form_sql(replace(dependent.form, columns=()), dependent.database, dependent.name)
     statements = (drop("VIEW", qualified(dependent.database, dependent.name)), create)
     lost = (
-        "the "
-        "table "
-        "that "
-        f"{dependent.name} "
-        "owns "
-        "cannot "
-        "follow "
-        "its "
-        "query "
-        f"({why}): "
-        "it "
-        "is "
-        "made "
-        "anew, "
-        "and "
-        "the "
-        "rows "
-        "in "
-        "it "
+        f"the table that {dependent.name} owns cannot follow its query ({why}): it is made anew, and the rows in it "
         "are gone"
     )
     hazard = Hazard("loses-rows", lost, f"replace-view {dependent.name}")

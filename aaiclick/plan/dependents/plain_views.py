@@ -28,25 +28,8 @@ def plain_steps(effect: Effect, database: str, changes: bool) -> tuple[tuple[Ste
             blocked_step(
                 dependent,
                 database,
-                "its own "
-                "list "
-                "of "
-                "columns "
-                "would "
-                "change "
-                "values: "
-                f"{listed}. "
-                "Drop "
-                "the "
-                "view, "
-                "or "
-                "make "
-                "it "
-                "anew "
-                "without "
-                "that "
-                "list, "
-                "first",
+                f"its own list of columns would change values: {listed}. Drop the view, or make it anew without that "
+                "list, first",
             ),
         ), ()
     if not effect.columns or effect.columns == dependent.columns:

@@ -57,19 +57,8 @@ def _views(diff: TableDiff) -> Routine[list[tuple[str, str, str]]]:
         parameters[f"d{place}"], parameters[f"n{place}"] = database, name
     rows = yield Query(
         "SELECT name, engine, as_select FROM system.tables"
-        " WHERE "
-        "(database "
-        "= "
-        f"{{database:String}} "
-        "AND "
-        "engine "
-        "IN "
-        "('View', "
-        f"'MaterializedView')){' OR ' + others if others else ''} "
-        "ORDER "
-        "BY "
-        "database, "
-        "name",
+        f" WHERE (database = {{database:String}} AND engine IN ('View', "
+        f"'MaterializedView')){' OR ' + others if others else ''} ORDER BY database, name",
         parameters,
     )
     nouns = {"View": "view", "MaterializedView": "materialized view"}

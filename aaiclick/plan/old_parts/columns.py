@@ -42,43 +42,16 @@ def held_columns(database: str, table: str) -> Routine[PartColumns]:
     """Read it from ``system.parts`` and ``system.parts_columns``."""
     named = {"database": database, "table": table}
     rows = yield Query(
-        "SELECT "
-        "toUInt64(countIf(NOT "
-        "startsWith(name, "
-        f"'{_PATCH}'))), "
-        "toUInt64(countIf(startsWith(name, "
-        f"'{_PATCH}'))) "
-        "FROM "
-        "system.parts"
+        f"SELECT toUInt64(countIf(NOT startsWith(name, '{_PATCH}'))), toUInt64(countIf(startsWith(name, "
+        f"'{_PATCH}'))) FROM system.parts"
         " WHERE active AND database = {database:String} AND table = {table:String}",
         named,
     )
     # Without _block_number and _block_offset, which the server stores by itself and no definition has.
     sets = yield Query(
-        "SELECT "
-        "toJSONString(columns), "
-        "toUInt64(count()) "
-        "FROM "
-        "(SELECT "
-        "name, "
-        "arraySort(groupUniqArray(column)) "
-        "AS "
-        "columns "
-        "FROM "
-        "system.parts_columns"
-        " WHERE "
-        "active "
-        "AND "
-        "database "
-        "= "
-        f"{{database:String}} "
-        "AND "
-        "table "
-        "= "
-        f"{{table:String}} "
-        "AND "
-        "NOT "
-        "startsWith(name, "
+        "SELECT toJSONString(columns), toUInt64(count()) FROM (SELECT name, arraySort(groupUniqArray(column)) AS "
+        "columns FROM system.parts_columns"
+        f" WHERE active AND database = {{database:String}} AND table = {{table:String}} AND NOT startsWith(name, "
         f"'{_PATCH}')"
         " AND column NOT IN ('_block_number', '_block_offset') GROUP BY name) GROUP BY columns ORDER BY columns",
         named,
@@ -93,18 +66,7 @@ def held_columns(database: str, table: str) -> Routine[PartColumns]:
 def lacking(database: str, table: str, column: str) -> str:
     """A condition for rows of parts that do not hold the column."""
     where = (
-        "active "
-        "AND "
-        "database "
-        "= "
-        f"{quote_string(database)} "
-        "AND "
-        "table "
-        "= "
-        f"{quote_string(table)} "
-        "AND "
-        "column "
-        "= "
+        f"active AND database = {quote_string(database)} AND table = {quote_string(table)} AND column = "
         f"{quote_string(column)}"
     )
     return f"_part NOT IN (SELECT name FROM system.parts_columns WHERE {where})"

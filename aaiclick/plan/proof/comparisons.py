@@ -116,11 +116,7 @@ def _columns(place: int, comparison: Comparison) -> list[str]:
     if comparison.partition:
         differs = f"({differs} OR partitionID({', '.join(old)}) != partitionID({', '.join(comparison.new)}))"
     example = (
-        f"anyIf(concat(toString(tuple({', '.join(old)})), "
-        "' "
-        "-> "
-        "', "
-        f"toString(tuple({', '.join(comparison.new)}))), "
+        f"anyIf(concat(toString(tuple({', '.join(old)})), ' -> ', toString(tuple({', '.join(comparison.new)}))), "
         f"{differs})"
     )
     types = [f"any(toTypeName({expression}))" for expression in (*old, *comparison.new)]

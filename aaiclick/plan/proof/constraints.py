@@ -71,18 +71,7 @@ def _violated(diff: TableDiff, data_name: str, constraint: ConstraintForm, befor
         if error.code == 0:
             raise
         return (
-            "whether "
-            "rows "
-            "fulfil "
-            "the "
-            "constraint "
-            f"{constraint.name} "
-            f"({expression}) "
-            "cannot "
-            "be "
-            "told "
-            "(the "
-            "engine: "
+            f"whether rows fulfil the constraint {constraint.name} ({expression}) cannot be told (the engine: "
             f"{first_line(str(error))})"
         )
     count, found = number(answer[0][0]), text(answer[0][1])

@@ -40,18 +40,8 @@ class Cost:
 def cost_of(diff: TableDiff, data_name: str, columns: Collection[str], what: Collection[str]) -> Routine[Cost]:
     """The cost of reading these live columns. Where it is more than allowed, ``what`` stays open."""
     rows = yield Query(
-        "SELECT "
-        "name, "
-        "toUInt64(data_compressed_bytes) "
-        "FROM "
-        "system.columns "
-        "WHERE "
-        "database "
-        "= "
-        "{database:String} "
-        "AND "
-        "table = "
-        "{table:String}",
+        "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND "
+        "table = {table:String}",
         {"database": diff.database, "table": data_name},
     )
     size = {text(row[0]): number(row[1]) for row in rows}

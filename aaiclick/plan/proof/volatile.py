@@ -25,25 +25,8 @@ def volatile(expressions: Collection[str]) -> Routine[frozenset[str]]:
         return frozenset()
     # Older servers call the column is_deterministic.
     flags = yield Query(
-        "SELECT "
-        "name "
-        "FROM "
-        "system.columns "
-        "WHERE "
-        "database "
-        "= "
-        "'system' "
-        "AND "
-        "table "
-        "= "
-        "'functions' "
-        "AND "
-        "name "
-        "LIKE "
-        "'%deterministic' "
-        "ORDER "
-        "BY "
-        "name"
+        "SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE "
+        "'%deterministic' ORDER BY name"
     )
     if not flags:
         return frozenset()

@@ -85,15 +85,7 @@ def copy_refused(diff: TableDiff, source: str, work: RebuildWork) -> Routine[str
     settings = {**REHEARSE, **_COPY, **dict(work.settings)}
     try:
         yield Command(
-            "INSERT "
-            "INTO "
-            f"{target.name} "
-            f"({names}) "
-            "SELECT "
-            f"{expressions} "
-            "FROM "
-            f"{diff.name_of(source)}{where} "
-            "LIMIT "
+            f"INSERT INTO {target.name} ({names}) SELECT {expressions} FROM {diff.name_of(source)}{where} LIMIT "
             f"{_ROWS}",
             settings=settings,
         )

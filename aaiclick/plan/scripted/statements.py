@@ -171,40 +171,12 @@ def _hazards(script: PendingScript, effects: list[StatementEffects], *, untried:
             )
     if script.outcome_unknown:
         message = (
-            "statement "
-            f"{script.outcome_unknown} "
-            "of "
-            f"{script.label} "
-            "was "
-            "under "
-            "way "
-            "when "
-            "a "
-            "run "
-            "was "
-            "stopped: "
-            "it "
-            "may "
-            "have "
-            "happened "
-            "already. "
-            "Look, "
-            "then "
-            "allow "
-            "one:"
+            f"statement {script.outcome_unknown} of {script.label} was under way when a run was stopped: it may have "
+            "happened already. Look, then allow one:"
         )
         message += (
-            " 'rerun "
-            f"{script.label}:{script.outcome_unknown}' "
-            "sends "
-            "it "
-            "again, "
-            "'skip "
-            f"{script.label}:{script.outcome_unknown}' "
-            "takes "
-            "it "
-            "for "
-            "done"
+            f" 'rerun {script.label}:{script.outcome_unknown}' sends it again, 'skip "
+            f"{script.label}:{script.outcome_unknown}' takes it for done"
         )
         found.append(Hazard("changes-values", message, f"rerun {script.label}:{script.outcome_unknown}"))
     return tuple(found)

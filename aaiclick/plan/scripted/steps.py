@@ -20,21 +20,7 @@ def old_code_hazards(versions: Sequence[int], oldest_code: Mapping[int, int | No
             found.append(
                 Hazard(
                     "old-code-breaks",
-                    "migration "
-                    f"{version} "
-                    "names "
-                    "no "
-                    "older "
-                    "code "
-                    "that "
-                    "runs "
-                    "on "
-                    "its "
-                    "result: "
-                    "stop "
-                    "code "
-                    "before "
-                    f"v{version} "
+                    f"migration {version} names no older code that runs on its result: stop code before v{version} "
                     "first",
                 )
             )
@@ -57,24 +43,8 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
     # The author asked for an ALTER: anything else is refused rather than done without asking.
     if step.strategy in ("rebuild", "attach"):
         blocked += [
-            f"{change.label} "
-            "says "
-            "that "
-            f"{step.object} "
-            "is "
-            "changed "
-            "in "
-            "place, "
-            "and "
-            "that "
-            "takes "
-            "a "
-            f"{step.strategy}: "
-            "take "
-            "its "
-            "'strategy: "
-            "alter' "
-            "out"
+            f"{change.label} says that {step.object} is changed in place, and that takes a {step.strategy}: take its "
+            "'strategy: alter' out"
             for change in composed.in_place
         ]
     done = "; ".join(part for part in blocked if part)

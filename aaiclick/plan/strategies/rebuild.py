@@ -60,13 +60,7 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
         if not tried.accepted:
             return RebuildProposal(
                 None,
-                "the "
-                "rollback "
-                "expression "
-                "of "
-                f"{', '.join(column.target for column in back)} "
-                "is "
-                "refused: "
+                f"the rollback expression of {', '.join(column.target for column in back)} is refused: "
                 f"{first_line(tried.message)}",
             )
     target = diff.target.form

@@ -255,34 +255,15 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT 'server', '', '', '', '',", owned),
     (
         (
-            "SELECT "
-            "name, "
-            "toString(uuid), "
-            "arrayStringConcat(data_paths, "
-            "' "
-            "'), "
-            "engine, "
-            "engine_full, "
-            "comment "
-            "FROM "
+            "SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM "
             "system.tables"
         ),
         physicals,
     ),
     (
         (
-            "SELECT "
-            "database, "
-            "name, "
-            "toString(uuid), "
-            "arrayStringConcat(data_paths, "
-            "' "
-            "'), "
-            "engine, "
-            "engine_full, "
-            "comment "
-            "FROM "
-            "system.tables"
+            "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment "
+            "FROM system.tables"
         ),
         storage,
     ),
@@ -293,13 +274,7 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree')", copies),
     (
         (
-            "SELECT "
-            "count(), "
-            "any(comment), "
-            "any(toString(uuid)), "
-            "toUnixTimestamp64Milli(now64(3)), "
-            "uptime() "
-            "FROM "
+            "SELECT count(), any(comment), any(toString(uuid)), toUnixTimestamp64Milli(now64(3)), uptime() FROM "
             "system.tables"
         ),
         lock,
@@ -311,22 +286,8 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT name, default_expression FROM system.columns", nothing),
     (
         (
-            "SELECT "
-            "name "
-            "FROM "
-            "system.columns "
-            "WHERE "
-            "database "
-            "= "
-            "unhex({db:String}) "
-            "AND "
-            "table "
-            "= "
-            "unhex({name:String}) "
-            "AND "
-            "name IN "
-            "('_part', "
-            "'_partition_id')"
+            "SELECT name FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String}) "
+            "AND name IN ('_part', '_partition_id')"
         ),
         nothing,
     ),
@@ -340,19 +301,8 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT table, command FROM system.mutations", nothing),
     (
         (
-            "SELECT "
-            "database, "
-            "name, "
-            "engine, "
-            "engine_full, "
-            "create_table_query, "
-            "toString(uuid) "
-            "FROM "
-            "system.tables "
-            "WHERE "
-            "engine "
-            "IN "
-            "('Buffer'"
+            "SELECT database, name, engine, engine_full, create_table_query, toString(uuid) FROM system.tables WHERE "
+            "engine IN ('Buffer'"
         ),
         nothing,
     ),
@@ -363,13 +313,7 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT toUInt64(least(free_space, 1000000000000)) FROM system.disks", constant(_PLENTY)),
     (
         (
-            "SELECT "
-            "sum(least(unreserved_space, "
-            "1000000000000000)), "
-            "arrayStringConcat(groupArray(name), "
-            "', "
-            "') "
-            "FROM "
+            "SELECT sum(least(unreserved_space, 1000000000000000)), arrayStringConcat(groupArray(name), ', ') FROM "
             "system.disks"
         ),
         constant(_PLENTY, "default"),

@@ -92,12 +92,7 @@ class Storage:
         guards = "".join(f", CONSTRAINT {guard} ASSUME {what}" for guard, what in self.constraints.items())
         comment = f" COMMENT {quote_string(self.comment)}" if self.comment else ""
         return (
-            "CREATE "
-            "TABLE "
-            f"{shown(database)}.{shown(name)} "
-            f"({self.columns}{guards}) "
-            "ENGINE "
-            "= "
+            f"CREATE TABLE {shown(database)}.{shown(name)} ({self.columns}{guards}) ENGINE = "
             f"{self.engine_full}{comment}"
         )
 

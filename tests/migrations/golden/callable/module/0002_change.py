@@ -13,24 +13,8 @@ def move(context: MoveContext) -> None:
     total = cast("int", context.client.query(f"SELECT count() FROM {source}").result_rows[0][0])
     for first in range(cast("int", context.bookmark or 0), total, 2):
         context.client.command(
-            "INSERT "
-            "INTO "
-            f"{target} "
-            "SELECT "
-            "id, "
-            "n "
-            "FROM "
-            f"{source} "
-            "WHERE "
-            "id "
-            ">= "
-            f"{{first:UInt64}} "
-            "AND "
-            "id "
-            "< "
-            f"{{first:UInt64}} "
-            "+ "
-            "2",
+            f"INSERT INTO {target} SELECT id, n FROM {source} WHERE id >= {{first:UInt64}} AND id < {{first:UInt64}} "
+            "+ 2",
             parameters={"first": first},
         )
         context.set_bookmark(first + 2)

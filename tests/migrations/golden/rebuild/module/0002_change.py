@@ -9,12 +9,7 @@ migration = Migration(
     rebuild={
         "t": Rebuild(
             columns={
-                "kwargs": "mapFromArrays(arrayMap(place "
-                "-> "
-                "concat('a', "
-                "toString(place "
-                "- "
-                "1)), "
+                "kwargs": "mapFromArrays(arrayMap(place -> concat('a', toString(place - 1)), "
                 "arrayEnumerate(args)),\nargs)"
             },
             where="n != 1",
