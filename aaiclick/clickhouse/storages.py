@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from aaiclick.catalog.read import real_uuid
 from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.statements import ask, ddl
-from aaiclick.clickhouse.tables import Physical, physical
+from aaiclick.clickhouse.tables import Physical, create_query, physical
 from aaiclick.error_codes import BAD_ARGUMENTS, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.routine import Nonce, Routine, text
@@ -104,12 +104,7 @@ def remove_guards(table: Physical | None) -> Routine[None]:
     for _ in range(_LOOKS):
         if table is None:
             return
-        rows = yield from ask(
-            "SELECT create_table_query FROM system.tables WHERE database = unhex({db:String}) AND name = "
-            "unhex({name:String})",
-            {"db": hexed(table.database), "name": hexed(table.name)},
-        )
-        guards = tuple(dict.fromkeys(_GUARD.findall(text(rows[0][0])))) if rows else ()
+        guards = tuple(dict.fromkeys(_GUARD.findall((yield from create_query(table.database, table.name)))))
         yield from _remove(table, guards)
         there = yield from physical(table.database, table.name)
         if there is not None and there.uuid == table.uuid:

@@ -48,6 +48,16 @@ class Physical:
         return is_fenced(self.definition)
 
 
+def create_query(database: str, name: str) -> Routine[str]:
+    """The server's CREATE text of a table; '' where there is none of that name."""
+    rows = yield from ask(
+        "SELECT create_table_query FROM system.tables WHERE database = unhex({db:String}) AND name = "
+        "unhex({name:String})",
+        {"db": hexed(database), "name": hexed(name)},
+    )
+    return text(rows[0][0]) if rows else ""
+
+
 def physicals(database: str, names: Sequence[str]) -> Routine[dict[str, Physical]]:
     """The tables of these names that are there."""
     if not names:

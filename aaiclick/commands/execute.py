@@ -19,7 +19,7 @@ from aaiclick.commands.script_runner import runner_for
 from aaiclick.errors import ApplyError, BlockedError, SchemaVersionError
 from aaiclick.events import PlanReady
 from aaiclick.plan.gate import GateDecision
-from aaiclick.plan.model import Step
+from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import AlterWork
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.ledger import let_go, read_held
@@ -41,6 +41,11 @@ class Carried:
     last: PlannedMigration
     verdict: GateDecision
     outcomes: tuple[StepOutcome, ...]
+
+    @property
+    def plan(self) -> Plan:
+        """What was begun with, with what the end has to say."""
+        return replace(self.first.plan, notes=self.last.plan.notes)
 
 
 @dataclass(frozen=True, slots=True)

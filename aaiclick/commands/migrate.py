@@ -37,7 +37,6 @@ from aaiclick.lease.lock import former_holders
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
 from aaiclick.lease.tombstones import last_collection, own_collection
-from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
 from aaiclick.plan.replicas import refusal, several
@@ -190,8 +189,7 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     yield from abandon(database, held.options)
     yield from _record_it(held, found, carried)
     notes = (note for outcome in carried.outcomes for note in outcome.notes)
-    plan = replace(carried.first.plan, notes=carried.last.plan.notes)
-    report = report_of(plan, carried.verdict, (yield from clock()) - held.started)
+    report = report_of(carried.plan, carried.verdict, (yield from clock()) - held.started)
     return replace(report, notes=(*report.notes, *notes))
 
 
@@ -231,10 +229,9 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
     if not ours.recorded:
         yield from ensure_tables(database)
     seconds = (yield from clock()) - held.started
-    planned = replace(carried.first, plan=replace(carried.first.plan, notes=carried.last.plan.notes))
-    if carried.verdict.run or not is_recorded(planned, digest):
+    if carried.verdict.run or not is_recorded(carried.first, digest):
         before = carried.last.inspection.record
-        record = _record(run, planned, carried.verdict, forms, digest, seconds)
+        record = _record(run, carried, forms, digest, seconds)
         yield from append(database, record, before.seq if before is not None else 0)
     # A first start leaves nothing to be taken away, and has made the table of the records under this lease: its comment
     # holds no entry yet.
@@ -279,11 +276,9 @@ def _outdated(planned: PlannedMigration, found: Inspection, policy: Policy) -> b
     )
 
 
-def _record(
-    run: Run, planned: PlannedMigration, verdict: GateDecision, forms: Mapping[str, Form], digest: str, seconds: float
-) -> Record:
-    found = planned.inspection
-    adopted = not verdict.run and found.record is None
+def _record(run: Run, carried: Carried, forms: Mapping[str, Form], digest: str, seconds: float) -> Record:
+    found = carried.first.inspection
+    adopted = not carried.verdict.run and found.record is None
     return Record(
         schema=run.schema.name,
         version=run.schema.version,
@@ -291,7 +286,7 @@ def _record(
         spec=run.schema.fingerprint,
         objects=digest,
         forms=dump_forms(forms),
-        plan=planned.plan.to_json() if verdict.run else "",
+        plan=carried.plan.to_json() if carried.verdict.run else "",
         who=str(run.owner),
         seconds=seconds,
         library=run.library,

@@ -53,20 +53,18 @@ def attach_table(table: str, uuid: str, definition: str) -> str:
 def alter_table(table: str, *commands: str, parentheses: bool = False) -> str:
     """ALTER TABLE. From 24.8 on each command of several may stand in parentheses: with bare commas some combinations
     are syntax errors (``MODIFY TTL ..., MODIFY SETTING ...``); 23.10 does not know them."""
-    return _statement(
-        _ALTER_TABLE,
-        table,
-        ", ".join(f"({command})" for command in commands) if parentheses and len(commands) > 1 else ", ".join(commands),
-    )
+    if parentheses and len(commands) > 1:
+        commands = tuple(f"({command})" for command in commands)
+    return _statement(_ALTER_TABLE, table, ", ".join(commands))
 
 
 def alter_table_first(sql: str, table: str, commands: Sequence[str]) -> str:
     """An ALTER of the table with these commands in front of its own."""
+    if not commands:
+        return sql
     own = sql.removeprefix(alter_table(table, "")).removeprefix(" ")
-    first = ", ".join(f"({command})" for command in commands)
-    return (
-        _statement(_ALTER_TABLE, table, f"{first}, {own if own.startswith('(') else f'({own})'}") if commands else sql
-    )
+    first = (f"({command})" for command in commands)
+    return _statement(_ALTER_TABLE, table, ", ".join((*first, own if own.startswith("(") else f"({own})")))
 
 
 def is_alter(sql: str) -> bool:

@@ -18,12 +18,12 @@ from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.clickhouse.features import FENCE, fence_supported
 from aaiclick.clickhouse.merges import HELD
-from aaiclick.clickhouse.statements import READ, ask, merged
+from aaiclick.clickhouse.statements import READ, merged
+from aaiclick.clickhouse.tables import create_query
 from aaiclick.diff.merging import ties_matter
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.kept_tables import Kept
 
@@ -145,12 +145,7 @@ def _blocked(chain: Sequence[Link]) -> str:
 
 
 def _form(database: str, name: str) -> Routine[TableForm]:
-    rows = yield from ask(
-        "SELECT create_table_query FROM system.tables WHERE database = unhex({db:String}) AND name = "
-        "unhex({name:String})",
-        {"db": hexed(database), "name": hexed(name)},
-    )
-    form = split_create(text(rows[0][0]) if rows else "", database)
+    form = split_create((yield from create_query(database, name)), database)
     if not isinstance(form, TableForm):
         raise ApplyError(
             f"{database}.{name} is no table that can be read: {getattr(form, 'reason', form)}. Nothing was changed"

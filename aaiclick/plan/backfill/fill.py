@@ -22,10 +22,10 @@ from aaiclick.plan.backfill.triggers import can_be_fenced
 from aaiclick.plan.backfill.view_steps import backfill_hazards, backfill_lines
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill, ReplaceWork
+from aaiclick.plan.proof.volatile import called, volatile_functions
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.ddl import create_materialized_view_sql
 from aaiclick.specs.views import MaterializedView
-from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 _DEPENDS_ON_OTHER_ROWS = (
@@ -46,7 +46,6 @@ _DEPENDS_ON_OTHER_ROWS = (
     ),
     *("FINAL", "SAMPLE", "PREWHERE", "ORDER", "SETTINGS", "OFFSET", "FETCH"),
 )
-_CALL = re.compile(r"(\w+)\s*\(")
 _BRANCH = re.compile(r"^[\s│├└─]*")
 _ADDING = ("AggregatingMergeTree", "SummingMergeTree")
 
@@ -216,9 +215,10 @@ def _unfit(
     # Rows of the fill would be inserted last, though they are the oldest.
     if order_matters(target):
         return f"{target.engine} keeps rows by the order in which they were inserted, and these would be the last"
-    volatile = yield from _volatile(wanted.query)
+    functions = called(wanted.query)
+    volatile = sorted(functions & (yield from volatile_functions())) if functions else []
     if volatile:
-        return f"{volatile} returns another value at every call"
+        return f"{', '.join(volatile)} returns another value at every call"
     # The fill aggregates part by part, as the view would INSERT by INSERT. Only merges that add up make one result of
     # the pieces.
     if (yield from _aggregates(wanted, scratch)) and not target.engine.endswith(_ADDING):
@@ -236,21 +236,6 @@ def _views_on(database: str, target: str) -> Routine[str]:
         {"database": database, "name": target},
     )
     return text(rows[0][0]) if rows else ""
-
-
-def _volatile(query: str) -> Routine[str]:
-    called = {word.lower() for word in _CALL.findall(query)}
-    # Older servers call the column is_deterministic.
-    flags = yield Query(
-        "SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE "
-        "'%deterministic' ORDER BY name"
-    )
-    if not called or not flags:
-        return ""
-    rows = yield Query(
-        f"SELECT DISTINCT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 1)"
-    )
-    return ", ".join(sorted(called & {text(row[0]) for row in rows}))
 
 
 def _aggregates(wanted: ViewForm, scratch: Scratch) -> Routine[bool]:

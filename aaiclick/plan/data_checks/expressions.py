@@ -131,10 +131,12 @@ def _wrapped(column: _Column, source: str, where: str, clear: list[tuple[str, st
         return ""  # nothing is known about the rows, or the types cannot be compared
     shown = text(example[0][0]) if example else ""
     way = "" if _INTEGER.match(made) else ": where that is meant, say it in the expression (round, CAST)"
-    return (
-        f"{found:,} rows give a value of {column.name} = {column.raw} that {column.type} cannot hold, for instance "
-        f"{shown[:200]}{way}"
-    )
+    return _cannot_hold(column, found, shown) + way
+
+
+def _cannot_hold(column: _Column, found: int, shown: str) -> str:
+    said = f"{found:,} rows give a value of {column.name} = {column.raw} that {column.type} cannot hold"
+    return f"{said}, for instance {shown[:200]}"
 
 
 def _cut(made: str, wanted: str) -> list[str]:
@@ -157,10 +159,7 @@ def _count(column: _Column, source: str, where: str) -> Routine[str]:
             raise
         return ""
     shown = text(example[0][0]) if example else ""
-    return (
-        f"{found:,} rows give a value of {column.name} = {column.raw} that {column.type} cannot hold, for instance "
-        f"{shown[:200]}"
-    )
+    return _cannot_hold(column, found, shown)
 
 
 def _hashed(*expressions: str) -> str:

@@ -20,9 +20,15 @@ def called(expression: str) -> frozenset[str]:
 
 
 def volatile(expressions: Collection[str]) -> Routine[frozenset[str]]:
-    """Those of the expressions that call such a function. The server lists them in ``system.functions``."""
+    """Those of the expressions that call such a function."""
     if not any(called(expression) for expression in expressions):
         return frozenset()
+    names = yield from volatile_functions()
+    return frozenset(expression for expression in expressions if called(expression) & names)
+
+
+def volatile_functions() -> Routine[frozenset[str]]:
+    """Their names in lower case, as ``system.functions`` lists them; none where the server does not tell."""
     # Older servers call the column is_deterministic.
     flags = yield Query(
         "SELECT name FROM system.columns WHERE database = 'system' AND table = 'functions' AND name LIKE "
@@ -33,8 +39,7 @@ def volatile(expressions: Collection[str]) -> Routine[frozenset[str]]:
     rows = yield Query(
         f"SELECT DISTINCT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 1)"
     )
-    names = {text(row[0]) for row in rows}
-    return frozenset(expression for expression in expressions if called(expression) & names)
+    return frozenset(text(row[0]) for row in rows)
 
 
 def written_down(changes: Sequence[Change], rows: int) -> Routine[tuple[Change, ...]]:
