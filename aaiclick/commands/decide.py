@@ -47,7 +47,7 @@ class Course(Enum):
 def course(found: Inspection, policy: Policy) -> Course:
     """The first course that fits what was found."""
     changes = policy.level != "check"
-    if changes and several(found.catalog, policy.allowed):
+    if changes and several(found.catalog, policy.allowed, found.topology):
         return Course.ONLY_LOOK
     # Writers that a dead run locked out are let in again first, whatever may be done here now, and no plan is made of
     # tables that are neither what they were nor what they will be. A statement that was begun may be under way: whether

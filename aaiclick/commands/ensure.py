@@ -65,7 +65,7 @@ def ensure(run: Run) -> Routine[Report]:
 def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
     """Where there is more than one replica, nothing is changed: not the tables, and not what is written down here of a
     migration."""
-    words = several(found.catalog, run.policy.allowed)
+    words = several(found.catalog, run.policy.allowed, found.topology)
     if found.going_back is not None or found.owned.unfinished:
         raise refusal(found.schema.name, words, ("a migration was begun and is not finished",))
     if found.ahead or found.overtaken:

@@ -207,7 +207,7 @@ def _look(held: _Held, past: Past) -> Routine[Inspection]:
     if found.going_back is not None:
         yield from settle_back(found, found.going_back, str(run.owner))
         found = yield from inspect_database(run.schema, held.database, allowed, owned=held.owned)
-    if replicas := several(found.catalog, allowed):
+    if replicas := several(found.catalog, allowed, found.topology):
         raise refusal(run.schema.name, replicas, ())
     return found
 

@@ -6,14 +6,17 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aaiclick.catalog.forms import Catalog
+from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.diff.hazards import ONE_NODE
 from aaiclick.errors import HazardNotAllowedError
 
 
-def several(catalog: Catalog, allowed: Collection[str]) -> str:
+def several(catalog: Catalog, allowed: Collection[str], topology: Topology = SINGLE) -> str:
     """What has, or may have, more than one replica, in words; '' for nothing, or where ``one-node`` is allowed."""
     if ONE_NODE in allowed:
         return ""
+    if topology.kind == "queue":
+        return f"database {catalog.database} is on {topology.words}"
     if catalog.replicas > 1:
         return f"database {catalog.database} has {catalog.replicas} replicas"
     if catalog.replicas < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import ClassVar, TypedDict
+from typing import ClassVar, Literal, TypeAlias, TypedDict
 
 from pydantic import Field
 from typing_extensions import Unpack
@@ -18,6 +18,7 @@ from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
 
 SchemaObject = Table | MaterializedView | View | Dictionary | TableFamily | Function
+Replicate: TypeAlias = Literal["as-declared", "where-possible"]
 FINGERPRINT_FORMAT = 1
 
 
@@ -28,6 +29,8 @@ class SchemaFields(TypedDict, total=False):
     objects: list[SchemaObject]
     migrations: str | list[Migration] | None
     unsupported: dict[str, str]
+    cluster: str | None
+    replicate: Replicate
 
 
 class Schema(Spec):
@@ -47,6 +50,12 @@ class Schema(Spec):
     """Dotted name of the package with the migrations, or a list of them; None for none."""
     unsupported: dict[str, str] = Field(default_factory=dict[str, str])
     """Live objects that cannot be declared, each with the reason. Filled by ``reflect_schema``."""
+    cluster: str | None = None
+    """The cluster whose hosts hold the objects, with or without macros: ``{cluster}``. None: what the server shows. It
+    says where, not what: it is no part of the fingerprint, and ``AAICLICK_CLUSTER`` counts in its place."""
+    replicate: Replicate = "as-declared"
+    """``where-possible``: where there is one host, replicated tables are made of the local engine. ``as-declared``:
+    nowhere."""
 
     def __init__(self, name: str, **fields: Unpack[SchemaFields]) -> None:
         self._construct(name, {"name": name, **fields})

@@ -63,6 +63,8 @@ def replicated_table(count: int) -> Change:
     def change(sql: str, rows: Rows) -> Rows:
         if "FROM system.replicas" in sql:
             return [["a", count]]
+        if "FROM system.clusters" in sql:
+            return []
         return [[*row[:2], "ReplicatedMergeTree", *row[3:]] if row[:2] == ["object", "a"] else row for row in rows]
 
     return change
@@ -73,7 +75,8 @@ def replicated_database(count: int | None, engine: str = "Replicated") -> Change
         if "FROM system.clusters" in sql:
             if count is None:
                 raise StatementError("no", 497, "ACCESS_DENIED")
-            return [[count]]
+            hosts: Rows = [[f"h{place}", 9000, 1, place, int(place == 1)] for place in range(1, count + 1)]
+            return hosts if sql.startswith("SELECT host_name") else [[count]]
         if sql.startswith("SELECT name, version(), engine"):
             return [[*rows[0][:2], engine]]
         return [[*row[:2], engine, *row[3:]] if row[0] == "database" else row for row in rows]

@@ -37,14 +37,15 @@ class Fresh:
 
 def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh | None]:
     """Where none of the schema's objects is there under its present name, and no start has left its mark. None where
-    something is, or where it takes a real look to tell (the database does not exist or is replicated, there are too
-    many names).
+    something is, or where it takes a real look to tell (the database does not exist or is replicated, a cluster
+    is named, there are too many names).
 
     Raises ``MigrationError`` as a real look does, ``UsageError`` where the server is too old.
     """
     if (
         seen.present
         or seen.entry is not None
+        or schema.cluster
         or not schema.objects
         or any(type(item) not in _PLAIN for item in schema.objects)
     ):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from aaiclick.catalog.forms import Catalog
 from aaiclick.catalog.read import read_catalog, server_facts
 from aaiclick.clickhouse.features import require_server
+from aaiclick.clickhouse.topology import SINGLE, Topology, read_topology
+from aaiclick.diff.hazards import ONE_NODE
 from aaiclick.errors import StatementError
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
@@ -49,6 +51,8 @@ class Inspection:
     """A way back that was begun and is not recorded."""
     allowed: frozenset[str] = frozenset()
     """What the policy allows by name."""
+    topology: Topology = SINGLE
+    """The hosts that hold the objects."""
 
     @property
     def record(self) -> Record | None:
@@ -116,6 +120,7 @@ def inspect_database(
     former = former_names(known.scripts)
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of(schema, known)
     catalog = yield from _catalog(database, () if empty else names)
+    topology = SINGLE if ONE_NODE in skipped else (yield from read_topology(catalog, schema.cluster or ""))
     owned = owned if owned is not None else (yield from read_owned(catalog.database))
     past = past if past is not None else (yield from read_past(owned, schema.name))
     record, entries = past.record, past.entries
@@ -138,7 +143,7 @@ def inspect_database(
     if record is not None:
         catalog, undeclared = yield from _undeclared(past.names, catalog, names)
     under_way, back = find_under_way(entries, live.number), find_going_back(entries)
-    return Inspection(schema, catalog, known, live, owned, past, ledger, undeclared, under_way, back, skipped)
+    return Inspection(schema, catalog, known, live, owned, past, ledger, undeclared, under_way, back, skipped, topology)
 
 
 def _undeclared(

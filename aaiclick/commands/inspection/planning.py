@@ -61,7 +61,7 @@ def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) 
         f"nothing tells whether values were converted, and a start asks for aaiclick adopt: {words}"
         for words in doubt.stops
     )
-    many = (note_of(words),) if (words := several(catalog, found.allowed)) else ()
+    many = (note_of(words),) if (words := several(catalog, found.allowed, found.topology)) else ()
     plan = Plan(
         schema=schema.name,
         database=catalog.database,

@@ -63,7 +63,7 @@ def rollback(back: Rollback) -> Routine[Report]:
     started = yield from clock()
     found = yield from inspect_database(back.schema, back.database)
     database = found.catalog.database
-    if not back.dry_run and (words := several(found.catalog, back.allow)):
+    if not back.dry_run and (words := several(found.catalog, back.allow, found.topology)):
         raise refusal(
             back.schema.name, words, (), "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}"
         )

@@ -1,0 +1,199 @@
+"""Which hosts hold the objects of a database, and how a statement reaches all of them.
+
+Nothing is asked where nothing hints at a cluster: no name of one was given, the database is not replicated, and no
+table has a second replica.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from aaiclick.catalog.forms import Catalog
+from aaiclick.errors import StatementError, UsageError
+from aaiclick.routine import Query, Routine, Row, flag, number, text
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import quote_string
+
+Kind: TypeAlias = Literal["single", "queue", "database", "shared", "apart"]
+"""How hosts share definitions.
+
+``single``: one host. ``queue``: statements go ON CLUSTER, by the queue that all hosts read. ``database``: a Replicated
+database has a log of its own. ``shared``: a service whose hosts share everything (ClickHouse Cloud). ``apart``: there
+are several hosts, and no name of a cluster that would reach them all.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One host of a cluster, as ``system.clusters`` lists it."""
+
+    name: str
+    """Its name or address."""
+    port: int
+    """Its native port."""
+    shard: int
+    """The shard that it belongs to, from 1."""
+    replica: int
+    """Its place in the shard, from 1."""
+    is_local: bool = False
+    """It is the one that was asked."""
+
+    @property
+    def label(self) -> str:
+        """How it is called in sentences; with its port where that is not the usual one."""
+        return self.name if self.port in (0, 9000, 9440) else f"{self.name}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """The hosts of a database."""
+
+    kind: Kind
+    """How they share definitions."""
+    cluster: str = ""
+    """The name of the cluster, without macros; '' where there is none."""
+    hosts: tuple[Host, ...] = ()
+    """All hosts, in the order of the cluster; empty where they are not known."""
+    database: str = ""
+    """Name of the database."""
+
+    @property
+    def single(self) -> bool:
+        """True where there is one host, or everything is as on one."""
+        return self.kind == "single"
+
+    @property
+    def shards(self) -> int:
+        """How many shards there are; 0 where the hosts are not known."""
+        return len({host.shard for host in self.hosts})
+
+    @property
+    def replicas(self) -> int:
+        """How many hosts the largest shard has; 0 where they are not known."""
+        shards = [host.shard for host in self.hosts]
+        return max((shards.count(shard) for shard in shards), default=0)
+
+    @property
+    def words(self) -> str:
+        """What an operator reads: ``cluster c: 2 shards x 2 replicas``."""
+        if self.kind == "database":
+            return f"Replicated database {self.database}: {_size(self.shards, self.replicas)}"
+        return f"cluster {self.cluster}: {_size(self.shards, self.replicas)}" if self.hosts else self.kind
+
+    def everywhere(self, table: str) -> str:
+        """A system table, read on every host. ``_shard_num`` is the place of the host that a row is of, from 1, in
+        ``hosts``: every replica counts as a shard there."""
+        return f"clusterAllReplicas({quote_string(self.cluster)}, {table})"
+
+    def at(self, place: int) -> Host:
+        """The host of that ``_shard_num``."""
+        return self.hosts[place - 1]
+
+
+SINGLE = Topology("single")
+"""One host: nothing is done otherwise than it always was."""
+
+PROOF: dict[str, str | int] = {"skip_unavailable_shards": 0}
+"""Settings of a question to every host that counts only where all have answered."""
+GLANCE: dict[str, str | int] = {"skip_unavailable_shards": 1}
+"""Settings of one that tells what can be told."""
+
+_HOSTS = (
+    "SELECT host_name, toInt64(port), toInt64(shard_num), toInt64(replica_num), toInt64(is_local) FROM system.clusters"
+    " WHERE cluster = unhex({cluster:String}) ORDER BY shard_num, replica_num"
+)
+_MACROS = "SELECT macro, substitution FROM system.macros"
+_CANDIDATES = (
+    "SELECT cluster FROM system.clusters WHERE (cluster, shard_num) IN (SELECT cluster, shard_num FROM system.clusters "
+    "WHERE is_local) AND arrayElement(splitByChar('.', cluster), -1) NOT IN (SELECT name FROM system.databases WHERE "
+    "engine = 'Replicated') GROUP BY cluster, shard_num HAVING count() = {most:Int64} ORDER BY cluster"
+)
+_CLUSTERS = "SELECT DISTINCT cluster FROM system.clusters ORDER BY cluster"
+
+
+def hints(catalog: Catalog, cluster: str) -> bool:
+    """True where something says that there may be more than one host."""
+    return (
+        bool(cluster) or catalog.replicas not in (0, 1) or any(live.replicas > 1 for live in catalog.objects.values())
+    )
+
+
+def read_topology(catalog: Catalog, cluster: str = "") -> Routine[Topology]:
+    """The hosts that hold the objects of the catalogue. ``cluster``: the name that was given, with or without macros;
+    '' for none.
+
+    Raises ``UsageError`` where the server knows no cluster of that name.
+    """
+    if not hints(catalog, cluster):
+        return SINGLE
+    if catalog.database_engine == "Shared" or any(
+        live.engine.startswith("Shared") for live in catalog.objects.values()
+    ):
+        return Topology("shared", database=catalog.database)
+    if catalog.database_engine == "Replicated":
+        hosts = yield from hosts_of(catalog.database)
+        return _one_or("database", catalog.database, hosts, catalog.database)
+    if cluster:
+        name = yield from expanded(cluster)
+        if not name:
+            return SINGLE  # the same declaration on a server that is in no cluster
+        hosts = yield from hosts_of(name)
+        if not hosts:
+            known = ", ".join(text(row[0]) for row in (yield Query(_CLUSTERS))) or "none"
+            raise UsageError(f"this server knows no cluster {name} (it knows: {known}). Nothing was changed")
+        return _one_or("queue", name, hosts, catalog.database)
+    found = yield from _of_replicas(catalog)
+    return found if found is not None else Topology("apart", database=catalog.database)
+
+
+def hosts_of(cluster: str) -> Routine[tuple[Host, ...]]:
+    """The hosts of a cluster; none where there is none of that name, or where the server cannot tell."""
+    try:
+        rows = yield Query(_HOSTS, {"cluster": hexed(cluster)})
+    except StatementError:
+        return ()
+    return tuple(_host(row) for row in rows)
+
+
+def expanded(name: str) -> Routine[str]:
+    """A name with the server's macros put in: ``{cluster}``. '' where this server lacks one of them."""
+    if "{" not in name:
+        return name
+    for macro, value in (yield Query(_MACROS)):
+        name = name.replace("{" + text(macro) + "}", text(value))
+    return "" if "{" in name else name
+
+
+def named(topology: Topology, places: Collection[int]) -> str:
+    """The hosts of these ``_shard_num``, for a sentence."""
+    return ", ".join(topology.at(place).label for place in sorted(places))
+
+
+def _of_replicas(catalog: Catalog) -> Routine[Topology | None]:
+    """The one cluster that has this host and as many replicas in its shard as the tables have; None where there is
+    none, or more than one and none of them is what the macro ``{cluster}`` says."""
+    most = max(live.replicas for live in catalog.objects.values())
+    rows = yield Query(_CANDIDATES, {"most": most})
+    names = [text(row[0]) for row in rows]
+    usual = (yield from expanded("{cluster}")) if len(names) > 1 else ""
+    name = usual if usual in names else names[0] if len(names) == 1 else ""
+    if not name:
+        return None
+    return _one_or("queue", name, (yield from hosts_of(name)), catalog.database)
+
+
+def _one_or(kind: Kind, cluster: str, hosts: tuple[Host, ...], database: str) -> Topology:
+    """A cluster of one host is one host."""
+    if len(hosts) == 1:
+        return SINGLE
+    return Topology(kind, cluster, hosts, database)
+
+
+def _host(row: Row) -> Host:
+    return Host(text(row[0]), number(row[1]), number(row[2]), number(row[3]), flag(row[4]))
+
+
+def _size(shards: int, replicas: int) -> str:
+    return f"{shards} {'shard' if shards == 1 else 'shards'} x {replicas} {'replica' if replicas == 1 else 'replicas'}"
