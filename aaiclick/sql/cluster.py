@@ -17,8 +17,9 @@ Group: TypeAlias = Literal["log", "settings", "comments"]
 _KINDS = ("MATERIALIZED VIEW", "TABLE", "TABLES", "VIEW", "DICTIONARY", "FUNCTION", "DATABASE")
 _VERBS = frozenset({"CREATE", "ATTACH", "DROP", "ALTER", "TRUNCATE", "OPTIMIZE", "RENAME", "EXCHANGE"})
 _BETWEEN = (("OR", "REPLACE"), ("IF", "NOT", "EXISTS"), ("IF", "EXISTS"))
-_VERBS_OF_COMMANDS = "ADD APPLY ATTACH CLEAR COMMENT DELETE DROP MATERIALIZE MODIFY MOVE REMOVE RENAME RESET UPDATE"
-_COMMANDS = frozenset(_VERBS_OF_COMMANDS.split())
+_COMMANDS = frozenset(
+    {"ADD", "APPLY", "ATTACH", "CLEAR", "COMMENT", "DELETE", "DROP", "MATERIALIZE", "MODIFY", "MOVE", "REMOVE"}
+) | {"RENAME", "RESET", "UPDATE"}
 _GROUPS: tuple[tuple[Group, tuple[str, ...]], ...] = (
     ("settings", ("MODIFY", "SETTING")),
     ("settings", ("RESET", "SETTING")),
