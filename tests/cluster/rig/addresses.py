@@ -75,8 +75,8 @@ class Addresses:
     """The instructions in it that load the text 'http_port'."""
     interserver_port_text: int
     """The text 'interserver_http_port'."""
-    tcp_jump: int
-    """The jump in it that passes over the native listener."""
+    listener_check_jump: int
+    """The jump in it that passes over the look whether a listener called 'http_port' is there afterwards."""
     handler_jump: int
     """The jump in the factory of HTTP handlers that is taken for the usual handler."""
     interserver_handler: int

@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from tests.cluster.rig import addresses
@@ -43,6 +44,16 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aaiclick-engines"
 
 
+def find_library(release: str) -> Path:
+    """The engine's library of that release, whether its addresses are known or not."""
+    own = _own_library()
+    if own is not None and version("chdb-core") == release:
+        return own
+    folder = cache() / f"chdb-core-{release}"
+    _fetch(release, folder)
+    return folder / _LIBRARY
+
+
 def find(release: str = PINNED, *, fetch: bool = True) -> Engine:
     """That release: the environment's own where it is the same build, else from the cache, fetched once if it may be.
     Raises NoClusterError."""
@@ -53,11 +64,9 @@ def find(release: str = PINNED, *, fetch: bool = True) -> Engine:
         raise NoClusterError(
             f"the addresses of chdb-core {release} are not known (tests/cluster/rig/locate.py finds them)"
         )
-    own = importlib.util.find_spec("chdb")
-    if own is not None and own.origin is not None:
-        library = Path(own.origin).parent.parent / _LIBRARY
-        if library.exists() and addresses.known(library) == wanted:
-            return Engine(release, None, wanted)
+    own = _own_library()
+    if own is not None and addresses.known(own) == wanted:
+        return Engine(release, None, wanted)
     folder = cache() / f"chdb-core-{release}"
     if not (folder / _LIBRARY).exists():
         if not fetch:
@@ -70,6 +79,15 @@ def find(release: str = PINNED, *, fetch: bool = True) -> Engine:
             f"the addresses of this build of chdb-core {release} are not known (tests/cluster/rig/locate.py finds them)"
         )
     return Engine(release, folder, wanted)
+
+
+def _own_library() -> Path | None:
+    """The chdb of this environment, without importing it."""
+    own = importlib.util.find_spec("chdb")
+    if own is None or own.origin is None:
+        return None
+    library = Path(own.origin).parent.parent / _LIBRARY
+    return library if library.exists() else None
 
 
 def _fetch(release: str, folder: Path) -> None:

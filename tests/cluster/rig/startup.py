@@ -75,8 +75,8 @@ class ServerStartup:
         self._route()
         run("SYSTEM START LISTEN TCP")
         run("SYSTEM START LISTEN HTTP")
-        # The engine opens no interserver port. It is an HTTP port with another handler, so the same code opens it once
-        # more while it reads the other port's name, takes the other handler, and passes over nothing.
+        # The engine opens no interserver port. It is an HTTP port with another handler, so the same code opens it while
+        # it reads the other port's name, takes the other handler, and does not look for a listener called http_port.
         undo: list[tuple[int, bytes]] = []
 
         def write(address: int, code: bytes) -> None:
@@ -85,9 +85,9 @@ class ServerStartup:
         for load in at.http_port_loads:
             write(load, image.read(load, 3) + struct.pack("<i", at.interserver_port_text - load - 7))
         write(at.handler_jump, b"\x0f\x84" + struct.pack("<i", at.interserver_handler - at.handler_jump - 6))
-        jump = image.read(at.tcp_jump, 6)
+        jump = image.read(at.listener_check_jump, 6)
         # A conditional jump (two bytes and four, or one and one) becomes one that is always taken.
-        write(at.tcp_jump, b"\x90\xe9" + jump[2:] if jump[0] == 0x0F else b"\xeb" + jump[1:2])
+        write(at.listener_check_jump, b"\x90\xe9" + jump[2:] if jump[0] == 0x0F else b"\xeb" + jump[1:2])
         self._route()
         try:
             run("SYSTEM START LISTEN HTTP")
