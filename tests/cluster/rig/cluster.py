@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from tests.cluster.rig.zookeeper import ZooKeeper
 
 T = TypeVar("T")
-H = TypeVar("H", bound=Host)
+H_co = TypeVar("H_co", bound=Host, covariant=True)
 _DATABASES = "SELECT name FROM system.databases ORDER BY name"
 
 
-class Cluster(ABC, Generic[H]):
+class Cluster(ABC, Generic[H_co]):
     """``hosts`` in the order of shards, then replicas.
 
     ``name`` is the cluster's in ``system.clusters``, for ``ON CLUSTER``; the macros ``cluster``, ``shard`` and
@@ -45,7 +45,7 @@ class Cluster(ABC, Generic[H]):
 
     @property
     @abstractmethod
-    def hosts(self) -> Sequence[H]: ...
+    def hosts(self) -> Sequence[H_co]: ...
 
     @property
     @abstractmethod
@@ -65,7 +65,7 @@ class Cluster(ABC, Generic[H]):
     def close(self) -> None:
         """The end of the cluster."""
 
-    def host(self, shard: int, replica: int) -> H:
+    def host(self, shard: int, replica: int) -> H_co:
         """One of them, counted from 1."""
         return next(host for host in self.hosts if (host.shard, host.replica) == (shard, replica))
 
@@ -78,7 +78,7 @@ class Cluster(ABC, Generic[H]):
         """The same statement to each host by itself, at the same time; the answers in the order of ``hosts``."""
         return self.each(lambda host: host.q(sql, **settings))
 
-    def each(self, do: Callable[[H], T]) -> list[T]:
+    def each(self, do: Callable[[Host], T]) -> list[T]:
         """Do something with all hosts at the same time."""
         with ThreadPoolExecutor(len(self.hosts)) as pool:
             return list(pool.map(do, self.hosts))
