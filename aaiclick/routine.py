@@ -21,9 +21,9 @@ from aaiclick.errors import LeaseLostError, StatementError
 from aaiclick.events import Event
 from aaiclick.memory_limit import smaller_blocks
 from aaiclick.processes import is_gone
-from aaiclick.user_function import Reply, Row, Rows, Scalar, UserFunction
+from aaiclick.user_function import Reply, Row, Rows, Scalar, UserFunction, scalar_rows
 
-__all__ = ["Reply", "Row", "Rows", "Scalar"]  # and what is defined here
+__all__ = ["Reply", "Row", "Rows", "Scalar", "scalar_rows"]  # and what is defined here
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,14 @@ class ProcessGone:
 
 
 @dataclass(frozen=True, slots=True)
+class WhereKept:
+    """Ask where what this library writes down of a database is kept. No rows: in the database itself, by the server
+    that is asked; ``clickhouse/shared/bookkeeping.py`` answers for a cluster. No statement."""
+
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
 class Emit:
     """Tell whoever watches; answers with no rows."""
 
@@ -122,7 +130,7 @@ class Call:
     seconds: float = 5.0
 
 
-Effect: TypeAlias = Query | Command | Sleep | Clock | Nonce | ProcessGone | Emit | Call
+Effect: TypeAlias = Query | Command | Sleep | Clock | Nonce | ProcessGone | WhereKept | Emit | Call
 T = TypeVar("T")
 Routine: TypeAlias = Generator[Effect, Rows, T]
 OnEvent: TypeAlias = Callable[[Event], object]
@@ -164,22 +172,9 @@ class AsyncConnection(Protocol):
     async def close(self) -> None: ...
 
 
-def scalar_rows(raw: Sequence[Sequence[object]]) -> Rows:
-    """Rows as the routines see them: tuples of plain scalars; bytes are decoded, anything else becomes its text."""
-    return tuple(tuple(_scalar(value) for value in row) for row in raw)
-
-
-def _scalar(value: object) -> Scalar:
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape").rstrip("\0")
-    return str(value)
-
-
-def _answer(effect: Sleep | Clock | Nonce | ProcessGone | Emit, on_event: OnEvent | None) -> Rows:
+def _answer(effect: Sleep | Clock | Nonce | ProcessGone | WhereKept | Emit, on_event: OnEvent | None) -> Rows:
     match effect:
-        case Sleep():
+        case Sleep() | WhereKept():
             return ()
         case Clock():
             return ((time.time(),),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool | None
@@ -26,3 +27,16 @@ class UserFunction(Protocol):
     def abandon(self) -> None:
         """Nobody will answer any more: its next request raises. Does nothing once it has ended."""
         ...
+
+
+def scalar_rows(raw: Sequence[Sequence[object]]) -> Rows:
+    """Rows as the routines see them: tuples of plain scalars; bytes are decoded, anything else becomes its text."""
+    return tuple(tuple(_scalar(value) for value in row) for row in raw)
+
+
+def _scalar(value: object) -> Scalar:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape").rstrip("\0")
+    return str(value)

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 PREFIX = "_aaiclick_"
 RECORDS = "schema_version"
 JOURNAL = f"{PREFIX}journal"
+NOTES = f"{PREFIX}notes"
+"""What comments say on one host, on the hosts of a cluster (``state/notes.py``)."""
 GUARD = f"{PREFIX}guard_"
 """Constraints that are there between two ALTERs of a run (``clickhouse/storages.py``)."""
 

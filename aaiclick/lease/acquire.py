@@ -19,12 +19,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
 from aaiclick.clock import clock
-from aaiclick.errors import AaiclickError, LeaseLostError, LockHeldError
+from aaiclick.errors import AaiclickError, LeaseLostError, LockHeldError, StatementError
 from aaiclick.events import Note, Waiting
 from aaiclick.lease.former_holders import expel
+from aaiclick.lease.generations import open_lease
 from aaiclick.lease.guard import guarded
+from aaiclick.lease.keeper import KeeperLease, Watch, known, watched, win
 from aaiclick.lease.lock import Beat, Holder, Look, create_beats, create_lock, look, newest_beats, tagged
+from aaiclick.lease.older import older_holder
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.lease.renew import Lease, check, ended_by_successor, release, renew, renew_loop_step
 from aaiclick.lease.tombstones import bury, collect
@@ -94,15 +98,19 @@ def acquire(
     still_needed: StillNeeded | None = None,
     max_wait: float = MAX_WAIT,
     embedded: bool = False,
+    books: Bookkeeping | None = None,
 ) -> Routine[Lease | None]:
     """The lease on a database, or None where ``still_needed`` answered no.
 
     ``still_needed`` is asked after another holder has ended and once more under the lease. ``embedded`` says that the
     engine lives in this process: then a holder in another process, or from before the engine's start, is dead for
-    certain (one process at a time has the directory open) and its lease time is not waited for.
+    certain (one process at a time has the directory open) and its lease time is not waited for. ``books``: where
+    several hosts have the lease in common.
     Raises LockHeldError after ``max_wait`` seconds; StatementError where this user may not create or rename tables.
     """
     me = _Contender(database, owner, lease_seconds, embedded, (yield from clock()))
+    if books is not None and books.shared:
+        return (yield from _acquire_shared(me, KeeperLease(books), still_needed, max_wait))
     wait = _Wait()
     while True:
         seen = yield from look(database)
@@ -117,19 +125,89 @@ def acquire(
                 try:
                     return (yield from _enter(lease, still_needed, max_wait))
                 except LeaseLostError:
-                    yield Emit(
-                        Note(f"the migration lease on database {database} was lost at once; trying again", "warning")
-                    )
+                    yield Emit(_lost_at_once(database))
         else:
             wait, left = yield from _time_left(me, holder, seen, wait)
             gone = left > 0 and (yield from _gone(me.owner, holder.owner))
             if (left > 0 and not gone) or not (yield from _take_over(database, holder, gone)):
-                now = yield from clock()
-                if now - me.begun > max_wait:
-                    raise LockHeldError(
-                        f"{holder.owner} migrates database {database} and did not end in {max_wait:.0f} s"
-                    )
-                wait = yield from _pause(me, holder, wait, left, now)
+                wait = yield from _wait_for(me, holder, wait, left, (yield from clock()), max_wait)
+
+
+def _acquire_shared(
+    me: _Contender, store: KeeperLease, still_needed: StillNeeded | None, max_wait: float
+) -> Routine[Lease | None]:
+    """The same on a cluster: a free lease and that of a dead holder are both won by the next generation."""
+    yield from open_lease(store.books)
+    nonce = text((yield Nonce())[0][0])
+    wait, watch, lost_number = _Wait(), Watch(), 0
+    while True:
+        seen = yield from known(store.books)
+        now = yield from clock()
+        if isinstance(seen, StatementError):
+            why = f"the host that answers does not know who migrates database {me.database}"
+            wait = yield from _not_yet(me, wait, f"{why} ({seen.message.partition('. ')[0]})", now, max_wait)
+            continue
+        if wait.nonce and (seen.free or seen.nonce != wait.nonce):
+            wait = _Wait(told=wait.told)
+            if still_needed is not None and not (yield from still_needed()):
+                return None
+        watch = watched(watch, seen, now)
+        # Nobody knows how long a generation was granted of which the row is lost.
+        left = watch.left(seen, seen.seconds if seen.nonce else me.seconds)
+        base = seen.number
+        if lost_number > base and left <= 0:
+            base = lost_number
+        mine = seen.nonce == nonce  # won after all, by an INSERT that nobody answered: too late to count on its time
+        free = seen.free or mine
+        gone = not free and bool(seen.nonce) and left > 0 and (yield from _gone(me.owner, seen.owner))
+        if not (free or gone or left <= 0):
+            wait = yield from _wait_for(me, Holder(seen.nonce, seen.owner, 0, seen.seconds), wait, left, now, max_wait)
+            continue
+        older = yield from older_holder(store.books, me.seconds)
+        if older:
+            wait = yield from _not_yet(me, wait, older, now, max_wait)
+            continue
+        if not free:
+            yield from _say_taking_over(me.database, seen.owner, gone)
+        sent = yield from clock()
+        won = yield from win(store.books, base, nonce, me.owner, me.seconds)
+        if won:
+            lease = Lease(me.database, nonce, me.owner, me.seconds, 0, sent, store, base + 1)
+            try:
+                return (yield from _enter(lease, still_needed, max_wait))
+            except LeaseLostError:
+                yield Emit(_lost_at_once(me.database))
+                nonce = text((yield Nonce())[0][0])
+        else:
+            lost_number = base + 1
+            wait = yield from _not_yet(me, wait, f"another process begins to migrate {me.database}", now, max_wait)
+
+
+def _not_yet(me: _Contender, wait: _Wait, why: str, now: float, max_wait: float) -> Routine[_Wait]:
+    """Wait where there is no holder to be watched. Raises LockHeldError after ``max_wait`` seconds."""
+    if now - me.begun > max_wait:
+        raise LockHeldError(f"database {me.database}: {why}, for {max_wait:.0f} s. Nothing was changed")
+    if now - wait.told >= _TELL_AGAIN:
+        yield Emit(Waiting(why, now - me.begun))
+        wait = replace(wait, told=now)
+    yield Sleep(wait.pause)
+    return replace(wait, pause=min(wait.pause * 1.6, _LONGEST_PAUSE, max(me.seconds / 6, _FIRST_PAUSE)))
+
+
+def _wait_for(me: _Contender, holder: Holder, wait: _Wait, left: float, now: float, max_wait: float) -> Routine[_Wait]:
+    """Wait for a holder. Raises LockHeldError after ``max_wait`` seconds."""
+    if now - me.begun > max_wait:
+        raise LockHeldError(f"{holder.owner} migrates database {me.database} and did not end in {max_wait:.0f} s")
+    return (yield from _pause(me, holder, wait, left, now))
+
+
+def _say_taking_over(database: str, owner: Owner, gone: bool) -> Routine[None]:
+    why = ": that process is gone" if gone else ""
+    yield Emit(Note(f"{owner} left a migration of database {database} unfinished{why}; taking over", "warning"))
+
+
+def _lost_at_once(database: str) -> Note:
+    return Note(f"the migration lease on database {database} was lost at once; trying again", "warning")
 
 
 def _take_over(database: str, holder: Holder, gone: bool) -> Routine[bool]:
@@ -138,8 +216,7 @@ def _take_over(database: str, holder: Holder, gone: bool) -> Routine[bool]:
     nonce = text((yield Nonce())[0][0])
     if (yield from bury(database, holder.nonce, nonce)) is None:
         return False
-    why = ": that process is gone" if gone else ""
-    yield Emit(Note(f"{holder.owner} left a migration of database {database} unfinished{why}; taking over", "warning"))
+    yield from _say_taking_over(database, holder.owner, gone)
     return True
 
 
@@ -185,7 +262,8 @@ def _enter(lease: Lease, still_needed: StillNeeded | None, max_wait: float) -> R
     """What a winner does before its first statement."""
     try:
         lease = yield from expel(lease, max_wait)
-        yield from collect(lease.database, lease.seconds, lease.nonce)
+        if lease.shared is None:
+            yield from collect(lease.database, lease.seconds, lease.nonce)
         needed = still_needed is None or (yield from still_needed())
     except LeaseLostError:
         raise

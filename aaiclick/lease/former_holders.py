@@ -56,6 +56,10 @@ def expel(lease: Lease, max_wait: float) -> Routine[Lease]:
 
 
 def _statements_of_others(lease: Lease) -> Routine[tuple[tuple[str, int], ...]]:
+    if lease.shared is not None:
+        running = yield from lease.shared.running(_TAG, lease.nonce)
+        known = (yield from lease.shared.former()) if running else frozenset[str]()
+        return tuple(sorted(Counter(nonce for nonce in running if nonce in known).items()))
     try:
         rows = yield Query(
             f"SELECT extract(query, '{_TAG}') AS nonce FROM system.processes WHERE nonce != '' AND nonce != "
@@ -70,18 +74,20 @@ def _statements_of_others(lease: Lease) -> Routine[tuple[tuple[str, int], ...]]:
     if not rows:
         return ()
     # Only nonces with heartbeats in this database count: a migration of another database is none of ours.
-    known = yield Query(f"SELECT DISTINCT nonce FROM {qualified(lease.database, BEATS)}")
-    ours = {text(row[0]) for row in known}
+    holders = yield Query(f"SELECT DISTINCT nonce FROM {qualified(lease.database, BEATS)}")
+    ours = {text(row[0]) for row in holders}
     return tuple(sorted(Counter(text(row[0]) for row in rows if text(row[0]) in ours).items()))
 
 
 def _kill(lease: Lease, nonces: tuple[str, ...]) -> Routine[bool]:
     """Kill these statements; False where this user may not or the engine cannot: they are waited for then."""
     quoted = ", ".join(f"'{nonce}'" for nonce in nonces)  # matched as [0-9a-z]+ above
+    condition = f"extract(query, '{_TAG}') IN ({quoted})"
     try:
-        yield Command(
-            tagged(lease.nonce, kill_where("QUERY", f"extract(query, '{_TAG}') IN ({quoted})", asynchronous=True))
-        )
+        if lease.shared is not None:
+            yield from lease.shared.kill(lease.nonce, condition)
+        else:
+            yield Command(tagged(lease.nonce, kill_where("QUERY", condition, asynchronous=True)))
     except StatementError as error:
         yield Emit(Note(f"statements of a former migration cannot be killed and are waited out: {error}", "warning"))
         return False

@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar, cast
 
-from aaiclick.clickhouse.names import GUARD, JOURNAL, PREFIX, RECORDS
+from aaiclick.clickhouse.names import GUARD, JOURNAL, NOTES, PREFIX, RECORDS
 from aaiclick.clock import clock
 from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, NOT_ENOUGH_SPACE
 from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
@@ -87,6 +87,7 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
                     isinstance(error, StatementError)
                     and error.code == FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
                     and _is_line(effect, held)
+                    and not (yield from _still_held(held))
                 ):
                     raise LeaseLostError(
                         f"this run no longer holds the migration lease on database {held.database}"
@@ -100,6 +101,20 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
         return cast("T", stop.value)
     finally:
         routine.close()
+
+
+def _still_held(held: Lease) -> Routine[bool]:
+    """Whether a line may be written all the same. On a cluster it is also refused where the host could not show in that
+    moment that it has every generation; whoever wrote it tries again."""
+    if held.shared is None:
+        return False
+    try:
+        yield from check(held)
+    except LeaseLostError:
+        return False
+    except AaiclickError:
+        return True
+    return True
 
 
 def _no_room(held: Lease) -> Routine[StatementError | None]:
@@ -150,7 +165,8 @@ def _tagged(effect: Query | Command, held: Lease) -> Query | Command:
     sql = tagged(held.nonce, effect.sql)
     if _is_line(effect, held):
         lines, _, condition = sql.partition(" HAVING ")
-        sql = f"{lines} HAVING {while_held(held.database, held.nonce)}{f' AND {condition}' if condition else ''}"
+        only = held.shared.while_held(held.nonce) if held.shared is not None else while_held(held.database, held.nonce)
+        sql = f"{lines} HAVING {only}{f' AND {condition}' if condition else ''}"
     beside = Beside(held.seconds / RENEWALS, partial(renew_loop_step, held)) if effect.long else effect.beside
     if isinstance(effect, Query):
         return Query(sql, effect.parameters, effect.settings, effect.long, beside, effect.bare)
@@ -159,7 +175,8 @@ def _tagged(effect: Query | Command, held: Lease) -> Query | Command:
 
 def _is_line(effect: Effect, held: Lease) -> bool:
     sql = effect.sql if isinstance(effect, Command) else ""
-    return any(f"INSERT INTO {qualified(held.database, name)} " in sql for name in (JOURNAL, RECORDS))
+    home = held.database if held.shared is None else held.shared.home
+    return any(f"INSERT INTO {qualified(home, name)} " in sql for name in (JOURNAL, RECORDS, NOTES))
 
 
 def _keep(held: Lease, proven: float, effect: Effect) -> Routine[tuple[Lease, float]]:

@@ -8,6 +8,9 @@ from aaiclick.clickhouse.names import PREFIX
 
 LOCK = f"{PREFIX}lock"
 BEATS = f"{PREFIX}lease"
+GENERATIONS = f"{PREFIX}generations"
+HEARTBEATS = f"{PREFIX}heartbeats"
+"""These two on the hosts of a cluster."""
 TOMBSTONE_PREFIX = f"{PREFIX}lock_was_"
 
 _NONCE = re.compile(r"[0-9a-z]{1,32}\Z")
@@ -27,8 +30,8 @@ def buried_nonce(name: str) -> str | None:
 
 
 def of_the_lease(name: str) -> bool:
-    """Whether the table is the lock, a former lock, or holds the heartbeats."""
-    return name in (LOCK, BEATS) or name.startswith(TOMBSTONE_PREFIX)
+    """Whether the table is the lock, a former lock, or holds heartbeats or generations."""
+    return name in (LOCK, BEATS, GENERATIONS, HEARTBEATS) or name.startswith(TOMBSTONE_PREFIX)
 
 
 def is_tombstone(name: str) -> bool:

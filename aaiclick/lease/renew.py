@@ -8,6 +8,7 @@ its own clock asks before it goes on (see ``aaiclick.lease.guard``).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from aaiclick.clock import clock
 from aaiclick.error_codes import QUERY_WAS_CANCELLED, UNKNOWN_DATABASE, UNKNOWN_TABLE
@@ -26,6 +27,44 @@ _ENDED_BY_OTHERS = (UNKNOWN_TABLE, UNKNOWN_DATABASE, QUERY_WAS_CANCELLED)
 """What a statement fails with when a successor has killed it, or has removed the scratch objects that it names."""
 
 
+class SharedLease(Protocol):
+    """How the lease is held where several hosts of a cluster have it in common (``keeper``)."""
+
+    @property
+    def home(self) -> str:
+        """The database with the tables whose lines are only taken from the holder."""
+        ...
+
+    def renew(self, lease: Lease, seconds: float) -> Routine[Lease]:
+        """As ``renew``."""
+        ...
+
+    def check(self, lease: Lease) -> Routine[None]:
+        """As ``check``."""
+        ...
+
+    def release(self, lease: Lease) -> Routine[None]:
+        """As ``release``."""
+        ...
+
+    def running(self, tag: str, nonce: str) -> Routine[tuple[str, ...]]:
+        """The tag of each statement that runs on any host and has another one than ``nonce``. ``tag``: the pattern of
+        one."""
+        ...
+
+    def kill(self, nonce: str, condition: str) -> Routine[None]:
+        """Kill statements on all hosts."""
+        ...
+
+    def former(self) -> Routine[frozenset[str]]:
+        """The nonces of all that ever held it."""
+        ...
+
+    def while_held(self, nonce: str) -> str:
+        """As ``lock.while_held``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to change one database, until some time after the last heartbeat."""
@@ -42,6 +81,10 @@ class Lease:
     """Before the lock was made; Unix milliseconds, by the server's clock."""
     clock: float
     """Before the last heartbeat was sent; Unix seconds, by this machine's clock."""
+    shared: SharedLease | None = None
+    """How several hosts have it in common; None: it is that of one host."""
+    generation: int = 0
+    """Its number among the holders of a cluster."""
 
 
 def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) -> Routine[Lease]:
@@ -52,11 +95,13 @@ def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) ->
     ``first``: there is no heartbeat of this incarnation yet, so none has to be read. Raises LeaseLostError.
     """
     granted = lease.seconds if seconds is None else seconds
+    if lease.shared is not None:
+        return (yield from lease.shared.renew(lease, granted))
     sent = yield from clock()
     yield from beat(lease.database, lease.nonce, granted)
     seen = yield from look(lease.database)
     if seen.holder is None or seen.holder.nonce != lease.nonce:
-        raise _lost(lease, seen.holder.owner if seen.holder is not None else None)
+        raise lost(lease, seen.holder.owner if seen.holder is not None else None)
     beats = () if first else (yield from newest_beats(lease.database, lease.nonce))
     before = beats[1] if len(beats) > 1 else Beat(0, lease.since, lease.seconds, False)
     # Visible only now: had the heartbeat before this one run out, a contender may have seen it and be on its way to
@@ -79,24 +124,25 @@ def renew_loop_step(lease: Lease) -> Routine[float]:
 
 def check(lease: Lease) -> Routine[None]:
     """Make sure that the lock is still this one's: one round trip, nothing is written. Raises LeaseLostError."""
+    if lease.shared is not None:
+        yield from lease.shared.check(lease)
+        return
     seen = yield from look(lease.database)
     if seen.holder is None or seen.holder.nonce != lease.nonce:
-        raise _lost(lease, seen.holder.owner if seen.holder is not None else None)
+        raise lost(lease, seen.holder.owner if seen.holder is not None else None)
 
 
 def release(lease: Lease) -> Routine[None]:
     """Give the lease back. One that was lost meanwhile is only noted: there is nothing left to stop."""
+    if lease.shared is not None:
+        yield from lease.shared.release(lease)
+        return
     seen = yield from look(lease.database)
     ended: int | None = None
     if seen.holder is not None and seen.holder.nonce == lease.nonce:
         ended = yield from bury(lease.database, lease.nonce, lease.nonce)
     if ended is None:
-        yield Emit(
-            Note(
-                f"the migration lease on database {lease.database} had been taken over before it was given back",
-                "warning",
-            )
-        )
+        yield Emit(taken_over(lease))
         return
     try:
         # Heartbeats that were all in time mean that no contender ever saw this incarnation expired: nobody is about to
@@ -132,6 +178,14 @@ def ended_by_successor(lease: Lease, error: Exception) -> Routine[bool]:
     return False
 
 
-def _lost(lease: Lease, successor: Owner | None) -> LeaseLostError:
+def taken_over(lease: Lease) -> Note:
+    """What is said where there is nothing to give back."""
+    return Note(
+        f"the migration lease on database {lease.database} had been taken over before it was given back", "warning"
+    )
+
+
+def lost(lease: Lease, successor: Owner | None) -> LeaseLostError:
+    """The error of a holder that is one no longer."""
     by = f"{successor} took over" if successor is not None else "its lock is gone"
     return LeaseLostError(f"this run no longer holds the migration lease on database {lease.database}: {by}")

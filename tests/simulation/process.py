@@ -17,7 +17,21 @@ from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, 
 from aaiclick.lease.names import LOCK
 from aaiclick.lease.owner import Owner
 from aaiclick.plan.policy import Policy
-from aaiclick.routine import Beside, Call, Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Rows, Sleep
+from aaiclick.routine import (
+    Beside,
+    Call,
+    Clock,
+    Command,
+    Effect,
+    Emit,
+    Nonce,
+    ProcessGone,
+    Query,
+    Routine,
+    Rows,
+    Sleep,
+    WhereKept,
+)
 from aaiclick.version import VERSION
 from tests.simulation.chaos import Chaos, Fate
 from tests.simulation.model.engine import untagged
@@ -209,6 +223,8 @@ class Process(Actor):
                 return ((int(not scene.alive(pid)),),)
             case Emit(event):
                 scene.tell(self, "says", event)
+                return ()
+            case WhereKept():
                 return ()
             case _:
                 return None

@@ -1,0 +1,1 @@
+"""Tables of this library that all hosts of a cluster share, whatever their shard."""
