@@ -4,7 +4,8 @@
 equals the sort key is left out. - ``n.x`` and `` `n.x` `` in a key or an index, where a column has that name. -
 Parentheses around the whole of an index expression, constraint, default or TTL. - An EPHEMERAL without a value: the
 first ALTER makes the engine write the default of its type. - The order of settings; ``true`` and 1; a number in
-quotes or with a point. - ``table_readonly``, which this library sets and takes away; it is no part of a definition.
+quotes or with a point. - ``table_readonly``, which this library sets and takes away; it is no part of a definition. -
+Path and replica of a Replicated engine, where they are what servers have by default, are left out.
 
 An empty COMMENT is absent in the form already.
 """
@@ -36,6 +37,9 @@ from aaiclick.sql.tokens import Tokens, grouped, identifier, split_top, unquote
 FENCE_SETTINGS = frozenset({"table_readonly"})
 _INTEGER = re.compile(r"-?[0-9]+\Z")
 _FLOAT = re.compile(r"-?[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?\Z")
+_MACRO = re.compile(r"(\{\w+\})")
+DEFAULT_REPLICAS = ("/clickhouse/tables/{uuid}/{shard}", "{replica}")
+"""Path and replica of a replicated table, as servers have them by default."""
 _SWITCH = {"true": "1", "false": "0"}
 
 
@@ -166,8 +170,40 @@ def normal_value(value: str) -> str:
     return _disk(value) if value.startswith("disk(") else value
 
 
+def replica_literals(arguments: str) -> tuple[tuple[str, ...], str]:
+    """Path and replica in the arguments of a Replicated engine, unquoted, and the arguments that are the engine's own.
+    None of the two where they are left to the server."""
+    pieces = split_top(arguments) if arguments else []
+    if len(pieces) < 2 or not all(piece.startswith("'") for piece in pieces[:2]):
+        return (), ", ".join(pieces)
+    return tuple(unquote(piece) for piece in pieces[:2]), ", ".join(pieces[2:])
+
+
+def same_replicas(declared: tuple[str, ...], live: tuple[str, ...]) -> bool:
+    """Whether a live path and replica are those that are declared: what is not declared is the server's, and macros may
+    be expanded."""
+    if not declared:
+        return True
+    if len(declared) != len(live):
+        return False
+    return all(_expands(wanted, found) for wanted, found in zip(declared, live, strict=True))
+
+
+def _expands(wanted: str, found: str) -> bool:
+    pattern = "".join(
+        f"(?:{re.escape(piece)}|[^/]+)" if place % 2 else re.escape(piece)
+        for place, piece in enumerate(_MACRO.split(wanted))
+    )
+    return re.fullmatch(pattern, found) is not None
+
+
 def _arguments(form: TableForm) -> str:
-    """``SummingMergeTree((k))`` is ``SummingMergeTree(k)``."""
+    """``SummingMergeTree((k))`` is ``SummingMergeTree(k)``, ``ReplicatedMergeTree(<default path>, <default name>)`` is
+    ``ReplicatedMergeTree``."""
+    if form.engine.startswith("Replicated") and form.merge_tree:
+        literals, own = replica_literals(form.arguments)
+        arguments = own if literals == DEFAULT_REPLICAS else form.arguments
+        form = dataclasses.replace(form, arguments=arguments)
     if not form.engine.endswith(("SummingMergeTree", "CoalescingMergeTree")) or "(" not in form.arguments:
         return form.arguments
     return ", ".join(normal_key(piece) if piece.startswith("(") else piece for piece in split_top(form.arguments))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from aaiclick.catalog.forms import Settings, TableForm
-from aaiclick.catalog.normalize import key_elements
+from aaiclick.catalog.normalize import DEFAULT_REPLICAS, key_elements, replica_literals
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.specs.columns import SettingValue
 from aaiclick.specs.engines import (
@@ -115,7 +115,8 @@ def _replication(form: TableForm) -> tuple[str | None, str, list[str]]:
         if form.engine.startswith(prefix):
             # Path and replica are string literals; what follows them are arguments of the engine itself.
             paths = 2 if len(arguments) > 1 and all(argument.startswith("'") for argument in arguments[:2]) else 0
-            replicated = ", ".join(arguments[:paths]) if prefix == "Replicated" else None
+            usual = replica_literals(form.arguments)[0] == DEFAULT_REPLICAS
+            replicated = ("" if usual else ", ".join(arguments[:paths])) if prefix == "Replicated" else None
             return replicated, form.engine[len(prefix) :], arguments[paths:]
     return None, form.engine, arguments
 

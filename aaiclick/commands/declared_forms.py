@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from aaiclick.catalog.forms import UnsupportedForm
+from dataclasses import replace
+
+from aaiclick.catalog.forms import TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.functions import read_functions
+from aaiclick.catalog.normalize import inner_form
 from aaiclick.catalog.read import read_catalog
+from aaiclick.catalog.render import engine_tail
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.errors import SpecError
 from aaiclick.lease.owner import Owner
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Routine
+from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.schema import Schema, SchemaObject
 from aaiclick.specs.views import TableFamily
 from aaiclick.version import VERSION
@@ -18,8 +23,12 @@ from aaiclick.versions.lockfile import LockedForm
 
 
 def forms_of(schema: Schema) -> Routine[dict[str, LockedForm]]:
-    """The forms by name, without families. Raises SpecError where the engine refuses the declaration."""
-    objects: list[SchemaObject] = [item for item in schema.objects if not isinstance(item, TableFamily)]
+    """The forms by name, without families. Raises SpecError where the engine refuses the declaration.
+
+    A replicated table is made of the local engine, because this engine has no Keeper, and its form names the declared
+    one.
+    """
+    objects: list[SchemaObject] = [_local(item) for item in schema.objects if not isinstance(item, TableFamily)]
     alone = Schema(schema.name, version=None, objects=objects)
     yield from ensure(Run(alone, None, Policy.everything(), Owner("", "", 0), True, VERSION))
     catalog = yield from read_catalog(None, tuple(item.name for item in objects))
@@ -27,5 +36,30 @@ def forms_of(schema: Schema) -> Routine[dict[str, LockedForm]]:
     for name, live in sorted(catalog.objects.items()):
         if isinstance(live.form, UnsupportedForm):
             raise SpecError(f"{schema.name}: {name}", f"cannot be released: {live.form.reason}")
-        forms[name] = live.form
+        forms[name] = _as_declared(live.form, schema.get(name))
     return {**forms, **(yield from read_functions(function.name for function in schema.functions))}
+
+
+def _local(item: SchemaObject) -> SchemaObject:
+    engine = getattr(item, "engine", None)
+    if not isinstance(engine, MergeTree) or engine.replicated is None:
+        return item
+    return item.model_copy(update={"engine": engine.model_copy(update={"replicated": None})})
+
+
+def _as_declared(form: LockedForm, item: SchemaObject | None) -> LockedForm:
+    engine = getattr(item, "engine", None)
+    if not isinstance(engine, MergeTree) or engine.replicated is None:
+        return form
+    if isinstance(form, TableForm):
+        return _replicated(form, engine.replicated)
+    if isinstance(form, ViewForm) and form.inner:
+        inner = replace(_replicated(inner_form(form), engine.replicated), columns=())
+        return replace(form, inner=engine_tail(inner))
+    return form
+
+
+def _replicated(form: TableForm, replicated: str) -> TableForm:
+    """The form with the Replicated engine of its family, and these arguments in front of its own."""
+    arguments = ", ".join(part for part in (replicated, form.arguments) if part)
+    return replace(form, engine=f"Replicated{form.engine}", arguments=arguments)

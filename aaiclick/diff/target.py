@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, TableForm
-from aaiclick.catalog.normalize import key_elements, normal
+from aaiclick.catalog.normalize import key_elements, normal, replica_literals, same_replicas
 from aaiclick.clickhouse.names import GUARD
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.renames import applicable, with_leaves
 from aaiclick.specs.tables import Table
+from aaiclick.sql.quoting import quote_string
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def make_target(
         comment=declared.comment if table.declares("comment") else live.comment,
     )
     if isinstance(engine, MergeTree) and live.merge_tree:
-        form = _keys(form, engine, declared, stays)
+        form = replace(_keys(form, engine, declared, stays), arguments=_arguments(declared, live))
     elif live.engine == declared.engine:
         unsaid = [key for key in ("partition_by", "primary_key", "order_by") if not engine.declares(key)]
         form = replace(form, **{key: getattr(stays, key) for key in unsaid})
@@ -96,6 +97,16 @@ def make_target(
         )
         notes.append(f"column {column.name} {what} (left alone)")
     return Target(form, applied, tuple(column.name for column in undeclared), tuple(notes), free_key, blocking)
+
+
+def _arguments(declared: TableForm, live: TableForm) -> str:
+    """The arguments of the engine, with path and replica as the live table has them where that is what is declared."""
+    if declared.engine != live.engine or not declared.engine.startswith("Replicated"):
+        return declared.arguments
+    (wanted, own), (found, _) = replica_literals(declared.arguments), replica_literals(live.arguments)
+    if not same_replicas(wanted, found):
+        return declared.arguments
+    return ", ".join(part for part in (*(quote_string(literal) for literal in found), own) if part)
 
 
 def _lasting(constraints: tuple[ConstraintForm, ...]) -> tuple[ConstraintForm, ...]:

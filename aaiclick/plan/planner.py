@@ -29,7 +29,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.rehearsal.cache import RehearsalCache
 from aaiclick.plan.scripted.steps import scripted_steps
 from aaiclick.plan.table import make_table_diff, plan_table, renamed
-from aaiclick.plan.views import create_order, plan_views
+from aaiclick.plan.views import altered_in_place, create_order, plan_views
 from aaiclick.routine import Routine
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.migrations import Rebuild
@@ -112,7 +112,9 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
             [step for step in ordered if step.optional], catalog, BeforeDrop(targets, replaced, queries)
         )
         moved = {live.name: name for name, live in tables.items() if live.name != name}
-        followed = frozenset(step.object for step in replaced) | (path.replaced_views - kept - frozenset(queries))
+        # A view that is only altered goes on with its stored types and its own table: these have to follow as well.
+        made_anew = frozenset(step.object for step in replaced if step.blocked or not altered_in_place(step))
+        followed = made_anew | (path.replaced_views - kept - frozenset(queries))
         around = yield from plan_dependents(
             catalog, PlannedChanges(targets, moved, queries, followed), (*required, *replaced)
         )

@@ -26,7 +26,7 @@ from aaiclick.specs.ddl import create_dictionary_sql, create_materialized_view_s
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import Dictionary, MaterializedView, View
 from aaiclick.sql.clauses import modify_comment, modify_query, modify_refresh
-from aaiclick.sql.ddl import alter_table, drop, replacing
+from aaiclick.sql.ddl import alter_table, drop, is_alter, replacing
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
@@ -271,6 +271,11 @@ def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: st
     if item.declares("comment") and live.comment != wanted.comment:
         alters.append(alter_table(name, modify_comment(item.comment or "")))
     return tuple(alters)
+
+
+def altered_in_place(step: Step) -> bool:
+    """True for a step that only sends ALTERs to a view, which stays the object that it was."""
+    return isinstance(step.work, ReplaceWork) and all(is_alter(sql) for sql in step.work.statements)
 
 
 def _unwritten(item: MaterializedView, wanted: ViewForm, forms: Mapping[str, Form], catalog: Catalog) -> str:

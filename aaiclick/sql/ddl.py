@@ -1,8 +1,8 @@
 """Statements that change what is there: CREATE, ALTER, RENAME, EXCHANGE, DROP and their like. No other file writes such
 text.
 
-Names come as they stand in SQL, from ``qualified`` or ``quote_name``. Every statement but SYSTEM and KILL goes through
-``_statement``, which knows where the names end: that is where one for all servers of a cluster says so.
+Names come as they stand in SQL, from ``qualified`` or ``quote_name``. ``sql/cluster.py`` finds the end of the names of
+every statement of this file: that is where one for all hosts of a cluster says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from aaiclick.sql.quoting import quote_string
 CREATE_TABLE = "CREATE TABLE "
 """How the definition of a table begins."""
 
-_ALTER_TABLE = "ALTER TABLE"
+ALTER_TABLE = "ALTER TABLE"
+"""How an ALTER of a table begins."""
 
 
 def create(kind: str, name: str, *clauses: str, if_not_exists: bool = False, or_replace: bool = False) -> str:
@@ -55,7 +56,7 @@ def alter_table(table: str, *commands: str, parentheses: bool = False) -> str:
     are syntax errors (``MODIFY TTL ..., MODIFY SETTING ...``); 23.10 does not know them."""
     if parentheses and len(commands) > 1:
         commands = tuple(f"({command})" for command in commands)
-    return _statement(_ALTER_TABLE, table, ", ".join(commands))
+    return _statement(ALTER_TABLE, table, ", ".join(commands))
 
 
 def alter_table_first(sql: str, table: str, commands: Sequence[str]) -> str:
@@ -64,12 +65,12 @@ def alter_table_first(sql: str, table: str, commands: Sequence[str]) -> str:
         return sql
     own = sql.removeprefix(alter_table(table, "")).removeprefix(" ")
     first = (f"({command})" for command in commands)
-    return _statement(_ALTER_TABLE, table, ", ".join((*first, own if own.startswith("(") else f"({own})")))
+    return _statement(ALTER_TABLE, table, ", ".join((*first, own if own.startswith("(") else f"({own})")))
 
 
 def is_alter(sql: str) -> bool:
     """True for an ALTER TABLE."""
-    return sql.startswith(f"{_ALTER_TABLE} ")
+    return sql.startswith(f"{ALTER_TABLE} ")
 
 
 def rename_table(old: str, new: str) -> str:

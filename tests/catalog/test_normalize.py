@@ -24,6 +24,8 @@ from aaiclick.catalog.normalize import (
     normal_key,
     normal_list,
     normal_value,
+    replica_literals,
+    same_replicas,
 )
 
 TABLE = TableForm("t", "MergeTree", (ColumnForm("a", "UInt8"), ColumnForm("b", "UInt8")), order_by="a")
@@ -182,3 +184,38 @@ def test_other_objects() -> None:
     )
     unsupported = UnsupportedForm("x", "no", "text")
     assert normal_form(unsupported) is unsupported
+
+
+REPLICATED = replace(TABLE, engine="ReplicatedReplacingMergeTree", arguments="b")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "equal"),
+    [
+        ("'/clickhouse/tables/{uuid}/{shard}', '{replica}', b", True),
+        ("'/clickhouse/tables/{uuid}/{shard}','{replica}',b", True),
+        ("'/clickhouse/tables/{uuid}/{shard}', '{replica}'", False),
+        ("'/clickhouse/tables/x/{shard}', '{replica}', b", False),
+    ],
+)
+def test_path_and_replica_of_the_server_are_left_out(arguments: str, equal: bool) -> None:
+    assert (normal(replace(REPLICATED, arguments=arguments)) == normal(REPLICATED)) is equal
+    local = replace(REPLICATED, engine="ReplacingMergeTree", arguments=arguments)
+    assert normal(local).arguments == arguments
+
+
+@pytest.mark.parametrize(
+    ("declared", "live", "same"),
+    [
+        ("", "'/a/b', 'r'", True),
+        ("'/t/{database}/{table}', '{replica}'", "'/t/shop/events', '{replica}'", True),
+        ("'/t/{database}/{table}','{replica}'", "'/t/shop/events', 'h1'", True),
+        ("'/t/{uuid}', '{replica}'", "'/t/{uuid}', '{replica}'", True),
+        ("'/t/{table}', '{replica}'", "'/t/a/b', '{replica}'", False),
+        ("'/t/x', '{replica}'", "'/t/y', '{replica}'", False),
+        ("'/t.x', '{replica}'", "'/tax', '{replica}'", False),
+        ("'/t/x', '{replica}'", "", False),
+    ],
+)
+def test_macros_in_a_path_may_be_expanded(declared: str, live: str, same: bool) -> None:
+    assert same_replicas(replica_literals(declared)[0], replica_literals(live)[0]) is same

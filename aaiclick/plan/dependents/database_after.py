@@ -13,12 +13,13 @@ from aaiclick.catalog.forms import Catalog, ColumnForm, LiveObject, TableForm, V
 from aaiclick.catalog.render import column_form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import make, read_forms, sentence
-from aaiclick.catalog.view_sources import source_sql
+from aaiclick.catalog.view_sources import mentioned, source_sql
 from aaiclick.clickhouse.refusable import answered
 from aaiclick.plan.dependents.dependents import Dependent, Place, relocated, spans
 from aaiclick.plan.dependents.fitting import fits
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.ddl import create_view, drop
+from aaiclick.sql.quoting import qualified
 from aaiclick.sql.types import as_defined
 
 
@@ -108,6 +109,7 @@ def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tu
             live = after.catalog.get(name) or LiveObject(database, name, ViewForm(name, ""), "", "")
             if form is not None and (sql := source_sql(scratch, replace(live, name=name, form=form))):
                 yield from make(scratch, sql, replay=True)
+        yield from _make_unchanged(scratch, dependents, after)
         found: list[Effect] = []
         for dependent in dependents:
             effect = yield from _effect(scratch, dependent, after, moved)
@@ -115,6 +117,22 @@ def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tu
         return tuple(found)
 
     return (yield from with_scratch(body, fallback=after.catalog.database)) if dependents else ()
+
+
+def _make_unchanged(scratch: Scratch, dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[None]:
+    """What new queries name besides: they say no database, so they are analysed over objects in scratch alone."""
+    own = {dependent.name for dependent in dependents if dependent.database == after.catalog.database}
+    read = {name for query in after.queries.values() for name in mentioned(query)} - own - set(after.tables)
+    for name in sorted(read):
+        live = after.catalog.get(name)
+        if live is None:
+            continue
+        if isinstance(live.form, ViewForm):
+            yield from make(
+                scratch, create_view(scratch.sql_name(name), f"SELECT * FROM {qualified(live.database, live.name)}")
+            )
+        elif sql := source_sql(scratch, live):
+            yield from make(scratch, sql, replay=True)
 
 
 def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved: dict[Place, Place]) -> Routine[Effect]:

@@ -42,7 +42,7 @@ class PlannedChanges:
     """What the plan does to tables and views.
 
     ``targets`` are the new forms of tables, ``renamed`` new names by the old ones. ``queries`` has each declared
-    view that is there, with the query that it gets ('' for none). ``replaced`` are views that have a step already.
+    view that is there, with the query that it gets ('' for none). ``replaced`` are views that are made anew anyway.
     """
 
     targets: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
@@ -160,13 +160,23 @@ def _steps(
     dependent = effect.dependent
     if not dependent.view:
         return dictionary_steps(effect, catalog.database), ()
+    declared = dependent.database == catalog.database and dependent.name in changed.queries
     if effect.refusal:
+        if declared and changed.queries[dependent.name]:
+            return (), ()  # a new query was tried with the declarations already; it may read what the plan makes
         said = any(dependent.name in step.blocked for step in steps)
         return ((), ()) if said else ((broken_step(effect, catalog.database),), ())
     if dependent.form is None:
         return plain_steps(effect, catalog.database, bool(tables))
-    declared = dependent.database == catalog.database and dependent.name in changed.queries
-    return (yield from materialized_steps(effect, catalog, tables, declared))
+    early, late = yield from materialized_steps(effect, catalog, tables, declared)
+    if declared and changed.queries[dependent.name]:
+        # Its new query makes the list of columns anew; the old one may name columns that are gone by then.
+        return (_without_types(early), _without_types(late))
+    return early, late
+
+
+def _without_types(steps: Sequence[Step]) -> tuple[Step, ...]:
+    return tuple(step for step in steps if not step.id.endswith(":types"))
 
 
 def _tables(catalog: Catalog, changed: PlannedChanges) -> dict[str, TableForm | None]:

@@ -1,0 +1,46 @@
+"""A release needs no server, also where its tables are replicated."""
+
+from __future__ import annotations
+
+from aaiclick import Column, MaterializedView, MergeTree, ReplacingMergeTree, Schema, Table
+from aaiclick.api.declared_forms import declared_forms
+from aaiclick.catalog.forms import TableForm, ViewForm
+from aaiclick.diff.target import make_target
+
+COLUMNS = [Column("id", "UInt64"), Column("v", "UInt64")]
+
+
+def test_replicated_declarations_have_forms_without_keeper() -> None:
+    schema = Schema(
+        "shop",
+        version=1,
+        cluster="{cluster}",
+        objects=[
+            Table("plain", COLUMNS, engine=MergeTree(order_by=["id"], replicated="")),
+            Table(
+                "pathed",
+                COLUMNS,
+                engine=ReplacingMergeTree(order_by=["id"], version="v", replicated="'/t/{table}', '{replica}'"),
+            ),
+            MaterializedView("m", query="SELECT id FROM plain", engine=MergeTree(order_by=["id"], replicated="")),
+        ],
+    )
+    forms = declared_forms(schema)
+    plain, pathed, view = forms["plain"], forms["pathed"], forms["m"]
+    assert isinstance(plain, TableForm)
+    assert isinstance(pathed, TableForm)
+    assert isinstance(view, ViewForm)
+    assert (plain.engine, plain.arguments) == ("ReplicatedMergeTree", "")
+    assert (pathed.engine, pathed.arguments) == ("ReplicatedReplacingMergeTree", "'/t/{table}', '{replica}', v")
+    assert view.inner.startswith("ENGINE = ReplicatedMergeTree ORDER BY id")
+
+
+def test_what_the_server_made_of_path_and_replica_is_no_difference() -> None:
+    table = Table(
+        "t", COLUMNS, engine=ReplacingMergeTree(order_by=["id"], version="v", replicated="'/t/{table}', '{replica}'")
+    )
+    declared = TableForm("t", "ReplicatedReplacingMergeTree", (), "'/t/{table}', '{replica}', v", order_by="id")
+    live = TableForm("t", "ReplicatedReplacingMergeTree", (), "'/t/t','h1',v", order_by="id")
+    assert make_target(table, declared, live).form.arguments == "'/t/t', 'h1', v"
+    other = TableForm("t", "ReplicatedReplacingMergeTree", (), "'/other', 'h1', v", order_by="id")
+    assert make_target(table, declared, other).form.arguments == "'/t/{table}', '{replica}', v"
