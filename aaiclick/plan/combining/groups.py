@@ -25,6 +25,9 @@ from aaiclick.sql.quoting import quote_name
 
 _OLD = "_aaiclick_old_group"
 _ZERO = "_aaiclick_was_zero"
+_APART = ("SummingMergeTree", "CoalescingMergeTree", "AggregatingMergeTree")
+_ROW = "rowNumberInAllBlocks()"
+"""Without a sort key these three keep every row by itself, while the other engines combine all rows of a partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +71,13 @@ def _roles(diff: TableDiff) -> tuple[Hazard, ...]:
 def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     before, wanted = renamed_form(diff.form, diff.target.renames), diff.target.form
     found: list[Hazard] = []
-    old, new = _elements(before.order_by), _elements(wanted.order_by)
+    old, new = _sort_key(before), _sort_key(wanted)
     filled = refills(diff, f"tuple({wanted.order_by})")
     if set(old) != set(new) or filled:
-        groups = yield from _counted(diff, data_name, _elements(diff.form.order_by), new)
+        groups = yield from _counted(diff, data_name, _sort_key(diff.form), new)
         found.extend(_of_sort_key(diff, groups, longer=set(old) < set(new) and not filled))
     other = before.partition_by != wanted.partition_by
-    apart = not (_within(wanted, wanted) and (not other or _within(before, wanted)))
+    apart = _ROW not in new and not (_within(wanted, wanted) and (not other or _within(before, wanted)))
     if apart and (other or refills(diff, f"tuple({wanted.partition_by})")):
         groups = yield from _counted(diff, data_name, _everything(diff.form), _everything(wanted))
         if other or groups is None or not groups.old == groups.new == groups.both:
@@ -138,8 +141,13 @@ def _elements(key: str) -> tuple[str, ...]:
     return tuple(without_direction(element) for element in key_elements(key)) if key else ()
 
 
+def _sort_key(form: TableForm) -> tuple[str, ...]:
+    """What rows that are combined have in common."""
+    return _elements(form.order_by) or ((_ROW,) if engine_of(form) in _APART else ())
+
+
 def _everything(form: TableForm) -> tuple[str, ...]:
-    return (*_elements(form.partition_by), *_elements(form.order_by))
+    return (*_elements(form.partition_by), *_sort_key(form))
 
 
 def _counted(diff: TableDiff, data_name: str, old: Sequence[str], new: Sequence[str]) -> Routine[_Groups | None]:
