@@ -29,7 +29,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.rehearsal.cache import RehearsalCache
 from aaiclick.plan.scripted.steps import scripted_steps
 from aaiclick.plan.table import make_table_diff, plan_table, renamed
-from aaiclick.plan.views import altered_in_place, create_order, plan_views
+from aaiclick.plan.views import altered_in_place, create_order, made_anew, plan_views
 from aaiclick.routine import Routine
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.migrations import Rebuild
@@ -113,12 +113,13 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
         )
         moved = {live.name: name for name, live in tables.items() if live.name != name}
         # A view that is only altered goes on with its stored types and its own table: these have to follow as well.
-        made_anew = frozenset(step.object for step in replaced if step.blocked or not altered_in_place(step))
-        followed = made_anew | (path.replaced_views - kept - frozenset(queries))
+        anew = frozenset(step.object for step in replaced if step.blocked or not altered_in_place(step))
+        followed = anew | (path.replaced_views - kept - frozenset(queries))
         around = yield from plan_dependents(
             catalog, PlannedChanges(targets, moved, queries, followed), (*required, *replaced)
         )
         notes += around.notes
+        around, replaced = made_anew(around, replaced, others, catalog.database)
         plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in path.replaced_views)
         views = (*plain, *around.behind, *(step for step in replaced if step not in plain))
         # Functions first, because anything may call them; new tables before what reads them; a view that stores types

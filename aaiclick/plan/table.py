@@ -18,6 +18,7 @@ from aaiclick.plan import steps
 from aaiclick.plan.combining.groups import combined
 from aaiclick.plan.data_checks.checks import CheckFindings, count_violations
 from aaiclick.plan.data_checks.counting import countable, counted_rows
+from aaiclick.plan.data_checks.defaults import failing_defaults
 from aaiclick.plan.data_checks.expressions import ExpressionFindings, check_expressions
 from aaiclick.plan.declaration.expressions import require_conditions
 from aaiclick.plan.dependents.select_check import broken_dependents
@@ -120,6 +121,9 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         counted, cost = yield from _counted(diff, data_name)
         found = CheckFindings(counted.blocked, (*found.hazards, *counted.hazards), counted.clear, counted.filled)
         cost = cost if diff.live.rows else Cost()
+    if not found.blocked:
+        failing, read = yield from failing_defaults(diff, data_name)
+        found, cost = replace(found, blocked=failing), cost.plus(read)
     proof = yield from _proof(diff, data_name, found.blocked)
     combines = () if found.blocked else (yield from combined(diff, data_name))
     if diff.reads_no_rows and combines:  # without reading rows it is not known whether any are combined

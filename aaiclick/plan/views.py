@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from aaiclick.catalog.declared_tables import canonical_tables, canonical_views
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, TableForm, UnsupportedForm, ViewForm
@@ -16,7 +17,7 @@ from aaiclick.plan.backfill.fill import create_view
 from aaiclick.plan.backfill.view_steps import change_aggregate, create_aggregate, replace_step, replaced, require_types
 from aaiclick.plan.declaration.dictionaries import loads, require_attributes, trial
 from aaiclick.plan.declaration.materialized_views import check_views
-from aaiclick.plan.dependents.dependent_steps import queries_of
+from aaiclick.plan.dependents.dependent_steps import DependentSteps, queries_of
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import CreateWork, ReplaceWork
 from aaiclick.plan.steps import obstacle_step, unreadable_step
@@ -276,6 +277,28 @@ def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: st
 def altered_in_place(step: Step) -> bool:
     """True for a step that only sends ALTERs to a view, which stays the object that it was."""
     return isinstance(step.work, ReplaceWork) and all(is_alter(sql) for sql in step.work.statements)
+
+
+def made_anew(
+    around: DependentSteps, altered: Sequence[Step], items: Sequence[Viewlike], database: str
+) -> tuple[DependentSteps, tuple[Step, ...]]:
+    """One step for a view that has to be dropped for its table of its own and would be altered behind that: it is made
+    as declared."""
+    declared = {item.name: item for item in items}
+    alters = {step.object: step for step in altered if altered_in_place(step)}
+    behind: list[Step] = []
+    for step in around.behind:
+        alter = alters.get(step.object)
+        if step.id != f"{step.object}:replace" or alter is None:
+            behind.append(step)
+            continue
+        statements = (drop("VIEW", qualified(database, step.object)), create_sql(declared[step.object], database))
+        changes = (alter.change, *(step.changes or (step.change,)))
+        words = "; ".join(changes)
+        behind.append(replace(step, change=words, changes=changes, sql=list(statements), work=ReplaceWork(statements)))
+        del alters[step.object]
+    rest = tuple(step for step in altered if not altered_in_place(step) or step.object in alters)
+    return replace(around, behind=tuple(behind)), rest
 
 
 def _unwritten(item: MaterializedView, wanted: ViewForm, forms: Mapping[str, Form], catalog: Catalog) -> str:

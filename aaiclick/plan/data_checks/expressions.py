@@ -78,13 +78,13 @@ def check_expressions(diff: TableDiff, data_name: str) -> Routine[ExpressionFind
         if (own := form.column(name)) is not None and own.stored
     ]
     source = qualified(diff.database, data_name)
-    if diff.where and (said := (yield from _failure(f"SELECT count() FROM {source} WHERE {diff.where}"))):
+    if diff.where and (said := (yield from failure(f"SELECT count() FROM {source} WHERE {diff.where}"))):
         return ExpressionFindings(f"the filter {diff.where} fails on its rows (the engine: {said})")
     where = f" WHERE {diff.where}" if diff.where else ""
     if not columns:
         return ExpressionFindings()
     # The hash makes the engine compute every value; for a count alone it would not.
-    together = yield from _failure(f"SELECT {_hashed(*(column.cast for column in columns))} FROM {source}{where}")
+    together = yield from failure(f"SELECT {hashed(*(column.cast for column in columns))} FROM {source}{where}")
     problems: list[str] = []
     clear: list[tuple[str, str, str]] = []
     for column in columns:
@@ -97,7 +97,7 @@ def _problem(
 ) -> Routine[str]:
     if not failing:
         return (yield from _wrapped(column, source, where, clear))
-    said = yield from _failure(f"SELECT {_hashed(column.cast)} FROM {source}{where}")
+    said = yield from failure(f"SELECT {hashed(column.cast)} FROM {source}{where}")
     if not said:
         return (yield from _wrapped(column, source, where, clear))
     counted = yield from _count(column, source, where)
@@ -162,11 +162,12 @@ def _count(column: _Column, source: str, where: str) -> Routine[str]:
     return _cannot_hold(column, found, shown)
 
 
-def _hashed(*expressions: str) -> str:
+def hashed(*expressions: str) -> str:
+    """An aggregate that makes the engine compute every value."""
     return f"sum(cityHash64(tuple({', '.join(expressions)})))"
 
 
-def _failure(sql: str) -> Routine[str]:
+def failure(sql: str) -> Routine[str]:
     """The engine's message where the query fails on the rows; '' where it does not."""
     try:
         yield Query(sql, {}, _PATIENT, long=True)
