@@ -40,7 +40,7 @@ BUILT = {
     "system": [ddl.system("STOP TTL MERGES", D), ddl.system("RELOAD DICTIONARY", D)],
     "kill_where": [ddl.kill_where("MUTATION", "database = 'ON CLUSTER'")],
 }
-NO_STATEMENTS = {"comment_clause", "is_alter", "quote_string"}
+NO_STATEMENTS = {"comment_clause", "everywhere", "is_alter", "kill_everywhere", "quote_string"}
 HARD = [
     "t",
     "a.b",
