@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from aaiclick.api.client import drive, drive_async
+from aaiclick.api.client import drive, drive_async, placed
 from aaiclick.commands.adopt import adopt, take_over
 from aaiclick.specs.schema import Schema
 from aaiclick.state.record import Record
@@ -19,7 +19,7 @@ def adopt_schema(
     """
     return drive(
         client,
-        lambda connection: adopt(schema, version, force, database, connection.embedded),
+        lambda connection: adopt(placed(schema), version, force, database, connection.embedded),
         "adopt_schema",
         schema=schema,
     )
@@ -31,7 +31,7 @@ async def adopt_schema_async(
     """The async twin of ``adopt_schema``."""
     return await drive_async(
         client,
-        lambda connection: adopt(schema, version, force, database, connection.embedded),
+        lambda connection: adopt(placed(schema), version, force, database, connection.embedded),
         "adopt_schema_async",
         schema=schema,
     )

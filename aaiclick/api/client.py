@@ -17,6 +17,7 @@ from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine, run,
 from aaiclick.specs.schema import Schema
 
 T = TypeVar("T")
+CLUSTER = "AAICLICK_CLUSTER"
 log = logging.getLogger("aaiclick")
 Make = Callable[[Connection | AsyncConnection], Routine[T]]
 
@@ -70,6 +71,12 @@ def _described(value: object) -> str:
 def policy_for(policy: Policy | None, embedded: bool) -> Policy:
     """An explicit policy, else the environment's, else the default for the kind of engine."""
     return policy if policy is not None else Policy.default(embedded, os.environ)
+
+
+def placed(schema: Schema) -> Schema:
+    """The schema on the cluster that the environment names; '' there: on none."""
+    named = os.environ.get(CLUSTER)
+    return schema if named is None or named == (schema.cluster or "") else schema.model_copy(update={"cluster": named})
 
 
 def _tell(on_event: OnEvent | None) -> OnEvent:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.api import once as memory
-from aaiclick.api.client import Make, check_arguments, drive, drive_async, policy_for
+from aaiclick.api.client import Make, check_arguments, drive, drive_async, placed, policy_for
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
@@ -65,6 +65,6 @@ async def ensure_schema_async(
 def _make(schema: Schema, policy: Policy | None, database: str | None) -> Make[Report]:
     def make(connection: Connection | AsyncConnection) -> Routine[Report]:
         chosen = policy_for(policy, connection.embedded)
-        return ensure(Run(schema, database, chosen, this_process(), connection.embedded, VERSION))
+        return ensure(Run(placed(schema), database, chosen, this_process(), connection.embedded, VERSION))
 
     return make

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.api.client import check_arguments, drive, drive_async
+from aaiclick.api.client import check_arguments, drive, drive_async, placed
 from aaiclick.commands.plan import plan
 from aaiclick.plan.model import Plan
 from aaiclick.specs.schema import Schema
@@ -23,7 +23,7 @@ def plan_schema(
         return plan_elsewhere(client, schema, database, _looks(quick))
     return drive(
         client,
-        lambda connection: plan(schema, database, _looks(quick), connection.embedded),
+        lambda connection: plan(placed(schema), database, _looks(quick), connection.embedded),
         "plan_schema",
         schema=schema,
     )
@@ -40,7 +40,7 @@ async def plan_schema_async(
         return await plan_elsewhere_async(client, schema, database, _looks(quick))
     return await drive_async(
         client,
-        lambda connection: plan(schema, database, _looks(quick), connection.embedded),
+        lambda connection: plan(placed(schema), database, _looks(quick), connection.embedded),
         "plan_schema_async",
         schema=schema,
     )

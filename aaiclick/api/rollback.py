@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
-from aaiclick.api.client import Make, check_arguments, drive, drive_async, policy_for
+from aaiclick.api.client import Make, check_arguments, drive, drive_async, placed, policy_for
 from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.lease.owner import this_process
@@ -74,7 +74,7 @@ def _make(
         kept = keep_old if keep_old is not None else policy_for(None, connection.embedded).keep_old
         keep = int(kept.total_seconds())
         return rollback(
-            Rollback(schema, database, to, frozenset(allow), dry_run, this_process(), connection.embedded, keep)
+            Rollback(placed(schema), database, to, frozenset(allow), dry_run, this_process(), connection.embedded, keep)
         )
 
     return make

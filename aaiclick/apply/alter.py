@@ -117,9 +117,15 @@ def set_ttl(on: Altered, alter: Alter) -> Routine[None]:
 
 def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]:
     table = on.table
+    if on.options.topology.shards > 1:
+        raise ApplyError(stuck_sentence(table, stuck))  # each shard has mutations of its own, under equal names
     if alter is None or not alter.risky or not alter.recovery or _NEVER_KILLED.search(_without_literals(stuck.command)):
         raise ApplyError(stuck_sentence(table, stuck))
-    others = [each for each in (yield from mutations(on.database, table)) if not each.done and each.id != stuck.id]
+    others = [
+        each
+        for each in (yield from mutations(on.database, table, on.options.topology))
+        if not each.done and each.id != stuck.id
+    ]
     if others:
         # These were sent for the new type: putting the old one back would make them fail.
         raise ApplyError(f"{stuck_sentence(table, stuck)}. {len(others)} later mutations wait behind it")
@@ -147,6 +153,7 @@ def _settled(on: Altered, phase: str = "mutation") -> Routine[Mutation | None]:
             stuck_seconds=on.options.stuck_seconds,
             limit=on.options.mutation_seconds,
             phase=phase,
+            topology=on.options.topology,
         )
     )
 

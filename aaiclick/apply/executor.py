@@ -11,6 +11,7 @@ from aaiclick.apply.alter import apply_alter
 from aaiclick.apply.backfill.backfill import apply_backfill
 from aaiclick.apply.create import apply_create
 from aaiclick.apply.drop import apply_drop
+from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.rebuild.attach import apply_attach
 from aaiclick.apply.rebuild.rebuild import apply_rebuild
 from aaiclick.apply.rebuild.resume import keep_wanted
@@ -67,12 +68,12 @@ def apply_steps(
         if chosen.entries is not None:
             yield from enter_begun(chosen.entries, step)
         try:
-            done = yield from apply_work(step.work, Site(database, nonce, chosen))
+            done = yield from everywhere(apply_work(step.work, Site(database, nonce, chosen)), chosen.reach)
         except OutcomeUnknownError:
             raise
         except (StatementError, ApplyError) as error:
             for table in sorted({*saved, *held}):
-                yield from _start_ttl(database, table, stopped.get(table))
+                yield from everywhere(_start_ttl(database, table, stopped.get(table)), chosen.reach)
             raise _named(error, step, outcomes) from error
         seconds = (yield from clock()) - begun
         if chosen.entries is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.operations import CallableWork, SqlWork
 from aaiclick.routine import Routine
 from aaiclick.state.step_entries import StepEntries
@@ -55,6 +57,13 @@ class ApplyOptions:
     """What is entered in the journal of the steps; None: nothing."""
     runner: Runner | None = None
     """Carries out the statements and the data move of a migration."""
+    reach: Reach | None = None
+    """The hosts that statements are sent to; None: the one that is connected to."""
+
+    @property
+    def topology(self) -> Topology:
+        """The hosts."""
+        return self.reach.topology if self.reach is not None else SINGLE
 
 
 @dataclass(frozen=True, slots=True)

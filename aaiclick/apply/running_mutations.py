@@ -17,11 +17,15 @@ def reattach(database: str, tables: Collection[str], options: ApplyOptions) -> R
     The definition of a table shows an ALTER as soon as it was sent, long before its parts do. Deletes and updates are
     none of ours. Raises ApplyError with the engine's reason and a safe way out where a mutation cannot go on.
     """
+    topology = options.topology
+    source = "system.mutations" if topology.single else topology.everywhere("system.mutations")
     rows = yield from ask(
-        "SELECT table, command FROM system.mutations WHERE database = unhex({db:String}) AND NOT is_done",
+        f"SELECT table, command FROM {source} WHERE database = unhex({{db:String}}) AND NOT is_done",
         {"db": hexed(database)},
     )
     for table in sorted(
         {text(name) for name, command in rows if text(name) in tables and not reads_rows(text(command))}
     ):
-        yield from require_settled(database, table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds)
+        yield from require_settled(
+            database, table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds, topology=topology
+        )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.statements import ask, ddl
+from aaiclick.clickhouse.topology import GLANCE, SINGLE, Topology
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clock import clock
 from aaiclick.error_codes import (
@@ -21,7 +22,7 @@ from aaiclick.error_codes import (
 )
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note, Progress
-from aaiclick.routine import Emit, Routine, flag, number, text
+from aaiclick.routine import Emit, Query, Routine, flag, number, text
 from aaiclick.sql.ddl import kill_where, system
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
@@ -73,8 +74,10 @@ class Mutation:
         return self.failure.startswith(f"Code: {ABORTED}.")
 
 
-def mutations(database: str, table: str) -> Routine[tuple[Mutation, ...]]:
-    """All mutations the table remembers, oldest first."""
+def mutations(database: str, table: str, topology: Topology = SINGLE) -> Routine[tuple[Mutation, ...]]:
+    """All mutations the table remembers, oldest first; on a cluster those of all hosts."""
+    if not topology.single:
+        return (yield from _of_all_hosts(database, table, topology))
     rows = yield from ask(
         "SELECT mutation_id, command, is_done, parts_to_do, latest_fail_reason FROM system.mutations"
         " WHERE database = unhex({db:String}) AND table = unhex({name:String}) ORDER BY create_time, mutation_id",
@@ -86,8 +89,44 @@ def mutations(database: str, table: str) -> Routine[tuple[Mutation, ...]]:
     )
 
 
+def _of_all_hosts(database: str, table: str, topology: Topology) -> Routine[tuple[Mutation, ...]]:
+    """Each mutation once for each shard. It is done when every replica that answers says so: one that does not list it
+    has not heard of it yet."""
+    rows = yield Query(
+        "SELECT toInt64(_shard_num), mutation_id, command, toInt64(is_done), toInt64(parts_to_do), latest_fail_reason "
+        f"FROM {topology.everywhere('system.mutations')} WHERE database = unhex({{db:String}}) AND table = "
+        f"unhex({{name:String}}) UNION ALL SELECT toInt64(_shard_num), '', '', toInt64(0), toInt64(0), '' FROM "
+        f"{topology.everywhere('system.one')}",
+        {"db": hexed(database), "name": hexed(table)},
+        GLANCE,
+    )
+    answered = [topology.at(number(row[0])).shard for row in rows if not text(row[1])]
+    found: dict[tuple[int, str], list[Mutation]] = {}
+    for place, key, command, done, todo, failure in rows:
+        if text(key):
+            one = Mutation(text(key), text(command), flag(done), number(todo), text(failure))
+            found.setdefault((topology.at(number(place)).shard, one.id), []).append(one)
+    several = topology.shards > 1
+    return tuple(
+        Mutation(
+            f"{key} of shard {shard}" if several else key,
+            listed[0].command,
+            all(each.done for each in listed) and len(listed) >= answered.count(shard),
+            max(each.parts_to_do for each in listed),
+            next((each.failure for each in listed if each.failure), ""),
+        )
+        for (shard, key), listed in sorted(found.items())
+    )
+
+
 def settle(
-    database: str, table: str, *, stuck_seconds: float, limit: float = 0.0, phase: str = "mutation"
+    database: str,
+    table: str,
+    *,
+    stuck_seconds: float,
+    limit: float = 0.0,
+    phase: str = "mutation",
+    topology: Topology = SINGLE,
 ) -> Routine[Mutation | None]:
     """Wait until every mutation that is there now has ended, with Progress in parts. Later ones are not waited for:
     with clients that delete all the time that would never end.
@@ -100,7 +139,7 @@ def settle(
     started = yield from clock()
     first: frozenset[str] | None = None
     while True:
-        listed = [each for each in (yield from mutations(database, table)) if not each.done]
+        listed = [each for each in (yield from mutations(database, table, topology)) if not each.done]
         first = frozenset(each.id for each in listed) if first is None else first
         pending = [each for each in listed if each.id in first]
         if not pending:
@@ -144,11 +183,19 @@ def _under_way(database: str, table: str) -> Routine[bool]:
 
 
 def require_settled(
-    database: str, table: str, *, stuck_seconds: float, limit: float, what: Callable[[Mutation], str] | None = None
+    database: str,
+    table: str,
+    *,
+    stuck_seconds: float,
+    limit: float,
+    what: Callable[[Mutation], str] | None = None,
+    topology: Topology = SINGLE,
 ) -> Routine[None]:
     """Wait until every mutation of now has ended; ApplyError with the engine's reason where one is stuck (it is left as
     it is)."""
-    stuck = yield from settle(database, table, stuck_seconds=stuck_seconds, limit=limit, phase="waiting")
+    stuck = yield from settle(
+        database, table, stuck_seconds=stuck_seconds, limit=limit, phase="waiting", topology=topology
+    )
     if stuck is not None:
         raise ApplyError(what(stuck) if what is not None else stuck_sentence(table, stuck))
 

@@ -24,7 +24,7 @@ from aaiclick.errors import (
 from aaiclick.plan.foreign_objects import changed, touched
 from aaiclick.plan.gate import GateDecision, judge
 from aaiclick.plan.policy import Policy
-from aaiclick.plan.replicas import several
+from aaiclick.plan.replicas import unsupported
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.versions.conversions import unproven_conversions
 
@@ -47,7 +47,7 @@ class Course(Enum):
 def course(found: Inspection, policy: Policy) -> Course:
     """The first course that fits what was found."""
     changes = policy.level != "check"
-    if changes and several(found.catalog, policy.allowed, found.topology):
+    if changes and unsupported(found.catalog, policy.allowed, found.topology):
         return Course.ONLY_LOOK
     # Writers that a dead run locked out are let in again first, whatever may be done here now, and no plan is made of
     # tables that are neither what they were nor what they will be. A statement that was begun may be under way: whether

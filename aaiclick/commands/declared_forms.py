@@ -28,7 +28,9 @@ def forms_of(schema: Schema) -> Routine[dict[str, LockedForm]]:
     A replicated table is made of the local engine, because this engine has no Keeper, and its form names the declared
     one.
     """
-    objects: list[SchemaObject] = [_local(item) for item in schema.objects if not isinstance(item, TableFamily)]
+    objects: list[SchemaObject] = [
+        item for item in schema.with_local_engines().objects if not isinstance(item, TableFamily)
+    ]
     alone = Schema(schema.name, version=None, objects=objects)
     yield from ensure(Run(alone, None, Policy.everything(), Owner("", "", 0), True, VERSION))
     catalog = yield from read_catalog(None, tuple(item.name for item in objects))
@@ -38,13 +40,6 @@ def forms_of(schema: Schema) -> Routine[dict[str, LockedForm]]:
             raise SpecError(f"{schema.name}: {name}", f"cannot be released: {live.form.reason}")
         forms[name] = _as_declared(live.form, schema.get(name))
     return {**forms, **(yield from read_functions(function.name for function in schema.functions))}
-
-
-def _local(item: SchemaObject) -> SchemaObject:
-    engine = getattr(item, "engine", None)
-    if not isinstance(engine, MergeTree) or engine.replicated is None:
-        return item
-    return item.model_copy(update={"engine": engine.model_copy(update={"replicated": None})})
 
 
 def _as_declared(form: LockedForm, item: SchemaObject | None) -> LockedForm:

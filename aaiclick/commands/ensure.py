@@ -12,7 +12,7 @@ from aaiclick.commands.inspection.warm import warm
 from aaiclick.commands.migrate import Run, asks_for_more, is_recorded, migrate
 from aaiclick.commands.overtaken import coming_back, newer, running_beside
 from aaiclick.commands.report import Report, report_of
-from aaiclick.plan.replicas import refusal, several
+from aaiclick.plan.replicas import refusal, unsupported
 from aaiclick.routine import Routine
 from aaiclick.state.cache import CacheEntry
 
@@ -65,7 +65,7 @@ def ensure(run: Run) -> Routine[Report]:
 def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
     """Where there is more than one replica, nothing is changed: not the tables, and not what is written down here of a
     migration."""
-    words = several(found.catalog, run.policy.allowed, found.topology)
+    words = unsupported(found.catalog, run.policy.allowed, found.topology)
     if found.going_back is not None or found.owned.unfinished:
         raise refusal(found.schema.name, words, ("a migration was begun and is not finished",))
     if found.ahead or found.overtaken:

@@ -25,6 +25,7 @@ from aaiclick.commands.inspection.recorded_forms import dump_forms
 from aaiclick.commands.inspection.verify import residual
 from aaiclick.commands.inspection.warm import warm
 from aaiclick.commands.overtaken import newer
+from aaiclick.commands.reach import reach_of
 from aaiclick.commands.report import Report, report_of
 from aaiclick.commands.rollback.settle import settle_back
 from aaiclick.commands.session import under_lease
@@ -39,7 +40,7 @@ from aaiclick.lease.renew import Lease
 from aaiclick.lease.tombstones import last_collection, own_collection
 from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
-from aaiclick.plan.replicas import refusal, several
+from aaiclick.plan.replicas import refusal, unsupported
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry, write_cache
@@ -184,6 +185,8 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     looks = looked_at(run.policy)
     if planned is None or _outdated(planned, found, run.policy):
         planned = yield from make_plan(found, looks, run.policy.looks)
+    if not found.topology.single and planned.plan.steps:
+        held = replace(held, options=replace(held.options, reach=(yield from reach_of(planned, run.policy.allowed))))
     site = Site(database, held.nonce, held.options, str(run.owner), run.library, run.policy.allowed, looks)
     carried = yield from carry_out(planned, lambda each: gate(each, run.policy), site)
     yield from abandon(database, held.options)
@@ -207,7 +210,7 @@ def _look(held: _Held, past: Past) -> Routine[Inspection]:
     if found.going_back is not None:
         yield from settle_back(found, found.going_back, str(run.owner))
         found = yield from inspect_database(run.schema, held.database, allowed, owned=held.owned)
-    if replicas := several(found.catalog, allowed, found.topology):
+    if replicas := unsupported(found.catalog, allowed, found.topology):
         raise refusal(run.schema.name, replicas, ())
     return found
 
@@ -218,7 +221,7 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
     run, database, ours = held.run, held.database, held.owned
     names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects}))
     catalog = yield from read_catalog(database, names)
-    left, forms = residual(run.schema, catalog, carried.last.forms)
+    left, forms = residual(found.schema, catalog, carried.last.forms)
     if left:
         raise DriftRemainsError(run.schema.name, left)
     digest = yield from live_digest(run.schema, catalog)

@@ -26,12 +26,18 @@ _OF_A_FUNCTION = "change-function"
 _OF_AN_AGGREGATE = "fill-from-the-rest rebuild-aggregate start-empty"
 _OF_WRITERS = "keep-writers-out reapply-deletes wait-for-deletes writers-stopped"
 _OF_A_ROLLBACK = "deletes partial values"
+WITHOUT_HOST = "without-host"
+"""What is allowed with a host behind it: changes are made while it is away."""
 ONE_NODE = "one-node"
 """What somebody allows who knows that there is one node only, whatever its catalogue says."""
 WITHOUT_OBJECT = frozenset({ONE_NODE})
 """Keys that are one word: they name no object."""
-ALLOWABLE = WITHOUT_OBJECT | frozenset(
-    f"{_OF_A_STEP} {_OF_A_MIGRATION} {_OF_A_FUNCTION} {_OF_AN_AGGREGATE} {_OF_WRITERS} {_OF_A_ROLLBACK}".split()
+ALLOWABLE = (
+    WITHOUT_OBJECT
+    | frozenset(
+        f"{_OF_A_STEP} {_OF_A_MIGRATION} {_OF_A_FUNCTION} {_OF_AN_AGGREGATE} {_OF_WRITERS} {_OF_A_ROLLBACK}".split()
+    )
+    | {WITHOUT_HOST}
 )
 """What can be allowed by name: the first word of a key. A key with another one is a slip of the pen."""
 

@@ -10,6 +10,7 @@ from aaiclick.catalog.declared_views import unchanged_views
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
 from aaiclick.catalog.functions import with_stand_ins
+from aaiclick.catalog.read import REPLICATED_DATABASES
 from aaiclick.catalog.render import has_hidden, scratch_unfit
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.diff.compare import diff_table
@@ -132,7 +133,9 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
             return (yield from body(scratch))
         return (yield from with_stand_ins(scratch, functions.changed, body))
 
-    return (yield from with_scratch(inside, fallback=catalog.database))
+    # Tables of scratch inside a Replicated database would be made on every host.
+    fallback = None if catalog.database_engine in REPLICATED_DATABASES else catalog.database
+    return (yield from with_scratch(inside, fallback=fallback))
 
 
 def _check_sources(schema: str, sources: Mapping[str, LiveObject]) -> None:

@@ -6,9 +6,17 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aaiclick.catalog.forms import Catalog
-from aaiclick.clickhouse.topology import SINGLE, Topology
+from aaiclick.clickhouse.topology import SINGLE, Kind, Topology
 from aaiclick.diff.hazards import ONE_NODE
 from aaiclick.errors import HazardNotAllowedError
+
+SUPPORTED: frozenset[Kind] = frozenset()
+"""Kinds of clusters on which changes are carried out."""
+
+
+def unsupported(catalog: Catalog, allowed: Collection[str], topology: Topology) -> str:
+    """``several``, where nothing is changed because of it; '' where every host is reached."""
+    return "" if topology.kind in SUPPORTED and topology.hosts else several(catalog, allowed, topology)
 
 
 def several(catalog: Catalog, allowed: Collection[str], topology: Topology = SINGLE) -> str:

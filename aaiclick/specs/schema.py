@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
+from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.functions import Function
 from aaiclick.specs.migrations import Migration
 from aaiclick.specs.tables import Table
@@ -103,7 +104,9 @@ class Schema(Spec):
     def fingerprint(self) -> str:
         """A digest of what is declared, without the version. It counts only fields that were given, and is the same in
         all releases of this library that share a format."""
-        declared = [{"kind": item.noun, **item.model_dump(mode="json", exclude_unset=True)} for item in self.objects]
+        # Where it depends on the place, whether an engine is replicated declares nothing.
+        objects = self.with_local_engines().objects if self.replicate == "where-possible" else self.objects
+        declared = [{"kind": item.noun, **item.model_dump(mode="json", exclude_unset=True)} for item in objects]
         # Sorted: another order of declaration declares nothing else.
         encoded = json.dumps(
             sorted(declared, key=lambda item: (str(item["kind"]), str(item.get("name")))),
@@ -112,7 +115,20 @@ class Schema(Spec):
         )
         return f"{FINGERPRINT_FORMAT}:{hashlib.sha256(encoded.encode()).hexdigest()[:32]}"
 
+    def with_local_engines(self) -> Schema:
+        """The same declaration without replicated engines."""
+        return self.model_copy(update={"objects": [_local(item) for item in self.objects]})
+
     @property
     def version_label(self) -> str:
         """``v5``, or ``development`` without a version."""
         return f"v{self.version}" if self.version is not None else "development"
+
+
+def _local(item: SchemaObject) -> SchemaObject:
+    """An object with the local engine in place of a replicated one."""
+    engine = getattr(item, "engine", None)
+    if not isinstance(engine, MergeTree) or engine.replicated is None:
+        return item
+    fields = {name: getattr(engine, name) for name in engine.model_fields_set if name != "replicated"}
+    return item.model_copy(update={"engine": type(engine)(**fields)})

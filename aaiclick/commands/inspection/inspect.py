@@ -121,6 +121,8 @@ def inspect_database(
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of(schema, known)
     catalog = yield from _catalog(database, () if empty else names)
     topology = SINGLE if ONE_NODE in skipped else (yield from read_topology(catalog, schema.cluster or ""))
+    if topology.single and schema.replicate == "where-possible":
+        schema = schema.with_local_engines()
     owned = owned if owned is not None else (yield from read_owned(catalog.database))
     past = past if past is not None else (yield from read_past(owned, schema.name))
     record, entries = past.record, past.entries

@@ -12,10 +12,12 @@ from aaiclick.clickhouse.merges import HELD
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
+from aaiclick.plan.clusters import on_topology
+from aaiclick.plan.clusters import words as placed_words
 from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import Planned, basis_of
-from aaiclick.plan.replicas import note_of, several
+from aaiclick.plan.replicas import note_of, unsupported
 from aaiclick.plan.scripted.order import plan_upgrade
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.routine import Routine
@@ -53,6 +55,8 @@ def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) 
         try_on_parts=clones,
         requested=found.allowed,
     )
+    if found.topology.shards > 1:
+        path = replace(path, max_read_bytes=0)  # the rows of one shard tell nothing of those of the others
     planned: Planned = yield from plan_upgrade(schema, catalog, path, found.released)
     if any(step.id.endswith(UNREADABLE) for step in planned.steps):
         planned = yield from _as_recorded(found, planned)
@@ -61,13 +65,15 @@ def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) 
         f"nothing tells whether values were converted, and a start asks for aaiclick adopt: {words}"
         for words in doubt.stops
     )
-    many = (note_of(words),) if (words := several(catalog, found.allowed, found.topology)) else ()
+    many = (note_of(words),) if (words := unsupported(catalog, found.allowed, found.topology)) else ()
+    if not many and not found.topology.single:
+        many = (placed_words(found.topology),)
     plan = Plan(
         schema=schema.name,
         database=catalog.database,
         from_version=found.live.number,
         to_version=schema.version,
-        steps=planned.steps,
+        steps=on_topology(planned.steps, schema, found.topology),
         basis=basis_of(catalog),
         fingerprint=schema.fingerprint,
         notes=(*_without_ours(found, planned.notes), *doubt.notes, *said, *many),

@@ -1,0 +1,155 @@
+"""Sending the statements of a step to every host of a cluster, each of them proved before the next one.
+
+A step's routine is carried out as it always is: it sends what it would send to one host. Here each statement that
+changes a definition goes ON CLUSTER, or by the log of a Replicated database, and its routine goes on when every host
+shows it. Statements about scratch, and those that are no definitions, pass as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar, cast
+
+from aaiclick.catalog.scratch import PREFIX as SCRATCH
+from aaiclick.clickhouse.every_host import Reach, Subject, busy, has_reached, until_shown
+from aaiclick.clickhouse.statements import merged
+from aaiclick.clickhouse.waiting import Wait, rest
+from aaiclick.error_codes import CANNOT_ASSIGN_ALTER
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.routine import Command, Effect, Query, Routine, Rows, text
+from aaiclick.sql.cluster import Head, divided, head_of, on_cluster
+
+T = TypeVar("T")
+
+QUEUE: dict[str, str | int] = {
+    "distributed_ddl_task_timeout": 5,
+    "distributed_ddl_output_mode": "null_status_on_timeout",
+}
+"""The reply is short and never in pieces; what it does not say yet is asked of the hosts."""
+_DEFINES = frozenset({"CREATE", "ALTER", "DROP", "RENAME", "ATTACH"})
+_LOCAL_SYSTEM = ("SYNC ", "FLUSH ")
+_AGAIN = 5
+"""How often one ALTER is sent again that a replica refused because it was behind (517)."""
+_SERVER = "SELECT toString(serverUUID()), hostName()"
+
+
+def everywhere(work: Routine[T], reach: Reach | None) -> Routine[T]:
+    """Carry out the routine of a step on all hosts; on one host (None) as it stands.
+
+    Raises ApplyError where a host does not show a statement in time, or where another server answers than before.
+    """
+    if reach is None:
+        return (yield from work)
+    try:
+        effect: Effect = next(work)
+        while True:
+            rows: Rows = ()
+            try:
+                if isinstance(effect, Command) and (head := _ours(effect)) is not None:
+                    yield from _spread(effect, head, reach)
+                else:
+                    rows = yield effect
+            except Exception as error:
+                effect = work.throw(error)
+                continue
+            effect = work.send(rows)
+    except StopIteration as stop:
+        return cast("T", stop.value)
+    finally:
+        work.close()
+
+
+def pin(reach: Reach) -> Routine[Reach]:
+    """The reach with the server that answers. Raises ApplyError where two questions are answered by two servers."""
+    server, host = yield from _server()
+    pinned = replace(reach, pinned=server)
+    yield from require_pinned(pinned, host)
+    return pinned
+
+
+def require_pinned(reach: Reach, first: str = "") -> Routine[None]:
+    """Raises ApplyError where another server answers than the one that answered first. ``first``: its name."""
+    server, host = yield from _server()
+    if reach.pinned and server != reach.pinned:
+        before = f" ({first})" if first else ""
+        raise ApplyError(
+            f"this connection leads to more than one server: {host} answers, and another one{before} did before. "
+            "Nothing was sent to it. Give the address of one host in place of the load balancer's"
+        )
+
+
+def _server() -> Routine[tuple[str, str]]:
+    rows = yield Query(_SERVER)
+    return text(rows[0][0]), text(rows[0][1])
+
+
+def _ours(command: Command) -> Head | None:
+    """The head of a statement that every host has to carry out; None for any other."""
+    head = head_of(command.sql)
+    if head is None:
+        return None
+    scratch = any(part.startswith(SCRATCH) for name in head.names for part in name) or (
+        command.database or ""
+    ).startswith(SCRATCH)
+    if scratch or head.kind == "DATABASE":
+        return None
+    if head.verb == "SYSTEM":
+        return None if head.kind.startswith(_LOCAL_SYSTEM) else head
+    # A KILL reaches the other replicas by the table's own log.
+    return head if head.verb in _DEFINES else None
+
+
+def _spread(command: Command, head: Head, reach: Reach) -> Routine[None]:
+    yield from require_pinned(reach)
+    if head.verb == "SYSTEM":
+        yield replace(
+            command, sql=on_cluster(command.sql, reach.topology.cluster), settings=merged(command.settings, QUEUE)
+        )
+        return
+    subject = _subject(command, head)
+    for part in divided(command.sql):
+        yield from _send(replace(command, sql=part), subject, reach)
+
+
+def _subject(command: Command, head: Head) -> Subject:
+    if head.kind == "FUNCTION":
+        return Subject("", tuple(name[-1] for name in head.names))
+    database = head.names[0][0] if len(head.names[0]) > 1 else command.database or ""
+    if not database:
+        raise ApplyError(f"nothing says in which database {head.names[0][-1]} is: {command.sql[:80]}")
+    return Subject(database, tuple(name[-1] for name in head.names))
+
+
+def _send(command: Command, subject: Subject, reach: Reach) -> Routine[None]:
+    """Send one statement, and wait until every host shows it."""
+    topology = reach.topology
+    # Functions are no objects of a database: they go ON CLUSTER in any case.
+    clause = topology.kind == "queue" or not subject.database
+    sql = on_cluster(command.sql, topology.cluster) if clause else command.sql
+    sent = replace(command, sql=sql, settings=merged(command.settings, QUEUE))
+    before = yield from subject.look(topology)
+    unknown: OutcomeUnknownError | None = None
+    for attempt in range(_AGAIN):
+        try:
+            yield sent
+        except OutcomeUnknownError as error:
+            unknown = error  # whether it was carried out is asked of the hosts
+        except StatementError as error:
+            if error.code == CANNOT_ASSIGN_ALTER and attempt + 1 < _AGAIN:
+                yield from _caught_up(reach, subject)
+                continue
+            # An entry that is carried out a second time is an error although all is as it should be.
+            if not has_reached(reach, subject, before, (yield from subject.look(topology))):
+                raise
+            return
+        break
+    changed = yield from until_shown(reach, subject, before)
+    if unknown is not None and not changed:
+        raise unknown
+
+
+def _caught_up(reach: Reach, subject: Subject) -> Routine[None]:
+    """Wait until the replicas have the same version of the table's metadata."""
+    wait = Wait(0.1, 2.0)
+    while (yield from busy(reach, subject)) and wait.waited < 60:
+        wait = yield from rest(wait, f"replicas of {subject.words} to catch up")

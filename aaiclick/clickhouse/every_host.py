@@ -1,0 +1,298 @@
+"""What each host of a cluster shows: whether a statement has reached all of them, and what stands in its way.
+
+The DDL queue answers with statuses, and reports an entry that was carried out twice as an error. So the statuses count
+for nothing here: a statement is done when every host shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from aaiclick.clickhouse.topology import GLANCE, Topology, named
+from aaiclick.clickhouse.waiting import Wait, rest
+from aaiclick.error_codes import KEEPER_EXCEPTION
+from aaiclick.errors import ApplyError, StatementError
+from aaiclick.routine import Query, Routine, Rows, number, text
+from aaiclick.sql.hex_text import hexed
+
+_POLL = 0.05
+_LONGEST_POLL = 1.0
+BEHIND = 300
+"""Seconds that the oldest entry of a table's log may have waited on a host."""
+STUCK = 30
+"""Seconds that an entry of the DDL queue may be old on a host that answers."""
+LOOK: dict[str, str | int] = {
+    **GLANCE,
+    "connect_timeout_with_failover_ms": 2000,
+    "handshake_timeout_ms": 3000,
+    "receive_timeout": 10,
+    "use_hedged_requests": 0,
+    "max_execution_time": 30,
+}
+"""Settings of a question to all hosts: one that does not answer is left out within seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What hosts show of some objects, by the place of the host."""
+
+    hosts: Mapping[int, Mapping[str, tuple[str, str]]]
+    """For each host that answered: by name of the object its UUID and a digest of its definition."""
+
+    def of(self, place: int, names: Collection[str]) -> tuple[tuple[str, str] | None, ...]:
+        """What a host shows of these objects, None for one that it does not have."""
+        return tuple(self.hosts[place].get(name) for name in sorted(names))
+
+    def digests(self, place: int, names: Collection[str]) -> tuple[str, ...]:
+        """Their definitions, '' for one that it does not have."""
+        return tuple(shown[1] if shown is not None else "" for shown in self.of(place, names))
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where statements of one run go."""
+
+    topology: Topology
+    """The hosts."""
+    pinned: str = ""
+    """UUID of the server that answered first; '' where nobody asked."""
+    without: frozenset[int] = field(default_factory=frozenset[int])
+    """Places of hosts that are away, and that the caller goes on without."""
+
+    @property
+    def places(self) -> frozenset[int]:
+        """Of the hosts that have to show what is done."""
+        return frozenset(range(1, len(self.topology.hosts) + 1)) - self.without
+
+
+def shown(topology: Topology, database: str, names: Collection[str]) -> Routine[Shown]:
+    """What the hosts that answer show of tables, views and dictionaries."""
+    ids = f"toString(uuid), toString(cityHash64(create_table_query)) FROM {topology.everywhere('system.tables')}"
+    return (
+        yield from _shown(
+            topology,
+            f"SELECT toInt64(_shard_num), hex(name), {ids} WHERE database = unhex({{db:String}}) AND "
+            "has(splitByChar(',', {names:String}), hex(name))",
+            {"db": hexed(database), "names": ",".join(hexed(name) for name in sorted(names))},
+        )
+    )
+
+
+def functions_shown(topology: Topology, names: Collection[str]) -> Routine[Shown]:
+    """The same of SQL functions."""
+    return (
+        yield from _shown(
+            topology,
+            "SELECT toInt64(_shard_num), hex(name), '', toString(cityHash64(create_query)) FROM "
+            f"{topology.everywhere('system.functions')} WHERE origin = 'SQLUserDefined' AND has(splitByChar(',', "
+            "{names:String}), hex(name))",
+            {"names": ",".join(hexed(name) for name in sorted(names))},
+        )
+    )
+
+
+def _shown(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routine[Shown]:
+    alive = f"SELECT toInt64(_shard_num), '', '', '' FROM {topology.everywhere('system.one')}"
+    rows = yield Query(f"{sql} UNION ALL {alive}", bound, LOOK)
+    found: dict[int, dict[str, tuple[str, str]]] = {}
+    for place, name, uuid, digest in rows:
+        listed = found.setdefault(number(place), {})
+        if text(name):
+            listed[bytes.fromhex(text(name)).decode("utf-8", "surrogateescape")] = (text(uuid), text(digest))
+    return Shown(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The objects that a statement is about."""
+
+    database: str
+    """Their database; '' for SQL functions."""
+    names: tuple[str, ...]
+    """Their names."""
+
+    def look(self, topology: Topology) -> Routine[Shown]:
+        """What the hosts show of them."""
+        if self.database:
+            return (yield from shown(topology, self.database, self.names))
+        return (yield from functions_shown(topology, self.names))
+
+    @property
+    def words(self) -> str:
+        """Their names, for a sentence."""
+        return " and ".join(self.names)
+
+
+def has_reached(reach: Reach, subject: Subject, before: Shown, now: Shown) -> bool:
+    """True where every host shows the same, and something else than before."""
+    places = reach.places
+    if not places <= now.hosts.keys():
+        return False
+    same = len({now.of(place, subject.names) for place in places}) == 1
+    changed = any(
+        place in before.hosts and now.of(place, subject.names) != before.of(place, subject.names) for place in places
+    )
+    if same:
+        return changed
+    # Hosts that differed before may differ after it, each having changed.
+    differed = len({before.of(place, subject.names) for place in places & before.hosts.keys()}) > 1
+    return differed and all(
+        place in before.hosts and now.of(place, subject.names) != before.of(place, subject.names) for place in places
+    )
+
+
+def until_shown(reach: Reach, subject: Subject, before: Shown, seconds: float = 60.0) -> Routine[bool]:
+    """Wait until every host shows what was sent; whether it shows anything else than before. ``before``: what they
+    showed then.
+
+    A statement that changes no definition is done when no host has anything left to do. Raises ApplyError with the
+    hosts that do not show it after so many ``seconds``.
+    """
+    wait = Wait(_POLL, _LONGEST_POLL)
+    while True:
+        now = yield from subject.look(reach.topology)
+        if has_reached(reach, subject, before, now):
+            return True
+        away = reach.places - now.hosts.keys()
+        if not away and not (yield from busy(reach, subject)):
+            # What was under way has ended between the two looks.
+            now = yield from subject.look(reach.topology)
+            if reach.places <= now.hosts.keys():
+                _require_alike(reach, subject, before, now)
+                return has_reached(reach, subject, before, now)
+        if wait.waited >= seconds:
+            raise ApplyError(_late(reach, subject, now))
+        wait = yield from rest(wait, f"all hosts to show {subject.words}" if wait.waited > 1 else "")
+
+
+def _require_alike(reach: Reach, subject: Subject, before: Shown, now: Shown) -> None:
+    """Raise ApplyError where hosts that showed the same show different things now that nothing is left to do."""
+    first = {before.of(place, subject.names) for place in reach.places & before.hosts.keys()}
+    if len(first) > 1 or len({now.of(place, subject.names) for place in reach.places}) == 1:
+        return
+    raise ApplyError(
+        f"{subject.words}: {others(reach, subject, now)} and the rest differ, and nothing is left to be carried out "
+        "there. aaiclick status shows in what"
+    )
+
+
+def others(reach: Reach, subject: Subject, now: Shown) -> str:
+    """The hosts that do not show what most show."""
+    seen = {place: now.of(place, subject.names) for place in reach.places & now.hosts.keys()}
+    usual = max(seen.values(), key=lambda each: sum(other == each for other in seen.values()), default=None)
+    return named(reach.topology, [place for place, each in seen.items() if each != usual]) or "no host"
+
+
+def _late(reach: Reach, subject: Subject, now: Shown) -> str:
+    away = reach.places - now.hosts.keys()
+    if away:
+        return (
+            f"{subject.words}: host {named(reach.topology, away)} does not answer, so nobody knows whether it is there."
+            f" Run again when it does, or go on without it: {allow(reach.topology, away)}"
+        )
+    return (
+        f"{subject.words}: host {others(reach, subject, now)} does not show yet what was sent to all. It is carried "
+        "out there as soon as that host comes to it. Run again then"
+    )
+
+
+def allow(topology: Topology, places: Collection[int]) -> str:
+    """The options by which one goes on without these hosts."""
+    return " ".join(f"--allow 'without-host {topology.at(place).label}'" for place in sorted(places))
+
+
+def busy(reach: Reach, subject: Subject) -> Routine[bool]:
+    """True where a host has still to carry something out: an entry of the DDL queue, or of the log of these tables."""
+    if subject.database and (yield from _logs_behind(reach, subject)):
+        return True
+    if reach.topology.kind != "queue":
+        return False
+    return bool((yield from unfinished(reach, 0)))
+
+
+def _logs_behind(reach: Reach, subject: Subject) -> Routine[bool]:
+    everywhere = reach.topology.everywhere
+    bound = {"db": hexed(subject.database), "names": ",".join(hexed(name) for name in subject.names)}
+    these = "database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(table))"
+    rows = yield Query(
+        f"SELECT toInt64(count()) FROM {everywhere('system.replicas')} WHERE {these} AND log_pointer <= log_max_index "
+        f"UNION ALL SELECT toInt64(count()) FROM {everywhere('system.replication_queue')} WHERE {these} AND type = "
+        "'ALTER_METADATA'",
+        bound,
+        LOOK,
+    )
+    return any(number(row[0]) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """An entry of the DDL queue that a host has not carried out."""
+
+    entry: str
+    """Its name in the queue."""
+    host: str
+    """The host, as the queue names it."""
+    port: int
+    """Its port."""
+    seconds: int
+    """How old it is, by the server's clock."""
+
+    def place(self, topology: Topology) -> int:
+        """The place of its host; 0 where the cluster does not have it."""
+        found = [
+            place for place, host in enumerate(topology.hosts, 1) if (host.name, host.port) == (self.host, self.port)
+        ]
+        return found[0] if found else 0
+
+
+def unfinished(reach: Reach, older: int) -> Routine[tuple[QueueEntry, ...]]:
+    """Entries of the DDL queue that hosts of this cluster have not carried out, and that are that many seconds old."""
+    rows = yield from _queue(reach.topology.cluster, older)
+    entries = (QueueEntry(text(row[0]), text(row[1]), number(row[2]), number(row[3])) for row in rows)
+    return tuple(entry for entry in entries if entry.place(reach.topology) in reach.places)
+
+
+def _queue(cluster: str, older: int) -> Routine[Rows]:
+    query = Query(
+        "SELECT entry, host, toInt64(port), toInt64(dateDiff('second', query_create_time, now())) AS age FROM "
+        "system.distributed_ddl_queue WHERE cluster = unhex({cluster:String}) AND status != 'Finished' AND age >= "
+        "{older:Int64} ORDER BY entry, host, port",
+        {"cluster": hexed(cluster), "older": older},
+    )
+    try:
+        return (yield query)
+    except StatementError as error:
+        # An entry that is cleaned away while the table is read makes the whole question fail ("No node").
+        if error.code != KEEPER_EXCEPTION:
+            raise
+    return (yield query)
+
+
+def troubles(topology: Topology, database: str, tables: Collection[str]) -> Routine[dict[int, str]]:
+    """Why hosts cannot carry out what is sent to all now, by their places: they do not answer, a table of theirs is
+    read-only, they are far behind, or their DDL queue stands still."""
+    everywhere = topology.everywhere
+    rows = yield Query(
+        "SELECT toInt64(_shard_num), '', toInt64(0), toInt64(0), toInt64(0) FROM "
+        f"{everywhere('system.one')} UNION ALL SELECT toInt64(_shard_num), hex(table), toInt64(is_readonly OR "
+        "is_session_expired), toInt64(log_max_index + 1 - log_pointer + queue_size), if(queue_size = 0, toInt64(0), "
+        f"toInt64(dateDiff('second', queue_oldest_time, now()))) FROM {everywhere('system.replicas')} WHERE database = "
+        "unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(table))",
+        {"db": hexed(database), "names": ",".join(hexed(name) for name in sorted(tables))},
+        LOOK,
+    )
+    answered = {number(row[0]) for row in rows}
+    found = {place: "does not answer" for place in range(1, len(topology.hosts) + 1) if place not in answered}
+    for place, table, closed, entries, age in rows:
+        name = bytes.fromhex(text(table)).decode("utf-8", "surrogateescape")
+        if number(closed):
+            found.setdefault(number(place), f"has no session with Keeper: {name} is read-only there")
+        elif number(age) > BEHIND:
+            words = f"is behind: {number(entries):,} entries of {name} wait since {number(age):,} s"
+            found.setdefault(number(place), words)
+    if topology.kind == "queue":
+        for entry in (yield from unfinished(Reach(topology), STUCK)):
+            words = f"has not carried out {entry.entry} of the DDL queue, which is {entry.seconds:,} s old"
+            found.setdefault(entry.place(topology), words)
+    return found

@@ -1,0 +1,84 @@
+"""A plan on a cluster: how its statements are sent, and which steps are not carried out there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from aaiclick.clickhouse.topology import Topology
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import AlterWork
+from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import MaterializedView
+from aaiclick.sql.cluster import divided, head_of, on_cluster
+
+_NOT_YET = {
+    "attach": "its parts would have to be taken over on every host",
+    "rebuild": "its rows would have to be copied once and exchanged on every host",
+    "feed": "writers of every host would have to be kept out for a moment",
+    "callable": "a function sends statements of its own, which may reach one host only",
+    "sql": "they may reach one host only",
+}
+
+
+def on_topology(steps: Iterable[Step], schema: Schema, topology: Topology) -> tuple[Step, ...]:
+    """The steps as they are carried out on these hosts: with the cluster in their statements, and blocked where they
+    are not carried out there. The same steps on one host."""
+    if topology.single:
+        return tuple(steps)
+    plain = {item.name for item in schema.objects if isinstance(item, Table | MaterializedView) and _plain(item)}
+    return tuple(_placed(step, topology, plain) for step in steps)
+
+
+def words(topology: Topology) -> str:
+    """The note of a plan about where it is carried out."""
+    if topology.kind == "database":
+        return f"{topology.words}; statements go by its log, and a step is done when every host shows it"
+    return f"{topology.words}; statements go ON CLUSTER, and a step is done when every host shows it"
+
+
+def _placed(step: Step, topology: Topology, plain: set[str]) -> Step:
+    blocked = step.blocked or _refusal(step, topology, plain)
+    return replace(step, sql=[line for sql in step.sql for line in _lines(sql, topology)], blocked=blocked)
+
+
+def _lines(sql: str, topology: Topology) -> Sequence[str]:
+    """How a statement is sent."""
+    head = None if sql.startswith("--") else head_of(sql)
+    if head is None:
+        return (sql,)
+    parts = divided(sql)
+    if topology.kind == "queue" or head.kind == "FUNCTION" or head.verb == "SYSTEM":
+        return [on_cluster(part, topology.cluster) for part in parts]
+    return parts
+
+
+def _refusal(step: Step, topology: Topology, plain: set[str]) -> str:
+    """Why a step is not carried out on these hosts; '' where it is."""
+    name, work = step.object, step.work
+    if work.kind in _NOT_YET:
+        return f"{name}: {_NOT_YET[work.kind]}, and that is not done on clusters yet: do it by hand, on all hosts"
+    if name in plain and topology.replicas > 1 and step.strategy in ("create", "alter", "mutate"):
+        return (
+            f"{name} is not replicated, and each of its {topology.replicas} replicas would hold other rows: declare it "
+            "with replicated=''"
+        )
+    if isinstance(work, AlterWork):
+        if any(alter.guards for alter in work.alters):
+            return (
+                f"{name}: no row may come in on any host that breaks the change while it is made, and that is not seen "
+                "to on clusters yet: do it by hand, on all hosts"
+            )
+        if step.unlooked and topology.shards > 1:
+            return (
+                f"{name}: what becomes of its rows depends on them ({'; '.join(step.unlooked)}), and those of other "
+                "shards are not looked at: do it by hand, on all hosts"
+            )
+    return ""
+
+
+def _plain(item: Table | MaterializedView) -> bool:
+    """True for an object that holds rows of its own in tables that are not replicated."""
+    return isinstance(item.engine, MergeTree) and item.engine.replicated is None
