@@ -22,6 +22,7 @@ REQUIRED = "AAICLICK_REQUIRE_CLUSTER"
 """With 1 in it, a cluster that cannot be started is a failure, not a skipped test."""
 LOGS = ".cluster-logs"
 """Where the logs of a failed test are kept, in the checkout."""
+FOLDER = Path(__file__).parent
 _MOST_LOG = 20 << 20
 _pool = pytest.StashKey[ClusterPool]()
 
@@ -59,6 +60,14 @@ def aaiclick_cluster(cluster_pool: ClusterPool, request: pytest.FixtureRequest) 
 
     with cluster_pool.test():
         yield get
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Idle hosts are no company for other tests: they take memory, and a little of each processor."""
+    pool = item.stash.get(_pool, None)
+    if pool is not None and nextitem is not None and FOLDER not in nextitem.path.parents:
+        pool.close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -66,6 +66,7 @@ def test_a_distributed_table_reads_and_writes_all_shards(aaiclick_cluster: Clust
     table_on(cluster, f"{database}.t")
     table_on(cluster, f"{database}.d", f"AS {database}.t ENGINE = Distributed({cluster.name}, {database}, t, id)")
     cluster.host(2, 2).q(f"INSERT INTO {database}.d SELECT number FROM numbers(100)", distributed_foreground_insert=1)
+    cluster.sync(f"{database}.t")
     assert cluster.same(f"SELECT count(), sum(id) FROM {database}.d") == [[100, 4950]]
     for shard in (1, 2):
         assert cluster.same(f"SELECT count() FROM {database}.t", [cluster.host(shard, 1), cluster.host(shard, 2)]) == [

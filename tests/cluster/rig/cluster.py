@@ -99,8 +99,15 @@ class Cluster(ABC, Generic[H_co]):
         )
         return name
 
+    def sync(self, table: str) -> None:
+        """Wait until every host has all rows that any host has acknowledged before."""
+        self.everywhere(f"SYSTEM SYNC REPLICA {table}")
+
     def same(self, sql: str, hosts: Sequence[Host] = (), seconds: float = 30) -> list[list[Any]]:
-        """Wait until all hosts (or these) give the same answer, and give it."""
+        """Wait until all hosts (or these) give the same answer, and give it.
+
+        Two hosts that took one row each, and have not fetched the other's, count the same: ``sync`` before that.
+        """
         found: list[list[list[Any]]] = []
 
         def equal() -> bool:

@@ -14,7 +14,7 @@ from tests.cluster.rig import config, engines
 from tests.cluster.rig.cluster import Cluster
 from tests.cluster.rig.host import Host
 from tests.cluster.rig.node import UP
-from tests.cluster.rig.ports import claim_port
+from tests.cluster.rig.ports import claim_port, release_port
 from tests.cluster.rig.process import ClusterProcess
 from tests.cluster.rig.zookeeper import ZooKeeper
 
@@ -42,6 +42,11 @@ class LocalNode(ClusterProcess, Host):
         self.kill()
         self.engine = engine
         self.start()
+
+    def release_ports(self) -> None:
+        """It does not start again."""
+        for port in (self._place.ports.tcp, self._place.ports.http, self._place.ports.interserver):
+            release_port(port)
 
     def launch(self) -> None:
         if not self.running:
@@ -106,6 +111,7 @@ class LocalCluster(Cluster[LocalNode]):
     def close(self) -> None:
         for node in self._nodes:
             node.kill()
+            node.release_ports()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _clients_append(self, client: Client) -> None:

@@ -60,7 +60,7 @@ class ClusterPool:
             self.in_use = []
 
     def close(self) -> None:
-        """The end of the test process."""
+        """Nothing runs any more, until a test asks for it."""
         for cluster in list(self._clusters.values()):
             self._forget(cluster)
         if self._zookeeper is not None:

@@ -32,6 +32,13 @@ def claim_port() -> int:
     raise RuntimeError(f"no port between {FIRST} and {LAST} is free")
 
 
+def release_port(port: int) -> None:
+    """Somebody else may have it."""
+    claim = _claims.pop(port, None)
+    if claim is not None:
+        claim.close()
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
