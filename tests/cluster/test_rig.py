@@ -172,6 +172,8 @@ def test_two_releases_replicate_to_each_other(aaiclick_cluster: ClusterFactory) 
 
 def test_a_test_leaves_no_database_behind(aaiclick_cluster: ClusterFactory) -> None:
     cluster = aaiclick_cluster(1, 2)
+    if not cluster.can_be_broken:
+        pytest.skip("on other servers only what was made here by its name is dropped")
     kept = cluster.everywhere("SELECT name FROM system.databases ORDER BY name")
     cluster.atomic_database()
     cluster.replicated_database()
