@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.mutations import reads_rows, require_settled
-from aaiclick.clickhouse.statements import ask
-from aaiclick.routine import Routine, text
+from aaiclick.clickhouse.topology import LOOK
+from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.hex_text import hexed
 
 
@@ -19,9 +19,10 @@ def reattach(database: str, tables: Collection[str], options: ApplyOptions) -> R
     """
     topology = options.topology
     source = "system.mutations" if topology.single else topology.everywhere("system.mutations")
-    rows = yield from ask(
+    rows = yield Query(
         f"SELECT table, command FROM {source} WHERE database = unhex({{db:String}}) AND NOT is_done",
         {"db": hexed(database)},
+        {} if topology.single else LOOK,
     )
     for table in sorted(
         {text(name) for name, command in rows if text(name) in tables and not reads_rows(text(command))}

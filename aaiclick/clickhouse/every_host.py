@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from aaiclick.clickhouse.topology import GLANCE, Topology, named
+from aaiclick.clickhouse.topology import LOOK, Topology, named
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import KEEPER_EXCEPTION
 from aaiclick.errors import ApplyError, StatementError
@@ -22,15 +22,6 @@ BEHIND = 300
 """Seconds that the oldest entry of a table's log may have waited on a host."""
 STUCK = 30
 """Seconds that an entry of the DDL queue may be old on a host that answers."""
-LOOK: dict[str, str | int] = {
-    **GLANCE,
-    "connect_timeout_with_failover_ms": 2000,
-    "handshake_timeout_ms": 3000,
-    "receive_timeout": 10,
-    "use_hedged_requests": 0,
-    "max_execution_time": 30,
-}
-"""Settings of a question to all hosts: one that does not answer is left out within seconds."""
 
 
 @dataclass(frozen=True, slots=True)

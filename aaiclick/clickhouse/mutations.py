@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.statements import ask, ddl
-from aaiclick.clickhouse.topology import GLANCE, SINGLE, Topology
+from aaiclick.clickhouse.topology import LOOK, SINGLE, Topology
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clock import clock
 from aaiclick.error_codes import (
@@ -98,7 +98,7 @@ def _of_all_hosts(database: str, table: str, topology: Topology) -> Routine[tupl
         f"unhex({{name:String}}) UNION ALL SELECT toInt64(_shard_num), '', '', toInt64(0), toInt64(0), '' FROM "
         f"{topology.everywhere('system.one')}",
         {"db": hexed(database), "name": hexed(table)},
-        GLANCE,
+        LOOK,
     )
     answered = [topology.at(number(row[0])).shard for row in rows if not text(row[1])]
     found: dict[tuple[int, str], list[Mutation]] = {}

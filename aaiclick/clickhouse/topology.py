@@ -95,10 +95,17 @@ class Topology:
 SINGLE = Topology("single")
 """One host: nothing is done otherwise than it always was."""
 
-PROOF: dict[str, str | int] = {"skip_unavailable_shards": 0}
-"""Settings of a question to every host that counts only where all have answered."""
 GLANCE: dict[str, str | int] = {"skip_unavailable_shards": 1}
-"""Settings of one that tells what can be told."""
+"""Settings of a question to all hosts that tells what can be told."""
+LOOK: dict[str, str | int] = {
+    **GLANCE,
+    "connect_timeout_with_failover_ms": 2000,
+    "handshake_timeout_ms": 3000,
+    "receive_timeout": 10,
+    "use_hedged_requests": 0,
+    "max_execution_time": 30,
+}
+"""Settings of a question to all hosts: one that does not answer is left out within seconds."""
 
 _HOSTS = (
     "SELECT host_name, toInt64(port), toInt64(shard_num), toInt64(replica_num), toInt64(is_local) FROM system.clusters"

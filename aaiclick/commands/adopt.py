@@ -14,6 +14,7 @@ from aaiclick.commands.session import under_lease
 from aaiclick.errors import DoesNotFitError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.lease.renew import Lease
+from aaiclick.plan.replicas import several
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state import owners
@@ -30,6 +31,8 @@ def adopt(schema: Schema, version: int, force: bool, database: str | None, embed
     if schema.version is None or not 1 <= version <= schema.version:
         raise UsageError(f"{schema.name} has the versions 1 to {schema.version or 0} in this code, not {version}")
     found = yield from inspect_database(schema, database, trusting=True)
+    if not force:
+        _require_one_host(found, version)
     wrong = (*_differences(found, version), *_passing(found))
     if wrong and not force:
         raise DoesNotFitError(schema.name, version, wrong)
@@ -48,6 +51,15 @@ def adopt(schema: Schema, version: int, force: bool, database: str | None, embed
     record = yield from under_lease(where, this_process(), body, embedded=embedded)
     assert record is not None
     return record
+
+
+def _require_one_host(found: Inspection, version: int) -> None:
+    """Raises UsageError where one host of several would keep for itself what is recorded."""
+    if words := several(found.catalog, (), found.topology):
+        raise UsageError(
+            f"{found.schema.name}: {words}, and the record would be kept by the node that one happens to talk to."
+            f" Nothing was recorded. Is there one node only: aaiclick adopt {version} --force"
+        )
 
 
 def take_over(

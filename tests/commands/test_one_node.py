@@ -9,6 +9,7 @@ import pytest
 from aaiclick import Column, MergeTree, Policy, Schema, Table
 from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, UnsupportedForm
 from aaiclick.clients.opening import open_url
+from aaiclick.commands.adopt import adopt
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
@@ -148,6 +149,15 @@ def test_who_knows_better_says_so(connection: Connection, aaiclick_database: str
     warm = Told(connection, change)
     assert start(warm, aaiclick_database, V2, allowing).in_sync
     assert len(warm.asked) == 1, words
+
+
+def test_a_version_is_not_recorded_by_one_of_several(connection: Connection, aaiclick_database: str) -> None:
+    start(connection, aaiclick_database, V1, Policy.lossless())
+    told = Told(connection, replicated_table(2))
+    with pytest.raises(UsageError, match=r"a has 2 replicas.*Nothing was recorded.*aaiclick adopt 1 --force$"):
+        run(adopt(V1, 1, False, aaiclick_database, True), told)
+    assert told.changes == []
+    assert run(adopt(V1, 1, True, aaiclick_database, True), told).version == 1
 
 
 def test_one_replica_is_one_node(connection: Connection, aaiclick_database: str) -> None:
