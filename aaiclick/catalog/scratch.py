@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from aaiclick.clock import clock
@@ -128,9 +128,9 @@ class Scratch:
         return qualified(self.database, self.name(wanted))
 
 
-def open_scratch(fallback: str | None = None) -> Routine[Scratch]:
+def open_scratch(fallback: str | None = None, settings: Mapping[str, str | int] | None = None) -> Routine[Scratch]:
     """Create a scratch database. ``fallback`` is the database for scratch tables where the user may not create
-    databases.
+    databases. ``settings`` are the permissive ones of this server; None: it is asked for them.
 
     Raises ``StatementError`` where neither is allowed.
     """
@@ -148,8 +148,10 @@ def open_scratch(fallback: str | None = None) -> Routine[Scratch]:
         else:
             raise
     scratch = Scratch(database, nonce, prefix)
+    if settings is not None:
+        return replace(scratch, settings=settings)
     try:
-        return Scratch(database, nonce, prefix, (yield from permissive(own)))
+        return replace(scratch, settings=(yield from permissive(own)))
     except Exception:
         yield from close_scratch(scratch, quiet=True)
         raise
@@ -167,10 +169,14 @@ def close_scratch(scratch: Scratch, quiet: bool = False) -> Routine[None]:
             raise
 
 
-def with_scratch(body: Callable[[Scratch], Routine[T]], fallback: str | None = None) -> Routine[T]:
+def with_scratch(
+    body: Callable[[Scratch], Routine[T]],
+    fallback: str | None = None,
+    settings: Mapping[str, str | int] | None = None,
+) -> Routine[T]:
     """Run ``body`` with a scratch database, and drop that afterwards, also when it fails. ``sweep_stale_scratch``
     removes what a killed run leaves."""
-    scratch = yield from open_scratch(fallback)
+    scratch = yield from open_scratch(fallback, settings)
     try:
         result = yield from body(scratch)
     # Interruption is no Exception: a run that is told to stop removes its scratch database, too.

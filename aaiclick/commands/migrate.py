@@ -184,7 +184,7 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     yield from enter_finished_rebuilds(found.scope, found.entries, found.ledger.done)
     looks = looked_at(run.policy)
     if planned is None or _outdated(planned, found, run.policy):
-        planned = yield from make_plan(found, looks, run.policy.looks)
+        planned = yield from make_plan(found, looks, run.policy.looks, planned)
     if not found.topology.single and planned.plan.steps:
         held = replace(held, options=replace(held.options, reach=(yield from reach_of(planned, run.policy.allowed))))
     site = Site(database, held.nonce, held.options, str(run.owner), run.library, run.policy.allowed, looks)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from aaiclick.catalog.declared_tables import canonical_forms, canonical_tables
 from aaiclick.catalog.declared_views import unchanged_views
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
 from aaiclick.catalog.functions import with_stand_ins
 from aaiclick.catalog.read import REPLICATED_DATABASES
-from aaiclick.catalog.render import has_hidden, scratch_unfit
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import make_target
@@ -27,12 +25,12 @@ from aaiclick.plan.families import family_tables
 from aaiclick.plan.functions import plan_functions
 from aaiclick.plan.materialize import requested
 from aaiclick.plan.model import Step
-from aaiclick.plan.rehearsal.cache import RehearsalCache
+from aaiclick.plan.rehearsal.cache import RehearsalCache, Rehearsed
+from aaiclick.plan.rehearsal.definitions import declared_forms, repeatable, rewritten_forms
 from aaiclick.plan.scripted.steps import scripted_steps
 from aaiclick.plan.table import make_table_diff, plan_table, renamed
 from aaiclick.plan.views import altered_in_place, create_order, made_anew, plan_views
 from aaiclick.routine import Routine
-from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -60,13 +58,17 @@ def basis_of(catalog: Catalog) -> str:
     return text_digest({name: live.text for name, live in catalog.objects.items()})
 
 
-def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine[Planned]:
+def plan_objects(
+    schema: Schema, catalog: Catalog, path: UpgradePath, rehearsed: Rehearsed | None = None
+) -> Routine[Planned]:
     """All steps between the live database and the declaration. Scratch is opened only where a declared object is there
-    already."""
+    already. ``rehearsed``: what this run has tried before; it is added to."""
     require_aggregates(schema)
     functions = yield from plan_functions(schema)
     if functions.changed:
         path = replace(path, recorded_forms={})  # the recorded forms hold the former bodies of the functions
+    # So does what was tried before, where somebody replaces a function between two looks.
+    tried = rehearsed if rehearsed is not None and not schema.functions else Rehearsed()
     forms_of: dict[str, Form] = dict(functions.forms or {})
     sources = {
         table.name: source for table in schema.tables if (source := live_source(table, catalog, path)) is not None
@@ -104,7 +106,9 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
         kept = yield from unchanged_views(queried, catalog)
         rewritten = frozenset(item.name for item in queried) - kept
         with_views = replace(path, replaced_views=path.replaced_views - kept, rewritten_views=rewritten)
-        found, forms = yield from _plan_tables(declared, tables, catalog, scratch, with_views, notes, targets)
+        found, forms = yield from _plan_tables(
+            declared, tables, catalog, scratch, with_views, tried, bool(others), notes, targets
+        )
         queries: dict[str, str] = {}
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
         ordered = sorted(found, key=lambda step: step.optional)
@@ -129,13 +133,14 @@ def plan_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine
         return Planned(listed, tuple(notes), {**forms, **forms_of}, targets)
 
     def inside(scratch: Scratch) -> Routine[Planned]:
+        tried.permissive = scratch.settings
         if not functions.changed:
             return (yield from body(scratch))
         return (yield from with_stand_ins(scratch, functions.changed, body))
 
     # Tables of scratch inside a Replicated database would be made on every host.
     fallback = None if catalog.database_engine in REPLICATED_DATABASES else catalog.database
-    return (yield from with_scratch(inside, fallback=fallback))
+    return (yield from with_scratch(inside, fallback=fallback, settings=tried.permissive))
 
 
 def _check_sources(schema: str, sources: Mapping[str, LiveObject]) -> None:
@@ -189,6 +194,8 @@ def _plan_tables(
     catalog: Catalog,
     scratch: Scratch,
     path: UpgradePath,
+    rehearsed: Rehearsed,
+    read: bool,
     notes: list[str],
     targets: dict[str, TableForm],
 ) -> Routine[tuple[list[Step], dict[str, Form]]]:
@@ -196,14 +203,8 @@ def _plan_tables(
     # A definition that is not understood is only reported: compared without the unknown clause it might look equal.
     understood = [table for table in present if not isinstance(sources[table.name].form, UnsupportedForm)]
     known = {table.name: form for table in understood if (form := _known(table, sources[table.name], path)) is not None}
-    forms = {
-        **known,
-        **(
-            yield from canonical_tables(
-                scratch, [table for table in understood if table.name not in known], catalog, sources
-            )
-        ),
-    }
+    unknown = [table for table in understood if table.name not in known]
+    forms = {**known, **(yield from declared_forms(scratch, unknown, catalog, sources, rehearsed, read))}
     found: list[Step] = []
     differing: list[tuple[Table, LiveObject, str]] = []
     for table in present:
@@ -223,10 +224,10 @@ def _plan_tables(
                 found.extend((yield from requested(catalog.database, live, path.requested)))
     # Another release may have written the same definition in other words. So a live table that differs is created in
     # scratch, and compared again as this server writes it.
-    rewritten = yield from canonical_forms(
-        scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)]
+    rewritten = yield from rewritten_forms(
+        scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)], rehearsed
     )
-    cache = RehearsalCache()
+    cache = RehearsalCache(rehearsed=rehearsed)
     for table, live, data_name in differing:
         again = rewritten[live.name]
         assert isinstance(again, TableForm)
@@ -268,21 +269,9 @@ def _known(table: Table, live: LiveObject, path: UpgradePath) -> TableForm | Non
     """The recorded form of a declaration, where the live table equals it. Where it does not, the declaration is created
     in scratch: a record is never a reason to change a table."""
     form = path.recorded_forms.get(table.name)
-    if form is None or live.name != table.name or not isinstance(live.form, TableForm) or not _repeatable(table, form):
+    if form is None or live.name != table.name or not isinstance(live.form, TableForm) or not repeatable(table, form):
         return None
     return None if _differs(table, form, live, path) else form
-
-
-def _repeatable(table: Table, form: TableForm) -> bool:
-    """True for a form that scratch would give again: without a secret, and without settings that scratch cannot
-    have."""
-    engine = table.engine
-    plain = isinstance(engine, MergeTree) and engine.replicated is None
-    return (
-        plain
-        and not has_hidden(form)
-        and not any(scratch_unfit(name, str(value)) for name, value in engine.settings.items())
-    )
 
 
 def _differs(table: Table, declared: TableForm, live: LiveObject, path: UpgradePath) -> bool:

@@ -38,7 +38,7 @@ from aaiclick.plan.rehearsal.empty_clone import Clone
 from aaiclick.plan.rehearsal.on_parts import alter_refused, attach_refused, copy_refused
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
-from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.plan.strategies.context import TableDiff, remembered
 from aaiclick.plan.strategies.rebuild import propose_rebuild
 from aaiclick.plan.strategies.refusals import exchange_refusal, fence_hazards, read_only
 from aaiclick.plan.undeclared_columns import drop_column_steps, nulls_refused, unholdable
@@ -213,7 +213,7 @@ def _tried(
     allowed = proof.in_place and not absent.refusal
     in_place = replace(diff, changes=(*(yield from written_down(absent.changes, diff.live.rows)), *proof.remade))
     if allowed:
-        proposal = yield from propose_alter(in_place)
+        proposal = yield from remembered(in_place, propose_alter)
         refusal = proposal.refusal
         # An empty clone does not show everything: some ALTERs are accepted there and fail inside the mutation once
         # there are rows, when the metadata has changed already.
@@ -236,7 +236,7 @@ def _tried(
     if allowed:
         # Before a copy: an attach makes hard links, in milliseconds and without disk space, whatever the size of the
         # table.
-        attach = yield from propose_attach(in_place)
+        attach = yield from remembered(in_place, propose_attach)
         if attach is not None and (
             blocked or not (yield from attach_refused(in_place, data_name, attach.work, attach.sent))
         ):
@@ -247,7 +247,7 @@ def _tried(
                     behind,
                 ),
             )
-    rebuild = yield from propose_rebuild(diff)
+    rebuild = yield from remembered(diff, propose_rebuild)
     if rebuild.work is not None:
         if diff.live.rows and not blocked and not diff.reads_no_rows:
             # A copy is an INSERT, so the server checks all constraints of the new table over all rows.

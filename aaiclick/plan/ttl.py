@@ -19,7 +19,8 @@ from aaiclick.diff.target import make_target
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork, AttachWork
 from aaiclick.plan.planner import Planned, live_source, plan_objects
-from aaiclick.plan.rehearsal.empty_clone import attempt
+from aaiclick.plan.rehearsal.cache import Rehearsed
+from aaiclick.plan.rehearsal.empty_clone import attempt_alter
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.table import make_table_diff
 from aaiclick.routine import Routine
@@ -72,13 +73,15 @@ def ttl_steps(
     return (yield from with_scratch(body, fallback=catalog.database))
 
 
-def plan_ttl_first(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine[Planned]:
+def plan_ttl_first(
+    schema: Schema, catalog: Catalog, path: UpgradePath, rehearsed: Rehearsed | None = None
+) -> Routine[Planned]:
     """``plan_objects``, but a TTL that is removed or gets longer does not wait for copies or mutations.
 
     A rebuild needs no such step: TTL merges of its table are stopped before its first statement, and until the
     exchange.
     """
-    planned = yield from plan_objects(schema, catalog, path)
+    planned = yield from plan_objects(schema, catalog, path, rehearsed)
     costly = [
         place
         for place, step in enumerate(planned.steps)
@@ -94,7 +97,7 @@ def plan_ttl_first(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routi
     if not freed.steps:
         return planned
     # Planned again from what the first steps leave: the TTL is no difference any more.
-    rest = yield from plan_objects(schema, freed.catalog, path)
+    rest = yield from plan_objects(schema, freed.catalog, path, rehearsed)
     return replace(rest, steps=(*freed.steps, *rest.steps))
 
 
@@ -137,7 +140,7 @@ def _free(
         return None, form
     clone = yield from diff.make_clone(form, "ttl")
     for command in commands:
-        outcome = yield from attempt(clone, alter_table(clone.name, command.text))
+        outcome = yield from attempt_alter(clone, alter_table(clone.name, command.text))
         if not outcome.accepted or outcome.mutates:
             return None, form  # the strategy that is found for the table as a whole takes care of it
     always = bool(table.engine.settings.get("materialize_ttl_recalculate_only"))

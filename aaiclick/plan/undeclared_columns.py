@@ -24,7 +24,7 @@ from aaiclick.plan.old_parts.columns import PartColumns, held_columns
 from aaiclick.plan.old_parts.emptied import before_drop
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.plan.other_engines import can_be_cloned
-from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt
+from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt_alter
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.refusals import read_only
 from aaiclick.routine import Routine
@@ -41,6 +41,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
     diff = replace(diff, replaced_views=diff.rewritten_views)
     clone = yield from diff.make_clone(diff.target.form, "surplus")
     found: list[Step] = []
+    mutations = 0
     held = (
         (yield from held_columns(diff.database, data_name))
         if diff.live.rows and diff.form.merge_tree
@@ -55,7 +56,8 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
         alters: list[Alter] = []
         outcome = Outcome(True)
         for command in (command.text for each in change for command in each.commands):
-            outcome = yield from attempt(clone, alter_table(clone.name, command))
+            outcome = yield from attempt_alter(clone, alter_table(clone.name, command), mutations)
+            mutations = max(mutations, outcome.mutations)
             alters.append(Alter(alter_table(diff.name, command), outcome.mutates))
             if not outcome.accepted:
                 break

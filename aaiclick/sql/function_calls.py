@@ -28,3 +28,15 @@ def renamed_calls(sql: str, names: Mapping[str, str]) -> str:
             pieces += [sql[position : token.start], quote_name(new)]
             position = token.end
     return "".join([*pieces, sql[position:]])
+
+
+def called_names(sql: str) -> frozenset[str]:
+    """Names, in lower case, of whatever stands before a parenthesis: functions, types with arguments, keywords.
+
+    Raises TokenError where the text cannot be taken apart.
+    """
+    return frozenset(
+        unquote(token.text).lower()
+        for token, behind in itertools.pairwise(Tokens(sql).items)
+        if token.kind in ("word", "name") and behind.text == "("
+    )

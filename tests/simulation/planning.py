@@ -33,8 +33,15 @@ class Planner:
         self.live = False
         self.known: dict[tuple[object, ...], PlannedMigration] = {}
 
-    def plan(self, found: Inspection, looks: int | None = None, clones: bool = True) -> Routine[PlannedMigration]:
+    def plan(
+        self,
+        found: Inspection,
+        looks: int | None = None,
+        clones: bool = True,
+        before: PlannedMigration | None = None,
+    ) -> Routine[PlannedMigration]:
         """In place of ``make_plan``."""
+        del before
         key = _key(found, looks, clones)
         made = self.known.get(key)
         if made is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Form, TableForm
 from aaiclick.clickhouse.features import FENCE, NUMBERS
@@ -17,6 +17,7 @@ from aaiclick.plan.clusters import words as placed_words
 from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import Planned, basis_of
+from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.replicas import note_of, unsupported
 from aaiclick.plan.scripted.order import plan_upgrade
 from aaiclick.plan.steps import UNREADABLE
@@ -34,17 +35,21 @@ _OURS = frozenset({NUMBERS, FENCE, *(name for name, _ in HELD)})
 @dataclass(frozen=True, slots=True)
 class PlannedMigration:
     """What was found, with its plan; ``forms`` are the canonical forms of what is declared, as far as they had to be
-    worked out."""
+    worked out. ``rehearsed``: what was tried for it, for the next plan of the run."""
 
     inspection: Inspection
     plan: Plan
     forms: Mapping[str, Form]
+    rehearsed: Rehearsed = field(default_factory=Rehearsed, compare=False)
 
 
-def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) -> Routine[PlannedMigration]:
+def make_plan(
+    found: Inspection, looks: int | None = None, clones: bool = True, before: PlannedMigration | None = None
+) -> Routine[PlannedMigration]:
     """Plan from what was found. ``looks``: how many bytes of live columns may be read for each table to see what would
     become of them (None: any number, 0: no row is looked at). ``clones``: statements are also tried on clones that hold
-    parts of the live tables."""
+    parts of the live tables. ``before``: an earlier plan of this run, whose rehearsals count again where they are about
+    the same definitions."""
     schema, catalog = found.schema, found.catalog
     path = upgrade_path(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
     path = replace(
@@ -57,7 +62,9 @@ def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) 
     )
     if found.topology.shards > 1:
         path = replace(path, max_read_bytes=0)  # the rows of one shard tell nothing of those of the others
-    planned: Planned = yield from plan_upgrade(schema, catalog, path, found.released)
+    rehearsed = (before.rehearsed if before is not None else Rehearsed()).of(catalog.server)
+    rehearsed.server = catalog.server
+    planned: Planned = yield from plan_upgrade(schema, catalog, path, found.released, rehearsed)
     if any(step.id.endswith(UNREADABLE) for step in planned.steps):
         planned = yield from _as_recorded(found, planned)
     doubt = unproven_conversions(catalog, found.released, found.live)
@@ -79,7 +86,7 @@ def make_plan(found: Inspection, looks: int | None = None, clones: bool = True) 
         notes=(*_without_ours(found, planned.notes), *doubt.notes, *said, *many),
     )
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
-    return PlannedMigration(found, plan, planned.forms)
+    return PlannedMigration(found, plan, planned.forms, rehearsed)
 
 
 def _as_recorded(found: Inspection, planned: Planned) -> Routine[Planned]:

@@ -1,11 +1,12 @@
-"""Results for one table that hold for every table of the same form. The thousands of tables of a family differ only in
-their names."""
+"""Results for one table that hold for every table of the same form (the thousands of tables of a family differ only in
+their names), and for the next plan of the same run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from aaiclick.catalog.forms import Settings, TableForm
+from aaiclick.catalog.forms import Form, ServerFacts, Settings, TableForm
 from aaiclick.diff.alters import Batch
 from aaiclick.diff.target import Target
 
@@ -23,11 +24,36 @@ class AcceptedBatch:
 
 
 @dataclass(slots=True)
+class Rehearsed:
+    """What a server made of definitions alone. A run plans before the lease and under it: what was tried before need
+    not be tried again.
+
+    Each answer stands under all that it follows from, so a table that was changed in between is tried anew. Nothing
+    here is about rows, parts, or other objects of the database.
+    """
+
+    server: ServerFacts | None = None
+    """Whose answers these are; None: nobody was asked yet."""
+    permissive: Mapping[str, str | int] | None = None
+    """The permissive settings that it has; None: not asked yet."""
+    declared: dict[tuple[str, str], TableForm] = field(default_factory=dict[tuple[str, str], TableForm])
+    """Canonical forms of declared tables, by the text of their CREATE and that of the live table."""
+    rewritten: dict[TableForm, Form] = field(default_factory=dict[TableForm, Form])
+    """Forms of live tables in this server's own words, by the form that it shows."""
+    proposals: dict[tuple[object, ...], object] = field(default_factory=dict[tuple[object, ...], object])
+    """What a strategy proposed after it was tried on empty clones, by the strategy and all that it looks at."""
+
+    def of(self, server: ServerFacts) -> Rehearsed:
+        """These answers, where they are this server's; else none."""
+        return self if self.server in (None, server) else Rehearsed()
+
+
+@dataclass(slots=True)
 class RehearsalCache:
     """Results within one run of the planner.
 
     ``alters``: accepted batches, by form and target. ``dependents``: views of the database. ``tried_on_parts``: for how
-    many tables of a form a strategy was tried on parts.
+    many tables of a form a strategy was tried on parts. ``rehearsed``: what outlives the plan.
     """
 
     alters: dict[Key, tuple[AcceptedBatch, ...]] = field(default_factory=dict[Key, tuple[AcceptedBatch, ...]])
@@ -35,6 +61,7 @@ class RehearsalCache:
         default_factory=dict[tuple[str, ...], list[tuple[str, str, str]]]
     )
     tried_on_parts: dict[tuple[str, Key], int] = field(default_factory=dict[tuple[str, Key], int])
+    rehearsed: Rehearsed = field(default_factory=Rehearsed)
 
 
 def alike(form: TableForm, target: Target) -> Key:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import Form, Settings
 from aaiclick.catalog.parse.create import split_create
@@ -23,7 +23,11 @@ class Outcome:
     accepted: bool
     """True where it was accepted."""
     mutates: bool = False
-    """True where it started a mutation."""
+    """True where it started a mutation; told of ALTERs that went through ``attempt_alter``."""
+    mutations: int = 0
+    """How many mutations the clone has had by then; as ``mutates``."""
+    form: Form | None = None
+    """The form of the clone behind it; as ``mutates``. None where it was refused."""
     code: int = 0
     """ClickHouse's error code; 0 where it was accepted."""
     message: str = ""
@@ -58,9 +62,6 @@ def attempt(clone: Clone, sql: str, extra: Mapping[str, str | int] | None = None
     It is first sent as it will be to the live table. Permissive settings are added only where it is refused for lack
     of one.
     """
-    # An ALTER that starts a mutation does so on an empty table, too. So counting them tells what the live table will
-    # need.
-    before = yield from mutation_count(clone)
     plain = {**REHEARSE, **(extra or {})}
     needed: Settings = ()
     try:
@@ -78,23 +79,21 @@ def attempt(clone: Clone, sql: str, extra: Mapping[str, str | int] | None = None
                 raise
             return refusal
         needed = tuple((name, str(value)) for name, value in sorted(clone.settings.items()))
-    after = yield from mutation_count(clone)
-    return Outcome(True, mutates=after > before, settings=needed)
+    return Outcome(True, settings=needed)
 
 
-def mutation_count(clone: Clone) -> Routine[int]:
-    """How many mutations the clone has had."""
+def attempt_alter(clone: Clone, sql: str, before: int = 0) -> Routine[Outcome]:
+    """``attempt``, and what the ALTER made of the clone. ``before``: how many mutations the clone has had."""
+    outcome = yield from attempt(clone, sql)
+    if not outcome.accepted:
+        return outcome
+    # An ALTER that starts a mutation does so on an empty table, too. So counting them tells what the live table will
+    # need.
     rows = yield Query(
-        "SELECT count() FROM system.mutations WHERE database = {database:String} AND table = {table:String}",
+        "SELECT create_table_query, (SELECT count() FROM system.mutations WHERE database = {database:String} AND table "
+        "= {table:String}) FROM system.tables WHERE database = {database:String} AND name = {table:String}",
         {"database": clone.database, "table": clone.table},
     )
-    return number(rows[0][0])
-
-
-def clone_form(clone: Clone) -> Routine[Form]:
-    """The form of the clone now."""
-    rows = yield Query(
-        "SELECT create_table_query FROM system.tables WHERE database = {database:String} AND name = {table:String}",
-        {"database": clone.database, "table": clone.table},
-    )
-    return split_create(text(rows[0][0]), clone.database)
+    mutations = number(rows[0][1])
+    form = split_create(text(rows[0][0]), clone.database)
+    return replace(outcome, mutates=mutations > before, mutations=mutations, form=form)

@@ -22,6 +22,7 @@ from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.plan.model import Step
 from aaiclick.plan.planner import Planned, live_source, plain_views, plan_objects
+from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.scripted.statements import catalog_after, made_by, plan_script, predicted
 from aaiclick.plan.scripted.views import plan_script_views
 from aaiclick.plan.ttl import plan_ttl_first, ttl_steps, without_ttl
@@ -35,10 +36,13 @@ from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.upgrade_path import EVERY, PendingScript, UpgradePath
 
 
-def plan_upgrade(schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory) -> Routine[Planned]:
-    """The plan from the live database to the declaration, with the migration scripts between."""
+def plan_upgrade(
+    schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory, rehearsed: Rehearsed | None = None
+) -> Routine[Planned]:
+    """The plan from the live database to the declaration, with the migration scripts between. ``rehearsed``: what this
+    run has tried before; it is added to where there are no scripts."""
     if not path.pending_scripts:
-        return (yield from plan_ttl_first(schema, catalog, path))
+        return (yield from plan_ttl_first(schema, catalog, path, rehearsed))
     freed = yield from ttl_steps(schema, catalog, path)
     planned = yield from _plan_scripts(schema, freed.catalog, path, found)
     return replace(planned, steps=(*freed.steps, *planned.steps))

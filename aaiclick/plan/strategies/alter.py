@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aaiclick.catalog.forms import Settings
+from aaiclick.catalog.forms import Form, Settings
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.alters import Batch, batches, by_phase, one_by_one
 from aaiclick.diff.changes.base import AlterCommand
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.plan.rehearsal.cache import AcceptedBatch, alike
-from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt, clone_form
+from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt_alter
 from aaiclick.plan.strategies.context import TableDiff, reached
 from aaiclick.routine import Routine
 from aaiclick.sql.ddl import alter_table
@@ -30,11 +30,13 @@ class AlterProposal:
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """Batches that a clone accepted, and the first command that it refused, with the engine's message."""
+    """Batches that a clone accepted, the first command that it refused, with the engine's message, and the form of the
+    clone behind the batches (None: there were none)."""
 
     sent: tuple[AcceptedBatch, ...]
     refused: AlterCommand | None = None
     message: str = ""
+    form: Form | None = None
 
 
 def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
@@ -53,8 +55,7 @@ def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
     sending = yield from send_batches(diff, clone, todo)
     if sending.refused is not None:
         return AlterProposal(None, first_line(sending.message))
-    form = yield from clone_form(clone)
-    if not reached(form, diff.target):
+    if not reached(sending.form or diff.form, diff.target):
         return AlterProposal(None, "the engine accepts the ALTER, but the table does not become what is declared")
     if not old_syntax:
         diff.cache.alters[key] = sending.sent
@@ -64,24 +65,27 @@ def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
 
 
 def send_batches(diff: TableDiff, clone: Clone, todo: Sequence[Batch]) -> Routine[SendResult]:
-    """Send batches to the clone, divided where they are refused, up to the first command that is refused alone.
+    """Send batches to a clone that was just made, divided where they are refused, up to the first command that is
+    refused alone.
 
     Commands before that one have changed the clone.
     """
     sent: list[AcceptedBatch] = []
+    outcome = Outcome(True)
     for batch in todo:
-        done, outcome = yield from _send(diff, clone, batch)
+        done, outcome = yield from _send(diff, clone, batch, outcome.mutations)
         sent.extend(done)
         if not outcome.accepted:
             accepted = sum(len(each.batch.commands) for each in done)
             return SendResult(tuple(sent), batch.commands[accepted], outcome.message)
-    return SendResult(tuple(sent))
+    return SendResult(tuple(sent), form=outcome.form)
 
 
-def _send(diff: TableDiff, clone: Clone, batch: Batch) -> Routine[tuple[list[AcceptedBatch], Outcome]]:
-    """The parts of the batch that were accepted, in order, and the outcome of the last that was tried."""
+def _send(diff: TableDiff, clone: Clone, batch: Batch, mutations: int) -> Routine[tuple[list[AcceptedBatch], Outcome]]:
+    """The parts of the batch that were accepted, in order, and the outcome of the last that was tried. ``mutations``:
+    how many the clone has had."""
     # All commands in one ALTER are one mutation, so it is tried first: it rewrites each part once.
-    outcome = yield from attempt(clone, batch.sql(clone.name, diff.parenthesise))
+    outcome = yield from attempt_alter(clone, batch.sql(clone.name, diff.parenthesise), mutations)
     if outcome.accepted:
         return [AcceptedBatch(batch, outcome.mutates, outcome.settings)], outcome
     done: list[AcceptedBatch] = []
@@ -93,7 +97,8 @@ def _send(diff: TableDiff, clone: Clone, batch: Batch) -> Routine[tuple[list[Acc
         if len(parts) == 1:
             continue
         for place, part in enumerate(parts):
-            outcome = yield from attempt(clone, part.sql(clone.name, diff.parenthesise))
+            outcome = yield from attempt_alter(clone, part.sql(clone.name, diff.parenthesise), mutations)
+            mutations = outcome.mutations or mutations
             if not outcome.accepted:
                 left = tuple(command for each in parts[place:] for command in each.commands)
                 rest = Batch(left, batch.risky, batch.recovery)

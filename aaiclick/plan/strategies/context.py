@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar, cast
 
 from aaiclick.catalog.forms import LiveObject, ServerFacts, TableForm
 from aaiclick.catalog.normalize import normal
@@ -15,6 +16,8 @@ from aaiclick.plan.rehearsal.empty_clone import Clone
 from aaiclick.routine import Routine
 from aaiclick.specs.tables import Table
 from aaiclick.sql.quoting import qualified
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,20 @@ class TableDiff:
     def parenthesise(self) -> bool:
         """True where this server takes parentheses around the commands of an ALTER (24.8 and later)."""
         return self.server.version >= (24, 8)
+
+
+def remembered(diff: TableDiff, propose: Callable[[TableDiff], Routine[T]]) -> Routine[T]:
+    """What a strategy proposes. In one run it is asked once about the same two definitions.
+
+    Expressions of a migration may call SQL functions that somebody replaces, so with these it is asked each time.
+    """
+    known = diff.cache.rehearsed.proposals
+    if diff.must_copy or diff.cache.rehearsed.server is None:
+        return (yield from propose(diff))
+    key = (propose.__name__, diff.live.name, diff.live.text, diff.live.dependents, diff.form, diff.target, diff.changes)
+    if key not in known:
+        known[key] = yield from propose(diff)
+    return cast("T", known[key])
 
 
 def reached(form: object, target: Target) -> bool:

@@ -1,0 +1,79 @@
+"""The canonical forms of tables, made in scratch where this run has not made them already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aaiclick.catalog.declared_tables import canonical_forms, canonical_tables
+from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
+from aaiclick.catalog.render import form_sql, has_hidden, scratch_unfit
+from aaiclick.catalog.scratch import Scratch
+from aaiclick.plan.rehearsal.cache import Rehearsed
+from aaiclick.routine import Routine
+from aaiclick.specs.ddl import create_table_sql
+from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.tables import Table
+from aaiclick.sql.function_calls import called_names
+from aaiclick.sql.tokens import TokenError
+
+_KEYWORDS = frozenset({"by"})
+"""Words that stand before a parenthesis, which the server leaves out where it can: ``ORDER BY (a)``."""
+_LOOKUPS = ("dict", "joinget")
+"""How the names of functions begin that read another object of the database."""
+
+
+def declared_forms(
+    scratch: Scratch,
+    tables: Sequence[Table],
+    catalog: Catalog,
+    live: Mapping[str, LiveObject],
+    rehearsed: Rehearsed,
+    read: bool,
+) -> Routine[dict[str, TableForm]]:
+    """``canonical_tables``, for those that were not made in this run before. ``read``: views of the plan read the
+    tables in scratch, so all of them have to be there. Raises what ``canonical_tables`` raises."""
+    if read:
+        return (yield from canonical_tables(scratch, tables, catalog, live))
+    keys = {table.name: (create_table_sql(table, ""), live[table.name].text) for table in tables}
+    known = {name: rehearsed.declared[key] for name, key in keys.items() if key in rehearsed.declared}
+    rest = [table for table in tables if table.name not in known]
+    made = (yield from canonical_tables(scratch, rest, catalog, live)) if rest else dict[str, TableForm]()
+    for table in rest:
+        if repeatable(table, made[table.name]) and _by_itself(keys[table.name][0], made[table.name]):
+            rehearsed.declared[keys[table.name]] = made[table.name]
+    return {**known, **made}
+
+
+def rewritten_forms(scratch: Scratch, forms: Sequence[TableForm], rehearsed: Rehearsed) -> Routine[dict[str, Form]]:
+    """``canonical_forms``, for those that were not made in this run before."""
+    known = {form.name: rehearsed.rewritten[form] for form in forms if form in rehearsed.rewritten}
+    rest = [form for form in forms if form.name not in known]
+    made = (yield from canonical_forms(scratch, rest)) if rest else dict[str, Form]()
+    rehearsed.rewritten.update({form: made[form.name] for form in rest})
+    return {**known, **made}
+
+
+def repeatable(table: Table, form: TableForm) -> bool:
+    """True for a form that scratch would give again: without a secret, and without settings that scratch cannot
+    have."""
+    engine = table.engine
+    plain = isinstance(engine, MergeTree) and engine.replicated is None
+    return (
+        plain
+        and not has_hidden(form)
+        and not any(scratch_unfit(name, str(value)) for name, value in engine.settings.items())
+    )
+
+
+def _by_itself(sql: str, form: TableForm) -> bool:
+    """True where the form follows from the text alone.
+
+    The server writes the body of an SQL function where it is called, and somebody may replace the function. So every
+    name that is called has to be there still. Nor may the table read a dictionary or a Join table, which may go.
+    """
+    try:
+        called = called_names(sql)
+        kept = called <= called_names(form_sql(form, "", form.name)) | _KEYWORDS
+        return kept and not any(name.startswith(_LOOKUPS) for name in called)
+    except TokenError:
+        return False

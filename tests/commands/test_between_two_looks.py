@@ -1,0 +1,128 @@
+"""A start plans before the lease and under it. What it tried the first time is not tried again; what somebody changed in
+between is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from aaiclick import Column, MergeTree, Policy, Schema, Table
+from aaiclick.clients.opening import Opened, open_url
+from aaiclick.errors import BlockedError
+from aaiclick.routine import Command, Effect, Query, text
+from aaiclick.testing.engine import EmbeddedEngine
+from tests.reliability.driving import Driver, ensuring
+
+POLICY = Policy.lossless(keep_old=timedelta(days=1))
+LOCK = "CREATE TABLE `{database}`.`_aaiclick_lock`"
+
+
+def version(number: int, *columns: Column) -> Schema:
+    return Schema("app", version=number, objects=[Table("t", list(columns), engine=MergeTree(order_by=["a"]))])
+
+
+A, B = Column("a", "UInt64"), Column("b", "String")
+ONE = version(1, A, B)
+WIDER = version(2, A, B, Column("c", "UInt8"))
+
+
+@pytest.fixture
+def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[Opened]:
+    opened = open_url(aaiclick_engine.url)
+    yield opened
+    opened.close()
+
+
+def begin(connection: Opened, database: str) -> None:
+    Driver(connection).run(ensuring(ONE, database, POLICY))
+    connection.command(Command(f"INSERT INTO {database}.t SELECT number, toString(number) FROM numbers(100)"))
+
+
+def meanwhile(connection: Opened, database: str, schema: Schema, *statements: str) -> list[str]:
+    """Start, with statements of somebody else right before the lease; what was sent under the lease."""
+    lock = LOCK.format(database=database)
+
+    def before(effect: Effect) -> None:
+        if isinstance(effect, Command) and lock in effect.sql:
+            for statement in statements:
+                connection.command(Command(statement))
+
+    driver = Driver(connection, before=before)
+    try:
+        assert driver.run(ensuring(schema, database, POLICY)).in_sync
+    finally:
+        sent = [effect.sql for effect in driver.seen if isinstance(effect, Query | Command)]
+        place = next(place for place, sql in enumerate(sent) if lock in sql)
+        under_lease = sent[place:]
+    return under_lease
+
+
+def tried(under_lease: list[str]) -> int:
+    return sum("CREATE TABLE" in sql and "t~alter`" in sql for sql in under_lease)
+
+
+def asked(connection: Opened, sql: str) -> str:
+    return "\n".join("\t".join(text(value) for value in row) for row in connection.query(Query(sql)))
+
+
+def test_what_was_tried_before_the_lease_is_not_tried_again(connection: Opened, aaiclick_database: str) -> None:
+    begin(connection, aaiclick_database)
+    under_lease = meanwhile(connection, aaiclick_database, WIDER)
+    assert tried(under_lease) == 0
+    assert any("t~alter-parts`" in sql for sql in under_lease)
+
+
+def test_a_row_that_does_not_convert(connection: Opened, aaiclick_database: str) -> None:
+    begin(connection, aaiclick_database)
+    with pytest.raises(BlockedError, match="b"):
+        meanwhile(
+            connection,
+            aaiclick_database,
+            version(2, A, Column("b", "UInt64")),
+            f"INSERT INTO {aaiclick_database}.t VALUES (1000, 'many')",
+        )
+    assert asked(connection, f"SELECT b FROM {aaiclick_database}.t WHERE a = 1000") == "many"
+
+
+def test_a_column_that_somebody_adds(connection: Opened, aaiclick_database: str) -> None:
+    begin(connection, aaiclick_database)
+    under_lease = meanwhile(
+        connection, aaiclick_database, WIDER, f"ALTER TABLE {aaiclick_database}.t ADD COLUMN c UInt16 DEFAULT 7"
+    )
+    assert tried(under_lease) == 1
+    assert asked(connection, f"SELECT DISTINCT toTypeName(c), c FROM {aaiclick_database}.t") == "UInt8\t7"
+
+
+def test_another_table_under_the_name(connection: Opened, aaiclick_database: str) -> None:
+    begin(connection, aaiclick_database)
+    meanwhile(
+        connection,
+        aaiclick_database,
+        WIDER,
+        f"DROP TABLE {aaiclick_database}.t SYNC",
+        f"CREATE TABLE {aaiclick_database}.t (a UInt64, b String) ENGINE = MergeTree ORDER BY b",
+        f"INSERT INTO {aaiclick_database}.t VALUES (5, 'five')",
+    )
+    assert asked(connection, f"SELECT a, b, c FROM {aaiclick_database}.t") == "5\tfive\t0"
+    key = f"SELECT sorting_key FROM system.tables WHERE database = '{aaiclick_database}' AND name = 't'"
+    assert asked(connection, key) == "a"
+
+
+@pytest.fixture
+def function(connection: Opened, aaiclick_database: str) -> Iterator[Callable[[str], str]]:
+    name = f"f_{aaiclick_database}"
+    yield lambda body: f"CREATE OR REPLACE FUNCTION {name} AS x -> {body}"
+    connection.command(Command(f"DROP FUNCTION IF EXISTS {name}"))
+
+
+def test_a_function_that_somebody_replaces(
+    connection: Opened, aaiclick_database: str, function: Callable[[str], str]
+) -> None:
+    begin(connection, aaiclick_database)
+    connection.command(Command(function("x + 1")))
+    computed = version(2, A, B, Column("c", "UInt64", default=f"f_{aaiclick_database}(a)"))
+    under_lease = meanwhile(connection, aaiclick_database, computed, function("x + 2"))
+    assert tried(under_lease) == 1
+    assert asked(connection, f"SELECT DISTINCT c - a FROM {aaiclick_database}.t") == "2"
