@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.declared_views import unchanged_views
@@ -117,9 +117,7 @@ def plan_objects(
             [step for step in ordered if step.optional], catalog, BeforeDrop(targets, replaced, queries)
         )
         moved = {live.name: name for name, live in tables.items() if live.name != name}
-        # A view that is only altered goes on with its stored types and its own table: these have to follow as well.
-        anew = frozenset(step.object for step in replaced if step.blocked or not altered_in_place(step))
-        followed = anew | (path.replaced_views - kept - frozenset(queries))
+        followed = _anew(replaced) | (path.replaced_views - kept - frozenset(queries))
         around = yield from plan_dependents(
             catalog, PlannedChanges(targets, moved, queries, followed), (*required, *replaced)
         )
@@ -141,6 +139,12 @@ def plan_objects(
     # Tables of scratch inside a Replicated database would be made on every host.
     fallback = None if catalog.database_engine in REPLICATED_DATABASES else catalog.database
     return (yield from with_scratch(inside, fallback=fallback, settings=tried.permissive))
+
+
+def _anew(steps: Sequence[Step]) -> frozenset[str]:
+    """Views that are made anew. One that is only altered goes on with its stored types and its own table: these have to
+    follow its tables."""
+    return frozenset(step.object for step in steps if step.blocked or not altered_in_place(step))
 
 
 def _check_sources(schema: str, sources: Mapping[str, LiveObject]) -> None:

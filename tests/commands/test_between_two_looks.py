@@ -11,7 +11,7 @@ import pytest
 from aaiclick import Column, MergeTree, Policy, Schema, Table
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.errors import BlockedError
-from aaiclick.routine import Command, Effect, Query, text
+from aaiclick.routine import Command, Effect, Query
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.driving import Driver, ensuring
 
@@ -64,7 +64,7 @@ def tried(under_lease: list[str]) -> int:
 
 
 def asked(connection: Opened, sql: str) -> str:
-    return "\n".join("\t".join(text(value) for value in row) for row in connection.query(Query(sql)))
+    return "\n".join("\t".join(str(value) for value in row) for row in connection.query(Query(sql)))
 
 
 def test_what_was_tried_before_the_lease_is_not_tried_again(connection: Opened, aaiclick_database: str) -> None:
