@@ -136,9 +136,12 @@ def plan_objects(
             return (yield from body(scratch))
         return (yield from with_stand_ins(scratch, functions.changed, body))
 
-    # Tables of scratch inside a Replicated database would be made on every host.
-    fallback = None if catalog.database_engine in REPLICATED_DATABASES else catalog.database
-    return (yield from with_scratch(inside, fallback=fallback, settings=tried.permissive))
+    return (yield from with_scratch(inside, fallback=_fallback(catalog), settings=tried.permissive))
+
+
+def _fallback(catalog: Catalog) -> str | None:
+    """The database for scratch where none can be made. Inside a Replicated one its tables would be on every host."""
+    return None if catalog.database_engine in REPLICATED_DATABASES else catalog.database
 
 
 def _anew(steps: Sequence[Step]) -> frozenset[str]:
