@@ -77,7 +77,7 @@ def apply_steps(
             raise _named(error, step, outcomes) from error
         seconds = (yield from clock()) - begun
         if chosen.entries is not None:
-            yield from enter_done(chosen.entries, step)
+            yield from enter_done(chosen.entries, step, done.storage)
         yield Emit(StepDone(index, len(plan_steps), step.object, step.strategy, done.rows, seconds))
         outcomes.append(StepOutcome(step.id, step.object, step.strategy, done.rows, seconds, done.kept, done.notes))
     return tuple(outcomes)

@@ -97,8 +97,10 @@ class StepOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What carrying out one piece of work answers with: rows touched, the kept table, notes."""
+    """What carrying out one piece of work answers with: rows touched, the kept table, notes, and the storage that a
+    rebuild put in place."""
 
     rows: int = 0
     kept: str = ""
     notes: tuple[str, ...] = ()
+    storage: str = ""

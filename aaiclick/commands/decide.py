@@ -50,9 +50,11 @@ def course(found: Inspection, policy: Policy) -> Course:
     if changes and unsupported(found.catalog, policy.allowed, found.topology):
         return Course.ONLY_LOOK
     # Writers that a dead run locked out are let in again first, whatever may be done here now, and no plan is made of
-    # tables that are neither what they were nor what they will be. A statement that was begun may be under way: whether
-    # anybody has to be asked about it shows when its run has ended.
-    if changes and (found.ledger.outcome_unknown or found.owned.unfinished or found.going_back is not None):
+    # tables that are neither what they were nor what they will be. A statement that was begun may be under way, and a
+    # table may have been put in place between two questions: whether anybody has to be asked shows when its run has
+    # ended.
+    asked = found.ledger.outcome_unknown or found.ledger.displaced
+    if changes and (asked or found.owned.unfinished or found.going_back is not None):
         return Course.RECOVER
     if found.going_back is not None:
         return Course.NEITHER_VERSION

@@ -22,7 +22,7 @@ from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import AlterWork
 from aaiclick.routine import Emit, Routine
-from aaiclick.state.ledger import let_go, read_held
+from aaiclick.state.ledger import conversions, let_go, read_held
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.state.step_entries import StepEntries
@@ -89,10 +89,10 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
         batch = _until_move(verdict.run)
         if batch:
             yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
-            entries = StepEntries(
-                planned.inspection.scope, batch, _transition_start(planned, batch, site), _filled(planned)
-            )
-            options = replace(site.options, entries=entries, runner=runner_for(planned.inspection))
+            found = planned.inspection
+            known = conversions(found.entries, found.pending, found.ledger)
+            entries = StepEntries(found.scope, batch, _transition_start(planned, batch, site), _filled(planned), known)
+            options = replace(site.options, entries=entries, runner=runner_for(found))
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
         if not any(_is_move(step) for step in batch):

@@ -22,6 +22,7 @@ from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
 from aaiclick.commands.inspection.recorded_forms import dump_forms
+from aaiclick.commands.inspection.standing import replaced_since, require_recorded
 from aaiclick.commands.inspection.verify import residual
 from aaiclick.commands.inspection.warm import warm
 from aaiclick.commands.overtaken import newer
@@ -181,7 +182,7 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
         yield from abandon(database, held.options)
         return newer(found, (yield from clock()) - held.started)
     yield from carry_over(found.scope, found.entries, found.live.number or 0)
-    yield from enter_finished_rebuilds(found.scope, found.entries, found.ledger.done)
+    yield from enter_finished_rebuilds(found.scope, found.entries, found.pending, found.ledger)
     looks = looked_at(run.policy)
     if planned is None or _outdated(planned, found, run.policy):
         planned = yield from make_plan(found, looks, run.policy.looks, planned)
@@ -222,8 +223,9 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
     names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects}))
     catalog = yield from read_catalog(database, names)
     left, forms = residual(found.schema, catalog, carried.last.forms)
-    if left:
-        raise DriftRemainsError(run.schema.name, left)
+    replaced, standing = yield from replaced_since(carried.last.inspection, catalog, carried.verdict.run)
+    if left or replaced:
+        raise DriftRemainsError(run.schema.name, (*left, *replaced))
     digest = yield from live_digest(run.schema, catalog)
     if found.catalog.objects:
         # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has
@@ -235,7 +237,9 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
     if carried.verdict.run or not is_recorded(carried.first, digest):
         before = carried.last.inspection.record
         record = _record(run, carried, forms, digest, seconds)
-        yield from append(database, record, before.seq if before is not None else 0)
+        yield from append(database, record, before.seq if before is not None else 0, standing)
+        if standing:
+            yield from require_recorded(database, record, standing)
     # A first start leaves nothing to be taken away, and has made the table of the records under this lease: its comment
     # holds no entry yet.
     first = not (ours.recorded or ours.remains or ours.tombstones or any(outcome.kept for outcome in carried.outcomes))

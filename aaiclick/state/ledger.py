@@ -11,6 +11,10 @@ carried over by the next run that holds the lease.
 
 A rebuild needs no outcome: the exchange of the two tables is what completes it, so its entry holds the UUIDs of both,
 and the next run looks which one is there. (Earlier releases entered that of the table that goes.)
+
+Its outcome holds the storages whose rows are converted: the one that was put in place, and those that later steps of
+the transition make of it. Where another one is under the name when somebody relies on it, the operator decides. (Where
+it holds none it is of an earlier release, and is believed.)
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from aaiclick.catalog.forms import Catalog
 from aaiclick.clickhouse.features import sets
@@ -30,12 +35,14 @@ from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.block_numbers import RUN as BLOCK_NUMBERS
-from aaiclick.state.journal import Action, Entry, ensure_journal, intent, last_entries, outcome
+from aaiclick.state.journal import Action, Details, Entry, ensure_journal, intent, last_entries, outcome
 from aaiclick.state.owners import RUN as OWNERS
-from aaiclick.versions.live import MigrationProgress
+from aaiclick.versions.live import Displaced, MigrationProgress, later_names
+from aaiclick.versions.scripts import Script
 
 _BOOKMARK = "bookmark"
 _HELD = ":ttl:"
+_REBUILD = ":rebuild:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +106,12 @@ def version_of(entry: Entry) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def ledger_of(scope: JournalScope, entries: Sequence[Entry], catalog: Catalog) -> MigrationProgress:
-    """What is done."""
-    done = {entry.action.step for entry in entries if _is_done(entry, catalog)}
+def ledger_of(
+    scope: JournalScope, entries: Sequence[Entry], catalog: Catalog, scripts: Sequence[Script] = ()
+) -> MigrationProgress:
+    """What is done. ``scripts``: the migrations that are pending."""
+    displaced = displaced_by(entries, catalog, scripts)
+    done = {entry.action.step for entry in entries if _is_done(entry, catalog)} - displaced.keys()
     doubtful = {
         entry.action.step for entry in entries if entry.state == "intent" and ":sql:" in entry.action.step
     } - done
@@ -112,8 +122,49 @@ def ledger_of(scope: JournalScope, entries: Sequence[Entry], catalog: Catalog) -
     }
     attempts = {version_of(entry): _attempt(entry) for entry in entries if entry.action.step.endswith(":move")}
     return MigrationProgress(
-        frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(scope, entries))
+        frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(scope, entries)), displaced
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A copy with a migration's expressions that is done: of which table, and which storages hold converted rows."""
+
+    table: str
+    storages: tuple[str, ...]
+
+
+def conversions(
+    entries: Iterable[Entry], pending: Sequence[Script], progress: MigrationProgress | None = None
+) -> dict[str, Converted]:
+    """The copies for pending migrations that are done, by their keys, as far as their storages are known. ``progress``:
+    what the catalogue and the operator say besides."""
+    versions = {script.version for script in pending}
+    found: dict[str, Converted] = {}
+    for entry in entries:
+        key, table = entry.action.step, str(entry.details.get("table", ""))
+        storages = entry.details.get("storages")
+        if _REBUILD not in key or version_of(entry) not in versions:
+            continue
+        if entry.state == "done" and isinstance(storages, list) and storages:
+            found[key] = Converted(table, tuple(str(uuid) for uuid in cast("list[object]", storages)))
+        elif entry.state == "intent" and progress is not None and key in progress.done and entry.details.get("new"):
+            found[key] = Converted(table, (str(entry.details["new"]),))
+    for key, taken in progress.taken.items() if progress is not None else ():
+        found[key] = Converted(taken.table, (*taken.converted, taken.uuid))
+    return found
+
+
+def displaced_by(entries: Iterable[Entry], catalog: Catalog, scripts: Sequence[Script]) -> dict[str, Displaced]:
+    """The copies for pending migrations that are done of another table than the one that is there: somebody else has
+    put that one under the name."""
+    found: dict[str, Displaced] = {}
+    for key, converted in conversions(entries, scripts).items():
+        there = (catalog.get(name) for name in later_names(converted.table, scripts))
+        live = next((one for one in there if one is not None), None)
+        if live is not None and live.uuid and live.uuid not in converted.storages:
+            found[key] = Displaced(live.name, live.uuid, converted.storages)
+    return found
 
 
 def carry_over(scope: JournalScope, entries: Iterable[Entry], above: int) -> Routine[None]:
@@ -156,12 +207,23 @@ def held_key(table: str) -> str:
     return f"0{_HELD}{table}"
 
 
-def enter_finished_rebuilds(scope: JournalScope, entries: Iterable[Entry], done: Collection[str]) -> Routine[None]:
-    """Write down what the catalogue alone tells of a killed run, before anything that would make it tell something
-    else. Only under the lease."""
+def enter_finished_rebuilds(
+    scope: JournalScope, entries: Sequence[Entry], pending: Sequence[Script], progress: MigrationProgress
+) -> Routine[None]:
+    """Write down what the catalogue alone tells of a killed run, and what the operator says, before anything that would
+    make it tell something else. Only under the lease."""
+    known = conversions(entries, pending, progress)
     for entry in entries:
-        if entry.state == "intent" and entry.action.step in done and ":rebuild:" in entry.action.step:
-            yield from finish(scope, entry.action.step)
+        key = entry.action.step
+        if key in progress.taken or (entry.state == "intent" and key in progress.done and _REBUILD in key):
+            yield from finish_rebuild(scope, key, known.get(key))
+
+
+def finish_rebuild(scope: JournalScope, key: str, converted: Converted | None) -> Routine[None]:
+    """Say that the rows of these storages are converted; None: of the table that is there, whichever it is."""
+    known = converted if converted is not None and all(converted.storages) else None
+    details: Details = {"table": known.table, "storages": known.storages} if known is not None else {}
+    yield from outcome(scope.database, scope.action(key), "done", details)
 
 
 def finish(scope: JournalScope, key: str) -> Routine[None]:
@@ -200,7 +262,7 @@ def _is_done(entry: Entry, catalog: Catalog) -> bool:
         return True
     before, new = entry.details.get("uuid"), entry.details.get("new")
     live = catalog.get(str(entry.details.get("table", "")))
-    if entry.state != "intent" or ":rebuild:" not in entry.action.step or live is None:
+    if entry.state != "intent" or _REBUILD not in entry.action.step or live is None:
         return False
     if isinstance(new, str):
         # Somebody else may have put another table under the name.

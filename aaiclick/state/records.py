@@ -127,11 +127,14 @@ def history(database: str, schema: str | None = None) -> Routine[tuple[Record, .
     return (yield from _select(database, condition, parameters, "ASC"))
 
 
-def append(database: str, record: Record, after: int | None = None) -> Routine[None]:
+def append(
+    database: str, record: Record, after: int | None = None, standing: Mapping[str, str] | None = None
+) -> Routine[None]:
     """Write one transition; ``seq``, ``at`` and ``server`` are the server's own. Only under the lease.
 
     ``after``: ``seq`` of the schema's last record as this run has read it (0: none). Where another one is there by now
-    the run has lost its lease without knowing, and nothing is written.
+    the run has lost its lease without knowing, and nothing is written. ``standing``: tables by name, with their
+    storages, that have to be there still: else nothing is written.
     """
     table = qualified(database, RECORDS)
     values = (
@@ -158,6 +161,8 @@ def append(database: str, record: Record, after: int | None = None) -> Routine[N
         if after is None
         else f" HAVING maxIf(seq, schema = unhex({{schema:String}}) AND state != 'failed') = {after}"
     )
+    if newest and standing:
+        newest += f" AND {_there(database, standing)}"
     sql = f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {table}{newest}"
     parameters: dict[str, str | int] = {
         "schema": hexed(record.schema),
@@ -173,6 +178,15 @@ def append(database: str, record: Record, after: int | None = None) -> Routine[N
         yield Command(sql, parameters, size_setting(sql))
     except StatementError as error:
         raise _foreign(database, error) from error
+
+
+def _there(database: str, standing: Mapping[str, str]) -> str:
+    """Whether each table holds that storage at the moment of the statement."""
+    pairs = ", ".join(f"({hex_literal(name)}, {quote_string(uuid)})" for name, uuid in sorted(standing.items()))
+    return (
+        f"(SELECT count() FROM system.tables WHERE database = {hex_literal(database)} AND (name, toString(uuid)) IN "
+        f"({pairs})) = {len(standing)}"
+    )
 
 
 def _select(

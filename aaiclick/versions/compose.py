@@ -40,6 +40,10 @@ class VersionChange:
     form: TableForm | None = None
     """The released form of the table; None where no lock file has it, and for the newest version, whose form is the
     declaration."""
+    doubt: str = ""
+    """Why nobody knows whether the copy was made already; '' where it was not."""
+    allow: str = ""
+    """The key that allows it all the same."""
 
 
 @dataclass(frozen=True, slots=True)

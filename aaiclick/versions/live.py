@@ -78,6 +78,34 @@ def live_version(
 
 
 @dataclass(frozen=True, slots=True)
+class Displaced:
+    """A table that is not the one which a migration's expressions were applied to."""
+
+    table: str
+    """Its name now."""
+    uuid: str
+    """The storage that is there under the name."""
+    converted: tuple[str, ...]
+    """The storages that are known to be converted; the last one is the newest."""
+
+    def words(self, label: str) -> str:
+        """What an operator has to decide about it; ``label`` is the migration's."""
+        return (
+            f"{label} converted the rows of storage {self.converted[-1]}, and somebody else has put storage "
+            f"{self.uuid} under the name. Look whether its rows are converted, then allow one: "
+            f"'{self.again(label)}' converts them, '{self.skipped(label)}' takes them as they are"
+        )
+
+    def again(self, label: str) -> str:
+        """Allows to convert the rows of the table that is there."""
+        return f"rerun {label}:{self.table}"
+
+    def skipped(self, label: str) -> str:
+        """Allows to take them for converted."""
+        return f"skip {label}:{self.table}"
+
+
+@dataclass(frozen=True, slots=True)
 class MigrationProgress:
     """What earlier runs have done of the pending migrations, as the journal tells it."""
 
@@ -91,6 +119,10 @@ class MigrationProgress:
     """How often a version's function was called."""
     held: frozenset[str] = frozenset()
     """Tables whose TTL merges a run stopped, and did not live to start again."""
+    displaced: Mapping[str, Displaced] = field(default_factory=dict[str, "Displaced"])
+    """Keys of copies that are done, but of another table than the one that is there."""
+    taken: Mapping[str, Displaced] = field(default_factory=dict[str, "Displaced"])
+    """Those of them whose table the operator takes for converted."""
 
 
 def scripts_between(schema: Schema, found: ReleaseHistory, live: LiveVersion) -> tuple[Script, ...]:
@@ -172,12 +204,35 @@ def _version_change(
     # A copy that is done is not made again: its expressions would read columns that it has filled already.
     if any(rebuild_key(version, key) in progress.done for key in keys):
         rebuild = None
-    return VersionChange(version, script.label, name, before, renames, rebuild, in_place, released_form)
+    replaced = (progress.displaced.get(rebuild_key(version, key)) for key in keys)
+    displaced = next((one for one in replaced if one is not None), None) if rebuild is not None else None
+    return VersionChange(
+        version,
+        script.label,
+        name,
+        before,
+        renames,
+        rebuild,
+        in_place,
+        released_form,
+        displaced.words(script.label) if displaced is not None else "",
+        displaced.again(script.label) if displaced is not None else "",
+    )
 
 
 def rebuild_key(version: int, table: str) -> str:
     """The key, in the journal, of a copy with a migration's expressions."""
     return f"{version}:rebuild:{table}"
+
+
+def later_names(table: str, scripts: Sequence[Script]) -> tuple[str, ...]:
+    """The names that a table gets by migrations, the last one first, and its own."""
+    names = [table]
+    for script in scripts:
+        renamed = script.migration.renames.get(names[0])
+        if renamed is not None:
+            names.insert(0, renamed)
+    return tuple(names)
 
 
 def _level(table: str, live: LiveVersion) -> int:

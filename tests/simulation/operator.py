@@ -26,7 +26,6 @@ class Operator(Actor):
         self.hurried = False
         self.original = ""
         self.recorded: object = None
-        self.converted = 0
 
     @property
     def ended(self) -> bool:
@@ -38,9 +37,8 @@ class Operator(Actor):
             self.back = self._act()
             self.wake = self.scene.time + self.scene.rng.choice((0.01, 0.1, 1.0, 40.0))
         else:
-            if self._newest() != self.recorded or self._converted() != self.converted:
-                # A version was recorded without it, or another table was converted in its place: nobody converts it any
-                # more.
+            if self._newest() != self.recorded:
+                # A version was recorded without it: nobody converts it any more.
                 self._leave_unconverted()
             for sql in self.back:
                 self._send(sql)
@@ -57,7 +55,7 @@ class Operator(Actor):
         live = self.scene.world.server.find(DATABASE, "t")
         if live is None:
             return []
-        self.original, self.recorded, self.converted = live.uuid, self._newest(), self._converted()
+        self.original, self.recorded = live.uuid, self._newest()
         fresh = f"CREATE TABLE {_DB}.`{{}}` ({live.columns}) ENGINE = {live.engine_full}"
         if self.action == "rename":
             self._send(f"RENAME TABLE {_DB}.`t` TO {_DB}.`t_saved`")
@@ -80,14 +78,6 @@ class Operator(Actor):
     def _newest(self) -> object:
         records = self.scene.world.server.find(DATABASE, "schema_version")
         return records.lines[-1]["version"] if records is not None and records.lines else None
-
-    def _converted(self) -> int:
-        journal = self.scene.world.server.find(DATABASE, "_aaiclick_journal")
-        return (
-            sum(":rebuild:" in str(line["step"]) and line["state"] == "done" for line in journal.lines)
-            if journal is not None
-            else 0
-        )
 
     def _made(self, name: str, sql: str) -> None:
         if self._send(sql.format(name)):

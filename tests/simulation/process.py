@@ -333,6 +333,10 @@ def _lost(effect: Query | Command) -> OutcomeUnknownError:
     )
 
 
-def asked_for(error: SchemaVersionError) -> list[tuple[str, int]]:
-    """The statements of which it does not know whether they happened."""
-    return [(found[1], int(found[2])) for found in re.finditer(r"--allow 'rerun (.+?:(\d+))'", str(error))]
+def asked_for(error: SchemaVersionError) -> list[tuple[str, int, str]]:
+    """The statements of which it does not know whether they happened, and the tables of which it does not know whether
+    their rows are converted: the key, the version, and the statement's number or the table's name."""
+    return [
+        (f"{found[1]}:{found[3]}", int(found[2]), found[3])
+        for found in re.finditer(r"--allow 'rerun ([^']*?(\d+)):(\w+)'", str(error))
+    ]

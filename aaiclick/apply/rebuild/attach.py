@@ -40,6 +40,7 @@ from aaiclick.sql.clauses import attach_partition_from
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.rebuild_mark import at_rest, new_mark, update_mark, write_mark
+from aaiclick.state.step_entries import enter_exchange
 
 
 def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
@@ -83,6 +84,8 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         )
         mark = yield from at_exchange(database, replace(mark, phase="swap", known=tuple(sorted(known))))
         mark = yield from update_mark(database, mark)
+        if options.entries is not None:
+            yield from enter_exchange(options.entries, work.table, mark.source, mark.shadow)
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)

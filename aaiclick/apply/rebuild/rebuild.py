@@ -81,7 +81,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     except SourceChanged as error:
         # The new table is live: there is nothing to begin again, the next run goes on from the mark.
         raise ApplyError(f"{error}, after the exchange. Run again: it goes on") from error
-    return Done(rows + end.rows, end.kept, (*notes, *end.notes))
+    return Done(rows + end.rows, end.kept, (*notes, *end.notes), mark.shadow)
 
 
 def _bytes_to_copy(source: Physical, earlier: Sequence[Mark]) -> Routine[int]:

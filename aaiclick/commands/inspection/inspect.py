@@ -22,7 +22,15 @@ from aaiclick.state.past import Past, journal_scope, read_past
 from aaiclick.state.record import Record
 from aaiclick.state.transition import GoingBack, UnderWay, find_going_back, find_under_way
 from aaiclick.versions.history import ReleaseHistory, check_applied, read_history
-from aaiclick.versions.live import LiveVersion, MigrationProgress, former_names, live_version, scripts_between
+from aaiclick.versions.live import (
+    Displaced,
+    LiveVersion,
+    MigrationProgress,
+    former_names,
+    live_version,
+    scripts_between,
+)
+from aaiclick.versions.scripts import Script
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,11 @@ class Inspection:
             and self.schema.version is not None
             and self.under_way.version > self.schema.version
         )
+
+    @property
+    def pending(self) -> tuple[Script, ...]:
+        """The migrations between the database and the code."""
+        return scripts_between(self.schema, self.released, self.live)
 
     @property
     def scope(self) -> JournalScope:
@@ -138,9 +151,9 @@ def inspect_database(
         record.migrations if record else "",
     )
     ledger = MigrationProgress()
-    if scripts_between(schema, known, live):
-        ledger = ledger_of(journal_scope(catalog.database, schema.name, record), entries, catalog)
-        ledger = replace(ledger, done=ledger.done | _skipped(known, ledger, skipped))
+    if pending := scripts_between(schema, known, live):
+        ledger = ledger_of(journal_scope(catalog.database, schema.name, record), entries, catalog, pending)
+        ledger = _decided(known, ledger, skipped)
     undeclared: frozenset[str] = frozenset()
     if record is not None:
         catalog, undeclared = yield from _undeclared(past.names, catalog, names)
@@ -160,6 +173,20 @@ def _undeclared(
         more = yield from read_catalog(catalog.database, tuple(sorted(unread)))
         catalog = replace(catalog, objects={**catalog.objects, **more.objects})
     return catalog, names & frozenset(catalog.objects)
+
+
+def _decided(known: ReleaseHistory, ledger: MigrationProgress, allowed: frozenset[str]) -> MigrationProgress:
+    """What is done, with what the operator says of it."""
+    taken: dict[str, Displaced] = {}
+    doubtful: dict[str, Displaced] = {}
+    for key, displaced in ledger.displaced.items():
+        script = known.script(int(key.partition(":")[0]))
+        if script is None or displaced.skipped(script.label) in allowed:
+            taken[key] = displaced
+        elif displaced.again(script.label) not in allowed:
+            doubtful[key] = displaced
+    done = ledger.done | _skipped(known, ledger, allowed) | taken.keys()
+    return replace(ledger, done=done, displaced=doubtful, taken=taken)
 
 
 def _skipped(known: ReleaseHistory, ledger: MigrationProgress, allowed: frozenset[str]) -> frozenset[str]:

@@ -64,7 +64,10 @@ def _left_a_trace(step: Step, found: Inspection, forms: Mapping[str, Form], repl
     live = found.catalog.get(step.object)
     if step.strategy == "create":
         return live is not None
-    done = any(rebuild_key(version, step.object) in found.ledger.done for version in step.migrations)
+    done = any(
+        rebuild_key(version, step.object) in found.ledger.done | found.ledger.displaced.keys()
+        for version in step.migrations
+    )
     recorded = forms.get(step.object)
     same = (
         live is not None

@@ -38,6 +38,16 @@ def scripted_steps(
     return tuple(step if step.optional else _scripted(step, composed, oldest_code, stored) for step in steps)
 
 
+def _doubtful(step: Step, composed: Composed) -> Step:
+    """The step with what somebody has to decide first, where nobody knows whether the rows are converted."""
+    doubtful = [change for change in composed.rebuilds if change.doubt]
+    if not doubtful:
+        return step
+    changes = (*(change for change in (step.changes or (step.change,)) if change), *(one.doubt for one in doubtful))
+    hazards = (Hazard("changes-values", one.doubt, one.allow) for one in doubtful)
+    return replace(step, change="; ".join(changes), changes=changes, hazards=(*step.hazards, *hazards))
+
+
 def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | None], stored: frozenset[str]) -> Step:
     blocked = [step.blocked, composed.problem]
     # The author asked for an ALTER: anything else is refused rather than done without asking.
@@ -48,6 +58,7 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
             for change in composed.in_place
         ]
     done = "; ".join(part for part in blocked if part)
+    step = _doubtful(step, composed)
     if not isinstance(step.work, RebuildWork) or not composed.rebuilds:
         return replace(step, blocked=done) if done != step.blocked else step
     versions = tuple(change.version for change in composed.rebuilds)

@@ -41,9 +41,11 @@ _LINE = re.compile(
     r"= "
     r"0(?: "
     r"AND "
-    r")?)?(?:maxIf.* "
+    r")?)?(?:maxIf.*? "
     r"= "
-    r"(?P<after>\d+))?)?\Z",
+    r"(?P<after>\d+)"
+    r"(?: AND \(SELECT count\(\) FROM system\.tables WHERE database = \S+ AND \(name, toString\(uuid\)\) IN "
+    r"\((?P<standing>.*)\)\) = \d+)?)?)?\Z",
     re.DOTALL,
 )
 _PARTS = re.compile(r"_partition_id IN \([^)]*\) AND _part IN \((?P<names>[^)]*)\)\Z")
@@ -142,7 +144,12 @@ def insert_line(server: Server, sql: str, parameters: Mapping[str, str | int], d
             (int(str(line["seq"])) for line in storage.lines if line["schema"] == schema and line["state"] != "failed"),
             default=0,
         )
-        if newest != int(found["after"]):
+        there = server.databases[plain(found["db"]) or database]
+        standing = re.findall(r"\(unhex\('(\w*)'\), '([^']*)'\)", found["standing"] or "")
+        named = {bytes.fromhex(name).decode(): uuid for name, uuid in standing}
+        if newest != int(found["after"]) or any(
+            name not in there or there[name].uuid != uuid for name, uuid in named.items()
+        ):
             return
     nonce = parameters.get("nonce")
     lines = [line for line in storage.lines if line["nonce"] == nonce] if nonce is not None else storage.lines
