@@ -8,7 +8,8 @@ import pytest
 
 from aaiclick import Column, Migration, Policy, Rebuild, ensure_schema, plan_schema
 from aaiclick.commands import migrate
-from aaiclick.errors import SchemaVersionError
+from aaiclick.errors import DriftRemainsError, SchemaVersionError
+from aaiclick.events import StepDone
 from tests.migrations.building import rows, schema, table
 
 if TYPE_CHECKING:
@@ -79,3 +80,46 @@ def test_a_statement_that_may_have_happened_is_asked_about(
     assert "'skip migration 2:1' takes it for done" in str(plan_schema(aaiclick_client, declared))
     ensure_schema(aaiclick_client, declared, policy=Policy.lossless().allow(f"{answer} migration 2:1"))
     assert rows(aaiclick_client) == expected
+
+
+DOUBLE = Migration(2, rebuild={"t": Rebuild(columns={"n": "n * 2"})})
+
+
+def put_another(client: Client) -> None:
+    """An operator puts another table under the name, with rows that no run has converted."""
+    client.command("CREATE TABLE other AS t")
+    client.command("INSERT INTO other VALUES (5, 5)")
+    client.command("EXCHANGE TABLES t AND other")
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("rerun", [(5, 10)]), ("skip", [(5, 5)])])
+def test_another_table_under_the_name_is_not_taken_for_the_one_that_was_converted(
+    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch, answer: str, expected: object
+) -> None:
+    stopped(aaiclick_client, monkeypatch, DOUBLE)
+    put_another(aaiclick_client)
+    declared = schema(2, T, migrations=[DOUBLE])
+    with pytest.raises(SchemaVersionError, match=r"--allow 'rerun migration 2:t'"):
+        ensure_schema(aaiclick_client, declared)
+    assert rows(aaiclick_client) == [(5, 5)]
+    assert "'skip migration 2:t' takes them as they are" in str(plan_schema(aaiclick_client, declared))
+    ensure_schema(aaiclick_client, declared, policy=Policy.lossless().allow(f"{answer} migration 2:t"))
+    assert rows(aaiclick_client) == expected
+
+
+def test_no_version_is_recorded_over_a_table_that_came_in_the_last_moment(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema(1, T))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 1), (2, 2)")
+    declared = schema(2, T, migrations=[DOUBLE])
+
+    def watch(event: object) -> None:
+        if isinstance(event, StepDone):
+            put_another(aaiclick_client)
+
+    with pytest.raises(DriftRemainsError, match=r"'rerun migration 2:t' converts them"):
+        ensure_schema(aaiclick_client, declared, on_event=watch)
+    with pytest.raises(SchemaVersionError, match=r"rerun migration 2:t"):
+        ensure_schema(aaiclick_client, declared)
+    aaiclick_client.command("EXCHANGE TABLES t AND other")
+    assert ensure_schema(aaiclick_client, declared).steps == ()
+    assert rows(aaiclick_client) == [(1, 2), (2, 4)]

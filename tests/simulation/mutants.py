@@ -6,7 +6,7 @@ needed, or not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -148,8 +148,10 @@ def record_anyway(patch: pytest.MonkeyPatch) -> None:
     record that this run has read has to be the last one still (where a lock was dropped by hand, or an earlier release
     holds it). So both are taken away."""
 
-    def append(database: str, record: Record, after: int | None = None) -> Routine[None]:
-        del after
+    def append(
+        database: str, record: Record, after: int | None = None, standing: Mapping[str, str] | None = None
+    ) -> Routine[None]:
+        del after, standing
         yield from records.append(database, record)
 
     patch.setattr(migrate, "append", append)
