@@ -44,8 +44,8 @@ _LINE = re.compile(
     r")?)?(?:maxIf.*? "
     r"= "
     r"(?P<after>\d+)"
-    r"(?: AND \(SELECT count\(\) FROM system\.tables WHERE database = \S+ AND \(name, toString\(uuid\)\) IN "
-    r"\((?P<standing>.*)\)\) = \d+)?)?)?\Z",
+    r"(?: AND \(SELECT count\(\) FROM system\.tables WHERE database = \S+ AND arrayExists\(x -> .*, "
+    r"\[(?P<standing>.*)\]\)\) = \d+)?)?)?\Z",
     re.DOTALL,
 )
 _PARTS = re.compile(r"_partition_id IN \([^)]*\) AND _part IN \((?P<names>[^)]*)\)\Z")
