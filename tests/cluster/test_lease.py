@@ -135,7 +135,10 @@ def test_a_generation_that_is_there_twice_is_nobodys(aaiclick_cluster: ClusterFa
     one, two = (Disturbed(host, books.database) for host in cluster.hosts)
     lease = take(one, books, seconds=1.0)
     table = f"{books.home}.{GENERATIONS}"
+    cluster.hosts[1].q(f"SYSTEM SYNC REPLICA {table}")  # else the line may not be there yet that is written twice
     cluster.hosts[1].q(f"INSERT INTO {table} SELECT * REPLACE ('x' AS nonce) FROM {table} WHERE generation = 1")
+    cluster.hosts[0].q(f"SYSTEM SYNC REPLICA {table}")
+    assert cluster.hosts[0].one(f"SELECT count() FROM {table} WHERE generation = 1") == 2
     with pytest.raises(LeaseLostError):
         run(check(lease), one)
     assert take(two, books, BERT, seconds=1.0).generation == 2
