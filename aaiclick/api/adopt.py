@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from aaiclick.api.client import drive, drive_async, placed
+from aaiclick.api.client import placed, run_on_client, run_on_client_async
 from aaiclick.commands.adopt import adopt, take_over
 from aaiclick.specs.schema import Schema
 from aaiclick.state.record import Record
@@ -17,7 +17,7 @@ def adopt_schema(
 
     Raises ``DoesNotFitError`` where the tables differ from that version, ``UsageError`` where nobody knows it.
     """
-    return drive(
+    return run_on_client(
         client,
         lambda connection: adopt(placed(schema), version, force, database, connection.embedded),
         "adopt_schema",
@@ -29,7 +29,7 @@ async def adopt_schema_async(
     client: object, schema: Schema, version: int, force: bool = False, database: str | None = None
 ) -> Record:
     """The async twin of ``adopt_schema``."""
-    return await drive_async(
+    return await run_on_client_async(
         client,
         lambda connection: adopt(placed(schema), version, force, database, connection.embedded),
         "adopt_schema_async",
@@ -47,7 +47,7 @@ def take_over_tables(
 
     Raises ``UsageError`` where this schema does not declare one, or no other has it.
     """
-    return drive(
+    return run_on_client(
         client, lambda connection: take_over(schema, tables, database, connection.embedded), "take_over_tables"
     )
 
@@ -56,6 +56,6 @@ async def take_over_tables_async(
     client: object, schema: Schema, tables: Collection[str], database: str | None = None
 ) -> tuple[tuple[str, str], ...]:
     """The async twin of ``take_over_tables``."""
-    return await drive_async(
+    return await run_on_client_async(
         client, lambda connection: take_over(schema, tables, database, connection.embedded), "take_over_tables_async"
     )

@@ -22,7 +22,7 @@ log = logging.getLogger("aaiclick")
 Make = Callable[[Connection | AsyncConnection], Routine[T]]
 
 
-def drive(
+def run_on_client(
     client: object, make: Make[T], caller: str, on_event: OnEvent | None = None, schema: Schema | None = None
 ) -> T:
     """Run the routine that ``make`` gives for the connection. A client that was handed in stays open.
@@ -39,10 +39,10 @@ def drive(
         connection.close()
 
 
-async def drive_async(
+async def run_on_client_async(
     client: object, make: Make[T], caller: str, on_event: OnEvent | None = None, schema: Schema | None = None
 ) -> T:
-    """The async twin of ``drive``."""
+    """The async twin of ``run_on_client``."""
     connection = await open_async_connection(client, caller=caller)
     try:
         return await run_async(make(connection), connection, _tell(on_event))

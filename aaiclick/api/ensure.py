@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.api import once as memory
-from aaiclick.api.client import Make, check_arguments, drive, drive_async, placed, policy_for
+from aaiclick.api.client import Make, check_arguments, placed, policy_for, run_on_client, run_on_client_async
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
@@ -37,7 +37,7 @@ def ensure_schema(
     known = memory.recall(client, schema, database) if once else None
     if known is not None:
         return known
-    report = drive(client, _make(schema, policy, database), "ensure_schema", on_event, schema=schema)
+    report = run_on_client(client, _make(schema, policy, database), "ensure_schema", on_event, schema=schema)
     if once:
         memory.remember(client, schema, database, report)
     return report
@@ -56,7 +56,9 @@ async def ensure_schema_async(
     known = memory.recall(client, schema, database) if once else None
     if known is not None:
         return known
-    report = await drive_async(client, _make(schema, policy, database), "ensure_schema_async", on_event, schema=schema)
+    report = await run_on_client_async(
+        client, _make(schema, policy, database), "ensure_schema_async", on_event, schema=schema
+    )
     if once:
         memory.remember(client, schema, database, report)
     return report

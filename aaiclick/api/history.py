@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.api.client import drive, drive_async
+from aaiclick.api.client import run_on_client, run_on_client_async
 from aaiclick.commands.history import recorded, schema_records
 from aaiclick.specs.schema import Schema
 from aaiclick.state.record import Record
@@ -10,16 +10,16 @@ from aaiclick.state.record import Record
 
 def schema_history(client: object, schema: Schema, database: str | None = None) -> tuple[Record, ...]:
     """Every transition of the schema, oldest first; none where nothing was recorded. Changes nothing."""
-    return drive(client, lambda _: schema_records(schema.name, database), "schema_history", schema=schema)
+    return run_on_client(client, lambda _: schema_records(schema.name, database), "schema_history", schema=schema)
 
 
 async def schema_history_async(client: object, schema: Schema, database: str | None = None) -> tuple[Record, ...]:
     """The async twin of ``schema_history``."""
-    return await drive_async(
+    return await run_on_client_async(
         client, lambda _: schema_records(schema.name, database), "schema_history_async", schema=schema
     )
 
 
 def recorded_schemas(client: object, database: str | None = None) -> tuple[str, ...]:
     """The names of all schemas that were ever applied to the database, sorted. Changes nothing."""
-    return drive(client, lambda _: recorded(database), "recorded_schemas")
+    return run_on_client(client, lambda _: recorded(database), "recorded_schemas")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.api.client import check_arguments, drive, drive_async, placed
+from aaiclick.api.client import check_arguments, placed, run_on_client, run_on_client_async
 from aaiclick.commands.plan import plan
 from aaiclick.plan.model import Plan
 from aaiclick.specs.schema import Schema
@@ -21,7 +21,7 @@ def plan_schema(
         from aaiclick.commands.advisory import plan_elsewhere
 
         return plan_elsewhere(client, schema, database, _looks(quick))
-    return drive(
+    return run_on_client(
         client,
         lambda connection: plan(placed(schema), database, _looks(quick), connection.embedded),
         "plan_schema",
@@ -38,7 +38,7 @@ async def plan_schema_async(
         from aaiclick.commands.advisory import plan_elsewhere_async
 
         return await plan_elsewhere_async(client, schema, database, _looks(quick))
-    return await drive_async(
+    return await run_on_client_async(
         client,
         lambda connection: plan(placed(schema), database, _looks(quick), connection.embedded),
         "plan_schema_async",

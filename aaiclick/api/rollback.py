@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
-from aaiclick.api.client import Make, check_arguments, drive, drive_async, placed, policy_for
+from aaiclick.api.client import Make, check_arguments, placed, policy_for, run_on_client, run_on_client_async
 from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.lease.owner import this_process
@@ -40,7 +40,7 @@ def rollback_schema(
     ``ApplyError`` where carrying it out failed (run again).
     """
     check_arguments("rollback_schema", schema)
-    return drive(
+    return run_on_client(
         client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema", on_event, schema=schema
     )
 
@@ -57,7 +57,7 @@ async def rollback_schema_async(
 ) -> Report:
     """The async twin of ``rollback_schema``."""
     check_arguments("rollback_schema_async", schema)
-    return await drive_async(
+    return await run_on_client_async(
         client, _make(schema, to, database, allow, dry_run, keep_old), "rollback_schema_async", on_event, schema=schema
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.api.client import check_arguments, drive, drive_async, placed
+from aaiclick.api.client import check_arguments, placed, run_on_client, run_on_client_async
 from aaiclick.commands.report import Status
 from aaiclick.commands.validate import validate
 from aaiclick.specs.schema import Schema
@@ -11,12 +11,12 @@ from aaiclick.specs.schema import Schema
 def validate_schema(client: object, schema: Schema, database: str | None = None) -> Status:
     """Compare, version and object by object. Writes no bookkeeping and leaves nothing behind."""
     check_arguments("validate_schema", schema)
-    return drive(client, lambda _: validate(placed(schema), database), "validate_schema", schema=schema)
+    return run_on_client(client, lambda _: validate(placed(schema), database), "validate_schema", schema=schema)
 
 
 async def validate_schema_async(client: object, schema: Schema, database: str | None = None) -> Status:
     """The async twin of ``validate_schema``."""
     check_arguments("validate_schema_async", schema)
-    return await drive_async(
+    return await run_on_client_async(
         client, lambda _: validate(placed(schema), database), "validate_schema_async", schema=schema
     )

@@ -12,7 +12,7 @@ from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.mutations import RECALCULATE, Mutation, kill, mutations, reason, settle, stuck_sentence
 from aaiclick.clickhouse.statements import DDL, MUTATION, ddl, merged, send_permissively, system_merges
 from aaiclick.clickhouse.storages import dropping_guards, raise_refused
-from aaiclick.clickhouse.tables import Physical, need
+from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import Alter, AlterWork
@@ -60,7 +60,7 @@ def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
     if not guards:
         yield from _one_by_one(on, alters, None, ())
         return
-    table = yield from need(on.database, on.table)
+    table = yield from require_table(on.database, on.table)
     names = yield from watch(table, guards, on.seen, on.options)
     try:
         yield from _one_by_one(on, alters, table, names)
@@ -100,7 +100,7 @@ def set_ttl(on: Altered, alter: Alter) -> Routine[None]:
 
     The server works these times out anew. With ``materialize_ttl_recalculate_only`` it deletes no row while it does.
     TTL merges are stopped meanwhile. The setting comes before they are stopped and goes after they were started:
-    whoever finds it after a kill learns from the journal that TTL merges may be stopped too (``ledger.let_go``).
+    whoever finds it after a kill learns from the journal that TTL merges may be stopped too (``undo_ttl_changes``).
     """
     table = qualified(on.database, on.table)
     yield from ddl(alter_table(table, modify_setting(RECALCULATE, 1)))

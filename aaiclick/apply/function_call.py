@@ -16,7 +16,7 @@ from aaiclick.clock import clock
 from aaiclick.errors import AaiclickError, ApplyError, LeaseLostError
 from aaiclick.events import Progress
 from aaiclick.routine import Call, Command, Emit, Query, Reply, Routine, Row, Sleep, number, text
-from aaiclick.state.ledger import JournalScope, begin, finish, set_bookmark
+from aaiclick.state.progress import JournalScope, begin, finish, set_bookmark
 from aaiclick.user_function import UserFunction
 
 PAUSES = (0.1, 1.0, 5.0)

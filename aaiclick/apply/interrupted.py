@@ -3,8 +3,8 @@ the next run."""
 
 from __future__ import annotations
 
-from aaiclick.apply.backfill.backfill import let_in
-from aaiclick.apply.rebuild.views import open_new
+from aaiclick.apply.backfill.backfill import let_writers_in
+from aaiclick.apply.rebuild.views import open_shadow
 from aaiclick.clickhouse.merges import release_merges
 from aaiclick.clickhouse.storages import storage
 from aaiclick.clickhouse.write_fence import lift_fence
@@ -18,7 +18,7 @@ from aaiclick.state.rebuild_mark import Mark
 _A_MOMENT = 1.0
 
 
-def let_go(lease: Lease) -> Routine[None]:
+def end_interrupted(lease: Lease) -> Routine[None]:
     """Let writers in again, put the settings of a table that was being copied back, and release the lease.
 
     Best effort: the driver allows a few seconds, and what was not done is left to the next run.
@@ -37,7 +37,7 @@ def let_go(lease: Lease) -> Routine[None]:
                 yield from release_merges(lease.database, mark.source, mark.saved)
             elif isinstance(mark, Mark):
                 yield from _lift(lease.database, mark)
-        yield from let_in(owned)
+        yield from let_writers_in(owned)
         yield from release(lease)
     except AaiclickError as error:
         yield Emit(Note(f"{INTERRUPTED} ({error})", "warning"))
@@ -49,4 +49,4 @@ def _lift(database: str, mark: Mark) -> Routine[None]:
     table = yield from storage(database, mark.source)
     if table is not None and table.name in (mark.table, mark.shadow_name) and table.fenced:
         yield from lift_fence(table)
-    yield from open_new(database, mark, _A_MOMENT)
+    yield from open_shadow(database, mark, _A_MOMENT)

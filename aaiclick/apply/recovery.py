@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from aaiclick.apply.rebuild.attach import attach_filler
-from aaiclick.apply.rebuild.exchange import Whereabouts, clear, undo, whereabouts
+from aaiclick.apply.rebuild.exchange import Whereabouts, clear_rebuild, undo_rebuild, whereabouts
 from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.rebuild import late_filler, make_job
 from aaiclick.apply.rebuild.resume import suspend
-from aaiclick.apply.rebuild.taking import BelatedError, is_taken, take_over_mark
-from aaiclick.apply.rebuild.views import open_new
+from aaiclick.apply.rebuild.safe_drop import BelatedError, is_taken, take_over_mark
+from aaiclick.apply.rebuild.views import open_shadow
 from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.clickhouse.merges import hold_merges, release_copies, release_merges
 from aaiclick.clickhouse.names import label, parse_name
@@ -95,7 +95,7 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
         untouched = found.source is not None and (found.source.database, found.source.name) == (database, mark.table)
         if untouched and resume and (yield from suspend(database, mark)):
             return Leftover(mark.table, "waiting")
-        yield from undo(database, mark)
+        yield from undo_rebuild(database, mark)
         return Leftover(mark.table, "undone")
     if mark.phase != "swap":
         yield from release_merges(database, mark.source, mark.saved)
@@ -129,11 +129,11 @@ def _without_the_new(database: str, mark: Mark, found: Whereabouts, options: App
     what = "dropped" if found.shadow is None else f"moved to {found.shadow.database}.{found.shadow.name}"
     reason = f"the new table was {what} by somebody else before it was complete"
     kept = ""
-    yield from open_new(database, mark, options.fence_seconds)
+    yield from open_shadow(database, mark, options.fence_seconds)
     if found.source is not None and found.source.name == mark.shadow_name:
         kept = yield from keep(mark, found.source, reason)
     yield from release_copies(database, mark.since, mark.saved)
-    yield from clear(database, replace(mark, shadow=""))
+    yield from clear_rebuild(database, replace(mark, shadow=""))
     yield Emit(
         Note(
             f"{mark.table}: "

@@ -36,7 +36,7 @@ from aaiclick.error_codes import (
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import SqlWork
 from aaiclick.routine import Command, Routine
-from aaiclick.state.ledger import JournalScope, begin, finish, refuse
+from aaiclick.state.progress import JournalScope, begin, finish, refuse
 
 # Said while a statement is read, before it does anything: syntax, unknown names, types, rights.
 _READING = frozenset(

@@ -14,7 +14,7 @@ from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.names import PREFIX
 from aaiclick.clickhouse.statements import ask, ddl, system_merges
 from aaiclick.clickhouse.storages import alter_storage, remove_guards, storage
-from aaiclick.clickhouse.tables import Physical, need, physical
+from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
@@ -43,7 +43,7 @@ _LONGEST_POLL = 1.0
 _TRIES = 5
 
 
-def originals(table: Physical) -> Settings:
+def saved_settings(table: Physical) -> Settings:
     """What the settings of ``HELD`` were; '' where the table did not set them."""
     found = dict(_settings(table))
     return tuple((name, found.get(name, "")) for name, _ in HELD)
@@ -61,7 +61,7 @@ def hold_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
     if there is None or there.uuid != table.uuid:
         # SYSTEM takes a name, so it stopped the merges of the table that has the name now.
         yield from system_merges(table.database, table.name, "START MERGES")
-        yield from need(table.database, table.name, table.uuid)
+        yield from require_table(table.database, table.name, table.uuid)
     wait = Wait(_POLL, _LONGEST_POLL)
     while (yield from _merging(table)):
         if wait.waited > seconds:

@@ -84,7 +84,7 @@ def physical(database: str, name: str) -> Routine[Physical | None]:
     return found.get(name)
 
 
-def need(database: str, name: str, uuid: str = "") -> Routine[Physical]:
+def require_table(database: str, name: str, uuid: str = "") -> Routine[Physical]:
     """The table of that name. Raises ApplyError where it is missing or is not the one with ``uuid``."""
     table = yield from physical(database, name)
     if table is None:

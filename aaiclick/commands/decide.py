@@ -53,7 +53,7 @@ def course(found: Inspection, policy: Policy) -> Course:
     # tables that are neither what they were nor what they will be. A statement that was begun may be under way, and a
     # table may have been put in place between two questions: whether anybody has to be asked shows when its run has
     # ended.
-    asked = found.ledger.outcome_unknown or found.ledger.displaced
+    asked = found.progress.outcome_unknown or found.progress.displaced
     if changes and (asked or found.owned.unfinished or found.going_back is not None):
         return Course.RECOVER
     if found.going_back is not None:
@@ -91,7 +91,7 @@ def gate(planned: PlannedMigration, policy: Policy) -> GateDecision:
     return verdict
 
 
-def standing(planned: PlannedMigration) -> tuple[str, tuple[str, ...]]:
+def status_of(planned: PlannedMigration) -> tuple[str, tuple[str, ...]]:
     """How the database stands to the code, as ``Status.state`` and ``Status.differences`` say it: what a start would
     say, without a policy."""
     found = planned.inspection

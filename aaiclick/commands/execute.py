@@ -22,7 +22,7 @@ from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import AlterWork
 from aaiclick.routine import Emit, Routine
-from aaiclick.state.ledger import conversions, let_go, read_held
+from aaiclick.state.progress import conversions, read_held, undo_ttl_changes
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.state.step_entries import StepEntries
@@ -90,7 +90,7 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
         if batch:
             yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
             found = planned.inspection
-            known = conversions(found.entries, found.pending, found.ledger)
+            known = conversions(found.entries, found.pending, found.progress)
             entries = StepEntries(found.scope, batch, _transition_start(planned, batch, site), _filled(planned), known)
             options = replace(site.options, entries=entries, runner=runner_for(found))
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
@@ -140,7 +140,7 @@ def _filled(planned: PlannedMigration) -> dict[str, list[int]]:
 
 def _put_back(found: Inspection, verdict: GateDecision) -> Routine[None]:
     """Undo what a dead run left of a change of a TTL, unless this run makes that change again."""
-    held = found.ledger.held
+    held = found.progress.held
     if not held and any(sets(live.text, RECALCULATE) for live in found.catalog.objects.values()):
         held = yield from read_held(found.scope)
     again = {
@@ -148,7 +148,7 @@ def _put_back(found: Inspection, verdict: GateDecision) -> Routine[None]:
         for step in verdict.run
         if isinstance(step.work, AlterWork) and (step.work.frees_ttl or any(a.retimes for a in step.work.alters))
     }
-    yield from let_go(found.scope, held - again)
+    yield from undo_ttl_changes(found.scope, held - again)
 
 
 def _transition_start(planned: PlannedMigration, batch: tuple[Step, ...], site: Site) -> TransitionStart | None:

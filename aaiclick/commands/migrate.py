@@ -22,7 +22,7 @@ from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
 from aaiclick.commands.inspection.recorded_forms import dump_forms
-from aaiclick.commands.inspection.standing import replaced_since, require_recorded
+from aaiclick.commands.inspection.replaced import replaced_since, require_recorded
 from aaiclick.commands.inspection.verify import residual
 from aaiclick.commands.inspection.warm import warm
 from aaiclick.commands.overtaken import newer
@@ -46,10 +46,10 @@ from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry, write_cache
 from aaiclick.state.kept_tables import drop_expired, next_expiry
-from aaiclick.state.ledger import carry_over, enter_finished_rebuilds
 from aaiclick.state.owned import Owned, read_owned
-from aaiclick.state.past import Past, read_past
+from aaiclick.state.progress import carry_over, enter_finished_rebuilds
 from aaiclick.state.record import Record
+from aaiclick.state.recorded_state import RecordedState, read_recorded_state
 from aaiclick.state.records import append, ensure_tables
 
 
@@ -160,7 +160,7 @@ def _apply(
         raise
 
 
-def _clear_away(held: _Held, past: Past) -> Routine[_Held]:
+def _clear_away(held: _Held, recorded: RecordedState) -> Routine[_Held]:
     """What earlier runs left beside the copies of tables."""
     ours = held.owned
     yield from finish_backfills(ours, held.options)
@@ -168,21 +168,21 @@ def _clear_away(held: _Held, past: Past) -> Routine[_Held]:
         ours.scratch, held.database, embedded=held.run.embedded, ended=partial(_ended, held.database, held.nonce)
     )
     # Where no table is kept, what a new one had for the sake of one goes.
-    dropped = yield from drop_expired(held.database, ours.kept(), ours.at // 1000, past.block_numbers)
+    dropped = yield from drop_expired(held.database, ours.kept(), ours.at // 1000, recorded.block_numbers)
     return replace(held, owned=ours.without(dropped))
 
 
 def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routine[Report]:
     """Plan and carry out. Killed copies that may go on (``options.waiting``) are gone on with, or undone."""
     run, database = held.run, held.database
-    past = yield from read_past(held.owned, run.schema.name, journal=held.owned.recorded)
-    held = yield from _clear_away(held, past)
-    found = yield from _look(held, past)
+    recorded = yield from read_recorded_state(held.owned, run.schema.name, journal=held.owned.recorded)
+    held = yield from _clear_away(held, recorded)
+    found = yield from _look(held, recorded)
     if found.ahead or found.overtaken:
         yield from abandon(database, held.options)
         return newer(found, (yield from clock()) - held.started)
     yield from carry_over(found.scope, found.entries, found.live.number or 0)
-    yield from enter_finished_rebuilds(found.scope, found.entries, found.pending, found.ledger)
+    yield from enter_finished_rebuilds(found.scope, found.entries, found.pending, found.progress)
     looks = looked_at(run.policy)
     if planned is None or _outdated(planned, found, run.policy):
         planned = yield from make_plan(found, looks, run.policy.looks, planned)
@@ -197,7 +197,7 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     return replace(report, notes=(*report.notes, *notes))
 
 
-def _look(held: _Held, past: Past) -> Routine[Inspection]:
+def _look(held: _Held, recorded: RecordedState) -> Routine[Inspection]:
     """Look at everything anew under the lease, after recording, or forgetting, a rollback that was killed.
 
     Raises where there is more than one replica: others may have come since the look before the lease.
@@ -206,7 +206,7 @@ def _look(held: _Held, past: Past) -> Routine[Inspection]:
     if run.schema.functions:
         yield from sweep_stand_ins()
     found = yield from inspect_database(
-        run.schema, held.database, allowed, empty=held.empty, owned=held.owned, past=past
+        run.schema, held.database, allowed, empty=held.empty, owned=held.owned, recorded=recorded
     )
     if found.going_back is not None:
         yield from settle_back(found, found.going_back, str(run.owner))
@@ -223,7 +223,7 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
     names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects}))
     catalog = yield from read_catalog(database, names)
     left, forms = residual(found.schema, catalog, carried.last.forms)
-    replaced, standing = yield from replaced_since(carried.last.inspection, catalog, carried.verdict.run)
+    replaced, in_place = yield from replaced_since(carried.last.inspection, catalog, carried.verdict.run)
     if left or replaced:
         raise DriftRemainsError(run.schema.name, (*left, *replaced))
     digest = yield from live_digest(run.schema, catalog)
@@ -237,9 +237,9 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
     if carried.verdict.run or not is_recorded(carried.first, digest):
         before = carried.last.inspection.record
         record = _record(run, carried, forms, digest, seconds)
-        yield from append(database, record, before.seq if before is not None else 0, standing)
-        if standing:
-            yield from require_recorded(database, record, standing)
+        yield from append(database, record, before.seq if before is not None else 0, in_place)
+        if in_place:
+            yield from require_recorded(database, record, in_place)
     # A first start leaves nothing to be taken away, and has made the table of the records under this lease: its comment
     # holds no entry yet.
     first = not (ours.recorded or ours.remains or ours.tombstones or any(outcome.kept for outcome in carried.outcomes))
@@ -275,7 +275,11 @@ def _outdated(planned: PlannedMigration, found: Inspection, policy: Policy) -> b
     """Whether a plan that was made before the lease does not count: somebody changed something in between, or it left
     something out (a look at rows, a trial on a clone with parts of the table)."""
     before = planned.inspection
-    if basis_of(found.catalog) != planned.plan.basis or found.record != before.record or found.ledger != before.ledger:
+    if (
+        basis_of(found.catalog) != planned.plan.basis
+        or found.record != before.record
+        or found.progress != before.progress
+    ):
         return True
     return any(
         step.unlooked or (policy.looks and step.work.kind in ("alter", "attach", "rebuild"))

@@ -32,13 +32,13 @@ def runner_for(found: Inspection) -> Runner:
         names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in found.schema.objects}))
         catalog = yield from read_catalog(scope.database, names)
         before = reflect_catalog(catalog, found.schema.name)
-        attempt = found.ledger.attempts.get(script.version, 0) + 1
+        attempt = found.progress.attempts.get(script.version, 0) + 1
         facts = Facts(
             scope.database,
             script.version,
             before,
             found.schema,
-            found.ledger.bookmarks.get(script.version, "null"),
+            found.progress.bookmarks.get(script.version, "null"),
             attempt,
         )
         name = getattr(move, "__name__", "its function")

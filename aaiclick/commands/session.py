@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from aaiclick.apply.interrupted import let_go
+from aaiclick.apply.interrupted import end_interrupted
 from aaiclick.errors import LeaseLostError
 from aaiclick.lease.acquire import StillNeeded, acquire, guarded, release
 from aaiclick.lease.owner import Owner
@@ -38,7 +38,7 @@ def under_lease(
         raise
     except Interruption:
         # Writers are let in again before the lease goes: whoever has it next need not know of this run's fence.
-        yield from let_go(lease)
+        yield from end_interrupted(lease)
         raise
     except Exception:
         yield from release(lease)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from aaiclick.commands.decide import standing
+from aaiclick.commands.decide import status_of
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.commands.overtaken import begun
@@ -18,7 +18,7 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
     """Compare, version and object by object; nothing is written."""
     found = yield from inspect_database(schema, database)
     planned = yield from make_plan(found, looks=0, clones=False)
-    state, differences = standing(planned)
+    state, differences = status_of(planned)
     pending = tuple(f"{step.object}: {step.change} (left alone)" for step in planned.plan.steps if step.optional)
     notes = tuple(dict.fromkeys((*planned.plan.notes, *pending)))
     waiting = [

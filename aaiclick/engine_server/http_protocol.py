@@ -159,7 +159,7 @@ def _exactly(source: BinaryIO, size: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class Part:
+class FormPart:
     """One part of a form; only external tables have a ``file``."""
 
     name: str
@@ -167,17 +167,17 @@ class Part:
     data: bytes
 
 
-def form_parts(content_type: str, body: bytes) -> list[Part]:
+def form_parts(content_type: str, body: bytes) -> list[FormPart]:
     """The parts of a multipart/form-data body; an empty list when it is none."""
     boundary = _BOUNDARY.search(content_type)
     if not content_type.lower().startswith("multipart/form-data") or boundary is None:
         return []
-    parts: list[Part] = []
+    parts: list[FormPart] = []
     for piece in (b"\r\n" + body).split(b"\r\n--" + boundary[1].encode())[1:]:
         head, separator, data = piece.partition(b"\r\n\r\n")
         if not separator or head.startswith(b"--"):
             continue
         text = head.decode("utf-8", "replace")
         name, file = _PART_NAME.search(text), _PART_FILE.search(text)
-        parts.append(Part(name[1] if name else "", file[1] if file else "", data))
+        parts.append(FormPart(name[1] if name else "", file[1] if file else "", data))
     return parts

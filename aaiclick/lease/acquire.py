@@ -23,7 +23,7 @@ from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
 from aaiclick.clock import clock
 from aaiclick.errors import AaiclickError, LeaseLostError, LockHeldError, StatementError
 from aaiclick.events import Note, Waiting
-from aaiclick.lease.former_holders import expel
+from aaiclick.lease.former_holders import end_former_statements
 from aaiclick.lease.generations import open_lease
 from aaiclick.lease.guard import guarded
 from aaiclick.lease.keeper import KeeperLease, Watch, known, watched, win
@@ -31,7 +31,7 @@ from aaiclick.lease.lock import Beat, Holder, Look, create_beats, create_lock, l
 from aaiclick.lease.older import older_holder
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.lease.renew import Lease, check, ended_by_successor, release, renew, renew_loop_step
-from aaiclick.lease.tombstones import bury, collect
+from aaiclick.lease.tombstones import collect, end_lock
 from aaiclick.routine import Emit, Nonce, ProcessGone, Routine, Sleep, flag, text
 
 __all__ = [
@@ -214,7 +214,7 @@ def _take_over(database: str, holder: Holder, gone: bool) -> Routine[bool]:
     """End a dead holder's incarnation; False where somebody else did. Who makes the next lock is open to all
     contenders."""
     nonce = text((yield Nonce())[0][0])
-    if (yield from bury(database, holder.nonce, nonce)) is None:
+    if (yield from end_lock(database, holder.nonce, nonce)) is None:
         return False
     yield from _say_taking_over(database, holder.owner, gone)
     return True
@@ -261,7 +261,7 @@ def _create(me: _Contender, now: int) -> Routine[Lease | None]:
 def _enter(lease: Lease, still_needed: StillNeeded | None, max_wait: float) -> Routine[Lease | None]:
     """What a winner does before its first statement."""
     try:
-        lease = yield from expel(lease, max_wait)
+        lease = yield from end_former_statements(lease, max_wait)
         if lease.shared is None:
             yield from collect(lease.database, lease.seconds, lease.nonce)
         needed = still_needed is None or (yield from still_needed())

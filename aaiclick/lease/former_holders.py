@@ -28,7 +28,7 @@ _KILL_AGAIN = 5.0
 _TAG = r"^\\s*/\\* aaiclick:([0-9a-z]+) \\*/"
 
 
-def expel(lease: Lease, max_wait: float) -> Routine[Lease]:
+def end_former_statements(lease: Lease, max_wait: float) -> Routine[Lease]:
     """Kill the statements of all other holders and wait for their end; the lease, renewed as often as that took.
 
     Raises LockHeldError when one is still running after ``max_wait`` seconds, LeaseLostError.

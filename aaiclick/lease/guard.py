@@ -54,9 +54,9 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
         effect = next(routine)
         while True:
             try:
-                held, proven = yield from _keep(held, proven, effect)
+                held, proven = yield from _renew_or_check(held, proven, effect)
             except LeaseLostError:
-                yield from _take_back(sent, held.nonce)
+                yield from _undo_last(sent, held.nonce)
                 raise
             except Exception as error:  # the connection is in trouble: for the routine, its statement failed
                 effect = routine.throw(error)
@@ -135,7 +135,7 @@ def _no_room(held: Lease) -> Routine[StatementError | None]:
     return StatementError(message, NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE")
 
 
-def _take_back(sent: str, nonce: str) -> Routine[None]:
+def _undo_last(sent: str, nonce: str) -> Routine[None]:
     """Undo the last statement that was sent before the lease turned out to be lost. It may have reached the server
     after a successor had ended, which then knows nothing of it.
 
@@ -179,7 +179,7 @@ def _is_line(effect: Effect, held: Lease) -> bool:
     return any(f"INSERT INTO {qualified(home, name)} " in sql for name in (JOURNAL, RECORDS, NOTES))
 
 
-def _keep(held: Lease, proven: float, effect: Effect) -> Routine[tuple[Lease, float]]:
+def _renew_or_check(held: Lease, proven: float, effect: Effect) -> Routine[tuple[Lease, float]]:
     """Renew or check where it is due before this effect; the lease as it is then, and when it was last proved."""
     if not isinstance(effect, Query | Command | Sleep):
         return held, proven

@@ -23,7 +23,7 @@ def tombstone(nonce: str) -> str:
     return f"{TOMBSTONE_PREFIX}{nonce}"
 
 
-def buried_nonce(name: str) -> str | None:
+def nonce_of_tombstone(name: str) -> str | None:
     """The incarnation that a tombstone is named after; None for every other name."""
     nonce = name.removeprefix(TOMBSTONE_PREFIX)
     return nonce if name.startswith(TOMBSTONE_PREFIX) and _NONCE.match(nonce) is not None else None

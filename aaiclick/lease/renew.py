@@ -16,7 +16,7 @@ from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
 from aaiclick.events import Note
 from aaiclick.lease.lock import Beat, beat, look, newest_beats
 from aaiclick.lease.owner import Owner
-from aaiclick.lease.tombstones import bury, collect, drop_tombstone
+from aaiclick.lease.tombstones import collect, drop_tombstone, end_lock
 from aaiclick.routine import Emit, Routine
 
 RENEWALS = 3
@@ -140,7 +140,7 @@ def release(lease: Lease) -> Routine[None]:
     seen = yield from look(lease.database)
     ended: int | None = None
     if seen.holder is not None and seen.holder.nonce == lease.nonce:
-        ended = yield from bury(lease.database, lease.nonce, lease.nonce)
+        ended = yield from end_lock(lease.database, lease.nonce, lease.nonce)
     if ended is None:
         yield Emit(taken_over(lease))
         return

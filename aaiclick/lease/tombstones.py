@@ -6,8 +6,8 @@ is late by one incarnation finds the tombstone in its way (code 57) and cannot c
 as the release there is no such obstacle, and mutual exclusion breaks.
 
 A tombstone therefore outlives every contender that may still believe in its incarnation: ``RETENTION`` lease times,
-counted from a mark made after the RENAME. For one that comes later still, ``bury`` looks at what it has renamed and
-puts it back; and whoever acquires a lease first ends every statement of other holders (``expel``).
+counted from a mark made after the RENAME. For one that comes later still, ``end_lock`` looks at what it has renamed and
+puts it back; and whoever acquires a lease first ends every statement of other holders (``end_former_statements``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TypeAlias
 from aaiclick.error_codes import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE
 from aaiclick.errors import StatementError
 from aaiclick.lease.lock import Holder, newest_beats, parse_holder, tagged
-from aaiclick.lease.names import LOCK, TOMBSTONE_PREFIX, buried_nonce, tombstone
+from aaiclick.lease.names import LOCK, TOMBSTONE_PREFIX, nonce_of_tombstone, tombstone
 from aaiclick.routine import Command, Query, Routine, Scalar, number, text
 from aaiclick.sql.clauses import modify_comment
 from aaiclick.sql.ddl import alter_table, drop, rename_table
@@ -33,14 +33,14 @@ RETENTION = 10
 """Lease times that a tombstone is kept."""
 
 
-def bury(database: str, nonce: str, by: str) -> Routine[int | None]:
+def end_lock(database: str, nonce: str, by: str) -> Routine[int | None]:
     """End the incarnation ``nonce``. The server's time after the RENAME, or None where someone else had ended it.
 
     ``by`` is the nonce the statement is tagged with.
     """
-    lock, grave = qualified(database, LOCK), qualified(database, tombstone(nonce))
+    lock, ended = qualified(database, LOCK), qualified(database, tombstone(nonce))
     try:
-        yield Command(tagged(by, rename_table(lock, grave)))
+        yield Command(tagged(by, rename_table(lock, ended)))
     except StatementError as error:
         if error.code not in (TABLE_ALREADY_EXISTS, UNKNOWN_TABLE):
             raise
@@ -52,7 +52,7 @@ def bury(database: str, nonce: str, by: str) -> Routine[int | None]:
             return number(now)
         # The tombstone had been collected already and this was a successor's lock. Its holder stops at its next check
         # if it looks just now; a contender may even have made a new lock, then this one is over.
-        yield from _forgiving(Command(tagged(by, rename_table(grave, lock))))
+        yield from _forgiving(Command(tagged(by, rename_table(ended, lock))))
     return None
 
 
@@ -102,7 +102,7 @@ def own_collection(database: str, nonce: str) -> Routine[int | None]:
 
 def _read(row: tuple[Scalar, ...]) -> tuple[str, Holder | None, int]:
     name, comment, uuid, now = text(row[0]), text(row[1]), text(row[2]), number(row[3])
-    nonce = buried_nonce(name)
+    nonce = nonce_of_tombstone(name)
     if nonce is None:
         return name, None, now
     # The name decides: a comment that is no longer ours must not keep its tombstone alive for ever.

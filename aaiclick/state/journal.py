@@ -3,7 +3,7 @@
 An *action* is one thing that either happened or did not (a statement, the move of a chunk). Its intent is written
 before it begins, its outcome after it ended; between the two a probe has to ask the catalogue. Rows are only ever
 added, each by one INSERT (about 4 ms) under the lease; ``seq`` orders them, counted by the server, whose clock may be
-set back. What the entries of a run mean to later ones, and for how long, is in ``ledger``.
+set back. What the entries of a run mean to later ones, and for how long, is in ``progress``.
 """
 
 from __future__ import annotations

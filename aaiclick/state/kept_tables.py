@@ -27,7 +27,7 @@ DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptComment:
     """The comment of a kept table. All times are the server's."""
 
     table: str
@@ -80,12 +80,12 @@ class KeptRow:
     """A kept table as the database has it."""
 
     name: str
-    kept: Kept
+    kept: KeptComment
     rows: int
     bytes: int
 
 
-COMMENT = CommentFormat(Kept)
+COMMENT = CommentFormat(KeptComment)
 
 
 def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
@@ -96,7 +96,7 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
         name = yield from _free_name(old.database, mark)
         moment = yield from _server_time()
         since = moment // 1000
-        kept = Kept(
+        kept = KeptComment(
             mark.table,
             mark.source,
             mark.shadow,
@@ -138,7 +138,7 @@ def tables_with_our_block_numbers(
     return frozenset(name for name in ours.values() if (live := catalog.get(name)) is not None and live.uuid in ours)
 
 
-def parse_kept(comment: str) -> Kept | None:
+def parse_kept(comment: str) -> KeptComment | None:
     """What a kept table's comment says; None where it says something else."""
     return COMMENT.load(comment)
 

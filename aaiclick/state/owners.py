@@ -19,7 +19,7 @@ _TAKEN = "take over:"
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class TableOwner:
     """The schema that a table belongs to, and the version that it recorded last (None: development)."""
 
     schema: str
@@ -31,13 +31,13 @@ class Owner:
         return f"schema {self.schema}" + (f" (recorded at v{self.version})" if self.version is not None else "")
 
 
-def owners_of(claims: Iterable[Claim], taken: Mapping[str, Collection[str]], schema: str) -> Mapping[str, Owner]:
+def owners_of(claims: Iterable[Claim], taken: Mapping[str, Collection[str]], schema: str) -> Mapping[str, TableOwner]:
     """The tables (and views) of this database that belong to another schema than this one. ``claims``: what each
     schema's last record holds; ``taken``: the schemas that took a table over, the last one first."""
     by_name: dict[str, list[Claim]] = {}
     for claim in claims:
         by_name.setdefault(claim.name, []).append(claim)
-    found: dict[str, Owner] = {}
+    found: dict[str, TableOwner] = {}
     for name, listed in by_name.items():
         owner = _owner(listed, taken.get(name, ()), schema) if any(claim.schema != schema for claim in listed) else None
         if owner is not None and owner.schema != schema:
@@ -61,13 +61,13 @@ def take_over(database: str, schema: str, tables: Collection[str]) -> Routine[No
         yield from outcome(database, Action(RUN, schema, "", f"{_TAKEN}{name}", 0), "done")
 
 
-def _owner(claims: Collection[Claim], taken: Collection[str], schema: str) -> Owner | None:
+def _owner(claims: Collection[Claim], taken: Collection[str], schema: str) -> TableOwner | None:
     """One that has given it up since has no say, one that has not started yet has."""
     for name in taken:
         claim = next((claim for claim in claims if claim.schema == name), None)
         if claim is not None:
-            return Owner(claim.schema, claim.version)
+            return TableOwner(claim.schema, claim.version)
         if name == schema:
             return None
     first = min(claims, key=lambda claim: claim.first)
-    return Owner(first.schema, first.version)
+    return TableOwner(first.schema, first.version)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from aaiclick.catalog.forms import Settings
-from aaiclick.clickhouse.merges import originals
+from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.names import PREFIX, mark_table, shadow_table
 from aaiclick.clickhouse.refreshable_views import running_refreshes, stop_refreshes
 from aaiclick.clickhouse.statements import ask, drop_table
-from aaiclick.clickhouse.tables import Physical, need
+from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Routine, number
 from aaiclick.state.comments import CommentFormat, create_commented, replace_comment
@@ -92,7 +92,7 @@ def new_mark(work: RebuildWork | AttachWork, source: Physical, nonce: str, keep_
     """The mark of work that is about to begin; nothing is sent."""
     name = mark_table(nonce, work.table)
     shadow = shadow_table(nonce, work.table)
-    return Mark(name, nonce, work.table, source.uuid, work, originals(source), shadow, keep_old_seconds)
+    return Mark(name, nonce, work.table, source.uuid, work, saved_settings(source), shadow, keep_old_seconds)
 
 
 def write_mark(database: str, mark: Mark) -> Routine[Mark]:
@@ -116,10 +116,10 @@ def at_rest(database: str, mark: Mark, source: Physical) -> Routine[tuple[Mark, 
     yield from stop_refreshes(mark.stopped)
     if not mark.stopped:
         return mark, source
-    there = yield from need(database, mark.table)
+    there = yield from require_table(database, mark.table)
     if there.uuid == source.uuid:
         return mark, source
-    return (yield from update_mark(database, replace(mark, source=there.uuid, saved=originals(there)))), there
+    return (yield from update_mark(database, replace(mark, source=there.uuid, saved=saved_settings(there)))), there
 
 
 def drop_mark(database: str, mark: Mark) -> Routine[None]:

@@ -9,7 +9,7 @@ from aaiclick.clickhouse.tables import physical
 from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
 from aaiclick.state.journal import ensure_journal
-from aaiclick.state.ledger import Converted, JournalScope, begin, finish, finish_rebuild, held_key
+from aaiclick.state.progress import Converted, JournalScope, begin, finish, finish_rebuild, held_key
 from aaiclick.state.transition import TransitionStart, additive, begin_transition
 from aaiclick.versions.live import rebuild_key
 

@@ -19,7 +19,7 @@ from aaiclick.routine import Routine
 from aaiclick.sql.hex_text import hexed
 from aaiclick.state.cache import RunningTransition, mark_transition
 from aaiclick.state.journal import Entry, last_entries, outcome
-from aaiclick.state.ledger import JournalScope, begin, version_of
+from aaiclick.state.progress import JournalScope, begin, version_of
 from aaiclick.state.records import ensure_tables
 
 _FORWARD = ":under way"

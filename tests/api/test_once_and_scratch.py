@@ -49,12 +49,12 @@ def test_the_second_call_in_a_process_sends_no_query(aaiclick_client: Client, mo
     forget()
     first = ensure_schema(aaiclick_client, V1, once=True)
     with monkeypatch.context() as patch:
-        patch.setattr("aaiclick.api.ensure.drive", None)
+        patch.setattr("aaiclick.api.ensure.run_on_client", None)
         second = ensure_schema(aaiclick_client, V1, once=True)
     assert (second.to_version, second.steps, second.in_sync) == (first.to_version, (), True)
     forget()
     with monkeypatch.context() as patch:
-        patch.setattr("aaiclick.api.ensure.drive", None)
+        patch.setattr("aaiclick.api.ensure.run_on_client", None)
         with pytest.raises(TypeError):
             ensure_schema(aaiclick_client, V1, once=True)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aaiclick.apply.rebuild.chunks import MOST_CHUNKS, bounds, cut
+from aaiclick.apply.rebuild.chunks import MOST_CHUNKS, bounds, cut_chunks
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.parts import Part
 from aaiclick.errors import ApplyError, StatementError
@@ -208,12 +208,14 @@ def part(first: int, rows: int = 10, partition: str = "all") -> Part:
 
 
 def test_no_chunk_of_an_ordered_table_reaches_over_another() -> None:
-    chunks = cut([part(1), part(5), part(2), part(9)], rows=1000, size=1000, ordered=True, between=[part(3), part(7)])
+    chunks = cut_chunks(
+        [part(1), part(5), part(2), part(9)], rows=1000, size=1000, ordered=True, between=[part(3), part(7)]
+    )
     assert [[each.first for each in chunk.parts] for chunk in chunks] == [[1, 2], [5], [9]]
 
 
 def test_chunks_grow_with_the_table() -> None:
     parts = [part(number, rows=1_000_000) for number in range(5000)]
     rows, size = bounds(parts, 5_000_000, 1 << 30)
-    assert len(cut(parts, rows=rows, size=size, ordered=False)) <= MOST_CHUNKS * 1.1
+    assert len(cut_chunks(parts, rows=rows, size=size, ordered=False)) <= MOST_CHUNKS * 1.1
     assert bounds(parts[:100], 5_000_000, 1 << 30) == (5_000_000, 1 << 30)

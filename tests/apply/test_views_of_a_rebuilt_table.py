@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aaiclick.apply.interrupted import let_go
+from aaiclick.apply.interrupted import end_interrupted
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.lease.acquire import acquire, this_process
@@ -126,7 +126,7 @@ def test_an_interrupted_run_lets_writers_in(lab: Lab) -> None:
         lab.run(lab.work(copied(lab)), before=killed_after_the_exchange())
     assert lease is not None
     assert "t" in fences(lab)
-    lab.run(let_go(lease))
+    lab.run(end_interrupted(lease))
     assert not fences(lab)
     lab.clean()
     check_open(lab)

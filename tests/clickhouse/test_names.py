@@ -21,7 +21,7 @@ from aaiclick.clickhouse.names import (
     shadow_table,
     staging_table,
 )
-from aaiclick.lease.names import BEATS, LOCK, buried_nonce, is_tombstone, of_the_lease, tombstone
+from aaiclick.lease.names import BEATS, LOCK, is_tombstone, nonce_of_tombstone, of_the_lease, tombstone
 from aaiclick.routine import Command
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import EmbeddedEngine
@@ -76,7 +76,7 @@ def test_names_of_the_lease() -> None:
     assert all(of_the_lease(name) for name in (LOCK, BEATS, tombstone(NONCE)))
     assert not any(of_the_lease(name) for name in (names.JOURNAL, names.RECORDS, shadow_table(NONCE, "t")))
     assert [name for name in (LOCK, BEATS, tombstone(NONCE)) if is_tombstone(name)] == [tombstone(NONCE)]
-    assert [buried_nonce(name) for name in (tombstone(NONCE), f"{tombstone(NONCE)}_more", LOCK, "t")] == [
+    assert [nonce_of_tombstone(name) for name in (tombstone(NONCE), f"{tombstone(NONCE)}_more", LOCK, "t")] == [
         NONCE,
         None,
         None,

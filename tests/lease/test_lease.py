@@ -13,7 +13,7 @@ from aaiclick.errors import LeaseLostError, LockHeldError, StatementError
 from aaiclick.events import Note, Waiting
 from aaiclick.lease.acquire import Lease, Owner, acquire, check, release, renew, renew_loop_step, tagged, this_process
 from aaiclick.lease.names import BEATS, LOCK, TOMBSTONE_PREFIX, tombstone
-from aaiclick.lease.tombstones import bury
+from aaiclick.lease.tombstones import end_lock
 from aaiclick.routine import Command, Effect, Emit, Query, Routine, Sleep
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import EmbeddedEngine
@@ -188,7 +188,7 @@ def test_a_contender_later_than_the_tombstones_puts_the_lock_back(
 ) -> None:
     driver = Driver(connection)
     dead = take(driver, db, seconds=0.1)
-    paused = bury(db, dead.nonce, "f00")
+    paused = end_lock(db, dead.nonce, "f00")
     rename = next(paused)
     won = take(driver, db)
     connection.command(Command(f"DROP TABLE {qualified(db, tombstone(dead.nonce))}"))

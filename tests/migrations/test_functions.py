@@ -16,8 +16,8 @@ from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Event, Progress
 from aaiclick.routine import Routine
 from aaiclick.specs.moves import AsyncMoveContext, MoveContext
-from aaiclick.state import ledger
-from aaiclick.state.ledger import JournalScope
+from aaiclick.state import progress
+from aaiclick.state.progress import JournalScope
 from tests.migrations.building import records, rows, schema, table
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def test_the_end_is_entered_although_the_journal_is_out_of_order_for_a_moment(
     aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused: list[str] = []
-    real = ledger.finish
+    real = progress.finish
 
     def finish(scope: JournalScope, key: str) -> Routine[None]:
         if len(refused) < 2:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from aaiclick.apply.interrupted import let_go
+from aaiclick.apply.interrupted import end_interrupted
 from aaiclick.apply.run import ApplyOptions
-from aaiclick.clickhouse.tables import need
+from aaiclick.clickhouse.tables import require_table
 from aaiclick.clickhouse.write_fence import raise_fence
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.clients.threaded import ThreadedConnection
@@ -167,7 +167,7 @@ def fenced_work(lab: Lab) -> Routine[None]:
     """As far as a fence, and then a statement that never comes back."""
     lease = yield from acquire(lab.database, this_process())
     assert lease is not None
-    source = yield from need(lab.database, "t")
+    source = yield from require_table(lab.database, "t")
     nonce = text((yield Nonce())[0][0])
     work = RebuildWork("t", forms(lab, "t")["t"], ())
     try:
@@ -175,7 +175,7 @@ def fenced_work(lab: Lab) -> Routine[None]:
         yield from raise_fence(source, 1.0)
         yield Command("SELECT 'the long copy'")
     except Interruption:
-        yield from let_go(lease)
+        yield from end_interrupted(lease)
         raise
 
 

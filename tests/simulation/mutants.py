@@ -105,7 +105,7 @@ def _lease_not_checked(patch: pytest.MonkeyPatch) -> None:
         yield from ()
         return held, proven
 
-    patch.setattr(guard, "_keep", keep)
+    patch.setattr(guard, "_renew_or_check", keep)
 
 
 def _no_late_rows(patch: pytest.MonkeyPatch) -> None:
@@ -113,24 +113,24 @@ def _no_late_rows(patch: pytest.MonkeyPatch) -> None:
         yield from ()
         return 0, mark, ""
 
-    patch.setattr(finish, "_late", late)
+    patch.setattr(finish, "_move_late_rows", late)
 
 
 def _released_by_drop(patch: pytest.MonkeyPatch) -> None:
-    def bury(database: str, nonce: str, by: str) -> Routine[int | None]:
+    def end_lock(database: str, nonce: str, by: str) -> Routine[int | None]:
         yield Command(f"DROP TABLE IF EXISTS `{database}`.`_aaiclick_lock`")
         return 0
 
     for module in (renew, acquire):
-        patch.setattr(module, "bury", bury)
+        patch.setattr(module, "end_lock", end_lock)
 
 
 def _nobody_expelled(patch: pytest.MonkeyPatch) -> None:
-    def expel(held: Any, max_wait: float) -> Routine[Any]:
+    def end_former_statements(held: Any, max_wait: float) -> Routine[Any]:
         yield from ()
         return held
 
-    patch.setattr(acquire, "expel", expel)
+    patch.setattr(acquire, "end_former_statements", end_former_statements)
 
 
 def line_anyway(patch: pytest.MonkeyPatch) -> None:
@@ -161,18 +161,18 @@ def record_anyway(patch: pytest.MonkeyPatch) -> None:
 def dropped_by_name(patch: pytest.MonkeyPatch) -> None:
     """The new table is dropped by the name that its run knows."""
 
-    def discard(database: str, mark: Mark, *, sync: bool = False) -> Routine[None]:
+    def drop_shadow(database: str, mark: Mark, *, sync: bool = False) -> Routine[None]:
         yield from drop_table(database, mark.shadow_name, sync=sync)
 
     for module in (exchange, resume):
-        patch.setattr(module, "discard", discard)
+        patch.setattr(module, "drop_shadow", drop_shadow)
 
 
 def nothing_taken_back(patch: pytest.MonkeyPatch) -> None:
     def take_back(sent: str, nonce: str) -> Routine[None]:
         yield from ()
 
-    patch.setattr(guard, "_take_back", take_back)
+    patch.setattr(guard, "_undo_last", take_back)
 
 
 _CALM = partial(_only, operators=0)

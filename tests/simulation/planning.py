@@ -75,13 +75,13 @@ def _key(found: Inspection, looks: int | None, clones: bool) -> tuple[object, ..
     record = found.record
     recorded = (record.version, record.state, record.spec, record.forms) if record is not None else ()
     owners = tuple(sorted(found.owners.items(), key=lambda pair: pair[0]))
-    ledger = repr(found.ledger)
+    progress = repr(found.progress)
     return (
         id(found.schema),
         tables,
         recorded,
         repr(found.live),
-        ledger,
+        progress,
         found.allowed,
         found.undeclared,
         owners,

@@ -14,7 +14,7 @@ from aaiclick.state.backfill_mark import COMMENT as BACKFILL
 from aaiclick.state.backfill_mark import BackfillMark, parse_backfill_mark
 from aaiclick.state.comments import CommentFormat
 from aaiclick.state.kept_tables import COMMENT as KEPT
-from aaiclick.state.kept_tables import Kept, parse_kept
+from aaiclick.state.kept_tables import KeptComment, parse_kept
 from aaiclick.state.rebuild_mark import COMMENT as REBUILD_MARK
 from aaiclick.state.rebuild_mark import Mark, parse_mark
 from aaiclick.state.staged_chunks import COMMENT as STAGED
@@ -77,7 +77,7 @@ ATTACH_MARK = Mark(MARK_NAME, NONCE, "t", OLD, AttachWork("t", FORM), (), SHADOW
 BACKFILL_MARK = BackfillMark(
     FEED_NAME, NONCE, FEED, (OLD,), True, (("x", "1"),), "open", 2, 8, 5, "_aaiclick_fed_0123456789ab_1_v", 7
 )
-KEPT_TABLE = Kept(
+KEPT_TABLE = KeptComment(
     "t", OLD, NEW, 1_700_000_000, 1_700_086_400, (), "", 9, 2, True, "it's theirs", False, None, 1_700_000_000_123, 11
 )
 FILLED = StagedChunk(STAGED_NAME, OLD, "0f" * 16, (("all", 1, 3, "c0ffee"), ("202401", 4, 4, "")), 12)
@@ -117,7 +117,9 @@ def test_comments_of_the_first_release_are_read() -> None:
         False,
         (),
     )
-    assert parse_kept(RECORDED["kept table of the first release"]) == Kept("t", OLD, NEW, 1_700_000_000, 1_700_086_400)
+    assert parse_kept(RECORDED["kept table of the first release"]) == KeptComment(
+        "t", OLD, NEW, 1_700_000_000, 1_700_086_400
+    )
 
 
 @pytest.mark.parametrize("comment", ["", "our own notes", "{}", '{"format": 99}', "[1, 2]", "null"])

@@ -13,7 +13,7 @@ from aaiclick.routine import Command, Query, run
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.cache import CacheEntry, cache_comment
 from aaiclick.state.kept_tables import COMMENT as KEPT
-from aaiclick.state.kept_tables import Kept
+from aaiclick.state.kept_tables import KeptComment
 from aaiclick.state.owned import Owned, read_owned
 from aaiclick.state.staged_chunks import COMMENT as STAGED
 from aaiclick.state.staged_chunks import StagedChunk
@@ -72,7 +72,7 @@ def test_the_bookkeeping_and_the_lease_are_no_remains(connection: SessionConnect
 
 
 def test_what_runs_leave(connection: SessionConnection, aaiclick_database: str) -> None:
-    kept = Kept("t", "u1", "u2", 1, 2)
+    kept = KeptComment("t", "u1", "u2", 1, 2)
     full, less = (
         StagedChunk(staging_table(NONCE, number, "t"), "u1", "d", (("all", 1, 1, "c"),), 5) for number in range(2)
     )

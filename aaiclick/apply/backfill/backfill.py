@@ -18,11 +18,11 @@ from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.features import FENCE, fence_supported
 from aaiclick.clickhouse.inserts import drain_all
-from aaiclick.clickhouse.merges import hold_merges, originals, release_merges
+from aaiclick.clickhouse.merges import hold_merges, release_merges, saved_settings
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import CREATE, drop_table, send
 from aaiclick.clickhouse.storages import storage
-from aaiclick.clickhouse.tables import Physical, need, physical
+from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence, raise_fence
 from aaiclick.error_codes import TABLE_ALREADY_EXISTS
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
@@ -47,7 +47,7 @@ def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
     sources = yield from _sources(work, database)
     fenced = yield from _fenced(work, options)
     saved = next(
-        (originals(source) for source in sources if work.fill is not None and source.name == work.fill.source), ()
+        (saved_settings(source) for source in sources if work.fill is not None and source.name == work.fill.source), ()
     )
     uuids = tuple(source.uuid for source in sources)
     mark = yield from write_backfill_mark(
@@ -86,7 +86,7 @@ def finish_backfills(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, 
             continue
         settled.append(found.work.view)
         if found.phase == "closing":
-            yield from undo(database, found)
+            yield from undo_backfill(database, found)
             continue
         closed = (yield from _close_again(found, database, options)) if found.phase == "opening" else found
         mark = yield from open_again(database, closed)
@@ -94,7 +94,7 @@ def finish_backfills(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, 
     return tuple(settled)
 
 
-def let_in(owned: Owned) -> Routine[None]:
+def let_writers_in(owned: Owned) -> Routine[None]:
     """Let writers in again for every mark, without the fill: an interrupted run has time for a few statements only.
 
     A view that was dropped is made first, because rows that are written without it would be missing in its target.
@@ -110,7 +110,7 @@ def let_in(owned: Owned) -> Routine[None]:
 def _sources(work: BackfillWork, database: str) -> Routine[tuple[Physical, ...]]:
     found: list[Physical] = []
     for name in work.sources:
-        source = yield from need(database, name)
+        source = yield from require_table(database, name)
         if not source.merge_tree or source.engine.startswith(("Replicated", "Shared")) or not source.uuid:
             raise ApplyError(
                 f"{name}: writers of a table of engine {source.engine} cannot be kept out. Nothing was changed"
@@ -153,7 +153,7 @@ def _close(
     if fill is not None:
         source = next(source for source in sources if source.name == fill.source)
         high = highest((yield from parts(source)))
-        if fill.target and fill.empty and (yield from parts((yield from need(database, fill.target)))):
+        if fill.target and fill.empty and (yield from parts((yield from require_table(database, fill.target)))):
             raise ApplyError(
                 f"{fill.target} holds rows already, and nobody can tell which rows of {fill.source} are in them. "
                 "Nothing was changed"
@@ -216,7 +216,7 @@ def _put_back(database: str, mark: BackfillMark, error: Exception) -> Routine[No
     yield from _quietly(database, mark, error)
 
 
-def undo(database: str, mark: BackfillMark) -> Routine[None]:
+def undo_backfill(database: str, mark: BackfillMark) -> Routine[None]:
     """Writers first, then merges, then the mark."""
     yield from _lift(database, mark)
     yield from _release(database, mark)
@@ -225,7 +225,7 @@ def undo(database: str, mark: BackfillMark) -> Routine[None]:
 
 def _quietly(database: str, mark: BackfillMark, error: Exception) -> Routine[None]:
     try:
-        yield from undo(database, mark)
+        yield from undo_backfill(database, mark)
     except Exception as second:
         yield Emit(
             Note(

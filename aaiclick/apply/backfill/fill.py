@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from aaiclick.apply.rebuild.chunks import Chunk, cut, highest
+from aaiclick.apply.rebuild.chunks import Chunk, cut_chunks, highest
 from aaiclick.apply.rebuild.staging import create_from, move_all, staging_form
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
@@ -21,7 +21,7 @@ from aaiclick.catalog.read import read_catalog
 from aaiclick.clickhouse.merges import hold_merges
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import BLOCKS, COPY, READ, Sent, ask, drop_table, merged
-from aaiclick.clickhouse.tables import Physical, need, physical
+from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.clock import clock
 from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
@@ -60,7 +60,7 @@ def fill_up(
         _require_unmixed(due, mark, fill)
         total = sum(part.rows for part in due)
         # In the order of blocks, so that what is done is one number.
-        chunk = cut(due, rows=options.chunk_rows, size=options.chunk_bytes, ordered=True)[0]
+        chunk = cut_chunks(due, rows=options.chunk_rows, size=options.chunk_bytes, ordered=True)[0]
         staging = stage_name(mark.nonce, turn, mark.work.view)
         yield from create_from(staging_form(form), database, staging, ())
         try:
@@ -112,7 +112,7 @@ def _moved(database: str, mark: BackfillMark, fill: Fill) -> Routine[BackfillMar
 
 
 def _form(database: str, target: str) -> Routine[TableForm]:
-    yield from need(database, target)
+    yield from require_table(database, target)
     live = (yield from read_catalog(database, (target,))).objects[target]
     if not isinstance(live.form, TableForm) or not live.form.merge_tree:
         raise ApplyError(f"{target} is no table of the MergeTree family: nothing can be moved into it")

@@ -30,7 +30,7 @@ from aaiclick.clickhouse.names import staging_table
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
 from aaiclick.clickhouse.storages import require_in_place
-from aaiclick.clickhouse.tables import Physical, need
+from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clickhouse.write_fence import raise_fence
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.events import Note
@@ -47,7 +47,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     """Carry out an ``AttachWork``. Before the exchange every error leaves the table as its ``alters`` made it, without
     scratch objects."""
     database, options = site.database, site.options
-    source = yield from need(database, work.table)
+    source = yield from require_table(database, work.table)
     yield from require_rebuildable(source, work.form)
     yield from require_resting_streams(source, options)
     yield from require_exchange(database)
@@ -58,14 +58,14 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     yield from require_settled(
         database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
     )
-    source = yield from need(database, work.table, source.uuid)
+    source = yield from require_table(database, work.table, source.uuid)
     mark = yield from write_mark(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
     rows = 0
     try:
         mark, source = yield from at_rest(database, mark, source)
         yield from hold_merges(source)
         yield from create_from(work.form, database, mark.shadow_name, work.settings)
-        shadow = yield from need(database, mark.shadow_name)
+        shadow = yield from require_table(database, mark.shadow_name)
         mark = yield from remember_blocks(database, replace(mark, shadow=shadow.uuid), work.form.settings, source)
         mark = yield from update_mark(database, mark)
         if fenced:
@@ -134,7 +134,7 @@ def _attach(work: AttachWork, source: Physical, present: Sequence[Part], target:
         )
     for partition in sorted({part.partition for part in present}):
         yield from _attach_one(work, source, partition, target)
-    made = yield from parts((yield from need(source.database, target)))
+    made = yield from parts((yield from require_table(source.database, target)))
     expected = (len(present), sum(part.rows for part in present))
     found = (len(made), sum(part.rows for part in made))
     if expected != found:

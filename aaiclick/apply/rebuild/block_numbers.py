@@ -16,7 +16,7 @@ from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.features import NUMBERS, fence_supported, knows_table_setting
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import ask, ddl
-from aaiclick.clickhouse.tables import Physical, need
+from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.routine import Routine, number
 from aaiclick.sql.clauses import modify_setting
 from aaiclick.sql.ddl import alter_table
@@ -47,7 +47,7 @@ def at_exchange(database: str, mark: Mark) -> Routine[Mark]:
 
     It also says whether the new table has to refuse writers across the exchange.
     """
-    shadow = yield from need(database, mark.shadow_name)
+    shadow = yield from require_table(database, mark.shadow_name)
     top = highest((yield from parts(shadow)))
     mark = replace(mark, copied=mark.high, top=top, base=top if mark.counts else None)
     if (yield from read_by_views(database, mark.table)) and (yield from fence_supported()):

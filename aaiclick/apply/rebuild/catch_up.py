@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.apply.rebuild.block_numbers import at_exchange
-from aaiclick.apply.rebuild.chunks import Chunk, bounds, cut, highest
-from aaiclick.apply.rebuild.concurrent_mutations import Seen, close, look
+from aaiclick.apply.rebuild.chunks import Chunk, bounds, cut_chunks, highest
+from aaiclick.apply.rebuild.concurrent_mutations import SourceState, close_source, look_at_source
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.rebuild.staging import attach_all
@@ -39,7 +39,7 @@ _OPEN = 2
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class CopyState:
     """How far a copy has come."""
 
     mark: Mark
@@ -62,7 +62,7 @@ class State:
     """Writers are refused: the fence is up."""
 
 
-def copy_up(
+def copy_until_complete(
     job: Job, mark: Mark, fenced: bool, already: int | None = None, staged: Sequence[StagedChunk] = ()
 ) -> Routine[tuple[Mark, int]]:
     """Fill the new table up to a block number and write that into the mark; the mark, and the rows written.
@@ -71,9 +71,9 @@ def copy_up(
     kept one; a delete that comes now would have to reach these too, so it raises SourceChanged. Raises ApplyError
     where rows are changed again and again, VerificationError where rows are missing in the copy.
     """
-    state = State(mark, tuple(staged))
+    state = CopyState(mark, tuple(staged))
     while True:
-        seen = yield from look(job.source, job.known, job.site.options, closed=state.closed)
+        seen = yield from look_at_source(job.source, job.known, job.site.options, closed=state.closed)
         if seen.pending and state.closed:
             # It came while the fence went up: no mutation is carried out behind a fence.
             yield from lift_fence(job.source)
@@ -90,14 +90,14 @@ def copy_up(
         changed = any(part.first <= state.reached for part in missing)
         if missing and (state.closed or changed or state.passes < _ROUNDS):
             if (yield from _has_to_close(job, state)):
-                yield from close(job.source, job.site.options)
+                yield from close_source(job.source, job.site.options)
                 state = replace(state, closed=True)
                 continue
             state = yield from _pass(job, state, seen, there, missing)
         elif len(state.attached) < len(state.staged):
             state = yield from _attach(job, state)
         elif (fenced and not state.closed) or (seen.pending and (yield from _has_to_close(job, state))):
-            yield from close(job.source, job.site.options)
+            yield from close_source(job.source, job.site.options)
             state = replace(state, closed=True)
         elif seen.pending:
             # The copy still has what it deletes or changes: the next look lets the mutation run.
@@ -116,7 +116,7 @@ def copy_parts(job: Job, listed: Sequence[Part], target: str) -> Routine[int]:
     did."""
     options, written = job.site.options, 0
     rows, size = bounds(listed, options.chunk_rows, options.chunk_bytes)
-    for chunk in cut(listed, rows=rows, size=size, ordered=job.work.ordered):
+    for chunk in cut_chunks(listed, rows=rows, size=size, ordered=job.work.ordered):
         filled = yield from fill_chunk(job, chunk)
         yield from attach_all(job.site.database, [filled.name], target, dict(job.work.settings))
         yield from drop_table(job.site.database, filled.name)
@@ -124,7 +124,7 @@ def copy_parts(job: Job, listed: Sequence[Part], target: str) -> Routine[int]:
     return written
 
 
-def _drop_stale(job: Job, state: State, seen: Seen) -> Routine[State]:
+def _drop_stale(job: Job, state: CopyState, seen: SourceState) -> Routine[CopyState]:
     good, stale = divide(state.staged, seen.parts)
     if not stale:
         return replace(state, spoilt=state.spoilt + state.dirty, dirty=False)
@@ -137,7 +137,7 @@ def _drop_stale(job: Job, state: State, seen: Seen) -> Routine[State]:
     return state
 
 
-def _has_to_close(job: Job, state: State) -> Routine[bool]:
+def _has_to_close(job: Job, state: CopyState) -> Routine[bool]:
     """Whether writers are refused from now on, because deletes and updates keep coming and this was allowed by name.
 
     Raises ApplyError where they keep coming and nothing was allowed.
@@ -172,11 +172,13 @@ def _has_to_close(job: Job, state: State) -> Routine[bool]:
     return False
 
 
-def _pass(job: Job, state: State, seen: Seen, there: Sequence[Part], missing: Sequence[Part]) -> Routine[State]:
+def _pass(
+    job: Job, state: CopyState, seen: SourceState, there: Sequence[Part], missing: Sequence[Part]
+) -> Routine[CopyState]:
     """Fill a staging table for each chunk of what is missing."""
     options = job.site.options
     rows, size = bounds([*there, *missing], options.chunk_rows, options.chunk_bytes)
-    chunks = cut(missing, rows=rows, size=size, ordered=job.work.ordered, between=there)
+    chunks = cut_chunks(missing, rows=rows, size=size, ordered=job.work.ordered, between=there)
     if state.spoilt:
         what = f"{len(chunks)} {'chunk is' if len(chunks) == 1 else 'chunks are'}"
         yield Emit(
@@ -194,7 +196,9 @@ def _pass(job: Job, state: State, seen: Seen, there: Sequence[Part], missing: Se
     done, total, spoilt = rows_of(there), rows_of(there) + rows_of(missing), False
     for place, chunk in enumerate(chunks):
         present = (
-            seen.parts if not place else (yield from look(job.source, job.known, options, closed=state.closed)).parts
+            seen.parts
+            if not place
+            else (yield from look_at_source(job.source, job.known, options, closed=state.closed)).parts
         )
         current = _current(chunk, present)
         spoilt = spoilt or len(current.parts) < len(chunk.parts)
@@ -218,7 +222,7 @@ def _current(chunk: Chunk, present: Sequence[Part]) -> Chunk:
     return Chunk(tuple(sorted((part for part in present if part.key in wanted), key=lambda part: place[part.key])))
 
 
-def _attach(job: Job, state: State) -> Routine[State]:
+def _attach(job: Job, state: CopyState) -> Routine[CopyState]:
     """Attach the parts that the new table lacks, in the order of blocks: each one gets a higher block number."""
     waiting = in_order(filled for filled in state.staged if filled.name not in state.attached)
     names = [filled.name for filled in waiting]

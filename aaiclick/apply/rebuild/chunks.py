@@ -39,7 +39,7 @@ class Chunk:
         return not any(part.masked for part in self.parts)
 
 
-def cut(
+def cut_chunks(
     parts: Iterable[Part], *, rows: int, size: int, ordered: bool, between: Iterable[Part] = ()
 ) -> tuple[Chunk, ...]:
     """Chunks of at most ``rows`` rows and ``size`` bytes (a single part may exceed both).

@@ -25,7 +25,7 @@ _TAKES = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SourceState:
     """The active parts of a table, and its finished mutations and patch parts (``known``).
 
     ``pending``: a mutation is not done, so the parts still have rows that it deletes or changes.
@@ -36,7 +36,9 @@ class Seen:
     pending: bool = False
 
 
-def look(table: Physical, known: frozenset[str], options: ApplyOptions, *, closed: bool = False) -> Routine[Seen]:
+def look_at_source(
+    table: Physical, known: frozenset[str], options: ApplyOptions, *, closed: bool = False
+) -> Routine[SourceState]:
     """Let the deletes and updates that are there now run, and look at the parts. Behind a fence (``closed``) none runs.
 
     Later ones are not waited for, because they may never stop. They are held from here on, so the parts do not change
@@ -47,12 +49,12 @@ def look(table: Physical, known: frozenset[str], options: ApplyOptions, *, close
     listed = yield from mutations(table.database, table.name)
     require_rows_only(table.name, listed, known)
     if not closed and any(not each.done for each in listed):
-        yield from let_through(table, listed, options)
+        yield from run_pending(table, listed, options)
         listed = yield from mutations(table.database, table.name)
         require_rows_only(table.name, listed, known)
     present = yield from parts(table)
     patches = [part.name for part in present if part.patch]
-    return Seen(
+    return SourceState(
         present,
         frozenset([*(each.id for each in listed if each.done), *patches]),
         any(not each.done for each in listed),
@@ -73,7 +75,7 @@ def require_rows_only(name: str, listed: Sequence[Mutation], known: frozenset[st
             )
 
 
-def let_through(table: Physical, listed: Sequence[Mutation], options: ApplyOptions) -> Routine[None]:
+def run_pending(table: Physical, listed: Sequence[Mutation], options: ApplyOptions) -> Routine[None]:
     """Wait for these mutations only, and hold all later ones again. Settings hold merges; only STOP MERGES holds
     mutations as well."""
     pending = {each.id for each in listed if not each.done}
@@ -120,7 +122,7 @@ def _wait(
         wait = yield from rest(wait, f"deletes and updates of {table.name}")
 
 
-def close(table: Physical, options: ApplyOptions) -> Routine[None]:
+def close_source(table: Physical, options: ApplyOptions) -> Routine[None]:
     """Refuse writers, deletes and updates when none of these is left: behind a fence no mutation begins to rewrite a
     part.
 

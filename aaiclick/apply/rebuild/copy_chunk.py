@@ -28,7 +28,7 @@ class SourceChanged(ApplyError):  # noqa: N818 - reads as a sentence
 
 
 @dataclass(slots=True)
-class Sparing:
+class BlockSize:
     """How small the blocks of a copy are, an index of ``BLOCKS``. It only grows: the next chunk would fail as well."""
 
     level: int = 0
@@ -54,7 +54,7 @@ class Job:
     """When the copy began; Unix seconds, by this machine's clock."""
     digest: str = ""
     """What is copied, as a digest: chunks with another one are not used; '' where none is looked for."""
-    sparing: Sparing = field(default_factory=Sparing)
+    block_size: BlockSize = field(default_factory=BlockSize)
     """How small the blocks have to be for the memory that there is."""
 
     def staging(self) -> str:
@@ -92,11 +92,11 @@ def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
         except OutcomeUnknownError:
             raise
         except StatementError as error:
-            if error.code != MEMORY_LIMIT_EXCEEDED or job.sparing.level + 1 == len(BLOCKS):
+            if error.code != MEMORY_LIMIT_EXCEEDED or job.block_size.level + 1 == len(BLOCKS):
                 raise
         # Some blocks of the failed INSERT may be in the table: a second INSERT would double them.
         yield from drop_table(job.site.database, staging)
-        job.sparing.level += 1
+        job.block_size.level += 1
     try:
         return staging, (yield from _compare(job, chunk, staging))
     except SourceChanged:
@@ -124,7 +124,7 @@ def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
     """Rows in staging, once both sides were found equal."""
     source, target = qualified(job.site.database, job.source.name), qualified(job.site.database, staging)
     checked = [column for column in job.columns if column.checked] if job.site.options.verify else []
-    threads: Sent = {"max_threads": 1} if job.sparing.level else {}
+    threads: Sent = {"max_threads": 1} if job.block_size.level else {}
     where = condition(job, chunk.parts)
     size: Sent = {"max_query_size": 2 * (len(where) + sum(len(column.read) for column in job.columns)) + 262144}
     settings = merged(dict(job.work.settings), threads, size)
@@ -180,4 +180,4 @@ def _settings(job: Job) -> Sent:
         )
     if job.work.ordered:
         settings.update({"max_threads": 1, "max_insert_threads": 1})
-    return merged(settings, BLOCKS[job.sparing.level])
+    return merged(settings, BLOCKS[job.block_size.level])

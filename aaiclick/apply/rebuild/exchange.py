@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from aaiclick.apply.rebuild.taking import BelatedError, discard, find_new, is_new, is_taken
+from aaiclick.apply.rebuild.safe_drop import BelatedError, drop_shadow, find_shadow, is_shadow, is_taken
 from aaiclick.apply.rebuild.views import close_shadow
 from aaiclick.clickhouse.merges import release_copies, release_merges
 from aaiclick.clickhouse.parts import parts
@@ -77,7 +77,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
 
 def _give_back(database: str, mark: Mark) -> Routine[None]:
     """Take an exchange back that met somebody else's table. A writer may have reached the new table in between: then
-    ``clear`` keeps it."""
+    ``clear_rebuild`` keeps it."""
     yield from send(
         Command(exchange_tables(qualified(database, mark.table), qualified(database, mark.shadow_name)), settings=DDL),
         ONCE,
@@ -132,7 +132,7 @@ def swapped(database: str, mark: Mark) -> Routine[bool]:
     )
 
 
-def undo(database: str, mark: Mark) -> Routine[None]:
+def undo_rebuild(database: str, mark: Mark) -> Routine[None]:
     """Before the exchange: make the live table as it was, whatever it is called now, and remove the scratch objects.
     Raises ApplyError after the exchange.
 
@@ -152,27 +152,27 @@ def undo(database: str, mark: Mark) -> Routine[None]:
         for name in (yield from staging_tables(database, mark.table)):
             yield from drop_table(database, name, sync=True)
         if found.shadow is not None and not found.exchanged:
-            yield from discard(database, mark, sync=True)
+            yield from drop_shadow(database, mark, sync=True)
         yield from release_merges(database, mark.source, mark.saved)
     yield from release_copies(database, mark.since, mark.saved)
-    yield from clear(database, mark)
+    yield from clear_rebuild(database, mark)
 
 
-def clear(database: str, mark: Mark) -> Routine[None]:
+def clear_rebuild(database: str, mark: Mark) -> Routine[None]:
     """Drop staging, shadow and mark, never a storage with rows that are nowhere else."""
     for name in (yield from staging_tables(database, mark.table)):
         yield from drop_table(database, name)
-    shadow = yield from find_new(database, mark)
+    shadow = yield from find_shadow(database, mark)
     if shadow is not None and shadow.uuid == mark.source:
         raise BelatedError(mark.table)
-    if shadow is not None and is_new(mark, shadow):
+    if shadow is not None and is_shadow(mark, shadow):
         late = mark.phase == "swap" and any(part.first > mark.top for part in (yield from parts(shadow)))
         if late:
             reason = "rows were written into it in the moment in which it was live by mistake"
             yield from keep(replace(mark, source=shadow.uuid, shadow="", saved=(), base=None), shadow, reason)
             yield Emit(Note(f"{mark.table}: {reason}. It is kept until somebody has looked at it", "warning"))
         else:
-            yield from discard(database, mark)
+            yield from drop_shadow(database, mark)
     elif shadow is not None and (yield from whereabouts(database, mark)).exchanged:
         raise BelatedError(mark.table)
     yield from start_refreshes(mark.stopped)

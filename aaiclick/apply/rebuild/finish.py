@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from aaiclick.apply.rebuild.chunks import highest
+from aaiclick.apply.rebuild.safe_drop import BelatedError, is_taken, rename_old_away
 from aaiclick.apply.rebuild.staging import move_all
-from aaiclick.apply.rebuild.taking import BelatedError, is_taken, take_old_away
-from aaiclick.apply.rebuild.views import open_new
+from aaiclick.apply.rebuild.views import open_shadow
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.inserts import drain_all
 from aaiclick.clickhouse.merges import release_copies, release_merges, start_merges_of
@@ -51,7 +51,7 @@ class Finished:
 
 def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Routine[Finished]:
     """Bring a swapped rebuild to its end. Can be begun again after a crash at any point."""
-    yield from open_new(database, mark, options.fence_seconds)
+    yield from open_shadow(database, mark, options.fence_seconds)
     old = yield from _old_storage(database, mark)
     if old is None:
         # Dropped by the run that made the mark: it drops only what it has looked through.
@@ -67,7 +67,7 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
             "The new table is in place; their rows are brought across by the next run",
         )
         reason = yield from _changed(mark, old, options)
-        rows, mark, mixed = yield from _late(database, mark, old, fill)
+        rows, mark, mixed = yield from _move_late_rows(database, mark, old, fill)
         reason = mixed or reason
     notes: tuple[str, ...] = ()
     if reason:
@@ -81,8 +81,8 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
         # A flush that nobody could wait for may have come in since, and a run that was paused may have taken the table
         # away while its parts were looked at: the last look is under a name that nobody else knows. The only copy of
         # rows is never dropped.
-        old = yield from take_old_away(database, mark, old)
-        more, mark, mixed = yield from _late(database, mark, old, fill)
+        old = yield from rename_old_away(database, mark, old)
+        more, mark, mixed = yield from _move_late_rows(database, mark, old, fill)
         rows += more
         if mixed:
             kept = yield from keep(mark, old, mixed)
@@ -93,7 +93,7 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
     return Finished(rows, kept, notes)
 
 
-def _late(database: str, mark: Mark, old: Physical, fill: Filler) -> Routine[tuple[int, Mark, str]]:
+def _move_late_rows(database: str, mark: Mark, old: Physical, fill: Filler) -> Routine[tuple[int, Mark, str]]:
     """Move what came after ``mark.high`` into the live table; rows, the mark, and why not everything could be moved."""
     rows = 0
     while True:

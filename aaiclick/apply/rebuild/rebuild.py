@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.apply.guarded_alter import watch
-from aaiclick.apply.rebuild.catch_up import copy_up
+from aaiclick.apply.rebuild.catch_up import copy_until_complete
 from aaiclick.apply.rebuild.checksum import hashable
 from aaiclick.apply.rebuild.chunks import Chunk
 from aaiclick.apply.rebuild.columns import Projected, column_types, projected, volatile_columns
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, changes, fill
-from aaiclick.apply.rebuild.exchange import exchange, require_exchange, undo
+from aaiclick.apply.rebuild.exchange import exchange, require_exchange, undo_rebuild
 from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_resting_streams
 from aaiclick.apply.rebuild.resume import earlier_marks, take_over
@@ -33,7 +33,7 @@ from aaiclick.clickhouse.merges import hold_merges
 from aaiclick.clickhouse.mutations import mutations, require_settled
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.storages import require_in_place
-from aaiclick.clickhouse.tables import Physical, need
+from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
@@ -54,7 +54,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     StatementError.
     """
     database, options = site.database, site.options
-    source = yield from need(database, work.table)
+    source = yield from require_table(database, work.table)
     earlier = yield from earlier_marks(source, options)
     fenced = yield from preflight(work, source, options)
     yield from require_room(source, (yield from _bytes_to_copy(source, earlier)), options.disk_factor)
@@ -68,7 +68,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         yield from watch(source, work.guards, work.seen, options)
         mark, job, notes = yield from prepare(work, source, mark, site)
         staged = yield from take_over(job, earlier)
-        mark, rows = yield from copy_up(job, mark, fenced, staged=staged)
+        mark, rows = yield from copy_until_complete(job, mark, fenced, staged=staged)
         if options.entries is not None:
             yield from enter_exchange(options.entries, work.table, mark.source, mark.shadow)
         yield from exchange(database, mark)
@@ -164,7 +164,7 @@ def late_filler(job: Job) -> Filler:
 def undo_quietly(database: str, mark: Mark, error: Exception) -> Routine[None]:
     """Undo after a failure; where even that fails the first error is what counts, and the next run undoes."""
     try:
-        yield from undo(database, mark)
+        yield from undo_rebuild(database, mark)
     except Exception as second:
         yield Emit(
             Note(

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from aaiclick.apply.rebuild.copy_chunk import Job
-from aaiclick.apply.rebuild.exchange import swapped, undo
-from aaiclick.apply.rebuild.taking import BelatedError, discard, find_new
+from aaiclick.apply.rebuild.exchange import swapped, undo_rebuild
+from aaiclick.apply.rebuild.safe_drop import BelatedError, drop_shadow, find_shadow
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.merges import hold_merges, restore_settings
 from aaiclick.clickhouse.parts import parts
@@ -50,7 +50,7 @@ def suspend(database: str, mark: Mark) -> Routine[bool]:
     for name, filled in found:
         if filled is None:
             yield from drop_table(database, name)
-    yield from _drop_shadow(database, mark)
+    yield from _drop_left_shadow(database, mark)
     return True
 
 
@@ -61,7 +61,7 @@ def keep_wanted(steps: Sequence[Step], database: str, options: ApplyOptions) -> 
     for mark in (yield from _waiting(database, options)):
         first = next((step for step in steps if _concerns(step, mark.table)), None)
         if first is None or not _same(first, mark):
-            yield from undo(database, mark)
+            yield from undo_rebuild(database, mark)
 
 
 def abandon(database: str, options: ApplyOptions) -> Routine[None]:
@@ -70,7 +70,7 @@ def abandon(database: str, options: ApplyOptions) -> Routine[None]:
         return
     for mark in (yield from _waiting(database, options)):
         if not (yield from swapped(database, mark)):
-            yield from undo(database, mark)
+            yield from undo_rebuild(database, mark)
 
 
 def abandon_quietly(database: str, options: ApplyOptions) -> Routine[None]:
@@ -118,7 +118,7 @@ def take_over(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[StagedChunk, .
         else:
             yield from drop_table(database, name)
     for mark in earlier:
-        yield from _drop_shadow(database, mark)
+        yield from _drop_left_shadow(database, mark)
         yield from drop_mark(database, mark)
     return tuple(taken)
 
@@ -144,9 +144,9 @@ def _same(step: Step, mark: Mark) -> bool:
     )
 
 
-def _drop_shadow(database: str, mark: Mark) -> Routine[None]:
-    shadow = yield from find_new(database, mark)
+def _drop_left_shadow(database: str, mark: Mark) -> Routine[None]:
+    shadow = yield from find_shadow(database, mark)
     if shadow is not None and shadow.uuid == mark.source:
         raise BelatedError(mark.table)
     if shadow is not None:
-        yield from discard(database, mark)
+        yield from drop_shadow(database, mark)

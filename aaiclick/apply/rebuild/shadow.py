@@ -7,7 +7,7 @@ from dataclasses import replace
 from aaiclick.apply.rebuild.block_numbers import remember_blocks
 from aaiclick.apply.rebuild.staging import create_from
 from aaiclick.clickhouse.statements import system_merges
-from aaiclick.clickhouse.tables import need
+from aaiclick.clickhouse.tables import require_table
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Routine
 from aaiclick.state.rebuild_mark import Mark, update_mark
@@ -16,7 +16,7 @@ from aaiclick.state.rebuild_mark import Mark, update_mark
 def make_shadow(database: str, mark: Mark, work: RebuildWork) -> Routine[Mark]:
     """Make the shadow, empty, instead of one that is there; the mark with its UUID."""
     yield from create_from(work.form, database, mark.shadow_name, work.settings)
-    shadow = yield from need(database, mark.shadow_name)
+    shadow = yield from require_table(database, mark.shadow_name)
     mark = yield from remember_blocks(database, replace(mark, shadow=shadow.uuid), work.form.settings)
     mark = yield from update_mark(database, mark)
     # Rows that the new TTL lets expire are its business once it is live; until then what was counted has to stay.

@@ -16,7 +16,7 @@ from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.clickhouse.merges import MERGES_HELD, ROOMY
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged, send
-from aaiclick.clickhouse.tables import need
+from aaiclick.clickhouse.tables import require_table
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Command, Routine, text
 from aaiclick.sql.clauses import attach_partition_from, move_partition
@@ -76,7 +76,7 @@ def move_all(
 ) -> Routine[None]:
     """Move every partition of a staging table. Can be repeated after a crash at any point: MOVE PARTITION takes the
     rows out of staging, so what is moved is never moved twice."""
-    table = yield from need(database, staging)
+    table = yield from require_table(database, staging)
     listed = sorted({part.partition for part in (yield from parts(table))})
     for partition in listed:
         moved = move_partition(partition, qualified(database, target))

@@ -14,7 +14,7 @@ from aaiclick.clickhouse.inserts import drain_unbegun
 from aaiclick.clickhouse.merges import lift_copied_fences
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.storages import alter_storage, storage
-from aaiclick.clickhouse.tables import need
+from aaiclick.clickhouse.tables import require_table
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.routine import Routine, number
 from aaiclick.sql.clauses import modify_setting
@@ -35,11 +35,11 @@ def read_by_views(database: str, table: str) -> Routine[bool]:
 def close_shadow(database: str, mark: Mark) -> Routine[None]:
     """Refuse writers of the new table. The mark says that already, so that whoever comes after a crash lets them in
     again."""
-    shadow = yield from need(database, mark.shadow_name, mark.shadow)
+    shadow = yield from require_table(database, mark.shadow_name, mark.shadow)
     yield from alter_storage(shadow, (modify_setting(FENCE, 1),))
 
 
-def open_new(database: str, mark: Mark, seconds: float) -> Routine[None]:
+def open_shadow(database: str, mark: Mark, seconds: float) -> Routine[None]:
     """Let writers into the new table, whatever it is called now, once no INSERT can be left that found no views."""
     table = (yield from storage(database, mark.shadow)) if mark.closing else None
     if table is None:

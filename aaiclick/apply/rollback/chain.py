@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import READ, merged
-from aaiclick.clickhouse.tables import need
+from aaiclick.clickhouse.tables import require_table
 from aaiclick.routine import Query, Routine, number
 from aaiclick.sql.quoting import qualified, quote_string
-from aaiclick.state.kept_tables import Kept
+from aaiclick.state.kept_tables import KeptComment
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class ChainTable:
 
     name: str
     form: TableForm
-    kept: Kept | None
+    kept: KeptComment | None
 
     def present(self, listed: Sequence[Part]) -> list[Part]:
         """Its parts without those that the next table got after the exchange: there they count among what came
@@ -36,24 +36,24 @@ def kept_parts(database: str, name: str, present: Sequence[Part]) -> Routine[int
     return (yield from count(database, name, f"_part IN ({names})"))
 
 
-def rows_of(database: str, stage: ChainTable) -> Routine[int]:
+def rows_of(database: str, table: ChainTable) -> Routine[int]:
     """Its rows, without those that the next table got late."""
-    assert stage.kept is not None
+    assert table.kept is not None
     return (
         yield from kept_parts(
             database,
-            stage.name,
-            stage.present((yield from parts((yield from need(database, stage.name, stage.kept.uuid))))),
+            table.name,
+            table.present((yield from parts((yield from require_table(database, table.name, table.kept.uuid))))),
         )
     )
 
 
-def came_while_live(database: str, stage: ChainTable) -> Routine[str]:
+def came_while_live(database: str, table: ChainTable) -> Routine[str]:
     """What leaves out the parts that the next table got late."""
-    if stage.kept is None:
+    if table.kept is None:
         return ""
-    listed = yield from parts((yield from need(database, stage.name, stage.kept.uuid)))
-    late = [part.name for part in listed if part.last > stage.kept.copied]
+    listed = yield from parts((yield from require_table(database, table.name, table.kept.uuid)))
+    late = [part.name for part in listed if part.last > table.kept.copied]
     return f" AND _part NOT IN ({', '.join(quote_string(name) for name in late)})" if late else ""
 
 

@@ -38,7 +38,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class UnprovenValue:
     """Rows with a value that would come out as another one when they are carried back and forward again."""
 
     column: str
@@ -54,11 +54,11 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class ColumnsBack:
     """How the rows of one newer table fill the old one."""
 
     columns: tuple[CopyColumn, ...]
-    doubts: tuple[Doubt, ...]
+    doubts: tuple[UnprovenValue, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,12 @@ class _Cell:
 
 def columns_back(
     old: TableForm, chain: Sequence[Link], newer: Sequence[TableForm]
-) -> tuple[list[Came], tuple[str, ...]]:
+) -> tuple[list[ColumnsBack], tuple[str, ...]]:
     """How the rows of each newer table fill the old one, and what does not survive, in sentences.
 
     ``newer``: one table for each link of ``chain``, the one that replaced it.
     """
-    listed: list[Came] = []
+    listed: list[ColumnsBack] = []
     notes: list[str] = []
     for place, form in enumerate(newer):
         cells, doubts = _down([old, *newer[:-1]][: place + 1], chain[: place + 1], newer[: place + 1])
@@ -107,7 +107,7 @@ def columns_back(
                 f"what rows that came since hold in column {', '.join(lost)} is not carried over: the old table does "
                 "not have it"
             )
-        listed.append(Came(tuple(columns), doubts))
+        listed.append(ColumnsBack(tuple(columns), doubts))
     return listed, tuple(dict.fromkeys(f"{old.name}: {note}" for note in notes))
 
 
@@ -143,7 +143,7 @@ def unfit_condition(old: TableForm, newer: TableForm, columns: Sequence[CopyColu
 
 def _down(
     older: Sequence[TableForm], chain: Sequence[Link], newer: Sequence[TableForm]
-) -> tuple[Mapping[str, _Cell], tuple[Doubt, ...]]:
+) -> tuple[Mapping[str, _Cell], tuple[UnprovenValue, ...]]:
     """From the newest table's own columns down to the oldest one's. ``older`` and ``newer``: the tables on both sides
     of each link."""
     cells = {
@@ -151,7 +151,7 @@ def _down(
         for column in newer[-1].columns
         if column.stored or column.kind == "ALIAS"
     }
-    doubts: list[Doubt] = []
+    doubts: list[UnprovenValue] = []
     for before, link, after in zip(reversed(older), reversed(chain), reversed(newer), strict=True):
         below = _below(before, link, after, cells)
         doubts += _doubts(before, link, after, cells, below)
@@ -195,7 +195,7 @@ def _over(expression: str, link: Link, after: TableForm, cells: Mapping[str, _Ce
 
 def _doubts(
     before: TableForm, link: Link, after: TableForm, cells: Mapping[str, _Cell], below: Mapping[str, _Cell]
-) -> list[Doubt]:
+) -> list[UnprovenValue]:
     """What an expression filled has to come out as it is. What was only converted is compared by
     ``unfit_condition``."""
     later = dict(link.renames)
@@ -205,7 +205,7 @@ def _doubts(
         column.name: below[column.name].of_type(column.type) if column.name in below else _default(column, names)
         for column in before.columns
     }
-    found: list[Doubt] = []
+    found: list[UnprovenValue] = []
     for each in link.forward:
         target = after.column(later.get(each.target, each.target))
         if (
@@ -232,7 +232,7 @@ def _doubts(
             condition = "1"
         else:
             continue
-        found.append(Doubt(target.name, condition, value, words, held))
+        found.append(UnprovenValue(target.name, condition, value, words, held))
     return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.apply.rollback.chain import ChainTable, came_while_live, count, rows_of
-from aaiclick.apply.rollback.columns import Doubt, Link, columns_back, unfit_condition
+from aaiclick.apply.rollback.columns import Link, UnprovenValue, columns_back, unfit_condition
 from aaiclick.apply.rollback.reattached import BLOCK
 from aaiclick.apply.rollback.since_then import since_then
 from aaiclick.catalog.forms import TableForm
@@ -25,16 +25,16 @@ from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.quoting import qualified
-from aaiclick.state.kept_tables import Kept
+from aaiclick.state.kept_tables import KeptComment
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
+class TableBetween:
     """A kept table that was live after the one that is put back."""
 
     name: str
     """What it is called now."""
-    kept: Kept
+    kept: KeptComment
     """Its comment."""
     columns: tuple[CopyColumn, ...]
     """How the old columns are filled from its rows."""
@@ -50,7 +50,7 @@ class Restore:
 
     name: str
     """The kept table, as it is called now."""
-    kept: Kept
+    kept: KeptComment
     """Its comment."""
     work: RebuildWork
     """The copy of the rows that came to the live table since."""
@@ -60,7 +60,7 @@ class Restore:
     """Rows that came after it was replaced, and are carried over."""
     live: str
     """UUID of the table that is live now."""
-    between: tuple[Between, ...] = ()
+    between: tuple[TableBetween, ...] = ()
     """Later kept tables that hold some of the rows that came since, the oldest first."""
     deleted: str = ""
     """What was deleted or changed since, and would be again as it was; '' for nothing."""
@@ -82,41 +82,41 @@ class Restore:
 def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = False) -> Routine[Restore]:
     """What putting the first of these kept tables back would do; the oldest is the first. Raises ApplyError."""
     kept = chain[0].row.kept
-    stages: list[ChainTable] = []
+    tables: list[ChainTable] = []
     for link in chain:
-        stages.append(ChainTable(link.row.name, (yield from _form(database, link.row.name)), link.row.kept))
-    stages.append(ChainTable(kept.table, (yield from _form(database, kept.table)), None))
-    old = replace(stages[0].form, name=kept.table, comment=kept.comment, settings=_settings(stages[0].form, kept))
-    came, notes = columns_back(old, chain, [stage.form for stage in stages[1:]])
+        tables.append(ChainTable(link.row.name, (yield from _form(database, link.row.name)), link.row.kept))
+    tables.append(ChainTable(kept.table, (yield from _form(database, kept.table)), None))
+    old = replace(tables[0].form, name=kept.table, comment=kept.comment, settings=_settings(tables[0].form, kept))
+    came, notes = columns_back(old, chain, [table.form for table in tables[1:]])
     ordered = ties_matter(old)
     fenced = ordered or read_by_views or (yield from fence_supported())
     wheres = [f"{BLOCK} > {-1 if link.row.kept.base is None else link.row.kept.base}" for link in chain]
-    rows = yield from rows_of(database, stages[0])
+    rows = yield from rows_of(database, tables[0])
     counts: list[int] = []
     unfit = 0
     said: list[str] = []
     unproven: list[str] = []
     blocked = [_blocked(chain)]
-    for place, (link, stage) in enumerate(zip(chain, stages[1:], strict=True)):
-        parts_of = yield from came_while_live(database, stage)
-        happened = yield from since_then(database, link, stages[place], stage, parts_of)
+    for place, (link, table) in enumerate(zip(chain, tables[1:], strict=True)):
+        parts_of = yield from came_while_live(database, table)
+        happened = yield from since_then(database, link, tables[place], table, parts_of)
         said.append(happened.words)
         blocked.append(happened.blocked)
         wheres[place] += happened.left_out
-        counts.append((yield from count(database, stage.name, f"{wheres[place]}{parts_of}")))
-        unfit += yield from _unfit(database, old, stage, came[place].columns, f"{wheres[place]}{parts_of}")
+        counts.append((yield from count(database, table.name, f"{wheres[place]}{parts_of}")))
+        unfit += yield from _unfit(database, old, table, came[place].columns, f"{wheres[place]}{parts_of}")
         if not link.known and counts[place]:
             said_by = (
                 f"no plan was entered that says how the columns of {kept.table} were filled when {link.row.name} was "
                 "replaced"
             )
             unproven.append(f"{counts[place]} rows that came since would stay as they are: {said_by}")
-        unproven += yield from _unproven(database, stage, came[place].doubts, f"{wheres[place]}{parts_of}")
+        unproven += yield from _unproven(database, table, came[place].doubts, f"{wheres[place]}{parts_of}")
     work = RebuildWork(kept.table, old, came[-1].columns, wheres[-1], ordered, fenced, keeps_ttl=bool(old.ttl))
     between = tuple(
-        Between(stage.name, stage.kept, came[place].columns, wheres[place], counts[place])
-        for place, stage in enumerate(stages[1:-1])
-        if stage.kept is not None
+        TableBetween(table.name, table.kept, came[place].columns, wheres[place], counts[place])
+        for place, table in enumerate(tables[1:-1])
+        if table.kept is not None
     )
     return Restore(
         chain[0].row.name,
@@ -153,7 +153,7 @@ def _form(database: str, name: str) -> Routine[TableForm]:
     return form
 
 
-def _settings(old: TableForm, kept: Kept) -> tuple[tuple[str, str], ...]:
+def _settings(old: TableForm, kept: KeptComment) -> tuple[tuple[str, str], ...]:
     """The settings that the old table had before its merges were held, in the same order."""
     saved = {name: value for name, value in kept.saved if value}
     ours = {name for name, _ in HELD} | {FENCE}
@@ -162,13 +162,13 @@ def _settings(old: TableForm, kept: Kept) -> tuple[tuple[str, str], ...]:
     return (*back, *((name, value) for name, value in saved.items() if name not in present))
 
 
-def _unfit(database: str, old: TableForm, stage: ChainTable, columns: Sequence[CopyColumn], where: str) -> Routine[int]:
+def _unfit(database: str, old: TableForm, table: ChainTable, columns: Sequence[CopyColumn], where: str) -> Routine[int]:
     """Rows that came since with a value that is another one after it was converted to the old type and back."""
-    changed = unfit_condition(old, stage.form, columns)
+    changed = unfit_condition(old, table.form, columns)
     if not changed:
         return 0
     try:
-        return (yield from count(database, stage.name, f"{where} AND ({changed})"))
+        return (yield from count(database, table.name, f"{where} AND ({changed})"))
     except OutcomeUnknownError:
         raise
     except StatementError as error:
@@ -177,12 +177,12 @@ def _unfit(database: str, old: TableForm, stage: ChainTable, columns: Sequence[C
         ) from error
 
 
-def _unproven(database: str, stage: ChainTable, doubts: Sequence[Doubt], where: str) -> Routine[list[str]]:
+def _unproven(database: str, table: ChainTable, doubts: Sequence[UnprovenValue], where: str) -> Routine[list[str]]:
     """Values of rows that came since which are no value of the old table's: going forward again would not give them."""
     found: list[str] = []
     for doubt in doubts:
         sql = (
-            f"SELECT count(), any(toString({doubt.value})) FROM {qualified(database, stage.name)} WHERE {where} AND "
+            f"SELECT count(), any(toString({doubt.value})) FROM {qualified(database, table.name)} WHERE {where} AND "
             f"({doubt.condition})"
         )
         try:
@@ -191,7 +191,7 @@ def _unproven(database: str, stage: ChainTable, doubts: Sequence[Doubt], where: 
             raise
         except StatementError as error:
             raise ApplyError(
-                f"{stage.name}: rows that came since cannot be carried back ({doubt.said or doubt.column}): {error}. "
+                f"{table.name}: rows that came since cannot be carried back ({doubt.said or doubt.column}): {error}. "
                 "Nothing was changed"
             ) from error
         count, example = number(rows[0][0]), text(rows[0][1])

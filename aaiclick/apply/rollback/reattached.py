@@ -25,7 +25,7 @@ MOST_BLOCKS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Reattached:
     """Copied rows with a later block number: ``rows`` of them fill ``blocks``, ``mixed`` share blocks with others.
 
     ``problem``: why this is not known; '' where it is.
@@ -42,14 +42,14 @@ class Again:
         return f" AND {BLOCK} NOT IN ({', '.join(str(block) for block in self.blocks)})" if self.blocks else ""
 
 
-def find_again(
+def find_reattached(
     database: str,
     old: tuple[str, TableForm, str],
     new: tuple[str, TableForm, str],
     forward: Sequence[CopyColumn],
     renames: Sequence[tuple[str, str]],
     base: int,
-) -> Routine[Again]:
+) -> Routine[Reattached]:
     """Compare what came behind block ``base`` with the rows that the copy lacks. ``old`` and ``new``: name, form, and a
     condition on the rows that count."""
     later = dict(renames)
@@ -65,7 +65,7 @@ def find_again(
         types = {column.name: column.type for column in old[1].columns}
         pairs = [(expression, now) for expression, now in pairs if types.get(now.name) == now.type]
     if not pairs:
-        return Again(problem="no column can be compared")
+        return Reattached(problem="no column can be compared")
     before = ", ".join(expression for expression, _ in pairs)
     after = ", ".join(quote_name(now.name) for _, now in pairs)
     # As text: a NULL among the arguments of a hash makes the whole of it NULL.
@@ -86,9 +86,9 @@ def find_again(
     except OutcomeUnknownError:
         raise
     except StatementError as error:
-        return Again(problem=str(error))
+        return Reattached(problem=str(error))
     if len(rows) > MOST_BLOCKS:
-        return Again(problem=f"there are more than {MOST_BLOCKS} blocks of them")
+        return Reattached(problem=f"there are more than {MOST_BLOCKS} blocks of them")
     whole = [(number(block), number(found)) for block, count, found in rows if number(count) == number(found)]
     mixed = sum(number(found) for _, count, found in rows if number(count) != number(found))
-    return Again(tuple(block for block, _ in whole), sum(found for _, found in whole), mixed)
+    return Reattached(tuple(block for block, _ in whole), sum(found for _, found in whole), mixed)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aaiclick.apply.rebuild.catch_up import copy_parts, copy_up
+from aaiclick.apply.rebuild.catch_up import copy_parts, copy_until_complete
 from aaiclick.apply.rebuild.exchange import exchange
 from aaiclick.apply.rebuild.finish import finish
 from aaiclick.apply.rebuild.rebuild import late_filler, make_job, preflight, prepare, undo_quietly
@@ -22,14 +22,14 @@ from aaiclick.clickhouse.merges import hold_merges
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
 from aaiclick.clickhouse.storages import require_in_place
-from aaiclick.clickhouse.tables import Physical, need
+from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.routine import Routine
 from aaiclick.sql.clauses import attach_partition_from, drop_part, modify_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified
-from aaiclick.state.kept_tables import Kept
+from aaiclick.state.kept_tables import KeptComment
 from aaiclick.state.rebuild_mark import at_rest, new_mark, write_mark
 
 
@@ -39,7 +39,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     Raises ApplyError, VerificationError, StatementError.
     """
     database, options, work = site.database, site.options, found.work
-    source = yield from need(database, work.table, found.live)
+    source = yield from require_table(database, work.table, found.live)
     fenced = yield from preflight(work, source, options)
     mark = yield from write_mark(
         database, replace(new_mark(work, source, site.nonce, site.options.keep_old_seconds), back=True, back_to=to)
@@ -52,7 +52,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
         yield from system_merges(database, mark.shadow_name, "STOP MERGES")
         rows = yield from _bring_back(found.name, found.kept, mark.shadow_name, site)
         between = yield from _between(found, mark.shadow_name, site)
-        mark, since = yield from copy_up(job, mark, fenced, already=rows + between)
+        mark, since = yield from copy_until_complete(job, mark, fenced, already=rows + between)
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)
@@ -65,9 +65,9 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     return Done(rows + between + since + end.rows, end.kept, (*notes, *end.notes))
 
 
-def _bring_back(name: str, kept: Kept, target: str, site: Site) -> Routine[int]:
+def _bring_back(name: str, kept: KeptComment, target: str, site: Site) -> Routine[int]:
     """The parts of the kept table that the other one was made of, by hard links; the rows in them."""
-    old = yield from need(site.database, name, kept.uuid)
+    old = yield from require_table(site.database, name, kept.uuid)
     yield from _without_late(old, kept)
     present = yield from parts(old)
     if any(part.patch for part in present):
@@ -77,7 +77,7 @@ def _bring_back(name: str, kept: Kept, target: str, site: Site) -> Routine[int]:
     for partition in sorted({part.partition for part in present}):
         attached = attach_partition_from(partition, qualified(site.database, name))
         yield from ddl(alter_table(qualified(site.database, target), attached))
-    made = yield from parts((yield from need(site.database, target)))
+    made = yield from parts((yield from require_table(site.database, target)))
     expected, found = (len(present), sum(part.rows for part in present)), (len(made), sum(part.rows for part in made))
     if expected != found:
         raise VerificationError(
@@ -91,7 +91,7 @@ def _between(found: Restore, target: str, site: Site) -> Routine[int]:
     """Copy the rows that came while other tables that are kept were live; how many."""
     written = 0
     for each in found.between:
-        source = yield from need(site.database, each.name, each.kept.uuid)
+        source = yield from require_table(site.database, each.name, each.kept.uuid)
         job, _ = yield from make_job(replace(found.work, columns=each.columns, where=each.where), source, site)
         present = [part for part in (yield from parts(source)) if part.last <= each.kept.copied]
         if any(part.patch for part in present):
@@ -103,7 +103,7 @@ def _between(found: Restore, target: str, site: Site) -> Routine[int]:
     return written
 
 
-def _without_late(old: Physical, kept: Kept) -> Routine[None]:
+def _without_late(old: Physical, kept: KeptComment) -> Routine[None]:
     """Drop parts that reached the old table during the exchange: the newer table has their rows, which came since."""
     late = [part for part in (yield from parts(old)) if part.first > kept.copied]
     if not late:

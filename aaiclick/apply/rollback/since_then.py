@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from aaiclick.apply.rollback.chain import ChainTable, came_while_live, count, rows_of
 from aaiclick.apply.rollback.columns import Link
-from aaiclick.apply.rollback.reattached import BLOCK, find_again
+from aaiclick.apply.rollback.reattached import BLOCK, find_reattached
 from aaiclick.clickhouse.mutations import reads_rows
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import ask
-from aaiclick.clickhouse.tables import need
+from aaiclick.clickhouse.tables import require_table
 from aaiclick.routine import Routine, text
 from aaiclick.sql.hex_text import hexed
 
@@ -29,16 +29,16 @@ class SinceThen:
     blocked: str = ""
 
 
-def since_then(database: str, link: Link, before: ChainTable, stage: ChainTable, parts_of: str) -> Routine[SinceThen]:
+def since_then(database: str, link: Link, before: ChainTable, table: ChainTable, parts_of: str) -> Routine[SinceThen]:
     """Ask for mutations, and count rows as well: the engine forgets finished mutations after a while."""
     kept = link.row.kept
     rows = yield from ask(
         "SELECT command FROM system.mutations WHERE database = unhex({db:String}) AND table = unhex({name:String})"
         " AND toUnixTimestamp(create_time) >= {since:Int64} ORDER BY create_time, mutation_id",
-        {"db": hexed(database), "name": hexed(stage.name), "since": kept.earliest // 1000},
+        {"db": hexed(database), "name": hexed(table.name), "since": kept.earliest // 1000},
     )
     said = [text(row[0]) for row in rows if reads_rows(text(row[0]))]
-    live = yield from parts((yield from need(database, stage.name)))
+    live = yield from parts((yield from require_table(database, table.name)))
     words = (
         f"rows were changed ({'; '.join(said[:3])})"
         if said
@@ -48,18 +48,18 @@ def since_then(database: str, link: Link, before: ChainTable, stage: ChainTable,
     )
     if kept.base is None:
         return SinceThen(words)
-    if stage.form.engine != "MergeTree" or link.filtered:
-        gone = yield from _gone_partition(database, link, before, stage, live)
+    if table.form.engine != "MergeTree" or link.filtered:
+        gone = yield from _gone_partition(database, link, before, table, live)
         return SinceThen("; ".join(each for each in (words, gone) if each))
-    left = yield from count(database, stage.name, f"{BLOCK} <= {kept.base}{parts_of}")
+    left = yield from count(database, table.name, f"{BLOCK} <= {kept.base}{parts_of}")
     there = yield from rows_of(database, before)
     if left == there:
         return SinceThen(words)
     late = yield from came_while_live(database, before)
-    again = yield from find_again(
+    again = yield from find_reattached(
         database,
         (before.name, before.form, late),
-        (stage.name, stage.form, parts_of),
+        (table.name, table.form, parts_of),
         link.forward,
         link.renames,
         kept.base,
@@ -84,7 +84,7 @@ def since_then(database: str, link: Link, before: ChainTable, stage: ChainTable,
 
 
 def _gone_partition(
-    database: str, link: Link, before: ChainTable, stage: ChainTable, live: Sequence[Part]
+    database: str, link: Link, before: ChainTable, table: ChainTable, live: Sequence[Part]
 ) -> Routine[str]:
     """A sentence on partitions whose copied rows are gone; '' for none. For tables whose merges remove rows: a count
     would say nothing there.
@@ -94,9 +94,9 @@ def _gone_partition(
     """
     kept = link.row.kept
     assert before.kept is not None
-    if kept.base is None or before.form.partition_by != stage.form.partition_by:
+    if kept.base is None or before.form.partition_by != table.form.partition_by:
         return ""
-    old = before.present((yield from parts((yield from need(database, before.name, before.kept.uuid)))))
+    old = before.present((yield from parts((yield from require_table(database, before.name, before.kept.uuid)))))
     mine = {part.partition for part in live if not part.patch}
     held = {part.partition for part in live if not part.patch and part.first <= kept.base}
     gone = sorted({part.partition for part in old} & mine - held)

@@ -15,11 +15,11 @@ from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
 from aaiclick.state.journal import Entry
-from aaiclick.state.ledger import JournalScope, ledger_of
 from aaiclick.state.owned import Owned, read_owned
-from aaiclick.state.owners import Owner
-from aaiclick.state.past import Past, journal_scope, read_past
+from aaiclick.state.owners import TableOwner
+from aaiclick.state.progress import JournalScope, progress_of
 from aaiclick.state.record import Record
+from aaiclick.state.recorded_state import RecordedState, journal_scope, read_recorded_state
 from aaiclick.state.transition import GoingBack, UnderWay, find_going_back, find_under_way
 from aaiclick.versions.history import ReleaseHistory, check_applied, read_history
 from aaiclick.versions.live import (
@@ -47,9 +47,9 @@ class Inspection:
     """The version that the database is at."""
     owned: Owned
     """What this library has made in the database."""
-    past: Past
-    """What is written down of the past."""
-    ledger: MigrationProgress = field(default_factory=MigrationProgress)
+    recorded: RecordedState
+    """What is written down of the recorded."""
+    progress: MigrationProgress = field(default_factory=MigrationProgress)
     """What of the migrations that are pending is done already."""
     undeclared: frozenset[str] = frozenset()
     """Objects that earlier versions declared here, and that are there still."""
@@ -65,17 +65,17 @@ class Inspection:
     @property
     def record(self) -> Record | None:
         """The last transition of the schema; None where there is none."""
-        return self.past.record
+        return self.recorded.record
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """What the journal holds of this generation."""
-        return self.past.entries
+        return self.recorded.entries
 
     @property
-    def owners(self) -> Mapping[str, Owner]:
+    def owners(self) -> Mapping[str, TableOwner]:
         """What belongs to another schema of this database."""
-        return self.past.owners
+        return self.recorded.owners
 
     @property
     def overtaken(self) -> bool:
@@ -120,13 +120,13 @@ def inspect_database(
     trusting: bool = False,
     empty: bool = False,
     owned: Owned | None = None,
-    past: Past | None = None,
+    recorded: RecordedState | None = None,
 ) -> Routine[Inspection]:
     """Read the catalogue, the record and the journal.
 
     ``skipped``: keys that the policy allows by name; ``skip <migration>:<statement>`` counts here. ``trusting``:
     applied migrations are not compared with the code. ``empty``: there certainly is no object of the schema.
-    ``owned``, ``past``: what was read under the lease already and has not changed; None: they are read.
+    ``owned``, ``recorded``: what was read under the lease already and has not changed; None: they are read.
     Raises HistoryError where an applied migration was edited, UsageError where the server is too old.
     """
     known = read_history(schema)
@@ -137,8 +137,8 @@ def inspect_database(
     if topology.single and schema.replicate == "where-possible":
         schema = schema.with_local_engines()
     owned = owned if owned is not None else (yield from read_owned(catalog.database))
-    past = past if past is not None else (yield from read_past(owned, schema.name))
-    record, entries = past.record, past.entries
+    recorded = recorded if recorded is not None else (yield from read_recorded_state(owned, schema.name))
+    record, entries = recorded.record, recorded.entries
     if record is not None and record.version is not None and schema.version is not None and not trusting:
         check_applied(schema.name, record.migrations, min(record.version, schema.version), known)
     live = live_version(
@@ -150,15 +150,17 @@ def inspect_database(
         former,
         record.migrations if record else "",
     )
-    ledger = MigrationProgress()
+    progress = MigrationProgress()
     if pending := scripts_between(schema, known, live):
-        ledger = ledger_of(journal_scope(catalog.database, schema.name, record), entries, catalog, pending)
-        ledger = _decided(known, ledger, skipped)
+        progress = progress_of(journal_scope(catalog.database, schema.name, record), entries, catalog, pending)
+        progress = _decided(known, progress, skipped)
     undeclared: frozenset[str] = frozenset()
     if record is not None:
-        catalog, undeclared = yield from _undeclared(past.names, catalog, names)
+        catalog, undeclared = yield from _undeclared(recorded.names, catalog, names)
     under_way, back = find_under_way(entries, live.number), find_going_back(entries)
-    return Inspection(schema, catalog, known, live, owned, past, ledger, undeclared, under_way, back, skipped, topology)
+    return Inspection(
+        schema, catalog, known, live, owned, recorded, progress, undeclared, under_way, back, skipped, topology
+    )
 
 
 def _undeclared(
@@ -175,24 +177,24 @@ def _undeclared(
     return catalog, names & frozenset(catalog.objects)
 
 
-def _decided(known: ReleaseHistory, ledger: MigrationProgress, allowed: frozenset[str]) -> MigrationProgress:
+def _decided(known: ReleaseHistory, progress: MigrationProgress, allowed: frozenset[str]) -> MigrationProgress:
     """What is done, with what the operator says of it."""
     taken: dict[str, Displaced] = {}
     doubtful: dict[str, Displaced] = {}
-    for key, displaced in ledger.displaced.items():
+    for key, displaced in progress.displaced.items():
         script = known.script(int(key.partition(":")[0]))
         if script is None or displaced.skipped(script.label) in allowed:
             taken[key] = displaced
         elif displaced.again(script.label) not in allowed:
             doubtful[key] = displaced
-    done = ledger.done | _skipped(known, ledger, allowed) | taken.keys()
-    return replace(ledger, done=done, displaced=doubtful, taken=taken)
+    done = progress.done | _skipped(known, progress, allowed) | taken.keys()
+    return replace(progress, done=done, displaced=doubtful, taken=taken)
 
 
-def _skipped(known: ReleaseHistory, ledger: MigrationProgress, allowed: frozenset[str]) -> frozenset[str]:
+def _skipped(known: ReleaseHistory, progress: MigrationProgress, allowed: frozenset[str]) -> frozenset[str]:
     """Statements of which nobody knows whether they happened, and of which the operator says that they did."""
     found: set[str] = set()
-    for key in ledger.outcome_unknown:
+    for key in progress.outcome_unknown:
         version, _, number = key.partition(":sql:")
         script = known.script(int(version))
         if script is not None and f"skip {script.label}:{number}" in allowed:

@@ -51,7 +51,7 @@ def make_plan(
     parts of the live tables. ``before``: an earlier plan of this run, whose rehearsals count again where they are about
     the same definitions."""
     schema, catalog = found.schema, found.catalog
-    path = upgrade_path(schema, found.released, found.live, found.record.forms if found.record else "", found.ledger)
+    path = upgrade_path(schema, found.released, found.live, found.record.forms if found.record else "", found.progress)
     path = replace(
         path,
         recorded_forms=_written_down(found),
@@ -118,7 +118,7 @@ def _without_ours(seen: Inspection, notes: tuple[str, ...]) -> tuple[str, ...]:
     said = {note: found for note in notes if (found := _UNDECLARED.fullmatch(note)) is not None and found[2] in _OURS}
     if not said:
         return notes
-    numbered = tables_with_our_block_numbers(seen.owned.kept(), seen.past.block_numbers, seen.catalog)
+    numbered = tables_with_our_block_numbers(seen.owned.kept(), seen.recorded.block_numbers, seen.catalog)
     held = {mark.table for mark in seen.owned.marks() if isinstance(mark, Mark)}
     ours = {note for note, found in said.items() if found[1] in (numbered if found[2] == NUMBERS else held)}
     return tuple(note for note in notes if note not in ours)

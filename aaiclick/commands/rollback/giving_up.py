@@ -12,7 +12,7 @@ from aaiclick.commands.inspection.recorded_forms import load_forms
 from aaiclick.errors import SchemaError
 from aaiclick.plan.model import Step
 from aaiclick.state.kept_tables import KeptRow
-from aaiclick.state.ledger import version_of
+from aaiclick.state.progress import version_of
 from aaiclick.state.record import Record
 from aaiclick.state.transition import UnderWay
 from aaiclick.versions.live import rebuild_key
@@ -65,7 +65,7 @@ def _left_a_trace(step: Step, found: Inspection, forms: Mapping[str, Form], repl
     if step.strategy == "create":
         return live is not None
     done = any(
-        rebuild_key(version, step.object) in found.ledger.done | found.ledger.displaced.keys()
+        rebuild_key(version, step.object) in found.progress.done | found.progress.displaced.keys()
         for version in step.migrations
     )
     recorded = forms.get(step.object)

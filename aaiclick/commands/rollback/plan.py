@@ -53,7 +53,7 @@ class RollbackPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _KeptTables:
     """The kept tables of a database.
 
     ``behind``: for each live table the kept ones that it replaced, one after the other, the newest first. ``begun``:
@@ -148,7 +148,7 @@ def _target(
     return target
 
 
-def _look(found: Inspection, recorded: int) -> Routine[_Kept]:
+def _look(found: Inspection, recorded: int) -> Routine[_KeptTables]:
     """``recorded``: when the last record was written, Unix milliseconds."""
     database = found.catalog.database
     rows = found.owned.kept()
@@ -180,7 +180,7 @@ def _look(found: Inspection, recorded: int) -> Routine[_Kept]:
         if name in declared and (row := older.get(table.uuid)) is not None and row.kept.table != name
     ]
     targets = frozenset(row.kept.back_to for row in begun if row.kept.back_to is not None)
-    return _Kept(
+    return _KeptTables(
         chains, {row.kept.table: behind(row.kept.uuid, row.kept.table) for row in begun}, targets, tuple(renamed)
     )
 
@@ -190,7 +190,7 @@ def _used(rows: Sequence[KeptRow], last: Hop) -> tuple[KeptRow, ...]:
     return tuple(row for row in rows if row.kept.latest >= last.since)
 
 
-def _left(found: Inspection, kept: _Kept, covered: Sequence[Hop]) -> NotRestored:
+def _left(found: Inspection, kept: _KeptTables, covered: Sequence[Hop]) -> NotRestored:
     listed = transitions(covered)
     restored: dict[str, int] = {}
     for table, rows in kept.behind.items():
@@ -203,7 +203,7 @@ def _left(found: Inspection, kept: _Kept, covered: Sequence[Hop]) -> NotRestored
     return find_not_restored(listed, restored, found.catalog)
 
 
-def _furthest(found: Inspection, kept: _Kept, path: Sequence[Hop]) -> str:
+def _furthest(found: Inspection, kept: _KeptTables, path: Sequence[Hop]) -> str:
     """How far back every table that was replaced is kept."""
     whole = [
         hop.before for place, hop in enumerate(path) if kept.behind and not _left(found, kept, path[: place + 1]).gone
@@ -216,7 +216,7 @@ def _furthest(found: Inspection, kept: _Kept, path: Sequence[Hop]) -> str:
     )
 
 
-def _lost(kept: _Kept, covered: Sequence[Hop], path: Sequence[Hop]) -> tuple[str, ...]:
+def _lost(kept: _KeptTables, covered: Sequence[Hop], path: Sequence[Hop]) -> tuple[str, ...]:
     """A sentence on kept tables of still older versions: after this rollback they cannot be put back any more."""
     further = sorted(
         table for table, rows in kept.behind.items() if len(_used(rows, covered[-1])) < len(_used(rows, path[-1]))

@@ -106,7 +106,7 @@ def version_of(entry: Entry) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def ledger_of(
+def progress_of(
     scope: JournalScope, entries: Sequence[Entry], catalog: Catalog, scripts: Sequence[Script] = ()
 ) -> MigrationProgress:
     """What is done. ``scripts``: the migrations that are pending."""
@@ -191,7 +191,7 @@ def read_held(scope: JournalScope) -> Routine[frozenset[str]]:
     return frozenset(_held(scope, (yield from read_entries(scope))))
 
 
-def let_go(scope: JournalScope, held: Collection[str]) -> Routine[None]:
+def undo_ttl_changes(scope: JournalScope, held: Collection[str]) -> Routine[None]:
     """Put back what a run that is gone did to change the TTL of these tables: TTL merges may be stopped, and a setting
     be left."""
     for table in sorted(held):

@@ -52,7 +52,7 @@ def is_taken(table: Physical | None, database: str) -> bool:
     return ours is not None and ours.kind == "taken"
 
 
-def take_away(database: str, mark: Mark, name: str, uuid: str) -> Routine[Physical | None]:
+def rename_away(database: str, mark: Mark, name: str, uuid: str) -> Routine[Physical | None]:
     """Rename a table of the mark to a name that nobody else knows; the table, or None where nothing had the name.
 
     ``uuid``: finds the storage where another run, paused in this very function, renames it only now. Raises ApplyError
@@ -74,7 +74,7 @@ def take_away(database: str, mark: Mark, name: str, uuid: str) -> Routine[Physic
     raise ApplyError(f"{mark.table}: {name} is renamed all the time by somebody else. Run again")
 
 
-def find_new(database: str, mark: Mark) -> Routine[Physical | None]:
+def find_shadow(database: str, mark: Mark) -> Routine[Physical | None]:
     """The table under the new table's name; where there is none, the new table that a run has renamed to drop it."""
     there = yield from physical(database, mark.shadow_name)
     if there is not None:
@@ -83,17 +83,17 @@ def find_new(database: str, mark: Mark) -> Routine[Physical | None]:
     return taken if is_taken(taken, database) else None
 
 
-def is_new(mark: Mark, table: Physical) -> bool:
+def is_shadow(mark: Mark, table: Physical) -> bool:
     """Whether this is the new table, which may be dropped. During the copy the mark may not have its UUID yet."""
     return table.uuid == mark.shadow or (mark.phase == "copy" and table.uuid != mark.source)
 
 
-def discard(database: str, mark: Mark, *, sync: bool = False) -> Routine[None]:
+def drop_shadow(database: str, mark: Mark, *, sync: bool = False) -> Routine[None]:
     """Drop the new table, whose run may send its EXCHANGE at any moment. Raises BelatedError where that came first."""
-    taken = yield from take_away(database, mark, mark.shadow_name, mark.shadow)
+    taken = yield from rename_away(database, mark, mark.shadow_name, mark.shadow)
     if taken is None:
         return
-    if is_new(mark, taken):
+    if is_shadow(mark, taken):
         yield from drop_table(database, taken.name, sync=sync)
         return
     if taken.uuid != mark.source:
@@ -102,10 +102,10 @@ def discard(database: str, mark: Mark, *, sync: bool = False) -> Routine[None]:
     raise BelatedError(mark.table)
 
 
-def take_old_away(database: str, mark: Mark, old: Physical) -> Routine[Physical]:
+def rename_old_away(database: str, mark: Mark, old: Physical) -> Routine[Physical]:
     """The storage that was replaced, under a name that nobody else knows. Raises ApplyError where it is not there any
     more."""
-    taken = yield from take_away(database, mark, old.name, old.uuid)
+    taken = yield from rename_away(database, mark, old.name, old.uuid)
     if taken is None or taken.uuid != old.uuid:
         raise ApplyError(
             f"{mark.table}: its old table {old.name} was renamed or dropped by somebody else meanwhile. Run again: "

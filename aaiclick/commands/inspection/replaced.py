@@ -9,7 +9,7 @@ from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.errors import DriftRemainsError
 from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
-from aaiclick.state.ledger import conversions, displaced_by, read_entries
+from aaiclick.state.progress import conversions, displaced_by, read_entries
 from aaiclick.state.record import Record
 from aaiclick.state.records import read_latest
 from aaiclick.versions.live import later_names
@@ -26,7 +26,7 @@ def replaced_since(
     pending = found.pending
     filled = {table for script in pending for table in script.migration.rebuilds}
     converted = any(step.migrations or (step.work.kind == "create" and step.object in filled) for step in steps)
-    if not converted and not conversions(found.entries, pending, found.ledger):
+    if not converted and not conversions(found.entries, pending, found.progress):
         return (), {}
     entries = yield from read_entries(found.scope)
     displaced = displaced_by(entries, catalog, pending)
@@ -34,19 +34,19 @@ def replaced_since(
     words = tuple(
         f"{one.table}: {one.words(labels[int(key.partition(':')[0])])}" for key, one in sorted(displaced.items())
     )
-    standing: dict[str, str] = {}
+    in_place: dict[str, str] = {}
     for done in conversions(entries, pending).values():
         there = (catalog.get(name) for name in later_names(done.table, pending))
         live = next((one for one in there if one is not None), None)
         if live is not None and live.uuid in done.storages:
-            standing[live.name] = live.uuid
-    return words, standing
+            in_place[live.name] = live.uuid
+    return words, in_place
 
 
-def require_recorded(database: str, record: Record, standing: Mapping[str, str]) -> Routine[None]:
+def require_recorded(database: str, record: Record, in_place: Mapping[str, str]) -> Routine[None]:
     """Raise DriftRemainsError where the version was not recorded, because somebody has put another table under one of
     these names in the last moment."""
     latest = yield from read_latest(database, record.schema)
     if latest is None or latest.version != record.version:
-        words = f"somebody else has replaced {' or '.join(sorted(standing))} before the version was recorded. Run again"
+        words = f"somebody else has replaced {' or '.join(sorted(in_place))} before the version was recorded. Run again"
         raise DriftRemainsError(record.schema, (words,))

@@ -12,22 +12,22 @@ from dataclasses import dataclass, field
 from aaiclick.routine import Routine
 from aaiclick.state.block_numbers import block_numbers_in
 from aaiclick.state.journal import Entry
-from aaiclick.state.ledger import JournalScope, own_entries, read_journal
 from aaiclick.state.owned import Owned
-from aaiclick.state.owners import Owner, owners_of, taken_over
+from aaiclick.state.owners import TableOwner, owners_of, taken_over
+from aaiclick.state.progress import JournalScope, own_entries, read_journal
 from aaiclick.state.record import Record
 from aaiclick.state.records import read_records
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class RecordedState:
     """What is written down."""
 
     record: Record | None = None
     """The transition that the present version comes from; None where there is none."""
     names: frozenset[str] = frozenset()
     """Every name that some version of the schema had here."""
-    owners: Mapping[str, Owner] = field(default_factory=dict[str, Owner])
+    owners: Mapping[str, TableOwner] = field(default_factory=dict[str, TableOwner])
     """The tables (and views) of this database that belong to another schema."""
     entries: tuple[Entry, ...] = ()
     """What the journal holds of this generation, in the order in which it was said."""
@@ -44,7 +44,7 @@ def journal_scope(database: str, schema: str, record: Record | None) -> JournalS
     )
 
 
-def read_past(owned: Owned, schema: str, *, journal: bool = True) -> Routine[Past]:
+def read_recorded_state(owned: Owned, schema: str, *, journal: bool = True) -> Routine[RecordedState]:
     """Read both tables as far as they are there. ``journal``: whether what it holds of this schema counts.
 
     Raises UnsupportedObjectError where ``schema_version`` is somebody else's table.
@@ -55,4 +55,4 @@ def read_past(owned: Owned, schema: str, *, journal: bool = True) -> Routine[Pas
     scope = journal_scope(owned.database, schema, record)
     entries = (yield from read_journal(scope)) if owned.journal else ()
     own = own_entries(entries) if journal else ()
-    return Past(record, names, owners_of(claims, taken_over(entries), schema), own, block_numbers_in(entries))
+    return RecordedState(record, names, owners_of(claims, taken_over(entries), schema), own, block_numbers_in(entries))
