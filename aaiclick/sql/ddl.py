@@ -73,9 +73,9 @@ def is_alter(sql: str) -> bool:
     return sql.startswith(f"{ALTER_TABLE} ")
 
 
-def rename_table(old: str, new: str) -> str:
-    """RENAME TABLE; refused where the new name is taken."""
-    return _statement("RENAME TABLE", f"{old} TO {new}")
+def rename_table(old: str, new: str, *, if_exists: bool = False) -> str:
+    """RENAME TABLE; refused where the new name is taken. ``if_exists``: nothing is done where there is no old one."""
+    return _statement(f"RENAME TABLE{' IF EXISTS' if if_exists else ''}", f"{old} TO {new}")
 
 
 def exchange_tables(one: str, other: str) -> str:

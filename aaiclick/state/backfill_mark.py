@@ -13,10 +13,9 @@ from typing import Literal
 
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.names import PREFIX, label
-from aaiclick.clickhouse.statements import drop_table
 from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Routine
-from aaiclick.state.comments import CommentFormat, create_commented, replace_comment
+from aaiclick.state.comments import CommentFormat, create_commented, drop_commented, replace_comment
 
 MARK_PREFIX = f"{PREFIX}feed_"
 STAGE_PREFIX = f"{PREFIX}fed_"
@@ -97,7 +96,7 @@ def update_backfill_mark(database: str, mark: BackfillMark) -> Routine[BackfillM
 
 def drop_backfill_mark(database: str, mark: BackfillMark) -> Routine[None]:
     """The last thing that is done."""
-    yield from drop_table(database, mark.name)
+    yield from drop_commented(database, mark.name)
 
 
 def parse_backfill_mark(name: str, comment: str) -> BackfillMark | str:

@@ -1,4 +1,4 @@
-"""The small cache in the comment of ``schema_version``, for the warm start.
+"""The small cache in the comment of ``schema_version``, for the warm start; on a cluster in a note of that name.
 
 One query reads comments and definitions together, so a process that finds its fingerprint here needs no second one.
 It is only a cache: the rows are the truth, and whatever cannot be read counts as absent.
@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import cast
 
 from aaiclick.clickhouse.names import RECORDS
+from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.clauses import modify_comment
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
+from aaiclick.state.notes import read_notes, write_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,10 @@ def cache_comment(cache: Mapping[str, CacheEntry]) -> str:
 
 def write_cache(database: str, cache: Mapping[str, CacheEntry]) -> Routine[None]:
     """Replace the whole cache. Only under the lease: the comment is written by name."""
+    books = yield from read_bookkeeping(database)
+    if books.shared:
+        yield from write_note(books, RECORDS, cache_comment(cache))
+        return
     yield Command(alter_table(qualified(database, RECORDS), modify_comment(cache_comment(cache))))
 
 
@@ -109,6 +115,9 @@ def mark_transition(database: str, schema: str, running: RunningTransition | Non
 
 
 def _read(database: str) -> Routine[dict[str, CacheEntry]]:
+    books = yield from read_bookkeeping(database)
+    if books.shared:
+        return parse_cache((yield from read_notes(books)).get(RECORDS, ""))
     rows = yield Query(
         "SELECT comment FROM system.tables WHERE database = unhex({database:String}) AND name = {name:String}",
         {"database": hexed(database), "name": RECORDS},

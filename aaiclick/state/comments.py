@@ -1,5 +1,5 @@
 """JSON in the comment of a table: how this library keeps what has to be said of one table, and has to be on disk with
-it.
+it. On the hosts of a cluster it is a row that all of them see (``notes``).
 
 A comment is replaced as a whole by one statement, so states never mix, and it goes with the table. What is written here
 is read by later releases: the text of each kind stays as it is, byte for byte.
@@ -11,12 +11,14 @@ from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from aaiclick.clickhouse.statements import CREATE, ddl, merged, send
+from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping
+from aaiclick.clickhouse.statements import CREATE, ddl, drop_table, merged, send
 from aaiclick.routine import Command, Routine
 from aaiclick.sql.clauses import modify_comment
 from aaiclick.sql.ddl import alter_table, create_table
 from aaiclick.sql.hex_text import size_setting
 from aaiclick.sql.quoting import qualified
+from aaiclick.state.notes import write_note
 
 T = TypeVar("T")
 
@@ -47,12 +49,32 @@ class CommentFormat(Generic[T]):
 
 
 def create_commented(database: str, name: str, comment: str) -> Routine[None]:
-    """Make an empty table that only says something. Raises StatementError 57 where it is there already."""
+    """Make an empty table that only says something. Raises StatementError 57 where it is there already.
+
+    On a cluster there is no such table: only what it says.
+    """
+    books = yield from read_bookkeeping(database)
+    if books.shared:
+        yield from write_note(books, name, comment)
+        return
     sql = create_table(qualified(database, name), "`nothing` UInt8", "ENGINE = Null", comment)
     yield from send(Command(sql, settings=merged(CREATE, size_setting(sql))))
 
 
 def replace_comment(database: str, name: str, comment: str) -> Routine[None]:
     """On disk when this returns."""
+    books = yield from read_bookkeeping(database)
+    if books.shared:
+        yield from write_note(books, name, comment)
+        return
     sql = alter_table(qualified(database, name), modify_comment(comment))
     yield from ddl(sql, size_setting(sql))
+
+
+def drop_commented(database: str, name: str) -> Routine[None]:
+    """Drop a table that only says something."""
+    books = yield from read_bookkeeping(database)
+    if books.shared:
+        yield from write_note(books, name, "")
+        return
+    yield from drop_table(database, name)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
 from aaiclick.clickhouse.names import JOURNAL
+from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping, read_ready, write_line
+from aaiclick.clickhouse.shared.tables import SharedTable
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Command, Query, Routine, Row, number, text
@@ -27,6 +29,15 @@ Details: TypeAlias = Mapping[str, object]
 """What a probe needs: UUIDs, data paths, staging names, counts. Plain JSON values under string keys."""
 
 
+TABLE = SharedTable(
+    JOURNAL,
+    "`seq` UInt64, `run` LowCardinality(String), `schema` LowCardinality(String), `plan` String, `step` String, "
+    "`action` UInt32,"
+    " `state` LowCardinality(String), `details` String CODEC(ZSTD(3)), `at` DateTime64(6, 'UTC')",
+    "ORDER BY seq",
+    "aaiclick: intent and outcome of each migration step",
+    ("seq", "run", "schema", "plan", "step", "action", "state", "details", "at"),
+)
 _READ = "run, schema, plan, step, action, state, details, seq, toUnixTimestamp64Milli(at)"
 
 
@@ -62,18 +73,11 @@ class Entry:
 
 
 def ensure_journal(database: str) -> Routine[None]:
-    """Make the table where it is missing."""
-    yield Command(
-        create_table(
-            qualified(database, JOURNAL),
-            "`seq` UInt64, `run` LowCardinality(String), `schema` LowCardinality(String), `plan` String, `step` "
-            "String, `action` UInt32,"
-            " `state` LowCardinality(String), `details` String CODEC(ZSTD(3)), `at` DateTime64(6, 'UTC')",
-            "ENGINE = MergeTree ORDER BY seq",
-            "aaiclick: intent and outcome of each migration step",
-            if_not_exists=True,
-        )
-    )
+    """Make the table where it is missing. On a cluster whoever has the lease has made it (``open_tables``)."""
+    if (yield from read_bookkeeping(database)).shared:
+        return
+    engine = f"ENGINE = MergeTree {TABLE.tail}"
+    yield Command(create_table(qualified(database, JOURNAL), TABLE.columns, engine, TABLE.comment, if_not_exists=True))
 
 
 def intent(database: str, action: Action, details: Details | None = None) -> Routine[None]:
@@ -92,14 +96,16 @@ def last_entries(database: str, condition: str, parameters: Mapping[str, str | i
 
     Rows in state ``closed``, with which an earlier release ended its runs, are passed over.
     """
+    books = yield from read_bookkeeping(database)
+    yield from read_ready(books, JOURNAL)
     sql = (
-        f"SELECT {_READ} FROM {qualified(database, JOURNAL)} WHERE state != 'closed' AND {condition}"
+        f"SELECT {_READ} FROM {qualified(books.home, JOURNAL)} WHERE state != 'closed' AND {condition}"
         " ORDER BY seq DESC LIMIT 1 BY run, schema, plan, step, action"
     )
     try:
         rows = yield Query(sql, parameters)
     except StatementError as error:
-        if error.code != UNKNOWN_TABLE:
+        if error.code != UNKNOWN_TABLE or books.shared:
             raise
         return ()
     return tuple(sorted((_entry(row) for row in rows), key=lambda entry: entry.seq))
@@ -127,7 +133,8 @@ def _details(body: str, seq: int) -> Details:
 
 
 def _write(database: str, action: Action, state: State, details: Details | None) -> Routine[None]:
-    table = qualified(database, JOURNAL)
+    books = yield from read_bookkeeping(database)
+    table = qualified(books.home, JOURNAL)
     body = json.dumps(_plain(details or {}), sort_keys=True, allow_nan=False, separators=(",", ":"))
     sql = (
         f"INSERT INTO {table} (seq, run, schema, plan, step, action, state, details, at)"
@@ -143,7 +150,7 @@ def _write(database: str, action: Action, state: State, details: Details | None)
         "action": action.number,
         "state": hexed(state),
     }
-    yield Command(sql, parameters, size_setting(sql))
+    yield from write_line(books, Command(sql, parameters, size_setting(sql)), JOURNAL)
 
 
 def _plain(value: object) -> object:

@@ -1,6 +1,8 @@
 """What this library has made in a database, in one question: every table of ours with what its comment says, and the
 scratch databases.
 
+On a cluster it is what the host that is asked has, with what all of them have in common (``notes``).
+
 Most runs find nothing but their own lease. A run looks once when it begins, and once more under the lease, where nobody
 else of ours makes anything; what it sees is handed down. Only where the run itself has made or dropped such a table
 since is it looked again.
@@ -13,7 +15,8 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.scratch import PREFIX as SCRATCH_PREFIX
 from aaiclick.catalog.scratch import ScratchPlaces
-from aaiclick.clickhouse.names import JOURNAL, PREFIX, RECORDS, label, parse_name
+from aaiclick.clickhouse.names import JOURNAL, NOTES, PREFIX, RECORDS, label, parse_name
+from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, home_beside, read_bookkeeping
 from aaiclick.lease.names import is_tombstone, of_the_lease
 from aaiclick.lease.tombstones import LeaseRow
 from aaiclick.routine import Query, Routine, number, text
@@ -22,6 +25,7 @@ from aaiclick.state.backfill_mark import MARK_PREFIX as BACKFILL_MARK_PREFIX
 from aaiclick.state.backfill_mark import BackfillMark, is_stage_of, parse_backfill_mark
 from aaiclick.state.cache import CacheEntry, parse_cache
 from aaiclick.state.kept_tables import KEPT_PREFIX, KeptRow, parse_kept
+from aaiclick.state.notes import read_notes
 from aaiclick.state.rebuild_mark import MARK_PREFIX, Mark, parse_mark
 from aaiclick.state.staged_chunks import STAGE_PREFIX, StagedChunk, parse_staged_chunk
 
@@ -33,6 +37,11 @@ _TABLES = (
     "SELECT 'table', name, engine, comment, toString(uuid), toUInt64(coalesce(total_rows, 0)), "
     "toUInt64(coalesce(total_bytes, 0)), toInt64(0), toUInt64(0)"
     " FROM system.tables WHERE database = unhex({db:String}) AND (startsWith(name, {prefix:String}) OR name = "
+    "{records:String})"
+)
+_BESIDE = (
+    "SELECT 'beside', name, engine, '', toString(uuid), toUInt64(0), toUInt64(0), toInt64(0), toUInt64(0) FROM "
+    "system.tables WHERE database = unhex({home:String}) AND (startsWith(name, {prefix:String}) OR name = "
     "{records:String})"
 )
 _SCRATCH = (
@@ -73,6 +82,13 @@ class Owned:
     """Seconds since the server's start, then."""
     known: bool = False
     """Whether something is there that was asked for by name."""
+    beside: tuple[OwnedTable, ...] = ()
+    """What is in the database beside it, where it is a Replicated one."""
+
+    def of_all_hosts(self, home: str, name: str) -> bool:
+        """Whether a table that all hosts share is there, of the database ``home``."""
+        tables = self.tables if home == self.database else self.beside
+        return any(table.name == name and table.engine.startswith("Replicated") for table in tables)
 
     @property
     def recorded(self) -> bool:
@@ -89,7 +105,7 @@ class Owned:
         """Whether there is anything beside the bookkeeping and the lease: most runs need not go any of the ways to look
         for remains."""
         return bool(self.scratch_databases) or any(
-            table.name not in (RECORDS, JOURNAL) and not of_the_lease(table.name) for table in self.tables
+            table.name not in (RECORDS, JOURNAL, NOTES) and not of_the_lease(table.name) for table in self.tables
         )
 
     @property
@@ -151,18 +167,41 @@ class Owned:
 
 def read_owned(database: str, asked: Collection[str] = ()) -> Routine[Owned]:
     """Look. ``asked``: names of the user's, of which is told whether one is there."""
+    owned = yield from read_owned_here(database, asked)
+    return (yield from with_notes(owned, (yield from read_bookkeeping(database))))
+
+
+def with_notes(owned: Owned, books: Bookkeeping) -> Routine[Owned]:
+    """What the host that is asked has, with what all hosts have in common: the bookkeeping, and notes in place of
+    comments. On one host it is as it is."""
+    if not books.shared:
+        return owned
+    notes = yield from read_notes(books)
+    shared = (RECORDS, JOURNAL, NOTES)
+    here = [table for table in owned.tables if table.name not in shared]
+    common = [table for table in (owned.beside if books.beside else owned.tables) if table.name in shared]
+    listed = {table.name: replace(table, comment=notes.get(table.name, table.comment)) for table in (*here, *common)}
+    marks = {name: OwnedTable(name, "", body, "", 0, 0) for name, body in notes.items() if name not in listed}
+    found = sorted((listed | marks).values(), key=lambda table: table.name)
+    return replace(owned, tables=tuple(found))
+
+
+def read_owned_here(database: str, asked: Collection[str] = ()) -> Routine[Owned]:
+    """What the host that is asked has."""
     bound: dict[str, str | int] = {
         "db": hexed(database),
         "prefix": PREFIX,
         "records": RECORDS,
         "scratch": SCRATCH_PREFIX,
+        "home": hexed(home_beside(database)),
     }
-    branches = [_SERVER, _TABLES, _SCRATCH]
+    branches = [_SERVER, _TABLES, _BESIDE, _SCRATCH]
     if asked:
         branches.append(_ASKED)
         bound["names"] = ",".join(hexed(name) for name in asked)
     rows = yield Query(" UNION ALL ".join(branches), bound)
     tables: list[OwnedTable] = []
+    beside: list[OwnedTable] = []
     scratch: list[str] = []
     at = uptime = 0
     known = False
@@ -170,8 +209,8 @@ def read_owned(database: str, asked: Collection[str] = ()) -> Routine[Owned]:
         match kind:
             case "server":
                 at, uptime = number(now), number(up)
-            case "table":
-                tables.append(
+            case "table" | "beside":
+                (tables if kind == "table" else beside).append(
                     OwnedTable(text(name), text(engine), text(comment), text(uuid), number(count), number(size))
                 )
             case "scratch":
@@ -179,7 +218,13 @@ def read_owned(database: str, asked: Collection[str] = ()) -> Routine[Owned]:
             case _:
                 known = True
     return Owned(
-        database, tuple(sorted(tables, key=lambda table: table.name)), tuple(sorted(scratch)), at, uptime, known
+        database,
+        tuple(sorted(tables, key=lambda table: table.name)),
+        tuple(sorted(scratch)),
+        at,
+        uptime,
+        known,
+        tuple(sorted(beside, key=lambda table: table.name)),
     )
 
 

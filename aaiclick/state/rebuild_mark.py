@@ -14,11 +14,11 @@ from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.names import PREFIX, mark_table, shadow_table
 from aaiclick.clickhouse.refreshable_views import running_refreshes, stop_refreshes
-from aaiclick.clickhouse.statements import ask, drop_table
+from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Routine, number
-from aaiclick.state.comments import CommentFormat, create_commented, replace_comment
+from aaiclick.state.comments import CommentFormat, create_commented, drop_commented, replace_comment
 
 MARK_PREFIX = f"{PREFIX}mark_"
 FORMAT = 1
@@ -124,7 +124,7 @@ def at_rest(database: str, mark: Mark, source: Physical) -> Routine[tuple[Mark, 
 
 def drop_mark(database: str, mark: Mark) -> Routine[None]:
     """The last thing a rebuild does."""
-    yield from drop_table(database, mark.name)
+    yield from drop_commented(database, mark.name)
 
 
 def parse_mark(name: str, comment: str) -> Mark | str:

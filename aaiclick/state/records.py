@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import cast
 
 from aaiclick.clickhouse.names import RECORDS
+from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping, read_ready, write_line
+from aaiclick.clickhouse.shared.tables import SharedTable
 from aaiclick.error_codes import NO_SUCH_COLUMN_IN_TABLE, NOT_FOUND_COLUMN_IN_BLOCK, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE
 from aaiclick.errors import StatementError, UnsupportedObjectError
 from aaiclick.routine import Command, Query, Routine, Row, Scalar, number, text
@@ -39,6 +41,19 @@ _COLUMNS = (
     ("server", "LowCardinality(String)", "version of the server"),
     ("at", "DateTime64(3, 'UTC')", "when it ended, by the server's clock"),
 )
+
+
+def _commented(kind: str, comment: str) -> str:
+    base, codec, name = kind.partition(" CODEC")
+    return f"{base} COMMENT {quote_string(comment)}{codec}{name}"
+
+
+TABLE = SharedTable(
+    RECORDS,
+    ", ".join(f"`{name}` {_commented(kind, comment)}" for name, kind, comment in _COLUMNS),
+    "ORDER BY (schema, seq)",
+    names=tuple(name for name, _, _ in _COLUMNS),
+)
 _READ = (
     "schema, version, state, spec, objects, forms, plan, who, seconds, library, migrations, oldest_code, "
     "from_version, server, seq, toUnixTimestamp64Milli(at)"
@@ -50,13 +65,11 @@ _GENERATION = f"maxIf(seq, {_OPENS}) OVER ()"
 
 
 def ensure_tables(database: str) -> Routine[None]:
-    """Make the table where it is missing."""
-    columns = ", ".join(f"`{name}` {_commented(kind, comment)}" for name, kind, comment in _COLUMNS)
-    yield Command(
-        create_table(
-            qualified(database, RECORDS), columns, "ENGINE = MergeTree ORDER BY (schema, seq)", if_not_exists=True
-        )
-    )
+    """Make the table where it is missing. On a cluster whoever has the lease has made it (``open_tables``)."""
+    if (yield from read_bookkeeping(database)).shared:
+        return
+    table = qualified(database, RECORDS)
+    yield Command(create_table(table, TABLE.columns, f"ENGINE = MergeTree {TABLE.tail}", if_not_exists=True))
 
 
 def read_latest(database: str, schema: str) -> Routine[Record | None]:
@@ -77,7 +90,9 @@ def read_latest(database: str, schema: str) -> Routine[Record | None]:
 def read_records(database: str, schema: str) -> Routine[tuple[Record | None, frozenset[str], tuple[Claim, ...]]]:
     """In one question what ``read_latest`` reads, every name that some version of the schema had here, and which
     schemas hold which names by their last record. The server takes the names out of the forms."""
-    table = qualified(database, RECORDS)
+    books = yield from read_bookkeeping(database)
+    yield from read_ready(books, RECORDS)
+    table = qualified(books.home, RECORDS)
     own = "schema = unhex({schema:String})"
     latest = (
         f"SELECT {_READ}, {_GENERATION} AS generation FROM {table} WHERE {own} AND state != 'failed' ORDER BY seq "
@@ -101,7 +116,7 @@ def read_records(database: str, schema: str) -> Routine[tuple[Record | None, fro
     try:
         rows = yield Query(f"SELECT 'record', * FROM ({latest}) UNION ALL {held}", {"schema": hexed(schema)})
     except StatementError as error:
-        if error.code == UNKNOWN_TABLE:
+        if error.code == UNKNOWN_TABLE and not books.shared:
             return None, frozenset(), ()
         raise _foreign(database, error) from error
     records = [_record(row[1:]) for row in rows if row[0] == "record"]
@@ -136,7 +151,8 @@ def append(
     the run has lost its lease without knowing, and nothing is written. ``standing``: tables by name, with their
     storages, that have to be there still: else nothing is written.
     """
-    table = qualified(database, RECORDS)
+    books = yield from read_bookkeeping(database)
+    table = qualified(books.home, RECORDS)
     values = (
         "max(seq) + 1",
         "unhex({schema:String})",
@@ -175,7 +191,7 @@ def append(
         "library": hexed(record.library),
     }
     try:
-        yield Command(sql, parameters, size_setting(sql))
+        yield from write_line(books, Command(sql, parameters, size_setting(sql)), RECORDS)
     except StatementError as error:
         raise _foreign(database, error) from error
 
@@ -194,13 +210,15 @@ def _there(database: str, standing: Mapping[str, str]) -> str:
 def _select(
     database: str, condition: str, parameters: Mapping[str, str | int], order: str, generation: str = "0"
 ) -> Routine[tuple[Record, ...]]:
+    books = yield from read_bookkeeping(database)
+    yield from read_ready(books, RECORDS)
+    table = qualified(books.home, RECORDS)
     try:
         rows = yield Query(
-            f"SELECT {_READ}, {generation} FROM {qualified(database, RECORDS)} WHERE {condition} ORDER BY seq {order}",
-            parameters,
+            f"SELECT {_READ}, {generation} FROM {table} WHERE {condition} ORDER BY seq {order}", parameters
         )
     except StatementError as error:
-        if error.code == UNKNOWN_TABLE:
+        if error.code == UNKNOWN_TABLE and not books.shared:
             return ()
         raise _foreign(database, error) from error
     return tuple(_record(row) for row in rows)
@@ -252,11 +270,6 @@ def _foreign(database: str, error: StatementError) -> Exception:
         return error
     said = f"this table was not made by aaiclick and is in its way; rename it. The server said: {error.message}"
     return UnsupportedObjectError(f"{database}.{RECORDS}", said)
-
-
-def _commented(kind: str, comment: str) -> str:
-    base, codec, name = kind.partition(" CODEC")
-    return f"{base} COMMENT {quote_string(comment)}{codec}{name}"
 
 
 def _nullable(value: int | None) -> str:

@@ -32,7 +32,7 @@ BUILT = {
     "alter_table_first": [
         ddl.alter_table_first(ddl.alter_table(D, "ADD COLUMN a UInt8"), D, ["DROP CONSTRAINT c"]),
     ],
-    "rename_table": [ddl.rename_table(D, E)],
+    "rename_table": [ddl.rename_table(D, E), ddl.rename_table(D, E, if_exists=True)],
     "exchange_tables": [ddl.exchange_tables(D, E)],
     "drop": [ddl.drop("TABLE", D, if_exists=True, sync=True), ddl.drop("VIEW", D)],
     "truncate_table": [ddl.truncate_table(D)],

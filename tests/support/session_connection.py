@@ -12,7 +12,20 @@ from typing import Any, TypeVar, cast
 from aaiclick.errors import StatementError
 from aaiclick.events import Event
 from aaiclick.processes import is_gone
-from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, ProcessGone, Query, Routine, Rows, Sleep, scalar_rows
+from aaiclick.routine import (
+    Clock,
+    Command,
+    Effect,
+    Emit,
+    Nonce,
+    ProcessGone,
+    Query,
+    Routine,
+    Rows,
+    Sleep,
+    WhereKept,
+    scalar_rows,
+)
 
 T = TypeVar("T")
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: (.*) \((\w+)\)", re.DOTALL)
@@ -142,6 +155,8 @@ class Driver:
         return [effect.sql for effect in self.effects if isinstance(effect, Query | Command)]
 
     def _answer(self, effect: Effect) -> Rows:
+        if isinstance(effect, WhereKept):
+            return ()  # nothing is sent
         self.effects.append(effect)
         if self.before is not None:
             self.before(effect)

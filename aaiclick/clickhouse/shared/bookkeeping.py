@@ -182,7 +182,7 @@ def send_once(command: Command, token: str, hosts: int) -> Routine[None]:
 
 def write_line(books: Bookkeeping, command: Command, name: str) -> Routine[None]:
     """Write a row of the bookkeeping. On a cluster it is sent again where nobody knows whether it arrived: the server
-    takes the same token once."""
+    takes the same token once. Rows are counted by the host that is asked, so it has to show all of them first."""
     if not books.shared:
         yield command
         return
@@ -190,6 +190,7 @@ def write_line(books: Bookkeeping, command: Command, name: str) -> Routine[None]
     token = f"{name}-{text(rows[0][0])}"
     for attempt in range(_ATTEMPTS):
         try:
+            yield from catch_up(books, name)
             yield from send_once(command, token, len(books.hosts))
         except StatementError as error:
             # A guarded line is refused where the host cannot show that it has every generation (``lease/guard.py``).

@@ -22,7 +22,7 @@ from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 
 QUEUE: Mapping[str, str | int] = {
-    "distributed_ddl_task_timeout": 5,
+    "distributed_ddl_task_timeout": 1,
     "distributed_ddl_output_mode": "null_status_on_timeout",
 }
 """Statuses are hints: a short answer, and then a look at every host."""
@@ -40,6 +40,8 @@ class SharedTable:
     tail: str
     """From ORDER BY on."""
     comment: str = ""
+    names: tuple[str, ...] = ()
+    """Of its columns, where its rows may have to be brought from a table of one host."""
 
 
 @dataclass(frozen=True, slots=True)

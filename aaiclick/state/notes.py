@@ -1,0 +1,47 @@
+"""What comments of tables say on one host, on the hosts of a cluster: there a comment is each replica's own.
+
+Rows are only ever added; the last one of a name counts, and an empty one says nothing any more. The texts are the same
+as in comments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aaiclick.clickhouse.names import NOTES
+from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, read_ready, write_line
+from aaiclick.clickhouse.shared.tables import SharedTable
+from aaiclick.routine import Command, Query, Routine, text
+from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
+from aaiclick.sql.quoting import qualified
+
+TABLE = SharedTable(
+    NOTES,
+    "`seq` UInt64, `name` String, `body` String CODEC(ZSTD(3)), `at` DateTime64(3, 'UTC')",
+    "ORDER BY (name, seq)",
+    "aaiclick: what has to be said of a table on all hosts: the last row of a name",
+)
+
+
+def read_notes(books: Bookkeeping) -> Routine[Mapping[str, str]]:
+    """What is said, by the names of what it is said of."""
+    yield from read_ready(books, NOTES)
+    rows = yield Query(
+        f"SELECT hex(name), hex(argMax(body, seq)) AS last FROM {qualified(books.home, NOTES)} GROUP BY name HAVING "
+        "last != ''"
+    )
+    return {_unhexed(text(name)): _unhexed(text(body)) for name, body in rows}
+
+
+def write_note(books: Bookkeeping, name: str, body: str) -> Routine[None]:
+    """Say something of a name in place of what was said before; '' for nothing any more. Only under the lease."""
+    table = qualified(books.home, NOTES)
+    sql = (
+        f"INSERT INTO {table} (seq, name, body, at) SELECT max(seq) + 1, unhex({{name:String}}), {hex_literal(body)}, "
+        f"now64(3, 'UTC') FROM {table}"
+    )
+    yield from write_line(books, Command(sql, {"name": hexed(name)}, size_setting(sql)), NOTES)
+
+
+def _unhexed(digits: str) -> str:
+    return bytes.fromhex(digits).decode("utf-8", "surrogateescape")
