@@ -229,5 +229,5 @@ def kill(database: str, table: str, mutation: Mutation) -> Routine[None]:
 
 def reads_rows(command: str) -> bool:
     """True for a mutation that deletes or changes rows, as the engine shows its command; False for one of columns,
-    indexes and the like."""
-    return re.match(r"\(?\s*(DELETE|UPDATE|APPLY|REWRITE)\b", command, re.IGNORECASE) is not None
+    indexes and the like. One that only writes down which rows are deleted already changes none."""
+    return re.match(r"\(?\s*(DELETE|UPDATE|APPLY(?! DELETED MASK)|REWRITE)\b", command, re.IGNORECASE) is not None

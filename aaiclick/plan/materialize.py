@@ -18,7 +18,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, text
-from aaiclick.sql.clauses import materialize
+from aaiclick.sql.clauses import materialize, materialize_projection
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified, quote_name
 
@@ -76,7 +76,8 @@ def _command(kind: str, name: str) -> str:
 
 
 def _step(database: str, live: LiveObject, kind: str, name: str) -> Step:
-    sql = alter_table(qualified(database, live.name), _command(kind, name))
+    command = materialize_projection(quote_name(name)) if kind == "projection" else _command(kind, name)
+    sql = alter_table(qualified(database, live.name), command)
     words = f"{kind} of {name}" if kind == "statistics" else f"{kind} {name}"
     change = f"the {live.rows:,} rows that are there are not in the {words}"
     hazard = Hazard(

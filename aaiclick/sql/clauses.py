@@ -61,6 +61,12 @@ def materialize(kind: str, name: str) -> str:
     return f"MATERIALIZE {kind} {name}"
 
 
+def materialize_projection(name: str) -> str:
+    """A projection is written for the rows that are there, without those that a lightweight delete has hidden: from
+    wide parts the server would take these too. Parts without such rows are not rewritten for it."""
+    return f"APPLY DELETED MASK, {materialize('PROJECTION', name)}"
+
+
 def add_index(name: str, body: str) -> str:
     """A new skip index."""
     return f"ADD INDEX {name} {body}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tests.fuzz.ground import Ground
 from tests.fuzz.schema import Column, Table
-from tests.fuzz.types import Type, inside, quoted, text
+from tests.fuzz.types import FLOATS, INTEGERS, Type, bits, inside, quoted, text
 
 
 def convert(expr: str, old: Type, new: Type) -> str:
@@ -109,10 +109,37 @@ def finished(expr: str, kind: Type) -> str:
 def lengthened(old: Type, new: Type) -> bool:
     """The same type with longer FixedStrings, which are filled up with zero bytes: there is no cast back, and none is
     needed."""
+    if old.name == "LowCardinality" or new.name == "LowCardinality":
+        shells = [kind.args[0] if kind.name == "LowCardinality" else kind for kind in (old, new)]
+        return lengthened(shells[0], shells[1])
+    if new.name == "Nullable" != old.name:
+        return lengthened(old, new.args[0])
     if old.name == new.name == "FixedString":
         return int(old.params[0]) <= int(new.params[0])
     same = (old.name, old.params, old.names, len(old.args)) == (new.name, new.params, new.names, len(new.args))
     return same and all(lengthened(*pair) for pair in zip(old.args, new.args, strict=True))
+
+
+def returned(expr: str, new: Type, old: Type, depth: int = 0) -> str:
+    """The way back. A float becomes a whole number of more than 64 bits by its own bits: the engine multiplies its way
+    there, and 2 to the power of 127 comes back as another number."""
+    after, before = new.bare, old.bare
+    if after.name == before.name == "Array":
+        one = f"b{depth}"
+        return (
+            f"CAST(arrayMap({one} -> {returned(one, after.args[0], before.args[0], depth + 1)}, {expr}) AS {old.sql})"
+        )
+    if after.name not in FLOATS or before.name not in INTEGERS or bits(before.name) <= 64:
+        return convert(expr, new, old)
+    pattern = f"reinterpretAsUInt64(CAST(assumeNotNull({expr}) AS Float64))"
+    power = f"toInt32(bitAnd(bitShiftRight({pattern}, 52), 2047)) - 1075"
+    digits = f"CAST(bitOr(bitAnd({pattern}, {2**52 - 1}), {2**52}) AS UInt256)"
+    size = (
+        f"if({power} >= 0, bitShiftLeft({digits}, toUInt16(greatest({power}, 0))), "
+        f"bitShiftRight({digits}, toUInt16(least(greatest(-({power}), 0), 255))))"
+    )
+    whole = f"if({expr} < 0, -CAST({size} AS Int256), CAST({size} AS Int256))"
+    return f"CAST(if(isNull({expr}), NULL, CAST({whole} AS {before.name})) AS {old.sql})"
 
 
 def kept(old: Column, new: Column) -> str:
@@ -125,7 +152,7 @@ def kept(old: Column, new: Column) -> str:
         # Which type each value has is what the declaration gives up: there is no way back to it, and the text is what
         # is compared.
         return f"if(isNull({name}) = isNull({there}) AND ifNull(toString({name}) = toString({there}), 1), 2, 0)"
-    back = convert(there, new.type, old.type)
+    back = returned(there, new.type, old.type)
     same = f"{bytes_of(back, old.type)} = {bytes_of(name, old.type)}"
     reads = f"formatRow('TSV', {finished(name, old.type)}) = formatRow('TSV', {finished(there, new.type)})"
     return f"if({same}, if({reads}, 2, 1), 0)"

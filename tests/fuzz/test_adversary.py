@@ -48,6 +48,18 @@ def test_labels_go_by_text_at_every_depth(ground: Ground) -> None:
         (Type("Variant", (plain("String"), plain("UInt64"))), plain("String"), "NULL", 0),
         (OLD, plain("Int8"), "'b'", 1),
         (Type("Nullable", (plain("FixedString", "4"),)), Type("Nullable", (plain("FixedString", "8"),)), "'7xxx'", 2),
+        (
+            Type("LowCardinality", (Type("Nullable", (plain("FixedString", "2"),)),)),
+            Type("Nullable", (plain("FixedString", "8"),)),
+            "'ab'",
+            2,
+        ),
+        (plain("Int128"), plain("Float64"), f"'{-(2**127)}'", 1),
+        (plain("UInt256"), plain("Float64"), f"'{2**255}'", 1),
+        (plain("UInt256"), plain("Float64"), f"'{2**255 + 1}'", 0),
+        (plain("UInt128"), plain("Float32"), "'3'", 2),
+        (Type("Array", (plain("Int256"),)), Type("Array", (plain("Float64"),)), f"['-1', '{-(2**254)}']", 1),
+        (Type("Nullable", (plain("Int128"),)), Type("Nullable", (plain("Float64"),)), "NULL", 2),
     ],
 )
 def test_whether_a_value_comes_back(ground: Ground, old: Type, new: Type, value: str, worst: int) -> None:

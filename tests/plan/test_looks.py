@@ -7,7 +7,18 @@ from datetime import timedelta
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, Index, MergeTree, Plan, Policy, Schema, Table, ensure_schema, plan_schema
+from aaiclick import (
+    Column,
+    Index,
+    MergeTree,
+    Plan,
+    Policy,
+    Projection,
+    Schema,
+    Table,
+    ensure_schema,
+    plan_schema,
+)
 from aaiclick.diff.renamed_columns import renamed_text
 from aaiclick.errors import SchemaVersionError
 from aaiclick.plan.proof.column_uses import ttl_expressions
@@ -160,6 +171,34 @@ def test_an_index_over_old_rows_is_offered_and_filled_by_name(aaiclick_client: C
     assert [step.strategy for step in ensure_schema(aaiclick_client, schema, policy=policy).steps] == ["mutate"]
     assert filled(aaiclick_client) > 0
     assert ensure_schema(aaiclick_client, schema, policy=policy).steps == ()
+
+
+@pytest.mark.parametrize("remade", [False, True])
+def test_a_projection_that_is_filled_shows_no_deleted_row(aaiclick_client: Client, remade: bool) -> None:
+    """From a wide part the server would also take the rows that a lightweight delete has hidden."""
+    settings: dict[str, str | int | float | None] = {
+        "min_bytes_for_wide_part": 0,
+        "lightweight_mutation_projection_mode": "'rebuild'",
+    }
+    body = "SELECT toDate(k), count() GROUP BY toDate(k)"
+    aaiclick_client.command(
+        f"CREATE TABLE t (i UInt64, k {UTC}{f', PROJECTION pj ({body})' if remade else ''}) ENGINE = MergeTree ORDER "
+        f"BY i SETTINGS {', '.join(f'{name} = {value}' for name, value in settings.items())}"
+    )
+    aaiclick_client.command("INSERT INTO t SELECT number, toDateTime('2020-01-01', 'UTC') + number FROM numbers(9)")
+    aaiclick_client.command("DELETE FROM t WHERE i < 5 SETTINGS mutations_sync = 2")
+    kind = TOKYO if remade else UTC
+    table = Table(
+        "t",
+        [Column("i", "UInt64"), Column("k", kind)],
+        engine=MergeTree(order_by=["i"], settings={**settings, "lightweight_mutation_projection_mode": "rebuild"}),
+        projections=[Projection("pj", body)],
+    )
+    ensure_schema(aaiclick_client, Schema("looks", objects=[table]), policy=Policy.lossless().allow("materialize t.pj"))
+    read = (
+        "SELECT count() FROM t GROUP BY toDate(k) SETTINGS optimize_use_projections = 1, force_optimize_projection = 1"
+    )
+    assert aaiclick_client.query(read).result_rows == [(4,)]
 
 
 def filled(client: Client) -> int:

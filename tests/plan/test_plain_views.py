@@ -343,3 +343,16 @@ def test_a_view_of_everything_that_is_older_than_a_column_shows_it_when_it_is_ma
     migrate(aaiclick_client, schema(table("UInt64", Column("z", "UInt8"))))
     assert rows(aaiclick_client, "SELECT * FROM v") == [(1, 10, 0)]
     assert rows(aaiclick_client, "SELECT * FROM w") == [(1, 10)]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_view_that_is_older_than_a_column_stands_when_that_column_is_dropped(
+    aaiclick_client: Client, declared: bool
+) -> None:
+    """A step before the drop lets it show the column, so one behind it has to take it away again."""
+    setup(aaiclick_client, "CREATE VIEW v AS SELECT * FROM t", "ALTER TABLE t ADD COLUMN z UInt8 FIRST")
+    wanted = schema(table("UInt64"), *([View("v", query="SELECT * FROM t")] if declared else []))
+    migrate(aaiclick_client, wanted, "drop-column t.z")
+    assert rows(aaiclick_client, "SELECT * FROM v") == [(1, 10)]
+    assert "`z`" not in text(aaiclick_client, "v")
+    assert not plan_schema(aaiclick_client, wanted).required

@@ -67,7 +67,7 @@ def require_rows_only(name: str, listed: Sequence[Mutation], known: frozenset[st
         if (
             each.id not in known
             and not reads_rows(each.command)
-            and re.match(r"\(?\s*MATERIALIZE\b", each.command) is None
+            and re.match(r"\(?\s*(MATERIALIZE|APPLY DELETED MASK)\b", each.command) is None
         ):
             raise ApplyError(
                 f"{name}: its columns were changed while it was copied ({each.command}). The table is as that left "

@@ -106,17 +106,18 @@ def _shown(
         },
     )
     chosen = affected(views, after)
-    if not any(each.name == column for dependent in chosen for each in dependent.columns) and not any(
-        dependent.name in recreated for dependent in chosen
-    ):
+    if not any(_may_show(dependent, column) or dependent.name in recreated for dependent in chosen):
         return ()
-    shown = {effect.dependent.place: _names(effect) for effect in (yield from effects(chosen, before))}
+    ahead_of = {effect.dependent.place: effect for effect in (yield from effects(chosen, before))}
     found: list[Step] = []
     for effect in (yield from effects(chosen, after)):
         dependent = effect.dependent
         remade = recreated.get(dependent.name) if dependent.database == catalog.database else None
-        stored = {each.name for each in dependent.columns}
-        held = [name for name in shown.get(dependent.place, ()) if remade is not None or name in stored]
+        earlier = ahead_of.get(dependent.place)
+        # One that is older than the column gets it from a step before the drop.
+        stored = {each.name for each in (*dependent.columns, *(earlier.columns if earlier is not None else ()))}
+        shown = _names(earlier) if earlier is not None else []
+        held = [name for name in shown if remade is not None or name in stored]
         left = _names(effect)
         gone = [name for name in held if name not in left]
         name = called(dependent, catalog.database)
@@ -146,6 +147,11 @@ def _shown(
             )
         )
     return tuple(found)
+
+
+def _may_show(dependent: Dependent, column: str) -> bool:
+    """The view stores the column, or reads whatever its table has."""
+    return "*" in dependent.query or any(each.name == column for each in dependent.columns)
 
 
 def _names(effect: Effect) -> list[str]:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import IndexForm, ProjectionForm
 from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase
 from aaiclick.diff.changes.objects import index_body
-from aaiclick.sql.clauses import add_index, add_projection, drop_index, drop_projection, materialize
+from aaiclick.sql.clauses import (
+    add_index,
+    add_projection,
+    drop_index,
+    drop_projection,
+    materialize,
+    materialize_projection,
+)
 from aaiclick.sql.quoting import quote_name
 
 
@@ -54,5 +61,5 @@ class RemakeProjection(BaseChange):
         return (
             AlterCommand(Phase.DROP_OBJECTS, drop_projection(name)),
             AlterCommand(Phase.ADD_OBJECTS, add_projection(name, self.projection.body)),
-            AlterCommand(Phase.MATERIALIZE, materialize("PROJECTION", name), alone=True),
+            AlterCommand(Phase.MATERIALIZE, materialize_projection(name), alone=True),
         )
