@@ -21,6 +21,8 @@ from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified
 
+# KILL MUTATION does not take the definition back. After a killed RENAME or DROP the parts have the old columns under
+# the new definition: values read as defaults, and come up again under a column that gets their name later.
 _NEVER_KILLED = re.compile(r"\b(RENAME|DROP|CLEAR)\b", re.IGNORECASE)
 
 
@@ -53,6 +55,8 @@ def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
     """
     if not alters:
         return
+    # Mutations of a table end in the order in which they were sent, and behind a stuck one none does: so nothing is
+    # sent behind it.
     stuck = yield from _settled(on, "waiting")
     if stuck is not None:
         yield from _give_up(on, stuck, _alter_of(stuck, alters))
@@ -64,6 +68,8 @@ def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
     names = yield from watch(table, guards, on.seen, on.options)
     try:
         yield from _one_by_one(on, alters, table, names)
+    # Whether the ALTER happened is not known. The constraints stay: it may still be under way, and it takes them with
+    # it.
     except OutcomeUnknownError:
         raise
     except Exception:
@@ -105,6 +111,7 @@ def set_ttl(on: Altered, alter: Alter) -> Routine[None]:
     table = qualified(on.database, on.table)
     yield from ddl(alter_table(table, modify_setting(RECALCULATE, 1)))
     yield from system_merges(on.database, on.table, "STOP TTL MERGES")
+    # Without that mutation the parts keep the expiry times of the old TTL, and a later merge deletes rows by those.
     settings = merged({**DDL, "materialize_ttl_after_modify": 1}, dict(on.settings))
     yield from send_permissively(Command(alter.sql, settings=settings, database=on.database))
     stuck = yield from _settled(on)
@@ -130,6 +137,8 @@ def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]
         # These were sent for the new type: putting the old one back would make them fail.
         raise ApplyError(f"{stuck_sentence(table, stuck)}. {len(others)} later mutations wait behind it")
     yield Emit(Note(f"{table}: {alter.sql} fails on the data ({reason(stuck)}); it is undone", "warning"))
+    # First the kill: as long as the stuck mutation is there every later one fails with it, also the one that puts the
+    # type back. The definition keeps the new type after a KILL: setting the old one is up to us.
     yield from kill(on.database, table, stuck)
     settings = merged(MUTATION, dict(on.settings))
     yield from send_permissively(Command(alter.recovery, settings=settings, database=on.database))

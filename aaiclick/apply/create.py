@@ -29,6 +29,8 @@ def _load(work: CreateWork, database: str) -> Routine[None]:
     except StatementError as error:
         if error.code == ACCESS_DENIED:
             return  # who may make it need not be allowed to load it
+        # CREATE DICTIONARY succeeds without loading anything. Left there, it would be found as declared by the next
+        # start, and every dictGet would fail.
         yield from ddl(work.undo)
         raise ApplyError(
             f"it was made, but cannot be loaded: {first_line(str(error))}. It was dropped again"

@@ -58,6 +58,7 @@ def apply_steps(
         {step.work.table for step in plan_steps if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl}
     )
     held = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
+    # SYSTEM takes a name, but stops a storage, and a step may exchange what has the name: START needs the UUIDs of now.
     stopped = yield from physicals(database, sorted({*saved, *held}))
     for table in saved:
         yield from system_merges(database, table, "STOP TTL MERGES")
@@ -65,10 +66,13 @@ def apply_steps(
     for index, step in enumerate(plan_steps, 1):
         begun = yield from clock()
         yield Emit(StepStarted(index, len(plan_steps), step.object, step.change, step.strategy, step.rows))
+        # Before the first effect: whatever a kill leaves of the step, the journal says that it had begun. Its end is
+        # entered when all is done: a kill in between makes the next run look once more.
         if chosen.entries is not None:
             yield from enter_begun(chosen.entries, step)
         try:
             done = yield from everywhere(apply_work(step.work, Site(database, nonce, chosen)), chosen.reach)
+        # The statement may still run, so merges by TTL stay stopped until the next run has looked.
         except OutcomeUnknownError:
             raise
         except (StatementError, ApplyError) as error:

@@ -38,6 +38,8 @@ def watch(table: Physical, guards: Sequence[Guard], seen: int, options: ApplyOpt
     """
     if not guards:
         return ()
+    # The server refuses a row for which a CHECK is NULL, but a condition that is NULL is one that the row does not
+    # meet.
     names = yield from add_guards(table, [f"CHECK NOT ifNull(({guard.condition}) != 0, 0)" for guard in guards])
     try:
         yield from drain_all(table, options.drain_seconds, _PATIENCE)
@@ -63,6 +65,8 @@ def unwatch(table: Physical) -> Routine[None]:
 def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[None]:
     """Raises ApplyError where rows of parts that are newer than the look meet a guard."""
     present = yield from parts(table)
+    # Mutations get their numbers from the sequence that blocks get theirs from: a part whose rows an UPDATE has changed
+    # since the look has a higher data version.
     newer = [part for part in present if max(part.last, part.version) > seen]
     if not newer:
         return

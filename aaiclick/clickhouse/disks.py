@@ -15,6 +15,8 @@ def require_room(table: Physical, size: int, factor: float) -> Routine[None]:
 
     Disks that report no limit (object storage) count as roomy.
     """
+    # Unreserved, not free: merges and other copies have reserved some of it. Object storage shows the largest number
+    # that there is, so that a sum would wrap around without the limit.
     rows = yield from ask(
         "SELECT sum(least(unreserved_space, 1000000000000000)), arrayStringConcat(groupArray(name), ', ') FROM "
         "system.disks WHERE name IN"

@@ -100,5 +100,6 @@ def _outlast(condition: str, seconds: float, pause: float, what: str) -> Routine
     wait, pending = Wait(pause, _LONGEST_POLL), set((yield from _listed(condition)))
     while pending and wait.waited < seconds:
         wait = yield from rest(wait, f"{len(pending)} {what}")
+        # Only those of the first look: with busy writers there is always some INSERT.
         pending &= set((yield from _listed(condition)))
     return pending, wait.waited

@@ -54,6 +54,7 @@ def hold_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
 
     Raises ApplyError where one still runs then, and where the name holds another table by now.
     """
+    # The settings first: what SYSTEM STOP MERGES does ends with a restart, and when the table is detached.
     if tuple((name, dict(_settings(table)).get(name, "")) for name, _ in HELD) != HELD:
         yield from alter_storage(table, (modify_settings(HELD),))
     yield from system_merges(table.database, table.name, "STOP MERGES")
@@ -62,6 +63,7 @@ def hold_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
         # SYSTEM takes a name, so it stopped the merges of the table that has the name now.
         yield from system_merges(table.database, table.name, "START MERGES")
         yield from require_table(table.database, table.name, table.uuid)
+    # A merge that runs is told to stop, which takes it a moment. Until then it may still put its part in place.
     wait = Wait(_POLL, _LONGEST_POLL)
     while (yield from _merging(table)):
         if wait.waited > seconds:
@@ -203,6 +205,7 @@ def _merging(table: Physical) -> Routine[bool]:
     rows = yield from ask(
         "SELECT count() FROM system.merges WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND "
         "NOT is_mutation"
+        # By the path as well: the name may have gone to another table, whose merges may go on.
         " AND position(result_part_path, {uuid:String}) > 0",
         {"db": hexed(table.database), "name": hexed(table.name), "uuid": table.uuid},
     )

@@ -75,6 +75,7 @@ def add_guards(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...
         if error.code != UNKNOWN_TABLE:
             raise
         raise _replaced(table) from error
+    # The name may have changed hands just before the ALTER: the constraints are taken off again, whatever they are on.
     there = yield from physical(table.database, table.name)
     if there is None or there.uuid != table.uuid:
         yield from _remove(there, guards)
@@ -85,6 +86,8 @@ def add_guards(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...
 
 def raise_refused(table: Physical, error: StatementError) -> Routine[None]:
     """Raise the error of an ALTER that drops guards; ApplyError where it met another table, which is as it was."""
+    # 36 is said where the constraint to drop is not there, so of another table; but also of a wrong ALTER of the right
+    # one.
     if error.code not in (BAD_ARGUMENTS, UNKNOWN_TABLE):
         raise error
     there = yield from physical(table.database, table.name)

@@ -115,6 +115,8 @@ def acquire(
     while True:
         seen = yield from look(database)
         holder = seen.holder
+        # Whoever was waited for has ended, and may have done all that this run wanted: that is asked before it
+        # contends.
         if wait.nonce and (holder is None or holder.nonce != wait.nonce):
             wait = _Wait(told=wait.told)
             if still_needed is not None and not (yield from still_needed()):
@@ -155,6 +157,8 @@ def _acquire_shared(
         # Nobody knows how long a generation was granted of which the row is lost.
         left = watch.left(seen, seen.seconds if seen.nonce else me.seconds)
         base = seen.number
+        # That number was tried in vain, and after a whole lease time no row has it: its token may be used up for good,
+        # so the next number is contended for.
         if lost_number > base and left <= 0:
             base = lost_number
         mine = seen.nonce == nonce  # won after all, by an INSERT that nobody answered: too late to count on its time
@@ -163,12 +167,16 @@ def _acquire_shared(
         if not (free or gone or left <= 0):
             wait = yield from _wait_for(me, Holder(seen.nonce, seen.owner, 0, seen.seconds), wait, left, now, max_wait)
             continue
+        # A release that knows no clusters has a lock of its own on one host, and sees nothing of this lease: so it is
+        # looked for before a generation is won.
         older = yield from older_holder(store.books, me.seconds)
         if older:
             wait = yield from _not_yet(me, wait, older, now, max_wait)
             continue
         if not free:
             yield from _say_taking_over(me.database, seen.owner, gone)
+        # The holder's time counts from before its INSERT, a contender's from the look that shows the row: the holder's
+        # is over first.
         sent = yield from clock()
         won = yield from win(store.books, base, nonce, me.owner, me.seconds)
         if won:
@@ -243,6 +251,8 @@ def _pause(me: _Contender, holder: Holder, wait: _Wait, left: float, now: float)
 def _create(me: _Contender, now: int) -> Routine[Lease | None]:
     """Try to win the free lock; with the first heartbeat the nonce is known to every later holder."""
     nonce = text((yield Nonce())[0][0])
+    # The table before the lock: the first heartbeat then follows the lock with nothing in between, and a lock without
+    # one is taken over after its lease time.
     yield from create_beats(me.database)
     if not (yield from create_lock(me.database, Holder(nonce, me.owner, now, me.seconds))):
         return None
@@ -264,6 +274,8 @@ def _enter(lease: Lease, still_needed: StillNeeded | None, max_wait: float) -> R
         lease = yield from end_former_statements(lease, max_wait)
         if lease.shared is None:
             yield from collect(lease.database, lease.seconds, lease.nonce)
+        # Once more under the lock: between the last look and the CREATE another process may have had the lease and done
+        # it all.
         needed = still_needed is None or (yield from still_needed())
     except LeaseLostError:
         raise

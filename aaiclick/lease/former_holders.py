@@ -34,6 +34,7 @@ def end_former_statements(lease: Lease, max_wait: float) -> Routine[Lease]:
     Raises LockHeldError when one is still running after ``max_wait`` seconds, LeaseLostError.
     """
     begun = yield from clock()
+    # No pause is longer than half the time between two heartbeats: the lease is renewed meanwhile.
     wait = Wait(_FIRST_PAUSE, min(_LONGEST_PAUSE, lease.seconds / RENEWALS / 2))
     killed, may_kill = float("-inf"), True
     while True:
@@ -87,6 +88,7 @@ def _kill(lease: Lease, nonces: tuple[str, ...]) -> Routine[bool]:
         if lease.shared is not None:
             yield from lease.shared.kill(lease.nonce, condition)
         else:
+            # ASYNC only marks the statements: whether they have ended is seen by the loop, which also renews the lease.
             yield Command(tagged(lease.nonce, kill_where("QUERY", condition, asynchronous=True)))
     except StatementError as error:
         yield Emit(Note(f"statements of a former migration cannot be killed and are waited out: {error}", "warning"))

@@ -144,6 +144,8 @@ def announce(books: Bookkeeping, number: int, nonce: str, kind: str, owner: Owne
         "owner": hexed(told),
         "seconds": repr(seconds),
     }
+    # The token holds the number and not the nonce: INSERTs of several contenders for one number are one INSERT to
+    # Keeper.
     word = "lease" if kind == "held" else "end"
     yield from send_once(Command(tagged(nonce, sql), bound), f"{word}-{number}", len(books.hosts))
 

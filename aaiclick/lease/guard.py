@@ -78,6 +78,8 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
             try:
                 rows = yield effect
             except Exception as error:
+                # A successor kills this run's statements and renames its scratch tables. To the routine that would look
+                # like an error of its own, and it would clean up beside the successor: so the lock is asked first.
                 if (yield from ended_by_successor(held, error)):
                     raise LeaseLostError(
                         "this run's statement was ended by the one that took over the migration of database "
@@ -94,8 +96,10 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
                     ) from error
                 effect = routine.throw(error)
                 continue
+            # So a table that was renamed by a run which lost its lease says whose it is.
             if isinstance(effect, Nonce) and effect.signed:
                 rows = ((text(rows[0][0]) + held.nonce,),)
+            # The rest of a long sleep is another effect, before which the lease is renewed.
             effect = Sleep(rest) if rest else routine.send(rows)
     except StopIteration as stop:
         return cast("T", stop.value)
@@ -164,6 +168,8 @@ def _tagged(effect: Query | Command, held: Lease) -> Query | Command:
     """
     sql = tagged(held.nonce, effect.sql)
     if _is_line(effect, held):
+        # Such a line is written by INSERT ... SELECT max(seq) + 1 ...: an aggregate over no rows is still a row, so a
+        # WHERE would not keep it from being written. A HAVING does.
         lines, _, condition = sql.partition(" HAVING ")
         only = held.shared.while_held(held.nonce) if held.shared is not None else while_held(held.database, held.nonce)
         sql = f"{lines} HAVING {only}{f' AND {condition}' if condition else ''}"

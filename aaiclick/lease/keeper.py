@@ -51,6 +51,8 @@ class KeeperLease:
         sent = yield from clock()
         yield from beat(self.books, lease.nonce, seconds)
         acknowledged = yield from clock()
+        # After the heartbeat: a generation that was won before it shows now, and whoever contends later sees this
+        # heartbeat.
         yield from self._confirm(lease)
         if 0 <= acknowledged - lease.clock < lease.seconds:
             return replace(lease, clock=sent)

@@ -208,6 +208,8 @@ def beat(database: str, nonce: str, seconds: float, *, late: bool = False) -> Ro
     table = qualified(database, BEATS)
     sql = (
         f"INSERT INTO {table} (nonce, beat, seconds, late, at)"
+        # Number and time are worked out by the server when the statement begins: one that a paused client sends late
+        # carries no time from before its pause.
         f" SELECT {{nonce:String}}, count(), toFloat64({{seconds:String}}), greatest(max(late), {{late:UInt8}}), "
         "now64(3, 'UTC')"
         f" FROM {table} WHERE nonce = {{nonce:String}}"

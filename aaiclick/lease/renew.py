@@ -98,6 +98,8 @@ def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) ->
     if lease.shared is not None:
         return (yield from lease.shared.renew(lease, granted))
     sent = yield from clock()
+    # The heartbeat before the look: a lock that is still there after it can only be taken by somebody who had read the
+    # heartbeats before it (see below).
     yield from beat(lease.database, lease.nonce, granted)
     seen = yield from look(lease.database)
     if seen.holder is None or seen.holder.nonce != lease.nonce:

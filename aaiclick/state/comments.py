@@ -57,6 +57,7 @@ def create_commented(database: str, name: str, comment: str) -> Routine[None]:
     if books.shared:
         yield from write_note(books, name, comment)
         return
+    # A table of engine Null has no data and no background work; its comment is changed by one small ALTER.
     sql = create_table(qualified(database, name), "`nothing` UInt8", "ENGINE = Null", comment)
     yield from send(Command(sql, settings=merged(CREATE, size_setting(sql))))
 

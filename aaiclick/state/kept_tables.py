@@ -115,6 +115,8 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
             moment,
             mark.high,
         )
+        # Entered while the table has its scratch name: once it is a kept one, somebody may drop it by hand, and its
+        # comment with it.
         if mark.numbered:
             yield from note_block_numbers(old.database, mark.table, mark.shadow)
         # A fenced table refuses the comment, and until it is renamed it is no kept table: comment first, name second,
@@ -164,6 +166,7 @@ def drop_expired(
                 f"{late:,} rows reached it after it was replaced, and {row.kept.table} does not have them",
             )
             continue
+        # The setting goes second: without the numbers, a kept table that a kill has left could not be gone back to.
         yield from drop_table(database, row.name)
         yield from reset_block_numbers(database, row.kept.table, row.kept.replaced_by)
         dropped.append(row.name)

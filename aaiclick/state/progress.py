@@ -199,6 +199,7 @@ def undo_ttl_changes(scope: JournalScope, held: Collection[str]) -> Routine[None
         yield from system_merges(scope.database, table, "START TTL MERGES")
         if there is not None and sets(there.definition, RECALCULATE):
             yield from ddl(alter_table(qualified(scope.database, table), reset_setting(RECALCULATE)))
+        # The entry ends last: after a kill in between all of this is done once more, which changes nothing.
         yield from finish(scope, f"0{_HELD}{table}")
 
 

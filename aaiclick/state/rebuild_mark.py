@@ -97,6 +97,8 @@ def new_mark(work: RebuildWork | AttachWork, source: Physical, nonce: str, keep_
 
 def write_mark(database: str, mark: Mark) -> Routine[Mark]:
     """Make the mark. Raises StatementError 57 where it is there already."""
+    # Both are read before anything is stopped. By the time, tables are found that somebody made AS this one while its
+    # merges were held; the views are those that were running, and are started again by whoever ends this.
     rows = yield from ask("SELECT toUnixTimestamp(now())")
     running = yield from running_refreshes(database, mark.table)
     mark = replace(mark, since=number(rows[0][0]), stopped=tuple(dict.fromkeys((*mark.stopped, *running))))

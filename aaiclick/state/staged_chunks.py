@@ -63,6 +63,7 @@ _WORK: TypeAdapter[RebuildWork] = TypeAdapter(RebuildWork)
 def write_staged_chunk(database: str, filled: StagedChunk, *, merge: bool) -> Routine[None]:
     """Let a compared staging table say what it holds; from then on it is never filled again. ``merge``: its parts may
     be merged from now on."""
+    # One ALTER for both: merges begin only where the comment says that the table was compared.
     changes = [modify_comment(COMMENT.dump(filled))]
     if merge:
         changes.append(reset_setting(*(name for name, _ in MERGES_HELD if "ttl" not in name)))

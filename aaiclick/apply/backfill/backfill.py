@@ -58,6 +58,7 @@ def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
     )
     try:
         mark = yield from _close(mark, sources, database, options)
+    # Writers may be refused by now. The mark says so, and whoever comes next lets them in.
     except OutcomeUnknownError:
         raise
     except Exception as error:
@@ -152,6 +153,7 @@ def _close(
     high = -1
     if fill is not None:
         source = next(source for source in sources if source.name == fill.source)
+        # Behind the fence: no INSERT is left that could still commit a block with a lower number.
         high = highest((yield from parts(source)))
         if fill.target and fill.empty and (yield from parts((yield from require_table(database, fill.target)))):
             raise ApplyError(
@@ -203,8 +205,10 @@ def open_again(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
             if not (error.code == TABLE_ALREADY_EXISTS and sql.startswith("CREATE") and mark.sent == first):
                 yield from _put_back(database, mark, error)
                 raise
+        # Counted behind the statement: after a kill in between it is sent again, which the answer 57 above allows for.
         mark = yield from update_backfill_mark(database, replace(mark, sent=mark.sent + 1))
     if mark.phase == "opening":
+        # Said before the fence goes: a run that finds 'opening' without a fence would put it up again.
         mark = yield from update_backfill_mark(database, replace(mark, phase="open"))
     yield from _lift(database, mark)
     return mark
@@ -270,6 +274,7 @@ def _end(database: str, mark: BackfillMark, options: ApplyOptions) -> Routine[in
                 # The mark says so before merges go on: they mix rows from before and after the last block.
                 mark = yield from update_backfill_mark(database, replace(mark, phase="filled"))
             yield from _release(database, mark)
+    # The mark goes last: as long as it is there somebody comes for what it names.
     for leftover in (yield from read_owned(database)).backfill_stages(mark.work.view):
         yield from drop_table(database, leftover)
     yield from drop_backfill_mark(database, mark)

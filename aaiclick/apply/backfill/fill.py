@@ -102,6 +102,8 @@ def _moved(database: str, mark: BackfillMark, fill: Fill) -> Routine[BackfillMar
     """Move what a complete staging table holds (still), and drop what is none."""
     if mark.filled:
         if (yield from physical(database, mark.filled)) is not None:
+            # Moved first and noted second: MOVE PARTITION takes the rows out of the staging table, so after a kill in
+            # between the second move finds what is left, or nothing.
             yield from move_all(database, mark.filled, fill.target)
         mark = yield from update_backfill_mark(
             database, replace(mark, done=mark.filled_high, filled="", filled_high=-1)

@@ -54,10 +54,12 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     fenced = yield from fence_supported()
     if not fenced and work.table not in options.writers_stopped and (yield from read_by_views(database, work.table)):
         raise ApplyError(no_window(work.table, "a materialized view reads it"))
+    # What ALTER can do comes first, while no scratch table is there: a refusal leaves nothing to be undone.
     yield from apply_alters(Altered(database, work.table, work.settings, options, work.seen), work.alters)
     yield from require_settled(
         database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
     )
+    # Read again: its definition is the one that the ALTERs have left.
     source = yield from require_table(database, work.table, source.uuid)
     mark = yield from write_mark(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
     rows = 0
@@ -78,6 +80,8 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         else:
             yield from watch(source, work.guards, work.seen, options)
             yield from _rehearse(work, source, staging_table(site.nonce, 0, work.table))
+        # What changed rows until now is in the attached parts. What comes later is not, and ``finish`` finds it by this
+        # list.
         known = yield from changes(source)
         yield from require_settled(
             database, work.table, stuck_seconds=options.stuck_seconds, limit=options.fence_seconds

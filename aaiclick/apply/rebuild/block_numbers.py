@@ -48,6 +48,7 @@ def at_exchange(database: str, mark: Mark) -> Routine[Mark]:
     It also says whether the new table has to refuse writers across the exchange.
     """
     shadow = yield from require_table(database, mark.shadow_name)
+    # The copy is attached and nobody writes into it yet: whatever gets a higher number comes after the exchange.
     top = highest((yield from parts(shadow)))
     mark = replace(mark, copied=mark.high, top=top, base=top if mark.counts else None)
     if (yield from read_by_views(database, mark.table)) and (yield from fence_supported()):

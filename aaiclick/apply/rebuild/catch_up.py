@@ -104,6 +104,7 @@ def copy_until_complete(
             state = replace(state, dirty=True)
         else:
             break
+    # Any other engine may have brought rows of one key together since: its count says nothing.
     if job.work.form.engine == "MergeTree":
         yield from _require_rows(job, state.mark, (already or 0) + sum(filled.rows for filled in state.staged))
     mark = replace(state.mark, phase="swap", high=highest(there), rows=rows_of(there), known=tuple(sorted(seen.known)))

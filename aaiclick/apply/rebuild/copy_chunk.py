@@ -173,11 +173,14 @@ def _settings(job: Job) -> Sent:
     settings = merged(COPY, dict(job.work.settings))
     materialized = {column.name for column in job.work.form.columns if column.kind == "MATERIALIZED"}
     if any(column.target in materialized for column in job.columns):
+        # The server refuses a MATERIALIZED column in an INSERT otherwise (44), and would compute it anew where it is
+        # left out.
         settings["insert_allow_materialized_columns"] = 1
     if job.site.options.copy_threads:
         settings.update(
             {"max_threads": job.site.options.copy_threads, "max_insert_threads": job.site.options.copy_threads}
         )
     if job.work.ordered:
+        # Several threads write their blocks, and so give out block numbers, in any order.
         settings.update({"max_threads": 1, "max_insert_threads": 1})
     return merged(settings, BLOCKS[job.block_size.level])

@@ -49,6 +49,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
     """
     if (yield from swapped(database, mark)):
         raise ApplyError(f"{mark.table}: its storage is the new one already")
+    # The old table has its fence already. Both refuse writers while the server takes their views out of its register.
     if mark.closing:
         yield from close_shadow(database, mark)
     sql = exchange_tables(qualified(database, mark.table), qualified(database, mark.shadow_name))
@@ -160,6 +161,7 @@ def undo_rebuild(database: str, mark: Mark) -> Routine[None]:
 
 def clear_rebuild(database: str, mark: Mark) -> Routine[None]:
     """Drop staging, shadow and mark, never a storage with rows that are nowhere else."""
+    # Staging tables, new table, mark: in this order whatever a kill leaves is still named by a mark.
     for name in (yield from staging_tables(database, mark.table)):
         yield from drop_table(database, name)
     shadow = yield from find_shadow(database, mark)

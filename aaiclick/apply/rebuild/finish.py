@@ -61,6 +61,8 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
         return Finished(0, "", ())
     rows, reason = 0, ""
     if not old.name.startswith(KEPT_PREFIX):
+        # INSERTs that resolved their table before the exchange write into the old storage until they end. Only then are
+        # its parts all that will ever be there.
         yield from drain_all(
             replace(old, name=mark.table),
             options.drain_seconds,

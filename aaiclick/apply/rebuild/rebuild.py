@@ -58,17 +58,22 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     earlier = yield from earlier_marks(source, options)
     fenced = yield from preflight(work, source, options)
     yield from require_room(source, (yield from _bytes_to_copy(source, earlier)), options.disk_factor)
+    # The mark is there before anything is made or changed: whatever a kill leaves, somebody finds a mark that names it.
     mark = new_mark(work, source, site.nonce, site.options.keep_old_seconds)
     mark = yield from write_mark(
         database, replace(mark, saved=earlier[0].saved, stopped=earlier[0].stopped) if earlier else mark
     )
     try:
         mark, source = yield from at_rest(database, mark, source)
+        # A merge would make one part of a copied and an uncopied one, and nobody could tell their rows apart any more.
         yield from hold_merges(source)
+        # From here to the exchange no row can come in that the copy could not convert.
         yield from watch(source, work.guards, work.seen, options)
         mark, job, notes = yield from prepare(work, source, mark, site)
         staged = yield from take_over(job, earlier)
         mark, rows = yield from copy_until_complete(job, mark, fenced, staged=staged)
+        # The mark says 'swap' by now, then the journal gets both UUIDs, then they change places: after a kill anywhere
+        # in between, the storage that has the name tells whether the exchange happened.
         if options.entries is not None:
             yield from enter_exchange(options.entries, work.table, mark.source, mark.shadow)
         yield from exchange(database, mark)
@@ -141,6 +146,8 @@ def make_job(work: RebuildWork, source: Physical, site: Site) -> Routine[tuple[J
             f"{work.table}: not covered by the checksum: {', '.join(unable)} (this server cannot hash the type)",
         )
     checked = tuple(Projected(column.target, column.read, column.target in able) for column in columns)
+    # A mutation that has not ended has not reached every part yet. When it has, it counts as new, and the chunks that
+    # it changed are copied again.
     unfinished = {each.id for each in (yield from mutations(source.database, source.name)) if not each.done}
     known = (yield from changes(source)) - unfinished
     started = yield from clock()

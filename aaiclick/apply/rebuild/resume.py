@@ -45,6 +45,7 @@ def suspend(database: str, mark: Mark) -> Routine[bool]:
     found = (yield from read_owned(database)).staged(mark.table)
     if not any(filled is not None and filled.source == mark.source for _, filled in found):
         return False
+    # Before the settings that hold merges go: with neither in force one could begin in between.
     yield from system_merges(database, mark.table, "STOP MERGES")
     yield from restore_settings(database, mark.source, mark.saved)
     for name, filled in found:
@@ -117,6 +118,7 @@ def take_over(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[StagedChunk, .
             taken.append(StagedChunk(ours, job.source.uuid, job.digest, wanted[name].parts, wanted[name].rows))
         else:
             yield from drop_table(database, name)
+    # The dead runs' marks go last: until then they name what those runs made.
     for mark in earlier:
         yield from _drop_left_shadow(database, mark)
         yield from drop_mark(database, mark)

@@ -17,10 +17,13 @@ def make_shadow(database: str, mark: Mark, work: RebuildWork) -> Routine[Mark]:
     """Make the shadow, empty, instead of one that is there; the mark with its UUID."""
     yield from create_from(work.form, database, mark.shadow_name, work.settings)
     shadow = yield from require_table(database, mark.shadow_name)
+    # Its UUID goes into the mark at once: under the same name another table may stand later, the user's own after an
+    # exchange.
     mark = yield from remember_blocks(database, replace(mark, shadow=shadow.uuid), work.form.settings)
     mark = yield from update_mark(database, mark)
     # Rows that the new TTL lets expire are its business once it is live; until then what was counted has to stay.
     yield from system_merges(database, mark.shadow_name, "STOP TTL MERGES")
+    # A merge would combine rows of one key before they were counted.
     if work.ordered:
         yield from system_merges(database, mark.shadow_name, "STOP MERGES")
     return mark

@@ -53,6 +53,8 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
         return SinceThen("; ".join(each for each in (words, gone) if each))
     left = yield from count(database, table.name, f"{BLOCK} <= {kept.base}{parts_of}")
     there = yield from rows_of(database, before)
+    # No row of the copy is missing. An UPDATE would leave their number as it is: mutations and patch parts tell of
+    # those.
     if left == there:
         return SinceThen(words)
     late = yield from came_while_live(database, before)

@@ -48,7 +48,7 @@ class Inspection:
     owned: Owned
     """What this library has made in the database."""
     recorded: RecordedState
-    """What is written down of the recorded."""
+    """What is written down: the last record, the names, the owners, the journal."""
     progress: MigrationProgress = field(default_factory=MigrationProgress)
     """What of the migrations that are pending is done already."""
     undeclared: frozenset[str] = frozenset()
