@@ -144,6 +144,7 @@ class _Thread:
         return request
 
     def abandon(self) -> None:
+        # Both: a function that waits for a reply gets this one, one that is at work finds out at its next request.
         self._over = True
         self._replies.put(Stopped())
 

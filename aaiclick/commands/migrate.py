@@ -181,6 +181,8 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     if found.ahead or found.overtaken:
         yield from abandon(database, held.options)
         return newer(found, (yield from clock()) - held.started)
+    # Both write down what would be lost otherwise: after the first effect of this run the catalogue tells something
+    # else.
     yield from carry_over(found.scope, found.entries, found.live.number or 0)
     yield from enter_finished_rebuilds(found.scope, found.entries, found.pending, found.progress)
     looks = looked_at(run.policy)
@@ -190,6 +192,8 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
         held = replace(held, options=replace(held.options, reach=(yield from reach_of(planned, run.policy.allowed))))
     site = Site(database, held.nonce, held.options, str(run.owner), run.library, run.policy.allowed, looks)
     carried = yield from carry_out(planned, lambda each: gate(each, run.policy), site)
+    # Before the version is recorded: a later start that has nothing to do would not come by copies that nobody went on
+    # with.
     yield from abandon(database, held.options)
     yield from _record_it(held, found, carried)
     notes = (note for outcome in carried.outcomes for note in outcome.notes)
@@ -247,6 +251,8 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
     due = yield from _due(database, after, held.nonce, (yield from clock()) - held.started)
     oldest = found.released.oldest_code(run.schema.version)
     entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due)
+    # The cache after the record. A kill in between leaves a cache that does not fit, and the next start takes the long
+    # look.
     yield from write_cache(database, {**(after.cache() if after is not None else {}), run.schema.name: entry})
 
 

@@ -136,6 +136,7 @@ def inspect_database(
     topology = SINGLE if ONE_NODE in skipped else (yield from read_topology(catalog, schema.cluster or ""))
     if topology.single and schema.replicate == "where-possible":
         schema = schema.with_local_engines()
+    # First what is there of this library: that tells which of its two tables can be asked.
     owned = owned if owned is not None else (yield from read_owned(catalog.database))
     recorded = recorded if recorded is not None else (yield from read_recorded_state(owned, schema.name))
     record, entries = recorded.record, recorded.entries

@@ -46,6 +46,7 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     if len(wanted) <= MOST_NAMES:
         where += f" AND name IN ({', '.join(f'{{n{place}:String}}' for place in range(len(wanted)))})"
         parameters.update({f"n{place}": name for place, name in enumerate(wanted)})
+    # The only statement that goes out without the settings of this library. The query cache would answer with the past.
     sql = (
         "SELECT name, create_table_query, comment, database, toUnixTimestamp(now()) FROM system.tables WHERE "
         f"{where} SETTINGS use_query_cache = 0"

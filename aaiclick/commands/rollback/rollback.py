@@ -117,6 +117,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     # Before the first effect, so that nobody takes for the newer version what is half-way back.
     yield from ensure_tables(database)
     yield from begin_back(found.scope, GoingBack(way.to, way.live, str(back.owner), 0, listed))
+    # Only behind that entry: until it is there, these tables are what shows that a way back had begun.
     for name in way.done:
         yield from drop_table(database, name)
     for number, (step, restore) in enumerate(zip(way.steps, way.restores, strict=True), 1):
@@ -130,6 +131,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     names = tuple(sorted({item.name for item in back.schema.objects} | set(way.found.catalog.objects)))
     digest = yield from live_digest(back.schema, (yield from read_catalog(database, names)))
     seconds = (yield from clock()) - started
+    # The record ends the way back. Killed before it, all tables are back, and the next start records that (``settle``).
     yield from append(
         database, returned(back.schema.name, way.live, way.to, way.earlier, digest, str(back.owner), seconds)
     )
