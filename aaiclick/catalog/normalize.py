@@ -1,11 +1,13 @@
 """Spellings of the same definition that the engine keeps apart, made equal. Everything else is compared as it stands.
 
-- A key ``k``, ``(k)`` and ``tuple(k)``; ``(a, b)`` and ``tuple(a, b)``; ``tuple()`` is no key. - A primary key that
-equals the sort key is left out. - ``n.x`` and `` `n.x` `` in a key or an index, where a column has that name. -
-Parentheses around the whole of an index expression, constraint, default or TTL. - An EPHEMERAL without a value: the
-first ALTER makes the engine write the default of its type. - The order of settings; ``true`` and 1; a number in
-quotes or with a point. - ``table_readonly``, which this library sets and takes away; it is no part of a definition. -
-Path and replica of a Replicated engine, where they are what servers have by default, are left out.
+- A key ``k``, ``(k)`` and ``tuple(k)``; ``(a, b)`` and ``tuple(a, b)``; ``tuple()`` is no key.
+- A primary key that equals the sort key is left out.
+- ``n.x`` and `` `n.x` `` in a key or an index, where a column has that name.
+- Parentheses around the whole of an index expression, constraint, default or TTL.
+- An EPHEMERAL without a value: the first ALTER makes the engine write the default of its type.
+- The order of settings; ``true`` and 1; a number in quotes or with a point.
+- ``table_readonly``, which this library sets and takes away; it is no part of a definition.
+- Path and replica of a Replicated engine, where they are what servers have by default, are left out.
 
 An empty COMMENT is absent in the form already.
 """

@@ -37,7 +37,7 @@ def make_sources(
     declared = {table.name: table for table in tables}
     own = {view.name for view in views}
     present = set((yield from names_in(scratch)))
-    waiting = sorted({name for view in views for name in mentioned(view.query)})
+    waiting = sorted({name for view in views for name in names_in_query(view.query)})
     seen: set[str] = set()
     views_read: list[ViewForm] = []
     while waiting:
@@ -52,7 +52,7 @@ def make_sources(
             if isinstance(live.form, ViewForm):
                 # A view is created last, over the copies of what it reads.
                 views_read.append(live.form)
-                waiting += sorted(mentioned(live.form.query))
+                waiting += sorted(names_in_query(live.form.query))
             elif sql := source_sql(scratch, live):
                 yield from make(scratch, sql, replay=True)
     yield from _make_views(scratch, views_read)
@@ -73,7 +73,7 @@ def _make_views(scratch: Scratch, waiting: Sequence[ViewForm]) -> Routine[None]:
         waiting = refused
 
 
-def mentioned(query: str) -> frozenset[str]:
+def names_in_query(query: str) -> frozenset[str]:
     """All names in a query, and names in its strings (``dictGet('d', ...)``): more than it reads, never less."""
     try:
         items = Tokens(query).items

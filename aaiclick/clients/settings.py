@@ -137,14 +137,14 @@ def changed_of(rows: Iterable[Iterable[object]]) -> tuple[ChangedSetting, ...]:
     )
 
 
-def kept(name: str) -> bool:
+def is_kept(name: str) -> bool:
     """True where the caller's value applies to this library's statements."""
     return KEPT.fullmatch(name) is not None
 
 
 def only_kept(settings: Mapping[str, str | int]) -> dict[str, str | int]:
     """Those of the caller's settings that apply to this library's statements."""
-    return {name: value for name, value in settings.items() if kept(name)}
+    return {name: value for name, value in settings.items() if is_kept(name)}
 
 
 def engine_defaults(changed: Iterable[ChangedSetting]) -> dict[str, str | int]:
@@ -158,7 +158,7 @@ def engine_defaults(changed: Iterable[ChangedSetting]) -> dict[str, str | int]:
     defaults: dict[str, str | int] = {}
     for each in changed:
         asked = each.name in READABLE or each.name in PARSED or each.name == "compatibility"
-        if kept(each.name) or (each.value == each.default and (each.fixed or not asked)):
+        if is_kept(each.name) or (each.value == each.default and (each.fixed or not asked)):
             continue
         if not each.fixed:
             defaults[each.name] = each.default

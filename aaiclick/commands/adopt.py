@@ -77,7 +77,7 @@ def take_over(
             )
     where, names = found.catalog.database, sorted(set(tables))
     yield from under_lease(
-        where, this_process(), lambda _: owners.take_over(where, schema.name, names), embedded=embedded
+        where, this_process(), lambda _: owners.enter_take_over(where, schema.name, names), embedded=embedded
     )
     return tuple((name, found.owners[name].label) for name in names)
 

@@ -29,7 +29,7 @@ from aaiclick.lease.generations import (
 )
 from aaiclick.lease.lock import tagged
 from aaiclick.lease.owner import Owner
-from aaiclick.lease.renew import Lease, lost, taken_over
+from aaiclick.lease.renew import Lease, lost_error, taken_over_note
 from aaiclick.routine import Command, Emit, Query, Routine, text
 from aaiclick.sql.ddl import kill_everywhere
 from aaiclick.sql.quoting import quote_string
@@ -61,7 +61,7 @@ class KeeperLease:
         won = yield from win(self.books, lease.generation, lease.nonce, lease.owner, lease.seconds)
         if not won:
             yield from self._confirm(lease)
-            raise lost(lease, None)
+            raise lost_error(lease, None)
         return replace(lease, clock=sent, generation=lease.generation + 1)
 
     def check(self, lease: Lease) -> Routine[None]:
@@ -78,7 +78,7 @@ class KeeperLease:
         """Say that the generation has ended."""
         seen = yield from look(self.books)
         if seen.nonce != lease.nonce or seen.ended:
-            yield Emit(taken_over(lease))
+            yield Emit(taken_over_note(lease))
             return
         yield from announce(self.books, seen.number, lease.nonce, "ended", lease.owner, lease.seconds)
 
@@ -109,7 +109,7 @@ class KeeperLease:
 
     def _compare(self, lease: Lease, seen: Generation) -> None:
         if seen.nonce != lease.nonce or seen.ended:
-            raise lost(lease, seen.owner if seen.nonce != lease.nonce and seen.nonce else None)
+            raise lost_error(lease, seen.owner if seen.nonce != lease.nonce and seen.nonce else None)
 
 
 def win(books: Bookkeeping, after: int, nonce: str, owner: Owner, seconds: float) -> Routine[bool]:

@@ -103,7 +103,7 @@ def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) ->
     yield from beat(lease.database, lease.nonce, granted)
     seen = yield from look(lease.database)
     if seen.holder is None or seen.holder.nonce != lease.nonce:
-        raise lost(lease, seen.holder.owner if seen.holder is not None else None)
+        raise lost_error(lease, seen.holder.owner if seen.holder is not None else None)
     beats = () if first else (yield from newest_beats(lease.database, lease.nonce))
     before = beats[1] if len(beats) > 1 else Beat(0, lease.since, lease.seconds, False)
     # Visible only now: had the heartbeat before this one run out, a contender may have seen it and be on its way to
@@ -131,7 +131,7 @@ def check(lease: Lease) -> Routine[None]:
         return
     seen = yield from look(lease.database)
     if seen.holder is None or seen.holder.nonce != lease.nonce:
-        raise lost(lease, seen.holder.owner if seen.holder is not None else None)
+        raise lost_error(lease, seen.holder.owner if seen.holder is not None else None)
 
 
 def release(lease: Lease) -> Routine[None]:
@@ -144,7 +144,7 @@ def release(lease: Lease) -> Routine[None]:
     if seen.holder is not None and seen.holder.nonce == lease.nonce:
         ended = yield from end_lock(lease.database, lease.nonce, lease.nonce)
     if ended is None:
-        yield Emit(taken_over(lease))
+        yield Emit(taken_over_note(lease))
         return
     try:
         # Heartbeats that were all in time mean that no contender ever saw this incarnation expired: nobody is about to
@@ -180,14 +180,14 @@ def ended_by_successor(lease: Lease, error: Exception) -> Routine[bool]:
     return False
 
 
-def taken_over(lease: Lease) -> Note:
+def taken_over_note(lease: Lease) -> Note:
     """What is said where there is nothing to give back."""
     return Note(
         f"the migration lease on database {lease.database} had been taken over before it was given back", "warning"
     )
 
 
-def lost(lease: Lease, successor: Owner | None) -> LeaseLostError:
+def lost_error(lease: Lease, successor: Owner | None) -> LeaseLostError:
     """The error of a holder that is one no longer."""
     by = f"{successor} took over" if successor is not None else "its lock is gone"
     return LeaseLostError(f"this run no longer holds the migration lease on database {lease.database}: {by}")

@@ -32,7 +32,7 @@ def on_topology(steps: Iterable[Step], schema: Schema, topology: Topology) -> tu
     return tuple(_placed(step, topology, plain) for step in steps)
 
 
-def words(topology: Topology) -> str:
+def placed_words(topology: Topology) -> str:
     """The note of a plan about where it is carried out."""
     if topology.kind == "database":
         return f"{topology.words}; statements go by its log, and a step is done when every host shows it"

@@ -45,7 +45,7 @@ def owners_of(claims: Iterable[Claim], taken: Mapping[str, Collection[str]], sch
     return found
 
 
-def taken_over(entries: Sequence[Entry]) -> Mapping[str, Sequence[str]]:
+def take_overs(entries: Sequence[Entry]) -> Mapping[str, Sequence[str]]:
     """The schemas that took a table over, by its name, the last one first."""
     found: dict[str, list[str]] = {}
     for entry in reversed(entries):
@@ -54,7 +54,7 @@ def taken_over(entries: Sequence[Entry]) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def take_over(database: str, schema: str, tables: Collection[str]) -> Routine[None]:
+def enter_take_over(database: str, schema: str, tables: Collection[str]) -> Routine[None]:
     """Enter that tables belong to a schema from now on. Only under the lease."""
     yield from ensure_journal(database)
     for name in tables:

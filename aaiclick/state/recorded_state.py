@@ -13,7 +13,7 @@ from aaiclick.routine import Routine
 from aaiclick.state.block_numbers import block_numbers_in
 from aaiclick.state.journal import Entry
 from aaiclick.state.owned import Owned
-from aaiclick.state.owners import TableOwner, owners_of, taken_over
+from aaiclick.state.owners import TableOwner, owners_of, take_overs
 from aaiclick.state.progress import JournalScope, own_entries, read_journal
 from aaiclick.state.record import Record
 from aaiclick.state.records import read_records
@@ -55,4 +55,4 @@ def read_recorded_state(owned: Owned, schema: str, *, journal: bool = True) -> R
     scope = journal_scope(owned.database, schema, record)
     entries = (yield from read_journal(scope)) if owned.journal else ()
     own = own_entries(entries) if journal else ()
-    return RecordedState(record, names, owners_of(claims, taken_over(entries), schema), own, block_numbers_in(entries))
+    return RecordedState(record, names, owners_of(claims, take_overs(entries), schema), own, block_numbers_in(entries))

@@ -13,7 +13,14 @@ import pytest
 from aaiclick import Policy, ensure_schema
 from aaiclick.clients import open_connection
 from aaiclick.clients.embedded import EmbeddedConnection
-from aaiclick.clients.settings import MEANING, ChangedSetting, changed_of, engine_defaults, kept, read_changed_settings
+from aaiclick.clients.settings import (
+    MEANING,
+    ChangedSetting,
+    changed_of,
+    engine_defaults,
+    is_kept,
+    read_changed_settings,
+)
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Query, Rows
 from aaiclick.testing import EngineServer
@@ -156,7 +163,7 @@ def test_nothing_is_set_on_a_session_that_was_handed_in(session: Any, raw: Raw) 
 
 @pytest.mark.parametrize("name", sorted(MEANING))
 def test_no_setting_that_changes_meanings_is_kept(name: str) -> None:
-    assert not kept(name)
+    assert not is_kept(name)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +177,7 @@ def test_no_setting_that_changes_meanings_is_kept(name: str) -> None:
     ],
 )
 def test_what_permits_costs_or_logs_is_kept(name: str) -> None:
-    assert kept(name)
+    assert is_kept(name)
 
 
 def test_what_a_constraint_fixes_is_named_where_it_changes_meanings_and_let_be_elsewhere() -> None:

@@ -13,7 +13,7 @@ from aaiclick.clients.opening import open_url
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.errors import BlockedError, StatementError
-from aaiclick.plan.rehearsal.sample import MOST_PARTS, LivePart, kept, partitions
+from aaiclick.plan.rehearsal.sample import MOST_PARTS, LivePart, partitions, smallest_of_each_kind
 from aaiclick.routine import Command, Query, run
 from aaiclick.testing.engine import EmbeddedEngine
 
@@ -32,7 +32,7 @@ def strategies(plan: Plan) -> list[str]:
 
 def test_the_smallest_part_of_each_kind_stays() -> None:
     parts = [LivePart("a", "1", 10, "wide"), LivePart("b", "1", 5, "wide"), LivePart("c", "2", 7, "compact")]
-    assert {part.name for part in kept(parts)} == {"b", "c"}
+    assert {part.name for part in smallest_of_each_kind(parts)} == {"b", "c"}
     assert partitions(parts, 3) == ("2", "1")
 
 

@@ -12,6 +12,7 @@ from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.routine import Routine, number, text
+from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import quote_name, quote_string
 
@@ -68,14 +69,9 @@ def _unchecked(column: CopyColumn, type_name: str, volatile: frozenset[str]) -> 
         return "the conversion is not reversible"
     if re.search(r"(?<!Simple)AggregateFunction\(", type_name):
         return "the bytes of an aggregation state depend on its history"
-    if any(mentions(column.expression, name) for name in volatile):
+    if mentioned(column.expression, volatile):
         return "a default that is not stored in every part reads differently each time"
     return ""
-
-
-def mentions(expression: str, name: str) -> bool:
-    """True where the text may name the column (also where it only looks so)."""
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None or quote_name(name) in expression
 
 
 def column_types(table: Physical) -> Routine[tuple[dict[str, str], str]]:

@@ -24,7 +24,7 @@ from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, changes, fill
 from aaiclick.apply.rebuild.exchange import exchange, require_exchange, undo_rebuild
 from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_resting_streams
-from aaiclick.apply.rebuild.resume import earlier_marks, take_over
+from aaiclick.apply.rebuild.resume import earlier_marks, take_over_chunks
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.disks import require_room
@@ -70,7 +70,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         # From here to the exchange no row can come in that the copy could not convert.
         yield from watch(source, work.guards, work.seen, options)
         mark, job, notes = yield from prepare(work, source, mark, site)
-        staged = yield from take_over(job, earlier)
+        staged = yield from take_over_chunks(job, earlier)
         mark, rows = yield from copy_until_complete(job, mark, fenced, staged=staged)
         # The mark says 'swap' by now, then the journal gets both UUIDs, then they change places: after a kill anywhere
         # in between, the storage that has the name tells whether the exchange happened.

@@ -96,7 +96,7 @@ def earlier_marks(source: Physical, options: ApplyOptions) -> Routine[tuple[Mark
     return found
 
 
-def take_over(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[StagedChunk, ...]]:
+def take_over_chunks(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[StagedChunk, ...]]:
     """Give the staging tables that the killed runs filled names of this one, where they hold what this copy wants; the
     others are dropped, as is all else that those runs left."""
     if not earlier:

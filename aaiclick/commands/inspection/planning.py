@@ -12,8 +12,7 @@ from aaiclick.clickhouse.merges import HELD
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
-from aaiclick.plan.clusters import on_topology
-from aaiclick.plan.clusters import words as placed_words
+from aaiclick.plan.clusters import on_topology, placed_words
 from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import Planned, basis_of

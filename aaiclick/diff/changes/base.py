@@ -113,6 +113,6 @@ class BaseChange:
         return ()
 
 
-def shown(text: str) -> str:
+def or_none(text: str) -> str:
     """A clause for people: ``none`` where it is absent."""
     return text or "none"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import Settings
-from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase, shown
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase, or_none
 from aaiclick.sql.clauses import (
     add_statistics,
     comment_column,
@@ -36,7 +36,7 @@ class ChangeCodec(BaseChange):
 
     @property
     def words(self) -> str:
-        return f"column {self.name}: codec {shown(self.old)} -> {shown(self.new)}"
+        return f"column {self.name}: codec {or_none(self.old)} -> {or_none(self.new)}"
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
@@ -111,7 +111,7 @@ class ChangeStatistics(BaseChange):
 
     @property
     def words(self) -> str:
-        return f"column {self.name}: statistics {shown(self.old)} -> {shown(self.new)}"
+        return f"column {self.name}: statistics {or_none(self.old)} -> {or_none(self.new)}"
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:

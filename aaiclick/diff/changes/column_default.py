@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm
-from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, shown
+from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, or_none
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.clauses import modify_column, remove_from_column
 from aaiclick.sql.quoting import quote_name, quote_string
@@ -48,8 +48,8 @@ class ChangeDefault:
     @property
     def words(self) -> str:
         return (
-            f"column {self.new.name}: {shown(default_clause(self.old).strip())} -> "
-            f"{shown(default_clause(self.new).strip())}"
+            f"column {self.new.name}: {or_none(default_clause(self.old).strip())} -> "
+            f"{or_none(default_clause(self.new).strip())}"
         )
 
     @property

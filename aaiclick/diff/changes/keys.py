@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aaiclick.catalog.scratch_objects import instantiable
-from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phase, shown
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phase, or_none
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.clauses import REMOVE_SAMPLE_BY, modify_order_by, modify_sample_by
 
@@ -26,7 +26,7 @@ class ChangeSortKey(BaseChange):
 
     @property
     def words(self) -> str:
-        return f"sort key {shown(self.old)} -> {shown(self.new)}"
+        return f"sort key {or_none(self.old)} -> {or_none(self.new)}"
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
@@ -48,7 +48,7 @@ class ChangeFixedKey(BaseChange):
 
     @property
     def words(self) -> str:
-        return f"{self.which} {shown(self.old)} -> {shown(self.new)}"
+        return f"{self.which} {or_none(self.old)} -> {or_none(self.new)}"
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
@@ -65,7 +65,7 @@ class ChangeSamplingKey(BaseChange):
 
     @property
     def words(self) -> str:
-        return f"sampling key {shown(self.old)} -> {shown(self.new)}"
+        return f"sampling key {or_none(self.old)} -> {or_none(self.new)}"
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:

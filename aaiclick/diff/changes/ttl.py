@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, shown
+from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, or_none
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.clauses import REMOVE_TTL, modify_column, modify_ttl, remove_from_column
 from aaiclick.sql.quoting import quote_name
@@ -34,7 +34,7 @@ class ChangeTtl:
 
     @property
     def words(self) -> str:
-        return f"TTL {shown(self.old)} -> {shown(self.new)}"
+        return f"TTL {or_none(self.old)} -> {or_none(self.new)}"
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
@@ -70,7 +70,7 @@ class ChangeColumnTtl:
 
     @property
     def words(self) -> str:
-        return f"column {self.name}: TTL {shown(self.old)} -> {shown(self.new)}"
+        return f"column {self.name}: TTL {or_none(self.old)} -> {or_none(self.new)}"
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:

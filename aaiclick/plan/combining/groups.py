@@ -73,6 +73,7 @@ def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     found: list[Hazard] = []
     old, new = _sort_key(before), _sort_key(wanted)
     filled = refills(diff, f"tuple({wanted.order_by})")
+    # The order of the elements sorts rows, but does not decide which are combined.
     if set(old) != set(new) or filled:
         groups = yield from _counted(diff, data_name, _sort_key(diff.form), new)
         found.extend(_of_sort_key(diff, groups, longer=set(old) < set(new) and not filled))

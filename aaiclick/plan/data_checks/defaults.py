@@ -29,6 +29,7 @@ def failing_defaults(diff: TableDiff, data_name: str) -> Routine[tuple[str, Cost
     if cost.open:
         return "", Cost()
     values = [quote_name(column.name) for column in new]
+    # All defaults in one pass; one by one only where that fails.
     if not (yield from failure(f"SELECT {hashed(*values)} FROM {rows.source}")):
         return "", cost
     found: list[str] = []

@@ -13,7 +13,7 @@ from aaiclick.catalog.forms import Catalog, ColumnForm, LiveObject, TableForm, V
 from aaiclick.catalog.render import column_form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import make, read_forms, sentence
-from aaiclick.catalog.view_sources import mentioned, source_sql
+from aaiclick.catalog.view_sources import names_in_query, source_sql
 from aaiclick.clickhouse.refusable import answered
 from aaiclick.plan.dependents.dependents import Dependent, Place, relocated, spans
 from aaiclick.plan.dependents.fitting import fits
@@ -122,7 +122,7 @@ def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tu
 def _make_unchanged(scratch: Scratch, dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[None]:
     """What new queries name besides: they say no database, so they are analysed over objects in scratch alone."""
     own = {dependent.name for dependent in dependents if dependent.database == after.catalog.database}
-    read = {name for query in after.queries.values() for name in mentioned(query)} - own - set(after.tables)
+    read = {name for query in after.queries.values() for name in names_in_query(query)} - own - set(after.tables)
     for name in sorted(read):
         live = after.catalog.get(name)
         if live is None:
@@ -148,6 +148,7 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
     error = yield from make(scratch, create_view(scratch.sql_name(name), query), inside=True)
     now = (yield from _described(dependent)) if dependent.columns or error is not None else None
     if error is not None:
+        # One that cannot be analysed today either is not broken by this plan.
         refusal = sentence(scratch, error) if now is not None else ""
         return Effect(dependent, (), now or {}, dependent.columns, refusal)
     form = (yield from read_forms(scratch, [name])).get(name)

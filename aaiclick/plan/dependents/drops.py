@@ -15,7 +15,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects
 from aaiclick.plan.dependents.dependents import Dependent, read_views, recreate_view, spans
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
-from aaiclick.plan.dependents.plain_views import called
+from aaiclick.plan.dependents.plain_views import display_name
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Routine
@@ -120,7 +120,7 @@ def _shown(
         held = [name for name in shown if remade is not None or name in stored]
         left = _names(effect)
         gone = [name for name in held if name not in left]
-        name = called(dependent, catalog.database)
+        name = display_name(dependent, catalog.database)
         if effect.refusal and remade is None:
             return (replace(step, blocked=f"the {dependent.noun} {name} would fail ({first_line(effect.refusal)})"),)
         if not effect.fresh or not gone:

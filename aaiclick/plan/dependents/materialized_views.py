@@ -21,7 +21,7 @@ from aaiclick.plan.declaration.materialized_views import target_columns, writabl
 from aaiclick.plan.dependents.database_after import Effect
 from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.fitting import fits
-from aaiclick.plan.dependents.plain_views import blocked_step, called
+from aaiclick.plan.dependents.plain_views import blocked_step, display_name
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.operations import Alter, AlterWork, ReplaceWork
 from aaiclick.plan.rehearsal.empty_clone import Clone, attempt
@@ -123,7 +123,7 @@ def _query_step(dependent: Dependent, database: str, words: Sequence[str]) -> St
     # The same query again: the server then works out the types of the view's columns anew.
     sql = alter_table(qualified(dependent.database, dependent.name), modify_query(dependent.query))
     lines = tuple(f"{dependent.noun} as its query gives it: {each}" for each in words)
-    name = called(dependent, database)
+    name = display_name(dependent, database)
     return Step(f"{name}:types", name, "; ".join(lines), "replace", [sql], ReplaceWork((sql,)), changes=lines)
 
 
@@ -175,6 +175,8 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
         return (), (_by_name(dependent, why),)
     if refused:
         return (), (_impossible(effect, catalog.database, why, refused),)
+    # The inner table first, the view's own list second: in between the view converts the wider values to the old types
+    # when it is read, as it did before.
     sql = alter_table(qualified(dependent.database, inner), *commands)
     lines = tuple(
         "own table of the materialized view: "

@@ -66,19 +66,19 @@ def _step(
     words += [f"column {name} is gone" for name in before if name not in after]
     words = words or ["the order of its columns"]
     sql = recreate_view(dependent, new)
-    name = called(dependent, database)
+    name = display_name(dependent, database)
     lines = tuple(f"{dependent.noun} as its query gives it: {each}" for each in words)
     return Step(f"{name}:{label}", name, "; ".join(lines), "replace", [sql], ReplaceWork((sql,)), changes=lines)
 
 
 def blocked_step(dependent: Dependent, database: str, reason: str) -> Step:
     """A blocked step for an object that does not allow what the tables need."""
-    name = called(dependent, database)
+    name = display_name(dependent, database)
     return Step(
         f"{name}:reads", name, "reads what changes", "replace", [f"-- {reason}"], ReplaceWork(()), blocked=reason
     )
 
 
-def called(dependent: Dependent, database: str) -> str:
+def display_name(dependent: Dependent, database: str) -> str:
     """Its name, with the database where that is another one."""
     return dependent.name if dependent.database == database else f"{dependent.database}.{dependent.name}"

@@ -94,6 +94,7 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     # An ALIAS has become a DEFAULT with the same expression by then.
     pinned = {pin.column.name: replace(pin.column, kind="DEFAULT") for pin in pins if not pin.restored}
     form = replace(live, columns=tuple(pinned.get(column.name, column) for column in live.columns))
+    # The rest is compared anew, with those columns as the first ALTER leaves them.
     rest = diff_table(form, diff.target) if pinned else diff.changes
     return AbsentColumns((PinColumns(tuple(pins), held.patched), *rest))
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.conversion.convert import conversion
 from aaiclick.diff.target import live_column
+from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name, quote_string
 
 Renames = tuple[tuple[str, str], ...]
-
-
-def mentions(expression: str, name: str) -> bool:
-    """True where the text may name the column."""
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None or quote_name(name) in expression
 
 
 def leaves_of(name: str, form: TableForm) -> tuple[ColumnForm, ...]:
@@ -92,11 +87,7 @@ def reached_by(changed: Iterable[str], *forms: TableForm) -> frozenset[str]:
     while growing:
         growing = False
         for column in (column for form in forms for column in form.columns):
-            if (
-                column.name not in found
-                and column.expression
-                and any(mentions(column.expression, name) for name in found)
-            ):
+            if column.name not in found and mentioned(column.expression, found):
                 found.add(column.name)
                 growing = True
     return frozenset(found)

@@ -1,8 +1,10 @@
 """Whether a table may be changed in place: only where that provably has the same result as a copy.
 
-1. Find the columns that change, and what in the definition reads them. 2. Some of it needs no rows: nothing reads
-the column, an Enum only gets labels, a column that is read as it is gets another time zone. 3. For the rest every
-live row is read, in one pass: what the expression gives now, and for the row as the copy would write it.
+1. Find the columns that change, and what in the definition reads them.
+2. Some of it needs no rows: nothing reads the column, an Enum only gets labels, a column that is read as it is gets
+   another time zone.
+3. For the rest every live row is read, in one pass: what the expression gives now, and for the row as the copy would
+   write it.
 
 Without a difference the table is changed in place. A skip index or projection that differs is made anew; a key or a
 TTL that differs is the reason for a copy.
@@ -18,7 +20,6 @@ from aaiclick.diff.changes.base import Change
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.combining.keys import regrouped
 from aaiclick.plan.guards.conditions import ChangeGuard, of_comparison, of_constraints, of_kept
-from aaiclick.plan.proof.alone import STALE, outdated, read_by, unharmed
 from aaiclick.plan.proof.changed import ChangedColumn, changed_columns
 from aaiclick.plan.proof.column_comparisons import (
     by_copy,
@@ -35,6 +36,7 @@ from aaiclick.plan.proof.expiring import expires
 from aaiclick.plan.proof.kinds import same_order
 from aaiclick.plan.proof.remake import RemakeIndex, RemakeProjection
 from aaiclick.plan.proof.rows import future_rows
+from aaiclick.plan.proof.without_rows import STALE, outdated, read_by, unharmed
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 from aaiclick.sql.column_names import mentioned
@@ -123,6 +125,7 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
     if cost.open:
         reasons = found.reasons + [f"{use.words}: {STALE}" for use in left.uses if outdated(diff.form, use, changed)]
         return InPlaceProof(not reasons, "; ".join(reasons), tuple(found.remade), cost=cost)
+    # All of it in one pass over the rows. What does not differ now is held to by guards until the change is made.
     seen = yield from evaluate(diff, data_name, left.comparisons)
     for use, what in zip(left.uses, seen, strict=False):
         yield from _judge(diff, data_name, use, what, outdated(diff.form, use, changed), found)
@@ -133,6 +136,7 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
             found.reasons.append(f"column {column.new.name}: in place {_difference(what)}")
         elif (guards := of_comparison(diff, column_comparison(column), f"column {column.new.name}")) is not None:
             found.guards.append(guards)
+    # Of a constraint that stays only rows count that fulfil it today: the others were there before this plan.
     kept = yield from newly_violated(diff, data_name, left.kept)
     fresh = yield from violated(diff, data_name, left.added)
     _guard_constraints(diff, left, found)

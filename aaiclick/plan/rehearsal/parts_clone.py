@@ -16,7 +16,7 @@ from aaiclick.error_codes import ACCESS_DENIED, READONLY, TIMEOUT_EXCEEDED
 from aaiclick.errors import StatementError
 from aaiclick.plan.rehearsal.cache import AcceptedBatch
 from aaiclick.plan.rehearsal.empty_clone import REHEARSE, Clone, Outcome
-from aaiclick.plan.rehearsal.sample import kept, live_parts, partitions
+from aaiclick.plan.rehearsal.sample import live_parts, partitions, smallest_of_each_kind
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Routine
 from aaiclick.sql.clauses import attach_partition_from, drop_part
@@ -70,7 +70,7 @@ def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPar
             return NoPartsClone("" if error.code in (ACCESS_DENIED, READONLY, TIMEOUT_EXCEEDED) else str(error))
     attached = yield from live_parts(clone.database, clone.table, len(parts), columns)
     # Only whole partitions can be attached, so the parts that are not needed are dropped from the clone again.
-    stays = kept(attached)
+    stays = smallest_of_each_kind(attached)
     gone = [part for part in attached if part not in stays]
     if gone:
         yield Command(alter_table(clone.name, *(drop_part(part.name) for part in gone)), settings=REHEARSE)

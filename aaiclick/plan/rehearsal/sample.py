@@ -61,7 +61,7 @@ def live_parts(database: str, table: str, parts: int, columns: int) -> Routine[t
     )
 
 
-def kept(parts: Iterable[LivePart]) -> tuple[LivePart, ...]:
+def smallest_of_each_kind(parts: Iterable[LivePart]) -> tuple[LivePart, ...]:
     """The smallest part of each kind, for up to ``MOST_KINDS`` kinds."""
     found: dict[str, LivePart] = {}
     # The smallest first: a mutation of it is the quickest.

@@ -51,6 +51,7 @@ def plan_upgrade(
 def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory) -> Routine[Planned]:
     """The first script and what it needs, then the rest."""
     first = path.pending_scripts[0]
+    # The catalogue is what the steps so far leave: each next part is planned over that, not over what is there now.
     steps, notes, catalog, path, blocked = yield from _expand(schema, catalog, path, found, first)
     shown = yield from plan_script_views(schema, catalog, found, first)
     steps, notes, catalog = [*steps, *shown.steps], [*notes, *shown.notes], shown.catalog

@@ -55,6 +55,8 @@ def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
     sending = yield from send_batches(diff, clone, todo)
     if sending.refused is not None:
         return AlterProposal(None, first_line(sending.message))
+    # An accepted ALTER may still do less than it says: MODIFY ORDER BY a over (a) changes nothing, and ADD PROJECTION
+    # behind a missing one puts it at the end.
     if not reached(sending.form or diff.form, diff.target):
         return AlterProposal(None, "the engine accepts the ALTER, but the table does not become what is declared")
     if not old_syntax:

@@ -64,6 +64,8 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
                 f"{first_line(tried.message)}",
             )
     target = diff.target.form
+    # Where nothing else ranks two rows of a key, the later block wins. A copy that gave out numbers in another order
+    # would let other rows survive.
     ordered = ties_matter(target)
     work = RebuildWork(
         table=diff.live.name,
@@ -71,6 +73,8 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
         columns=columns,
         where=diff.where,
         ordered=ordered,
+        # Rows that come across behind the exchange get the highest numbers, and so would win over newer ones. And while
+        # the server exchanges two tables it knows no views of them, so rows of that moment would pass by a view.
         fenced=order_matters(target) or bool(diff.live.dependents),
         keeps_ttl=bool(diff.form.ttl) and not keeps_all(diff.form.ttl, target.ttl),
         settings=outcome.settings,
