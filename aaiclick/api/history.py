@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.api.client import run_on_client, run_on_client_async
-from aaiclick.commands.history import recorded, schema_records
+from aaiclick.commands.history import Standing, schema_records, standing
 from aaiclick.specs.schema import Schema
 from aaiclick.state.record import Record
 
@@ -20,6 +20,6 @@ async def schema_history_async(client: object, schema: Schema, database: str | N
     )
 
 
-def recorded_schemas(client: object, database: str | None = None) -> tuple[str, ...]:
-    """The names of all schemas that were ever applied to the database, sorted. Changes nothing."""
-    return run_on_client(client, lambda _: recorded(database), "recorded_schemas")
+def what_stands(client: object, database: str | None = None) -> Standing:
+    """The schemas that were ever applied to the database, and its tables. Changes nothing."""
+    return run_on_client(client, lambda _: standing(database), "what_stands")

@@ -9,8 +9,7 @@ import typer
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.history import record_json
-from aaiclick.cli.options import Database, Debug, Json, Reference, Url
-from aaiclick.cli.schema_reference import DEFAULT
+from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
 from aaiclick.errors import UsageError
 
 Version = Annotated[int | None, typer.Option("--version", metavar="N", help="The version that the tables are at.")]
@@ -39,7 +38,8 @@ def adopt(
     json: Json = False,
     url: Url = None,
     database: Database = None,
-    schema: Reference = DEFAULT,
+    schema: Reference = None,
+    env: Env = None,
     debug: Debug = False,
 ) -> None:
     """Record which version a database is at, or whose a table is.
@@ -54,7 +54,9 @@ def adopt(
     """
     tables = tuple(take_over or ())
     given = [("--version", str(version) if version is not None else None), *(("--take-over", name) for name in tables)]
-    frame = Frame("adopt", json, debug, url, database, schema, extra=tuple(given), flags=("--force",) if force else ())
+    frame = Frame(
+        "adopt", json, debug, url, database, schema, env, extra=tuple(given), flags=("--force",) if force else ()
+    )
     frame.run(
         lambda: _take_over(frame, tables) if tables and version is None else _adopt(frame, version, force, tables)
     )

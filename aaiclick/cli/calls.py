@@ -3,14 +3,17 @@ stay quick."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from aaiclick.errors import UsageError
+
 if TYPE_CHECKING:
+    from aaiclick.cli.configuration.settings import Value
+    from aaiclick.commands.history import Standing
     from aaiclick.commands.report import Report, Status
     from aaiclick.events import Event
     from aaiclick.plan.model import Plan
@@ -27,29 +30,25 @@ class PolicyName(str, Enum):
     everything = "everything"
 
 
-def policy(name: PolicyName, allow: Sequence[str], keep_old: str | None = None) -> Policy:
-    """The policy of this run: explicit, so that ``AAICLICK_SCHEMA_POLICY`` has no say on the command line. Raises
-    ``UsageError``."""
+def policy(level: Value | None, allow: Sequence[str], keep_old: Value | None) -> Policy:
+    """The policy of this run, ``lossless`` where nothing says another: explicit, so that ``AAICLICK_SCHEMA_POLICY`` has
+    no say on the command line. Raises ``UsageError``."""
     from aaiclick import Policy
 
-    match name:
-        case PolicyName.check:
-            chosen = Policy.check()
-        case PolicyName.safe:
-            chosen = Policy.safe()
-        case PolicyName.lossless:
-            chosen = Policy.lossless(max_bytes=None)
-        case PolicyName.everything:
-            chosen = Policy.everything()
+    chosen = Policy.parse(level.text, level.origin) if level is not None else Policy.lossless()
     return replace(chosen.allow(*allow), keep_old=kept_for(keep_old))
 
 
-def kept_for(keep_old: str | None) -> timedelta:
-    """How long old tables are kept: what was asked for, else what ``AAICLICK_KEEP_OLD`` says, else a day. Raises
-    ``UsageError``."""
-    from aaiclick.plan.policy import kept_for, parse_duration
+def kept_for(keep_old: Value | None) -> timedelta:
+    """How long old tables are kept: a day where nothing says it. Raises ``UsageError``."""
+    from aaiclick.plan.policy import KEEP_OLD, parse_duration
 
-    return parse_duration(keep_old) if keep_old is not None else kept_for(os.environ)
+    if keep_old is None:
+        return KEEP_OLD
+    try:
+        return parse_duration(keep_old.text)
+    except UsageError as error:
+        raise UsageError(f"{keep_old.origin}: {error}") from None
 
 
 def ensure(
@@ -75,11 +74,11 @@ def validate(url: str, schema: Schema, database: str | None) -> Status:
     return validate_schema(url, schema, database=database)
 
 
-def recorded_schemas(url: str, database: str | None) -> tuple[str, ...]:
-    """The schemas that have a record in the database, by name."""
-    from aaiclick.api.history import recorded_schemas
+def standing(url: str, database: str | None) -> Standing:
+    """Whose the database is."""
+    from aaiclick.api.history import what_stands
 
-    return recorded_schemas(url, database)
+    return what_stands(url, database)
 
 
 def rollback(
@@ -89,14 +88,14 @@ def rollback(
     database: str | None,
     allow: Sequence[str],
     dry_run: bool,
-    keep_old: str | None,
+    keep_old: timedelta,
     on_event: Callable[[Event], object],
 ) -> Report:
     """Go back to the version before."""
     from aaiclick import rollback_schema
 
     return rollback_schema(
-        url, schema, to, database=database, allow=allow, dry_run=dry_run, on_event=on_event, keep_old=kept_for(keep_old)
+        url, schema, to, database=database, allow=allow, dry_run=dry_run, on_event=on_event, keep_old=keep_old
     )
 
 

@@ -7,21 +7,31 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from aaiclick.cli.database import Target, command_line, resolve
+from aaiclick.cli import calls
+from aaiclick.cli.configuration.settings import ENVIRONMENT, Settings, load
+from aaiclick.cli.database import Target, command_line, local_url, resolve
 from aaiclick.cli.engine_noise import silence_engine
 from aaiclick.cli.failures import Advice, ExitCode, Failure, describe, hide
 from aaiclick.cli.interrupts import Interrupts, Terminated
 from aaiclick.cli.output import Output
 from aaiclick.cli.schema_reference import DEFAULT, load_schema
+from aaiclick.cli.unconfigured import NOWHERE, require_oplog
+from aaiclick.errors import UsageError
 from aaiclick.specs.schema import Schema
 
+if TYPE_CHECKING:
+    from aaiclick.plan.policy import Policy
+
+USUAL_POLICY = "lossless"
+"""The policy where nothing says another."""
 _RESUMED = ("migrate", "rollback")
 
 
@@ -36,11 +46,17 @@ class Frame:
     debug: bool
     """Tracebacks and log records are shown (``--debug``)."""
     url: str | None = None
-    """``--url``; None: from the environment."""
-    database: str | None = None
-    """``--database``; None: the one of the URL."""
-    schema: str = DEFAULT
-    """``--schema``, as module:attribute."""
+    """``--url``; None: as configured."""
+    given_database: str | None = None
+    """``--database``; None: as configured."""
+    schema: str | None = None
+    """``--schema``, as module:attribute; None: as configured."""
+    env: str | None = None
+    """``--env``; None: as the environment says."""
+    policy: str | None = None
+    """``--policy``; None: as configured."""
+    keep_old: str | None = None
+    """``--keep-old``; None: as configured."""
     extra: tuple[tuple[str, str | None], ...] = ()
     """The command's own options with their values, for the line that calls it again."""
     flags: tuple[str, ...] = ()
@@ -51,6 +67,8 @@ class Frame:
     """Called once the command has ended, however it did."""
     _target: Target | None = field(init=False, default=None)
     """The database that was asked for, once it is known."""
+    _settings: Settings | None = field(init=False, default=None)
+    """What is configured, once it was looked for."""
 
     def __post_init__(self) -> None:
         self.output = Output(self.as_json)
@@ -69,20 +87,82 @@ class Frame:
         except Exception as error:
             if self.debug:
                 self.output.trace(hide(traceback.format_exc().rstrip(), self._secret))
-            code = self._fail(describe(error, Advice(self.again(), self.migrate), self._secret))
+            code = self._fail(describe(error, Advice(self.again(), self.migrate, self._refused), self._secret))
         raise typer.Exit(code)
+
+    @property
+    def settings(self) -> Settings:
+        """What is in force, and where it comes from. Raises ``UsageError``."""
+        if self._settings is None:
+            given = {
+                "schema": self.schema,
+                "url": self.url,
+                "database": self.given_database,
+                "policy": self.policy,
+                "keep-old": self.keep_old,
+            }
+            self._settings = load(given, self.env, os.environ, working_directory())
+        return self._settings
+
+    @property
+    def database(self) -> str | None:
+        """The database to work in; None: the one of the URL, or the connection's own. Raises ``UsageError``."""
+        found = self.settings.database()
+        return found.text if found is not None else None
+
+    def default_url(self) -> str:
+        """The database where nothing says another. Raises ``UsageError``."""
+        return local_url(os.environ, Path.home())
 
     def target(self) -> Target:
         """The database that was asked for. Raises ``UsageError``."""
         if self._target is None:
-            self._target = resolve(self.url, os.environ, Path.home())
+            url = self.settings.url()
+            self._target = resolve(url.text if url is not None else None, os.environ, Path.home())
+            if note := self.settings.overruled():
+                self.output.tell(f"note: {note}", "yellow")
             if self._target.embedded and not self.debug:
                 silence_engine()
         return self._target
 
+    def chosen_policy(self, allow: Sequence[str]) -> Policy:
+        """What this run may do. Raises ``UsageError``."""
+        return calls.policy(self.settings.value("policy"), allow, self.settings.value("keep-old"))
+
+    def kept_for(self) -> timedelta:
+        """How long old tables are kept. Raises ``UsageError``."""
+        return calls.kept_for(self.settings.value("keep-old"))
+
     def declared(self) -> Schema:
-        """The schema that was asked for. Raises ``UsageError``."""
-        return load_schema(self.schema)
+        """The schema that was asked for. Where nothing says it, the oplog: in a database that is empty, or the oplog's.
+        Raises ``UsageError``."""
+        schema = self._configured()
+        if schema is None:
+            schema = load_schema(DEFAULT)
+            target = self.target()
+            if not target.missing:
+                require_oplog(target.url, schema, self.database, self.command)
+        return schema
+
+    def declared_in_files(self) -> Schema:
+        """The schema that was asked for, where no database says whether it may be the oplog. Raises ``UsageError``."""
+        schema = self._configured()
+        if schema is None:
+            raise UsageError(f"nothing says which schema is meant: {NOWHERE}")
+        return schema
+
+    def declared_or_oplog(self) -> Schema:
+        """The schema that was asked for, else the oplog. Raises ``UsageError``."""
+        return self._configured() or load_schema(DEFAULT)
+
+    def _configured(self) -> Schema | None:
+        said = self.settings.value("schema")
+        if said is None:
+            return None
+        file = self.settings.file
+        if said.level < ENVIRONMENT or file is None:
+            return load_schema(said.text, said.origin, (Path.cwd(), *((file.folder,) if file is not None else ())))
+        return load_schema(said.text, f"schema in {said.origin}", (file.folder,))
 
     def again(self) -> str:
         """The command line that calls this command again."""
@@ -92,17 +172,24 @@ class Frame:
         """The same, for real: without ``--dry-run``."""
         return command_line(self.command, *self._where(), *self.extra)
 
-    def migrate(self, allow: tuple[str, ...] = ()) -> str:
+    def migrate(self, allow: tuple[str, ...] = (), wider: bool = False) -> str:
         """``aaiclick migrate`` with this run's target and under its usual policy, with what was allowed already and
-        ``allow``."""
+        ``allow``. ``wider``: the policy itself refused, so one that the project configured is replaced by the usual
+        one."""
         given = [option for option in self.extra if option[0] == "--allow"]
         further = [("--allow", key) for key in allow if ("--allow", key) not in given]
-        return command_line("migrate", *self._where(), *given, *further)
+        said = self.settings.said("policy") if wider else None
+        policy = [("--policy", USUAL_POLICY)] if said is not None and said.level >= ENVIRONMENT else []
+        return command_line("migrate", *self._where(), *policy, *given, *further)
+
+    def _refused(self, allow: tuple[str, ...]) -> str:
+        return self.migrate(allow, wider=not allow and self.command == "migrate")
 
     def _where(self) -> list[tuple[str, str | None]]:
         return [
+            ("--env", self.env),
             ("--url", self.url),
-            ("--database", self.database),
+            ("--database", self.given_database),
             ("--schema", self.schema if self.schema != DEFAULT else None),
         ]
 
@@ -147,6 +234,14 @@ class Frame:
         self._stopped(ExitCode(code))
         sys.stdout.flush()
         sys.stderr.flush()
+
+
+def working_directory() -> Path:
+    """The directory of this process. Raises ``UsageError`` where it was removed meanwhile."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the working directory is gone: change to one that is there") from None
 
 
 def _listen(debug: bool) -> None:

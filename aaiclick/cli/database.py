@@ -54,14 +54,15 @@ class Target:
 def resolve(url: str | None, environment: Mapping[str, str], home: Path) -> Target:
     """``--url``, else ``AAICLICK_CH_URL``, else the embedded engine where the application keeps it. Raises
     ``UsageError``."""
-    chosen = url or environment.get(URL_VARIABLE) or _local_url(environment, home)
+    chosen = url or environment.get(URL_VARIABLE) or local_url(environment, home)
     target = Target(chosen, parse_url(chosen), url)
     if isinstance(target.parsed, EmbeddedUrl) and not target.parsed.in_memory:
         directory_state(target.parsed.path)
     return target
 
 
-def _local_url(environment: Mapping[str, str], home: Path) -> str:
+def local_url(environment: Mapping[str, str], home: Path) -> str:
+    """Where the application keeps its embedded engine. Raises ``UsageError``."""
     # As the embedding application builds it: a variable that is set but empty means the working directory.
     root = Path(environment.get(ROOT_VARIABLE, home / ".aaiclick"))
     path = str(root.absolute() / "chdb_data")

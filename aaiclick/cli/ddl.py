@@ -5,25 +5,26 @@ from __future__ import annotations
 from aaiclick.cli.command import Frame
 from aaiclick.cli.create import create_statements
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.options import Debug, Json, Names, Reference
-from aaiclick.cli.schema_reference import DEFAULT
+from aaiclick.cli.options import Debug, Env, Json, Names, Reference
 from aaiclick.sql.quoting import quote_name
 
 
-def ddl(*, json: Json = False, database: Names = None, schema: Reference = DEFAULT, debug: Debug = False) -> None:
+def ddl(
+    *, json: Json = False, database: Names = None, schema: Reference = None, env: Env = None, debug: Debug = False
+) -> None:
     """Print the declared schema as SQL.
 
     CREATE statements in an order in which they can be run. Needs no database.
 
     Exit code 0, or 2 where the schema cannot be imported.
     """
-    frame = Frame("ddl", json, debug, None, database, schema)
+    frame = Frame("ddl", json, debug, None, database, schema, env)
     frame.run(lambda: _ddl(frame))
 
 
 def _ddl(frame: Frame) -> ExitCode:
-    declared = frame.declared()
-    statements = create_statements(declared, frame.database)
+    declared = frame.declared_or_oplog()
+    statements = create_statements(declared, frame.given_database)
     if frame.as_json:
         listed = [{"object": item.object, "kind": item.kind, "sql": item.sql} for item in statements if item.sql]
         frame.output.result({"schema": declared.name, "version": declared.version, "statements": listed})
@@ -34,6 +35,6 @@ def _ddl(frame: Frame) -> ExitCode:
         for item in statements
     ]
     # Names inside a query are looked up in the current database.
-    use = [f"USE {quote_name(frame.database)};"] if frame.database is not None else []
+    use = [f"USE {quote_name(frame.given_database)};"] if frame.given_database is not None else []
     frame.output.sql("\n\n".join([head, *use, *texts]))
     return ExitCode.DONE

@@ -111,6 +111,7 @@ def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision) ->
         say(f"correct the data that is in the way, then run: {frame.migrate(_keys(verdict.refused))}", "bold")
     elif verdict.refused:
         # Where no key would do, the policy itself is too narrow, and the line to run is without it.
-        say(f"to allow it, run: {frame.migrate(_keys(verdict.refused))}", "bold")
+        wider = any(not refusal.allow for refusal in verdict.refused)
+        say(f"to allow it, run: {frame.migrate(_keys(verdict.refused), wider)}", "bold")
     else:
         say(f"run: {frame.without_flags()}", "bold")

@@ -72,10 +72,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """How to call the running command again: ``again`` as it was called, ``migrate`` with further ``--allow`` keys."""
+    """How to call the running command again: ``again`` as it was called, ``migrate`` with further ``--allow`` keys,
+    ``refused`` the same where the policy did not allow what has to be done (None: ``migrate`` says that too)."""
 
     again: str
     migrate: Callable[[tuple[str, ...]], str]
+    refused: Callable[[tuple[str, ...]], str] | None = None
 
 
 def describe(error: Exception, advice: Advice, secret: str = "") -> Failure:
@@ -100,7 +102,7 @@ def describe(error: Exception, advice: Advice, secret: str = "") -> Failure:
 def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
     match error:
         case SchemaVersionError():
-            following = _full(error.next_command, advice)
+            following = _full(error.next_command, advice, refused=True)
             return _with_command(str(error), error.next_command, following), following
         case SchemaAheadError() | ForeignTableError():
             following = _full(error.next_command, advice) if error.next_command else ""
@@ -127,10 +129,13 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
             )
 
 
-def _full(command: str, advice: Advice) -> str:
+def _full(command: str, advice: Advice, refused: bool = False) -> str:
     """A bare command with this run's target."""
-    bare = command.partition(" --allow ")[0]
-    return advice.migrate(_allowed(command)).replace("aaiclick migrate", bare, 1)
+    bare = _SCHEMA.sub("", command.partition(" --allow ")[0])
+    migrate = (
+        advice.refused if refused and bare == "aaiclick migrate" and advice.refused is not None else advice.migrate
+    )
+    return migrate(_allowed(command)).replace("aaiclick migrate", bare, 1)
 
 
 def _with_command(message: str, plain: str, full: str) -> str:

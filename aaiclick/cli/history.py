@@ -7,13 +7,18 @@ from datetime import datetime, timezone
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.numbers import seconds_text
-from aaiclick.cli.options import Database, Debug, Json, Reference, Url
-from aaiclick.cli.schema_reference import DEFAULT
+from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
 from aaiclick.state.record import Record
 
 
 def history(
-    *, json: Json = False, url: Url = None, database: Database = None, schema: Reference = DEFAULT, debug: Debug = False
+    *,
+    json: Json = False,
+    url: Url = None,
+    database: Database = None,
+    schema: Reference = None,
+    env: Env = None,
+    debug: Debug = False,
 ) -> None:
     """Tell what was applied when, by whom, and how long.
 
@@ -21,7 +26,7 @@ def history(
 
     Exit code 0, also where nothing was recorded yet, or 2 on an error.
     """
-    frame = Frame("history", json, debug, url, database, schema)
+    frame = Frame("history", json, debug, url, database, schema, env)
     frame.run(lambda: _history(frame))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,11 +12,10 @@ from aaiclick.cli.command import Frame
 from aaiclick.cli.dry_run import dry_run
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.numbers import count_text, seconds_text
-from aaiclick.cli.options import Database, Debug, Json, KeepOld, Reference, Url
+from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Reference, Url
 from aaiclick.cli.output import Json as JsonValue
 from aaiclick.cli.output import Output
 from aaiclick.cli.progress import watcher
-from aaiclick.cli.schema_reference import DEFAULT
 from aaiclick.commands.report import Report
 from aaiclick.errors import UsageError
 from aaiclick.plan.model import Step
@@ -45,27 +43,27 @@ Allow = Annotated[
     ),
 ]
 Chosen = Annotated[
-    PolicyName,
+    PolicyName | None,
     typer.Option(
         "--policy",
         help="What may be done without --allow. check: nothing. safe: metadata only. lossless: also rewrites that "
-        "keep every row and value, of any size. everything: also what destroys. $AAICLICK_SCHEMA_POLICY is not "
-        "looked at here.",
+        "keep every row and value, of any size. everything: also what destroys. Default: the configured policy, "
+        "else lossless; $AAICLICK_SCHEMA_POLICY is not looked at here.",
     ),
 ]
 
 
 def migrate(
-    context: typer.Context,
     *,
     dry_run_only: DryRun = False,
     quick: Quick = False,
     json: Json = False,
     url: Url = None,
     database: Database = None,
-    schema: Reference = DEFAULT,
+    schema: Reference = None,
+    env: Env = None,
     allow: Allow = None,
-    policy: Chosen = PolicyName.lossless,
+    policy: Chosen = None,
     keep_old: KeepOld = None,
     debug: Debug = False,
 ) -> None:
@@ -78,7 +76,7 @@ def migrate(
     """
     keys = tuple(allow or ())
     options = [
-        ("--policy", policy.value if policy != PolicyName.lossless else None),
+        ("--policy", policy.value if policy is not None else None),
         ("--keep-old", keep_old),
         *(("--allow", key) for key in keys),
     ]
@@ -89,23 +87,23 @@ def migrate(
         url,
         database,
         schema,
+        env,
+        policy.value if policy is not None else None,
+        keep_old,
         extra=tuple(options),
         flags=(*(("--dry-run",) if dry_run_only else ()), *(("--quick",) if quick else ())),
     )
-    chosen = partial(calls.policy, policy, keys, keep_old)
-    source = context.get_parameter_source("schema")
-    bare = source is not None and source.name == "DEFAULT"
     frame.run(
-        (lambda: dry_run(frame, chosen(), quick)) if dry_run_only else (lambda: _migrate(frame, chosen(), quick, bare))
+        (lambda: dry_run(frame, frame.chosen_policy(keys), quick))
+        if dry_run_only
+        else (lambda: _migrate(frame, frame.chosen_policy(keys), quick))
     )
 
 
-def _migrate(frame: Frame, policy: Policy, quick: bool, bare: bool) -> ExitCode:
+def _migrate(frame: Frame, policy: Policy, quick: bool) -> ExitCode:
     if quick:
         raise UsageError("--quick goes with --dry-run: a run looks at the rows that it has to look at")
     declared, target = frame.declared(), frame.target()
-    if bare and not target.missing:
-        _require_own(target.url, declared.name, frame.database)
     watch = watcher(frame.output)
     frame.on_close = watch.close
     report = calls.ensure(target.url, declared, frame.database, policy, watch)
@@ -119,19 +117,6 @@ def _migrate(frame: Frame, policy: Policy, quick: bool, bare: bool) -> ExitCode:
     else:
         _print(frame, report)
     return ExitCode.DONE if report.in_sync else ExitCode.PENDING
-
-
-def _require_own(url: str, name: str, database: str | None) -> None:
-    """The command without --schema is about the oplog. Raises ``UsageError`` in a database that is of another schema:
-    its operator meant that one."""
-    others = calls.recorded_schemas(url, database)
-    if others and name not in others:
-        named = ", ".join(others)
-        raise UsageError(
-            f"this database is of another schema ({named}), and there is no {name} in it: nothing was changed. Run: "
-            "aaiclick migrate --schema MODULE:NAME"
-            f" with the place of {others[0]}, or with --schema {DEFAULT} to make {name} here, too"
-        )
 
 
 def step_json(step: Step) -> dict[str, JsonValue]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from aaiclick.cli.schema_reference import DEFAULT
+from aaiclick.errors import UsageError
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there, errors included.")
@@ -18,7 +20,7 @@ Url = Annotated[
         "--url",
         metavar="URL",
         help="The database: chdb:///path, chdb://memory, clickhouse://user:password@host:8123/db, clickhouses:// or "
-        "https:// for TLS. Default: $AAICLICK_CH_URL, else the embedded engine under "
+        "https:// for TLS. Default: $AAICLICK_CH_URL, else the configured one, else the embedded engine under "
         "$AAICLICK_LOCAL_ROOT/chdb_data or ~/.aaiclick/chdb_data.",
     ),
 ]
@@ -27,7 +29,8 @@ Database = Annotated[
     typer.Option(
         "--database",
         metavar="DB",
-        help="The database to work in. Default: the one in the URL, else the connection's own.",
+        help="The database to work in. Default: the configured one, else the one in the URL, else the "
+        "connection's own.",
     ),
 ]
 Names = Annotated[
@@ -44,7 +47,7 @@ KeepOld = Annotated[
         "--keep-old",
         metavar="TIME",
         help="How long the table that is replaced stays for a rollback: 12h, 30min, 2d, or 0 for not at all. "
-        "Default: $AAICLICK_KEEP_OLD, else 1d.",
+        "Default: $AAICLICK_KEEP_OLD, else the configured time, else 1d.",
     ),
 ]
 
@@ -62,11 +65,34 @@ def complete_schema(incomplete: str) -> list[str]:
 
 
 Reference = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--schema",
         metavar="MODULE:ATTRIBUTE",
         autocompletion=complete_schema,
-        help="The declared schema, imported with the current directory on sys.path.",
+        help="The declared schema, imported with the current directory on sys.path. Default: $AAICLICK_SCHEMA, else "
+        "schema in the project's configuration, else the oplog in a database of its own.",
+    ),
+]
+
+
+def complete_environment(incomplete: str) -> list[str]:
+    """The environments of the project's configuration."""
+    from aaiclick.cli.configuration.files import find
+
+    with contextlib.suppress(UsageError, OSError):
+        file = find(Path.cwd())
+        return [name for name in (file.environments if file is not None else ()) if name.startswith(incomplete)]
+    return []
+
+
+Env = Annotated[
+    str | None,
+    typer.Option(
+        "--env",
+        metavar="NAME",
+        autocompletion=complete_environment,
+        help="The environment of the project's configuration (pyproject.toml or aaiclick.toml) whose url, database, "
+        "schema, policy and keep-old count. Default: $AAICLICK_ENV.",
     ),
 ]

@@ -9,7 +9,7 @@ import typer
 from aaiclick.cli import calls
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.options import Database, Debug, Json, Url
+from aaiclick.cli.options import Database, Debug, Env, Json, Url
 from aaiclick.cli.source import python_source
 from aaiclick.errors import UsageError
 
@@ -34,6 +34,7 @@ def reflect(
     database: Database = None,
     name: Name = None,
     brief: Brief = False,
+    env: Env = None,
     debug: Debug = False,
 ) -> None:
     """Print the live database as Python.
@@ -42,7 +43,9 @@ def reflect(
 
     Exit code 0, or 2 on an error.
     """
-    frame = Frame("reflect", json, debug, url, database, extra=(("--name", name),), flags=("--brief",) if brief else ())
+    frame = Frame(
+        "reflect", json, debug, url, database, env=env, extra=(("--name", name),), flags=("--brief",) if brief else ()
+    )
     frame.run(lambda: _reflect(frame, name, brief))
 
 

@@ -9,8 +9,7 @@ import typer
 
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.options import Debug, Json, Reference
-from aaiclick.cli.schema_reference import DEFAULT
+from aaiclick.cli.options import Debug, Env, Json, Reference
 from aaiclick.errors import UsageError
 
 Message = Annotated[
@@ -63,7 +62,8 @@ def revision(
     python: Python = False,
     amend: Amend = False,
     json: Json = False,
-    schema: Reference = DEFAULT,
+    schema: Reference = None,
+    env: Env = None,
     debug: Debug = False,
 ) -> None:
     """Release the declared version: lock file and migration.
@@ -76,7 +76,7 @@ def revision(
     1: a decision is needed.
     2: error.
     """
-    frame = Frame("revision", json, debug, schema=schema)
+    frame = Frame("revision", json, debug, schema=schema, env=env)
     frame.run(lambda: _revision(frame, message, _pairs(rename or []), tuple(drop or ()), oldest_code, python, amend))
 
 
@@ -99,7 +99,7 @@ def _revision(
     wrong = [old for old, new in renames if not old or not new or "." in new]
     if wrong:
         raise UsageError("--rename takes table.column=new_column or table=new_table")
-    declared = frame.declared()
+    declared = frame.declared_in_files()
     try:
         made = revise(declared, message, dict(renames), drops, oldest_code, python, amend)
     except UndecidedError as error:
@@ -126,7 +126,7 @@ def _revision(
     return ExitCode.DONE
 
 
-def check(*, json: Json = False, schema: Reference = DEFAULT, debug: Debug = False) -> None:
+def check(*, json: Json = False, schema: Reference = None, env: Env = None, debug: Debug = False) -> None:
     """Check that code, lock file and migrations agree.
 
     For continuous integration: needs no database.
@@ -135,14 +135,14 @@ def check(*, json: Json = False, schema: Reference = DEFAULT, debug: Debug = Fal
     1: they do not, for instance because the declaration changed without a revision.
     2: error.
     """
-    frame = Frame("check", json, debug, schema=schema)
+    frame = Frame("check", json, debug, schema=schema, env=env)
     frame.run(lambda: _check(frame))
 
 
 def _check(frame: Frame) -> ExitCode:
     from aaiclick.api.revision import check_schema
 
-    found = check_schema(frame.declared())
+    found = check_schema(frame.declared_in_files())
     if frame.as_json:
         frame.output.result({**dataclasses.asdict(found), "problems": list(found.problems)})
     elif found.problems:

@@ -11,9 +11,8 @@ from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.migrate import report_json
 from aaiclick.cli.numbers import seconds_text
-from aaiclick.cli.options import Database, Debug, Json, KeepOld, Reference, Url
+from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Reference, Url
 from aaiclick.cli.progress import watcher
-from aaiclick.cli.schema_reference import DEFAULT
 from aaiclick.commands.report import Report
 
 To = Annotated[
@@ -50,7 +49,8 @@ def rollback(
     json: Json = False,
     url: Url = None,
     database: Database = None,
-    schema: Reference = DEFAULT,
+    schema: Reference = None,
+    env: Env = None,
     allow: Allow = None,
     keep_old: KeepOld = None,
     debug: Debug = False,
@@ -72,16 +72,25 @@ def rollback(
         *(("--allow", key) for key in keys),
     ]
     frame = Frame(
-        "rollback", json, debug, url, database, schema, extra=tuple(options), flags=("--dry-run",) if dry_run else ()
+        "rollback",
+        json,
+        debug,
+        url,
+        database,
+        schema,
+        env,
+        keep_old=keep_old,
+        extra=tuple(options),
+        flags=("--dry-run",) if dry_run else (),
     )
-    frame.run(lambda: _rollback(frame, to, keys, dry_run, keep_old))
+    frame.run(lambda: _rollback(frame, to, keys, dry_run))
 
 
-def _rollback(frame: Frame, to: int | None, allow: tuple[str, ...], dry_run: bool, keep_old: str | None) -> ExitCode:
+def _rollback(frame: Frame, to: int | None, allow: tuple[str, ...], dry_run: bool) -> ExitCode:
     declared, target = frame.declared(), frame.target()
     watch = watcher(frame.output)
     frame.on_close = watch.close
-    report = calls.rollback(target.url, declared, to, frame.database, allow, dry_run, keep_old, watch)
+    report = calls.rollback(target.url, declared, to, frame.database, allow, dry_run, frame.kept_for(), watch)
     watch.close()
     if frame.as_json:
         frame.output.result(report_json(report))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -14,21 +15,30 @@ from aaiclick.specs.schema import Schema
 DEFAULT = "aaiclick.oplog:OPLOG"
 
 
-def load_schema(reference: str) -> Schema:
-    """Import the module (the working directory comes first on ``sys.path``) and take the attribute.
+def load_schema(reference: str, origin: str = "--schema", folders: Sequence[Path] | None = None) -> Schema:
+    """Import the module (``folders`` come first on ``sys.path``; None: the working directory) and take the attribute.
 
-    Raises ``UsageError`` in one sentence; what the module prints while it is imported goes to stderr.
+    ``origin`` is where the reference was said. Raises ``UsageError`` in one sentence; what the module prints while it
+    is imported goes to stderr.
     """
+    try:
+        return _loaded(reference, origin, [Path.cwd()] if folders is None else folders)
+    except UsageError as error:
+        # A flag was typed a moment ago; what a file or a variable says is looked for where it stands.
+        said = "" if origin == "--schema" or origin in str(error) else f" ({origin} is {reference})"
+        raise UsageError(f"{error}{said}") from error
+
+
+def _loaded(reference: str, origin: str, folders: Sequence[Path]) -> Schema:
     name, separator, attribute = reference.partition(":")
     if not (separator and name.strip() and attribute.strip()):
-        raise UsageError(f"--schema takes module:attribute, such as {DEFAULT}, not {reference!r}")
+        raise UsageError(f"{origin} takes module:attribute, such as {DEFAULT}, not {reference!r}")
     if not all(part.isidentifier() for part in name.split(".")):
-        raise UsageError(f"{name!r} is no module's name. --schema takes module:attribute, such as app.tables:SCHEMA")
-    if reference != DEFAULT:
-        here = str(Path.cwd())
-        if here not in sys.path:
-            sys.path.insert(0, here)
-    value: object = _import(name)
+        raise UsageError(f"{name!r} is no module's name. {origin} takes module:attribute, such as app.tables:SCHEMA")
+    for folder in reversed(folders) if reference != DEFAULT else ():
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+    value: object = _import(name, folders)
     module, owner = value, name
     for part in attribute.split("."):
         try:
@@ -43,14 +53,17 @@ def load_schema(reference: str) -> Schema:
     return value
 
 
-def _import(name: str) -> ModuleType:
+def _import(name: str, folders: Sequence[Path]) -> ModuleType:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         absent = error.name or name
         if name == absent or name.startswith(f"{absent}."):
-            raise UsageError(f"no module named {absent}: run from your project's folder or install it") from error
+            if list(folders) == [Path.cwd()]:
+                raise UsageError(f"no module named {absent}: run from your project's folder or install it") from error
+            where = " or ".join(map(str, folders))
+            raise UsageError(f"no module named {absent} in {where}, and none is installed") from error
         raise UsageError(f"{name} cannot be imported: it needs the module {absent}, which is not installed") from error
     except AaiclickError as error:
         raise UsageError(f"{name} cannot be imported: {error}") from error

@@ -8,15 +8,20 @@ from aaiclick.cli import calls
 from aaiclick.cli.change_text import one_each
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.options import Database, Debug, Json, Reference, Url
+from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
 from aaiclick.cli.output import Output
-from aaiclick.cli.schema_reference import DEFAULT
 from aaiclick.commands.report import KeptTable, Status
 from aaiclick.printable import size_text
 
 
 def status(
-    *, json: Json = False, url: Url = None, database: Database = None, schema: Reference = DEFAULT, debug: Debug = False
+    *,
+    json: Json = False,
+    url: Url = None,
+    database: Database = None,
+    schema: Reference = None,
+    env: Env = None,
+    debug: Debug = False,
 ) -> None:
     """Compare the database to the declared schema.
 
@@ -27,7 +32,7 @@ def status(
     1: differences, or no database yet.
     2: error.
     """
-    frame = Frame("status", json, debug, url, database, schema)
+    frame = Frame("status", json, debug, url, database, schema, env)
     frame.run(lambda: _status(frame))
 
 

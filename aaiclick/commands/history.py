@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from aaiclick.catalog.read import server_facts
-from aaiclick.routine import Routine
+from aaiclick.clickhouse.names import RECORDS, is_ours
+from aaiclick.routine import Query, Routine, text
+from aaiclick.sql.hex_text import hexed
 from aaiclick.state.record import Record
 from aaiclick.state.records import history
+
+_TABLES = "SELECT name FROM system.tables WHERE database = unhex({database:String}) ORDER BY name"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands in a database: ``recorded`` are the schemas that were ever applied, by name, ``tables`` all
+    tables but those of this library."""
+
+    recorded: tuple[str, ...]
+    tables: tuple[str, ...]
 
 
 def schema_records(schema: str, database: str | None) -> Routine[tuple[Record, ...]]:
@@ -17,6 +32,15 @@ def recorded(database: str | None) -> Routine[tuple[str, ...]]:
     """The schemas that were ever applied, by name."""
     records = yield from history((yield from _database(database)))
     return tuple(sorted({record.schema for record in records if record.state != "failed"}))
+
+
+def standing(database: str | None) -> Routine[Standing]:
+    """Whose the database is."""
+    name = yield from _database(database)
+    rows = yield Query(_TABLES, {"database": hexed(name)})
+    tables = tuple(text(row[0]) for row in rows)
+    own = tuple(table for table in tables if not is_ours(table) and table != RECORDS)
+    return Standing((yield from recorded(name)) if RECORDS in tables else (), own)
 
 
 def _database(database: str | None) -> Routine[str]:

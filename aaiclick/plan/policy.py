@@ -116,17 +116,15 @@ class Policy:
         return replace(self, allowed=self.allowed | frozenset(keys))
 
     @staticmethod
-    def parse(text: str) -> Policy:
-        """``check``, ``safe``, ``lossless``, ``lossless(10GiB)`` or ``everything``. Raises ``UsageError`` for any other
-        text."""
+    def parse(text: str, said: str = ENVIRONMENT) -> Policy:
+        """``check``, ``safe``, ``lossless``, ``lossless(10GiB)`` or ``everything``. ``said`` is where the text comes
+        from. Raises ``UsageError`` for any other text."""
         word, _, rest = text.strip().lower().partition("(")
         if word == "lossless":
             return Policy.lossless(rest.removesuffix(")").removeprefix("max_bytes=").strip("\"'") or None)
         if word in ("check", "safe", "everything") and not rest:
             return Policy(word)  # type: ignore[arg-type]
-        raise UsageError(
-            f"{ENVIRONMENT}={text!r} is no policy: write check, safe, lossless, lossless(10GiB) or everything"
-        )
+        raise UsageError(f"{said}={text!r} is no policy: write check, safe, lossless, lossless(10GiB) or everything")
 
     @staticmethod
     def default(embedded: bool, environment: Mapping[str, str]) -> Policy:

@@ -12,6 +12,7 @@ import pytest
 
 from aaiclick.cli import calls
 from aaiclick.cli.main import main
+from aaiclick.commands.history import Standing
 from aaiclick.commands.report import Report, Status
 from aaiclick.events import Event
 from aaiclick.plan.model import Plan
@@ -64,7 +65,7 @@ def answer(value: T | BaseException | None) -> T:
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     scripted = Script()
     monkeypatch.setattr(calls, "ensure", scripted.ensure)
-    monkeypatch.setattr(calls, "recorded_schemas", lambda *_: ())
+    monkeypatch.setattr(calls, "standing", lambda *_: Standing((), ()))
     monkeypatch.setattr(calls, "plan", scripted.plan_it)
     monkeypatch.setattr(calls, "validate", scripted.validate)
     monkeypatch.setattr(calls, "reflect", scripted.reflect)
@@ -74,7 +75,15 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No test may reach the database of whoever runs it."""
-    for variable in ("AAICLICK_CH_URL", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "AAICLICK_SCHEMA_POLICY"):
+    for variable in (
+        "AAICLICK_CH_URL",
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "TTY_COMPATIBLE",
+        "AAICLICK_SCHEMA_POLICY",
+        "AAICLICK_ENV",
+        "AAICLICK_SCHEMA",
+    ):
         monkeypatch.delenv(variable, raising=False)
     root = tmp_path / "root"
     (root / "chdb_data" / "metadata").mkdir(parents=True)

@@ -53,7 +53,8 @@ def test_a_bare_migrate_makes_no_oplog_in_the_database_of_another_schema(fresh: 
     assert fresh.aaiclick("status", "--schema", "shop:SHOP").code == 0
     bare = fresh.aaiclick("migrate")
     assert bare.code == 2
-    assert "this database is of another schema (shop), and there is no oplog in it: nothing was changed" in bare.stderr
+    said = "this database is of another schema (shop), and there is no oplog in it: nothing was changed"
+    assert said in bare.stderr
     assert fresh.query("SELECT count() FROM system.tables WHERE name = 'operation_log'") == ["0\n"]
     assert fresh.aaiclick("migrate", "--schema", "aaiclick.oplog:OPLOG").code == 0
 

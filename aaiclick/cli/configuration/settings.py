@@ -1,0 +1,177 @@
+"""What is in force, and where each value comes from: flag, then environment variable, then the environment of the file
+that was asked for, then the file's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from aaiclick.cli.configuration.files import ConfigurationFile, find
+from aaiclick.cli.configuration.keys import KEYS, near
+from aaiclick.cli.configuration.variables import expanded, names
+from aaiclick.cli.database import URL_VARIABLE
+from aaiclick.clients.url import EmbeddedUrl, mask, parse_url
+from aaiclick.errors import UsageError
+
+ENV_FLAG, ENV_VARIABLE = "--env", "AAICLICK_ENV"
+SCHEMA_VARIABLE = "AAICLICK_SCHEMA"
+KEEP_VARIABLE = "AAICLICK_KEEP_OLD"
+VARIABLES = {"schema": SCHEMA_VARIABLE, "url": URL_VARIABLE, "keep-old": KEEP_VARIABLE}
+"""The environment variables that say a value."""
+FLAG, VARIABLE, ENVIRONMENT, FILE = range(4)
+"""What counts more comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value, as it stands where it was said."""
+
+    text: str
+    """What stands there, ``${NAME}`` included."""
+    level: int
+    """``FLAG``, ``VARIABLE``, ``ENVIRONMENT`` or ``FILE``."""
+    origin: str
+    """Where that is, for people: ``--url``, ``AAICLICK_CH_URL``, ``aaiclick.toml [env.prod]``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one run."""
+
+    given: Mapping[str, str | None]
+    """Flags, by key."""
+    variables: Mapping[str, str]
+    """The environment's variables."""
+    file: ConfigurationFile | None = None
+    """The project's configuration; None where there is none."""
+    environment: Value | None = None
+    """The environment that was asked for; None: none was."""
+
+    def value(self, key: str) -> Value | None:
+        """What counts most for the key, ``${NAME}`` replaced; None where nothing says it. Raises ``UsageError`` where a
+        variable is not set."""
+        said = self.said(key)
+        if said is None or said.level < ENVIRONMENT:
+            return said
+        text = expanded(said.text, self.variables, f"{key} in {said.origin}", key == "url")
+        if not text.strip():
+            raise UsageError(f"{key} in {said.origin} is empty: {' and '.join(names(said.text, ''))} is set to nothing")
+        return replace(said, text=text)
+
+    def said(self, key: str) -> Value | None:
+        """The same as it is written."""
+        return next(iter(self.all_said(key)), None)
+
+    def all_said(self, key: str) -> tuple[Value, ...]:
+        """Everything that is said about the key, what counts most first."""
+        flag, variable = self.given.get(key), self.variables.get(VARIABLES.get(key, ""))
+        found = [Value(flag, FLAG, f"--{key}")] if flag else []
+        found += [Value(variable, VARIABLE, VARIABLES[key])] if variable else []
+        if self.file is not None and self.environment is not None:
+            text = self.file.environments[self.environment.text].get(key)
+            found += [Value(text, ENVIRONMENT, self.file.origin(self.environment.text))] if text else []
+        if self.file is not None and (text := self.file.top.get(key)):
+            found.append(Value(text, FILE, self.file.origin(None)))
+        return tuple(found)
+
+    def url(self) -> Value | None:
+        """The URL; a relative directory in the file is seen from the file's folder. Raises ``UsageError``."""
+        found = self.value("url")
+        if found is None or found.level < ENVIRONMENT or self.file is None:
+            return found
+        found = replace(found, text=_placed(found.text, self.file.folder))
+        try:
+            parse_url(found.text)
+        except UsageError as error:
+            said = self.said("url")
+            written = said.text if said is not None else ""
+            # What a variable held is not shown: where a URL is wrong, nothing tells which part of it is the password.
+            told = str(error)
+            for shown in (repr(mask(found.text)), repr(found.text)):
+                told = told.replace(shown, repr(mask(written)))
+            for name in names(written, ""):
+                value = self.variables[name]
+                told = told.replace(value, f"${{{name}}}") if len(value) > 3 else told
+            raise UsageError(f"url in {found.origin}: {told}") from None
+        return found
+
+    def database(self) -> Value | None:
+        """The database to work in; None: the one that the URL names, or the connection's own.
+
+        What was said nearer counts: a URL from a flag that names a database is not overruled by a database of the
+        file.
+        """
+        found, url = self.value("database"), self.url()
+        if found is None or url is None or url.level >= found.level:
+            return found
+        return None if parse_url(url.text).database is not None else found
+
+    def overruled(self) -> str:
+        """A sentence where an environment was asked for, and another URL than its own counts; '' where not."""
+        said = self.all_said("url")
+        if (
+            self.environment is None
+            or not said
+            or said[0].level != VARIABLE
+            or len(said) == 1
+            or said[0].text == said[1].text
+        ):
+            return ""
+        return (
+            f"{said[0].origin} is set, and counts more than the url in {said[1].origin}: "
+            f"unset it to use environment {self.environment.text}"
+        )
+
+
+def load(
+    given: Mapping[str, str | None], environment: str | None, variables: Mapping[str, str], start: Path
+) -> Settings:
+    """The settings of a run in the directory ``start`` (absolute). ``environment`` is ``--env``. Raises
+    ``UsageError``."""
+    unknown = set(given) - set(KEYS)
+    assert not unknown, unknown
+    file = find(start)
+    chosen = (
+        Value(environment, FLAG, ENV_FLAG)
+        if environment
+        else Value(variables[ENV_VARIABLE], VARIABLE, ENV_VARIABLE)
+        if variables.get(ENV_VARIABLE)
+        else None
+    )
+    if chosen is not None:
+        _require(chosen, file, start)
+    return Settings(given, variables, file, chosen)
+
+
+def _require(chosen: Value, file: ConfigurationFile | None, start: Path) -> None:
+    name = chosen.text
+    if file is None:
+        raise UsageError(
+            f"{chosen.origin} asks for the environment {name}, and neither {start} nor a folder above it has an "
+            f"aaiclick.toml, or a pyproject.toml with [tool.aaiclick.env.{name}]"
+        )
+    if name in file.environments:
+        return
+    there = ", ".join(file.environments)
+    meant = near(name, tuple(file.environments))
+    raise UsageError(
+        f"{chosen.origin} asks for the environment {name}: {file.path} has "
+        f"{f'{there} only' if there else 'no environments'}{f'. Did you mean {meant}?' if meant else ''}"
+    )
+
+
+def _placed(url: str, folder: Path) -> str:
+    """A relative directory seen from ``folder``; everything else as it is."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() != "chdb" or rest.startswith(("/", "~")):
+        return url
+    try:
+        parsed = parse_url(url)
+    except UsageError:
+        return url
+    if isinstance(parsed, EmbeddedUrl) and parsed.in_memory:
+        return url
+    if "?" in str(folder):
+        raise UsageError(f"{folder}: a URL cannot name a directory with a question mark. Write an absolute path")
+    return f"chdb://{folder}/{rest}"

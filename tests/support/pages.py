@@ -1,0 +1,82 @@
+"""A page of docs/ as a session at a terminal: its files are written, its commands run, and what they print is compared
+(``...`` stands for anything)."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+BLOCK = re.compile(r"^```(\w+)(?: (\w+)(?:=(\S+))?)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CALL = re.compile(r"((?:[A-Z_]+=(?:'[^']*'|\S+) )*)aaiclick ")
+
+
+def environment() -> dict[str, str]:
+    """Of a user who has set nothing."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("AAICLICK_")}
+    return {**kept, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+
+
+def play(page: Path, folder: Path, most: int = 1000) -> int:
+    """Do what the page says in ``folder``, until ``most`` commands were run at least; how many it were."""
+    env = environment()
+    commands = 0
+    for kind, action, name, body in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if action == "file":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(body, encoding="utf-8")
+        elif action == "replace":
+            old, new = body.strip().split(" -> ")
+            text = (folder / name).read_text(encoding="utf-8")
+            assert text.count(old) == 1
+            (folder / name).write_text(text.replace(old, new), encoding="utf-8")
+        elif action == "run":
+            done = subprocess.run(
+                [sys.executable, "-c", body],
+                cwd=folder,
+                env=env,
+                capture_output=True,
+                text=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
+            assert done.returncode == 0, done.stderr
+        elif kind == "console":
+            for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+                command, _, shown = part.partition("\n")
+                commands += 1
+                transcript(command, shown, folder, env)
+        if commands >= most:
+            break
+    return commands
+
+
+def matches(shown: str, got: str) -> bool:
+    """Line by line; a line ``...`` stands for any number of lines, ``...`` within one for anything in it."""
+    pattern = "".join(
+        r"(?:.*\n)*?"
+        if line.strip() == "..."
+        else re.sub(r"\\\.\\\.\\\.(?:\\ )*", ".*", re.escape(line)) + r"[^\S\n]*\n"
+        for line in shown.splitlines()
+    )
+    return re.fullmatch(pattern, got if got.endswith("\n") or not got else got + "\n") is not None
+
+
+def transcript(command: str, shown: str, folder: Path, env: dict[str, str]) -> None:
+    expected = 0
+    found = re.search(r"^\[exit code (\d+)\]\n", shown, re.MULTILINE)
+    if found is not None:
+        expected, shown = int(found.group(1)), shown.replace(found.group(), "")
+    call = CALL.match(command)
+    assert call is not None, command
+    full = f"{call[1]}{sys.executable} -m aaiclick {command[call.end() :]}"
+    done = subprocess.run(
+        full, cwd=folder, env=env, shell=True, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == expected, f"$ {command}\n{done.stdout}{done.stderr}"
+    # What went wrong stands on stderr, and is all that a reader sees then.
+    got = done.stdout if done.returncode != 2 or done.stdout else done.stderr
+    assert matches(shown.rstrip("\n"), got), f"$ {command}\n{got}\n--- shown:\n{shown}{done.stderr}"
