@@ -63,14 +63,15 @@ def apply_steps(
     for table in saved:
         yield from system_merges(database, table, "STOP TTL MERGES")
     outcomes: list[StepOutcome] = []
-    for index, step in enumerate(plan_steps, 1):
+    for index, planned in enumerate(plan_steps, 1):
+        step = planned
         begun = yield from clock()
         yield Emit(StepStarted(index, len(plan_steps), step.object, step.change, step.strategy, step.rows))
-        # Before the first effect: whatever a kill leaves of the step, the journal says that it had begun. Its end is
-        # entered when all is done: a kill in between makes the next run look once more.
-        if chosen.entries is not None:
-            yield from enter_begun(chosen.entries, step)
         try:
+            # Before the first effect: whatever a kill leaves of the step, the journal says that it had begun. Its end
+            # is entered when all is done: a kill in between makes the next run look once more.
+            if chosen.entries is not None:
+                step = yield from enter_begun(chosen.entries, step)
             done = yield from everywhere(apply_work(step.work, Site(database, nonce, chosen)), chosen.reach)
         # The statement may still run, so merges by TTL stay stopped until the next run has looked.
         except OutcomeUnknownError:
@@ -81,7 +82,7 @@ def apply_steps(
             raise _named(error, step, outcomes) from error
         seconds = (yield from clock()) - begun
         if chosen.entries is not None:
-            yield from enter_done(chosen.entries, step, done.storage)
+            yield from enter_done(chosen.entries, step)
         yield Emit(StepDone(index, len(plan_steps), step.object, step.strategy, done.rows, seconds))
         outcomes.append(StepOutcome(step.id, step.object, step.strategy, done.rows, seconds, done.kept, done.notes))
     return tuple(outcomes)

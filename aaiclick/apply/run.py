@@ -97,10 +97,8 @@ class StepOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What carrying out one piece of work answers with: rows touched, the kept table, notes, and the storage that a
-    rebuild put in place."""
+    """What carrying out one piece of work answers with: rows touched, the kept table, and notes."""
 
     rows: int = 0
     kept: str = ""
     notes: tuple[str, ...] = ()
-    storage: str = ""

@@ -11,6 +11,7 @@ from aaiclick.apply.executor import apply_steps
 from aaiclick.apply.run import ApplyOptions, StepOutcome
 from aaiclick.clickhouse.features import sets
 from aaiclick.clickhouse.mutations import RECALCULATE
+from aaiclick.clickhouse.tables import EXCHANGING
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
@@ -91,7 +92,8 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
             yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
             found = planned.inspection
             known = conversions(found.entries, found.pending, found.progress)
-            entries = StepEntries(found.scope, batch, _transition_start(planned, batch, site), _filled(planned), known)
+            start, numbered = _transition_start(planned, batch, site), _numbered(found)
+            entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered)
             options = replace(site.options, entries=entries, runner=runner_for(found))
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
@@ -136,6 +138,11 @@ def _filled(planned: PlannedMigration) -> dict[str, list[int]]:
         for table in script.migration.rebuilds:
             versions.setdefault(table, []).append(script.version)
     return versions
+
+
+def _numbered(found: Inspection) -> bool:
+    """A Replicated database refuses a CREATE that says which storage it makes."""
+    return found.topology.single and found.catalog.database_engine in EXCHANGING
 
 
 def _put_back(found: Inspection, verdict: GateDecision) -> Routine[None]:

@@ -18,7 +18,7 @@ from typing import TypeVar, cast
 from aaiclick.clickhouse.names import GUARD, JOURNAL, NOTES, PREFIX, RECORDS
 from aaiclick.clock import clock
 from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, NOT_ENOUGH_SPACE
-from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
+from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, StatementError
 from aaiclick.lease.lock import tagged, while_held
 from aaiclick.lease.renew import RENEWALS, Lease, check, ended_by_successor, renew, renew_loop_step
 from aaiclick.routine import Beside, Command, Effect, Nonce, Query, Routine, Sleep, number, text
@@ -78,22 +78,7 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
             try:
                 rows = yield effect
             except Exception as error:
-                # A successor kills this run's statements and renames its scratch tables. To the routine that would look
-                # like an error of its own, and it would clean up beside the successor: so the lock is asked first.
-                if (yield from ended_by_successor(held, error)):
-                    raise LeaseLostError(
-                        "this run's statement was ended by the one that took over the migration of database "
-                        f"{held.database}"
-                    ) from error
-                if (
-                    isinstance(error, StatementError)
-                    and error.code == FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
-                    and _is_line(effect, held)
-                    and not (yield from _still_held(held))
-                ):
-                    raise LeaseLostError(
-                        f"this run no longer holds the migration lease on database {held.database}"
-                    ) from error
+                yield from _look_whether_lost(held, effect, error)
                 effect = routine.throw(error)
                 continue
             # So a table that was renamed by a run which lost its lease says whose it is.
@@ -105,6 +90,27 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
         return cast("T", stop.value)
     finally:
         routine.close()
+
+
+def _look_whether_lost(held: Lease, effect: Effect, error: Exception) -> Routine[None]:
+    """Raise LeaseLostError where a statement failed because the lease is another's.
+
+    A successor kills this run's statements and renames its scratch tables. To the routine that would look like an error
+    of its own, and it would clean up beside the successor: so the lock is asked first.
+    """
+    if (yield from ended_by_successor(held, error)):
+        raise LeaseLostError(
+            f"this run's statement was ended by the one that took over the migration of database {held.database}"
+        ) from error
+    if (
+        isinstance(error, StatementError)
+        and error.code == FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
+        and _is_line(effect, held)
+        and not (yield from _still_held(held))
+    ):
+        raise LeaseLostError(f"this run no longer holds the migration lease on database {held.database}") from error
+    if isinstance(error, OutcomeUnknownError) and isinstance(effect, Command):
+        yield from _undo_if_lost(effect.sql, held)
 
 
 def _still_held(held: Lease) -> Routine[bool]:
@@ -139,6 +145,20 @@ def _no_room(held: Lease) -> Routine[StatementError | None]:
     return StatementError(message, NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE")
 
 
+def _undo_if_lost(sent: str, held: Lease) -> Routine[None]:
+    """Behind a command without an answer, which may have been late as well: its run ends here, and looks at the lease
+    no more. Raises LeaseLostError."""
+    if not _undoing(sent, held.nonce):
+        return
+    try:
+        yield from check(held)
+    except LeaseLostError:
+        yield from _undo_last(sent, held.nonce)
+        raise
+    except AaiclickError:
+        return  # the connection is still in trouble
+
+
 def _undo_last(sent: str, nonce: str) -> Routine[None]:
     """Undo the last statement that was sent before the lease turned out to be lost. It may have reached the server
     after a successor had ended, which then knows nothing of it.
@@ -147,17 +167,22 @@ def _undo_last(sent: str, nonce: str) -> Routine[None]:
     and a new scratch object dropped at any time: a successor that is still at work stops merges by settings too, and
     has renamed or read the scratch objects that it uses.
     """
-    undone = ""
-    if (stopped := _STOPPED.search(sent)) is not None:
-        undone = system(f"START {stopped[1]}", stopped[2])
-    elif (made := _MADE.search(sent)) is not None and nonce in made[2]:
-        undone = drop(made[1], made[2], if_exists=True)
-    elif (guard := _GUARDED.search(sent)) is not None:
-        dropped = (f"({drop_constraint(name, if_exists=True)})" for name in _GUARDS.findall(sent))
-        undone = alter_table(guard[1], *dropped)
+    undone = _undoing(sent, nonce)
     if undone:
         with suppress(AaiclickError):
             yield Command(undone)
+
+
+def _undoing(sent: str, nonce: str) -> str:
+    """What undoes it; '' for what is not undone."""
+    if (stopped := _STOPPED.search(sent)) is not None:
+        return system(f"START {stopped[1]}", stopped[2])
+    if (made := _MADE.search(sent)) is not None and nonce in made[2]:
+        return drop(made[1], made[2], if_exists=True)
+    if (guard := _GUARDED.search(sent)) is not None:
+        dropped = (f"({drop_constraint(name, if_exists=True)})" for name in _GUARDS.findall(sent))
+        return alter_table(guard[1], *dropped)
+    return ""
 
 
 def _tagged(effect: Query | Command, held: Lease) -> Query | Command:

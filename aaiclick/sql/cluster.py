@@ -1,5 +1,5 @@
-"""ON CLUSTER: the clause by which all hosts of a cluster carry a statement out, and what an ALTER is divided into
-there. Pure."""
+"""What stands behind the names of a statement: ON CLUSTER, the clause by which all hosts of a cluster carry it out, and
+a storage's UUID; and what an ALTER is divided into on a cluster. Pure."""
 
 from __future__ import annotations
 
@@ -58,6 +58,12 @@ def on_cluster(sql: str, cluster: str) -> str:
     if head is None:
         return sql
     return f"{sql[: head.end]} ON CLUSTER {quote_name(cluster)}{sql[head.end :]}"
+
+
+def with_uuid(sql: str, uuid: str) -> str:
+    """A CREATE TABLE that says which storage it makes; a text that is no statement of ``ddl.py`` as it was."""
+    head = head_of(sql)
+    return sql if head is None else f"{sql[: head.end]} UUID '{uuid}'{sql[head.end :]}"
 
 
 def divided(sql: str) -> tuple[str, ...]:

@@ -14,20 +14,23 @@ and the next run looks which one is there. (Earlier releases entered that of the
 
 Its outcome holds the storages whose rows are converted: the one that was put in place, and those that later steps of
 the transition make of it. Where another one is under the name when somebody relies on it, the operator decides. (Where
-it holds none it is of an earlier release, and is believed.)
+it holds none it is of an earlier release, and is believed.) Where another one is converted after that, or instead, the
+entry goes on to hold the earlier ones: he may put one of them back at any moment.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
-from aaiclick.catalog.forms import Catalog
+from aaiclick.catalog.forms import Catalog, LiveObject
 from aaiclick.clickhouse.features import sets
 from aaiclick.clickhouse.mutations import RECALCULATE
+from aaiclick.clickhouse.names import parse_name
 from aaiclick.clickhouse.statements import ddl, system_merges
+from aaiclick.clickhouse.storages import storage
 from aaiclick.clickhouse.tables import physical
 from aaiclick.routine import Routine
 from aaiclick.sql.clauses import reset_setting
@@ -137,19 +140,15 @@ class Converted:
 def conversions(
     entries: Iterable[Entry], pending: Sequence[Script], progress: MigrationProgress | None = None
 ) -> dict[str, Converted]:
-    """The copies for pending migrations that are done, by their keys, as far as their storages are known. ``progress``:
-    what the catalogue and the operator say besides."""
+    """The storages whose rows are converted for pending migrations, by the keys of the copies, as far as they are
+    known. ``progress``: what the operator says besides."""
     versions = {script.version for script in pending}
     found: dict[str, Converted] = {}
     for entry in entries:
         key, table = entry.action.step, str(entry.details.get("table", ""))
-        storages = entry.details.get("storages")
-        if _REBUILD not in key or version_of(entry) not in versions:
-            continue
-        if entry.state == "done" and isinstance(storages, list) and storages:
-            found[key] = Converted(table, tuple(str(uuid) for uuid in cast("list[object]", storages)))
-        elif entry.state == "intent" and progress is not None and key in progress.done and entry.details.get("new"):
-            found[key] = Converted(table, (str(entry.details["new"]),))
+        storages = _converted(entry)
+        if storages and _REBUILD in key and version_of(entry) in versions:
+            found[key] = Converted(table, storages)
     for key, taken in progress.taken.items() if progress is not None else ():
         found[key] = Converted(taken.table, (*taken.converted, taken.uuid))
     return found
@@ -157,14 +156,40 @@ def conversions(
 
 def displaced_by(entries: Iterable[Entry], catalog: Catalog, scripts: Sequence[Script]) -> dict[str, Displaced]:
     """The copies for pending migrations that are done of another table than the one that is there: somebody else has
-    put that one under the name."""
+    put that one under the name, and nobody has begun yet to convert it."""
+    entries = tuple(entries)
+    begun = {entry.action.step: entry for entry in entries if entry.state == "intent"}
     found: dict[str, Displaced] = {}
     for key, converted in conversions(entries, scripts).items():
-        there = (catalog.get(name) for name in later_names(converted.table, scripts))
-        live = next((one for one in there if one is not None), None)
-        if live is not None and live.uuid and live.uuid not in converted.storages:
+        intent = begun.get(key)
+        if intent is not None and not _storages(intent):
+            continue  # nobody knows that its exchange happened
+        live = _live(converted.table, catalog, scripts)
+        before = intent.details.get("uuid") if intent is not None else None
+        if live is not None and live.uuid and live.uuid not in (*converted.storages, before):
             found[key] = Displaced(live.name, live.uuid, converted.storages)
     return found
+
+
+def put_elsewhere(entries: Sequence[Entry], catalog: Catalog, scripts: Sequence[Script]) -> Routine[tuple[Entry, ...]]:
+    """The entries, where the run that was about to exchange two tables did not live to say that it happened, and
+    somebody else has put another one under the name since. Its new table has a name of its own then: the exchange
+    happened. One question for each such table.
+    """
+    versions = {script.version for script in scripts}
+    found = list(entries)
+    for place, entry in enumerate(entries):
+        new = str(entry.details.get("new", ""))
+        if entry.state != "intent" or not new or _REBUILD not in entry.action.step or version_of(entry) not in versions:
+            continue
+        live = _live(str(entry.details.get("table", "")), catalog, scripts)
+        if live is None or live.uuid in ("", *_converted(entry), entry.details.get("uuid")):
+            continue
+        there = yield from storage(catalog.database, new)
+        if there is not None and parse_name(there.name) is None:
+            details: Details = {"table": entry.details.get("table"), "storages": list(_converted(entry))}
+            found[place] = replace(entry, state="done", details=details)
+    return tuple(found)
 
 
 def carry_over(scope: JournalScope, entries: Iterable[Entry], above: int) -> Routine[None]:
@@ -251,6 +276,24 @@ def _held(scope: JournalScope, entries: Iterable[Entry]) -> set[str]:
     }
 
 
+def _storages(entry: Entry) -> tuple[str, ...]:
+    listed = entry.details.get("storages")
+    return tuple(str(uuid) for uuid in cast("list[object]", listed)) if isinstance(listed, list) else ()
+
+
+def _converted(entry: Entry) -> tuple[str, ...]:
+    """The storages whose rows are converted. One that is about to be put in place is complete, whether it is put there
+    or not."""
+    new = str(entry.details.get("new", "")) if entry.state == "intent" else ""
+    return (*_storages(entry), new) if new else _storages(entry)
+
+
+def _live(table: str, catalog: Catalog, scripts: Sequence[Script]) -> LiveObject | None:
+    """The table under the last name that it has by now."""
+    there = (catalog.get(name) for name in later_names(table, scripts))
+    return next((one for one in there if one is not None), None)
+
+
 def _attempt(entry: Entry) -> int:
     number = entry.details.get("attempt")
     return number if isinstance(number, int) else 1
@@ -267,5 +310,5 @@ def _is_done(entry: Entry, catalog: Catalog) -> bool:
         return False
     if isinstance(new, str):
         # Somebody else may have put another table under the name.
-        return bool(new) and live.uuid == new
+        return bool(live.uuid) and live.uuid in _converted(entry)
     return bool(before) and live.uuid not in ("", before)

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aaiclick.clickhouse.tables import physical
+from aaiclick.errors import ApplyError
 from aaiclick.plan.model import Step
-from aaiclick.routine import Routine
+from aaiclick.plan.operations import CreateWork
+from aaiclick.routine import Nonce, Routine, text
+from aaiclick.sql.cluster import with_uuid
 from aaiclick.state.journal import ensure_journal
 from aaiclick.state.progress import Converted, JournalScope, begin, finish, finish_rebuild, held_key
 from aaiclick.state.transition import TransitionStart, additive, begin_transition
@@ -26,6 +29,8 @@ class StepEntries:
     """The versions whose migrations fill a table anew, by its name."""
     converted: Mapping[str, Converted] = field(default_factory=dict[str, Converted])
     """The copies with expressions that earlier runs have made for pending migrations, by their keys."""
+    numbered: bool = False
+    """Whether the database lets a CREATE say which storage it makes."""
 
     @property
     def first_not_additive(self) -> Step | None:
@@ -33,8 +38,12 @@ class StepEntries:
         return next((step for step in self.steps if not additive(step)), None)
 
 
-def enter_begun(entries: StepEntries, step: Step) -> Routine[None]:
-    """Before the first effect of a step."""
+def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
+    """Before the first effect of a step; the step as it is to be carried out.
+
+    Whatever is written into a table that is made is of the newest version: nothing of it is to be converted. That is
+    known before the first row can be there, since the storage is entered before it is made.
+    """
     if entries.start is not None and step is entries.first_not_additive:
         yield from begin_transition(entries.scope, entries.start)
     if _sets_ttl(step):
@@ -42,6 +51,15 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[None]:
     if step.work.kind == "rebuild" and step.migrations:
         table = yield from physical(entries.scope.database, step.object)
         yield from _enter_rebuild(entries, step, table.uuid if table is not None else "", "")
+    made = _made(entries, step)
+    if not made or not entries.numbered or not isinstance(step.work, CreateWork):
+        return step
+    uuid = yield from _fresh_uuid()
+    for version in made:
+        key = rebuild_key(version, step.object)
+        details: dict[str, object] = {"uuid": "", "new": uuid, "table": step.object}
+        yield from begin(entries.scope, key, details | _earlier(entries, key))
+    return replace(step, work=replace(step.work, sql=with_uuid(step.work.sql, uuid)))
 
 
 def enter_exchange(entries: StepEntries, table: str, before: str, new: str) -> Routine[None]:
@@ -59,18 +77,22 @@ def enter_exchange(entries: StepEntries, table: str, before: str, new: str) -> R
             yield from _enter_rebuild(entries, step, before, new)
 
 
-def enter_done(entries: StepEntries, step: Step, new: str) -> Routine[None]:
-    """After the last effect of a step. A rebuild has converted the rows of its table, and put the storage ``new`` in
-    place. In a table that was made, whatever is written is of the newest version: nothing of it is to be converted."""
+def enter_exchanged(entries: StepEntries, table: str, new: str) -> Routine[None]:
+    """A rebuilt table, the storage ``new``, has taken the place of the old one. From now on another one under the name
+    is no sign that nothing was converted."""
+    for step in entries.steps:
+        if step.work.kind == "rebuild" and step.object == table:
+            yield from _enter_converted(entries, step.object, step.migrations, new)
+
+
+def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
+    """After the last effect of a step."""
     if _sets_ttl(step):
         yield from finish(entries.scope, held_key(step.object))
-    made = entries.filled.get(step.object, ()) if step.work.kind == "create" else ()
-    if made:
+    if made := _made(entries, step):
         yield from ensure_journal(entries.scope.database)
         there = yield from physical(entries.scope.database, step.object)
-        new = there.uuid if there is not None else ""
-    for version in step.migrations if step.work.kind == "rebuild" else made:
-        yield from finish_rebuild(entries.scope, rebuild_key(version, step.object), Converted(step.object, (new,)))
+        yield from _enter_converted(entries, step.object, made, there.uuid if there is not None else "")
 
 
 def _sets_ttl(step: Step) -> bool:
@@ -78,8 +100,44 @@ def _sets_ttl(step: Step) -> bool:
 
 
 def _enter_rebuild(entries: StepEntries, step: Step, before: str, new: str) -> Routine[None]:
-    """``new`` is '' as long as the exchange cannot have happened."""
+    """``new`` is '' as long as the exchange cannot have happened. Raises ApplyError where the rows of the storage
+    ``before`` are converted already."""
     for version in step.migrations:
-        yield from begin(
-            entries.scope, rebuild_key(version, step.object), {"uuid": before, "new": new, "table": step.object}
-        )
+        key = rebuild_key(version, step.object)
+        if before in _before(entries, key):
+            raise ApplyError(
+                f"{step.object} is storage {before} again, whose rows migration {version} has converted already: "
+                "somebody else put it back. Run again"
+            )
+        details: dict[str, object] = {"uuid": before, "new": new, "table": step.object}
+        yield from begin(entries.scope, key, details | _earlier(entries, key))
+
+
+def _enter_converted(entries: StepEntries, table: str, versions: Sequence[int], new: str) -> Routine[None]:
+    for version in versions:
+        key = rebuild_key(version, table)
+        yield from finish_rebuild(entries.scope, key, Converted(table, (*_before(entries, key), new)))
+
+
+def _made(entries: StepEntries, step: Step) -> Sequence[int]:
+    """The versions whose migrations fill a table that this step makes."""
+    return entries.filled.get(step.object, ()) if step.work.kind == "create" else ()
+
+
+def _fresh_uuid() -> Routine[str]:
+    """One of version 4."""
+    digits = ""
+    while len(digits) < 32:
+        digits += text((yield Nonce())[0][0])
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
+
+
+def _earlier(entries: StepEntries, key: str) -> dict[str, object]:
+    storages = _before(entries, key)
+    return {"storages": storages} if storages else {}
+
+
+def _before(entries: StepEntries, key: str) -> tuple[str, ...]:
+    """The storages that earlier runs have converted."""
+    known = entries.converted.get(key)
+    return known.storages if known is not None else ()

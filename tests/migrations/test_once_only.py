@@ -8,8 +8,8 @@ import pytest
 
 from aaiclick import Column, Migration, Policy, Rebuild, ensure_schema, plan_schema
 from aaiclick.commands import migrate
-from aaiclick.errors import DriftRemainsError, SchemaVersionError
-from aaiclick.events import StepDone
+from aaiclick.errors import ApplyError, DriftRemainsError, SchemaVersionError
+from aaiclick.events import Progress, StepDone, StepStarted
 from tests.migrations.building import rows, schema, table
 
 if TYPE_CHECKING:
@@ -122,4 +122,24 @@ def test_no_version_is_recorded_over_a_table_that_came_in_the_last_moment(aaicli
         ensure_schema(aaiclick_client, declared)
     aaiclick_client.command("EXCHANGE TABLES t AND other")
     assert ensure_schema(aaiclick_client, declared).steps == ()
+    assert rows(aaiclick_client) == [(1, 2), (2, 4)]
+
+
+@pytest.mark.parametrize("moment", [StepStarted, Progress])
+def test_who_lets_another_table_be_converted_and_puts_the_first_one_back_has_it_as_it_was(
+    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch, moment: type[object]
+) -> None:
+    """The permission is for the rows that are under the name, and those of the first one are converted."""
+    stopped(aaiclick_client, monkeypatch, DOUBLE)
+    put_another(aaiclick_client)
+    declared = schema(2, T, migrations=[DOUBLE])
+    policy = Policy.lossless().allow("rerun migration 2:t")
+
+    def put_back(event: object) -> None:
+        if isinstance(event, moment):
+            aaiclick_client.command("EXCHANGE TABLES t AND other")
+
+    with pytest.raises(ApplyError, match=r"somebody else"):
+        ensure_schema(aaiclick_client, declared, policy=policy, on_event=put_back)
+    assert ensure_schema(aaiclick_client, declared, policy=policy).steps == ()
     assert rows(aaiclick_client) == [(1, 2), (2, 4)]

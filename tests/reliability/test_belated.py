@@ -17,7 +17,7 @@ from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Tabl
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
-from aaiclick.errors import LeaseLostError, StatementError
+from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, SchemaVersionError, StatementError
 from aaiclick.lease.acquire import acquire
 from aaiclick.lease.guard import guarded
 from aaiclick.lease.names import LOCK, tombstone
@@ -176,6 +176,25 @@ def test_what_was_sent_last_is_taken_back_when_the_lease_is_lost(lab: Lab, sql: 
     assert not lab.rows(f"SELECT name FROM system.tables WHERE database = '{lab.database}' AND {left.format(**words)}")
 
 
+def test_what_was_late_and_got_no_answer_is_taken_back(lab: Lab) -> None:
+    """Its run ends there, and looks at the lease no more."""
+    lease = lab.run(acquire(lab.database, ME))
+    assert lease is not None
+    made = f"_aaiclick_mark_{lease.nonce}_t"
+
+    def work() -> Routine[None]:
+        yield Command(f"CREATE TABLE {lab.database}.{made} (`x` UInt8) ENGINE = Null")
+
+    def late(effect: Effect) -> None:
+        if isinstance(effect, Command) and "CREATE TABLE" in effect.sql:
+            lab.sql(f"RENAME TABLE {LOCK} TO {tombstone(lease.nonce)}", effect.sql)
+            raise OutcomeUnknownError("no answer", 0, "", effect.sql)
+
+    with pytest.raises(LeaseLostError):
+        Driver(lab.connection, before=late).run(guarded(work(), lease))
+    assert made not in lab.ours()
+
+
 def test_ttl_merges_that_a_paused_run_stopped_go_on(lab: Lab) -> None:
     lease = lab.run(acquire(lab.database, ME))
     assert lease is not None
@@ -264,10 +283,38 @@ def test_an_exchange_that_happened_is_known_whatever_came_of_the_run(lab: Lab, a
     assert lab.rows("SELECT DISTINCT price FROM {db}.t") == ((100,),)
 
 
-def test_rows_of_a_table_that_the_new_version_made_are_not_converted(lab: Lab) -> None:
+def test_an_exchange_that_happened_is_known_wherever_the_new_table_is_now(lab: Lab) -> None:
+    """An operator exchanged it for another one, and the run ended, before anything said that it was in place. The rows
+    of the other table were converted, unsaid, and those of the first once more when it was put back."""
+    put = False
+
+    def operate(effect: Effect) -> None:
+        nonlocal put
+        if isinstance(effect, Query) and any(
+            "EXCHANGE TABLES" in getattr(each, "sql", "") for each in driver.seen[:-1]
+        ):
+            put = True
+            lab.sql("CREATE TABLE t_other AS t", "INSERT INTO t_other VALUES (7, 3)", "EXCHANGE TABLES t AND t_other")
+            raise KilledError
+
+    driver = Driver(lab.connection, before=operate)
+    with pytest.raises(KilledError):
+        driver.run(ensuring(PRICES, lab.database, POLICY, DEAD))
+    assert put
+    for _ in range(2):
+        with pytest.raises(SchemaVersionError, match=r"'rerun migration 2:t'"):
+            start(lab, PRICES, later=LATER)
+    assert lab.rows("SELECT id, price FROM {db}.t") == ((7, 3),)
+    lab.sql("EXCHANGE TABLES t AND t_other")
+    start(lab, PRICES, later=LATER)
+    assert lab.rows("SELECT id, price FROM {db}.t ORDER BY id") == tuple((row, 100) for row in range(5))
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["as soon as it was made", "before the record"])
+def test_rows_of_a_table_that_the_new_version_made_are_not_converted(lab: Lab, made: bool) -> None:
     """It was missing, and the run that made it was killed before it had recorded anything."""
     lab.sql("DROP TABLE t SYNC")
-    killed_at(lab, PRICES, f"INSERT INTO `{lab.database}`.`{RECORDS}`")
+    killed_at(lab, PRICES, "`t` UUID '" if made else f"INSERT INTO `{lab.database}`.`{RECORDS}`", after=made)
     lab.sql("INSERT INTO t VALUES (1, 3)")
     start(lab, PRICES, later=LATER)
     assert lab.rows("SELECT id, price FROM {db}.t") == ((1, 3),)
@@ -401,6 +448,39 @@ def test_what_a_paused_run_writes_into_its_mark_brings_no_row_a_second_time(lab:
     )
     start(lab, PRICES, later=LATER)
     assert lab.rows("SELECT id, price FROM {db}.t ORDER BY id") == (*((row, 100) for row in range(5)), (50, 100))
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_rows_that_came_late_go_to_the_new_table_and_to_no_other(lab: Lab, dropped: bool) -> None:
+    """An operator has put his table back under the name by then: the rows were moved there, converted, and converted
+    once more with it."""
+    seen: list[str] = []
+
+    def operate(effect: Effect) -> None:
+        if not isinstance(effect, Command):
+            return
+        if "EXCHANGE TABLES" in effect.sql:
+            lab.sql("CREATE TABLE t_other AS t", "ALTER TABLE t_other RESET SETTING max_parts_in_total")
+        elif seen and "EXCHANGE TABLES" in seen[-1]:
+            old = next(name for name in lab.ours() if name.startswith("_aaiclick_new_"))
+            lab.sql(f"INSERT INTO {old} VALUES (50, 1)")
+        elif "INSERT INTO" in effect.sql and any("EXCHANGE TABLES" in sql for sql in seen) and not came:
+            came.append(effect.sql)
+            lab.sql("EXCHANGE TABLES t AND t_other", *(["DROP TABLE t_other SYNC"] if dropped else []))
+        seen.append(effect.sql)
+
+    came: list[str] = []
+    with pytest.raises(AaiclickError):
+        start(lab, PRICES, before=operate)
+    assert came
+    assert lab.value("SELECT count() FROM {db}.t") == 0
+    if dropped:
+        (kept,) = (name for name in lab.ours() if name.startswith("_aaiclick_old_"))
+        assert lab.value(f"SELECT count() FROM {{db}}.{kept} WHERE id = 50 AND price = 1") == 1
+    else:
+        lab.sql("EXCHANGE TABLES t AND t_other")
+        start(lab, PRICES, later=LATER)
+        assert lab.rows("SELECT id, price FROM {db}.t ORDER BY id") == (*((row, 100) for row in range(5)), (50, 100))
 
 
 def nothing_left(lab: Lab) -> set[str]:

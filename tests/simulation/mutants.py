@@ -29,7 +29,7 @@ from aaiclick.state import records
 from aaiclick.state.journal import ensure_journal
 from aaiclick.state.rebuild_mark import Mark
 from aaiclick.state.record import Record
-from aaiclick.state.step_entries import StepEntries, enter_begun
+from aaiclick.state.step_entries import StepEntries, enter_begun, enter_done, enter_exchanged
 from tests.simulation.schedule import Bounds
 from tests.simulation.stories import STORIES
 
@@ -87,17 +87,29 @@ def _exchange_by_name(patch: pytest.MonkeyPatch) -> None:
 
 
 def _journal_late(patch: pytest.MonkeyPatch) -> None:
-    def begun(entries: StepEntries, step: Step) -> Routine[None]:
-        if step.work.kind == "rebuild":
-            yield from ensure_journal(entries.scope.database)
-        else:
-            yield from enter_begun(entries, step)
+    def begun(entries: StepEntries, step: Step) -> Routine[Step]:
+        if step.work.kind != "rebuild":
+            return (yield from enter_begun(entries, step))
+        yield from ensure_journal(entries.scope.database)
+        return step
 
-    def exchanged(entries: StepEntries, table: str, before: str, new: str) -> Routine[None]:
+    def exchange(entries: StepEntries, table: str, before: str, new: str) -> Routine[None]:
         yield from ensure_journal(entries.scope.database)
 
+    def exchanged(entries: StepEntries, table: str, new: str) -> Routine[None]:
+        made[table] = new
+        yield from ()
+
+    def done(entries: StepEntries, step: Step) -> Routine[None]:
+        if step.object in made:
+            yield from enter_exchanged(entries, step.object, made.pop(step.object))
+        yield from enter_done(entries, step)
+
+    made: dict[str, str] = {}
     patch.setattr(executor, "enter_begun", begun)
-    patch.setattr(rebuild, "enter_exchange", exchanged)
+    patch.setattr(rebuild, "enter_exchange", exchange)
+    patch.setattr(rebuild, "enter_exchanged", exchanged)
+    patch.setattr(executor, "enter_done", done)
 
 
 def _lease_not_checked(patch: pytest.MonkeyPatch) -> None:

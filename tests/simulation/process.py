@@ -14,7 +14,7 @@ from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, SchemaVersionError, StatementError
-from aaiclick.lease.names import LOCK
+from aaiclick.lease.names import BEATS, LOCK
 from aaiclick.lease.owner import Owner
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import (
@@ -117,8 +117,10 @@ class Process(Actor):
             return
         scene.tell(self, fate.value, effect)
         self.statements += 1
-        if f"CREATE TABLE `{DATABASE}`.`t` " in effect.sql:
+        if scene.story.sums and f"CREATE TABLE `{DATABASE}`.`t` " in effect.sql:
             self.created = self.statements
+        if fate in (Fate.LOST_BEFORE, Fate.LOST_AFTER) and self.late is not None:
+            self._silence(self.late)  # it does not learn that it was late, or cannot take it back
         if fate is Fate.LOST_BEFORE:
             self._fail(_lost(effect))
             return
@@ -134,10 +136,13 @@ class Process(Actor):
         self._command(effect, fate)
 
     def _look_whether_late(self, effect: Command) -> None:
-        """``late``: a statement that was sent when the lease was another's already, or nobody's: the last one."""
+        """``late``: a statement that was sent when the lease was another's already, or nobody's: the last one, until
+        something else is sent than the heartbeat that is to tell of it."""
         scene = self.scene
         sql, tag = untagged(effect.sql)
         lock = scene.world.server.find(DATABASE, LOCK)
+        if sql.startswith(f"INSERT INTO `{DATABASE}`.`{BEATS}` "):
+            return
         self.late = None
         if not tag or (lock is not None and f'"nonce": "{tag}"' in lock.comment):
             return
@@ -170,7 +175,7 @@ class Process(Actor):
                 self.beside = _Renewing(self, effect.beside) if effect.beside is not None else None
                 self.kills_wait = fate is Fate.KILL_AFTER
             return
-        if self.created == self.statements and (scene.story.sums or fate is not Fate.GO):
+        if self.created == self.statements:
             # A statement of the migration may put rows of an earlier version into it.
             self._leave_open()
         if fate is Fate.KILL_AFTER:
@@ -259,9 +264,6 @@ class Process(Actor):
         self.execution = self.beside = None
         if self.late is not None:
             self._silence(self.late)
-        if self.created and self.statements - self.created < 8:
-            # A table that was missing is there, and nothing says yet that nothing of it is to be converted.
-            self._leave_open()
         self.routine.close()
 
     def _silence(self, late: str) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.rebuild.safe_drop import BelatedError, is_taken, rename_old_away
-from aaiclick.apply.rebuild.staging import move_all
+from aaiclick.apply.rebuild.staging import move_into
 from aaiclick.apply.rebuild.views import open_shadow
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.inserts import drain_all
@@ -30,6 +30,8 @@ from aaiclick.routine import Emit, Routine
 from aaiclick.state.kept_tables import KEPT_PREFIX, keep
 from aaiclick.state.owned import staging_tables
 from aaiclick.state.rebuild_mark import Mark, drop_mark, update_mark
+
+_NEW_GONE = "its new table was dropped by somebody else, and rows that came late are in the old one alone"
 
 
 class Filler(Protocol):
@@ -96,13 +98,20 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
 
 
 def _move_late_rows(database: str, mark: Mark, old: Physical, fill: Filler) -> Routine[tuple[int, Mark, str]]:
-    """Move what came after ``mark.high`` into the live table; rows, the mark, and why not everything could be moved."""
+    """Move what came after ``mark.high`` into the new table, whatever it is called now; rows, the mark, and why not
+    everything could be moved."""
     rows = 0
     while True:
         if mark.filled:
             # Compared before the mark said so. What is not in it any more was moved: never filled again.
-            if mark.filled in (yield from physicals(database, (mark.filled,))):
-                yield from move_all(database, mark.filled, mark.table)
+            named = yield from physicals(database, (mark.filled, mark.table))
+            if mark.filled in named:
+                new = named.get(mark.table)
+                if new is None or new.uuid != mark.shadow:
+                    new = yield from storage(database, mark.shadow)
+                if new is None:
+                    return rows, mark, _NEW_GONE
+                yield from move_into(database, mark.filled, new)
                 yield from drop_table(database, mark.filled)
             mark = yield from update_mark(
                 database,

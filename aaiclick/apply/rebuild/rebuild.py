@@ -2,7 +2,7 @@
 
     mark -> hold merges -> guards -> shadow -> chunks into staging tables
          -> parts of those into the shadow (see ``catch_up``)
-         -> exchange -> [drain, late parts] -> old kept or dropped
+         -> exchange -> entry in the journal -> [drain, late parts] -> old kept or dropped
 
 Without a fence the rows of inserts that run at the exchange land in the old storage and are brought across afterwards.
 With one, nothing can run at the exchange. Every step can be the last one of a killed run: see ``recovery`` and
@@ -43,7 +43,7 @@ from aaiclick.sql.quoting import qualified
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark, at_rest, new_mark, write_mark
 from aaiclick.state.staged_chunks import covered, work_digest
-from aaiclick.state.step_entries import enter_exchange
+from aaiclick.state.step_entries import enter_exchange, enter_exchanged
 
 
 def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
@@ -81,12 +81,14 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         yield from undo_quietly(database, mark, error)
         yield from require_in_place(source, error)
         raise
+    if options.entries is not None:
+        yield from enter_exchanged(options.entries, work.table, mark.shadow)
     try:
         end = yield from finish(database, mark, late_filler(job), options)
     except SourceChanged as error:
         # The new table is live: there is nothing to begin again, the next run goes on from the mark.
         raise ApplyError(f"{error}, after the exchange. Run again: it goes on") from error
-    return Done(rows + end.rows, end.kept, (*notes, *end.notes), mark.shadow)
+    return Done(rows + end.rows, end.kept, (*notes, *end.notes))
 
 
 def _bytes_to_copy(source: Physical, earlier: Sequence[Mark]) -> Routine[int]:

@@ -16,7 +16,7 @@ from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.clickhouse.merges import MERGES_HELD, ROOMY
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged, send
-from aaiclick.clickhouse.tables import require_table
+from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Command, Routine, text
 from aaiclick.sql.clauses import attach_partition_from, move_partition
@@ -76,11 +76,30 @@ def move_all(
 ) -> Routine[None]:
     """Move every partition of a staging table. Can be repeated after a crash at any point: MOVE PARTITION takes the
     rows out of staging, so what is moved is never moved twice."""
+    yield from _move_all(database, staging, qualified(database, target), settings, None)
+
+
+def move_into(database: str, staging: str, target: Physical) -> Routine[None]:
+    """The same, into this storage and no other: MOVE PARTITION knows a name only. Raises ApplyError where somebody else
+    has put another table under it."""
+    yield from _move_all(database, staging, qualified(target.database, target.name), None, target)
+
+
+def _move_all(
+    database: str, staging: str, target: str, settings: Mapping[str, str | int] | None, only: Physical | None
+) -> Routine[None]:
     table = yield from require_table(database, staging)
     listed = sorted({part.partition for part in (yield from parts(table))})
     for partition in listed:
-        moved = move_partition(partition, qualified(database, target))
-        yield from ddl(alter_table(qualified(database, staging), moved), settings)
+        if only is not None:
+            yield from require_table(only.database, only.name, only.uuid)
+        yield from ddl(alter_table(qualified(database, staging), move_partition(partition, target)), settings)
+        there = (yield from physical(only.database, only.name)) if only is not None else None
+        if only is not None and there is not None and there.uuid != only.uuid:
+            raise ApplyError(
+                f"{target} was replaced by somebody else while rows were moved into it: the rows of partition "
+                f"{partition} that came last went into storage {only.uuid} or {there.uuid}. Compare them"
+            )
     left = yield from parts(table)
     if left:
         raise ApplyError(f"{target}: {len(left)} parts stay in {staging} after they were moved. Run again")

@@ -17,7 +17,7 @@ from aaiclick.specs.views import TableFamily
 from aaiclick.state.journal import Entry
 from aaiclick.state.owned import Owned, read_owned
 from aaiclick.state.owners import TableOwner
-from aaiclick.state.progress import JournalScope, progress_of
+from aaiclick.state.progress import JournalScope, progress_of, put_elsewhere
 from aaiclick.state.record import Record
 from aaiclick.state.recorded_state import RecordedState, journal_scope, read_recorded_state
 from aaiclick.state.transition import GoingBack, UnderWay, find_going_back, find_under_way
@@ -153,6 +153,8 @@ def inspect_database(
     )
     progress = MigrationProgress()
     if pending := scripts_between(schema, known, live):
+        entries = yield from put_elsewhere(entries, catalog, pending)
+        recorded = replace(recorded, entries=entries)
         progress = progress_of(journal_scope(catalog.database, schema.name, record), entries, catalog, pending)
         progress = _decided(known, progress, skipped)
     undeclared: frozenset[str] = frozenset()

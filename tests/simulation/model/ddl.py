@@ -22,7 +22,8 @@ def create_table(server: Server, sql: str, database: str) -> None:
         if made.lenient:
             return
         raise refusal(57, f"Table {place}.{made.name} already exists")
-    storage = Storage(server.fresh_uuid(), made.columns, made.engine, made.clauses, dict(made.settings), made.comment)
+    uuid = made.uuid or server.fresh_uuid()
+    storage = Storage(uuid, made.columns, made.engine, made.clauses, dict(made.settings), made.comment)
     storage.changed = server.now
     tables[made.name] = storage
 

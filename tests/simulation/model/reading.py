@@ -23,7 +23,7 @@ _CREATE = re.compile(
     r"EXISTS "
     rf")?{TABLE}(?: "
     r"UUID "
-    r"'[^']*')? "
+    r"'(?P<uuid>[^']*)')? "
     r"\((?P<columns>.*?)\) "
     r"ENGINE "
     r"= "
@@ -77,6 +77,7 @@ class Created:
     clauses: str
     settings: tuple[tuple[str, str], ...]
     comment: str
+    uuid: str
 
 
 @lru_cache(maxsize=4096)
@@ -102,6 +103,7 @@ def created(sql: str) -> Created:
         rest["clauses"].strip(),
         settings,
         comment,
+        found["uuid"] or "",
     )
 
 
