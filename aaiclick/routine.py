@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Protocol, TypeAlias, TypeVar, cast
 
 from aaiclick.errors import LeaseLostError, StatementError
-from aaiclick.events import Event
+from aaiclick.events import FIGURES_WANTED, Event
 from aaiclick.memory_limit import smaller_blocks
 from aaiclick.processes import is_gone
 from aaiclick.user_function import Reply, Row, Rows, Scalar, UserFunction, scalar_rows
@@ -114,7 +114,7 @@ class WhereKept:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Tell whoever watches; answers with no rows."""
+    """Tell whoever watches; answers with no rows, or with one where they want figures that cost a statement."""
 
     event: Event
 
@@ -183,9 +183,8 @@ def _answer(effect: Sleep | Clock | Nonce | ProcessGone | WhereKept | Emit, on_e
         case ProcessGone(pid, began):
             return ((int(is_gone(pid, began)),),)
         case Emit(event):
-            if on_event is not None:
-                on_event(event)
-            return ()
+            wanted = on_event(event) if on_event is not None else None
+            return ((1,),) if wanted is FIGURES_WANTED else ()
 
 
 WIND_DOWN = 5.0

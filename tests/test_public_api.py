@@ -27,6 +27,7 @@ SPECS = [
 SPECS += ["Table", "TableFamily", "View"]
 NAMES = [*SPECS, *FUNCTIONS, *(f"{name}_async" for name in FUNCTIONS), "forget", "Plan", "Policy"]
 HEAVY = ["chdb", "clickhouse_connect", "numpy", "pandas", "pyarrow", "aiohttp", "typer", "rich", "pytest"]
+HEAVY += ["prometheus_client", "opentelemetry"]
 SIGNATURES = {
     "ensure_schema": ["client", "schema", "policy", "database", "once", "on_event"],
     "plan_schema": ["client", "schema", "database", "scratch", "quick"],

@@ -10,7 +10,8 @@ from typing import TypeVar
 from aaiclick.api.command_line import name_schema
 from aaiclick.clients import open_async_connection, open_connection
 from aaiclick.errors import AaiclickError, UsageError
-from aaiclick.events import Event, Note, PlanReady, Progress, StepDone, StepStarted, Waiting
+from aaiclick.events import FIGURES_WANTED, Event, Note, PlanReady, Progress, StepDone, StepStarted, Waiting
+from aaiclick.observers import Observed, begin
 from aaiclick.plan.policy import Policy
 from aaiclick.printable import shown
 from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine, run, run_async
@@ -29,9 +30,20 @@ def run_on_client(
 
     The command lines in errors are those of ``schema``.
     """
+    observed = begin(caller, schema.name if schema is not None else "")
+    try:
+        answer = _open_and_run(client, make, caller, _tell(on_event, observed), schema)
+    except BaseException as error:
+        observed.ended(None, error)
+        raise
+    observed.ended(answer, None)
+    return answer
+
+
+def _open_and_run(client: object, make: Make[T], caller: str, tell: OnEvent, schema: Schema | None) -> T:
     connection = open_connection(client, caller=caller)
     try:
-        return run(make(connection), connection, _tell(on_event))
+        return run(make(connection), connection, tell)
     except AaiclickError as error:
         name_schema(error, schema)
         raise
@@ -43,9 +55,20 @@ async def run_on_client_async(
     client: object, make: Make[T], caller: str, on_event: OnEvent | None = None, schema: Schema | None = None
 ) -> T:
     """The async twin of ``run_on_client``."""
+    observed = begin(caller, schema.name if schema is not None else "")
+    try:
+        answer = await _open_and_run_async(client, make, caller, _tell(on_event, observed), schema)
+    except BaseException as error:
+        observed.ended(None, error)
+        raise
+    observed.ended(answer, None)
+    return answer
+
+
+async def _open_and_run_async(client: object, make: Make[T], caller: str, tell: OnEvent, schema: Schema | None) -> T:
     connection = await open_async_connection(client, caller=caller)
     try:
-        return await run_async(make(connection), connection, _tell(on_event))
+        return await run_async(make(connection), connection, tell)
     except AaiclickError as error:
         name_schema(error, schema)
         raise
@@ -79,11 +102,13 @@ def placed(schema: Schema) -> Schema:
     return schema if named is None or named == (schema.cluster or "") else schema.model_copy(update={"cluster": named})
 
 
-def _tell(on_event: OnEvent | None) -> OnEvent:
-    def tell(event: Event) -> None:
+def _tell(on_event: OnEvent | None, observed: Observed) -> OnEvent:
+    def tell(event: Event) -> object:
         _log(event)
+        wanted = observed.event(event)
         if on_event is not None:
             on_event(event)
+        return FIGURES_WANTED if wanted else None
 
     return tell
 
@@ -102,3 +127,5 @@ def _log(event: Event) -> None:
             log.info("waiting: %s (%.1f s%s)", shown(what), seconds, f"; {ends}" if ends else "")
         case Note(sentence, level):
             log.log(logging.WARNING if level == "warning" else logging.INFO, "%s", shown(sentence))
+        case _:
+            log.debug("%s", shown(str(event)))

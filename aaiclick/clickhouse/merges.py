@@ -11,13 +11,14 @@ import re
 
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.features import FENCE
-from aaiclick.clickhouse.names import PREFIX
+from aaiclick.clickhouse.names import PREFIX, is_ours
 from aaiclick.clickhouse.statements import ask, ddl, system_merges
 from aaiclick.clickhouse.storages import alter_storage, remove_guards, storage
 from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.clickhouse.waiting import Wait, rest
+from aaiclick.clickhouse.write_fence import tell
 from aaiclick.errors import ApplyError
-from aaiclick.events import Note
+from aaiclick.events import Note, WritersAdmitted
 from aaiclick.routine import Emit, Routine, Rows, number, text
 from aaiclick.sql.clauses import modify_settings, reset_setting
 from aaiclick.sql.ddl import alter_table
@@ -171,6 +172,8 @@ def _restore(table: Physical, saved: Settings) -> Routine[None]:
     if FENCE in present:
         # Everything else is refused (774) as long as the fence is up. On a table without one this changes nothing.
         yield from ddl(alter_table(qualified(table.database, table.name), reset_setting(FENCE)))
+        if not is_ours(table.name):
+            yield from tell(WritersAdmitted(table.database, table.name))
     yield from remove_guards(table)
     back = [(key, value) for key, value in saved if value and present.get(key) != value]
     unset = [key for key, value in saved if not value and key in present]

@@ -12,13 +12,14 @@ from contextlib import suppress
 
 from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.inserts import drain_all
+from aaiclick.clickhouse.names import is_ours
 from aaiclick.clickhouse.statements import ask, ddl, send
 from aaiclick.clickhouse.storages import alter_storage
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.waiting import Wait, rest
-from aaiclick.error_codes import UNKNOWN_TABLE
+from aaiclick.error_codes import TABLE_IS_PERMANENTLY_READ_ONLY, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
-from aaiclick.events import Waiting
+from aaiclick.events import RefusalsCounted, TableExchanged, Waiting, WritersAdmitted, WritersRefused
 from aaiclick.routine import Command, Emit, Routine, number
 from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table, system
@@ -38,6 +39,7 @@ def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bo
     for attempt in range(_TRIES):
         yield from _flush(table, attempt)
         yield from alter_storage(table, (modify_setting(FENCE, 1),))
+        yield from tell(WritersRefused(table.database, table.name))
         if unless is not None and (yield from unless()):
             yield from lift_fence(table)
             return False
@@ -56,6 +58,23 @@ def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bo
 def lift_fence(table: Physical) -> Routine[None]:
     """Let writers in again; nothing happens where there is no fence."""
     yield from ddl(alter_table(qualified(table.database, table.name), reset_setting(FENCE)))
+    if not is_ours(table.name):
+        yield from tell(WritersAdmitted(table.database, table.name))
+
+
+def tell(event: WritersRefused | WritersAdmitted | TableExchanged) -> Routine[None]:
+    """Say that a fence went up or came down.
+
+    Where somebody counts refused writers, the server is asked for its counter of that error. It never goes back while
+    the server runs, so two readings tell how many were refused between them.
+    """
+    if not (yield Emit(event)):
+        return
+    try:
+        rows = yield from ask(f"SELECT sum(value) FROM system.errors WHERE code = {TABLE_IS_PERMANENTLY_READ_ONLY}")
+    except StatementError:
+        return  # no right to read it: a figure is missing, and the migration goes on
+    yield Emit(RefusalsCounted(number(rows[0][0])))
 
 
 def _flush(table: Physical, attempt: int) -> Routine[None]:

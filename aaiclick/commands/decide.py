@@ -21,6 +21,7 @@ from aaiclick.errors import (
     UnrecognisedSchemaError,
     UnsupportedObjectError,
 )
+from aaiclick.events import Compared
 from aaiclick.plan.foreign_objects import changed, touched
 from aaiclick.plan.gate import GateDecision, judge
 from aaiclick.plan.policy import Policy
@@ -112,6 +113,14 @@ def status_of(planned: PlannedMigration) -> tuple[str, tuple[str, ...]]:
     if found.live.origin == "empty":
         return "empty", words
     return ("drift" if found.same_version else "behind"), words
+
+
+def compared(planned: PlannedMigration) -> Compared:
+    """The same in an event."""
+    found, (state, words) = planned.inspection, status_of(planned)
+    return Compared(
+        found.schema.name, found.catalog.database, found.live.number, found.schema.version, state, len(words)
+    )
 
 
 def obstacle(planned: PlannedMigration) -> Obstacle | None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from aaiclick.clock import clock
-from aaiclick.commands.decide import Course, course, gate
+from aaiclick.commands.decide import Course, compared, course, gate
 from aaiclick.commands.inspection.fresh_database import untouched
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
@@ -13,7 +13,7 @@ from aaiclick.commands.migrate import Run, asks_for_more, is_recorded, migrate
 from aaiclick.commands.overtaken import coming_back, newer, running_beside
 from aaiclick.commands.report import Report, report_of
 from aaiclick.plan.replicas import refusal, unsupported
-from aaiclick.routine import Routine
+from aaiclick.routine import Emit, Routine
 from aaiclick.state.cache import CacheEntry
 
 
@@ -54,6 +54,7 @@ def ensure(run: Run) -> Routine[Report]:
             pass
     # What has to be looked at in the rows is looked at once, under the lease, by one of many starts.
     planned = yield from make_plan(found, looks=0, clones=run.policy.looks)
+    yield Emit(compared(planned))
     verdict = gate(planned, run.policy)
     if not verdict.run and is_recorded(planned, seen.digest) and _cached(seen.entry, planned, seen.at):
         return report_of(planned.plan, verdict, (yield from clock()) - started)
@@ -71,6 +72,7 @@ def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
     if found.ahead or found.overtaken:
         return newer(found, (yield from clock()) - started)
     planned = yield from make_plan(found, looks=0, clones=False)
+    yield Emit(compared(planned))
     if planned.plan.required:
         raise refusal(found.schema.name, words, planned.plan.differences([item.name for item in found.schema.objects]))
     verdict = gate(planned, run.policy)

@@ -16,7 +16,7 @@ from aaiclick.catalog.functions import sweep_stand_ins
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.scratch import next_stale, sweep_stale_scratch
 from aaiclick.clock import clock
-from aaiclick.commands.decide import gate
+from aaiclick.commands.decide import compared, gate
 from aaiclick.commands.execute import Carried, Site, carry_out
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
@@ -42,7 +42,7 @@ from aaiclick.lease.tombstones import last_collection, own_collection
 from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
 from aaiclick.plan.replicas import refusal, unsupported
-from aaiclick.routine import Routine
+from aaiclick.routine import Emit, Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry, write_cache
 from aaiclick.state.kept_tables import drop_expired, next_expiry
@@ -188,6 +188,7 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     looks = looked_at(run.policy)
     if planned is None or _outdated(planned, found, run.policy):
         planned = yield from make_plan(found, looks, run.policy.looks, planned)
+        yield Emit(compared(planned))
     if not found.topology.single and planned.plan.steps:
         held = replace(held, options=replace(held.options, reach=(yield from reach_of(planned, run.policy.allowed))))
     site = Site(database, held.nonce, held.options, str(run.owner), run.library, run.policy.allowed, looks)

@@ -76,6 +76,8 @@ class Status:
     """Old tables that are kept for a rollback."""
     unfinished: str = ""
     """What a killed run left for the next one to finish; '' for nothing."""
+    fenced: tuple[str, ...] = ()
+    """Tables that refuse writers (``table_readonly``) without being declared so: a run keeps them out, or left them."""
 
 
 def report_of(plan: Plan, verdict: GateDecision, seconds: float) -> Report:

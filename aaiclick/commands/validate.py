@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from aaiclick.clickhouse.features import FENCE, is_fenced
 from aaiclick.commands.decide import status_of
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
@@ -43,6 +44,17 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
         notes=notes,
         kept_tables=tuple(_kept(row) for row in found.owned.kept()),
         unfinished="; ".join(waiting),
+        fenced=_fenced(found),
+    )
+
+
+def _fenced(found: Inspection) -> tuple[str, ...]:
+    wanted = {table.name for table in found.schema.tables if FENCE in dict(table.engine.settings)}
+    declared = {item.name for item in found.schema.objects}
+    return tuple(
+        sorted(
+            name for name, live in found.catalog.objects.items() if name in declared - wanted and is_fenced(live.text)
+        )
     )
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
 from aaiclick.clock import clock
 from aaiclick.errors import AaiclickError, LeaseLostError, LockHeldError, StatementError
-from aaiclick.events import Note, Waiting
+from aaiclick.events import LeaseTakenOver, LeaseWaited, Note, Waiting
 from aaiclick.lease.former_holders import end_former_statements
 from aaiclick.lease.generations import open_lease
 from aaiclick.lease.guard import guarded
@@ -120,11 +120,13 @@ def acquire(
         if wait.nonce and (holder is None or holder.nonce != wait.nonce):
             wait = _Wait(told=wait.told)
             if still_needed is not None and not (yield from still_needed()):
+                yield from _say_waited(me, wait, taken=False)
                 return None
         elif holder is None:
             lease = yield from _create(me, seen.now)
             if lease is not None:
                 try:
+                    yield from _say_waited(me, wait, taken=True)
                     return (yield from _enter(lease, still_needed, max_wait))
                 except LeaseLostError:
                     yield Emit(_lost_at_once(database))
@@ -152,6 +154,7 @@ def _acquire_shared(
         if wait.nonce and (seen.free or seen.nonce != wait.nonce):
             wait = _Wait(told=wait.told)
             if still_needed is not None and not (yield from still_needed()):
+                yield from _say_waited(me, wait, taken=False)
                 return None
         watch = watched(watch, seen, now)
         # Nobody knows how long a generation was granted of which the row is lost.
@@ -182,6 +185,7 @@ def _acquire_shared(
         if won:
             lease = Lease(me.database, nonce, me.owner, me.seconds, 0, sent, store, base + 1)
             try:
+                yield from _say_waited(me, wait, taken=True)
                 return (yield from _enter(lease, still_needed, max_wait))
             except LeaseLostError:
                 yield Emit(_lost_at_once(me.database))
@@ -194,6 +198,7 @@ def _acquire_shared(
 def _not_yet(me: _Contender, wait: _Wait, why: str, now: float, max_wait: float) -> Routine[_Wait]:
     """Wait where there is no holder to be watched. Raises LockHeldError after ``max_wait`` seconds."""
     if now - me.begun > max_wait:
+        yield from _say_waited(me, wait, taken=False)
         raise LockHeldError(f"database {me.database}: {why}, for {max_wait:.0f} s. Nothing was changed")
     if now - wait.told >= _TELL_AGAIN:
         yield Emit(Waiting(why, now - me.begun))
@@ -205,12 +210,20 @@ def _not_yet(me: _Contender, wait: _Wait, why: str, now: float, max_wait: float)
 def _wait_for(me: _Contender, holder: Holder, wait: _Wait, left: float, now: float, max_wait: float) -> Routine[_Wait]:
     """Wait for a holder. Raises LockHeldError after ``max_wait`` seconds."""
     if now - me.begun > max_wait:
+        yield from _say_waited(me, wait, taken=False)
         raise LockHeldError(f"{holder.owner} migrates database {me.database} and did not end in {max_wait:.0f} s")
     return (yield from _pause(me, holder, wait, left, now))
 
 
+def _say_waited(me: _Contender, wait: _Wait, *, taken: bool) -> Routine[None]:
+    """A wait that was told of has ended."""
+    if wait.told > float("-inf"):
+        yield Emit(LeaseWaited(me.database, (yield from clock()) - me.begun, taken))
+
+
 def _say_taking_over(database: str, owner: Owner, gone: bool) -> Routine[None]:
     why = ": that process is gone" if gone else ""
+    yield Emit(LeaseTakenOver(database, str(owner), gone))
     yield Emit(Note(f"{owner} left a migration of database {database} unfinished{why}; taking over", "warning"))
 
 

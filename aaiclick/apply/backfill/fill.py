@@ -25,7 +25,7 @@ from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.clock import clock
 from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
-from aaiclick.events import Note, Progress
+from aaiclick.events import ChunkDone, Note, Progress
 from aaiclick.plan.operations import Fill
 from aaiclick.routine import Command, Emit, Query, Routine, number, text
 from aaiclick.sql.hex_text import hexed
@@ -58,7 +58,7 @@ def fill_up(
         if not due:
             return mark, rows
         _require_unmixed(due, mark, fill)
-        total = sum(part.rows for part in due)
+        total, begun = sum(part.rows for part in due), (yield from clock())
         # In the order of blocks, so that what is done is one number.
         chunk = cut_chunks(due, rows=options.chunk_rows, size=options.chunk_bytes, ordered=True)[0]
         staging = stage_name(mark.nonce, turn, mark.work.view)
@@ -94,7 +94,9 @@ def fill_up(
             database, replace(mark, filled=staging, filled_high=highest(chunk.parts))
         )
         rows += chunk.rows
-        yield Emit(Progress(fill.target, "backfill", rows, rows + total - chunk.rows, (yield from clock()) - started))
+        now = yield from clock()
+        yield Emit(ChunkDone(fill.source, "backfill", chunk.rows, chunk.bytes, now - begun, verified=False))
+        yield Emit(Progress(fill.target, "backfill", rows, rows + total - chunk.rows, now - started))
     raise AssertionError
 
 

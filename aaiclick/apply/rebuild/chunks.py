@@ -29,6 +29,11 @@ class Chunk:
         return sum(part.rows for part in self.parts)
 
     @property
+    def bytes(self) -> int:
+        """Size of the parts on disk."""
+        return sum(part.bytes for part in self.parts)
+
+    @property
     def partitions(self) -> tuple[str, ...]:
         """Source partitions, sorted."""
         return tuple(sorted({part.partition for part in self.parts}))

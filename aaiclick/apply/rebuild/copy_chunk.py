@@ -15,10 +15,12 @@ from aaiclick.clickhouse.names import staging_table
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, drop_table, merged
 from aaiclick.clickhouse.tables import Physical
+from aaiclick.clock import clock
 from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
+from aaiclick.events import ChunkDone
 from aaiclick.plan.operations import RebuildWork
-from aaiclick.routine import Command, Routine
+from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.staged_chunks import StagedChunk, sources, write_staged_chunk
 
@@ -83,6 +85,7 @@ def fill_chunk(job: Job, chunk: Chunk) -> Routine[StagedChunk]:
 def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
     """Fill a new staging table with a chunk and compare it; its name and rows. Raises VerificationError,
     SourceChanged."""
+    begun = yield from clock()
     while True:
         staging = job.staging()
         yield from create_from(staging_form(job.work.form), job.site.database, staging, job.work.settings)
@@ -98,10 +101,13 @@ def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
         yield from drop_table(job.site.database, staging)
         job.block_size.level += 1
     try:
-        return staging, (yield from _compare(job, chunk, staging))
+        rows = yield from _compare(job, chunk, staging)
     except SourceChanged:
         yield from drop_table(job.site.database, staging)
         raise
+    seconds = (yield from clock()) - begun
+    yield Emit(ChunkDone(job.work.table, "copy", rows, chunk.bytes, seconds, verified=job.site.options.verify))
+    return staging, rows
 
 
 def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[None]:

@@ -12,9 +12,10 @@ from aaiclick.clickhouse.refreshable_views import start_refreshes
 from aaiclick.clickhouse.statements import DDL, ONCE, ask, drop_table, send
 from aaiclick.clickhouse.storages import storage
 from aaiclick.clickhouse.tables import EXCHANGING, Physical, physicals
+from aaiclick.clickhouse.write_fence import tell
 from aaiclick.error_codes import NOT_ENOUGH_SPACE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
-from aaiclick.events import Note
+from aaiclick.events import Note, TableExchanged
 from aaiclick.routine import Command, Emit, Routine, Sleep, text
 from aaiclick.sql.ddl import exchange_tables
 from aaiclick.sql.hex_text import hexed
@@ -74,6 +75,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
             f"{mark.table} was replaced by somebody else in the moment of the exchange. That table is back under its "
             "name, as it was"
         )
+    yield from tell(TableExchanged(database, mark.table, mark.closing))
 
 
 def _give_back(database: str, mark: Mark) -> Routine[None]:

@@ -1,0 +1,44 @@
+"""Labels of bounded cardinality: a metric for each of ten thousand tenants would bring a Prometheus down."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from aaiclick import errors
+
+OTHER = "other"
+log = logging.getLogger("aaiclick")
+
+
+class Bounded:
+    """The values of one label: the first ``limit`` different ones, and ``other`` for every further one."""
+
+    def __init__(self, label: str, limit: int) -> None:
+        self._label = label
+        self._limit = limit
+        self._known: set[str] = set()
+        self._told = False
+        self._lock = threading.Lock()
+
+    def __call__(self, value: str) -> str:
+        with self._lock:
+            if value in self._known:
+                return value
+            if len(self._known) < self._limit:
+                self._known.add(value)
+                return value
+            told, self._told = self._told, True
+        if not told:
+            log.warning(
+                "metrics: more than %d values of %s: the others are counted as 'other'", self._limit, self._label
+            )
+        return OTHER
+
+
+def error_label(error: BaseException) -> str:
+    """The class of the error where it is one of the library's own; functions of a migration may raise anything."""
+    if not isinstance(error, Exception):
+        return "Interrupted"
+    name = type(error).__name__
+    return name if isinstance(getattr(errors, name, None), type) else OTHER

@@ -1,0 +1,62 @@
+"""Metrics in a file, as the textfile collector of node_exporter reads them. Needs no other package."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from aaiclick.commands.report import Status
+from aaiclick.errors import UsageError
+from aaiclick.metrics.catalogue import BUILD, IN_FILE, UP, Metric
+from aaiclick.metrics.standing import figures
+from aaiclick.version import VERSION
+
+_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+
+
+def exposition(schema: str, status: Status | None, now: float) -> str:
+    """The text of the file. ``status``: None where it could not be asked for. ``now``: Unix seconds."""
+    values: dict[Metric, tuple[dict[str, str], float]] = {
+        UP: ({"schema": schema}, float(status is not None)),
+        BUILD: ({"version": VERSION}, 1.0),
+    }
+    if status is not None:
+        labels = {"schema": status.schema, "database": status.database}
+        found = figures(status, now)
+        values |= {metric: (labels, value) for metric, value in found.items() if value is not None}
+    return "".join(_lines(metric, *values[metric]) for metric in IN_FILE if metric in values)
+
+
+def _lines(metric: Metric, labels: Mapping[str, str], value: float) -> str:
+    named = ",".join(f'{name}="{text.translate(_ESCAPES)}"' for name, text in labels.items())
+    number = str(int(value)) if value.is_integer() else repr(value)
+    return (
+        f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n{metric.name}{{{named}}} {number}\n"
+    )
+
+
+def write(path: Path, text: str) -> None:
+    """Put the text in place of the file at once: whoever reads it sees the old one or the new one, never a half.
+
+    Everybody may read it: node_exporter runs as another user. Raises ``UsageError`` where it cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(21, "is a directory")
+        handle, scratch = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            Path(scratch).chmod(0o644)
+            Path(scratch).replace(target)
+        except BaseException:
+            with suppress(OSError):
+                Path(scratch).unlink()
+            raise
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(f"the metrics file {path} cannot be written: {why}") from error
