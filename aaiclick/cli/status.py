@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from aaiclick.cli import calls
 from aaiclick.cli.change_text import one_each
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.machine.metrics_file import MetricsFile
 from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
 from aaiclick.cli.output import Output
 from aaiclick.commands.report import KeptTable, Status
 from aaiclick.printable import size_text
+from aaiclick.specs.schema import Schema
+
+Metrics = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics-file",
+        metavar="FILE",
+        help="Write what was found as metrics, too, for the textfile collector of node_exporter (FILE.prom).",
+    ),
+]
 
 
 def status(
@@ -21,6 +36,7 @@ def status(
     database: Database = None,
     schema: Reference = None,
     env: Env = None,
+    metrics_file: Metrics = None,
     debug: Debug = False,
 ) -> None:
     """Compare the database to the declared schema.
@@ -32,15 +48,36 @@ def status(
     1: differences, or no database yet.
     2: error.
     """
-    frame = Frame("status", json, debug, url, database, schema, env)
-    frame.run(lambda: _status(frame))
+    given = [("--metrics-file", str(metrics_file) if metrics_file is not None else None)]
+    frame = Frame("status", json, debug, url, database, schema, env, extra=tuple(given))
+    frame.run(lambda: _status(frame, metrics_file))
 
 
-def _status(frame: Frame) -> ExitCode:
-    declared, target = frame.declared(), frame.target()
+def _status(frame: Frame, metrics_file: Path | None) -> ExitCode:
+    declared = frame.declared()
+    metrics = MetricsFile(metrics_file, declared.name)
+    try:
+        found, target = _found(frame, declared), frame.target()
+    except Exception:
+        metrics.failed()
+        raise
+    metrics.found(found)
+    done = found.in_sync and not found.unfinished
+    following = None if done else _next(found, frame)
+    if frame.as_json:
+        frame.output.result({**dataclasses.asdict(found), "place": target.place, "next": following})
+    else:
+        _print(frame.output, found, target.place, declared.version_label)
+        if following:
+            frame.output.say(f"run: {following}")
+    return ExitCode.DONE if done else ExitCode.PENDING
+
+
+def _found(frame: Frame, declared: Schema) -> Status:
+    target = frame.target()
     if target.missing:
         # Opening the engine would make the directory: what nobody has is known without.
-        found = Status(
+        return Status(
             declared.name,
             frame.database or "default",
             "",
@@ -52,17 +89,7 @@ def _status(frame: Frame) -> ExitCode:
             (),
             (),
         )
-    else:
-        found = calls.validate(target.url, declared, frame.database)
-    done = found.in_sync and not found.unfinished
-    following = None if done else _next(found, frame)
-    if frame.as_json:
-        frame.output.result({**dataclasses.asdict(found), "place": target.place, "next": following})
-    else:
-        _print(frame.output, found, target.place, declared.version_label)
-        if following:
-            frame.output.say(f"run: {following}")
-    return ExitCode.DONE if done else ExitCode.PENDING
+    return calls.validate(target.url, declared, frame.database)
 
 
 def _next(found: Status, frame: Frame) -> str | None:
@@ -79,6 +106,8 @@ def _print(output: Output, found: Status, place: str, expected: str) -> None:
         state = "" if found.live_version == 0 else f": {found.state}"
         output.say(f"✗ {found.schema} {live}, code expects {expected}{state}", "yellow")
     output.say(f"  {found.database} at {place}{engine}", "dim")
+    if found.fenced:
+        output.say(f"writers are refused: {', '.join(found.fenced)}", "yellow")
     if found.unfinished:
         output.say(f"unfinished: {found.unfinished}", "yellow")
     _list(output, "differences", tuple(line for difference in found.differences for line in one_each(difference)))

@@ -43,8 +43,8 @@ def write(path: Path, text: str) -> None:
 
     Everybody may read it: node_exporter runs as another user. Raises ``UsageError`` where it cannot be written.
     """
-    target = Path(os.path.realpath(path))
     try:
+        target = Path(os.path.realpath(path))
         if target.is_dir():
             raise IsADirectoryError(21, "is a directory")
         handle, scratch = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)

@@ -17,6 +17,7 @@ from aaiclick.events import Event, LeaseTakenOver, LeaseWaited, TableExchanged, 
 from aaiclick.lease.acquire import Lease, Owner, acquire, release, this_process
 from aaiclick.metrics import instrument
 from aaiclick.metrics.catalogue import METRICS, UNFINISHED
+from aaiclick.metrics.prometheus import PrometheusSink
 from aaiclick.routine import run
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.metrics.conftest import Registry
@@ -209,7 +210,7 @@ def test_an_observer_that_fails_is_reported_and_ends_nothing(
     def broken(*_: object) -> None:
         raise RuntimeError("no room for another sample")
 
-    monkeypatch.setattr("aaiclick.metrics.prometheus.PrometheusSink.add", broken)
+    monkeypatch.setattr(PrometheusSink, "add", broken)
     with caplog.at_level(logging.WARNING, "aaiclick"):
         assert ensure_schema(aaiclick_client, V1).in_sync
     assert "an observer failed on StepDone; the run goes on" in caplog.text

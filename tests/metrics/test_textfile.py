@@ -1,0 +1,139 @@
+"""The file of ``aaiclick status --metrics-file``."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from prometheus_client.parser import text_string_to_metric_families
+
+from aaiclick import ensure_schema, validate_schema
+from aaiclick.cli.main import main
+from aaiclick.commands.report import KeptTable, Status
+from aaiclick.errors import UsageError
+from aaiclick.metrics.catalogue import IN_FILE
+from aaiclick.metrics.textfile import exposition, write
+from aaiclick.testing import EngineServer
+from tests.metrics.promtool import promtool
+from tests.metrics.schemas import V1, V2
+
+KEPT = KeptTable("_aaiclick_old_1_t", "t", 10, 1 << 60, "2026-11-30T03:17:36+00:00")
+ODD = 'the "odd" \\ one\nof <two> lines'
+
+
+def figures(text: str) -> dict[str, float]:
+    return {sample.name: sample.value for family in text_string_to_metric_families(text) for sample in family.samples}
+
+
+def found(**changed: object) -> Status:
+    given: dict[str, object] = {
+        "schema": "shop", "database": "app", "server": "26.9", "live_version": 2, "code_version": 3, "state": "behind",
+        "in_sync": False, "differences": ("t: x",), "notes": (), "kept_tables": (KEPT,), "unfinished": "", "fenced": ("t",),
+        **changed,
+    }  # fmt: skip
+    return Status(**given)  # type: ignore[arg-type]
+
+
+def test_every_line_is_there_and_prometheus_reads_it() -> None:
+    text = exposition("shop", found(), 1795922256.5)
+    assert figures(text) == {
+        "aaiclick_up": 1, "aaiclick_schema_version": 2, "aaiclick_schema_expected_version": 3, "aaiclick_schema_in_sync": 0,
+        "aaiclick_unfinished_work": 0, "aaiclick_fenced_tables": 1, "aaiclick_kept_tables": 1,
+        "aaiclick_kept_tables_size_bytes": 1 << 60, "aaiclick_kept_tables_expiry_timestamp_seconds": 1796008656,
+        "aaiclick_status_timestamp_seconds": 1795922256.5, "aaiclick_build_info": 1,
+    }  # fmt: skip
+    assert len(figures(text)) == len(IN_FILE)
+    promtool(["check", "metrics"], text)
+
+
+def test_what_is_not_known_has_no_line_and_odd_names_are_escaped() -> None:
+    text = exposition(ODD, found(schema=ODD, live_version=None, code_version=None, kept_tables=(), unfinished="a"), 1.0)
+    there = figures(text)
+    assert {"aaiclick_schema_version", "aaiclick_schema_expected_version"}.isdisjoint(there)
+    assert "aaiclick_kept_tables_expiry_timestamp_seconds" not in there
+    assert there["aaiclick_unfinished_work"] == 1
+    labels = [sample.labels for family in text_string_to_metric_families(text) for sample in family.samples]
+    assert {each["schema"] for each in labels if "schema" in each} == {ODD}
+    promtool(["check", "metrics"], text)
+    assert figures(exposition("shop", None, 1.0)) == {"aaiclick_up": 0, "aaiclick_build_info": 1}
+
+
+def test_a_reader_never_sees_a_half(tmp_path: Path) -> None:
+    target = tmp_path / "shop.prom"
+    texts = {"a" * 200_000, "b" * 300_000}
+    write(target, "a" * 200_000)
+    seen: set[str] = set()
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            seen.add(target.read_text(encoding="utf-8"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(50):
+        for text in sorted(texts):
+            write(target, text)
+    stop.set()
+    reader.join()
+    assert seen <= texts
+    assert list(tmp_path.iterdir()) == [target]
+    assert stat.S_IMODE(target.stat().st_mode) == 0o644
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.prom").symlink_to(tmp_path / "real" / "shop.prom")
+    write(tmp_path / "link.prom", "x")
+    assert (tmp_path / "link.prom").is_symlink()
+    assert (tmp_path / "real" / "shop.prom").read_text(encoding="utf-8") == "x"
+
+
+@pytest.mark.parametrize("path", ["missing/shop.prom", "folder", "x" * 300, "nul\0"])
+def test_where_it_cannot_be_written_one_sentence_says_so(tmp_path: Path, path: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match="cannot be written"):
+        write(tmp_path / path, "x")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "shop.prom"
+    write(target, "old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(UsageError, match="No space left on device"):
+        write(target, "new")
+    assert target.read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["shop.prom"]
+
+
+def test_the_command(
+    aaiclick_server: EngineServer, aaiclick_server_client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "shop.prom"
+    place = f"{aaiclick_server.url}/{aaiclick_server_client.database}"
+    ensure_schema(aaiclick_server_client, V1)
+    status = ["status", "--schema", "tests.metrics.schemas:V2", "--metrics-file", str(target)]
+    assert main([*status, "--url", place]) == 1
+    assert "code expects v2" in capsys.readouterr().out
+    there = figures(target.read_text(encoding="utf-8"))
+    assert (there["aaiclick_schema_version"], there["aaiclick_schema_expected_version"]) == (1, 2)
+    assert there["aaiclick_fenced_tables"] == 0
+    aaiclick_server_client.command("ALTER TABLE t MODIFY SETTING table_readonly = 1")
+    assert validate_schema(aaiclick_server_client, V2).fenced == ("t",)
+    assert main([*status, "--url", place]) == 1
+    assert "writers are refused: t" in capsys.readouterr().out
+    assert figures(target.read_text(encoding="utf-8"))["aaiclick_fenced_tables"] == 1
+    assert main([*status, "--url", "clickhouse://127.0.0.1:1/x"]) == 2
+    assert figures(target.read_text(encoding="utf-8")) == {"aaiclick_up": 0, "aaiclick_build_info": 1}
+    capsys.readouterr()
+    assert main([*status[:-1], str(tmp_path / "no" / "file"), "--url", place]) == 2
+    assert "cannot be written: No such file or directory" in capsys.readouterr().err
