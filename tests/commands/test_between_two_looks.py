@@ -3,14 +3,17 @@ between is seen."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table
+from aaiclick import AggregatingMergeTree, Column, MergeTree, Policy, Schema, Table
+from aaiclick.catalog.forms import ServerFacts
 from aaiclick.clients.opening import Opened, open_url
-from aaiclick.errors import BlockedError
+from aaiclick.errors import BlockedError, SpecError
+from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.routine import Command, Effect, Query
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.driving import Driver, ensuring
@@ -40,7 +43,9 @@ def begin(connection: Opened, database: str) -> None:
     connection.command(Command(f"INSERT INTO {database}.t SELECT number, toString(number) FROM numbers(100)"))
 
 
-def meanwhile(connection: Opened, database: str, schema: Schema, *statements: str) -> list[str]:
+def meanwhile(
+    connection: Opened, database: str, schema: Schema, *statements: str, policy: Policy = POLICY
+) -> list[str]:
     """Start, with statements of somebody else right before the lease; what was sent under the lease."""
     lock = LOCK.format(database=database)
 
@@ -51,7 +56,7 @@ def meanwhile(connection: Opened, database: str, schema: Schema, *statements: st
 
     driver = Driver(connection, before=before)
     try:
-        assert driver.run(ensuring(schema, database, POLICY)).in_sync
+        assert driver.run(ensuring(schema, database, policy)).in_sync
     finally:
         sent = [effect.sql for effect in driver.seen if isinstance(effect, Query | Command)]
         place = next(place for place, sql in enumerate(sent) if lock in sql)
@@ -59,8 +64,8 @@ def meanwhile(connection: Opened, database: str, schema: Schema, *statements: st
     return under_lease
 
 
-def tried(under_lease: list[str]) -> int:
-    return sum("CREATE TABLE" in sql and "t~alter`" in sql for sql in under_lease)
+def tried(under_lease: list[str], strategy: str = "alter") -> int:
+    return sum("CREATE TABLE" in sql and f"t~{strategy}`" in sql for sql in under_lease)
 
 
 def asked(connection: Opened, sql: str) -> str:
@@ -95,6 +100,14 @@ def test_a_column_that_somebody_adds(connection: Opened, aaiclick_database: str)
     assert asked(connection, f"SELECT DISTINCT toTypeName(c), c FROM {aaiclick_database}.t") == "UInt8\t7"
 
 
+def test_what_only_the_look_at_rows_tells(connection: Opened, aaiclick_database: str) -> None:
+    """The first plan reads no row. The second one finds rows that read the old default, which is written down first."""
+    begin(connection, aaiclick_database)
+    connection.command(Command(f"ALTER TABLE {aaiclick_database}.t ADD COLUMN c UInt8 DEFAULT 1"))
+    meanwhile(connection, aaiclick_database, version(2, A, B, Column("c", "UInt8", default="2")))
+    assert asked(connection, f"SELECT DISTINCT c FROM {aaiclick_database}.t") == "1"
+
+
 def test_another_table_under_the_name(connection: Opened, aaiclick_database: str) -> None:
     begin(connection, aaiclick_database)
     meanwhile(
@@ -108,6 +121,60 @@ def test_another_table_under_the_name(connection: Opened, aaiclick_database: str
     assert asked(connection, f"SELECT a, b, c FROM {aaiclick_database}.t") == "5\tfive\t0"
     key = f"SELECT sorting_key FROM system.tables WHERE database = '{aaiclick_database}' AND name = 't'"
     assert asked(connection, key) == "a"
+
+
+def test_a_plan_that_reads_no_rows_is_compared_with_the_tables_too(connection: Opened, aaiclick_database: str) -> None:
+    begin(connection, aaiclick_database)
+    added = f"ALTER TABLE {aaiclick_database}.t ADD COLUMN c UInt8"
+    under_lease = meanwhile(connection, aaiclick_database, WIDER, added, policy=Policy.safe())
+    assert not any("ADD COLUMN" in sql and "_aaiclick_scratch_" not in sql for sql in under_lease)
+
+
+def test_the_same_table_in_other_words(connection: Opened, aaiclick_database: str) -> None:
+    begin(connection, aaiclick_database)
+    under_lease = meanwhile(
+        connection,
+        aaiclick_database,
+        WIDER,
+        f"DROP TABLE {aaiclick_database}.t SYNC",
+        f"CREATE TABLE {aaiclick_database}.t (a UInt64, b String) ENGINE = MergeTree ORDER BY (a)",
+    )
+    assert tried(under_lease) == 1
+
+
+def test_a_view_that_somebody_makes(connection: Opened, aaiclick_database: str) -> None:
+    """Its table is then exchanged behind a fence."""
+    begin(connection, aaiclick_database)
+    other_key = Schema("app", version=2, objects=[Table("t", [A, B], engine=MergeTree(order_by=["b", "a"]))])
+    view = f"CREATE MATERIALIZED VIEW {aaiclick_database}.v ENGINE = Memory AS SELECT a FROM {aaiclick_database}.t"
+    under_lease = meanwhile(connection, aaiclick_database, other_key, view)
+    assert tried(under_lease, "rebuild") == 1
+    assert any("table_readonly" in sql and "MODIFY SETTING" in sql for sql in under_lease)
+
+
+def test_a_declaration_that_rests_on_the_live_table(connection: Opened, aaiclick_database: str) -> None:
+    """A server that would not create it loads it beside a live table of that kind alone."""
+    columns = [A, Column("s", "SimpleAggregateFunction(sum, UInt64)"), B]
+    listed = "(a UInt64, s SimpleAggregateFunction(sum, UInt64), b String) ENGINE = AggregatingMergeTree ORDER BY a"
+    connection.command(Command(f"ATTACH TABLE {aaiclick_database}.t UUID '{uuid.uuid4()}' {listed}"))
+    more = [*columns, Column("m", "SimpleAggregateFunction(max, UInt8)")]
+    schema = Schema("app", objects=[Table("t", more, engine=AggregatingMergeTree(order_by=["a"]))])
+    new = "ENGINE = AggregatingMergeTree ORDER BY (a, b)"
+    with pytest.raises(SpecError):
+        meanwhile(
+            connection,
+            aaiclick_database,
+            schema,
+            f"DROP TABLE {aaiclick_database}.t SYNC",
+            f"CREATE TABLE {aaiclick_database}.t (a UInt64, s SimpleAggregateFunction(sum, UInt64), b String) {new}",
+        )
+
+
+def test_what_another_server_said_does_not_count() -> None:
+    servers = [ServerFacts((26, 9, last), f"26.9.{last}", "d", "u", "UTC") for last in (1, 2)]
+    first = Rehearsed(servers[0], permissive={"allow_suspicious_codecs": 1})
+    assert first.of(servers[0]) is first
+    assert first.of(servers[1]) == Rehearsed()
 
 
 @pytest.fixture
