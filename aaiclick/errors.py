@@ -134,7 +134,8 @@ class SchemaVersionError(SchemaError):
     """The database is behind (or differs from) the code and the policy does not allow to bring it up to date.
 
     ``differences`` holds one sentence per difference, ``next_command`` what to run. ``done``: the steps that were
-    carried out before that was known.
+    carried out before that was known. ``refused``: what is not allowed, why, and the key that would allow it, a
+    sentence each; ``policy``: which policy refuses, and where it was said ('' where none does).
     """
 
     def __init__(
@@ -145,6 +146,8 @@ class SchemaVersionError(SchemaError):
         differences: tuple[str, ...],
         next_command: str = "aaiclick migrate",
         done: tuple[str, ...] = (),
+        refused: tuple[str, ...] = (),
+        policy: str = "",
     ) -> None:
         self.schema = schema
         self.live = live
@@ -152,8 +155,13 @@ class SchemaVersionError(SchemaError):
         self.differences = differences
         self.next_command = next_command
         self.done = done
+        self.refused = refused
+        self.policy = policy
         listed = "; ".join(differences)
-        super().__init__(f"{schema} is at {live}, code expects {expected}: {listed}.{_done(done)} Run: {next_command}")
+        why = f" Refused by {policy}: {'; '.join(refused)}." if policy else ""
+        super().__init__(
+            f"{schema} is at {live}, code expects {expected}: {listed}.{why}{_done(done)} Run: {next_command}"
+        )
 
 
 class SchemaAheadError(SchemaError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
+from aaiclick.allow import Allow
 from aaiclick.api.client import Make, check_arguments, placed, policy_for, run_on_client, run_on_client_async
 from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.rollback import Rollback, rollback
@@ -18,7 +19,7 @@ def rollback_schema(
     schema: Schema,
     to: int | None = None,
     database: str | None = None,
-    allow: Collection[str] = (),
+    allow: Collection[str | Allow] = (),
     dry_run: bool = False,
     on_event: OnEvent | None = None,
     keep_old: timedelta | None = None,
@@ -30,7 +31,8 @@ def rollback_schema(
     ``to`` has to be a version that the database came through (the one before by default): however far back, each table
     is made anew once, and everything that is in the way is found before anything is done. ``allow`` takes the names
     that a refusal gives: ``"deletes <table>"`` (rows deleted or changed since are there again as they were), ``"values
-    <table>"`` (values that the old columns cannot hold), ``"partial <schema>"`` (some objects stay as they are).
+    <table>"`` (values that the old columns cannot hold), ``"partial <schema>"`` (some objects stay as they are); or
+    what the functions of ``aaiclick.allow`` give.
     ``dry_run`` only looks. ``keep_old``: how long the newer tables are kept in their turn (at least an hour; by default
     what ``AAICLICK_KEEP_OLD`` says, else a day).
 
@@ -50,7 +52,7 @@ async def rollback_schema_async(
     schema: Schema,
     to: int | None = None,
     database: str | None = None,
-    allow: Collection[str] = (),
+    allow: Collection[str | Allow] = (),
     dry_run: bool = False,
     on_event: OnEvent | None = None,
     keep_old: timedelta | None = None,
@@ -66,7 +68,7 @@ def _make(
     schema: Schema,
     to: int | None,
     database: str | None,
-    allow: Collection[str],
+    allow: Collection[str | Allow],
     dry_run: bool,
     keep_old: timedelta | None,
 ) -> Make[Report]:
@@ -74,7 +76,16 @@ def _make(
         kept = keep_old if keep_old is not None else policy_for(None, connection.embedded).keep_old
         keep = int(kept.total_seconds())
         return rollback(
-            Rollback(placed(schema), database, to, frozenset(allow), dry_run, this_process(), connection.embedded, keep)
+            Rollback(
+                placed(schema),
+                database,
+                to,
+                frozenset(str(key) for key in allow),
+                dry_run,
+                this_process(),
+                connection.embedded,
+                keep,
+            )
         )
 
     return make

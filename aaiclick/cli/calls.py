@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from aaiclick.specs.schema import Schema
 
 
+USUAL = "default of the command line"
+
+
 class PolicyName(str, Enum):
     """The values of ``--policy``."""
 
@@ -35,7 +38,7 @@ def policy(level: Value | None, allow: Sequence[str], keep_old: Value | None) ->
     no say on the command line. Raises ``UsageError``."""
     from aaiclick import Policy
 
-    chosen = Policy.parse(level.text, level.origin) if level is not None else Policy.lossless()
+    chosen = Policy.parse(level.text, level.origin) if level is not None else replace(Policy.lossless(), origin=USUAL)
     return replace(chosen.allow(*allow), keep_old=kept_for(keep_old))
 
 

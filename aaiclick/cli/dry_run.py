@@ -39,7 +39,7 @@ def dry_run(frame: Frame, chosen: Policy, quick: bool = False) -> ExitCode:
         output.table(HEADINGS, [_row(step, verdict) for step in plan.steps], frozenset({"rows", "size"}), prefix="-- ")
         say("")
     if code == ExitCode.PENDING:
-        _closing(say, frame, plan, verdict)
+        _closing(say, frame, plan, verdict, chosen)
     else:
         say(
             f"✓ {plan.schema} is at "
@@ -93,7 +93,7 @@ def _keys(refusals: tuple[Refusal, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for refusal in refusals for key in refusal.allow))
 
 
-def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision) -> None:
+def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision, chosen: Policy) -> None:
     """How much it is, and what to run."""
     rows, size = sum(step.rows for step in verdict.run), sum(step.bytes for step in verdict.run)
     estimates = [step.seconds for step in verdict.run if step.seconds is not None]
@@ -106,7 +106,9 @@ def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision) ->
         if step.blocked:
             say(f"blocked: {step.object}: {step.change}: {step.blocked}", "red")
     for refusal in verdict.refused:
-        say(f"refused: {refusal.step.object}: {refusal.step.change}: {refusal.reason}", "yellow")
+        keys = " and ".join(f"'{key}'" for key in refusal.allow)
+        said = f"{refusal.step.object}: {refusal.step.change}: {refusal.reason}{f' (allow {keys})' if keys else ''}"
+        say(f"refused by {chosen.words}: {said}", "yellow")
     if any(step.blocked for step in plan.required):
         say(f"correct the data that is in the way, then run: {frame.migrate(_keys(verdict.refused))}", "bold")
     elif verdict.refused:

@@ -32,6 +32,7 @@ _DETAILS = (
     "differences",
     "blocks",
     "refused",
+    "policy",
     "allow",
     "path",
     "live",

@@ -85,7 +85,15 @@ def gate(planned: PlannedMigration, policy: Policy) -> GateDecision:
     if verdict.refused:
         keys = tuple(dict.fromkeys(key for refusal in verdict.refused for key in refusal.allow))
         command = " ".join(["aaiclick migrate", *(f"--allow '{key}'" for key in keys)])
-        raise SchemaVersionError(schema.name, found.live.label, schema.version_label, _differences(planned), command)
+        raise SchemaVersionError(
+            schema.name,
+            found.live.label,
+            schema.version_label,
+            _differences(planned),
+            command,
+            refused=tuple(refusal.words for refusal in verdict.refused),
+            policy=policy.words,
+        )
     blocked = tuple(f"{step.object}: {step.blocked}" for step in verdict.run if step.blocked)
     if blocked:
         raise BlockedError(schema.name, blocked)

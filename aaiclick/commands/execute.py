@@ -120,7 +120,14 @@ def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) ->
         raise BlockedError(error.schema, error.blocks, done) from error
     except SchemaVersionError as error:
         raise SchemaVersionError(
-            error.schema, error.live, error.expected, error.differences, error.next_command, done
+            error.schema,
+            error.live,
+            error.expected,
+            error.differences,
+            error.next_command,
+            done,
+            error.refused,
+            error.policy,
         ) from error
 
 

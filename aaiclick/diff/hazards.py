@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from aaiclick.allow import WORDS
 
 HazardKind: TypeAlias = Literal[
     "loses-rows",
@@ -16,30 +19,24 @@ HazardKind: TypeAlias = Literal[
 ]
 DESTRUCTIVE: frozenset[HazardKind] = frozenset({"loses-rows", "changes-values"})
 
-_OF_A_STEP = (
-    "add-column change-default change-engine change-partition-key change-sort-key change-ttl drop-column "
-    "drop-dictionary drop-rows drop-table drop-view"
-    " leave-detached-parts materialize relabel-enum replace-table replace-view retype"
-)
-_OF_A_MIGRATION = "rerun run-sql skip"
-_OF_A_FUNCTION = "change-function"
-_OF_AN_AGGREGATE = "fill-from-the-rest rebuild-aggregate start-empty"
-_OF_WRITERS = "keep-writers-out reapply-deletes wait-for-deletes writers-stopped"
-_OF_A_ROLLBACK = "deletes partial values"
+MEANING: Mapping[HazardKind, str] = {
+    "loses-rows": "rows are gone, at once or by a later merge",
+    "changes-values": "values are gone, become others, or mean something else",
+    "rewrites-data": "rows are written again, and hold what they held",
+    "holds-up-writers": "INSERTs wait or are refused, for a while or from then on",
+    "readers-see-gap": "readers find less than everything, or nothing, for a while",
+    "old-code-breaks": "code that was written for the version before fails",
+    "cannot-be-undone": "there is no way back from it",
+}
+"""What a kind means, for docs/policy.md."""
 WITHOUT_HOST = "without-host"
 """What is allowed with a host behind it: changes are made while it is away."""
 ONE_NODE = "one-node"
 """What somebody allows who knows that there is one node only, whatever its catalogue says."""
 WITHOUT_OBJECT = frozenset({ONE_NODE})
 """Keys that are one word: they name no object."""
-ALLOWABLE = (
-    WITHOUT_OBJECT
-    | frozenset(
-        f"{_OF_A_STEP} {_OF_A_MIGRATION} {_OF_A_FUNCTION} {_OF_AN_AGGREGATE} {_OF_WRITERS} {_OF_A_ROLLBACK}".split()
-    )
-    | {WITHOUT_HOST}
-)
-"""What can be allowed by name: the first word of a key. A key with another one is a slip of the pen."""
+ALLOWABLE = WORDS
+"""What can be allowed by name: the first word of a key."""
 
 
 @dataclass(frozen=True, slots=True)

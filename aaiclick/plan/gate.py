@@ -20,6 +20,12 @@ class Refusal:
     reason: str
     allow: tuple[str, ...]
 
+    @property
+    def words(self) -> str:
+        """Object, reason, and what would allow it, for a sentence that says which policy refuses."""
+        keys = " and ".join(f"'{key}'" for key in self.allow)
+        return f"{self.step.object}: {self.reason}{f' (allow {keys})' if keys else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
@@ -53,7 +59,7 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
     keys = tuple(dict.fromkeys(hazard.allow for hazard in step.hazards if hazard.allow))
     missing = tuple(key for key in keys if key not in policy.allowed)
     if policy.level == "check":
-        return Refusal(step, "the policy changes nothing", ())
+        return Refusal(step, "nothing is changed", ())
     if step.optional:
         named = bool(keys) and not missing
         swept = (
@@ -77,12 +83,12 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
         return Refusal(step, unseen, ()) if unseen else None
     if policy.level == "safe":
         what = "it keeps writers out for a moment" if step.work.kind == "feed" else f"it is a {step.strategy}"
-        return Refusal(step, f"{what}, and the policy allows metadata changes only", ())
+        return Refusal(step, f"{what}, and only metadata is changed", ())
     if unseen:
         return Refusal(step, unseen, ())
     if policy.max_bytes is not None and step.bytes + step.read_bytes > policy.max_bytes:
         return Refusal(
-            step, f"it touches {step.bytes + step.read_bytes:,} bytes, and the policy allows {policy.max_bytes:,}", ()
+            step, f"it touches {step.bytes + step.read_bytes:,} bytes, and {policy.max_bytes:,} are allowed", ()
         )
     return None
 
@@ -93,7 +99,7 @@ def _unseen(step: Step, policy: Policy) -> str:
         return ""
     what = f"it reads {step.reads or 'rows'} first, to see what becomes of {', '.join(step.unlooked)}"
     if policy.level == "safe":
-        return f"{what}, and the policy allows metadata changes only: aaiclick migrate looks"
+        return f"{what}, and only metadata is changed: aaiclick migrate looks"
     if policy.max_bytes is not None and step.read_bytes > policy.max_bytes:
-        return f"{what}: that is {step.read_bytes:,} bytes, and the policy allows {policy.max_bytes:,}"
+        return f"{what}: that is {step.read_bytes:,} bytes, and {policy.max_bytes:,} are allowed"
     return ""

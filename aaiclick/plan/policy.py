@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Literal, TypeAlias
 
+from aaiclick.allow import Allow
 from aaiclick.diff.hazards import ALLOWABLE, WITHOUT_OBJECT
 from aaiclick.errors import UsageError
+from aaiclick.printable import size_text
 
 Level: TypeAlias = Literal["check", "safe", "lossless", "everything"]
 ENVIRONMENT = "AAICLICK_SCHEMA_POLICY"
@@ -63,6 +65,8 @@ class Policy:
     """Hazards that are allowed by name: ``drop-column operation_log.args``."""
     keep_old: timedelta = KEEP_OLD
     """How long the old table of a copy is kept for a rollback."""
+    origin: str = field(default="argument", compare=False)
+    """Where it was said, for people: an argument, an environment variable, a default."""
 
     def __post_init__(self) -> None:
         if self.max_bytes is not None and self.max_bytes < 0:
@@ -92,14 +96,21 @@ class Policy:
         return Policy("everything", keep_old=keep_old)
 
     @property
+    def words(self) -> str:
+        """How it is called, and where it was said: ``policy safe (default for a server)``."""
+        limit = f", up to {size_text(self.max_bytes)} for each step" if self.max_bytes is not None else ""
+        return f"policy {self.level}{limit} ({self.origin})"
+
+    @property
     def looks(self) -> bool:
         """True where statements are tried on parts of live tables first. Metadata changes do not need that."""
         return self.level not in ("check", "safe")
 
-    def allow(self, *keys: str) -> Policy:
-        """The same policy with hazards allowed by name: ``allow("drop-column operation_log.args")``. Raises
-        ``UsageError`` for a key that names none."""
-        for key in keys:
+    def allow(self, *keys: str | Allow) -> Policy:
+        """The same policy with hazards allowed by name: ``allow("drop-column operation_log.args")``, or with what the
+        functions of ``aaiclick.allow`` give. Raises ``UsageError`` for a key that names none."""
+        named = tuple(str(key) for key in keys)
+        for key in named:
             if key in WITHOUT_OBJECT:
                 continue
             if not _ALLOW.match(key) or key.partition(" ")[0] in WITHOUT_OBJECT:
@@ -113,7 +124,7 @@ class Policy:
                     f"{key!r} names no hazard: there is no {word!r}; "
                     f"{f'did you mean {near[0]!r}?' if near else 'write it as the plan does'}"
                 )
-        return replace(self, allowed=self.allowed | frozenset(keys))
+        return replace(self, allowed=self.allowed | frozenset(named))
 
     @staticmethod
     def parse(text: str, said: str = ENVIRONMENT) -> Policy:
@@ -121,9 +132,10 @@ class Policy:
         from. Raises ``UsageError`` for any other text."""
         word, _, rest = text.strip().lower().partition("(")
         if word == "lossless":
-            return Policy.lossless(rest.removesuffix(")").removeprefix("max_bytes=").strip("\"'") or None)
+            limited = Policy.lossless(rest.removesuffix(")").removeprefix("max_bytes=").strip("\"'") or None)
+            return replace(limited, origin=said)
         if word in ("check", "safe", "everything") and not rest:
-            return Policy(word)  # type: ignore[arg-type]
+            return Policy(word, origin=said)  # type: ignore[arg-type]
         raise UsageError(f"{said}={text!r} is no policy: write check, safe, lossless, lossless(10GiB) or everything")
 
     @staticmethod
@@ -134,7 +146,11 @@ class Policy:
         Raises ``UsageError`` where the environment holds no policy.
         """
         # An embedded engine belongs to this application. A server may be used by others at the same time.
-        usual = Policy.lossless(EMBEDDED_MAX_BYTES) if embedded else Policy.safe()
+        usual = (
+            replace(Policy.lossless(EMBEDDED_MAX_BYTES), origin="default for an embedded engine")
+            if embedded
+            else replace(Policy.safe(), origin="default for a server")
+        )
         chosen = Policy.parse(environment[ENVIRONMENT]) if environment.get(ENVIRONMENT) else usual
         return replace(chosen, keep_old=kept_for(environment))
 

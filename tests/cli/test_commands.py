@@ -235,7 +235,10 @@ def test_dry_run_says_what_would_be_refused_and_how_to_allow_it(run: Run, script
     ran = run("migrate", "--dry-run", "--url", "clickhouse://u:secret@h/app")
     assert ran.code == 1
     assert ran.stdout.splitlines()[-2:] == [
-        "-- refused: operation_log: column args is no longer declared: the values of args are gone",
+        (
+            "-- refused by policy lossless (default of the command line): operation_log: column args is no longer "
+            f"declared: the values of args are gone (allow '{ALLOW}')"
+        ),
         f"-- to allow it, run: aaiclick migrate --url 'clickhouse://u:***@h/app' --allow '{ALLOW}'",
     ]
     ran = run("migrate", "--dry-run", "--allow", ALLOW)
@@ -243,6 +246,7 @@ def test_dry_run_says_what_would_be_refused_and_how_to_allow_it(run: Run, script
     ran = run("migrate", "--dry-run", "--policy", "everything")
     assert ran.stdout.splitlines()[-1] == "-- run: aaiclick migrate --policy everything"
     ran = run("migrate", "--dry-run", "--policy", "safe")
+    assert "-- refused by policy safe (--policy): operation_log: " in ran.stdout
     assert ran.stdout.splitlines()[-1] == f"-- to allow it, run: aaiclick migrate --allow '{ALLOW}'"
 
 

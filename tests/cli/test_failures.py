@@ -249,11 +249,17 @@ def test_a_failure_as_json(run: Run, script: Script, case: Case) -> None:
 def test_the_fields_of_an_error_are_details(run: Run, script: Script) -> None:
     script.report = HazardNotAllowedError("oplog", ("refused",), (ALLOW,))
     assert run("migrate", "--json").document["error"]["details"] == {"refused": ["refused"], "allow": [ALLOW]}
-    script.report = SchemaVersionError("oplog", "v1", "v5", (DIFFERENCE,))
-    assert run("migrate", "--json").document["error"]["details"] == {
+    script.report = SchemaVersionError(
+        "oplog", "v1", "v5", (DIFFERENCE,), refused=("t: why",), policy="policy safe (argument)"
+    )
+    ran = run("migrate", "--json")
+    assert "Refused by policy safe (argument): t: why. Run: " in ran.document["error"]["message"]
+    assert ran.document["error"]["details"] == {
         "live": "v1",
         "expected": "v5",
         "differences": [DIFFERENCE],
+        "refused": ["t: why"],
+        "policy": "policy safe (argument)",
     }
 
 

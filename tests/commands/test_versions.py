@@ -68,7 +68,12 @@ def test_behind_and_not_allowed_is_one_sentence_in_the_fixed_grammar(aaiclick_cl
     with pytest.raises(SchemaVersionError) as caught:
         ensure_schema(aaiclick_client, V3, policy=Policy.safe())
     words = "events: column tag is missing; events: sort key id -> (name, id)"
-    assert str(caught.value) == f"app is at v1, code expects v3: {words}. Run: aaiclick migrate --schema {__name__}:V3"
+    refused = "events: it is a rebuild, and only metadata is changed"
+    assert str(caught.value) == (
+        f"app is at v1, code expects v3: {words}. Refused by policy safe (argument): {refused}. "
+        f"Run: aaiclick migrate --schema {__name__}:V3"
+    )
+    assert (caught.value.policy, caught.value.refused) == ("policy safe (argument)", (refused,))
     with pytest.raises(SchemaVersionError):
         ensure_schema(aaiclick_client, V2, policy=Policy.check())
     assert records(aaiclick_client) == [(1, 0, "applied", "app")]

@@ -6,17 +6,20 @@ import ast
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import aaiclick
-from aaiclick import Plan, Policy
-from aaiclick.diff.hazards import ALLOWABLE, Hazard
+from aaiclick import Plan, Policy, allow
+from aaiclick.allow import GROUPS, WORDS, word_of
+from aaiclick.diff.hazards import ALLOWABLE, MEANING, Hazard, HazardKind
 from aaiclick.errors import UsageError
 from aaiclick.plan.gate import judge, refuse
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.operations import AlterWork
 from aaiclick.plan.policy import EMBEDDED_MAX_BYTES, KEEP_ENVIRONMENT, KEEP_OLD, parse_bytes, parse_duration
+from tests.plan.policy_page import PAGE, page
 
 TTL = Hazard("loses-rows", "rows are deleted", "change-ttl t")
 DROP = Hazard("changes-values", "the values are gone", "drop-column t.c")
@@ -144,3 +147,42 @@ def test_every_key_that_the_library_gives_can_be_allowed() -> None:
             if isinstance(first, ast.Constant) and re.fullmatch(r"[a-z]+(-[a-z]+)+ ", str(first.value)):
                 given.add(str(first.value).strip())
     assert {"drop-column", "change-ttl", "relabel-enum"} <= given <= ALLOWABLE
+
+
+def test_every_word_of_the_list_is_one_that_the_library_asks_for() -> None:
+    """A word that nothing asks for any more would be documented, and allow nothing."""
+    package = Path(aaiclick.__file__).parent
+    asked = "\n".join(path.read_text() for path in package.rglob("*.py") if path.name != "allow.py")
+    unused = {word for word in WORDS if not re.search(rf'"{word}"|\b{word}:? (?:{{|<)|"{word} |KEY = "{word}"', asked)}
+    assert unused == set()
+
+
+def test_the_functions_give_the_keys() -> None:
+    assert {word for _, functions in GROUPS for word in map(word_of, functions)} == WORDS
+    public = {
+        name
+        for name, value in vars(allow).items()
+        if callable(value) and not isinstance(value, type) and getattr(value, "__module__", "") == allow.__name__
+    }
+    assert public - {"word_of"} == {function.__name__ for _, functions in GROUPS for function in functions}
+    given = Policy.safe().allow(
+        allow.drop_column("a", "b c"), allow.one_node(), "drop-table t", allow.change_ttl("t", "c")
+    )
+    assert given.allowed == {"drop-column a.b c", "one-node", "drop-table t", "change-ttl t.c"}
+    with pytest.raises(UsageError, match="names no hazard"):
+        Policy.safe().allow(allow.drop_table(""))
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.plan.policy_page"
+    assert set(MEANING) == set(get_args(HazardKind))
+
+
+def test_a_policy_says_where_it_comes_from() -> None:
+    assert Policy.safe().words == "policy safe (argument)"
+    assert Policy.default(False, {}).words == "policy safe (default for a server)"
+    assert Policy.default(True, {}).words == (
+        "policy lossless, up to 1.0 GiB for each step (default for an embedded engine)"
+    )
+    assert Policy.default(True, {"AAICLICK_SCHEMA_POLICY": "check"}).words == "policy check (AAICLICK_SCHEMA_POLICY)"
+    assert Policy.parse("safe", "aaiclick.toml [env.prod]").allow("drop-table t").origin == "aaiclick.toml [env.prod]"
