@@ -16,13 +16,13 @@ MOST_KINDS = 6
 _MOST_LISTED = 200_000
 
 _PARTS = """
-SELECT name, partition_id, toUInt64(bytes_on_disk), toUInt64(startsWith(name, 'patch-')),
+SELECT 'part', name, partition_id, toUInt64(bytes_on_disk), toUInt64(startsWith(name, 'patch-')),
     concat(toString(part_type), if(has_lightweight_delete, ' with deleted rows', ''), ' ',
         arrayStringConcat(arraySort(projections), ','))
-FROM system.parts WHERE active AND rows > 0 AND database = {database:String} AND table = {table:String} ORDER BY name"""
+FROM system.parts WHERE active AND rows > 0 AND database = {database:String} AND table = {table:String}"""
 _COLUMNS = """
-SELECT name, toString(sum(cityHash64(column, type))) FROM system.parts_columns
-WHERE active AND database = {database:String} AND table = {table:String} GROUP BY name"""
+SELECT 'columns', name, '', toUInt64(0), toUInt64(0), toString(sum(cityHash64(column, type)))
+FROM system.parts_columns WHERE active AND database = {database:String} AND table = {table:String} GROUP BY name"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +44,21 @@ class LivePart:
 def live_parts(database: str, table: str, parts: int, columns: int) -> Routine[tuple[LivePart, ...]]:
     """The parts of a table. ``parts`` and ``columns`` are about how many it has: with very many of them, the columns of
     each part are not read."""
-    names: dict[str, str | int] = {"database": database, "table": table}
-    rows = yield Query(_PARTS, names)
-    held: dict[str, str] = {}
-    if parts * columns <= _MOST_LISTED:
-        held = {text(row[0]): text(row[1]) for row in (yield Query(_COLUMNS, names))}
-    return tuple(
+    asked = [_PARTS, _COLUMNS] if parts * columns <= _MOST_LISTED else [_PARTS]
+    rows = yield Query(" UNION ALL ".join(asked), {"database": database, "table": table})
+    held = {text(row[1]): text(row[5]) for row in rows if row[0] == "columns"}
+    found = (
         LivePart(
-            text(row[0]),
             text(row[1]),
-            number(row[2]),
-            f"{text(row[4])} {held.get(text(row[0]), '')}".strip(),
-            bool(number(row[3])),
+            text(row[2]),
+            number(row[3]),
+            f"{text(row[5])} {held.get(text(row[1]), '')}".strip(),
+            bool(number(row[4])),
         )
         for row in rows
+        if row[0] == "part"
     )
+    return tuple(sorted(found, key=lambda part: part.name))
 
 
 def smallest_of_each_kind(parts: Iterable[LivePart]) -> tuple[LivePart, ...]:
