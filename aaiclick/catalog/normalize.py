@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from aaiclick.catalog.forms import (
@@ -39,6 +40,8 @@ from aaiclick.sql.tokens import Tokens, grouped, identifier, split_top, unquote
 FENCE_SETTINGS = frozenset({"table_readonly"})
 _INTEGER = re.compile(r"-?[0-9]+\Z")
 _FLOAT = re.compile(r"-?[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?\Z")
+_NUMBER = re.compile(r"(U?Int\d+|B?Float\d+|Bool|Decimal)\b")
+_SIMPLE_LAYOUT = re.compile(r"(SPARSE_HASHED|HASHED_ARRAY|HASHED|RANGE_HASHED|SSD_CACHE|CACHE|DIRECT)\b")
 _MACRO = re.compile(r"(\{\w+\})")
 DEFAULT_REPLICAS = ("/clickhouse/tables/{uuid}/{shard}", "{replica}")
 """Path and replica of a replicated table, as servers have them by default."""
@@ -80,9 +83,19 @@ def normal_form(form: Form) -> Form:
                 form, columns=columns, inner=engine_tail(normal(inner_form(form))) if form.inner else ""
             )
         case DictionaryForm():
-            return dataclasses.replace(form, clauses=tuple(sorted(form.clauses)))
+            return dataclasses.replace(form, clauses=tuple(sorted(_with_layout_of_key(form))))
         case FunctionForm() | UnsupportedForm():
             return form
+
+
+def _with_layout_of_key(form: DictionaryForm) -> Iterator[tuple[str, str]]:
+    """The clauses, with the layout that the server makes of a simple one where the key is not a single number."""
+    types = {column.name: column.type for column in form.columns}
+    keys = [types.get(unquote(key), "") for key in key_elements(dict(form.clauses).get("PRIMARY KEY", ""))]
+    complex_key = len(keys) > 1 or not all(map(_NUMBER.match, keys))
+    for word, text in form.clauses:
+        simple = word == "LAYOUT" and _SIMPLE_LAYOUT.match(text) is not None
+        yield word, f"COMPLEX_KEY_{text}" if simple and complex_key else text
 
 
 def inner_form(view: ViewForm) -> TableForm:

@@ -28,6 +28,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.not_inherited import not_inherited
 from aaiclick.plan.old_parts.absent_columns import AbsentColumns, absent_columns
 from aaiclick.plan.old_parts.columns import held_columns
+from aaiclick.plan.old_parts.read_by_defaults import written_over_absent
 from aaiclick.plan.operations import Alter
 from aaiclick.plan.other_engines import can_be_cloned, plan_other_engine, stand_in
 from aaiclick.plan.proof.constraints import new_constraints, violated
@@ -211,7 +212,9 @@ def _tried(
     """``alter``, ``attach`` and ``rebuild``, as far as each is allowed."""
     reason = refusal = _joined(proof.reason, absent.refusal)
     allowed = proof.in_place and not absent.refusal
-    in_place = replace(diff, changes=(*(yield from written_down(absent.changes, diff.live.rows)), *proof.remade))
+    changes = yield from written_down(absent.changes, diff.live.rows)
+    changes = yield from written_over_absent(diff, data_name, changes)
+    in_place = replace(diff, changes=(*changes, *proof.remade))
     if allowed:
         proposal = yield from remembered(in_place, propose_alter)
         refusal = proposal.refusal

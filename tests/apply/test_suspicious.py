@@ -7,10 +7,10 @@ from datetime import date
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
+from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table, ensure_schema, plan_schema
 from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.clients.opening import open_url
-from aaiclick.errors import OutcomeUnknownError, StatementError
+from aaiclick.errors import BlockedError, OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, run
 from aaiclick.testing.engine import EmbeddedEngine
 
@@ -70,6 +70,25 @@ def test_what_is_refused_by_default_is_sent_as_it_was_rehearsed(
         (100, 4950, 100, date(2026, 4, 10))
     ]
     assert plan_schema(aaiclick_client, schema).steps == ()
+
+
+def test_an_expression_of_a_migration_is_looked_at_with_what_the_copy_is_sent(aaiclick_client: Client) -> None:
+    def schema(version: int, expression: str) -> Schema:
+        columns = [Column("a", "UInt8"), Column("l", "LowCardinality(UInt32)")]
+        return Schema(
+            "app",
+            version=version,
+            objects=[Table("t", columns, engine=MergeTree(order_by=["a"]))],
+            migrations=[Migration(2, rebuild={"t": Rebuild(columns={"l": expression})})] if version == 2 else [],
+        )
+
+    ensure_schema(aaiclick_client, schema(1, ""))
+    aaiclick_client.command("INSERT INTO t SELECT number, number FROM numbers(10)")
+    policy = Policy.lossless().allow("change-default t.l", "retype t.l")
+    with pytest.raises(BlockedError, match="for instance \\(4294967296\\)"):
+        ensure_schema(aaiclick_client, schema(2, "toUInt64(a) + 4294967296"), policy=policy)
+    ensure_schema(aaiclick_client, schema(2, "CAST(a + 1 AS LowCardinality(UInt32))"), policy=policy)
+    assert aaiclick_client.query("SELECT sum(l) FROM t").result_rows == [(55,)]
 
 
 def test_what_is_no_longer_declared_is_dropped_from_a_table_that_was_made_so(

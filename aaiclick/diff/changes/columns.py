@@ -31,8 +31,8 @@ class AddColumn(BaseChange):
     freed: bool = False
     """True where a rename in the same plan gives up its name."""
     written: bool = False
-    """True where its default is another value at every read (``now()``, ``rand()``): the same ALTER then writes it for
-    the rows that are there."""
+    """True where its default is another value at every read (``now()``, ``rand()``), or reads a column that parts lack:
+    the same ALTER then writes it for the rows that are there."""
 
     @property
     def words(self) -> str:

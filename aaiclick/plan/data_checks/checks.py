@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.scratch import curable, permissive
@@ -71,7 +71,7 @@ def _none(table: str, checks: Sequence[DataCheck]) -> Routine[bool]:
     """True where one pass over the rows finds nothing at all."""
     try:
         # One pass reads the column once for all checks of the change. Only what is found has to be told apart.
-        rows = yield from _asked(f"SELECT {', '.join(f'countIf({check.condition})' for check in checks)} FROM {table}")
+        rows = yield from asked(f"SELECT {', '.join(f'countIf({check.condition})' for check in checks)} FROM {table}")
     except StatementError as error:
         if error.code == 0:
             raise
@@ -100,7 +100,7 @@ def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None, bo
     condition = check.condition
     for _ in range(2):
         try:
-            rows = yield from _asked(f"SELECT count() FROM {table} WHERE {condition}")
+            rows = yield from asked(f"SELECT count() FROM {table} WHERE {condition}")
             count = number(rows[0][0])
             if count == 0:
                 return "", hazard, False
@@ -123,18 +123,19 @@ def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None, bo
     raise AssertionError
 
 
-def _asked(sql: str) -> Routine[Rows]:
-    """The answer. Where the server refuses a column's type by default (Time on 25.8), it is asked again with permissive
-    settings."""
+def asked(sql: str, settings: Mapping[str, str | int] | None = None, *, long: bool = False) -> Routine[Rows]:
+    """The answer. Where the server refuses a column's type by default (Time on 25.8, LowCardinality of a number), it is
+    asked again with permissive settings, as the copy is. Raises StatementError."""
+    own = dict(settings or {})
     try:
-        return (yield Query(sql))
+        return (yield Query(sql, {}, own, long=long))
     except StatementError as error:
-        settings = (yield from permissive("checks")) if curable(error) else {}
-        if not settings:
+        more = (yield from permissive("checks")) if curable(error) else {}
+        if not more:
             raise
-    return (yield Query(sql, {}, settings))
+    return (yield Query(sql, {}, {**more, **own}, long=long))
 
 
 def _example(table: str, check: DataCheck) -> Routine[str]:
-    rows = yield from _asked(f"SELECT toString(tuple({check.example})) FROM {table} WHERE {check.condition} LIMIT 1")
+    rows = yield from asked(f"SELECT toString(tuple({check.example})) FROM {table} WHERE {check.condition} LIMIT 1")
     return shortened(text(rows[0][0])) if rows else ""

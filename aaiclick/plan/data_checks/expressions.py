@@ -19,8 +19,9 @@ from aaiclick.error_codes import (
     UNKNOWN_TABLE,
 )
 from aaiclick.errors import StatementError
+from aaiclick.plan.data_checks.checks import asked
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number, text
+from aaiclick.routine import Routine, number, text
 from aaiclick.sql.quoting import qualified, quote_string
 
 _INTEGER = re.compile(r"(?:Nullable\()?U?Int\d+\)?\Z")
@@ -113,18 +114,19 @@ def _wrapped(column: _Column, source: str, where: str, clear: list[tuple[str, st
     """
     values = f"(SELECT {column.raw} AS {_VALUE} FROM {source}{where})"
     try:
-        rows = yield Query(f"SELECT toTypeName({_VALUE}) FROM {values} LIMIT 1", {}, _PATIENT)
+        rows = yield from asked(f"SELECT toTypeName({_VALUE}) FROM {values} LIMIT 1", _PATIENT)
         made = text(rows[0][0]) if rows else column.type
         conditions = _cut(made, column.type)
         if made == column.type or not conditions:
             return ""
         cut = " OR ".join(f"({each})" for each in conditions)
-        found = number((yield Query(f"SELECT count() FROM {values} WHERE {cut}", {}, _PATIENT, long=True))[0][0])
+        rows = yield from asked(f"SELECT count() FROM {values} WHERE {cut}", _PATIENT, long=True)
+        found = number(rows[0][0])
         if not found:
             problem = f"give a value of {column.name} = {column.raw} that {column.type} cannot hold"
             clear.append((f"arrayMap({_VALUE} -> ({cut}), [{column.raw}])[1]", f"tuple({column.raw})", problem))
             return ""
-        example = yield Query(f"SELECT toString(tuple({_VALUE})) FROM {values} WHERE {cut} LIMIT 1", {}, _PATIENT)
+        example = yield from asked(f"SELECT toString(tuple({_VALUE})) FROM {values} WHERE {cut} LIMIT 1", _PATIENT)
     except StatementError as error:
         if error.code == 0:
             raise
@@ -149,11 +151,11 @@ def _cut(made: str, wanted: str) -> list[str]:
 def _count(column: _Column, source: str, where: str) -> Routine[str]:
     condition = f"{where} AND ({column.unfit})" if where else f" WHERE {column.unfit}"
     try:
-        rows = yield Query(f"SELECT count() FROM {source}{condition}", {}, _PATIENT, long=True)
+        rows = yield from asked(f"SELECT count() FROM {source}{condition}", _PATIENT, long=True)
         found = number(rows[0][0])
         if not found:
             return ""
-        example = yield Query(f"SELECT toString(tuple({column.raw})) FROM {source}{condition} LIMIT 1", {}, _PATIENT)
+        example = yield from asked(f"SELECT toString(tuple({column.raw})) FROM {source}{condition} LIMIT 1", _PATIENT)
     except StatementError as error:
         if error.code == 0:
             raise
@@ -170,7 +172,7 @@ def hashed(*expressions: str) -> str:
 def failure(sql: str) -> Routine[str]:
     """The engine's message where the query fails on the rows; '' where it does not."""
     try:
-        yield Query(sql, {}, _PATIENT, long=True)
+        yield from asked(sql, _PATIENT, long=True)
     except StatementError as error:
         if error.code == 0:
             raise

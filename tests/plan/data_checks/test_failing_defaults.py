@@ -43,3 +43,44 @@ def test_rows_that_do_not_fail_do_not_block(client: Client) -> None:
     client.command("ALTER TABLE t DELETE WHERE s IS NULL SETTINGS mutations_sync = 2")
     ensure_schema(client, declared("toUInt32(s)", "UInt32"), policy=Policy.lossless())
     assert client.query("SELECT w FROM t").result_rows == [(7,)]
+
+
+KINDS = [
+    ("Date", "toYear({})", "UInt16", 1970),
+    ("Enum8('a' = 1, 'b' = 2)", "toString({})", "String", "a"),
+    ("FixedString(3)", "length({})", "UInt8", 3),
+    ("Tuple(x UInt8)", "{}.x + 1", "UInt16", 1),
+]
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new", "in old parts missing"])
+def test_a_default_over_a_column_that_parts_lack_is_written_for_their_rows(
+    aaiclick_client: Client, there: bool
+) -> None:
+    """The server would read a literal in its place, 0 for a Date: another value, or one that fails at every read."""
+    aaiclick_client.command("CREATE TABLE t (k UInt64) ENGINE = MergeTree ORDER BY k")
+    aaiclick_client.command("INSERT INTO t VALUES (1)")
+    read = [Column(f"r{place}", kind) for place, (kind, _, _, _) in enumerate(KINDS)]
+    for column in read if there else []:
+        aaiclick_client.command(f"ALTER TABLE t ADD COLUMN {column.name} {column.type}")
+    new = [
+        Column(f"w{place}", kind, default=default.format(f"r{place}"))
+        for place, (_, default, kind, _) in enumerate(KINDS)
+    ]
+    table = Table("t", [Column("k", "UInt64"), *read, *new], engine=MergeTree(order_by=["k"]))
+    schema = Schema("defaults", objects=[table])
+    report = ensure_schema(aaiclick_client, schema, policy=Policy.lossless())
+    assert [step.strategy for step in report.steps] == ["mutate"]
+    names = ", ".join(column.name for column in new)
+    assert aaiclick_client.query(f"SELECT {names} FROM t").result_rows == [tuple(value for *_, value in KINDS)]
+    aaiclick_client.command("OPTIMIZE TABLE t FINAL")
+    assert aaiclick_client.query(f"SELECT {names} FROM t").result_rows == [tuple(value for *_, value in KINDS)]
+
+
+def test_a_default_over_a_text_that_parts_lack_is_not_written(aaiclick_client: Client) -> None:
+    aaiclick_client.command("CREATE TABLE t (k UInt64) ENGINE = MergeTree ORDER BY k")
+    aaiclick_client.command("INSERT INTO t VALUES (1)")
+    columns = [Column("k", "UInt64"), Column("s", "String"), Column("w", "String", default="concat(s, '-')")]
+    schema = Schema("defaults", objects=[Table("t", columns, engine=MergeTree(order_by=["k"]))])
+    assert [step.strategy for step in ensure_schema(aaiclick_client, schema).steps] == ["alter"]
+    assert aaiclick_client.query("SELECT w FROM t").result_rows == [("-",)]

@@ -148,6 +148,32 @@ def test_a_dictionary_that_fits_is_loaded(aaiclick_client: Client) -> None:
         ensure_schema(aaiclick_client, wider)
 
 
+@pytest.mark.parametrize(
+    ("key", "layout", "kept"),
+    [("String", "HASHED()", "COMPLEX_KEY_HASHED()"), ("Int64", "SPARSE_HASHED()", "SPARSE_HASHED()")],
+)
+def test_a_dictionary_has_the_layout_of_its_key(aaiclick_client: Client, key: str, layout: str, kept: str) -> None:
+    """The server takes the complex layout for a key that is not one number: that is no difference."""
+    database = str(aaiclick_client.query("SELECT currentDatabase()").result_rows[0][0])
+
+    def look(layout: str) -> Dictionary:
+        return Dictionary(
+            "look",
+            columns=[Column("k", key), Column("v", "UInt64")],
+            primary_key=["k"],
+            source=f"CLICKHOUSE(QUERY 'SELECT 1 AS k, 2 AS v' DB '{database}')",
+            layout=layout,
+            lifetime="0",
+        )
+
+    ensure_schema(aaiclick_client, schema(look(layout)))
+    shown = "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'look'"
+    assert f"LAYOUT({kept})" in str(aaiclick_client.query(shown).result_rows[0][0])
+    assert plan_schema(aaiclick_client, schema(look(layout))).in_sync
+    other = look("COMPLEX_KEY_HASHED(SHARDS 2)")
+    assert [step.change for step in plan_schema(aaiclick_client, schema(other)).steps] == ["definition differs"]
+
+
 def test_a_dictionary_that_cannot_be_loaded_is_taken_away_again(aaiclick_client: Client) -> None:
     ensure_schema(aaiclick_client, schema(FIRST))
     broken = dictionary(aaiclick_client, Column("v", "UInt64"), source="QUERY 'SELECT id, throwIf(1) FROM numbers(3)'")
