@@ -299,7 +299,28 @@ class HazardNotAllowedError(PlanError):
 
 
 class StalePlanError(PlanError):
-    """The database changed after the plan was made: plan again."""
+    """What would be done now is not what was approved: plan again.
+
+    ``changes`` holds a sentence for each thing that is different. ``done``: the steps of the approved plan that were
+    carried out before that was known.
+    """
+
+    def __init__(
+        self,
+        schema: str,
+        changes: tuple[str, ...],
+        done: tuple[str, ...] = (),
+        next_command: str = "aaiclick plan --out plan.json",
+    ) -> None:
+        self.schema = schema
+        self.changes = changes
+        self.done = done
+        self.next_command = next_command
+        told = _done(done) or " Nothing of it was carried out."
+        super().__init__(
+            f"{schema}: what would be done now is not what was approved: {'; '.join(changes)}.{told} Make a new plan. "
+            f"Run: {next_command}"
+        )
 
 
 class ApplyError(AaiclickError):

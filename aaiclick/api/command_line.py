@@ -15,7 +15,7 @@ from aaiclick.specs.schema import Schema
 
 UNKNOWN = "MODULE:NAME"
 _OPLOG = "oplog"
-_COMMAND = re.compile(r"\baaiclick (migrate|rollback|adopt)\b(?! --schema)")
+_COMMAND = re.compile(r"\baaiclick (migrate|rollback|adopt|plan)\b(?! --schema)")
 
 
 def place_of(schema: Schema) -> str:

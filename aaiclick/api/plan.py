@@ -2,48 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aaiclick.api.client import check_arguments, placed, run_on_client, run_on_client_async
 from aaiclick.commands.plan import plan
 from aaiclick.plan.model import Plan
+from aaiclick.plan.policy import Policy
 from aaiclick.specs.schema import Schema
 
 
 def plan_schema(
-    client: object, schema: Schema, database: str | None = None, scratch: bool = True, quick: bool = False
+    client: object,
+    schema: Schema,
+    database: str | None = None,
+    scratch: bool = True,
+    quick: bool = False,
+    allow: Sequence[str] = (),
 ) -> Plan:
     """The plan from the live database to the declared schema. Writes no bookkeeping and leaves nothing behind;
     statements are rehearsed on empty clones in scratch, which are gone afterwards. With ``scratch=False`` nothing at
     all is created on the server: the rehearsal runs in an embedded engine in another process, and the plan says that it
     is advisory. ``quick`` looks at no row: a step then says what it would have to look at (``step.unlooked``), and may
-    still become a copy, or something that has to be allowed by name."""
+    still become a copy, or something that has to be allowed by name. ``allow``: what will be allowed by name when it is
+    carried out; some keys, such as ``materialize``, ask for steps. Raises ``UsageError`` for a key that names nothing.
+    """
     check_arguments("plan_schema", schema)
     if not scratch:
         from aaiclick.commands.advisory import plan_elsewhere
 
-        return plan_elsewhere(client, schema, database, _looks(quick))
+        return plan_elsewhere(client, schema, database, _looks(quick), _keys(allow))
     return run_on_client(
         client,
-        lambda connection: plan(placed(schema), database, _looks(quick), connection.embedded),
+        lambda connection: plan(placed(schema), database, _looks(quick), connection.embedded, _keys(allow)),
         "plan_schema",
         schema=schema,
     )
 
 
 async def plan_schema_async(
-    client: object, schema: Schema, database: str | None = None, scratch: bool = True, quick: bool = False
+    client: object,
+    schema: Schema,
+    database: str | None = None,
+    scratch: bool = True,
+    quick: bool = False,
+    allow: Sequence[str] = (),
 ) -> Plan:
     """The async twin of ``plan_schema``."""
     check_arguments("plan_schema_async", schema)
     if not scratch:
         from aaiclick.commands.advisory import plan_elsewhere_async
 
-        return await plan_elsewhere_async(client, schema, database, _looks(quick))
+        return await plan_elsewhere_async(client, schema, database, _looks(quick), _keys(allow))
     return await run_on_client_async(
         client,
-        lambda connection: plan(placed(schema), database, _looks(quick), connection.embedded),
+        lambda connection: plan(placed(schema), database, _looks(quick), connection.embedded, _keys(allow)),
         "plan_schema_async",
         schema=schema,
     )
+
+
+def _keys(allow: Sequence[str]) -> frozenset[str]:
+    return Policy.check().allow(*allow).allowed
 
 
 def _looks(quick: bool) -> int | None:

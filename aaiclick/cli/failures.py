@@ -22,6 +22,7 @@ from aaiclick.errors import (
     SchemaAheadError,
     SchemaError,
     SchemaVersionError,
+    StalePlanError,
     StatementError,
 )
 
@@ -30,6 +31,7 @@ _LONGEST = 2000
 _SCHEMA = re.compile(r" --schema \S+")
 _DETAILS = (
     "differences",
+    "changes",
     "blocks",
     "refused",
     "policy",
@@ -104,6 +106,9 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
     match error:
         case SchemaVersionError():
             following = _full(error.next_command, advice, refused=True)
+            return _with_command(str(error), error.next_command, following), following
+        case StalePlanError():
+            following = _full(error.next_command, advice)
             return _with_command(str(error), error.next_command, following), following
         case SchemaAheadError() | ForeignTableError():
             following = _full(error.next_command, advice) if error.next_command else ""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from aaiclick.clock import clock
+from aaiclick.commands.approved import require_database
 from aaiclick.commands.decide import Course, compared, course, gate
 from aaiclick.commands.inspection.fresh_database import untouched
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
@@ -21,6 +22,7 @@ def ensure(run: Run) -> Routine[Report]:
     """Bring the database to the declared version, or raise the one sentence that says why not."""
     started = yield from clock()
     seen = yield from warm(run.schema, run.database)
+    require_database(run.approved, seen.database)
     if seen.in_sync and not asks_for_more(run.policy):
         ended = yield from clock()
         version = run.schema.version
@@ -52,6 +54,9 @@ def ensure(run: Run) -> Routine[Report]:
             return newer(found, (yield from clock()) - started)
         case Course.PLAN:
             pass
+    if run.approved is not None and run.policy.level != "check":
+        # Only the plan made under the lease counts, and that one looks at all that the approved one looked at.
+        return (yield from migrate(run, database, None, started))
     # What has to be looked at in the rows is looked at once, under the lease, by one of many starts.
     planned = yield from make_plan(found, looks=0, clones=run.policy.looks)
     yield Emit(compared(planned))

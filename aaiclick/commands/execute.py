@@ -12,12 +12,13 @@ from aaiclick.apply.run import ApplyOptions, StepOutcome
 from aaiclick.clickhouse.features import sets
 from aaiclick.clickhouse.mutations import RECALCULATE
 from aaiclick.clickhouse.tables import EXCHANGING
+from aaiclick.commands.approved import enter_approval
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
 from aaiclick.commands.inspection.recorded_forms import dump_forms
 from aaiclick.commands.script_runner import runner_for
-from aaiclick.errors import ApplyError, BlockedError, SchemaVersionError
+from aaiclick.errors import ApplyError, BlockedError, SchemaVersionError, StalePlanError
 from aaiclick.events import PlanReady
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step
@@ -67,6 +68,8 @@ class Site:
     """What the policy allows by name."""
     looks: int | None = None
     """Bytes of columns that may be read for each table before planning; None: any number."""
+    approved: Plan | None = None
+    """The approved plan that is carried out; None: there is none."""
 
 
 def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carried]:
@@ -83,6 +86,8 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
     ):
         planned = yield from _adopt(planned, site)
         verdict = gate(planned)
+    if site.approved is not None and verdict.run:
+        yield from enter_approval(planned.inspection.scope, site.approved)
     yield from _put_back(planned.inspection, verdict)
     done: list[Step] = []
     outcomes: list[StepOutcome] = []
@@ -118,6 +123,8 @@ def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) ->
         return gate(planned)
     except BlockedError as error:
         raise BlockedError(error.schema, error.blocks, done) from error
+    except StalePlanError as error:
+        raise StalePlanError(error.schema, error.changes, done) from error
     except SchemaVersionError as error:
         raise SchemaVersionError(
             error.schema,

@@ -16,7 +16,8 @@ from aaiclick.catalog.functions import sweep_stand_ins
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.scratch import next_stale, sweep_stale_scratch
 from aaiclick.clock import clock
-from aaiclick.commands.decide import compared, gate
+from aaiclick.commands.approved import end_approval, require_approved
+from aaiclick.commands.decide import compared, gate, obstacle
 from aaiclick.commands.execute import Carried, Site, carry_out
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
@@ -39,6 +40,8 @@ from aaiclick.lease.lock import former_holders
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
 from aaiclick.lease.tombstones import last_collection, own_collection
+from aaiclick.plan.gate import GateDecision
+from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
 from aaiclick.plan.replicas import refusal, unsupported
@@ -69,6 +72,8 @@ class Run:
     """The engine runs inside this process."""
     library: str
     """Version of aaiclick."""
+    approved: Plan | None = None
+    """The plan that was approved; None: what the policy allows is done."""
 
 
 def asks_for_more(policy: Policy) -> bool:
@@ -187,19 +192,30 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     yield from enter_finished_rebuilds(found.scope, found.entries, found.pending, found.progress)
     looks = looked_at(run.policy)
     if planned is None or _outdated(planned, found, run.policy):
-        planned = yield from make_plan(found, looks, run.policy.looks, planned)
+        planned = yield from make_plan(found, looks, run.policy.looks or run.approved is not None, planned)
         yield Emit(compared(planned))
     if not found.topology.single and planned.plan.steps:
         held = replace(held, options=replace(held.options, reach=(yield from reach_of(planned, run.policy.allowed))))
-    site = Site(database, held.nonce, held.options, str(run.owner), run.library, run.policy.allowed, looks)
-    carried = yield from carry_out(planned, lambda each: gate(each, run.policy), site)
+    site = Site(
+        database, held.nonce, held.options, str(run.owner), run.library, run.policy.allowed, looks, run.approved
+    )
+    carried = yield from carry_out(planned, lambda each: _gate(run, each), site)
     # Before the version is recorded: a later start that has nothing to do would not come by copies that nobody went on
     # with.
     yield from abandon(database, held.options)
     yield from _record_it(held, found, carried)
+    if run.approved is not None and carried.verdict.run:
+        yield from end_approval(carried.last.inspection.scope, run.approved)
     notes = (note for outcome in carried.outcomes for note in outcome.notes)
     report = report_of(carried.plan, carried.verdict, (yield from clock()) - held.started)
     return replace(report, notes=(*report.notes, *notes))
+
+
+def _gate(run: Run, planned: PlannedMigration) -> GateDecision:
+    """What may run. What nobody can allow is said first, and then whether it is what was approved."""
+    if run.approved is not None and obstacle(planned) is None:
+        require_approved(run.approved, planned)
+    return gate(planned, run.policy)
 
 
 def _look(held: _Held, recorded: RecordedState) -> Routine[Inspection]:

@@ -12,9 +12,11 @@ from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 
 
-def plan(schema: Schema, database: str | None, looks: int | None, embedded: bool) -> Routine[Plan]:
+def plan(
+    schema: Schema, database: str | None, looks: int | None, embedded: bool, allowed: frozenset[str]
+) -> Routine[Plan]:
     """The plan, with the rights that it would need and the user has not. ``looks``: how many bytes of live columns may
-    be read for each table (None: any number)."""
-    made = (yield from make_plan((yield from inspect_database(schema, database)), looks)).plan
+    be read for each table (None: any number). ``allowed``: what will be allowed by name."""
+    made = (yield from make_plan((yield from inspect_database(schema, database, allowed)), looks)).plan
     # An embedded engine has one user, who may do everything.
     return made if embedded else replace(made, notes=(*made.notes, *(yield from missing_rights(made))))

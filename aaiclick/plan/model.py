@@ -90,7 +90,7 @@ class Plan:
     steps: tuple[Step, ...]
     """The steps, in the order in which they are carried out."""
     basis: str
-    """Digest of the live definitions that the plan was made for. Applied to others it is a ``StalePlanError``."""
+    """Digest of the live definitions that the plan was made for."""
     fingerprint: str
     """Digest of the declaration."""
     notes: tuple[str, ...] = ()
@@ -99,6 +99,8 @@ class Plan:
     """True where it was rehearsed on another engine: the server may decide differently."""
     format: int = PLAN_FORMAT
     """Version of the JSON format."""
+    library: str = ""
+    """Version of aaiclick that made it; '' where it did not say so."""
 
     @property
     def required(self) -> tuple[Step, ...]:
@@ -125,7 +127,7 @@ class Plan:
         """JSON that ``from_json`` reads back. Statements that hold a secret are left out."""
         return (
             _plan()
-            .dump_json(replace(self, steps=tuple(_without_secrets(step) for step in self.steps)), indent=2)
+            .dump_json(replace(self, steps=tuple(without_secrets(step) for step in self.steps)), indent=2)
             .decode()
         )
 
@@ -138,7 +140,8 @@ class Plan:
         return plan_text(self)
 
 
-def _without_secrets(step: Step) -> Step:
+def without_secrets(step: Step) -> Step:
+    """The step without the statements that hold a secret."""
     match step.work:
         case CreateWork(secret=True):
             return replace(step, work=replace(step.work, sql=""))

@@ -232,6 +232,8 @@ class CallableWork:
 
     migration: int
     kind: Literal["callable"] = "callable"
+    checksum: str = ""
+    """The checksum of the migration, which covers the file that holds the function."""
 
 
 Work: TypeAlias = (

@@ -262,7 +262,8 @@ def _pending_script(script: Script, progress: MigrationProgress) -> PendingScrip
     if not rest and move is None:
         return None
     outcome_unknown = sent + 1 if f"{version}:sql:{sent + 1}" in progress.outcome_unknown else 0
-    return PendingScript(version, script.label, rest, move, getattr(move, "__name__", ""), outcome_unknown)
+    name = getattr(move, "__name__", "")
+    return PendingScript(version, script.label, rest, move, name, outcome_unknown, script.checksum)
 
 
 def _recorded_names(forms: str) -> Mapping[str, object]:

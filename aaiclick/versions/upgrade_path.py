@@ -28,6 +28,8 @@ class PendingScript:
     """Name of the function; '' for none."""
     outcome_unknown: int = 0
     """Number (from 1) of a statement that was begun and whose outcome nobody knows; 0 for none."""
+    checksum: str = ""
+    """The checksum of the migration: a plan that was approved is about this function, not about a later one."""
 
 
 @dataclass(frozen=True, slots=True)

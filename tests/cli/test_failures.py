@@ -60,10 +60,13 @@ CASES: list[Case] = [
     ),
     (BlockedError("oplog", ("3 NULLs in id",)), 1, "oplog cannot be migrated as its data is now: 3 NULLs in id", None),
     (
-        StalePlanError("the database changed after the plan was made"),
+        StalePlanError("oplog", ("t: rebuild instead of alter",)),
         1,
-        "the database changed after the plan was made",
-        None,
+        (
+            "oplog: what would be done now is not what was approved: t: rebuild instead of alter. Nothing of it was "
+            "carried out. Make a new plan. Run: aaiclick plan --out plan.json --database app"
+        ),
+        "aaiclick plan --out plan.json --database app",
     ),
     (
         SchemaAheadError("oplog", 6, 5, None),

@@ -83,6 +83,7 @@ def make_plan(
         basis=basis_of(catalog),
         fingerprint=schema.fingerprint,
         notes=(*_without_ours(found, planned.notes), *doubt.notes, *said, *many),
+        library=VERSION,
     )
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
     return PlannedMigration(found, plan, planned.forms, rehearsed)

@@ -57,7 +57,7 @@ def plan_script(script: PendingScript, catalog: Catalog, path: UpgradePath, bloc
             )
         )
     if script.move is not None:
-        work = CallableWork(script.version)
+        work = CallableWork(script.version, checksum=script.checksum)
         name = script.name or "the function"
         change = f"{name} moves data"
         unknown = Hazard("changes-values", f"what {name} of {script.label} does to rows is not known")

@@ -1,0 +1,1 @@
+"""An approved plan against the one that would be carried out now."""

@@ -1,0 +1,163 @@
+"""Whether two plans are the same: the same steps, with the same SQL and the same hazards. What moves by itself, such as
+the number of rows, may have moved by a tolerance. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from pydantic import TypeAdapter
+
+from aaiclick.plan.model import Plan, Step, version_text, without_secrets
+from aaiclick.plan.operations import Work
+from aaiclick.printable import size_text
+
+TOLERANCE = 0.25
+"""By how much rows, bytes and the counts that a hazard names may have moved, up or down: a quarter."""
+FEW_ROWS = 10_000
+"""A difference in rows that counts for nothing, unless these rows are lost or changed."""
+FEW_BYTES = 16 << 20
+"""A difference in bytes that counts for nothing."""
+FEW_SECONDS = 60.0
+"""A difference in seconds that counts for nothing. Above it, an estimate may double or halve."""
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?!\w)")
+_MOVES = {"seen"}
+"""Fields of a step's work that depend on when it was planned."""
+
+
+def changed_since(approved: Plan, now: Plan, begun: bool = False) -> tuple[str, ...]:
+    """What is different now, one sentence each; empty where both plans are the same.
+
+    ``begun``: a run has begun to carry the approved plan out. Then what is done already is missing now, and a step may
+    be what is left of the approved one.
+    """
+    found: list[str] = []
+    if now.to_version != approved.to_version:
+        found.append(f"the code declares {_declared(now)}, the approved plan leads to {_declared(approved)}")
+    if now.from_version != approved.from_version and not begun:
+        found.append(
+            f"the database is at {version_text(now.from_version)}, the approved plan begins at "
+            f"{version_text(approved.from_version)}"
+        )
+    before = {step.id: step for step in approved.steps}
+    after = {step.id: step for step in now.steps}
+    for step in now.steps:
+        if step.id not in before:
+            found.append(f"{_named(step)} is not in the approved plan")
+        else:
+            found += _step_changes(before[step.id], step, begun)
+    if not begun:
+        found += [f"{_named(step)} is no longer needed" for step in approved.steps if step.id not in after]
+    if [each for each in before if each in after] != [each for each in after if each in before]:
+        found.append("the steps come in another order")
+    if found and approved.library and approved.library != now.library:
+        found.append(f"the plan was made by aaiclick {approved.library}, this is {now.library}")
+    return tuple(found)
+
+
+def _declared(plan: Plan) -> str:
+    return f"v{plan.to_version}" if plan.to_version is not None else "no version"
+
+
+def _named(step: Step) -> str:
+    return f"{step.object}: {step.change} ({step.strategy})"
+
+
+def _step_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
+    """What is different about one step. The first reason is enough: the others mostly follow from it."""
+    name = now.object
+    if now.unlooked and not before.unlooked and not now.optional:
+        # A narrower policy has not looked at the rows. It does not carry such a step out either.
+        return
+    if now.strategy != before.strategy:
+        yield f"{name}: {now.strategy} instead of {before.strategy}: {now.change}"
+        return
+    if now.blocked and not before.blocked:
+        yield f"{name}: blocked now: {now.blocked}"
+        return
+    hazards = list(_hazard_changes(before, now, begun))
+    if not _same_sql(before, now, begun):
+        new = next((line for line in now.sql if line not in before.sql), "")
+        yield f"{name}: other SQL is sent{f': {new}' if new else ' than was approved'}"
+    elif not hazards and (now.optional, now.migrations) != (before.optional, before.migrations):
+        yield f"{name}: {now.change}: it is {'a clean-up' if now.optional else 'required'} now"
+    elif not hazards and (not begun or now.work.kind == "callable") and _work_text(before) != _work_text(now):
+        yield f"{name}: {now.change}: it is carried out otherwise than was approved"
+    yield from hazards
+    yield from _cost_changes(before, now)
+
+
+def _same_sql(before: Step, now: Step, begun: bool) -> bool:
+    if begun and set(now.sql) <= set(before.sql):
+        return True
+    return len(before.sql) == len(now.sql) and all(
+        old == new or (old.startswith("--") and new.startswith("--") and _alike(old, new, FEW_ROWS))
+        for old, new in zip(before.sql, now.sql, strict=True)
+    )
+
+
+def _hazard_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
+    left = list(before.hazards)
+    for hazard in now.hazards:
+        few = 0 if hazard.destructive else FEW_ROWS
+        match = next(
+            (
+                old
+                for old in left
+                if (old.kind, old.allow) == (hazard.kind, hazard.allow) and _alike(old.message, hazard.message, few)
+            ),
+            None,
+        )
+        if match is not None:
+            left.remove(match)
+        else:
+            allow = f" [{hazard.allow}]" if hazard.allow else ""
+            yield f"{now.object}: not approved: {hazard.kind}: {hazard.message}{allow}"
+    if not begun:
+        for hazard in left:
+            yield f"{now.object}: approved, and not so any more: {hazard.kind}: {hazard.message}"
+
+
+def _cost_changes(before: Step, now: Step) -> Iterator[str]:
+    if before.behind:
+        return  # rows that a script of the same plan writes or takes away were not there yet
+    if _moved(before.rows, now.rows, FEW_ROWS):
+        yield f"{now.object}: {now.rows:,} rows, approved were {before.rows:,}"
+    elif _moved(before.bytes, now.bytes, FEW_BYTES):
+        yield f"{now.object}: {size_text(now.bytes)}, approved were {size_text(before.bytes)}"
+    elif (
+        before.seconds is not None
+        and now.seconds is not None
+        and abs(now.seconds - before.seconds) > FEW_SECONDS
+        and not before.seconds / 2 <= now.seconds <= before.seconds * 2
+    ):
+        yield f"{now.object}: about {now.seconds:,.0f} s, approved were {before.seconds:,.0f} s"
+
+
+def _moved(before: float, now: float, few: float) -> bool:
+    return abs(now - before) > max(few, before * TOLERANCE)
+
+
+def _alike(before: str, now: str, few: int) -> bool:
+    """The same words, with the same numbers up to the tolerance."""
+    if before == now:
+        return True
+    if _NUMBER.sub("#", before) != _NUMBER.sub("#", now):
+        return False
+    pairs = zip(_NUMBER.findall(before), _NUMBER.findall(now), strict=True)
+    return not any(_moved(_value(old), _value(new), few) for old, new in pairs)
+
+
+def _value(digits: str) -> float:
+    return float(digits.replace(",", ""))
+
+
+def _work_text(step: Step) -> bytes:
+    """What is carried out, without what depends on the moment. Secrets are in no plan that was saved."""
+    return _works().dump_json(without_secrets(step).work, exclude=_MOVES)
+
+
+@cache
+def _works() -> TypeAdapter[Work]:
+    return TypeAdapter(Work)

@@ -1,0 +1,165 @@
+"""A plan that was approved is carried out as it is, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from aaiclick import Column, MergeTree, Plan, Policy, Schema, Table, ensure_schema, ensure_schema_async, plan_schema
+from aaiclick.clients.opening import Opened, open_url
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.migrate import Run
+from aaiclick.errors import SchemaVersionError, StalePlanError, UsageError
+from aaiclick.lease.owner import this_process
+from aaiclick.plan.operations import AlterWork
+from aaiclick.routine import Command, Effect, Query
+from aaiclick.testing.engine import EmbeddedEngine
+from aaiclick.version import VERSION
+from tests.reliability.driving import DEAD, LATER, Driver, KilledError
+
+A, B, C = Column("a", "UInt64"), Column("b", "String"), Column("c", "UInt8")
+
+
+def app(number: int, *columns: Column, order_by: str = "a", others: tuple[str, ...] = ()) -> Schema:
+    tables = [Table("t", list(columns), engine=MergeTree(order_by=[order_by]))]
+    return Schema(
+        "app", version=number, objects=[*tables, *(Table(n, [A], engine=MergeTree(order_by=["a"])) for n in others)]
+    )
+
+
+ONE = app(1, A, B)
+TWO = app(2, A, B, C, order_by="b", others=("u", "v"))
+
+
+@pytest.fixture
+def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[Opened]:
+    opened = open_url(aaiclick_engine.url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def database(aaiclick_engine: EmbeddedEngine, connection: Opened, aaiclick_database: str) -> str:
+    ensure_schema(aaiclick_engine.url, ONE, database=aaiclick_database)
+    insert(connection, aaiclick_database, 100)
+    return aaiclick_database
+
+
+def insert(connection: Opened, database: str, rows: int) -> None:
+    connection.command(Command(f"INSERT INTO `{database}`.t SELECT number, toString(number) FROM numbers({rows})"))
+
+
+def columns(connection: Opened, database: str) -> list[str]:
+    sql = f"SELECT name FROM system.columns WHERE database = '{database}' AND table = 't' ORDER BY position"
+    return [str(row[0]) for row in connection.query(Query(sql))]
+
+
+def saved(plan: Plan) -> Plan:
+    """As it comes back from a file."""
+    return Plan.from_json(plan.to_json())
+
+
+def test_what_was_approved_is_carried_out(aaiclick_engine: EmbeddedEngine, connection: Opened, database: str) -> None:
+    plan = saved(plan_schema(aaiclick_engine.url, TWO, database=database))
+    insert(connection, database, 50)
+    report = ensure_schema(aaiclick_engine.url, TWO, Policy.lossless(), database=database, plan=plan)
+    assert [step.id for step in report.steps] == [step.id for step in plan.steps]
+    assert columns(connection, database) == ["a", "b", "c"]
+    # The other replicas of the application start with the same plan, and so does this one tomorrow.
+    again = asyncio.run(ensure_schema_async(aaiclick_engine.url, TWO, Policy.lossless(), database=database, plan=plan))
+    assert (again.in_sync, again.steps) == (True, ())
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("ALTER TABLE t ADD COLUMN c UInt8", "t: other SQL is sent"),
+        ("CREATE TABLE u (a UInt64) ENGINE = MergeTree ORDER BY a", "u: table is missing (create) is no longer needed"),
+        ("ALTER TABLE t ADD COLUMN surplus String", "t: other SQL is sent"),
+        (
+            "INSERT INTO t SELECT number, toString(number) FROM numbers(20000)",
+            "t: 20,100 rows, approved were 100",
+        ),
+    ],
+)
+def test_a_change_in_between_is_told_and_nothing_is_done(
+    aaiclick_engine: EmbeddedEngine, connection: Opened, database: str, statement: str, said: str
+) -> None:
+    plan = saved(plan_schema(aaiclick_engine.url, TWO, database=database))
+    connection.command(
+        Command(statement.replace(" TABLE ", f" TABLE `{database}`.").replace("INTO t", f"INTO `{database}`.t"))
+    )
+    before = columns(connection, database)
+    with pytest.raises(StalePlanError) as raised:
+        ensure_schema(aaiclick_engine.url, TWO, Policy.lossless(), database=database, plan=plan)
+    assert any(said in change for change in raised.value.changes), raised.value.changes
+    assert "Nothing of it was carried out." in str(raised.value)
+    assert columns(connection, database) == before
+
+
+def test_a_plan_for_something_else(aaiclick_engine: EmbeddedEngine, database: str) -> None:
+    plan = plan_schema(aaiclick_engine.url, TWO, database=database)
+
+    def start(schema: Schema, given: object) -> None:
+        ensure_schema(aaiclick_engine.url, schema, Policy.lossless(), database=database, plan=given)  # type: ignore[arg-type]
+
+    with pytest.raises(UsageError, match="is for the schema other, and this is app"):
+        start(TWO, replace(plan, schema="other"))
+    with pytest.raises(UsageError, match=f"was made for the database elsewhere, and this is {database}"):
+        start(TWO, replace(plan, database="elsewhere"))
+    with pytest.raises(UsageError, match="has format 2, and this release reads format 1"):
+        start(TWO, replace(plan, format=2))
+    with pytest.raises(UsageError, match="type str as the plan"):
+        start(TWO, plan.to_json())
+    with pytest.raises(StalePlanError, match="the code declares v3, the approved plan leads to v2"):
+        start(app(3, A, B, C, order_by="b", others=("u", "v")), plan)
+
+
+def test_no_sql_of_a_plan_is_ever_sent(aaiclick_engine: EmbeddedEngine, connection: Opened, database: str) -> None:
+    """The statements that people read are untouched, those that a run would send are not."""
+    plan = plan_schema(aaiclick_engine.url, app(2, A, B, C), database=database)
+    (step,) = plan.steps
+    assert isinstance(step.work, AlterWork)
+    drop = replace(step.work.alters[0], sql=f"ALTER TABLE `{database}`.t DROP COLUMN b")
+    edited = replace(plan, steps=(replace(step, work=replace(step.work, alters=(drop,))),))
+    with pytest.raises(StalePlanError, match="it is carried out otherwise than was approved"):
+        ensure_schema(aaiclick_engine.url, app(2, A, B, C), database=database, plan=saved(edited))
+    assert columns(connection, database) == ["a", "b"]
+
+
+def test_a_plan_allows_nothing(aaiclick_engine: EmbeddedEngine, connection: Opened, database: str) -> None:
+    plan = plan_schema(aaiclick_engine.url, TWO, database=database)
+    with pytest.raises(SchemaVersionError):
+        ensure_schema(aaiclick_engine.url, TWO, Policy.safe(), database=database, plan=plan)
+    with pytest.raises(SchemaVersionError):
+        ensure_schema(aaiclick_engine.url, TWO, Policy.check(), database=database, plan=plan)
+    dropped = app(2, A)
+    plan = plan_schema(aaiclick_engine.url, dropped, database=database)
+    report = ensure_schema(aaiclick_engine.url, dropped, Policy.lossless(), database=database, plan=plan)
+    assert ([step.optional for step in report.pending], columns(connection, database)) == ([True], ["a", "b"])
+
+
+def test_what_was_begun_is_gone_on_with(connection: Opened, aaiclick_engine: EmbeddedEngine, database: str) -> None:
+    """Killed behind the second of two new tables: what is left is the same plan, and nobody has to approve it again."""
+    plan = saved(plan_schema(aaiclick_engine.url, TWO, database=database))
+    seen: list[str] = []
+
+    def kill(effect: Effect) -> None:
+        if isinstance(effect, Command):
+            if any(f"CREATE TABLE `{database}`.`v`" in sql for sql in seen):
+                raise KilledError
+            seen.append(effect.sql)
+
+    start = Run(TWO, database, Policy.lossless(), DEAD, True, VERSION, plan)
+    with pytest.raises(KilledError):
+        Driver(connection, before=kill).run(ensure(start))
+    again = replace(start, owner=this_process())
+    stale = replace(again, approved=replace(plan, steps=plan.steps[:-1], basis="another one"))
+    with pytest.raises(StalePlanError, match="is no longer needed"):
+        Driver(connection, later=LATER).run(ensure(stale))
+    report = Driver(connection, later=LATER).run(ensure(again))
+    assert [step.id for step in report.steps] == ["t:rebuild"]
+    assert columns(connection, database) == ["a", "b", "c"]
