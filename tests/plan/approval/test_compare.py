@@ -130,7 +130,7 @@ def test_a_function_that_was_edited_is_another_one() -> None:
         plan(replace(step("m", "callable"), work=CallableWork(2, checksum=checksum))) for checksum in ("one", "two")
     ]
     for begun in (False, True):
-        assert changed_since(*made, begun=begun) == ("m: differs: it is carried out otherwise than was approved",)
+        assert changed_since(made[0], made[1], begun) == ("m: differs: it is carried out otherwise than was approved",)
 
 
 def test_a_plan_that_was_saved_is_the_same_also_where_it_holds_a_secret() -> None:
