@@ -82,7 +82,8 @@ def release_merges(database: str, uuid: str, saved: Settings) -> Routine[None]:
     """
     table = yield from restore_settings(database, uuid, saved)
     if table is not None:
-        yield from start_merges(table.database, table.name)
+        # By name: somebody may have renamed it since it was looked for.
+        yield from start_merges_of(table.database, table.name, uuid)
 
 
 def restore_settings(database: str, uuid: str, saved: Settings) -> Routine[Physical | None]:

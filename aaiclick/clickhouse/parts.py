@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
-from aaiclick.routine import Routine, flag, number, text
+from aaiclick.routine import Routine, Row, flag, number, text
 from aaiclick.sql.hex_text import hexed
 
 PATCH = "patch-"
@@ -66,47 +66,31 @@ def parts(table: Physical) -> Routine[tuple[Part, ...]]:
         " ORDER BY min_block_number, partition_id",
         {"db": hexed(table.database), "name": hexed(table.name), "uuid": table.uuid},
     )
-    found = [
-        Part(
-            text(part),
-            number(first),
-            number(last),
-            number(level),
-            number(version),
-            number(count),
-            number(size),
-            text(name),
-            flag(mask),
-            text(content),
-        )
-        for part, first, last, level, version, count, size, name, mask, content in rows
-    ]
-    return _patched(found)
+    patches: dict[str, list[tuple[int, str]]] = {}
+    for partition, _, last, *_, name, _, content in rows:
+        if text(partition).startswith(PATCH):
+            changed = text(partition).split("-", 2)[2]
+            patches.setdefault(changed, []).append((number(last), f"{text(name)} {text(content)}"))
+    return tuple(_part(row, patches.get(text(row[0]), ())) for row in rows)
 
 
-def _patched(found: Sequence[Part]) -> tuple[Part, ...]:
-    """The parts, with later patch parts (``patch-<hash>-<partition>``) counted as content of each part of the
-    partition: which of them they change is not known."""
-    patches: dict[str, list[Part]] = {}
-    for part in found:
-        if part.patch:
-            patches.setdefault(part.partition.split("-", 2)[2], []).append(part)
-    return tuple(part if part.patch else _with_patches(part, patches.get(part.partition, ())) for part in found)
-
-
-def _with_patches(part: Part, patches: Sequence[Part]) -> Part:
-    later = sorted(f"{patch.name} {patch.content}" for patch in patches if patch.last > part.first)
-    content = hashlib.blake2s("\n".join([part.content, *later]).encode(), digest_size=8).hexdigest()
-    masked = part.masked or bool(later)
+def _part(row: Row, patches: Sequence[tuple[int, str]]) -> Part:
+    """``patches``: last block and content of the patch parts (``patch-<hash>-<partition>``) of its partition. Later
+    ones count as its content: which parts they change is not known."""
+    partition, first, last, level, version, rows, size, name, mask, content = row
+    later = sorted(changed for block, changed in patches if block > number(first))
+    digest = text(content)
+    if not text(partition).startswith(PATCH):
+        digest = hashlib.blake2s("\n".join([digest, *later]).encode(), digest_size=8).hexdigest()
     return Part(
-        part.partition,
-        part.first,
-        part.last,
-        part.level,
-        part.version,
-        part.rows,
-        part.bytes,
-        part.name,
-        masked,
-        content,
+        text(partition),
+        number(first),
+        number(last),
+        number(level),
+        number(version),
+        number(rows),
+        number(size),
+        text(name),
+        flag(mask) or bool(later),
+        digest,
     )

@@ -24,6 +24,7 @@ from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import AlterWork
 from aaiclick.routine import Emit, Routine
+from aaiclick.state.cache import write_cache
 from aaiclick.state.progress import conversions, read_held, undo_ttl_changes
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
@@ -100,6 +101,8 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
             start, numbered = _transition_start(planned, batch, site), _numbered(found)
             entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered)
             options = replace(site.options, entries=entries, runner=runner_for(found))
+            if start is None and entries.first_not_additive is not None:
+                yield from _doubt_cache(found, site.database)
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
         if not any(_is_move(step) for step in batch):
@@ -152,6 +155,16 @@ def _filled(planned: PlannedMigration) -> dict[str, list[int]]:
         for table in script.migration.rebuilds:
             versions.setdefault(table, []).append(script.version)
     return versions
+
+
+def _doubt_cache(found: Inspection, database: str) -> Routine[None]:
+    """Where the version stays, the tables of a run that is killed behind an exchange may look as they are declared, and
+    the one query of a later start would find nothing to do. So the cache fits no tables until this run has recorded
+    them: whoever starts meanwhile takes the long look, and puts right what is left."""
+    cache, schema = found.owned.cache(), found.schema
+    entry = cache.get(schema.name)
+    if entry is not None and entry.objects and (entry.version, entry.spec) == (schema.version, schema.fingerprint):
+        yield from write_cache(database, {**cache, schema.name: replace(entry, objects="")})
 
 
 def _numbered(found: Inspection) -> bool:

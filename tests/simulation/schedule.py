@@ -150,15 +150,19 @@ class Schedule:
         scene, rng = self.scene, self.rng
         scene.pass_time(0.002)
         now = scene.time
+        if current is not None and current.wake <= now and not current.ended and rng.random() >= 0.15:
+            return self._step(current)
         actors: list[Actor] = [*running, *(actor for actor in self.actors if not actor.ended), *scene.executions]
         ready = [actor for actor in actors if actor.wake <= now]
         if not ready:
             now = min(actor.wake for actor in actors)
             scene.pass_time(now - scene.time)
             ready = [actor for actor in actors if actor.wake <= now]
-        if current not in ready or rng.random() < 0.15:
-            current = rng.choice(ready)
+        return self._step(rng.choice(ready))
+
+    def _step(self, current: Actor) -> Actor:
         current.step()
+        scene = self.scene
         if scene.executions:
             scene.executions = [each for each in scene.executions if not each.over]
         return current
