@@ -7,7 +7,8 @@ from aaiclick.errors import UsageError
 from aaiclick.routine import Routine, number
 
 FENCE = "table_readonly"
-"""The setting of a table that refuses writers (``clickhouse/write_fence.py``). 25.8 does not know it."""
+"""The setting of a table that refuses writers, deletes and updates (``clickhouse/write_fence.py``). 25.8 does not know
+it."""
 NUMBERS = "enable_block_number_column"
 """The setting of a table whose rows keep the number of the block that brought them. Older releases do not know it."""
 OLDEST_SERVER = (23, 10)
@@ -42,13 +43,13 @@ def knows_table_setting(name: str) -> Routine[bool]:
     return number(rows[0][0]) > 0
 
 
-def fence_supported() -> Routine[bool]:
-    """True where writers of a table can be refused."""
+def has_readonly_setting() -> Routine[bool]:
+    """True where a setting of a table refuses writers; else a constraint does."""
     return (yield from knows_table_setting(FENCE))
 
 
 def is_fenced(definition: str) -> bool:
-    """True for the definition of a table that refuses writers."""
+    """True for an engine clause whose settings refuse writers."""
     return sets(definition, FENCE)
 
 

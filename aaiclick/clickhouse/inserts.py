@@ -53,7 +53,7 @@ def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
     """The same, and the flushes of Buffer tables in front of this one, which are no queries.
 
     A flush holds the lock of its buffer for as long as it writes, and ``OPTIMIZE`` takes that lock: when it returns, no
-    flush is under way that resolved its table before. Behind a fence it is refused (774) and the rows stay in the
+    flush is under way that resolved its table before. Behind a fence it is refused and the rows stay in the
     buffer. ``table`` by the name that writers use.
     """
     yield from drain(table.name, seconds, reason)

@@ -11,16 +11,16 @@ import re
 
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.features import FENCE
-from aaiclick.clickhouse.names import PREFIX, is_ours
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT, PREFIX
 from aaiclick.clickhouse.statements import ask, ddl, system_merges
 from aaiclick.clickhouse.storages import alter_storage, remove_guards, storage
-from aaiclick.clickhouse.tables import Physical, physical, require_table
+from aaiclick.clickhouse.tables import CONSTRAINED, Physical, need, physical
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clickhouse.write_fence import tell
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note, WritersAdmitted
 from aaiclick.routine import Emit, Routine, Rows, number, text
-from aaiclick.sql.clauses import modify_settings, reset_setting
+from aaiclick.sql.clauses import drop_constraint, modify_settings, reset_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
@@ -132,24 +132,27 @@ def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
 def lift_copied_fences(table: Physical, since: int) -> Routine[None]:
     """A table that somebody made ``AS`` the new one while that refused writers would refuse them for ever.
 
-    Told by its definition, which is that of the new table but for the fence, and by its age; where the server keeps no
-    age (chdb's default database) it may as well be somebody's own, and is left alone.
+    A constraint tells by its name. A setting is told by the table's definition, which is that of the new table but for
+    the fence, and by its age; where the server keeps no age (chdb's default database) it may as well be somebody's own,
+    and is left alone.
     """
     rows = yield from ask(
         "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND "
         "NOT startsWith(name, {ours:String})"
-        " AND toUnixTimestamp(metadata_modification_time) >= {since:UInt64} AND position(engine_full, "
-        "{fence:String}) > 0 ORDER BY name",
+        " AND (toUnixTimestamp(metadata_modification_time) >= {since:UInt64} AND position(engine_full, "
+        f"{{fence:String}}) > 0 OR {CONSTRAINED}) ORDER BY name",
         {"db": hexed(table.database), "ours": PREFIX, "since": max(since, 1), "fence": f"{FENCE} = "},
     )
     for name in (text(row[0]) for row in rows if text(row[0]) != table.name):
         copy = yield from physical(table.database, name)
-        if (
-            copy is not None
-            and _open(copy) == _open(table)
-            and (yield from _columns(copy)) == (yield from _columns(table))
-        ):
-            yield Emit(Note(f"{name} was made from a table that refused writers for a moment: it lets them in"))
+        if copy is None:
+            continue
+        said = Note(f"{name} was made from a table that refused writers for a moment: it lets them in")
+        if copy.constrained:
+            yield Emit(said)
+            yield from _drop_fence_constraint(copy)
+        elif _open(copy) == _open(table) and (yield from _columns(copy)) == (yield from _columns(table)):
+            yield Emit(said)
             yield from ddl(alter_table(qualified(copy.database, name), reset_setting(FENCE)))
 
 
@@ -173,14 +176,19 @@ def _restore(table: Physical, saved: Settings) -> Routine[None]:
     if FENCE in present:
         # Everything else is refused (774) as long as the fence is up. On a table without one this changes nothing.
         yield from ddl(alter_table(qualified(table.database, table.name), reset_setting(FENCE)))
-        if not is_ours(table.name):
-            yield from tell(WritersAdmitted(table.database, table.name))
+    if table.constrained:
+        yield from _drop_fence_constraint(table)
     yield from remove_guards(table)
     back = [(key, value) for key, value in saved if value and present.get(key) != value]
     unset = [key for key, value in saved if not value and key in present]
     commands = [*([modify_settings(back)] if back else []), *([reset_setting(*unset)] if unset else [])]
     if commands:
         yield from alter_storage(table, commands)
+
+
+def _drop_fence_constraint(table: Physical) -> Routine[None]:
+    dropped = drop_constraint(FENCE_CONSTRAINT, if_exists=True)
+    yield from ddl(alter_table(qualified(table.database, table.name), dropped))
 
 
 def start_merges(database: str, name: str) -> Routine[None]:

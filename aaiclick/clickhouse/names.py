@@ -23,6 +23,8 @@ NOTES = f"{PREFIX}notes"
 """What comments say on one host, on the hosts of a cluster (``state/notes.py``)."""
 GUARD = f"{PREFIX}guard_"
 """Constraints that are there between two ALTERs of a run (``clickhouse/storages.py``)."""
+FENCE_CONSTRAINT = f"{PREFIX}fence_a_migration_is_under_way"
+"""A constraint that no row meets (``clickhouse/write_fence.py``). A writer that is refused reads its name."""
 
 MAX_BYTES = 200
 """No name of ours is longer."""

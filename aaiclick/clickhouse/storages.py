@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from aaiclick.catalog.read import real_uuid
 from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.statements import ask, ddl
-from aaiclick.clickhouse.tables import Physical, create_query, physical
+from aaiclick.clickhouse.tables import CONSTRAINED, Physical, create_query, physical
 from aaiclick.error_codes import BAD_ARGUMENTS, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
-from aaiclick.routine import Nonce, Routine, text
+from aaiclick.routine import Nonce, Routine, number, text
 from aaiclick.sql.clauses import add_constraint, drop_constraint
 from aaiclick.sql.ddl import alter_table, alter_table_first
 from aaiclick.sql.hex_text import hexed
@@ -34,16 +34,22 @@ def storage(database: str, uuid: str) -> Routine[Physical | None]:
     if not uuid:
         return None
     rows = yield from ask(
-        "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment "
-        "FROM system.tables"
+        "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment, "
+        f"{CONSTRAINED} FROM system.tables"
         " WHERE toString(uuid) = {uuid:String} OR (database = unhex({db:String}) AND "
         "position(arrayStringConcat(data_paths, ' '), {uuid:String}) > 0)"
         " ORDER BY database = unhex({db:String}) DESC LIMIT 1",
         {"uuid": uuid, "db": hexed(database)},
     )
-    for place, name, own, paths, engine, definition, comment in rows:
+    for place, name, own, paths, engine, definition, comment, constrained in rows:
         return Physical(
-            text(place), text(name), real_uuid(text(own), text(paths)), text(engine), text(definition), text(comment)
+            text(place),
+            text(name),
+            real_uuid(text(own), text(paths)),
+            text(engine),
+            text(definition),
+            text(comment),
+            bool(number(constrained)),
         )
     return None
 

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.read import real_uuid
 from aaiclick.clickhouse.features import is_fenced
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.statements import ask
 from aaiclick.errors import ApplyError
-from aaiclick.routine import Routine, text
+from aaiclick.routine import Routine, number, text
 from aaiclick.sql.hex_text import hexed
 
+CONSTRAINED = f"toUInt64(position(create_table_query, 'CONSTRAINT {FENCE_CONSTRAINT} CHECK ') > 0)"
+"""Whether a constraint refuses writers, as an expression over ``system.tables``."""
 EXCHANGING = frozenset({"Atomic", "Overlay"})
 """Engines of databases in which two tables change places in one step."""
 
@@ -36,6 +39,8 @@ class Physical:
     """Engine clause with its settings; '' where it was not read."""
     comment: str = ""
     """Comment of the table; '' for none."""
+    constrained: bool = False
+    """True while a constraint refuses writers: the fence of servers that have no setting for it."""
 
     @property
     def merge_tree(self) -> bool:
@@ -45,7 +50,7 @@ class Physical:
     @property
     def fenced(self) -> bool:
         """True while it refuses writers."""
-        return is_fenced(self.definition)
+        return self.constrained or is_fenced(self.definition)
 
 
 def create_query(database: str, name: str) -> Routine[str]:
@@ -65,15 +70,21 @@ def physicals(database: str, names: Sequence[str]) -> Routine[dict[str, Physical
     wanted = {f"n{index}": hexed(name) for index, name in enumerate(names)}
     listed = ", ".join(f"unhex({{{key}:String}})" for key in wanted)
     rows = yield from ask(
-        "SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM "
-        "system.tables"
+        "SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment, "
+        f"{CONSTRAINED} FROM system.tables"
         f" WHERE database = unhex({{db:String}}) AND name IN ({listed})",
         {"db": hexed(database), **wanted},
     )
     found: dict[str, Physical] = {}
-    for name, uuid, paths, engine, definition, comment in rows:
+    for name, uuid, paths, engine, definition, comment, constrained in rows:
         found[text(name)] = Physical(
-            database, text(name), real_uuid(text(uuid), text(paths)), text(engine), text(definition), text(comment)
+            database,
+            text(name),
+            real_uuid(text(uuid), text(paths)),
+            text(engine),
+            text(definition),
+            text(comment),
+            bool(number(constrained)),
         )
     return found
 

@@ -1,4 +1,8 @@
-"""Keeping writers out for a moment with ``table_readonly``: they get error 774 until the exchange.
+"""Keeping writers out for a moment: they are refused until the exchange.
+
+With ``table_readonly`` they get error 774, and so do deletes and updates. Servers that do not know that setting (25.8
+and older) are given a constraint that no row meets: INSERTs get 469 with its name, also through materialized views;
+deletes and updates go on. Both are looked at when an INSERT begins, and are metadata only.
 
 INSERTs that run already still commit, so a fence is always followed by a drain. An asynchronous insert that was
 acknowledged but not flushed would be lost behind a fence: the queue has to be empty first, and is looked at again at
@@ -10,18 +14,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from aaiclick.clickhouse.features import FENCE
+from aaiclick.clickhouse.features import FENCE, has_readonly_setting
 from aaiclick.clickhouse.inserts import drain_all
-from aaiclick.clickhouse.names import is_ours
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.statements import ask, ddl, send
 from aaiclick.clickhouse.storages import alter_storage
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.waiting import Wait, rest
-from aaiclick.error_codes import TABLE_IS_PERMANENTLY_READ_ONLY, UNKNOWN_TABLE
+from aaiclick.error_codes import (
+    BAD_ARGUMENTS,
+    TABLE_IS_PERMANENTLY_READ_ONLY,
+    UNKNOWN_TABLE,
+    VIOLATED_CONSTRAINT,
+)
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import RefusalsCounted, TableExchanged, Waiting, WritersAdmitted, WritersRefused
 from aaiclick.routine import Command, Emit, Routine, number
-from aaiclick.sql.clauses import modify_setting, reset_setting
+from aaiclick.sql.clauses import add_constraint, drop_constraint, modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table, system
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
@@ -38,8 +47,7 @@ def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bo
     """
     for attempt in range(_TRIES):
         yield from _flush(table, attempt)
-        yield from alter_storage(table, (modify_setting(FENCE, 1),))
-        yield from tell(WritersRefused(table.database, table.name))
+        yield from refuse_writers(table)
         if unless is not None and (yield from unless()):
             yield from lift_fence(table)
             return False
@@ -55,26 +63,33 @@ def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bo
     )
 
 
+def refuse_writers(table: Physical) -> Routine[None]:
+    """Refuse INSERTs that begin from now on. Reaches this storage or none; raises ApplyError where the name holds
+    another table by now."""
+    if (yield from has_readonly_setting()):
+        yield from alter_storage(table, (modify_setting(FENCE, 1),))
+    else:
+        yield from alter_storage(table, (add_constraint(FENCE_CONSTRAINT, "CHECK 0"),))
+
+
 def lift_fence(table: Physical) -> Routine[None]:
     """Let writers in again; nothing happens where there is no fence."""
-    yield from ddl(alter_table(qualified(table.database, table.name), reset_setting(FENCE)))
-    if not is_ours(table.name):
-        yield from tell(WritersAdmitted(table.database, table.name))
-
-
-def tell(event: WritersRefused | WritersAdmitted | TableExchanged) -> Routine[None]:
-    """Say that a fence went up or came down.
-
-    Where somebody counts refused writers, the server is asked for its counter of that error. It never goes back while
-    the server runs, so two readings tell how many were refused between them.
-    """
-    if not (yield Emit(event)):
-        return
+    target = qualified(table.database, table.name)
+    constrained = table.constrained
     try:
-        rows = yield from ask(f"SELECT sum(value) FROM system.errors WHERE code = {TABLE_IS_PERMANENTLY_READ_ONLY}")
-    except StatementError:
-        return  # no right to read it: a figure is missing, and the migration goes on
-    yield Emit(RefusalsCounted(number(rows[0][0])))
+        # First: behind this setting every other ALTER is refused.
+        yield from ddl(alter_table(target, reset_setting(FENCE)))
+    except StatementError as error:
+        if error.code != BAD_ARGUMENTS:
+            raise
+        constrained = True  # the server has no such setting
+    if constrained:
+        yield from ddl(alter_table(target, drop_constraint(FENCE_CONSTRAINT, if_exists=True)))
+
+
+def refusal_code() -> Routine[int]:
+    """The error that writers get from this server meanwhile."""
+    return TABLE_IS_PERMANENTLY_READ_ONLY if (yield from has_readonly_setting()) else VIOLATED_CONSTRAINT
 
 
 def _flush(table: Physical, attempt: int) -> Routine[None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, TableForm
 from aaiclick.catalog.normalize import key_elements, normal, replica_literals, same_replicas
-from aaiclick.clickhouse.names import GUARD
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT, GUARD
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
@@ -110,8 +110,9 @@ def _arguments(declared: TableForm, live: TableForm) -> str:
 
 
 def _lasting(constraints: tuple[ConstraintForm, ...]) -> tuple[ConstraintForm, ...]:
-    """Without guard constraints. A run that was paused between two ALTERs may add one after its successor has ended."""
-    return tuple(constraint for constraint in constraints if not constraint.name.startswith(GUARD))
+    """Without those of this library. A run that was paused between two ALTERs may add one after its successor has
+    ended."""
+    return tuple(constraint for constraint in constraints if not constraint.name.startswith((GUARD, FENCE_CONSTRAINT)))
 
 
 def _collide(one: str, other: str) -> bool:

@@ -41,7 +41,7 @@ from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
 from aaiclick.plan.strategies.context import TableDiff, remembered
 from aaiclick.plan.strategies.rebuild import propose_rebuild
-from aaiclick.plan.strategies.refusals import exchange_refusal, fence_hazards, read_only
+from aaiclick.plan.strategies.refusals import exchange_refusal, read_only
 from aaiclick.plan.undeclared_columns import drop_column_steps, nulls_refused, unholdable
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.migrations import Rebuild
@@ -243,7 +243,7 @@ def _tried(
         if attach is not None and (
             blocked or not (yield from attach_refused(in_place, data_name, attach.work, attach.sent))
         ):
-            behind = (*(yield from not_inherited(diff, data_name)), *(yield from fence_hazards(diff, attach.work)))
+            behind = yield from not_inherited(diff, data_name)
             return (
                 _with(
                     steps.attach_step(diff, table_guards.attach(attach.work, attach.sent), in_place.changes, blocked),
@@ -259,7 +259,7 @@ def _tried(
         if not blocked and (failing := (yield from copy_refused(diff, data_name, rebuild.work))):
             blocked = f"rows of {diff.live.name} cannot be copied ({failing})"
         pinned = yield from _pin(diff, data_name)
-        behind = (*(yield from not_inherited(diff, data_name)), *(yield from fence_hazards(diff, rebuild.work)))
+        behind = yield from not_inherited(diff, data_name)
         return (
             *pinned,
             _with(steps.rebuild_step(diff, table_guards.rebuild(rebuild.work), diff.changes, blocked, reason), behind),

@@ -233,7 +233,7 @@ def _replace(
         )
     backfill = yield from replaced(item, live, after, database)
     if backfill is not None:
-        return replace_step(item, words, backfill)
+        return (yield from replace_step(item, words, backfill))
     statements = (drop("VIEW", name), create_sql(item, database))
     lost = "inserts between the two statements are not seen by the view" + (
         "" if item.to else ", and the rows of its inner table are gone"

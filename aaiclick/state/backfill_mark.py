@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from aaiclick.catalog.forms import Settings
+from aaiclick.clickhouse.features import has_readonly_setting
 from aaiclick.clickhouse.names import PREFIX, label
 from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Routine
@@ -20,9 +21,9 @@ from aaiclick.state.comments import CommentFormat, create_commented, drop_commen
 MARK_PREFIX = f"{PREFIX}feed_"
 STAGE_PREFIX = f"{PREFIX}fed_"
 FORMAT = 2
-_FORMATS = (1, FORMAT)
-"""Of the second only those make use that fill by a view's whole query: an older version, which knows no such fill,
-leaves them alone."""
+"""Of those that fill by a view's whole query: an older version, which knows no such fill, leaves them alone."""
+CONSTRAINT_FORMAT = 3
+"""Of those whose fence is a constraint: an older version, which would not lift it, leaves them alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ def is_stage_of(name: str, view: str) -> bool:
 
 def write_backfill_mark(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
     """Make the mark. Raises StatementError 57 where it is there already."""
+    if not (yield from has_readonly_setting()):
+        mark = replace(mark, format=CONSTRAINT_FORMAT)
     yield from create_commented(database, mark.name, COMMENT.dump(mark))
     return mark
 
@@ -102,4 +105,4 @@ def drop_backfill_mark(database: str, mark: BackfillMark) -> Routine[None]:
 def parse_backfill_mark(name: str, comment: str) -> BackfillMark | str:
     """What the comment of a mark says; its name alone where a newer version of this library wrote it."""
     mark = COMMENT.load(comment)
-    return replace(mark, name=name) if mark is not None and mark.format in _FORMATS else name
+    return replace(mark, name=name) if mark is not None and 1 <= mark.format <= CONSTRAINT_FORMAT else name

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import Catalog, Settings
-from aaiclick.clickhouse.features import FENCE, fence_supported
+from aaiclick.clickhouse.features import FENCE, has_readonly_setting
 from aaiclick.clickhouse.names import kept_table
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import ask, ddl, drop_table
@@ -126,7 +126,7 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
         yield from remove_guards(old)
         yield from replace_comment(old.database, old.name, COMMENT.dump(kept))
         yield from ddl(rename_table(qualified(old.database, old.name), qualified(old.database, name)))
-    if (yield from fence_supported()):
+    if (yield from has_readonly_setting()):
         yield from ddl(alter_table(qualified(old.database, name), modify_setting(FENCE, 1)))
     return name
 
@@ -188,7 +188,7 @@ def _keep_on(database: str, row: KeptRow, reason: str) -> Routine[None]:
     """Until somebody has looked at it. A fenced table refuses a comment, so the fence goes for as long."""
     target = qualified(database, row.name)
     yield Emit(Note(f"{row.name}: {reason}. It is kept until somebody has looked at it", "warning"))
-    fenced = yield from fence_supported()
+    fenced = yield from has_readonly_setting()
     if fenced:
         yield from ddl(alter_table(target, reset_setting(FENCE)))
     yield from replace_comment(database, row.name, COMMENT.dump(replace(row.kept, expires=0, reason=reason)))

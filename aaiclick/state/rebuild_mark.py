@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from aaiclick.catalog.forms import Settings
-from aaiclick.clickhouse.merges import saved_settings
+from aaiclick.clickhouse.features import has_readonly_setting
+from aaiclick.clickhouse.merges import originals
 from aaiclick.clickhouse.names import PREFIX, mark_table, shadow_table
 from aaiclick.clickhouse.refreshable_views import running_refreshes, stop_refreshes
 from aaiclick.clickhouse.statements import ask
@@ -23,6 +24,7 @@ from aaiclick.state.comments import CommentFormat, create_commented, drop_commen
 MARK_PREFIX = f"{PREFIX}mark_"
 FORMAT = 1
 CLOSING_FORMAT = 2
+CONSTRAINT_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ class Mark:
     closing: bool = False
     """Materialized views read the table, so the new one refuses writers across the exchange."""
     format: int = FORMAT
-    """An earlier release, which would not let writers in again, cannot read a mark that closes."""
+    """An earlier release, which would not let writers in again, cannot read a mark that closes, or whose fence is a
+    constraint."""
 
 
 COMMENT = CommentFormat(Mark)
@@ -101,6 +104,8 @@ def write_mark(database: str, mark: Mark) -> Routine[Mark]:
     # merges were held; the views are those that were running, and are started again by whoever ends this.
     rows = yield from ask("SELECT toUnixTimestamp(now())")
     running = yield from running_refreshes(database, mark.table)
+    constrains = not (yield from has_readonly_setting())
+    mark = replace(mark, format=CONSTRAINT_FORMAT if constrains else FORMAT)
     mark = replace(mark, since=number(rows[0][0]), stopped=tuple(dict.fromkeys((*mark.stopped, *running))))
     yield from create_commented(database, mark.name, COMMENT.dump(mark))
     return mark
@@ -133,4 +138,4 @@ def parse_mark(name: str, comment: str) -> Mark | str:
     """What the comment of a mark says; its name alone where it cannot be read (a newer version of this library wrote
     it)."""
     mark = COMMENT.load(comment)
-    return replace(mark, name=name) if mark is not None and mark.format in (FORMAT, CLOSING_FORMAT) else name
+    return replace(mark, name=name) if mark is not None and FORMAT <= mark.format <= CONSTRAINT_FORMAT else name

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from aaiclick.clickhouse import write_fence
 from aaiclick.routine import Routine
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.apply.applying import Lab
@@ -23,8 +24,8 @@ def lab(aaiclick_engine: EmbeddedEngine) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def no_fence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that does not know table_readonly."""
+def no_readonly_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that does not know table_readonly: a constraint refuses writers."""
 
     def unsupported() -> Routine[bool]:
         yield from ()
@@ -33,8 +34,17 @@ def no_fence(monkeypatch: pytest.MonkeyPatch) -> None:
     asking = [
         module
         for name, module in tuple(sys.modules.items())
-        if name.startswith("aaiclick.") and "fence_supported" in vars(module)
+        if name.startswith("aaiclick.") and "has_readonly_setting" in vars(module)
     ]
-    assert len(asking) > 5
+    assert len(asking) >= 3
     for module in asking:
-        monkeypatch.setattr(module, "fence_supported", unsupported)
+        monkeypatch.setattr(module, "has_readonly_setting", unsupported)
+    # What such a server answers to RESET SETTING is what this one answers for a setting that it does not know.
+    monkeypatch.setattr(write_fence, "reset_setting", lambda *_: "RESET SETTING no_such_setting")
+
+
+@pytest.fixture(params=["setting", "constraint"])
+def fence(request: pytest.FixtureRequest) -> None:
+    """Once with each of the two ways in which writers are refused."""
+    if request.param == "constraint":
+        request.getfixturevalue("no_readonly_setting")

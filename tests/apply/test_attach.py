@@ -28,12 +28,6 @@ def work(lab: Lab, wanted: str, **more: Any) -> AttachWork:
     return AttachWork("t", form, **more)
 
 
-@pytest.fixture(params=["fence", "no fence"])
-def fence(request: pytest.FixtureRequest) -> None:
-    if request.param == "no fence":
-        request.getfixturevalue("no_fence")
-
-
 @pytest.mark.usefixtures("fence")
 @pytest.mark.parametrize(
     "wanted",

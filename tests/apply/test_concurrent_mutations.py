@@ -185,16 +185,6 @@ def test_deletes_that_never_stop_are_applied_too(lab: Lab, way: str, count: int)
     assert not lab.ours()
 
 
-@pytest.mark.usefixtures("no_fence")
-def test_they_are_not_where_writers_cannot_be_kept_out(lab: Lab) -> None:
-    make(lab)
-    changes = Changes(lab, "ATTACH PARTITION", endless, most=1000)
-    with pytest.raises(ApplyError, match="this server cannot keep writers out"):
-        run(lab, changes, ApplyOptions(chunk_rows=50, reapplied=frozenset({"t"})))
-    assert not lab.ours()
-    assert lab.value("SELECT count() FROM {db}.t") == PARTS * 50 - changes.sent
-
-
 def test_columns_that_are_changed_during_the_copy_end_it(lab: Lab) -> None:
     make(lab)
     changes = Changes(lab, "ATTACH PARTITION", lambda _: "ALTER TABLE t DROP COLUMN v SETTINGS alter_sync = 0")

@@ -16,9 +16,8 @@ from dataclasses import replace
 from aaiclick.apply.backfill.fill import fill_up
 from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.run import ApplyOptions, Done, Site
-from aaiclick.clickhouse.features import FENCE, fence_supported
-from aaiclick.clickhouse.inserts import drain_all
-from aaiclick.clickhouse.merges import hold_merges, release_merges, saved_settings
+from aaiclick.clickhouse.features import FENCE
+from aaiclick.clickhouse.merges import hold_merges, originals, release_merges
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import CREATE, drop_table, send
 from aaiclick.clickhouse.storages import storage
@@ -45,7 +44,6 @@ def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
     were."""
     database, options = site.database, site.options
     sources = yield from _sources(work, database)
-    fenced = yield from _fenced(work, options)
     saved = next(
         (saved_settings(source) for source in sources if work.fill is not None and source.name == work.fill.source), ()
     )
@@ -53,7 +51,7 @@ def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
     mark = yield from write_backfill_mark(
         database,
         BackfillMark(
-            backfill_mark_name(site.nonce, work.view), site.nonce, work, uuids, fenced, saved, format=format_of(work)
+            backfill_mark_name(site.nonce, work.view), site.nonce, work, uuids, True, saved, format=format_of(work)
         ),
     )
     try:
@@ -122,20 +120,6 @@ def _sources(work: BackfillWork, database: str) -> Routine[tuple[Physical, ...]]
     return tuple(found)
 
 
-def _fenced(work: BackfillWork, options: ApplyOptions) -> Routine[bool]:
-    if (yield from fence_supported()):
-        return True
-    missing = [name for name in work.sources if name not in options.writers_stopped]
-    if missing:
-        flags = " ".join(f"--allow 'writers-stopped {name}'" for name in missing)
-        raise ApplyError(
-            f"{work.view} has to be put in place while nobody writes into {', '.join(missing)}, and this server "
-            "cannot keep writers out (it has no"
-            f" table_readonly). Stop the writers and run: aaiclick migrate {flags}"
-        )
-    return False
-
-
 def _close(
     mark: BackfillMark, sources: tuple[Physical, ...], database: str, options: ApplyOptions
 ) -> Routine[BackfillMark]:
@@ -146,10 +130,7 @@ def _close(
             # Before anybody is kept out: a running merge may take its time to end.
             yield from hold_merges(source)
     for source in sources:
-        if mark.fenced:
-            yield from raise_fence(source, options.fence_seconds)
-        else:
-            yield from drain_all(source, options.fence_seconds, "Nothing was changed. Run again when they have ended")
+        yield from raise_fence(source, options.fence_seconds)
     high = -1
     if fill is not None:
         source = next(source for source in sources if source.name == fill.source)
@@ -164,8 +145,8 @@ def _close(
 
 
 def _close_again(mark: BackfillMark, database: str, options: ApplyOptions) -> Routine[BackfillMark]:
-    """A run died between the fence and the view. The fence is a setting and still up; where somebody lifted it by hand
-    meanwhile and the view is not there, what came since has to be filled as well."""
+    """A run died between the fence and the view. The fence is part of the definition and still up; where somebody
+    lifted it by hand meanwhile and the view is not there, what came since has to be filled as well."""
     if not mark.fenced:
         return mark
     lifted = False

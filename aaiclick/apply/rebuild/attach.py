@@ -1,8 +1,7 @@
 """AttachWork: a new table takes over the parts of the old one by hard links.
 
 ATTACH PARTITION FROM is not idempotent, and parts with an unfinished mutation would be attached without it. So it only
-ever fills a table that nobody else writes into: the shadow behind a fence, or, where the server has no fence, a staging
-table after the exchange (readers then miss the old rows until the running inserts have ended).
+ever fills a table that nobody else writes into: the shadow behind a fence, or a staging table for parts that came late.
 """
 
 from __future__ import annotations
@@ -12,18 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from aaiclick.apply.alter import Altered, apply_alters
-from aaiclick.apply.guarded_alter import count_newer, watch
+from aaiclick.apply.guarded_alter import count_newer
 from aaiclick.apply.rebuild.block_numbers import at_exchange, remember_blocks
 from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.rebuild.copy_chunk import changes
 from aaiclick.apply.rebuild.exchange import exchange, require_exchange
 from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_resting_streams
-from aaiclick.apply.rebuild.rebuild import late_filler, make_job, no_window, undo_quietly
+from aaiclick.apply.rebuild.rebuild import late_filler, make_job, undo_quietly
 from aaiclick.apply.rebuild.staging import create_from, staging_form
-from aaiclick.apply.rebuild.views import read_by_views
 from aaiclick.apply.run import Done, Site
-from aaiclick.clickhouse.features import fence_supported
 from aaiclick.clickhouse.merges import hold_merges
 from aaiclick.clickhouse.mutations import require_settled
 from aaiclick.clickhouse.names import staging_table
@@ -51,10 +48,6 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     yield from require_rebuildable(source, work.form)
     yield from require_resting_streams(source, options)
     yield from require_exchange(database)
-    fenced = yield from fence_supported()
-    if not fenced and work.table not in options.writers_stopped and (yield from read_by_views(database, work.table)):
-        raise ApplyError(no_window(work.table, "a materialized view reads it"))
-    # What ALTER can do comes first, while no scratch table is there: a refusal leaves nothing to be undone.
     yield from apply_alters(Altered(database, work.table, work.settings, options, work.seen), work.alters)
     yield from require_settled(
         database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
@@ -62,7 +55,6 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     # Read again: its definition is the one that the ALTERs have left.
     source = yield from require_table(database, work.table, source.uuid)
     mark = yield from write_mark(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
-    rows = 0
     try:
         mark, source = yield from at_rest(database, mark, source)
         yield from hold_merges(source)
@@ -70,18 +62,12 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         shadow = yield from require_table(database, mark.shadow_name)
         mark = yield from remember_blocks(database, replace(mark, shadow=shadow.uuid), work.form.settings, source)
         mark = yield from update_mark(database, mark)
-        if fenced:
-            yield from system_merges(database, mark.shadow_name, "STOP MERGES")
-            yield from raise_fence(source, options.fence_seconds)
-            yield from count_newer(source, work.guards, work.seen)
-            present = yield from parts(source)
-            rows = yield from _attach(work, source, present, mark.shadow_name)
-            mark = replace(mark, high=highest(present), rows=rows)
-        else:
-            yield from watch(source, work.guards, work.seen, options)
-            yield from _rehearse(work, source, staging_table(site.nonce, 0, work.table))
-        # What changed rows until now is in the attached parts. What comes later is not, and ``finish`` finds it by this
-        # list.
+        yield from system_merges(database, mark.shadow_name, "STOP MERGES")
+        yield from raise_fence(source, options.fence_seconds)
+        yield from count_newer(source, work.guards, work.seen)
+        present = yield from parts(source)
+        rows = yield from _attach(work, source, present, mark.shadow_name)
+        mark = replace(mark, high=highest(present), rows=rows)
         known = yield from changes(source)
         yield from require_settled(
             database, work.table, stuck_seconds=options.stuck_seconds, limit=options.fence_seconds
@@ -147,16 +133,6 @@ def _attach(work: AttachWork, source: Physical, present: Sequence[Part], target:
             f"{found[0]} with {found[1]}"
         )
     return found[1]
-
-
-def _rehearse(work: AttachWork, source: Physical, staging: str) -> Routine[None]:
-    """Attach one partition to a table that is dropped again: what the server refuses has to be refused before the
-    exchange."""
-    present = yield from parts(source)
-    yield from create_from(staging_form(work.form), source.database, staging, work.settings)
-    for part in present[:1]:
-        yield from _attach_one(work, source, part.partition, staging)
-    yield from drop_table(source.database, staging)
 
 
 def _attach_one(work: AttachWork, source: Physical, partition: str, target: str) -> Routine[None]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.rebuild.views import read_by_views
 from aaiclick.catalog.forms import Settings
-from aaiclick.clickhouse.features import NUMBERS, fence_supported, knows_table_setting
+from aaiclick.clickhouse.features import NUMBERS, knows_table_setting
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import ask, ddl
 from aaiclick.clickhouse.tables import Physical, require_table
@@ -51,8 +51,8 @@ def at_exchange(database: str, mark: Mark) -> Routine[Mark]:
     # The copy is attached and nobody writes into it yet: whatever gets a higher number comes after the exchange.
     top = highest((yield from parts(shadow)))
     mark = replace(mark, copied=mark.high, top=top, base=top if mark.counts else None)
-    if (yield from read_by_views(database, mark.table)) and (yield from fence_supported()):
-        return replace(mark, closing=True, format=CLOSING_FORMAT)
+    if (yield from read_by_views(database, mark.table)):
+        return replace(mark, closing=True, format=max(mark.format, CLOSING_FORMAT))
     return mark
 
 

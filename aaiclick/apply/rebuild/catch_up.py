@@ -20,7 +20,6 @@ from aaiclick.apply.rebuild.concurrent_mutations import SourceState, close_sourc
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.rebuild.staging import attach_all
-from aaiclick.clickhouse.features import fence_supported
 from aaiclick.clickhouse.parts import Part
 from aaiclick.clickhouse.statements import READ, drop_table
 from aaiclick.clickhouse.write_fence import lift_fence
@@ -147,7 +146,7 @@ def _has_to_close(job: Job, state: CopyState) -> Routine[bool]:
     if not state.spoilt or state.closed:
         return False
     reapplied = table in options.reapplied and state.spoilt > _OPEN
-    if (table in options.closed or reapplied) and (yield from fence_supported()):
+    if table in options.closed or reapplied:
         yield Emit(
             Note(
                 f"{table}: rows are deleted or changed while it is copied: writers are refused until that is done",
@@ -155,12 +154,6 @@ def _has_to_close(job: Job, state: CopyState) -> Routine[bool]:
             )
         )
         return True
-    if reapplied:
-        raise ApplyError(
-            f"{table}: rows are deleted or changed all the time while it is copied, and this server cannot keep "
-            "writers out for the last of them"
-            " (it has no table_readonly). The table is as it was: stop deletes and updates while it is rebuilt"
-        )
     if state.spoilt > options.restarts and table not in options.patient:
         raise ApplyError(
             f"{table}: rows were deleted or changed while they were copied, {state.spoilt} times in a row. The table "

@@ -28,7 +28,6 @@ from aaiclick.apply.rebuild.resume import earlier_marks, take_over_chunks
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.disks import require_room
-from aaiclick.clickhouse.features import fence_supported
 from aaiclick.clickhouse.merges import hold_merges
 from aaiclick.clickhouse.mutations import mutations, require_settled
 from aaiclick.clickhouse.parts import Part, parts
@@ -110,23 +109,7 @@ def preflight(work: RebuildWork, source: Physical, options: ApplyOptions) -> Rou
     yield from require_settled(
         source.database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
     )
-    if not work.fenced:
-        return False
-    if (yield from fence_supported()):
-        return True
-    if work.table in options.writers_stopped:
-        return False
-    why = "the order of its rows decides which survive" if work.ordered else "a materialized view reads it"
-    raise ApplyError(no_window(work.table, why))
-
-
-def no_window(table: str, why: str) -> str:
-    """What a server without a fence says of a table whose writers would have to be kept out."""
-    return (
-        f"{table} has to be rebuilt while nobody writes ({why}), and this server cannot keep writers out (it has no "
-        "table_readonly)."
-        f" Stop the writers and run: aaiclick migrate --allow 'writers-stopped {table}'"
-    )
+    return work.fenced
 
 
 def prepare(work: RebuildWork, source: Physical, mark: Mark, site: Site) -> Routine[tuple[Mark, Job, tuple[str, ...]]]:

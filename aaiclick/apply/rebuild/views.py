@@ -9,15 +9,13 @@ the register too early has been refused.
 
 from __future__ import annotations
 
-from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.inserts import drain_unbegun
 from aaiclick.clickhouse.merges import lift_copied_fences
 from aaiclick.clickhouse.statements import ask
-from aaiclick.clickhouse.storages import alter_storage, storage
-from aaiclick.clickhouse.tables import require_table
-from aaiclick.clickhouse.write_fence import lift_fence
+from aaiclick.clickhouse.storages import storage
+from aaiclick.clickhouse.tables import need
+from aaiclick.clickhouse.write_fence import lift_fence, refuse_writers
 from aaiclick.routine import Routine, number
-from aaiclick.sql.clauses import modify_setting
 from aaiclick.sql.hex_text import hexed
 from aaiclick.state.rebuild_mark import Mark
 
@@ -35,8 +33,8 @@ def read_by_views(database: str, table: str) -> Routine[bool]:
 def close_shadow(database: str, mark: Mark) -> Routine[None]:
     """Refuse writers of the new table. The mark says that already, so that whoever comes after a crash lets them in
     again."""
-    shadow = yield from require_table(database, mark.shadow_name, mark.shadow)
-    yield from alter_storage(shadow, (modify_setting(FENCE, 1),))
+    shadow = yield from need(database, mark.shadow_name, mark.shadow)
+    yield from refuse_writers(shadow)
 
 
 def open_shadow(database: str, mark: Mark, seconds: float) -> Routine[None]:

@@ -16,7 +16,7 @@ from aaiclick.apply.rollback.reattached import BLOCK
 from aaiclick.apply.rollback.since_then import since_then
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.parse.create import split_create
-from aaiclick.clickhouse.features import FENCE, fence_supported
+from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.merges import HELD
 from aaiclick.clickhouse.statements import READ, merged
 from aaiclick.clickhouse.tables import create_query
@@ -89,7 +89,6 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
     old = replace(tables[0].form, name=kept.table, comment=kept.comment, settings=_settings(tables[0].form, kept))
     came, notes = columns_back(old, chain, [table.form for table in tables[1:]])
     ordered = ties_matter(old)
-    fenced = ordered or read_by_views or (yield from fence_supported())
     wheres = [f"{BLOCK} > {-1 if link.row.kept.base is None else link.row.kept.base}" for link in chain]
     rows = yield from rows_of(database, tables[0])
     counts: list[int] = []
@@ -111,8 +110,8 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
                 "replaced"
             )
             unproven.append(f"{counts[place]} rows that came since would stay as they are: {said_by}")
-        unproven += yield from _unproven(database, table, came[place].doubts, f"{wheres[place]}{parts_of}")
-    work = RebuildWork(kept.table, old, came[-1].columns, wheres[-1], ordered, fenced, keeps_ttl=bool(old.ttl))
+        unproven += yield from _unproven(database, stage, came[place].doubts, f"{wheres[place]}{parts_of}")
+    work = RebuildWork(kept.table, old, came[-1].columns, wheres[-1], ordered, True, keeps_ttl=bool(old.ttl))
     between = tuple(
         TableBetween(table.name, table.kept, came[place].columns, wheres[place], counts[place])
         for place, table in enumerate(tables[1:-1])

@@ -17,7 +17,7 @@ from aaiclick.apply.rebuild.rebuild import late_filler, make_job, preflight, pre
 from aaiclick.apply.rollback.chain import kept_parts
 from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.run import Done, Site
-from aaiclick.clickhouse.features import FENCE, fence_supported
+from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.merges import hold_merges
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
@@ -113,5 +113,5 @@ def _without_late(old: Physical, kept: KeptComment) -> Routine[None]:
         yield from lift_fence(old)
     for part in late:
         yield from ddl(alter_table(qualified(old.database, old.name), drop_part(part.name)))
-    if fenced and (yield from fence_supported()):
+    if fenced:
         yield from ddl(alter_table(qualified(old.database, old.name), modify_setting(FENCE, 1)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.clickhouse.features import fence_supported, is_fenced
+from aaiclick.clickhouse.features import is_fenced
 from aaiclick.routine import Query, Routine, text
 
 _SOURCES = (
@@ -21,8 +21,6 @@ def can_be_fenced(engine: str) -> bool:
 def fenced_sources(database: str, view: str) -> Routine[tuple[str, ...]]:
     """The tables of this database that set off the view; () where there is none, or the writers of one cannot be kept
     out."""
-    if not (yield from fence_supported()):
-        return ()
     rows = yield Query(_SOURCES, {"database": database.encode().hex(), "view": view.encode().hex()})
     if any(
         text(place) != database or not can_be_fenced(text(engine)) or is_fenced(text(full))

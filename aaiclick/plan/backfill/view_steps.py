@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
-from aaiclick.clickhouse.features import fence_supported
+from aaiclick.clickhouse.write_fence import refusal_code
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError, StatementError
 from aaiclick.plan.backfill.triggers import can_be_fenced, fenced_sources
@@ -77,11 +77,10 @@ def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, databas
     return BackfillWork(item.name, statements, sources, undo=live.text)
 
 
-def replace_step(item: MaterializedView, words: list[str], work: BackfillWork) -> Step:
+def replace_step(item: MaterializedView, words: list[str], work: BackfillWork) -> Routine[Step]:
     """The step for such a DROP and CREATE."""
-    return Step(
-        f"{item.name}:replace", item.name, "; ".join(words), "replace", backfill_lines(work), work, (_refused(work),)
-    )
+    hazards = yield from backfill_hazards(work)
+    return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", backfill_lines(work), work, hazards)
 
 
 def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Catalog) -> Routine[Step]:
@@ -225,20 +224,9 @@ def _fill(item: AggregateView, columns: Mapping[str, str], *, empty: bool) -> Fi
 
 def backfill_hazards(work: BackfillWork) -> Routine[tuple[Hazard, ...]]:
     """What the step does to writers of the view's sources."""
-    if (yield from fence_supported()):
-        return (_refused(work),)
-    why = (
-        "this server cannot keep writers out (it has no table_readonly): nobody may write into "
-        f"{', '.join(work.sources)} meanwhile"
-    )
-    return tuple(Hazard("changes-values", why, f"writers-stopped {name}") for name in work.sources)
-
-
-def _refused(work: BackfillWork) -> Hazard:
-    return Hazard(
-        "holds-up-writers",
-        f"INSERTs into {', '.join(work.sources)} are refused (error 774) until those that run have ended",
-    )
+    code = yield from refusal_code()
+    words = f"INSERTs into {', '.join(work.sources)} are refused (error {code}) until those that run have ended"
+    return (Hazard("holds-up-writers", words),)
 
 
 def backfill_lines(work: BackfillWork) -> list[str]:

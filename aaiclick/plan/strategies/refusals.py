@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from aaiclick.catalog.normalize import FENCE_SETTINGS, normal_value
-from aaiclick.clickhouse.features import fence_supported
 from aaiclick.clickhouse.tables import EXCHANGING
-from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Routine
 
 _PART_NAMES = ("_part", "_partition_id")
 
@@ -60,21 +56,3 @@ def exchange_refusal(diff: TableDiff) -> str:
             "version before this one"
         )
     return ""
-
-
-def fence_hazards(diff: TableDiff, work: RebuildWork | AttachWork) -> Routine[tuple[Hazard, ...]]:
-    """The hazard of an exchange that needs a moment without writers, on a server that cannot keep them out."""
-    needed = work.fenced if isinstance(work, RebuildWork) else bool(diff.live.dependents)
-    if not needed or not diff.live.rows or (yield from fence_supported()):
-        return ()
-    why = (
-        "the order of its rows decides which survive"
-        if isinstance(work, RebuildWork) and work.ordered
-        else "a materialized view reads it"
-    )
-    meanwhile = "copied" if isinstance(work, RebuildWork) else "replaced"
-    message = (
-        f"nobody may write into {work.table} while it is {meanwhile} ({why}), and this server cannot keep writers "
-        "out (it has no table_readonly)"
-    )
-    return (Hazard("loses-rows", message, f"writers-stopped {work.table}"),)

@@ -85,7 +85,7 @@ def physicals(server: Server, given: Given, sql: str) -> Rows:
     database = bound(given, "db")
     wanted = {unhexed(value) for key, value in given.items() if key != "db"}
     return tuple(
-        (name, each.uuid, path(each), each.engine, each.engine_full, each.comment)
+        (name, each.uuid, path(each), each.engine, each.engine_full, each.comment, 0)
         for name, each in tables(server, database)
         if name in wanted
     )
@@ -93,7 +93,7 @@ def physicals(server: Server, given: Given, sql: str) -> Rows:
 
 def storage(server: Server, given: Given, sql: str) -> Rows:
     return tuple(
-        (database, name, each.uuid, path(each), each.engine, each.engine_full, each.comment)
+        (database, name, each.uuid, path(each), each.engine, each.engine_full, each.comment, 0)
         for database in server.databases
         for name, each in tables(server, database)
         if each.uuid == given["uuid"]
@@ -254,17 +254,11 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT 'server', version()", whole),
     ("SELECT 'server', '', '', '', '',", owned),
     (
-        (
-            "SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment FROM "
-            "system.tables"
-        ),
+        "SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment, toUInt64(",
         physicals,
     ),
     (
-        (
-            "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment "
-            "FROM system.tables"
-        ),
+        "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment, toUI",
         storage,
     ),
     ("SELECT partition_id, min_block_number, max_block_number, level,", parts),
