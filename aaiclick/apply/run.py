@@ -21,8 +21,8 @@ class ApplyOptions:
     keep_old_seconds: int = 0
     """How long the old table of a rebuild stays for the way back; 0: dropped at once."""
     writers_stopped: frozenset[str] = frozenset()
-    """Tables for which the caller vouches that nobody writes, so that work that needs a fence runs without one on
-    servers that have none (``--allow 'writers-stopped <table>'``)."""
+    """Tables for which the caller vouches that no stream brings rows, which nobody can wait for (``--allow
+    'writers-stopped <table>'``)."""
     closed: frozenset[str] = frozenset()
     """Tables of which writers may be refused for a whole copy, where deletes or updates have spoilt one (``--allow
     'keep-writers-out <table>'``)."""
