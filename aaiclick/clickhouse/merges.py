@@ -11,10 +11,10 @@ import re
 
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.features import FENCE
-from aaiclick.clickhouse.names import FENCE_CONSTRAINT, PREFIX
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT, PREFIX, is_ours
 from aaiclick.clickhouse.statements import ask, ddl, system_merges
 from aaiclick.clickhouse.storages import alter_storage, remove_guards, storage
-from aaiclick.clickhouse.tables import CONSTRAINED, Physical, need, physical
+from aaiclick.clickhouse.tables import CONSTRAINED, Physical, physical, require_table
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clickhouse.write_fence import tell
 from aaiclick.errors import ApplyError
@@ -178,6 +178,8 @@ def _restore(table: Physical, saved: Settings) -> Routine[None]:
         yield from ddl(alter_table(qualified(table.database, table.name), reset_setting(FENCE)))
     if table.constrained:
         yield from _drop_fence_constraint(table)
+    if table.fenced and not is_ours(table.name):
+        yield from tell(WritersAdmitted(table.database, table.name))
     yield from remove_guards(table)
     back = [(key, value) for key, value in saved if value and present.get(key) != value]
     unset = [key for key, value in saved if not value and key in present]

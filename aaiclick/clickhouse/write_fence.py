@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from aaiclick.clickhouse.features import FENCE, has_readonly_setting
 from aaiclick.clickhouse.inserts import drain_all
-from aaiclick.clickhouse.names import FENCE_CONSTRAINT
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT, is_ours
 from aaiclick.clickhouse.statements import ask, ddl, send
 from aaiclick.clickhouse.storages import alter_storage
 from aaiclick.clickhouse.tables import Physical
@@ -48,6 +48,7 @@ def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bo
     for attempt in range(_TRIES):
         yield from _flush(table, attempt)
         yield from refuse_writers(table)
+        yield from tell(WritersRefused(table.database, table.name))
         if unless is not None and (yield from unless()):
             yield from lift_fence(table)
             return False
@@ -85,6 +86,24 @@ def lift_fence(table: Physical) -> Routine[None]:
         constrained = True  # the server has no such setting
     if constrained:
         yield from ddl(alter_table(target, drop_constraint(FENCE_CONSTRAINT, if_exists=True)))
+    if not is_ours(table.name):
+        yield from tell(WritersAdmitted(table.database, table.name))
+
+
+def tell(event: WritersRefused | WritersAdmitted | TableExchanged) -> Routine[None]:
+    """Say that a fence went up or came down.
+
+    Where somebody counts refused writers, the server is asked for its counter of that error. It never goes back while
+    the server runs, so two readings tell how many were refused between them.
+    """
+    if not (yield Emit(event)):
+        return
+    code = yield from refusal_code()
+    try:
+        rows = yield from ask(f"SELECT sum(value) FROM system.errors WHERE code = {code}")
+    except StatementError:
+        return  # no right to read it: a figure is missing, and the migration goes on
+    yield Emit(RefusalsCounted(number(rows[0][0])))
 
 
 def refusal_code() -> Routine[int]:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.features import has_readonly_setting
-from aaiclick.clickhouse.merges import originals
+from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.names import PREFIX, mark_table, shadow_table
 from aaiclick.clickhouse.refreshable_views import running_refreshes, stop_refreshes
 from aaiclick.clickhouse.statements import ask

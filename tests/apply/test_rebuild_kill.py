@@ -18,7 +18,7 @@ from aaiclick.apply.rebuild.staging import create_from
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.merges import HELD, hold_merges
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
-from aaiclick.clickhouse.tables import need
+from aaiclick.clickhouse.tables import require_table
 from aaiclick.errors import ApplyError
 from aaiclick.events import Waiting
 from aaiclick.plan.operations import AttachWork, RebuildWork
@@ -180,11 +180,11 @@ def test_an_attach_of_earlier_releases_that_exchanged_first_is_brought_to_its_en
     make(lab)
     expected = lab.bag("t", ROW)
     work = attach(lab)
-    source = lab.run(need(lab.database, "t"))
+    source = lab.run(require_table(lab.database, "t"))
     mark = lab.run(write_mark(lab.database, new_mark(work, source, "earlier", 0)))
     lab.run(hold_merges(source))
     lab.run(create_from(work.form, lab.database, mark.shadow_name, ()))
-    shadow = lab.run(need(lab.database, mark.shadow_name))
+    shadow = lab.run(require_table(lab.database, mark.shadow_name))
     mark = lab.run(update_mark(lab.database, replace(mark, shadow=shadow.uuid, phase="swap")))
     lab.sql(f"EXCHANGE TABLES t AND `{mark.shadow_name}`")
     if late:

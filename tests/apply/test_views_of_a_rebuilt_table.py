@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aaiclick.apply.interrupted import let_go
+from aaiclick.apply.interrupted import end_interrupted
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.errors import StatementError
 from aaiclick.lease.acquire import acquire, this_process

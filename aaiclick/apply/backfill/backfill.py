@@ -17,7 +17,7 @@ from aaiclick.apply.backfill.fill import fill_up
 from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.features import FENCE
-from aaiclick.clickhouse.merges import hold_merges, originals, release_merges
+from aaiclick.clickhouse.merges import hold_merges, release_merges, saved_settings
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import CREATE, drop_table, send
 from aaiclick.clickhouse.storages import storage

@@ -48,6 +48,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     yield from require_rebuildable(source, work.form)
     yield from require_resting_streams(source, options)
     yield from require_exchange(database)
+    # What ALTER can do comes first, while no scratch table is there: a refusal leaves nothing to be undone.
     yield from apply_alters(Altered(database, work.table, work.settings, options, work.seen), work.alters)
     yield from require_settled(
         database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
@@ -68,6 +69,8 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         present = yield from parts(source)
         rows = yield from _attach(work, source, present, mark.shadow_name)
         mark = replace(mark, high=highest(present), rows=rows)
+        # What changed rows until now is in the attached parts. What comes later is not, and ``finish`` finds it by this
+        # list.
         known = yield from changes(source)
         yield from require_settled(
             database, work.table, stuck_seconds=options.stuck_seconds, limit=options.fence_seconds

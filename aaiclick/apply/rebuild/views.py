@@ -13,7 +13,7 @@ from aaiclick.clickhouse.inserts import drain_unbegun
 from aaiclick.clickhouse.merges import lift_copied_fences
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.storages import storage
-from aaiclick.clickhouse.tables import need
+from aaiclick.clickhouse.tables import require_table
 from aaiclick.clickhouse.write_fence import lift_fence, refuse_writers
 from aaiclick.routine import Routine, number
 from aaiclick.sql.hex_text import hexed
@@ -33,7 +33,7 @@ def read_by_views(database: str, table: str) -> Routine[bool]:
 def close_shadow(database: str, mark: Mark) -> Routine[None]:
     """Refuse writers of the new table. The mark says that already, so that whoever comes after a crash lets them in
     again."""
-    shadow = yield from need(database, mark.shadow_name, mark.shadow)
+    shadow = yield from require_table(database, mark.shadow_name, mark.shadow)
     yield from refuse_writers(shadow)
 
 
