@@ -63,7 +63,6 @@ def test_every_acknowledged_row_is_there_once(client: Client, old_engine: OldEng
     lab.sql("CREATE TABLE seen (k UInt32) ENGINE = MergeTree ORDER BY k")
     lab.sql("CREATE MATERIALIZED VIEW mv TO seen AS SELECT k FROM t")
     work = kind(lab)
-    there = Counter(str(number) for number in range(200))
     writers = [Writer(old_engine.client(client.database), first) for first in (1_000_000, 2_000_000)]
     for writer in writers:
         writer.start()
@@ -75,10 +74,10 @@ def test_every_acknowledged_row_is_there_once(client: Client, old_engine: OldEng
             writer.join(60)
             writer.client.close()
     assert not [failure for writer in writers for failure in writer.failures]
-    came = Counter(str(number) for writer in writers for number in writer.acknowledged)
+    came = [number for writer in writers for number in writer.acknowledged]
     assert came
-    assert lab.bag("t", "k") == Counter({f"({number})": 1 for number in there + came})
-    assert lab.bag("seen", "k") == Counter({f"({number})": 1 for number in came})
+    assert lab.bag("t", "k") == Counter((f"({number})",) for number in [*range(200), *came])
+    assert lab.bag("seen", "k") == Counter((f"({number})",) for number in came)
     assert FENCE_CONSTRAINT not in lab.definition("t")
     assert not lab.ours()
     lab.close()
@@ -90,7 +89,7 @@ def test_killed_behind_the_fence(client: Client, old_engine: OldEngine, kind: Ki
     make(lab)
     work = kind(lab)
     fences = 0
-    for stop in range(0, len(lab.effects(lab.work(work))), 3):
+    for stop in range(0, len(lab.effects(lab.work(work))), 7):
         make(lab)
         expected = lab.bag("t", ROW)
         try:
