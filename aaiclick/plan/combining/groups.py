@@ -16,6 +16,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import added_up, altered, engine_of
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import live_column
+from aaiclick.plan.combining.partition_order import reordered_partitions
 from aaiclick.plan.combining.refilled import refilled, refills
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
@@ -61,10 +62,13 @@ def _roles(diff: TableDiff) -> tuple[Hazard, ...]:
     found: list[Hazard] = []
     for new in wanted.columns:
         old = live_column(live, diff.target.renames, new.name)
-        if old is not None and old.stored and new.stored and (old.type != new.type or old.name != new.name):
-            said = altered(live, wanted, old, new)
-            if said:
-                found.append(Hazard("changes-values", f"{table}: {said}", f"retype {table}.{new.name}"))
+        if old is not None and old.stored and new.stored:
+            same = old.type == new.type and old.name == new.name
+            said = "" if same and live.arguments != wanted.arguments else altered(live, wanted, old, new)
+            if said:  # of the same column, because a key reads it, or no longer does
+                kept = live.order_by == wanted.order_by
+                name = f"change-{'partition' if kept else 'sort'}-key {table}" if same else f"retype {table}.{new.name}"
+                found.append(Hazard("changes-values", f"{table}: {said}", name))
     return tuple(found)
 
 
@@ -83,6 +87,9 @@ def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
         groups = yield from _counted(diff, data_name, _everything(diff.form), _everything(wanted))
         if other or groups is None or not groups.old == groups.new == groups.both:
             found.append(_of_partition_key(diff, before, groups))
+    elif apart:
+        old_parts = _elements(diff.form.partition_by), _elements(wanted.partition_by)
+        found += yield from reordered_partitions(diff, data_name, _sort_key(diff.form), *old_parts)
     return tuple(found)
 
 
