@@ -9,7 +9,7 @@ from aaiclick.catalog.forms import FunctionForm
 from aaiclick.catalog.functions import function_form, read_functions
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import CreateWork, ReplaceWork
+from aaiclick.plan.steps import create_step, statements_step
 from aaiclick.routine import Routine
 from aaiclick.specs.functions import Function, calls, create_function_sql, function_order
 from aaiclick.specs.schema import Schema
@@ -40,24 +40,13 @@ def plan_functions(schema: Schema) -> Routine[PlannedFunctions]:
         forms[function.name] = form
         if function.name not in live:
             sql = create_function_sql(function)
-            steps.append(
-                Step(f"{function.name}:create", function.name, "function is missing", "create", [sql], CreateWork(sql))
-            )
+            steps.append(create_step(function.name, "function", sql))
         elif live[function.name] != form:
             sql = create_function_sql(function, replace=True)
             what = "the function is the server's: whatever calls it, in any database, gets other values from then on"
             hazard = Hazard("changes-values", what, f"change-function {function.name}")
-            steps.append(
-                Step(
-                    f"{function.name}:replace",
-                    function.name,
-                    "definition differs",
-                    "replace",
-                    [sql],
-                    ReplaceWork((sql,)),
-                    (hazard,),
-                )
-            )
+            key = f"{function.name}:replace"
+            steps.append(statements_step(key, function.name, "definition differs", (sql,), (hazard,)))
         elif not any(calls(function.body, other.name) for other in changed):
             continue
         changed.append(function)

@@ -38,11 +38,42 @@ def create_step(name: str, noun: str, sql: str, settings: tuple[tuple[str, str],
     return Step(f"{name}:create", name, f"{noun} is missing", "create", [sql], CreateWork(sql, settings))
 
 
+def statements_step(
+    key: str,
+    name: str,
+    change: str,
+    statements: Sequence[str],
+    hazards: tuple[Hazard, ...] = (),
+    *,
+    changes: tuple[str, ...] = (),
+    optional: bool = False,
+    blocked: str = "",
+) -> Step:
+    """A step that sends statements as they stand. ``key``: its id."""
+    work = ReplaceWork(tuple(statements))
+    return Step(
+        key,
+        name,
+        change,
+        "replace",
+        list(statements),
+        work,
+        hazards,
+        optional=optional,
+        blocked=blocked,
+        changes=changes,
+    )
+
+
+def blocked_step(key: str, name: str, change: str, reason: str, strategy: Strategy = "replace") -> Step:
+    """A step of which nothing is carried out, and that stops the plan. ``key``: its id."""
+    return Step(key, name, change, strategy, [f"-- {reason}"], ReplaceWork(()), blocked=reason)
+
+
 def obstacle_step(name: str, found: str, wanted: str) -> Step:
     """A blocked step where another kind of object has the name. It is not taken away unasked."""
     reason = f"a {found} has that name: rename it or drop it, then run again"
-    change = f"is a {found}, a {wanted} is declared"
-    return Step(f"{name}:obstacle", name, change, "replace", [f"-- {reason}"], ReplaceWork(()), blocked=reason)
+    return blocked_step(f"{name}:obstacle", name, f"is a {found}, a {wanted} is declared", reason)
 
 
 UNREADABLE = ":unreadable"

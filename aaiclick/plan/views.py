@@ -20,7 +20,7 @@ from aaiclick.plan.declaration.materialized_views import check_views
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, queries_of
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import CreateWork, ReplaceWork
-from aaiclick.plan.steps import obstacle_step, unreadable_step
+from aaiclick.plan.steps import obstacle_step, statements_step, unreadable_step
 from aaiclick.routine import Routine
 from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_dictionary_sql, create_materialized_view_sql, create_view_sql
@@ -213,7 +213,7 @@ def _replace(
         return None
     if isinstance(item, View):
         sql = replacing(create_sql(item, database))
-        return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", [sql], ReplaceWork((sql,)))
+        return statements_step(f"{item.name}:replace", item.name, "; ".join(words), (sql,))
     aggregate_step = (
         (yield from change_aggregate(item, before, after, forms, catalog)) if isinstance(item, AggregateView) else None
     )
@@ -222,15 +222,7 @@ def _replace(
     alters = _in_place(item, before, after, name)
     if alters:
         blocked = _unwritten(item, after, forms, catalog)
-        return Step(
-            f"{item.name}:replace",
-            item.name,
-            "; ".join(words),
-            "replace",
-            list(alters),
-            ReplaceWork(alters),
-            blocked=blocked,
-        )
+        return statements_step(f"{item.name}:replace", item.name, "; ".join(words), alters, blocked=blocked)
     backfill = yield from replaced(item, live, after, database)
     if backfill is not None:
         return (yield from replace_step(item, words, backfill))
@@ -239,15 +231,7 @@ def _replace(
         "" if item.to else ", and the rows of its inner table are gone"
     )
     hazard = Hazard("loses-rows", lost, f"replace-view {item.name}")
-    return Step(
-        f"{item.name}:replace",
-        item.name,
-        "; ".join(words),
-        "replace",
-        list(statements),
-        ReplaceWork(statements),
-        (hazard,),
-    )
+    return statements_step(f"{item.name}:replace", item.name, "; ".join(words), statements, (hazard,))
 
 
 def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: str) -> tuple[str, ...]:

@@ -21,8 +21,9 @@ from aaiclick.diff.merging import order_matters
 from aaiclick.plan.backfill.triggers import can_be_fenced
 from aaiclick.plan.backfill.view_steps import backfill_hazards, backfill_lines
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import BackfillWork, CreateWork, Fill, ReplaceWork
+from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
 from aaiclick.plan.proof.volatile import called, volatile_functions
+from aaiclick.plan.steps import blocked_step
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.ddl import create_materialized_view_sql
 from aaiclick.specs.views import MaterializedView
@@ -195,7 +196,7 @@ def _refused(create: Step, item: MaterializedView, why: str) -> Step:
         f"it cannot be filled with what is there: {why}. Leave backfill out, and fill it with a statement of a "
         "migration"
     )
-    return Step(create.id, item.name, create.change, "backfill", [f"-- {reason}"], ReplaceWork(()), blocked=reason)
+    return blocked_step(create.id, item.name, create.change, reason, "backfill")
 
 
 def _unfit(

@@ -16,6 +16,7 @@ from aaiclick.errors import SpecError, StatementError
 from aaiclick.plan.backfill.triggers import can_be_fenced, fenced_sources
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
+from aaiclick.plan.steps import create_step
 from aaiclick.routine import Query, Routine, number
 from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_materialized_view_sql
@@ -89,7 +90,7 @@ def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Ca
     raw, live = forms.get(item.raw), catalog.get(item.raw)
     key, words = f"{item.name}:create", f"{item.noun} is missing"
     if raw is None:
-        return Step(key, item.name, words, "create", [create], CreateWork(create))
+        return create_step(item.name, item.noun, create)
     assert isinstance(raw, TableForm)
     rows, size = (live.rows, live.bytes) if live is not None else (0, 0)
     if not can_be_fenced(raw.engine):

@@ -16,6 +16,7 @@ from aaiclick.plan.dependents.plain_views import broken_step, plain_steps
 from aaiclick.plan.dependents.read import read_dependents
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
+from aaiclick.plan.steps import blocked_step
 from aaiclick.routine import Query, Routine, text
 
 
@@ -106,11 +107,7 @@ def _depended(database: str, renamed: Mapping[str, str], dependents: Sequence[De
                 f"{', '.join(needed)} cannot be loaded without {old}: the server does not rename it. Change or drop "
                 "them first"
             )
-            found.append(
-                Step(
-                    f"{new}:needed", new, f"is needed as {old}", "replace", [f"-- {why}"], ReplaceWork(()), blocked=why
-                )
-            )
+            found.append(blocked_step(f"{new}:needed", new, f"is needed as {old}", why))
     return found
 
 

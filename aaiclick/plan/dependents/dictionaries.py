@@ -13,7 +13,7 @@ from aaiclick.catalog.parse.create import split_create
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.plan.dependents.database_after import Effect
 from aaiclick.plan.dependents.dependents import Dependent
-from aaiclick.plan.dependents.plain_views import blocked_step
+from aaiclick.plan.dependents.plain_views import blocked_dependent
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.quoting import qualified, quote_name
@@ -83,20 +83,20 @@ def dictionary_steps(effect: Effect, database: str) -> tuple[Step, ...]:
     dependent = effect.dependent
     if effect.refusal and dependent.noun != "dictionary":
         why = f"the {dependent.noun} would fail ({first_line(effect.refusal)}). Change or drop it first"
-        return (blocked_step(dependent, database, why),)
+        return (blocked_dependent(dependent, database, why),)
     if effect.refusal:
         why = (
             f"it could not be loaded any more ({first_line(effect.refusal)}). Declare it over what the table will "
             "be, or change or drop it first"
         )
-        return (blocked_step(dependent, database, why),)
+        return (blocked_dependent(dependent, database, why),)
     lookup = dependent.noun == "dictionary"
     found = [(name, kept, fresh) for name, kept, fresh in effect.pinned if not (lookup and null_alone(kept, fresh))]
     if not found:
         return ()
     why = "; ".join(f"{name} is {kept} in it, and will be {fresh} in the table" for name, kept, fresh in found)
     return (
-        blocked_step(
+        blocked_dependent(
             dependent,
             database,
             f"the {dependent.noun} would give other values: {why}. Declare it with the new types, or change it first",

@@ -17,7 +17,7 @@ from aaiclick.plan.dependents.dependents import Dependent, read_views, recreate_
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
 from aaiclick.plan.dependents.plain_views import display_name
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import ReplaceWork
+from aaiclick.plan.steps import statements_step
 from aaiclick.routine import Routine
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
@@ -135,16 +135,7 @@ def _shown(
         )
         words = f"{dependent.noun} as its query gives it: column {', '.join(gone)} is gone"
         found.append(
-            Step(
-                f"{name}:without:{table}.{column}",
-                name,
-                words,
-                "replace",
-                statements,
-                ReplaceWork(tuple(statements)),
-                hazards,
-                optional=True,
-            )
+            statements_step(f"{name}:without:{table}.{column}", name, words, statements, hazards, optional=True)
         )
     return tuple(found)
 

@@ -21,10 +21,11 @@ from aaiclick.plan.declaration.materialized_views import target_columns, writabl
 from aaiclick.plan.dependents.database_after import Effect
 from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.fitting import fits
-from aaiclick.plan.dependents.plain_views import blocked_step, display_name
+from aaiclick.plan.dependents.plain_views import blocked_dependent, display_name
 from aaiclick.plan.model import Step, Strategy
-from aaiclick.plan.operations import Alter, AlterWork, ReplaceWork
+from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.plan.rehearsal.empty_clone import Clone, attempt
+from aaiclick.plan.steps import statements_step
 from aaiclick.routine import Routine
 from aaiclick.sql.clauses import modify_query
 from aaiclick.sql.ddl import alter_table, drop
@@ -84,7 +85,7 @@ def materialized_steps(
             f"values would be changed on their way into its target {name}: "
             f"{'; '.join(each.words for each in found)}. Change {name} as well, or first"
         )
-        return (blocked_step(dependent, catalog.database, why),), ()
+        return (blocked_dependent(dependent, catalog.database, why),), ()
     return (), _refreshed(effect, catalog.database)
 
 
@@ -124,7 +125,7 @@ def _query_step(dependent: Dependent, database: str, words: Sequence[str]) -> St
     sql = alter_table(qualified(dependent.database, dependent.name), modify_query(dependent.query))
     lines = tuple(f"{dependent.noun} as its query gives it: {each}" for each in words)
     name = display_name(dependent, database)
-    return Step(f"{name}:types", name, "; ".join(lines), "replace", [sql], ReplaceWork((sql,)), changes=lines)
+    return statements_step(f"{name}:types", name, "; ".join(lines), (sql,), changes=lines)
 
 
 def _columns_of(
@@ -239,18 +240,12 @@ def _by_name(dependent: Dependent, why: str) -> Step:
         "are gone"
     )
     hazard = Hazard("loses-rows", lost, f"replace-view {dependent.name}")
-    return Step(
-        f"{dependent.name}:replace",
-        dependent.name,
-        f"its own table: {why}",
-        "replace",
-        list(statements),
-        ReplaceWork(statements),
-        (hazard,),
-    )
+    return statements_step(f"{dependent.name}:replace", dependent.name, f"its own table: {why}", statements, (hazard,))
 
 
 def _impossible(effect: Effect, database: str, why: str, refused: str) -> Step:
     dependent = effect.dependent
     said = f"the table that it owns cannot follow: {why} ({refused.splitlines()[0].rstrip('.')})"
-    return blocked_step(dependent, database, f"{said}. Give the view a table to write to (to=), or cast in its query")
+    return blocked_dependent(
+        dependent, database, f"{said}. Give the view a table to write to (to=), or cast in its query"
+    )

@@ -14,7 +14,7 @@ from aaiclick.catalog.forms import ColumnForm
 from aaiclick.plan.dependents.database_after import Effect
 from aaiclick.plan.dependents.dependents import Dependent, recreate_view
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import ReplaceWork
+from aaiclick.plan.steps import blocked_step, statements_step
 
 
 def plain_steps(effect: Effect, database: str, changes: bool) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
@@ -25,7 +25,7 @@ def plain_steps(effect: Effect, database: str, changes: bool) -> tuple[tuple[Ste
             f"{name} is {stored} in it and {fresh} in its query" for name, stored, fresh in effect.pinned
         )
         return (
-            blocked_step(
+            blocked_dependent(
                 dependent,
                 database,
                 f"its own list of columns would change values: {listed}. Drop the view, or make it anew without that "
@@ -42,7 +42,7 @@ def plain_steps(effect: Effect, database: str, changes: bool) -> tuple[tuple[Ste
 
 def broken_step(effect: Effect, database: str) -> Step:
     """A blocked step for a view that would fail, and that the plan does not replace."""
-    return blocked_step(
+    return blocked_dependent(
         effect.dependent, database, f"it would fail ({effect.refusal.splitlines()[0]}). Change or drop it first"
     )
 
@@ -68,15 +68,13 @@ def _step(
     sql = recreate_view(dependent, new)
     name = display_name(dependent, database)
     lines = tuple(f"{dependent.noun} as its query gives it: {each}" for each in words)
-    return Step(f"{name}:{label}", name, "; ".join(lines), "replace", [sql], ReplaceWork((sql,)), changes=lines)
+    return statements_step(f"{name}:{label}", name, "; ".join(lines), (sql,), changes=lines)
 
 
-def blocked_step(dependent: Dependent, database: str, reason: str) -> Step:
+def blocked_dependent(dependent: Dependent, database: str, reason: str) -> Step:
     """A blocked step for an object that does not allow what the tables need."""
     name = display_name(dependent, database)
-    return Step(
-        f"{name}:reads", name, "reads what changes", "replace", [f"-- {reason}"], ReplaceWork(()), blocked=reason
-    )
+    return blocked_step(f"{name}:reads", name, "reads what changes", reason)
 
 
 def display_name(dependent: Dependent, database: str) -> str:
