@@ -11,12 +11,14 @@ INTERRUPTED = "interrupted: nothing is lost, the next run goes on from here"
 
 @dataclass(frozen=True, slots=True)
 class PlanReady:
-    """A plan was made and passed the gate; ``steps`` counts what will be carried out, ``rows`` what has to be
-    copied."""
+    """A plan was made and passed the gate."""
 
     schema: str
+    """Name of the schema."""
     steps: int
+    """How many steps will be carried out."""
     rows: int
+    """Rows that have to be copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,14 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The run waits for someone else: another process that migrates, inserts that are still running, a mutation.
-
-    ``seconds``: for how long already; ``ends``: when it is over at the latest, as far as somebody can tell."""
+    """The run waits for someone else: another process that migrates, inserts that are still running, a mutation."""
 
     what: str
+    """What it waits for, in words."""
     seconds: float
+    """For how long already."""
     ends: str = ""
+    """When it is over at the latest, as far as somebody can tell; '' where nobody can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,9 @@ class Note:
     """One sentence that an operator should read."""
 
     text: str
+    """The sentence."""
     level: str = "info"
+    """'info' or 'warning'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +194,7 @@ class RefusalsCounted:
     where somebody counts refused writers, when a fence goes up and when it comes down."""
 
     total: int
+    """The server's counter."""
 
 
 Event: TypeAlias = (

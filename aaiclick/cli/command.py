@@ -21,6 +21,7 @@ from aaiclick.cli.database import Target, command_line, local_url, resolve
 from aaiclick.cli.engine_noise import silence_engine
 from aaiclick.cli.failures import Advice, ExitCode, Failure, describe, hide
 from aaiclick.cli.interrupts import Interrupts, Terminated
+from aaiclick.cli.machine.documents import ErrorFields
 from aaiclick.cli.output import Output
 from aaiclick.cli.schema_reference import DEFAULT, load_schema
 from aaiclick.cli.unconfigured import NOWHERE, require_oplog
@@ -57,6 +58,8 @@ class Frame:
     """``--policy``; None: as configured."""
     keep_old: str | None = None
     """``--keep-old``; None: as configured."""
+    progress: str = "auto"
+    """``--progress``."""
     extra: tuple[tuple[str, str | None], ...] = ()
     """The command's own options with their values, for the line that calls it again."""
     flags: tuple[str, ...] = ()
@@ -72,6 +75,7 @@ class Frame:
 
     def __post_init__(self) -> None:
         self.output = Output(self.as_json)
+        self.output.stream(self.progress)
 
     def run(self, body: Callable[[], ExitCode]) -> NoReturn:
         """Carry the command out and leave with its exit code."""
@@ -88,6 +92,7 @@ class Frame:
             if self.debug:
                 self.output.trace(hide(traceback.format_exc().rstrip(), self._secret))
             code = self._fail(describe(error, Advice(self.again(), self.migrate, self._refused), self._secret))
+        self._end(code)
         raise typer.Exit(code)
 
     @property
@@ -197,16 +202,22 @@ class Frame:
     def _secret(self) -> str:
         return self._target.password if self._target is not None else ""
 
+    def _end(self, code: ExitCode) -> None:
+        if self.output.lines is not None:
+            self.output.lines.write("Ended", {"code": int(code)})
+
     def _fail(self, failure: Failure) -> ExitCode:
+        error: ErrorFields = {
+            "type": failure.type,
+            "message": failure.message,
+            "next": failure.next or None,
+            "details": dict(failure.details),
+        }
+        if self.output.lines is not None:
+            self.output.lines.write("Failed", error)
         if self.as_json:
-            error = {
-                "type": failure.type,
-                "message": failure.message,
-                "next": failure.next or None,
-                "details": dict(failure.details),
-            }
             self.output.document(json.dumps({"error": error}, indent=2, ensure_ascii=False, default=str))
-        else:
+        elif self.output.lines is None:
             broken = failure.code == ExitCode.ERROR
             self.output.tell(f"error: {failure.message}" if broken else failure.message, "red" if broken else "yellow")
             if failure.next and failure.next not in failure.message:
@@ -232,6 +243,7 @@ class Frame:
     def _leave(self, code: int) -> None:
         self.on_close()
         self._stopped(ExitCode(code))
+        self._end(ExitCode(code))
         sys.stdout.flush()
         sys.stderr.flush()
 

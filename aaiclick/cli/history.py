@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.machine.documents import RecordDocument
 from aaiclick.cli.numbers import seconds_text
 from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
 from aaiclick.state.record import Record
@@ -46,7 +47,7 @@ def _history(frame: Frame) -> ExitCode:
     return ExitCode.DONE
 
 
-def record_json(record: Record) -> dict[str, str | int | float | bool | None]:
+def record_json(record: Record) -> RecordDocument:
     """A transition without its forms and plan."""
     from aaiclick.state.record import is_forced
 

@@ -11,9 +11,9 @@ from aaiclick.cli.calls import PolicyName
 from aaiclick.cli.command import Frame
 from aaiclick.cli.dry_run import dry_run
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.machine.documents import HazardDocument, ReportDocument, StepDocument
 from aaiclick.cli.numbers import count_text, seconds_text
-from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Reference, Url
-from aaiclick.cli.output import Json as JsonValue
+from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Progress, ProgressKind, Reference, Url
 from aaiclick.cli.output import Output
 from aaiclick.cli.progress import watcher
 from aaiclick.commands.report import Report
@@ -65,6 +65,7 @@ def migrate(
     allow: Allow = None,
     policy: Chosen = None,
     keep_old: KeepOld = None,
+    progress: Progress = ProgressKind.auto,
     debug: Debug = False,
 ) -> None:
     """Bring the database to the declared version.
@@ -79,6 +80,7 @@ def migrate(
         ("--policy", policy.value if policy is not None else None),
         ("--keep-old", keep_old),
         *(("--allow", key) for key in keys),
+        ("--progress", progress.value if progress is not ProgressKind.auto else None),
     ]
     frame = Frame(
         "migrate",
@@ -90,6 +92,7 @@ def migrate(
         env,
         policy.value if policy is not None else None,
         keep_old,
+        progress=progress.value,
         extra=tuple(options),
         flags=(*(("--dry-run",) if dry_run_only else ()), *(("--quick",) if quick else ())),
     )
@@ -119,9 +122,9 @@ def _migrate(frame: Frame, policy: Policy, quick: bool) -> ExitCode:
     return ExitCode.DONE if report.in_sync else ExitCode.PENDING
 
 
-def step_json(step: Step) -> dict[str, JsonValue]:
+def step_json(step: Step) -> StepDocument:
     """A step without its internals."""
-    hazards: list[JsonValue] = [
+    hazards: list[HazardDocument] = [
         {"kind": hazard.kind, "message": hazard.message, "allow": hazard.allow} for hazard in step.hazards
     ]
     return {
@@ -143,7 +146,7 @@ def step_json(step: Step) -> dict[str, JsonValue]:
     }
 
 
-def report_json(report: Report) -> dict[str, JsonValue]:
+def report_json(report: Report) -> ReportDocument:
     """What ``migrate --json`` prints."""
     return {
         "schema": report.schema,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,24 @@ KeepOld = Annotated[
         metavar="TIME",
         help="How long the table that is replaced stays for a rollback: 12h, 30min, 2d, or 0 for not at all. "
         "Default: $AAICLICK_KEEP_OLD, else the configured time, else 1d.",
+    ),
+]
+
+
+class ProgressKind(str, Enum):
+    """How progress is shown."""
+
+    auto = "auto"
+    plain = "plain"
+    json = "json"
+
+
+Progress = Annotated[
+    ProgressKind,
+    typer.Option(
+        "--progress",
+        help="What stderr is told. auto: a bar at a terminal, lines elsewhere. plain: lines. json: one JSON object a "
+        "line, for programs.",
     ),
 ]
 

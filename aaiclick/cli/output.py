@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aaiclick.cli.machine.lines import JsonLines
 from aaiclick.printable import shown, shown_lines, shown_sql
 
 if TYPE_CHECKING:
@@ -36,10 +37,20 @@ class Output:
 
     def __init__(self, as_json: bool, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
         self.as_json = as_json
+        self.lines: JsonLines | None = None
+        """Where stderr is for a program (``--progress json``), all that is said there goes here."""
+        self.plain = False
+        """No bar, also at a terminal."""
         self.out = console(stdout or sys.stdout)
         self.err = console(stderr or sys.stderr)
 
-    def result(self, value: Json) -> None:
+    def stream(self, kind: str) -> None:
+        """How progress is shown: 'auto', 'plain' or 'json'."""
+        self.plain = kind == "plain"
+        if kind == "json":
+            self.lines = JsonLines(self.err.file)
+
+    def result(self, value: Mapping[str, object]) -> None:
         """The one JSON document of a run with ``--json``."""
         self.document(json.dumps(value, indent=2, ensure_ascii=False))
 
@@ -56,11 +67,17 @@ class Output:
 
     def tell(self, text: str, style: str = "") -> None:
         """One line of progress, or an error."""
+        if self.lines is not None:
+            self.lines.write("Said", {"text": text})
+            return
         with contextlib.suppress(OSError), quiet_pipe():
             write(self.err, shown(text), style)
 
     def trace(self, text: str) -> None:
         """Several lines for whoever looks for a fault."""
+        if self.lines is not None:
+            self.lines.write("Trace", {"text": text})
+            return
         with contextlib.suppress(OSError), quiet_pipe():
             write(self.err, text)
 

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from aaiclick.cli.change_text import clauses, headline
+from aaiclick.cli.machine.lines import JsonLines
 from aaiclick.cli.numbers import count_text, rows_text, seconds_text, short_text
 from aaiclick.cli.output import Output, fitting, quiet_pipe
 from aaiclick.events import INTERRUPTED, Event, Note, PlanReady, StepDone, StepStarted, Waiting
@@ -116,6 +117,8 @@ class Watcher:
                     f"{'warning' if event.level == 'warning' else 'note'}: {event.text}",
                     "yellow" if event.level == "warning" else "",
                 )
+            case _:
+                pass  # figures for programs: they have lines of their own
 
     def close(self) -> None:
         """Take everything away that moves."""
@@ -152,6 +155,17 @@ class KnownBar(ProgressColumn):
 
     def render(self, task: Task) -> ProgressBar | Text:
         return Text() if task.total is None else self._bar.render(task)
+
+
+class LineWatcher(Watcher):
+    """For a program: every event as it is."""
+
+    def __init__(self, output: Output, lines: JsonLines) -> None:
+        super().__init__(output)
+        self._lines = lines
+
+    def _take(self, event: Event) -> None:
+        self._lines.event(event)
 
 
 class BarWatcher(Watcher):
@@ -202,8 +216,14 @@ class BarWatcher(Watcher):
 
 
 def watcher(output: Output) -> Watcher:
-    """The bar where stderr is a terminal that can move its cursor."""
-    return BarWatcher(output) if output.err.is_terminal and not output.err.is_dumb_terminal else Watcher(output)
+    """Objects where they are asked for; else the bar where stderr is a terminal that can move its cursor."""
+    if output.lines is not None:
+        return LineWatcher(output, output.lines)
+    return (
+        BarWatcher(output)
+        if not output.plain and output.err.is_terminal and not output.err.is_dumb_terminal
+        else Watcher(output)
+    )
 
 
 def started_line(event: StepStarted) -> str:

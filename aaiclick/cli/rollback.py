@@ -11,7 +11,7 @@ from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.migrate import report_json
 from aaiclick.cli.numbers import seconds_text
-from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Reference, Url
+from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Progress, ProgressKind, Reference, Url
 from aaiclick.cli.progress import watcher
 from aaiclick.commands.report import Report
 
@@ -53,6 +53,7 @@ def rollback(
     env: Env = None,
     allow: Allow = None,
     keep_old: KeepOld = None,
+    progress: Progress = ProgressKind.auto,
     debug: Debug = False,
 ) -> None:
     """Go back to the version before, or to an older one.
@@ -70,6 +71,7 @@ def rollback(
         ("--to", str(to) if to is not None else None),
         ("--keep-old", keep_old),
         *(("--allow", key) for key in keys),
+        ("--progress", progress.value if progress is not ProgressKind.auto else None),
     ]
     frame = Frame(
         "rollback",
@@ -80,6 +82,7 @@ def rollback(
         schema,
         env,
         keep_old=keep_old,
+        progress=progress.value,
         extra=tuple(options),
         flags=("--dry-run",) if dry_run else (),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from aaiclick.cli import calls
 from aaiclick.cli.change_text import one_each
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.machine.documents import StatusDocument
 from aaiclick.cli.machine.metrics_file import MetricsFile
 from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
 from aaiclick.cli.output import Output
@@ -65,7 +65,7 @@ def _status(frame: Frame, metrics_file: Path | None) -> ExitCode:
     done = found.in_sync and not found.unfinished
     following = None if done else _next(found, frame)
     if frame.as_json:
-        frame.output.result({**dataclasses.asdict(found), "place": target.place, "next": following})
+        frame.output.result(status_json(found, target.place, following))
     else:
         _print(frame.output, found, target.place, declared.version_label)
         if following:
@@ -90,6 +90,29 @@ def _found(frame: Frame, declared: Schema) -> Status:
             (),
         )
     return calls.validate(target.url, declared, frame.database)
+
+
+def status_json(found: Status, place: str, following: str | None) -> StatusDocument:
+    """What ``status --json`` prints."""
+    return {
+        "schema": found.schema,
+        "database": found.database,
+        "place": place,
+        "server": found.server,
+        "live_version": found.live_version,
+        "code_version": found.code_version,
+        "state": found.state,
+        "in_sync": found.in_sync,
+        "differences": list(found.differences),
+        "notes": list(found.notes),
+        "kept_tables": [
+            {"name": kept.name, "table": kept.table, "rows": kept.rows, "bytes": kept.bytes, "expires": kept.expires}
+            for kept in found.kept_tables
+        ],
+        "unfinished": found.unfinished,
+        "fenced": list(found.fenced),
+        "next": following,
+    }
 
 
 def _next(found: Status, frame: Frame) -> str | None:

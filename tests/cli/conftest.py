@@ -18,6 +18,7 @@ from aaiclick.events import Event
 from aaiclick.plan.model import Plan
 from aaiclick.plan.policy import Policy
 from aaiclick.specs import Schema
+from tests.cli.published import hold
 
 T = TypeVar("T")
 
@@ -98,11 +99,14 @@ class Ran:
     code: int
     stdout: str
     stderr: str
+    arguments: tuple[str, ...] = ()
 
     @property
     def document(self) -> Any:
-        """What ``--json`` printed: the whole of stdout."""
-        return json.loads(self.stdout)
+        """What ``--json`` printed: the whole of stdout. It is what is published for the command."""
+        found = json.loads(self.stdout)
+        hold(self.arguments, found)
+        return found
 
 
 @pytest.fixture
@@ -113,6 +117,6 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         code = main(arguments)
         captured = capsys.readouterr()
         assert "\x1b" not in captured.out + captured.err
-        return Ran(code, captured.out, captured.err)
+        return Ran(code, captured.out, captured.err, arguments)
 
     return called

@@ -9,6 +9,7 @@ import pytest
 
 from aaiclick.cli.main import main
 from aaiclick.testing.engine import EmbeddedEngine
+from tests.cli.published import hold
 from tests.migrations.projects import Project
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class Shell:
         code = main(
             [*arguments, "--json", "--schema", f"{self.project.name}.tables:SHOP", *(self.database if database else [])]
         )
-        return code, json.loads(self.capsys.readouterr().out)
+        found = json.loads(self.capsys.readouterr().out)
+        hold(arguments, found)
+        return code, found
 
 
 @pytest.fixture

@@ -1,0 +1,284 @@
+"""What the commands print with ``--json``, as types: their JSON Schemas are made of these (``schemas``)."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+
+class HazardDocument(TypedDict):
+    """What a step may do to rows, values, readers and writers."""
+
+    kind: str
+    """Which kind of hazard."""
+    message: str
+    """What it does, in words."""
+    allow: str
+    """The key for --allow; '' where nothing has to be allowed."""
+
+
+class StepDocument(TypedDict):
+    """One step of a plan, without its internals."""
+
+    id: str
+    """Name of the step, unique in its plan."""
+    object: str
+    """Name of the object that it is about."""
+    change: str
+    """What differs, in words."""
+    strategy: str
+    """How it is carried out: 'create', 'alter', 'rebuild', ..."""
+    sql: list[str]
+    """What is sent, for people; a line that begins with -- is no statement."""
+    hazards: list[HazardDocument]
+    """What it may do."""
+    rows: int
+    """Rows that it has to read; 0 where it reads none."""
+    bytes: int
+    """Bytes that it has to read, compressed."""
+    seconds: float | None
+    """Estimated duration in seconds; null where there is no estimate."""
+    optional: bool
+    """True for a clean-up that is carried out only where it is allowed by name."""
+    blocked: str
+    """Why rows or other objects do not allow the step; '' where they do."""
+    reads: str
+    """Columns of live rows that are read before the step; '' for none."""
+    read_bytes: int
+    """Compressed size of those columns."""
+    unlooked: list[str]
+    """What these reads would have shown, where no row was read."""
+    behind: str
+    """Label of the pending script behind which rows are counted; '' for none."""
+
+
+class PendingDocument(StepDocument):
+    """A step that was not carried out."""
+
+    reason: str
+    """Why not."""
+
+
+class ReportDocument(TypedDict):
+    """What ``migrate`` and ``rollback`` print."""
+
+    schema: str
+    """Name of the schema."""
+    database: str
+    """Name of the database."""
+    from_version: int | None
+    """Version before; 0: none of the objects was there, null: nothing was recorded or recognised."""
+    to_version: int | None
+    """Version after; null for a declaration without one."""
+    in_sync: bool
+    """The database is as declared."""
+    steps: list[StepDocument]
+    """Steps that were carried out."""
+    pending: list[PendingDocument]
+    """Steps that were not."""
+    notes: list[str]
+    """Differences that need no work, and what else an operator should know."""
+    duration: float
+    """How long it took, in seconds."""
+
+
+class KeptDocument(TypedDict):
+    """An old table that is kept after a rebuild, for a rollback."""
+
+    name: str
+    """What it is called now."""
+    table: str
+    """The table that it was."""
+    rows: int
+    """Its rows."""
+    bytes: int
+    """Its size on disk."""
+    expires: str
+    """When it is dropped, an ISO time in UTC; '': it stays until somebody decides."""
+
+
+class StatusDocument(TypedDict):
+    """What ``status`` prints."""
+
+    schema: str
+    """Name of the schema."""
+    database: str
+    """Name of the database."""
+    place: str
+    """The directory or the server's address."""
+    server: str
+    """Version of the server; '' where there is no database yet."""
+    live_version: int | None
+    """Version of the database; 0: it is empty, null: nothing is recorded or recognised."""
+    code_version: int | None
+    """Version of the declaration; null for one without."""
+    state: str
+    """'in sync', 'behind', 'ahead', 'drift', 'changed', 'empty', 'unrecognised' or 'foreign' (another schema's)."""
+    in_sync: bool
+    """The state is 'in sync'."""
+    differences: list[str]
+    """What has to be migrated."""
+    notes: list[str]
+    """Harmless differences, such as undeclared columns."""
+    kept_tables: list[KeptDocument]
+    """Old tables that are kept for a rollback."""
+    unfinished: str
+    """What a killed run left for the next one to finish; '' for nothing."""
+    fenced: list[str]
+    """Tables that refuse writers because a run keeps them out, or left them so."""
+    next: str | None
+    """The command that brings it into sync; null where none does."""
+
+
+class RecordDocument(TypedDict):
+    """One transition of a schema."""
+
+    version: int | None
+    """After the transition; null: developed without versions."""
+    from_version: int | None
+    """Before the transition; null: none was recorded."""
+    state: str
+    """'applied', 'adopted', 'rolled back' or 'failed'."""
+    forced: bool
+    """It was recorded against what was found (adopt --force)."""
+    at: str
+    """When it ended, UTC: YYYY-MM-DD hh:mm:ss."""
+    who: str
+    """user@host pid."""
+    seconds: float
+    """How long it took."""
+    library: str
+    """Version of aaiclick."""
+    server: str
+    """Version of the server."""
+    oldest_code: int | None
+    """The oldest version of the code that can run on the result; null: only that of its version."""
+
+
+class HistoryDocument(TypedDict):
+    """What ``history`` prints."""
+
+    schema: str
+    """Name of the schema."""
+    records: list[RecordDocument]
+    """Every transition, oldest first."""
+
+
+class AdoptedDocument(RecordDocument):
+    """What ``adopt --version`` prints."""
+
+    schema: str
+    """Name of the schema."""
+
+
+class RevisionDocument(TypedDict):
+    """What ``revision`` prints where it wrote what there was to write."""
+
+    schema: str
+    """Name of the schema."""
+    version: int
+    """The released version."""
+    files: list[str]
+    """The files that were written; none where everything was up to date."""
+    changes: list[str]
+    """What is different from the version before, in words."""
+
+
+class UndecidedDocument(TypedDict):
+    """What ``revision`` prints where a decision is needed (exit code 1)."""
+
+    schema: str
+    """Name of the schema."""
+    version: int | None
+    """The declared version."""
+    undecided: list[str]
+    """What has to be decided, each with how."""
+
+
+class CheckDocument(TypedDict):
+    """What ``check`` prints."""
+
+    schema: str
+    """Name of the schema."""
+    version: int | None
+    """The declared version."""
+    released: int | None
+    """The newest released version; null: none."""
+    problems: list[str]
+    """What does not agree, each with what to do."""
+
+
+class StatementDocument(TypedDict):
+    """A CREATE statement."""
+
+    object: str
+    """Name of the object."""
+    kind: str
+    """'table', 'view', 'dictionary', ..."""
+    sql: str
+    """The statement, without a semicolon."""
+
+
+class DdlDocument(TypedDict):
+    """What ``ddl`` prints."""
+
+    schema: str
+    """Name of the schema."""
+    version: int | None
+    """The declared version."""
+    statements: list[StatementDocument]
+    """Each behind those that it refers to."""
+
+
+SettingDocument = TypedDict(
+    "SettingDocument",
+    {"value": "str | None", "from": str, "problem": "str | None"},
+)
+"""One setting: what counts, where it is said, and what is wrong with it."""
+
+
+class ConfigDocument(TypedDict):
+    """What ``config`` prints."""
+
+    file: str | None
+    """The configuration file; null: there is none."""
+    env: str | None
+    """The environment that is chosen; null: none."""
+    environments: list[str]
+    """The environments of the file."""
+    settings: dict[str, SettingDocument]
+    """Each setting by its name."""
+    notes: list[str]
+    """What else a reader should know."""
+
+
+TakenOverTable = TypedDict("TakenOverTable", {"table": str, "from": str})
+"""A table that belongs to this schema from now on, and the schema that it was of."""
+
+
+class TakeOverDocument(TypedDict):
+    """What ``adopt --take-over`` prints."""
+
+    schema: str
+    """Name of the schema."""
+    taken_over: list[TakenOverTable]
+    """The tables."""
+
+
+class ErrorFields(TypedDict):
+    """An error."""
+
+    type: str
+    """Its class in aaiclick.errors; 'Interrupted' and 'Terminated' for Ctrl-C and SIGTERM."""
+    message: str
+    """What happened, in one line."""
+    next: str | None
+    """A command line that helps; null where there is none."""
+    details: dict[str, object]
+    """The error's own fields."""
+
+
+class ErrorDocument(TypedDict):
+    """What every command prints instead of its answer where it fails."""
+
+    error: ErrorFields
+    """The error."""
