@@ -79,7 +79,7 @@ class Frame:
 
     def run(self, body: Callable[[], ExitCode]) -> NoReturn:
         """Carry the command out and leave with its exit code."""
-        _listen(self.debug)
+        _listen(self.debug, self.output)
         try:
             with Interrupts(self._slow_interrupt, self._leave):
                 try:
@@ -256,14 +256,25 @@ def working_directory() -> Path:
         raise UsageError("the working directory is gone: change to one that is there") from None
 
 
-def _listen(debug: bool) -> None:
+class _Log(logging.Handler):
+    """Log records, where what is said on stderr goes."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._output.trace(self.format(record))
+
+
+def _listen(debug: bool, output: Output) -> None:
     """Events tell what there is to tell; log records of drivers (urllib3's retries) would run into the bar."""
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.NullHandler())
     if debug:
         logger = logging.getLogger("aaiclick")
-        handler = logging.StreamHandler()
+        handler = _Log(output)
         handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
