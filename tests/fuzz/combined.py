@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tests.fuzz.compare import differ
 from tests.fuzz.ground import Ground, Refused
-from tests.fuzz.reference import convert, copied, fill, finished, parts_of
+from tests.fuzz.reference import convert, copied, copy_part, finished, parts_of
 from tests.fuzz.schema import Column, Table
 from tests.fuzz.types import INTEGERS, quoted
 
@@ -33,7 +33,7 @@ def otherwise(ground: Ground, old: Table, new: Table, other: set[str]) -> str:
         for table in (was, then):
             ground.run(table.create(ground.want))
             for part in parts_of(ground, old):
-                ground.run(fill(old, table, ground.live, ground.want, part))
+                copy_part(ground, old, table, ground.live, ground.want, part)
         return _differs(ground, pairs, " FINAL", "FINAL") or _merged(ground, pairs)
     except Refused:
         return ""  # a value that the merge made does not convert, or the old table cannot be made a second time

@@ -15,7 +15,7 @@ from tests.fuzz.combined import otherwise
 from tests.fuzz.compare import Failure
 from tests.fuzz.declare import declared
 from tests.fuzz.ground import Ground, Refused
-from tests.fuzz.reference import copied, fill, kept, parts_of
+from tests.fuzz.reference import copied, copy_part, kept, parts_of
 from tests.fuzz.schema import Batch, Column, Dictionary, Table, View, World
 from tests.fuzz.types import quoted
 
@@ -170,7 +170,7 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
     source = f"{ground.live}.{quoted(old.name)}"
     try:
         for part in parts_of(ground, old):
-            ground.run(fill(old, new, ground.live, ground.want, part, rebuilt, where))
+            copy_part(ground, old, new, ground.live, ground.want, part, rebuilt, where)
     except Refused as error:
         look.undefined = str(error)
     for was, column in copied(old, new):
@@ -224,8 +224,26 @@ def named(keys: tuple[str, ...], *targets: str) -> bool:
 
 def _watched(world: World) -> bool:
     kept = {view.name for view in world.after.views}
-    return bool(world.before.dictionaries) or any(
-        view.materialized or view.name not in kept for view in world.before.views
+    return (
+        bool(world.before.dictionaries)
+        or any(view.materialized or view.name not in kept for view in world.before.views)
+        or _before_its_migration(world)
+    )
+
+
+def _before_its_migration(world: World) -> bool:
+    """An expression of a migration reads a column of which a version in between may have changed the type: without a
+    form of that version nobody can say which it was written for."""
+    table = world.after.tables[0]
+    old = world.before.table(table.old_name)
+    return (
+        world.jumped
+        and old is not None
+        and any(
+            quoted(was.name) in expression and was.type != column.type
+            for was, column in copied(old, table)
+            for expression in (world.where, *(expression for _, expression in world.rebuilt))
+        )
     )
 
 
@@ -348,6 +366,8 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
         for look in looks:
             look.unread |= _unread(ground, ground.want, look.new) if later else frozenset()
             found += _compared(ground, look, keys, "later rows") if later else []
+            if _sums_surplus(look, world, keys):
+                continue
             try:
                 ground.run(f"OPTIMIZE TABLE {ground.want}.{quoted(look.new.name)} FINAL")
             except Refused:
@@ -363,6 +383,16 @@ def _surplus(looks: list[Before], world: World) -> bool:
     names = {(look.old.name, column.old_name) for look in looks for column in look.new.columns}
     return not world.drop and any(
         (look.old.name, column.name) not in names for look in looks for column in look.old.columns
+    )
+
+
+def _sums_surplus(look: Before, world: World, keys: tuple[str, ...]) -> bool:
+    """A column that stays although it is no longer declared is added up from now on, and that was asked for: merges
+    remove rows by it, which the table that was created directly does not have."""
+    return (
+        look.new.engine.name == "SummingMergeTree"
+        and _surplus([look], world)
+        and named(keys, look.old.name, look.new.name)
     )
 
 

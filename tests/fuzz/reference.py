@@ -96,6 +96,28 @@ def fill(
     return f"INSERT INTO {want}.{quoted(after.name)} ({names}) SELECT {values} FROM {source} ORDER BY _part_offset"
 
 
+def copy_part(
+    ground: Ground,
+    before: Table,
+    after: Table,
+    live: str,
+    want: str,
+    part: str,
+    rebuilt: tuple[tuple[str, str], ...] = (),
+    where: str = "",
+) -> None:
+    """Copy one part. Where no column comes from the old table, its rows are so many defaults."""
+    if rebuilt or copied(before, after):
+        ground.run(fill(before, after, live, want, part, rebuilt, where))
+        return
+    named = [column.name for column in after.columns if column.kind in ("", "DEFAULT", "EPHEMERAL")]
+    chosen = f"_part = {text(part)}{f' AND ({where})' if where else ''}"
+    count = int(ground.rows(f"SELECT count() FROM {live}.{quoted(before.name)} WHERE {chosen}")[0][0])
+    if named and count:
+        rows = ", ".join(["(DEFAULT)"] * count)
+        ground.run(f"INSERT INTO {want}.{quoted(after.name)} ({quoted(named[0])}) VALUES {rows}")
+
+
 def bytes_of(expr: str, kind: Type) -> str:
     """A value to the last bit."""
     return f"hex(formatRow('RowBinary', {finished(expr, kind)}))"

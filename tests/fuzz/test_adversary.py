@@ -12,7 +12,7 @@ from tests.fuzz import compare
 from tests.fuzz.catalogue import form, left_behind
 from tests.fuzz.ground import Ground
 from tests.fuzz.reduce import reduced
-from tests.fuzz.reference import convert, fill, kept
+from tests.fuzz.reference import convert, copy_part, fill, kept
 from tests.fuzz.schema import Batch, Column, Index, Projection, State, Table, World
 from tests.fuzz.types import Type, enum, plain, quoted
 
@@ -182,3 +182,13 @@ def test_it_owes_nothing_to_the_planner() -> None:
         if path.name != "mutants.py" and inside.search(path.read_text(encoding="utf-8"))
     ]
     assert wrong == []
+
+
+def test_rows_of_which_no_column_is_left_are_as_many_defaults(ground: Ground) -> None:
+    before = Table("t", (Column("a", plain("UInt8")),))
+    after = replace(before, columns=(Column("b", plain("UInt8"), kind="DEFAULT", expr="7"),))
+    ground.run(before.create(ground.live))
+    ground.run(after.create(ground.want))
+    ground.run(f"INSERT INTO {ground.live}.t VALUES (1), (2)")
+    copy_part(ground, before, after, ground.live, ground.want, "all_1_1_0")
+    assert ground.rows(f"SELECT b FROM {ground.want}.t") == [("7",), ("7",)]
