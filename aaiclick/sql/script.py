@@ -1,20 +1,24 @@
-"""Splits a script into statements: at semicolons outside of strings, quoted names, heredocs and comments."""
+"""Splits a script into statements, as the engine does: at semicolons outside of strings, quoted names, heredocs and
+comments."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aaiclick.sql.comments import OpenCommentError, without_comments
 from aaiclick.sql.tokens import TokenError, Tokens, signature
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A statement of a script, without its semicolon and the comments around it. ``line`` is where it begins,
-    from 1."""
+    from 1, ``start`` its offset in the script."""
 
     text: str
     line: int
+    start: int
 
 
 class ScriptError(ValueError):
@@ -26,6 +30,7 @@ class ScriptError(ValueError):
         super().__init__(f"line {line}: {problem}")
 
 
+_DOLLAR = re.compile(r"\$")
 _OPENED: Mapping[str, str] = {"'": "a string", "`": "a quoted name", '"': "a quoted name", "$": "a heredoc"}
 
 
@@ -35,26 +40,30 @@ def split_statements(script: str) -> tuple[Statement, ...]:
     Raises ``ScriptError`` for a quote or comment that does not end, and for brackets that do not match.
     """
     try:
-        tokens = Tokens(script)
+        tokens = Tokens(without_comments(script))
+    except OpenCommentError as error:
+        raise ScriptError(script.count("\n", 0, error.offset) + 1, str(error)) from None
     except TokenError as error:
         raise _located(script, error) from None
-    for sign, behind in zip(tokens.items, tokens.items[1:], strict=False):
-        if (sign.text, behind.text) == ("/", "*") and sign.end == behind.start:  # a comment that ends is no token
-            raise ScriptError(script.count("\n", 0, sign.start) + 1, "a comment begins here and never ends")
     found: list[Statement] = []
     for first, end in _pieces(tokens):
-        text = tokens.slice(first, end)
-        found.append(Statement(text, script.count("\n", 0, tokens.items[first].start) + 1))
+        start = tokens.items[first].start
+        text = script[start : tokens.items[end - 1].end]
+        found.append(Statement(text, script.count("\n", 0, start) + 1, start))
     return tuple(found)
 
 
 def normal_text(sql: str) -> str:
-    """The statement with spaces and comments in one form."""
+    """The statement with spaces and comments in one form. Checksums of released migrations are made of it, so it never
+    changes: a dollar sign inside a word stands alone in it."""
     try:
-        return " ".join(f"{kind[0]}:{text}" for kind, text in signature(sql))
+        pairs = signature(sql)
     except TokenError:
         return sql.strip()
-
+    return " ".join(
+        f"{kind[0]}:{text}" if kind != "name" or "$" not in text else _DOLLAR.sub(r" o:$ n:", f"n:{text}")
+        for kind, text in pairs
+    )
 
 def _pieces(tokens: Tokens) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
