@@ -85,7 +85,16 @@ def test_paths_that_the_pages_name_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/api.md", "docs/aggregates.md", "docs/metrics.md", "docs/policy.md", "docs/views.md"]
+    "page",
+    [
+        "README.md",
+        "docs/api.md",
+        "docs/aggregates.md",
+        "docs/metrics.md",
+        "docs/policy.md",
+        "docs/sql.md",
+        "docs/views.md",
+    ],
 )
 def test_the_examples_work(page: str) -> None:
     """In a process of its own, because it opens an engine of its own."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from aaiclick.api.command_line import name_schema
+from aaiclick.api.located import locate
 from aaiclick.clients import open_async_connection, open_connection
 from aaiclick.errors import AaiclickError, UsageError
 from aaiclick.events import FIGURES_WANTED, Event, Note, PlanReady, Progress, StepDone, StepStarted, Waiting
@@ -46,6 +47,7 @@ def _open_and_run(client: object, make: Make[T], caller: str, tell: OnEvent, sch
         return run(make(connection), connection, tell)
     except AaiclickError as error:
         name_schema(error, schema)
+        locate(error, schema)
         raise
     finally:
         connection.close()
@@ -71,6 +73,7 @@ async def _open_and_run_async(client: object, make: Make[T], caller: str, tell: 
         return await run_async(make(connection), connection, tell)
     except AaiclickError as error:
         name_schema(error, schema)
+        locate(error, schema)
         raise
     finally:
         await connection.close()

@@ -3,17 +3,24 @@ none is touched."""
 
 from __future__ import annotations
 
+from aaiclick.api.located import locate
 from aaiclick.clients.temporary_engine import temporary_engine
 from aaiclick.commands.declared_forms import forms_of
+from aaiclick.errors import SpecError
 from aaiclick.routine import run
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.lockfile import LockedForm
 
 
-def declared_forms(schema: Schema) -> dict[str, LockedForm]:
-    """The forms by name. Families of tables, whose tables are made at run time, are left out.
+def declared_forms(schema: Schema) -> tuple[Schema, dict[str, LockedForm]]:
+    """The schema with its SQL read, and the forms by name. Families of tables, whose tables are made at run time, are
+    left out.
 
     Raises ``SpecError`` where the engine refuses the declaration, ``ConnectionFailed`` where no engine can be started.
     """
     with temporary_engine() as engine:
-        return run(forms_of(schema), engine)
+        try:
+            return run(forms_of(schema), engine)
+        except SpecError as error:
+            locate(error, schema)
+            raise

@@ -84,7 +84,7 @@ def revise(
     scripts = read_migrations(folder)
     before = lock.versions[:-1] if amend and lock.versions and lock.versions[-1].version == version else lock.versions
     check_released(schema.name, version, scripts, Lock(lock.schema, before))
-    declared = declared_forms(schema)
+    schema, declared = declared_forms(schema)
     last = before[-1] if before else None
     if last is not None and version <= last.version:
         release = compare(last.forms, declared, schema, {}, ())
@@ -179,7 +179,8 @@ def check_schema(schema: Schema) -> Checked:
     last = lock.versions[-1] if lock is not None and lock.versions else None
     if last is None:
         return Checked(schema.name, schema.version, None, (*problems, missing))
-    release = compare(last.forms, declared_forms(schema), schema, {}, ())
+    read, declared = declared_forms(schema)
+    release = compare(last.forms, declared, read, {}, ())
     if schema.version > last.version:
         problems.append(f'version {schema.version} has no revision: aaiclick revision -m "..."')
     elif release.words:

@@ -7,7 +7,7 @@ what it will be, and the live function is not touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -45,11 +45,11 @@ def function_form(function: Function) -> Routine[FunctionForm]:
         raise SpecError(f"function {function.name}", error.message) from None
 
 
-def function_stamp(functions: Sequence[Function]) -> Routine[str]:
-    """A digest of the live functions that are declared; '' where none is declared."""
-    if not functions:
+def function_stamp(names: Collection[str]) -> Routine[str]:
+    """A digest of the live functions of these names; '' for none."""
+    if not names:
         return ""
-    found = yield from read_functions(function.name for function in functions)
+    found = yield from read_functions(names)
     return text_digest({name: form.text for name, form in found.items()})
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
+from aaiclick.printable import shown
 from aaiclick.specs.ddl import (
     column_sql,
     constraint_sql,
@@ -17,7 +19,8 @@ from aaiclick.specs.ddl import (
 )
 from aaiclick.specs.engines import Engine
 from aaiclick.specs.functions import Function, create_function_sql, function_order
-from aaiclick.specs.schema import Schema, SchemaObject
+from aaiclick.specs.schema import AnyObject, Schema
+from aaiclick.specs.sql_objects import SqlFunction, SqlObject
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
 from aaiclick.sql.quoting import qualified, quote_name
@@ -41,7 +44,16 @@ def create_statements(schema: Schema, database: str | None = None) -> tuple[Stat
     return tuple(Statement(item.name, item.noun, _create(item, database)) for item in in_order(schema))
 
 
-def in_order(schema: Schema) -> tuple[SchemaObject, ...]:
+def sql_file(schema: Schema) -> str:
+    """A reflected schema as a file for ``Schema.from_sql``."""
+    head = [
+        f"-- Schema.from_sql(..., name={json.dumps(schema.name)}, version={schema.version})",
+        *(f"-- not declared: {shown(name)}: {shown(reason)}" for name, reason in schema.unsupported.items()),
+    ]
+    return "\n\n".join(["\n".join(head), *(f"{item.sql};" for item in create_statements(schema))]) + "\n"
+
+
+def in_order(schema: Schema) -> tuple[AnyObject, ...]:
     """Declaration order, but nothing before what it refers to. What refers to each other in a circle stays in
     declaration order."""
     names = {
@@ -51,11 +63,14 @@ def in_order(schema: Schema) -> tuple[SchemaObject, ...]:
         item.name: {name for name, word in names.items() if name != item.name and word.search(_refers(item))}
         for item in schema.objects
     }
-    ordered: list[SchemaObject] = []
+    ordered: list[AnyObject] = []
     # Whatever may call a function comes behind it.
-    left: list[SchemaObject] = [
-        *function_order(schema.functions),
-        *(item for item in schema.objects if not isinstance(item, Function)),
+    functions = function_order([item for item in schema.objects if isinstance(item, Function)])
+    read = [item for item in schema.objects if isinstance(item, SqlFunction)]
+    left: list[AnyObject] = [
+        *functions,
+        *read,
+        *(item for item in schema.objects if not isinstance(item, Function | SqlFunction)),
     ]
     while left:
         waiting = {item.name for item in left}
@@ -65,7 +80,7 @@ def in_order(schema: Schema) -> tuple[SchemaObject, ...]:
     return tuple(ordered)
 
 
-def _refers(item: SchemaObject) -> str:
+def _refers(item: AnyObject) -> str:
     """The parts of a declaration that can name another object."""
     match item:
         case View():
@@ -76,6 +91,8 @@ def _refers(item: SchemaObject) -> str:
             return item.source
         case TableFamily() | Function():
             return ""
+        case SqlObject():
+            return item.sql
         case Table():
             expressions = [
                 text for column in item.columns for text in (column.default, column.materialized, column.alias) if text
@@ -84,7 +101,7 @@ def _refers(item: SchemaObject) -> str:
             return " ".join([item.engine.arguments if isinstance(item.engine, Engine) else "", *lookups])
 
 
-def _create(item: SchemaObject, database: str | None) -> str:
+def _create(item: AnyObject, database: str | None) -> str:
     # The statements are those of ``aaiclick.specs.ddl``; only their layout and, without a database, their names are
     # changed.
     place = database or "database"
@@ -107,6 +124,8 @@ def _create(item: SchemaObject, database: str | None) -> str:
             return create_function_sql(item)
         case TableFamily():
             return ""
+        case SqlObject():
+            return item.written(database)
     return (
         sql
         if database is not None

@@ -8,6 +8,7 @@ import typer
 
 from aaiclick.cli import calls
 from aaiclick.cli.command import Frame
+from aaiclick.cli.create import sql_file
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.options import Database, Debug, Env, Json, Url
 from aaiclick.cli.source import python_source
@@ -27,6 +28,9 @@ Brief = Annotated[
 ]
 
 
+Sql = Annotated[bool, typer.Option("--sql", help="Print CREATE statements, for Schema.from_sql.")]
+
+
 def reflect(
     *,
     json: Json = False,
@@ -34,28 +38,35 @@ def reflect(
     database: Database = None,
     name: Name = None,
     brief: Brief = False,
+    sql: Sql = False,
     env: Env = None,
     debug: Debug = False,
 ) -> None:
-    """Print the live database as Python.
+    """Print the live database as Python, or as SQL.
 
-    The source, run, declares the same schema. What cannot be declared is listed under unsupported, with the reason.
+    The source, run, declares the same schema; so does the SQL, read by Schema.from_sql. What cannot be declared is
+    listed, with the reason.
 
     Exit code 0, or 2 on an error.
     """
-    frame = Frame(
-        "reflect", json, debug, url, database, env=env, extra=(("--name", name),), flags=("--brief",) if brief else ()
-    )
-    frame.run(lambda: _reflect(frame, name, brief))
+    flags = tuple(flag for flag, given in (("--brief", brief), ("--sql", sql)) if given)
+    frame = Frame("reflect", json, debug, url, database, env=env, extra=(("--name", name),), flags=flags)
+    frame.run(lambda: _reflect(frame, name, brief, sql))
 
 
-def _reflect(frame: Frame, name: str | None, brief: bool) -> ExitCode:
+def _reflect(frame: Frame, name: str | None, brief: bool, sql: bool) -> ExitCode:
+    if sql and (brief or frame.as_json):
+        raise UsageError(
+            f"--sql prints CREATE statements, and {'--brief' if brief else '--json'} is for Python: choose one"
+        )
     target = frame.target()
     if target.missing:
         raise UsageError(f"no database at {target.place} yet")
     schema = calls.reflect(target.url, frame.database, name)
     if frame.as_json:
         frame.output.document(schema.model_dump_json(indent=2, exclude_unset=True))
+    elif sql:
+        frame.output.document(sql_file(schema))
     else:
         frame.output.document(python_source(schema, brief))
     for item, reason in schema.unsupported.items():

@@ -67,7 +67,7 @@ def take_over(
 ) -> Routine[tuple[tuple[str, str], ...]]:
     """Record that tables belong to this schema from now on; each with what it belonged to. Raises UsageError."""
     found = yield from inspect_database(schema, database, trusting=True)
-    declared = {item.name for item in schema.objects} | {table.renamed_from for table in schema.tables}
+    declared = {item.name for item in schema.objects} | set(schema.former_names)
     for name in tables:
         if name not in declared:
             raise UsageError(f"{schema.name} does not declare {name}: there is nothing to take over")

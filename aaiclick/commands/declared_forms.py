@@ -9,6 +9,7 @@ from aaiclick.catalog.functions import read_functions
 from aaiclick.catalog.normalize import inner_form
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.render import engine_tail
+from aaiclick.catalog.sql_declarations import read_sql
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.errors import SpecError
@@ -16,21 +17,21 @@ from aaiclick.lease.owner import Owner
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Routine
 from aaiclick.specs.engines import MergeTree
-from aaiclick.specs.schema import Schema, SchemaObject
+from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
 from aaiclick.version import VERSION
 from aaiclick.versions.lockfile import LockedForm
 
 
-def forms_of(schema: Schema) -> Routine[dict[str, LockedForm]]:
-    """The forms by name, without families. Raises SpecError where the engine refuses the declaration.
+def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
+    """The schema with its SQL read, and the forms by name, without families. Raises SpecError where the engine refuses
+    the declaration.
 
     A replicated table is made of the local engine, because this engine has no Keeper, and its form names the declared
     one.
     """
-    objects: list[SchemaObject] = [
-        item for item in schema.with_local_engines().objects if not isinstance(item, TableFamily)
-    ]
+    schema = yield from read_sql(declared)
+    objects = [item for item in schema.with_local_engines().objects if not isinstance(item, TableFamily)]
     alone = Schema(schema.name, version=None, objects=objects)
     yield from ensure(Run(alone, None, Policy.everything(), Owner("", "", 0), True, VERSION))
     catalog = yield from read_catalog(None, tuple(item.name for item in objects))
@@ -39,10 +40,10 @@ def forms_of(schema: Schema) -> Routine[dict[str, LockedForm]]:
         if isinstance(live.form, UnsupportedForm):
             raise SpecError(f"{schema.name}: {name}", f"cannot be released: {live.form.reason}")
         forms[name] = _as_declared(live.form, schema.get(name))
-    return {**forms, **(yield from read_functions(function.name for function in schema.functions))}
+    return schema, {**forms, **(yield from read_functions(schema.function_names))}
 
 
-def _as_declared(form: LockedForm, item: SchemaObject | None) -> LockedForm:
+def _as_declared(form: LockedForm, item: object) -> LockedForm:
     engine = getattr(item, "engine", None)
     if not isinstance(engine, MergeTree) or engine.replicated is None:
         return form

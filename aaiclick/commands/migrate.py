@@ -224,7 +224,7 @@ def _look(held: _Held, recorded: RecordedState) -> Routine[Inspection]:
     Raises where there is more than one replica: others may have come since the look before the lease.
     """
     run, allowed = held.run, held.run.policy.allowed
-    if run.schema.functions:
+    if run.schema.function_names:
         yield from sweep_stand_ins()
     found = yield from inspect_database(
         run.schema, held.database, allowed, empty=held.empty, owned=held.owned, recorded=recorded
@@ -251,7 +251,7 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
     if found.catalog.objects:
         # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has
         # ended.
-        yield from reattach(database, {table.name for table in run.schema.tables}, held.options)
+        yield from reattach(database, set(run.schema.table_names), held.options)
     if not ours.recorded:
         yield from ensure_tables(database)
     seconds = (yield from clock()) - held.started

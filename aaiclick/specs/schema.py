@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
+from collections.abc import Sequence
 from functools import cached_property
-from typing import ClassVar, Literal, TypeAlias, TypedDict
+from os import PathLike
+from typing import ClassVar, Literal, TypeAlias, TypedDict, TypeVar
 
 from pydantic import Field
 from typing_extensions import Unpack
@@ -15,10 +18,13 @@ from aaiclick.specs.base import Spec
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.functions import Function
 from aaiclick.specs.migrations import Migration
+from aaiclick.specs.sql_objects import SqlFunction, SqlObject, SqlTable
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
 
 SchemaObject = Table | MaterializedView | View | Dictionary | TableFamily | Function
+AnyObject: TypeAlias = SchemaObject | SqlObject
+S = TypeVar("S", Table, Function)
 Replicate: TypeAlias = Literal["as-declared", "where-possible"]
 FINGERPRINT_FORMAT = 1
 
@@ -27,7 +33,7 @@ class SchemaFields(TypedDict, total=False):
     """Keywords of ``Schema``."""
 
     version: int | None
-    objects: list[SchemaObject]
+    objects: Sequence[AnyObject]
     migrations: str | list[Migration] | None
     unsupported: dict[str, str]
     cluster: str | None
@@ -45,7 +51,7 @@ class Schema(Spec):
     """Name of the schema, under which its version is recorded in the database."""
     version: int | None = Field(default=None, ge=1)
     """Version of the declaration, from 1; None for development, where no version is checked."""
-    objects: list[SchemaObject] = Field(default_factory=list[SchemaObject])
+    objects: list[AnyObject] = Field(default_factory=list[AnyObject])
     """The declared tables, views, dictionaries, families and functions."""
     migrations: str | list[Migration] | None = None
     """Dotted name of the package with the migrations, or a list of them; None for none."""
@@ -67,7 +73,7 @@ class Schema(Spec):
             if item.name in seen:
                 raise SpecError(f"{name}: {item.noun} {item.name}", "declared twice")
             seen.add(item.name)
-        former = [item.renamed_from for item in self.objects if isinstance(item, Table) and item.renamed_from]
+        former = list(self.former_names)
         for old in former:
             if former.count(old) > 1 or old in seen:
                 raise SpecError(
@@ -86,17 +92,72 @@ class Schema(Spec):
                     f"{self.name}: migration {version}", f"is newer than the schema's version {self.version}"
                 )
 
+    @classmethod
+    def from_sql(cls, path: str | PathLike[str], name: str, **fields: Unpack[SchemaFields]) -> Schema:
+        """The schema that a file of CREATE statements declares; ``objects`` are added to those of the file.
+
+        A relative path is looked for beside the module that calls. The engine reads the statements when a database is
+        looked at. What a statement does not say is not there; only settings that it does not name are left alone.
+        ``-- renamed_from: old`` above or behind a table or column gives its former name.
+
+        Raises ``SpecError`` with file, line and statement for whatever is no plain CREATE of a table, view,
+        materialized view, dictionary or function.
+        """
+        from aaiclick.specs.sql_source import sql_objects
+
+        caller = sys._getframe(1).f_globals.get("__file__")  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        read = sql_objects(path, caller if isinstance(caller, str) else None)
+        fields["objects"] = [*read, *fields.get("objects", ())]
+        return cls(name, **fields)
+
     @property
     def tables(self) -> tuple[Table, ...]:
-        """The declared tables, in order of declaration."""
-        return tuple(item for item in self.objects if isinstance(item, Table))
+        """The declared tables, in order of declaration. Raises ``SpecError`` where one is declared as SQL and was not
+        read by an engine."""
+        return self._known(Table, SqlTable)
 
     @property
     def functions(self) -> tuple[Function, ...]:
-        """The declared functions, in order of declaration."""
-        return tuple(item for item in self.objects if isinstance(item, Function))
+        """The declared functions, in order of declaration. Raises ``SpecError`` as ``tables`` does."""
+        return self._known(Function, SqlFunction)
 
-    def get(self, name: str) -> SchemaObject | None:
+    def _known(self, kind: type[S], unread: type[SqlObject]) -> tuple[S, ...]:
+        for item in self.objects:
+            if isinstance(item, unread):
+                raise SpecError(
+                    item.place(), "is declared as SQL: more than its name is known only when an engine has read it"
+                )
+        return tuple(item for item in self.objects if isinstance(item, kind))
+
+    @property
+    def declared_as_sql(self) -> tuple[SqlObject, ...]:
+        """The objects that are declared as SQL and that no engine has read yet."""
+        return tuple(item for item in self.objects if isinstance(item, SqlObject))
+
+    @property
+    def table_names(self) -> frozenset[str]:
+        """Names of the declared tables."""
+        return frozenset(item.name for item in self.objects if isinstance(item, Table | SqlTable))
+
+    @property
+    def function_names(self) -> frozenset[str]:
+        """Names of the declared functions."""
+        return frozenset(item.name for item in self.objects if isinstance(item, Function | SqlFunction))
+
+    @property
+    def former_names(self) -> tuple[str, ...]:
+        """Former names of declared tables."""
+        return tuple(
+            item.renamed_from for item in self.objects if isinstance(item, Table | SqlTable) and item.renamed_from
+        )
+
+    def read_as(self, objects: Sequence[SchemaObject]) -> Schema:
+        """The same declaration with its SQL read by an engine: it keeps its fingerprint."""
+        read = self.model_copy(update={"objects": list(objects)})
+        vars(read)["fingerprint"] = self.fingerprint
+        return read
+
+    def get(self, name: str) -> AnyObject | None:
         """The declared object of that name, or None."""
         return next((item for item in self.objects if item.name == name), None)
 
@@ -125,7 +186,7 @@ class Schema(Spec):
         return f"v{self.version}" if self.version is not None else "development"
 
 
-def _local(item: SchemaObject) -> SchemaObject:
+def _local(item: AnyObject) -> AnyObject:
     """An object with the local engine in place of a replicated one."""
     engine = getattr(item, "engine", None)
     if not isinstance(engine, MergeTree) or engine.replicated is None:

@@ -16,6 +16,7 @@ from aaiclick.specs.engines import AnyEngine, MergeTree
 
 if TYPE_CHECKING:
     from aaiclick.specs.from_arrow import ArrowField
+    from aaiclick.specs.sql_objects import SqlTable
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _CALL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\(([^()]*)\)\Z")
@@ -79,6 +80,19 @@ class Table(Spec):
                 )
                 raise SpecError(f"{name}: column {column.name}", problem)
         self._check_keys()
+
+    @classmethod
+    def from_sql(cls, sql: str) -> SqlTable:
+        """The table that a CREATE TABLE declares; the engine reads it when a database is looked at.
+
+        What the statement does not say is not there; only settings that it does not name are left alone. ``--
+        renamed_from: old`` above or behind the table or a column gives its former name. Raises ``SpecError`` for
+        anything else than one plain CREATE TABLE.
+        """
+        from aaiclick.specs.sql_objects import SqlTable
+        from aaiclick.specs.sql_source import sql_object
+
+        return sql_object(SqlTable, sql)
 
     @classmethod
     def from_model(

@@ -65,6 +65,7 @@ def normal_text(sql: str) -> str:
         for kind, text in pairs
     )
 
+
 def _pieces(tokens: Tokens) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     first = position = 0

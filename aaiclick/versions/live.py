@@ -61,7 +61,7 @@ def live_version(
     """
     if has_record:
         return LiveVersion(recorded, "recorded", levels=_recorded_levels(levels))
-    names = {item.name for item in schema.objects} | {table.renamed_from for table in schema.tables} | former
+    names = {item.name for item in schema.objects} | set(schema.former_names) | former
     if lock is not None:
         forms: dict[str, Form] = {name: live.form for name, live in catalog.objects.items()}
         found = recognise(forms, lock)

@@ -25,7 +25,7 @@ def test_replicated_declarations_have_forms_without_keeper() -> None:
             MaterializedView("m", query="SELECT id FROM plain", engine=MergeTree(order_by=["id"], replicated="")),
         ],
     )
-    forms = declared_forms(schema)
+    _, forms = declared_forms(schema)
     plain, pathed, view = forms["plain"], forms["pathed"], forms["m"]
     assert isinstance(plain, TableForm)
     assert isinstance(pathed, TableForm)

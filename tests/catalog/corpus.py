@@ -6,12 +6,14 @@ import gzip
 import json
 from pathlib import Path
 
+from aaiclick import Schema, Table
 from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.reflect import reflect_table
 from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.catalog.sql_declarations import read_sql
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Connection, Routine, run
 from tests.catalog.helpers import permissive, texts
@@ -22,13 +24,17 @@ PAIRS: list[dict[str, str]] = json.loads(gzip.decompress((DATA / "corpus" / "pai
 COUNT = len(TABLES) + 2 * len(PAIRS)
 
 
+def statements() -> list[tuple[str, str]]:
+    """Name and CREATE of every table; what stands for the name is ``{db}.t ``."""
+    found = [(f"t{place}", table["ddl"]) for place, table in enumerate(TABLES)]
+    return found + [(f"p{place}_{side}", pair[side]) for place, pair in enumerate(PAIRS) for side in ("from", "to")]
+
+
 def create_tables(connection: Connection, database: str, every: int = 1) -> dict[str, StatementError | None]:
     """Create every table (or every n-th); what the engine said against it, None where nothing."""
     settings = permissive(connection)
-    statements = [(f"t{place}", table["ddl"]) for place, table in enumerate(TABLES)]
-    statements += [(f"p{place}_{side}", pair[side]) for place, pair in enumerate(PAIRS) for side in ("from", "to")]
     said: dict[str, StatementError | None] = {}
-    for name, ddl in statements[::every]:
+    for name, ddl in statements()[::every]:
         try:
             connection.command(Command(ddl.replace("{db}.t ", f"`{database}`.{name} ", 1), settings=settings))
             said[name] = None
@@ -68,6 +74,23 @@ def reflected(corpus: Catalog, connection: Connection) -> int:
 
     def body(scratch: Scratch) -> Routine[dict[str, TableForm]]:
         return (yield from canonical_tables(scratch, [reflect_table(form) for form in live.values()]))
+
+    made = run(with_scratch(body), connection)
+    changed = {
+        name: (normal(form), normal(made[name])) for name, form in live.items() if normal(form) != normal(made[name])
+    }
+    assert changed == {}
+    return len(live)
+
+
+def declared_as_sql(corpus: Catalog, connection: Connection) -> int:
+    """How many tables equal what is created from the declaration that their text is read as."""
+    live = understood(corpus)
+    objects = [Table.from_sql(ddl.replace("{db}.t ", f"{name} ", 1)) for name, ddl in statements() if name in live]
+    schema = run(read_sql(Schema("corpus", objects=objects)), connection)
+
+    def body(scratch: Scratch) -> Routine[dict[str, TableForm]]:
+        return (yield from canonical_tables(scratch, schema.tables))
 
     made = run(with_scratch(body), connection)
     changed = {

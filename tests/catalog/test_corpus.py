@@ -17,7 +17,7 @@ from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.routine import Command, Connection, Routine, run
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
-from tests.catalog.corpus import COUNT, DATA, create_tables, put_together, reflected, understood
+from tests.catalog.corpus import COUNT, DATA, create_tables, declared_as_sql, put_together, reflected, understood
 from tests.catalog.helpers import permissive
 
 SCRIPTS = sorted((DATA / "legacy").glob("*.sql"))
@@ -45,6 +45,10 @@ def test_what_is_put_together_is_what_the_engine_wrote(corpus: Catalog, connecti
 
 def test_what_is_reflected_creates_the_same_table(corpus: Catalog, connection: Connection) -> None:
     assert reflected(corpus, connection) == COUNT
+
+
+def test_a_text_that_is_declared_creates_the_same_table(corpus: Catalog, connection: Connection) -> None:
+    assert declared_as_sql(corpus, connection) == COUNT
 
 
 def test_the_normal_form_is_idempotent_and_still_accepted(corpus: Catalog, connection: Connection, other: str) -> None:

@@ -290,6 +290,14 @@ def test_reflect(run: Run, script: Script, tmp_path: Path) -> None:
     assert script.asked[0]["database"] == "shop"
     assert script.asked[0]["name"] == "shop"
     assert run("reflect", "--json").document["objects"][0]["name"] == "t"
+    ran = run("reflect", "--sql")
+    assert ran.stdout == (
+        '-- Schema.from_sql(..., name="shop", version=1)\n-- not declared: k: Kafka\n\n'
+        "CREATE TABLE `t` (\n    `id` UInt64\n)\nENGINE = MergeTree ORDER BY id;\n"
+    )
+    for flag in ("--json", "--brief"):
+        ran = run("reflect", "--sql", flag)
+        assert (ran.code, "choose one" in ran.stderr + ran.stdout) == (2, True)
     ran = run("reflect", "--url", f"chdb://{tmp_path}/none")
     assert (ran.code, ran.stderr) == (2, f"error: no database at {tmp_path}/none yet\n")
 

@@ -107,7 +107,7 @@ def test_a_wrong_function_is_refused(made: tuple[tuple[str, str], ...], said: st
 def test_ddl_and_the_lock_file_have_them() -> None:
     assert [item.object for item in create_statements(schema(1, 1))] == ["fn_times", "fn_twice", "t", "shown"]
     assert create_statements(schema(1, 1))[0].sql == "CREATE FUNCTION `fn_times` AS (x, y) -> x*y*1"
-    forms = declared_forms(schema(1, 1))
+    _, forms = declared_forms(schema(1, 1))
     assert {name: form.kind for name, form in forms.items()} == {
         "fn_times": "function",
         "fn_twice": "function",

@@ -14,7 +14,7 @@ from aaiclick.specs.views import TableFamily
 def live_digest(schema: Schema, catalog: Catalog) -> Routine[str]:
     """``digest_of``, with the state of the tables of its families and of its functions."""
     families = yield from family_stamp(families_of(schema), catalog.database)
-    return stamped(digest_of(schema, catalog), families, (yield from function_stamp(schema.functions)))
+    return stamped(digest_of(schema, catalog), families, (yield from function_stamp(schema.function_names)))
 
 
 def stamped(digest: str, *stamps: str) -> str:

@@ -133,6 +133,10 @@ def inspect_database(
     former = former_names(known.scripts)
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of(schema, known)
     catalog = yield from _catalog(database, () if empty else names)
+    if schema.declared_as_sql:
+        from aaiclick.catalog.sql_declarations import read_sql
+
+        schema = yield from read_sql(schema, catalog.database)
     topology = SINGLE if ONE_NODE in skipped else (yield from read_topology(catalog, schema.cluster or ""))
     if topology.single and schema.replicate == "where-possible":
         schema = schema.with_local_engines()
@@ -221,6 +225,6 @@ def _catalog(database: str | None, names: tuple[str, ...] | None) -> Routine[Cat
 def names_of(schema: Schema, known: ReleaseHistory) -> tuple[str, ...]:
     """Every name that an object of the schema has or had."""
     names = {item.name for item in schema.objects} | former_names(known.scripts)
-    names |= {table.renamed_from for table in schema.tables if table.renamed_from}
+    names |= set(schema.former_names)
     names |= set(known.lock.names) if known.lock is not None else set()
     return tuple(sorted(names))

@@ -59,7 +59,7 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     digest = stamped(
         text_digest(texts),
         (yield from family_stamp(families_of(schema), database)),
-        (yield from function_stamp(schema.functions)),
+        (yield from function_stamp(schema.function_names)),
     )
     in_sync = entry is not None and (entry.version, entry.spec, entry.objects) == (
         schema.version,
