@@ -17,6 +17,7 @@ from aaiclick.cli.engine_noise import separate_stderr
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.history import history
 from aaiclick.cli.interrupts import Terminated
+from aaiclick.cli.machine.dashboard import dashboard
 from aaiclick.cli.migrate import migrate
 from aaiclick.cli.output import Output
 from aaiclick.cli.reflect import reflect
@@ -51,7 +52,7 @@ def build(rich_help: bool) -> typer.Typer:
     """The application; its help is drawn with boxes where ``rich_help``."""
     app = typer.Typer(name="aaiclick", pretty_exceptions_enable=False, rich_markup_mode="rich" if rich_help else None)
     app.callback()(_root)
-    for command in (status, migrate, rollback, history, adopt, revision, check, reflect, ddl, config):
+    for command in (status, migrate, rollback, history, adopt, revision, check, reflect, ddl, config, dashboard):
         app.command()(command)
     return app
 
