@@ -60,7 +60,7 @@ def test_no_option_is_documented_that_is_not_there(name: str) -> None:
     assert set(listed) == there
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"dashboard"}))  # its answer is JSON, or YAML
 def test_every_command_can_answer_in_json(name: str) -> None:
     assert "--json" in {flag for option in options(COMMANDS[name]) for flag in option.opts}
 
