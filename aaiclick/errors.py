@@ -349,16 +349,23 @@ class DriftRemainsError(ApplyError):
 
 
 class DoesNotFitError(SchemaError):
-    """The tables are not what the version has; ``differences`` says how. Nothing was recorded."""
+    """The tables are not what the version has; ``differences`` says how. Nothing was recorded.
 
-    def __init__(self, schema: str, version: int, found: tuple[str, ...]) -> None:
+    ``released``: the version was; a version that never was is nothing that a database could be at.
+    """
+
+    def __init__(self, schema: str, version: int, found: tuple[str, ...], released: bool = True) -> None:
         self.schema = schema
         self.version = version
         self.differences = found
-        super().__init__(
-            f"{schema} does not fit v{version}: {'; '.join(found)}. To record it all the same: aaiclick adopt "
-            f"--version {version} --force"
+        self.released = released
+        following = (
+            f"To record it all the same: aaiclick adopt --version {version} --force"
+            if released
+            else "It was never released, so no database is at it: correct the declaration (aaiclick reflect prints "
+            "what is there), or bring the tables to it. Run: aaiclick migrate"
         )
+        super().__init__(f"{schema} does not fit v{version}: {'; '.join(found)}. {following}")
 
 
 class UndecidedError(MigrationError):

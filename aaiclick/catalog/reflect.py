@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 from aaiclick.catalog.forms import (
     Catalog,
@@ -20,7 +23,7 @@ from aaiclick.catalog.normalize import inner_form, normal
 from aaiclick.catalog.parse.columns import read_settings
 from aaiclick.catalog.reflect_engine import reflect_engine, setting_values
 from aaiclick.catalog.render import has_hidden
-from aaiclick.errors import SpecError, UnsupportedObjectError
+from aaiclick.errors import SpecError, UnsupportedObjectError, UsageError
 from aaiclick.specs.columns import Column, ColumnFields, Constraint, Index, Projection
 from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema, SchemaObject
@@ -35,22 +38,37 @@ RECORD_TABLE = "schema_version"
 _USUAL_SECURITY = ("", "SQL SECURITY INVOKER")
 
 
-def reflect_catalog(catalog: Catalog, name: str) -> Schema:
+def reflect_catalog(catalog: Catalog, name: str, only: Sequence[str] = (), exclude: Sequence[str] = ()) -> Schema:
     """All objects of the database as ``Schema(version=1)``. ``unsupported`` has those that cannot be declared, with the
     reason.
 
-    Tables of this library and inner tables of materialized views are left out.
+    ``only``: those whose name fits one of these patterns (``shop_*``), where any is given; ``exclude``: not those.
+    Tables of this library and inner tables of materialized views are left out. Raises ``UsageError`` for a pattern that
+    nothing fits.
     """
     objects: list[SchemaObject] = []
     unsupported: dict[str, str] = {}
-    for live in sorted(catalog.objects.values(), key=lambda entry: (_rank(entry.form), entry.name)):
-        if live.name.startswith((OWN_PREFIX, ".inner")) or live.name == RECORD_TABLE:
+    there = [live for live in catalog.objects.values() if not _is_hidden(live.name)]
+    for pattern in (*only, *exclude):
+        if not any(fnmatchcase(live.name, pattern) for live in there):
+            near = get_close_matches(pattern, [live.name for live in there], 1)
+            raise UsageError(
+                f"nothing in database {catalog.database} is called {pattern}"
+                f"{f': did you mean {near[0]}?' if near else ''}"
+            )
+    for live in sorted(there, key=lambda entry: (_rank(entry.form), entry.name)):
+        wanted = not only or any(fnmatchcase(live.name, pattern) for pattern in only)
+        if not wanted or any(fnmatchcase(live.name, pattern) for pattern in exclude):
             continue
         try:
             objects.append(reflect_object(live.form))
         except UnsupportedObjectError as error:
             unsupported[live.name] = error.reason
     return Schema(name, version=1, objects=objects, unsupported=unsupported)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((OWN_PREFIX, ".inner")) or name == RECORD_TABLE
 
 
 def reflect_object(form: Form) -> SchemaObject:

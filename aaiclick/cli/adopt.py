@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -30,9 +31,36 @@ Force = Annotated[
 ]
 
 
+class Tool(str, Enum):
+    """The values of ``--from``."""
+
+    golang_migrate = "golang-migrate"
+    dbmate = "dbmate"
+    goose = "goose"
+    clickhouse_migrations = "clickhouse-migrations"
+
+
+From = Annotated[
+    Tool | None,
+    typer.Option(
+        "--from",
+        help="The tool that the database is taken over from. Its ledger is read, recorded, and stays as it is; one "
+        "that says that a version failed half-way is refused.",
+    ),
+]
+LedgerTable = Annotated[
+    str | None,
+    typer.Option(
+        "--ledger", metavar="TABLE", help="With --from: the table of that tool, where it is not called as usual."
+    ),
+]
+
+
 def adopt(
     *,
     version: Version = None,
+    source: From = None,
+    ledger: LedgerTable = None,
     force: Force = False,
     take_over: TakeOver = None,
     json: Json = False,
@@ -45,20 +73,27 @@ def adopt(
     """Record which version a database is at, or whose a table is.
 
     --version is for tables that were made by other means and are not recognised: migrate goes on from the recorded
-    version. --take-over is for tables that another schema of the database declares too, in another way. Changes no
-    table.
+    version. --from does the same for the declared version, after it has read what another tool has applied. --take-over
+    is for tables that another schema of the database declares too, in another way. Changes no table.
 
     Exit code 0: recorded.
     1: the tables do not fit that version.
     2: error.
     """
     tables = tuple(take_over or ())
-    given = [("--version", str(version) if version is not None else None), *(("--take-over", name) for name in tables)]
+    given = [
+        ("--version", str(version) if version is not None else None),
+        ("--from", source.value if source is not None else None),
+        ("--ledger", ledger),
+        *(("--take-over", name) for name in tables),
+    ]
+    tool = source.value if source is not None else None
     frame = Frame(
         "adopt", json, debug, url, database, schema, env, extra=tuple(given), flags=("--force",) if force else ()
     )
+    alone = version is None and tool is None and ledger is None
     frame.run(
-        lambda: _take_over(frame, tables) if tables and version is None else _adopt(frame, version, force, tables)
+        lambda: _take_over(frame, tables) if tables and alone else _adopt(frame, version, force, tables, tool, ledger)
     )
 
 
@@ -80,22 +115,34 @@ def _take_over(frame: Frame, tables: tuple[str, ...]) -> ExitCode:
     return ExitCode.DONE
 
 
-def _adopt(frame: Frame, version: int | None, force: bool, tables: tuple[str, ...]) -> ExitCode:
-    if version is None or tables:
-        raise UsageError("aaiclick adopt takes either --version N or --take-over TABLE")
+def _adopt(
+    frame: Frame, version: int | None, force: bool, tables: tuple[str, ...], tool: str | None, ledger: str | None
+) -> ExitCode:
+    if (version is None and tool is None) or tables:
+        raise UsageError("aaiclick adopt takes --version N, --from TOOL, or --take-over TABLE")
+    if tool is None and ledger is not None:
+        raise UsageError(f"--ledger goes with --from TOOL, which says whose ledger {ledger} is")
     from aaiclick.api.adopt import adopt_schema
-    from aaiclick.state.record import against
+    from aaiclick.commands.adopt import ForeignLedger
+    from aaiclick.state.record import against, ledger_of_record
 
     declared, target = frame.declared(), frame.target()
     if target.missing:
         raise UsageError(f"there is no database at {target.place}: nothing to adopt")
-    record = adopt_schema(target.url, declared, version, force, frame.database)
+    at = version if version is not None else declared.version or 0
+    source = ForeignLedger(tool, ledger) if tool is not None else None
+    record = adopt_schema(target.url, declared, at, force, frame.database, source)
     if frame.as_json:
         frame.output.result({"schema": declared.name, **record_json(record)})
     else:
-        frame.output.say(f"✓ {declared.name} is recorded as v{version}", "green")
+        frame.output.say(f"✓ {declared.name} is recorded as v{at}", "green")
+        if said := ledger_of_record(record):
+            frame.output.say(
+                f"  taken over from {said['tool']}: {said['table']} is at {said['version']}, and stays as it is. "
+                f"From now on {said['tool']} has to leave this database alone"
+            )
         for word in against(record):
             frame.output.say(f"note: recorded all the same: {word}")
-        if declared.version is not None and version < declared.version:
+        if declared.version is not None and at < declared.version:
             frame.output.say(f"run: {frame.migrate()}")
     return ExitCode.DONE

@@ -102,8 +102,10 @@ def rollback(
     )
 
 
-def reflect(url: str, database: str | None, name: str | None) -> Schema:
+def reflect(
+    url: str, database: str | None, name: str | None, only: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> Schema:
     """The live database as a declaration."""
     from aaiclick import reflect_schema
 
-    return reflect_schema(url, database=database, name=name)
+    return reflect_schema(url, database=database, name=name, only=only, exclude=exclude)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.machine.documents import RecordDocument
+from aaiclick.cli.machine.documents import LedgerDocument, RecordDocument
 from aaiclick.cli.numbers import seconds_text
 from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
 from aaiclick.state.record import Record
@@ -49,7 +50,7 @@ def _history(frame: Frame) -> ExitCode:
 
 def record_json(record: Record) -> RecordDocument:
     """A transition without its forms and plan."""
-    from aaiclick.state.record import is_forced
+    from aaiclick.state.record import is_forced, ledger_of_record
 
     return {
         "version": record.version,
@@ -62,13 +63,22 @@ def record_json(record: Record) -> RecordDocument:
         "library": record.library,
         "server": record.server,
         "oldest_code": record.oldest_code,
+        "ledger": _ledger(ledger_of_record(record)),
     }
 
 
+def _ledger(said: Mapping[str, str]) -> LedgerDocument | None:
+    if not said:
+        return None
+    return {"tool": said.get("tool", ""), "table": said.get("table", ""), "version": said.get("version", "")}
+
+
 def _row(record: Record) -> tuple[str, ...]:
-    from aaiclick.state.record import is_forced
+    from aaiclick.state.record import is_forced, ledger_of_record
 
     state = f"{record.state} (forced)" if is_forced(record) else record.state
+    if ledger := ledger_of_record(record):
+        state += f" from {ledger.get('tool')} {ledger.get('version')}"
     before = "" if record.from_version is None else f"v{record.from_version}" if record.from_version else "empty"
     version = f"v{record.version}" if record.version is not None else "development"
     return (

@@ -13,6 +13,8 @@ from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.options import Database, Debug, Env, Json, Url
 from aaiclick.cli.source import python_source
 from aaiclick.errors import UsageError
+from aaiclick.specs.schema import Schema
+from aaiclick.versions.ledgers import ledger_of
 
 Name = Annotated[
     str | None,
@@ -26,6 +28,20 @@ Brief = Annotated[
         "--brief", help="Leave out what is none or empty; a schema that does not mention it does not manage it."
     ),
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="NAME",
+        help="Only what is called so; * stands for anything, as in 'shop_*'. May be given several times.",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude", metavar="NAME", help="Not what is called so, in the same way. May be given several times."
+    ),
+]
 
 
 Sql = Annotated[bool, typer.Option("--sql", help="Print CREATE statements, for Schema.from_sql.")]
@@ -37,6 +53,8 @@ def reflect(
     url: Url = None,
     database: Database = None,
     name: Name = None,
+    only: Only = None,
+    exclude: Exclude = None,
     brief: Brief = False,
     sql: Sql = False,
     env: Env = None,
@@ -49,12 +67,16 @@ def reflect(
 
     Exit code 0, or 2 on an error.
     """
-    flags = tuple(flag for flag, given in (("--brief", brief), ("--sql", sql)) if given)
-    frame = Frame("reflect", json, debug, url, database, env=env, extra=(("--name", name),), flags=flags)
-    frame.run(lambda: _reflect(frame, name, brief, sql))
+    wanted, unwanted = tuple(only or ()), tuple(exclude or ())
+    given = [("--name", name), *(("--only", each) for each in wanted), *(("--exclude", each) for each in unwanted)]
+    flags = tuple(flag for flag, is_given in (("--brief", brief), ("--sql", sql)) if is_given)
+    frame = Frame("reflect", json, debug, url, database, env=env, extra=tuple(given), flags=flags)
+    frame.run(lambda: _reflect(frame, name, brief, sql, wanted, unwanted))
 
 
-def _reflect(frame: Frame, name: str | None, brief: bool, sql: bool) -> ExitCode:
+def _reflect(
+    frame: Frame, name: str | None, brief: bool, sql: bool, only: tuple[str, ...], exclude: tuple[str, ...]
+) -> ExitCode:
     if sql and (brief or frame.as_json):
         raise UsageError(
             f"--sql prints CREATE statements, and {'--brief' if brief else '--json'} is for Python: choose one"
@@ -62,13 +84,28 @@ def _reflect(frame: Frame, name: str | None, brief: bool, sql: bool) -> ExitCode
     target = frame.target()
     if target.missing:
         raise UsageError(f"no database at {target.place} yet")
-    schema = calls.reflect(target.url, frame.database, name)
+    schema = calls.reflect(target.url, frame.database, name, only, exclude)
+    ledgers = {} if only else _ledgers(schema)
+    if ledgers:
+        kept = [item for item in schema.objects if item.name not in ledgers]
+        schema = schema.model_copy(update={"objects": kept})
     if frame.as_json:
         frame.output.document(schema.model_dump_json(indent=2, exclude_unset=True))
     elif sql:
         frame.output.document(sql_file(schema))
     else:
         frame.output.document(python_source(schema, brief))
+    for table, tool in ledgers.items():
+        frame.output.tell(
+            f"left out: {table} is the ledger of {tool} (to take the database over: aaiclick adopt --from {tool})",
+            "yellow",
+        )
     for item, reason in schema.unsupported.items():
         frame.output.tell(f"not declared: {item}: {reason}", "yellow")
     return ExitCode.DONE
+
+
+def _ledgers(schema: Schema) -> dict[str, str]:
+    """The tables in which other tools write down what they applied: no part of what an application declares."""
+    found = {table.name: ledger_of([column.name for column in table.columns]) for table in schema.tables}
+    return {name: ledger.tool for name, ledger in found.items() if ledger is not None}

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.catalog.forms import Form
+from aaiclick.commands.decide import status_of
 from aaiclick.commands.execute import Site, adoption
+from aaiclick.commands.imported import read_foreign
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
+from aaiclick.commands.inspection.planning import make_plan
+from aaiclick.commands.inspection.recorded_forms import dump_forms
 from aaiclick.commands.overtaken import begun, giving_up
 from aaiclick.commands.session import under_lease
-from aaiclick.errors import DoesNotFitError, UsageError
+from aaiclick.errors import ApplyError, DoesNotFitError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.lease.renew import Lease
 from aaiclick.plan.replicas import several
@@ -26,23 +31,59 @@ from aaiclick.versions.live import LiveVersion
 from aaiclick.versions.recognition import differences
 
 
-def adopt(schema: Schema, version: int, force: bool, database: str | None, embedded: bool) -> Routine[Record]:
+@dataclass(frozen=True, slots=True)
+class ForeignLedger:
+    """The ledger of another tool, from which a database is taken over. ``table``: its name; None: the usual one."""
+
+    tool: str
+    table: str | None = None
+
+
+def adopt(
+    schema: Schema,
+    version: int,
+    force: bool,
+    database: str | None,
+    embedded: bool,
+    ledger: ForeignLedger | None = None,
+) -> Routine[Record]:
     """Record a version without changing any table. Raises DoesNotFitError, UsageError."""
-    if schema.version is None or not 1 <= version <= schema.version:
-        raise UsageError(f"{schema.name} has the versions 1 to {schema.version or 0} in this code, not {version}")
+    if schema.version is None:
+        raise UsageError(f"{schema.name} is declared without a version: give it version=1 first")
+    if not 1 <= version <= schema.version:
+        raise UsageError(
+            f"{schema.name} has "
+            f"{f'the versions 1 to {schema.version}' if schema.version > 1 else 'version 1 only'} in this code, not "
+            f"{version}"
+        )
     found = yield from inspect_database(schema, database, trusting=True)
+    where = found.catalog.database
+    entry = (yield from read_foreign(where, ledger.tool, ledger.table)) if ledger is not None else None
     if not force:
         _require_one_host(found, version)
-    wrong = (*_differences(found, version), *_passing(found))
+    fit = yield from _compared(found, version)
+    wrong = (*fit.differences, *_passing(found))
     if wrong and not force:
-        raise DoesNotFitError(schema.name, version, wrong)
-    where = found.catalog.database
-    told = json.dumps({"adopted": version, "forced": bool(wrong), "differences": wrong}, ensure_ascii=False)
+        raise DoesNotFitError(schema.name, version, wrong, fit.released)
+    told = json.dumps(
+        {
+            "adopted": version,
+            "forced": bool(wrong),
+            "differences": wrong,
+            **({"ledger": {"tool": entry.tool, "table": entry.table, "version": entry.version}} if entry else {}),
+        },
+        ensure_ascii=False,
+    )
 
     def body(lease: Lease) -> Routine[Record]:
+        if ledger is not None and entry != (yield from read_foreign(where, ledger.tool, ledger.table)):
+            raise ApplyError(f"{ledger.tool} went on meanwhile: nothing was recorded")
         site = Site(where, lease.nonce, ApplyOptions(), str(this_process()), VERSION, frozenset())
         record = yield from adoption(replace(found, live=LiveVersion(version, "recorded")), site)
         record = replace(record, from_version=found.record.version if found.record is not None else None, plan=told)
+        if fit.forms is not None:
+            # No lock file says what that version is: the declaration does, and the tables are as it says.
+            record = replace(record, spec=schema.fingerprint, forms=dump_forms(fit.forms))
         yield from ensure_tables(where)
         yield from append(where, record)
         yield from update_cache(where, schema.name, None)
@@ -100,11 +141,45 @@ def _passing(found: Inspection) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _differences(found: Inspection, version: int) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How the tables differ from a version; ``released``: it was released. ``forms`` are those of the declaration,
+    where it is what says so, and they agree."""
+
+    differences: tuple[str, ...]
+    released: bool = True
+    forms: Mapping[str, Form] | None = None
+
+
+def _compared(found: Inspection, version: int) -> Routine[_Fit]:
+    """Compare the tables to what was released as that version; where nothing was, to the declaration itself. Raises
+    UsageError where nothing says what the version is."""
+    lock, schema = found.released.lock, found.schema
+    if lock is not None and lock.get(version) is not None:
+        return _Fit(_released_differences(found, version))
+    if version == schema.version and not found.released.scripts:
+        planned = yield from make_plan(found, looks=0, clones=False)
+        words = status_of(planned)[1]
+        return _Fit(words, False, None if words else planned.forms)
+    if found.released.scripts and lock is None:
+        # There are migrations, so the version was one; what its tables were, only a lock file tells.
+        return _Fit((f"no schema.lock.json says what v{version} is",))
+    if lock is None:
+        raise UsageError(
+            f"nothing says what {schema.name} v{version} is: there is no schema.lock.json. Nothing was recorded. What "
+            f"is there can be adopted as v{schema.version}, once the declaration is as the tables are"
+        )
+    known = ", ".join(f"v{each.version}" for each in lock.versions)
+    following = "Run: aaiclick revision" if version == schema.version else "Adopt one of these"
+    raise UsageError(
+        f"{schema.name} v{version} was never released: schema.lock.json has {known}. Nothing was recorded. {following}"
+    )
+
+
+def _released_differences(found: Inspection, version: int) -> tuple[str, ...]:
     lock = found.released.lock
     locked = lock.get(version) if lock is not None else None
-    if locked is None:
-        return (f"no schema.lock.json says what v{version} is",)
+    assert locked is not None
     wrong: list[str] = []
     for name, form in sorted(locked.forms.items()):
         live = found.catalog.get(name)

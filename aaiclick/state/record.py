@@ -81,6 +81,17 @@ def against(record: Record) -> tuple[str, ...]:
     return tuple(str(word) for word in cast("list[object]", listed)) if isinstance(listed, list) else ()
 
 
+def ledger_of_record(record: Record) -> dict[str, str]:
+    """The ledger of another tool that an adoption took the database over from: ``tool``, ``table`` and ``version``;
+    empty where there was none."""
+    found = _told(record).get("ledger")
+    return (
+        {str(key): str(value) for key, value in cast("dict[str, object]", found).items()}
+        if isinstance(found, dict)
+        else {}
+    )
+
+
 def _told(record: Record) -> dict[str, object]:
     try:
         told: object = json.loads(record.plan) if record.state == "adopted" and record.plan else {}

@@ -21,6 +21,13 @@ from aaiclick.sql.script import ScriptError, normal_text, split_statements
 from aaiclick.versions.headers import read_header
 
 _NAME = re.compile(r"(?P<number>\d{4,})_(?P<what>[A-Za-z0-9_]+)\.(?P<kind>sql|py)\Z")
+_PAIRED = re.compile(r"\d+_.*\.(?:up|down)\.sql\Z")
+"""How golang-migrate calls its files, two for each version."""
+_MARKED = {
+    "goose": re.compile(r"^--\s*\+goose\s+(?:Up|Down)\b", re.MULTILINE | re.IGNORECASE),
+    "dbmate": re.compile(r"^--\s*migrate:(?:up|down)\b", re.MULTILINE),
+}
+"""How other tools mark the two ways within a file."""
 _NUMBERED = re.compile(r"\d.*\.(?:sql|py)\Z")
 
 
@@ -173,6 +180,8 @@ def _read_folder(entries: Iterable[_Entry], source: str | Path) -> list[Script]:
     for entry in sorted(entries, key=lambda entry: entry.name):
         named = _NAME.match(entry.name)
         where = f"{source}/{entry.name}"
+        if _PAIRED.match(entry.name):
+            raise _of_another_tool(where, "golang-migrate")
         if named is None:
             if entry.name.endswith(".sql") or _NUMBERED.match(entry.name):
                 raise MigrationError(
@@ -186,6 +195,9 @@ def _read_folder(entries: Iterable[_Entry], source: str | Path) -> list[Script]:
             raise MigrationError(where, "versions count from 1")
         text = entry.read_text(encoding="utf-8").removeprefix("\ufeff")
         if named["kind"] == "sql":
+            for tool, mark in _MARKED.items():
+                if mark.search(text):
+                    raise _of_another_tool(where, tool)
             migration = read_script(text, number, where)
             found.append(Script(migration, entry.name, where, checksum_of(migration)))
         else:
@@ -194,6 +206,15 @@ def _read_folder(entries: Iterable[_Entry], source: str | Path) -> list[Script]:
                 Script(migration, entry.name, where, checksum_of(migration, text if migration.move is not None else ""))
             )
     return found
+
+
+def _of_another_tool(where: str, tool: str) -> MigrationError:
+    return MigrationError(
+        where,
+        f"is a file of {tool}, with statements for the way up and down. Here the difference between two versions is "
+        "computed, a file says what it cannot tell, and the way back is aaiclick rollback. Keep that folder as it is, "
+        f"name another one as migrations=, and take the database over with: aaiclick adopt --from {tool}",
+    )
 
 
 def _module(source: str | Path, name: str) -> ModuleType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,7 +50,9 @@ class Script:
         self.asked.append({"url": url, "schema": schema, "database": database})
         return answer(self.status)
 
-    def reflect(self, url: str, database: str | None, name: str | None) -> Schema:
+    def reflect(
+        self, url: str, database: str | None, name: str | None, only: Sequence[str] = (), exclude: Sequence[str] = ()
+    ) -> Schema:
         self.asked.append({"url": url, "database": database, "name": name})
         return answer(self.schema)
 

@@ -129,6 +129,17 @@ class StatusDocument(TypedDict):
     """The command that brings it into sync; null where none does."""
 
 
+class LedgerDocument(TypedDict):
+    """What the ledger of another tool said when a database was taken over from it."""
+
+    tool: str
+    """The tool: 'golang-migrate', 'dbmate', 'goose' or 'clickhouse-migrations'."""
+    table: str
+    """Its table."""
+    version: str
+    """Its newest version that was applied, as that tool calls it."""
+
+
 class RecordDocument(TypedDict):
     """One transition of a schema."""
 
@@ -152,6 +163,8 @@ class RecordDocument(TypedDict):
     """Version of the server."""
     oldest_code: int | None
     """The oldest version of the code that can run on the result; null: only that of its version."""
+    ledger: LedgerDocument | None
+    """For a database that was taken over from another tool; null for every other transition."""
 
 
 class HistoryDocument(TypedDict):
@@ -164,7 +177,7 @@ class HistoryDocument(TypedDict):
 
 
 class AdoptedDocument(RecordDocument):
-    """What ``adopt --version`` prints."""
+    """What ``adopt --version`` and ``adopt --from`` print."""
 
     schema: str
     """Name of the schema."""

@@ -1,0 +1,57 @@
+"""The ledger of another tool, from which a database is taken over: found, read, and left as it is."""
+
+from __future__ import annotations
+
+from aaiclick.clickhouse.names import RECORDS
+from aaiclick.errors import UsageError
+from aaiclick.routine import Query, Routine, text
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+from aaiclick.versions.ledgers import LEDGERS, TOOLS, LedgerEntry, ledger_of, read_ledger
+
+_COLUMNS = (
+    "SELECT table, name FROM system.columns WHERE database = unhex({database:String}) AND table != "
+    f"'{RECORDS}' ORDER BY table, position"
+)
+
+
+def read_foreign(database: str, tool: str, table: str | None) -> Routine[LedgerEntry]:
+    """What the ledger of ``tool`` says; ``table`` is its name where that is not the usual one.
+
+    Raises ``UsageError`` where there is none, where it is another tool's, where it says that nothing is applied, and
+    where it says that a version failed half-way.
+    """
+    if tool not in TOOLS:
+        raise UsageError(f"{tool!r} is no tool whose ledger can be read: there are {', '.join(TOOLS)}")
+    columns: dict[str, list[str]] = {}
+    for row in (yield Query(_COLUMNS, {"database": hexed(database)})):
+        columns.setdefault(text(row[0]), []).append(text(row[1]))
+    found = {name: ledger for name, held in columns.items() if (ledger := ledger_of(held)) is not None}
+    usual = " or ".join(each.table for each in LEDGERS if each.tool == tool)
+    own = [name for name, ledger in found.items() if ledger.tool == tool]
+    if table is not None and table not in columns:
+        raise UsageError(f"there is no table {table} in database {database}")
+    if table is not None and table not in own:
+        other = found.get(table)
+        what = f"it is one of {other.tool}" if other is not None else "its columns are others"
+        raise UsageError(f"{table} is no ledger of {tool}: {what}")
+    if table is None and not own:
+        others = "".join(f"; {name} is the ledger of {ledger.tool}" for name, ledger in sorted(found.items()))
+        raise UsageError(
+            f"database {database} has no ledger of {tool} (usually {usual}){others}. Is it in another database: "
+            "--database"
+        )
+    if table is None and len(own) > 1:
+        raise UsageError(
+            f"database {database} has several ledgers of {tool}: say which with --ledger {' or '.join(own)}"
+        )
+    name = table if table is not None else own[0]
+    entry = yield from read_ledger(found[name], name, qualified(database, name))
+    if entry.version is None:
+        raise UsageError(f"{name} says that {tool} has applied nothing: there is nothing to take over from it")
+    if entry.dirty:
+        raise UsageError(
+            f"{name} says that version {entry.version} failed half-way (dirty): nothing was recorded. Finish it or "
+            f"undo it with {tool} first ({found[name].repair}), then adopt"
+        )
+    return entry
