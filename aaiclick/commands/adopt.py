@@ -10,7 +10,6 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import Form
 from aaiclick.commands.decide import status_of
 from aaiclick.commands.execute import Site, adoption
-from aaiclick.commands.imported import read_foreign
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.commands.inspection.recorded_forms import dump_forms
@@ -27,6 +26,7 @@ from aaiclick.state.cache import update_cache
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.version import VERSION
+from aaiclick.versions.foreign_ledger import read_foreign
 from aaiclick.versions.live import LiveVersion
 from aaiclick.versions.recognition import differences
 
