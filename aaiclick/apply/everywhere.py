@@ -10,14 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar, cast
 
+from aaiclick.catalog.read import NIL_UUID
 from aaiclick.catalog.scratch import PREFIX as SCRATCH
-from aaiclick.clickhouse.every_host import Reach, Subject, busy, has_reached, until_shown
+from aaiclick.clickhouse.every_host import Reach, Shown, Subject, busy, has_reached, until_shown
 from aaiclick.clickhouse.statements import merged
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import CANNOT_ASSIGN_ALTER
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Effect, Query, Routine, Rows, text
-from aaiclick.sql.cluster import Head, divided, head_of, on_cluster
+from aaiclick.sql.cluster import Head, divided, head_of, on_cluster, with_uuid
 
 T = TypeVar("T")
 
@@ -125,9 +126,10 @@ def _send(command: Command, subject: Subject, reach: Reach) -> Routine[None]:
     topology = reach.topology
     # Functions are no objects of a database: they go ON CLUSTER in any case.
     clause = topology.kind == "queue" or not subject.database
-    sql = on_cluster(command.sql, topology.cluster) if clause else command.sql
-    sent = replace(command, sql=sql, settings=merged(command.settings, QUEUE))
     before = yield from subject.look(topology)
+    sql = _with_known_uuid(command.sql, subject, before) if clause else command.sql
+    sql = on_cluster(sql, topology.cluster) if clause else sql
+    sent = replace(command, sql=sql, settings=merged(command.settings, QUEUE))
     unknown: OutcomeUnknownError | None = None
     for attempt in range(_AGAIN):
         try:
@@ -146,6 +148,23 @@ def _send(command: Command, subject: Subject, reach: Reach) -> Routine[None]:
     changed = yield from until_shown(reach, subject, before)
     if unknown is not None and not changed:
         raise unknown
+
+
+def _with_known_uuid(sql: str, subject: Subject, before: Shown) -> str:
+    """A CREATE of what only some hosts have: a table of another UUID would be no replica of theirs."""
+    head = head_of(sql)
+    known = {shown[0] for host in before.hosts.values() for name in subject.names if (shown := host.get(name))}
+    known.discard(NIL_UUID)
+    if head is None or head.verb != "CREATE" or not subject.database or len(known) != 1 or " OR REPLACE " in sql[:20]:
+        return sql
+    if all(subject.names[0] in host for host in before.hosts.values()):
+        return sql
+    if head.kind == "MATERIALIZED VIEW" and not sql[head.end :].lstrip().startswith("TO "):
+        raise ApplyError(
+            f"{subject.words} is there on some hosts and lacks on others, and its own table would be no replica of "
+            "theirs. Make it there by hand"
+        )
+    return with_uuid(sql, known.pop())
 
 
 def _caught_up(reach: Reach, subject: Subject) -> Routine[None]:

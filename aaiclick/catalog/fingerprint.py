@@ -14,20 +14,27 @@ _TABLE = re.compile(
     r"CREATE TABLE (?:[A-Za-z_]\w*|`(?:[^`\\]|\\.)*`)\.(?:[A-Za-z_]\w*|`(?:[^`\\]|\\.)*`)(?: UUID '[0-9a-f-]*')? ",
     re.DOTALL,
 )
+_REPLICA = re.compile(r"(ENGINE = Replicated\w*MergeTree)\('(?:[^'\\]|\\.)*', '(?:[^'\\]|\\.)*'(?:, )?", re.DOTALL)
 _HEAD = re.compile(r"CREATE (?:MATERIALIZED VIEW|VIEW|DICTIONARY|TABLE) ")
 
 
-def text_digest(texts: Mapping[str, str]) -> str:
+def text_digest(texts: Mapping[str, str], *, replicas: bool = False) -> str:
     """Names these definitions (name -> ``create_table_query``) whatever database they are in and whatever their
-    order."""
+    order. ``replicas``: and whatever replica of a cluster shows them."""
     digest = hashlib.sha256()
     for name in sorted(texts):
+        text = _of_any_replica(texts[name]) if replicas else texts[name]
         # Each part with its length in front: two different lists can then never give the same bytes.
-        for part in (name, _portable(texts[name])):
+        for part in (name, _portable(text)):
             encoded = part.encode("utf-8", "surrogateescape")
             digest.update(len(encoded).to_bytes(8, "big"))
             digest.update(encoded)
     return f"{DIGEST_FORMAT}:{digest.hexdigest()[:32]}"
+
+
+def _of_any_replica(text: str) -> str:
+    """Path and replica may stand there without macros: then they are another text on each host."""
+    return _REPLICA.sub(r"\1(", text, count=1)
 
 
 def _portable(text: str) -> str:

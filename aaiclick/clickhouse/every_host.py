@@ -15,9 +15,12 @@ from aaiclick.error_codes import KEEPER_EXCEPTION
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Query, Routine, Rows, number, text
 from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import quote_string
 
 _POLL = 0.05
 _LONGEST_POLL = 1.0
+_REPLICA = r"(ENGINE = Replicated\w*MergeTree)\('[^']*', '[^']*'"
+_FIRST = r"\1("
 BEHIND = 300
 """Seconds that the oldest entry of a table's log may have waited on a host."""
 STUCK = 30
@@ -59,7 +62,9 @@ class Reach:
 
 def shown(topology: Topology, database: str, names: Collection[str]) -> Routine[Shown]:
     """What the hosts that answer show of tables, views and dictionaries."""
-    ids = f"toString(uuid), toString(cityHash64(create_table_query)) FROM {topology.everywhere('system.tables')}"
+    # Path and replica may stand there without macros: then they are another text on each host.
+    said = f"replaceRegexpOne(create_table_query, {quote_string(_REPLICA)}, {quote_string(_FIRST)})"
+    ids = f"toString(uuid), toString(cityHash64({said})) FROM {topology.everywhere('system.tables')}"
     return (
         yield from _shown(
             topology,
@@ -155,6 +160,48 @@ def until_shown(reach: Reach, subject: Subject, before: Shown, seconds: float = 
         if wait.waited >= seconds:
             raise ApplyError(_late(reach, subject, now))
         wait = yield from rest(wait, f"all hosts to show {subject.words}" if wait.waited > 1 else "")
+
+
+def until_alike(reach: Reach, subject: Subject, seconds: float = 60.0) -> Routine[None]:
+    """Wait until every host shows the same of these objects, and has all of them.
+
+    Raises ApplyError with the hosts that do not, when nothing is left to be carried out there, or after so many
+    ``seconds``.
+    """
+    wait = Wait(_POLL, _LONGEST_POLL)
+    while True:
+        idle = wait.waited > 0 and not (yield from busy(reach, subject))
+        now = yield from subject.look(reach.topology)
+        seen = {now.of(place, subject.names) for place in reach.places & now.hosts.keys()}
+        if reach.places <= now.hosts.keys() and len(seen) == 1 and None not in next(iter(seen)):
+            return
+        if not reach.places <= now.hosts.keys() or idle or wait.waited >= seconds:
+            raise ApplyError(_unlike(reach, subject, now))
+        wait = yield from rest(wait, f"all hosts to show {subject.words}" if wait.waited > 1 else "")
+
+
+def _unlike(reach: Reach, subject: Subject, now: Shown) -> str:
+    if reach.places - now.hosts.keys():
+        return _late(reach, subject, now)
+    names = sorted(subject.names)
+    lacking = {
+        name: missing
+        for number, name in enumerate(names)
+        if (missing := [place for place in reach.places if now.of(place, names)[number] is None])
+    }
+    if lacking:
+        listed = "; ".join(f"{named(reach.topology, places)}: {name}" for name, places in lacking.items())
+        return (
+            f"not every host has what is declared ({listed} is missing). Nothing is recorded. A start through that "
+            "host makes it there"
+        )
+    differing = [
+        name for number, name in enumerate(names) if len({now.of(place, names)[number] for place in reach.places}) > 1
+    ]
+    return (
+        f"{', '.join(differing)}: {others(reach, subject, now)} and the rest differ, and nothing is left to be carried "
+        "out there. Nothing is recorded; aaiclick status shows in what"
+    )
 
 
 def _require_alike(reach: Reach, subject: Subject, before: Shown, now: Shown) -> None:

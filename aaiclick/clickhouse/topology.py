@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from aaiclick.catalog.forms import Catalog
+from aaiclick.clickhouse.names import RECORDS, is_ours
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Query, Routine, Row, flag, number, text
 from aaiclick.sql.hex_text import hexed
@@ -123,7 +124,9 @@ _CLUSTERS = "SELECT DISTINCT cluster FROM system.clusters ORDER BY cluster"
 def hints(catalog: Catalog, cluster: str) -> bool:
     """True where something says that there may be more than one host."""
     return (
-        bool(cluster) or catalog.replicas not in (0, 1) or any(live.replicas > 1 for live in catalog.objects.values())
+        bool(cluster)
+        or catalog.replicas not in (0, 1)
+        or any(live.replicas > 1 for live in catalog.objects.values() if not _ours(live.name))
     )
 
 
@@ -181,7 +184,7 @@ def named(topology: Topology, places: Collection[int]) -> str:
 def _of_replicas(catalog: Catalog) -> Routine[Topology | None]:
     """The one cluster that has this host and as many replicas in its shard as the tables have; None where there is
     none, or more than one and none of them is what the macro ``{cluster}`` says."""
-    most = max(live.replicas for live in catalog.objects.values())
+    most = max(live.replicas for live in catalog.objects.values() if not _ours(live.name))
     rows = yield Query(_CANDIDATES, {"most": most})
     names = [text(row[0]) for row in rows]
     usual = (yield from expanded("{cluster}")) if len(names) > 1 else ""
@@ -194,12 +197,17 @@ def _of_replicas(catalog: Catalog) -> Routine[Topology | None]:
 def _one_or(kind: Kind, cluster: str, hosts: tuple[Host, ...], database: str) -> Topology:
     """A cluster of one host is one host."""
     if len(hosts) == 1:
-        return SINGLE
+        return Topology("single", cluster, hosts, database)
     return Topology(kind, cluster, hosts, database)
 
 
 def _host(row: Row) -> Host:
     return Host(text(row[0]), number(row[1]), number(row[2]), number(row[3]), flag(row[4]))
+
+
+def _ours(name: str) -> bool:
+    """What this library keeps for all hosts is there once for all shards."""
+    return is_ours(name) or name == RECORDS
 
 
 def _size(shards: int, replicas: int) -> str:

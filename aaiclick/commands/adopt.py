@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import Form
+from aaiclick.clickhouse.every_host import Reach, Subject, until_alike
 from aaiclick.commands.decide import status_of
 from aaiclick.commands.execute import Site, adoption
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
@@ -18,7 +19,7 @@ from aaiclick.commands.session import under_lease
 from aaiclick.errors import ApplyError, DoesNotFitError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.lease.renew import Lease
-from aaiclick.plan.replicas import several
+from aaiclick.plan.replicas import unsupported
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state import owners
@@ -60,11 +61,14 @@ def adopt(
     where = found.catalog.database
     entry = (yield from read_foreign(where, ledger.tool, ledger.table)) if ledger is not None else None
     if not force:
-        _require_one_host(found, version)
+        _require_reached(found, version)
     fit = yield from _compared(found, version)
     wrong = (*fit.differences, *_passing(found))
     if wrong and not force:
         raise DoesNotFitError(schema.name, version, wrong, fit.released)
+    if not found.topology.single and found.catalog.objects and not force:
+        # What was compared is of one host.
+        yield from until_alike(Reach(found.topology), Subject(where, tuple(found.catalog.objects)))
     told = json.dumps(
         {
             "adopted": version,
@@ -89,14 +93,14 @@ def adopt(
         yield from update_cache(where, schema.name, None)
         return record
 
-    record = yield from under_lease(where, this_process(), body, embedded=embedded)
+    record = yield from under_lease(where, this_process(), body, embedded=embedded, books=found.books)
     assert record is not None
     return record
 
 
-def _require_one_host(found: Inspection, version: int) -> None:
+def _require_reached(found: Inspection, version: int) -> None:
     """Raises UsageError where one host of several would keep for itself what is recorded."""
-    if words := several(found.catalog, (), found.topology):
+    if words := unsupported(found.catalog, (), found.topology):
         raise UsageError(
             f"{found.schema.name}: {words}, and the record would be kept by the node that one happens to talk to."
             f" Nothing was recorded. Is there one node only: aaiclick adopt {version} --force"
@@ -118,7 +122,11 @@ def take_over(
             )
     where, names = found.catalog.database, sorted(set(tables))
     yield from under_lease(
-        where, this_process(), lambda _: owners.enter_take_over(where, schema.name, names), embedded=embedded
+        where,
+        this_process(),
+        lambda _: owners.enter_take_over(where, schema.name, names),
+        embedded=embedded,
+        books=found.books,
     )
     return tuple((name, found.owners[name].label) for name in names)
 

@@ -36,7 +36,7 @@ class Course(Enum):
     ONLY_LOOK = auto()
     """There is more than one replica: nothing is changed, not even what is written down here."""
     RECOVER = auto()
-    """A run is at work, or was killed: straight to the lease."""
+    """A run is at work, or was killed, or the tables of a cluster have to be made first: straight to the lease."""
     NEITHER_VERSION = auto()
     """Some tables are back at the version before and some are not, and this start may change nothing."""
     NEWER = auto()
@@ -55,6 +55,8 @@ def course(found: Inspection, policy: Policy) -> Course:
     # table may have been put in place between two questions: whether anybody has to be asked shows when its run has
     # ended.
     asked = found.progress.outcome_unknown or found.progress.displaced
+    if changes and found.where.unopened:
+        return Course.RECOVER
     if changes and (asked or found.owned.unfinished or found.going_back is not None):
         return Course.RECOVER
     if found.going_back is not None:

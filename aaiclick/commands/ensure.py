@@ -40,13 +40,14 @@ def ensure(run: Run) -> Routine[Report]:
     fresh = (yield from untouched(run.schema, run.database, seen)) if run.policy.level != "check" else None
     if fresh is not None:
         return (yield from migrate(run, fresh.database, None, started, fresh.names))
-    found = yield from inspect_database(run.schema, run.database, run.policy.allowed)
+    opening = run.policy.level != "check"
+    found = yield from inspect_database(run.schema, run.database, run.policy.allowed, opening=opening)
     database = found.catalog.database
     match course(found, run.policy):
         case Course.ONLY_LOOK:
             return (yield from _only_look(run, found, started))
         case Course.RECOVER:
-            return (yield from migrate(run, database, None, started))
+            return (yield from migrate(run, database, None, started, books=found.books))
         case Course.NEITHER_VERSION:
             assert found.going_back is not None
             raise coming_back(found, found.going_back)
@@ -56,7 +57,7 @@ def ensure(run: Run) -> Routine[Report]:
             pass
     if run.approved is not None and run.policy.level != "check":
         # Only the plan made under the lease counts, and that one looks at all that the approved one looked at.
-        return (yield from migrate(run, database, None, started))
+        return (yield from migrate(run, database, None, started, books=found.books))
     # What has to be looked at in the rows is looked at once, under the lease, by one of many starts.
     planned = yield from make_plan(found, looks=0, clones=run.policy.looks)
     yield Emit(compared(planned))
@@ -65,7 +66,7 @@ def ensure(run: Run) -> Routine[Report]:
         return report_of(planned.plan, verdict, (yield from clock()) - started)
     if run.policy.level == "check":
         return report_of(planned.plan, verdict, (yield from clock()) - started)
-    return (yield from migrate(run, database, planned, started))
+    return (yield from migrate(run, database, planned, started, books=found.books))
 
 
 def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:

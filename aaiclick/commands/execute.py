@@ -7,8 +7,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.executor import apply_steps
 from aaiclick.apply.run import ApplyOptions, StepOutcome
+from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.features import sets
 from aaiclick.clickhouse.mutations import RECALCULATE
 from aaiclick.clickhouse.tables import EXCHANGING
@@ -89,7 +91,7 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
         verdict = gate(planned)
     if site.approved is not None and verdict.run:
         yield from enter_approval(planned.inspection.scope, site.approved)
-    yield from _put_back(planned.inspection, verdict)
+    yield from _put_back(planned.inspection, verdict, site.options.reach)
     done: list[Step] = []
     outcomes: list[StepOutcome] = []
     while True:
@@ -172,7 +174,7 @@ def _numbered(found: Inspection) -> bool:
     return found.topology.single and found.catalog.database_engine in EXCHANGING
 
 
-def _put_back(found: Inspection, verdict: GateDecision) -> Routine[None]:
+def _put_back(found: Inspection, verdict: GateDecision, reach: Reach | None) -> Routine[None]:
     """Undo what a dead run left of a change of a TTL, unless this run makes that change again."""
     held = found.progress.held
     if not held and any(sets(live.text, RECALCULATE) for live in found.catalog.objects.values()):
@@ -182,7 +184,7 @@ def _put_back(found: Inspection, verdict: GateDecision) -> Routine[None]:
         for step in verdict.run
         if isinstance(step.work, AlterWork) and (step.work.frees_ttl or any(a.retimes for a in step.work.alters))
     }
-    yield from undo_ttl_changes(found.scope, held - again)
+    yield from everywhere(undo_ttl_changes(found.scope, held - again), reach)
 
 
 def _transition_start(planned: PlannedMigration, batch: tuple[Step, ...], site: Site) -> TransitionStart | None:

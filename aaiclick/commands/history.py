@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.read import server_facts
 from aaiclick.clickhouse.names import RECORDS, is_ours
+from aaiclick.clickhouse.shared.bookkeeping import keeping
+from aaiclick.commands.inspection.where_recorded import recorded_here
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.hex_text import hexed
+from aaiclick.state.owned import read_owned_here
 from aaiclick.state.record import Record
 from aaiclick.state.records import history
 
@@ -25,12 +28,12 @@ class Standing:
 
 def schema_records(schema: str, database: str | None) -> Routine[tuple[Record, ...]]:
     """The transitions of one schema, oldest first."""
-    return (yield from history((yield from _database(database)), schema))
+    return (yield from _history(database, schema))
 
 
 def recorded(database: str | None) -> Routine[tuple[str, ...]]:
     """The schemas that were ever applied, by name."""
-    records = yield from history((yield from _database(database)))
+    records = yield from _history(database)
     return tuple(sorted({record.schema for record in records if record.state != "failed"}))
 
 
@@ -40,8 +43,14 @@ def standing(database: str | None) -> Routine[Standing]:
     rows = yield Query(_TABLES, {"database": hexed(name)})
     tables = tuple(text(row[0]) for row in rows)
     own = tuple(table for table in tables if not is_ours(table) and table != RECORDS)
-    return Standing((yield from recorded(name)) if RECORDS in tables else (), own)
+    return Standing((yield from recorded(name)), own)
 
 
 def _database(database: str | None) -> Routine[str]:
     return database if database is not None else (yield from server_facts()).current_database
+
+
+def _history(database: str | None, schema: str | None = None) -> Routine[tuple[Record, ...]]:
+    where = yield from _database(database)
+    books = recorded_here((yield from read_owned_here(where)))
+    return (yield from keeping(history(where, schema), books))

@@ -15,6 +15,8 @@ from aaiclick.catalog.forms import Form
 from aaiclick.catalog.functions import sweep_stand_ins
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.scratch import next_stale, sweep_stale_scratch
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, read_bookkeeping
 from aaiclick.clock import clock
 from aaiclick.commands.approved import end_approval, require_approved
 from aaiclick.commands.decide import compared, gate, obstacle
@@ -27,15 +29,14 @@ from aaiclick.commands.inspection.replaced import replaced_since, require_record
 from aaiclick.commands.inspection.verify import residual
 from aaiclick.commands.inspection.warm import warm
 from aaiclick.commands.overtaken import newer
-from aaiclick.commands.reach import reach_of
+from aaiclick.commands.reach import reach_of, require_everywhere, require_nothing_begun
 from aaiclick.commands.report import Report, report_of
 from aaiclick.commands.rollback.settle import settle_back
 from aaiclick.commands.session import under_lease
 from aaiclick.diff.hazards import WITHOUT_OBJECT
-from aaiclick.errors import (
-    DriftRemainsError,
-)
+from aaiclick.errors import ApplyError, DriftRemainsError
 from aaiclick.lease.acquire import LEASE_SECONDS
+from aaiclick.lease.generations import holders as generation_holders
 from aaiclick.lease.lock import former_holders
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
@@ -83,12 +84,18 @@ def asks_for_more(policy: Policy) -> bool:
 
 
 def migrate(
-    run: Run, database: str, planned: PlannedMigration | None, started: float, absent: tuple[str, ...] = ()
+    run: Run,
+    database: str,
+    planned: PlannedMigration | None,
+    started: float,
+    absent: tuple[str, ...] = (),
+    books: Bookkeeping | None = None,
 ) -> Routine[Report]:
     """Under the lease: recover what killed runs left, plan, carry out, verify, record.
 
     ``planned``: the plan from before the lease, used where nobody changed anything since; None: there is none.
-    ``absent``: names under which nothing was there before the lease.
+    ``absent``: names under which nothing was there before the lease. ``books``: where lease and records are; None: one
+    host has them.
     """
 
     def still_needed() -> Routine[bool]:
@@ -98,7 +105,9 @@ def migrate(
     def body(lease: Lease) -> Routine[Report]:
         return _apply(run, database, planned, lease.nonce, started, absent)
 
-    report = yield from under_lease(database, run.owner, body, embedded=run.embedded, still_needed=still_needed)
+    report = yield from under_lease(
+        database, run.owner, body, embedded=run.embedded, still_needed=still_needed, books=books
+    )
     if report is not None:
         return report
     # Whoever had the lease has done it.
@@ -114,7 +123,11 @@ def _allowed_tables(policy: Policy, key: str) -> frozenset[str]:
 
 def _ended(database: str, own: str, holders: Collection[str]) -> Routine[frozenset[str]]:
     """Whoever has the lease has waited for the end of all former holders."""
-    return (yield from former_holders(database, [nonce for nonce in holders if nonce != own]))
+    others = [nonce for nonce in holders if nonce != own]
+    books = yield from read_bookkeeping(database)
+    if books.shared:
+        return (yield from generation_holders(books)) & frozenset(others)
+    return (yield from former_holders(database, others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +166,9 @@ def _apply(
     """Put right what killed runs left, then plan: until then tables may be half-way between two forms."""
     options = _options(run.policy)
     ours = yield from read_owned(database, absent)
-    if ours.remains:
+    if (yield from read_bookkeeping(database)).shared:
+        require_nothing_begun(ours)
+    elif ours.remains:
         done = yield from clean_leftovers(ours, options, resume=True)
         options = replace(options, waiting=frozenset(each.object for each in done if each.action == "waiting"))
         ours = (yield from read_owned(database, absent)) if done else ours
@@ -172,6 +187,8 @@ def _clear_away(held: _Held, recorded: RecordedState) -> Routine[_Held]:
     yield from sweep_stale_scratch(
         ours.scratch, held.database, embedded=held.run.embedded, ended=partial(_ended, held.database, held.nonce)
     )
+    if (yield from read_bookkeeping(held.database)).shared:
+        return held  # what one host has kept for itself stays
     # Where no table is kept, what a new one had for the sake of one goes.
     dropped = yield from drop_expired(held.database, ours.kept(), ours.at // 1000, recorded.block_numbers)
     return replace(held, owned=ours.without(dropped))
@@ -196,6 +213,8 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
         yield Emit(compared(planned))
     if not found.topology.single and planned.plan.steps:
         held = replace(held, options=replace(held.options, reach=(yield from reach_of(planned, run.policy.allowed))))
+    elif not found.topology.single:
+        held = replace(held, options=replace(held.options, reach=Reach(found.topology)))
     site = Site(
         database, held.nonce, held.options, str(run.owner), run.library, run.policy.allowed, looks, run.approved
     )
@@ -234,6 +253,11 @@ def _look(held: _Held, recorded: RecordedState) -> Routine[Inspection]:
         found = yield from inspect_database(run.schema, held.database, allowed, owned=held.owned)
     if replicas := unsupported(found.catalog, allowed, found.topology):
         raise refusal(run.schema.name, replicas, ())
+    if (held_by := (yield from read_bookkeeping(held.database))) != found.books:
+        raise ApplyError(
+            f"the hosts of database {held.database} are others than a moment ago ({', '.join(held_by.hosts) or 'one'}; "
+            f"now {', '.join(found.books.hosts) or 'one'}). Nothing was changed; run again"
+        )
     return found
 
 
@@ -252,6 +276,8 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
         # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has
         # ended.
         yield from reattach(database, set(run.schema.table_names), held.options)
+    if not found.topology.single:
+        yield from require_everywhere(found, held.options.reach, run.policy.allowed)
     if not ours.recorded:
         yield from ensure_tables(database)
     seconds = (yield from clock()) - held.started
@@ -280,6 +306,8 @@ def _due(database: str, left: Owned | None, nonce: str, seconds: float) -> Routi
     taken over, or of this run where a heartbeat was late. ``left``: what is there at the end; None: nothing to be
     dropped. ``seconds``: how long this run took.
     """
+    if (yield from read_bookkeeping(database)).shared:
+        return next_stale(left.scratch) if left is not None else None
     own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_collection(database, nonce))
     later = (
         (next_expiry(left.kept()), last_collection(left.tombstones, left.at, LEASE_SECONDS), next_stale(left.scratch))

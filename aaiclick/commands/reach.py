@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from aaiclick.apply.everywhere import pin
-from aaiclick.clickhouse.every_host import Reach, troubles
+from aaiclick.clickhouse.every_host import Reach, Subject, troubles, until_alike
+from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.diff.hazards import WITHOUT_HOST
-from aaiclick.errors import HazardNotAllowedError
+from aaiclick.errors import ApplyError, HazardNotAllowedError
 from aaiclick.routine import Routine
+from aaiclick.specs.functions import Function
+from aaiclick.specs.views import TableFamily
+from aaiclick.state.owned import Owned
 
 
 def reach_of(planned: PlannedMigration, allowed: Collection[str]) -> Routine[Reach]:
@@ -33,3 +38,30 @@ def reach_of(planned: PlannedMigration, allowed: Collection[str]) -> Routine[Rea
             tuple(keys[place] for place in refused),
         )
     return Reach(topology, reach.pinned, frozenset(wrong))
+
+
+def require_nothing_begun(owned: Owned) -> None:
+    """Raises ``ApplyError`` where a copy or a fill was begun by a run that took the cluster for one node: it is on one
+    host, and is not gone on with on all of them."""
+    marks = (*owned.marks(), *owned.backfill_marks())
+    if marks:
+        names = ", ".join(mark if isinstance(mark, str) else mark.name for mark in marks)
+        raise ApplyError(
+            f"a copy or fill of rows was begun on one host and is not finished ({names}), and that is not gone on with "
+            "on clusters. Nothing was changed. Finish it, or give it up, with the release that began it"
+        )
+
+
+def require_everywhere(found: Inspection, reach: Reach | None, allowed: Collection[str]) -> Routine[None]:
+    """Wait until every host shows what is to be recorded: the same objects, none of them missing.
+
+    Raises ``ApplyError`` with the host that lacks one, shows another one, or is away.
+    """
+    topology, schema = found.topology, found.schema
+    without = {place for place, host in enumerate(topology.hosts, 1) if f"{WITHOUT_HOST} {host.label}" in allowed}
+    reach = replace(reach or Reach(topology), without=frozenset(without) | (reach.without if reach else frozenset()))
+    functions = tuple(item.name for item in schema.objects if isinstance(item, Function))
+    objects = tuple(item.name for item in schema.objects if not isinstance(item, Function | TableFamily))
+    for subject in (Subject(found.catalog.database, objects), Subject("", functions)):
+        if subject.names:
+            yield from until_alike(reach, subject)

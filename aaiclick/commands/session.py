@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from aaiclick.apply.interrupted import end_interrupted
+from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, keeping
+from aaiclick.clickhouse.shared.opening import open_tables
+from aaiclick.commands.inspection.where_recorded import TABLES
 from aaiclick.errors import LeaseLostError
 from aaiclick.lease.acquire import StillNeeded, acquire, guarded, release
 from aaiclick.lease.owner import Owner
@@ -22,18 +25,32 @@ def under_lease(
     *,
     embedded: bool,
     still_needed: StillNeeded | None = None,
+    books: Bookkeeping | None = None,
 ) -> Routine[T | None]:
     """Run ``body`` under the lease and give the lease back, also after an error. None where ``still_needed`` said no
-    while another process had the lease.
+    while another process had the lease. ``books``: where lease and records are; None: where one host has them.
 
     Raises LockHeldError where the lease was not to be had, LeaseLostError where it was taken over: then nothing is
     given back, it is another's.
     """
-    lease = yield from acquire(database, owner, still_needed=still_needed, embedded=embedded)
+    if books is not None and books.shared:
+        return (yield from keeping(_under_lease(database, owner, body, embedded, still_needed, books), books))
+    return (yield from _under_lease(database, owner, body, embedded, still_needed, None))
+
+
+def _under_lease(
+    database: str,
+    owner: Owner,
+    body: Callable[[Lease], Routine[T]],
+    embedded: bool,
+    still_needed: StillNeeded | None,
+    books: Bookkeeping | None,
+) -> Routine[T | None]:
+    lease = yield from acquire(database, owner, still_needed=still_needed, embedded=embedded, books=books)
     if lease is None:
         return None
     try:
-        answer = yield from guarded(body(lease), lease)
+        answer = yield from guarded(body(lease) if books is None else _opened(books, body, lease), lease)
     except LeaseLostError:
         raise
     except Interruption:
@@ -45,3 +62,9 @@ def under_lease(
         raise
     yield from release(lease)
     return answer
+
+
+def _opened(books: Bookkeeping, body: Callable[[Lease], Routine[T]], lease: Lease) -> Routine[T]:
+    """Before anything is read or written down, all hosts have the tables for it."""
+    yield from open_tables(books, TABLES)
+    return (yield from body(lease))

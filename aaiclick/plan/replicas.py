@@ -10,7 +10,7 @@ from aaiclick.clickhouse.topology import SINGLE, Kind, Topology
 from aaiclick.diff.hazards import ONE_NODE
 from aaiclick.errors import HazardNotAllowedError
 
-SUPPORTED: frozenset[Kind] = frozenset()
+SUPPORTED: frozenset[Kind] = frozenset({"queue", "database"})
 """Kinds of clusters on which changes are carried out."""
 
 

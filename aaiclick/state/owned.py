@@ -176,10 +176,14 @@ def with_notes(owned: Owned, books: Bookkeeping) -> Routine[Owned]:
     comments. On one host it is as it is."""
     if not books.shared:
         return owned
-    notes = yield from read_notes(books)
     shared = (RECORDS, JOURNAL, NOTES)
     here = [table for table in owned.tables if table.name not in shared]
-    common = [table for table in (owned.beside if books.beside else owned.tables) if table.name in shared]
+    common = [
+        table
+        for table in (owned.beside if books.beside else owned.tables)
+        if table.name in shared and table.engine.startswith("Replicated")
+    ]
+    notes = (yield from read_notes(books)) if any(table.name == NOTES for table in common) else {}
     listed = {table.name: replace(table, comment=notes.get(table.name, table.comment)) for table in (*here, *common)}
     marks = {name: OwnedTable(name, "", body, "", 0, 0) for name, body in notes.items() if name not in listed}
     found = sorted((listed | marks).values(), key=lambda table: table.name)

@@ -6,7 +6,6 @@ import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
 from aaiclick.errors import HazardNotAllowedError
-from aaiclick.plan import replicas
 from tests.cluster.conftest import ClusterFactory
 
 COLUMNS = "SELECT name FROM system.columns WHERE database = '{}' AND table = 'events' ORDER BY position"
@@ -15,11 +14,6 @@ COLUMNS = "SELECT name FROM system.columns WHERE database = '{}' AND table = 'ev
 def events(version: int, *columns: Column) -> Schema:
     table = Table("events", [Column("id", "UInt64"), *columns], engine=MergeTree(order_by=["id"], replicated=""))
     return Schema("shop", version=version, objects=[table], cluster="{cluster}")
-
-
-@pytest.fixture(autouse=True)
-def switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replicas, "SUPPORTED", frozenset({"queue", "database"}))
 
 
 def test_a_host_that_is_away_is_named_and_follows_when_it_is_back(aaiclick_cluster: ClusterFactory) -> None:

@@ -93,6 +93,8 @@ def home_beside(database: str) -> str:
 def bookkeeping_of(topology: Topology, database: str) -> Bookkeeping:
     """Where they are on these hosts."""
     hosts = tuple(host.label for host in topology.hosts)
+    if not hosts:
+        return Bookkeeping(database, database)
     match topology.kind:
         case "queue":
             return Bookkeeping(database, database, topology.cluster, hosts)

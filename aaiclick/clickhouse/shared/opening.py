@@ -56,7 +56,7 @@ def aside_names(names: Collection[str]) -> frozenset[str]:
     return frozenset(set_aside(name) for name in names)
 
 
-def kept_by_single_hosts(books: Bookkeeping, tables: Sequence[SharedTable]) -> Routine[Mapping[str, int]]:
+def kept_by_single_hosts(books: Bookkeeping, tables: Sequence[SharedTable]) -> Routine[dict[str, int]]:
     """The hosts that have rows of such tables for themselves, with their number."""
     names = [table.name for table in tables]
     found = yield from look_everywhere(books, books.database, [*names, *map(set_aside, names)])

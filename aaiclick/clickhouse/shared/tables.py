@@ -28,7 +28,8 @@ QUEUE: Mapping[str, str | int] = {
 """Statuses are hints: a short answer, and then a look at every host."""
 PROVED_IN = 30.0
 """Seconds until a table that was made has to be there on every host that answers."""
-_PATH = "ReplicatedMergeTree('/clickhouse/aaiclick/{uuid}', '{server_uuid}')"
+KEEPER_PATH = "/clickhouse/aaiclick"
+_PATH = f"ReplicatedMergeTree('{KEEPER_PATH}/{{uuid}}', '{{server_uuid}}')"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog
 from aaiclick.catalog.functions import function_stamp
+from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping
 from aaiclick.plan.families import family_stamp
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
@@ -14,7 +15,9 @@ from aaiclick.specs.views import TableFamily
 def live_digest(schema: Schema, catalog: Catalog) -> Routine[str]:
     """``digest_of``, with the state of the tables of its families and of its functions."""
     families = yield from family_stamp(families_of(schema), catalog.database)
-    return stamped(digest_of(schema, catalog), families, (yield from function_stamp(schema.function_names)))
+    shared = (yield from read_bookkeeping(catalog.database)).shared
+    functions = yield from function_stamp(schema.function_names)
+    return stamped(digest_of(schema, catalog, replicas=shared), families, functions)
 
 
 def stamped(digest: str, *stamps: str) -> str:
@@ -27,8 +30,7 @@ def families_of(schema: Schema) -> list[TableFamily]:
     return [item for item in schema.objects if isinstance(item, TableFamily)]
 
 
-def digest_of(schema: Schema, catalog: Catalog) -> str:
-    """The digest that ``warm`` will see for the objects of this schema."""
-    return text_digest(
-        {item.name: catalog.objects[item.name].text for item in schema.objects if item.name in catalog.objects}
-    )
+def digest_of(schema: Schema, catalog: Catalog, *, replicas: bool = False) -> str:
+    """The digest that ``warm`` will see for the objects of this schema. ``replicas``: on any host of a cluster."""
+    texts = {item.name: catalog.objects[item.name].text for item in schema.objects if item.name in catalog.objects}
+    return text_digest(texts, replicas=replicas)

@@ -44,6 +44,7 @@ def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh
     """
     if (
         seen.present
+        or seen.shared
         or seen.entry is not None
         or schema.cluster
         or not schema.objects

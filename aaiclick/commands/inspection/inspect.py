@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from aaiclick.catalog.forms import Catalog
 from aaiclick.catalog.read import read_catalog, server_facts
 from aaiclick.clickhouse.features import require_server
+from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, bookkeeping_of, keeping
 from aaiclick.clickhouse.topology import SINGLE, Topology, read_topology
+from aaiclick.commands.inspection.where_recorded import WhereRecorded, shared_already, where_recorded
 from aaiclick.diff.hazards import ONE_NODE
-from aaiclick.errors import StatementError
+from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
 from aaiclick.state.journal import Entry
-from aaiclick.state.owned import Owned, read_owned
+from aaiclick.state.owned import Owned, read_owned_here, with_notes
 from aaiclick.state.owners import TableOwner
 from aaiclick.state.progress import JournalScope, progress_of, put_elsewhere
 from aaiclick.state.record import Record
@@ -61,6 +63,14 @@ class Inspection:
     """What the policy allows by name."""
     topology: Topology = SINGLE
     """The hosts that hold the objects."""
+    where: WhereRecorded = field(default_factory=lambda: WhereRecorded(Bookkeeping("", "")))
+    """Where what is recorded was read."""
+
+    @property
+    def books(self) -> Bookkeeping:
+        """Where what is recorded is kept by whoever has the lease."""
+        shared = bookkeeping_of(self.topology, self.catalog.database)
+        return shared if shared.shared else self.where.books
 
     @property
     def record(self) -> Record | None:
@@ -121,12 +131,15 @@ def inspect_database(
     empty: bool = False,
     owned: Owned | None = None,
     recorded: RecordedState | None = None,
+    opening: bool = False,
 ) -> Routine[Inspection]:
     """Read the catalogue, the record and the journal.
 
     ``skipped``: keys that the policy allows by name; ``skip <migration>:<statement>`` counts here. ``trusting``:
     applied migrations are not compared with the code. ``empty``: there certainly is no object of the schema.
     ``owned``, ``recorded``: what was read under the lease already and has not changed; None: they are read.
+    ``opening``: the caller goes to the lease where the tables of a cluster have to be made or filled first
+    (``Inspection.where``); then nothing that is recorded may have been read. Else ApplyError is raised there.
     Raises HistoryError where an applied migration was edited, UsageError where the server is too old.
     """
     known = read_history(schema)
@@ -137,12 +150,19 @@ def inspect_database(
         from aaiclick.catalog.sql_declarations import read_sql
 
         schema = yield from read_sql(schema, catalog.database)
-    topology = SINGLE if ONE_NODE in skipped else (yield from read_topology(catalog, schema.cluster or ""))
+    owned = owned if owned is not None else (yield from read_owned_here(catalog.database))
+    # Who says that there is one node only is not believed where all hosts share the records already.
+    alone = ONE_NODE in skipped and not shared_already(owned)
+    topology = SINGLE if alone else (yield from read_topology(catalog, schema.cluster or ""))
     if topology.single and schema.replicate == "where-possible":
         schema = schema.with_local_engines()
-    # First what is there of this library: that tells which of its two tables can be asked.
-    owned = owned if owned is not None else (yield from read_owned(catalog.database))
-    recorded = recorded if recorded is not None else (yield from read_recorded_state(owned, schema.name))
+    where = yield from where_recorded(owned, topology)
+    if where.unopened and not where.readable and not opening:
+        raise ApplyError(f"{where.unopened}. Nothing was changed")
+    if recorded is None and where.readable:
+        owned = yield from with_notes(owned, where.books)
+        recorded = yield from keeping(read_recorded_state(owned, schema.name), where.books)
+    recorded = recorded if recorded is not None else RecordedState()
     record, entries = recorded.record, recorded.entries
     if record is not None and record.version is not None and schema.version is not None and not trusting:
         check_applied(schema.name, record.migrations, min(record.version, schema.version), known)
@@ -166,7 +186,7 @@ def inspect_database(
         catalog, undeclared = yield from _undeclared(recorded.names, catalog, names)
     under_way, back = find_under_way(entries, live.number), find_going_back(entries)
     return Inspection(
-        schema, catalog, known, live, owned, recorded, progress, undeclared, under_way, back, skipped, topology
+        schema, catalog, known, live, owned, recorded, progress, undeclared, under_way, back, skipped, topology, where
     )
 
 

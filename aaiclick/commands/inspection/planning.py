@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from aaiclick.catalog.forms import Form, TableForm
 from aaiclick.clickhouse.features import FENCE, NUMBERS
 from aaiclick.clickhouse.merges import HELD
+from aaiclick.clickhouse.shared.bookkeeping import keeping
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
@@ -49,6 +50,12 @@ def make_plan(
     become of them (None: any number, 0: no row is looked at). ``clones``: statements are also tried on clones that hold
     parts of the live tables. ``before``: an earlier plan of this run, whose rehearsals count again where they are about
     the same definitions."""
+    return (yield from keeping(_planned(found, looks, clones, before), found.where.books))
+
+
+def _planned(
+    found: Inspection, looks: int | None, clones: bool, before: PlannedMigration | None
+) -> Routine[PlannedMigration]:
     schema, catalog = found.schema, found.catalog
     path = upgrade_path(schema, found.released, found.live, found.record.forms if found.record else "", found.progress)
     path = replace(

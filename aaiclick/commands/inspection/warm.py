@@ -1,4 +1,4 @@
-"""The one query of a start that has nothing to do."""
+"""The one query of a start that has nothing to do; on a cluster a second one, to the table that all hosts share."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.functions import function_stamp
 from aaiclick.catalog.read import MOST_NAMES
-from aaiclick.clickhouse.names import RECORDS
+from aaiclick.clickhouse.names import NOTES, RECORDS
+from aaiclick.clickhouse.shared.bookkeeping import HOME_PREFIX, home_beside
+from aaiclick.clickhouse.shared.tables import KEEPER_PATH
 from aaiclick.commands.inspection.digests import families_of, stamped
+from aaiclick.errors import StatementError
 from aaiclick.plan.families import family_stamp
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.schema import Schema
+from aaiclick.sql.quoting import qualified, quote_string
 from aaiclick.state.cache import CacheEntry, parse_cache
 
 
@@ -33,16 +37,22 @@ class Warm:
     """There is nothing to do, and a newer version is on its way that this code may run beside."""
     at: int = 0
     """When it was asked; Unix seconds, by the server's clock; 0: nothing was there."""
+    shared: bool = False
+    """All hosts of a cluster share what is recorded here."""
 
 
 def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     """Ask for the definitions of what is declared and for the cache in the comment of ``schema_version``, in one query.
+    On a cluster the cache is a note, which is asked for in a second one.
 
     The tables themselves are always looked at, because somebody may have dropped one. Nothing is locked or written.
     """
-    where = "database = {database:String}" if database is not None else "database = currentDatabase()"
+    where = f"(database = currentDatabase() OR startsWith(database, '{HOME_PREFIX}'))"
     wanted = [RECORDS, *(item.name for item in schema.objects)]
-    parameters: dict[str, str | int] = {} if database is None else {"database": database}
+    parameters: dict[str, str | int] = {}
+    if database is not None:
+        where, parameters = "database IN ({database:String}, {home:String})", {"database": database}
+        parameters["home"] = home_beside(database)
     if len(wanted) <= MOST_NAMES:
         where += f" AND name IN ({', '.join(f'{{n{place}:String}}' for place in range(len(wanted)))})"
         parameters.update({f"n{place}": name for place, name in enumerate(wanted)})
@@ -53,11 +63,16 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     )
     rows = yield Query(sql, parameters, bare=True)
     declared = frozenset(wanted[1:])
-    texts = {text(row[0]): text(row[1]) for row in rows if row[0] in declared}
-    comment = next((text(row[2]) for row in rows if row[0] == RECORDS), "")
+    own = [row for row in rows if not text(row[3]).startswith(HOME_PREFIX)]
+    found = text(own[0][3]) if own else database or ""
+    texts = {text(row[0]): text(row[1]) for row in own if row[0] in declared}
+    comment = next((text(row[2]) for row in own if row[0] == RECORDS), "")
+    homes = {text(row[3]) for row in rows if row[0] == RECORDS and _shared(text(row[1]))} & {found, home_beside(found)}
+    for home in homes:
+        comment = yield from _noted(home)
     entry = parse_cache(comment).get(schema.name)
     digest = stamped(
-        text_digest(texts),
+        text_digest(texts, replicas=bool(homes)),
         (yield from family_stamp(families_of(schema), database)),
         (yield from function_stamp(schema.function_names)),
     )
@@ -77,11 +92,32 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
         and running.bears(schema.version)
     )
     return Warm(
-        text(rows[0][3]) if rows else database or "",
+        found,
         digest,
         entry,
         in_sync and running is None,
         len(texts),
         overtaken,
         at,
+        bool(homes),
     )
+
+
+def _shared(definition: str) -> bool:
+    return f"MergeTree('{KEEPER_PATH}/" in definition
+
+
+def _noted(home: str) -> Routine[str]:
+    """The cache, as the host that is asked shows it; '' where it does not show what others have written. Where it has
+    no session with Keeper nobody else could have recorded anything with it: its own last state counts then."""
+    table = f"{quote_string(home)} AND table = {quote_string(NOTES)}"
+    knows = (
+        f"SELECT count() FROM system.replicas WHERE database = {table} AND (is_readonly OR is_session_expired OR "
+        "(log_pointer > log_max_index AND inserts_in_queue = 0))"
+    )
+    last = f"SELECT argMax(hex(body), seq) FROM {qualified(home, NOTES)} WHERE name = {quote_string(RECORDS)}"
+    try:
+        rows = yield Query(f"SELECT ({knows}), ({last}) SETTINGS use_query_cache = 0", bare=True)
+    except StatementError:
+        return ""
+    return bytes.fromhex(text(rows[0][1])).decode("utf-8", "replace") if number(rows[0][0]) else ""

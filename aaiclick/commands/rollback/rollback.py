@@ -9,11 +9,13 @@ from aaiclick.apply.recovery import clean_leftovers
 from aaiclick.apply.rollback.restore import restore_table
 from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.catalog.read import read_catalog
+from aaiclick.clickhouse.shared.bookkeeping import keeping, read_bookkeeping
 from aaiclick.clickhouse.statements import drop_table
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.clock import clock
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import inspect_database
+from aaiclick.commands.reach import require_nothing_begun
 from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.plan import RollbackPlan, find_rollback
 from aaiclick.commands.rollback.settle import returned
@@ -22,7 +24,7 @@ from aaiclick.errors import HazardNotAllowedError, SchemaError
 from aaiclick.events import StepDone, StepStarted
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
-from aaiclick.plan.replicas import refusal, several
+from aaiclick.plan.replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry, write_cache
@@ -63,21 +65,22 @@ def rollback(back: Rollback) -> Routine[Report]:
     started = yield from clock()
     found = yield from inspect_database(back.schema, back.database)
     database = found.catalog.database
-    if not back.dry_run and (words := several(found.catalog, back.allow, found.topology)):
+    if not back.dry_run and (words := unsupported(found.catalog, back.allow, found.topology)):
         raise refusal(
             back.schema.name, words, (), "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}"
         )
     # After a kill the tables are half-way: they are put right first, under the lease, and looked at again.
     if back.dry_run or not found.owned.unfinished:
-        way = yield from find_rollback(found, back.to)
+        way = yield from keeping(find_rollback(found, back.to), found.where.books)
         if back.dry_run:
             return _report(way, (yield from clock()) - started, done=False)
         _require_allowed(back, way)
+        _require_no_rows(way)
 
     def body(lease: Lease) -> Routine[Report]:
         return _carry_out(back, database, lease.nonce, started)
 
-    report = yield from under_lease(database, back.owner, body, embedded=back.embedded)
+    report = yield from under_lease(database, back.owner, body, embedded=back.embedded, books=found.books)
     assert report is not None
     return report
 
@@ -97,17 +100,31 @@ def _require_allowed(back: Rollback, way: RollbackPlan) -> None:
         )
 
 
+def _require_no_rows(way: RollbackPlan) -> None:
+    """Raises SchemaError where tables would have to be put back on every host of a cluster."""
+    tables = sorted({restore.kept.table for restore in way.restores} | set(way.done))
+    if tables and not way.found.topology.single:
+        raise SchemaError(
+            f"{way.found.schema.name}: {', '.join(tables)} would have to be put back on every host, and that is not "
+            "done on clusters yet. Nothing was changed, and the older tables stay as they are"
+        )
+
+
 def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Routine[Report]:
     options = ApplyOptions(keep_old_seconds=max(back.keep_seconds, SHORTEST))
     # Where a run was killed on the way back, this one goes on to the same version, also where nothing had come of it
     # yet.
     owned = yield from read_owned(database)
     aims = [mark.back_to for mark in owned.marks() if isinstance(mark, Mark) and mark.back_to is not None]
-    settled = yield from clean_leftovers(owned, options)
+    shared = (yield from read_bookkeeping(database)).shared
+    if shared:
+        require_nothing_begun(owned)
+    settled = () if shared else (yield from clean_leftovers(owned, options))
     yield from finish_backfills(owned, options)
     found = yield from inspect_database(back.schema, database, owned=None if settled else owned)
     way = yield from find_rollback(found, back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
+    _require_no_rows(way)
     said: list[str] = []
     live = yield from physicals(database, tuple(sorted(restore.kept.table for restore in way.restores)))
     going = found.going_back
@@ -136,7 +153,8 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
         database, returned(back.schema.name, way.live, way.to, way.earlier, digest, str(back.owner), seconds)
     )
     left = yield from read_owned(database)
-    entry = CacheEntry(way.to, way.earlier.spec if way.earlier else "", digest, due=next_expiry(left.kept()))
+    due = None if shared else next_expiry(left.kept())
+    entry = CacheEntry(way.to, way.earlier.spec if way.earlier else "", digest, due=due)
     # What was given up may have left something: the next start looks at the tables themselves.
     others = {name: each for name, each in left.cache().items() if name != back.schema.name}
     yield from write_cache(database, {**others, back.schema.name: entry} if found.under_way is None else others)

@@ -1,0 +1,110 @@
+"""Databases on a cluster that starts are made on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from aaiclick import (
+    Column,
+    MergeTree,
+    Policy,
+    Schema,
+    Table,
+    ensure_schema,
+    plan_schema,
+)
+from aaiclick.api.history import schema_history
+from aaiclick.clients.opening import open_url
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.migrate import Run
+from aaiclick.lease.owner import Owner, this_process
+from aaiclick.specs.schema import SchemaObject
+from aaiclick.version import VERSION
+from tests.cluster.conftest import ClusterFactory
+from tests.cluster.rig.pool import AnyCluster
+from tests.reliability.driving import Driver, KilledError
+
+OBJECTS = """
+SELECT name, engine, toString(uuid), create_table_query FROM system.tables
+WHERE database = '{database}' ORDER BY name
+"""
+
+
+@dataclass
+class Place:
+    """A database on a cluster."""
+
+    cluster: AnyCluster
+    database: str
+    named: str | None
+
+    def schema(self, version: int, objects: Sequence[SchemaObject]) -> Schema:
+        return Schema("shop", version=version, objects=list(objects), cluster=self.named)
+
+    def start(self, schema: Schema, host: int = 0, policy: Policy | None = None, **more: Any) -> Any:
+        url = self.cluster.hosts[host].database_url(self.database)
+        return ensure_schema(url, schema, policy or Policy.lossless(), **more)
+
+    def shows(self) -> list[list[Any]]:
+        return self.cluster.same(OBJECTS.format(database=self.database))
+
+    def settle(self, schema: Schema, *allowed: str, host: int = 0) -> None:
+        """Carry it out through one host; then it is done, for every host."""
+        assert self.start(schema, host, policy=Policy.lossless().allow(*allowed)).steps
+        self.is_settled(schema)
+
+    def is_settled(self, schema: Schema) -> None:
+        """Every host has the same objects and the same records, and finds nothing to do."""
+        shown = self.shows()
+        records = schema_history(self.cluster.hosts[0].database_url(self.database), schema)
+        assert records[-1].version == schema.version
+        for place, host in enumerate(self.cluster.hosts):
+            assert not plan_schema(host.database_url(self.database), schema).steps, host
+            assert schema_history(host.database_url(self.database), schema) == records
+            report = self.start(schema, place)
+            assert (report.steps, report.in_sync) == ((), True), host
+        assert self.shows() == shown
+
+
+PLACES = [
+    pytest.param((1, 2, "queue"), id="1x2-queue"),
+    pytest.param((1, 2, "database"), id="1x2-database"),
+    pytest.param((2, 2, "queue"), id="2x2-queue"),
+]
+ONCE_PER_KIND = PLACES[:2]
+
+
+def place_on(aaiclick_cluster: ClusterFactory, shape: tuple[int, int, str]) -> Place:
+    """A fresh database: shards, replicas, and whether it is one that all hosts have for themselves (``queue``) or a
+    Replicated one (``database``)."""
+    shards, copies, kind = shape
+    cluster = aaiclick_cluster(shards, copies)
+    if kind == "queue":
+        return Place(cluster, cluster.atomic_database(), "{cluster}")
+    return Place(cluster, cluster.replicated_database(), None)
+
+
+def killed_at(place: Place, schema: Schema, host: int, commands: int, policy: Policy) -> bool:
+    """A start whose process is killed when it has sent so many commands; False where it ended before that."""
+    opened = open_url(place.cluster.hosts[host].database_url(place.database))
+    try:
+        Driver(opened).run(ensure(Run(schema, place.database, policy, dead(), False, VERSION)), commands)
+    except KilledError:
+        return True
+    finally:
+        opened.close()
+    return False
+
+
+def dead() -> Owner:
+    """A process of this machine that has ended: nobody waits for its lease."""
+    return replace(this_process(), pid=2**22 - 1, began="1")
+
+
+def events(*columns: Column, **more: Any) -> Table:
+    engine = MergeTree(order_by=["id"], replicated="", **more.pop("engine", {}))
+    return Table("events", [Column("id", "UInt64"), *columns], engine=engine, **more)

@@ -1,0 +1,93 @@
+"""Starts on several hosts: they see the same records, one at a time changes something, and a start goes on with what
+was killed on another host."""
+
+from __future__ import annotations
+
+import pytest
+
+from aaiclick import Column, Policy, Schema, View, ensure_schema
+from aaiclick.api.history import schema_history
+from aaiclick.clients.opening import open_url
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.migrate import Run
+from aaiclick.lease.owner import this_process
+from aaiclick.routine import Query
+from aaiclick.version import VERSION
+from tests.cluster.conftest import ClusterFactory
+from tests.cluster.places import ONCE_PER_KIND, Place, events, killed_at, place_on
+from tests.reliability.driving import Driver
+
+DEFINED = (
+    "SELECT create_table_query FROM system.tables WHERE database = '{}' AND name IN ('events', 'seen') ORDER BY name"
+)
+V, W = Column("v", "UInt64"), Column("w", "UInt64")
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> Place:
+    return place_on(aaiclick_cluster, request.param)
+
+
+KINDS = pytest.mark.parametrize("place", ONCE_PER_KIND, indirect=True)
+ALL_KINDS = pytest.mark.parametrize(
+    "place", [*ONCE_PER_KIND, pytest.param((2, 2, "database"), id="2x2-database")], indirect=True
+)
+
+
+def statements(place: Place, host: int, schema: Schema) -> list[str]:
+    opened = open_url(place.cluster.hosts[host].database_url(place.database))
+    driver = Driver(opened)
+    run = Run(schema, place.database, Policy.lossless(), this_process(), False, VERSION)
+    assert driver.run(ensure(run)).in_sync
+    opened.close()
+    return [effect.sql for effect in driver.seen if isinstance(effect, Query)]
+
+
+@ALL_KINDS
+def test_a_start_with_nothing_to_do_asks_twice_on_every_host(place: Place) -> None:
+    schema = place.schema(1, [events(V), View("seen", query="SELECT id FROM events")])
+    place.settle(schema)
+    for host in range(len(place.cluster.hosts)):
+        assert len(statements(place, host, schema)) == 2
+    older = place.schema(2, [events(V, W), View("seen", query="SELECT id FROM events")])
+    place.settle(older, host=len(place.cluster.hosts) - 1)
+
+
+def moved(version: int, place: Place) -> Schema:
+    """A change of every group of an ALTER, a mutation and a view in each version."""
+    kind = "String" if version % 2 else "LowCardinality(String)"
+    more = [Column(f"c{number}", "UInt8", comment=f"of {version}") for number in range(2, version + 1)]
+    table = events(
+        Column("m", kind),
+        *more,
+        comment=f"at {version}",
+        engine={"settings": {"merge_max_block_size": 4096 + version}},
+    )
+    view = View("seen", query=f"SELECT id, {version} AS at FROM events")
+    return place.schema(version, [table, view])
+
+
+@pytest.mark.parametrize("step", [pytest.param(17, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.proof)])
+@KINDS
+def test_a_start_that_was_killed_is_gone_on_with_from_another_host(place: Place, step: int) -> None:
+    """Before the first command of an ALTER of every group with a mutation and a view, and after every one."""
+    policy = Policy.lossless()
+    urls = [host.database_url(place.database) for host in place.cluster.hosts]
+    ensure_schema(urls[0], moved(1, place), policy)
+    place.cluster.hosts[0].q(f"INSERT INTO {place.database}.events (id, m) SELECT number, number FROM numbers(100)")
+    version, killed = 1, 0
+    for commands in range(0, 200, step):
+        version += 1
+        schema = moved(version, place)
+        if not killed_at(place, schema, version % 2, commands, policy):
+            break
+        killed += 1
+        place.start(schema, (version + 1) % 2, policy)
+        shown = {table for (table,) in place.cluster.same(DEFINED.format(place.database))}
+        assert all(f"at {version}" in definition or f"{version} AS at" in definition for definition in shown), shown
+    assert killed > 30 / step
+    place.is_settled(moved(version, place))
+    for url in urls:
+        told = [record.version for record in schema_history(url, moved(version, place))]
+        assert told == list(range(1, version + 1))
+    assert place.cluster.same(f"SELECT count(), sum(toUInt64(m)) FROM {place.database}.events") == [[100, 4950]]
