@@ -130,7 +130,11 @@ def unchanged_views(views: Sequence[AnyView], catalog: Catalog) -> Routine[froze
 
 def _completed(scratch: Scratch, view: AnyView, form: ViewForm, catalog: Catalog) -> Routine[ViewForm]:
     form = dataclasses.replace(
-        form, name=view.name, query=strip_database(form.query, catalog.database), comment=view.comment or ""
+        form,
+        name=view.name,
+        query=strip_database(form.query, catalog.database),
+        comment=view.comment or "",
+        security=view.security or "",
     )
     if isinstance(view, View):
         return form

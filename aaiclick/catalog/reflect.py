@@ -28,14 +28,12 @@ from aaiclick.specs.columns import Column, ColumnFields, Constraint, Index, Proj
 from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema, SchemaObject
 from aaiclick.specs.tables import Table
-from aaiclick.specs.views import Dictionary, DictionaryFields, MaterializedView, View
+from aaiclick.specs.views import Dictionary, DictionaryFields, MaterializedView, MaterializedViewFields, View
 from aaiclick.sql.cursor import Cursor
 from aaiclick.sql.tokens import Tokens, unquote
 
 OWN_PREFIX = "_aaiclick_"
 RECORD_TABLE = "schema_version"
-# What the server adds to a view that is declared without SQL SECURITY.
-_USUAL_SECURITY = ("", "SQL SECURITY INVOKER")
 
 
 def reflect_catalog(catalog: Catalog, name: str, only: Sequence[str] = (), exclude: Sequence[str] = ()) -> Schema:
@@ -170,18 +168,20 @@ def _projection(table: str, projection: ProjectionForm) -> Projection:
 
 def _view(form: ViewForm) -> View | MaterializedView:
     if not form.materialized:
-        if form.security not in _USUAL_SECURITY:
-            raise UnsupportedObjectError(form.name, f"{form.security} cannot be declared")
-        return View(form.name, query=form.query, comment=form.comment or None)
-    if form.security and not form.security.endswith("SQL SECURITY DEFINER"):
-        raise UnsupportedObjectError(form.name, f"{form.security} cannot be declared")
+        if not form.security:  # a setting of the server decides, so nothing is declared
+            return View(form.name, query=form.query, comment=form.comment or None)
+        return View(form.name, query=form.query, comment=form.comment or None, security=form.security)
     if any(column != ColumnForm(column.name, column.type) for column in form.columns):
         raise UnsupportedObjectError(form.name, "defaults, codecs and comments of a view's columns cannot be declared")
-    refresh, comment = form.refresh or None, form.comment or None
+    fields: MaterializedViewFields = {"query": form.query}
     if form.to:
-        return MaterializedView(form.name, query=form.query, to=form.to, refresh=refresh, comment=comment)
-    engine = reflect_engine(normal(inner_form(form)))
-    return MaterializedView(form.name, query=form.query, engine=engine, refresh=refresh, comment=comment)
+        fields["to"] = form.to
+    else:
+        fields["engine"] = reflect_engine(normal(inner_form(form)))
+    fields["refresh"], fields["comment"] = form.refresh or None, form.comment or None
+    if form.security:
+        fields["security"] = form.security
+    return MaterializedView(form.name, **fields)
 
 
 def _dictionary(form: DictionaryForm) -> Dictionary:

@@ -17,8 +17,8 @@ from aaiclick.lease.owner import Owner
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Routine
 from aaiclick.specs.engines import MergeTree
-from aaiclick.specs.schema import Schema
-from aaiclick.specs.views import TableFamily
+from aaiclick.specs.schema import AnyObject, Schema
+from aaiclick.specs.views import MaterializedView, TableFamily, View
 from aaiclick.version import VERSION
 from aaiclick.versions.lockfile import LockedForm
 
@@ -31,7 +31,7 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
     one.
     """
     schema = yield from read_sql(declared)
-    objects = [item for item in schema.with_local_engines().objects if not isinstance(item, TableFamily)]
+    objects = [_by_anybody(item) for item in schema.with_local_engines().objects if not isinstance(item, TableFamily)]
     alone = Schema(schema.name, version=None, objects=objects)
     yield from ensure(Run(alone, None, Policy.everything(), Owner("", "", 0), True, VERSION))
     catalog = yield from read_catalog(None, tuple(item.name for item in objects))
@@ -43,7 +43,14 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
     return schema, {**forms, **(yield from read_functions(schema.function_names))}
 
 
+def _by_anybody(item: AnyObject) -> AnyObject:
+    """A view without its definer: nobody else has an account on this engine."""
+    return item.model_copy(update={"security": None}) if isinstance(item, View | MaterializedView) else item
+
+
 def _as_declared(form: LockedForm, item: object) -> LockedForm:
+    if isinstance(item, View | MaterializedView) and isinstance(form, ViewForm):
+        form = replace(form, security=item.security or "")
     engine = getattr(item, "engine", None)
     if not isinstance(engine, MergeTree) or engine.replicated is None:
         return form

@@ -26,9 +26,10 @@ from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_dictionary_sql, create_materialized_view_sql, create_view_sql
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import Dictionary, MaterializedView, View
-from aaiclick.sql.clauses import modify_comment, modify_query, modify_refresh
+from aaiclick.sql.clauses import modify_comment, modify_query, modify_refresh, modify_security
 from aaiclick.sql.ddl import alter_table, drop, is_alter, replacing
 from aaiclick.sql.quoting import qualified
+from aaiclick.sql.security import same_security
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 _SECRET = re.compile(
@@ -211,6 +212,11 @@ def _replace(
     words = _differences(item, before, after)
     if not words:
         return None
+    if words == [_reads_as(before, after)]:
+        alter = alter_table(name, modify_security(after.security))
+        return statements_step(f"{item.name}:replace", item.name, words[0], (alter,))
+    if not item.security and before.security:
+        item = item.model_copy(update={"security": before.security})  # what is not declared stays
     if isinstance(item, View):
         sql = replacing(create_sql(item, database))
         return statements_step(f"{item.name}:replace", item.name, "; ".join(words), (sql,))
@@ -255,6 +261,8 @@ def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: st
         alters.append(alter_table(name, modify_refresh(item.refresh)))
     if item.declares("comment") and live.comment != wanted.comment:
         alters.append(alter_table(name, modify_comment(item.comment or "")))
+    if not same_security(wanted.security, live.security):
+        alters.append(alter_table(name, modify_security(wanted.security)))
     return tuple(alters)
 
 
@@ -313,4 +321,10 @@ def _differences(item: View | MaterializedView, live: ViewForm, wanted: ViewForm
         words.append(f"refresh {live.refresh or 'none'} -> {wanted.refresh or 'none'}")
     if item.declares("comment") and live.comment != wanted.comment:
         words.append("comment differs")
+    if not same_security(wanted.security, live.security):
+        words.append(_reads_as(live, wanted))
     return words
+
+
+def _reads_as(live: ViewForm, wanted: ViewForm) -> str:
+    return f"{live.security or 'no SQL SECURITY'} -> {wanted.security}"

@@ -151,7 +151,13 @@ def create_table_sql(table: Table, database: str, name: str | None = None, descr
 
 def create_view_sql(view: View, database: str, name: str | None = None) -> str:
     """CREATE VIEW."""
-    return create("VIEW", qualified(database, name or view.name), f"AS {view.query}", comment_clause(view.comment))
+    return create(
+        "VIEW",
+        qualified(database, name or view.name),
+        view.security or "",
+        f"AS {view.query}",
+        comment_clause(view.comment),
+    )
 
 
 def target_sql(to: str, database: str) -> str:
@@ -174,6 +180,7 @@ def create_materialized_view_sql(view: MaterializedView, database: str, name: st
         qualified(database, name or view.name),
         refresh,
         target,
+        view.security or "",
         f"AS {view.query}",
         comment_clause(view.comment),
     )

@@ -11,6 +11,7 @@ from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
 from aaiclick.specs.columns import Column, SettingValue
 from aaiclick.specs.engines import AnyEngine
+from aaiclick.sql.security import read_security
 
 
 class ViewFields(TypedDict, total=False):
@@ -18,6 +19,7 @@ class ViewFields(TypedDict, total=False):
 
     query: str
     comment: str | None
+    security: str | None
 
 
 class View(Spec):
@@ -25,12 +27,19 @@ class View(Spec):
 
     noun: ClassVar[str] = "view"
     name: str
+    """Name of the view, unquoted."""
     query: str
+    """The SELECT behind AS."""
     comment: str | None = None
+    """COMMENT of the view. Unset: it is not managed."""
+    security: str | None = None
+    """As whom the view reads, as SQL: ``SQL SECURITY INVOKER``, ``DEFINER = reporting SQL SECURITY DEFINER``. None: it
+    is not managed."""
 
     def __init__(self, name: str, **fields: Unpack[ViewFields]) -> None:
         self._construct(name, {"name": name, **fields})
         _require(self.noun, name, self.query, "query")
+        _require_security(self.noun, name, self.security)
 
 
 class MaterializedViewFields(TypedDict, total=False):
@@ -42,6 +51,7 @@ class MaterializedViewFields(TypedDict, total=False):
     refresh: str | None
     comment: str | None
     backfill: bool
+    security: str | None
 
 
 class MaterializedView(Spec):
@@ -66,10 +76,14 @@ class MaterializedView(Spec):
     backfill: bool = False
     """True: when the view is created it is also filled with the rows that its source holds already. Where that cannot
     be done safely, the plan is blocked."""
+    security: str | None = None
+    """As whom the view reads and writes, as SQL: ``SQL SECURITY NONE``, ``DEFINER = reporting SQL SECURITY DEFINER``.
+    None: it is not managed."""
 
     def __init__(self, name: str, **fields: Unpack[MaterializedViewFields]) -> None:
         self._construct(name, {"name": name, **fields})
         _require(self.noun, name, self.query, "query")
+        _require_security(self.noun, name, self.security)
         if (self.to is None) == (self.engine is None):
             raise SpecError(f"materialized view {name}", "exactly one of to and engine is needed")
         if self.backfill and self.refresh is not None:
@@ -163,3 +177,14 @@ def _require(noun: str, name: str, value: str, field: str) -> None:
         raise SpecError(noun, "the name is empty")
     if not value.strip():
         raise SpecError(f"{noun} {name}", f"{field} is empty")
+
+
+def _require_security(noun: str, name: str, text: str | None) -> None:
+    if text is None:
+        return
+    read = read_security(text)
+    if read is None:
+        problem = "one of SQL SECURITY INVOKER, SQL SECURITY NONE, DEFINER = name SQL SECURITY DEFINER is wanted"
+        raise SpecError(f"{noun} {name}: security", problem)
+    if noun == "materialized view" and read.kind == "INVOKER":
+        raise SpecError(f"{noun} {name}: security", "nobody invokes a materialized view: DEFINER or NONE is wanted")

@@ -152,6 +152,11 @@ def modify_comment(comment: str) -> str:
     return f"MODIFY COMMENT {quote_string(comment)}"
 
 
+def modify_security(security: str) -> str:
+    """As whom a view reads."""
+    return f"MODIFY {security}"
+
+
 def modify_query(query: str) -> str:
     """Another query of a materialized view."""
     return f"MODIFY QUERY {query}"

@@ -14,11 +14,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from aaiclick.catalog.forms import ColumnForm, Form, TableForm
+from aaiclick.catalog.forms import ColumnForm, Form, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.diff.changes.columns import MoveColumn
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import Target
+from aaiclick.sql.security import same_security
 from aaiclick.versions.lockfile import Lock, LockedForm, LockedVersion
 
 _HOLE = re.compile(r"\{[a-z_]+\}")
@@ -88,6 +89,7 @@ def differences(
         return (f"{released.kind} is missing",)
     if live.kind == "unsupported":
         return (live.reason,)
+    live = _as_released(live, released)
     if not isinstance(live, TableForm) or not isinstance(released, TableForm):
         same = live.kind == released.kind and normal_form(live) == normal_form(released)
         return () if same else (f"{live.kind} differs from the released {released.kind}",)
@@ -99,7 +101,22 @@ def differences(
 
 def is_exactly(live: Form | None, released: LockedForm) -> bool:
     """True where an object is exactly what was released."""
-    return live is not None and live.kind == released.kind and normal_form(live) == normal_form(released)
+    return (
+        live is not None
+        and live.kind == released.kind
+        and normal_form(_as_released(live, released)) == normal_form(released)
+    )
+
+
+def _as_released(live: Form, released: LockedForm) -> Form:
+    """A view with the words of the released one for as whom it reads, where they mean the same."""
+    if (
+        isinstance(live, ViewForm)
+        and isinstance(released, ViewForm)
+        and same_security(released.security, live.security)
+    ):
+        return replace(live, security=released.security)
+    return live
 
 
 def _matching(name: str, live: Form | None, lock: Lock) -> tuple[int, ...]:

@@ -150,14 +150,6 @@ A = ColumnForm("a", "UInt8")
             "its definition holds a secret that the server does not show",
         ),
         (
-            ViewForm("v", "SELECT 1", security="DEFINER = x SQL SECURITY DEFINER"),
-            "DEFINER = x SQL SECURITY DEFINER cannot be declared",
-        ),
-        (
-            ViewForm("v", "SELECT 1", (A,), materialized=True, to="t", security="SQL SECURITY NONE"),
-            "SQL SECURITY NONE cannot be declared",
-        ),
-        (
             ViewForm("v", "SELECT 1", (replace(A, codec="ZSTD(1)"),), materialized=True, inner="ENGINE = Log"),
             "defaults, codecs and comments of a view's columns cannot be declared",
         ),

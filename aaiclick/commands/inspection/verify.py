@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from aaiclick.catalog.forms import Catalog, Form, TableForm
+from aaiclick.catalog.forms import Catalog, Form, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
@@ -14,6 +15,7 @@ from aaiclick.plan.planner import live_source
 from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
+from aaiclick.sql.security import same_security
 
 
 def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tuple[tuple[str, ...], dict[str, Form]]:
@@ -63,6 +65,16 @@ def spec_differences(found: Inspection, forms: Mapping[str, Form]) -> tuple[str,
                 for column in old.columns
                 if column.name not in kept
             ]
-        elif new is not None and old != new:
+        elif new is not None and old != new and not _same_view(old, new):
             words.append(f"{name}: the definition differs")
     return tuple(words)
+
+
+def _same_view(old: Form, new: Form) -> bool:
+    """The record has who it is that a view reads as; a declaration may leave that open."""
+    return (
+        isinstance(old, ViewForm)
+        and isinstance(new, ViewForm)
+        and same_security(new.security, old.security)
+        and replace(old, security=new.security) == new
+    )
