@@ -44,6 +44,8 @@ def form_sql(form: Form, database: str, name: str, if_not_exists: bool = False) 
         raise UnsupportedObjectError(
             form.name, "its definition holds a secret that the server does not show; it is never created from that text"
         )
+    if isinstance(form, TableForm) and form.merge_tree and not (form.order_by or form.primary_key or form.old_syntax):
+        form = dataclasses.replace(form, order_by="tuple()")  # without any key 25.8 takes no table
     return statement(form, database, name, if_not_exists)
 
 

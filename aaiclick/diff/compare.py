@@ -21,6 +21,7 @@ from aaiclick.diff.changes.keys import ChangeEngine, ChangeFixedKey, ChangeSampl
 from aaiclick.diff.changes.objects import ChangeConstraint, ChangeIndex, ChangeProjection
 from aaiclick.diff.changes.settings import ChangeComment, ChangeSetting
 from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl
+from aaiclick.diff.expanded_aliases import same_index
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import Target, is_prefix
 
@@ -165,8 +166,9 @@ def _object_changes(live: TableForm, wanted: TableForm) -> list[Change]:
     changes: list[Change] = []
     old_indexes, new_indexes = {form.name: form for form in live.indexes}, {form.name: form for form in wanted.indexes}
     for key in _names(old_indexes, new_indexes):
-        if old_indexes.get(key) != new_indexes.get(key):
-            changes.append(ChangeIndex(name, old_indexes.get(key), new_indexes.get(key)))
+        old_index, new_index = old_indexes.get(key), new_indexes.get(key)
+        if old_index != new_index and not same_index(old_index, live, new_index, wanted):
+            changes.append(ChangeIndex(name, old_index, new_index))
     old_projections, new_projections = (
         {form.name: form for form in live.projections},
         {form.name: form for form in wanted.projections},
