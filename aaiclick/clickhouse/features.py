@@ -16,6 +16,10 @@ OLDEST_SERVER = (23, 10)
 OLDEST_THAT_CHANGES = (24, 8)
 """The oldest release on which tables are changed. On older ones only missing objects are created."""
 
+PASSES_UNSTORED = (26, 0)
+"""From here on mutations pass over a compact part that holds values of a column that is an ALIAS by now. On 25.8 each
+of them fails there for good, until a merge has taken the values away."""
+
 
 def require_server(version: tuple[int, ...], words: str) -> None:
     """Raise ``UsageError`` where the server is older than the oldest that is supported."""

@@ -40,6 +40,8 @@ _IN_ANY_ORDER = frozenset(
 )
 """Aggregate functions whose result does not depend on the order of the rows."""
 KEEPS_ONE = "keep one value of {}"
+_KEEPS_FIRST = "keep the first value of {}"
+_KEEPS_LAST = "keep the last value of {}"
 _ADDS = "add up {}"
 _MAP = "add up {} by the keys of its map"
 ORDER = "compare rows by {}"
@@ -64,11 +66,12 @@ def role(form: TableForm, column: ColumnForm) -> str:
     own = _special(engine, arguments).get(column.name)
     if own is not None:
         return own
+    coalescing = engine == "CoalescingMergeTree"
     if mentioned(f"{form.order_by} {form.partition_by}", [column.name]):
-        return KEEPS_ONE
+        return _KEEPS_FIRST if coalescing else KEEPS_ONE
     if engine == "SummingMergeTree":
         return _summed(form, column, arguments)
-    return _TIME if engine == "GraphiteMergeTree" else KEEPS_ONE
+    return _TIME if engine == "GraphiteMergeTree" else _KEEPS_LAST if coalescing else KEEPS_ONE
 
 
 def _bare(element: str) -> str:
@@ -127,7 +130,7 @@ def altered(before: TableForm, after: TableForm, old: ColumnForm, new: ColumnFor
         return ""
     if was != is_now:
         return f"merges {was.format(old.name)} no longer, and {is_now.format(new.name)} from now on"
-    if old.type == new.type or was == KEEPS_ONE:
+    if old.type == new.type or was in (KEEPS_ONE, _KEEPS_FIRST, _KEEPS_LAST):
         return ""
     one, other = bare(old.type)[0], bare(new.type)[0]
     if one == other:

@@ -13,6 +13,8 @@ import pytest
 from aaiclick import ensure_schema
 from aaiclick.apply.executor import apply_steps
 from aaiclick.clickhouse.names import GUARD
+from aaiclick.clickhouse.storages import add_guards
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.errors import ApplyError, StatementError
@@ -360,3 +362,15 @@ def test_rows_that_wait_in_a_buffer_are_held_to_it(lab: Lab) -> None:
         carry_out(lab, plan(lab, NEW))
     assert (lab.value("SELECT sum(v) FROM {db}.b"), guards(lab)) == (70000, 0)
     lab.sql("DROP TABLE b SYNC")
+
+
+def test_a_guard_over_a_nested_in_one_column_is_looked_at_as_one_column() -> None:
+    """25.8 takes the session's ``flatten_nested`` for the table's own."""
+    asking = add_guards(Physical("d", "t", "", "MergeTree"), ["CHECK length(n) < 5"])
+    next(asking)
+    command = asking.send((("7",),))
+    assert isinstance(command, Command)
+    assert (command.sql, command.settings["flatten_nested"]) == (
+        "ALTER TABLE `d`.`t` ADD CONSTRAINT _aaiclick_guard_7 CHECK length(n) < 5",
+        0,
+    )

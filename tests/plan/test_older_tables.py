@@ -213,3 +213,17 @@ def test_a_slip_of_the_pen_in_a_table_that_can_be_made_is_an_error_as_before(aai
     )
     with pytest.raises(SpecError, match="nosuch"):
         plan_schema(aaiclick_client, schema)
+
+
+@pytest.mark.parametrize(("from_here_on", "strategy"), [((26, 0), "alter"), ((99,), "rebuild")])
+def test_a_column_that_is_stored_no_longer_goes_by_a_copy_where_mutations_would_fail_later(
+    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch, from_here_on: tuple[int, ...], strategy: str
+) -> None:
+    monkeypatch.setattr("aaiclick.plan.old_parts.absent_columns.PASSES_UNSTORED", from_here_on)
+    aaiclick_client.command("CREATE TABLE t (k UInt64, c String) ENGINE = MergeTree ORDER BY k")
+    aaiclick_client.command("INSERT INTO t VALUES (1, 'a')")
+    table = Table(
+        "t", [Column("k", "UInt64"), Column("c", "String", alias="toString(k)")], engine=MergeTree(order_by="k")
+    )
+    schema = Schema("older", objects=[table])
+    assert [step.strategy for step in plan_schema(aaiclick_client, schema).steps] == [strategy]

@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm
+from aaiclick.clickhouse.features import PASSES_UNSTORED
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.changes.base import Change
+from aaiclick.diff.changes.column_default import ChangeDefault
 from aaiclick.diff.changes.pin import Pin, PinColumns
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import live_column
@@ -61,6 +63,14 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     live = diff.form
     if not diff.live.rows or not live.merge_tree or not diff.target.form.merge_tree or not diff.changes:
         return AbsentColumns(diff.changes)
+    unstored = [
+        change.new.name
+        for change in diff.changes
+        if isinstance(change, ChangeDefault) and change.old.stored and not change.new.stored
+    ]
+    if unstored and diff.server.version < PASSES_UNSTORED:
+        why = f"on ClickHouse {diff.server.version_text} later mutations fail on parts that hold"
+        return AbsentColumns(diff.changes, f"{why} {', '.join(unstored)}, which is no longer stored")
     touched = _touched(diff)
     dropped = [column.name for column in diff.target.unholdable]
     if not touched and not dropped:
