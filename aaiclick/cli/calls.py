@@ -55,24 +55,19 @@ def kept_for(keep_old: Value | None) -> timedelta:
 
 
 def ensure(
-    url: str,
-    schema: Schema,
-    database: str | None,
-    chosen: Policy,
-    on_event: Callable[[Event], object],
-    approved: Plan | None = None,
+    url: str, schema: Schema, database: str | None, chosen: Policy, on_event: Callable[[Event], object]
 ) -> Report:
-    """Bring the database up to date. ``approved``: by this plan, or not at all."""
+    """Bring the database up to date."""
     from aaiclick import ensure_schema
 
-    return ensure_schema(url, schema, policy=chosen, database=database, on_event=on_event, plan=approved)
+    return ensure_schema(url, schema, policy=chosen, database=database, on_event=on_event)
 
 
-def plan(url: str, schema: Schema, database: str | None, quick: bool = False, allow: Sequence[str] = ()) -> Plan:
-    """What ``ensure`` would do. ``quick``: no row is looked at. ``allow``: what will be allowed by name."""
+def plan(url: str, schema: Schema, database: str | None, quick: bool = False) -> Plan:
+    """What ``ensure`` would do. ``quick``: no row is looked at."""
     from aaiclick import plan_schema
 
-    return plan_schema(url, schema, database=database, quick=quick, allow=allow)
+    return plan_schema(url, schema, database=database, quick=quick)
 
 
 def validate(url: str, schema: Schema, database: str | None) -> Status:

@@ -11,6 +11,7 @@ belated MOVE, EXCHANGE or RENAME fails on a missing table.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar, cast
@@ -49,10 +50,12 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
     Long statements are sent with ``renew_loop_step`` beside them.
     Raises LeaseLostError, and whatever the routine raises.
     """
-    held, proven, sent = lease, lease.clock, ""
+    held, proven = lease, lease.clock
+    sent: list[str] = []
     try:
         effect = next(routine)
         while True:
+            before = proven
             try:
                 held, proven = yield from _renew_or_check(held, proven, effect)
             except LeaseLostError:
@@ -61,6 +64,8 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
             except Exception as error:  # the connection is in trouble: for the routine, its statement failed
                 effect = routine.throw(error)
                 continue
+            if proven != before:
+                sent.clear()
             if (
                 isinstance(effect, Command)
                 and is_alter(effect.sql)
@@ -74,13 +79,14 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
             elif isinstance(effect, Sleep) and effect.seconds > held.seconds / RENEWALS:
                 rest = effect.seconds - held.seconds / RENEWALS
                 effect = Sleep(held.seconds / RENEWALS)
-            sent = effect.sql if isinstance(effect, Command) else sent
             try:
                 rows = yield effect
             except Exception as error:
-                yield from _look_whether_lost(held, effect, error)
+                yield from _look_whether_lost(held, effect, error, sent)
                 effect = routine.throw(error)
                 continue
+            if isinstance(effect, Command):
+                sent.append(effect.sql)
             # So a table that was renamed by a run which lost its lease says whose it is.
             if isinstance(effect, Nonce) and effect.signed:
                 rows = ((text(rows[0][0]) + held.nonce,),)
@@ -92,13 +98,17 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
         routine.close()
 
 
-def _look_whether_lost(held: Lease, effect: Effect, error: Exception) -> Routine[None]:
-    """Raise LeaseLostError where a statement failed because the lease is another's.
+def _look_whether_lost(held: Lease, effect: Effect, error: Exception, sent: Sequence[str]) -> Routine[None]:
+    """Raise LeaseLostError where a statement failed because the lease is another's, or has no answer and may have come
+    late. ``sent``: those before it since the lease was last proved.
 
     A successor kills this run's statements and renames its scratch tables. To the routine that would look like an error
     of its own, and it would clean up beside the successor: so the lock is asked first.
     """
+    last = effect.sql if isinstance(effect, Command) and _undoing(effect.sql, held.nonce) else ""
+    late = [*sent, last] if last else sent
     if (yield from ended_by_successor(held, error)):
+        yield from _undo_last(late, held.nonce)
         raise LeaseLostError(
             f"this run's statement was ended by the one that took over the migration of database {held.database}"
         ) from error
@@ -108,9 +118,17 @@ def _look_whether_lost(held: Lease, effect: Effect, error: Exception) -> Routine
         and _is_line(effect, held)
         and not (yield from _still_held(held))
     ):
+        yield from _undo_last(late, held.nonce)
         raise LeaseLostError(f"this run no longer holds the migration lease on database {held.database}") from error
-    if isinstance(error, OutcomeUnknownError) and isinstance(effect, Command):
-        yield from _undo_if_lost(effect.sql, held)
+    if isinstance(error, OutcomeUnknownError) and last:
+        # Its run ends here, and looks at the lease no more.
+        try:
+            yield from check(held)
+        except LeaseLostError:
+            yield from _undo_last(late, held.nonce)
+            raise
+        except AaiclickError:
+            return  # the connection is still in trouble
 
 
 def _still_held(held: Lease) -> Routine[bool]:
@@ -145,30 +163,19 @@ def _no_room(held: Lease) -> Routine[StatementError | None]:
     return StatementError(message, NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE")
 
 
-def _undo_if_lost(sent: str, held: Lease) -> Routine[None]:
-    """Behind a command without an answer, which may have been late as well: its run ends here, and looks at the lease
-    no more. Raises LeaseLostError."""
-    if not _undoing(sent, held.nonce):
-        return
-    try:
-        yield from check(held)
-    except LeaseLostError:
-        yield from _undo_last(sent, held.nonce)
-        raise
-    except AaiclickError:
-        return  # the connection is still in trouble
-
-
-def _undo_last(sent: str, nonce: str) -> Routine[None]:
-    """Undo the last statement that was sent before the lease turned out to be lost. It may have reached the server
-    after a successor had ended, which then knows nothing of it.
+def _undo_last(sent: Sequence[str], nonce: str) -> Routine[None]:
+    """Undo the last statements that were sent before the lease turned out to be lost, as far back as they can be
+    undone. They may have reached the server after a successor had ended, which then knows nothing of them. What is
+    before one that cannot be undone stays: a mark says what there is to put right.
 
     ``SYSTEM STOP MERGES`` names a table, not a storage, and nothing shows that it was sent. Merges may be started again
     and a new scratch object dropped at any time: a successor that is still at work stops merges by settings too, and
     has renamed or read the scratch objects that it uses.
     """
-    undone = _undoing(sent, nonce)
-    if undone:
+    for sql in reversed(sent):
+        undone = _undoing(sql, nonce)
+        if not undone:
+            return
         with suppress(AaiclickError):
             yield Command(undone)
 

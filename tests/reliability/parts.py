@@ -145,6 +145,12 @@ PARTS: tuple[Part, ...] = (
         150,
     ),
     Part(
+        "simulation: a late statement at each moment of the successor",
+        ("tests/simulation/test_belated_sweep.py::test_swept",),
+        "nothing lost, doubled, held or left",
+        40,
+    ),
+    Part(
         "simulation: precautions taken away one at a time",
         ("tests/simulation/test_mutants.py::test_every_mutant",),
         "each was found",

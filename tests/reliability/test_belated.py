@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table
+from aaiclick.apply.rebuild.resume import settings_before
 from aaiclick.clickhouse.names import RECORDS
+from aaiclick.clickhouse.tables import require_table
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, SchemaVersionError, StatementError
@@ -25,6 +27,8 @@ from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import release
 from aaiclick.lease.tombstones import own_collection
 from aaiclick.routine import Command, Effect, Query, Routine, Sleep
+from aaiclick.state.owned import read_owned
+from aaiclick.state.rebuild_mark import Mark, new_mark
 from aaiclick.state.records import append, ensure_tables, history, read_latest
 from aaiclick.version import VERSION
 from tests.apply.applying import Lab
@@ -195,6 +199,22 @@ def test_what_was_late_and_got_no_answer_is_taken_back(lab: Lab) -> None:
     assert made not in lab.ours()
 
 
+def test_all_that_was_late_is_taken_back_when_a_statement_fails(lab: Lab) -> None:
+    """A successor has renamed the mark. What came before the statement that tells of it is late as well."""
+    lease = lab.run(acquire(lab.database, ME))
+    assert lease is not None
+    lab.sql(f"RENAME TABLE {LOCK} TO {tombstone(lease.nonce)}")
+
+    def work() -> Routine[None]:
+        for kind in ("mark", "new"):
+            yield Command(f"CREATE TABLE {lab.database}._aaiclick_{kind}_{lease.nonce}_t (`x` UInt8) ENGINE = Null")
+        yield Command("ALTER TABLE _aaiclick_mark_t MODIFY COMMENT ''", database=lab.database)
+
+    with pytest.raises(LeaseLostError):
+        Driver(lab.connection).run(guarded(work(), lease))
+    assert not nothing_left(lab)
+
+
 def test_ttl_merges_that_a_paused_run_stopped_go_on(lab: Lab) -> None:
     lease = lab.run(acquire(lab.database, ME))
     assert lease is not None
@@ -345,6 +365,22 @@ def test_a_table_that_was_made_as_the_held_one_is_put_right_by_the_next_run_too(
     assert "max_parts_in_total" in lab.definition("made")
     start(lab, PRICES, later=LATER)
     assert "max_parts_in_total" not in lab.definition("made")
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_settings_by_which_another_run_holds_a_table_are_not_taken_for_its_own(lab: Lab, marked: bool) -> None:
+    """It was taken for dead, since the server's clock had been set, and was still at work. Who put the settings back in
+    the end put back those that hold merges, and they were held for ever."""
+    lab.sql("ALTER TABLE t MODIFY SETTING parts_to_delay_insert = 500")
+    killed_at(lab, PRICES, "INSERT INTO `" + lab.database + "`.`_aaiclick_stage_")
+    (mark,) = lab.run(read_owned(lab.database)).marks()
+    assert isinstance(mark, Mark)
+    if not marked:
+        lab.sql(f"DROP TABLE {mark.name}")
+    table = lab.run(require_table(lab.database, "t"))
+    begun = lab.run(settings_before(lab.database, new_mark(mark.work, table, lab.nonce(), 0)))
+    before = {"parts_to_delay_insert": "500"} if marked else {}
+    assert {name: value for name, value in begun.saved if value} == before
 
 
 @pytest.mark.usefixtures("short_lease")

@@ -15,17 +15,18 @@ import pytest
 
 from aaiclick.apply import executor
 from aaiclick.apply.rebuild import attach, concurrent_mutations, exchange, finish, rebuild, resume
+from aaiclick.apply.rebuild.staging import move_all
 from aaiclick.clickhouse import inserts, merges, storages, write_fence
 from aaiclick.clickhouse.inserts import drain_all
 from aaiclick.clickhouse.statements import ddl, drop_table
 from aaiclick.clickhouse.tables import Physical
-from aaiclick.commands import migrate
+from aaiclick.commands import execute, migrate
 from aaiclick.lease import acquire, guard, renew
 from aaiclick.lease.renew import Lease
 from aaiclick.plan.model import Step
 from aaiclick.routine import Command, Effect, Routine
 from aaiclick.sql.quoting import qualified
-from aaiclick.state import records
+from aaiclick.state import records, step_entries
 from aaiclick.state.journal import ensure_journal
 from aaiclick.state.rebuild_mark import Mark
 from aaiclick.state.record import Record
@@ -181,10 +182,41 @@ def dropped_by_name(patch: pytest.MonkeyPatch) -> None:
 
 
 def nothing_taken_back(patch: pytest.MonkeyPatch) -> None:
-    def take_back(sent: str, nonce: str) -> Routine[None]:
+    def take_back(sent: Sequence[str], nonce: str) -> Routine[None]:
         yield from ()
 
     patch.setattr(guard, "_undo_last", take_back)
+
+
+def _another_storage_recorded(patch: pytest.MonkeyPatch) -> None:
+    def replaced_since(
+        found: object, catalog: object, steps: object
+    ) -> Routine[tuple[tuple[str, ...], dict[str, str]]]:
+        yield from ()
+        return (), {}
+
+    patch.setattr(migrate, "replaced_since", replaced_since)
+
+
+def _converted_forgotten(patch: pytest.MonkeyPatch) -> None:
+    def before(entries: StepEntries, key: str) -> tuple[str, ...]:
+        return ()
+
+    patch.setattr(step_entries, "_before", before)
+
+
+def _late_rows_by_name(patch: pytest.MonkeyPatch) -> None:
+    def move(database: str, staging: str, target: Physical) -> Routine[None]:
+        yield from move_all(database, staging, "t")
+
+    patch.setattr(finish, "move_into", move)
+
+
+def _cache_believed(patch: pytest.MonkeyPatch) -> None:
+    def doubt(found: object, database: str) -> Routine[None]:
+        yield from ()
+
+    patch.setattr(execute, "_doubt_cache", doubt)
 
 
 _CALM = partial(_only, operators=0)
@@ -240,4 +272,32 @@ MUTANTS = (
         _CALM("prices"),
     ),
     Mutant("nobody is expelled", "a dead run's INSERT lands in what its successor makes", _nobody_expelled, 173),
+    Mutant(
+        "a version is recorded over another table",
+        "its rows are not converted, and nothing says so",
+        _another_storage_recorded,
+        0,
+        _only("prices", operators=100),
+    ),
+    Mutant(
+        "what was converted before is forgotten",
+        "who puts his table back has it converted a second time",
+        _converted_forgotten,
+        0,
+        _only("prices", operators=100),
+    ),
+    Mutant(
+        "late rows go by name",
+        "they are put into the operator's table",
+        _late_rows_by_name,
+        0,
+        _only("prices", "three", operators=100),
+    ),
+    Mutant(
+        "the cache is believed while a table is repaired",
+        "a killed run is never brought to its end",
+        _cache_believed,
+        0,
+        _only("prices", "parts", operators=100),
+    ),
 )

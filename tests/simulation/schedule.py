@@ -29,11 +29,13 @@ class WrongError(AssertionError):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a schedule may contain. ``operators``: how many of a hundred have one."""
+    """What a schedule may contain. ``operators``: how many of a hundred have one. ``rough``: processes are paused and
+    INSERTs take long in each of them."""
 
     stories: tuple[Story, ...] = STORIES
     operators: int = 30
     clocks: bool = True
+    rough: bool = False
 
 
 @dataclass
@@ -60,6 +62,8 @@ class Schedule:
         level = rng.choice((0.0, 0.004, 0.012, 0.03))
         self.kill, self.lose = level, rng.choice((0.0, 0.0, 0.004, 0.02))
         self.pausing, self.slow = rng.choice((0.0, 0.01, 0.03, 0.08)), rng.choice((0.0, 0.1, 0.4))
+        if bounds.rough:
+            self.pausing, self.slow = 0.08, 0.4
         self._prepare()
         versions = [version for version in self.scene.story.schemas if version > 4]
         self.waiting = [rng.choice(versions) for _ in range(rng.randint(1, 3))]

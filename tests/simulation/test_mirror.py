@@ -33,10 +33,11 @@ def replay(seed: int, planner: Planner, engine: EmbeddedEngine, folder: Path) ->
     try:
         schedule = Schedule(seed, world)
         schedule.play()
+        world.adopt_merges()
         for name, storage in world.server.databases[DATABASE].items():
             if storage.parts:
                 found = engine.command(f"SELECT id, price FROM {DATABASE}.`{name}` ORDER BY id, price").split()
-                assert found == [str(value) for row in sorted(storage.rows) for value in row], f"seed {seed}: {name}"
+                assert found == [str(value) for row in sorted(storage.rows) for value in row], name
     except Exception as problem:
         raise AssertionError(f"seed {seed}: {problem}") from problem
     finally:

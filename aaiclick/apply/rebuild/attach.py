@@ -19,6 +19,7 @@ from aaiclick.apply.rebuild.exchange import exchange, require_exchange
 from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_resting_streams
 from aaiclick.apply.rebuild.rebuild import late_filler, make_job, undo_quietly
+from aaiclick.apply.rebuild.resume import settings_before
 from aaiclick.apply.rebuild.staging import create_from, staging_form
 from aaiclick.apply.run import Done, Site
 from aaiclick.clickhouse.merges import hold_merges
@@ -55,7 +56,8 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     )
     # Read again: its definition is the one that the ALTERs have left.
     source = yield from require_table(database, work.table, source.uuid)
-    mark = yield from write_mark(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
+    mark = yield from settings_before(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
+    mark = yield from write_mark(database, mark)
     try:
         mark, source = yield from at_rest(database, mark, source)
         yield from hold_merges(source)

@@ -24,7 +24,7 @@ from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, changes, fill
 from aaiclick.apply.rebuild.exchange import exchange, require_exchange, undo_rebuild
 from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_resting_streams
-from aaiclick.apply.rebuild.resume import earlier_marks, take_over_chunks
+from aaiclick.apply.rebuild.resume import earlier_marks, settings_before, take_over_chunks
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.disks import require_room
@@ -58,7 +58,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     fenced = yield from preflight(work, source, options)
     yield from require_room(source, (yield from _bytes_to_copy(source, earlier)), options.disk_factor)
     # The mark is there before anything is made or changed: whatever a kill leaves, somebody finds a mark that names it.
-    mark = new_mark(work, source, site.nonce, site.options.keep_old_seconds)
+    mark = yield from settings_before(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
     mark = yield from write_mark(
         database, replace(mark, saved=earlier[0].saved, stopped=earlier[0].stopped) if earlier else mark
     )

@@ -14,6 +14,7 @@ from aaiclick.apply.rebuild.catch_up import copy_parts, copy_until_complete
 from aaiclick.apply.rebuild.exchange import exchange
 from aaiclick.apply.rebuild.finish import finish
 from aaiclick.apply.rebuild.rebuild import late_filler, make_job, preflight, prepare, undo_quietly
+from aaiclick.apply.rebuild.resume import settings_before
 from aaiclick.apply.rollback.chain import kept_parts
 from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.run import Done, Site
@@ -41,9 +42,8 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     database, options, work = site.database, site.options, found.work
     source = yield from require_table(database, work.table, found.live)
     fenced = yield from preflight(work, source, options)
-    mark = yield from write_mark(
-        database, replace(new_mark(work, source, site.nonce, site.options.keep_old_seconds), back=True, back_to=to)
-    )
+    mark = yield from settings_before(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
+    mark = yield from write_mark(database, replace(mark, back=True, back_to=to))
     try:
         mark, source = yield from at_rest(database, mark, source)
         yield from hold_merges(source)

@@ -1,1 +1,0 @@
-"""Plans that somebody approves: as a file, in a pull request, at the terminal."""
