@@ -26,10 +26,10 @@ from aaiclick.cli.output import Output
 from aaiclick.cli.schema_reference import DEFAULT, load_schema
 from aaiclick.cli.unconfigured import NOWHERE, require_oplog
 from aaiclick.errors import UsageError
-from aaiclick.specs.schema import Schema
 
 if TYPE_CHECKING:
     from aaiclick.plan.policy import Policy
+    from aaiclick.specs.schema import Schema
 
 USUAL_POLICY = "lossless"
 """The policy where nothing says another."""

@@ -6,10 +6,12 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aaiclick.clients.directory import directory_state
-from aaiclick.clients.url import EmbeddedUrl, ServerUrl, mask, parse_url
 from aaiclick.errors import UsageError
+
+if TYPE_CHECKING:
+    from aaiclick.clients.url import EmbeddedUrl, ServerUrl
 
 URL_VARIABLE = "AAICLICK_CH_URL"
 ROOT_VARIABLE = "AAICLICK_LOCAL_ROOT"
@@ -27,6 +29,8 @@ class Target:
     @property
     def place(self) -> str:
         """The directory, or the server's address."""
+        from aaiclick.clients.url import ServerUrl
+
         if isinstance(self.parsed, ServerUrl):
             return self.parsed.place
         return "memory" if self.parsed.in_memory else self.parsed.path
@@ -34,16 +38,23 @@ class Target:
     @property
     def embedded(self) -> bool:
         """True for the engine inside this process."""
+        from aaiclick.clients.url import EmbeddedUrl
+
         return isinstance(self.parsed, EmbeddedUrl)
 
     @property
     def password(self) -> str:
         """The password in the URL, to be masked wherever it might turn up."""
+        from aaiclick.clients.url import ServerUrl
+
         return self.parsed.password if isinstance(self.parsed, ServerUrl) else ""
 
     @property
     def missing(self) -> bool:
         """True where an embedded directory holds no database yet. Opening the engine on it would make one."""
+        from aaiclick.clients.directory import directory_state
+        from aaiclick.clients.url import EmbeddedUrl
+
         return (
             isinstance(self.parsed, EmbeddedUrl)
             and not self.parsed.in_memory
@@ -54,6 +65,9 @@ class Target:
 def resolve(url: str | None, environment: Mapping[str, str], home: Path) -> Target:
     """``--url``, else ``AAICLICK_CH_URL``, else the embedded engine where the application keeps it. Raises
     ``UsageError``."""
+    from aaiclick.clients.directory import directory_state
+    from aaiclick.clients.url import EmbeddedUrl, parse_url
+
     chosen = url or environment.get(URL_VARIABLE) or local_url(environment, home)
     target = Target(chosen, parse_url(chosen), url)
     if isinstance(target.parsed, EmbeddedUrl) and not target.parsed.in_memory:
@@ -75,6 +89,8 @@ def local_url(environment: Mapping[str, str], home: Path) -> str:
 
 def command_line(command: str, *options: tuple[str, str | None], flags: tuple[str, ...] = ()) -> str:
     """The command to run, quoted for a shell; options without a value are left out, passwords in URLs are masked."""
+    from aaiclick.clients.url import mask
+
     words = ["aaiclick", command, *flags]
     for option, value in options:
         if value is not None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from aaiclick.cli.command import Frame
-from aaiclick.cli.create import create_statements
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.options import Debug, Env, Json, Names, Reference
-from aaiclick.sql.quoting import quote_name
 
 
 def ddl(
@@ -24,6 +22,9 @@ def ddl(
 
 def _ddl(frame: Frame) -> ExitCode:
     declared = frame.declared_or_oplog()
+    from aaiclick.cli.create import create_statements
+    from aaiclick.sql.quoting import quote_name
+
     statements = create_statements(declared, frame.given_database)
     if frame.as_json:
         listed = [{"object": item.object, "kind": item.kind, "sql": item.sql} for item in statements if item.sql]

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
 
-from aaiclick.clients.url import mask
 from aaiclick.error_codes import ACCESS_DENIED, NOT_ENOUGH_SPACE, READONLY, UNKNOWN_DATABASE
 from aaiclick.errors import (
     AaiclickError,
@@ -175,6 +174,8 @@ def _one_line(text: str) -> str:
 def hide(text: str, secret: str) -> str:
     """A second net under the clients' promise that no message holds a password: URLs are masked, and the password
     itself."""
+    from aaiclick.clients.url import mask
+
     masked = "".join(mask(word) if "://" in word else word for word in _words(text))
     return masked.replace(secret, "***") if len(secret) > 3 else masked
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.machine.documents import LedgerDocument, RecordDocument
 from aaiclick.cli.numbers import seconds_text
 from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
-from aaiclick.state.record import Record
+
+if TYPE_CHECKING:
+    from aaiclick.state.record import Record
 
 
 def history(

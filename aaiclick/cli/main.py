@@ -29,7 +29,8 @@ from aaiclick.version import VERSION
 
 def _version(wanted: bool) -> None:
     if wanted:
-        Output(as_json=False).say(f"aaiclick {VERSION}")
+        # As it is, without a console: what it costs is what scripts notice that call it often.
+        print(f"aaiclick {VERSION}")
         raise typer.Exit
 
 

@@ -9,18 +9,16 @@ import typer
 from aaiclick.cli import calls
 from aaiclick.cli.calls import PolicyName
 from aaiclick.cli.command import Frame
-from aaiclick.cli.dry_run import dry_run
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.machine.documents import HazardDocument, ReportDocument, StepDocument
 from aaiclick.cli.numbers import count_text, seconds_text
 from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Progress, ProgressKind, Reference, Url
 from aaiclick.cli.output import Output
-from aaiclick.cli.progress import watcher
-from aaiclick.commands.report import Report
 from aaiclick.errors import UsageError
-from aaiclick.plan.model import Step
 
 if TYPE_CHECKING:
+    from aaiclick.commands.report import Report
+    from aaiclick.plan.model import Step
     from aaiclick.plan.policy import Policy
 
 DryRun = Annotated[
@@ -97,16 +95,24 @@ def migrate(
         flags=(*(("--dry-run",) if dry_run_only else ()), *(("--quick",) if quick else ())),
     )
     frame.run(
-        (lambda: dry_run(frame, frame.chosen_policy(keys), quick))
+        (lambda: _dry_run(frame, frame.chosen_policy(keys), quick))
         if dry_run_only
         else (lambda: _migrate(frame, frame.chosen_policy(keys), quick))
     )
+
+
+def _dry_run(frame: Frame, policy: Policy, quick: bool) -> ExitCode:
+    from aaiclick.cli.dry_run import dry_run
+
+    return dry_run(frame, policy, quick)
 
 
 def _migrate(frame: Frame, policy: Policy, quick: bool) -> ExitCode:
     if quick:
         raise UsageError("--quick goes with --dry-run: a run looks at the rows that it has to look at")
     declared, target = frame.declared(), frame.target()
+    from aaiclick.cli.progress import watcher
+
     watch = watcher(frame.output)
     frame.on_close = watch.close
     report = calls.ensure(target.url, declared, frame.database, policy, watch)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aaiclick.cli import calls
 from aaiclick.cli.command import Frame
-from aaiclick.cli.create import sql_file
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.options import Database, Debug, Env, Json, Url
-from aaiclick.cli.source import python_source
 from aaiclick.errors import UsageError
-from aaiclick.specs.schema import Schema
-from aaiclick.versions.ledgers import ledger_of
+
+if TYPE_CHECKING:
+    from aaiclick.specs.schema import Schema
 
 Name = Annotated[
     str | None,
@@ -92,8 +91,12 @@ def _reflect(
     if frame.as_json:
         frame.output.document(schema.model_dump_json(indent=2, exclude_unset=True))
     elif sql:
+        from aaiclick.cli.create import sql_file
+
         frame.output.document(sql_file(schema))
     else:
+        from aaiclick.cli.source import python_source
+
         frame.output.document(python_source(schema, brief))
     for table, tool in ledgers.items():
         frame.output.tell(
@@ -107,5 +110,7 @@ def _reflect(
 
 def _ledgers(schema: Schema) -> dict[str, str]:
     """The tables in which other tools write down what they applied: no part of what an application declares."""
+    from aaiclick.versions.ledgers import ledger_of
+
     found = {table.name: ledger_of([column.name for column in table.columns]) for table in schema.tables}
     return {name: ledger.tool for name, ledger in found.items() if ledger is not None}

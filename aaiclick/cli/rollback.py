@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,9 @@ from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.migrate import report_json
 from aaiclick.cli.numbers import seconds_text
 from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Progress, ProgressKind, Reference, Url
-from aaiclick.cli.progress import watcher
-from aaiclick.commands.report import Report
+
+if TYPE_CHECKING:
+    from aaiclick.commands.report import Report
 
 To = Annotated[
     int | None,
@@ -91,6 +92,8 @@ def rollback(
 
 def _rollback(frame: Frame, to: int | None, allow: tuple[str, ...], dry_run: bool) -> ExitCode:
     declared, target = frame.declared(), frame.target()
+    from aaiclick.cli.progress import watcher
+
     watch = watcher(frame.output)
     frame.on_close = watch.close
     report = calls.rollback(target.url, declared, to, frame.database, allow, dry_run, frame.kept_for(), watch)

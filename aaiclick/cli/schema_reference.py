@@ -8,9 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from aaiclick.errors import AaiclickError, UsageError
-from aaiclick.specs.schema import Schema
+
+if TYPE_CHECKING:
+    from aaiclick.specs.schema import Schema
 
 DEFAULT = "aaiclick.oplog:OPLOG"
 
@@ -46,6 +49,8 @@ def _loaded(reference: str, origin: str, folders: Sequence[Path]) -> Schema:
         except AttributeError:
             raise UsageError(f"{owner} has no attribute {part}{_others(module)}") from None
         owner = f"{owner}.{part}"
+    from aaiclick.specs.schema import Schema
+
     if not isinstance(value, Schema):
         raise UsageError(
             f"attribute {attribute} of {name} is {_article(type(value).__name__)}, not a Schema{_others(module)}"
@@ -75,6 +80,8 @@ def _import(name: str, folders: Sequence[Path]) -> ModuleType:
 
 
 def _others(module: object) -> str:
+    from aaiclick.specs.schema import Schema
+
     names = (
         sorted(key for key, value in vars(module).items() if isinstance(value, Schema))
         if isinstance(module, ModuleType)

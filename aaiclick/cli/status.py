@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,9 +15,11 @@ from aaiclick.cli.machine.documents import StatusDocument
 from aaiclick.cli.machine.metrics_file import MetricsFile
 from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
 from aaiclick.cli.output import Output
-from aaiclick.commands.report import KeptTable, Status
 from aaiclick.printable import size_text
-from aaiclick.specs.schema import Schema
+
+if TYPE_CHECKING:
+    from aaiclick.commands.report import KeptTable, Status
+    from aaiclick.specs.schema import Schema
 
 Metrics = Annotated[
     Path | None,
@@ -76,6 +78,8 @@ def _status(frame: Frame, metrics_file: Path | None) -> ExitCode:
 def _found(frame: Frame, declared: Schema) -> Status:
     target = frame.target()
     if target.missing:
+        from aaiclick.commands.report import Status
+
         # Opening the engine would make the directory: what nobody has is known without.
         return Status(
             declared.name,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aaiclick.cli import calls
 from aaiclick.cli.schema_reference import DEFAULT
 from aaiclick.errors import UsageError
-from aaiclick.specs.schema import Schema
+
+if TYPE_CHECKING:
+    from aaiclick.specs.schema import Schema
 
 NOWHERE = (
     'give --schema MODULE:ATTRIBUTE, set AAICLICK_SCHEMA, or write schema = "MODULE:ATTRIBUTE" below [tool.aaiclick] '

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal, TypeAlias
 
 from pydantic import TypeAdapter
@@ -57,7 +58,12 @@ class StagedChunk:
 
 
 COMMENT = CommentFormat(StagedChunk)
-_WORK: TypeAdapter[RebuildWork] = TypeAdapter(RebuildWork)
+
+
+@cache
+def _work() -> TypeAdapter[RebuildWork]:
+    # Made on first use: it takes as long as a tenth of all imports, and a start with nothing to do has none.
+    return TypeAdapter(RebuildWork)
 
 
 def write_staged_chunk(database: str, filled: StagedChunk, *, merge: bool) -> Routine[None]:
@@ -80,7 +86,7 @@ def parse_staged_chunk(name: str, comment: str) -> StagedChunk | None:
 def work_digest(work: RebuildWork, *more: str) -> str:
     """Names a copy: the new form, what is read from the old rows, which of them. How writers are kept out makes no
     difference to it, nor does what a way back would need, or what was looked at before."""
-    said = _WORK.dump_json(replace(work, fenced=False, keeps_ttl=False), exclude={"back", "guards", "seen"})
+    said = _work().dump_json(replace(work, fenced=False, keeps_ttl=False), exclude={"back", "guards", "seen"})
     return hashlib.blake2s(
         "\0".join([said.decode(), *more]).encode("utf-8", "surrogatepass"), digest_size=16
     ).hexdigest()

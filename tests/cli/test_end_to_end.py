@@ -26,7 +26,6 @@ LOADED = (
     "import sys, json, aaiclick; print(json.dumps(sorted({part for name in sys.modules for part in "
     "name.split('.')[:2]})))"
 )
-HELP = "from aaiclick.cli.main import main; main(['migrate', '--help']); "
 SHOP = """
 from aaiclick import Column, MergeTree, Schema, Table
 SHOP = Schema("shop", version=1, objects=[Table("orders", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))])
@@ -238,6 +237,32 @@ def test_importing_the_library_loads_nothing_of_the_command_line() -> None:
     assert {"typer", "rich", "cli"} & set(json.loads(done.stdout)) == set()
 
 
-def test_help_opens_no_engine() -> None:
-    done = subprocess.run([sys.executable, "-c", HELP + LOADED], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert {"chdb", "clickhouse_connect"} & set(json.loads(done.stdout.splitlines()[-1])) == set()
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["migrate", "--help"]])
+def test_help_and_version_load_the_command_line_alone(arguments: list[str]) -> None:
+    code = f"from aaiclick.cli.main import main; main({arguments!r}); "
+    done = subprocess.run([sys.executable, "-c", code + LOADED], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert {"cli", "typer"} <= loaded
+    # typer itself may load pydantic to read a command's options.
+    heavy = {
+        "chdb",
+        "clickhouse_connect",
+        "pandas",
+        "pyarrow",
+        "numpy",
+        "pydantic",
+        "specs",
+        "plan",
+        "clients",
+        "commands",
+    }
+    assert heavy & loaded == set()
+
+
+def test_a_command_on_a_server_loads_no_engine(aaiclick_server: EngineServer, aaiclick_server_client: Client) -> None:
+    url = f"clickhouse://127.0.0.1:{aaiclick_server.port}/{aaiclick_server_client.database}"
+    code = f"from aaiclick.cli.main import main; main(['status', '--url', {url!r}]); "
+    done = subprocess.run([sys.executable, "-c", code + LOADED], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "clickhouse_connect" in loaded
+    assert {"chdb", "pandas", "pyarrow", "numpy"} & loaded == set()

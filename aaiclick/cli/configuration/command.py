@@ -11,7 +11,6 @@ from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
 from aaiclick.cli.output import Json as JsonValue
 from aaiclick.cli.schema_reference import DEFAULT
-from aaiclick.clients.url import ServerUrl, mask, parse_url
 from aaiclick.errors import UsageError
 
 _NOWHERE = "default"
@@ -85,6 +84,8 @@ def _config(frame: Frame) -> ExitCode:
 
 
 def _line(frame: Frame, key: str) -> _Line:
+    from aaiclick.clients.url import mask
+
     settings = frame.settings
     said = settings.said(key)
     origin = said.origin if said is not None else _NOWHERE
@@ -96,6 +97,8 @@ def _line(frame: Frame, key: str) -> _Line:
 
 def _in_force(frame: Frame, key: str, origin: str) -> tuple[str, str]:
     """The value that counts, and where it is from. Raises ``UsageError`` where it is none."""
+    from aaiclick.clients.url import mask, parse_url
+
     match key:
         case "url":
             # The place of the embedded engine where nothing is said is not looked at, only named.
@@ -126,6 +129,8 @@ def _written_password(settings: Settings) -> str:
     said = settings.said("url")
     if said is None or said.level < ENVIRONMENT or "${" in said.text:
         return ""
+    from aaiclick.clients.url import ServerUrl, parse_url
+
     try:
         parsed = parse_url(said.text)
     except UsageError:

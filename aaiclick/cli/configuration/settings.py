@@ -11,7 +11,6 @@ from aaiclick.cli.configuration.files import ConfigurationFile, find
 from aaiclick.cli.configuration.keys import KEYS, near
 from aaiclick.cli.configuration.variables import expanded, names
 from aaiclick.cli.database import URL_VARIABLE
-from aaiclick.clients.url import EmbeddedUrl, mask, parse_url
 from aaiclick.errors import UsageError
 
 ENV_FLAG, ENV_VARIABLE = "--env", "AAICLICK_ENV"
@@ -80,6 +79,8 @@ class Settings:
         found = self.value("url")
         if found is None or found.level < ENVIRONMENT or self.file is None:
             return found
+        from aaiclick.clients.url import mask, parse_url
+
         found = replace(found, text=_placed(found.text, self.file.folder))
         try:
             parse_url(found.text)
@@ -105,6 +106,8 @@ class Settings:
         found, url = self.value("database"), self.url()
         if found is None or url is None or url.level >= found.level:
             return found
+        from aaiclick.clients.url import parse_url
+
         return None if parse_url(url.text).database is not None else found
 
     def overruled(self) -> str:
@@ -166,6 +169,8 @@ def _placed(url: str, folder: Path) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() != "chdb" or rest.startswith(("/", "~")):
         return url
+    from aaiclick.clients.url import EmbeddedUrl, parse_url
+
     try:
         parsed = parse_url(url)
     except UsageError:

@@ -6,11 +6,13 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
-from aaiclick.events import Event
+if TYPE_CHECKING:
+    from aaiclick.events import Event
+
 
 FORMAT = 1
 """Version of the stream. It is raised where a field goes or changes its meaning, not where one is added."""

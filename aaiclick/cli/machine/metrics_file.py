@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aaiclick.commands.report import Status
 from aaiclick.errors import UsageError
+
+if TYPE_CHECKING:
+    from aaiclick.commands.report import Status
 
 
 class MetricsFile:
