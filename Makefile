@@ -7,12 +7,19 @@ CHDB = 3.7.2 3.0.1
 READING = 1.4.1
 SPACE := $(subst ,, )
 .DEFAULT_GOAL := help
-.PHONY: bench check engines fmt fuzz fuzz-mutants help lint proof simulate test type
+.PHONY: bench bom check engines fmt fuzz fuzz-mutants help lint package proof simulate test type
 
 bench: ## measure the ratios of docs/benchmarks.md (LARGE=1: with 50 million rows)
 	$(PYTHON) -m pytest benchmarks -m bench -n 0 --timeout 0 --write $(if $(LARGE),--large)
 
-check: lint type test ## everything that has to pass before a commit
+bom: ## dist/aaiclick.cdx.json: every package that a run needs, with its release and licence (CycloneDX)
+	$(PYTHON) -m venv .bom
+	.bom/bin/pip install -q .
+	mkdir -p dist
+	$(PYTHON) -m cyclonedx_py environment --pyproject pyproject.toml --mc-type library --output-reproducible -o dist/aaiclick.cdx.json .bom/bin/python
+	rm -rf .bom
+
+check: lint type test package ## everything that has to pass before a commit
 
 engines: ## the main job and the corpus on older ClickHouse releases (older chdb wheels behind the test server)
 	rm -f .engine-counts
@@ -43,6 +50,11 @@ help: ## this list
 lint: ## ruff, without changing a file
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
+
+package: ## wheel and source package in dist/, and whether an index would take them
+	rm -rf dist
+	$(PYTHON) -m build --outdir dist .
+	$(PYTHON) -m twine check --strict dist/*
 
 proof: ## the long proofs: crash sweeps, kill -9, stampedes, writers; writes the table of docs/reliability.md
 	rm -f .proof-counts

@@ -54,6 +54,7 @@ def test_make_lists_every_target_with_its_meaning() -> None:
     assert targets == sorted(targets)
     assert set(targets) == {
         "bench",
+        "bom",
         "check",
         "engines",
         "fmt",
@@ -61,6 +62,7 @@ def test_make_lists_every_target_with_its_meaning() -> None:
         "fuzz-mutants",
         "help",
         "lint",
+        "package",
         "proof",
         "simulate",
         "test",

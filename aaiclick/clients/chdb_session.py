@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, cast
 
-from aaiclick.clients.failures import statement_error
+from aaiclick.clients.failures import NOT_INSTALLED, statement_error
 from aaiclick.clients.fork import refuse_forked_child
 from aaiclick.clients.locks import lock_holder
 from aaiclick.clients.metadata_files import KEPT, restore_definitions
@@ -118,9 +118,7 @@ def _session_class() -> _SessionFactory:
     try:
         from chdb.session import Session  # loading chdb takes 0.2 s and starts threads
     except ImportError as error:
-        raise ConnectionFailed(
-            "the embedded engine is not installed. Run: pip install chdb, or give a server's URL"
-        ) from error
+        raise ConnectionFailed(f"{NOT_INSTALLED}, or give a server's URL") from error
     return cast("_SessionFactory", Session)
 
 

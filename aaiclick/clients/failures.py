@@ -21,6 +21,7 @@ from aaiclick.error_codes import (
 )
 from aaiclick.errors import AaiclickError, ConnectionFailed, OutcomeUnknownError, StatementError, UsageError
 
+NOT_INSTALLED = "the embedded engine is not installed. Run: pip install chdb"
 AUTHENTICATION_CODES = frozenset({UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTHENTICATION_FAILED})
 
 _CODE = re.compile(r"\bCode:\s*(\d+)")

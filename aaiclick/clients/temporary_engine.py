@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
+from aaiclick.clients.failures import NOT_INSTALLED
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.errors import ConnectionFailed
 from aaiclick.routine import AsyncConnection, Command, Connection, Query
@@ -51,7 +52,14 @@ def _url(line: str) -> str:
     """The address in the first line that the server prints: JSON, or the URL itself."""
     if not line.strip():
         raise ConnectionFailed("the embedded engine for the rehearsal did not start: is chdb installed?")
-    return str(json.loads(line)["url"]) if line.lstrip().startswith("{") else line.strip()
+    if not line.lstrip().startswith("{"):
+        return line.strip()
+    said: dict[str, object] = json.loads(line)
+    if "url" not in said:
+        why = str(said.get("error", ""))
+        missing = "No module named 'chdb'" in why
+        raise ConnectionFailed(NOT_INSTALLED if missing else f"the embedded engine did not start: {why}")
+    return str(said["url"])
 
 
 def _elsewhere(effect: Query | Command, is_scratch: Callable[[str], bool]) -> bool:

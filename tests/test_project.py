@@ -1,0 +1,123 @@
+"""The project's own files agree: dependencies, releases of Python, links, notes of releases; and it runs without the
+embedded engine, where there is a server."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick.testing import EngineServer
+from tests.release_notes import CHANGELOG, HEADING, notes
+from tests.test_docs import PROJECT
+
+ROOT = Path(__file__).parent.parent
+SENTENCE = "error: the embedded engine is not installed. Run: pip install chdb"
+
+
+def plain(requirement: str) -> str:
+    """A requirement without comment, quotes and spaces that mean nothing."""
+    return re.sub(r"\s+", "", requirement.partition("#")[0]).replace("'", '"')
+
+
+def test_the_list_for_a_server_is_that_of_the_package_without_the_engine() -> None:
+    listed = (ROOT / "docs" / "requirements-server.txt").read_text(encoding="utf-8").splitlines()
+    wanted = {plain(each) for each in PROJECT["project"]["dependencies"]}
+    assert {plain(line) for line in listed if plain(line)} == {each for each in wanted if not each.startswith("chdb")}
+    assert len(wanted) == len([line for line in listed if plain(line)]) + 1
+
+
+@pytest.fixture
+def without_engine(tmp_path: Path) -> dict[str, str]:
+    """The environment of a process that has no chdb, nor any that it starts."""
+    (tmp_path / "chdb").mkdir()
+    text = "raise ModuleNotFoundError(\"No module named 'chdb'\", name='chdb')\n"
+    (tmp_path / "chdb" / "__init__.py").write_text(text, encoding="utf-8")
+    return {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+
+
+def aaiclick(env: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "aaiclick", *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_server_needs_no_engine_here(
+    without_engine: dict[str, str], aaiclick_server: EngineServer, aaiclick_server_client: Client
+) -> None:
+    url = f"{aaiclick_server.url}/{aaiclick_server_client.database}"
+    code, said, wrong = aaiclick(without_engine, "migrate", "--url", url, "--schema", "tests.metrics.schemas:V2")
+    assert (code, "is at v2" in said) == (0, True), wrong
+    aaiclick_server_client.command("INSERT INTO t SELECT number, toString(number), '' FROM numbers(100)")
+    code, said, wrong = aaiclick(without_engine, "migrate", "--url", url, "--schema", "tests.metrics.schemas:V3")
+    assert (code, "rebuild" in wrong) == (0, True), wrong
+
+
+@pytest.mark.parametrize("command", [["status", "--url", "chdb://memory"], ["check"]], ids=["embedded", "check"])
+def test_where_it_is_needed_one_sentence_says_so(without_engine: dict[str, str], command: list[str]) -> None:
+    code, said, wrong = aaiclick(without_engine, *command, "--schema", "aaiclick.oplog:OPLOG")
+    assert (code, said) == (2, "")
+    assert wrong.strip() in {SENTENCE, f"{SENTENCE}, or give a server's URL"}
+
+
+def test_links_of_the_readme_work_where_there_is_no_repository() -> None:
+    rule = PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"][0]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.sub(rule["pattern"], rule["replacement"], text)
+    links = re.findall(r"\]\(([^)]+)\)", shown)
+    assert len(links) > 10
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+    home = f"{PROJECT['project']['urls']['Repository']}/blob/main/"
+    inside = [link.removeprefix(home).partition("#")[0] for link in links if link.startswith(home)]
+    assert inside
+    assert [path for path in inside if not (ROOT / path).exists()] == []
+
+
+def test_the_releases_of_python_are_said_once() -> None:
+    said = [each.rpartition(" ")[2] for each in PROJECT["project"]["classifiers"] if re.search(r":: 3\.\d+$", each)]
+    workflow = (ROOT / ".github" / "workflows" / "check.yml").read_text(encoding="utf-8")
+    matrix = re.search(r"python: \[(.*)\]", workflow)
+    assert matrix is not None
+    assert re.findall(r"[\d.]+", matrix[1]) == said
+    assert PROJECT["project"]["requires-python"] == f">={said[0]}"
+    assert f"Python {said[0]} to {said[-1]}" in (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+
+
+def test_every_released_version_has_a_date_and_notes() -> None:
+    text = CHANGELOG.read_text(encoding="utf-8")
+    versions = [(heading["version"], heading["date"]) for heading in HEADING.finditer(text)]
+    assert len(versions) == len(re.findall(r"^## ", text, re.MULTILINE))
+    assert versions[0] == ("Unreleased", None)
+    for version, date in versions[1:]:
+        assert date is not None, version
+        assert notes(text, version)
+
+
+def test_notes_of_a_release() -> None:
+    text = "# Changelog\n\n## [Unreleased]\n\n- c\n\n## [0.2.0] - 2026-02-01\n\n- b\n\n## [0.1.0]\n\n- a\n"
+    assert notes(text, "0.2.0") == "- b\n"
+    with pytest.raises(SystemExit, match="has no date"):
+        notes(text, "0.1.0")
+    with pytest.raises(SystemExit, match=r"says nothing of 9\.9\.9"):
+        notes(text, "9.9.9")
+
+
+def test_what_the_workflows_call_is_there() -> None:
+    folder = ROOT / ".github" / "workflows"
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    for path in folder.iterdir():
+        text = path.read_text(encoding="utf-8")
+        called = [target for line in re.findall(r"\bmake ([a-z ]+)", text) for target in line.split()]
+        assert set(called) <= set(targets), path.name
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert set(re.findall(r"\.\[(\w+)\]", (folder / "check.yml").read_text(encoding="utf-8"))) <= set(extras)
+    hook = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+    assert "id: aaiclick-check" in (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    assert "- id: aaiclick-check" in hook
