@@ -118,7 +118,7 @@ class AggregateFields(TypedDict, total=False):
     """PARTITION BY of the target; unset or None for none."""
     ttl: str | None
     """TTL of the target, without the word TTL; unset or None for none."""
-    settings: dict[str, SettingValue]
+    settings: Mapping[str, SettingValue]
     """SETTINGS of the target."""
     comment: str | None
     """COMMENT of the target."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-
-from aaiclick.errors import SpecError
 
 
 class Spec(BaseModel):
@@ -29,23 +26,6 @@ class Spec(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise spec_error(type(self), label, error) from None
+            from aaiclick.specs.mistakes import spec_error
 
-
-def spec_error(model: type[Spec], name: object, error: ValidationError) -> SpecError:
-    """The first problem that pydantic found, with the path that a reader of the declaration would use."""
-    first = error.errors()[0]
-    where = [str(part) for part in first["loc"]]
-    path = ": ".join([f"{model.noun} {name}" if name else model.noun, *([".".join(where)] if where else [])])
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, SpecError):
-        return cause
-    if first["type"] == "extra_forbidden":
-        known = list(model.model_fields)
-        near = difflib.get_close_matches(where[-1], known, n=1)
-        hint = f", did you mean {near[0]}?" if near else f"; known fields: {', '.join(known)}"
-        return SpecError(f"{model.noun} {name}" if name else model.noun, f"unknown field {where[-1]}{hint}")
-    problem = first["msg"].removeprefix("Value error, ")
-    given = first.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return SpecError(path, problem[:1].lower() + problem[1:] + shown)
+            raise spec_error(type(self), self.noun, label, error, fields) from None

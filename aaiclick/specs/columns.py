@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, TypedDict
 
 from pydantic import Field
@@ -23,7 +24,7 @@ class ColumnFields(TypedDict, total=False):
     codec: str | None
     comment: str | None
     ttl: str | None
-    settings: dict[str, SettingValue]
+    settings: Mapping[str, SettingValue]
     statistics: str | None
     renamed_from: str | None
 
@@ -65,6 +66,24 @@ class Column(Spec):
     former name."""
 
     def __init__(self, name: str, type: str, **fields: Unpack[ColumnFields]) -> None:
+        """What each keyword means.
+
+        name: Name of the column, unquoted.
+        type: Any ClickHouse type, as SQL: ``LowCardinality(Nullable(String))``.
+        default: Expression of DEFAULT, as SQL; None: the column has none.
+        materialized: Expression of MATERIALIZED, as SQL; None: the column has none.
+        alias: Expression of ALIAS, as SQL; None: the column has none.
+        ephemeral: Expression of EPHEMERAL, as SQL, or True for EPHEMERAL without one; None or False: the column is not
+            ephemeral.
+        codec: What stands inside ``CODEC(...)``: ``Delta, ZSTD(3)``; None: the codec of the table.
+        comment: COMMENT of the column; None or '': none.
+        ttl: TTL of the column without the word TTL: ``created_at + INTERVAL 1 DAY``. Past it, values become the
+            default. None: no TTL.
+        settings: SETTINGS of the column, by name; None as a value takes the setting away.
+        statistics: What stands inside ``STATISTICS(...)``: ``tdigest, uniq``; None: none.
+        renamed_from: Former name of the column. Where the live table has it, and not the new one, the column is
+            renamed; None: no former name.
+        """
         self._construct(name, {"name": name, "type": type, **fields})
         if not name.strip():
             raise SpecError("column", "the name is empty")
@@ -120,6 +139,14 @@ class Index(Spec):
     """GRANULARITY: how many granules one entry of the index covers; None for the server's default: 1 for most types."""
 
     def __init__(self, name: str, **fields: Unpack[IndexFields]) -> None:
+        """What each keyword means.
+
+        name: Name of the index, unquoted.
+        expr: The indexed expression, as SQL.
+        type: TYPE with its arguments: ``minmax``, ``set(100)``, ``bloom_filter(0.01)``.
+        granularity: GRANULARITY: how many granules one entry of the index covers; None for the server's default: 1 for
+            most types.
+        """
         self._construct(name, {"name": name, **fields})
         _named(self.noun, name)
 
@@ -127,7 +154,7 @@ class Index(Spec):
 class ProjectionFields(TypedDict, total=False):
     """Keywords of ``Projection``."""
 
-    settings: dict[str, SettingValue]
+    settings: Mapping[str, SettingValue]
     index: str | None
     type: str | None
 
@@ -148,6 +175,14 @@ class Projection(Spec):
     """TYPE of such an index: ``basic``; None where ``query`` is given."""
 
     def __init__(self, name: str, query: str = "", **fields: Unpack[ProjectionFields]) -> None:
+        """What each keyword means.
+
+        name: Name of the projection, unquoted.
+        query: The SELECT without FROM; '' for a projection that is only an index.
+        settings: WITH SETTINGS of the projection, by name.
+        index: Expression of a projection that is only an index; None where ``query`` is given.
+        type: TYPE of such an index: ``basic``; None where ``query`` is given.
+        """
         self._construct(name, {"name": name, **({"query": query} if query else {}), **fields})
         _named(self.noun, name)
         if (self.index is None) != (self.type is None):
@@ -170,10 +205,19 @@ class Constraint(Spec):
 
     noun: ClassVar[str] = "constraint"
     name: str
+    """Name of the constraint, unquoted."""
     check: str | None = None
+    """CHECK: the condition that each inserted row has to meet, as SQL."""
     assume: str | None = None
+    """ASSUME: a condition that the optimizer may take for granted, as SQL."""
 
     def __init__(self, name: str, **fields: Unpack[ConstraintFields]) -> None:
+        """What each keyword means.
+
+        name: Name of the constraint, unquoted.
+        check: CHECK: the condition that each inserted row has to meet, as SQL.
+        assume: ASSUME: a condition that the optimizer may take for granted, as SQL.
+        """
         self._construct(name, {"name": name, **fields})
         _named(self.noun, name)
         if (self.check is None) == (self.assume is None):

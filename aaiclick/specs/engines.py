@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, TypeAlias, TypedDict
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from typing_extensions import Unpack
@@ -14,15 +14,17 @@ from aaiclick.specs.columns import SettingValue
 from aaiclick.sql.quoting import quoted_where_needed
 
 Key = str | list[str]
+KeyText: TypeAlias = str | Sequence[str]
+"""A key as it is given: a list of columns or expressions, or one expression."""
 
 
 class EngineFields(TypedDict, total=False):
     """Keywords of ``Engine``."""
 
-    settings: dict[str, SettingValue]
-    order_by: Key | None
-    partition_by: Key | None
-    primary_key: Key | None
+    settings: Mapping[str, SettingValue]
+    order_by: KeyText | None
+    partition_by: KeyText | None
+    primary_key: KeyText | None
 
 
 class Engine(Spec):
@@ -46,6 +48,15 @@ class Engine(Spec):
     """PRIMARY KEY; None for none."""
 
     def __init__(self, name: str, arguments: str = "", **fields: Unpack[EngineFields]) -> None:
+        """What each keyword means.
+
+        name: Name of the engine: ``Kafka``.
+        arguments: What stands between the engine's parentheses, as SQL; '' for none.
+        settings: SETTINGS of the table, by name.
+        order_by: ORDER BY; None for none.
+        partition_by: PARTITION BY; None for none.
+        primary_key: PRIMARY KEY; None for none.
+        """
         self._construct(name, {"name": name, **({"arguments": arguments} if arguments else {}), **fields})
         if not name.isidentifier():
             raise SpecError(f"engine {name}", "an engine's name is one word; its arguments come second")
@@ -60,12 +71,12 @@ class KeyFields(TypedDict, total=False):
     """Keywords that every MergeTree engine takes; what each means is said at the field of that name in
     ``MergeTree``."""
 
-    order_by: Key
-    partition_by: Key | None
-    primary_key: Key | None
+    order_by: KeyText
+    partition_by: KeyText | None
+    primary_key: KeyText | None
     sample_by: str | None
     ttl: str | None
-    settings: dict[str, SettingValue]
+    settings: Mapping[str, SettingValue]
     replicated: str | None
 
 
@@ -95,6 +106,17 @@ class MergeTree(Spec):
     the engine is not replicated."""
 
     def __init__(self, **fields: Unpack[KeyFields]) -> None:
+        """What each keyword means.
+
+        order_by: ORDER BY, the sort key; an empty list is ``tuple()``: no sort key.
+        partition_by: PARTITION BY, the partition key.
+        primary_key: PRIMARY KEY, where it differs from the sort key: a prefix of that.
+        sample_by: SAMPLE BY, the sampling key.
+        ttl: TTL of the table, without the word TTL: ``created_at + INTERVAL 30 DAY``.
+        settings: SETTINGS of the table, by name; None as a value takes the setting away.
+        replicated: Arguments of the Replicated variant of the engine: ``'/path', '{replica}'``, '' for the server's
+            defaults. None: the engine is not replicated.
+        """
         self._build(fields)
 
     def _build(self, fields: Mapping[str, object]) -> None:
@@ -140,9 +162,24 @@ class ReplacingMergeTree(MergeTree):
 
     engine_name: ClassVar[str] = "ReplacingMergeTree"
     version: str | None = None
+    """Column whose highest value wins; None: the last inserted row does."""
     is_deleted: str | None = None
+    """Column of UInt8 that is 1 in a row that deletes; None: there is none."""
 
     def __init__(self, **fields: Unpack[ReplacingFields]) -> None:
+        """What each keyword means.
+
+        version: Column whose highest value wins; None: the last inserted row does.
+        is_deleted: Column of UInt8 that is 1 in a row that deletes; None: there is none.
+        order_by: ORDER BY, the sort key; an empty list is ``tuple()``: no sort key.
+        partition_by: PARTITION BY, the partition key.
+        primary_key: PRIMARY KEY, where it differs from the sort key: a prefix of that.
+        sample_by: SAMPLE BY, the sampling key.
+        ttl: TTL of the table, without the word TTL: ``created_at + INTERVAL 30 DAY``.
+        settings: SETTINGS of the table, by name; None as a value takes the setting away.
+        replicated: Arguments of the Replicated variant of the engine: ``'/path', '{replica}'``, '' for the server's
+            defaults. None: the engine is not replicated.
+        """
         self._build(fields)
         if self.is_deleted is not None and self.version is None:
             raise SpecError("engine ReplacingMergeTree", "is_deleted needs version")
@@ -159,7 +196,7 @@ class ReplacingMergeTree(MergeTree):
 class SummingFields(KeyFields, total=False):
     """Keywords of ``SummingMergeTree`` and ``CoalescingMergeTree``."""
 
-    columns: list[str]
+    columns: Sequence[str]
 
 
 class SummingMergeTree(MergeTree):
@@ -167,8 +204,21 @@ class SummingMergeTree(MergeTree):
 
     engine_name: ClassVar[str] = "SummingMergeTree"
     columns: list[str] = Field(default_factory=list[str])
+    """Columns that are combined; an empty list: all that can be."""
 
     def __init__(self, **fields: Unpack[SummingFields]) -> None:
+        """What each keyword means.
+
+        columns: Columns that are combined; an empty list: all that can be.
+        order_by: ORDER BY, the sort key; an empty list is ``tuple()``: no sort key.
+        partition_by: PARTITION BY, the partition key.
+        primary_key: PRIMARY KEY, where it differs from the sort key: a prefix of that.
+        sample_by: SAMPLE BY, the sampling key.
+        ttl: TTL of the table, without the word TTL: ``created_at + INTERVAL 30 DAY``.
+        settings: SETTINGS of the table, by name; None as a value takes the setting away.
+        replicated: Arguments of the Replicated variant of the engine: ``'/path', '{replica}'``, '' for the server's
+            defaults. None: the engine is not replicated.
+        """
         self._build(fields)
 
     @property
@@ -186,6 +236,18 @@ class CoalescingMergeTree(SummingMergeTree):
     engine_name: ClassVar[str] = "CoalescingMergeTree"
 
     def __init__(self, **fields: Unpack[SummingFields]) -> None:
+        """What each keyword means.
+
+        columns: Columns that are combined; an empty list: all that can be.
+        order_by: ORDER BY, the sort key; an empty list is ``tuple()``: no sort key.
+        partition_by: PARTITION BY, the partition key.
+        primary_key: PRIMARY KEY, where it differs from the sort key: a prefix of that.
+        sample_by: SAMPLE BY, the sampling key.
+        ttl: TTL of the table, without the word TTL: ``created_at + INTERVAL 30 DAY``.
+        settings: SETTINGS of the table, by name; None as a value takes the setting away.
+        replicated: Arguments of the Replicated variant of the engine: ``'/path', '{replica}'``, '' for the server's
+            defaults. None: the engine is not replicated.
+        """
         self._build(fields)
 
 
@@ -195,6 +257,17 @@ class AggregatingMergeTree(MergeTree):
     engine_name: ClassVar[str] = "AggregatingMergeTree"
 
     def __init__(self, **fields: Unpack[KeyFields]) -> None:
+        """What each keyword means.
+
+        order_by: ORDER BY, the sort key; an empty list is ``tuple()``: no sort key.
+        partition_by: PARTITION BY, the partition key.
+        primary_key: PRIMARY KEY, where it differs from the sort key: a prefix of that.
+        sample_by: SAMPLE BY, the sampling key.
+        ttl: TTL of the table, without the word TTL: ``created_at + INTERVAL 30 DAY``.
+        settings: SETTINGS of the table, by name; None as a value takes the setting away.
+        replicated: Arguments of the Replicated variant of the engine: ``'/path', '{replica}'``, '' for the server's
+            defaults. None: the engine is not replicated.
+        """
         self._build(fields)
 
 
@@ -209,8 +282,21 @@ class CollapsingMergeTree(MergeTree):
 
     engine_name: ClassVar[str] = "CollapsingMergeTree"
     sign: str
+    """Column of Int8: 1 in a row that counts, -1 in one that takes it back."""
 
     def __init__(self, **fields: Unpack[CollapsingFields]) -> None:
+        """What each keyword means.
+
+        sign: Column of Int8: 1 in a row that counts, -1 in one that takes it back.
+        order_by: ORDER BY, the sort key; an empty list is ``tuple()``: no sort key.
+        partition_by: PARTITION BY, the partition key.
+        primary_key: PRIMARY KEY, where it differs from the sort key: a prefix of that.
+        sample_by: SAMPLE BY, the sampling key.
+        ttl: TTL of the table, without the word TTL: ``created_at + INTERVAL 30 DAY``.
+        settings: SETTINGS of the table, by name; None as a value takes the setting away.
+        replicated: Arguments of the Replicated variant of the engine: ``'/path', '{replica}'``, '' for the server's
+            defaults. None: the engine is not replicated.
+        """
         self._build(fields)
 
     @property
@@ -232,8 +318,22 @@ class VersionedCollapsingMergeTree(CollapsingMergeTree):
 
     engine_name: ClassVar[str] = "VersionedCollapsingMergeTree"
     version: str
+    """Column that says which row of a pair is the older one."""
 
     def __init__(self, **fields: Unpack[VersionedFields]) -> None:
+        """What each keyword means.
+
+        version: Column that says which row of a pair is the older one.
+        sign: Column of Int8: 1 in a row that counts, -1 in one that takes it back.
+        order_by: ORDER BY, the sort key; an empty list is ``tuple()``: no sort key.
+        partition_by: PARTITION BY, the partition key.
+        primary_key: PRIMARY KEY, where it differs from the sort key: a prefix of that.
+        sample_by: SAMPLE BY, the sampling key.
+        ttl: TTL of the table, without the word TTL: ``created_at + INTERVAL 30 DAY``.
+        settings: SETTINGS of the table, by name; None as a value takes the setting away.
+        replicated: Arguments of the Replicated variant of the engine: ``'/path', '{replica}'``, '' for the server's
+            defaults. None: the engine is not replicated.
+        """
         self._build(fields)
 
     @property
@@ -255,8 +355,21 @@ class GraphiteMergeTree(MergeTree):
 
     engine_name: ClassVar[str] = "GraphiteMergeTree"
     config: str
+    """Name of the section in the server's configuration."""
 
     def __init__(self, **fields: Unpack[GraphiteFields]) -> None:
+        """What each keyword means.
+
+        config: Name of the section in the server's configuration.
+        order_by: ORDER BY, the sort key; an empty list is ``tuple()``: no sort key.
+        partition_by: PARTITION BY, the partition key.
+        primary_key: PRIMARY KEY, where it differs from the sort key: a prefix of that.
+        sample_by: SAMPLE BY, the sampling key.
+        ttl: TTL of the table, without the word TTL: ``created_at + INTERVAL 30 DAY``.
+        settings: SETTINGS of the table, by name; None as a value takes the setting away.
+        replicated: Arguments of the Replicated variant of the engine: ``'/path', '{replica}'``, '' for the server's
+            defaults. None: the engine is not replicated.
+        """
         self._build(fields)
 
     @property

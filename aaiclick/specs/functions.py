@@ -21,10 +21,16 @@ class Function(Spec):
 
     noun: ClassVar[str] = "function"
     name: str
+    """Name of the function, unquoted."""
     body: str
     """A lambda, as SQL: ``(price, amount) -> price * amount``."""
 
     def __init__(self, name: str, body: str) -> None:
+        """What each keyword means.
+
+        name: Name of the function, unquoted.
+        body: A lambda, as SQL: ``(price, amount) -> price * amount``.
+        """
         self._construct(name, {"name": name, "body": body})
         if not name.strip():
             raise SpecError("function", "the name is empty")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal, TypedDict
 
 from pydantic import ConfigDict, Field
@@ -30,10 +30,10 @@ class MigrationFields(TypedDict, total=False):
     """Keywords of ``Migration``; what each means is said at the field of that name in ``Migration``."""
 
     title: str
-    rebuild: dict[str, Rebuild]
-    renames: dict[str, str]
-    strategy: dict[str, Literal["alter", "rebuild"]]
-    sql: list[str]
+    rebuild: Mapping[str, Rebuild]
+    renames: Mapping[str, str]
+    strategy: Mapping[str, Literal["alter", "rebuild"]]
+    sql: Sequence[str]
     move: Callable[..., object] | None
     oldest_code: int | None
 
@@ -63,6 +63,20 @@ class Migration(Spec):
     """The oldest version of the code that still runs on the result; None: only code of this version and later does."""
 
     def __init__(self, version: int, **fields: Unpack[MigrationFields]) -> None:
+        """What each keyword means.
+
+        version: The version that the migration leads to, from 1.
+        title: A line for people; it has no effect.
+        rebuild: For each table to be copied with expressions of its own: how its columns are filled.
+        renames: Former and new names: ``{"table.column": "new column"}`` or ``{"table": "new table"}``.
+        strategy: For a table ``alter`` (changed in place, or the plan is blocked) or ``rebuild`` (copied, even where
+            ALTER would do).
+        sql: SQL statements, sent in this order before the function.
+        move: Function that moves data, sync or async, called with a ``MoveContext`` or ``AsyncMoveContext``. None for
+            none.
+        oldest_code: The oldest version of the code that still runs on the result; None: only code of this version and
+            later does.
+        """
         self._construct(version, {"version": version, **fields})
         if self.oldest_code is not None and self.oldest_code > version:
             raise SpecError(

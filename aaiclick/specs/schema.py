@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from os import PathLike
 from typing import ClassVar, Literal, TypeAlias, TypedDict, TypeVar
@@ -34,8 +34,8 @@ class SchemaFields(TypedDict, total=False):
 
     version: int | None
     objects: Sequence[AnyObject]
-    migrations: str | list[Migration] | None
-    unsupported: dict[str, str]
+    migrations: str | Sequence[Migration] | None
+    unsupported: Mapping[str, str]
     cluster: str | None
     replicate: Replicate
 
@@ -65,6 +65,19 @@ class Schema(Spec):
     nowhere."""
 
     def __init__(self, name: str, **fields: Unpack[SchemaFields]) -> None:
+        """What each keyword means.
+
+        name: Name of the schema, under which its version is recorded in the database.
+        version: Version of the declaration, from 1; None for development, where no version is checked.
+        objects: The declared tables, views, dictionaries, families and functions.
+        migrations: Dotted name of the package with the migrations, or a list of them; None for none.
+        unsupported: Live objects that cannot be declared, each with the reason. Filled by ``reflect_schema``.
+        cluster: The cluster whose hosts hold the objects, with or without macros: ``{cluster}``. None: what the server
+            shows. It says where, not what: it is no part of the fingerprint, and ``AAICLICK_CLUSTER`` counts in its
+            place.
+        replicate: ``where-possible``: where there is one host, replicated tables are made of the local engine.
+            ``as-declared``: nowhere.
+        """
         self._construct(name, {"name": name, **fields})
         if not name.strip():
             raise SpecError("schema", "the name is empty")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from pydantic import BaseModel, Field
-from typing_extensions import Unpack
+from typing_extensions import Required, Unpack
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
@@ -26,10 +26,10 @@ _LITERALS = frozenset({"true", "false", "null", "inf", "nan"})
 class TableFields(TypedDict, total=False):
     """Keywords of ``Table``; what each means is said at the field of that name in ``Table``."""
 
-    engine: AnyEngine
-    indexes: list[Index]
-    projections: list[Projection]
-    constraints: list[Constraint]
+    engine: Required[AnyEngine]
+    indexes: Sequence[Index]
+    projections: Sequence[Projection]
+    constraints: Sequence[Constraint]
     comment: str | None
     renamed_from: str | None
 
@@ -43,7 +43,7 @@ class Table(Spec):
     columns: list[Column]
     """The columns, in the order of the CREATE TABLE."""
     engine: AnyEngine = Field(default_factory=MergeTree)
-    """ENGINE with its keys, TTL and SETTINGS."""
+    """ENGINE with its keys, TTL and SETTINGS. It has to be given."""
     indexes: list[Index] = Field(default_factory=list[Index])
     """Data skipping indexes. Unset: they are not managed; an empty list: there are none."""
     projections: list[Projection] = Field(default_factory=list[Projection])
@@ -56,8 +56,22 @@ class Table(Spec):
     """Former name of the table. Where that is there, and the new name is not, the table is renamed; None: no former
     name."""
 
-    def __init__(self, name: str, columns: list[Column], **fields: Unpack[TableFields]) -> None:
+    def __init__(self, name: str, columns: Sequence[Column], **fields: Unpack[TableFields]) -> None:
+        """What each keyword means.
+
+        name: Name of the table, unquoted and without a database.
+        columns: The columns, in the order of the CREATE TABLE.
+        engine: ENGINE with its keys, TTL and SETTINGS. It has to be given.
+        indexes: Data skipping indexes. Unset: they are not managed; an empty list: there are none.
+        projections: Projections. Unset: they are not managed; an empty list: there are none.
+        constraints: Constraints. Unset: they are not managed; an empty list: there are none.
+        comment: COMMENT of the table. Unset: it is not managed; None or '': there is none.
+        renamed_from: Former name of the table. Where that is there, and the new name is not, the table is renamed;
+            None: no former name.
+        """
         self._construct(name, {"name": name, "columns": columns, **fields})
+        if not self.declares("engine"):
+            raise SpecError(f"table {name}", "engine is missing: engine=MergeTree(order_by=[...]) with its sort key")
         if not name.strip():
             raise SpecError("table", "the name is empty")
         if not self.columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypedDict
 
 from pydantic import Field
@@ -37,6 +38,14 @@ class View(Spec):
     is not managed."""
 
     def __init__(self, name: str, **fields: Unpack[ViewFields]) -> None:
+        """What each keyword means.
+
+        name: Name of the view, unquoted.
+        query: The SELECT behind AS.
+        comment: COMMENT of the view. Unset: it is not managed.
+        security: As whom the view reads, as SQL: ``SQL SECURITY INVOKER``, ``DEFINER = reporting SQL SECURITY
+            DEFINER``. None: it is not managed.
+        """
         self._construct(name, {"name": name, **fields})
         _require(self.noun, name, self.query, "query")
         _require_security(self.noun, name, self.security)
@@ -81,6 +90,21 @@ class MaterializedView(Spec):
     None: it is not managed."""
 
     def __init__(self, name: str, **fields: Unpack[MaterializedViewFields]) -> None:
+        """What each keyword means.
+
+        name: Name of the view, unquoted.
+        query: The SELECT behind AS.
+        to: TO: the table that the view writes into, ``table`` or ``database.table``. None: the view owns an inner
+            table.
+        engine: ENGINE of the inner table; None where ``to`` is given.
+        refresh: What stands behind REFRESH of a refreshable view: ``EVERY 1 HOUR``. None: the view is set off by
+            inserts.
+        comment: COMMENT of the view. Unset: it is not managed.
+        backfill: True: when the view is created it is also filled with the rows that its source holds already. Where
+            that cannot be done safely, the plan is blocked.
+        security: As whom the view reads and writes, as SQL: ``SQL SECURITY NONE``, ``DEFINER = reporting SQL SECURITY
+            DEFINER``. None: it is not managed.
+        """
         self._construct(name, {"name": name, **fields})
         _require(self.noun, name, self.query, "query")
         _require_security(self.noun, name, self.security)
@@ -95,13 +119,13 @@ class MaterializedView(Spec):
 class DictionaryFields(TypedDict, total=False):
     """Keywords of ``Dictionary``; what each means is said at the field of that name in ``Dictionary``."""
 
-    columns: list[Column]
-    primary_key: list[str]
+    columns: Sequence[Column]
+    primary_key: Sequence[str]
     source: str
     layout: str
     lifetime: str | None
     range: str | None
-    settings: dict[str, SettingValue]
+    settings: Mapping[str, SettingValue]
     comment: str | None
 
 
@@ -129,6 +153,18 @@ class Dictionary(Spec):
     """COMMENT of the dictionary; None or '': none."""
 
     def __init__(self, name: str, **fields: Unpack[DictionaryFields]) -> None:
+        """What each keyword means.
+
+        name: Name of the dictionary, unquoted.
+        columns: The attributes, the key's own included.
+        primary_key: PRIMARY KEY: names of attributes.
+        source: What stands inside ``SOURCE(...)``: ``CLICKHOUSE(TABLE 'shops')``.
+        layout: What stands inside ``LAYOUT(...)``: ``HASHED()``.
+        lifetime: What stands inside ``LIFETIME(...)``: ``MIN 300 MAX 600``, in seconds. None: no such clause.
+        range: What stands inside ``RANGE(...)``: ``MIN starts MAX ends``. None: no such clause.
+        settings: SETTINGS of the dictionary, by name.
+        comment: COMMENT of the dictionary; None or '': none.
+        """
         self._construct(name, {"name": name, **fields})
         _require(self.noun, name, self.source, "source")
         names = {column.name for column in self.columns}
@@ -140,7 +176,7 @@ class Dictionary(Spec):
 class TableFamilyFields(TypedDict, total=False):
     """Keywords of ``TableFamily``."""
 
-    columns: list[Column]
+    columns: Sequence[Column]
     engine: AnyEngine | None
     comment: str | None
 
@@ -162,6 +198,13 @@ class TableFamily(Spec):
     """COMMENT of each of the tables; unset: it is not managed."""
 
     def __init__(self, pattern: str, **fields: Unpack[TableFamilyFields]) -> None:
+        """What each keyword means.
+
+        pattern: ``*`` stands for any text and ``?`` for one character, as in a shell.
+        columns: Columns that each of the tables has to have as declared here; others stay as they are.
+        engine: Keys, TTL and settings for each of the tables; None: the engine is not managed.
+        comment: COMMENT of each of the tables; unset: it is not managed.
+        """
         self._construct(pattern, {"pattern": pattern, **fields})
         if not pattern.strip():
             raise SpecError(self.noun, "the pattern is empty")

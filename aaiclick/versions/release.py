@@ -152,19 +152,11 @@ def script_text(message: str, version: int, release: Release, oldest_code: int |
         listed = "".join(f"\n    {word}" for word in derived)
         return (
             f'"""{title}.\n\nDerived from the declarations, not to be repeated here:\n{listed}\n"""\n\n'
-            "from aaiclick import Migration\n\n\n"
-            "def move(context):\n"
-            '    """Moves data; it is called with a MoveContext and goes on at context.bookmark."""\n\n\n'
-            "migration = Migration(\n "
-            " "
-            " "
-            f" version={version},\n "
-            " "
-            " "
-            f" title={title!r},{renames}{oldest}\n "
-            " "
-            " "
-            " move=move,\n)\n"
+            "from aaiclick import Migration\nfrom aaiclick.specs.moves import MoveContext\n\n\n"
+            "def move(context: MoveContext) -> None:\n"
+            '    """Moves data; it goes on at context.bookmark, None at first."""\n\n\n'
+            f"migration = Migration(\n    version={version},\n    title={title!r},{renames}{oldest}\n"
+            "    move=move,\n)\n"
         )
     lines = [f"-- title: {title}", "-- strategy: derived"]
     lines += [f"-- rename: {old} -> {new}" for old, new in release.renames]

@@ -93,8 +93,9 @@ def test_plans_and_checks_write_nothing_and_leave_nothing(aaiclick_client: Clien
     validate_schema(aaiclick_client, V2)
     with pytest.raises(SchemaVersionError):
         ensure_schema(aaiclick_client, V2, policy=Policy.check())
+    wrong = Table("t", [Column("a", "NoSuchType")], engine=MergeTree(order_by=[]))
     with pytest.raises(SpecError, match="t"):
-        plan_schema(aaiclick_client, Schema("app", version=2, objects=[Table("t", [Column("a", "NoSuchType")])]))
+        plan_schema(aaiclick_client, Schema("app", version=2, objects=[wrong]))
     assert names(aaiclick_client) == before
 
 

@@ -138,8 +138,8 @@ def test_tables_that_differ_in_their_names_only_are_made_once(connection: Connec
 
 
 def test_a_refused_declaration_names_the_table_and_the_others(connection: Connection) -> None:
-    wrong = Table("wrong", [Column("a", "UInt99")])
-    worse = Table("worse", [Column("a", "UInt8", default="no_such_function(1)")])
+    wrong = Table("wrong", [Column("a", "UInt99")], engine=MergeTree(order_by=[]))
+    worse = Table("worse", [Column("a", "UInt8", default="no_such_function(1)")], engine=MergeTree(order_by=[]))
     with pytest.raises(SpecError) as caught:
         tables(connection, SRC, wrong, worse)
     assert caught.value.path == "table wrong"

@@ -157,12 +157,13 @@ def test_types_can_be_said_for_single_fields() -> None:
 def test_a_field_without_a_type_is_named(annotation: Any, said: str) -> None:
     model = type("Odd", (BaseModel,), {"__annotations__": {"field": annotation}, "__module__": __name__})
     with pytest.raises(SpecError, match="model Odd: field") as caught:
-        Table.from_model(model)
+        Table.from_model(model, engine=MEMORY)
     assert said in str(caught.value)
     with pytest.raises(SpecError, match="unknown field other"):
-        Table.from_model(HttpRequest, types={"other": "UInt8"})
+        Table.from_model(HttpRequest, types={"other": "UInt8"}, engine=MEMORY)
 
 
+MEMORY = Engine("Memory")
 ARROW = pa.schema(
     [
         pa.field("id", pa.uint64(), nullable=False),
@@ -215,32 +216,32 @@ def test_an_arrow_schema_becomes_a_table_that_takes_its_rows(aaiclick_client: Cl
 
 
 def test_back_to_arrow_and_again() -> None:
-    table = Table.from_arrow(ARROW, "arrow")
+    table = Table.from_arrow(ARROW, "arrow", engine=MEMORY)
     back = table.to_arrow()
     assert isinstance(back, pa.Schema)
     assert [field.name for field in back] == list(ARROW_TYPES)
     assert back.field("at").type == pa.timestamp("us", tz="UTC")
     assert (back.field("n").nullable, back.field("id").nullable) == (True, False)
-    again = Table.from_arrow(back, "arrow")
+    again = Table.from_arrow(back, "arrow", engine=MEMORY)
     assert [(column.name, column.type, column.comment) for column in again.columns] == [
         (column.name, column.type, column.comment) for column in table.columns
     ]
     bare = pa.schema([field.remove_metadata() for field in back])
-    types = {column.name: column.type for column in Table.from_arrow(bare, "arrow").columns}
+    types = {column.name: column.type for column in Table.from_arrow(bare, "arrow", engine=MEMORY).columns}
     # Arrow has no LowCardinality of its own; everything else is the same without the metadata, too.
     assert {name: kind for name, kind in types.items() if kind != ARROW_TYPES[name]} == {"kind": "Nullable(String)"}
 
 
 def test_what_arrow_says_can_be_overruled_and_what_it_cannot_say_is_named() -> None:
-    table = Table.from_arrow(ARROW, "arrow", nullable=False, types={"id": "UUID"})
+    table = Table.from_arrow(ARROW, "arrow", nullable=False, types={"id": "UUID"}, engine=MEMORY)
     assert {column.name: column.type for column in table.columns}["n"] == "Int32"
     assert table.columns[0].type == "UUID"
     with pytest.raises(SpecError, match="field x: the Arrow type null has no type in ClickHouse"):
-        Table.from_arrow(pa.schema([pa.field("x", pa.null())]), "t")
+        Table.from_arrow(pa.schema([pa.field("x", pa.null())]), "t", engine=MEMORY)
     with pytest.raises(SpecError, match="unknown field y"):
-        Table.from_arrow(ARROW, "t", types={"y": "UInt8"})
+        Table.from_arrow(ARROW, "t", types={"y": "UInt8"}, engine=MEMORY)
     with pytest.raises(SpecError, match="column x: Variant has no counterpart in Arrow"):
-        Table("t", [Column("x", "Variant(String, UInt8)")]).to_arrow()
+        Table("t", [Column("x", "Variant(String, UInt8)")], engine=MEMORY).to_arrow()
 
 
 def test_an_alias_takes_its_columns_from_the_table_it_shows(aaiclick_client: Client) -> None:

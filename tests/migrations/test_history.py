@@ -114,7 +114,7 @@ def test_a_revision_writes_what_follows_from_the_difference(project: Project) ->
 def test_a_python_revision_holds_a_function(project: Project, aaiclick_client: Client) -> None:
     revise(project.schema(1, OP), "first")
     revise(project.schema(2, OP, N), "Fill n", python=True)
-    assert "def move(context):" in (project.folder / "0002_fill_n.py").read_text(encoding="utf-8")
+    assert "def move(context: MoveContext) -> None:" in (project.folder / "0002_fill_n.py").read_text(encoding="utf-8")
     ensure_schema(aaiclick_client, project.schema(1, OP).model_copy(update={"migrations": None}))
     assert [step.strategy for step in ensure_schema(aaiclick_client, project.schema(2, OP, N)).steps] == [
         "alter",
