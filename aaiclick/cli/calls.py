@@ -55,19 +55,24 @@ def kept_for(keep_old: Value | None) -> timedelta:
 
 
 def ensure(
-    url: str, schema: Schema, database: str | None, chosen: Policy, on_event: Callable[[Event], object]
+    url: str,
+    schema: Schema,
+    database: str | None,
+    chosen: Policy,
+    on_event: Callable[[Event], object],
+    approved: Plan | None = None,
 ) -> Report:
-    """Bring the database up to date."""
+    """Bring the database up to date. ``approved``: by this plan, or not at all."""
     from aaiclick import ensure_schema
 
-    return ensure_schema(url, schema, policy=chosen, database=database, on_event=on_event)
+    return ensure_schema(url, schema, policy=chosen, database=database, on_event=on_event, plan=approved)
 
 
-def plan(url: str, schema: Schema, database: str | None, quick: bool = False) -> Plan:
-    """What ``ensure`` would do. ``quick``: no row is looked at."""
+def plan(url: str, schema: Schema, database: str | None, quick: bool = False, allow: Sequence[str] = ()) -> Plan:
+    """What ``ensure`` would do. ``quick``: no row is looked at. ``allow``: what will be allowed by name."""
     from aaiclick import plan_schema
 
-    return plan_schema(url, schema, database=database, quick=quick)
+    return plan_schema(url, schema, database=database, quick=quick, allow=allow)
 
 
 def validate(url: str, schema: Schema, database: str | None) -> Status:

@@ -64,6 +64,8 @@ class Frame:
     """The command's own options with their values, for the line that calls it again."""
     flags: tuple[str, ...] = ()
     """Its own flags, for the same."""
+    approved: str | None = None
+    """The file of the approved plan (``--plan``), or of the one that is to be approved (``--out``)."""
     output: Output = field(init=False)
     """Where the answer and the messages go."""
     on_close: Callable[[], object] = field(init=False, default=lambda: None)
@@ -91,7 +93,8 @@ class Frame:
         except Exception as error:
             if self.debug:
                 self.output.trace(hide(traceback.format_exc().rstrip(), self._secret))
-            code = self._fail(describe(error, Advice(self.again(), self.migrate, self._refused), self._secret))
+            advice = Advice(self.again(), self.migrate, self._refused, self._plan_anew)
+            code = self._fail(describe(error, advice, self._secret))
         self._end(code)
         raise typer.Exit(code)
 
@@ -185,7 +188,14 @@ class Frame:
         further = [("--allow", key) for key in allow if ("--allow", key) not in given]
         said = self.settings.said("policy") if wider else None
         policy = [("--policy", USUAL_POLICY)] if said is not None and said.level >= ENVIRONMENT else []
-        return command_line("migrate", *self._where(), *policy, *given, *further)
+        return command_line("migrate", *self._where(), ("--plan", self.approved), *policy, *given, *further)
+
+    def _plan_anew(self) -> str:
+        """What to run where a plan is not the same any more."""
+        if self.approved is None and self.command == "migrate":
+            return self.again()  # it shows the plan and asks
+        given = [option for option in self.extra if option[0] in ("--policy", "--allow")]
+        return command_line("plan", ("--out", self.approved or "plan.json"), *self._where(), *given)
 
     def _refused(self, allow: tuple[str, ...]) -> str:
         return self.migrate(allow, wider=not allow and self.command == "migrate")

@@ -22,13 +22,21 @@ def dry_run(frame: Frame, chosen: Policy, quick: bool = False) -> ExitCode:
     """Print the plan: at a terminal with a table, in a pipe as SQL with the same table in comments."""
     declared, target = frame.declared(), frame.target()
     # What a database that is not there yet needs is planned in memory: a dry run leaves nothing behind.
-    plan = calls.plan("chdb://memory" if target.missing else target.url, declared, frame.database, quick)
+    url = "chdb://memory" if target.missing else target.url
+    plan = calls.plan(url, declared, frame.database, quick, tuple(sorted(chosen.allowed)))
     if target.missing:
         plan = dataclasses.replace(plan, notes=(f"no database at {target.place} yet: it will be made", *plan.notes))
     code = ExitCode.DONE if plan.in_sync and not target.missing else ExitCode.PENDING
     if frame.as_json:
         frame.output.document(plan.to_json())
         return code
+    print_plan(frame, plan, chosen, frame.without_flags(), pending=code == ExitCode.PENDING)
+    return code
+
+
+def print_plan(frame: Frame, plan: Plan, chosen: Policy, command: str, pending: bool | None = None) -> None:
+    """At a terminal with a table, in a pipe as SQL. ``command`` carries the plan out. ``pending``: whether there is
+    anything to do; None: where steps are required."""
     output = frame.output
     say = _Comments(output)
     if plan.steps or plan.notes:
@@ -38,8 +46,8 @@ def dry_run(frame: Frame, chosen: Policy, quick: bool = False) -> ExitCode:
     if plan.steps:
         output.table(HEADINGS, [_row(step, verdict) for step in plan.steps], frozenset({"rows", "size"}), prefix="-- ")
         say("")
-    if code == ExitCode.PENDING:
-        _closing(say, frame, plan, verdict, chosen)
+    if not plan.in_sync if pending is None else pending:
+        _closing(say, frame, plan, verdict, chosen, command)
     else:
         say(
             f"✓ {plan.schema} is at "
@@ -48,7 +56,6 @@ def dry_run(frame: Frame, chosen: Policy, quick: bool = False) -> ExitCode:
         )
         if verdict.pending and (keys := _keys(verdict.pending)):
             say(f"to do what is left alone too, run: {frame.migrate(keys)}")
-    return code
 
 
 class _Comments:
@@ -72,11 +79,11 @@ def _row(step: Step, verdict: GateDecision) -> tuple[str, ...]:
         f"{step.rows:,}",
         size_text(step.bytes),
         hazards,
-        _fate(step, verdict),
+        fate(step, verdict),
     )
 
 
-def _fate(step: Step, verdict: GateDecision) -> str:
+def fate(step: Step, verdict: GateDecision) -> str:
     """What would become of a step."""
     if step.blocked:
         return "blocked"
@@ -89,11 +96,16 @@ def _fate(step: Step, verdict: GateDecision) -> str:
     return "runs"
 
 
+def closing_keys(verdict: GateDecision) -> tuple[str, ...]:
+    """What would have to be allowed for the steps that are refused."""
+    return _keys(verdict.refused)
+
+
 def _keys(refusals: tuple[Refusal, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for refusal in refusals for key in refusal.allow))
 
 
-def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision, chosen: Policy) -> None:
+def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision, chosen: Policy, command: str) -> None:
     """How much it is, and what to run."""
     rows, size = sum(step.rows for step in verdict.run), sum(step.bytes for step in verdict.run)
     estimates = [step.seconds for step in verdict.run if step.seconds is not None]
@@ -116,4 +128,4 @@ def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision, ch
         wider = any(not refusal.allow for refusal in verdict.refused)
         say(f"to allow it, run: {frame.migrate(_keys(verdict.refused), wider)}", "bold")
     else:
-        say(f"run: {frame.without_flags()}", "bold")
+        say(f"run: {command}", "bold")

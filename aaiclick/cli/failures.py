@@ -75,11 +75,13 @@ class Failure:
 @dataclass(frozen=True, slots=True)
 class Advice:
     """How to call the running command again: ``again`` as it was called, ``migrate`` with further ``--allow`` keys,
-    ``refused`` the same where the policy did not allow what has to be done (None: ``migrate`` says that too)."""
+    ``refused`` the same where the policy did not allow what has to be done (None: ``migrate`` says that too).
+    ``plan`` makes an approved plan anew."""
 
     again: str
     migrate: Callable[[tuple[str, ...]], str]
     refused: Callable[[tuple[str, ...]], str] | None = None
+    plan: Callable[[], str] | None = None
 
 
 def describe(error: Exception, advice: Advice, secret: str = "") -> Failure:
@@ -107,7 +109,7 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
             following = _full(error.next_command, advice, refused=True)
             return _with_command(str(error), error.next_command, following), following
         case StalePlanError():
-            following = _full(error.next_command, advice)
+            following = advice.plan() if advice.plan is not None else error.next_command
             return _with_command(str(error), error.next_command, following), following
         case SchemaAheadError() | ForeignTableError():
             following = _full(error.next_command, advice) if error.next_command else ""

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from aaiclick.cli.adopt import adopt
+from aaiclick.cli.approval.command import plan
 from aaiclick.cli.configuration.command import config
 from aaiclick.cli.ddl import ddl
 from aaiclick.cli.engine_noise import separate_stderr
@@ -53,7 +54,7 @@ def build(rich_help: bool) -> typer.Typer:
     """The application; its help is drawn with boxes where ``rich_help``."""
     app = typer.Typer(name="aaiclick", pretty_exceptions_enable=False, rich_markup_mode="rich" if rich_help else None)
     app.callback()(_root)
-    for command in (status, migrate, rollback, history, adopt, revision, check, reflect, ddl, config, dashboard):
+    for command in (status, plan, migrate, rollback, history, adopt, revision, check, reflect, ddl, config, dashboard):
         app.command()(command)
     return app
 

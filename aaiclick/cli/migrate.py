@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aaiclick.cli import calls
-from aaiclick.cli.calls import PolicyName
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.machine.documents import HazardDocument, ReportDocument, StepDocument
 from aaiclick.cli.numbers import count_text, seconds_text
-from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Progress, ProgressKind, Reference, Url
+from aaiclick.cli.options import (
+    Allow,
+    Chosen,
+    Database,
+    Debug,
+    Env,
+    Json,
+    KeepOld,
+    Progress,
+    ProgressKind,
+    Reference,
+    Url,
+)
 from aaiclick.cli.output import Output
 from aaiclick.errors import UsageError
 
@@ -31,23 +43,18 @@ Quick = Annotated[
         help="With --dry-run: look at no row. Steps then say what was not looked at; such a one may become another.",
     ),
 ]
-Allow = Annotated[
-    list[str] | None,
+# A text: for a path typer would load pydantic, also for --help.
+Approved = Annotated[
+    str | None,
     typer.Option(
-        "--allow",
-        metavar="KEY",
-        help="Allow one thing that loses rows or changes values, by the name that the plan gives it, such as "
-        "'drop-column operation_log.args'. May be given several times.",
+        "--plan",
+        metavar="FILE",
+        help="Carry this plan out (aaiclick plan --out FILE), and only where what would be done now is the same.",
     ),
 ]
-Chosen = Annotated[
-    PolicyName | None,
-    typer.Option(
-        "--policy",
-        help="What may be done without --allow. check: nothing. safe: metadata only. lossless: also rewrites that "
-        "keep every row and value, of any size. everything: also what destroys. Default: the configured policy, "
-        "else lossless; $AAICLICK_SCHEMA_POLICY is not looked at here.",
-    ),
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", help="Do not ask before anything is rewritten or lost. Allows nothing: that is --allow."),
 ]
 
 
@@ -55,6 +62,8 @@ def migrate(
     *,
     dry_run_only: DryRun = False,
     quick: Quick = False,
+    plan: Approved = None,
+    yes: Yes = False,
     json: Json = False,
     url: Url = None,
     database: Database = None,
@@ -68,18 +77,22 @@ def migrate(
 ) -> None:
     """Bring the database to the declared version.
 
-    Every row is kept unless --allow or --policy says otherwise. A run that was stopped is resumed.
+    Every row is kept unless --allow or --policy says otherwise. A run that was stopped is resumed. At a terminal it
+    asks before anything is rewritten or lost.
 
-    Exit code 0: applied, or nothing to do. 1: pending (--dry-run), or refused: not allowed, blocked by the data, not
-    recognised, newer than the code. The message says what to run. 2: error. 130: interrupted.
+    Exit code 0: applied, or nothing to do. 1: pending (--dry-run, or the answer was no), or refused: not allowed, not
+    as approved, blocked by the data, not recognised, newer than the code. The message says what to run. 2: error.
+    130: interrupted.
     """
     keys = tuple(allow or ())
     options = [
         ("--policy", policy.value if policy is not None else None),
         ("--keep-old", keep_old),
+        ("--plan", plan),
         *(("--allow", key) for key in keys),
         ("--progress", progress.value if progress is not ProgressKind.auto else None),
     ]
+    flags = (("--dry-run", dry_run_only), ("--quick", quick), ("--yes", yes))
     frame = Frame(
         "migrate",
         json,
@@ -92,12 +105,13 @@ def migrate(
         keep_old,
         progress=progress.value,
         extra=tuple(options),
-        flags=(*(("--dry-run",) if dry_run_only else ()), *(("--quick",) if quick else ())),
+        flags=tuple(flag for flag, given in flags if given),
+        approved=plan,
     )
     frame.run(
         (lambda: _dry_run(frame, frame.chosen_policy(keys), quick))
-        if dry_run_only
-        else (lambda: _migrate(frame, frame.chosen_policy(keys), quick))
+        if dry_run_only and plan is None
+        else (lambda: _migrate(frame, frame.chosen_policy(keys), quick, plan, ask=not yes))
     )
 
 
@@ -107,15 +121,28 @@ def _dry_run(frame: Frame, policy: Policy, quick: bool) -> ExitCode:
     return dry_run(frame, policy, quick)
 
 
-def _migrate(frame: Frame, policy: Policy, quick: bool) -> ExitCode:
-    if quick:
-        raise UsageError("--quick goes with --dry-run: a run looks at the rows that it has to look at")
-    declared, target = frame.declared(), frame.target()
+def _migrate(frame: Frame, policy: Policy, quick: bool, file: str | None, ask: bool) -> ExitCode:
+    from aaiclick.cli.approval.files import read_plan
+    from aaiclick.cli.approval.question import agreed, is_asked, look
     from aaiclick.cli.progress import watcher
 
+    if file is not None and "--dry-run" in frame.flags:
+        raise UsageError("--plan carries a plan out, --dry-run shows one: give one of them")
+    if quick:
+        raise UsageError("--quick goes with --dry-run: a run looks at the rows that it has to look at")
+    approved = read_plan(Path(file)) if file is not None else None
+    declared, target = frame.declared(), frame.target()
+    if approved is None and ask and is_asked(frame, policy):
+        found = look(frame, declared, policy)
+        if found is not None:
+            # What was shown is what is carried out: else there is a StalePlanError.
+            approved, steps = found
+            if not agreed(frame, steps):
+                frame.output.tell("nothing was changed", "yellow")
+                return ExitCode.PENDING
     watch = watcher(frame.output)
     frame.on_close = watch.close
-    report = calls.ensure(target.url, declared, frame.database, policy, watch)
+    report = calls.ensure(target.url, declared, frame.database, policy, watch, approved)
     watch.close()
     if report.in_sync and not report.steps and not report.pending:
         # The record alone said so. Whether a migration or released form was edited since is looked at here, where there

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from aaiclick.cli.calls import PolicyName
 from aaiclick.cli.schema_reference import DEFAULT
 from aaiclick.errors import UsageError
 
@@ -113,5 +114,23 @@ Env = Annotated[
         autocompletion=complete_environment,
         help="The environment of the project's configuration (pyproject.toml or aaiclick.toml) whose url, database, "
         "schema, policy and keep-old count. Default: $AAICLICK_ENV.",
+    ),
+]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="KEY",
+        help="Allow one thing that loses rows or changes values, by the name that the plan gives it, such as "
+        "'drop-column operation_log.args'. May be given several times.",
+    ),
+]
+Chosen = Annotated[
+    PolicyName | None,
+    typer.Option(
+        "--policy",
+        help="What may be done without --allow. check: nothing. safe: metadata only. lossless: also rewrites that "
+        "keep every row and value, of any size. everything: also what destroys. Default: the configured policy, "
+        "else lossless; $AAICLICK_SCHEMA_POLICY is not looked at here.",
     ),
 ]

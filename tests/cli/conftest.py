@@ -35,15 +35,25 @@ class Script:
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     def ensure(
-        self, url: str, schema: Schema, database: str | None, chosen: Policy, on_event: Callable[[Event], object]
+        self,
+        url: str,
+        schema: Schema,
+        database: str | None,
+        chosen: Policy,
+        on_event: Callable[[Event], object],
+        approved: Plan | None = None,
     ) -> Report:
-        self.asked.append({"url": url, "schema": schema, "database": database, "policy": chosen})
+        told = {} if approved is None else {"plan": approved}
+        self.asked.append({"url": url, "schema": schema, "database": database, "policy": chosen, **told})
         for event in self.events:
             on_event(event)
         return answer(self.report)
 
-    def plan_it(self, url: str, schema: Schema, database: str | None, quick: bool = False) -> Plan:
-        self.asked.append({"url": url, "schema": schema, "database": database})
+    def plan_it(
+        self, url: str, schema: Schema, database: str | None, quick: bool = False, allow: Sequence[str] = ()
+    ) -> Plan:
+        told = {"allow": allow} if allow else {}
+        self.asked.append({"url": url, "schema": schema, "database": database, **told})
         return answer(self.plan)
 
     def validate(self, url: str, schema: Schema, database: str | None) -> Status:

@@ -86,21 +86,24 @@ class Install:
         assert "Traceback" not in done.stderr, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def at_terminal(self, *arguments: str, **variables: str) -> tuple[int, str]:
-        """At a pseudo-terminal: exit code, and what was shown."""
+    def at_terminal(self, *arguments: str, typed: str = "", **variables: str) -> tuple[int, str]:
+        """At a pseudo-terminal where that is typed: exit code, and what was shown."""
         return at_terminal(
             [sys.executable, "-m", "aaiclick", *arguments],
             self.home,
             environment(self.home, COLUMNS="110", LINES="30", **variables),
+            typed,
         )
 
 
-def at_terminal(command: Sequence[str], folder: Path, variables: dict[str, str]) -> tuple[int, str]:
+def at_terminal(command: Sequence[str], folder: Path, variables: dict[str, str], typed: str = "") -> tuple[int, str]:
+    """What is typed is read by whoever asks first."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         command, cwd=folder, env=variables, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     ) as process:
         os.close(theirs)
+        os.write(ours, typed.encode())
         shown = b""
         while True:
             try:

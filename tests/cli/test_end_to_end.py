@@ -115,8 +115,11 @@ def test_at_a_terminal(old: Install) -> None:
     code, shown = old.at_terminal("migrate", "--dry-run")
     assert code == 1
     assert "\x1b[1mrun: aaiclick migrate\x1b[0m" in shown
-    code, shown = old.at_terminal("migrate")
+    code, shown = old.at_terminal("migrate", typed="n\n")
+    assert (code, "nothing was changed" in shown) == (1, True)
+    code, shown = old.at_terminal("migrate", typed="y\n")
     assert code == 0
+    assert "out? [y/N] " in shown
     assert COLOURS.search(shown)
     plain = ESCAPES.sub("", shown)
     assert "✓ operation_log: " in plain

@@ -64,9 +64,9 @@ CASES: list[Case] = [
         1,
         (
             "oplog: what would be done now is not what was approved: t: rebuild instead of alter. Nothing of it was "
-            "carried out. Make a new plan. Run: aaiclick plan --out plan.json --database app"
+            "carried out. Make a new plan. Run: aaiclick migrate --database app"
         ),
-        "aaiclick plan --out plan.json --database app",
+        "aaiclick migrate --database app",
     ),
     (
         SchemaAheadError("oplog", 6, 5, None),

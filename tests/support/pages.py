@@ -1,13 +1,17 @@
 """A page of docs/ as a session at a terminal: its files are written, its commands run, and what they print is compared
-(``...`` stands for anything)."""
+(``...`` stands for anything). In a block ``console terminal`` the command is at a terminal, and what stands behind
+``[y/N]`` is typed."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.cli.processes import at_terminal
 
 ROOT = Path(__file__).parent.parent.parent
 BLOCK = re.compile(r"^```(\w+)(?: (\w+)(?:=(\S+))?)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -48,7 +52,10 @@ def play(page: Path, folder: Path, most: int = 1000) -> int:
             for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
                 command, _, shown = part.partition("\n")
                 commands += 1
-                transcript(command, shown, folder, env)
+                if action == "terminal":
+                    typed_transcript(command, shown, folder, env)
+                else:
+                    transcript(command, shown, folder, env)
         if commands >= most:
             break
     return commands
@@ -66,10 +73,7 @@ def matches(shown: str, got: str) -> bool:
 
 
 def transcript(command: str, shown: str, folder: Path, env: dict[str, str]) -> None:
-    expected = 0
-    found = re.search(r"^\[exit code (\d+)\]\n", shown, re.MULTILINE)
-    if found is not None:
-        expected, shown = int(found.group(1)), shown.replace(found.group(), "")
+    expected, shown = _exit_code(shown)
     call = CALL.match(command)
     assert call is not None, command
     full = f"{call[1]}{sys.executable} -m aaiclick {command[call.end() :]}"
@@ -78,5 +82,24 @@ def transcript(command: str, shown: str, folder: Path, env: dict[str, str]) -> N
     )
     assert done.returncode == expected, f"$ {command}\n{done.stdout}{done.stderr}"
     # What went wrong stands on stderr, and is all that a reader sees then.
-    got = done.stdout if done.returncode != 2 or done.stdout else done.stderr
+    got = done.stdout if done.returncode == 0 or done.stdout else done.stderr
     assert matches(shown.rstrip("\n"), got), f"$ {command}\n{got}\n--- shown:\n{shown}{done.stderr}"
+
+
+def typed_transcript(command: str, shown: str, folder: Path, env: dict[str, str]) -> None:
+    expected, shown = _exit_code(shown)
+    answers = "".join(f"{answer}\n" for answer in re.findall(r"\[y/N\] (\w+)$", shown, re.MULTILINE))
+    call = CALL.match(command)
+    assert call is not None, command
+    words = [sys.executable, "-m", "aaiclick", *shlex.split(command[call.end() :])]
+    code, got = at_terminal(words, folder, {**env, "TERM": "dumb", "COLUMNS": "200"}, answers)
+    # The terminal shows what is typed at once, and the question when it is asked.
+    got = got.replace(answers, "", 1) if answers and got.startswith(answers) else got
+    got = got.replace("[y/N] ", f"[y/N] {answers}", 1)
+    assert code == expected, f"$ {command}\n{got}"
+    assert matches(shown.rstrip("\n"), got), f"$ {command}\n{got}\n--- shown:\n{shown}"
+
+
+def _exit_code(shown: str) -> tuple[int, str]:
+    found = re.search(r"^\[exit code (\d+)\]\n", shown, re.MULTILINE)
+    return (int(found.group(1)), shown.replace(found.group(), "")) if found is not None else (0, shown)

@@ -34,7 +34,8 @@ DOCUMENTS: Mapping[str, object] = {
     "config": d.ConfigDocument,
     "error": d.ErrorDocument,
 }
-"""Names of the published files, with what is printed: ``plan`` by ``migrate --dry-run``, ``error`` by every command."""
+"""Names of the published files, with what is printed: ``plan`` by ``plan`` and ``migrate --dry-run``, ``error`` by
+every command."""
 EVENTS: tuple[type, ...] = (*get_args(Event), Said, Trace, Failed, Ended)
 """Lines of ``--progress json``."""
 

@@ -1,0 +1,1 @@
+"""Plans that somebody approves: as a file, in a pull request, at the terminal."""

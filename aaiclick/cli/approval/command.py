@@ -1,0 +1,111 @@
+"""``aaiclick plan``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aaiclick.cli import calls
+from aaiclick.cli.command import Frame
+from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.options import Allow, Chosen, Database, Debug, Env, Json, Reference, Url
+from aaiclick.errors import UsageError
+
+if TYPE_CHECKING:
+    from aaiclick.plan.policy import Policy
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Write the plan to this file, for aaiclick migrate --plan. A file that holds something else stays.",
+    ),
+]
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="Print it as Markdown, for the description of a pull request.")
+]
+Quick = Annotated[
+    bool,
+    typer.Option(
+        "--quick", help="Look at no row. Steps then say what was not looked at; such a one may become another."
+    ),
+]
+
+
+def plan(
+    *,
+    out: Out = None,
+    markdown: Markdown = False,
+    quick: Quick = False,
+    json: Json = False,
+    url: Url = None,
+    database: Database = None,
+    schema: Reference = None,
+    env: Env = None,
+    allow: Allow = None,
+    policy: Chosen = None,
+    debug: Debug = False,
+) -> None:
+    """Say what would be done, for somebody to approve.
+
+    Changes nothing. aaiclick migrate --plan FILE carries the plan out where it is still the same.
+
+    Exit code 0: here is the plan, whether or not there is anything to do. 2: error. 130: interrupted.
+    """
+    keys = tuple(allow or ())
+    frame = Frame(
+        "plan",
+        json,
+        debug,
+        url,
+        database,
+        schema,
+        env,
+        policy.value if policy is not None else None,
+        extra=(
+            ("--out", str(out) if out is not None else None),
+            ("--policy", policy.value if policy is not None else None),
+            *(("--allow", key) for key in keys),
+        ),
+        flags=(*(("--markdown",) if markdown else ()), *(("--quick",) if quick else ())),
+        approved=str(out) if out is not None else None,
+    )
+    frame.run(lambda: _plan(frame, frame.chosen_policy(keys), out, markdown, quick))
+
+
+def _plan(frame: Frame, chosen: Policy, out: Path | None, markdown: bool, quick: bool) -> ExitCode:
+    from aaiclick.cli.approval.files import require_writable, write_plan
+    from aaiclick.cli.approval.markdown import plan_markdown
+    from aaiclick.cli.dry_run import closing_keys, fate, print_plan
+    from aaiclick.plan.gate import judge
+
+    if markdown and frame.as_json:
+        raise UsageError("--markdown and --json are two answers: give one of them")
+    if out is not None:
+        require_writable(out)
+    declared, target = frame.declared(), frame.target()
+    # What a database that is not there yet needs is planned in memory: nothing is left behind.
+    url = "chdb://memory" if target.missing else target.url
+    made = calls.plan(url, declared, frame.database, quick, tuple(sorted(chosen.allowed)))
+    if out is not None:
+        write_plan(out, made)
+    if frame.as_json:
+        frame.output.document(made.to_json())
+        return ExitCode.DONE
+    if target.missing:
+        note = f"no database at {target.place} yet: it will be made"
+        made = dataclasses.replace(made, notes=(note, *made.notes))
+    verdict = judge(made, chosen)
+    if markdown:
+        fates = {step.id: fate(step, verdict) for step in made.steps}
+        command = frame.migrate(closing_keys(verdict))
+        frame.output.document(plan_markdown(made, verdict, chosen, fates, command))
+    else:
+        print_plan(frame, made, chosen, frame.migrate())
+    if out is not None:
+        frame.output.tell(f"wrote {out}", "green")
+    return ExitCode.DONE

@@ -1,0 +1,69 @@
+"""The question before anything is rewritten or lost."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TextIO
+
+from aaiclick.cli import calls
+from aaiclick.cli.change_text import headline
+from aaiclick.cli.command import Frame
+from aaiclick.cli.output import fitting
+from aaiclick.plan.gate import judge
+from aaiclick.plan.model import Plan, Step
+from aaiclick.plan.policy import Policy
+from aaiclick.printable import shown, size_text
+from aaiclick.specs.schema import Schema
+
+_WRITES = frozenset({"mutate", "rebuild", "drop", "sql", "callable"})
+_GRAVE = frozenset({"rewrites-data", "cannot-be-undone"})
+
+
+def is_asked(frame: Frame, policy: Policy) -> bool:
+    """At a terminal, where there is somebody to answer and something to lose."""
+    if frame.as_json or frame.progress == "json" or policy.level == "check" or frame.target().missing:
+        return False
+    # A process may have been started without any input.
+    return _is_terminal(sys.stderr) and sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+
+
+def grave(step: Step) -> bool:
+    """Whether a step rewrites rows, or loses or changes any. Statements and functions of a migration may do both."""
+    return step.strategy in _WRITES or step.destructive or any(hazard.kind in _GRAVE for hazard in step.hazards)
+
+
+def look(frame: Frame, declared: Schema, policy: Policy) -> tuple[Plan, tuple[Step, ...]] | None:
+    """The plan with the steps that have to be asked about; None where there are none, or where the run will refuse by
+    itself."""
+    # Under ``safe`` no row is read, and what would have to be looked at is not carried out.
+    quick = policy.level == "safe"
+    plan = calls.plan(frame.target().url, declared, frame.database, quick, tuple(sorted(policy.allowed)))
+    verdict = judge(plan, policy)
+    newer = plan.to_version is not None and (plan.from_version or 0) > plan.to_version
+    if newer or verdict.refused or any(step.blocked for step in verdict.run):
+        return None
+    steps = tuple(step for step in verdict.run if grave(step))
+    return (plan, steps) if steps else None
+
+
+def agreed(frame: Frame, steps: tuple[Step, ...]) -> bool:
+    """Show the steps and read an answer. Anything but a yes is a no."""
+    output = frame.output
+    for step in steps:
+        cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
+        output.tell(f"{step.object}: {headline(step.change)} ({step.strategy}{cost})", "bold")
+        for hazard in step.hazards:
+            output.tell(f"    {hazard.kind}: {hazard.message}", "yellow" if hazard.destructive else "")
+    question = f"Carry {'it' if len(steps) == 1 else f'these {len(steps)} steps'} out? [y/N] "
+    with contextlib.suppress(OSError):
+        output.err.print(fitting(shown(question), output.err.encoding), end="", soft_wrap=True)
+        output.err.file.flush()
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        output.tell("")  # the end of the input was typed, not a line
+    return answer.strip().lower() in ("y", "yes")
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return stream.isatty()
