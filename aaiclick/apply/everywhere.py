@@ -155,16 +155,17 @@ def _with_known_uuid(sql: str, subject: Subject, before: Shown) -> str:
     head = head_of(sql)
     known = {shown[0] for host in before.hosts.values() for name in subject.names if (shown := host.get(name))}
     known.discard(NIL_UUID)
-    if head is None or head.verb != "CREATE" or not subject.database or len(known) != 1 or " OR REPLACE " in sql[:20]:
+    if head is None or head.verb != "CREATE" or not subject.database or not known or " OR REPLACE " in sql[:20]:
         return sql
     if all(subject.names[0] in host for host in before.hosts.values()):
         return sql
-    if head.kind == "MATERIALIZED VIEW" and not sql[head.end :].lstrip().startswith("TO "):
+    inner = head.kind == "MATERIALIZED VIEW" and not sql[head.end :].lstrip().startswith("TO ")
+    if inner or (len(known) > 1 and head.kind == "TABLE"):
         raise ApplyError(
-            f"{subject.words} is there on some hosts and lacks on others, and its own table would be no replica of "
-            "theirs. Make it there by hand"
+            f"{subject.words} is there on some hosts and lacks on others, and a table that is made now would be no "
+            "replica of theirs. Make it there by hand"
         )
-    return with_uuid(sql, known.pop())
+    return with_uuid(sql, known.pop()) if len(known) == 1 else sql
 
 
 def _caught_up(reach: Reach, subject: Subject) -> Routine[None]:

@@ -18,7 +18,7 @@ from aaiclick.cli.output import Output
 from aaiclick.printable import size_text
 
 if TYPE_CHECKING:
-    from aaiclick.commands.report import KeptTable, Status
+    from aaiclick.commands.report import HostStatus, KeptTable, Status
     from aaiclick.specs.schema import Schema
 
 Metrics = Annotated[
@@ -114,6 +114,17 @@ def status_json(found: Status, place: str, following: str | None) -> StatusDocum
             for kept in found.kept_tables
         ],
         "unfinished": found.unfinished,
+        "hosts": [
+            {
+                "host": host.host,
+                "shard": host.shard,
+                "replica": host.replica,
+                "trouble": host.trouble,
+                "differs": list(host.differs),
+                "fewer": list(host.fewer),
+            }
+            for host in found.hosts
+        ],
         "fenced": list(found.fenced),
         "next": following,
     }
@@ -139,6 +150,14 @@ def _print(output: Output, found: Status, place: str, expected: str) -> None:
         output.say(f"unfinished: {found.unfinished}", "yellow")
     _list(output, "differences", tuple(line for difference in found.differences for line in one_each(difference)))
     _list(output, "notes", found.notes)
+    if found.hosts:
+        output.say("hosts:")
+        output.table(
+            ("host", "shard", "replica", "state"),
+            [_host(host) for host in found.hosts],
+            frozenset({"shard", "replica"}),
+            prefix="  ",
+        )
     if found.kept_tables:
         output.say(f"kept for a rollback: {len(found.kept_tables)}")
         output.table(
@@ -154,6 +173,11 @@ def _list(output: Output, heading: str, lines: tuple[str, ...]) -> None:
         output.say(f"{heading}:")
         for line in lines:
             output.say(f"  {line}")
+
+
+def _host(host: HostStatus) -> tuple[str, ...]:
+    words = [*([host.trouble] if host.trouble else []), *host.differs, *host.fewer]
+    return host.host, str(host.shard), str(host.replica), "; ".join(words) or "as the others"
 
 
 def _kept(kept: KeptTable) -> tuple[str, ...]:

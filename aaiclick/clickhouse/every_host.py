@@ -66,7 +66,7 @@ def shown(topology: Topology, database: str, names: Collection[str]) -> Routine[
     said = f"replaceRegexpOne(create_table_query, {quote_string(_REPLICA)}, {quote_string(_FIRST)})"
     ids = f"toString(uuid), toString(cityHash64({said})) FROM {topology.everywhere('system.tables')}"
     return (
-        yield from _shown(
+        yield from show(
             topology,
             f"SELECT toInt64(_shard_num), hex(name), {ids} WHERE database = unhex({{db:String}}) AND "
             "has(splitByChar(',', {names:String}), hex(name))",
@@ -78,7 +78,7 @@ def shown(topology: Topology, database: str, names: Collection[str]) -> Routine[
 def functions_shown(topology: Topology, names: Collection[str]) -> Routine[Shown]:
     """The same of SQL functions."""
     return (
-        yield from _shown(
+        yield from show(
             topology,
             "SELECT toInt64(_shard_num), hex(name), '', toString(cityHash64(create_query)) FROM "
             f"{topology.everywhere('system.functions')} WHERE origin = 'SQLUserDefined' AND has(splitByChar(',', "
@@ -88,7 +88,9 @@ def functions_shown(topology: Topology, names: Collection[str]) -> Routine[Shown
     )
 
 
-def _shown(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routine[Shown]:
+def show(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routine[Shown]:
+    """Carry a question out whose rows are place, name (in hexadecimal digits), UUID and digest; hosts that answer with
+    no row are there too."""
     alive = f"SELECT toInt64(_shard_num), '', '', '' FROM {topology.everywhere('system.one')}"
     rows = yield Query(f"{sql} UNION ALL {alive}", bound, LOOK)
     found: dict[int, dict[str, tuple[str, str]]] = {}
@@ -162,48 +164,6 @@ def until_shown(reach: Reach, subject: Subject, before: Shown, seconds: float = 
         wait = yield from rest(wait, f"all hosts to show {subject.words}" if wait.waited > 1 else "")
 
 
-def until_alike(reach: Reach, subject: Subject, seconds: float = 60.0) -> Routine[None]:
-    """Wait until every host shows the same of these objects, and has all of them.
-
-    Raises ApplyError with the hosts that do not, when nothing is left to be carried out there, or after so many
-    ``seconds``.
-    """
-    wait = Wait(_POLL, _LONGEST_POLL)
-    while True:
-        idle = wait.waited > 0 and not (yield from busy(reach, subject))
-        now = yield from subject.look(reach.topology)
-        seen = {now.of(place, subject.names) for place in reach.places & now.hosts.keys()}
-        if reach.places <= now.hosts.keys() and len(seen) == 1 and None not in next(iter(seen)):
-            return
-        if not reach.places <= now.hosts.keys() or idle or wait.waited >= seconds:
-            raise ApplyError(_unlike(reach, subject, now))
-        wait = yield from rest(wait, f"all hosts to show {subject.words}" if wait.waited > 1 else "")
-
-
-def _unlike(reach: Reach, subject: Subject, now: Shown) -> str:
-    if reach.places - now.hosts.keys():
-        return _late(reach, subject, now)
-    names = sorted(subject.names)
-    lacking = {
-        name: missing
-        for number, name in enumerate(names)
-        if (missing := [place for place in reach.places if now.of(place, names)[number] is None])
-    }
-    if lacking:
-        listed = "; ".join(f"{named(reach.topology, places)}: {name}" for name, places in lacking.items())
-        return (
-            f"not every host has what is declared ({listed} is missing). Nothing is recorded. A start through that "
-            "host makes it there"
-        )
-    differing = [
-        name for number, name in enumerate(names) if len({now.of(place, names)[number] for place in reach.places}) > 1
-    ]
-    return (
-        f"{', '.join(differing)}: {others(reach, subject, now)} and the rest differ, and nothing is left to be carried "
-        "out there. Nothing is recorded; aaiclick status shows in what"
-    )
-
-
 def _require_alike(reach: Reach, subject: Subject, before: Shown, now: Shown) -> None:
     """Raise ApplyError where hosts that showed the same show different things now that nothing is left to do."""
     first = {before.of(place, subject.names) for place in reach.places & before.hosts.keys()}
@@ -211,7 +171,7 @@ def _require_alike(reach: Reach, subject: Subject, before: Shown, now: Shown) ->
         return
     raise ApplyError(
         f"{subject.words}: {others(reach, subject, now)} and the rest differ, and nothing is left to be carried out "
-        "there. aaiclick status shows in what"
+        "there. aaiclick status shows which"
     )
 
 
@@ -253,10 +213,14 @@ def _logs_behind(reach: Reach, subject: Subject) -> Routine[bool]:
     everywhere = reach.topology.everywhere
     bound = {"db": hexed(subject.database), "names": ",".join(hexed(name) for name in subject.names)}
     these = "database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(table))"
+    # A log without entries looks like one with a first entry: then whoever sent that has come by it.
+    logs = (
+        "SELECT log_pointer <= log_max_index AND max(greatest(log_pointer, log_max_index)) OVER (PARTITION BY "
+        f"zookeeper_path) > 0 AS behind FROM {everywhere('system.replicas')} WHERE {these}"
+    )
     rows = yield Query(
-        f"SELECT toInt64(count()) FROM {everywhere('system.replicas')} WHERE {these} AND log_pointer <= log_max_index "
-        f"UNION ALL SELECT toInt64(count()) FROM {everywhere('system.replication_queue')} WHERE {these} AND type = "
-        "'ALTER_METADATA'",
+        f"SELECT toInt64(countIf(behind)) FROM ({logs}) UNION ALL SELECT toInt64(count()) FROM "
+        f"{everywhere('system.replication_queue')} WHERE {these} AND type = 'ALTER_METADATA'",
         bound,
         LOOK,
     )

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import Form
-from aaiclick.clickhouse.every_host import Reach, Subject, until_alike
+from aaiclick.clickhouse.every_host import Reach, Subject
 from aaiclick.commands.decide import status_of
 from aaiclick.commands.execute import Site, adoption
+from aaiclick.commands.inspection.alike import until_alike
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.commands.inspection.recorded_forms import dump_forms

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from aaiclick.apply.everywhere import pin
-from aaiclick.clickhouse.every_host import Reach, Subject, troubles, until_alike
+from aaiclick.clickhouse.every_host import Reach, Subject, troubles
+from aaiclick.commands.inspection.alike import settled, until_alike, usual
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.diff.hazards import WITHOUT_HOST
@@ -37,7 +38,45 @@ def reach_of(planned: PlannedMigration, allowed: Collection[str]) -> Routine[Rea
             (*said, "nothing was changed, and a host that comes back carries out what was sent meanwhile"),
             tuple(keys[place] for place in refused),
         )
-    return Reach(topology, reach.pinned, frozenset(wrong))
+    reach = Reach(topology, reach.pinned, frozenset(wrong))
+    yield from _require_alike(planned, reach)
+    return reach
+
+
+def _require_alike(planned: PlannedMigration, reach: Reach) -> Routine[None]:
+    """Wait until hosts that have a step's object have the same one: a plan is made from what one of them shows.
+
+    Raises ``ApplyError`` where some lack it that others have. Where it is the connected one, it is made there like the
+    others' as long as no other version is to be made.
+    """
+    found, topology = planned.inspection, reach.topology
+    steps = {step.object: step for step in planned.plan.steps if not step.optional}
+    names = tuple(sorted(name for name in steps if not any(item.name == name for item in _functions(found))))
+    if not names:
+        return
+    now = yield from settled(reach, Subject(found.catalog.database, names), absent=True)
+    here = {place for place in reach.places if topology.at(place).is_local}
+    most = usual(now, names)
+    wrong: list[str] = []
+    for place in sorted(reach.places & now.hosts.keys()):
+        label = topology.at(place).label
+        for name, digest, other in zip(names, now.digests(place, names), most, strict=True):
+            there = any(now.hosts[each].get(name) for each in now.hosts)
+            step = steps[name]
+            if not digest and there and not (place in here and found.same_version and step.strategy == "create"):
+                wrong.append(f"host {label} lacks {name}, which others have")
+            elif digest and other and digest != other and step.strategy in ("alter", "mutate"):
+                wrong.append(f"host {label} has another {name} than the others")
+    if wrong:
+        version = f"v{found.live.number}" if found.live.number else "the version before"
+        raise ApplyError(
+            f"hosts do not have the same before anything is changed: {'; '.join(wrong)}. Nothing was changed. Make "
+            f"them equal first: a start of {version} through the host that lacks something makes it there"
+        )
+
+
+def _functions(found: Inspection) -> tuple[Function, ...]:
+    return tuple(item for item in found.schema.objects if isinstance(item, Function))
 
 
 def require_nothing_begun(owned: Owned) -> None:
@@ -60,7 +99,7 @@ def require_everywhere(found: Inspection, reach: Reach | None, allowed: Collecti
     topology, schema = found.topology, found.schema
     without = {place for place, host in enumerate(topology.hosts, 1) if f"{WITHOUT_HOST} {host.label}" in allowed}
     reach = replace(reach or Reach(topology), without=frozenset(without) | (reach.without if reach else frozenset()))
-    functions = tuple(item.name for item in schema.objects if isinstance(item, Function))
+    functions = tuple(item.name for item in _functions(found))
     objects = tuple(item.name for item in schema.objects if not isinstance(item, Function | TableFamily))
     for subject in (Subject(found.catalog.database, objects), Subject("", functions)):
         if subject.names:

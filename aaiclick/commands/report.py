@@ -51,6 +51,24 @@ class KeptTable:
 
 
 @dataclass(frozen=True, slots=True)
+class HostStatus:
+    """One host of a cluster."""
+
+    host: str
+    """Its name."""
+    shard: int
+    """The shard that it belongs to, from 1."""
+    replica: int
+    """Its place in the shard, from 1."""
+    trouble: str
+    """Why it cannot carry out now what is sent to all; '' for nothing."""
+    differs: tuple[str, ...]
+    """What it lacks, or has otherwise than most hosts."""
+    fewer: tuple[str, ...]
+    """Where it has fewer rows than others of its shard: it has not fetched them yet, or the table is not replicated."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What ``validate_schema`` found."""
 
@@ -76,6 +94,8 @@ class Status:
     """Old tables that are kept for a rollback."""
     unfinished: str = ""
     """What a killed run left for the next one to finish; '' for nothing."""
+    hosts: tuple[HostStatus, ...] = ()
+    """The hosts of a cluster; empty on one host."""
     fenced: tuple[str, ...] = ()
     """Tables that refuse writers (``table_readonly``) without being declared so: a run keeps them out, or left them."""
 

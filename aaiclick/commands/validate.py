@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 from aaiclick.clickhouse.features import FENCE, is_fenced
 from aaiclick.commands.decide import status_of
+from aaiclick.commands.inspection.host_states import host_states
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.commands.overtaken import begun
@@ -32,6 +33,10 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
         for mark in feeds
     ]
     waiting += _begun(found)
+    hosts = yield from host_states(found)
+    apart = tuple(f"host {host.host}: {words}" for host in hosts for words in host.differs)
+    differences += apart
+    state = "drift" if apart and state == "in sync" else state
     return Status(
         schema=schema.name,
         database=found.catalog.database,
@@ -44,6 +49,7 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
         notes=notes,
         kept_tables=tuple(_kept(row) for row in found.owned.kept()),
         unfinished="; ".join(waiting),
+        hosts=hosts,
         fenced=_fenced(found),
     )
 

@@ -30,7 +30,7 @@ from tests.reliability.driving import Driver, KilledError
 
 OBJECTS = """
 SELECT name, engine, toString(uuid), create_table_query FROM system.tables
-WHERE database = '{database}' ORDER BY name
+WHERE database = '{database}' AND name != '_aaiclick_lease' AND name NOT LIKE '_aaiclick_lock%' ORDER BY name
 """
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick import Column, Policy, Schema, View, ensure_schema
+from aaiclick import Column, Policy, Schema, View, ensure_schema, validate_schema
 from aaiclick.api.history import schema_history
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
+from aaiclick.errors import ApplyError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Query
 from aaiclick.version import VERSION
@@ -91,3 +92,52 @@ def test_a_start_that_was_killed_is_gone_on_with_from_another_host(place: Place,
         told = [record.version for record in schema_history(url, moved(version, place))]
         assert told == list(range(1, version + 1))
     assert place.cluster.same(f"SELECT count(), sum(toUInt64(m)) FROM {place.database}.events") == [[100, 4950]]
+
+
+@KINDS
+def test_what_one_host_had_recorded_is_brought_over_by_a_start_through_the_other(place: Place) -> None:
+    """Also where the declared tables are all there, and nothing has to be changed."""
+    one, two = (host.database_url(place.database) for host in place.cluster.hosts)
+    alone = Policy.lossless().allow("one-node")
+    seen = View("seen", query="SELECT 1 AS a")
+    first, same = Schema("shop", version=1, objects=[seen]), place.schema(1, [seen])
+    ensure_schema(one, first, alone)
+    before = schema_history(one, first)
+    assert [record.version for record in before] == [1]
+    assert validate_schema(one, same).live_version == 1
+    with pytest.raises(ApplyError, match=r"is kept by host .* \(1 rows\) alone"):
+        validate_schema(two, same)
+    if place.named:
+        place.start(same, 1)  # which lacks the view
+        place.is_settled(same)
+    place.settle(place.schema(2, [View("seen", query="SELECT 2 AS a")]), host=1)
+    for url in (one, two):
+        assert schema_history(url, first)[:1] == before
+    if place.named:
+        with pytest.raises(UsageError, match="nothing says which cluster that is"):
+            ensure_schema(one, first, Policy.lossless())
+
+
+def test_a_host_that_lacks_something_is_named_and_made_whole_through_it(aaiclick_cluster: ClusterFactory) -> None:
+    place = place_on(aaiclick_cluster, (1, 2, "queue"))
+    one, two = place.cluster.hosts
+    seen = View("seen", query="SELECT id FROM events")
+    schema = place.schema(1, [events(V), seen])
+    place.settle(schema)
+    for table in ("events", "schema_version", "_aaiclick_notes"):
+        two.q(f"DROP TABLE {place.database}.{table} SYNC")
+    status = validate_schema(one.database_url(place.database), schema)
+    assert (status.state, [host.differs for host in status.hosts]) == ("drift", [(), ("events is missing",)])
+    assert status.differences[-1].endswith(": events is missing")
+    with pytest.raises(ApplyError, match=r"this host lacks tables of .* that .* share: aaiclick migrate .*makes them"):
+        validate_schema(two.database_url(place.database), schema)
+    with pytest.raises(ApplyError, match="not every host has what is declared"):
+        place.start(place.schema(2, [events(V), seen]))
+    for host in (0, 1):
+        with pytest.raises(ApplyError, match=r"before anything is changed: host .* lacks events, which others have"):
+            place.start(place.schema(2, [events(V, W), seen]), host)
+    place.start(schema, 1)
+    place.is_settled(schema)
+    one.q(f"INSERT INTO {place.database}.events VALUES (1, 1)")
+    place.cluster.sync(f"{place.database}.events")
+    assert two.one(f"SELECT count() FROM {place.database}.events") == 1

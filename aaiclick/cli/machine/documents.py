@@ -96,6 +96,23 @@ class KeptDocument(TypedDict):
     """When it is dropped, an ISO time in UTC; '': it stays until somebody decides."""
 
 
+class HostDocument(TypedDict):
+    """One host of a cluster."""
+
+    host: str
+    """Its name."""
+    shard: int
+    """The shard that it belongs to, from 1."""
+    replica: int
+    """Its place in the shard, from 1."""
+    trouble: str
+    """Why it cannot carry out now what is sent to all; '' for nothing."""
+    differs: list[str]
+    """What it lacks, or has otherwise than most hosts."""
+    fewer: list[str]
+    """Where it has fewer rows than others of its shard."""
+
+
 class StatusDocument(TypedDict):
     """What ``status`` prints."""
 
@@ -123,6 +140,8 @@ class StatusDocument(TypedDict):
     """Old tables that are kept for a rollback."""
     unfinished: str
     """What a killed run left for the next one to finish; '' for nothing."""
+    hosts: list[HostDocument]
+    """The hosts of a cluster; empty on one host."""
     fenced: list[str]
     """Tables that refuse writers because a run keeps them out, or left them so."""
     next: str | None

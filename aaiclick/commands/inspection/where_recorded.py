@@ -58,8 +58,7 @@ def where_recorded(owned: Owned, topology: Topology) -> Routine[WhereRecorded]:
         return WhereRecorded(books)
     rows = yield from kept_by_single_hosts(books, TABLES)
     if rows:
-        asked = {host.label for host in topology.hosts if host.is_local}
-        mine = not set_aside and rows.keys() <= asked
+        mine = not set_aside and len(rows) == 1 and any(table.rows for table in owned.tables if table.name in alone)
         words = _alone(books, rows)
         return WhereRecorded(Bookkeeping(owned.database, owned.database) if mine else books, words, mine)
     found = yield from look_everywhere(books, books.home, names)
@@ -86,5 +85,6 @@ def _alone(books: Bookkeeping, rows: dict[str, int]) -> str:
     listed = ", ".join(f"{host} ({count} rows)" for host, count in sorted(rows.items()))
     return (
         f"what is recorded of database {books.database} is kept by host {listed} alone, from starts that took the "
-        "cluster for one node: aaiclick migrate brings it to all hosts"
+        "cluster for one node. A start that has something to do brings it to all hosts; until then look through that "
+        "host"
     )

@@ -1,0 +1,77 @@
+"""Every kind of object on clusters: made, changed and dropped on all hosts."""
+
+from __future__ import annotations
+
+import pytest
+
+from aaiclick import (
+    Column,
+    Dictionary,
+    Engine,
+    MaterializedView,
+    Schema,
+    SummingMergeTree,
+    Table,
+    View,
+)
+from aaiclick.specs.functions import Function
+from tests.cluster.conftest import ClusterFactory
+from tests.cluster.places import Place, events, place_on
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> Place:
+    return place_on(aaiclick_cluster, request.param)
+
+
+PLACES = [pytest.param((2, 2, "queue"), id="2x2-queue"), pytest.param((1, 2, "database"), id="1x2-database")]
+
+
+def everything(place: Place, version: int, *more: Column) -> Schema:
+    """A table of each shard with the Distributed one over it, a view that fills another table, what reads them, and a
+    function of the whole server."""
+    name = f"factor_{place.database}"
+    cluster = place.cluster.name if place.named else place.database
+    columns = [Column("id", "UInt64"), Column("v", "UInt64"), *more]
+    totals = SummingMergeTree(order_by=["id"], replicated="")
+    return place.schema(
+        version,
+        [
+            Function(name, f"x -> x * {version}"),
+            events(*columns[1:]),
+            Table(
+                "events_all", columns, engine=Engine("Distributed", f"'{cluster}', '{place.database}', 'events', id")
+            ),
+            Table("totals", [Column("id", "UInt64"), Column("v", "UInt64")], engine=totals),
+            MaterializedView("fill", query="SELECT id, v FROM events", to="totals"),
+            View("seen", query=f"SELECT id, {name}(v) AS w, {version} AS at FROM events_all"),
+            Dictionary(
+                "names",
+                columns=[Column("id", "UInt64"), Column("v", "UInt64", default="0")],
+                primary_key=["id"],
+                source=f"CLICKHOUSE(DB '{place.database}' TABLE 'totals')",
+                layout="FLAT()" if version == 1 else "HASHED()",
+                lifetime="0",
+            ),
+        ],
+    )
+
+
+@pytest.mark.parametrize("place", PLACES, indirect=True)
+def test_every_kind_of_object(place: Place) -> None:
+    first, last = place.cluster.hosts[0], place.cluster.hosts[-1]
+    place.settle(everything(place, 1))
+    for host in place.cluster.hosts[:: place.cluster.replicas]:
+        share = 100 // place.cluster.shards
+        host.q(f"INSERT INTO {place.database}.events (id, v) SELECT number, 1 FROM numbers({share})")
+    place.cluster.sync(f"{place.database}.events")
+    allowed = (f"change-function factor_{place.database}", "replace-table events_all")
+    place.settle(everything(place, 2, Column("note", "String")), *allowed, host=len(place.cluster.hosts) - 1)
+    for host in (first, last):
+        assert host.rows(f"SELECT count(), sum(w), any(at) FROM {place.database}.seen") == [[100, 200, 2]]
+        assert host.one(f"SELECT count() FROM {place.database}.events_all WHERE note = ''") == 100
+    functions = f"SELECT create_query FROM system.functions WHERE name = 'factor_{place.database}'"
+    try:
+        assert "x * 2" in place.cluster.same(functions)[0][0]
+    finally:
+        place.cluster.everywhere(f"DROP FUNCTION IF EXISTS factor_{place.database}")
