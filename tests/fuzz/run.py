@@ -211,6 +211,9 @@ def main(arguments: list[str]) -> int:
         help="play nothing: count what these files say, the last outcome of every seed",
     )
     parser.add_argument("--write", action="store_true", help="keep the counts for docs/coverage.md")
+    parser.add_argument(
+        "--add", action="store_true", help="with --write: other seeds of a release that was counted before, added to it"
+    )
     chosen = parser.parse_args(arguments)
     counts, began = Counts(), time.monotonic()
     try:
@@ -226,7 +229,7 @@ def main(arguments: list[str]) -> int:
         f"{(time.monotonic() - began) / max(counts.seeds, 1):.2f} s for a seed"
     )
     if chosen.write:
-        keep(counts.release, counts.as_run(chosen.first))
+        keep(counts.release, counts.as_run(chosen.first), add=chosen.add)
     return 1 if counts.failures else 0
 
 
