@@ -101,6 +101,7 @@ def _ours(command: Command) -> Head | None:
 
 
 def _spread(command: Command, head: Head, reach: Reach) -> Routine[None]:
+    # A load balancer may lead each statement to another host, and what one has done the next need not show yet.
     yield from require_pinned(reach)
     if head.verb == "SYSTEM":
         yield replace(
@@ -126,6 +127,7 @@ def _send(command: Command, subject: Subject, reach: Reach) -> Routine[None]:
     topology = reach.topology
     # Functions are no objects of a database: they go ON CLUSTER in any case.
     clause = topology.kind == "queue" or not subject.database
+    # Without it nobody could tell "carried out" from "was like this before" when the answer is lost.
     before = yield from subject.look(topology)
     sql = _with_known_uuid(command.sql, subject, before) if clause else command.sql
     sql = on_cluster(sql, topology.cluster) if clause else sql

@@ -16,7 +16,7 @@ from aaiclick.clock import clock
 from aaiclick.errors import AaiclickError, ApplyError, LeaseLostError
 from aaiclick.events import Progress
 from aaiclick.routine import Call, Command, Emit, Query, Reply, Routine, Row, Sleep, number, text
-from aaiclick.state.progress import JournalScope, begin, finish, set_bookmark
+from aaiclick.state.progress import JournalScope, enter_end, enter_start, set_bookmark
 from aaiclick.user_function import UserFunction
 
 PAUSES = (0.1, 1.0, 5.0)
@@ -30,7 +30,7 @@ def run_move(
 ) -> Routine[None]:
     """Let the function run to its end. Raises ApplyError with the migration's name where it fails: the next run goes on
     at its bookmark. ``attempt`` is the number of this call, and is entered before it begins."""
-    yield from begin(scope, f"{version}:move", {"attempt": attempt})
+    yield from enter_start(scope, f"{version}:move", {"attempt": attempt})
     started = yield from clock()
     reply: Reply = None
     try:
@@ -55,7 +55,7 @@ def _enter_end(scope: JournalScope, version: int, label: str, name: str) -> Rout
     """Enter the end, again after every error: a second entry does no harm, without one the function is called again."""
     for pause in (*PAUSES, None):
         try:
-            return (yield from finish(scope, f"{version}:move"))
+            return (yield from enter_end(scope, f"{version}:move"))
         except LeaseLostError:
             raise
         except AaiclickError as error:

@@ -91,6 +91,7 @@ def _settle(database: str, left: Mark, options: ApplyOptions, resume: bool) -> R
 
 def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> Routine[Leftover]:
     found = yield from whereabouts(database, mark)
+    # Before the exchange every row is in the old table, so dropping what was built loses nothing.
     if not found.exchanged or found.stranger is not None:
         untouched = found.source is not None and (found.source.database, found.source.name) == (database, mark.table)
         if untouched and resume and (yield from suspend(database, mark)):

@@ -36,7 +36,7 @@ from aaiclick.error_codes import (
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import SqlWork
 from aaiclick.routine import Command, Routine
-from aaiclick.state.progress import JournalScope, begin, finish, refuse
+from aaiclick.state.progress import JournalScope, enter_end, enter_refusal, enter_start
 
 # Said while a statement is read, before it does anything: syntax, unknown names, types, rights.
 _READING = frozenset(
@@ -80,7 +80,7 @@ def run_statements(work: SqlWork, scope: JournalScope, label: str, total: int) -
     first = total - len(work.statements) + 1
     for place, sql in enumerate(work.statements, first):
         key = f"{work.migration}:sql:{place}"
-        yield from begin(scope, key)
+        yield from enter_start(scope, key)
         try:
             yield from send(Command(sql, settings=SETTINGS, database=scope.database, long=True), ONCE)
         except OutcomeUnknownError:
@@ -88,10 +88,10 @@ def run_statements(work: SqlWork, scope: JournalScope, label: str, total: int) -
         except StatementError as error:
             whole = error.code in _READING or not _writes_rows(sql)
             if whole:
-                yield from refuse(scope, key, str(error))
+                yield from enter_refusal(scope, key, str(error))
             half = "" if whole else ". Some of its rows may be there: the next run asks before it sends it again"
             raise ApplyError(f"statement {place} of {label}: {error}{half}") from error
-        yield from finish(scope, key)
+        yield from enter_end(scope, key)
 
 
 def _writes_rows(sql: str) -> bool:

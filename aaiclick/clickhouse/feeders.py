@@ -63,6 +63,7 @@ def find_feeders(database: str, table: str) -> Routine[Feeders]:
         _source(text(place), text(name), text(engine), text(full), text(query), text(uuid))
         for place, name, engine, full, query, uuid in rows
     ]
+    # A plain materialized view runs inside the INSERT that feeds it, and that is in system.processes anyway.
     if all(source.engine == "MaterializedView" and not source.refreshes for source in sources):
         return Feeders()
     flows: dict[Node, set[Node]] = {}

@@ -146,6 +146,7 @@ def settle(
             return None
         # Mutations of one table are carried out in order, so the first that fails holds up the rest.
         failed = next((each for each in pending if each.failure and not each.interrupted), None)
+        # Memory, a full disk and the like may pass: the server tries again by itself. Rows that do not fit never will.
         failing = failing + wait.pause if failed is not None else 0.0
         if failed is not None and (failed.fails_on_data or failing >= stuck_seconds):
             return failed

@@ -15,7 +15,7 @@ from aaiclick.plan.approval.compare import changed_since
 from aaiclick.plan.model import PLAN_FORMAT, Plan
 from aaiclick.printable import shown
 from aaiclick.routine import Routine
-from aaiclick.state.progress import JournalScope, begin, finish
+from aaiclick.state.progress import JournalScope, enter_end, enter_start
 
 _APPROVED = "0:approved:"
 
@@ -55,12 +55,12 @@ def require_approved(plan: Plan, planned: PlannedMigration) -> None:
 
 def enter_approval(scope: JournalScope, plan: Plan) -> Routine[None]:
     """Before the first effect: from now on a part of the plan may be done."""
-    yield from begin(scope, _key(plan), {"steps": [step.id for step in plan.steps]})
+    yield from enter_start(scope, _key(plan), {"steps": [step.id for step in plan.steps]})
 
 
 def end_approval(scope: JournalScope, plan: Plan) -> Routine[None]:
     """After the record: what is planned from now on is another plan."""
-    yield from finish(scope, _key(plan))
+    yield from enter_end(scope, _key(plan))
 
 
 def _begun(plan: Plan, found: Inspection) -> bool:

@@ -204,6 +204,7 @@ def _unproven(planned: PlannedMigration) -> Obstacle | None:
     )
 
 
+# What makes later findings doubtful comes first: on the wrong version every difference is wrong as well.
 _LOOKS: tuple[Callable[[PlannedMigration], Obstacle | None], ...] = (
     _changed,
     _unrecognised,

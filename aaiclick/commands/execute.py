@@ -81,6 +81,7 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
     Steps that are done are in the journal, and are not done again.
     """
     first = planned
+    # Judged before anything is entered: a refused run leaves nothing in the journal.
     verdict = gate(planned)
     if (
         verdict.run
@@ -109,6 +110,7 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
             done += batch
         if not any(_is_move(step) for step in batch):
             return Carried(first, planned, GateDecision(tuple(done), (), verdict.pending), tuple(outcomes))
+        # What a statement or function of a migration left behind nobody could foresee, so the rest is planned anew.
         moved = {step.id for step in batch if _is_move(step)}
         planned = yield from make_plan(
             (yield from inspect_database(first.inspection.schema, site.database, site.allowed)), site.looks

@@ -223,9 +223,8 @@ def _keys(form: TableForm, engine: MergeTree, declared: TableForm, live: TableFo
         and live.engine.removeprefix("Replicated").removeprefix("Shared") == declared.engine
         and live.engine != declared.engine
     ):
-        form = replace(
-            form, engine=live.engine, arguments=live.arguments
-        )  # only Replicated or Shared differs, which is not declared
+        # Only Replicated or Shared differs, which is not declared.
+        form = replace(form, engine=live.engine, arguments=live.arguments)
     return form
 
 

@@ -62,9 +62,8 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
         return Refusal(step, "nothing is changed", ())
     if step.optional:
         named = bool(keys) and not missing
-        swept = (
-            policy.level == "everything" and step.strategy != "drop"
-        )  # nobody can know who else uses a table, so only by name
+        # A table is dropped only by name: nobody can know who else uses it.
+        swept = policy.level == "everything" and step.strategy != "drop"
         why = (
             "it is done only where it is allowed by name"
             if keys and all(key.startswith(f"{KEY} ") for key in keys)

@@ -90,6 +90,7 @@ COMMENT = CommentFormat(KeptComment)
 
 def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
     """Give the old storage its kept name, comment and fence; the name. Can be repeated after a crash at any point."""
+    # Killed behind the rename: name and comment came with one another, at most the fence is missing.
     if old.name.startswith(KEPT_PREFIX):
         name = old.name
     else:

@@ -195,6 +195,7 @@ def put_elsewhere(entries: Sequence[Entry], catalog: Catalog, scripts: Sequence[
 def carry_over(scope: JournalScope, entries: Iterable[Entry], above: int) -> Routine[None]:
     """Enter anew what an earlier release entered of the versions above one. Only under the lease."""
     for entry in entries:
+        # The keys of TTL changes carry version 0, so they would never be above one.
         held = _HELD in entry.action.step and entry.state == "intent" and entry.action.run == scope.former_run
         if entry.action.run == scope.run or not (held or version_of(entry) > above):
             continue
@@ -205,7 +206,9 @@ def carry_over(scope: JournalScope, entries: Iterable[Entry], above: int) -> Rou
             yield from intent(scope.database, action, entry.details)
 
 
-def begin(scope: JournalScope, key: str, details: Mapping[str, object] | None = None, number: int = 0) -> Routine[None]:
+def enter_start(
+    scope: JournalScope, key: str, details: Mapping[str, object] | None = None, number: int = 0
+) -> Routine[None]:
     """Say that something that is done once is about to begin."""
     yield from ensure_journal(scope.database)
     yield from intent(scope.database, scope.action(key, number), details)
@@ -225,7 +228,7 @@ def undo_ttl_changes(scope: JournalScope, held: Collection[str]) -> Routine[None
         if there is not None and sets(there.definition, RECALCULATE):
             yield from ddl(alter_table(qualified(scope.database, table), reset_setting(RECALCULATE)))
         # The entry ends last: after a kill in between all of this is done once more, which changes nothing.
-        yield from finish(scope, f"0{_HELD}{table}")
+        yield from enter_end(scope, f"0{_HELD}{table}")
 
 
 def held_key(table: str) -> str:
@@ -242,22 +245,22 @@ def enter_finished_rebuilds(
     for entry in entries:
         key = entry.action.step
         if key in progress.taken or (entry.state == "intent" and key in progress.done and _REBUILD in key):
-            yield from finish_rebuild(scope, key, known.get(key))
+            yield from enter_rebuild_end(scope, key, known.get(key))
 
 
-def finish_rebuild(scope: JournalScope, key: str, converted: Converted | None) -> Routine[None]:
+def enter_rebuild_end(scope: JournalScope, key: str, converted: Converted | None) -> Routine[None]:
     """Say that the rows of these storages are converted; None: of the table that is there, whichever it is."""
     known = converted if converted is not None and all(converted.storages) else None
     details: Details = {"table": known.table, "storages": known.storages} if known is not None else {}
     yield from outcome(scope.database, scope.action(key), "done", details)
 
 
-def finish(scope: JournalScope, key: str) -> Routine[None]:
+def enter_end(scope: JournalScope, key: str) -> Routine[None]:
     """Say that it ended well."""
     yield from outcome(scope.database, scope.action(key), "done")
 
 
-def refuse(scope: JournalScope, key: str, why: str) -> Routine[None]:
+def enter_refusal(scope: JournalScope, key: str, why: str) -> Routine[None]:
     """Say that it did not happen: the server refused it as a whole."""
     yield from outcome(scope.database, scope.action(key), "failed", {"error": why[:2000]})
 
@@ -311,4 +314,5 @@ def _is_done(entry: Entry, catalog: Catalog) -> bool:
     if isinstance(new, str):
         # Somebody else may have put another table under the name.
         return bool(live.uuid) and live.uuid in _converted(entry)
+    # Earlier releases entered only the table that goes: that it is gone from the name is all there is to see.
     return bool(before) and live.uuid not in ("", before)

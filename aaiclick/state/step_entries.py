@@ -12,7 +12,7 @@ from aaiclick.plan.operations import CreateWork
 from aaiclick.routine import Nonce, Routine, text
 from aaiclick.sql.cluster import with_uuid
 from aaiclick.state.journal import ensure_journal
-from aaiclick.state.progress import Converted, JournalScope, begin, finish, finish_rebuild, held_key
+from aaiclick.state.progress import Converted, JournalScope, enter_end, enter_rebuild_end, enter_start, held_key
 from aaiclick.state.transition import TransitionStart, additive, begin_transition
 from aaiclick.versions.live import rebuild_key
 
@@ -47,7 +47,7 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
     if entries.start is not None and step is entries.first_not_additive:
         yield from begin_transition(entries.scope, entries.start)
     if _sets_ttl(step):
-        yield from begin(entries.scope, held_key(step.object), {"table": step.object})
+        yield from enter_start(entries.scope, held_key(step.object), {"table": step.object})
     if step.work.kind == "rebuild" and step.migrations:
         table = yield from physical(entries.scope.database, step.object)
         yield from _enter_rebuild(entries, step, table.uuid if table is not None else "", "")
@@ -58,7 +58,7 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
     for version in made:
         key = rebuild_key(version, step.object)
         details: dict[str, object] = {"uuid": "", "new": uuid, "table": step.object}
-        yield from begin(entries.scope, key, details | _earlier(entries, key))
+        yield from enter_start(entries.scope, key, details | _earlier(entries, key))
     return replace(step, work=replace(step.work, sql=with_uuid(step.work.sql, uuid)))
 
 
@@ -71,7 +71,7 @@ def enter_exchange(entries: StepEntries, table: str, before: str, new: str) -> R
     """
     for key, done in entries.converted.items():
         if before in done.storages:
-            yield from finish_rebuild(entries.scope, key, replace(done, storages=(*done.storages, new)))
+            yield from enter_rebuild_end(entries.scope, key, replace(done, storages=(*done.storages, new)))
     for step in entries.steps:
         if step.work.kind == "rebuild" and step.object == table:
             yield from _enter_rebuild(entries, step, before, new)
@@ -88,7 +88,7 @@ def enter_exchanged(entries: StepEntries, table: str, new: str) -> Routine[None]
 def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
     """After the last effect of a step."""
     if _sets_ttl(step):
-        yield from finish(entries.scope, held_key(step.object))
+        yield from enter_end(entries.scope, held_key(step.object))
     if made := _made(entries, step):
         yield from ensure_journal(entries.scope.database)
         there = yield from physical(entries.scope.database, step.object)
@@ -110,13 +110,13 @@ def _enter_rebuild(entries: StepEntries, step: Step, before: str, new: str) -> R
                 "somebody else put it back. Run again"
             )
         details: dict[str, object] = {"uuid": before, "new": new, "table": step.object}
-        yield from begin(entries.scope, key, details | _earlier(entries, key))
+        yield from enter_start(entries.scope, key, details | _earlier(entries, key))
 
 
 def _enter_converted(entries: StepEntries, table: str, versions: Sequence[int], new: str) -> Routine[None]:
     for version in versions:
         key = rebuild_key(version, table)
-        yield from finish_rebuild(entries.scope, key, Converted(table, (*_before(entries, key), new)))
+        yield from enter_rebuild_end(entries.scope, key, Converted(table, (*_before(entries, key), new)))
 
 
 def _made(entries: StepEntries, step: Step) -> Sequence[int]:

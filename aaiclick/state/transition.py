@@ -19,7 +19,7 @@ from aaiclick.routine import Routine
 from aaiclick.sql.hex_text import hexed
 from aaiclick.state.cache import RunningTransition, mark_transition
 from aaiclick.state.journal import Entry, last_entries, outcome
-from aaiclick.state.progress import JournalScope, begin, version_of
+from aaiclick.state.progress import JournalScope, enter_start, version_of
 from aaiclick.state.records import ensure_tables
 
 _FORWARD = ":under way"
@@ -108,6 +108,7 @@ def find_under_way(entries: Sequence[Entry], recorded: int | None) -> UnderWay |
     told = own or [entry for entry in later if entry.state in ("intent", "done")]
     if not told:
         return None
+    # Of several entries of one version the first counts: it holds the time and the version at which the way began.
     newest = max(told, key=lambda entry: (version_of(entry), -entry.seq))
     attempts = tuple(_attempt(entry) for entry in own)
     before = _number(newest, "from")
@@ -150,14 +151,14 @@ def begin_transition(scope: JournalScope, start: TransitionStart) -> Routine[Non
     """Enter it, and mark it where a start looks. The entry first: without the mark nothing has happened yet."""
     way = start.under_way
     details = {"oldest_code": way.oldest_code, "who": way.who, "from": way.before, "steps": start.steps}
-    yield from begin(scope, f"{way.version}{_FORWARD}", details, start.number)
+    yield from enter_start(scope, f"{way.version}{_FORWARD}", details, start.number)
     yield from ensure_tables(scope.database)
     yield from mark_transition(scope.database, scope.schema, way.running)
 
 
 def begin_back(scope: JournalScope, going: GoingBack) -> Routine[None]:
     """Enter a way back before its first effect."""
-    yield from begin(
+    yield from enter_start(
         scope, f"{going.to}{_BACK}", {"from": going.before, "who": going.who, "tables": dict(going.tables)}
     )
     yield from mark_transition(scope.database, scope.schema, RunningTransition(going.to, back=True))

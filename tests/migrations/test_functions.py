@@ -214,9 +214,9 @@ def test_the_end_is_entered_although_the_journal_is_out_of_order_for_a_moment(
     aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused: list[str] = []
-    real = progress.finish
+    real = progress.enter_end
 
-    def finish(scope: JournalScope, key: str) -> Routine[None]:
+    def enter_end(scope: JournalScope, key: str) -> Routine[None]:
         if len(refused) < 2:
             refused.append(key)
             raise StatementError("Memory limit exceeded", 241)
@@ -225,7 +225,7 @@ def test_the_end_is_entered_although_the_journal_is_out_of_order_for_a_moment(
     before(aaiclick_client)
     move = Slices()
     monkeypatch.setattr(function_call, "PAUSES", (0.0, 0.0))
-    monkeypatch.setattr(function_call, "finish", finish)
+    monkeypatch.setattr(function_call, "enter_end", enter_end)
     ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]
     assert (refused, move.calls, rows(aaiclick_client, "log")) == (["2:move", "2:move"], [None], ALL)
 
@@ -238,14 +238,14 @@ def test_an_end_that_cannot_be_entered_is_told_and_the_next_call_knows_that_it_i
     def move(context: MoveContext) -> None:
         attempts.append(context.attempt)
 
-    def finish(*_: object) -> Routine[None]:
+    def enter_end(*_: object) -> Routine[None]:
         yield from ()
         raise StatementError("Memory limit exceeded", 241)
 
     before(aaiclick_client)
     with monkeypatch.context() as patched:
         patched.setattr(function_call, "PAUSES", (0.0,))
-        patched.setattr(function_call, "finish", finish)
+        patched.setattr(function_call, "enter_end", enter_end)
         with pytest.raises(
             ApplyError,
             match=r"migration 2 \(log\): move ended, but that could not be entered.*calls it again, with attempt > 1",

@@ -155,12 +155,10 @@ def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:
     listed = yield from mutations(old.database, old.name)
     if any(not mutation.done for mutation in listed):
         if old.fenced:
-            yield from lift_fence(
-                old
-            )  # nobody knows this table any more, and behind a fence no mutation is carried out
-        yield from system_merges(
-            old.database, old.name, "START MERGES"
-        )  # mutations only: the table's settings still hold merges
+            # Nobody knows this table any more, and behind a fence no mutation is carried out.
+            yield from lift_fence(old)
+        # Mutations only: the table's settings still hold merges.
+        yield from system_merges(old.database, old.name, "START MERGES")
         yield from require_settled(
             old.database, old.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
         )

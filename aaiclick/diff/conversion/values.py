@@ -107,9 +107,9 @@ def _inside(value: str, old: str, new: str, leaf: Leaf, *, nulls: bool, depth: i
                 if element.old and element.new:
                     found.append(_lifted(part, element.old, element.new, leaf, nulls=nulls, depth=depth + 1))
                 elif element.old and not nulls:
-                    found.append(
-                        f"{_bytes(part)} != {_bytes(f'defaultValueOfTypeName({quote_string(element.old)})')}"
-                    )  # it goes
+                    # The element goes: what it holds is lost, unless it holds nothing.
+                    default = f"defaultValueOfTypeName({quote_string(element.old)})"
+                    found.append(f"{_bytes(part)} != {_bytes(default)}")
             return _any(found)
         case None:
             return leaf(value, before, new)

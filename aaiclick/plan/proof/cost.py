@@ -47,9 +47,8 @@ def cost_of(diff: TableDiff, data_name: str, columns: Collection[str], what: Col
     size = {text(row[0]): number(row[1]) for row in rows}
     read = sum(size.get(name, 0) for name in columns)
     if any(not size.get(name) for name in columns):
-        read += max(
-            0, diff.live.bytes - sum(size.values())
-        )  # small parts keep all columns in one file, which counts for none of them
+        # Small parts keep all columns in one file, which counts for none of them.
+        read += max(0, diff.live.bytes - sum(size.values()))
     # At 0 nothing is read, however small the table is.
     allowed = diff.max_read_bytes is None or (diff.max_read_bytes > 0 and read <= diff.max_read_bytes)
     return Cost(frozenset(columns), diff.live.rows, read, () if allowed else tuple(what))
