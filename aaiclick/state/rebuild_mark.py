@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from aaiclick.catalog.forms import Settings
-from aaiclick.clickhouse.features import has_readonly_setting
+from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.names import PREFIX, mark_table, shadow_table
 from aaiclick.clickhouse.refreshable_views import running_refreshes, stop_refreshes
@@ -102,11 +102,14 @@ def write_mark(database: str, mark: Mark) -> Routine[Mark]:
     """Make the mark. Raises StatementError 57 where it is there already."""
     # Both are read before anything is stopped. By the time, tables are found that somebody made AS this one while its
     # merges were held; the views are those that were running, and are started again by whoever ends this.
-    rows = yield from ask("SELECT toUnixTimestamp(now())")
+    rows = yield from ask(
+        "SELECT toUnixTimestamp(now()), count() FROM system.merge_tree_settings WHERE name = {name:String}",
+        {"name": FENCE},
+    )
+    now, constrains = number(rows[0][0]), number(rows[0][1]) == 0
     running = yield from running_refreshes(database, mark.table)
-    constrains = not (yield from has_readonly_setting())
     mark = replace(mark, format=CONSTRAINT_FORMAT if constrains else FORMAT)
-    mark = replace(mark, since=number(rows[0][0]), stopped=tuple(dict.fromkeys((*mark.stopped, *running))))
+    mark = replace(mark, since=now, stopped=tuple(dict.fromkeys((*mark.stopped, *running))))
     yield from create_commented(database, mark.name, COMMENT.dump(mark))
     return mark
 

@@ -132,7 +132,7 @@ def test_what_somebody_else_wrote_says_nothing(comment: str) -> None:
 
 def test_a_mark_of_a_later_release_is_its_name_alone() -> None:
     assert parse_mark(MARK_NAME, RECORDED["rebuild mark"].replace('"format":2', '"format":4')) == MARK_NAME
-    assert parse_backfill_mark(FEED_NAME, RECORDED["backfill mark"].replace('"format":1', '"format":3')) == FEED_NAME
+    assert parse_backfill_mark(FEED_NAME, RECORDED["backfill mark"].replace('"format":1', '"format":4')) == FEED_NAME
     assert parse_staged_chunk(STAGED_NAME, RECORDED["filled staging table"].replace('"format":1', '"format":2')) is None
 
 

@@ -241,8 +241,8 @@ def constant(*row: str | int) -> Asked:
     return asked
 
 
-def seconds_now(server: Server, given: Given, sql: str) -> Rows:
-    return ((int(server.now),),)
+def now_and_engine_setting(server: Server, given: Given, sql: str) -> Rows:
+    return ((int(server.now), int(given["name"] in KNOWN_SETTINGS)),)
 
 
 def milliseconds_now(server: Server, given: Given, sql: str) -> Rows:
@@ -312,7 +312,7 @@ ASKED: tuple[tuple[str, Asked], ...] = (
         ),
         constant(_PLENTY, "default"),
     ),
-    ("SELECT toUnixTimestamp(now())", seconds_now),
+    ("SELECT toUnixTimestamp(now()), count() FROM system.merge_tree_settings", now_and_engine_setting),
     ("SELECT toUnixTimestamp64Milli(now64(3))", milliseconds_now),
 )
 """By the beginning of the statement; the first one counts."""
