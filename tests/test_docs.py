@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from aaiclick import errors
 from aaiclick.version import VERSION
 
 if sys.version_info >= (3, 11):
@@ -187,3 +188,22 @@ def test_the_way_of_a_start_names_every_file_once() -> None:
     named.remove("routine.py")
     assert sorted(named) == sorted(set(named))
     assert set(named) == set(done.stdout.split())
+
+
+def test_the_page_about_errors_has_each_of_them() -> None:
+    page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+(?:Error|Failed))`", page))
+    known = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.AaiclickError)
+    }
+    families = {"AaiclickError", "SchemaError", "PlanError"}
+    assert named == (known - families) | {"AaiclickError"}
+
+
+def test_the_page_about_tests_has_each_fixture() -> None:
+    page = (ROOT / "docs/testing.md").read_text(encoding="utf-8")
+    plugin = (ROOT / "aaiclick/testing/plugin.py").read_text(encoding="utf-8")
+    made = set(re.findall(r"^@pytest.fixture[^\n]*\ndef (\w+)\(", plugin, re.MULTILINE)) - {"aaiclick_schema_recorder"}
+    assert set(re.findall(r"`(aaiclick_\w+)`", page)) == made

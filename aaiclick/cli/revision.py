@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.options import Debug, Env, Json, Reference
 from aaiclick.errors import UsageError
+
+if TYPE_CHECKING:
+    from aaiclick.api.revision import Checked
+    from aaiclick.testing.on_releases import ReleaseCheck
 
 Message = Annotated[
     str,
@@ -126,7 +130,20 @@ def _revision(
     return ExitCode.DONE
 
 
-def check(*, json: Json = False, schema: Reference = None, env: Env = None, debug: Debug = False) -> None:
+Engines = Annotated[
+    str,
+    typer.Option(
+        "--engines",
+        metavar="RELEASES",
+        help="Also create the schema, and upgrade it from every locked version, on embedded engines of these releases "
+        "of ClickHouse: 24.8,25.8,26.9. Their wheels are fetched once.",
+    ),
+]
+
+
+def check(
+    *, json: Json = False, schema: Reference = None, engines: Engines = "", env: Env = None, debug: Debug = False
+) -> None:
     """Check that code, lock file and migrations agree.
 
     For continuous integration: needs no database.
@@ -136,19 +153,41 @@ def check(*, json: Json = False, schema: Reference = None, env: Env = None, debu
     2: error.
     """
     frame = Frame("check", json, debug, schema=schema, env=env)
-    frame.run(lambda: _check(frame))
+    frame.run(lambda: _check(frame, [part.strip() for part in engines.split(",") if part.strip()]))
 
 
-def _check(frame: Frame) -> ExitCode:
+def _check(frame: Frame, releases: list[str]) -> ExitCode:
     from aaiclick.api.revision import check_schema
 
-    found = check_schema(frame.declared_in_files())
+    declared = frame.declared_in_files()
+    found = check_schema(declared)
+    on_releases: tuple[ReleaseCheck, ...] = ()
+    if releases:
+        from aaiclick.testing.on_releases import check_on_releases
+
+        on_releases = check_on_releases(declared, releases)
+    _tell_check(frame, found, on_releases)
+    return ExitCode.PENDING if found.problems or any(each.problems for each in on_releases) else ExitCode.DONE
+
+
+def _tell_check(frame: Frame, found: Checked, on_releases: tuple[ReleaseCheck, ...]) -> None:
     if frame.as_json:
-        frame.output.result({**dataclasses.asdict(found), "problems": list(found.problems)})
-    elif found.problems:
+        listed = [
+            {**dataclasses.asdict(each), "upgrades": list(each.upgrades), "problems": list(each.problems)}
+            for each in on_releases
+        ]
+        shown = {**dataclasses.asdict(found), "problems": list(found.problems)}
+        frame.output.result({**shown, "engines": listed} if on_releases else shown)
+        return
+    if found.problems:
         frame.output.say(f"✗ {found.schema} v{found.version}", "yellow")
         for problem in found.problems:
             frame.output.say(f"  {problem}")
     else:
         frame.output.say(f"✓ {found.schema} v{found.version}: code, lock file and migrations agree", "green")
-    return ExitCode.PENDING if found.problems else ExitCode.DONE
+    for each in on_releases:
+        ways = ["created", *(f"upgraded from v{number}" for number in each.upgrades)]
+        said = "; ".join(each.problems) or ", ".join(ways)
+        frame.output.say(
+            f"{'✗' if each.problems else '✓'} ClickHouse {each.version}: {said}", "yellow" if each.problems else "green"
+        )

@@ -112,7 +112,7 @@ def dump_lock(lock: Lock) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _ObjectFile:
-    kind: Literal["table", "view", "dictionary"]
+    kind: Literal["table", "view", "dictionary", "function"]
     form: dict[str, object]
 
 

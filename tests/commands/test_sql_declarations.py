@@ -175,14 +175,15 @@ def test_lock_file_check_and_revision(tmp_path: Path, monkeypatch: pytest.Monkey
     far = "CREATE TABLE far (a String) ENGINE = MySQL('h:1', 'd', 't', 'u', 'hush')"
 
     def schema(version: int, column: str) -> Schema:
-        file.write_text(f"CREATE TABLE t (a UInt8, {column}\n) ENGINE = MergeTree ORDER BY a;\n{far}")
+        function = f"CREATE FUNCTION {FUNCTION} AS x -> x + 1"
+        file.write_text(f"CREATE TABLE t (a UInt8, {column}\n) ENGINE = MergeTree ORDER BY a;\n{far};\n{function}")
         return Schema.from_sql(file, name="shop", version=version, migrations=project.package)
 
     try:
         revise(schema(1, "b String"), "first")
         lock = (project.folder / "schema.lock.json").read_text()
         assert "hush" not in lock
-        assert set(json.loads(lock)["versions"]["1"]["objects"]) == {"far", "t"}
+        assert set(json.loads(lock)["versions"]["1"]["objects"]) == {"far", "t", FUNCTION}
         assert check_schema(schema(1, "-- said otherwise\n b  String")).problems == ()
         (problem,) = check_schema(schema(1, "b UInt8")).problems
         assert "t: column b" in problem

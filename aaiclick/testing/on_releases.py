@@ -1,0 +1,74 @@
+"""A schema on other ClickHouse releases: created, and upgraded from every version in its lock file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from aaiclick.api.ensure import ensure_schema
+from aaiclick.api.validate import validate_schema
+from aaiclick.errors import AaiclickError
+from aaiclick.plan.policy import Policy
+from aaiclick.specs.schema import Schema
+from aaiclick.sql.quoting import quote_name
+from aaiclick.testing.engine import fresh_name
+from aaiclick.testing.process import EngineServer
+from aaiclick.testing.releases import python_of
+from aaiclick.testing.versions import schema_at
+from aaiclick.versions.history import read_history
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseCheck:
+    """How a schema does on one ClickHouse release."""
+
+    release: str
+    """The release as it was asked for: ``25.8``."""
+    version: str
+    """What its engine says that it is."""
+    upgrades: tuple[int, ...]
+    """The locked versions that it was upgraded from."""
+    problems: tuple[str, ...]
+    """What the release refuses, and in which of these; none where all is well."""
+
+
+def check_on_releases(schema: Schema, releases: Sequence[str]) -> tuple[ReleaseCheck, ...]:
+    """Create the schema on an embedded engine of each release, and upgrade it there from every locked version, without
+    rows. Replicated tables are made of the local engine.
+
+    Raises ``UsageError`` for a release that is not known, ``ConnectionFailed`` where its engine cannot be fetched or
+    started.
+    """
+    pythons = [python_of(release) for release in releases]
+    return tuple(_check(schema, release, str(python)) for release, python in zip(releases, pythons, strict=True))
+
+
+def _check(schema: Schema, release: str, python: str) -> ReleaseCheck:
+    lock = read_history(schema).lock
+    locked = [each.version for each in lock.versions] if lock is not None else []
+    older = tuple(number for number in locked if schema.version is None or number < schema.version)
+    local = schema.model_copy(update={"cluster": None, "replicate": "where-possible"})
+    with EngineServer(":memory:", python=python) as server:
+        problems = [
+            *_problems(server, local, None),
+            *(said for each in older for said in _problems(server, local, each)),
+        ]
+        return ReleaseCheck(release, server.version, older, tuple(problems))
+
+
+def _problems(server: EngineServer, schema: Schema, before: int | None) -> Iterator[str]:
+    """What goes wrong on the way from a locked version (None: from nothing)."""
+    name, everything = fresh_name("check"), Policy.everything()
+    server.command(f"CREATE DATABASE {quote_name(name)}")
+    what = "created" if before is None else f"upgraded from version {before}"
+    try:
+        if before is not None:
+            what = f"version {before}"
+            ensure_schema(server.url, schema_at(schema, before).with_local_engines(), policy=everything, database=name)
+            what = f"upgraded from version {before}"
+        ensure_schema(server.url, schema, policy=everything, database=name)
+        found = validate_schema(server.url, schema, database=name)
+        if not found.in_sync:
+            yield f"{what}: {'; '.join(found.differences) or found.state}"
+    except AaiclickError as error:
+        yield f"{what}: {error}"

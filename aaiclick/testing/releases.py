@@ -1,0 +1,71 @@
+"""Embedded engines of other ClickHouse releases: their wheels, each in an environment of its own, fetched once."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from aaiclick.errors import ConnectionFailed, UsageError
+
+WHEELS = {"24.8": "chdb==3.0.1", "25.8": "chdb==3.7.2", "26.9": "chdb==4.4.0"}
+"""The wheel that holds each release."""
+_WHEEL = re.compile(r"chdb==[0-9][0-9.]*\Z")
+
+
+def python_of(release: str) -> Path:
+    """The Python that has the engine of a release (``25.8``) or of a wheel (``chdb==3.7.2``). The first call fetches it
+    with pip, which may take a minute; it stays in ``AAICLICK_ENGINES_CACHE``, else in the user's cache folder.
+
+    Raises ``UsageError`` for a release whose wheel is not known, ``ConnectionFailed`` where it cannot be fetched.
+    """
+    wheel = WHEELS.get(release, release)
+    if not _WHEEL.match(wheel):
+        raise UsageError(
+            f"no wheel is known for ClickHouse {release}: {', '.join(WHEELS)} are, or name one: chdb==3.7.2"
+        )
+    if wheel == f"chdb=={_installed()}":
+        return Path(sys.executable)
+    home = _cache() / wheel.replace("==", "-")
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        _fetch(wheel, home)
+    return python
+
+
+def _installed() -> str:
+    try:
+        return version("chdb")
+    except PackageNotFoundError:
+        return ""
+
+
+def _cache() -> Path:
+    named = os.environ.get("AAICLICK_ENGINES_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aaiclick" / "engines"
+
+
+def _fetch(wheel: str, home: Path) -> None:
+    """Made aside and moved at the end, so that nobody finds half of it."""
+    import venv
+
+    home.parent.mkdir(parents=True, exist_ok=True)
+    made = home.with_name(f"{home.name}.{os.getpid()}")
+    venv.create(made, with_pip=True, clear=True)
+    python = made / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    done = subprocess.run(
+        [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", wheel],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:] or ["pip said nothing"]
+        raise ConnectionFailed(f"{wheel} cannot be fetched into {home}: {said[0]}")
+    if not home.exists():  # another process may have been faster
+        made.rename(home)
