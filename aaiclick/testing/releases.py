@@ -57,9 +57,9 @@ def _fetch(wheel: str, home: Path) -> None:
     home.parent.mkdir(parents=True, exist_ok=True)
     made = home.with_name(f"{home.name}.{os.getpid()}")
     venv.create(made, with_pip=True, clear=True)
-    python = made / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    pip = made / ("Scripts/pip.exe" if os.name == "nt" else "bin/pip")
     done = subprocess.run(
-        [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", wheel],
+        [str(pip), "install", "-q", "--disable-pip-version-check", wheel],
         capture_output=True,
         text=True,
         check=False,
