@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aaiclick.api import once as memory
 from aaiclick.api.client import Make, check_arguments, placed, policy_for, run_on_client, run_on_client_async
-from aaiclick.commands.approved import check_plan
+from aaiclick.commands.approval.approved import check_plan
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aaiclick.allow import Allow
 from aaiclick.api.client import check_arguments, placed, run_on_client, run_on_client_async
 from aaiclick.commands.plan import plan
 from aaiclick.plan.model import Plan
@@ -17,7 +18,7 @@ def plan_schema(
     database: str | None = None,
     scratch: bool = True,
     quick: bool = False,
-    allow: Sequence[str] = (),
+    allow: Sequence[str | Allow] = (),
 ) -> Plan:
     """The plan from the live database to the declared schema. Writes no bookkeeping and leaves nothing behind;
     statements are rehearsed on empty clones in scratch, which are gone afterwards. With ``scratch=False`` nothing at
@@ -45,7 +46,7 @@ async def plan_schema_async(
     database: str | None = None,
     scratch: bool = True,
     quick: bool = False,
-    allow: Sequence[str] = (),
+    allow: Sequence[str | Allow] = (),
 ) -> Plan:
     """The async twin of ``plan_schema``."""
     check_arguments("plan_schema_async", schema)
@@ -61,7 +62,7 @@ async def plan_schema_async(
     )
 
 
-def _keys(allow: Sequence[str]) -> frozenset[str]:
+def _keys(allow: Sequence[str | Allow]) -> frozenset[str]:
     return Policy.check().allow(*allow).allowed
 
 

@@ -38,8 +38,8 @@ Drop = Annotated[
     typer.Option(
         "--drop",
         metavar="NAME",
-        help="What is gone is no longer declared: 'table.column' or 'table'. Its data stays until somebody allows to "
-        "drop it.",
+        help="What is gone is no longer declared: 'table.column' or 'table'. The migration then allows "
+        "to drop it, by a line that you may take out.",
     ),
 ]
 OldestCode = Annotated[

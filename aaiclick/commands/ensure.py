@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from aaiclick.clock import clock
-from aaiclick.commands.approved import require_database
+from aaiclick.commands.approval.approved import require_database
+from aaiclick.commands.approval.stand_alone import stand_alone
 from aaiclick.commands.decide import Course, compared, course, gate
 from aaiclick.commands.inspection.fresh_database import untouched
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
-from aaiclick.commands.inspection.warm import warm
+from aaiclick.commands.inspection.warm import Warm, warm
 from aaiclick.commands.migrate import Run, asks_for_more, is_recorded, migrate
 from aaiclick.commands.overtaken import coming_back, newer, running_beside
 from aaiclick.commands.report import Report, report_of
@@ -61,12 +62,18 @@ def ensure(run: Run) -> Routine[Report]:
     # What has to be looked at in the rows is looked at once, under the lease, by one of many starts.
     planned = yield from make_plan(found, looks=0, clones=run.policy.looks)
     yield Emit(compared(planned))
-    verdict = gate(planned, run.policy)
-    if not verdict.run and is_recorded(planned, seen.digest) and _cached(seen.entry, planned, seen.at):
-        return report_of(planned.plan, verdict, (yield from clock()) - started)
-    if run.policy.level == "check":
-        return report_of(planned.plan, verdict, (yield from clock()) - started)
+    if _settled(run, planned, seen):
+        return report_of(planned.plan, gate(planned, run.policy), (yield from clock()) - started)
     return (yield from migrate(run, database, planned, started, books=found.books))
+
+
+def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> bool:
+    """Whether there is nothing to be done under the lease. Raises what the gate raises."""
+    if stand_alone(planned, run.policy):
+        return False  # they are carried out first, and then it raises
+    verdict = gate(planned, run.policy)
+    recorded = not verdict.run and is_recorded(planned, seen.digest) and _cached(seen.entry, planned, seen.at)
+    return recorded or run.policy.level == "check"
 
 
 def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:

@@ -14,7 +14,7 @@ from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.features import sets
 from aaiclick.clickhouse.mutations import RECALCULATE
 from aaiclick.clickhouse.tables import EXCHANGING
-from aaiclick.commands.approved import enter_approval
+from aaiclick.commands.approval.approved import enter_approval
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
@@ -121,6 +121,16 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
                 f"{', '.join(again)} was carried out, but is planned again: its entry in the journal is gone"
             )
         verdict = _gate_again(gate, planned, tuple(step.id for step in done))
+
+
+def carry_out_alone(planned: PlannedMigration, steps: tuple[Step, ...], site: Site) -> Routine[None]:
+    """Carry out steps that stand alone, where others of the plan are refused. No version is reached by that."""
+    yield Emit(PlanReady(planned.plan.schema, len(steps), sum(step.rows for step in steps)))
+    found = planned.inspection
+    known = conversions(found.entries, found.pending, found.progress)
+    entries = StepEntries(found.scope, steps, None, _filled(planned), known, _numbered(found))
+    options = replace(site.options, entries=entries, runner=runner_for(found))
+    yield from apply_steps(steps, site.database, site.nonce, options)
 
 
 def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) -> GateDecision:

@@ -18,9 +18,10 @@ from aaiclick.catalog.scratch import next_stale, sweep_stale_scratch
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, read_bookkeeping
 from aaiclick.clock import clock
-from aaiclick.commands.approved import end_approval, require_approved
+from aaiclick.commands.approval.approved import end_approval, require_approved
+from aaiclick.commands.approval.stand_alone import refused_besides, stand_alone
 from aaiclick.commands.decide import compared, gate, obstacle
-from aaiclick.commands.execute import Carried, Site, carry_out
+from aaiclick.commands.execute import Carried, Site, carry_out, carry_out_alone
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
@@ -218,6 +219,9 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     site = Site(
         database, held.nonce, held.options, str(run.owner), run.library, run.policy.allowed, looks, run.approved
     )
+    if run.approved is None and (alone := stand_alone(planned, run.policy)):
+        yield from carry_out_alone(planned, alone, site)
+        raise refused_besides(planned, run.policy, alone)
     carried = yield from carry_out(planned, lambda each: _gate(run, each), site)
     # Before the version is recorded: a later start that has nothing to do would not come by copies that nobody went on
     # with.

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from aaiclick.plan.materialize import KEY
 from aaiclick.plan.model import Plan, Step
-from aaiclick.plan.policy import Policy
+from aaiclick.plan.policy import Level, Policy
 
 METADATA = frozenset({"create", "alter", "replace"})
+DECIDED_BY_RELEASES: frozenset[Level] = frozenset({"lossless", "everything"})
+"""The policies under which counts what a migration allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,10 @@ def judge(plan: Plan, policy: Policy) -> GateDecision:
 def refuse(step: Step, policy: Policy) -> Refusal | None:
     """Why the policy does not allow a step; None where it does."""
     keys = tuple(dict.fromkeys(hazard.allow for hazard in step.hazards if hazard.allow))
-    missing = tuple(key for key in keys if key not in policy.allowed)
+    # A migration permits a hazard to whoever may rewrite data at all: what the policy does not do, it does not begin.
+    released = frozenset(step.allowed)
+    granted = policy.allowed | (released if policy.level in DECIDED_BY_RELEASES else frozenset())
+    missing = tuple(key for key in keys if key not in granted)
     if policy.level == "check":
         return Refusal(step, "nothing is changed", ())
     if step.optional:
@@ -73,7 +78,10 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
     # Hazards are decided first: what may destroy something is never allowed by being cheap.
     dangers = [hazard for hazard in step.hazards if hazard.allow in missing and hazard.allow]
     if dangers and policy.level != "everything":
-        return Refusal(step, dangers[0].message, missing)
+        said = dangers[0].message
+        if released.issuperset(missing):
+            return Refusal(step, f"{said}; the migration allows that, and only metadata is changed", ())
+        return Refusal(step, said, tuple(key for key in missing if key not in released))
     if policy.level == "everything":
         return None
     unseen = _unseen(step, policy)

@@ -63,6 +63,8 @@ class Step:
     """What these reads would have shown, where no row was read; empty where rows were read."""
     behind: str = ""
     """Label of the pending script that may change these rows: they are counted once it has run. '' for none."""
+    allowed: tuple[str, ...] = ()
+    """Keys of its hazards that the migrations of this transition allow."""
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -183,6 +185,8 @@ def step_text(step: Step) -> str:
         lines.append(f"--   BLOCKED: {step.blocked}")
     for hazard in step.hazards:
         allow = f" [--allow '{hazard.allow}']" if hazard.allow else ""
+        if hazard.allow in step.allowed:
+            allow = " [allowed by the migration]"
         lines.append(f"--   {hazard.kind}: {hazard.message}{allow}")
     # A comment ends with its line: a name must not go on as a statement.
     lines = [shown(line) for line in lines]

@@ -36,6 +36,7 @@ class MigrationFields(TypedDict, total=False):
     sql: Sequence[str]
     move: Callable[..., object] | None
     oldest_code: int | None
+    allow: Sequence[str]
 
 
 class Migration(Spec):
@@ -61,6 +62,10 @@ class Migration(Spec):
     """Function that moves data, sync or async, called with a ``MoveContext`` or ``AsyncMoveContext``. None for none."""
     oldest_code: int | None = Field(default=None, ge=1)
     """The oldest version of the code that still runs on the result; None: only code of this version and later does."""
+
+    allow: list[str] = Field(default_factory=list[str])
+    """What the release decides that a policy would ask for: names of hazards, as a plan gives them (``drop-column
+    events.props``). They are allowed on the way to this version only, and under a policy that may rewrite data."""
 
     def __init__(self, version: int, **fields: Unpack[MigrationFields]) -> None:
         """What each keyword means.

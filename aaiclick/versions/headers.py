@@ -7,6 +7,7 @@
     --   back args = mapValues(kwargs)
     -- rename: operation_log.op -> operation
     -- oldest_code: 4
+    -- allow: drop-column operation_log.args
 
 The header ends at the first line that is no comment. Its lines are ``-- key: value``. Lines below a ``rebuild`` that
 are indented by at least two more spaces belong to it; a line that is indented further continues the one before.
@@ -21,6 +22,7 @@ from typing import Literal, TypeAlias
 
 from aaiclick.errors import MigrationError
 from aaiclick.specs.renames import is_new_name
+from aaiclick.versions.decisions import wrong_decision
 
 Way: TypeAlias = Literal["alter", "rebuild"]
 STRATEGIES = "derived, sql, alter TABLE or rebuild TABLE"
@@ -59,6 +61,8 @@ class Header:
     """True where the script has statements of its own."""
     derived: bool = False
     """True where all of it follows from the declarations."""
+    allow: list[str] = field(default_factory=list[str])
+    """What the release allows by name, as in ``Migration.allow``."""
     lines: int = 0
     """How many lines of the file the header takes."""
 
@@ -83,6 +87,7 @@ class _Reader:
             "strategy": self._strategy,
             "rename": self._rename,
             "oldest_code": self._oldest_code,
+            "allow": self._allow,
         }
 
     def read(self, lines: list[str]) -> Header:
@@ -135,6 +140,14 @@ class _Reader:
         if not value.isdigit() or int(value) < 1:
             raise self._error(f"oldest_code is a version number from 1 on, not {value!r}")
         self.header.oldest_code = int(value)
+
+    def _allow(self, value: str) -> None:
+        wrong = wrong_decision(value)
+        if wrong:
+            raise self._error(wrong)
+        if value in self.header.allow:
+            raise self._error(f"{value!r} is allowed twice")
+        self.header.allow.append(value)
 
     def _rename(self, value: str) -> None:
         found = _RENAME.match(value)

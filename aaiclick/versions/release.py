@@ -29,6 +29,8 @@ class Release:
     words: tuple[str, ...]
     undecided: tuple[str, ...]
     renames: tuple[tuple[str, str], ...]
+    allow: tuple[str, ...] = ()
+    """What the decision to drop something allows by name, for the header of the migration."""
 
 
 def compare(
@@ -63,7 +65,17 @@ def compare(
             words += _table(name, old, new, schema.get(name), known, drops, undecided)
         elif old.kind != new.kind or normal_form(old) != normal_form(new):
             words.append(f"{name}: {new.kind} differs")
-    return Release(tuple(words), tuple(undecided), tuple(sorted(renames.items())))
+    allow = tuple(dict.fromkeys(key for name in drops if (key := _drop_key(name, released))))
+    return Release(tuple(words), tuple(undecided), tuple(sorted(renames.items())), allow)
+
+
+def _drop_key(name: str, released: Mapping[str, LockedForm]) -> str:
+    """The name of the hazard; '' where nothing was released under that name."""
+    table, _, column = name.partition(".")
+    form = released.get(table)
+    if form is None or column:
+        return f"drop-column {name}" if form is not None else ""
+    return f"drop-{form.kind} {name}"
 
 
 def unknown_decisions(
@@ -149,18 +161,20 @@ def script_text(message: str, version: int, release: Release, oldest_code: int |
     if python:
         renames = f"\n    renames={dict(release.renames)!r}," if release.renames else ""
         oldest = f"\n    oldest_code={oldest_code}," if oldest_code is not None else ""
+        allow = f"\n    allow={list(release.allow)!r}," if release.allow else ""
         listed = "".join(f"\n    {word}" for word in derived)
         return (
             f'"""{title}.\n\nDerived from the declarations, not to be repeated here:\n{listed}\n"""\n\n'
             "from aaiclick import Migration\nfrom aaiclick.specs.moves import MoveContext\n\n\n"
             "def move(context: MoveContext) -> None:\n"
             '    """Moves data; it goes on at context.bookmark, None at first."""\n\n\n'
-            f"migration = Migration(\n    version={version},\n    title={title!r},{renames}{oldest}\n"
+            f"migration = Migration(\n    version={version},\n    title={title!r},{renames}{oldest}{allow}\n"
             "    move=move,\n)\n"
         )
     lines = [f"-- title: {title}", "-- strategy: derived"]
     lines += [f"-- rename: {old} -> {new}" for old, new in release.renames]
     lines += [f"-- oldest_code: {oldest_code}"] if oldest_code is not None else []
+    lines += [f"-- allow: {key}" for key in release.allow]
     lines += ["", "-- Derived from the declarations, not to be repeated here:"]
     lines += [f"--   {word}" for word in derived]
     return "\n".join(lines) + "\n"

@@ -18,6 +18,7 @@ from typing import Protocol
 from aaiclick.errors import AaiclickError, DuplicateVersionError, MigrationError
 from aaiclick.specs.migrations import Migration, Rebuild
 from aaiclick.sql.script import ScriptError, normal_text, split_statements
+from aaiclick.versions.decisions import wrong_decision
 from aaiclick.versions.headers import read_header
 
 _NAME = re.compile(r"(?P<number>\d{4,})_(?P<what>[A-Za-z0-9_]+)\.(?P<kind>sql|py)\Z")
@@ -83,6 +84,10 @@ def read_migrations(source: str | Path | Sequence[Migration] | None) -> tuple[Sc
         found = _read_folder(source.iterdir() if source.is_dir() else [], source)
     else:
         found = [_listed(migration) for migration in source]
+    for script in found:
+        wrong = next((said for key in script.migration.allow if (said := wrong_decision(key))), "")
+        if wrong:
+            raise MigrationError(script.where, wrong)
     ordered = sorted(found, key=lambda script: (script.version, script.label))
     for script, following in pairwise(ordered):
         if script.version == following.version:
@@ -125,6 +130,7 @@ def read_script(text: str, version: int, where: str) -> Migration:
             strategy={table: way for table, way in header.ways.items() if table not in fields},
             sql=[statement.text for statement in statements],
             oldest_code=header.oldest_code,
+            allow=header.allow,
         )
     except AaiclickError as error:
         raise MigrationError(where, str(error)) from error
@@ -157,6 +163,8 @@ def checksum_of(migration: Migration, source: str = "") -> str:
         "oldest_code": migration.oldest_code,
         "move": _named(migration.move, source),
     }
+    if migration.allow:
+        content["allow"] = sorted(migration.allow)
     encoded = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(encoded.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

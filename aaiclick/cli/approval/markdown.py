@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from aaiclick.cli.change_text import clauses
+from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step, step_text, version_text
 from aaiclick.plan.policy import Policy
@@ -65,7 +66,7 @@ def _cells(step: Step, fate: str) -> tuple[str, ...]:
 def _lists(plan: Plan, verdict: GateDecision, policy: Policy) -> list[str]:
     found: list[str] = []
     risks = [
-        f"- {hazard.kind}: {code(hazard.message)}" + (f" (allow {code(hazard.allow)})" if hazard.allow else "")
+        f"- {hazard.kind}: {code(hazard.message)}{_allow(step, hazard)}"
         for step in plan.steps
         for hazard in step.hazards
     ]
@@ -78,6 +79,12 @@ def _lists(plan: Plan, verdict: GateDecision, policy: Policy) -> list[str]:
     if refused:
         found.append(f"**Refused by {policy.words}**\n\n" + "\n".join(refused))
     return found
+
+
+def _allow(step: Step, hazard: Hazard) -> str:
+    if hazard.allow in step.allowed:
+        return " (allowed by the migration)"
+    return f" (allow {code(hazard.allow)})" if hazard.allow else ""
 
 
 def _details(title: str, body: str) -> str:

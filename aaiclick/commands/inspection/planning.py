@@ -19,6 +19,7 @@ from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import Planned, basis_of
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.replicas import note_of, unsupported
+from aaiclick.plan.scripted.decisions import decided
 from aaiclick.plan.scripted.order import plan_upgrade
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.routine import Routine
@@ -86,7 +87,9 @@ def _planned(
         database=catalog.database,
         from_version=found.live.number,
         to_version=schema.version,
-        steps=on_topology(planned.steps, schema, found.topology),
+        steps=on_topology(
+            decided(planned.steps, [script.migration for script in found.pending]), schema, found.topology
+        ),
         basis=basis_of(catalog),
         fingerprint=schema.fingerprint,
         notes=(*_without_ours(found, planned.notes), *doubt.notes, *said, *many),

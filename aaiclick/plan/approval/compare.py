@@ -80,8 +80,10 @@ def _step_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
     if not _same_sql(before, now, begun):
         new = next((line for line in now.sql if line not in before.sql), "")
         yield f"{name}: other SQL is sent{f': {new}' if new else ' than was approved'}"
-    elif not hazards and (now.optional, now.migrations) != (before.optional, before.migrations):
+    elif not hazards and now.optional != before.optional:
         yield f"{name}: {now.change}: it is {'a clean-up' if now.optional else 'required'} now"
+    elif not hazards and (now.allowed, now.migrations) != (before.allowed, before.migrations):
+        yield f"{name}: {now.change}: the migrations say something else about it"
     elif not hazards and (not begun or now.work.kind == "callable") and _work_text(before) != _work_text(now):
         yield f"{name}: {now.change}: it is carried out otherwise than was approved"
     yield from hazards

@@ -1,0 +1,25 @@
+"""What the migrations of a transition allow by name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from aaiclick.plan.model import Step
+from aaiclick.specs.migrations import Migration
+
+
+def decided(steps: Sequence[Step], migrations: Iterable[Migration]) -> tuple[Step, ...]:
+    """The steps with what the migrations between the live version and the declared one allow.
+
+    A clean-up that they allow is a part of the release: it is required, because behind this transition nobody would
+    allow it any more.
+    """
+    keys = frozenset(key for migration in migrations for key in migration.allow)
+    return tuple(_decided(step, keys) for step in steps) if keys else tuple(steps)
+
+
+def _decided(step: Step, keys: frozenset[str]) -> Step:
+    named = tuple(dict.fromkeys(hazard.allow for hazard in step.hazards if hazard.allow))
+    allowed = tuple(key for key in named if key in keys)
+    return replace(step, allowed=allowed, optional=step.optional and allowed != named) if allowed else step
