@@ -44,7 +44,7 @@ Quick = Annotated[
     ),
 ]
 Approved = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--plan",
         metavar="FILE",
@@ -87,7 +87,7 @@ def migrate(
     options = [
         ("--policy", policy.value if policy is not None else None),
         ("--keep-old", keep_old),
-        ("--plan", str(plan) if plan is not None else None),
+        ("--plan", plan),
         *(("--allow", key) for key in keys),
         ("--progress", progress.value if progress is not ProgressKind.auto else None),
     ]
@@ -105,7 +105,7 @@ def migrate(
         progress=progress.value,
         extra=tuple(options),
         flags=tuple(flag for flag, given in flags if given),
-        approved=str(plan) if plan is not None else None,
+        approved=plan,
     )
     frame.run(
         (lambda: _dry_run(frame, frame.chosen_policy(keys), quick))
@@ -120,7 +120,7 @@ def _dry_run(frame: Frame, policy: Policy, quick: bool) -> ExitCode:
     return dry_run(frame, policy, quick)
 
 
-def _migrate(frame: Frame, policy: Policy, quick: bool, file: Path | None, ask: bool) -> ExitCode:
+def _migrate(frame: Frame, policy: Policy, quick: bool, file: str | None, ask: bool) -> ExitCode:
     from aaiclick.cli.approval.files import read_plan
     from aaiclick.cli.approval.question import agreed, is_asked, look
     from aaiclick.cli.progress import watcher
@@ -129,7 +129,7 @@ def _migrate(frame: Frame, policy: Policy, quick: bool, file: Path | None, ask: 
         raise UsageError("--plan carries a plan out, --dry-run shows one: give one of them")
     if quick:
         raise UsageError("--quick goes with --dry-run: a run looks at the rows that it has to look at")
-    approved = read_plan(file) if file is not None else None
+    approved = read_plan(Path(file)) if file is not None else None
     declared, target = frame.declared(), frame.target()
     if approved is None and ask and is_asked(frame, policy):
         found = look(frame, declared, policy)

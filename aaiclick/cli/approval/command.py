@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aaiclick.plan.policy import Policy
 
 Out = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--out",
         metavar="FILE",
@@ -67,14 +67,14 @@ def plan(
         env,
         policy.value if policy is not None else None,
         extra=(
-            ("--out", str(out) if out is not None else None),
+            ("--out", out),
             ("--policy", policy.value if policy is not None else None),
             *(("--allow", key) for key in keys),
         ),
         flags=(*(("--markdown",) if markdown else ()), *(("--quick",) if quick else ())),
-        approved=str(out) if out is not None else None,
+        approved=out,
     )
-    frame.run(lambda: _plan(frame, frame.chosen_policy(keys), out, markdown, quick))
+    frame.run(lambda: _plan(frame, frame.chosen_policy(keys), Path(out) if out is not None else None, markdown, quick))
 
 
 def _plan(frame: Frame, chosen: Policy, out: Path | None, markdown: bool, quick: bool) -> ExitCode:
