@@ -49,6 +49,8 @@ def changed_since(approved: Plan, now: Plan, begun: bool = False) -> tuple[str, 
             found += _step_changes(before[step.id], step, begun)
     if not begun:
         found += [f"{_named(step)} is no longer needed" for step in approved.steps if step.id not in after]
+    if len(before) < len(approved.steps):
+        found.append("the approved plan has a step twice")
     if [each for each in before if each in after] != [each for each in after if each in before]:
         found.append("the steps come in another order")
     if found and approved.library and approved.library != now.library:

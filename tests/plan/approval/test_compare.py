@@ -125,6 +125,10 @@ def test_rows_that_a_script_writes_are_not_counted_before() -> None:
     assert changed_since(waiting, plan(step("t", "rebuild", rows=1_000_000))) == ()
 
 
+def test_a_plan_that_has_a_step_twice_is_another_one() -> None:
+    assert changed_since(plan(FIRST, FIRST, SECOND), plan(FIRST, SECOND)) == ("the approved plan has a step twice",)
+
+
 def test_a_function_that_was_edited_is_another_one() -> None:
     made = [
         plan(replace(step("m", "callable"), work=CallableWork(2, checksum=checksum))) for checksum in ("one", "two")
