@@ -156,6 +156,8 @@ def _records(scene: Scene) -> list[str]:
     wrong = [
         f"version {version} is recorded {count} times" for version, count in Counter(recorded).items() if count > 1
     ]
+    if scene.unasked:
+        wrong.append("a version was recorded over another table, whose rows nobody has converted")
     if recorded[-1:] != [scene.story.newest]:
         wrong.append(f"recorded are {recorded}")
     return wrong

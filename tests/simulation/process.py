@@ -154,6 +154,7 @@ class Process(Actor):
 
     def _command(self, effect: Command, fate: Fate) -> None:
         scene = self.scene
+        before = _versions(scene)
         try:
             running = scene.world.command(effect)
         except StatementError as error:
@@ -162,6 +163,9 @@ class Process(Actor):
             else:
                 self._fail(error)
             return
+        live = scene.world.server.find(DATABASE, "t")
+        if _versions(scene) > before and live is not None and live.uuid in scene.stray:
+            scene.unasked = scene.unasked or not any(key.startswith("skip ") for key in scene.allowed)
         if running is not None:
             execution = scene.execute(running, self.chaos.duration() if scene.world.splits else 0.0)
             if fate is Fate.KILL_AFTER and scene.world.splits:
@@ -327,6 +331,14 @@ class _Renewing:
             pass
         if ended:
             self.routine, self.due = None, self.process.scene.time + self.wait
+
+
+def _versions(scene: Scene) -> int:
+    """How many versions are recorded that convert values, where it is known of each table whether they are."""
+    records = scene.world.server.find(DATABASE, RECORDS)
+    if records is None or not scene.story.factors or scene.story.sums:
+        return 0
+    return sum(line["state"] == "applied" and line["from_version"] != line["version"] for line in records.lines)
 
 
 def _lost(effect: Query | Command) -> OutcomeUnknownError:

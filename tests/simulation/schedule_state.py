@@ -71,7 +71,8 @@ class Scene:
     killed, paused or left without an answer; ``overdue``: one was when its cache was written, so what it leaves waits
     for the next migration. ``unfenced``: tables that a paused run wrote a statement or function of the migration into
     when it had lost its lease; ``silenced``: nonces of runs that were killed right behind what they had sent too late;
-    ``stopped``: storages whose merges such a one stopped."""
+    ``stopped``: storages whose merges such a one stopped. ``unasked``: a version was recorded over a table that the
+    operator had put there, and that nobody had converted or asked about."""
 
     rng: Random
     world: World
@@ -94,6 +95,7 @@ class Scene:
     unfenced: set[str] = field(default_factory=set)
     silenced: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)
+    unasked: bool = False
 
     def alive(self, pid: int) -> bool:
         return any(process.pid == pid and process.alive for process in self.processes)

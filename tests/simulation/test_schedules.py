@@ -25,13 +25,13 @@ def of(*names: str, operators: int = 0) -> Bounds:
     ("bounds", "first"),
     [
         (of("prices", "prices behind a fence"), 0),
-        (of("statements and a function, older code may run"), 200),
-        (of("three versions"), 400),
+        (of("statements and a function, older code may run"), 400),
+        (of("three versions"), 800),
     ],
     ids=["prices", "statements", "versions"],
 )
 def test_schedules(planner: Planner, bounds: Bounds, first: int) -> None:
-    counts = play_all(range(first, first + 120), bounds)
+    counts = play_all(range(first, first + 220), bounds)
     assert all(counts[what] for what in ("killed", "through", "LeaseLostError")), counts
 
 

@@ -138,7 +138,8 @@ def _take_parts(server: Server, storage: Storage, command: str, database: str) -
     source, target = (other, storage) if found["what"] == "ATTACH" else (storage, other)
     if target.fenced:
         raise refusal(774, "Table is in readonly mode")
-    for part in [part for part in source.parts if part.partition == found["partition"]]:
+    taken = [part for part in source.parts if part.partition == found["partition"]]
+    for part in sorted(taken, key=lambda part: part.first):
         if found["what"] == "MOVE":
             source.parts.remove(part)
         add_part(target, part.partition, part.level, part.rows)
