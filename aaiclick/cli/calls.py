@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aaiclick.plan.model import Plan
     from aaiclick.plan.policy import Policy
     from aaiclick.specs.schema import Schema
+    from aaiclick.state.kept_tables import KeptRow
 
 
 USUAL = "default of the command line"
@@ -87,6 +88,13 @@ def standing(url: str, database: str | None) -> Standing:
     from aaiclick.api.history import what_stands
 
     return what_stands(url, database)
+
+
+def prune(url: str, database: str | None, tables: Sequence[str], dry_run: bool) -> tuple[tuple[KeptRow, bool], ...]:
+    """The kept tables, each with whether it was dropped."""
+    from aaiclick.api.prune import prune_kept
+
+    return prune_kept(url, database, tables, dry_run)
 
 
 def rollback(

@@ -17,6 +17,7 @@ import typer
 
 from aaiclick.cli import calls
 from aaiclick.cli.configuration.settings import ENVIRONMENT, Settings, load
+from aaiclick.cli.configuration.unconfigured import NOWHERE, require_oplog
 from aaiclick.cli.database import Target, command_line, local_url, resolve
 from aaiclick.cli.engine_noise import silence_engine
 from aaiclick.cli.failures import Advice, ExitCode, Failure, describe, hide
@@ -24,7 +25,6 @@ from aaiclick.cli.interrupts import Interrupts, Terminated
 from aaiclick.cli.machine.documents import ErrorFields
 from aaiclick.cli.output import Output
 from aaiclick.cli.schema_reference import DEFAULT, load_schema
-from aaiclick.cli.unconfigured import NOWHERE, require_oplog
 from aaiclick.errors import UsageError
 
 if TYPE_CHECKING:

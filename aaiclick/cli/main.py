@@ -21,6 +21,7 @@ from aaiclick.cli.interrupts import Terminated
 from aaiclick.cli.machine.dashboard import dashboard
 from aaiclick.cli.migrate import migrate
 from aaiclick.cli.output import Output
+from aaiclick.cli.prune import prune
 from aaiclick.cli.reflect import reflect
 from aaiclick.cli.revision import check, revision
 from aaiclick.cli.rollback import rollback
@@ -54,7 +55,10 @@ def build(rich_help: bool) -> typer.Typer:
     """The application; its help is drawn with boxes where ``rich_help``."""
     app = typer.Typer(name="aaiclick", pretty_exceptions_enable=False, rich_markup_mode="rich" if rich_help else None)
     app.callback()(_root)
-    for command in (status, plan, migrate, rollback, history, adopt, revision, check, reflect, ddl, config, dashboard):
+    for command in (
+        *(status, plan, migrate, rollback, history, adopt, revision, check, reflect, ddl),
+        *(prune, config, dashboard),
+    ):
         app.command()(command)
     return app
 

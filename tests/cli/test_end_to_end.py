@@ -253,7 +253,6 @@ def test_help_and_version_load_the_command_line_alone(arguments: list[str]) -> N
         "pandas",
         "pyarrow",
         "numpy",
-        "pydantic",
         "specs",
         "plan",
         "clients",

@@ -296,6 +296,32 @@ class TakeOverDocument(TypedDict):
     """The tables."""
 
 
+class PrunedTable(TypedDict):
+    """An old table that is, or was, kept for a rollback."""
+
+    name: str
+    """What it is called."""
+    table: str
+    """The table that it was."""
+    rows: int
+    """Its rows."""
+    bytes: int
+    """Its size on disk."""
+    dropped: bool
+    """It was dropped, or would be (``dry_run``)."""
+    reason: str
+    """Why it stays until somebody has looked at it; '' where its time runs out by itself."""
+
+
+class PrunedDocument(TypedDict):
+    """What ``prune`` prints."""
+
+    dry_run: bool
+    """Nothing was changed."""
+    tables: list[PrunedTable]
+    """Every table that was kept."""
+
+
 class ErrorFields(TypedDict):
     """An error."""
 

@@ -32,6 +32,7 @@ DOCUMENTS: Mapping[str, object] = {
     "reflect": Schema,
     "ddl": d.DdlDocument,
     "config": d.ConfigDocument,
+    "prune": d.PrunedDocument,
     "error": d.ErrorDocument,
 }
 """Names of the published files, with what is printed: ``plan`` by ``plan`` and ``migrate --dry-run``, ``error`` by

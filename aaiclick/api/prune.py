@@ -1,0 +1,29 @@
+"""Removing the old tables that are kept for a rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aaiclick.api.client import run_on_client
+from aaiclick.commands.rollback.prune import prune
+from aaiclick.routine import OnEvent
+from aaiclick.state.kept_tables import KeptRow
+
+
+def prune_kept(
+    client: object,
+    database: str | None = None,
+    tables: Collection[str] = (),
+    dry_run: bool = False,
+    on_event: OnEvent | None = None,
+) -> tuple[tuple[KeptRow, bool], ...]:
+    """Drop the tables that were kept when they were replaced; each that there is, with whether it was dropped.
+
+    ``tables``: those of these tables alone. What stays until somebody has looked at it is dropped by its own name only.
+    After it there is no way back to the versions that these tables are of.
+
+    Raises ``UsageError`` where nothing of a name is kept, where a migration is unfinished, and on several hosts.
+    """
+    return run_on_client(
+        client, lambda connection: prune(database, tables, dry_run, connection.embedded), "prune_kept", on_event
+    )
