@@ -55,6 +55,14 @@ Amend = Annotated[
         "--amend", help="Write the newest version's entry anew: only while nobody has installed that version."
     ),
 ]
+Renumber = Annotated[
+    bool,
+    typer.Option(
+        "--renumber",
+        help="After two branches were merged that both add the same version: give the migration of the later one the "
+        "next number. Takes no other option.",
+    ),
+]
 
 
 def revision(
@@ -65,6 +73,7 @@ def revision(
     oldest_code: OldestCode = None,
     python: Python = False,
     amend: Amend = False,
+    renumber: Renumber = False,
     json: Json = False,
     schema: Reference = None,
     env: Env = None,
@@ -81,7 +90,28 @@ def revision(
     2: error.
     """
     frame = Frame("revision", json, debug, schema=schema, env=env)
+    if renumber:
+        others = bool(message or rename or drop or oldest_code or python or amend)
+        frame.run(lambda: _renumber(frame, others))
     frame.run(lambda: _revision(frame, message, _pairs(rename or []), tuple(drop or ()), oldest_code, python, amend))
+
+
+def _renumber(frame: Frame, others: bool) -> ExitCode:
+    from aaiclick.api.renumber import renumber
+
+    if others:
+        raise UsageError("--renumber takes no other option: it renames a migration, and aaiclick revision releases it")
+    declared = frame.declared_in_files()
+    made = renumber(declared)
+    if frame.as_json:
+        frame.output.result({"schema": declared.name, **dataclasses.asdict(made)})
+        return ExitCode.DONE
+    for change in made.changes:
+        frame.output.say(f"✓ {change}", "green")
+    if declared.version != made.version:
+        frame.output.say(f"write version={made.version} in the Schema of {declared.name}")
+    frame.output.say(f"then run: {frame.again()}")
+    return ExitCode.DONE
 
 
 def _pairs(given: list[str]) -> list[tuple[str, str]]:

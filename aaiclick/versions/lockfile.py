@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
@@ -88,6 +89,12 @@ def load_lock(text: str, where: str = LOCK_FILE) -> Lock:
     try:
         content: Json = json.loads(text)
     except json.JSONDecodeError as error:
+        if re.search(r"^(?:<{7}|={7}|>{7})", text, re.MULTILINE):
+            raise MigrationError(
+                where,
+                "holds both sides of a merge. Take that of the branch that was merged first, as it is; if both have "
+                "added the same version, aaiclick revision --renumber then puts the later one behind",
+            ) from None
         raise MigrationError(where, f"is not JSON: {error}") from error
     number = content.get("format") if isinstance(content, dict) else None
     if number != LOCK_FORMAT:

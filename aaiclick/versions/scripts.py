@@ -62,8 +62,9 @@ class _Entry(Protocol):
     def read_text(self, encoding: str) -> str: ...
 
 
-def read_migrations(source: str | Path | Sequence[Migration] | None) -> tuple[Script, ...]:
+def read_migrations(source: str | Path | Sequence[Migration] | None, *, doubles: bool = False) -> tuple[Script, ...]:
     """All migrations, by version. A ``str`` is the dotted name of a package, a ``Path`` a folder.
+    ``doubles``: two may have the same number.
 
     Raises ``MigrationError`` that names file and line, and ``DuplicateVersionError`` where two have the same number.
     """
@@ -90,11 +91,11 @@ def read_migrations(source: str | Path | Sequence[Migration] | None) -> tuple[Sc
             raise MigrationError(script.where, wrong)
     ordered = sorted(found, key=lambda script: (script.version, script.label))
     for script, following in pairwise(ordered):
-        if script.version == following.version:
+        if script.version == following.version and not doubles:
             raise DuplicateVersionError(
                 following.where,
-                f"has the number of {script.label}: two migrations cannot be version {script.version}. Give one of "
-                "them the next number",
+                f"has the number of {script.label}: two migrations cannot be version {script.version}. Where two "
+                "branches were merged: aaiclick revision --renumber puts the later one behind",
             )
     return tuple(ordered)
 

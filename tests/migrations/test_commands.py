@@ -123,3 +123,40 @@ def test_a_wrong_header_is_an_error_with_its_line(shell: Shell) -> None:
     code, found = shell("check")
     assert (code, found["error"]["type"]) == (2, "MigrationError")  # type: ignore[index]
     assert "0002_b.sql, line 2: unknown key tittle" in str(found["error"]["message"])  # type: ignore[index]
+
+
+def test_two_branches_that_add_the_same_version(shell: Shell) -> None:
+    """The branch that was merged first has added ``b``, the later one ``c``; both called it version 2."""
+    folder = shell.project.folder
+    shell.declare(1, 'Column("a", "String")')
+    shell("revision", "-m", "first")
+    code, found = shell("revision", "--renumber")
+    assert (code, found["error"]["type"]) == (2, "UsageError")  # type: ignore[index]
+    assert "there is nothing to renumber" in str(found)
+    shell.declare(2, 'Column("a", "String"), Column("b", "String")')
+    shell("revision", "-m", "b")
+    (folder / "0002_c.py").write_text(
+        "from aaiclick import Migration\n\nmigration = Migration(2, title='c', oldest_code=1)\n", encoding="utf-8"
+    )
+    shell.declare(2, 'Column("a", "String"), Column("b", "String"), Column("c", "String")')
+    code, found = shell("check")
+    assert code == 1
+    assert "aaiclick revision --renumber puts the later one behind" in str(found["problems"])
+
+    lock = (folder / "schema.lock.json").read_text(encoding="utf-8")
+    (folder / "schema.lock.json").write_text(lock.replace('"migration": "', '"migration": "f'), encoding="utf-8")
+    code, found = shell("revision", "--renumber")
+    assert code == 2
+    assert (folder / "0002_c.py").is_file()
+    (folder / "schema.lock.json").write_text(lock, encoding="utf-8")
+    code, found = shell("revision", "--renumber", "--amend")
+    assert (code, "takes no other option" in str(found)) == (2, True)
+
+    code, found = shell("revision", "--renumber")
+    assert (code, found["version"], found["changes"]) == (0, 3, ["0002_c.py is 0003_c.py now"])
+    assert "Migration(3, title='c', oldest_code=1)" in (folder / "0003_c.py").read_text(encoding="utf-8")
+    assert not (folder / "0002_c.py").exists()
+    shell.declare(3, 'Column("a", "String"), Column("b", "String"), Column("c", "String")')
+    code, found = shell("revision")
+    assert (code, found["version"], found["changes"]) == (0, 3, ["events: column c is missing"])
+    assert shell("check")[0] == 0

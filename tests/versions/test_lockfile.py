@@ -124,6 +124,7 @@ def changed(**parts: object) -> str:
     ("content", "problem"),
     [
         ("{", "is not JSON"),
+        ('{\n<<<<<<< HEAD\n"a": 1\n=======\n"a": 2\n>>>>>>> b\n}', "holds both sides of a merge"),
         ("[]", "has format None, this release reads format 1"),
         (changed(format=2), "has format 2, this release reads format 1"),
         (changed(schema=3), "schema: "),

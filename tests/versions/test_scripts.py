@@ -143,7 +143,7 @@ def test_a_wrong_name_or_module_is_named(tmp_path: Path, name: str, text: str, w
 def test_two_files_with_one_number(tmp_path: Path) -> None:
     write(tmp_path, **{"0002_a__sql": "-- strategy: derived\n", "0002_b__py": MODULE.format(2)})
     with pytest.raises(
-        DuplicateVersionError, match=r"0002_b\.py: has the number of 0002_a\.sql.*Give one of them the next number"
+        DuplicateVersionError, match=r"0002_b\.py: has the number of 0002_a\.sql.*revision --renumber puts the later"
     ):
         read_migrations(tmp_path)
 
