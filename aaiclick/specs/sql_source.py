@@ -111,7 +111,7 @@ def _object(source: _Source, blank: str, statement: Statement, remarks: Remarks)
     def refused(position: int, problem: str, name: str = "") -> SpecError:
         offset = tokens.items[min(position, len(tokens) - 1)].start
         line = statement.line + sql.count("\n", 0, offset)
-        words = " ".join(token.text for token in tokens.items[:3] if token.kind == "word")
+        words = " ".join(token.text for token in tokens.items[:3] if token.kind == "word")[:60]
         return SpecError(place(source.file, line, name or words), problem)
 
     cursor = Cursor(tokens)
@@ -130,6 +130,8 @@ def _object(source: _Source, blank: str, statement: Statement, remarks: Remarks)
     if len(parts) > 1:
         wrong = f"write {name} without {'.'.join(parts[:-1])}: the database is the one that the client is given"
         raise refused(cursor.position - 1, wrong, label)
+    if name == "schema_version" or name.startswith("_aaiclick_"):
+        raise refused(cursor.position - 1, f"{name} is a name of this library's own tables: choose another one", label)
     forbidden = _forbidden(cursor, noun)
     if forbidden is not None:
         raise refused(*forbidden, label)
