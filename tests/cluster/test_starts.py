@@ -3,6 +3,10 @@ was killed on another host."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
 import pytest
 
 from aaiclick import Column, Policy, Schema, View, ensure_schema, validate_schema
@@ -141,3 +145,56 @@ def test_a_host_that_lacks_something_is_named_and_made_whole_through_it(aaiclick
     one.q(f"INSERT INTO {place.database}.events VALUES (1, 1)")
     place.cluster.sync(f"{place.database}.events")
     assert two.one(f"SELECT count() FROM {place.database}.events") == 1
+
+
+STARTING = """
+import sys
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
+url, cluster, version = sys.argv[1], sys.argv[2] or None, int(sys.argv[3])
+columns = [Column("id", "UInt64"), *(Column(f"c{number}", "UInt8") for number in range(version))]
+table = Table("events", columns, engine=MergeTree(order_by=["id"], replicated=""))
+print("ready", flush=True)
+sys.stdin.readline()
+report = ensure_schema(url, Schema("shop", version=version, objects=[table], cluster=cluster), Policy.lossless())
+print(len(report.steps))
+"""
+
+
+@pytest.mark.parametrize(
+    "processes", [pytest.param(4, marks=pytest.mark.slow), pytest.param(16, marks=pytest.mark.proof)]
+)
+@KINDS
+def test_processes_that_start_on_different_hosts_at_once(place: Place, processes: int) -> None:
+    """Every fourth one is killed a moment after it began, the holder of the lease perhaps among them. One of the others
+    makes the change, all of them end well, and there is one record."""
+    for version in (1, 2):
+        command = [sys.executable, "-c", STARTING]
+        started = [
+            subprocess.Popen(
+                [*command, host.database_url(place.database), place.named or "", str(version)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for host in (place.cluster.hosts[number % len(place.cluster.hosts)] for number in range(processes))
+        ]
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        time.sleep(0.3 * version)
+        for process in started[::4]:
+            process.kill()
+        answers = [process.communicate(timeout=250)[0] for process in started]
+        assert [process.returncode for number, process in enumerate(started) if number % 4] == [0] * (
+            processes * 3 // 4
+        )
+        assert sum(answer == "1\n" for answer in answers) <= 1
+        for host in place.cluster.hosts:
+            history = schema_history(host.database_url(place.database), place.schema(version, []))
+            assert [record.version for record in history] == list(range(1, version + 1))
+    columns = f"SELECT count() FROM system.columns WHERE database = '{place.database}' AND table = 'events'"
+    assert place.cluster.same(columns) == [[3]]
