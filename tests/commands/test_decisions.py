@@ -76,6 +76,14 @@ def test_it_holds_for_that_transition_alone(aaiclick_engine: EmbeddedEngine, con
     assert all(step.optional for step in report.pending)
 
 
+@pytest.mark.parametrize("key", [DROP, "drop-column u.b"])
+def test_a_decision_follows_a_rename(aaiclick_engine: EmbeddedEngine, database: str, key: str) -> None:
+    moved = Migration(2, renames={"t": "u"}, allow=[key])
+    two = app(2, table("u", A), table("old", A), migrations=[moved])
+    plan = plan_schema(aaiclick_engine.url, two, database=database)
+    assert [(step.optional, step.allowed) for step in plan.steps] == [(False, ()), (False, ("drop-column u.b",))]
+
+
 def test_it_never_permits_the_cost(aaiclick_engine: EmbeddedEngine, connection: Opened, database: str) -> None:
     two = app(2, table("t", A, Column("b", "UInt8"), order_by="b"), table("old", A), migrations=decided("retype t.b"))
     with pytest.raises(SchemaVersionError, match="bytes, and 1 are allowed"):

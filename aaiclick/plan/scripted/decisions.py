@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from aaiclick.plan.model import Step
@@ -15,8 +15,17 @@ def decided(steps: Sequence[Step], migrations: Iterable[Migration]) -> tuple[Ste
     A clean-up that they allow is a part of the release: it is required, because behind this transition nobody would
     allow it any more.
     """
-    keys = frozenset(key for migration in migrations for key in migration.allow)
+    keys: frozenset[str] = frozenset()
+    for migration in sorted(migrations, key=lambda each: each.version):
+        # Hazards have the names of the end: a decision of an earlier version follows what later ones rename.
+        keys = frozenset(_renamed(key, migration.renames) for key in (*keys, *migration.allow))
     return tuple(_decided(step, keys) for step in steps) if keys else tuple(steps)
+
+
+def _renamed(key: str, renames: Mapping[str, str]) -> str:
+    word, _, name = key.partition(" ")
+    table, dot, column = name.partition(".")
+    return f"{word} {renames.get(table, table)}{dot}{renames.get(name, column) if dot else ''}"
 
 
 def _decided(step: Step, keys: frozenset[str]) -> Step:
