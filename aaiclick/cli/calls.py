@@ -39,7 +39,10 @@ def policy(level: Value | None, allow: Sequence[str], keep_old: Value | None) ->
     no say on the command line. Raises ``UsageError``."""
     from aaiclick import Policy
 
-    chosen = Policy.parse(level.text, level.origin) if level is not None else replace(Policy.lossless(), origin=USUAL)
+    chosen = replace(Policy.lossless(), origin=USUAL)
+    if level is not None:
+        # A wrong one is an error that says which key it is; a refusal names the place alone.
+        chosen = replace(Policy.parse(level.text, _place("policy", level.origin)), origin=level.origin)
     return replace(chosen.allow(*allow), keep_old=kept_for(keep_old))
 
 
@@ -52,7 +55,12 @@ def kept_for(keep_old: Value | None) -> timedelta:
     try:
         return parse_duration(keep_old.text)
     except UsageError as error:
-        raise UsageError(f"{keep_old.origin}: {error}") from None
+        raise UsageError(f"{_place('keep-old', keep_old.origin)}: {error}") from None
+
+
+def _place(key: str, origin: str) -> str:
+    """Where a value was said: a flag and a variable tell by themselves which it is, a place in a file does not."""
+    return f"{key} in {origin}" if ".toml" in origin else origin
 
 
 def ensure(

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from aaiclick.cli import calls
 from aaiclick.cli.configuration.settings import KEEP_VARIABLE, Settings, load
 from aaiclick.cli.configuration.variables import expanded
 from aaiclick.clients.url import ServerUrl, parse_url
@@ -179,3 +180,15 @@ def test_another_url_than_that_of_the_environment_is_told(tmp_path: Path) -> Non
     assert settings(tmp_path, AAICLICK_CH_URL="chdb://memory").overruled() == ""
     assert settings(tmp_path, "prod", flags={"url": "chdb://memory"}).overruled() == ""
     assert settings(tmp_path, "prod").overruled() == ""
+
+
+def test_a_wrong_policy_is_told_with_its_key(tmp_path: Path) -> None:
+    (tmp_path / "aaiclick.toml").write_text('policy = "saef"\nkeep-old = "soon"', encoding="utf-8")
+    found = load({}, None, {}, tmp_path)
+    with pytest.raises(UsageError, match=r"^policy in aaiclick\.toml='saef' is no policy"):
+        calls.policy(found.value("policy"), (), None)
+    with pytest.raises(UsageError, match=r"^keep-old in aaiclick\.toml: 'soon' is no length of time"):
+        calls.kept_for(found.value("keep-old"))
+    (tmp_path / "aaiclick.toml").write_text('policy = "safe"', encoding="utf-8")
+    chosen = calls.policy(load({}, None, {}, tmp_path).value("policy"), (), None)
+    assert chosen.words == "policy safe (aaiclick.toml)"
