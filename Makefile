@@ -7,7 +7,7 @@ CHDB = 3.7.2 3.0.1
 READING = 1.4.1
 SPACE := $(subst ,, )
 .DEFAULT_GOAL := help
-.PHONY: bench bom check engines fmt fuzz fuzz-mutants help lint package proof simulate test type
+.PHONY: bench bom check docs engines fmt fuzz fuzz-mutants help lint package proof simulate test type
 
 bench: ## measure the ratios of docs/benchmarks.md (LARGE=1: with 50 million rows)
 	$(PYTHON) -m pytest benchmarks -m bench -n 0 --timeout 0 --write $(if $(LARGE),--large)
@@ -20,6 +20,9 @@ bom: ## dist/aaiclick.cdx.json: every package that a run needs, with its release
 	rm -rf .bom
 
 check: lint type test package ## everything that has to pass before a commit
+
+docs: ## the site, strict, in build/site
+	$(PYTHON) -m mkdocs build --strict
 
 engines: ## the main job and the corpus on older ClickHouse releases (older chdb wheels behind the test server)
 	rm -f .engine-counts

@@ -57,6 +57,7 @@ def test_make_lists_every_target_with_its_meaning() -> None:
         "bench",
         "bom",
         "check",
+        "docs",
         "engines",
         "fmt",
         "fuzz",

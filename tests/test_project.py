@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.client import Client
 
+import aaiclick
 from aaiclick.testing import EngineServer
 from tests.release_notes import CHANGELOG, HEADING, notes
 from tests.test_docs import PROJECT
+from website import hooks
 
 ROOT = Path(__file__).parent.parent
 SENTENCE = "error: the embedded engine is not installed. Run: pip install chdb"
@@ -41,7 +43,7 @@ def without_engine(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
 
 
-def aaiclick(env: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+def command_line(env: dict[str, str], *arguments: str) -> tuple[int, str, str]:
     done = subprocess.run(
         [sys.executable, "-m", "aaiclick", *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False,
         stdin=subprocess.DEVNULL,
@@ -53,16 +55,16 @@ def test_a_server_needs_no_engine_here(
     without_engine: dict[str, str], aaiclick_server: EngineServer, aaiclick_server_client: Client
 ) -> None:
     url = f"{aaiclick_server.url}/{aaiclick_server_client.database}"
-    code, said, wrong = aaiclick(without_engine, "migrate", "--url", url, "--schema", "tests.metrics.schemas:V2")
+    code, said, wrong = command_line(without_engine, "migrate", "--url", url, "--schema", "tests.metrics.schemas:V2")
     assert (code, "is at v2" in said) == (0, True), wrong
     aaiclick_server_client.command("INSERT INTO t SELECT number, toString(number), '' FROM numbers(100)")
-    code, said, wrong = aaiclick(without_engine, "migrate", "--url", url, "--schema", "tests.metrics.schemas:V3")
+    code, said, wrong = command_line(without_engine, "migrate", "--url", url, "--schema", "tests.metrics.schemas:V3")
     assert (code, "rebuild" in wrong) == (0, True), wrong
 
 
 @pytest.mark.parametrize("command", [["status", "--url", "chdb://memory"], ["check"]], ids=["embedded", "check"])
 def test_where_it_is_needed_one_sentence_says_so(without_engine: dict[str, str], command: list[str]) -> None:
-    code, said, wrong = aaiclick(without_engine, *command, "--schema", "aaiclick.oplog:OPLOG")
+    code, said, wrong = command_line(without_engine, *command, "--schema", "aaiclick.oplog:OPLOG")
     assert (code, said) == (2, "")
     assert wrong.strip() in {SENTENCE, f"{SENTENCE}, or give a server's URL"}
 
@@ -117,7 +119,26 @@ def test_what_the_workflows_call_is_there() -> None:
         called = [target for line in re.findall(r"\bmake ([a-z ]+)", text) for target in line.split()]
         assert set(called) <= set(targets), path.name
     extras = PROJECT["project"]["optional-dependencies"]
-    assert set(re.findall(r"\.\[(\w+)\]", (folder / "check.yml").read_text(encoding="utf-8"))) <= set(extras)
+    named = re.findall(r"\.\[([\w,]+)\]", (folder / "check.yml").read_text(encoding="utf-8"))
+    assert {extra for each in named for extra in each.split(",")} <= set(extras)
     hook = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
     assert "id: aaiclick-check" in (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
     assert "- id: aaiclick-check" in hook
+
+
+def test_the_site_has_every_page_once() -> None:
+    """``make docs`` builds it strict; that it is complete shows without."""
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    listed = re.findall(r"([\w-]+\.md)$", text, re.MULTILINE)
+    made = {*hooks.ELSEWHERE.values(), "reference.md", "schemas.md"}
+    assert sorted(listed) == sorted({path.name for path in (ROOT / "docs").glob("*.md")} | made)
+    assert all((ROOT / name).exists() for name in hooks.ELSEWHERE)
+
+
+def test_the_reference_has_every_public_name() -> None:
+    text = hooks._reference()
+    named = re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE)
+    assert len(named) == len(set(named))
+    assert {f"aaiclick.{name}" for name in aaiclick.__all__} < set(named)
+    assert "aaiclick.errors.SchemaVersionError" in named
+    assert "aaiclick.events.StepDone" in named
