@@ -1,5 +1,7 @@
-"""What the site has beside docs/: pages made of files that stand elsewhere, and of the code. Links of docs/ that lead out
-of it go to the repository."""
+"""What the site has beside docs/: pages made of files that stand elsewhere, and of the code.
+
+Links of docs/ that lead out of it go to the repository.
+"""
 
 from __future__ import annotations
 

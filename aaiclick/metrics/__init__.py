@@ -67,10 +67,11 @@ def instrument(registry: CollectorRegistry | None = None, *, label_values: int =
         if (error.name or "").partition(".")[0] != "prometheus_client":
             raise
         raise UsageError("metrics need prometheus_client: pip install 'aaiclick[metrics]'") from error
-    from aaiclick.metrics.recorder import Recorder
+    from aaiclick.metrics.recorder import Recorder, require_label_values
 
-    if label_values < 1:
-        raise UsageError(f"label_values is {label_values}: at least one schema has to be told apart")
+    require_label_values(label_values)
+    if registry is not None and not hasattr(registry, "unregister"):
+        raise UsageError(f"instrument was given {registry!r}: a CollectorRegistry of prometheus_client is wanted")
     chosen = registry if registry is not None else REGISTRY
     with _lock:
         there = _instrumented.get(id(chosen))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aaiclick.errors import UsageError
 from aaiclick.metrics.catalogue import BUILD, METRICS, RUNNING, Metric
-from aaiclick.metrics.recorder import LABEL_VALUES, Recorder
+from aaiclick.metrics.recorder import LABEL_VALUES, Recorder, require_label_values
 from aaiclick.observers import Observer, forget, observe
 from aaiclick.version import VERSION
 
@@ -66,8 +66,7 @@ def instrument(
         if (error.name or "").partition(".")[0] != "opentelemetry":
             raise
         raise UsageError("traces need opentelemetry-api: pip install 'aaiclick[otel]'") from error
-    if label_values < 1:
-        raise UsageError(f"label_values is {label_values}: at least one schema has to be told apart")
+    require_label_values(label_values)
     key = (id(tracer_provider), id(meter_provider))
     with _lock:
         there = _instrumented.get(key)

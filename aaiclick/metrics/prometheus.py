@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 from collections.abc import Mapping
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -64,6 +66,9 @@ class PrometheusSink:
         gauge = self._gauges[metric]
         if value is not None:
             gauge.labels(**labels).set(value)
+            return
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            gauge.labels(**labels).set(math.nan)  # what several processes share cannot be taken away
             return
         with contextlib.suppress(KeyError):
             gauge.remove(*(labels[name] for name in metric.labels))

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import aaiclick.metrics.catalogue as m
 from aaiclick.commands.report import Report, Status
-from aaiclick.errors import PlanError, SchemaError
+from aaiclick.errors import PlanError, SchemaError, UsageError
 from aaiclick.events import (
     ChunkDone,
     Compared,
@@ -35,6 +35,12 @@ COMMANDS = {
 """The calls that change something, by the name of the command that does the same."""
 LABEL_VALUES = 100
 """Schemas, and databases, that are told apart."""
+
+
+def require_label_values(given: object) -> None:
+    """Raises ``UsageError`` where it is no number of things, or none."""
+    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+        raise UsageError(f"label_values is {given!r}: a whole number is wanted, at least 1")
 
 
 class Sink(Protocol):

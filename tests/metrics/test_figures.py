@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -19,6 +23,7 @@ from aaiclick.metrics import instrument
 from aaiclick.metrics.catalogue import METRICS, UNFINISHED
 from aaiclick.metrics.prometheus import PrometheusSink
 from aaiclick.routine import run
+from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.metrics.conftest import Registry
 from tests.metrics.schemas import V1, V2, V3, table
@@ -246,8 +251,36 @@ def test_what_is_beyond_the_limit_is_counted_together(aaiclick_client: Client) -
     assert databases == {"one"}
     assert not [metric for metric in METRICS if set(metric.labels) & {"table", "object", "step", "query"}]
     instrumentation.close()
-    with pytest.raises(UsageError, match="label_values is 0"):
-        instrument(Registry(), label_values=0)
+    for wrong in (0, 1.5, "many", True, None):
+        with pytest.raises(UsageError, match="label_values is"):
+            instrument(Registry(), label_values=wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="a CollectorRegistry of prometheus_client is wanted"):
+        instrument("registry")  # type: ignore[arg-type]
+
+
+def test_several_processes_behind_one_endpoint(tmp_path: Path, aaiclick_server: EngineServer) -> None:
+    """Counters are added up, of a gauge the last word counts, and nothing is said about what cannot be taken away."""
+    aaiclick_server.command("CREATE DATABASE metrics_of_many")
+    program = f"""
+import sys, warnings
+warnings.simplefilter("error")
+from aaiclick import ensure_schema, validate_schema
+from aaiclick.metrics import instrument
+from tests.metrics import schemas
+instrument()
+schema = getattr(schemas, sys.argv[1])
+url = {f"{aaiclick_server.url}/metrics_of_many"!r}
+validate_schema(url, schema)
+assert ensure_schema(url, schema).in_sync
+"""
+    env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    for version in ("V1", "V2"):
+        subprocess.run([sys.executable, "-c", program, version], env=env, check=True, cwd=Path(__file__).parents[2])
+    code = "from aaiclick.metrics import handler; e = {'PATH_INFO': '/metrics'}; print(handler.wsgi()(e, print)[0].decode())"
+    shown = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout
+    assert 'aaiclick_migrations_applied_total{command="migrate",schema="shop"} 2.0' in shown
+    assert 'aaiclick_schema_version{database="metrics_of_many",schema="shop"} 2.0' in shown
+    aaiclick_server.command("DROP DATABASE metrics_of_many")
 
 
 def test_threads_count_each_run_once(
