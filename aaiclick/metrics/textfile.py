@@ -46,7 +46,9 @@ def write(path: Path, text: str) -> None:
     try:
         target = Path(os.path.realpath(path))
         if target.is_dir():
-            raise IsADirectoryError(21, "is a directory")
+            raise IsADirectoryError(21, "it is a directory")
+        if target.exists() and not target.is_file():
+            raise OSError(22, "it is no regular file")  # a device or a pipe would be replaced, not written to
         handle, scratch = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:

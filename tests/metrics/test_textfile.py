@@ -101,6 +101,13 @@ def test_where_it_cannot_be_written_one_sentence_says_so(tmp_path: Path, path: s
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
 
 
+def test_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="it is no regular file"):
+        write(tmp_path / "pipe", "x")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "shop.prom"
     write(target, "old")
