@@ -9,12 +9,13 @@ import time
 
 import pytest
 
-from aaiclick import Column, Policy, Schema, View, ensure_schema, validate_schema
+from aaiclick import Column, Policy, Schema, View, ensure_schema, rollback_schema, validate_schema
+from aaiclick.api.adopt import adopt_schema
 from aaiclick.api.history import schema_history
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
-from aaiclick.errors import ApplyError, UsageError
+from aaiclick.errors import ApplyError, SchemaError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Query
 from aaiclick.version import VERSION
@@ -145,6 +146,23 @@ def test_a_host_that_lacks_something_is_named_and_made_whole_through_it(aaiclick
     one.q(f"INSERT INTO {place.database}.events VALUES (1, 1)")
     place.cluster.sync(f"{place.database}.events")
     assert two.one(f"SELECT count() FROM {place.database}.events") == 1
+
+
+@KINDS
+def test_what_is_adopted_through_one_host_counts_for_all(place: Place) -> None:
+    """There is no way back of a change of definitions alone, on a cluster as on one host."""
+    one, two = (host.database_url(place.database) for host in place.cluster.hosts)
+    first, second = place.schema(1, [events(V)]), place.schema(2, [events(V, W)])
+    place.start(first)
+    place.start(second, 1)
+    with pytest.raises(SchemaError, match="no table of v1 is kept"):
+        rollback_schema(one, second)
+    adopt_schema(two, second, 2)
+    told = schema_history(one, second)
+    assert [(record.version, record.state) for record in told] == [(1, "applied"), (2, "applied"), (2, "adopted")]
+    assert schema_history(two, second) == told
+    place.start(second)
+    place.is_settled(second)
 
 
 STARTING = """
