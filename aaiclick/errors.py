@@ -374,3 +374,14 @@ class UndecidedError(MigrationError):
     def __init__(self, schema: str, undecided: tuple[str, ...]) -> None:
         self.undecided = undecided
         super().__init__(schema, "; ".join(undecided))
+
+
+class TenantsFailedError(AaiclickError):
+    """Some of many databases are not at the declared version (``aaiclick.tenants``); ``databases`` names them. The
+    error of the first is the cause."""
+
+    def __init__(self, schema: str, databases: tuple[str, ...], of: int, first: str) -> None:
+        self.schema = schema
+        self.databases = databases
+        listed = ", ".join(databases[:3]) + (" ..." if len(databases) > 3 else "")
+        super().__init__(f"{schema}: {len(databases):,} of {of:,} databases failed ({listed}). The first: {first}")

@@ -33,7 +33,7 @@ LAYERS = [
     {"apply"},
     {"commands"},
     {"api"},
-    {"engine_server", "metrics", "oplog", "testing"},
+    {"engine_server", "metrics", "oplog", "tenants", "testing"},
     {"cli", "__main__"},
 ]
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
@@ -48,7 +48,7 @@ WALL_CLOCK = {
     "datetime.datetime.now",
     "datetime.date.today",
 }
-MAY_USE_CHANCE = {"routine", "clients", "api", "engine_server", "metrics", "testing", "cli"}
+MAY_USE_CHANCE = {"routine", "clients", "api", "engine_server", "metrics", "tenants", "testing", "cli"}
 MAX_LINES = 400
 LONGER = {"tests": 600}
 """Tests hold tables of cases."""

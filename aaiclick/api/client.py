@@ -41,6 +41,22 @@ def run_on_client(
     return answer
 
 
+def run_on_connection(
+    connection: Connection, make: Make[T], caller: str, on_event: OnEvent | None, schema: Schema
+) -> T:
+    """The same on a connection that is open, and stays so."""
+    observed = begin(caller, schema.name)
+    try:
+        answer = run(make(connection), connection, _tell(on_event, observed))
+    except BaseException as error:
+        if isinstance(error, AaiclickError):
+            name_schema(error, schema)
+        observed.ended(None, error)
+        raise
+    observed.ended(answer, None)
+    return answer
+
+
 def _open_and_run(client: object, make: Make[T], caller: str, tell: OnEvent, schema: Schema | None) -> T:
     connection = open_connection(client, caller=caller)
     try:

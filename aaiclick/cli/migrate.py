@@ -10,14 +10,15 @@ import typer
 from aaiclick.cli import calls
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.machine.documents import HazardDocument, ReportDocument, StepDocument
+from aaiclick.cli.machine.answers import report_json
 from aaiclick.cli.numbers import count_text, seconds_text
 from aaiclick.cli.options import (
     Allow,
     Chosen,
-    Database,
+    Databases,
     Debug,
     Env,
+    Jobs,
     Json,
     KeepOld,
     Progress,
@@ -26,11 +27,11 @@ from aaiclick.cli.options import (
     Url,
 )
 from aaiclick.cli.output import Output
+from aaiclick.cli.tenants.patterns import check_jobs, is_pattern
 from aaiclick.errors import UsageError
 
 if TYPE_CHECKING:
     from aaiclick.commands.report import Report
-    from aaiclick.plan.model import Step
     from aaiclick.plan.policy import Policy
 
 DryRun = Annotated[
@@ -66,13 +67,14 @@ def migrate(
     yes: Yes = False,
     json: Json = False,
     url: Url = None,
-    database: Database = None,
+    database: Databases = None,
     schema: Reference = None,
     env: Env = None,
     allow: Allow = None,
     policy: Chosen = None,
     keep_old: KeepOld = None,
     progress: Progress = ProgressKind.auto,
+    jobs: Jobs = None,
     debug: Debug = False,
 ) -> None:
     """Bring the database to the declared version.
@@ -91,6 +93,7 @@ def migrate(
         ("--plan", plan),
         *(("--allow", key) for key in keys),
         ("--progress", progress.value if progress is not ProgressKind.auto else None),
+        ("--jobs", str(jobs) if jobs is not None else None),
     ]
     flags = (("--dry-run", dry_run_only), ("--quick", quick), ("--yes", yes))
     frame = Frame(
@@ -108,28 +111,36 @@ def migrate(
         flags=tuple(flag for flag, given in flags if given),
         approved=plan,
     )
-    frame.run(
-        (lambda: _dry_run(frame, frame.chosen_policy(keys), quick))
-        if dry_run_only and plan is None
-        else (lambda: _migrate(frame, frame.chosen_policy(keys), quick, plan, ask=not yes))
-    )
+    frame.run(lambda: _run(frame, keys, plan, jobs))
 
 
-def _dry_run(frame: Frame, policy: Policy, quick: bool) -> ExitCode:
-    from aaiclick.cli.dry_run import dry_run
+def _run(frame: Frame, keys: tuple[str, ...], file: str | None, jobs: int | None) -> ExitCode:
+    dry, quick, ask = "--dry-run" in frame.flags, "--quick" in frame.flags, "--yes" not in frame.flags
+    if file is not None and dry:
+        raise UsageError("--plan carries a plan out, --dry-run shows one: give one of them")
+    if quick and not dry:
+        raise UsageError("--quick goes with --dry-run: a run looks at the rows that it has to look at")
+    workers, policy = check_jobs(frame.database, jobs), frame.chosen_policy(keys)
+    if is_pattern(frame.database):
+        from aaiclick.cli.tenants import commands as tenants
 
-    return dry_run(frame, policy, quick)
+        if file is not None:
+            raise UsageError("--plan is of one database: give its name instead of a pattern")
+        if dry:
+            return tenants.plan_of_tenants(frame, policy, quick, workers)
+        return tenants.migrate_tenants(frame, policy, workers, ask)
+    if dry:
+        from aaiclick.cli.dry_run import dry_run
+
+        return dry_run(frame, policy, quick)
+    return _migrate(frame, policy, file, ask)
 
 
-def _migrate(frame: Frame, policy: Policy, quick: bool, file: str | None, ask: bool) -> ExitCode:
+def _migrate(frame: Frame, policy: Policy, file: str | None, ask: bool) -> ExitCode:
     from aaiclick.cli.approval.files import read_plan
     from aaiclick.cli.approval.question import agreed, is_asked, look
     from aaiclick.cli.progress import watcher
 
-    if file is not None and "--dry-run" in frame.flags:
-        raise UsageError("--plan carries a plan out, --dry-run shows one: give one of them")
-    if quick:
-        raise UsageError("--quick goes with --dry-run: a run looks at the rows that it has to look at")
     approved = read_plan(Path(file)) if file is not None else None
     declared, target = frame.declared(), frame.target()
     if approved is None and ask and is_asked(frame, policy):
@@ -153,47 +164,6 @@ def _migrate(frame: Frame, policy: Policy, quick: bool, file: str | None, ask: b
     else:
         _print(frame, report)
     return ExitCode.DONE if report.in_sync else ExitCode.PENDING
-
-
-def step_json(step: Step) -> StepDocument:
-    """A step without its internals."""
-    hazards: list[HazardDocument] = [
-        {"kind": hazard.kind, "message": hazard.message, "allow": hazard.allow} for hazard in step.hazards
-    ]
-    return {
-        "id": step.id,
-        "object": step.object,
-        "change": step.change,
-        "strategy": step.strategy,
-        "sql": list(step.sql),
-        "hazards": hazards,
-        "rows": step.rows,
-        "bytes": step.bytes,
-        "seconds": step.seconds,
-        "optional": step.optional,
-        "blocked": step.blocked,
-        "reads": step.reads,
-        "read_bytes": step.read_bytes,
-        "unlooked": list(step.unlooked),
-        "behind": step.behind,
-    }
-
-
-def report_json(report: Report) -> ReportDocument:
-    """What ``migrate --json`` prints."""
-    return {
-        "schema": report.schema,
-        "database": report.database,
-        "from_version": report.from_version,
-        "to_version": report.to_version,
-        "in_sync": report.in_sync,
-        "steps": [step_json(step) for step in report.steps],
-        "pending": [
-            {**step_json(step), "reason": reason} for step, reason in zip(report.pending, report.reasons, strict=True)
-        ],
-        "notes": list(report.notes),
-        "duration": report.duration,
-    }
 
 
 def _print(frame: Frame, report: Report) -> None:

@@ -35,6 +35,15 @@ Database = Annotated[
         "connection's own.",
     ),
 ]
+Databases = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="DB",
+        help="The database to work in, or a pattern such as 'tenant_*' for many (*: any text, ?: one character). "
+        "Default: the configured one, else the one in the URL, else the connection's own.",
+    ),
+]
 Names = Annotated[
     str | None,
     typer.Option("--database", metavar="DB", help="Qualify every name with this database. Default: names stand alone."),
@@ -132,5 +141,13 @@ Chosen = Annotated[
         help="What may be done without --allow. check: nothing. safe: metadata only. lossless: also rewrites that "
         "keep every row and value, of any size. everything: also what destroys. Default: the configured policy, "
         "else lossless; $AAICLICK_SCHEMA_POLICY is not looked at here.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="With a pattern such as --database 'tenant_*': so many databases at the same time. Default: 1.",
     ),
 ]

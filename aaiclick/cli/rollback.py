@@ -9,7 +9,7 @@ import typer
 from aaiclick.cli import calls
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.migrate import report_json
+from aaiclick.cli.machine.answers import report_json
 from aaiclick.cli.numbers import seconds_text
 from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Progress, ProgressKind, Reference, Url
 

@@ -11,10 +11,12 @@ from aaiclick.cli import calls
 from aaiclick.cli.change_text import one_each
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.machine.documents import StatusDocument
+from aaiclick.cli.machine.answers import status_json
 from aaiclick.cli.machine.metrics_file import MetricsFile
-from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
+from aaiclick.cli.options import Databases, Debug, Env, Jobs, Json, Reference, Url
 from aaiclick.cli.output import Output
+from aaiclick.cli.tenants.patterns import check_jobs, is_pattern
+from aaiclick.errors import UsageError
 from aaiclick.printable import size_text
 
 if TYPE_CHECKING:
@@ -35,10 +37,11 @@ def status(
     *,
     json: Json = False,
     url: Url = None,
-    database: Database = None,
+    database: Databases = None,
     schema: Reference = None,
     env: Env = None,
     metrics_file: Metrics = None,
+    jobs: Jobs = None,
     debug: Debug = False,
 ) -> None:
     """Compare the database to the declared schema.
@@ -50,12 +53,22 @@ def status(
     1: differences, or no database yet.
     2: error.
     """
-    given = [("--metrics-file", str(metrics_file) if metrics_file is not None else None)]
+    given = [
+        ("--metrics-file", str(metrics_file) if metrics_file is not None else None),
+        ("--jobs", str(jobs) if jobs is not None else None),
+    ]
     frame = Frame("status", json, debug, url, database, schema, env, extra=tuple(given))
-    frame.run(lambda: _status(frame, metrics_file))
+    frame.run(lambda: _status(frame, metrics_file, jobs))
 
 
-def _status(frame: Frame, metrics_file: Path | None) -> ExitCode:
+def _status(frame: Frame, metrics_file: Path | None, jobs: int | None) -> ExitCode:
+    workers = check_jobs(frame.database, jobs)
+    if is_pattern(frame.database):
+        from aaiclick.cli.tenants import commands as tenants
+
+        if metrics_file is not None:
+            raise UsageError("--metrics-file is about one database: give its name instead of a pattern")
+        return tenants.status_of_tenants(frame, workers)
     declared = frame.declared()
     metrics = MetricsFile(metrics_file, declared.name)
     try:
@@ -94,40 +107,6 @@ def _found(frame: Frame, declared: Schema) -> Status:
             (),
         )
     return calls.validate(target.url, declared, frame.database)
-
-
-def status_json(found: Status, place: str, following: str | None) -> StatusDocument:
-    """What ``status --json`` prints."""
-    return {
-        "schema": found.schema,
-        "database": found.database,
-        "place": place,
-        "server": found.server,
-        "live_version": found.live_version,
-        "code_version": found.code_version,
-        "state": found.state,
-        "in_sync": found.in_sync,
-        "differences": list(found.differences),
-        "notes": list(found.notes),
-        "kept_tables": [
-            {"name": kept.name, "table": kept.table, "rows": kept.rows, "bytes": kept.bytes, "expires": kept.expires}
-            for kept in found.kept_tables
-        ],
-        "unfinished": found.unfinished,
-        "hosts": [
-            {
-                "host": host.host,
-                "shard": host.shard,
-                "replica": host.replica,
-                "trouble": host.trouble,
-                "differs": list(host.differs),
-                "fewer": list(host.fewer),
-            }
-            for host in found.hosts
-        ],
-        "fenced": list(found.fenced),
-        "next": following,
-    }
 
 
 def _next(found: Status, frame: Frame) -> str | None:

@@ -39,6 +39,8 @@ def validator(name: str) -> Draft202012Validator:
 def hold(arguments: Sequence[str], document: Any) -> None:
     """Raises ValidationError where the answer of a command is not what is published for it."""
     name = "plan" if arguments[0] == "migrate" and "--dry-run" in arguments else arguments[0]
+    if isinstance(document, dict) and ("tenants" in document or "groups" in document):
+        name = f"tenants-{name}"
     if isinstance(document, dict) and "error" in document:
         name = "error"
     validator(name).validate(document)

@@ -9,7 +9,7 @@ from typing import TextIO
 from aaiclick.cli import calls
 from aaiclick.cli.change_text import headline
 from aaiclick.cli.command import Frame
-from aaiclick.cli.output import fitting
+from aaiclick.cli.output import Output, fitting
 from aaiclick.plan.gate import judge
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.policy import Policy
@@ -49,13 +49,21 @@ def look(frame: Frame, declared: Schema, policy: Policy) -> tuple[Plan, tuple[St
 
 def agreed(frame: Frame, steps: tuple[Step, ...]) -> bool:
     """Show the steps and read an answer. Anything but a yes is a no."""
-    output = frame.output
+    show(frame.output, steps)
+    return answered(frame.output, f"Carry {'it' if len(steps) == 1 else f'these {len(steps)} steps'} out? [y/N] ")
+
+
+def show(output: Output, steps: tuple[Step, ...]) -> None:
+    """What is asked about: each step with what it does to rows."""
     for step in steps:
         cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
         output.tell(f"{step.object}: {headline(step.change)} ({step.strategy}{cost})", "bold")
         for hazard in step.hazards:
             output.tell(f"    {hazard.kind}: {hazard.message}", "yellow" if hazard.destructive else "")
-    question = f"Carry {'it' if len(steps) == 1 else f'these {len(steps)} steps'} out? [y/N] "
+
+
+def answered(output: Output, question: str) -> bool:
+    """Ask, and read a line: anything but a yes is a no."""
     with contextlib.suppress(OSError):
         output.err.print(fitting(shown(question), output.err.encoding), end="", soft_wrap=True)
         output.err.file.flush()

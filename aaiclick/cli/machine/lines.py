@@ -45,6 +45,18 @@ class Failed(TypedDict):
     """The error's own fields."""
 
 
+class TenantDone(TypedDict):
+    """One of many databases (``--database 'tenant_*'``) has ended; the events since the line before are about it, where
+    one is worked on at a time."""
+
+    database: str
+    """Its name."""
+    seconds: float
+    """How long it took."""
+    failure: str
+    """Why it failed, in one line; '' where it did not."""
+
+
 class Ended(TypedDict):
     """The last line."""
 

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 from typing_extensions import is_typeddict
 
 from aaiclick.cli.machine import documents as d
-from aaiclick.cli.machine.lines import FORMAT, Ended, Failed, Said, Trace
+from aaiclick.cli.machine import tenant_documents as t
+from aaiclick.cli.machine.lines import FORMAT, Ended, Failed, Said, TenantDone, Trace
 from aaiclick.diff.hazards import Hazard
 from aaiclick.events import Event
 from aaiclick.plan.model import Plan, Step
@@ -24,6 +25,9 @@ DOCUMENTS: Mapping[str, object] = {
     "status": d.StatusDocument,
     "migrate": d.ReportDocument,
     "plan": Plan,
+    "tenants-migrate": t.TenantsReportDocument,
+    "tenants-plan": t.TenantsPlanDocument,
+    "tenants-status": t.TenantsStatusDocument,
     "rollback": d.ReportDocument,
     "history": d.HistoryDocument,
     "adopt": d.AdoptedDocument | d.TakeOverDocument,
@@ -37,7 +41,7 @@ DOCUMENTS: Mapping[str, object] = {
 }
 """Names of the published files, with what is printed: ``plan`` by ``plan`` and ``migrate --dry-run``, ``error`` by
 every command."""
-EVENTS: tuple[type, ...] = (*get_args(Event), Said, Trace, Failed, Ended)
+EVENTS: tuple[type, ...] = (*get_args(Event), Said, Trace, TenantDone, Failed, Ended)
 """Lines of ``--progress json``."""
 
 
@@ -51,7 +55,9 @@ def json_schemas() -> dict[str, dict[str, object]]:
 def _describe() -> None:
     """The texts below the fields become descriptions. Plain classes are told that here, so that they need not know of
     pydantic."""
-    said = cast("Iterable[type[object]]", [each for each in vars(d).values() if isinstance(each, type)])
+    said = cast(
+        "Iterable[type[object]]", [each for each in (*vars(d).values(), *vars(t).values()) if isinstance(each, type)]
+    )
     kinds: tuple[type[object], ...] = (*EVENTS, Hazard, Plan, Step, *said)
     for kind in kinds:
         if dataclasses.is_dataclass(kind) or is_typeddict(kind):

@@ -1,0 +1,150 @@
+"""One schema in many databases: which are meant, what becomes of each, and what one that fails does to the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from aaiclick import Column, MergeTree, Policy, Schema, Table
+from aaiclick.commands.report import Report
+from aaiclick.errors import SchemaVersionError, TenantsFailedError, UsageError
+from aaiclick.events import Event, StepDone
+from aaiclick.tenants import Tenant, ensure_tenants, find_tenants, plan_tenants, validate_tenants
+from aaiclick.tenants.databases import matches
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+
+COLUMNS = [Column("id", "UInt64"), Column("v", "String")]
+V1 = Schema("shop", version=1, objects=[Table("events", COLUMNS, engine=MergeTree(order_by=["id"]))])
+V2 = Schema(
+    "shop", version=2, objects=[Table("events", [*COLUMNS, Column("n", "UInt8")], engine=MergeTree(order_by=["id"]))]
+)
+KEY = Schema("shop", version=2, objects=[Table("events", COLUMNS, engine=MergeTree(order_by=["v", "id"]))])
+
+
+@pytest.fixture
+def tenants(aaiclick_engine: EmbeddedEngine) -> Iterator[tuple[str, ...]]:
+    """Three empty databases."""
+    prefix = fresh_name("tenants")
+    names = tuple(f"{prefix}_{letter}" for letter in "abc")
+    for name in names:
+        aaiclick_engine.command(f"CREATE DATABASE `{name}` ENGINE = Atomic")
+    yield names
+    for name in names:
+        aaiclick_engine.command(f"DROP DATABASE IF EXISTS `{name}` SYNC")
+
+
+def pattern(names: tuple[str, ...]) -> str:
+    return names[0].removesuffix("a") + "*"
+
+
+def test_each_database_comes_to_the_version(aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...]) -> None:
+    url, told = aaiclick_engine.url, list[Tenant[Report]]()
+    made = ensure_tenants(url, V1, pattern(tenants), on_tenant=told.append)
+    assert [each.database for each in made.tenants] == list(tenants) == [each.database for each in told]
+    assert not made.failed
+    made.raise_failed()
+    aaiclick_engine.command(f"INSERT INTO `{tenants[1]}`.events VALUES (1, 'a')")
+    groups = plan_tenants(url, V2, pattern(tenants)).groups
+    assert [(group.databases, [step.strategy for step in group.plan.steps]) for group in groups] == [
+        (tenants, ["alter"])
+    ]
+    behind = validate_tenants(url, V2, pattern(tenants))
+    assert [each.answer.state for each in behind.tenants if each.answer is not None] == ["behind"] * 3
+    events = list[Event]()
+    ensure_tenants(url, V2, pattern(tenants), on_event=events.append)
+    assert len([event for event in events if isinstance(event, StepDone)]) == 3
+    again = ensure_tenants(url, V2, pattern(tenants))
+    assert [each.answer.steps for each in again.tenants if each.answer is not None] == [()] * 3
+    assert [group.plan.steps for group in plan_tenants(url, V2, pattern(tenants)).groups] == [()]
+
+
+def test_one_that_is_refused_leaves_the_others_alone(aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...]) -> None:
+    url = aaiclick_engine.url
+    ensure_tenants(url, V1, tenants[:1])
+    aaiclick_engine.command(f"INSERT INTO `{tenants[0]}`.events VALUES (1, 'a')")
+    found = ensure_tenants(url, KEY, pattern(tenants), policy=Policy.safe())
+    assert [each.database for each in found.failed] == [tenants[0]]
+    assert isinstance(found.failed[0].error, SchemaVersionError)
+    with pytest.raises(TenantsFailedError, match=rf"shop: 1 of 3 databases failed \({tenants[0]}\)\. The first: shop"):
+        found.raise_failed()
+    # Two that were empty are there, one has to be copied.
+    groups = plan_tenants(url, KEY, pattern(tenants)).groups
+    assert [(group.databases, bool(group.plan.steps)) for group in groups] == [
+        (tenants[:1], True),
+        (tenants[1:], False),
+    ]
+
+
+def test_several_at_a_time(aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...]) -> None:
+    threads = set[int]()
+    made = ensure_tenants(
+        aaiclick_engine.url,
+        V1,
+        pattern(tenants),
+        policy=Policy.safe(),
+        on_tenant=lambda _: threads.add(threading.get_ident()),
+        workers=3,
+    )
+    made.raise_failed()
+    assert [each.database for each in made.tenants] == list(tenants)
+    assert threading.get_ident() not in threads
+
+
+def test_an_error_that_is_no_refusal_ends_the_run(aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...]) -> None:
+    def fail(tenant: Tenant[Report]) -> None:
+        raise ZeroDivisionError
+
+    for workers in (1, 2):
+        with pytest.raises(ZeroDivisionError):
+            ensure_tenants(aaiclick_engine.url, V1, pattern(tenants), on_tenant=fail, workers=workers)
+
+
+def test_what_is_wrong_is_said_before_anything_is_done(
+    aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...]
+) -> None:
+    url = aaiclick_engine.url
+    for wanted, said in (
+        ("no_such_tenant_*", "no database matches 'no_such_tenant_"),
+        ([tenants[0], "missing"], "there is no database 'missing'; there are"),
+        ([], "no database was named"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            ensure_tenants(url, V1, wanted)
+    for workers in (0, -1, True, "2"):
+        with pytest.raises(UsageError, match="a whole number from 1 on"):
+            ensure_tenants(url, V1, tenants, workers=workers)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="hand in a URL"):
+        ensure_tenants(object(), V1, tenants, workers=2)
+    with pytest.raises(UsageError, match="a Schema is wanted"):
+        ensure_tenants(url, "shop:SHOP", tenants)  # type: ignore[arg-type]
+    assert all(
+        each.answer is not None and each.answer.state == "empty" for each in validate_tenants(url, V1, tenants).tenants
+    )
+
+
+def test_which_databases_are_meant(aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...]) -> None:
+    url = aaiclick_engine.url
+    assert find_tenants(url, [tenants[2], pattern(tenants), tenants[2]]) == tenants
+    everything = find_tenants(url, "*")
+    assert set(tenants) < set(everything)
+    assert not {"system", "INFORMATION_SCHEMA", "information_schema"} & set(everything)
+    assert not [name for name in everything if name.startswith("_aaiclick_")]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "met"),
+    [
+        ("tenant_1", "tenant_*", True),
+        ("tenant_", "tenant_*", True),
+        ("tenant_12", "tenant_?", False),
+        ("Tenant_1", "tenant_*", False),
+        ("a.b", "a?b", True),
+        ("axb", "a.b", False),
+        ("a\nb", "a*b", True),
+        ("[x]", "[x]*", True),
+    ],
+)
+def test_patterns(name: str, wanted: str, met: bool) -> None:
+    assert matches(name, wanted) is met
