@@ -116,9 +116,10 @@ def _spread(command: Command, head: Head, reach: Reach) -> Routine[None]:
 def _subject(command: Command, head: Head) -> Subject:
     if head.kind == "FUNCTION":
         return Subject("", tuple(name[-1] for name in head.names))
-    database = head.names[0][0] if len(head.names[0]) > 1 else command.database or ""
+    first = head.names[0]
+    database = first[0] if len(first) > 1 else command.database or ""
     if not database:
-        raise ApplyError(f"nothing says in which database {head.names[0][-1]} is: {command.sql[:80]}")
+        raise ApplyError(f"nothing says in which database {'.'.join(first)} is: {command.sql[:80]}")
     return Subject(database, tuple(name[-1] for name in head.names))
 
 

@@ -181,7 +181,11 @@ def _view(form: ViewForm) -> View | MaterializedView:
     fields["refresh"], fields["comment"] = form.refresh or None, form.comment or None
     if form.security:
         fields["security"] = form.security
-    return MaterializedView(form.name, **fields)
+    return _materialized(form.name, fields)
+
+
+def _materialized(name: str, fields: MaterializedViewFields) -> MaterializedView:
+    return MaterializedView(name, **fields)
 
 
 def _dictionary(form: DictionaryForm) -> Dictionary:

@@ -61,7 +61,7 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
     keys = tuple(dict.fromkeys(hazard.allow for hazard in step.hazards if hazard.allow))
     # A migration permits a hazard to whoever may rewrite data at all: what the policy does not do, it does not begin.
     released = frozenset(step.allowed)
-    granted = policy.allowed | (released if policy.level in DECIDED_BY_RELEASES else frozenset())
+    granted = policy.allowed | (released if policy.level in DECIDED_BY_RELEASES else frozenset[str]())
     missing = tuple(key for key in keys if key not in granted)
     if policy.level == "check":
         return Refusal(step, "nothing is changed", ())

@@ -81,6 +81,9 @@ class Migration(Spec):
             none.
         oldest_code: The oldest version of the code that still runs on the result; None: only code of this version and
             later does.
+        allow: What the release decides that a policy would ask for: names of hazards, as a plan gives them
+            (``drop-column events.props``). They are allowed on the way to this version only, and under a policy that
+            may rewrite data.
         """
         self._construct(version, {"version": version, **fields})
         if self.oldest_code is not None and self.oldest_code > version:

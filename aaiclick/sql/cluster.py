@@ -156,7 +156,10 @@ def _commands(tokens: Tokens, start: int) -> list[str]:
 def _group(command: str) -> Group:
     tokens = Tokens(command)
     place = 1 if grouped(tokens) else 0
-    return next((group for group, words in _GROUPS if tokens.is_word(place, *words)), "log")
+    for group, words in _GROUPS:
+        if tokens.is_word(place, *words):
+            return group
+    return "log"
 
 
 def _bare(command: str) -> str:

@@ -183,7 +183,9 @@ def with_notes(owned: Owned, books: Bookkeeping) -> Routine[Owned]:
         for table in (owned.beside if books.beside else owned.tables)
         if table.name in shared and table.engine.startswith("Replicated")
     ]
-    notes = (yield from read_notes(books)) if any(table.name == NOTES for table in common) else {}
+    notes: Mapping[str, str] = {}
+    if any(table.name == NOTES for table in common):
+        notes = yield from read_notes(books)
     listed = {table.name: replace(table, comment=notes.get(table.name, table.comment)) for table in (*here, *common)}
     marks = {name: OwnedTable(name, "", body, "", 0, 0) for name, body in notes.items() if name not in listed}
     found = sorted((listed | marks).values(), key=lambda table: table.name)

@@ -299,7 +299,7 @@ class _Work(Generic[T]):
         return known
 
 
-def _check_workers(client: object, workers: int, caller: str) -> None:
+def _check_workers(client: object, workers: object, caller: str) -> None:
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise UsageError(f"{caller} was given workers={workers!r}: a whole number from 1 on is wanted")
     if workers > 1 and not isinstance(client, str):

@@ -29,6 +29,7 @@ from aaiclick.errors import (
     SpecError,
     StalePlanError,
     StatementError,
+    TenantsFailedError,
     UndecidedError,
     UnknownConversionError,
     UnrecognisedSchemaError,
@@ -57,6 +58,12 @@ CASES: list[Case] = [
             f"'{ALLOW}'"
         ),
         f"aaiclick migrate --database app --allow '{ALLOW}'",
+    ),
+    (
+        TenantsFailedError("oplog", ("a", "b"), 3, "no room"),
+        2,
+        "error: oplog: 2 of 3 databases failed (a, b). The first: no room",
+        None,
     ),
     (BlockedError("oplog", ("3 NULLs in id",)), 1, "oplog cannot be migrated as its data is now: 3 NULLs in id", None),
     (

@@ -16,7 +16,7 @@ from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.errors import AaiclickError, SchemaVersionError, StatementError
 from aaiclick.lease.names import LOCK
-from aaiclick.routine import Call, Clock, Command, Effect, Rows
+from aaiclick.routine import Call, Clock, Command, Effect, Rows, WhereKept
 from aaiclick.sql.quoting import quote_name
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.migrations import story
@@ -179,7 +179,7 @@ def test_stopped_here_and_there(stage: Stage) -> None:
         if isinstance(effect, Command) and "'4:move'" in _bound(effect)
     )
     last = max(place for place, effect in enumerate(driver.seen) if isinstance(effect, Call))
-    between = [effect for effect in driver.seen[last + 1 : end] if not isinstance(effect, Clock)]
+    between = [effect for effect in driver.seen[last + 1 : end] if not isinstance(effect, Clock | WhereKept)]
     assert between == [], "the first thing that is done behind the function's last step is to enter its end"
     for start, refuse, version in ((0.8, False, 6), (0.7, True, 5)):
         stopped_at(stage, int(driver.points * start), refuse=refuse, version=version)

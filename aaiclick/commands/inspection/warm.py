@@ -51,8 +51,8 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     wanted = [RECORDS, *(item.name for item in schema.objects)]
     parameters: dict[str, str | int] = {}
     if database is not None:
-        where, parameters = "database IN ({database:String}, {home:String})", {"database": database}
-        parameters["home"] = home_beside(database)
+        where = "database IN ({database:String}, {home:String})"
+        parameters.update({"database": database, "home": home_beside(database)})
     if len(wanted) <= MOST_NAMES:
         where += f" AND name IN ({', '.join(f'{{n{place}:String}}' for place in range(len(wanted)))})"
         parameters.update({f"n{place}": name for place, name in enumerate(wanted)})
