@@ -24,9 +24,10 @@ class Refusal:
 
     @property
     def words(self) -> str:
-        """Object, reason, and what would allow it, for a sentence that says which policy refuses."""
-        keys = " and ".join(f"'{key}'" for key in self.allow)
-        return f"{self.step.object}: {self.reason}{f' (allow {keys})' if keys else ''}"
+        """Object, what would allow it, and the reason, for a sentence that says which policy refuses. The reason comes
+        last: it may be long, and whoever cuts the sentence still reads what to do."""
+        keys = " ".join(f"--allow '{key}'" for key in self.allow)
+        return f"{self.step.object}{f' ({keys})' if keys else ''}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
