@@ -11,19 +11,17 @@ import re
 
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.features import FENCE
-from aaiclick.clickhouse.names import FENCE_CONSTRAINT, PREFIX, is_ours
-from aaiclick.clickhouse.statements import ask, ddl, system_merges
+from aaiclick.clickhouse.names import PREFIX
+from aaiclick.clickhouse.statements import ask, system_merges
 from aaiclick.clickhouse.storages import alter_storage, remove_guards, storage
 from aaiclick.clickhouse.tables import CONSTRAINED, Physical, physical, require_table
 from aaiclick.clickhouse.waiting import Wait, rest
-from aaiclick.clickhouse.write_fence import tell
+from aaiclick.clickhouse.write_fence import lift_fence, remove_fence
 from aaiclick.errors import ApplyError
-from aaiclick.events import Note, WritersAdmitted
+from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine, Rows, number, text
-from aaiclick.sql.clauses import drop_constraint, modify_settings, reset_setting
-from aaiclick.sql.ddl import alter_table
+from aaiclick.sql.clauses import modify_settings, reset_setting
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified
 
 # No merge of any kind begins.
 MERGES_HELD: Settings = (
@@ -147,13 +145,11 @@ def lift_copied_fences(table: Physical, since: int) -> Routine[None]:
         copy = yield from physical(table.database, name)
         if copy is None:
             continue
-        said = Note(f"{name} was made from a table that refused writers for a moment: it lets them in")
-        if copy.constrained:
-            yield Emit(said)
-            yield from _drop_fence_constraint(copy)
-        elif _open(copy) == _open(table) and (yield from _columns(copy)) == (yield from _columns(table)):
-            yield Emit(said)
-            yield from ddl(alter_table(qualified(copy.database, name), reset_setting(FENCE)))
+        if copy.constrained or (
+            _open(copy) == _open(table) and (yield from _columns(copy)) == (yield from _columns(table))
+        ):
+            yield Emit(Note(f"{name} was made from a table that refused writers for a moment: it lets them in"))
+            yield from remove_fence(copy)
 
 
 def _open(table: Physical) -> tuple[str, Settings]:
@@ -173,24 +169,15 @@ def _columns(table: Physical) -> Routine[Rows]:
 
 def _restore(table: Physical, saved: Settings) -> Routine[None]:
     present = dict(_settings(table))
-    if FENCE in present:
-        # Everything else is refused (774) as long as the fence is up. On a table without one this changes nothing.
-        yield from ddl(alter_table(qualified(table.database, table.name), reset_setting(FENCE)))
-    if table.constrained:
-        yield from _drop_fence_constraint(table)
-    if table.fenced and not is_ours(table.name):
-        yield from tell(WritersAdmitted(table.database, table.name))
+    if table.fenced:
+        # Everything else is refused (774) as long as the fence is up.
+        yield from lift_fence(table)
     yield from remove_guards(table)
     back = [(key, value) for key, value in saved if value and present.get(key) != value]
     unset = [key for key, value in saved if not value and key in present]
     commands = [*([modify_settings(back)] if back else []), *([reset_setting(*unset)] if unset else [])]
     if commands:
         yield from alter_storage(table, commands)
-
-
-def _drop_fence_constraint(table: Physical) -> Routine[None]:
-    dropped = drop_constraint(FENCE_CONSTRAINT, if_exists=True)
-    yield from ddl(alter_table(qualified(table.database, table.name), dropped))
 
 
 def start_merges(database: str, name: str) -> Routine[None]:

@@ -75,6 +75,13 @@ def refuse_writers(table: Physical) -> Routine[None]:
 
 def lift_fence(table: Physical) -> Routine[None]:
     """Let writers in again; nothing happens where there is no fence."""
+    yield from remove_fence(table)
+    if not is_ours(table.name):
+        yield from tell(WritersAdmitted(table.database, table.name))
+
+
+def remove_fence(table: Physical) -> Routine[None]:
+    """The same for a table of which nobody was told that it refuses writers."""
     target = qualified(table.database, table.name)
     constrained = table.constrained
     try:
@@ -86,8 +93,6 @@ def lift_fence(table: Physical) -> Routine[None]:
         constrained = True  # the server has no such setting
     if constrained:
         yield from ddl(alter_table(target, drop_constraint(FENCE_CONSTRAINT, if_exists=True)))
-    if not is_ours(table.name):
-        yield from tell(WritersAdmitted(table.database, table.name))
 
 
 def tell(event: WritersRefused | WritersAdmitted | TableExchanged) -> Routine[None]:
