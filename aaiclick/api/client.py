@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from aaiclick.api.command_line import name_schema
@@ -32,13 +33,8 @@ def run_on_client(
     The command lines in errors are those of ``schema``.
     """
     observed = begin(caller, schema.name if schema is not None else "")
-    try:
-        answer = _open_and_run(client, make, caller, _tell(on_event, observed), schema)
-    except BaseException as error:
-        observed.ended(None, error)
-        raise
-    observed.ended(answer, None)
-    return answer
+    tell = _tell(on_event, observed)
+    return _observe_end(observed, lambda: _open_and_run(client, make, caller, tell, schema))
 
 
 def run_on_connection(
@@ -46,25 +42,40 @@ def run_on_connection(
 ) -> T:
     """The same on a connection that is open, and stays so."""
     observed = begin(caller, schema.name)
+    tell = _tell(on_event, observed)
+    return _observe_end(observed, lambda: _run(connection, make, tell, schema))
+
+
+def _observe_end(observed: Observed, call: Callable[[], T]) -> T:
     try:
-        answer = run(make(connection), connection, _tell(on_event, observed))
+        answer = call()
     except BaseException as error:
-        if isinstance(error, AaiclickError):
-            name_schema(error, schema)
         observed.ended(None, error)
         raise
     observed.ended(answer, None)
     return answer
 
 
-def _open_and_run(client: object, make: Make[T], caller: str, tell: OnEvent, schema: Schema | None) -> T:
-    connection = open_connection(client, caller=caller)
-    try:
+def _run(connection: Connection, make: Make[T], tell: OnEvent, schema: Schema | None) -> T:
+    with _explained(schema):
         return run(make(connection), connection, tell)
+
+
+@contextmanager
+def _explained(schema: Schema | None) -> Generator[None, None, None]:
+    """Errors say the command line of the schema, and where in its SQL file they are."""
+    try:
+        yield
     except AaiclickError as error:
         name_schema(error, schema)
         locate(error, schema)
         raise
+
+
+def _open_and_run(client: object, make: Make[T], caller: str, tell: OnEvent, schema: Schema | None) -> T:
+    connection = open_connection(client, caller=caller)
+    try:
+        return _run(connection, make, tell, schema)
     finally:
         connection.close()
 
@@ -86,11 +97,8 @@ async def run_on_client_async(
 async def _open_and_run_async(client: object, make: Make[T], caller: str, tell: OnEvent, schema: Schema | None) -> T:
     connection = await open_async_connection(client, caller=caller)
     try:
-        return await run_async(make(connection), connection, tell)
-    except AaiclickError as error:
-        name_schema(error, schema)
-        locate(error, schema)
-        raise
+        with _explained(schema):
+            return await run_async(make(connection), connection, tell)
     finally:
         await connection.close()
 

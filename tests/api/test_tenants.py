@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,16 @@ def test_one_that_is_refused_leaves_the_others_alone(aaiclick_engine: EmbeddedEn
         (tenants[:1], True),
         (tenants[1:], False),
     ]
+
+
+def test_an_error_names_the_file_that_the_schema_is_said_in(
+    aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...], tmp_path: Path
+) -> None:
+    """As that of ``ensure_schema`` does."""
+    path = tmp_path / "schema.sql"
+    path.write_text("\nCREATE TABLE u (a Strin) ENGINE = MergeTree ORDER BY a", encoding="utf-8")
+    found = ensure_tenants(aaiclick_engine.url, Schema.from_sql(path, name="shop"), tenants[0])
+    assert str(found.failed[0].error).startswith(f"{path}, line 2, CREATE TABLE u")
 
 
 def test_several_at_a_time(aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...]) -> None:
