@@ -44,7 +44,6 @@ Quick = Annotated[
         help="With --dry-run: look at no row. Steps then say what was not looked at; such a one may become another.",
     ),
 ]
-# A text: for a path typer would load pydantic, also for --help.
 Approved = Annotated[
     str | None,
     typer.Option(
