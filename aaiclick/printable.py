@@ -28,9 +28,8 @@ def shown_sql(sql: str) -> str:
 
 def size_text(size: int) -> str:
     """Bytes for people: ``1.5 MiB``."""
-    value = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if value < 1024 or unit == "TiB":
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{size} B"
+    if size < 1024:
+        return f"{size} B"
+    from humanize.filesize import naturalsize  # first where something is printed: a start prints nothing
+
+    return naturalsize(size, binary=True)

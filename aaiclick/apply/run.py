@@ -36,7 +36,8 @@ class ApplyOptions:
     verify: bool = True
     """Checksums of every chunk are compared; counts always are."""
     chunk_rows: int = 5_000_000
-    """How many rows one staging table holds at most, except that a part is never split."""
+    """How many rows one staging table holds at most, except that a part is never split. Smaller tables have smaller
+    chunks."""
     chunk_bytes: int = 1 << 30
     """How many bytes (on disk) it holds at most, with the same exception."""
     copy_threads: int = 0

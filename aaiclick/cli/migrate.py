@@ -138,7 +138,7 @@ def _run(frame: Frame, keys: tuple[str, ...], file: str | None, jobs: int | None
 def _migrate(frame: Frame, policy: Policy, file: str | None, ask: bool) -> ExitCode:
     from aaiclick.cli.approval.files import read_plan
     from aaiclick.cli.approval.question import agreed, is_asked, look
-    from aaiclick.cli.progress import watcher
+    from aaiclick.cli.progress.watchers import watcher
 
     approved = read_plan(Path(file)) if file is not None else None
     declared, target = frame.declared(), frame.target()

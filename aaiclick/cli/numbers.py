@@ -10,31 +10,25 @@ def rows_text(rows: float) -> str:
 
 
 def short_text(number: float) -> str:
-    """A count where there is little room: ``950``, ``1.5M``, ``12.3k``, ``2.0G``."""
-    value, unit = float(number), ""
-    for unit in ("", "k", "M", "G", "T"):
-        # 999.95 would print as 1000.0 of the smaller unit.
-        if abs(value) < (999.5 if unit == "" else 999.95) or unit == "T":
-            break
-        value /= 1000
-    return f"{value:.1f}{unit}" if unit else f"{value:.0f}"
+    """A count where there is little room: ``950``, ``1.50M``, ``12.3k``, ``2.00G``."""
+    if abs(whole := round(number)) < 1000:
+        return str(whole)
+    from humanize.number import metric  # most commands print no such number
+
+    return metric(whole).replace(" ", "")
 
 
 def seconds_text(seconds: float) -> str:
-    """``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    """``0.4 s``, ``12 s``, ``3 minutes and 20 seconds``, ``2 hours and 5 minutes``, ``3 days and 4 hours``."""
     if seconds < 9.95:
         return f"{max(seconds, 0.0):.1f} s"
     whole = round(seconds)
-    for limit, upper, lower, high, low in ((3600, 60, 1, "min", "s"), (86400, 3600, 60, "h", "min")):
-        if whole < 60:
-            return f"{whole} s"
-        if whole < limit:
-            return _two(whole // upper, high, whole % upper // lower, low)
-    return _two(whole // 86400, "d", whole % 86400 // 3600, "h")
+    if whole < 60:
+        return f"{whole} s"
+    smallest = "seconds" if whole < 3600 else "minutes" if whole < 86400 else "hours"
+    from humanize.time import precisedelta
 
-
-def _two(high: int, high_unit: str, low: int, low_unit: str) -> str:
-    return f"{high} {high_unit} {low} {low_unit}" if low else f"{high} {high_unit}"
+    return precisedelta(whole, minimum_unit=smallest, suppress=("months", "years"), format="%.0f")
 
 
 def count_text(number: int, one: str, many: str) -> str:

@@ -92,7 +92,7 @@ def rollback(
 
 def _rollback(frame: Frame, to: int | None, allow: tuple[str, ...], dry_run: bool) -> ExitCode:
     declared, target = frame.declared(), frame.target()
-    from aaiclick.cli.progress import watcher
+    from aaiclick.cli.progress.watchers import watcher
 
     watch = watcher(frame.output)
     frame.on_close = watch.close

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aaiclick.apply.rebuild.chunks import MOST_CHUNKS, bounds, cut_chunks
+from aaiclick.apply.rebuild.chunks import MOST_CHUNKS, SMALL_BYTES, SMALL_ROWS, bounds, cut_chunks
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.parts import Part
 from aaiclick.errors import ApplyError, StatementError
@@ -208,4 +208,12 @@ def test_chunks_grow_with_the_table() -> None:
     parts = [part(number, rows=1_000_000) for number in range(5000)]
     rows, size = bounds(parts, 5_000_000, 1 << 30)
     assert len(cut_chunks(parts, rows=rows, size=size, ordered=False)) <= MOST_CHUNKS * 1.1
-    assert bounds(parts[:100], 5_000_000, 1 << 30) == (5_000_000, 1 << 30)
+    assert bounds(parts[:100], 5_000_000, 1 << 30) == (5_000_000, SMALL_BYTES)
+
+
+def test_a_table_of_nine_million_rows_has_more_than_two_chunks() -> None:
+    parts = [part(number, rows=100_000) for number in range(90)]
+    rows, size = bounds(parts, 5_000_000, 1 << 30)
+    assert len(cut_chunks(parts, rows=rows, size=size, ordered=False)) == 9
+    assert bounds(parts[:5], 5_000_000, 1 << 30) == (SMALL_ROWS, SMALL_BYTES)
+    assert bounds(parts[:10], 50_000, 1 << 30)[0] == 50_000  # the caller asks for less

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from aaiclick.apply.rebuild import chunks
 from aaiclick.apply.rebuild.exchange import require_exchange
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.errors import ApplyError, StatementError
@@ -220,6 +221,27 @@ def test_chunks_are_small_and_many(lab: Lab) -> None:
     assert len(progress) > 4
     assert [event.done for event in progress] == sorted(event.done for event in progress)
     assert progress[-1].done == progress[-1].total == 3003
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_part_that_is_too_large_for_one_insert_is_read_in_pieces(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, ordered: bool
+) -> None:
+    monkeypatch.setattr(chunks, "INSERT_ROWS", 900)
+    lab.sql(f"CREATE TABLE t ({COLUMNS}) ENGINE = MergeTree ORDER BY k SETTINGS index_granularity = 128")
+    lab.sql(FILL.format(rows=3000))
+    lab.sql("DELETE FROM t WHERE k = 7 SETTINGS lightweight_deletes_sync = 2")
+    before = lab.bag("t", ALL)
+    sent: list[str] = []
+    lab.apply(
+        rebuild(lab, "t", f"CREATE TABLE wanted ({COLUMNS}) ENGINE = MergeTree ORDER BY (name, k)", ordered=ordered),
+        before=lambda effect: sent.append(getattr(effect, "sql", "")),
+    )
+    assert lab.bag("t", ALL) == before
+    assert sum("INSERT INTO" in sql and "_part_offset >=" in sql for sql in sent) == 4
+    progress = [event for event in lab.events if isinstance(event, Progress) and event.phase == "copy"]
+    assert [event.done for event in progress] == [0, 750, 1500, 2250, 3000]
+    assert {event.total for event in progress} == {3000}
 
 
 def test_empty_table(lab: Lab) -> None:

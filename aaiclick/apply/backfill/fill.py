@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from aaiclick.apply.rebuild.chunks import Chunk, cut_chunks, highest
+from aaiclick.apply.rebuild.chunks import Chunk, bounds, cut_chunks, highest
 from aaiclick.apply.rebuild.staging import create_from, move_all, staging_form
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
@@ -60,7 +60,10 @@ def fill_up(
         _require_unmixed(due, mark, fill)
         total, begun = sum(part.rows for part in due), (yield from clock())
         # In the order of blocks, so that what is done is one number.
-        chunk = cut_chunks(due, rows=options.chunk_rows, size=options.chunk_bytes, ordered=True)[0]
+        most, size = bounds(present, options.chunk_rows, options.chunk_bytes)
+        chunk = cut_chunks(due, rows=most, size=size, ordered=True)[0]
+        if not turn:
+            yield Emit(Progress(fill.target, "backfill", 0, total, begun - started))
         staging = stage_name(mark.nonce, turn, mark.work.view)
         yield from create_from(staging_form(form), database, staging, ())
         try:

@@ -188,6 +188,8 @@ def _pass(
             )
         )
     done, total, spoilt = rows_of(there), rows_of(there) + rows_of(missing), False
+    # What is there already is no work of this pass: whoever tells the rate counts from here.
+    yield Emit(Progress(job.work.table, "copy", done, total, (yield from clock()) - job.started))
     for place, chunk in enumerate(chunks):
         present = (
             seen.parts
@@ -196,6 +198,7 @@ def _pass(
         )
         current = _current(chunk, present)
         spoilt = spoilt or len(current.parts) < len(chunk.parts)
+        job.tally.done, job.tally.total = done, total
         done += chunk.rows
         if not current.parts:
             continue
@@ -206,6 +209,7 @@ def _pass(
             continue
         state = replace(state, staged=(*state.staged, filled), written=state.written + filled.rows)
         yield Emit(Progress(job.work.table, "copy", done, total, (yield from clock()) - job.started))
+    job.tally.total = 0
     return replace(state, passes=state.passes + 1, dirty=spoilt, reached=max(state.reached, highest(missing)))
 
 

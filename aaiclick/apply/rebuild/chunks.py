@@ -13,6 +13,11 @@ SMALL_ROWS = 1_000_000
 SMALL_BYTES = 64 << 20
 MOST_PARTS = 1000
 """Parts in one chunk; their names stand in the statement."""
+FEW_CHUNKS = 16
+"""Chunks that a table is cut into at least, where that leaves each an insert block: the copy tells how it goes on."""
+INSERT_ROWS = 2_500_000
+"""Rows that one INSERT takes about: a larger part is read in pieces, so that a table of one part shows how far it is.
+Pieces of a million rows cost a third more CPU time (each leaves parts that are merged), these a fifth."""
 MOST_CHUNKS = 256
 """Chunks of a large table: each is a staging table until the copy is complete, so chunks grow with the table."""
 
@@ -62,11 +67,27 @@ def cut_chunks(
 
 
 def bounds(parts: Iterable[Part], rows: int, size: int) -> tuple[int, int]:
-    """``rows`` and ``size`` of a chunk, or what a table of these parts needs for ``MOST_CHUNKS`` of them."""
+    """``rows`` and ``size`` of a chunk at most, less for a table of these parts that would have fewer than
+    ``FEW_CHUNKS``, and more for one that would have more than ``MOST_CHUNKS``."""
     listed = list(parts)
-    return max(rows, sum(part.rows for part in listed) // MOST_CHUNKS), max(
-        size, sum(part.bytes for part in listed) // MOST_CHUNKS
+    return _bound(sum(part.rows for part in listed), rows, SMALL_ROWS), _bound(
+        sum(part.bytes for part in listed), size, SMALL_BYTES
     )
+
+
+def _bound(total: int, most: int, least: int) -> int:
+    return max(min(most, max(total // FEW_CHUNKS, least)), total // MOST_CHUNKS)
+
+
+def pieces(selected: Sequence[Part]) -> tuple[tuple[int, int] | None, ...]:
+    """The ranges of rows (``_part_offset``) in which a part is read, None for all of it: only a part that stands alone
+    and is larger than one INSERT should be has more than one."""
+    rows = sum(part.rows for part in selected)
+    count = -(-rows // INSERT_ROWS)
+    if len(selected) != 1 or count < 2:
+        return (None,)
+    step = -(-rows // count)
+    return tuple((first, first + step) for first in range(0, rows, step))
 
 
 def inserts(chunk: Chunk) -> tuple[tuple[Part, ...], ...]:

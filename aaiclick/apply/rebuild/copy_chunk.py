@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from aaiclick.apply.rebuild.checksum import differing, mismatch, sums
-from aaiclick.apply.rebuild.chunks import SMALL_ROWS, Chunk, inserts, sequences
+from aaiclick.apply.rebuild.chunks import SMALL_ROWS, Chunk, inserts, pieces, sequences
 from aaiclick.apply.rebuild.columns import Projected
 from aaiclick.apply.rebuild.staging import create_from, may_merge, staging_form
 from aaiclick.apply.run import Site
@@ -18,7 +18,7 @@ from aaiclick.clickhouse.tables import Physical
 from aaiclick.clock import clock
 from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
-from aaiclick.events import ChunkDone
+from aaiclick.events import ChunkDone, Progress
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
@@ -34,6 +34,14 @@ class BlockSize:
     """How small the blocks of a copy are, an index of ``BLOCKS``. It only grows: the next chunk would fail as well."""
 
     level: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a pass has come: rows of the chunks before this one, and of all. ``total`` is 0 where nobody counts."""
+
+    done: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,8 @@ class Job:
     """What is copied, as a digest: chunks with another one are not used; '' where none is looked for."""
     block_size: BlockSize = field(default_factory=BlockSize)
     """How small the blocks have to be for the memory that there is."""
+    tally: Tally = field(default_factory=Tally)
+    """How far the copy has come."""
 
     def staging(self) -> str:
         """The name of the next staging table."""
@@ -115,15 +125,33 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
     reads = ", ".join(column.read for column in job.columns)
     source = qualified(job.site.database, job.source.name)
     # Where the order of rows matters the INSERTs follow it one by one, so that block numbers do.
-    for selected in sequences(chunk) if job.work.ordered else inserts(chunk):
+    runs = sequences(chunk) if job.work.ordered else inserts(chunk)
+    listed = [(selected, piece) for selected in runs for piece in pieces(selected)]
+    written = 0
+    for place, (selected, piece) in enumerate(listed, 1):
         sql = (
             f"INSERT INTO {qualified(job.site.database, staging)} ({targets}) SELECT {reads} FROM {source} WHERE "
             f"{condition(job, selected)}"
         )
-        if job.work.ordered:
+        if piece is not None:
+            # Offsets count the rows that are hidden, too, so the ranges cover the part whatever was deleted.
+            sql += f" AND _part_offset >= {piece[0]} AND _part_offset < {piece[1]}"
+        elif job.work.ordered:
             sql += _in_order(selected)
         size: Sent = {"max_query_size": 2 * len(sql) + 262144}
         yield Command(sql, settings=merged(settings, size), long=True)
+        rows = sum(part.rows for part in selected)
+        written += rows if piece is None else min(piece[1], rows) - piece[0]
+        if job.tally.total and place < len(listed):
+            yield Emit(
+                Progress(
+                    job.work.table,
+                    "copy",
+                    job.tally.done + written,
+                    job.tally.total,
+                    (yield from clock()) - job.started,
+                )
+            )
 
 
 def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:

@@ -4,10 +4,18 @@ not."""
 from __future__ import annotations
 
 import contextlib
-from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
@@ -15,59 +23,25 @@ from aaiclick.cli.change_text import clauses, headline
 from aaiclick.cli.machine.lines import JsonLines
 from aaiclick.cli.numbers import count_text, rows_text, seconds_text, short_text
 from aaiclick.cli.output import Output, fitting, quiet_pipe
+from aaiclick.cli.progress.pace import WINDOW, Pace, unit_of
 from aaiclick.events import INTERRUPTED, Event, Note, PlanReady, StepDone, StepStarted, Waiting
 from aaiclick.events import Progress as RowsDone
 from aaiclick.printable import shown
 
-WINDOW = 30.0
 LINE_EVERY = 10.0
 WAIT_LINE_EVERY = 30.0
 
 
-@dataclass(slots=True)
-class Rate:
-    """Rows per second over the last half minute of one phase; a resumed copy does not count what was there before."""
-
-    samples: deque[tuple[float, int]] = field(default_factory=deque[tuple[float, int]])
-
-    def add(self, seconds: float, done: int) -> None:
-        """A sample; time or rows that run backwards begin anew."""
-        if self.samples and (seconds < self.samples[-1][0] or done < self.samples[-1][1]):
-            self.samples.clear()
-        self.samples.append((seconds, done))
-        while len(self.samples) > 2 and seconds - self.samples[1][0] >= WINDOW:
-            self.samples.popleft()
-
-    @property
-    def per_second(self) -> float | None:
-        """None before two samples lie apart."""
-        if not self.samples:
-            return None
-        (start, before), (end, after) = self.samples[0], self.samples[-1]
-        return (after - before) / (end - start) if end > start and after > before else None
-
-
-def figures(event: RowsDone, rate: Rate) -> str:
+def figures(event: RowsDone, pace: Pace) -> str:
     """``1,200,000 of 5,000,000 rows · 24 % · 300,000 rows/s · 13 s left``."""
-    parts = [f"{event.done:,} of {rows_text(event.total)}"]
+    unit = unit_of(event.phase)
+    parts = [f"{event.done:,} of {event.total:,} {unit if event.total != 1 else unit[:-1]}"]
     if event.total > 0:
         parts.append(f"{min(event.done, event.total) * 100 // event.total} %")
-    speed = rate.per_second
-    if speed is not None:
-        parts.append(f"{speed:,.0f} rows/s")
-        if event.done < event.total:
-            parts.append(f"{seconds_text((event.total - event.done) / speed)} left")
-    return " · ".join(parts)
-
-
-def short_figures(event: RowsDone, rate: Rate) -> str:
-    """``1.2M/5.0M rows · 300.0k rows/s · 13 s left``: what fits beside a bar."""
-    parts = [f"{short_text(event.done)}/{short_text(event.total)} rows"]
-    speed = rate.per_second
-    if speed is not None:
-        parts.append(f"{short_text(speed)} rows/s")
-        if event.done < event.total:
-            parts.append(f"{seconds_text((event.total - event.done) / speed)} left")
+    if pace.speed:
+        parts.append(f"{pace.speed:,.0f} {unit}/s")
+        if event.done < event.total and pace.left is not None:
+            parts.append(f"{seconds_text(pace.left)} left")
     return " · ".join(parts)
 
 
@@ -77,7 +51,7 @@ class Watcher:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._changes: dict[int, str] = {}
-        self._rate = Rate()
+        self._pace: Pace | None = None
         self._phase = ("", "")
         self._last_line = 0.0
         self._waiting = ("", 0.0)
@@ -97,10 +71,10 @@ class Watcher:
                 self._phase = ("", "")
                 self._started(event)
             case RowsDone():
-                if (event.object, event.phase) != self._phase:
-                    self._phase, self._rate, self._last_line = (event.object, event.phase), Rate(), event.seconds
-                self._rate.add(event.seconds, event.done)
-                self._progressed(event)
+                if (event.object, event.phase) != self._phase or self._pace is None:
+                    self._phase, self._pace, self._last_line = (event.object, event.phase), Pace(event), event.seconds
+                self._pace.add(event)
+                self._progressed(event, self._pace)
             case StepDone():
                 self._ended()
                 change = self._changes.pop(event.index, "")
@@ -131,10 +105,10 @@ class Watcher:
         if event.rows:
             self._line(f"[{event.index}/{event.total}] {started_line(event)}")
 
-    def _progressed(self, event: RowsDone) -> None:
+    def _progressed(self, event: RowsDone, pace: Pace) -> None:
         if event.seconds - self._last_line >= LINE_EVERY:
             self._last_line = event.seconds
-            self._line(f"  {event.object}: {event.phase} · {figures(event, self._rate)}")
+            self._line(f"  {event.object}: {event.phase} · {figures(event, pace)}")
 
     def _ended(self) -> None:
         pass
@@ -168,14 +142,26 @@ class LineWatcher(Watcher):
         self._lines.event(event)
 
 
+class SpeedColumn(ProgressColumn):
+    """``300k rows/s``, as rich estimates it."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        if task.total is None or not task.speed:
+            return Text()
+        return Text(f"{short_text(task.speed)} {task.fields['unit']}/s", style="progress.data.speed")
+
+
 class BarWatcher(Watcher):
     """At a terminal: what runs now is a line that moves, what is done scrolls away above it."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, now: Callable[[], float] | None = None) -> None:
         super().__init__(output)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._title = ""
+        self._now = now
 
     def close(self) -> None:
         """Remove the bar and give the cursor back."""
@@ -186,33 +172,48 @@ class BarWatcher(Watcher):
 
     def _started(self, event: StepStarted) -> None:
         self._title = f"[{event.index}/{event.total}] {event.object}"
-        self._show(f"{self._title}: {headline(event.change)}", "", 0, 0)
+        self._show(f"{self._title}: {headline(event.change)}")
 
-    def _progressed(self, event: RowsDone) -> None:
+    def _progressed(self, event: RowsDone, pace: Pace) -> None:
         title = self._title if self._title.endswith(f" {event.object}") else event.object
-        self._show(f"{title}: {event.phase}", short_figures(event, self._rate), event.done, event.total)
+        unit = unit_of(event.phase)
+        figures = f"{short_text(event.done)}/{short_text(event.total)} {unit}"
+        self._show(f"{title}: {event.phase}", figures, event.done, event.total, unit)
 
     def _waited(self, event: Waiting) -> None:
-        self._show(waiting_line(event), "", 0, 0)
+        self._show(waiting_line(event))
 
     def _ended(self) -> None:
         self.close()
 
-    def _show(self, title: str, figures: str, done: int, total: int) -> None:
+    def _show(self, title: str, figures: str = "", done: int = 0, total: int = 0, unit: str = "") -> None:
         console = self._output.err
         title, figures = fitting(shown(title), console.encoding), fitting(figures, console.encoding)
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=title, total=total or None, completed=done, figures=figures)
+        if self._bar is None:
+            self._bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                KnownBar(),
+                TextColumn("{task.fields[figures]}", markup=False),
+                SpeedColumn(),
+                TimeRemainingColumn(),
+                console=console,
+                transient=True,
+                refresh_per_second=8,
+                speed_estimate_period=WINDOW,
+                get_time=self._now,
+            )
+            self._bar.start()
+        bar = self._bar
+        known = bar.tasks[0] if self._task is not None else None
+        if known is not None and (known.description, known.total or 0) == (title, total) and done >= known.completed:
+            bar.update(known.id, completed=done, figures=figures)
             return
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            KnownBar(),
-            TextColumn("{task.fields[figures]}", markup=False),
-        )
-        self._bar = Progress(*columns, console=console, transient=True, refresh_per_second=8)
-        self._task = self._bar.add_task(title, total=total or None, completed=done, figures=figures)
-        self._bar.start()
+        # Something else is counted now, from here on: rich keeps the rate of what it counted before.
+        if known is not None:
+            bar.remove_task(known.id)
+        self._task = bar.add_task(title, total=total or None, completed=done, figures=figures, unit=unit)
+        bar.advance(self._task, 0)
 
 
 def watcher(output: Output) -> Watcher:

@@ -7,7 +7,8 @@ import io
 import pytest
 
 from aaiclick.cli.output import Output
-from aaiclick.cli.progress import BarWatcher, Rate, Watcher, figures, watcher
+from aaiclick.cli.progress.pace import Pace
+from aaiclick.cli.progress.watchers import BarWatcher, Watcher, figures, watcher
 from aaiclick.events import Event, Note, PlanReady, Progress, StepDone, StepStarted, Waiting
 from tests.cli.scripted import COLOURS, ESCAPES, SORT_KEY, Terminal
 
@@ -71,7 +72,7 @@ def test_waiting_is_said_once_and_then_every_half_minute() -> None:
     assert lines(*events, Waiting("inserts that still run", 0.0)) == [
         "waiting: host:1 migrates database app",
         "waiting: host:1 migrates database app · 30 s",
-        "waiting: host:1 migrates database app · 1 min",
+        "waiting: host:1 migrates database app · 1 minute",
         "waiting: inserts that still run",
     ]
 
@@ -94,36 +95,53 @@ def test_notes_and_warnings() -> None:
 
 
 def test_a_resumed_copy_counts_its_own_rows_only() -> None:
-    rate = Rate()
-    rate.add(0.0, 5_000_000)
-    assert [rate.per_second] == [None]
-    rate.add(2.0, 5_200_000)
-    assert [rate.per_second] == [100_000]
-    assert (
-        figures(Progress("t", "copy", 5_200_000, 6_000_000, 2.0), rate)
-        == "5,200,000 of 6,000,000 rows · 86 % · 100,000 rows/s · 8.0 s left"
-    )
+    pace = Pace(Progress("t", "copy", 5_000_000, 6_000_000, 0.0))
+    assert (pace.speed, pace.left) == (None, None)
+    second = Progress("t", "copy", 5_200_000, 6_000_000, 2.0)
+    pace.add(second)
+    assert pace.speed == 100_000
+    assert figures(second, pace) == "5,200,000 of 6,000,000 rows · 86 % · 100,000 rows/s · 8.0 s left"
 
 
-def test_the_rate_is_that_of_the_last_half_minute_and_begins_anew_for_another_phase() -> None:
-    rate = Rate()
-    for second in range(100):
-        rate.add(float(second), second * 10 if second < 60 else 600 + (second - 60) * 1000)
-    assert rate.per_second == pytest.approx(1000)
-    rate.add(0.0, 0)
-    assert rate.per_second is None
+def test_the_rate_begins_anew_where_time_or_rows_run_backwards() -> None:
+    pace = Pace(Progress("t", "copy", 0, 100, 0.0))
+    pace.add(Progress("t", "copy", 10, 100, 1.0))
+    speeds = [pace.speed]
+    for done, seconds in ((0, 0.0), (50, 1.0)):
+        pace.add(Progress("t", "copy", done, 100, seconds))
+        speeds.append(pace.speed)
+    assert speeds == [10, None, 50]
+
+
+def test_an_hour_between_two_chunks_does_not_take_the_time_that_is_left() -> None:
+    pace = Pace(Progress("t", "copy", 0, 100, 0.0))
+    for done in (10, 20):
+        pace.add(Progress("t", "copy", done, 100, done * 59.0))
+        assert pace.left == (100 - done) * 59
+
+
+def test_mutations_count_parts() -> None:
+    event = Progress("t", "mutation", 1, 4, 0.0)
+    assert figures(event, Pace(event)) == "1 of 4 parts · 25 %"
 
 
 def test_more_rows_than_expected_are_no_more_than_all() -> None:
-    assert figures(Progress("t", "copy", 120, 100, 1.0), Rate()) == "120 of 100 rows · 100 %"
-    assert figures(Progress("t", "copy", 0, 0, 1.0), Rate()) == "0 of 0 rows"
+    for done, total, words in (
+        (120, 100, "120 of 100 rows · 100 %"),
+        (0, 0, "0 of 0 rows"),
+        (1, 1, "1 of 1 row · 100 %"),
+    ):
+        event = Progress("t", "copy", done, total, 1.0)
+        assert figures(event, Pace(event)) == words
 
 
 def at_terminal(*events: Event) -> str:
-    err = Terminal()
-    watch = watcher(Output(as_json=False, stdout=io.StringIO(), stderr=err))
-    assert isinstance(watch, BarWatcher)
+    err, now = Terminal(), [0.0]
+    watch = BarWatcher(Output(as_json=False, stdout=io.StringIO(), stderr=err), lambda: now[0])
+    assert type(watcher(Output(as_json=False, stdout=io.StringIO(), stderr=Terminal()))) is BarWatcher
     for event in events:
+        if isinstance(event, Progress):
+            now[0] = event.seconds
         watch(event)
         if watch._bar is not None:
             watch._bar.refresh()
@@ -140,7 +158,7 @@ def test_a_run_at_a_terminal_has_a_bar_that_goes_and_lines_that_stay() -> None:
     )
     plain = ESCAPES.sub("", shown)
     assert "[1/2] operation_log: copy ━" in plain
-    assert "500/1.0k rows · 500 rows/s · 1.0 s left" in plain
+    assert "500/1.00k rows 500 rows/s 0:00:01" in plain
     assert "━" not in plain.split("copy")[0]  # no bar before the number of rows is known
     assert plain.rstrip().endswith(DONE_LINE)
     # The cursor that the bar hid is back.
@@ -151,7 +169,7 @@ def test_a_run_at_a_terminal_has_a_bar_that_goes_and_lines_that_stay() -> None:
 def test_no_color_keeps_the_bar_and_takes_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     shown = at_terminal(STARTED, Progress("operation_log", "copy", 500, 1000, 1.0), DONE)
-    assert "500/1.0k rows" in shown
+    assert "500/1.00k rows" in shown
     assert not COLOURS.search(shown)
 
 
@@ -162,7 +180,7 @@ def test_a_bar_fits_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [
         line
         for line in plain.splitlines()
-        if "copy ━" in line and line.rstrip().endswith("200.0k/50.0M rows · 1.0M rows/s · 50 s left")
+        if "copy ━" in line and line.rstrip().endswith("200k/50.0M rows 1.00M rows/s 0:00:50")
     ]
 
 
