@@ -35,12 +35,14 @@ class Meeting:
     killed: int | None = None
 
 
-def _due(process: Process, kinds: type[Command] | tuple[type[Command], type[Query]]) -> bool:
+def due(process: Process, kinds: type[Command] | tuple[type[Command], type[Query]]) -> bool:
+    """Whether the next effect of a process is one of these."""
     return process.alive and process.execution is None and isinstance(process.effect, kinds)
 
 
-def _comes(process: Process, words: str) -> bool:
-    return process.ended or (_due(process, Command) and words in getattr(process.effect, "sql", ""))
+def comes(process: Process, words: str) -> bool:
+    """Whether a command with these words is the next effect of a process, or it has ended."""
+    return process.ended or (due(process, Command) and words in getattr(process.effect, "sql", ""))
 
 
 class Belated(Schedule):
@@ -61,7 +63,7 @@ class Belated(Schedule):
         if isinstance(meeting.command, int):
             self._until(first, Command, meeting.command)
         else:
-            while not _comes(first, meeting.command):
+            while not comes(first, meeting.command):
                 self._step_one(first)
         if first.ended:
             return
@@ -89,8 +91,8 @@ class Belated(Schedule):
     def _until(self, process: Process, kinds: type[Command] | tuple[type[Command], type[Query]], number: int) -> None:
         """Until so many of these effects were carried out, and the next one is due."""
         self.moments = 0
-        while process.alive and not (_due(process, kinds) and number == self.moments):
-            self.moments += _due(process, kinds)
+        while process.alive and not (due(process, kinds) and number == self.moments):
+            self.moments += due(process, kinds)
             self._step_one(process)
 
     def _insert(self) -> None:

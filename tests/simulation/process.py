@@ -34,6 +34,7 @@ from aaiclick.routine import (
 )
 from aaiclick.version import VERSION
 from tests.simulation.chaos import Chaos, Fate
+from tests.simulation.holding import Held, is_work, require_alone
 from tests.simulation.model.engine import untagged
 from tests.simulation.schedule_state import Actor, Execution, Scene
 from tests.simulation.world import DATABASE
@@ -57,6 +58,7 @@ class Process(Actor):
         self.cached = False
         self.created = 0
         self.late: str | None = None
+        self.held: Held | None = None
         # How much later than it asked it wakes up: on a busy machine, or where it looks less often.
         self.late_by = chaos.rng.choice((1.0, 1.0, 4.0, 12.0))
         self.effect: Effect
@@ -133,6 +135,7 @@ class Process(Actor):
             self._send(rows) if fate is not Fate.LOST_AFTER else self._fail(_lost(effect))
             return
         self._look_whether_late(effect)
+        self._look_at_the_lease(effect)
         self._command(effect, fate)
 
     def _look_whether_late(self, effect: Command) -> None:
@@ -152,6 +155,19 @@ class Process(Actor):
             name for name in ("sums", "log") if re.match(rf"INSERT INTO (?:`?{DATABASE}`?\.)?`?{name}`? ", sql)
         }
 
+    def _look_at_the_lease(self, effect: Command) -> None:
+        """Nobody takes a lease before its time is over, and no successor works beside what a former run has sent in
+        its own time."""
+        sql, tag = untagged(effect.sql)
+        self.held = Held.after(self.scene, self.held, sql)
+        if not tag or not is_work(sql):
+            return
+        lock = self.scene.world.server.find(DATABASE, LOCK)
+        if lock is not None and f'"nonce": "{tag}"' in lock.comment:
+            require_alone(self.scene, tag)
+        elif self.held is not None:
+            self.held.require_over(self.scene, self.name)
+
     def _command(self, effect: Command, fate: Fate) -> None:
         scene = self.scene
         before = _versions(scene)
@@ -168,6 +184,7 @@ class Process(Actor):
             scene.unasked = scene.unasked or not any(key.startswith("skip ") for key in scene.allowed)
         if running is not None:
             execution = scene.execute(running, self.chaos.duration() if scene.world.splits else 0.0)
+            execution.late = self.late is not None
             if fate is Fate.KILL_AFTER and scene.world.splits:
                 self.kill("killed during", effect)
             elif fate is Fate.LOST_AFTER and scene.world.splits:
@@ -311,6 +328,7 @@ class _Renewing:
                 rows = scene.world.ask(effect)
             elif isinstance(effect, Command):
                 scene.world.command(effect)
+                self.process.held = Held.after(scene, self.process.held, untagged(effect.sql)[0])
             elif isinstance(effect, Clock):
                 rows = ((scene.time + self.process.offset,),)
         except StatementError as error:

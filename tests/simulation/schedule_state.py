@@ -72,7 +72,7 @@ class Scene:
     for the next migration. ``unfenced``: tables that a paused run wrote a statement or function of the migration into
     when it had lost its lease; ``silenced``: nonces of runs that were killed right behind what they had sent too late;
     ``stopped``: storages whose merges such a one stopped. ``unasked``: a version was recorded over a table that the
-    operator had put there, and that nobody had converted or asked about."""
+    operator had put there, and that nobody had converted or asked about; ``clock_set``: the server's clock was."""
 
     rng: Random
     world: World
@@ -96,6 +96,7 @@ class Scene:
     silenced: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)
     unasked: bool = False
+    clock_set: bool = False
 
     def alive(self, pid: int) -> bool:
         return any(process.pid == pid and process.alive for process in self.processes)
@@ -142,12 +143,13 @@ class Scene:
 
 
 class Execution(Actor):
-    """An INSERT that the server is carrying out."""
+    """An INSERT that the server is carrying out. ``late``: its run had lost the lease when it sent it."""
 
     def __init__(self, scene: Scene, running: Running, wake: float) -> None:
         super().__init__(running.id)
         self.scene, self.running, self.wake = scene, running, wake
         self.over = False
+        self.late = False
         self.error: StatementError | None = None
 
     @property
