@@ -52,8 +52,8 @@ def clean_leftovers(
     """Undo or finish what dead runs left in a database; what became of each. Usually there is nothing.
 
     ``owned``: our objects as they are now. They have changed, and have to be read again, where the answer is not empty.
-    ``resume``: copies that may go on are left waiting; the caller hands their tables on (``ApplyOptions.waiting``) and
-    calls ``abandon`` at the end. Only call this while holding the lease, after the statements of dead runs have ended.
+    ``resume``: copies that may go on are left waiting; the caller passes their tables on as ``ApplyOptions.resumable``
+    and calls ``abandon`` at the end. Only call this under the lease, after the statements of dead runs have ended.
     A table that nothing explains and that has rows, perhaps their only copy, is left, with a Note.
     Raises StatementError, and ApplyError where a wait was too long; it can be called again then.
     """

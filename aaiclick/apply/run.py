@@ -23,15 +23,15 @@ class ApplyOptions:
     writers_stopped: frozenset[str] = frozenset()
     """Tables for which the caller vouches that no stream brings rows, which nobody can wait for (``--allow
     'writers-stopped <table>'``)."""
-    closed: frozenset[str] = frozenset()
+    keep_writers_out: frozenset[str] = frozenset()
     """Tables of which writers may be refused for a whole copy, where deletes or updates have spoilt one (``--allow
     'keep-writers-out <table>'``)."""
-    reapplied: frozenset[str] = frozenset()
+    reapply_deletes: frozenset[str] = frozenset()
     """Those of which they may be refused for the last chunks that deletes or updates have changed (``--allow
     'reapply-deletes <table>'``)."""
-    patient: frozenset[str] = frozenset()
+    wait_for_deletes: frozenset[str] = frozenset()
     """Those that are copied until there is a moment without any (``--allow 'wait-for-deletes <table>'``)."""
-    waiting: frozenset[str] = frozenset()
+    resumable: frozenset[str] = frozenset()
     """Tables with a killed rebuild that may go on."""
     verify: bool = True
     """Checksums of every chunk are compared; counts always are."""

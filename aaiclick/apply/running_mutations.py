@@ -11,7 +11,7 @@ from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.hex_text import hexed
 
 
-def reattach(database: str, tables: Collection[str], options: ApplyOptions) -> Routine[None]:
+def wait_for_running_mutations(database: str, tables: Collection[str], options: ApplyOptions) -> Routine[None]:
     """Wait until no table is being changed by an ALTER any more, with a message.
 
     The definition of a table shows an ALTER as soon as it was sent, long before its parts do. Deletes and updates are

@@ -10,7 +10,8 @@ from aaiclick.catalog.forms import Catalog, ColumnForm, Form, LiveObject, TableF
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import form_sql, local_family, scratch_unfit
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.catalog.scratch_objects import conceal, formatted, instantiable, load, make, masked, read_forms, sentence
+from aaiclick.catalog.scratch_objects import formatted, instantiable, load, make, masked, read_forms, sentence
+from aaiclick.catalog.secrets import conceal
 from aaiclick.errors import SpecError, StatementError, UnsupportedObjectError
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_table_sql, setting_literal

@@ -15,7 +15,8 @@ from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, UnsupportedFor
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import column_form_sql, engine_tail, target_parts, target_text
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.catalog.scratch_objects import conceal, formatted, make, names_in, read_forms, sentence
+from aaiclick.catalog.scratch_objects import formatted, make, names_in, read_forms, sentence
+from aaiclick.catalog.secrets import conceal
 from aaiclick.catalog.view_sources import make_sources
 from aaiclick.errors import SpecError, StatementError
 from aaiclick.routine import Routine

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from aaiclick.catalog.forms import DictionaryForm, Form, Settings, TableForm
+from aaiclick.catalog.forms import Form
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import HIDDEN
 from aaiclick.catalog.scratch import Scratch
@@ -172,46 +172,3 @@ def sentence(scratch: Scratch, error: StatementError) -> str:
         .replace(f"{scratch.database}.", "")
         .replace(scratch.prefix or scratch.database, "")
     )
-
-
-def conceal(form: Form, live: Form | None) -> Form:
-    """``form`` with ``[HIDDEN]`` wherever the live object shows that and the rest of the text is the same.
-
-    The two then compare equal, and the secret of the declaration appears in no message.
-    """
-    if isinstance(form, DictionaryForm) and isinstance(live, DictionaryForm):
-        return dataclasses.replace(form, clauses=_concealed(form.clauses, dict(live.clauses)))
-    if isinstance(form, TableForm) and isinstance(live, TableForm):
-        arguments = _hide(form.arguments, live.arguments)
-        return dataclasses.replace(form, arguments=arguments, settings=_concealed(form.settings, dict(live.settings)))
-    return form
-
-
-def _concealed(pairs: Settings, live: Mapping[str, str]) -> Settings:
-    return tuple((name, _hide(value, live.get(name, ""))) for name, value in pairs)
-
-
-def _hide(declared: str, live: str) -> str:
-    if HIDDEN not in live or HIDDEN in declared:
-        return declared
-    pattern = ".*".join(re.escape(part) for part in live.split(HIDDEN))
-    if re.fullmatch(pattern, declared, re.DOTALL):
-        return live
-    # Something else differs as well: argument by argument, so that the secret does not show up in the difference.
-    pieces, shown = split_top(declared), split_top(live)
-    if len(pieces) != len(shown) or len(pieces) < 2:
-        return _placed(declared, live)
-    return ", ".join(_hide(piece, other) for piece, other in zip(pieces, shown, strict=True))
-
-
-def _placed(declared: str, live: str) -> str:
-    """The text with each literal hidden where the live text shows ``[HIDDEN]``, whatever else differs."""
-    mine, theirs = Tokens(declared), Tokens(live)
-    if len(mine) != len(theirs):
-        return declared
-    pieces, copied = list[str](), 0
-    for token, other in zip(mine.items, theirs.items, strict=True):
-        if token.kind == "string" and HIDDEN in other.text:
-            pieces += [declared[copied : token.start], f"'{HIDDEN}'"]
-            copied = token.end
-    return "".join([*pieces, declared[copied:]])

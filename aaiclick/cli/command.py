@@ -18,7 +18,7 @@ import typer
 from aaiclick.cli import calls
 from aaiclick.cli.configuration.settings import ENVIRONMENT, Settings, load
 from aaiclick.cli.configuration.unconfigured import NOWHERE, require_oplog
-from aaiclick.cli.database import Target, command_line, local_url, resolve
+from aaiclick.cli.database import DatabaseTarget, command_line, local_url, resolve
 from aaiclick.cli.engine_noise import silence_engine
 from aaiclick.cli.failures import Advice, ExitCode, Failure, describe, hide
 from aaiclick.cli.interrupts import Interrupts, Terminated
@@ -70,7 +70,7 @@ class Frame:
     """Where the answer and the messages go."""
     on_close: Callable[[], object] = field(init=False, default=lambda: None)
     """Called once the command has ended, however it did."""
-    _target: Target | None = field(init=False, default=None)
+    _target: DatabaseTarget | None = field(init=False, default=None)
     """The database that was asked for, once it is known."""
     _settings: Settings | None = field(init=False, default=None)
     """What is configured, once it was looked for."""
@@ -122,7 +122,7 @@ class Frame:
         """The database where nothing says another. Raises ``UsageError``."""
         return local_url(os.environ, Path.home())
 
-    def target(self) -> Target:
+    def target(self) -> DatabaseTarget:
         """The database that was asked for. Raises ``UsageError``."""
         if self._target is None:
             url = self.settings.url()

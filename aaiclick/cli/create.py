@@ -30,7 +30,7 @@ _BREAK = "\n    "
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class CreateStatement:
     """``sql`` without a semicolon; '' for what is never created (a table family)."""
 
     object: str
@@ -38,10 +38,10 @@ class Statement:
     sql: str
 
 
-def create_statements(schema: Schema, database: str | None = None) -> tuple[Statement, ...]:
+def create_statements(schema: Schema, database: str | None = None) -> tuple[CreateStatement, ...]:
     """One statement for each object, each behind those that it reads or writes; names are qualified where a database is
     given."""
-    return tuple(Statement(item.name, item.noun, _create(item, database)) for item in in_order(schema))
+    return tuple(CreateStatement(item.name, item.noun, _create(item, database)) for item in in_order(schema))
 
 
 def sql_file(schema: Schema) -> str:

@@ -18,7 +18,7 @@ ROOT_VARIABLE = "AAICLICK_LOCAL_ROOT"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class DatabaseTarget:
     """``url`` is opened (it may hold a password: ``place`` is what people are shown), ``given`` is what stood behind
     ``--url``."""
 
@@ -62,14 +62,14 @@ class Target:
         )
 
 
-def resolve(url: str | None, environment: Mapping[str, str], home: Path) -> Target:
+def resolve(url: str | None, environment: Mapping[str, str], home: Path) -> DatabaseTarget:
     """``--url``, else ``AAICLICK_CH_URL``, else the embedded engine where the application keeps it. Raises
     ``UsageError``."""
     from aaiclick.clients.directory import directory_state
     from aaiclick.clients.url import EmbeddedUrl, parse_url
 
     chosen = url or environment.get(URL_VARIABLE) or local_url(environment, home)
-    target = Target(chosen, parse_url(chosen), url)
+    target = DatabaseTarget(chosen, parse_url(chosen), url)
     if isinstance(target.parsed, EmbeddedUrl) and not target.parsed.in_memory:
         directory_state(target.parsed.path)
     return target

@@ -121,7 +121,7 @@ _CANDIDATES = (
 _CLUSTERS = "SELECT DISTINCT cluster FROM system.clusters ORDER BY cluster"
 
 
-def hints(catalog: Catalog, cluster: str) -> bool:
+def may_be_cluster(catalog: Catalog, cluster: str) -> bool:
     """True where something says that there may be more than one host."""
     return (
         bool(cluster)
@@ -136,7 +136,7 @@ def read_topology(catalog: Catalog, cluster: str = "") -> Routine[Topology]:
 
     Raises ``UsageError`` where the server knows no cluster of that name.
     """
-    if not hints(catalog, cluster):
+    if not may_be_cluster(catalog, cluster):
         return SINGLE
     if catalog.database_engine == "Shared" or any(
         live.engine.startswith("Shared") for live in catalog.objects.values()

@@ -10,12 +10,12 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import Form
 from aaiclick.clickhouse.every_host import Reach, Subject
 from aaiclick.commands.decide import status_of
-from aaiclick.commands.execute import Site, adoption
+from aaiclick.commands.execute import Execution, adoption
 from aaiclick.commands.inspection.alike import until_alike
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.commands.inspection.recorded_forms import dump_forms
-from aaiclick.commands.overtaken import begun, giving_up
+from aaiclick.commands.newer_version import begun, giving_up
 from aaiclick.commands.session import under_lease
 from aaiclick.errors import ApplyError, DoesNotFitError, UsageError
 from aaiclick.lease.owner import this_process
@@ -83,7 +83,7 @@ def adopt(
     def body(lease: Lease) -> Routine[Record]:
         if ledger is not None and entry != (yield from read_foreign(where, ledger.tool, ledger.table)):
             raise ApplyError(f"{ledger.tool} went on meanwhile: nothing was recorded")
-        site = Site(where, lease.nonce, ApplyOptions(), str(this_process()), VERSION, frozenset())
+        site = Execution(where, lease.nonce, ApplyOptions(), str(this_process()), VERSION, frozenset())
         record = yield from adoption(replace(found, live=LiveVersion(version, "recorded")), site)
         record = replace(record, from_version=found.record.version if found.record is not None else None, plan=told)
         if fit.forms is not None:
@@ -134,7 +134,7 @@ def take_over(
 
 def _passing(found: Inspection) -> tuple[str, ...]:
     """What a new record would cut off: what was converted on the way to another version counts no more."""
-    way, back = found.under_way, found.going_back
+    way, back = found.unfinished_migration, found.unfinished_rollback
     said: list[str] = []
     if way is not None:
         words = (

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.commands.inspection.verify import spec_differences
-from aaiclick.commands.overtaken import ahead_error
+from aaiclick.commands.newer_version import ahead_error
 from aaiclick.errors import (
     AaiclickError,
     BlockedError,
@@ -30,7 +30,7 @@ from aaiclick.plan.steps import UNREADABLE
 from aaiclick.versions.conversions import unproven_conversions
 
 
-class Course(Enum):
+class Decision(Enum):
     """What a start does about what it found, before it plans anything."""
 
     ONLY_LOOK = auto()
@@ -45,23 +45,23 @@ class Course(Enum):
     """What differs is planned."""
 
 
-def course(found: Inspection, policy: Policy) -> Course:
-    """The first course that fits what was found."""
+def decide(found: Inspection, policy: Policy) -> Decision:
+    """The first decision that fits what was found."""
     changes = policy.level != "check"
     if changes and unsupported(found.catalog, policy.allowed, found.topology):
-        return Course.ONLY_LOOK
+        return Decision.ONLY_LOOK
     # Writers that a dead run locked out are let in again first, whatever may be done here now, and no plan is made of
     # tables that are neither what they were nor what they will be. A statement that was begun may be under way, and a
     # table may have been put in place between two questions: whether anybody has to be asked shows when its run has
     # ended.
     asked = found.progress.outcome_unknown or found.progress.displaced
     if changes and found.where.unopened:
-        return Course.RECOVER
-    if changes and (asked or found.owned.unfinished or found.going_back is not None):
-        return Course.RECOVER
-    if found.going_back is not None:
-        return Course.NEITHER_VERSION
-    return Course.NEWER if found.ahead or found.overtaken else Course.PLAN
+        return Decision.RECOVER
+    if changes and (asked or found.owned.unfinished or found.unfinished_rollback is not None):
+        return Decision.RECOVER
+    if found.unfinished_rollback is not None:
+        return Decision.NEITHER_VERSION
+    return Decision.NEWER if found.ahead or found.overtaken else Decision.PLAN
 
 
 @dataclass(frozen=True, slots=True)

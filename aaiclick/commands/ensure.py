@@ -6,13 +6,13 @@ from __future__ import annotations
 from aaiclick.clock import clock
 from aaiclick.commands.approval.approved import require_database
 from aaiclick.commands.approval.stand_alone import stand_alone
-from aaiclick.commands.decide import Course, compared, course, gate
+from aaiclick.commands.decide import Decision, compared, decide, gate
 from aaiclick.commands.inspection.fresh_database import untouched
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
 from aaiclick.commands.inspection.warm import Warm, warm
 from aaiclick.commands.migrate import Run, asks_for_more, is_recorded, migrate
-from aaiclick.commands.overtaken import coming_back, newer, running_beside
+from aaiclick.commands.newer_version import coming_back, newer, running_beside
 from aaiclick.commands.report import Report, report_of
 from aaiclick.plan.replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
@@ -44,17 +44,17 @@ def ensure(run: Run) -> Routine[Report]:
     opening = run.policy.level != "check"
     found = yield from inspect_database(run.schema, run.database, run.policy.allowed, opening=opening)
     database = found.catalog.database
-    match course(found, run.policy):
-        case Course.ONLY_LOOK:
+    match decide(found, run.policy):
+        case Decision.ONLY_LOOK:
             return (yield from _only_look(run, found, started))
-        case Course.RECOVER:
+        case Decision.RECOVER:
             return (yield from migrate(run, database, None, started, books=found.books))
-        case Course.NEITHER_VERSION:
-            assert found.going_back is not None
-            raise coming_back(found, found.going_back)
-        case Course.NEWER:
+        case Decision.NEITHER_VERSION:
+            assert found.unfinished_rollback is not None
+            raise coming_back(found, found.unfinished_rollback)
+        case Decision.NEWER:
             return newer(found, (yield from clock()) - started)
-        case Course.PLAN:
+        case Decision.PLAN:
             pass
     if run.approved is not None and run.policy.level != "check":
         # Only the plan made under the lease counts, and that one looks at all that the approved one looked at.
@@ -80,7 +80,7 @@ def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
     """Where there is more than one replica, nothing is changed: not the tables, and not what is written down here of a
     migration."""
     words = unsupported(found.catalog, run.policy.allowed, found.topology)
-    if found.going_back is not None or found.owned.unfinished:
+    if found.unfinished_rollback is not None or found.owned.unfinished:
         raise refusal(found.schema.name, words, ("a migration was begun and is not finished",))
     if found.ahead or found.overtaken:
         return newer(found, (yield from clock()) - started)

@@ -31,14 +31,14 @@ from aaiclick.state.progress import conversions, read_held, undo_ttl_changes
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.state.step_entries import StepEntries
-from aaiclick.state.transition import TransitionStart, UnderWay
+from aaiclick.state.transition import TransitionStart, UnfinishedMigration
 from aaiclick.versions.live import scripts_between
 
 Gate = Callable[[PlannedMigration], GateDecision]
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class Executed:
     """``first`` is the plan that was begun with, ``last`` the one that led to the end. ``verdict`` lists all steps that
     were done."""
 
@@ -54,7 +54,7 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class Execution:
     """Where a plan is carried out, by whom, and what is allowed."""
 
     database: str
@@ -75,7 +75,7 @@ class Site:
     """The approved plan that is carried out; None: there is none."""
 
 
-def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carried]:
+def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[Executed]:
     """Carry out every step that the gate lets through. Raises what the gate and the steps raise.
 
     Steps that are done are in the journal, and are not done again.
@@ -109,7 +109,7 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
         if not any(_is_move(step) for step in batch):
-            return Carried(first, planned, GateDecision(tuple(done), (), verdict.pending), tuple(outcomes))
+            return Executed(first, planned, GateDecision(tuple(done), (), verdict.pending), tuple(outcomes))
         # What a statement or function of a migration left behind nobody could foresee, so the rest is planned anew.
         moved = {step.id for step in batch if _is_move(step)}
         planned = yield from make_plan(
@@ -123,7 +123,7 @@ def carry_out(planned: PlannedMigration, gate: Gate, site: Site) -> Routine[Carr
         verdict = _gate_again(gate, planned, tuple(step.id for step in done))
 
 
-def carry_out_alone(planned: PlannedMigration, steps: tuple[Step, ...], site: Site) -> Routine[None]:
+def execute_stand_alone(planned: PlannedMigration, steps: tuple[Step, ...], site: Execution) -> Routine[None]:
     """Carry out steps that stand alone, where others of the plan are refused. No version is reached by that."""
     yield Emit(PlanReady(planned.plan.schema, len(steps), sum(step.rows for step in steps)))
     found = planned.inspection
@@ -199,7 +199,7 @@ def _put_back(found: Inspection, verdict: GateDecision, reach: Reach | None) -> 
     yield from everywhere(undo_ttl_changes(found.scope, held - again), reach)
 
 
-def _transition_start(planned: PlannedMigration, batch: tuple[Step, ...], site: Site) -> TransitionStart | None:
+def _transition_start(planned: PlannedMigration, batch: tuple[Step, ...], site: Execution) -> TransitionStart | None:
     """What is entered in the journal before the first step that code of the older version cannot run beside.
 
     None where the version stays, and where no older code can know the database.
@@ -209,10 +209,10 @@ def _transition_start(planned: PlannedMigration, batch: tuple[Step, ...], site: 
     if version is None or found.live.origin == "empty" or (before or 0) >= version:
         return None
     oldest = found.released.oldest_code(version)
-    attempts = found.under_way.attempts if found.under_way is not None else ()
+    attempts = found.unfinished_migration.attempts if found.unfinished_migration is not None else ()
     number = sum(attempt.version == version for attempt in attempts)
     return TransitionStart(
-        UnderWay(version, before, oldest, site.who, 0), number, replace(planned.plan, steps=batch).to_json()
+        UnfinishedMigration(version, before, oldest, site.who, 0), number, replace(planned.plan, steps=batch).to_json()
     )
 
 
@@ -226,7 +226,7 @@ def _is_move(step: Step) -> bool:
     return step.work.kind in ("sql", "callable")
 
 
-def _adopt(planned: PlannedMigration, site: Site) -> Routine[PlannedMigration]:
+def _adopt(planned: PlannedMigration, site: Execution) -> Routine[PlannedMigration]:
     """Record the version of a database without a record before its tables change and no longer show it. The journal
     then counts from this record."""
     found = planned.inspection
@@ -238,7 +238,7 @@ def _adopt(planned: PlannedMigration, site: Site) -> Routine[PlannedMigration]:
     return (yield from make_plan(again, site.looks))
 
 
-def adoption(found: Inspection, site: Site) -> Routine[Record]:
+def adoption(found: Inspection, site: Execution) -> Routine[Record]:
     """The record of a version that was recognised."""
     digest = yield from live_digest(found.schema, found.catalog)
     number = found.live.number

@@ -10,7 +10,7 @@ from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.rebuild.resume import abandon, abandon_quietly
 from aaiclick.apply.recovery import clean_leftovers
 from aaiclick.apply.run import ApplyOptions
-from aaiclick.apply.running_mutations import reattach
+from aaiclick.apply.running_mutations import wait_for_running_mutations
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.functions import sweep_stand_ins
 from aaiclick.catalog.read import read_catalog
@@ -21,7 +21,7 @@ from aaiclick.clock import clock
 from aaiclick.commands.approval.approved import end_approval, require_approved
 from aaiclick.commands.approval.stand_alone import refused_besides, stand_alone
 from aaiclick.commands.decide import compared, gate, obstacle
-from aaiclick.commands.execute import Carried, Site, carry_out, carry_out_alone
+from aaiclick.commands.execute import Executed, Execution, execute, execute_stand_alone
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
@@ -29,10 +29,10 @@ from aaiclick.commands.inspection.recorded_forms import dump_forms
 from aaiclick.commands.inspection.replaced import replaced_since, require_recorded
 from aaiclick.commands.inspection.verify import residual
 from aaiclick.commands.inspection.warm import warm
-from aaiclick.commands.overtaken import newer
+from aaiclick.commands.newer_version import newer
 from aaiclick.commands.reach import reach_of, require_everywhere, require_nothing_begun
 from aaiclick.commands.report import Report, report_of
-from aaiclick.commands.rollback.settle import settle_back
+from aaiclick.commands.rollback.unfinished_rollback import settle_back
 from aaiclick.commands.session import under_lease
 from aaiclick.diff.hazards import WITHOUT_OBJECT
 from aaiclick.errors import ApplyError, DriftRemainsError
@@ -155,9 +155,9 @@ def _options(policy: Policy) -> ApplyOptions:
     return ApplyOptions(
         keep_old_seconds=int(policy.keep_old.total_seconds()),
         writers_stopped=_allowed_tables(policy, "writers-stopped"),
-        closed=_allowed_tables(policy, "keep-writers-out"),
-        reapplied=_allowed_tables(policy, "reapply-deletes"),
-        patient=_allowed_tables(policy, "wait-for-deletes"),
+        keep_writers_out=_allowed_tables(policy, "keep-writers-out"),
+        reapply_deletes=_allowed_tables(policy, "reapply-deletes"),
+        wait_for_deletes=_allowed_tables(policy, "wait-for-deletes"),
     )
 
 
@@ -171,7 +171,7 @@ def _apply(
         require_nothing_begun(ours)
     elif ours.remains:
         done = yield from clean_leftovers(ours, options, resume=True)
-        options = replace(options, waiting=frozenset(each.object for each in done if each.action == "waiting"))
+        options = replace(options, resumable=frozenset(each.object for each in done if each.action == "waiting"))
         ours = (yield from read_owned(database, absent)) if done else ours
     held = _Held(run, database, nonce, started, options, ours, empty=bool(absent) and not ours.known)
     try:
@@ -196,7 +196,7 @@ def _clear_away(held: _Held, recorded: RecordedState) -> Routine[_Held]:
 
 
 def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routine[Report]:
-    """Plan and carry out. Killed copies that may go on (``options.waiting``) are gone on with, or undone."""
+    """Plan and carry out. Killed copies that may go on (``options.resumable``) are gone on with, or undone."""
     run, database = held.run, held.database
     recorded = yield from read_recorded_state(held.owned, run.schema.name, journal=held.owned.recorded)
     held = yield from _clear_away(held, recorded)
@@ -216,13 +216,13 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
         held = replace(held, options=replace(held.options, reach=(yield from reach_of(planned, run.policy.allowed))))
     elif not found.topology.single:
         held = replace(held, options=replace(held.options, reach=Reach(found.topology)))
-    site = Site(
+    site = Execution(
         database, held.nonce, held.options, str(run.owner), run.library, run.policy.allowed, looks, run.approved
     )
     if run.approved is None and (alone := stand_alone(planned, run.policy)):
-        yield from carry_out_alone(planned, alone, site)
+        yield from execute_stand_alone(planned, alone, site)
         raise refused_besides(planned, run.policy, alone)
-    carried = yield from carry_out(planned, lambda each: _gate(run, each), site)
+    carried = yield from execute(planned, lambda each: _gate(run, each), site)
     # Before the version is recorded: a later start that has nothing to do would not come by copies that nobody went on
     # with.
     yield from abandon(database, held.options)
@@ -252,8 +252,8 @@ def _look(held: _Held, recorded: RecordedState) -> Routine[Inspection]:
     found = yield from inspect_database(
         run.schema, held.database, allowed, empty=held.empty, owned=held.owned, recorded=recorded
     )
-    if found.going_back is not None:
-        yield from settle_back(found, found.going_back, str(run.owner))
+    if found.unfinished_rollback is not None:
+        yield from settle_back(found, found.unfinished_rollback, str(run.owner))
         found = yield from inspect_database(run.schema, held.database, allowed, owned=held.owned)
     if replicas := unsupported(found.catalog, allowed, found.topology):
         raise refusal(run.schema.name, replicas, ())
@@ -265,7 +265,7 @@ def _look(held: _Held, recorded: RecordedState) -> Routine[Inspection]:
     return found
 
 
-def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None]:
+def _record_it(held: _Held, found: Inspection, carried: Executed) -> Routine[None]:
     """Look at the tables once more, and write down that they are what is declared. Raises DriftRemainsError where they
     are not."""
     run, database, ours = held.run, held.database, held.owned
@@ -279,7 +279,7 @@ def _record_it(held: _Held, found: Inspection, carried: Carried) -> Routine[None
     if found.catalog.objects:
         # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has
         # ended.
-        yield from reattach(database, set(run.schema.table_names), held.options)
+        yield from wait_for_running_mutations(database, set(run.schema.table_names), held.options)
     if not found.topology.single:
         yield from require_everywhere(found, held.options.reach, run.policy.allowed)
     if not ours.recorded:
@@ -342,7 +342,7 @@ def _outdated(planned: PlannedMigration, found: Inspection, policy: Policy) -> b
     )
 
 
-def _record(run: Run, carried: Carried, forms: Mapping[str, Form], digest: str, seconds: float) -> Record:
+def _record(run: Run, carried: Executed, forms: Mapping[str, Form], digest: str, seconds: float) -> Record:
     found = carried.first.inspection
     adopted = not carried.verdict.run and found.record is None
     return Record(

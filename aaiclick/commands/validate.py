@@ -9,7 +9,7 @@ from aaiclick.commands.decide import status_of
 from aaiclick.commands.inspection.host_states import host_states
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
-from aaiclick.commands.overtaken import begun
+from aaiclick.commands.newer_version import begun
 from aaiclick.commands.report import KeptTable, Status
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
@@ -65,17 +65,14 @@ def _fenced(found: Inspection) -> tuple[str, ...]:
 
 
 def _begun(found: Inspection) -> list[str]:
-    """Transitions that are not recorded yet."""
-    said = (
-        [f"a migration to v{found.under_way.version} ({begun(found.under_way)}) was not brought to its end"]
-        if found.under_way is not None
-        else []
-    )
-    return said + (
-        [f"the way back to v{found.going_back.to} ({begun(found.going_back)}) was not finished"]
-        if found.going_back is not None
-        else []
-    )
+    """Migrations and rollbacks that were begun and are not recorded."""
+    said: list[str] = []
+    forward, back = found.unfinished_migration, found.unfinished_rollback
+    if forward is not None:
+        said.append(f"a migration to v{forward.version} ({begun(forward)}) was not finished")
+    if back is not None:
+        said.append(f"the rollback to v{back.to} ({begun(back)}) was not finished")
+    return said
 
 
 def _kept(row: KeptRow) -> KeptTable:

@@ -17,8 +17,10 @@ from aaiclick.diff.changes.column_attributes import (
 from aaiclick.diff.changes.column_default import ChangeDefault
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.columns import AddColumn, DropColumn, MoveColumn, RenameColumn
+from aaiclick.diff.changes.constraints import ChangeConstraint
+from aaiclick.diff.changes.indexes import ChangeIndex
 from aaiclick.diff.changes.keys import ChangeEngine, ChangeFixedKey, ChangeSamplingKey, ChangeSortKey
-from aaiclick.diff.changes.objects import ChangeConstraint, ChangeIndex, ChangeProjection
+from aaiclick.diff.changes.projections import ChangeProjection
 from aaiclick.diff.changes.settings import ChangeComment, ChangeSetting
 from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl
 from aaiclick.diff.expanded_aliases import same_index

@@ -25,7 +25,7 @@ from aaiclick.events import (
 )
 from aaiclick.metrics.catalogue import Metric
 from aaiclick.metrics.labels import OTHER, Bounded, error_label
-from aaiclick.metrics.standing import figures
+from aaiclick.metrics.status import figures
 
 COMMANDS = {
     f"{verb}_schema{twin}": command

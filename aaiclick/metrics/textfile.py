@@ -11,7 +11,7 @@ from pathlib import Path
 from aaiclick.commands.report import Status
 from aaiclick.errors import UsageError
 from aaiclick.metrics.catalogue import BUILD, IN_FILE, UP, Metric
-from aaiclick.metrics.standing import figures
+from aaiclick.metrics.status import figures
 from aaiclick.version import VERSION
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})

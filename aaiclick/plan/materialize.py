@@ -12,7 +12,8 @@ from collections.abc import Collection
 from aaiclick.catalog.forms import LiveObject, TableForm
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_attributes import ChangeStatistics
-from aaiclick.diff.changes.objects import ChangeIndex, ChangeProjection
+from aaiclick.diff.changes.indexes import ChangeIndex
+from aaiclick.diff.changes.projections import ChangeProjection
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork

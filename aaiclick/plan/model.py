@@ -129,7 +129,7 @@ class Plan:
         """JSON that ``from_json`` reads back. Statements that hold a secret are left out."""
         return (
             _plan()
-            .dump_json(replace(self, steps=tuple(without_secrets(step) for step in self.steps)), indent=2)
+            .dump_json(replace(self, steps=tuple(step_without_secrets(step) for step in self.steps)), indent=2)
             .decode()
         )
 
@@ -142,7 +142,7 @@ class Plan:
         return plan_text(self)
 
 
-def without_secrets(step: Step) -> Step:
+def step_without_secrets(step: Step) -> Step:
     """The step without the statements that hold a secret."""
     match step.work:
         case CreateWork(secret=True):

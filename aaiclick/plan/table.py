@@ -34,7 +34,7 @@ from aaiclick.plan.other_engines import can_be_cloned, plan_other_engine, stand_
 from aaiclick.plan.proof.constraints import new_constraints, violated
 from aaiclick.plan.proof.cost import Cost, cost_of
 from aaiclick.plan.proof.in_place import InPlaceProof, prove
-from aaiclick.plan.proof.volatile import volatile, written_down
+from aaiclick.plan.proof.nondeterministic import nondeterministic, written_down
 from aaiclick.plan.rehearsal.empty_clone import Clone
 from aaiclick.plan.rehearsal.on_parts import alter_refused, attach_refused, copy_refused
 from aaiclick.plan.strategies.alter import propose_alter
@@ -286,7 +286,7 @@ def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         for column in computed
         if held.lacking(column.name) and not mentioned(f"{diff.form.order_by} {diff.form.partition_by}", [column.name])
     ]
-    changing = yield from volatile([column.expression for column in absent])
+    changing = yield from nondeterministic([column.expression for column in absent])
     names = [column.name for column in absent if column.expression in changing]
     if (
         not names or held.patched

@@ -11,7 +11,7 @@ from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.columns import DropColumn
-from aaiclick.diff.changes.pin import PinColumns
+from aaiclick.diff.changes.materialize_columns import MaterializeColumns
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.conversion.values import holds_null
 from aaiclick.diff.hazards import Hazard
@@ -51,7 +51,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
         column = diff.target.form.column(name)
         assert column is not None
         kept = before_drop(diff.target.form, held, [name], diff.target.undeclared)
-        pins = (PinColumns(kept.pins, held.patched),) if kept.pins else ()
+        pins = (MaterializeColumns(kept.pins, held.patched),) if kept.pins else ()
         change: Sequence[Change] = (*pins, DropColumn(diff.live.name, column))
         alters: list[Alter] = []
         outcome = Outcome(True)

@@ -3,7 +3,6 @@ differ."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from aaiclick.catalog.declared_tables import canonical_tables, canonical_views
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.normalize import normal_form
 from aaiclick.catalog.scratch import Scratch
+from aaiclick.catalog.secrets import without_secrets
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError
 from aaiclick.plan.backfill.fill import create_view
@@ -32,10 +32,6 @@ from aaiclick.sql.quoting import qualified
 from aaiclick.sql.security import same_security
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
-_SECRET = re.compile(
-    r"(?i)(\b(?:password|secret\w*|\w*token|access_key\w*|credentials?|api_key|value)\b\s*\(?\s*)'(?:[^'\\]|\\.|'')*'"
-)
-_IN_URL = re.compile(r"(://[^:/@'\s]*:)[^@'\s]*@")
 Viewlike = View | MaterializedView | Dictionary
 
 
@@ -85,12 +81,6 @@ def _create(item: Viewlike, database: str) -> Step:
     return Step(
         f"{item.name}:create", item.name, f"{item.noun} is missing", "create", [shown, *([load] if load else [])], work
     )
-
-
-def without_secrets(sql: str) -> str:
-    """A dictionary's CREATE with ``[HIDDEN]`` for what may be a secret. The engine masks only tables, so this hides
-    more than it would."""
-    return _IN_URL.sub(r"\1[HIDDEN]@", _SECRET.sub(r"\1'[HIDDEN]'", sql))
 
 
 def _reads(item: Viewlike) -> set[str]:

@@ -39,7 +39,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class UnderWay:
+class UnfinishedMigration:
     """A transition that was begun and is not recorded."""
 
     version: int
@@ -62,7 +62,7 @@ class UnderWay:
 
 
 @dataclass(frozen=True, slots=True)
-class GoingBack:
+class UnfinishedRollback:
     """A way back that was begun and is not recorded."""
 
     to: int
@@ -81,7 +81,7 @@ class GoingBack:
 class TransitionStart:
     """What is entered of a transition before its first effect that is not additive. ``number`` counts the attempts."""
 
-    under_way: UnderWay
+    under_way: UnfinishedMigration
     number: int
     steps: str
 
@@ -94,7 +94,7 @@ def additive(step: Step) -> bool:
     return step.strategy == "alter" and isinstance(step.work, AlterWork) and not step.work.frees_ttl and added
 
 
-def find_under_way(entries: Sequence[Entry], recorded: int | None) -> UnderWay | None:
+def find_unfinished_migration(entries: Sequence[Entry], recorded: int | None) -> UnfinishedMigration | None:
     """The newest transition among the entries that leads above what is recorded. What earlier releases entered counts
     from its first entry."""
     later = [
@@ -112,7 +112,7 @@ def find_under_way(entries: Sequence[Entry], recorded: int | None) -> UnderWay |
     newest = max(told, key=lambda entry: (version_of(entry), -entry.seq))
     attempts = tuple(_attempt(entry) for entry in own)
     before = _number(newest, "from")
-    return UnderWay(
+    return UnfinishedMigration(
         version_of(newest),
         before if before is not None else recorded,
         _number(newest, "oldest_code"),
@@ -122,7 +122,7 @@ def find_under_way(entries: Sequence[Entry], recorded: int | None) -> UnderWay |
     )
 
 
-def find_going_back(entries: Sequence[Entry]) -> GoingBack | None:
+def find_unfinished_rollback(entries: Sequence[Entry]) -> UnfinishedRollback | None:
     """The way back that was begun in this generation: its record begins another one."""
     found = [entry for entry in entries if entry.action.step.endswith(_BACK) and entry.state == "intent"]
     if not found:
@@ -134,7 +134,7 @@ def find_going_back(entries: Sequence[Entry]) -> GoingBack | None:
         if isinstance(tables, dict)
         else {}
     )
-    return GoingBack(version_of(last), _number(last, "from") or 0, _text(last, "who"), last.at, listed)
+    return UnfinishedRollback(version_of(last), _number(last, "from") or 0, _text(last, "who"), last.at, listed)
 
 
 def read_attempts(database: str, schema: str) -> Routine[tuple[Attempt, ...]]:
@@ -156,7 +156,7 @@ def begin_transition(scope: JournalScope, start: TransitionStart) -> Routine[Non
     yield from mark_transition(scope.database, scope.schema, way.running)
 
 
-def begin_back(scope: JournalScope, going: GoingBack) -> Routine[None]:
+def begin_back(scope: JournalScope, going: UnfinishedRollback) -> Routine[None]:
     """Enter a way back before its first effect."""
     yield from enter_start(
         scope, f"{going.to}{_BACK}", {"from": going.before, "who": going.who, "tables": dict(going.tables)}
@@ -164,7 +164,7 @@ def begin_back(scope: JournalScope, going: GoingBack) -> Routine[None]:
     yield from mark_transition(scope.database, scope.schema, RunningTransition(going.to, back=True))
 
 
-def forget_back(scope: JournalScope, going: GoingBack, under_way: UnderWay | None) -> Routine[None]:
+def forget_back(scope: JournalScope, going: UnfinishedRollback, under_way: UnfinishedMigration | None) -> Routine[None]:
     """Nothing came of it."""
     yield from outcome(scope.database, scope.action(f"{going.to}{_BACK}"), "undone")
     yield from mark_transition(scope.database, scope.schema, under_way.running if under_way is not None else None)

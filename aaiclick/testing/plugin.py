@@ -92,9 +92,9 @@ def aaiclick_schema(
     It is on the embedded engine, or where the client or session given as ``via=`` leads. The first call for a schema
     runs ``ensure_schema``; later ones repeat the recorded statements, all at once, in milliseconds.
     """
-    from aaiclick.testing.recorded import Target, drop, engine_target, is_embedded, server_target
+    from aaiclick.testing.recorded import EngineTarget, drop, engine_target, is_embedded, server_target
 
-    made: list[tuple[Target, str]] = []
+    made: list[tuple[EngineTarget, str]] = []
 
     def create(schema: Schema, *, via: object = None) -> str:
         if via is None or is_embedded(via):

@@ -32,7 +32,7 @@ _NEW = "\0"
 
 
 @dataclass(frozen=True)
-class Target:
+class EngineTarget:
     """Where databases are made: ``run`` carries out one statement (``several``: or many) and gives its answer as text;
     ``client`` opens what ``ensure_schema`` is handed."""
 
@@ -42,13 +42,13 @@ class Target:
     several: bool
 
 
-def engine_target(engine: EmbeddedEngine, client: object = None) -> Target:
+def engine_target(engine: EmbeddedEngine, client: object = None) -> EngineTarget:
     """The engine of this process, which takes many statements at once; ``client`` is one that the caller has on it."""
 
     def opened() -> AbstractContextManager[object]:
         return closing(engine.client()) if client is None else nullcontext(client)
 
-    return Target(engine.url, opened, engine.command, several=True)
+    return EngineTarget(engine.url, opened, engine.command, several=True)
 
 
 def is_embedded(client: object) -> bool:
@@ -56,7 +56,7 @@ def is_embedded(client: object) -> bool:
     return str(getattr(client, "uri", "")).startswith("chdb:") or type(client).__module__.startswith("chdb.")
 
 
-def server_target(client: object) -> Target:
+def server_target(client: object) -> EngineTarget:
     """A sync clickhouse-connect client over HTTP. UsageError for anything else."""
     raw_query: object = getattr(client, "raw_query", None)
     if not callable(raw_query) or type(client).__name__.startswith("Async"):
@@ -66,7 +66,7 @@ def server_target(client: object) -> Target:
         answer: object = raw_query(sql)
         return answer.decode("utf-8", "surrogateescape") if isinstance(answer, bytes) else ""
 
-    return Target(str(getattr(client, "uri", "") or id(client)), lambda: nullcontext(client), run, several=False)
+    return EngineTarget(str(getattr(client, "uri", "") or id(client)), lambda: nullcontext(client), run, several=False)
 
 
 class SchemaRecorder:
@@ -76,7 +76,7 @@ class SchemaRecorder:
         self._recorded: dict[tuple[str, str], list[str] | None] = {}
         self._ordered: set[tuple[str, str]] = set()
 
-    def create(self, target: Target, schema: Schema) -> str:
+    def create(self, target: EngineTarget, schema: Schema) -> str:
         """A fresh database with this schema; its name. Whoever asked for it drops it."""
         key = (target.key, repr(schema))
         if key not in self._recorded:
@@ -95,7 +95,7 @@ class SchemaRecorder:
         _ensure(target, schema, database)
         return database
 
-    def _replay(self, key: tuple[str, str], target: Target, statements: list[str], database: str) -> bool:
+    def _replay(self, key: tuple[str, str], target: EngineTarget, statements: list[str], database: str) -> bool:
         """Whether all statements went through; the first time finds the order in which they do (views read other
         views)."""
         texts = [text.replace(_NEW, database) for text in statements]
@@ -122,12 +122,12 @@ class SchemaRecorder:
         return True
 
 
-def drop(target: Target, database: str) -> None:
+def drop(target: EngineTarget, database: str) -> None:
     """Drops a database with all it holds, at once (no files are left waiting for a delayed removal)."""
     target.run(f"DROP DATABASE IF EXISTS {quote_name(database)} SYNC")
 
 
-def _ensure(target: Target, schema: Schema, database: str) -> None:
+def _ensure(target: EngineTarget, schema: Schema, database: str) -> None:
     from aaiclick import ensure_schema
 
     target.run(f"CREATE DATABASE {quote_name(database)}")
@@ -140,7 +140,7 @@ def _ensure(target: Target, schema: Schema, database: str) -> None:
         raise
 
 
-def _record(target: Target, database: str) -> list[str] | None:
+def _record(target: EngineTarget, database: str) -> list[str] | None:
     """The statements that make another database like this one; None when they cannot be had."""
     tables: list[str] = []
     rows: list[str] = []

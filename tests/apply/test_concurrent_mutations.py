@@ -162,7 +162,7 @@ def test_by_default_deletes_that_do_not_stop_end_the_run(lab: Lab, rows: int) ->
 def test_wait_for_deletes_goes_on_until_they_stop(lab: Lab, count: int) -> None:
     make(lab, count=count)
     changes = Changes(lab, "ATTACH PARTITION", endless, most=60)
-    run(lab, changes, ApplyOptions(chunk_rows=50, patient=frozenset({"t"})))
+    run(lab, changes, ApplyOptions(chunk_rows=50, wait_for_deletes=frozenset({"t"})))
     assert changes.sent == 60
     assert lab.rows("SELECT count(), countIf(k < 60) FROM {db}.t") == ((count * 50 - 60, 0),)
     assert (
@@ -173,7 +173,7 @@ def test_wait_for_deletes_goes_on_until_they_stop(lab: Lab, count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [PARTS, pytest.param(3 * PARTS, marks=pytest.mark.proof)])
-@pytest.mark.parametrize("way", ["reapplied", "closed"])
+@pytest.mark.parametrize("way", ["reapply_deletes", "keep_writers_out"])
 def test_deletes_that_never_stop_are_applied_too(lab: Lab, way: str, count: int) -> None:
     make(lab, count=count)
     changes = Changes(lab, "ATTACH PARTITION", endless, most=1000)

@@ -75,7 +75,7 @@ def go_on(
             before(effect)
 
     left = lab.run(clean_leftovers(lab.run(read_owned(lab.database)), OPTIONS, resume=True), before=before)
-    options = replace(OPTIONS, waiting=frozenset(each.object for each in left if each.action == "waiting"))
+    options = replace(OPTIONS, resumable=frozenset(each.object for each in left if each.action == "waiting"))
     try:
         done = lab.apply(*works, before=watch, options=options)
     finally:

@@ -13,7 +13,7 @@ from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.render import has_hidden, local_family
 from aaiclick.catalog.scratch import Scratch, with_scratch
-from aaiclick.catalog.scratch_objects import conceal
+from aaiclick.catalog.secrets import conceal
 from aaiclick.errors import SpecError, StatementError, UnsupportedObjectError
 from aaiclick.routine import Command, Connection, Query, Routine, run, text
 from aaiclick.specs import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, UnsupportedForm
-from aaiclick.clickhouse.topology import SINGLE, Host, Topology, hints, named, read_topology
+from aaiclick.clickhouse.topology import SINGLE, Host, Topology, may_be_cluster, named, read_topology
 from aaiclick.errors import UsageError
 from aaiclick.routine import Query, Rows
 
@@ -41,7 +41,7 @@ def answered(catalog: Catalog, cluster: str = "", answers: Mapping[str, Rows] | 
 def test_one_host_costs_no_question() -> None:
     assert answered(PLAIN) == (SINGLE, 0)
     assert answered(with_table("ReplicatedMergeTree", 1)) == (SINGLE, 0)
-    assert not hints(dataclasses.replace(PLAIN, database_engine="Replicated", replicas=1), "")
+    assert not may_be_cluster(dataclasses.replace(PLAIN, database_engine="Replicated", replicas=1), "")
 
 
 def test_a_replicated_database_is_a_cluster_of_its_own_name() -> None:

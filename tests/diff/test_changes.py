@@ -13,7 +13,7 @@ from aaiclick.diff.changes.column_default import ChangeDefault
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.columns import AddColumn, DropColumn, RenameColumn
 from aaiclick.diff.changes.keys import ChangeEngine
-from aaiclick.diff.changes.pin import Pin, PinColumns
+from aaiclick.diff.changes.materialize_columns import ColumnToWrite, MaterializeColumns
 from aaiclick.diff.changes.ttl import ChangeTtl, keeps_all
 from aaiclick.diff.conversion.combining import combines_alike
 from aaiclick.diff.conversion.convert import conversion
@@ -147,20 +147,24 @@ def test_what_parts_do_not_hold_is_written_down_under_the_name_and_kind_that_the
         ColumnForm("n", "UInt8"),
         ColumnForm("n", "UInt8", "ALIAS", "k + 1"),
     )
-    assert [command.text for command in PinColumns((Pin(five, 3),), patched=True).commands] == [
+    assert [command.text for command in MaterializeColumns((ColumnToWrite(five, 3),), patched=True).commands] == [
         "APPLY PATCHES",
         "MATERIALIZE COLUMN `n`",
     ]
-    assert [command.text for command in PinColumns((Pin(plain, 3, "0"),)).commands] == [
+    assert [command.text for command in MaterializeColumns((ColumnToWrite(plain, 3, "0"),)).commands] == [
         "MODIFY COLUMN `n` UInt8 DEFAULT 0",
         "MATERIALIZE COLUMN `n`",
         "MODIFY COLUMN `n` REMOVE DEFAULT",
     ]
-    assert [command.text for command in PinColumns((Pin(alias, 3, "k + 1", restored=False),)).commands] == [
+    assert [
+        command.text for command in MaterializeColumns((ColumnToWrite(alias, 3, "k + 1", restored=False),)).commands
+    ] == [
         "MODIFY COLUMN `n` UInt8 DEFAULT k + 1",
         "MATERIALIZE COLUMN `n`",
     ]
-    batch = batches((ChangeDefault("t", five, replace(five, expression="7")), PinColumns((Pin(five, 3),))))
+    batch = batches(
+        (ChangeDefault("t", five, replace(five, expression="7")), MaterializeColumns((ColumnToWrite(five, 3),)))
+    )
     assert [each.sql("t", True) for each in batch] == [
         "ALTER TABLE t MATERIALIZE COLUMN `n`",
         "ALTER TABLE t MODIFY COLUMN `n` UInt8 DEFAULT 7",

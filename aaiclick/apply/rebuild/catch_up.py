@@ -145,8 +145,8 @@ def _has_to_close(job: Job, state: CopyState) -> Routine[bool]:
     table, options = job.work.table, job.site.options
     if not state.spoilt or state.closed:
         return False
-    reapplied = table in options.reapplied and state.spoilt > _OPEN
-    if table in options.closed or reapplied:
+    reapplied = table in options.reapply_deletes and state.spoilt > _OPEN
+    if table in options.keep_writers_out or reapplied:
         yield Emit(
             Note(
                 f"{table}: rows are deleted or changed while it is copied: writers are refused until that is done",
@@ -154,7 +154,7 @@ def _has_to_close(job: Job, state: CopyState) -> Routine[bool]:
             )
         )
         return True
-    if state.spoilt > options.restarts and table not in options.patient:
+    if state.spoilt > options.restarts and table not in options.wait_for_deletes:
         raise ApplyError(
             f"{table}: rows were deleted or changed while they were copied, {state.spoilt} times in a row. The table "
             "is as it was: stop deletes and updates"

@@ -28,13 +28,13 @@ class Projected:
 
 
 def projected(
-    work: RebuildWork, volatile: frozenset[str], types: Mapping[str, str]
+    work: RebuildWork, nondeterministic: frozenset[str], types: Mapping[str, str]
 ) -> tuple[tuple[Projected, ...], tuple[str, ...]]:
     """The columns of a copy, and a note for each reason why the checksum leaves some out.
 
-    ``volatile``: old columns that read differently each time. ``types`` of the old columns: what keeps its type is not
-    cast (a cast to the same type costs a twentieth of the copy). Raises ApplyError where ``work`` names a column that
-    ``form`` has not.
+    ``nondeterministic``: old columns that read differently each time. ``types`` of the old columns: what keeps its type
+    is not cast (a cast to the same type costs a twentieth of the copy). Raises ApplyError where ``work`` names a column
+    that ``form`` has not.
     """
     columns: list[Projected] = []
     skipped: dict[str, list[str]] = {}
@@ -43,7 +43,7 @@ def projected(
         wanted = work.form.column(column.target)
         if wanted is None or not wanted.stored:
             raise ApplyError(f"{work.table}: the copy fills column {column.target}, which the new table does not store")
-        reason = _unchecked(column, wanted.type, volatile)
+        reason = _unchecked(column, wanted.type, nondeterministic)
         if reason:
             skipped.setdefault(reason, []).append(column.target)
         read = (
@@ -64,12 +64,12 @@ def plain_projection(form: TableForm) -> tuple[Projected, ...]:
     return tuple(Projected(column.name, quote_name(column.name), True) for column in form.columns if column.stored)
 
 
-def _unchecked(column: CopyColumn, type_name: str, volatile: frozenset[str]) -> str:
+def _unchecked(column: CopyColumn, type_name: str, nondeterministic: frozenset[str]) -> str:
     if not column.verify:
         return "the conversion is not reversible"
     if re.search(r"(?<!Simple)AggregateFunction\(", type_name):
         return "the bytes of an aggregation state depend on its history"
-    if mentioned(column.expression, volatile):
+    if mentioned(column.expression, nondeterministic):
         return "a default that is not stored in every part reads differently each time"
     return ""
 

@@ -58,7 +58,7 @@ def suspend(database: str, mark: Mark) -> Routine[bool]:
 
 def keep_wanted(steps: Sequence[Step], database: str, options: ApplyOptions) -> Routine[None]:
     """Undo the copies that these steps do not go on with: the merges and mutations of their tables have to go on."""
-    if not options.waiting:
+    if not options.resumable:
         return
     for mark in (yield from _waiting(database, options)):
         first = next((step for step in steps if _concerns(step, mark.table)), None)
@@ -68,7 +68,7 @@ def keep_wanted(steps: Sequence[Step], database: str, options: ApplyOptions) -> 
 
 def abandon(database: str, options: ApplyOptions) -> Routine[None]:
     """Undo the copies that nobody went on with."""
-    if not options.waiting:
+    if not options.resumable:
         return
     for mark in (yield from _waiting(database, options)):
         if not (yield from swapped(database, mark)):
@@ -84,7 +84,7 @@ def abandon_quietly(database: str, options: ApplyOptions) -> Routine[None]:
 def earlier_marks(source: Physical, options: ApplyOptions) -> Routine[tuple[Mark, ...]]:
     """The marks of killed copies of this table that may go on; its merges are held by settings then, so that mutations
     can go on."""
-    if source.name not in options.waiting:
+    if source.name not in options.resumable:
         return ()
     found = tuple(
         mark
@@ -141,7 +141,7 @@ def _waiting(database: str, options: ApplyOptions) -> Routine[tuple[Mark, ...]]:
     return tuple(
         mark
         for mark in (yield from read_owned(database)).marks()
-        if isinstance(mark, Mark) and mark.table in options.waiting
+        if isinstance(mark, Mark) and mark.table in options.resumable
     )
 
 

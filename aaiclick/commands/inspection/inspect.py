@@ -22,7 +22,12 @@ from aaiclick.state.owners import TableOwner
 from aaiclick.state.progress import JournalScope, progress_of, put_elsewhere
 from aaiclick.state.record import Record
 from aaiclick.state.recorded_state import RecordedState, journal_scope, read_recorded_state
-from aaiclick.state.transition import GoingBack, UnderWay, find_going_back, find_under_way
+from aaiclick.state.transition import (
+    UnfinishedMigration,
+    UnfinishedRollback,
+    find_unfinished_migration,
+    find_unfinished_rollback,
+)
 from aaiclick.versions.history import ReleaseHistory, check_applied, read_history
 from aaiclick.versions.live import (
     Displaced,
@@ -55,9 +60,9 @@ class Inspection:
     """What of the migrations that are pending is done already."""
     undeclared: frozenset[str] = frozenset()
     """Objects that earlier versions declared here, and that are there still."""
-    under_way: UnderWay | None = None
+    unfinished_migration: UnfinishedMigration | None = None
     """A transition that was begun, as far as the journal says, and is not recorded."""
-    going_back: GoingBack | None = None
+    unfinished_rollback: UnfinishedRollback | None = None
     """A way back that was begun and is not recorded."""
     allowed: frozenset[str] = frozenset()
     """What the policy allows by name."""
@@ -91,9 +96,9 @@ class Inspection:
     def overtaken(self) -> bool:
         """True where somebody is on the way to a newer version than the code declares."""
         return (
-            self.under_way is not None
+            self.unfinished_migration is not None
             and self.schema.version is not None
-            and self.under_way.version > self.schema.version
+            and self.unfinished_migration.version > self.schema.version
         )
 
     @property
@@ -184,9 +189,9 @@ def inspect_database(
     undeclared: frozenset[str] = frozenset()
     if record is not None:
         catalog, undeclared = yield from _undeclared(recorded.names, catalog, names)
-    under_way, back = find_under_way(entries, live.number), find_going_back(entries)
+    forward, back = find_unfinished_migration(entries, live.number), find_unfinished_rollback(entries)
     return Inspection(
-        schema, catalog, known, live, owned, recorded, progress, undeclared, under_way, back, skipped, topology, where
+        schema, catalog, known, live, owned, recorded, progress, undeclared, forward, back, skipped, topology, where
     )
 
 

@@ -10,7 +10,7 @@ from aaiclick.apply.rollback.not_restored import NotRestored, find_not_restored
 from aaiclick.apply.rollback.path import Hop, hops, linked, made_by, transitions
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.commands.inspection.inspect import Inspection
-from aaiclick.commands.rollback.giving_up import hop_back
+from aaiclick.commands.rollback.unfinished_migration import hop_back
 from aaiclick.errors import SchemaError, SpecError
 from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
@@ -73,7 +73,7 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
     schema, database = found.schema, found.catalog.database
     live, path = yield from _path(found)
     kept = yield from _look(found, found.record.at if found.record is not None else -1)
-    target = _target(schema.name, live, path, to, kept.targets, given_up=found.under_way is not None)
+    target = _target(schema.name, live, path, to, kept.targets, given_up=found.unfinished_migration is not None)
     covered = path[: 1 + next(place for place, hop in enumerate(path) if hop.before == target)]
     listed = transitions(covered)
     restores: list[Restore] = []
@@ -84,7 +84,7 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
             views = bool(known.dependents) if known is not None else False
             restores.append((yield from inspect_kept(database, linked(used[::-1], listed), read_by_views=views)))
     left = _left(found, kept, covered)
-    if not restores and not kept.begun and found.under_way is None:
+    if not restores and not kept.begun and found.unfinished_migration is None:
         said = f": {'; '.join((*left.words, *kept.renamed))}" if left.words or kept.renamed else ""
         raise SchemaError(
             f"{schema.name} is at v{live}, and no table of v{target} is kept{said}. {_furthest(found, kept, path)}"
@@ -105,9 +105,10 @@ def _path(found: Inspection) -> Routine[tuple[int, tuple[Hop, ...]]]:
     """The version that is gone back from, and the way. A migration under way is gone back from first: it is not
     recorded."""
     schema, database = found.schema, found.catalog.database
-    if found.under_way is not None:
+    way = found.unfinished_migration
+    if way is not None:
         records = yield from history(database, schema.name)
-        return found.under_way.version, (hop_back(found, found.under_way, records, found.owned.kept()),)
+        return way.version, (hop_back(found, way, records, found.owned.kept()),)
     if found.record is None or found.record.version is None:
         raise SchemaError(f"{schema.name} has no version record in {database}: there is nothing to go back from")
     live = found.record.version

@@ -18,7 +18,7 @@ from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.reach import require_nothing_begun
 from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.plan import RollbackPlan, find_rollback
-from aaiclick.commands.rollback.settle import returned
+from aaiclick.commands.rollback.unfinished_rollback import returned
 from aaiclick.commands.session import under_lease
 from aaiclick.errors import HazardNotAllowedError, SchemaError
 from aaiclick.events import StepDone, StepStarted
@@ -32,7 +32,7 @@ from aaiclick.state.kept_tables import next_expiry
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark
 from aaiclick.state.records import append, ensure_tables
-from aaiclick.state.transition import GoingBack, begin_back
+from aaiclick.state.transition import UnfinishedRollback, begin_back
 
 SHORTEST = 3600
 """Seconds that the newer table is kept at least: a run that goes on after a kill knows by it what is done already."""
@@ -127,13 +127,13 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     _require_no_rows(way)
     said: list[str] = []
     live = yield from physicals(database, tuple(sorted(restore.kept.table for restore in way.restores)))
-    going = found.going_back
+    going = found.unfinished_rollback
     listed = {name: table.uuid for name, table in live.items()} | (
         dict(going.tables) if going is not None and going.to == way.to else {}
     )
     # Before the first effect, so that nobody takes for the newer version what is half-way back.
     yield from ensure_tables(database)
-    yield from begin_back(found.scope, GoingBack(way.to, way.live, str(back.owner), 0, listed))
+    yield from begin_back(found.scope, UnfinishedRollback(way.to, way.live, str(back.owner), 0, listed))
     # Only behind that entry: until it is there, these tables are what shows that a way back had begun.
     for name in way.done:
         yield from drop_table(database, name)
@@ -157,7 +157,8 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     entry = CacheEntry(way.to, way.earlier.spec if way.earlier else "", digest, due=due)
     # What was given up may have left something: the next start looks at the tables themselves.
     others = {name: each for name, each in left.cache().items() if name != back.schema.name}
-    yield from write_cache(database, {**others, back.schema.name: entry} if found.under_way is None else others)
+    certain = found.unfinished_migration is None
+    yield from write_cache(database, {**others, back.schema.name: entry} if certain else others)
     return _report(way, (yield from clock()) - started, done=True, said=tuple(said))
 
 

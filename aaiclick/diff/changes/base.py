@@ -22,7 +22,7 @@ class Phase(IntEnum):
     table definitions.
     """
 
-    PIN = -1
+    WRITE_OLD_VALUES = -1
     DROP_OBJECTS = 0
     REMOVE_DEFAULT = 1
     SHORTEN_KEY = 2

@@ -37,7 +37,7 @@ def not_stored(table: str, old: ColumnForm, new: ColumnForm) -> Hazard | None:
 class ChangeDefault:
     """Another kind of default, or another expression.
 
-    Rows of parts that do not hold the column read the default, so they would read another value. ``PinColumns``
+    Rows of parts that do not hold the column read the default, so they would read another value. ``MaterializeColumns``
     writes the old one first.
     """
 

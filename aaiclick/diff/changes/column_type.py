@@ -26,7 +26,7 @@ class RetypeColumn:
     """Another type, and in the same command another default where both change: the old default may not convert.
 
     Rows of parts that do not hold the column read the default of its type, and would read that of the new type.
-    ``PinColumns`` writes the old one first.
+    ``MaterializeColumns`` writes the old one first.
     """
 
     table: str

@@ -9,7 +9,7 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
-from aaiclick.plan.model import Plan, Step, version_text, without_secrets
+from aaiclick.plan.model import Plan, Step, step_without_secrets, version_text
 from aaiclick.plan.operations import Work
 from aaiclick.printable import size_text
 
@@ -159,7 +159,7 @@ def _value(digits: str) -> float:
 
 def _work_text(step: Step) -> bytes:
     """What is carried out, without what depends on the moment. Secrets are in no plan that was saved."""
-    return _works().dump_json(without_secrets(step).work, exclude=_MOVES)
+    return _works().dump_json(step_without_secrets(step).work, exclude=_MOVES)
 
 
 @cache

@@ -22,7 +22,7 @@ from aaiclick.plan.backfill.triggers import can_be_fenced
 from aaiclick.plan.backfill.view_steps import backfill_hazards, backfill_lines
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
-from aaiclick.plan.proof.volatile import called, volatile_functions
+from aaiclick.plan.proof.nondeterministic import called, nondeterministic_functions
 from aaiclick.plan.steps import blocked_step
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.ddl import create_materialized_view_sql
@@ -217,9 +217,9 @@ def _unfit(
     if order_matters(target):
         return f"{target.engine} keeps rows by the order in which they were inserted, and these would be the last"
     functions = called(wanted.query)
-    volatile = sorted(functions & (yield from volatile_functions())) if functions else []
-    if volatile:
-        return f"{', '.join(volatile)} returns another value at every call"
+    changing = sorted(functions & (yield from nondeterministic_functions())) if functions else []
+    if changing:
+        return f"{', '.join(changing)} returns another value at every call"
     # The fill aggregates part by part, as the view would INSERT by INSERT. Only merges that add up make one result of
     # the pieces.
     if (yield from _aggregates(wanted, scratch)) and not target.engine.endswith(_ADDING):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.scratch import PREFIX
+from aaiclick.plan.dependents.buffer_merge_distributed import FRONTS, front_dependents
 from aaiclick.plan.dependents.dependents import ELSEWHERE, VIEWS, Dependent, view_dependent
 from aaiclick.plan.dependents.dictionaries import DICTIONARIES, dictionary_dependent
-from aaiclick.plan.dependents.front_tables import FRONTS, front_dependents
 from aaiclick.routine import Query, Routine, text
 
 _COLUMNS = "database, name, engine, create_table_query, as_select, toString(uuid)"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import ConstraintForm, TableForm
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_type import RetypeColumn
-from aaiclick.diff.changes.objects import ChangeConstraint
+from aaiclick.diff.changes.constraints import ChangeConstraint
 from aaiclick.plan.data_checks.checks import PassedCheck
 from aaiclick.plan.guards.row_expressions import over_live, over_target
 from aaiclick.plan.operations import Alter, AlterWork, AttachWork, Guard, RebuildWork

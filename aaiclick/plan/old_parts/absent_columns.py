@@ -14,7 +14,7 @@ from aaiclick.clickhouse.features import PASSES_UNSTORED
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_default import ChangeDefault
-from aaiclick.diff.changes.pin import Pin, PinColumns
+from aaiclick.diff.changes.materialize_columns import ColumnToWrite, MaterializeColumns
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import live_column
 from aaiclick.errors import StatementError
@@ -80,7 +80,7 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     if diff.reads_no_rows and lacked:
         return AbsentColumns(diff.changes, open=lacked)
     look = _Rows(diff, held, qualified(diff.database, data_name))
-    pins: list[Pin] = []
+    pins: list[ColumnToWrite] = []
     for old, new in touched:
         missing = held.lacking(old.name)
         # When a stored column becomes an ALIAS its data stays in old parts until they are merged, and would be read
@@ -106,7 +106,7 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     form = replace(live, columns=tuple(pinned.get(column.name, column) for column in live.columns))
     # The rest is compared anew, with those columns as the first ALTER leaves them.
     rest = diff_table(form, diff.target) if pinned else diff.changes
-    return AbsentColumns((PinColumns(tuple(pins), held.patched), *rest))
+    return AbsentColumns((MaterializeColumns(tuple(pins), held.patched), *rest))
 
 
 def _touched(diff: TableDiff) -> tuple[tuple[ColumnForm, ColumnForm], ...]:
@@ -179,10 +179,10 @@ def _unfit(look: _Rows, old: ColumnForm) -> Routine[str]:
     return "" if isinstance(read, int) else f"rows of parts without {old.name} cannot be read (the engine: {read})"
 
 
-def _pin(diff: TableDiff, old: ColumnForm, parts: int) -> Pin:
+def _pin(diff: TableDiff, old: ColumnForm, parts: int) -> ColumnToWrite:
     if old.kind == "ALIAS":
-        return Pin(old, parts, old.expression, restored=False)
-    return Pin(old, parts, "" if old.kind else unsaid(old, diff.form))
+        return ColumnToWrite(old, parts, old.expression, restored=False)
+    return ColumnToWrite(old, parts, "" if old.kind else unsaid(old, diff.form))
 
 
 def _count(sql: str) -> Routine[int | str]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.diff.changes.pin import Pin
+from aaiclick.diff.changes.materialize_columns import ColumnToWrite
 from aaiclick.plan.old_parts.columns import PartColumns
 from aaiclick.plan.old_parts.readings import leaves_of, unsaid
 from aaiclick.sql.column_names import mentioned
@@ -21,7 +21,7 @@ class DropPreparation:
     """Values that are written into parts before columns are dropped. ``refusal``: why none can be; '' where they
     can."""
 
-    pins: tuple[Pin, ...] = ()
+    pins: tuple[ColumnToWrite, ...] = ()
     refusal: str = ""
 
 
@@ -71,5 +71,5 @@ def _keepers(form: TableForm, given_up: Collection[str]) -> Sequence[ColumnForm]
     return sorted(free, key=lambda column: (column.kind == "", "(" in column.expression))
 
 
-def _filled(column: ColumnForm, form: TableForm, held: PartColumns) -> Pin:
-    return Pin(column, held.lacking(column.name), "" if column.kind else unsaid(column, form))
+def _filled(column: ColumnForm, form: TableForm, held: PartColumns) -> ColumnToWrite:
+    return ColumnToWrite(column, held.lacking(column.name), "" if column.kind else unsaid(column, form))

@@ -15,7 +15,7 @@ from dataclasses import replace
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.columns import AddColumn
-from aaiclick.diff.changes.pin import PinColumns
+from aaiclick.diff.changes.materialize_columns import MaterializeColumns
 from aaiclick.diff.target import live_column
 from aaiclick.plan.old_parts.columns import held_columns
 from aaiclick.plan.proof.column_uses import through_aliases
@@ -38,7 +38,7 @@ def written_over_absent(diff: TableDiff, data_name: str, changes: Sequence[Chang
     if not diff.live.rows or not any(read.values()):
         return tuple(changes)
     absent = {change.column.name for change in added}
-    written = {pin.column.name for change in changes if isinstance(change, PinColumns) for pin in change.pins}
+    written = {pin.column.name for change in changes if isinstance(change, MaterializeColumns) for pin in change.pins}
     there = {
         name: old.name
         for name in frozenset[str]().union(*read.values()) - absent

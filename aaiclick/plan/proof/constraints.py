@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.forms import ConstraintForm
 from aaiclick.clickhouse.messages import first_line, shortened
-from aaiclick.diff.changes.objects import ChangeConstraint
+from aaiclick.diff.changes.constraints import ChangeConstraint
 from aaiclick.errors import StatementError
 from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows

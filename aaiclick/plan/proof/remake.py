@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import IndexForm, ProjectionForm
 from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase
-from aaiclick.diff.changes.objects import index_body
+from aaiclick.diff.changes.indexes import index_body
 from aaiclick.sql.clauses import (
     add_index,
     add_projection,

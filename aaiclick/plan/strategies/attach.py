@@ -79,7 +79,7 @@ def _prepare(diff: TableDiff) -> Routine[_Prepared | None]:
         sending = yield from send_batches(diff, clone, batches(todo))
         if sending.refused is None:
             return _Prepared(clone, sending.sent)
-        if sending.refused.phase is Phase.PIN:
+        if sending.refused.phase is Phase.WRITE_OLD_VALUES:
             return None  # the new table's default is another value for rows of parts without the column
         todo = [change for change in todo if sending.refused not in change.commands]
     return None

@@ -11,7 +11,7 @@ from aaiclick.diff.conversion.convert import conversion
 from aaiclick.diff.merging import order_matters, ties_matter
 from aaiclick.diff.target import live_column
 from aaiclick.plan.operations import CopyColumn, RebuildWork
-from aaiclick.plan.proof.volatile import volatile
+from aaiclick.plan.proof.nondeterministic import nondeterministic
 from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
@@ -102,7 +102,7 @@ def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, out
 
 def _comparable(diff: TableDiff, columns: tuple[CopyColumn, ...]) -> Routine[tuple[CopyColumn, ...]]:
     """The columns; one whose expression is another value at each call (``now()``) is left out of the checksum."""
-    changing = yield from volatile(diff.column_expressions.values())
+    changing = yield from nondeterministic(diff.column_expressions.values())
     return tuple(
         replace(column, verify=column.verify and diff.column_expressions.get(column.target, "") not in changing)
         for column in columns

@@ -12,7 +12,7 @@ from aaiclick.sql.quoting import quote_name
 
 
 @dataclass(frozen=True, slots=True)
-class Pin:
+class ColumnToWrite:
     """A column whose value is written into the parts that do not hold it.
 
     ``column`` is the column as it is now, ``parts`` how many parts lack it. ``expression``: what their rows read, ''
@@ -26,7 +26,7 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
-class PinColumns(BaseChange):
+class MaterializeColumns(BaseChange):
     """Columns that are written into the parts that do not hold them, under their present names and types.
 
     MATERIALIZE COLUMN of a DEFAULT writes only into such parts, so explicit values stay. Values of a lightweight
@@ -34,7 +34,7 @@ class PinColumns(BaseChange):
     applied first.
     """
 
-    pins: tuple[Pin, ...]
+    pins: tuple[ColumnToWrite, ...]
     patched: bool = False
 
     @property
@@ -50,10 +50,10 @@ class PinColumns(BaseChange):
     def commands(self) -> tuple[AlterCommand, ...]:
         first = (APPLY_PATCHES,) if self.patched else ()
         texts = (*first, *(text for pin in self.pins for text in _texts(pin)))
-        return tuple(AlterCommand(Phase.PIN, text, alone=True) for text in texts)
+        return tuple(AlterCommand(Phase.WRITE_OLD_VALUES, text, alone=True) for text in texts)
 
 
-def _texts(pin: Pin) -> tuple[str, ...]:
+def _texts(pin: ColumnToWrite) -> tuple[str, ...]:
     column = pin.column
     name = quote_name(column.name)
     written = materialize("COLUMN", name)

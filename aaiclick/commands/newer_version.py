@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.report import Report
 from aaiclick.errors import SchemaAheadError, SchemaVersionError
-from aaiclick.state.transition import GoingBack, UnderWay
+from aaiclick.state.transition import UnfinishedMigration, UnfinishedRollback
 
 
 def newer(found: Inspection, seconds: float) -> Report:
@@ -19,8 +19,8 @@ def newer(found: Inspection, seconds: float) -> Report:
     if problem is not None:
         raise problem
     live = found.live.number
-    if found.under_way is not None and found.overtaken:
-        return running_beside(schema.name, database, live, schema.version, found.under_way.version, seconds)
+    if found.unfinished_migration is not None and found.overtaken:
+        return running_beside(schema.name, database, live, schema.version, found.unfinished_migration.version, seconds)
     note = f"the database is at v{live}, newer than this code (v{schema.version}), which can still run on it"
     return Report(schema.name, database, live, live, (), (), (), (note,), True, seconds)
 
@@ -38,7 +38,7 @@ def ahead_error(found: Inspection) -> SchemaAheadError | None:
     """Why this code may not run on what is there, or will be; None where it may."""
     schema, version = found.schema, found.schema.version
     assert version is not None
-    way = found.under_way if found.overtaken else None
+    way = found.unfinished_migration if found.overtaken else None
     if way is not None:
         if way.running.bears(version):
             return None
@@ -50,20 +50,20 @@ def ahead_error(found: Inspection) -> SchemaAheadError | None:
     return None if oldest is not None and oldest <= version else SchemaAheadError(schema.name, live, version, oldest)
 
 
-def begun(way: UnderWay | GoingBack) -> str:
+def begun(way: UnfinishedMigration | UnfinishedRollback) -> str:
     """Who began it and when, for a sentence."""
     when = f"on {datetime.fromtimestamp(way.at / 1000, timezone.utc):%Y-%m-%d at %H:%M} UTC" if way.at else ""
     by = f"by {way.who}" if way.who else ""
     return " ".join(part for part in ("begun", by, when) if part)
 
 
-def giving_up(way: UnderWay, code: int) -> str:
+def giving_up(way: UnfinishedMigration, code: int) -> str:
     """The command after which the older code may start. A database without a record has no version to go back to:
     somebody has to say which it is at."""
     return f"aaiclick rollback --to {way.before}" if way.before else f"aaiclick adopt --version {code}"
 
 
-def coming_back(found: Inspection, going: GoingBack) -> SchemaVersionError:
+def coming_back(found: Inspection, going: UnfinishedRollback) -> SchemaVersionError:
     """The error for a rollback that is half done: neither version's code finds the tables that it expects."""
     words = (f"the way back to v{going.to} ({begun(going)}) was not finished",)
     live = f"v{going.before} and on its way back to v{going.to}"

@@ -19,15 +19,15 @@ def called(expression: str) -> frozenset[str]:
     return frozenset(word.lower() for word in _CALL.findall(expression))
 
 
-def volatile(expressions: Collection[str]) -> Routine[frozenset[str]]:
+def nondeterministic(expressions: Collection[str]) -> Routine[frozenset[str]]:
     """Those of the expressions that call such a function."""
     if not any(called(expression) for expression in expressions):
         return frozenset()
-    names = yield from volatile_functions()
+    names = yield from nondeterministic_functions()
     return frozenset(expression for expression in expressions if called(expression) & names)
 
 
-def volatile_functions() -> Routine[frozenset[str]]:
+def nondeterministic_functions() -> Routine[frozenset[str]]:
     """Their names in lower case, as ``system.functions`` lists them; none where the server does not tell."""
     # Older servers call the column is_deterministic.
     flags = yield Query(
@@ -52,7 +52,7 @@ def written_down(changes: Sequence[Change], rows: int) -> Routine[tuple[Change, 
         for change in changes
         if isinstance(change, AddColumn) and change.column.kind in ("DEFAULT", "MATERIALIZED")
     }
-    changing = (yield from volatile(added.values())) if rows else frozenset[str]()
+    changing = (yield from nondeterministic(added.values())) if rows else frozenset[str]()
     # The ALTER that adds the column also writes it, so that no query sees a value that is gone at the next one.
     return tuple(
         replace(change, written=True) if isinstance(change, AddColumn) and added.get(change, "") in changing else change

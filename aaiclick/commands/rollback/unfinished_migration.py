@@ -14,7 +14,7 @@ from aaiclick.plan.model import Step
 from aaiclick.state.kept_tables import KeptRow
 from aaiclick.state.progress import version_of
 from aaiclick.state.record import Record
-from aaiclick.state.transition import UnderWay
+from aaiclick.state.transition import UnfinishedMigration
 from aaiclick.versions.live import rebuild_key
 from aaiclick.versions.recognition import differences
 
@@ -22,7 +22,7 @@ _NEVER_ENDED = 2**62
 """Later than every table that is kept."""
 
 
-def hop_back(found: Inspection, way: UnderWay, records: Sequence[Record], kept: Sequence[KeptRow]) -> Hop:
+def hop_back(found: Inspection, way: UnfinishedMigration, records: Sequence[Record], kept: Sequence[KeptRow]) -> Hop:
     """The step back from the version that was not reached. Raises SchemaError where nothing says from which it came."""
     schema = found.schema
     if not way.before:
@@ -36,7 +36,7 @@ def hop_back(found: Inspection, way: UnderWay, records: Sequence[Record], kept: 
     return Hop(way.version, way.before, done, earlier, begun)
 
 
-def _unrecorded(schema: str, way: UnderWay) -> Record:
+def _unrecorded(schema: str, way: UnfinishedMigration) -> Record:
     return Record(
         schema, way.version, "applied", "", "", "", "", way.who, 0.0, "", from_version=way.before, at=_NEVER_ENDED
     )

@@ -6,16 +6,16 @@ from aaiclick.apply.rollback.path import earlier_of
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection
-from aaiclick.commands.overtaken import coming_back
+from aaiclick.commands.newer_version import coming_back
 from aaiclick.routine import Routine
 from aaiclick.state.cache import update_cache
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, history
-from aaiclick.state.transition import GoingBack, forget_back
+from aaiclick.state.transition import UnfinishedRollback, forget_back
 from aaiclick.version import VERSION
 
 
-def settle_back(found: Inspection, going: GoingBack, who: str) -> Routine[None]:
+def settle_back(found: Inspection, going: UnfinishedRollback, who: str) -> Routine[None]:
     """Record a killed rollback, or forget it. Only under the lease, after what killed runs left is put right.
 
     Raises SchemaVersionError where only some tables are back: going on copies rows, which only the command does.
@@ -24,7 +24,7 @@ def settle_back(found: Inspection, going: GoingBack, who: str) -> Routine[None]:
     live = yield from physicals(database, tuple(sorted(going.tables)))
     back = [name for name, uuid in going.tables.items() if name in live and live[name].uuid not in ("", uuid)]
     if going.tables and not back:
-        yield from forget_back(found.scope, going, found.under_way)
+        yield from forget_back(found.scope, going, found.unfinished_migration)
         return
     if len(back) < len(going.tables):
         raise coming_back(found, going)
