@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -33,3 +34,35 @@ def size_text(size: int) -> str:
     from humanize.filesize import naturalsize  # first where something is printed: a start prints nothing
 
     return naturalsize(size, binary=True)
+
+
+def seconds_text(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3 minutes and 20 seconds``, ``2 hours and 5 minutes``, ``3 days and 4 hours``."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0.0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    smallest = "seconds" if whole < 3600 else "minutes" if whole < 86400 else "hours"
+    from humanize.time import precisedelta
+
+    return precisedelta(whole, minimum_unit=smallest, suppress=("months", "years"), format="%.0f")
+
+
+def range_text(low: float, high: float) -> str:
+    """How long something takes: ``less than 2 s``, ``4 to 16 s``, ``2 minutes to 7 minutes``."""
+    if high < 1:
+        return "less than 1 s"
+    if low < 1:
+        return f"less than {seconds_text(math.ceil(high))}".replace(".0 s", " s")
+    if high < 60:
+        return f"{low:.0f} to {math.ceil(high)} s"
+    return f"{_rough(low)} to {_rough(high)}"
+
+
+def _rough(seconds: float) -> str:
+    """In one unit: an estimate is no better than that."""
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{round(seconds / unit)} {name}"
+    return f"{round(seconds)} s"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from datetime import timedelta
 
 from aaiclick.allow import Allow
 from aaiclick.api.client import check_arguments, placed, run_on_client, run_on_client_async
 from aaiclick.commands.plan import plan
 from aaiclick.plan.model import Plan
-from aaiclick.plan.policy import Policy
+from aaiclick.plan.policy import Policy, kept_for
 from aaiclick.specs.schema import Schema
 
 
@@ -19,13 +21,18 @@ def plan_schema(
     scratch: bool = True,
     quick: bool = False,
     allow: Sequence[str | Allow] = (),
+    keep_old: timedelta | None = None,
 ) -> Plan:
     """The plan from the live database to the declared schema. Writes no bookkeeping and leaves nothing behind;
     statements are rehearsed on empty clones in scratch, which are gone afterwards. With ``scratch=False`` nothing at
     all is created on the server: the rehearsal runs in an embedded engine in another process, and the plan says that it
     is advisory. ``quick`` looks at no row: a step then says what it would have to look at (``step.unlooked``), and may
     still become a copy, or something that has to be allowed by name. ``allow``: what will be allowed by name when it is
-    carried out; some keys, such as ``materialize``, ask for steps. Raises ``UsageError`` for a key that names nothing.
+    carried out; some keys, such as ``materialize``, ask for steps. ``keep_old``: how long old tables will be kept
+    (None: as the environment says, else a day), for the room that they take meanwhile. Each step says what it costs
+    (``seconds``, ``seconds_range``, ``room``, ``expiring``): for large tables a sample of the rows is copied into
+    scratch, except with ``quick``. An advisory plan says nothing of that. Raises ``UsageError`` for a key that names
+    nothing.
     """
     check_arguments("plan_schema", schema)
     if not scratch:
@@ -34,7 +41,9 @@ def plan_schema(
         return plan_elsewhere(client, schema, database, _looks(quick), _keys(allow))
     return run_on_client(
         client,
-        lambda connection: plan(placed(schema), database, _looks(quick), connection.embedded, _keys(allow)),
+        lambda connection: plan(
+            placed(schema), database, _looks(quick), connection.embedded, _keys(allow), _kept(keep_old)
+        ),
         "plan_schema",
         schema=schema,
     )
@@ -47,6 +56,7 @@ async def plan_schema_async(
     scratch: bool = True,
     quick: bool = False,
     allow: Sequence[str | Allow] = (),
+    keep_old: timedelta | None = None,
 ) -> Plan:
     """The async twin of ``plan_schema``."""
     check_arguments("plan_schema_async", schema)
@@ -56,7 +66,9 @@ async def plan_schema_async(
         return await plan_elsewhere_async(client, schema, database, _looks(quick), _keys(allow))
     return await run_on_client_async(
         client,
-        lambda connection: plan(placed(schema), database, _looks(quick), connection.embedded, _keys(allow)),
+        lambda connection: plan(
+            placed(schema), database, _looks(quick), connection.embedded, _keys(allow), _kept(keep_old)
+        ),
         "plan_schema_async",
         schema=schema,
     )
@@ -64,6 +76,10 @@ async def plan_schema_async(
 
 def _keys(allow: Sequence[str | Allow]) -> frozenset[str]:
     return Policy.check().allow(*allow).allowed
+
+
+def _kept(keep_old: timedelta | None) -> float:
+    return (keep_old if keep_old is not None else kept_for(os.environ)).total_seconds()
 
 
 def _looks(quick: bool) -> int | None:

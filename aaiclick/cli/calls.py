@@ -77,11 +77,12 @@ def ensure(
     return ensure_schema(url, schema, policy=chosen, database=database, on_event=on_event, plan=approved)
 
 
-def plan(url: str, schema: Schema, database: str | None, quick: bool = False, allow: Sequence[str] = ()) -> Plan:
-    """What ``ensure`` would do. ``quick``: no row is looked at. ``allow``: what will be allowed by name."""
+def plan(url: str, schema: Schema, database: str | None, chosen: Policy, quick: bool = False) -> Plan:
+    """What ``ensure`` would do under this policy. ``quick``: no row is looked at."""
     from aaiclick import plan_schema
 
-    return plan_schema(url, schema, database=database, quick=quick, allow=allow)
+    allow = tuple(sorted(chosen.allowed))
+    return plan_schema(url, schema, database=database, quick=quick, allow=allow, keep_old=chosen.keep_old)
 
 
 def validate(url: str, schema: Schema, database: str | None) -> Status:

@@ -8,12 +8,12 @@ from aaiclick.cli import calls
 from aaiclick.cli.change_text import clauses
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.numbers import count_text, rows_text, seconds_text
+from aaiclick.cli.numbers import count_text, rows_text
 from aaiclick.cli.output import Output
 from aaiclick.plan.gate import GateDecision, Refusal, judge
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.policy import Policy
-from aaiclick.printable import shown, size_text
+from aaiclick.printable import range_text, shown, size_text
 
 HEADINGS = ("object", "change", "strategy", "rows", "size", "hazards", "")
 
@@ -23,7 +23,7 @@ def dry_run(frame: Frame, chosen: Policy, quick: bool = False) -> ExitCode:
     declared, target = frame.declared(), frame.target()
     # What a database that is not there yet needs is planned in memory: a dry run leaves nothing behind.
     url = "chdb://memory" if target.missing else target.url
-    plan = calls.plan(url, declared, frame.database, quick, tuple(sorted(chosen.allowed)))
+    plan = calls.plan(url, declared, frame.database, chosen, quick)
     if target.missing:
         plan = dataclasses.replace(plan, notes=(f"no database at {target.place} yet: it will be made", *plan.notes))
     code = ExitCode.DONE if plan.in_sync and not target.missing else ExitCode.PENDING
@@ -108,10 +108,10 @@ def _keys(refusals: tuple[Refusal, ...]) -> tuple[str, ...]:
 def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision, chosen: Policy, command: str) -> None:
     """How much it is, and what to run."""
     rows, size = sum(step.rows for step in verdict.run), sum(step.bytes for step in verdict.run)
-    estimates = [step.seconds for step in verdict.run if step.seconds is not None]
     cost = [count_text(len(verdict.run), "step", "steps"), *([rows_text(rows), size_text(size)] if rows else [])]
-    if estimates:
-        cost.append(f"about {seconds_text(sum(estimates))}")
+    ranges = [step.seconds_range for step in verdict.run if step.seconds_range is not None]
+    if rows and ranges:
+        cost.append(range_text(sum(low for low, _ in ranges), sum(high for _, high in ranges)))
     if not verdict.refused:
         say(" · ".join(cost))
     for step in plan.required:

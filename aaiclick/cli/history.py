@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.machine.documents import LedgerDocument, RecordDocument
-from aaiclick.cli.numbers import seconds_text
 from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
+from aaiclick.printable import seconds_text
 
 if TYPE_CHECKING:
     from aaiclick.state.record import Record

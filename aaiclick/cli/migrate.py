@@ -11,7 +11,7 @@ from aaiclick.cli import calls
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.machine.answers import report_json
-from aaiclick.cli.numbers import count_text, seconds_text
+from aaiclick.cli.numbers import count_text
 from aaiclick.cli.options import (
     Allow,
     Chosen,
@@ -29,6 +29,7 @@ from aaiclick.cli.options import (
 from aaiclick.cli.output import Output
 from aaiclick.cli.tenants.patterns import check_jobs, is_pattern
 from aaiclick.errors import UsageError
+from aaiclick.printable import seconds_text
 
 if TYPE_CHECKING:
     from aaiclick.commands.report import Report

@@ -10,8 +10,8 @@ from aaiclick.cli import calls
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.machine.answers import report_json
-from aaiclick.cli.numbers import seconds_text
 from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Progress, ProgressKind, Reference, Url
+from aaiclick.printable import seconds_text
 
 if TYPE_CHECKING:
     from aaiclick.commands.report import Report

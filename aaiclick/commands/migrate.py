@@ -352,7 +352,7 @@ def _record(run: Run, carried: Executed, forms: Mapping[str, Form], digest: str,
         spec=run.schema.fingerprint,
         objects=digest,
         forms=dump_forms(forms),
-        plan=carried.plan.to_json() if carried.verdict.run else "",
+        plan=_with_times(carried).to_json() if carried.verdict.run else "",
         who=str(run.owner),
         seconds=seconds,
         library=run.library,
@@ -360,6 +360,12 @@ def _record(run: Run, carried: Executed, forms: Mapping[str, Form], digest: str,
         migrations=found.released.checksums(run.schema.version),
         oldest_code=found.released.oldest_code(run.schema.version),
     )
+
+
+def _with_times(carried: Carried) -> Plan:
+    """The plan with what each step took: later plans say by that how long others will take."""
+    took = {outcome.step: outcome.seconds for outcome in carried.outcomes}
+    return replace(carried.plan, steps=tuple(replace(step, took=took.get(step.id)) for step in carried.plan.steps))
 
 
 def is_recorded(planned: PlannedMigration, digest: str) -> bool:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.operations import CreateWork, ReplaceWork, Work
-from aaiclick.printable import shown, shown_lines, shown_sql, size_text
+from aaiclick.printable import range_text, seconds_text, shown, shown_lines, shown_sql, size_text
 
 Strategy: TypeAlias = Literal[
     "create", "alter", "mutate", "attach", "rebuild", "replace", "backfill", "drop", "sql", "callable"
@@ -20,6 +20,23 @@ Strategy: TypeAlias = Literal[
 PLAN_FORMAT = 1
 WORTH_SAYING = 1 << 20
 """What the looks of a step read is told from one MiB on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Room on the disks of a table that a step takes, beside what the table has now."""
+
+    disk: str
+    """Names of the disks of the table's storage policy; '' where the user may not see them."""
+    bytes: int
+    """Bytes that have to be free when the step begins."""
+    free: int | None
+    """Bytes that are free there now; None where there is no limit, and where it is not known."""
+    kept_bytes: int
+    """Bytes that stay taken after the step, at most: the old table of a copy, the parts that a mutation has
+    replaced."""
+    kept_seconds: float
+    """For how long, in seconds after the step; 0: nothing stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +63,8 @@ class Step:
     bytes: int = 0
     """Bytes that it has to read, compressed."""
     seconds: float | None = None
-    """Estimated duration in seconds; None where there is no estimate."""
+    """Estimated duration in seconds; None where there is no estimate. Only who asks for a plan gets one: a start makes
+    none."""
     optional: bool = False
     """True for a clean-up, such as the drop of a column: it is carried out only where it is allowed by name."""
     blocked: str = ""
@@ -65,6 +83,17 @@ class Step:
     """Label of the pending script that may change these rows: they are counted once it has run. '' for none."""
     allowed: tuple[str, ...] = ()
     """Keys of its hazards that the migrations of this transition allow."""
+    seconds_range: tuple[float, float] | None = None
+    """The shortest and the longest duration that is expected, in seconds; None as for ``seconds``."""
+    seconds_from: str = ""
+    """What the estimate comes from: 'measured' on a sample of the rows, 'remembered' from earlier runs, 'assumed' of an
+    ordinary server, 'statements' where no row is read; '' for none."""
+    room: Room | None = None
+    """Room that it takes on disks; None where it takes none, and where there is no estimate."""
+    expiring: int | None = None
+    """Rows that the new TTL deletes as soon as it is there; None where no TTL changes, or they were not counted."""
+    took: float | None = None
+    """Seconds that it took, in a plan that was carried out; None in any other."""
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -181,6 +210,7 @@ def step_text(step: Step) -> str:
         lines.append(f"--   not looked at: {'; '.join(step.unlooked)}")
     elif step.read_bytes >= WORTH_SAYING:
         lines.append(f"--   reads {step.reads} first ({size_text(step.read_bytes)})")
+    lines += [f"--   {line}" for line in cost_lines(step)]
     if step.blocked:
         lines.append(f"--   BLOCKED: {step.blocked}")
     for hazard in step.hazards:
@@ -193,6 +223,43 @@ def step_text(step: Step) -> str:
     for statement in step.sql:
         lines.append(shown_lines(statement) if statement.startswith("--") else f"{shown_sql(statement)};")
     return "\n".join(lines)
+
+
+_FROM = {
+    "measured": "measured on a sample of the rows",
+    "remembered": "as earlier runs here took",
+    "assumed": "as on an ordinary server",
+}
+
+
+def cost_lines(step: Step) -> list[str]:
+    """What the step costs, where that is worth saying: a second, a MiB, a row that is deleted."""
+    lines: list[str] = []
+    if step.seconds_range is not None and step.bytes >= WORTH_SAYING:
+        lines.append(f"takes {range_text(*step.seconds_range)} ({_FROM.get(step.seconds_from, step.seconds_from)})")
+    if step.room is not None and max(step.room.bytes, step.room.kept_bytes) >= WORTH_SAYING:
+        lines.append(_room_text(step.room, step.strategy))
+    if step.expiring:
+        rows, them = ("1 row is", "it") if step.expiring == 1 else (f"{step.expiring:,} rows are", "them")
+        lines.append(f"{rows} past the new TTL already: this step or the next merge deletes {them}")
+    return lines
+
+
+def _room_text(room: Room, strategy: str) -> str:
+    where = f" on {'disks' if ', ' in room.disk else 'disk'} {room.disk}" if room.disk else " on its disk"
+    size, time = size_text(room.kept_bytes), seconds_text(room.kept_seconds)
+    if not room.bytes:
+        return f"needs no room at once, and up to {size}{where} within {time}, while the old table is kept"
+    text = f"needs {size_text(room.bytes)} free{where}"
+    if room.free is not None:
+        enough = room.free >= room.bytes
+        text += f" ({size_text(room.free)} {'is' if enough else 'IS ALL THAT IS'} free now)"
+    if not room.kept_bytes:
+        return text
+    return f"{text}; {size} stay taken for {time}, {_KEPT.get(strategy, 'while the old table is kept')}"
+
+
+_KEPT = {"mutate": "until the server drops the old parts"}
 
 
 def plan_text(plan: Plan) -> str:

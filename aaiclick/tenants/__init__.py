@@ -184,7 +184,7 @@ def plan_tenants(
     """
 
     def one(connection: Connection, database: str) -> Plan:
-        routine = plan(placed(schema), database, 0 if quick else None, connection.embedded, keys)
+        routine = plan(placed(schema), database, 0 if quick else None, connection.embedded, keys, None)
         return run_on_connection(connection, lambda _: routine, "plan_tenants", None, schema)
 
     check_arguments("plan_tenants", schema)

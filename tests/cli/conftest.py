@@ -49,10 +49,8 @@ class Script:
             on_event(event)
         return answer(self.report)
 
-    def plan_it(
-        self, url: str, schema: Schema, database: str | None, quick: bool = False, allow: Sequence[str] = ()
-    ) -> Plan:
-        told = {"allow": allow} if allow else {}
+    def plan_it(self, url: str, schema: Schema, database: str | None, chosen: Policy, quick: bool = False) -> Plan:
+        told = {"allow": tuple(sorted(chosen.allowed))} if chosen.allowed else {}
         self.asked.append({"url": url, "schema": schema, "database": database, **told})
         return answer(self.plan)
 

@@ -40,6 +40,7 @@ def rebuild(**changes: Any) -> Step:
         "rows": 1000,
         "bytes": 2048,
         "seconds": 3.0,
+        "seconds_range": (2.0, 5.0),
     }
     return Step(**{**fields, **changes})
 

@@ -215,7 +215,7 @@ def test_dry_run_prints_sql_and_what_to_run(run: Run, script: Script) -> None:
     assert [line.split("  ")[0] for line in table[:3]] == ["-- object", "-- operation_log", "-- operation_log"]
     assert table[1].endswith("rebuild   1,000  2.0 KiB  rewrites-data  runs")
     assert table[2].endswith("alter         0      0 B  loses-rows     left alone")
-    assert table[-2:] == ["-- 1 step · 1,000 rows · 2.0 KiB · about 3.0 s", "-- run: aaiclick migrate --database app"]
+    assert table[-2:] == ["-- 1 step · 1,000 rows · 2.0 KiB · 2 to 5 s", "-- run: aaiclick migrate --database app"]
     # The whole of it is SQL: statements end with a semicolon, everything else is a comment.
     assert all(line.startswith("--") or line.endswith(";") for line in lines if line)
 

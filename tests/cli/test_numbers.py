@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.cli.numbers import count_text, rows_text, seconds_text, short_text
+from aaiclick.cli.numbers import count_text, rows_text, short_text
+from aaiclick.printable import seconds_text
 
 
 @pytest.mark.parametrize(

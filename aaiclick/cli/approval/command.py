@@ -90,7 +90,7 @@ def _plan(frame: Frame, chosen: Policy, out: Path | None, markdown: bool, quick:
     declared, target = frame.declared(), frame.target()
     # What a database that is not there yet needs is planned in memory: nothing is left behind.
     url = "chdb://memory" if target.missing else target.url
-    made = calls.plan(url, declared, frame.database, quick, tuple(sorted(chosen.allowed)))
+    made = calls.plan(url, declared, frame.database, chosen, quick)
     if out is not None:
         write_plan(out, made)
     if frame.as_json:

@@ -7,7 +7,7 @@ import re
 from aaiclick.cli.change_text import clauses
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.gate import GateDecision
-from aaiclick.plan.model import Plan, Step, step_text, version_text
+from aaiclick.plan.model import Plan, Step, cost_lines, step_text, version_text
 from aaiclick.plan.policy import Policy
 from aaiclick.printable import shown, size_text
 
@@ -65,6 +65,9 @@ def _cells(step: Step, fate: str) -> tuple[str, ...]:
 
 def _lists(plan: Plan, verdict: GateDecision, policy: Policy) -> list[str]:
     found: list[str] = []
+    costs = [f"- {code(step.object)}: {code(line)}" for step in plan.steps for line in cost_lines(step)]
+    if costs:
+        found.append("**What it costs**\n\n" + "\n".join(costs))
     risks = [
         f"- {hazard.kind}: {code(hazard.message)}{_allow(step, hazard)}"
         for step in plan.steps

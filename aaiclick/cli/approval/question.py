@@ -11,7 +11,7 @@ from aaiclick.cli.change_text import headline
 from aaiclick.cli.command import Frame
 from aaiclick.cli.output import Output, fitting
 from aaiclick.plan.gate import judge
-from aaiclick.plan.model import Plan, Step
+from aaiclick.plan.model import Plan, Step, cost_lines
 from aaiclick.plan.policy import Policy
 from aaiclick.printable import shown, size_text
 from aaiclick.specs.schema import Schema
@@ -38,7 +38,7 @@ def look(frame: Frame, declared: Schema, policy: Policy) -> tuple[Plan, tuple[St
     itself."""
     # Under ``safe`` no row is read, and what would have to be looked at is not carried out.
     quick = policy.level == "safe"
-    plan = calls.plan(frame.target().url, declared, frame.database, quick, tuple(sorted(policy.allowed)))
+    plan = calls.plan(frame.target().url, declared, frame.database, policy, quick)
     verdict = judge(plan, policy)
     newer = plan.to_version is not None and (plan.from_version or 0) > plan.to_version
     if newer or verdict.refused or any(step.blocked for step in verdict.run):
@@ -58,6 +58,8 @@ def show(output: Output, steps: tuple[Step, ...]) -> None:
     for step in steps:
         cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
         output.tell(f"{step.object}: {headline(step.change)} ({step.strategy}{cost})", "bold")
+        for line in cost_lines(step):
+            output.tell(f"    {line}")
         for hazard in step.hazards:
             output.tell(f"    {hazard.kind}: {hazard.message}", "yellow" if hazard.destructive else "")
 

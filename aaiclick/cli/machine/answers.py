@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aaiclick.cli.machine.documents import HazardDocument, ReportDocument, StatusDocument, StepDocument
+from aaiclick.cli.machine.documents import HazardDocument, ReportDocument, RoomDocument, StatusDocument, StepDocument
 
 if TYPE_CHECKING:
     from aaiclick.commands.report import Report, Status
@@ -26,12 +26,29 @@ def step_json(step: Step) -> StepDocument:
         "rows": step.rows,
         "bytes": step.bytes,
         "seconds": step.seconds,
+        "seconds_range": list(step.seconds_range) if step.seconds_range is not None else None,
+        "seconds_from": step.seconds_from,
+        "room": _room(step),
+        "expiring": step.expiring,
         "optional": step.optional,
         "blocked": step.blocked,
         "reads": step.reads,
         "read_bytes": step.read_bytes,
         "unlooked": list(step.unlooked),
         "behind": step.behind,
+    }
+
+
+def _room(step: Step) -> RoomDocument | None:
+    room = step.room
+    if room is None:
+        return None
+    return {
+        "disk": room.disk,
+        "bytes": room.bytes,
+        "free": room.free,
+        "kept_bytes": room.kept_bytes,
+        "kept_seconds": room.kept_seconds,
     }
 
 

@@ -16,6 +16,21 @@ class HazardDocument(TypedDict):
     """The key for --allow; '' where nothing has to be allowed."""
 
 
+class RoomDocument(TypedDict):
+    """Room on disks that a step takes."""
+
+    disk: str
+    """Names of the disks; '' where the user may not see them."""
+    bytes: int
+    """Bytes that have to be free when the step begins."""
+    free: int | None
+    """Bytes that are free there now; null where there is no limit, and where it is not known."""
+    kept_bytes: int
+    """Bytes that stay taken after the step, at most."""
+    kept_seconds: float
+    """For how long, in seconds after the step."""
+
+
 class StepDocument(TypedDict):
     """One step of a plan, without its internals."""
 
@@ -37,6 +52,14 @@ class StepDocument(TypedDict):
     """Bytes that it has to read, compressed."""
     seconds: float | None
     """Estimated duration in seconds; null where there is no estimate."""
+    seconds_range: list[float] | None
+    """The shortest and the longest duration that is expected; null as for seconds."""
+    seconds_from: str
+    """What the estimate comes from: 'measured', 'remembered', 'assumed', 'statements'; '' for none."""
+    room: RoomDocument | None
+    """Room that it takes on disks; null for none, and where there is no estimate."""
+    expiring: int | None
+    """Rows that a new TTL deletes at once; null where no TTL changes, or they were not counted."""
     optional: bool
     """True for a clean-up that is carried out only where it is allowed by name."""
     blocked: str

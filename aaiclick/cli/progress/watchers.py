@@ -21,12 +21,12 @@ from rich.text import Text
 
 from aaiclick.cli.change_text import clauses, headline
 from aaiclick.cli.machine.lines import JsonLines
-from aaiclick.cli.numbers import count_text, rows_text, seconds_text, short_text
+from aaiclick.cli.numbers import count_text, rows_text, short_text
 from aaiclick.cli.output import Output, fitting, quiet_pipe
 from aaiclick.cli.progress.pace import WINDOW, Pace, unit_of
 from aaiclick.events import INTERRUPTED, Event, Note, PlanReady, StepDone, StepStarted, Waiting
 from aaiclick.events import Progress as RowsDone
-from aaiclick.printable import shown
+from aaiclick.printable import seconds_text, shown
 
 LINE_EVERY = 10.0
 WAIT_LINE_EVERY = 30.0

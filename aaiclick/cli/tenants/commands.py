@@ -15,11 +15,11 @@ from aaiclick.cli.approval import question
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import Advice, ExitCode, Failure, describe
 from aaiclick.cli.machine.answers import report_json, status_json
-from aaiclick.cli.numbers import count_text, rows_text, seconds_text
+from aaiclick.cli.numbers import count_text, rows_text
 from aaiclick.cli.output import Output, fitting, quiet_pipe
 from aaiclick.errors import AaiclickError, ConnectionFailed, UsageError
 from aaiclick.plan.gate import judge
-from aaiclick.printable import shown, size_text
+from aaiclick.printable import seconds_text, shown, size_text
 
 if TYPE_CHECKING:
     from aaiclick.cli.machine.lines import TenantDone

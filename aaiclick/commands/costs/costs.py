@@ -1,0 +1,107 @@
+"""The plan with what each step costs. Asked for by those who look at a plan; a start does not ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
+from aaiclick.catalog.read import REPLICATED_DATABASES
+from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.clickhouse.shared.bookkeeping import keeping
+from aaiclick.commands.costs.disks import disks_of
+from aaiclick.commands.costs.estimate import estimated
+from aaiclick.commands.costs.expiring import expiring_rows
+from aaiclick.commands.costs.measure import measure
+from aaiclick.commands.costs.rates import WORTH_REMEMBERING, Rate, Taken, alike, remembered
+from aaiclick.commands.inspection.planning import PlannedMigration
+from aaiclick.plan.model import Plan, Step
+from aaiclick.plan.operations import RebuildWork
+from aaiclick.routine import Routine
+from aaiclick.state.taken import steps_taken
+
+WORTH_MEASURING = 32 << 20
+"""Smaller steps are over in seconds."""
+MOST_MEASURED = 3
+"""Tables of which a sample is copied: the largest."""
+READING = frozenset({"rebuild", "mutate", "backfill"})
+"""The strategies that read rows."""
+
+
+def with_costs(planned: PlannedMigration, looks: int | None, keep_seconds: float) -> Routine[Plan]:
+    """The plan with seconds, room and expiring rows. ``looks``: 0 where no row may be read: then nothing is measured.
+    ``keep_seconds``: how long old tables will be kept."""
+    if not planned.plan.steps:
+        return planned.plan
+    return (yield from keeping(_with_costs(planned, looks, keep_seconds), planned.inspection.where.books))
+
+
+def _with_costs(planned: PlannedMigration, looks: int | None, keep_seconds: float) -> Routine[Plan]:
+    found, plan = planned.inspection, planned.plan
+    catalog = found.catalog
+    tables = {step.id: live for step in plan.steps if (live := _live(step, planned)) is not None}
+    names = sorted({live.name for live in tables.values()})
+    disks = yield from disks_of(catalog.database, names)
+    rates = yield from _rates(plan.steps, tables, catalog, looks, found.topology.single)
+    steps: list[Step] = []
+    counted: dict[str, int | None] = {}
+    for step in plan.steps:
+        live = tables.get(step.id)
+        priced = estimated(
+            step,
+            rates.get(step.id),
+            live.bytes if live is not None else 0,
+            disks.get(live.name) if live is not None else None,
+            keep_seconds,
+        )
+        wanted = planned.forms.get(step.object)
+        if live is not None and isinstance(wanted, TableForm) and looks != 0 and _sets_ttl(step):
+            if live.name not in counted:
+                counted[live.name] = yield from expiring_rows(catalog.database, live, wanted)
+            priced = replace(priced, expiring=counted[live.name])
+        steps.append(priced)
+    return replace(plan, steps=tuple(steps))
+
+
+def _live(step: Step, planned: PlannedMigration) -> LiveObject | None:
+    """The live table of a step, also under the name that it has until an earlier step renames it."""
+    catalog = planned.inspection.catalog
+    name = step.work.fill.source if step.work.kind == "feed" and step.work.fill is not None else step.object
+    if (live := catalog.get(name)) is not None:
+        return live
+    table = next((table for table in planned.inspection.schema.tables if table.name == name), None)
+    return catalog.get(table.renamed_from) if table is not None and table.renamed_from is not None else None
+
+
+def _sets_ttl(step: Step) -> bool:
+    return any(hazard.allow == f"change-ttl {step.object}" for hazard in step.hazards)
+
+
+def _rates(
+    steps: Sequence[Step], tables: dict[str, LiveObject], catalog: Catalog, looks: int | None, single: bool
+) -> Routine[dict[str, Rate]]:
+    """The rate of each step that reads rows."""
+    reading = [step for step in steps if step.strategy in READING and not step.blocked]
+    large = [step for step in reading if step.bytes >= WORTH_MEASURING]
+    if not large:
+        return {step.id: alike(()) for step in reading}
+    taken = [Taken(*each) for each in (yield from steps_taken(catalog.database, WORTH_REMEMBERING))]
+    known = {step.id: rate for step in reading if (rate := remembered(taken, step.strategy)) is not None}
+    missing = sorted((step for step in large if step.id not in known), key=lambda step: -step.bytes)[:MOST_MEASURED]
+    # On several hosts nothing is copied, and mutations run on each at its own pace.
+    if missing and looks != 0 and single:
+        fallback = None if catalog.database_engine in REPLICATED_DATABASES else catalog.database
+
+        def body(scratch: Scratch) -> Routine[dict[str, Rate]]:
+            found: dict[str, Rate] = {}
+            for step in missing:
+                work = step.work if isinstance(step.work, RebuildWork) else None
+                if (live := tables.get(step.id)) is not None:
+                    rate = yield from measure(scratch, catalog.database, live, work)
+                    if rate is not None:
+                        found[step.id] = rate
+            return found
+
+        known |= yield from with_scratch(body, fallback=fallback)
+    others = [rate for rate in known.values() if rate.origin == "measured"]
+    return {step.id: known.get(step.id) or alike(others) for step in reading}

@@ -1,0 +1,45 @@
+"""The disks of tables, and what is free on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aaiclick.clickhouse.refusable import answered
+from aaiclick.routine import Query, Routine, number, text
+from aaiclick.sql.hex_text import hex_literal, hexed
+
+LIMITLESS = 10**15
+"""Disks that report so much, or more, report no limit (object storage)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disks:
+    """The disks of a table's storage policy, by name, and the bytes that are free on all of them; None: no limit."""
+
+    names: str
+    free: int | None
+
+
+def disks_of(database: str, tables: Sequence[str]) -> Routine[dict[str, Disks]]:
+    """The disks of these tables; none where the user may not see them."""
+    if not tables:
+        return {}
+    listed = ", ".join(hex_literal(name) for name in tables)
+    # Unreserved, not free: merges and copies have reserved some of it. ``require_room`` counts in the same way.
+    rows = yield from answered(
+        Query(
+            "SELECT name, arrayStringConcat(arraySort(groupUniqArray(disk)), ', '),"
+            f" toUInt64(sum(least(unreserved, {LIMITLESS}))) FROM (SELECT name, storage_policy FROM system.tables WHERE"
+            f" database = unhex({{db:String}}) AND name IN ({listed})) AS t"
+            " INNER JOIN (SELECT policy_name, arrayJoin(disks) AS disk FROM system.storage_policies) AS p"
+            " ON t.storage_policy = p.policy_name"
+            " INNER JOIN (SELECT name AS disk, unreserved_space AS unreserved FROM system.disks) AS d USING (disk)"
+            " GROUP BY name",
+            {"db": hexed(database)},
+        )
+    )
+    return {
+        text(name): Disks(text(disks), number(free) if number(free) < LIMITLESS else None)
+        for name, disks, free in rows or ()
+    }
