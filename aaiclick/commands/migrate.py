@@ -362,7 +362,7 @@ def _record(run: Run, carried: Executed, forms: Mapping[str, Form], digest: str,
     )
 
 
-def _with_times(carried: Carried) -> Plan:
+def _with_times(carried: Executed) -> Plan:
     """The plan with what each step took: later plans say by that how long others will take."""
     took = {outcome.step: outcome.seconds for outcome in carried.outcomes}
     return replace(carried.plan, steps=tuple(replace(step, took=took.get(step.id)) for step in carried.plan.steps))
