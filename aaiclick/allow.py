@@ -210,7 +210,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., Allow], ...]], ...] = (
     ("Functions and aggregates", (change_function, fill_from_the_rest, rebuild_aggregate, start_empty)),
     ("Migrations", (run_sql, rerun, skip)),
     ("Writers during a rebuild", (keep_writers_out, reapply_deletes, wait_for_deletes, writers_stopped)),
-    ("The way back (`aaiclick rollback`)", (deletes, partial, values)),
+    ("Rollback (`aaiclick rollback`)", (deletes, partial, values)),
     ("Replicas and clusters", (one_node, without_host)),
 )
 """All of them, as docs/policy.md lists them."""

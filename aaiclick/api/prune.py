@@ -20,7 +20,7 @@ def prune_kept(
     """Drop the tables that were kept when they were replaced; each that there is, with whether it was dropped.
 
     ``tables``: those of these tables alone. What stays until somebody has looked at it is dropped by its own name only.
-    After it there is no way back to the versions that these tables are of.
+    After that, no rollback to the versions of these tables is possible.
 
     Raises ``UsageError`` where nothing of a name is kept, where a migration is unfinished, and on several hosts.
     """

@@ -1,4 +1,4 @@
-"""``rollback_schema``: the way back to an earlier version, with the rows that came since."""
+"""``rollback_schema``: back to an earlier version, with the rows that came since."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rollback_schema(
 
     Deploy the code of the older version first: the newer one would migrate forward again at its next start.
 
-    Raises ``SchemaError`` where there is no way back, ``HazardNotAllowedError`` where something has to be allowed,
+    Raises ``SchemaError`` where no rollback is possible, ``HazardNotAllowedError`` where something has to be allowed,
     ``ApplyError`` where carrying it out failed (run again).
     """
     check_arguments("rollback_schema", schema)

@@ -19,7 +19,7 @@ class ApplyOptions:
     """How steps are carried out."""
 
     keep_old_seconds: int = 0
-    """How long the old table of a rebuild stays for the way back; 0: dropped at once."""
+    """How long the old table of a rebuild stays for a rollback; 0: dropped at once."""
     writers_stopped: frozenset[str] = frozenset()
     """Tables for which the caller vouches that no stream brings rows, which nobody can wait for (``--allow
     'writers-stopped <table>'``)."""

@@ -46,8 +46,8 @@ def prune(
 ) -> None:
     """Drop old tables that are kept for a rollback.
 
-    They go by themselves when their time is over; this is for who needs the room now. After it there is no way back to
-    the versions that they are of.
+    They go by themselves when their time is over; this is for who needs the room now. After that, no rollback to
+    their versions is possible.
 
     Exit code 0: dropped, or nothing is kept.
     1: pending (--dry-run), or not confirmed.
@@ -79,7 +79,7 @@ def _prune(frame: Frame, tables: tuple[str, ...], dry_run: bool, yes: bool) -> E
                 "--dry-run lists them"
             )
         _print(frame, found, "goes")
-        if not typer.confirm("Drop what goes? There is no way back to it", err=True):
+        if not typer.confirm("Drop these tables? It cannot be undone", err=True):
             frame.output.tell("nothing was changed", "yellow")
             return ExitCode.PENDING
     done = found if dry_run or not wanted else calls.prune(target.url, frame.database, tables, dry_run=False)

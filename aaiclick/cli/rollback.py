@@ -21,7 +21,7 @@ To = Annotated[
     typer.Option(
         "--to",
         metavar="N",
-        help="The version to go back to: one that the database came through, as far as what was replaced since is "
+        help="The version to roll back to: one that the database came through, as far as what was replaced since is "
         "kept. Default: the one before; where a migration is under way, the one it came from (it is given up).",
     ),
 ]
@@ -57,13 +57,13 @@ def rollback(
     progress: Progress = ProgressKind.auto,
     debug: Debug = False,
 ) -> None:
-    """Go back to the version before, or to an older one.
+    """Roll back to the version before, or to an older one.
 
     Old tables that were kept when they were replaced are put back, with the rows that came since. Deploy the older code
     first: the newer one would migrate forward again at its next start.
 
     Exit code 0: done.
-    1: pending (--dry-run), refused, or there is no way back. Nothing was changed then.
+    1: pending (--dry-run), refused, or no rollback is possible. Nothing was changed then.
     2: error.
     130: interrupted.
     """
@@ -114,7 +114,7 @@ def _print(frame: Frame, report: Report) -> None:
             "green",
         )
     else:
-        output.say(f"{report.schema} would go back from v{report.from_version} to v{report.to_version}")
+        output.say(f"{report.schema} would roll back from v{report.from_version} to v{report.to_version}")
     for step in report.steps:
         output.say(f"  {step.object}: {step.change}")
     for step, reason in zip(report.pending, report.reasons, strict=True):

@@ -77,7 +77,7 @@ def taken_table(nonce: str, table: str) -> str:
 
 
 def kept_table(nonce: str, table: str) -> str:
-    """The old form of a table, kept for the way back."""
+    """The old form of a table, kept for a rollback."""
     return _checked(f"{PREFIX}old_{_nonce(nonce)}_{label(table)}")
 
 

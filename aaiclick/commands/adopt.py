@@ -144,7 +144,7 @@ def _passing(found: Inspection) -> tuple[str, ...]:
         said.append(f"{words} (to give it up: {giving_up(way, way.before or 0)})" if way.before else words)
     if back is not None:
         said.append(
-            f"the way back to v{back.to} is not finished ({begun(back)}; to finish it: aaiclick rollback --to "
+            f"the rollback to v{back.to} is not finished ({begun(back)}; to finish it: aaiclick rollback --to "
             f"{back.to})"
         )
     return tuple(said)

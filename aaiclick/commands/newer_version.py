@@ -1,5 +1,5 @@
-"""What code is told that meets a newer version, or somebody on the way to one: it may run, or it may not. It changes
-nothing in either case."""
+"""The database is at a newer version than the code, or on its way to one: whether this code may run on it. Nothing is
+changed in either case."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ def begun(way: UnfinishedMigration | UnfinishedRollback) -> str:
 
 
 def giving_up(way: UnfinishedMigration, code: int) -> str:
-    """The command after which the older code may start. A database without a record has no version to go back to:
+    """The command after which the older code may start. A database without a record has no version to roll back to:
     somebody has to say which it is at."""
     return f"aaiclick rollback --to {way.before}" if way.before else f"aaiclick adopt --version {code}"
 
 
 def coming_back(found: Inspection, going: UnfinishedRollback) -> SchemaVersionError:
     """The error for a rollback that is half done: neither version's code finds the tables that it expects."""
-    words = (f"the way back to v{going.to} ({begun(going)}) was not finished",)
-    live = f"v{going.before} and on its way back to v{going.to}"
+    words = (f"the rollback to v{going.to} ({begun(going)}) was not finished",)
+    live = f"v{going.before} and rolling back to v{going.to}"
     return SchemaVersionError(
         found.schema.name, live, found.schema.version_label, words, f"aaiclick rollback --to {going.to}"
     )

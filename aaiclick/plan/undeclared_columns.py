@@ -39,7 +39,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
     # A view that stays as it is may still read the column. One with another query gets that before the drop, and the
     # query was analysed over the declared columns.
     diff = replace(diff, replaced_views=diff.rewritten_views)
-    clone = yield from diff.make_clone(diff.target.form, "surplus")
+    clone = yield from diff.make_clone(diff.target.form, "undeclared")
     found: list[Step] = []
     mutations = 0
     held = (
@@ -81,16 +81,16 @@ def unholdable(diff: TableDiff) -> Routine[TableDiff | None]:
     """
     if not diff.target.undeclared or not diff.target.form.merge_tree:
         return None
-    with_all = yield from diff.make_clone(diff.target.form, "surplus-all")
+    with_all = yield from diff.make_clone(diff.target.form, "undeclared-all")
     if not with_all.refusal:
         return None
     gone = set(diff.target.undeclared)
-    none = yield from diff.make_clone(_without(diff.target, gone).form, "surplus-none")
+    none = yield from diff.make_clone(_without(diff.target, gone).form, "undeclared-none")
     if none.refusal:
         return None
     # Put back one by one: a column goes only where no table can have it beside those that stay.
     for place, name in enumerate(diff.target.undeclared):
-        kept = yield from diff.make_clone(_without(diff.target, gone - {name}).form, f"surplus-but-{place}")
+        kept = yield from diff.make_clone(_without(diff.target, gone - {name}).form, f"undeclared-but-{place}")
         gone -= set() if kept.refusal else {name}
     target = _without(diff.target, gone)
 

@@ -24,7 +24,7 @@ from aaiclick.state.notes import read_notes, write_note
 @dataclass(frozen=True, slots=True)
 class RunningTransition:
     """A transition that was begun and is not recorded yet: on the way to version ``to``. ``oldest_code``: the oldest
-    code that runs on what it makes (None: only that of ``to``). ``back``: it is a way back."""
+    code that runs on what it makes (None: only that of ``to``). ``back``: it is a rollback."""
 
     to: int
     oldest_code: int | None = None

@@ -1,4 +1,4 @@
-"""Old tables that stay for the way back: what their comments say, and their removal when the time is over."""
+"""Old tables that are kept for a rollback: what their comments say, and their removal when the time is over."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def drop_expired(
                 f"{late:,} rows reached it after it was replaced, and {row.kept.table} does not have them",
             )
             continue
-        # The setting goes second: without the numbers, a kept table that a kill has left could not be gone back to.
+        # The setting goes second: without the numbers, a kept table that a kill has left could not be rolled back to.
         yield from drop_table(database, row.name)
         yield from reset_block_numbers(database, row.kept.table, row.kept.replaced_by)
         dropped.append(row.name)

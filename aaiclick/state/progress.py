@@ -3,7 +3,7 @@
 A plan is worked out anew by every run, so whatever a migration does of its own accord has to be remembered apart from
 it: a function that ended, a statement that was sent, a rebuild whose expressions have been applied. Entries belong to a
 schema, a version and a generation: whoever starts meanwhile, of whatever version, and whatever it records, they stay
-those of their transition. A new generation begins with a way back and with ``aaiclick adopt`` (see
+those of their transition. A new generation begins with a rollback and with ``aaiclick adopt`` (see
 ``Record.generation``): what was done before counts no more then.
 
 Earlier releases kept their entries under the number of the record that they started from. They are read as well, and

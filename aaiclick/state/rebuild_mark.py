@@ -46,7 +46,7 @@ class Mark:
     shadow_name: str
     """Where the new table is until the exchange, and the old one after it."""
     keep_old_seconds: int = 0
-    """How long the old table is kept for the way back; 0: it is dropped."""
+    """How long the old table is kept for a rollback; 0: it is dropped."""
     phase: Literal["copy", "swap"] = "copy"
     """'copy' until the exchange may have happened, then 'swap'."""
     shadow: str = ""

@@ -47,7 +47,7 @@ class Record:
     at: int = 0
     """When it ended, Unix milliseconds; filled in by the server."""
     generation: int = 0
-    """``seq`` of the last record that opened one, as ``read_latest`` finds it (0: none did). A way back does, and so
+    """``seq`` of the last record that opened one, as ``read_latest`` finds it (0: none did). A rollback does, and so
     does ``aaiclick adopt``: what was converted before it is converted again by whoever goes forward again."""
 
 

@@ -85,7 +85,7 @@ def parse_staged_chunk(name: str, comment: str) -> StagedChunk | None:
 
 def work_digest(work: RebuildWork, *more: str) -> str:
     """Names a copy: the new form, what is read from the old rows, which of them. How writers are kept out makes no
-    difference to it, nor does what a way back would need, or what was looked at before."""
+    difference to it, nor does what a rollback would need, or what was looked at before."""
     said = _work().dump_json(replace(work, fenced=False, keeps_ttl=False), exclude={"back", "guards", "seen"})
     return hashlib.blake2s(
         "\0".join([said.decode(), *more]).encode("utf-8", "surrogatepass"), digest_size=16

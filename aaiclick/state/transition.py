@@ -63,12 +63,12 @@ class UnfinishedMigration:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedRollback:
-    """A way back that was begun and is not recorded."""
+    """A rollback that was begun and is not recorded."""
 
     to: int
-    """The version that is gone back to."""
+    """The version that is rolled back to."""
     before: int
-    """The version that is gone back from."""
+    """The version that is rolled back."""
     who: str
     """Who began it."""
     at: int
@@ -123,7 +123,7 @@ def find_unfinished_migration(entries: Sequence[Entry], recorded: int | None) ->
 
 
 def find_unfinished_rollback(entries: Sequence[Entry]) -> UnfinishedRollback | None:
-    """The way back that was begun in this generation: its record begins another one."""
+    """The rollback that was begun in this generation: its record begins another one."""
     found = [entry for entry in entries if entry.action.step.endswith(_BACK) and entry.state == "intent"]
     if not found:
         return None
@@ -157,7 +157,7 @@ def begin_transition(scope: JournalScope, start: TransitionStart) -> Routine[Non
 
 
 def begin_back(scope: JournalScope, going: UnfinishedRollback) -> Routine[None]:
-    """Enter a way back before its first effect."""
+    """Enter a rollback before its first effect."""
     yield from enter_start(
         scope, f"{going.to}{_BACK}", {"from": going.before, "who": going.who, "tables": dict(going.tables)}
     )

@@ -158,7 +158,7 @@ def _unrecognised(
 def _tolerant(live: TableForm, released: TableForm, variables: Mapping[str, tuple[str, ...]]) -> TableForm:
     """The released form with everything that may differ between installs taken from ``live``.
 
-    That is: surplus columns, indexes, projections and constraints; settings; comments and codecs that were not
+    That is: undeclared columns, indexes, projections and constraints; settings; comments and codecs that were not
     released; the order of columns; declared variables.
     """
     live, released = normal(live), normal(released)

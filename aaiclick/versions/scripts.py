@@ -221,7 +221,7 @@ def _of_another_tool(where: str, tool: str) -> MigrationError:
     return MigrationError(
         where,
         f"is a file of {tool}, with statements for the way up and down. Here the difference between two versions is "
-        "computed, a file says what it cannot tell, and the way back is aaiclick rollback. Keep that folder as it is, "
+        "computed, a file says what it cannot tell, and aaiclick rollback goes back. Keep that folder as it is, "
         f"name another one as migrations=, and take the database over with: aaiclick adopt --from {tool}",
     )
 

@@ -99,7 +99,7 @@ def status(**changes: Any) -> Status:
         "state": "behind",
         "in_sync": False,
         "differences": (f"operation_log: {SORT_KEY}", "task_logs: table is missing"),
-        "notes": ("operation_log: surplus column args",),
+        "notes": ("operation_log: undeclared column args",),
         "kept_tables": (KeptTable("operation_log_old", "operation_log", 1234567, 3 << 20, "2030-01-02 03:04:05"),),
     }
     return Status(**{**fields, **changes})

@@ -40,7 +40,7 @@ def test_status_behind(run: Run, script: Script, elsewhere: Path) -> None:
         f"  operation_log: {SORT_KEY}",
         "  task_logs: table is missing",
         "notes:",
-        "  operation_log: surplus column args",
+        "  operation_log: undeclared column args",
         "kept for a rollback: 1",
         "  table          kept as                 rows     size  until (UTC)",
         "  operation_log  operation_log_old  1,234,567  3.0 MiB  2030-01-02 03:04:05",
@@ -124,12 +124,12 @@ def test_several_changes_of_one_object_are_a_line_each(run: Run, script: Script)
 
 
 def test_migrate_applies(run: Run, script: Script) -> None:
-    script.events, script.report = list(EVENTS), report(rebuild(), notes=("operation_log: surplus column args",))
+    script.events, script.report = list(EVENTS), report(rebuild(), notes=("operation_log: undeclared column args",))
     ran = run("migrate")
     assert ran.code == 0
     assert ran.stdout.splitlines() == [
         "✓ oplog is at v5 (was v1) · 1 step · 1.2 s",
-        "note: operation_log: surplus column args",
+        "note: operation_log: undeclared column args",
     ]
     assert ran.stderr.splitlines() == [
         "oplog: 1 step · 1,000 rows to copy",

@@ -94,11 +94,11 @@ CASES: list[Case] = [
     ),
     (
         SchemaVersionError(
-            "oplog", "v5 and on its way back to v4", "v5", ("it was not finished",), "aaiclick rollback --to 4"
+            "oplog", "v5 and rolling back to v4", "v5", ("it was not finished",), "aaiclick rollback --to 4"
         ),
         1,
         (
-            "oplog is at v5 and on its way back to v4, code expects v5: it was not finished. Run: aaiclick rollback "
+            "oplog is at v5 and rolling back to v4, code expects v5: it was not finished. Run: aaiclick rollback "
             "--to 4 --database app"
         ),
         "aaiclick rollback --to 4 --database app",

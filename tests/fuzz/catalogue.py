@@ -80,7 +80,7 @@ def _piece(rest: str) -> str:
 
 
 def form(ground: Ground, live: str, table: str, want: str) -> str:
-    """How a live table differs from the one that was created directly, surplus columns apart; '' where it does not."""
+    """How a live table differs from the one that was created directly, undeclared columns apart; '' where it does not."""
     here, there = described(ground, live, table), described(ground, want, table)
     order = [name for name in here if name in there and name.startswith("column ")]
     wanted = [name for name in there if name.startswith("column ")]

@@ -239,8 +239,8 @@ def keyed(ground: Ground, name: str, table: Table) -> list[Failure]:
     return found
 
 
-def through(ground: Ground, name: str, final: bool, surplus: bool = False, where: str = "") -> str:
-    """What a view or dictionary shows, with the types that it keeps; '' where both show the same. ``surplus``: columns
+def through(ground: Ground, name: str, final: bool, undeclared: bool = False, where: str = "") -> str:
+    """What a view or dictionary shows, with the types that it keeps; '' where both show the same. ``undeclared``: columns
     that are no longer declared are there, and a view of everything may show them. ``where``: of which rows."""
     shown_by: list[list[tuple[str, ...]]] = []
     wanted: set[str] = set()
@@ -250,7 +250,7 @@ def through(ground: Ground, name: str, final: bool, surplus: bool = False, where
             "BY position"
         )
         wanted = wanted or {column for column, _ in types}
-        types = [(column, kind) for column, kind in types if column in wanted or not surplus]
+        types = [(column, kind) for column, kind in types if column in wanted or not undeclared]
         names = ", ".join(quoted(_unescaped(column)) for column, _ in types)
         rows = ground.rows(
             f"SELECT formatRow('TSV', {names}) FROM {database}.{quoted(name)}{' FINAL' if final else ''}{where}"

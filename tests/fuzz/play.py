@@ -212,7 +212,7 @@ def dropping(world: World, plan: Plan) -> World:
 
 
 def keys_of(plan: Plan, drop: bool) -> tuple[str, ...]:
-    """What has to be allowed by name; of optional steps only where surplus columns are to go."""
+    """What has to be allowed by name; of optional steps only where undeclared columns are to go."""
     steps = [step for step in plan.steps if drop or not step.optional]
     return tuple(dict.fromkeys(hazard.allow for step in steps for hazard in step.hazards if hazard.allow))
 
@@ -356,7 +356,7 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
     found += _seen(ground, world, looks, keys, "views")
     if not any(look.undefined for look in looks):
         pieces = [piece for batch in world.later for piece in statements(batch)]
-        later = [batch for batch in pieces if not _surplus(looks, world) and _takes(ground, ground.want, batch)]
+        later = [batch for batch in pieces if not _undeclared(looks, world) and _takes(ground, ground.want, batch)]
         found += [
             Failure("insert", f"the table that was created directly takes {batch.rows}")
             for batch in later
@@ -366,7 +366,7 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
         for look in looks:
             look.unread |= _unread(ground, ground.want, look.new) if later else frozenset()
             found += _compared(ground, look, keys, "later rows") if later else []
-            if _sums_surplus(look, world, keys):
+            if _sums_undeclared(look, world, keys):
                 continue
             try:
                 ground.run(f"OPTIMIZE TABLE {ground.want}.{quoted(look.new.name)} FINAL")
@@ -378,7 +378,7 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
     return found
 
 
-def _surplus(looks: list[Before], world: World) -> bool:
+def _undeclared(looks: list[Before], world: World) -> bool:
     """A column that is no longer declared stays, and its default may not take what the new types do."""
     names = {(look.old.name, column.old_name) for look in looks for column in look.new.columns}
     return not world.drop and any(
@@ -386,12 +386,12 @@ def _surplus(looks: list[Before], world: World) -> bool:
     )
 
 
-def _sums_surplus(look: Before, world: World, keys: tuple[str, ...]) -> bool:
+def _sums_undeclared(look: Before, world: World, keys: tuple[str, ...]) -> bool:
     """A column that stays although it is no longer declared is added up from now on, and that was asked for: merges
     remove rows by it, which the table that was created directly does not have."""
     return (
         look.new.engine.name == "SummingMergeTree"
-        and _surplus([look], world)
+        and _undeclared([look], world)
         and named(keys, look.old.name, look.new.name)
     )
 
@@ -418,7 +418,7 @@ def _seen(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ..
         if named(tuple(key for key in keys if "view" in key or "dictionary" in key), name) or _older(world, name):
             continue
         final = any(view.name == name and view.materialized for view in world.after.views)
-        difference = compare.through(ground, name, final, _surplus(looks, world), _once(ground, world, name))
+        difference = compare.through(ground, name, final, _undeclared(looks, world), _once(ground, world, name))
         found += [Failure(when, f"{name}: {difference}")] if difference else []
     return found
 

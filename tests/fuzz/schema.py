@@ -266,7 +266,7 @@ class World:
     """One case: what is there, what happened to it, and what is declared next.
 
     ``touches`` are statements after the inserts (``{db}`` in them): deletes, updates, merges. ``later`` are rows that
-    are written after the change. ``drop``: surplus columns are to go. ``jumped``: the renames come by way of a version
+    are written after the change. ``drop``: undeclared columns are to go. ``jumped``: the renames come by way of a version
     that never was here. ``rebuilt`` are expressions of a migration for columns of the first table, over the old ones,
     and ``where`` its filter. ``changes``: for the counts.
     """

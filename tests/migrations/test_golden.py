@@ -77,10 +77,10 @@ def test_golden_case(
     aaiclick_engine.command(f"CREATE DATABASE {quote_name(direct)}")
     for table in case.AFTER:
         aaiclick_engine.command(create_table_sql(table, direct))
-    surplus = {step.object for step in plan.steps if step.optional}
+    undeclared = {step.object for step in plan.steps if step.optional}
     live, made = definitions(client, database), definitions(client, direct)
     aaiclick_engine.command(f"DROP DATABASE {quote_name(direct)} SYNC")
     assert set(live) == set(made)
-    assert {table: text for table, text in live.items() if table not in surplus} == {
-        table: text for table, text in made.items() if table not in surplus
+    assert {table: text for table, text in live.items() if table not in undeclared} == {
+        table: text for table, text in made.items() if table not in undeclared
     }

@@ -158,7 +158,7 @@ def package(engine: EmbeddedEngine, chain: Chain, folder: Path) -> str:
 
 
 def state(engine: EmbeddedEngine, database: str, declared: Schema) -> tuple[dict[str, str], dict[str, str]]:
-    """Definitions and rows over the declared columns by name: what is surplus is as its last version left it."""
+    """Definitions and rows over the declared columns by name: what is undeclared is as its last version left it."""
     texts: dict[str, str] = {}
     held: dict[str, str] = {}
     for table in (own.name for own in declared.tables):

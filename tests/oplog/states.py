@@ -48,7 +48,7 @@ PLAIN = (
     State("0.0.28", "0.0.28", 5),
     # operation_log of version 1 beside task_logs of version 4.
     State("0.0.7 to 0.0.20", "carried_0.0.7_to_0.0.20", 1),
-    # Surplus columns apart, operation_log is what version 3 and 4 made it.
+    # Undeclared columns apart, operation_log is what version 3 and 4 made it.
     State("0.0.10 to 0.0.20", "carried_0.0.10_to_0.0.20", 4),
 )
 VARIANTS = (

@@ -42,9 +42,7 @@ PARTS: tuple[Part, ...] = (
         40,
     ),
     Part("`kill -9` of a child on disk, at random moments", (f"{_R}test_kill9.py",), _LOST, 30),
-    Part(
-        "the way back killed after every command", (f"{_R}test_rollback",), "the same command went it to its end", 100
-    ),
+    Part("a rollback killed after every command", (f"{_R}test_rollback",), "the same command went it to its end", 100),
     Part(
         "answers lost (the statement happened, or not)", (f"{_R}test_failures.py::test_every_answer_lost",), _LOST, 60
     ),

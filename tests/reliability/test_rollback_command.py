@@ -30,20 +30,20 @@ def url(aaiclick_server: EngineServer, aaiclick_server_database: str) -> str:
 def test_there_is_a_way_back_and_it_is_asked_for_by_name(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rollback", "--dry-run", "--url", url]) == ExitCode.PENDING
     said = capsys.readouterr().out
-    assert "oplog would go back from v5 to v1" in said
+    assert "oplog would roll back from v5 to v1" in said
     assert "--allow 'deletes operation_log'" in said
     assert "note: task_logs stays: the older version does not know it" in said
     assert main(["rollback", "--url", url]) == ExitCode.PENDING
     refused = capsys.readouterr().err
     assert f"aaiclick rollback --url {url} --allow 'deletes operation_log'" in refused
     assert main(["rollback", "--to", "3", "--url", url]) == ExitCode.ERROR
-    assert "only v1 can be gone back to" in capsys.readouterr().err
+    assert "can only roll back to v1" in capsys.readouterr().err
     assert main(["rollback", "--json", "--allow", "deletes operation_log", "--url", url]) == ExitCode.DONE
     report = json.loads(capsys.readouterr().out)
     assert (report["from_version"], report["to_version"], report["in_sync"]) == (5, 1, True)
     assert [step["object"] for step in report["steps"]] == ["operation_log"]
     assert main(["rollback", "--url", url]) == ExitCode.PENDING
-    assert "no version before to go back to" in capsys.readouterr().err
+    assert "no earlier version to roll back to" in capsys.readouterr().err
 
 
 def test_how_long_the_old_table_is_kept_can_be_said(

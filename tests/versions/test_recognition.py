@@ -96,7 +96,7 @@ def test_what_no_release_ever_was_is_described(live: Form, words: str) -> None:
     assert words in "; ".join(found.unmatched["t"])
 
 
-def test_an_exact_match_beats_a_newer_one_with_surplus_columns() -> None:
+def test_an_exact_match_beats_a_newer_one_with_undeclared_columns() -> None:
     wide = replace(NEW, columns=(A, B, C, ColumnForm("d", "UInt8")))
     lock = Lock("app", (LockedVersion(1, {"t": wide}), LockedVersion(2, {"t": NEW})))
     assert recognise({"t": wide}, lock).version == 1
@@ -104,7 +104,7 @@ def test_an_exact_match_beats_a_newer_one_with_surplus_columns() -> None:
 
 
 def test_a_mix_is_at_the_lowest_and_never_at_the_newest() -> None:
-    assert at(OLD, SIDE_2, GONE) == (1, False)  # u is surplus in version 1
+    assert at(OLD, SIDE_2, GONE) == (1, False)  # u is undeclared in version 1
     assert at(OLD, SIDE_2) == (1, True)
     assert at(SIDE_2) == (2, True)
 

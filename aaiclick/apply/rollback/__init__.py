@@ -1,1 +1,1 @@
-"""The way back to an earlier version, with the rows that came since."""
+"""Rolling back to an earlier version, with the rows that came since."""

@@ -1,4 +1,4 @@
-"""What was done on the way to a version and is not undone by the way back (pure)."""
+"""What was done on the way to a version and is not undone by a rollback (pure)."""
 
 from __future__ import annotations
 

@@ -33,16 +33,16 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One step of the way back, from a version to the one before it."""
+    """One step of a rollback, from a version to the one before it."""
 
     version: int
-    """Version that is gone back from."""
+    """Version that is rolled back."""
     before: int
-    """Version that is gone back to."""
+    """Version that is rolled back to."""
     done: tuple[Transition, ...]
     """What was done between the two, the oldest first."""
     earlier: Record | None
-    """Last record of the version that is gone back to; None where there is none."""
+    """Last record of the version that is rolled back to; None where there is none."""
     begun: int | None = None
     """When the first run that led away from it began, Unix milliseconds; None: it is not in the journal."""
 

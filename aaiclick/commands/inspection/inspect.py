@@ -63,7 +63,7 @@ class Inspection:
     unfinished_migration: UnfinishedMigration | None = None
     """A transition that was begun, as far as the journal says, and is not recorded."""
     unfinished_rollback: UnfinishedRollback | None = None
-    """A way back that was begun and is not recorded."""
+    """A rollback that was begun and is not recorded."""
     allowed: frozenset[str] = frozenset()
     """What the policy allows by name."""
     topology: Topology = SINGLE

@@ -1,1 +1,1 @@
-"""The way back: which there is, carrying it out, and putting right one that was killed."""
+"""Rolling back to an earlier version: planning it, carrying it out, and finishing one that was killed."""

@@ -22,16 +22,16 @@ from aaiclick.state.transition import read_attempts
 
 @dataclass(frozen=True, slots=True)
 class RollbackPlan:
-    """The way back to an earlier version: what comes back, and what has to be allowed."""
+    """A rollback to an earlier version: what comes back, and what has to be allowed."""
 
     found: Inspection
     """What is there."""
     live: int
-    """Version that is gone back from."""
+    """Version that is rolled back."""
     to: int
-    """Version that is gone back to."""
+    """Version that is rolled back to."""
     earlier: Record | None
-    """Record of the version that is gone back to; None where this database has none."""
+    """Record of the version that is rolled back to; None where this database has none."""
     restores: tuple[Restore, ...]
     """Tables that are put back."""
     done: tuple[str, ...]
@@ -69,7 +69,8 @@ class _KeptTables:
 
 
 def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
-    """Plan a rollback. Raises SchemaError where none is possible, SpecError where the way back does not pass ``to``."""
+    """Plan a rollback. Raises SchemaError where none is possible, SpecError where the database did not come
+    through ``to``."""
     schema, database = found.schema, found.catalog.database
     live, path = yield from _path(found)
     kept = yield from _look(found, found.record.at if found.record is not None else -1)
@@ -102,21 +103,21 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
 
 
 def _path(found: Inspection) -> Routine[tuple[int, tuple[Hop, ...]]]:
-    """The version that is gone back from, and the way. A migration under way is gone back from first: it is not
-    recorded."""
+    """The version that is rolled back, and the versions before it. An unfinished migration is rolled back first: it is
+    not recorded."""
     schema, database = found.schema, found.catalog.database
     way = found.unfinished_migration
     if way is not None:
         records = yield from history(database, schema.name)
         return way.version, (hop_back(found, way, records, found.owned.kept()),)
     if found.record is None or found.record.version is None:
-        raise SchemaError(f"{schema.name} has no version record in {database}: there is nothing to go back from")
+        raise SchemaError(f"{schema.name} has no version record in {database}: there is nothing to roll back")
     live = found.record.version
     path = hops((yield from history(database, schema.name)), live, (yield from read_attempts(database, schema.name)))
     if not path:
         raise SchemaError(
-            f"{schema.name} has been at v{live} since it was made in {database}: there is no version before to go "
-            "back to"
+            f"{schema.name} has been at v{live} since it was made in {database}: there is no earlier version to "
+            "roll back to"
         )
     return live, path
 
@@ -128,23 +129,25 @@ def _target(
     if begun and to is not None and to not in begun:
         unfinished = ", ".join(f"v{version}" for version in sorted(begun))
         raise SchemaError(
-            f"{schema} is on its way back to {unfinished}, which was not finished. Run: aaiclick rollback --to "
-            f"{min(begun)}"
+            f"a rollback of {schema} to {unfinished} was not finished. Run: aaiclick rollback --to {min(begun)}"
         )
     target = to if to is not None else min(begun) if begun else versions[0]
     if target not in versions:
         if given_up:
-            said = f"{schema} is on its way from v{versions[0]} to v{live}: that is given up first (--to {versions[0]})"
-            raise SpecError("to", f"{said}, then it can go to v{target}")
+            said = f"a migration of {schema} from v{versions[0]} to v{live} is not finished"
+            raise SpecError(
+                "to", f"{said}: roll that back first (--to {versions[0]}), then {schema} can roll back to v{target}"
+            )
         if len(versions) == 1:
             raise SpecError(
                 "to",
-                f"{schema} came to v{live} from v{versions[0]} in one step: only v{versions[0]} can be gone back to, "
-                f"not v{target}",
+                f"{schema} came to v{live} from v{versions[0]} in one step: it can only roll back to v{versions[0]}, "
+                f"not to v{target}",
             )
         listed = ", ".join(f"v{version}" for version in versions)
         raise SpecError(
-            "to", f"{schema} came to v{live} by way of {listed}: only one of these can be gone back to, not v{target}"
+            "to",
+            f"{schema} came to v{live} by way of {listed}: it can only roll back to one of these, not to v{target}",
         )
     return target
 
@@ -210,7 +213,7 @@ def _furthest(found: Inspection, kept: _KeptTables, path: Sequence[Hop]) -> str:
         hop.before for place, hop in enumerate(path) if kept.behind and not _left(found, kept, path[: place + 1]).gone
     ]
     if not whole:
-        return "The way back is to restore a backup"
+        return "Only a backup brings it back"
     return (
         f"v{whole[-1]} is the oldest version of which everything that was replaced is kept: aaiclick rollback --to "
         f"{whole[-1]}"
@@ -227,8 +230,8 @@ def _lost(kept: _KeptTables, covered: Sequence[Hop], path: Sequence[Hop]) -> tup
     oldest = path[-1].before
     return (
         (
-            f"after this there is no way further back for {', '.join(further)}: to go to v{oldest}, go there in one "
-            f"go (--to {oldest})"
+            f"after this {', '.join(further)} cannot be rolled back any further: to reach v{oldest}, roll back to it "
+            f"directly (--to {oldest})"
         ),
     )
 

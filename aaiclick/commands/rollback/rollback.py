@@ -1,4 +1,4 @@
-"""The way back to an earlier version, with the rows that came since."""
+"""Rolling back to an earlier version, with the rows that came since."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Rollback:
     database: str | None
     """Name of the database; None: the connection's own."""
     to: int | None
-    """Version to go back to; None: the one before."""
+    """Version to roll back to; None: the one before."""
     allow: frozenset[str]
     """What is allowed by name."""
     dry_run: bool
@@ -89,7 +89,7 @@ def _require_allowed(back: Rollback, way: RollbackPlan) -> None:
     blocked = [restore.blocked for restore in way.restores if restore.blocked]
     if blocked:
         raise SchemaError(
-            f"{back.schema.name} cannot go back to v{way.to}: {'; '.join(blocked)}. Nothing was changed: restore a "
+            f"{back.schema.name} cannot roll back to v{way.to}: {'; '.join(blocked)}. Nothing was changed: restore a "
             "backup"
         )
     refused = [(key, words) for key, words in way.refusals if key not in back.allow]
@@ -112,7 +112,7 @@ def _require_no_rows(way: RollbackPlan) -> None:
 
 def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Routine[Report]:
     options = ApplyOptions(keep_old_seconds=max(back.keep_seconds, SHORTEST))
-    # Where a run was killed on the way back, this one goes on to the same version, also where nothing had come of it
+    # Where a rollback was killed, this one goes on to the same version, also where nothing had come of it
     # yet.
     owned = yield from read_owned(database)
     aims = [mark.back_to for mark in owned.marks() if isinstance(mark, Mark) and mark.back_to is not None]
@@ -131,10 +131,10 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     listed = {name: table.uuid for name, table in live.items()} | (
         dict(going.tables) if going is not None and going.to == way.to else {}
     )
-    # Before the first effect, so that nobody takes for the newer version what is half-way back.
+    # Before the first effect, so that nobody takes tables that are half rolled back for the newer version.
     yield from ensure_tables(database)
     yield from begin_back(found.scope, UnfinishedRollback(way.to, way.live, str(back.owner), 0, listed))
-    # Only behind that entry: until it is there, these tables are what shows that a way back had begun.
+    # Only after that entry: until it is there, these tables are what shows that a rollback had begun.
     for name in way.done:
         yield from drop_table(database, name)
     for number, (step, restore) in enumerate(zip(way.steps, way.restores, strict=True), 1):
@@ -148,7 +148,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     names = tuple(sorted({item.name for item in back.schema.objects} | set(way.found.catalog.objects)))
     digest = yield from live_digest(back.schema, (yield from read_catalog(database, names)))
     seconds = (yield from clock()) - started
-    # The record ends the way back. Killed before it, all tables are back, and the next start records that (``settle``).
+    # The record ends the rollback. Killed before it, all tables are back, and the next start records that (``settle``).
     yield from append(
         database, returned(back.schema.name, way.live, way.to, way.earlier, digest, str(back.owner), seconds)
     )

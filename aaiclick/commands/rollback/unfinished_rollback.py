@@ -35,7 +35,7 @@ def settle_back(found: Inspection, going: UnfinishedRollback, who: str) -> Routi
 
 
 def returned(schema: str, live: int, to: int, earlier: Record | None, digest: str, who: str, seconds: float) -> Record:
-    """The record of a way back; ``earlier`` is that of the version that was gone back to."""
+    """The record of a rollback; ``earlier`` is that of the version that was rolled back to."""
     return Record(
         schema=schema,
         version=to,

@@ -1,4 +1,4 @@
-"""Surplus columns stay where they are: where they stand is nobody's concern."""
+"""Undeclared columns stay where they are: where they stand is nobody's concern."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def changes(live: str, declared: str, renames: dict[str, str] | None = None) -> 
 
 
 @pytest.mark.parametrize("live", ["abxc", "xabc", "axybc", "abcx", "xaybzc"])
-def test_surplus_columns_anywhere_are_no_difference(live: str) -> None:
+def test_undeclared_columns_anywhere_are_no_difference(live: str) -> None:
     assert changes(live, "abc") == ([], live)
 
 
@@ -36,5 +36,5 @@ def test_declared_columns_are_put_in_order_among_themselves() -> None:
     assert order.replace("x", "") == "abc"
 
 
-def test_a_surplus_column_stays_behind_a_renamed_one() -> None:
+def test_a_undeclared_column_stays_behind_a_renamed_one() -> None:
     assert changes("abxc", "aec", {"b": "e"}) == (["column b is renamed to e"], "aexc")
