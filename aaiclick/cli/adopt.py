@@ -9,7 +9,7 @@ import typer
 
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.history import record_json
+from aaiclick.cli.machine.records import record_json
 from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
 from aaiclick.errors import UsageError
 

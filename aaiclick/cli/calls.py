@@ -13,6 +13,7 @@ from aaiclick.errors import UsageError
 
 if TYPE_CHECKING:
     from aaiclick.cli.configuration.settings import Value
+    from aaiclick.commands.compared import Compared
     from aaiclick.commands.history import Standing
     from aaiclick.commands.report import Report, Status
     from aaiclick.events import Event
@@ -83,6 +84,13 @@ def plan(url: str, schema: Schema, database: str | None, chosen: Policy, quick: 
 
     allow = tuple(sorted(chosen.allowed))
     return plan_schema(url, schema, database=database, quick=quick, allow=allow, keep_old=chosen.keep_old)
+
+
+def compare(url: str, schema: Schema, database: str | None, chosen: Policy, quick: bool = False) -> Compared:
+    """What ``plan`` answers, with the definitions of everything before and after it."""
+    from aaiclick.api.compared import compare_schema
+
+    return compare_schema(url, schema, chosen, database, quick)
 
 
 def validate(url: str, schema: Schema, database: str | None) -> Status:

@@ -16,6 +16,7 @@ from aaiclick.cli.configuration.command import config
 from aaiclick.cli.ddl import ddl
 from aaiclick.cli.engine_noise import separate_stderr
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.graph.command import graph
 from aaiclick.cli.history import history
 from aaiclick.cli.interrupts import Terminated
 from aaiclick.cli.machine.dashboard import dashboard
@@ -57,7 +58,7 @@ def build(rich_help: bool) -> typer.Typer:
     app.callback()(_root)
     for command in (
         *(status, plan, migrate, rollback, history, adopt, revision, check, reflect, ddl),
-        *(prune, config, dashboard),
+        *(graph, prune, config, dashboard),
     ):
         app.command()(command)
     return app

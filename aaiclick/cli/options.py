@@ -48,6 +48,14 @@ Names = Annotated[
     str | None,
     typer.Option("--database", metavar="DB", help="Qualify every name with this database. Default: names stand alone."),
 ]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="Write a report, too: one HTML file that a browser shows, and that loads nothing from anywhere.",
+    ),
+]
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show tracebacks, the library's log and the engine's own messages on stderr.")
 ]

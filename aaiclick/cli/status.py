@@ -13,7 +13,7 @@ from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.machine.answers import status_json
 from aaiclick.cli.machine.metrics_file import MetricsFile
-from aaiclick.cli.options import Databases, Debug, Env, Jobs, Json, Reference, Url
+from aaiclick.cli.options import Databases, Debug, Env, HtmlFile, Jobs, Json, Reference, Url
 from aaiclick.cli.output import Output
 from aaiclick.cli.tenants.patterns import check_jobs, is_pattern
 from aaiclick.errors import UsageError
@@ -41,6 +41,7 @@ def status(
     schema: Reference = None,
     env: Env = None,
     metrics_file: Metrics = None,
+    html: HtmlFile = None,
     jobs: Jobs = None,
     debug: Debug = False,
 ) -> None:
@@ -55,20 +56,26 @@ def status(
     """
     given = [
         ("--metrics-file", str(metrics_file) if metrics_file is not None else None),
+        ("--html", str(html) if html is not None else None),
         ("--jobs", str(jobs) if jobs is not None else None),
     ]
     frame = Frame("status", json, debug, url, database, schema, env, extra=tuple(given))
-    frame.run(lambda: _status(frame, metrics_file, jobs))
+    frame.run(lambda: _status(frame, metrics_file, html, jobs))
 
 
-def _status(frame: Frame, metrics_file: Path | None, jobs: int | None) -> ExitCode:
+def _status(frame: Frame, metrics_file: Path | None, html: Path | None, jobs: int | None) -> ExitCode:
     workers = check_jobs(frame.database, jobs)
     if is_pattern(frame.database):
         from aaiclick.cli.tenants import commands as tenants
 
-        if metrics_file is not None:
-            raise UsageError("--metrics-file is about one database: give its name instead of a pattern")
+        for option, given in (("--metrics-file", metrics_file), ("--html", html)):
+            if given is not None:
+                raise UsageError(f"{option} is about one database: give its name instead of a pattern")
         return tenants.status_of_tenants(frame, workers)
+    if html is not None:
+        from aaiclick.cli.report.files import require_report_path
+
+        require_report_path(html)
     declared = frame.declared()
     metrics = MetricsFile(metrics_file, declared.name)
     try:
@@ -79,13 +86,25 @@ def _status(frame: Frame, metrics_file: Path | None, jobs: int | None) -> ExitCo
     metrics.found(found)
     done = found.in_sync and not found.unfinished
     following = None if done else _next(found, frame)
+    if html is not None:
+        _write_report(html, found, declared, target.place, following)
     if frame.as_json:
         frame.output.result(status_json(found, target.place, following))
     else:
         _print(frame.output, found, target.place, declared.version_label)
         if following:
             frame.output.say(f"run: {following}")
+    if html is not None:
+        frame.output.tell(f"wrote {html}", "green")
     return ExitCode.DONE if done else ExitCode.PENDING
+
+
+def _write_report(path: Path, found: Status, declared: Schema, place: str, following: str | None) -> None:
+    from aaiclick.api.declared import read_declaration
+    from aaiclick.cli.report.files import now_text, write_report
+    from aaiclick.cli.report.status_page import status_page
+
+    write_report(path, status_page(found, read_declaration(declared), place, following, now_text()))
 
 
 def _found(frame: Frame, declared: Schema) -> Status:

@@ -11,10 +11,11 @@ import typer
 from aaiclick.cli import calls
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.options import Allow, Chosen, Database, Debug, Env, Json, Reference, Url
+from aaiclick.cli.options import Allow, Chosen, Database, Debug, Env, HtmlFile, Json, Reference, Url
 from aaiclick.errors import UsageError
 
 if TYPE_CHECKING:
+    from aaiclick.commands.compared import Compared
     from aaiclick.plan.policy import Policy
 
 Out = Annotated[
@@ -40,6 +41,7 @@ def plan(
     *,
     out: Out = None,
     markdown: Markdown = False,
+    html: HtmlFile = None,
     quick: Quick = False,
     json: Json = False,
     url: Url = None,
@@ -68,31 +70,48 @@ def plan(
         policy.value if policy is not None else None,
         extra=(
             ("--out", out),
+            ("--html", str(html) if html is not None else None),
             ("--policy", policy.value if policy is not None else None),
             *(("--allow", key) for key in keys),
         ),
         flags=(*(("--markdown",) if markdown else ()), *(("--quick",) if quick else ())),
         approved=out,
     )
-    frame.run(lambda: _plan(frame, frame.chosen_policy(keys), Path(out) if out is not None else None, markdown, quick))
+    files = _Files(Path(out) if out is not None else None, html)
+    frame.run(lambda: _plan(frame, frame.chosen_policy(keys), files, markdown, quick))
 
 
-def _plan(frame: Frame, chosen: Policy, out: Path | None, markdown: bool, quick: bool) -> ExitCode:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Files:
+    """What is written beside the answer: the plan itself, and a report; None where it is not asked for."""
+
+    out: Path | None
+    html: Path | None
+
+
+def _plan(frame: Frame, chosen: Policy, files: _Files, markdown: bool, quick: bool) -> ExitCode:
     from aaiclick.cli.approval.files import require_writable, write_plan
     from aaiclick.cli.approval.markdown import plan_markdown
     from aaiclick.cli.dry_run import closing_keys, fate, print_plan
+    from aaiclick.cli.report.files import require_report_path
     from aaiclick.plan.gate import judge
 
     if markdown and frame.as_json:
         raise UsageError("--markdown and --json are two answers: give one of them")
+    out = files.out
     if out is not None:
         require_writable(out)
+    if files.html is not None:
+        require_report_path(files.html)
     declared, target = frame.declared(), frame.target()
     # What a database that is not there yet needs is planned in memory: nothing is left behind.
     url = "chdb://memory" if target.missing else target.url
-    made = calls.plan(url, declared, frame.database, chosen, quick)
+    compared = calls.compare(url, declared, frame.database, chosen, quick) if files.html is not None else None
+    made = compared.plan if compared is not None else calls.plan(url, declared, frame.database, chosen, quick)
     if out is not None:
         write_plan(out, made)
+    if files.html is not None and compared is not None:
+        _write_report(frame, chosen, files.html, compared)
     if frame.as_json:
         frame.output.document(made.to_json())
         return ExitCode.DONE
@@ -108,4 +127,19 @@ def _plan(frame: Frame, chosen: Policy, out: Path | None, markdown: bool, quick:
         print_plan(frame, made, chosen, frame.migrate())
     if out is not None:
         frame.output.tell(f"wrote {out}", "green")
+    if files.html is not None:
+        frame.output.tell(f"wrote {files.html}", "green")
     return ExitCode.DONE
+
+
+def _write_report(frame: Frame, chosen: Policy, path: Path, compared: Compared) -> None:
+    from aaiclick.cli.dry_run import closing_keys, fate
+    from aaiclick.cli.report.files import now_text, write_report
+    from aaiclick.cli.report.plan_page import PlanReport, plan_page
+    from aaiclick.plan.gate import judge
+
+    verdict = judge(compared.plan, chosen)
+    fates = {step.id: fate(step, verdict) for step in compared.plan.steps}
+    command = frame.migrate(closing_keys(verdict))
+    place = frame.target().place
+    write_report(path, plan_page(PlanReport(compared, verdict, chosen.words, fates, command, place, now_text())))

@@ -12,6 +12,7 @@ from typing import cast, get_args
 from pydantic import TypeAdapter
 from typing_extensions import is_typeddict
 
+from aaiclick.cli.graph import documents as g
 from aaiclick.cli.machine import documents as d
 from aaiclick.cli.machine import tenant_documents as t
 from aaiclick.cli.machine.lines import FORMAT, Ended, Failed, Said, TenantDone, Trace
@@ -37,6 +38,7 @@ DOCUMENTS: Mapping[str, object] = {
     "ddl": d.DdlDocument,
     "config": d.ConfigDocument,
     "prune": d.PrunedDocument,
+    "graph": g.GraphDocument,
     "error": d.ErrorDocument,
 }
 """Names of the published files, with what is printed: ``plan`` by ``plan`` and ``migrate --dry-run``, ``error`` by
@@ -56,7 +58,8 @@ def _describe() -> None:
     """The texts below the fields become descriptions. Plain classes are told that here, so that they need not know of
     pydantic."""
     said = cast(
-        "Iterable[type[object]]", [each for each in (*vars(d).values(), *vars(t).values()) if isinstance(each, type)]
+        "Iterable[type[object]]",
+        [each for each in (*vars(d).values(), *vars(t).values(), *vars(g).values()) if isinstance(each, type)],
     )
     kinds: tuple[type[object], ...] = (*EVENTS, Hazard, Plan, Step, *said)
     for kind in kinds:

@@ -36,12 +36,14 @@ _OURS = frozenset({NUMBERS, FENCE, *(name for name, _ in HELD)})
 @dataclass(frozen=True, slots=True)
 class PlannedMigration:
     """What was found, with its plan; ``forms`` are the canonical forms of what is declared, as far as they had to be
-    worked out. ``rehearsed``: what was tried for it, for the next plan of the run."""
+    worked out, ``targets`` what tables that differ become. ``rehearsed``: what was tried for it, for the next plan of
+    the run."""
 
     inspection: Inspection
     plan: Plan
     forms: Mapping[str, Form]
     rehearsed: Rehearsed = field(default_factory=Rehearsed, compare=False)
+    targets: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
 
 
 def make_plan(
@@ -96,7 +98,7 @@ def _planned(
         library=VERSION,
     )
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
-    return PlannedMigration(found, plan, planned.forms, rehearsed)
+    return PlannedMigration(found, plan, planned.forms, rehearsed, planned.targets)
 
 
 def _as_recorded(found: Inspection, planned: Planned) -> Routine[Planned]:

@@ -1,0 +1,49 @@
+"""What would be done, with the definitions of everything before and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.forms import Form, LiveObject
+from aaiclick.commands.costs.costs import with_costs
+from aaiclick.commands.inspection.inspect import inspect_database
+from aaiclick.commands.inspection.planning import make_plan
+from aaiclick.commands.rights import missing_rights
+from aaiclick.plan.model import Plan
+from aaiclick.routine import Routine
+from aaiclick.specs.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A plan with what it is about."""
+
+    plan: Plan
+    """What would be done."""
+    schema: Schema
+    """The declaration with its SQL read."""
+    live: Mapping[str, LiveObject]
+    """All objects of the database, by name."""
+    after: Mapping[str, Form]
+    """What tables that differ become, and other declared objects as far as that was worked out, by name."""
+
+
+def compare(
+    schema: Schema,
+    database: str | None,
+    looks: int | None,
+    embedded: bool,
+    allowed: frozenset[str],
+    keep_seconds: float | None,
+) -> Routine[Compared]:
+    """The plan with what it costs, the rights that it would need and the user has not, and what it is about. ``looks``:
+    how many bytes of live columns may be read for each table (None: any number). ``allowed``: what will be allowed by
+    name. ``keep_seconds``: how long old tables will be kept; None: nobody asks what it costs."""
+    found = yield from inspect_database(schema, database, allowed)
+    made = yield from make_plan(found, looks)
+    planned = made.plan if keep_seconds is None else (yield from with_costs(made, looks, keep_seconds))
+    # An embedded engine has one user, who may do everything.
+    if not embedded:
+        planned = replace(planned, notes=(*planned.notes, *(yield from missing_rights(planned))))
+    return Compared(planned, found.schema, found.catalog.objects, {**made.forms, **made.targets})
