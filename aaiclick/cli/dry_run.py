@@ -122,7 +122,7 @@ def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision, ch
         said = f"{refusal.step.object}: {refusal.step.change}: {refusal.reason}{f' (allow {keys})' if keys else ''}"
         say(f"refused by {chosen.words}: {said}", "yellow")
     if any(step.blocked for step in plan.required):
-        say(f"correct the data that is in the way, then run: {frame.migrate(_keys(verdict.refused))}", "bold")
+        say(f"put right what is in the way, then run: {frame.migrate(_keys(verdict.refused))}", "bold")
     elif verdict.refused:
         # Where no key would do, the policy itself is too narrow, and the line to run is without it.
         wider = any(not refusal.allow for refusal in verdict.refused)

@@ -242,10 +242,10 @@ def _plan_tables(
         said = {old: new for change in path.changes_of(table.name) for old, new in change.renames.items()}
         target = make_target(table, forms[table.name], again, dict(composed.renames), said)
         targets[table.name] = target.form
-        # Without a copy that a migration asks for, its expressions are done already or there are none.
+        # Without a copy that versions between ask for, their expressions are done already or there are none.
         rebuild = (
             Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back))
-            if composed.rebuilds
+            if composed.fills
             else None
         )
         diff = make_table_diff(catalog, scratch, live, again, target, rebuild, table)
@@ -285,7 +285,7 @@ def _differs(table: Table, declared: TableForm, live: LiveObject, path: UpgradeP
     assert isinstance(live.form, TableForm)
     composed = compose(live.form, path.changes_of(table.name), declared)
     target = make_target(table, declared, live.form, dict(composed.renames))
-    return bool(diff_table(live.form, target) or target.undeclared or target.notes or composed.rebuilds)
+    return bool(diff_table(live.form, target) or target.undeclared or target.notes or composed.fills)
 
 
 def _dropped(

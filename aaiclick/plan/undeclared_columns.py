@@ -63,13 +63,22 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
                 break
         work = AlterWork(diff.live.name, tuple(alters))
         without = _without(diff.target, {name}).form
-        blocked = f"the engine refuses to drop {name}: {first_line(outcome.message)}"
+        blocked = f"the engine refuses to drop {name}: {first_line(outcome.message)}{_kept_reader(diff.target, name)}"
         if outcome.accepted:
             blocked = (
                 read_only(diff) or kept.refusal or (yield from broken_dependents(diff, without, f"without {name}"))
             )
         found.append(steps.alter_step(diff, work, change, blocked, diff.live.bytes, label=f"drop-column:{name}"))
     return tuple(found)
+
+
+def _kept_reader(target: Target, name: str) -> str:
+    """Which default reads the column and stays only because nobody declares it; '' for none."""
+    for column in target.form.columns:
+        said = f"column {column.name}: {column.kind} {column.expression} is not declared"
+        if column.expression and mentioned(column.expression, [name]) and f"{said} (left alone)" in target.notes:
+            return f". {said}, so it stays: {column.kind.lower()}=None takes it away"
+    return ""
 
 
 def unholdable(diff: TableDiff) -> Routine[TableDiff | None]:

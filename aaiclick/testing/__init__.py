@@ -3,7 +3,17 @@ process."""
 
 from __future__ import annotations
 
+from aaiclick.testing.engine import EmbeddedEngine
+from aaiclick.testing.factories import SchemaFactory, UpgradeFactory
 from aaiclick.testing.process import EngineServer
 from aaiclick.testing.versions import OldInstall, locked_versions, schema_at
 
-__all__ = ["EngineServer", "OldInstall", "locked_versions", "schema_at"]
+__all__ = [
+    "EmbeddedEngine",
+    "EngineServer",
+    "OldInstall",
+    "SchemaFactory",
+    "UpgradeFactory",
+    "locked_versions",
+    "schema_at",
+]

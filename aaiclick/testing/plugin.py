@@ -9,7 +9,7 @@ directory.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,21 +18,10 @@ if TYPE_CHECKING:
 
     from aaiclick import Schema
     from aaiclick.testing.engine import EmbeddedEngine
+    from aaiclick.testing.factories import SchemaFactory, UpgradeFactory
     from aaiclick.testing.process import EngineServer
     from aaiclick.testing.recorded import SchemaRecorder
     from aaiclick.testing.versions import OldInstall
-
-
-class UpgradeFactory(Protocol):
-    """The type of the ``aaiclick_upgrade`` fixture."""
-
-    def __call__(self, schema: Schema, version: int, *, recorded: bool = True) -> OldInstall: ...
-
-
-class SchemaFactory(Protocol):
-    """The type of the ``aaiclick_schema`` fixture."""
-
-    def __call__(self, schema: Schema, *, via: object = None) -> str: ...
 
 
 @pytest.fixture(scope="session")

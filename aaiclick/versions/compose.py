@@ -17,6 +17,7 @@ from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.renames import applicable, circle, with_leaves
 from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
+from aaiclick.versions.earlier_defaults import Added, is_another
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,13 @@ class Composed:
     """The versions that allow no copy."""
     problem: str = ""
     """Why the versions cannot be put into one copy; '' where they can."""
+    defaults: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Columns that a version added with another default than the declared one, and what people call that version."""
+
+    @property
+    def fills(self) -> bool:
+        """True where only a copy gives the columns what the versions between say."""
+        return bool(self.rebuilds or self.defaults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +84,8 @@ class _Cell:
     """Its type; '' where that is not known."""
     origin: str = ""
     """The live column that it still is; '' where it was computed."""
-    added: bool = False
-    """True where a released form added it with its default."""
+    added: Added | None = None
+    """How a released form added it, with its default; None where no version between did."""
     sure: bool = True
     """False where a version without a released form may have changed its type."""
 
@@ -108,7 +116,7 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
             problem = problem or str(error)
             continue
         if change.form is not None and not last:
-            cells = _released(cells, change.form)
+            cells = _released(cells, change.form, change.label)
         elif not last:
             cells = {
                 name: _unsure(cell, declared.column(_last_name(name, changes[place + 1 :])))
@@ -116,11 +124,14 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
             }
     columns: dict[str, str] = {}
     renames: dict[str, str] = {}
+    defaults = _earlier_defaults(cells, declared) if not problem else {}
     for name, cell in cells.items():
         if cell.origin:
             if cell.origin != name and declared.column(name) is not None:
                 renames[cell.origin] = name
-        elif (rebuilds or not cell.added) and (declared.column(name) is not None or live.column(name) is not None):
+        elif (rebuilds or defaults or cell.added is None) and (
+            declared.column(name) is not None or live.column(name) is not None
+        ):
             columns[name] = cell.text
     # The engine refuses to rename two columns to each other in one ALTER (error 48), and by way of a third name a run
     # that is killed in between could not tell how far it came.
@@ -137,7 +148,22 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     except _Unknown as error:
         problem = problem or str(error)
     where = " AND ".join(f"({condition})" for condition in conditions) if len(conditions) > 1 else "".join(conditions)
-    return Composed(columns, renames, where, back, rebuilds, in_place, problem)
+    return Composed(columns, renames, where, back, rebuilds, in_place, problem, defaults)
+
+
+def _earlier_defaults(cells: Mapping[str, _Cell], declared: TableForm) -> dict[str, str]:
+    """Columns that have to be filled with the default of the version that added them."""
+    found: dict[str, str] = {}
+    for name, cell in cells.items():
+        column = declared.column(name)
+        if cell.added is not None and column is not None and is_another(cell.added, column, _read(column, cells)):
+            found[name] = cell.added.label
+    return found
+
+
+def _read(column: ColumnForm, cells: Mapping[str, _Cell]) -> dict[str, str]:
+    """What the columns that a default may read are, as expressions over the live columns."""
+    return {name: cells[name].text for name in _mentioned(column.expression) if name in cells}
 
 
 def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> dict[str, str]:
@@ -266,23 +292,23 @@ def _mentioned(expression: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _released(cells: Mapping[str, _Cell], form: TableForm) -> dict[str, _Cell]:
+def _released(cells: Mapping[str, _Cell], form: TableForm, label: str) -> dict[str, _Cell]:
     """The columns with the types of a released form, and the columns that it added."""
     after = dict(cells)
     for column in form.columns:
         cell = after.get(column.name)
         if cell is None:
             if column.kind != "EPHEMERAL":
-                after[column.name] = _added(column, after)
+                after[column.name] = _added(column, after, label)
         elif cell.type and cell.type != column.type:
             after[column.name] = replace(cell, text=conversion(cell.text, cell.type, column.type), type=column.type)
     return after
 
 
-def _added(column: ColumnForm, cells: Mapping[str, _Cell]) -> _Cell:
+def _added(column: ColumnForm, cells: Mapping[str, _Cell], label: str) -> _Cell:
     expression = column.expression or f"defaultValueOfTypeName({quote_string(column.type)})"
     text = bind(expression, cells, VersionChange(0, f"the default of {column.name}", "", ""))
-    return _Cell(_cast(text, column.type), column.type, added=True)
+    return _Cell(_cast(text, column.type), column.type, added=Added(label, column, _read(column, cells)))
 
 
 def _last_name(name: str, changes: Sequence[VersionChange]) -> str:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.diff.compare import diff_table
-from aaiclick.diff.target import Target
+from aaiclick.diff.target import Target, make_target
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.versions.lockfile import LockedForm
 
+_STAYS = "not declared any more, so tables that are there keep it; None takes it away"
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -129,7 +130,12 @@ def _table(
     ]
     # Both forms are released or declared ones, so nothing is left to what the live table has.
     target = Target(normal(new), applied, (), (), free_primary_key=False)
-    kept = [change.words for change in diff_table(_named(old, name, gone), target)]
+    before = _named(old, name, gone)
+    kept = [change.words for change in diff_table(before, target)]
+    if isinstance(spec, Table):
+        # What a declaration leaves unset is not taken from tables that are there: a fresh one is made without it.
+        carried_out = {change.words for change in diff_table(before, make_target(spec, new, before, dict(applied)))}
+        kept = [word if word in carried_out else f"{word} ({_STAYS})" for word in kept]
     added = [
         column.name
         for column in new.columns

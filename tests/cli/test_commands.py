@@ -256,7 +256,7 @@ def test_dry_run_of_a_blocked_step(run: Run, script: Script) -> None:
     assert ran.code == 1
     assert ran.stdout.splitlines()[-2:] == [
         f"-- blocked: operation_log: {SORT_KEY}: 3 rows hold NULL in id, for example (1, 'a')",
-        "-- correct the data that is in the way, then run: aaiclick migrate",
+        "-- put right what is in the way, then run: aaiclick migrate",
     ]
 
 

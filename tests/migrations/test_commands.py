@@ -92,6 +92,18 @@ def test_a_release_from_declaration_to_history(shell: Shell, aaiclick_client: Cl
     assert seen == [(1, None, "adopted", True, None), (2, 1, "applied", False, None)]
 
 
+def test_a_revision_says_what_stays_because_it_is_not_declared_any_more(shell: Shell) -> None:
+    shell.declare(1, 'Column("a", "String"), Column("b", "String", default="upper(a)")')
+    assert shell("revision")[0] == 0
+    shell.declare(2, 'Column("a", "String"), Column("b", "String")')
+    stays = "not declared any more, so tables that are there keep it; None takes it away"
+    assert shell("revision", "-m", "no default")[1]["changes"] == [
+        f"events: column b: DEFAULT upper(a) -> none ({stays})"
+    ]
+    shell.declare(2, 'Column("a", "String"), Column("b", "String", default=None)')
+    assert shell("revision", "--amend")[1]["changes"] == ["events: column b: DEFAULT upper(a) -> none"]
+
+
 def test_an_edited_migration_is_a_problem_for_check_and_an_error_for_migrate(shell: Shell) -> None:
     shell.declare(1, 'Column("a", "String")')
     shell("revision", "-m", "first")

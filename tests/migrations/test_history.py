@@ -22,8 +22,7 @@ from aaiclick.errors import (
     UsageError,
 )
 from aaiclick.state.record import is_forced
-from aaiclick.testing import locked_versions
-from aaiclick.testing.plugin import UpgradeFactory
+from aaiclick.testing import UpgradeFactory, locked_versions
 from aaiclick.versions.lockfile import LOCK_FILE, read_lock
 from tests.migrations.building import records, rows, schema, table
 from tests.migrations.projects import Project

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aaiclick import Column, Migration, Policy, Rebuild, Schema, ensure_schema, plan_schema
+from aaiclick import Column, Migration, Policy, Rebuild, Schema, Table, ensure_schema, plan_schema
 from aaiclick.errors import BlockedError
 from aaiclick.testing.engine import EmbeddedEngine
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
@@ -182,3 +183,59 @@ def test_a_package_without_a_lock_file_works_like_a_list(
     last = table(Column("kw", "Map(String, String)"), Column("n", "String"))
     ensure_schema(aaiclick_client, Schema("s", version=2, objects=[last], migrations="jump_migrations"))
     assert rows(aaiclick_client, "t", "id, kw") == [(i, {"a": str(i)}) for i in range(5)]
+
+
+ADDED = table(
+    Column("args", "Array(String)"), Column("n", "String"), Column("kind", "String", default="concat('k', n)")
+)
+KINDS = [(i, f"k{i}") for i in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("last", "strategy"),
+    [
+        (
+            table(Column("args", "Array(String)"), Column("n", "String"), Column("kind", "String", default=None)),
+            "rebuild",
+        ),
+        (
+            table(Column("args", "Array(String)"), Column("n", "String"), Column("kind", "String", default="'z'")),
+            "rebuild",
+        ),
+        (table(Column("args", "Array(String)"), Column("kind", "String", default=None)), "rebuild"),
+        (ADDED, "alter"),
+        (
+            table(
+                Column("args", "Array(String)"),
+                Column("n", "String"),
+                Column("kind", "LowCardinality(String)", default="concat('k', n)"),
+            ),
+            "alter",
+        ),
+    ],
+    ids=["none later", "another later", "what it reads is gone later", "the same", "another type later"],
+)
+def test_rows_get_the_default_of_the_version_that_adds_a_column(
+    aaiclick_client: Client,
+    aaiclick_engine: EmbeddedEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    last: Table,
+    strategy: str,
+) -> None:
+    """As in a chain, where a later version changes the default and leaves the rows as they are."""
+    package = tmp_path / "default_migrations"
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    forms = [locked_forms(aaiclick_engine, [each]) for each in (V1, ADDED, last)]
+    lock = Lock("s", tuple(LockedVersion(number, form) for number, form in enumerate(forms, 1)))
+    (package / LOCK_FILE).write_text(dump_lock(lock), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "default_migrations", raising=False)
+    fill(aaiclick_client)
+    declared = schema(3, last, migrations="default_migrations")
+    report = ensure_schema(aaiclick_client, declared)
+    assert strategies(report) == [strategy]
+    assert ("kind is filled with its default of version 2" in report.steps[0].change) == (strategy == "rebuild")
+    assert rows(aaiclick_client, "t", "id, kind") == KINDS
+    assert ensure_schema(aaiclick_client, declared).steps == ()

@@ -48,7 +48,8 @@ class Chain:
 
 _EXPIRES = "toDateTime('2020-01-01 00:00:00') + toIntervalSecond(id) + INTERVAL {} YEAR"
 TTLS = ("", _EXPIRES.format(50), _EXPIRES.format(60))
-KINDS = ("widen", "rename", "add", "give up", "key", "fill", "where", "sql", "move", "table", "ttl", "view")
+KINDS = ("widen", "rename", "add", "give up", "key", "fill", "where", "sql", "move", "table", "ttl", "view", "default")
+DEFAULTS = ("", "'k'", "toString(id + 1)", "concat('d', toString(id))")
 
 
 @st.composite
@@ -58,6 +59,7 @@ def chains(draw: st.DrawFn) -> Chain:  # noqa: C901, PLR0912 - one branch for ea
     another TTL or view."""
     columns: dict[str, str] = {"a": "UInt16", "s": "String", "b": "String"}
     order, name_of, ttl, view = "id", "t", "", ""
+    defaults: dict[str, str] = {}
     tables = [_table(columns, order)]
     migrations: list[Migration] = []
     moves: dict[int, tuple[str, str]] = {}
@@ -78,9 +80,14 @@ def chains(draw: st.DrawFn) -> Chain:  # noqa: C901, PLR0912 - one branch for ea
                 if old != order and not renames:
                     renames[f"{name_of}.{old}"] = f"r{version}"
                     columns = {(f"r{version}" if name == old else name): kind for name, kind in columns.items()}
+                    defaults = {(f"r{version}" if name == old else name): text for name, text in defaults.items()}
                     readable = dict(columns) if sql else readable
             elif what == "add":
                 columns[f"c{version}"] = "String"
+                defaults[f"c{version}"] = draw(st.sampled_from(DEFAULTS))
+            elif what == "default" and any(columns[name] == "String" for name in names):
+                name = draw(st.sampled_from([name for name in names if columns[name] == "String"]))
+                defaults[name] = draw(st.sampled_from(DEFAULTS)) if name not in rebuild else defaults.get(name, "")
             elif what == "give up" and len(names) > 2:
                 name = draw(st.sampled_from([name for name in names if name != order]))
                 if name not in rebuild and name not in set(renames.values()) and not sql:
@@ -120,15 +127,21 @@ def chains(draw: st.DrawFn) -> Chain:  # noqa: C901, PLR0912 - one branch for ea
             sql = []
         order = order if order == "id" or order in columns else "id"
         fields = {name_of: Rebuild(columns=rebuild, where=where)} if rebuild or where else {}
-        tables.append(_table(columns, order, name_of, ttl))
+        tables.append(_table(columns, order, name_of, ttl, defaults))
         views.append(view.format(t=name_of))
         move = copying(*moves[version], version) if version in moves else None
         migrations.append(Migration(version, rebuild=fields, renames=renames, sql=sql, move=move))
     return Chain(tuple(tables), tuple(migrations), moves, tuple(views))
 
 
-def _table(columns: dict[str, str], order: str, name: str = "t", ttl: str = "") -> Table:
-    listed = [Column("id", "UInt64"), *(Column(name, kind) for name, kind in columns.items())]
+def _table(
+    columns: dict[str, str], order: str, name: str = "t", ttl: str = "", defaults: dict[str, str] | None = None
+) -> Table:
+    texts = defaults or {}
+    listed = [
+        Column("id", "UInt64"),
+        *(Column(name, kind, default=texts.get(name) or None) for name, kind in columns.items()),
+    ]
     return Table(name, listed, engine=MergeTree(order_by=[order], ttl=ttl or None))
 
 

@@ -3,13 +3,18 @@ the reason is told."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aaiclick import Column, MaterializedView, Migration, Schema, Table, View, ensure_schema, plan_schema
+from aaiclick import Column, MaterializedView, MergeTree, Migration, Schema, Table, View, ensure_schema, plan_schema
+from aaiclick.aggregates import Aggregate, rollup
+from aaiclick.api.declared_forms import declared_forms
 from aaiclick.errors import BlockedError
 from aaiclick.specs.moves import MoveContext
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from tests.migrations.building import rows, table
 
 if TYPE_CHECKING:
@@ -128,3 +133,68 @@ def test_a_view_that_cannot_be_made_yet_is_a_reason(aaiclick_client: Client) -> 
     with pytest.raises(Exception, match="nowhere"):
         ensure_schema(aaiclick_client, new)
     assert rows(aaiclick_client) == [(1, "a"), (2, "b")]
+
+
+RAW = Table("t", [Column("id", "UInt64"), Column("op", "String")], engine=MergeTree(order_by=["id"]))
+BY_OP = Aggregate("ops", by={"op": "op"}, measures={"n": "count()"})
+SEEN = Table("seen", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))
+VIEW = MaterializedView("seen_mv", to="seen", query="SELECT id FROM t WHERE id > 1", backfill=True)
+
+
+@pytest.mark.parametrize(
+    ("newest", "explicit"),
+    [(3, "function"), (4, "statement")],
+    ids=["a function of the newest version", "a statement of one before"],
+)
+@pytest.mark.parametrize(
+    ("objects", "shown"),
+    [
+        (
+            [*rollup(RAW, BY_OP), LOG],
+            ("SELECT op, countMerge(n) FROM ops GROUP BY op ORDER BY op", [("a", 1), ("b", 1)]),
+        ),
+        ([RAW, SEEN, VIEW, LOG], ("SELECT id FROM seen", [(2,)])),
+        ([RAW, SEEN, VIEW.model_copy(update={"backfill": False}), LOG], ("SELECT id FROM seen", [])),
+    ],
+    ids=["an aggregate", "a view that is filled", "a view that is not filled"],
+)
+def test_a_view_of_a_version_before_a_script_is_filled_as_version_by_version(
+    aaiclick_client: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    objects: list[Table | View | MaterializedView],
+    shown: tuple[str, list[tuple[object, ...]]],
+    newest: int,
+    explicit: str,
+) -> None:
+    """Version 2 has the view, version 3 statements or a function: the view is there before them, with the rows."""
+    begun(aaiclick_client, T)
+    _, forms = declared_forms(schema(2, *objects))
+    package = tmp_path / "view_migrations"
+    package.mkdir()
+    text = (
+        "from aaiclick import Migration\n\ndef move(context):\n"
+        '    context.client.command(f\'INSERT INTO {context.table("log")} SELECT id FROM {context.table("t")}\')\n\n'
+        "migration = Migration(3, move=move)\n"
+    )
+    if explicit == "function":
+        (package / "0003_log.py").write_text(text, encoding="utf-8")
+    else:
+        (package / "0003_log.sql").write_text(
+            "-- strategy: sql\n\nINSERT INTO log SELECT id FROM t;\n", encoding="utf-8"
+        )
+    lock = Lock(
+        "s", tuple(LockedVersion(number, forms if number > 1 else {"t": forms["t"]}) for number in range(1, newest + 1))
+    )
+    (package / LOCK_FILE).write_text(dump_lock(lock), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.startswith("view_migrations")]:
+        monkeypatch.delitem(sys.modules, name)
+    declared = schema(newest, *objects).model_copy(update={"migrations": "view_migrations"})
+    plan = plan_schema(aaiclick_client, declared)
+    unsaid = [hazard.kind for hazard in plan.hazards if "are not in it" in hazard.message]
+    assert unsaid == ([] if shown[1] else ["readers-see-gap"])
+    ensure_schema(aaiclick_client, declared)
+    assert [tuple(row) for row in aaiclick_client.query(shown[0]).result_rows] == shown[1]
+    assert rows(aaiclick_client, "log") == [(1,), (2,)]
+    assert ensure_schema(aaiclick_client, declared).steps == ()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aaiclick.oplog import OPLOG
-from aaiclick.testing import locked_versions
-from aaiclick.testing.plugin import UpgradeFactory
+from aaiclick.testing import UpgradeFactory, locked_versions
 
 LOG = "INSERT INTO operation_log (result_table, operation, kwargs, created_at)"
 LOG += " SELECT toString(number % 7), 'op', map('source_0', 'a'), now64(3) FROM numbers(200)"

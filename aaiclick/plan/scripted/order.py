@@ -24,7 +24,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.planner import Planned, live_source, plain_views, plan_objects
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.scripted.statements import catalog_after, made_by, plan_script, predicted
-from aaiclick.plan.scripted.views import plan_script_views
+from aaiclick.plan.scripted.views import named_in_views, plan_script_views
 from aaiclick.plan.ttl import plan_ttl_first, ttl_steps, without_ttl
 from aaiclick.routine import Routine
 from aaiclick.specs.columns import Column
@@ -74,15 +74,15 @@ def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: Re
 def _expand(
     schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory, first: PendingScript
 ) -> Routine[tuple[list[Step], list[str], Catalog, UpgradePath, str]]:
-    """Bring every table that the script names to the form that it may rely on."""
+    """Bring every table that the script names, or a view that is made before it, to the form that they may rely on."""
     steps: list[Step] = []
     notes: list[str] = []
     blocked = ""
+    in_views = named_in_views(schema, catalog, found, first)
     for table in _tables_at(schema, path, found, first.version):
         changes = path.changes_of(table.declared.name) if table.declared is not None else ()
-        if not _mentions(
-            first, {table.spec.name, *(change.before for change in changes), *(change.table for change in changes)}
-        ):
+        names = {table.spec.name, *(change.before for change in changes), *(change.table for change in changes)}
+        if not names & in_views and not _mentions(first, names):
             continue
         wanted = _wanted(table, catalog, path, first)
         if isinstance(wanted, str):
@@ -93,13 +93,13 @@ def _expand(
         spec, taken, left = wanted
         # A schema of this table alone: everything else is planned after the script.
         sub = Schema(schema.name, objects=[spec])
-        names = {spec.name: path.former_names.get(table.declared.name, ()) if table.declared is not None else ()}
+        former = {spec.name: path.former_names.get(table.declared.name, ()) if table.declared is not None else ()}
         planned = yield from plan_objects(
             sub,
             catalog,
             UpgradePath(
                 {spec.name: taken},
-                names,
+                former,
                 (),
                 frozenset(),
                 path.oldest_code,

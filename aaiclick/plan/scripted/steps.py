@@ -59,7 +59,7 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
         ]
     done = "; ".join(part for part in blocked if part)
     step = _doubtful(step, composed)
-    if not isinstance(step.work, RebuildWork) or not composed.rebuilds:
+    if not isinstance(step.work, RebuildWork) or not composed.fills:
         return replace(step, blocked=done) if done != step.blocked else step
     versions = tuple(change.version for change in composed.rebuilds)
     filled: dict[str, list[str]] = {}
@@ -68,6 +68,11 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
             filled.setdefault(name, []).append(change.label)
     labels = ", ".join(change.label for change in composed.rebuilds)
     words = [f"{name} is filled by {', '.join(by)}" for name, by in sorted(filled.items())]
+    words += [
+        f"{name} is filled with its default of {label}"
+        for name, label in sorted(composed.defaults.items())
+        if name not in filled
+    ]
     hazards = [
         Hazard("changes-values", f"{name} of {step.object} becomes what {', '.join(by)} says")
         for name, by in sorted(filled.items())

@@ -7,18 +7,19 @@ it, or a statement names it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.declared_tables import canonical_views
-from aaiclick.catalog.forms import Catalog, LiveObject, ViewForm
+from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.reflect import reflect_object
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.errors import SpecError, UnsupportedObjectError
 from aaiclick.plan.model import Step
 from aaiclick.plan.views import plan_views
 from aaiclick.routine import Routine
+from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import MaterializedView, View
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
@@ -56,7 +57,7 @@ def plan_script_views(
             known = replace(catalog, objects=objects)
             try:
                 forms = yield from canonical_views(scratch, [item], known)
-                planned = yield from plan_views(schema, [item], known, scratch, {}, [])
+                planned = yield from plan_views(schema, [item], known, scratch, _tables_in(objects), [])
             except SpecError as error:
                 message = f"{item.noun} {item.name} cannot be made before {first.label}: {error.problem}"
                 (notes if first.move is not None else blocked).append(message)
@@ -71,6 +72,17 @@ def plan_script_views(
         return ViewSteps(tuple(steps), replace(catalog, objects=objects), tuple(notes), "; ".join(blocked))
 
     return (yield from with_scratch(body, fallback=catalog.database))
+
+
+def named_in_views(schema: Schema, catalog: Catalog, found: ReleaseHistory, first: PendingScript) -> frozenset[str]:
+    """The names in views that are made before a script: their tables have to be there, too."""
+    names: set[str] = set()
+    for item in _wanted(schema, catalog, found, first):
+        with suppress(TokenError):
+            names |= {unquote(token.text) for token in Tokens(item.query).items if token.kind in ("word", "name")}
+        if isinstance(item, MaterializedView) and item.to:
+            names.add(item.to.removeprefix(f"{catalog.database}."))
+    return frozenset(names)
 
 
 def _wanted(schema: Schema, catalog: Catalog, found: ReleaseHistory, first: PendingScript) -> list[AnyView]:
@@ -97,10 +109,24 @@ def _views_of(schema: Schema, found: ReleaseHistory, version: int) -> Sequence[A
             with suppress(UnsupportedObjectError):
                 item = reflect_object(form)
                 if isinstance(item, AnyView):
-                    listed.append(item)
+                    listed.append(_filled(item, schema))
     if locked is None and version > 0:
         return [item for item in schema.objects if isinstance(item, View)]
     return listed
+
+
+def _filled(item: AnyView, schema: Schema) -> AnyView:
+    """The view of a release as it was declared: no lock file says that a new view is filled with the rows that its
+    source holds, so that is taken from its present declaration."""
+    if not isinstance(item, MaterializedView):
+        return item
+    now = next((each for each in schema.objects if each.name == item.name), None)
+    fills = isinstance(now, MaterializedView) and (now.backfill or isinstance(now, AggregateView))
+    return item.model_copy(update={"backfill": fills and item.refresh is None})
+
+
+def _tables_in(objects: Mapping[str, LiveObject]) -> dict[str, Form]:
+    return {name: live.form for name, live in objects.items() if isinstance(live.form, TableForm)}
 
 
 def _named(first: PendingScript, name: str) -> bool:

@@ -1,0 +1,1 @@
+"""Web analytics: who looked at which page."""

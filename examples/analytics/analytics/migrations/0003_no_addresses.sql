@@ -1,0 +1,11 @@
+-- title: no addresses
+-- strategy: derived
+-- rename: hits.agent -> user_agent
+-- allow: drop-column hits.url
+
+-- Derived from the declarations, not to be repeated here:
+--   hits: column agent is renamed to user_agent
+--   hits: column host: DEFAULT domain(url) -> none
+--   hits: column path: DEFAULT path(url) -> none
+--   hits: column user_agent: codec none -> ZSTD(3)
+--   hits: column url is no longer declared
