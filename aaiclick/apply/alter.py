@@ -81,7 +81,9 @@ def _one_by_one(on: Altered, alters: Sequence[Alter], table: Physical | None, na
     """``names``: the guards, in the order of the ALTERs that rely on them."""
     left = list(names)
     for alter in alters:
+        # A statement that starts a mutation returns at once; the mutation is watched below.
         base = MUTATION if alter.mutates else DDL
+        # The guards of all these ALTERs were added together; each ALTER drops its own, in the same statement.
         own, left = left[: len(alter.guards)], left[len(alter.guards) :]
         sent = replace(alter, sql=dropping_guards(alter.sql, table, own)) if table is not None else alter
         try:
@@ -93,6 +95,8 @@ def _one_by_one(on: Altered, alters: Sequence[Alter], table: Physical | None, na
         except StatementError as error:
             if not own or table is None:
                 raise
+            # It drops guards by name: any other table that has this name by now is refused as a whole, and is as it
+            # was.
             yield from raise_refused(table, error)
         # Also asked where none was expected: the next ALTER must not meet an unfinished mutation, and asking is cheap.
         stuck = yield from _settled(on)
@@ -117,6 +121,7 @@ def set_ttl(on: Altered, alter: Alter) -> Routine[None]:
     stuck = yield from _settled(on)
     if stuck is not None:
         yield from _give_up(on, stuck, alter)
+    # Only now do all parts hold expiry times of the new TTL.
     yield from system_merges(on.database, on.table, "START TTL MERGES")
     if not alter.recalculating:
         yield from ddl(alter_table(table, reset_setting(RECALCULATE)))
@@ -126,6 +131,7 @@ def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]
     table = on.table
     if on.options.topology.shards > 1:
         raise ApplyError(stuck_sentence(table, stuck))  # each shard has mutations of its own, under equal names
+    # Killed is only what this plan has sent, what can be put back, and what neither renames nor drops.
     if alter is None or not alter.risky or not alter.recovery or _NEVER_KILLED.search(_without_literals(stuck.command)):
         raise ApplyError(stuck_sentence(table, stuck))
     others = [

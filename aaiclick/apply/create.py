@@ -15,6 +15,7 @@ from aaiclick.routine import Command, Routine
 def apply_create(work: CreateWork, database: str) -> Routine[Done]:
     """Send it. Raises StatementError 57 where somebody else has made the object meanwhile, and ApplyError where it
     cannot be loaded."""
+    # Without IF NOT EXISTS: an object that somebody else made meanwhile is not taken for the declared one.
     yield from send_create(Command(work.sql, settings=merged(CREATE, dict(work.settings)), database=database), database)
     if work.load:
         yield from _load(work, database)

@@ -53,6 +53,8 @@ def apply_steps(
     is done already; a lost connection raises OutcomeUnknownError or ConnectionFailed as it came.
     """
     chosen = options if options is not None else ApplyOptions()
+    # Copies of a killed run that this plan does not continue are undone first: they keep merges and mutations of their
+    # tables from going on.
     yield from keep_wanted(plan_steps, database, chosen)
     saved = sorted(
         {step.work.table for step in plan_steps if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl}
@@ -60,6 +62,7 @@ def apply_steps(
     held = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
     # SYSTEM takes a name, but stops a storage, and a step may exchange what has the name: START needs the UUIDs of now.
     stopped = yield from physicals(database, sorted({*saved, *held}))
+    # A rebuild frees its table from the TTL only at its exchange: until then no merge may delete rows by the old TTL.
     for table in saved:
         yield from system_merges(database, table, "STOP TTL MERGES")
     outcomes: list[StepOutcome] = []

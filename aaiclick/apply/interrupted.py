@@ -38,6 +38,7 @@ def end_interrupted(lease: Lease) -> Routine[None]:
             elif isinstance(mark, Mark):
                 yield from _lift(lease.database, mark)
         yield from let_writers_in(owned)
+        # Last: as long as this run holds the lease nobody else works on these tables.
         yield from release(lease)
     except AaiclickError as error:
         yield Emit(Note(f"{INTERRUPTED} ({error})", "warning"))

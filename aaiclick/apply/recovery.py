@@ -79,6 +79,7 @@ def clean_leftovers(
 def _settle(database: str, left: Mark, options: ApplyOptions, resume: bool) -> Routine[Leftover]:
     """Begin again where a statement that the dead run was paused before arrives meanwhile: that can happen once."""
     for _ in range(_TRIES):
+        # Under its new name only this run can write the mark. A paused run that wakes up fails on a missing table.
         mark = yield from take_over_mark(database, left)
         if mark is None:
             return Leftover(left.table, "finished")
@@ -98,6 +99,7 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
             return Leftover(mark.table, "waiting")
         yield from undo_rebuild(database, mark)
         return Leftover(mark.table, "undone")
+    # A run writes 'swap' into the mark before it sends the exchange, so this exchange was somebody else's.
     if mark.phase != "swap":
         yield from release_merges(database, mark.source, mark.saved)
         return Leftover(
@@ -107,6 +109,7 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
         )
     if found.shadow is None or found.shadow.database != database:
         return (yield from _without_the_new(database, mark, found, options))
+    # A paused run has just renamed the old table to drop it: the mark has to be read again.
     if found.source is not None and is_taken(found.source, database) and found.source.name != mark.shadow_name:
         raise BelatedError(mark.table)
     # An operator may have renamed the new table since: rows that came late follow it.
@@ -130,10 +133,12 @@ def _without_the_new(database: str, mark: Mark, found: Whereabouts, options: App
     what = "dropped" if found.shadow is None else f"moved to {found.shadow.database}.{found.shadow.name}"
     reason = f"the new table was {what} by somebody else before it was complete"
     kept = ""
+    # Writers first: no later error may leave them locked out.
     yield from open_shadow(database, mark, options.fence_seconds)
     if found.source is not None and found.source.name == mark.shadow_name:
         kept = yield from keep(mark, found.source, reason)
     yield from release_copies(database, mark.since, mark.saved)
+    # Without its UUID the new table is not looked for, so what somebody else has made of it is left to them.
     yield from clear_rebuild(database, replace(mark, shadow=""))
     yield Emit(
         Note(

@@ -80,14 +80,18 @@ def run_statements(work: SqlWork, scope: JournalScope, label: str, total: int) -
     first = total - len(work.statements) + 1
     for place, sql in enumerate(work.statements, first):
         key = f"{work.migration}:sql:{place}"
+        # Before it is sent: what may have been sent is never sent again without being allowed.
         yield from enter_start(scope, key)
         try:
+            # Not repeated after TOO_MANY_PARTS: an INSERT meets it after its first blocks, too.
             yield from send(Command(sql, settings=SETTINGS, database=scope.database, long=True), ONCE)
+        # The entry stays as it is, so the next run asks whether the statement happened.
         except OutcomeUnknownError:
             raise
         except StatementError as error:
             whole = error.code in _READING or not _writes_rows(sql)
             if whole:
+                # Refused as a whole: the next run sends it again without asking.
                 yield from enter_refusal(scope, key, str(error))
             half = "" if whole else ". Some of its rows may be there: the next run asks before it sends it again"
             raise ApplyError(f"statement {place} of {label}: {error}{half}") from error

@@ -223,6 +223,7 @@ def kill(database: str, table: str, mutation: Mutation) -> Routine[None]:
         f"unhex('{hexed(mutation.id)}')"
     )
     yield from ddl(kill_where("MUTATION", which))
+    # KILL MUTATION returns while the mutation may still be at work on a part.
     wait = Wait(_POLL, _LONGEST_POLL)
     while mutation.id in [each.id for each in (yield from mutations(database, table)) if not each.done]:
         wait = yield from rest(wait)

@@ -58,6 +58,7 @@ def start_refreshes(views: Sequence[str]) -> Routine[None]:
         try:
             yield from send(Command(system("START VIEW", name)))
         except StatementError as error:
+            # Dropped or made anew without REFRESH since it was stopped; or the server does not know the statement.
             if error.code not in (UNKNOWN_TABLE, BAD_ARGUMENTS, SYNTAX_ERROR):
                 raise
 

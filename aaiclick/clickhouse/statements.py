@@ -110,6 +110,7 @@ def send(command: Command, codes: frozenset[int] = PATIENCE) -> Routine[None]:
     for attempt in range(ATTEMPTS):
         try:
             yield command
+        # It may have happened. Sent again, it could happen twice.
         except OutcomeUnknownError:
             raise
         except StatementError as error:
@@ -165,6 +166,7 @@ def system_merges(database: str, name: str, action: str) -> Routine[bool]:
     try:
         yield from send(Command(system(action, qualified(database, name))))
     except StatementError as error:
+        # Without the right to stop merges the settings of the table alone stop them (``merges``).
         if error.code not in (ACCESS_DENIED, UNKNOWN_TABLE):
             raise
         return False

@@ -59,6 +59,7 @@ def alter_storage(table: Physical, commands: Sequence[str]) -> Routine[None]:
 
     Raises ApplyError where the name holds another table by now: that one is as it was.
     """
+    # The server checks no row against ASSUME: this constraint is there for its name alone.
     guards = yield from add_guards(table, ("ASSUME 1",))
     target = qualified(table.database, table.name)
     try:
@@ -122,6 +123,7 @@ def remove_guards(table: Physical | None) -> Routine[None]:
         there = yield from physical(table.database, table.name)
         if there is not None and there.uuid == table.uuid:
             return
+        # It was renamed between the look and the ALTER: where it is now is asked again.
         table = yield from storage(table.database, table.uuid)
 
 

@@ -46,17 +46,20 @@ def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bo
     is False. Raises ApplyError with the fence still up: whoever catches it lifts it.
     """
     for attempt in range(_TRIES):
+        # While writers are let in: behind the fence a flush is refused, and the rows in the queue would be lost.
         yield from _flush(table, attempt)
         yield from refuse_writers(table)
         yield from tell(WritersRefused(table.database, table.name))
         if unless is not None and (yield from unless()):
             yield from lift_fence(table)
             return False
+        # An insert may have been accepted between the flush and the fence.
         if not (yield from _queued(table)):
             yield from drain_all(
                 table, seconds, "Writers may go on; nothing was changed. Run again when they have ended"
             )
             return True
+        # Opened at once, so that the queue can be written; then all of it again.
         yield from lift_fence(table)
     raise ApplyError(
         f"{table.name}: asynchronous inserts keep arriving; behind a fence they would be lost. Stop these writers "
@@ -70,6 +73,7 @@ def refuse_writers(table: Physical) -> Routine[None]:
     if (yield from has_readonly_setting()):
         yield from alter_storage(table, (modify_setting(FENCE, 1),))
     else:
+        # Constraints are checked for INSERTs alone: rows that are there, merges and mutations are not held to it.
         yield from alter_storage(table, (add_constraint(FENCE_CONSTRAINT, "CHECK 0"),))
 
 

@@ -201,6 +201,7 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     recorded = yield from read_recorded_state(held.owned, run.schema.name, journal=held.owned.recorded)
     held = yield from _clear_away(held, recorded)
     found = yield from _look(held, recorded)
+    # Newer code may have come between the look before the lease and this one.
     if found.ahead or found.overtaken:
         yield from abandon(database, held.options)
         return newer(found, (yield from clock()) - held.started)

@@ -65,6 +65,7 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
                 effect = routine.throw(error)
                 continue
             if proven != before:
+                # The lease was proved after these were sent, so none of them came late.
                 sent.clear()
             if (
                 isinstance(effect, Command)
@@ -86,6 +87,7 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
                 effect = routine.throw(error)
                 continue
             if isinstance(effect, Command):
+                # Until the next proof this one may have reached the server too late.
                 sent.append(effect.sql)
             # So a table that was renamed by a run which lost its lease says whose it is.
             if isinstance(effect, Nonce) and effect.signed:

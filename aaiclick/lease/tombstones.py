@@ -71,6 +71,8 @@ def collect(database: str, seconds: float, by: str) -> Routine[None]:
             continue
         table = qualified(database, name)
         if holder.ended is None:
+            # Marked now and dropped later: until then a late contender finds this name taken, and cannot rename the
+            # lock.
             ended = replace(holder, ended=now).comment()
             yield from _forgiving(Command(tagged(by, alter_table(table, modify_comment(ended)))))
         elif now - holder.ended > RETENTION * 1000 * max(holder.seconds, seconds):

@@ -138,6 +138,7 @@ def _write(database: str, action: Action, state: State, details: Details | None)
     body = json.dumps(_plain(details or {}), sort_keys=True, allow_nan=False, separators=(",", ":"))
     sql = (
         f"INSERT INTO {table} (seq, run, schema, plan, step, action, state, details, at)"
+        # The server counts in the INSERT itself. Under the lease there is one writer, so no number is given twice.
         " SELECT max(seq) + 1, unhex({run:String}), unhex({schema:String}), unhex({plan:String}), "
         "unhex({step:String}), {action:UInt32},"
         f" unhex({{state:String}}), {hex_literal(body)}, now64(6, 'UTC') FROM {table}"

@@ -130,6 +130,7 @@ def _close(
             # Before anybody is kept out: a running merge may take its time to end.
             yield from hold_merges(source)
     for source in sources:
+        # When this returns no INSERT runs on this source: each later one will meet the view.
         yield from raise_fence(source, options.fence_seconds)
     high = -1
     if fill is not None:
@@ -196,6 +197,7 @@ def open_again(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
 
 
 def _put_back(database: str, mark: BackfillMark, error: Exception) -> Routine[None]:
+    # Writers are still refused, so no row has come in while the view was missing.
     if mark.work.undo and (yield from physical(database, mark.work.view)) is None:
         yield from send(Command(mark.work.undo, settings=CREATE, database=database))
     yield from _quietly(database, mark, error)
@@ -222,6 +224,7 @@ def _quietly(database: str, mark: BackfillMark, error: Exception) -> Routine[Non
 
 def _lift(database: str, mark: BackfillMark) -> Routine[None]:
     for uuid in mark.sources if mark.fenced else ():
+        # By UUID: the fence stays with the storage, whatever its name is by now.
         source = yield from storage(database, uuid)
         if source is not None and source.fenced:
             yield from lift_fence(source)

@@ -65,7 +65,9 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         shadow = yield from require_table(database, mark.shadow_name)
         mark = yield from remember_blocks(database, replace(mark, shadow=shadow.uuid), work.form.settings, source)
         mark = yield from update_mark(database, mark)
+        # Parts and rows are counted after the attach: a merge in between would change their number.
         yield from system_merges(database, mark.shadow_name, "STOP MERGES")
+        # From here to the exchange nobody writes: the parts that are attached are all that there are.
         yield from raise_fence(source, options.fence_seconds)
         yield from count_newer(source, work.guards, work.seen)
         present = yield from parts(source)
@@ -81,6 +83,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         mark = yield from update_mark(database, mark)
         if options.entries is not None:
             yield from enter_exchange(options.entries, work.table, mark.source, mark.shadow)
+        # After the mark says 'swap': whether it happened is then told by the storages under the two names.
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)
@@ -102,10 +105,12 @@ def attach_filler(work: AttachWork, site: Site) -> Filler:
             try:
                 yield from create_from(staging_form(work.form), site.database, staging, work.settings)
                 return staging, (yield from _attach(work, old, present, staging))
+            # The server may still be attaching: a copy beside it could bring the rows in twice.
             except OutcomeUnknownError:
                 raise
             except StatementError as error:
                 yield Emit(Note(f"{work.table}: {error}; the rows are copied instead", "warning"))
+                # Partitions that were attached before the refusal go with it: the copy begins with nothing.
                 yield from drop_table(site.database, staging)
         return (yield from _copied(work, site, old, late, numbers))
 

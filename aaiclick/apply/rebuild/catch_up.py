@@ -119,6 +119,7 @@ def copy_parts(job: Job, listed: Sequence[Part], target: str) -> Routine[int]:
     for chunk in cut_chunks(listed, rows=rows, size=size, ordered=job.work.ordered):
         filled = yield from fill_chunk(job, chunk)
         yield from attach_all(job.site.database, [filled.name], target, dict(job.work.settings))
+        # Hard links: the target keeps the data of these parts.
         yield from drop_table(job.site.database, filled.name)
         written += filled.rows
     return written
@@ -130,6 +131,7 @@ def _drop_stale(job: Job, state: CopyState, seen: SourceState) -> Routine[CopySt
         return replace(state, spoilt=state.spoilt + state.dirty, dirty=False)
     names = {filled.name for filled in stale}
     state = replace(state, staged=good, spoilt=state.spoilt + 1, dirty=False)
+    # The new table has rows of a stale chunk. It is made anew; to attach the good chunks again costs only hard links.
     if names & set(state.attached):
         state = replace(state, mark=(yield from make_shadow(job.site.database, state.mark, job.work)), attached=())
     for name in sorted(names):
@@ -200,10 +202,12 @@ def _pass(
         spoilt = spoilt or len(current.parts) < len(chunk.parts)
         job.tally.done, job.tally.total = done, total
         done += chunk.rows
+        # All parts of the chunk are gone or changed. What is there instead is copied in the next pass.
         if not current.parts:
             continue
         try:
             filled = yield from fill_chunk(job, current)
+        # A mutation renamed the parts while they were read: the next pass copies them under their new names.
         except SourceChanged:
             spoilt = True
             continue

@@ -53,6 +53,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
     # The old table has its fence already. Both refuse writers while the server takes their views out of its register.
     if mark.closing:
         yield from close_shadow(database, mark)
+    # EXCHANGE takes names, not storages. What the names hold is checked before it (above) and after it (below).
     sql = exchange_tables(qualified(database, mark.table), qualified(database, mark.shadow_name))
     try:
         yield from send(Command(sql, settings=DDL), ONCE)
@@ -67,6 +68,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
         else:
             raise
     if not (yield from swapped(database, mark)):
+        # Only the storages under the two names count, not the answer.
         raise ApplyError(f"{mark.table}: the exchange was acknowledged, but did not happen")
     found = yield from whereabouts(database, mark)
     if found.stranger is not None:
@@ -82,6 +84,7 @@ def _give_back(database: str, mark: Mark) -> Routine[None]:
     """Take an exchange back that met somebody else's table. A writer may have reached the new table in between: then
     ``clear_rebuild`` keeps it."""
     yield from send(
+        # The same statement once more undoes it.
         Command(exchange_tables(qualified(database, mark.table), qualified(database, mark.shadow_name)), settings=DDL),
         ONCE,
     )
@@ -143,6 +146,7 @@ def undo_rebuild(database: str, mark: Mark) -> Routine[None]:
     """
     found = yield from whereabouts(database, mark)
     if found.exchanged and found.stranger is not None:
+        # The table that somebody else put under the name gets it back before anything is dropped.
         yield from _give_back(database, mark)
     elif found.exchanged:
         raise ApplyError(f"{mark.table}: the new table is live already")
@@ -170,6 +174,7 @@ def clear_rebuild(database: str, mark: Mark) -> Routine[None]:
     if shadow is not None and shadow.uuid == mark.source:
         raise BelatedError(mark.table)
     if shadow is not None and is_shadow(mark, shadow):
+        # In phase 'swap' the new table may have been live for a moment: rows of that moment are in it alone.
         late = mark.phase == "swap" and any(part.first > mark.top for part in (yield from parts(shadow)))
         if late:
             reason = "rows were written into it in the moment in which it was live by mistake"
@@ -179,5 +184,6 @@ def clear_rebuild(database: str, mark: Mark) -> Routine[None]:
             yield from drop_shadow(database, mark)
     elif shadow is not None and (yield from whereabouts(database, mark)).exchanged:
         raise BelatedError(mark.table)
+    # Before the mark goes, which alone says which views were stopped.
     yield from start_refreshes(mark.stopped)
     yield from drop_mark(database, mark)

@@ -80,6 +80,7 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
     yield from start_merges_of(database, mark.table, mark.shadow)
     kept = ""
     if mark.keep_old_seconds or reason or old.name.startswith(KEPT_PREFIX):
+        # It is renamed, so no rows can get lost: its parts are looked at again before it is dropped.
         kept = yield from keep(mark, old, reason)
     else:
         # A flush that nobody could wait for may have come in since, and a run that was paused may have taken the table
@@ -111,6 +112,8 @@ def _move_late_rows(database: str, mark: Mark, old: Physical, fill: Filler) -> R
                     new = yield from storage(database, mark.shadow)
                 if new is None:
                     return rows, mark, _NEW_GONE
+                # MOVE PARTITION takes the rows out of the staging table: sent again after a kill, it moves what is
+                # left.
                 yield from move_into(database, mark.filled, new)
                 yield from drop_table(database, mark.filled)
             mark = yield from update_mark(
@@ -201,5 +204,6 @@ def _end(database: str, mark: Mark) -> Routine[None]:
     # They carry the name that the table had when they were made, also where an operator has renamed it since.
     for name in (yield from staging_tables(database, mark.work.table)):
         yield from drop_table(database, name)
+    # Before the mark goes, which alone says which views were stopped.
     yield from start_refreshes(mark.stopped)
     yield from drop_mark(database, mark)

@@ -69,6 +69,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         # From here to the exchange no row can come in that the copy could not convert.
         yield from watch(source, work.guards, work.seen, options)
         mark, job, notes = yield from prepare(work, source, mark, site)
+        # These are renamed one by one. A kill in between leaves marks of both runs, which name all of them.
         staged = yield from take_over_chunks(job, earlier)
         mark, rows = yield from copy_until_complete(job, mark, fenced, staged=staged)
         # The mark says 'swap' by now, then the journal gets both UUIDs, then they change places: after a kill anywhere
@@ -81,6 +82,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         yield from require_in_place(source, error)
         raise
     if options.entries is not None:
+        # Before late rows are moved: from now on it is known which storage holds the converted rows.
         yield from enter_exchanged(options.entries, work.table, mark.shadow)
     try:
         end = yield from finish(database, mark, late_filler(job), options)

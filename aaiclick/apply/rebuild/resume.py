@@ -52,6 +52,7 @@ def suspend(database: str, mark: Mark) -> Routine[bool]:
     for name, filled in found:
         if filled is None:
             yield from drop_table(database, name)
+    # The new table can be put together again from the filled staging tables, so it need not be kept.
     yield from _drop_left_shadow(database, mark)
     return True
 
@@ -161,6 +162,7 @@ def _same(step: Step, mark: Mark) -> bool:
 def _drop_left_shadow(database: str, mark: Mark) -> Routine[None]:
     shadow = yield from find_shadow(database, mark)
     if shadow is not None and shadow.uuid == mark.source:
+        # The user's rows are under the new table's name: a paused run has just sent its EXCHANGE.
         raise BelatedError(mark.table)
     if shadow is not None:
         yield from drop_shadow(database, mark)

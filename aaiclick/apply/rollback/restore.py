@@ -74,6 +74,7 @@ def _bring_back(name: str, kept: KeptComment, target: str, site: Site) -> Routin
         raise ApplyError(
             f"{name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was changed"
         )
+    # Hard links: the kept table still has all its parts if the rollback fails.
     for partition in sorted({part.partition for part in present}):
         attached = attach_partition_from(partition, qualified(site.database, name))
         yield from ddl(alter_table(qualified(site.database, target), attached))
@@ -110,8 +111,10 @@ def _without_late(old: Physical, kept: KeptComment) -> Routine[None]:
         return
     fenced = old.fenced
     if fenced:
+        # A read-only table refuses DROP PART.
         yield from lift_fence(old)
     for part in late:
         yield from ddl(alter_table(qualified(old.database, old.name), drop_part(part.name)))
     if fenced:
+        # Read-only again: until the exchange it is still a kept table.
         yield from ddl(alter_table(qualified(old.database, old.name), modify_setting(FENCE, 1)))
