@@ -153,9 +153,10 @@ def _without_the_new(database: str, mark: Mark, found: Whereabouts, options: App
 def _filler(database: str, mark: Mark, old: Physical, options: ApplyOptions) -> Routine[Filler]:
     """How late rows get into the new table.
 
-    With a new nonce: of the dead run's staging tables only one that is filled is used, and moved.
+    With a new nonce: of the dead run's staging tables only one that is filled is used, and moved. It is signed, so a
+    staging table that this run makes when it has lost its lease is taken back.
     """
-    rows = yield Nonce()
+    rows = yield Nonce(signed=True)
     site = Site(database, text(rows[0][0]), options)
     match mark.work:
         case AttachWork():

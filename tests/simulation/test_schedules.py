@@ -35,6 +35,11 @@ def test_schedules(planner: Planner, bounds: Bounds, first: int) -> None:
     assert all(counts[what] for what in ("killed", "through", "LeaseLostError")), counts
 
 
+@pytest.mark.parametrize("seed", [610_932], ids=["a staging table of a run that went on with another one's late rows"])
+def test_what_was_found(planner: Planner, seed: int) -> None:
+    play(seed)
+
+
 def test_a_seed_plays_the_same_schedule_again(planner: Planner) -> None:
     told: list[list[str]] = [[], []]
     for each in told:
